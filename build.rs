@@ -1,0 +1,66 @@
+//! Compiles the C++ shim and tells the linker and `cargo run` where libtorch lies.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/ffi/shim.cpp");
+    println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
+    println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+    // Set by torch-sys (links = "tch"); absent with `doc-only`, where nothing is compiled or linked.
+    let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
+        return;
+    };
+    watch_setup(&lib);
+    compile_shim(&lib);
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        show_libraries(&lib);
+    }
+}
+
+/// `cargo xtask setup` writes a `version` file beside its link when it puts another libtorch there.
+fn watch_setup(lib: &Path) {
+    if let Some(stamp) = lib.ancestors().nth(2).map(|dir| dir.join("version")) {
+        if stamp.exists() {
+            println!("cargo:rerun-if-changed={}", stamp.display());
+        }
+    }
+}
+
+fn compile_shim(lib: &Path) {
+    let root = env::var_os("LIBTORCH_INCLUDE")
+        .map(PathBuf::from)
+        .or_else(|| lib.parent().map(Path::to_path_buf))
+        .unwrap_or_default();
+    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
+    let mut build = cc::Build::new();
+    build
+        .cpp(true)
+        .std("c++17")
+        .pic(true)
+        .warnings(false)
+        .debug(false)
+        .include(root.join("include"))
+        .include(root.join("include/torch/csrc/api/include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        .file("src/ffi/shim.cpp")
+        .compile("geolearn_shim");
+}
+
+/// Lets programs find libtorch without LD_LIBRARY_PATH: our own by rpath, those that cargo starts
+/// (tests, doctests, dependents' too) by a search path inside OUT_DIR.
+fn show_libraries(lib: &Path) {
+    println!("cargo:libtorch_lib={}", lib.display());
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else {
+        return;
+    };
+    let link = out.join("libtorch");
+    let _ = std::fs::remove_file(&link);
+    // Cargo puts only search paths inside the target folder on the library path of what it starts.
+    #[cfg(unix)]
+    if std::os::unix::fs::symlink(lib, &link).is_ok() {
+        println!("cargo:rustc-link-search=native={}", link.display());
+    }
+}

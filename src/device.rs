@@ -1,0 +1,119 @@
+//! Which device computes, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::{self, CudaLibrary};
+
+/// The device to compute on.
+///
+/// ```
+/// use geolearn::Device;
+///
+/// let chosen = Device::Auto.resolve()?;
+/// println!("{chosen}"); // "cuda:0" or "cpu (this libtorch is the CPU build: …)"
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    /// The first CUDA device where one can be used, else the processor. The default.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The CUDA device with this index, from 0.
+    Cuda(usize),
+}
+
+/// A device that is there, and the reason for choosing it.
+#[derive(Debug, Clone)]
+pub struct ChosenDevice {
+    torch: tch::Device,
+    reason: Option<String>,
+}
+
+impl ChosenDevice {
+    /// As libtorch names it.
+    pub fn torch(&self) -> tch::Device {
+        self.torch
+    }
+
+    /// Why CUDA is not used, when it is not and was not declined.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+}
+
+impl fmt::Display for ChosenDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.torch {
+            tch::Device::Cuda(i) => write!(f, "cuda:{i}")?,
+            _ => f.write_str("cpu")?,
+        }
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}
+
+impl Device {
+    /// Looks for the device.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`] when a CUDA device is asked for and cannot be used; the message says why.
+    pub fn resolve(self) -> Result<ChosenDevice> {
+        let cpu = |reason| ChosenDevice { torch: tch::Device::Cpu, reason };
+        match self {
+            Self::Cpu => Ok(cpu(None)),
+            Self::Auto => Ok(match why_not_cuda() {
+                None => ChosenDevice { torch: tch::Device::Cuda(0), reason: None },
+                Some(reason) => cpu(Some(reason)),
+            }),
+            Self::Cuda(index) => cuda(index),
+        }
+    }
+}
+
+fn cuda(index: usize) -> Result<ChosenDevice> {
+    let wanted = || Error::new(ErrorKind::Device, format!("device cuda:{index} cannot be used"));
+    if let Some(reason) = why_not_cuda() {
+        return Err(wanted().found(reason).help("Use Device::Auto or Device::Cpu, or see docs/setup.md for a libtorch with CUDA."));
+    }
+    let count = tch::Cuda::device_count();
+    if index as i64 >= count {
+        return Err(wanted().expected(format!("an index below {count}")).found(index));
+    }
+    Ok(ChosenDevice { torch: tch::Device::Cuda(index), reason: None })
+}
+
+/// `None` when CUDA works.
+fn why_not_cuda() -> Option<String> {
+    if tch::Cuda::is_available() {
+        return None;
+    }
+    Some(match ffi::cuda_library() {
+        CudaLibrary::Missing(path) => format!("this libtorch is the CPU build: there is no {}", path.display()),
+        CudaLibrary::Refused(message) => format!("libtorch's CUDA library did not load: {message}"),
+        CudaLibrary::Loaded => "libtorch has CUDA, but no NVIDIA device or driver was found".into(),
+        CudaLibrary::Unknown => "libtorch reports no CUDA".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_is_always_there_and_auto_gives_a_reason_without_cuda() {
+        assert_eq!(Device::Cpu.resolve().unwrap().to_string(), "cpu");
+        let auto = Device::Auto.resolve().unwrap();
+        assert_eq!(auto.reason().is_none(), tch::Cuda::is_available());
+    }
+
+    #[test]
+    fn absent_cuda_is_an_error_with_advice() {
+        let error = Device::Cuda(9999).resolve().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Device);
+        assert!(error.to_string().contains("cuda:9999"), "{error}");
+    }
+}

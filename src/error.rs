@@ -1,0 +1,186 @@
+//! The one error type of the crate.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What every fallible function of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of trouble an [`Error`] reports; decides who can mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused: missing file, permission, full disk.
+    Io,
+    /// A folder does not have any of the forms that a data set or a saved model can have.
+    Layout,
+    /// A file is broken: truncated, damaged, or it contradicts itself.
+    Format,
+    /// A file or request is valid, but this crate cannot do it.
+    Unsupported,
+    /// A file asks for more than the budget set for it (size, entries, memory).
+    Limits,
+    /// The caller's arguments do not fit: option out of range, wrong shape, wrong domain.
+    Usage,
+    /// The device asked for is not there or cannot be used.
+    Device,
+    /// Training diverged: a loss became infinite or not a number.
+    Diverged,
+    /// A callback asked to stop with an error of its own.
+    Callback,
+    /// libtorch reported an error.
+    Torch,
+}
+
+/// An error that names the file, what was expected, what was found and what to do.
+///
+/// ```
+/// use geolearn::{prepare_data, DatasetType, ErrorKind};
+///
+/// let error = prepare_data("no/such/folder", DatasetType::CycleGan).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Io);
+/// assert!(error.to_string().contains("no/such/folder"));
+/// ```
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    what: String,
+    path: Option<PathBuf>,
+    expected: Option<String>,
+    found: Option<String>,
+    help: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind`; `what` says in a few words what could not be done.
+    pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            what: what.into(),
+            path: None,
+            expected: None,
+            found: None,
+            help: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn at(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.path = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    pub(crate) fn expected(mut self, expected: impl fmt::Display) -> Self {
+        self.0.expected = Some(expected.to_string());
+        self
+    }
+
+    pub(crate) fn found(mut self, found: impl fmt::Display) -> Self {
+        self.0.found = Some(found.to_string());
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl fmt::Display) -> Self {
+        self.0.help = Some(help.to_string());
+        self
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Shorthand for a failed operation on a file or folder.
+    pub(crate) fn io(what: impl Into<String>, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, what).at(path).because(source)
+    }
+
+    /// An error for a user's own [`Callback`](crate::train::Callback) to return.
+    ///
+    /// ```
+    /// let error = geolearn::Error::callback("the disk quota is used up");
+    /// assert_eq!(error.kind(), geolearn::ErrorKind::Callback);
+    /// ```
+    pub fn callback(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Callback, what)
+    }
+
+    /// The kind of trouble.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The file or folder concerned, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { what, path, expected, found, help, source, .. } = &*self.0;
+        if let Some(path) = path {
+            write!(f, "{}: ", path.display())?;
+        }
+        f.write_str(what)?;
+        match (expected, found) {
+            (Some(expected), Some(found)) => write!(f, ": expected {expected}, found {found}")?,
+            (Some(expected), None) => write!(f, ": expected {expected}")?,
+            (None, Some(found)) => write!(f, ": found {found}")?,
+            (None, None) => {}
+        }
+        if let Some(source) = source {
+            write!(f, " ({source})")?;
+        }
+        if let Some(help) = help {
+            write!(f, ". {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A C++ exception that tch turned into a value.
+impl From<tch::TchError> for Error {
+    fn from(source: tch::TchError) -> Self {
+        Self::new(ErrorKind::Torch, "libtorch failed").because(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_names_file_expectation_finding_and_advice() {
+        let error = Error::new(ErrorKind::Format, "chip cannot be read")
+            .at("a/b.png")
+            .expected("3 bands")
+            .found("4")
+            .help("Drop the alpha band.");
+        assert_eq!(error.to_string(), "a/b.png: chip cannot be read: expected 3 bands, found 4. Drop the alpha band.");
+        assert_eq!(error.path(), Some(Path::new("a/b.png")));
+    }
+
+    #[test]
+    fn source_is_kept() {
+        let error = Error::io("cannot open", "x", std::io::Error::from(std::io::ErrorKind::NotFound));
+        assert!(StdError::source(&error).is_some());
+        assert!(error.to_string().contains("not found"), "{error}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Loads libtorch's CUDA half before `main`, when it lies beside the CPU half.
+//!
+//! The linker drops `libtorch_cuda.so` from a program that names none of its symbols, and a program
+//! built on a machine without CUDA does not name it at all. Loading it by hand lets one binary serve both.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// What became of `libtorch_cuda.so`.
+#[derive(Debug, Clone)]
+pub(crate) enum CudaLibrary {
+    /// It is loaded.
+    Loaded,
+    /// This libtorch has none at this place: it is the CPU build.
+    Missing(PathBuf),
+    /// It is there, but the system's loader refused it, with this message.
+    Refused(String),
+    /// Not looked for on this operating system.
+    Unknown,
+}
+
+static STATE: OnceLock<CudaLibrary> = OnceLock::new();
+
+/// What was found when the program started.
+pub(crate) fn cuda_library() -> CudaLibrary {
+    STATE.get().cloned().unwrap_or(CudaLibrary::Unknown)
+}
+
+#[cfg(all(target_os = "linux", not(feature = "doc-only")))]
+mod linux {
+    use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::Path;
+
+    use super::{CudaLibrary, STATE};
+
+    const RTLD_NOW: c_int = 2;
+    const RTLD_GLOBAL: c_int = 0x100;
+
+    #[repr(C)]
+    struct DlInfo {
+        file: *const c_char,
+        base: *mut c_void,
+        symbol: *const c_char,
+        address: *mut c_void,
+    }
+
+    unsafe extern "C" {
+        fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
+        fn dlerror() -> *const c_char;
+        fn dladdr(address: *const c_void, info: *mut DlInfo) -> c_int;
+        #[link_name = "_ZN2at13globalContextEv"]
+        fn at_global_context() -> *mut c_void;
+    }
+
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static LOAD: extern "C" fn() = load;
+
+    extern "C" fn load() {
+        let _ = STATE.set(try_load());
+    }
+
+    fn try_load() -> CudaLibrary {
+        // SAFETY: DlInfo is plain data for which zero bytes are valid; dladdr fills it.
+        let mut info: DlInfo = unsafe { std::mem::zeroed() };
+        // SAFETY: the address is that of a function of libtorch_cpu.so; `info` is writable.
+        if unsafe { dladdr(at_global_context as *const c_void, &mut info) } == 0 || info.file.is_null() {
+            return CudaLibrary::Unknown;
+        }
+        // SAFETY: after success `file` is a NUL-terminated string that the loader keeps.
+        let cpu = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(info.file) }.to_bytes()));
+        let path = cpu.with_file_name("libtorch_cuda.so");
+        if !path.exists() {
+            return CudaLibrary::Missing(path);
+        }
+        let Ok(name) = CString::new(path.into_os_string().into_vec()) else {
+            return CudaLibrary::Unknown;
+        };
+        // SAFETY: a NUL-terminated path; the library's own constructors are libtorch's.
+        if unsafe { dlopen(name.as_ptr(), RTLD_NOW | RTLD_GLOBAL) }.is_null() {
+            return CudaLibrary::Refused(last_error());
+        }
+        CudaLibrary::Loaded
+    }
+
+    fn last_error() -> String {
+        // SAFETY: no preconditions; the string lives until the next call of the loader on this thread.
+        let text = unsafe { dlerror() };
+        if text.is_null() {
+            return "unknown reason".into();
+        }
+        // SAFETY: non-null answers are NUL-terminated.
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    }
+}

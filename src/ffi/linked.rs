@@ -1,0 +1,74 @@
+//! Calls into the shim.
+
+use std::ffi::{CStr, c_char};
+use std::ptr::null_mut;
+
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use super::{AdamStep, AdamTensors};
+use crate::error::{Error, ErrorKind, Result};
+
+unsafe extern "C" {
+    fn geolearn_free(message: *mut c_char);
+    fn geolearn_leaky_relu(input: *const C_tensor, slope: f64, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_fused_adamw(
+        params: *const *mut C_tensor,
+        grads: *const *mut C_tensor,
+        first: *const *mut C_tensor,
+        second: *const *mut C_tensor,
+        steps: *const *mut C_tensor,
+        count: usize,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        eps: f64,
+    ) -> *mut c_char;
+}
+
+/// Turns the shim's answer into a `Result` and frees its message.
+fn check(message: *mut c_char) -> Result<()> {
+    if message.is_null() {
+        return Ok(());
+    }
+    // SAFETY: a non-null answer is a NUL-terminated string from strdup, owned by us.
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned();
+    // SAFETY: the same string; it is not used again.
+    unsafe { geolearn_free(message) };
+    Err(Error::new(ErrorKind::Torch, "libtorch failed").because(text))
+}
+
+/// `max(0, x) + slope * min(0, x)`, with gradient; tch's own has a fixed slope of 0.01.
+pub(crate) fn leaky_relu(input: &Tensor, slope: f64) -> Result<Tensor> {
+    let mut output = null_mut();
+    // SAFETY: `input` outlives the call, which writes `output` only when it succeeds.
+    check(unsafe { geolearn_leaky_relu(input.as_ptr(), slope, &mut output) })?;
+    // SAFETY: on success `output` is a new tensor that nothing else owns.
+    Ok(unsafe { Tensor::from_ptr(output) })
+}
+
+pub(super) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()> {
+    let pointers = |list: &mut [Tensor]| list.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>();
+    let params = pointers(tensors.params);
+    let grads = pointers(tensors.grads);
+    let first = pointers(tensors.first);
+    let second = pointers(tensors.second);
+    let steps = pointers(tensors.steps);
+    // SAFETY: the five lists have equal lengths (checked by the caller) and their tensors outlive the call.
+    check(unsafe {
+        geolearn_fused_adamw(
+            params.as_ptr(),
+            grads.as_ptr(),
+            first.as_ptr(),
+            second.as_ptr(),
+            steps.as_ptr(),
+            params.len(),
+            step.lr,
+            step.beta1,
+            step.beta2,
+            step.weight_decay,
+            step.eps,
+        )
+    })
+}

@@ -1,0 +1,54 @@
+//! The thin C++ shim and its safe face: the only module with `unsafe`.
+#![allow(unsafe_code)]
+
+mod cuda;
+#[cfg(not(feature = "doc-only"))]
+mod linked;
+#[cfg(feature = "doc-only")]
+#[path = "unlinked.rs"]
+mod linked;
+
+pub(crate) use cuda::{CudaLibrary, cuda_library};
+pub(crate) use linked::leaky_relu;
+
+use tch::Tensor;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The numbers of one Adam step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdamStep {
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub weight_decay: f64,
+    pub eps: f64,
+}
+
+/// The tensors of one Adam step; entry i of each list belongs to the same parameter.
+pub(crate) struct AdamTensors<'a> {
+    pub params: &'a mut [Tensor],
+    pub grads: &'a mut [Tensor],
+    pub first: &'a mut [Tensor],
+    pub second: &'a mut [Tensor],
+    /// Scalar f32 tensors that count the steps; already raised for this one.
+    pub steps: &'a mut [Tensor],
+}
+
+/// Adam with decoupled weight decay, all parameters in one kernel, in place.
+///
+/// Parameters and moments must be of one floating dtype and one device.
+pub(crate) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()> {
+    let AdamTensors { params, grads, first, second, steps } = &tensors;
+    let n = params.len();
+    if [grads.len(), first.len(), second.len(), steps.len()] != [n; 4] {
+        return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(n));
+    }
+    for i in 0..n {
+        let size = params[i].size();
+        if [&grads[i], &first[i], &second[i]].iter().any(|t| t.size() != size) {
+            return Err(Error::new(ErrorKind::Usage, format!("Adam's tensors differ in shape at {i}")).expected(format!("{size:?}")));
+        }
+    }
+    linked::fused_adamw(tensors, step)
+}

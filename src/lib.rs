@@ -1,0 +1,10 @@
+//! CycleGAN image translation for remote sensing, with the workflow of arcgis.learn, on libtorch.
+
+mod device;
+mod error;
+mod ffi;
+mod random;
+mod store;
+
+pub use device::{ChosenDevice, Device};
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,131 @@
+//! The command line.
+
+use crate::libtorch::Kind;
+use crate::trouble::{Result, Trouble};
+
+pub const USAGE: &str = "\
+cargo xtask: sets libtorch up for this checkout, then hands over to cargo
+
+  cargo xtask demo [ARGUMENTS]        set up, then train and show the quickstart example
+  cargo xtask test [ARGUMENTS]        set up, then run every test (cargo test --workspace)
+  cargo xtask build|check|clippy|run|bench|doc [ARGUMENTS]
+                                      set up, then that cargo command
+  cargo xtask setup [--cpu|--cuda]    only set up; a flag chooses the kind of libtorch
+  cargo xtask doctor                  say what is found, what is wanted, and whether CUDA is used
+  cargo xtask dependent               set up, then build and run a crate that depends on this one
+  cargo xtask help                    print this
+
+Set up means: a LIBTORCH or LIBTORCH_USE_PYTORCH of yours is checked and used; else a torch of the
+right version that Python has installed; else libtorch is fetched once with pip, into a folder that
+all your checkouts share. After it plain cargo commands work too. docs/setup.md tells the rest.
+";
+
+#[derive(Debug, PartialEq)]
+pub enum Task {
+    Help,
+    Setup(Option<Kind>),
+    Doctor,
+    Dependent,
+    /// A cargo command with its arguments, for which libtorch is set up first.
+    Cargo(Vec<String>),
+}
+
+pub fn parse(arguments: &[String]) -> Result<Task> {
+    let Some((name, rest)) = arguments.split_first() else {
+        return Ok(Task::Help);
+    };
+    match name.as_str() {
+        "help" | "--help" | "-h" => Ok(Task::Help),
+        "setup" => kind(rest).map(Task::Setup),
+        "doctor" => alone(name, rest, Task::Doctor),
+        "dependent" => alone(name, rest, Task::Dependent),
+        "demo" => Ok(Task::Cargo(demo(rest))),
+        "test" => Ok(Task::Cargo(test(rest))),
+        "build" | "check" | "clippy" | "run" | "bench" | "doc" => Ok(Task::Cargo(arguments.to_vec())),
+        _ => Err(Trouble::new(format!("there is no task {name:?}")).advice("`cargo xtask help` lists the tasks")),
+    }
+}
+
+fn kind(flags: &[String]) -> Result<Option<Kind>> {
+    match flags {
+        [] => Ok(None),
+        [flag] if flag == "--cpu" => Ok(Some(Kind::Cpu)),
+        [flag] if flag == "--cuda" => Ok(Some(Kind::Cuda)),
+        _ => Err(Trouble::new(format!("setup takes --cpu or --cuda or nothing, not {:?}", flags.join(" ")))),
+    }
+}
+
+fn alone(name: &str, rest: &[String], task: Task) -> Result<Task> {
+    if rest.is_empty() { Ok(task) } else { Err(Trouble::new(format!("{name} takes no arguments, not {:?}", rest.join(" ")))) }
+}
+
+fn demo(rest: &[String]) -> Vec<String> {
+    // `demo -- --steps 5` is a natural slip for `demo --steps 5`.
+    let rest = rest.strip_prefix(&["--".to_string()]).unwrap_or(rest);
+    let cargo = ["run", "--release", "--package", "geolearn", "--example", "quickstart", "--"];
+    cargo.iter().map(|s| s.to_string()).chain(rest.iter().cloned()).collect()
+}
+
+/// All packages with their doctests, unless the arguments choose packages themselves. Benches are
+/// not run: `cargo test` leaves them out by default.
+fn test(rest: &[String]) -> Vec<String> {
+    let of_cargo = rest.split(|a| a == "--").next().unwrap_or_default();
+    let chosen = of_cargo.iter().any(|a| a == "-p" || a.starts_with("-p=") || a.starts_with("--package"));
+    let cargo: &[&str] = if chosen { &["test"] } else { &["test", "--workspace"] };
+    cargo.iter().map(|s| s.to_string()).chain(rest.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(line: &str) -> Result<Task> {
+        parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>())
+    }
+
+    fn cargo(line: &str) -> String {
+        match task(line) {
+            Ok(Task::Cargo(arguments)) => arguments.join(" "),
+            other => panic!("{line:?} should be a cargo command, is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn tasks_of_our_own_are_known() {
+        assert_eq!(task("").unwrap(), Task::Help);
+        assert_eq!(task("--help").unwrap(), Task::Help);
+        assert_eq!(task("setup").unwrap(), Task::Setup(None));
+        assert_eq!(task("setup --cpu").unwrap(), Task::Setup(Some(Kind::Cpu)));
+        assert_eq!(task("setup --cuda").unwrap(), Task::Setup(Some(Kind::Cuda)));
+        assert_eq!(task("doctor").unwrap(), Task::Doctor);
+    }
+
+    #[test]
+    fn unknown_words_are_named() {
+        for (line, named) in [("tset", "tset"), ("setup --gpu", "--gpu"), ("setup --cpu --cuda", "--cpu --cuda"), ("doctor -v", "-v")] {
+            let trouble = task(line).unwrap_err().to_string();
+            assert!(trouble.contains(named), "{line:?} gave {trouble:?}");
+        }
+    }
+
+    #[test]
+    fn demo_passes_its_arguments_to_the_example() {
+        let run = "run --release --package geolearn --example quickstart --";
+        assert_eq!(cargo("demo"), run);
+        assert_eq!(cargo("demo --steps 5"), format!("{run} --steps 5"));
+        assert_eq!(cargo("demo -- --steps 5"), format!("{run} --steps 5"));
+    }
+
+    #[test]
+    fn test_takes_the_workspace_unless_packages_are_chosen() {
+        assert_eq!(cargo("test"), "test --workspace");
+        assert_eq!(cargo("test loss -- --nocapture"), "test --workspace loss -- --nocapture");
+        assert_eq!(cargo("test -p xtask"), "test -p xtask");
+        assert_eq!(cargo("test -- -p"), "test --workspace -- -p");
+    }
+
+    #[test]
+    fn other_cargo_commands_pass_unchanged() {
+        assert_eq!(cargo("bench --no-run"), "bench --no-run");
+    }
+}

@@ -1,0 +1,68 @@
+//! What this machine has that decides about CUDA.
+
+use std::fs;
+use std::path::Path;
+
+pub struct Machine {
+    /// How an NVIDIA device was recognised; `None` when there is none.
+    pub device: Option<String>,
+    /// The driver's version, for example `580.95.05`.
+    pub driver: Option<String>,
+}
+
+/// Device nodes of the driver, then that of WSL, which also needs the library from Windows.
+const SIGNS: &[&[&str]] = &[&["dev/nvidiactl"], &["dev/nvidia0"], &["dev/dxg", "usr/lib/wsl/lib/libcuda.so.1"]];
+
+impl Machine {
+    pub fn this() -> Self {
+        Self::under(Path::new("/"))
+    }
+
+    fn under(root: &Path) -> Self {
+        let sign = SIGNS.iter().find(|files| files.iter().all(|file| root.join(file).exists()));
+        let nvrm = fs::read_to_string(root.join("proc/driver/nvidia/version")).unwrap_or_default();
+        Self { device: sign.map(|files| format!("/{}", files[0])), driver: driver_version(&nvrm) }
+    }
+}
+
+/// The first dotted number of the line that begins with NVRM.
+fn driver_version(nvrm: &str) -> Option<String> {
+    let line = nvrm.lines().find(|line| line.starts_with("NVRM"))?;
+    let mut words = line.split_whitespace();
+    words.find(|w| w.contains('.') && w.split('.').all(|n| n.parse::<u32>().is_ok())).map(String::from)
+}
+
+/// The oldest major version of the driver that runs this release of CUDA.
+pub fn oldest_driver(cuda: &str) -> Option<u32> {
+    match cuda.split('.').next()? {
+        "12" => Some(525),
+        "13" => Some(580),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn the_driver_is_read_from_both_forms_of_its_line() {
+        let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder)\nGCC version: gcc 12.2.0\n";
+        let closed = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n";
+        assert_eq!(driver_version(open).as_deref(), Some("580.95.05"));
+        assert_eq!(driver_version(closed).as_deref(), Some("535.183.01"));
+        assert_eq!(driver_version(""), None);
+    }
+
+    #[test]
+    fn a_device_is_recognised_by_its_node() {
+        let scratch = Scratch::new("machine").unwrap();
+        assert_eq!(Machine::under(scratch.path()).device, None);
+        fs::create_dir_all(scratch.path().join("dev")).unwrap();
+        fs::write(scratch.path().join("dev/dxg"), "").unwrap();
+        assert_eq!(Machine::under(scratch.path()).device, None);
+        fs::write(scratch.path().join("dev/nvidia0"), "").unwrap();
+        assert_eq!(Machine::under(scratch.path()).device.as_deref(), Some("/dev/nvidia0"));
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask`: sets libtorch up for this checkout, then hands over to cargo.
+//!
+//! It depends on nothing, least of all on tch, so that it builds in seconds where no libtorch is.
+
+mod checkout;
+mod cli;
+mod dependent;
+mod doctor;
+mod libtorch;
+mod machine;
+mod origin;
+mod python;
+mod release;
+mod scratch;
+mod setup;
+mod store;
+mod trouble;
+mod wheels;
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+use checkout::Checkout;
+use cli::Task;
+use trouble::{Result, Trouble};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match cli::parse(&arguments).and_then(run) {
+        Ok(code) => code,
+        Err(trouble) => {
+            eprintln!("xtask: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let checkout = Checkout::of_this_run()?;
+    match task {
+        Task::Help => {
+            print!("{}", cli::USAGE);
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Setup(kind) => {
+            let libtorch = setup::prepare(&checkout, kind)?;
+            eprintln!("xtask: ready: {libtorch}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Doctor => Ok(doctor::examine(&checkout)),
+        Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
+        Task::Cargo(arguments) => {
+            setup::prepare(&checkout, None)?;
+            hand_over(checkout.cargo_here().args(arguments))
+        }
+    }
+}
+
+/// Runs a command that explains its own failures, and ends as it ends.
+fn hand_over(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().map_err(|e| Trouble::new(format!("cannot start {command:?}: {e}")))?;
+    // A command ended by a signal has no code.
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(if status.success() { ExitCode::SUCCESS } else { code.map_or(ExitCode::FAILURE, ExitCode::from) })
+}

@@ -1,0 +1,138 @@
+//! The folder that all checkouts of a user share: one folder for each libtorch fetched.
+//!
+//! A set is put together in a folder beside its place and renamed into it, under a lock. So what
+//! stands in its place is whole, and a work folder found under the lock belongs to a dead run.
+
+use std::env;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::libtorch::{Kind, Libtorch};
+use crate::python::Python;
+use crate::release::Release;
+use crate::trouble::{Result, Trouble};
+use crate::wheels;
+
+const WORK: &str = "fetching-";
+
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    pub fn of_user() -> Result<Self> {
+        let from = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+        let cache = from("XDG_CACHE_HOME")
+            .or_else(|| from("HOME").map(|home| home.join(".cache")))
+            .or_else(|| from("LOCALAPPDATA"))
+            .ok_or_else(|| Trouble::new("neither HOME nor XDG_CACHE_HOME says where libtorch can be kept").advice("set HOME"))?;
+        Ok(Self { dir: cache.join("geolearn") })
+    }
+
+    /// Where the set is or will be; the wheels put `torch` and what it needs inside.
+    pub fn place(&self, release: &Release, kind: Kind) -> PathBuf {
+        let kind = kind.to_string().to_lowercase();
+        self.dir.join(format!("libtorch-{}-{kind}", release.libtorch))
+    }
+
+    pub fn find(&self, release: &Release, kind: Kind) -> Option<Libtorch> {
+        let found = Libtorch::of_release(&self.place(release, kind).join("torch"), release);
+        found.ok().filter(|libtorch| libtorch.kind == kind)
+    }
+
+    /// Fetches a set, unless another run did so while this one waited.
+    pub fn fetch(&self, release: &Release, kind: Kind, python: &Python) -> Result<Libtorch> {
+        fs::create_dir_all(&self.dir).map_err(Trouble::file("cannot create", &self.dir))?;
+        let lock = self.lock()?;
+        if let Some(found) = self.find(release, kind) {
+            return Ok(found);
+        }
+        self.remove_dead_work();
+        let work = Work::begin(&self.dir)?;
+        let place = self.place(release, kind);
+        eprintln!("xtask: downloading libtorch {} ({}) into {}", release.libtorch, wheels::size(kind), place.display());
+        let set = wheels::install(release, kind, python, &work.0, &lock)?;
+        if place.exists() {
+            // Not usable, or it would have been found.
+            fs::rename(&place, work.0.join("old")).map_err(Trouble::file("cannot replace", &place))?;
+        }
+        fs::rename(&set, &place).map_err(Trouble::file("cannot move libtorch to", &place))?;
+        Libtorch::of_release(&place.join("torch"), release)
+    }
+
+    /// The system lets go of the lock when the last process that holds it ends, however it ends.
+    fn lock(&self) -> Result<File> {
+        let path = self.dir.join("lock");
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = open.map_err(Trouble::file("cannot open", &path))?;
+        let locked = match file.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => {
+                eprintln!("xtask: waiting for another run that fetches libtorch into {}", self.dir.display());
+                file.lock()
+            }
+            Err(TryLockError::Error(e)) => Err(e),
+        };
+        locked.map_err(Trouble::file("cannot lock", &path)).map_err(|trouble| {
+            trouble.advice("some network file systems have no locks: set XDG_CACHE_HOME to a folder on a local disk")
+        })?;
+        Ok(file)
+    }
+
+    /// Call it under the lock only.
+    fn remove_dead_work(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(WORK) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// A work folder; what is left in it goes away with it.
+struct Work(PathBuf);
+
+impl Work {
+    fn begin(store: &Path) -> Result<Self> {
+        let path = store.join(format!("{WORK}{}", process::id()));
+        fs::create_dir_all(&path).map_err(Trouble::file("cannot create", &path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn only_work_of_dead_runs_is_removed() {
+        let scratch = Scratch::new("store").unwrap();
+        for name in ["fetching-1/set/torch", "fetching-22", "libtorch-2.11.0-cpu/torch", "lock-like"] {
+            fs::create_dir_all(scratch.path().join(name)).unwrap();
+        }
+        Store { dir: scratch.path().into() }.remove_dead_work();
+        let mut left: Vec<_> =
+            fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["libtorch-2.11.0-cpu", "lock-like"]);
+    }
+
+    #[test]
+    fn a_lock_keeps_a_second_run_out() {
+        let scratch = Scratch::new("lock").unwrap();
+        let store = Store { dir: scratch.path().into() };
+        let first = store.lock().unwrap();
+        let second = File::open(scratch.path().join("lock")).unwrap();
+        assert!(matches!(second.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(first);
+        assert!(second.try_lock().is_ok());
+    }
+}

@@ -1,0 +1,162 @@
+//! libtorch out of the wheels of PyTorch.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::checkout::symlink_dir;
+use crate::libtorch::{Kind, Libtorch, library};
+use crate::python::Python;
+use crate::release::Release;
+use crate::trouble::{Result, Trouble};
+
+/// Libraries of the CUDA build that the CPU set leaves out: each needs CUDA libraries that were not
+/// fetched, or Python. `torch` only names others, and is replaced by a link.
+const CUDA_ONLY: &[&str] =
+    &["torch_cuda", "torch_cuda_linalg", "torch_nvshmem", "torch_python", "c10_cuda", "caffe2_nvrtc", "shm", "torch"];
+
+pub fn size(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Cpu => "CPU, about 540 MB to download, 640 MB on disk",
+        Kind::Cuda => "CUDA, about 2.7 GB to download, 4.5 GB on disk",
+    }
+}
+
+/// Puts a set together inside `work` and gives its folder. pip inherits the lock: should this
+/// process be killed, the next run waits until its pip has ended too.
+pub fn install(release: &Release, kind: Kind, python: &Python, work: &Path, lock: &File) -> Result<PathBuf> {
+    let pip = python.pip_version()?;
+    let set = work.join("set");
+    let temporary = work.join("tmp");
+    fs::create_dir_all(&temporary).map_err(Trouble::file("cannot create", &temporary))?;
+    let inherited = lock.try_clone().map_err(|e| Trouble::new(format!("cannot share the lock: {e}")))?;
+    let mut command = python.command();
+    configure(&mut command, release, kind, &set, &temporary);
+    let status = command.stdin(Stdio::from(inherited)).status();
+    let ended = match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(status.to_string()),
+        Err(e) => Err(e.to_string()),
+    };
+    ended.map_err(|end| {
+        Trouble::new(format!("pip {pip} of {python} could not fetch libtorch {} ({end}); nothing is left of it", release.libtorch))
+            .advice(pip_advice(kind))
+    })?;
+    finish(&set, release, kind)?;
+    Ok(set)
+}
+
+fn pip_advice(kind: Kind) -> String {
+    format!(
+        "pip says above what failed. No connection: check network and proxy, and run this again. No space: {} are \
+         needed. No matching distribution: upgrade a pip older than 20.3 (`python3 -m pip install --upgrade pip`); \
+         for systems other than Linux on x86-64 see docs/setup.md, which also says how to set LIBTORCH by hand",
+        size(kind)
+    )
+}
+
+/// Settings go by variables where an old pip would not know the option.
+fn configure(command: &mut Command, release: &Release, kind: Kind, set: &Path, temporary: &Path) {
+    // The wheels of one Python serve with any: nothing of theirs is ever imported.
+    let any_python = ["--python-version", "3.12", "--implementation", "cp", "--only-binary=:all:"];
+    command.args(["-m", "pip", "install", "--no-compile"]).args(any_python).arg("--target").arg(set);
+    if kind == Kind::Cpu {
+        command.arg("--no-deps");
+    }
+    command.arg(format!("torch=={}", release.libtorch));
+    if kind == Kind::Cpu && cfg!(target_os = "linux") {
+        command.args(release.runtime);
+    }
+    for (name, value) in [
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+        ("PIP_NO_INPUT", "1"),
+        ("PIP_NO_WARN_CONFLICTS", "1"),
+        ("PIP_REQUIRE_VIRTUALENV", "0"),
+        ("PIP_ROOT_USER_ACTION", "ignore"),
+        ("PIP_USER", "0"),
+    ] {
+        command.env(name, value);
+    }
+    // On the disk of the set, so that pip renames instead of copying, and cleaned with it.
+    for name in ["TMPDIR", "TEMP", "TMP"] {
+        command.env(name, temporary);
+    }
+}
+
+/// Trims the set and makes sure that a build can use it.
+fn finish(set: &Path, release: &Release, kind: Kind) -> Result<()> {
+    let torch = set.join("torch");
+    if kind == Kind::Cpu && cfg!(target_os = "linux") {
+        trim(&torch.join("lib")).map_err(Trouble::file("cannot trim", &torch))?;
+    }
+    // torch-sys checks this file, which wheels do not have.
+    let version = torch.join("build-version");
+    fs::write(&version, release.libtorch).map_err(Trouble::file("cannot write", &version))?;
+    let found = Libtorch::of_release(&torch, release)?;
+    let missing = found.missing_for("torch_cpu");
+    if found.kind != kind || !missing.is_empty() {
+        let lack = if missing.is_empty() { format!("is for {}", found.kind) } else { format!("lacks {}", missing.join(", ")) };
+        return Err(Trouble::new(format!("pip was content, but the libtorch that it fetched {lack}"))
+            .advice("fetch it by hand and set LIBTORCH, as docs/setup.md says"));
+    }
+    Ok(())
+}
+
+fn trim(lib: &Path) -> io::Result<()> {
+    for name in CUDA_ONLY {
+        match fs::remove_file(lib.join(library(name))) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    symlink_dir(Path::new(&library("torch_cpu")), &lib.join(library("torch")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libtorch::tests::make_wheel;
+    use crate::release::locked;
+    use crate::scratch::Scratch;
+
+    fn release() -> &'static Release {
+        locked("name = \"tch\"\nversion = \"0.24.0\"\n").unwrap()
+    }
+
+    fn line(kind: Kind) -> String {
+        let mut command = Command::new("python3");
+        configure(&mut command, release(), kind, Path::new("set"), Path::new("tmp"));
+        command.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_wheel_is_trimmed_to_what_cpu_use_needs() {
+        let scratch = Scratch::new("trim").unwrap();
+        let torch = scratch.path().join("torch");
+        make_wheel(&torch, CUDA_ONLY);
+        make_wheel(&torch, &["torch_cpu", "c10"]);
+        finish(scratch.path(), release(), Kind::Cpu).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(torch.join("lib")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, [library("c10"), library("torch"), library("torch_cpu")]);
+        assert_eq!(fs::read_link(torch.join("lib").join(library("torch"))).unwrap(), Path::new(&library("torch_cpu")));
+        assert!(torch.join("include/ATen/ATen.h").exists());
+        assert_eq!(fs::read_to_string(torch.join("build-version")).unwrap(), "2.11.0");
+    }
+
+    #[test]
+    fn a_cuda_set_without_cuda_is_refused() {
+        let scratch = Scratch::new("no-cuda").unwrap();
+        make_wheel(&scratch.path().join("torch"), &["torch_cpu", "c10"]);
+        assert!(finish(scratch.path(), release(), Kind::Cuda).unwrap_err().to_string().contains("is for CPU"));
+    }
+
+    #[test]
+    fn only_the_cuda_set_takes_all_that_torch_depends_on() {
+        assert!(line(Kind::Cpu).contains("--no-deps torch==2.11.0"));
+        assert!(!line(Kind::Cuda).contains("--no-deps"));
+        assert!(line(Kind::Cuda).ends_with("torch==2.11.0"));
+    }
+}
