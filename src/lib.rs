@@ -3,6 +3,7 @@
 mod device;
 mod error;
 mod ffi;
+mod nn;
 mod random;
 mod store;
 

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/leaky_relu.h>
+#include <c10/core/GradMode.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -44,7 +45,7 @@ char *geolearn_fused_adamw(at::Tensor **params, at::Tensor **grads, at::Tensor *
                            at::Tensor **steps, size_t count, double lr, double beta1, double beta2,
                            double weight_decay, double eps) {
   return guarded([&] {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     auto p = gather(params, count), g = gather(grads, count), m = gather(first, count), v = gather(second, count),
          s = gather(steps, count);
     at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);

@@ -1,0 +1,93 @@
+//! Convolutions with the parameters and defaults of `torch.nn.Conv2d` and `ConvTranspose2d`.
+
+use tch::{Kind, Tensor};
+
+use super::init::Initialiser;
+use super::parameters::Parameters;
+use crate::error::Result;
+
+/// Where a layer stands in its network, which decides how it is initialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A convolution inside the network.
+    Inner,
+    /// A transposed convolution.
+    Upsampling,
+    /// The last layer of the network.
+    Last,
+}
+
+/// What a convolution is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConvShape {
+    pub input: i64,
+    pub output: i64,
+    pub kernel: i64,
+    pub stride: i64,
+    pub padding: i64,
+}
+
+/// A 2-D convolution with bias.
+#[derive(Debug)]
+pub(crate) struct Conv2d {
+    weight: Tensor,
+    bias: Tensor,
+    shape: ConvShape,
+}
+
+impl Conv2d {
+    pub fn new(shape: ConvShape, role: Role, name: &str, init: &Initialiser) -> Result<Self> {
+        let ConvShape { input, output, kernel, .. } = shape;
+        let (weight, bias) = init.convolution(name, [output, input, kernel, kernel], output, role)?;
+        Ok(Self { weight, bias, shape })
+    }
+
+    /// # Shapes
+    /// (N, input, H, W) to (N, output, H', W').
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let ConvShape { stride, padding, .. } = self.shape;
+        let (stride, padding) = ([stride; 2], [padding; 2]);
+        Ok(x.f_conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1)?)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.weight.kind()
+    }
+
+    pub fn device(&self) -> tch::Device {
+        self.weight.device()
+    }
+
+    pub fn collect(&self, name: &str, into: &mut Parameters) {
+        collect_pair(name, &self.weight, &self.bias, into);
+    }
+}
+
+/// A transposed 3x3 convolution with bias that doubles height and width (stride 2, padding 1, output padding 1).
+#[derive(Debug)]
+pub(crate) struct Upsampling {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Upsampling {
+    pub fn new(input: i64, output: i64, name: &str, init: &Initialiser) -> Result<Self> {
+        let (weight, bias) = init.convolution(name, [input, output, 3, 3], output, Role::Upsampling)?;
+        Ok(Self { weight, bias })
+    }
+
+    /// # Shapes
+    /// (N, input, H, W) to (N, output, 2H, 2W).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
+    }
+
+    pub fn collect(&self, name: &str, into: &mut Parameters) {
+        collect_pair(name, &self.weight, &self.bias, into);
+    }
+}
+
+fn collect_pair(name: &str, weight: &Tensor, bias: &Tensor, into: &mut Parameters) {
+    into.push((format!("{name}.weight"), weight.shallow_clone()));
+    into.push((format!("{name}.bias"), bias.shallow_clone()));
+}

@@ -1,0 +1,86 @@
+//! The 70x70 PatchGAN discriminator (Isola et al. 2017, arXiv:1611.07004; Zhu et al. 2017, section 7.2).
+
+use tch::Tensor;
+
+use super::conv::{Conv2d, ConvShape, Role};
+use super::init::Initialiser;
+use super::layers::instance_norm;
+use super::parameters::Parameters;
+use crate::error::Result;
+use crate::ffi;
+
+const SLOPE: f64 = 0.2;
+/// Indices of the convolutions in PyTorch's `Sequential`.
+const INDICES: [usize; 5] = [0, 2, 5, 8, 11];
+/// Below this side the last convolution has fewer pixels than its kernel needs.
+pub(crate) const SMALLEST_TRAINING_SIDE: i64 = 24;
+
+/// Five 4x4 convolutions, C-f-2f-4f-8f-1; gives one raw score for each overlapping 70x70 patch.
+#[derive(Debug)]
+pub(crate) struct Discriminator {
+    name: String,
+    convs: Vec<Conv2d>,
+}
+
+impl Discriminator {
+    /// `features` is f, 64 in the paper; `name` is the prefix of the parameters' names (`D_A`).
+    pub fn new(name: &str, channels: i64, features: i64, init: &Initialiser) -> Result<Self> {
+        let widths = [channels, features, 2 * features, 4 * features, 8 * features, 1];
+        let strides = [2, 2, 2, 1, 1];
+        let conv = |i: usize| {
+            let role = if i == 4 { Role::Last } else { Role::Inner };
+            let shape =
+                ConvShape { input: widths[i], output: widths[i + 1], kernel: 4, stride: strides[i], padding: 1 };
+            Conv2d::new(shape, role, &format!("{name}.{}", INDICES[i]), init)
+        };
+        Ok(Self { name: name.to_string(), convs: (0..5).map(conv).collect::<Result<_>>()? })
+    }
+
+    /// Scores images; higher means more like a real one.
+    ///
+    /// # Shapes
+    /// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut y = x.shallow_clone();
+        for (i, conv) in self.convs.iter().enumerate() {
+            y = conv.forward(&y)?;
+            y = match i {
+                0 => ffi::leaky_relu(&y, SLOPE)?,
+                4 => y,
+                _ => ffi::leaky_relu(&instance_norm(&y)?, SLOPE)?,
+            };
+        }
+        Ok(y)
+    }
+
+    /// Parameters in the order of PyTorch's `state_dict`.
+    pub fn parameters(&self) -> Parameters {
+        let mut list = Parameters::new();
+        for (conv, index) in self.convs.iter().zip(INDICES) {
+            conv.collect(&format!("{}.{index}", self.name), &mut list);
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Initialisation;
+    use crate::random::Seed;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn patch_scores_have_the_papers_size() {
+        let init =
+            Initialiser { seed: Seed(0), scheme: Initialisation::Paper, device: Device::Cpu, kind: Kind::Float };
+        let discriminator = Discriminator::new("D_A", 3, 4, &init).unwrap();
+        let side = |n| {
+            let x = Tensor::zeros([1, 3, n, n], (Kind::Float, Device::Cpu));
+            discriminator.forward(&x).map(|y| y.size())
+        };
+        assert_eq!(side(256).unwrap(), [1, 1, 30, 30]);
+        assert_eq!(side(SMALLEST_TRAINING_SIDE).unwrap(), [1, 1, 1, 1]);
+        assert!(side(16).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! Blocks and networks: convolutions, the ResNet generator, the PatchGAN discriminator.
+//!
+//! Tensors are NCHW. A layer holds plain tensors; their names are those of PyTorch's `state_dict`.
+
+mod conv;
+mod discriminator;
+mod generator;
+mod init;
+mod layers;
+mod parameters;
+
+pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE};
+pub(crate) use generator::{Generator, GeneratorShape};
+pub(crate) use init::Initialiser;
+pub use init::Initialisation;
+pub(crate) use parameters::{Parameters, load_parameters, set_requires_grad};
