@@ -1,0 +1,69 @@
+//! The two sides of a translation.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the two image domains: with folders `A` and `B`, the images that each holds.
+///
+/// ```
+/// use geolearn::Domain;
+///
+/// assert_eq!(Domain::A.other(), Domain::B);
+/// assert_eq!(Domain::B.to_string(), "B");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Domain {
+    /// The domain of folder `A` (or `train_a`, `trainA`).
+    A,
+    /// The domain of folder `B` (or `train_b`, `trainB`).
+    B,
+}
+
+impl Domain {
+    /// Both domains, A first.
+    pub const BOTH: [Self; 2] = [Self::A, Self::B];
+
+    /// The other domain.
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "A",
+            Self::B => "B",
+        })
+    }
+}
+
+/// A value for each domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PerDomain<T> {
+    pub a: T,
+    pub b: T,
+}
+
+impl<T> PerDomain<T> {
+    /// Makes both values, A first.
+    pub fn try_from_fn<E>(mut make: impl FnMut(Domain) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self { a: make(Domain::A)?, b: make(Domain::B)? })
+    }
+
+    /// Makes both values, A first.
+    pub fn from_fn(mut make: impl FnMut(Domain) -> T) -> Self {
+        Self { a: make(Domain::A), b: make(Domain::B) }
+    }
+
+    pub fn get(&self, domain: Domain) -> &T {
+        match domain {
+            Domain::A => &self.a,
+            Domain::B => &self.b,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The chips in a folder, in an order that is the same everywhere.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+/// Endings of files that are taken for chips. TIFF is among them so that such a chip is named and refused, not
+/// passed over.
+const IMAGE_ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "jfif", "bmp", "tif", "tiff"];
+
+/// Counting stops here when a message describes a folder.
+const LOOK_AT_MOST: usize = 10_000;
+
+/// What a folder holds, with all its sub-folders.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Images, sorted by folder and name.
+    pub images: Vec<PathBuf>,
+    /// How many other files there are, by ending.
+    others: BTreeMap<String, usize>,
+    cut_short: bool,
+}
+
+impl Listing {
+    /// Everything in `folder`. Hidden files and folders are passed over; a loop of links is cut with a warning.
+    pub fn of(folder: &Path) -> Self {
+        Self::of_at_most(folder, usize::MAX)
+    }
+
+    /// Enough for a message; see [`Listing::of`].
+    pub fn glance(folder: &Path) -> Self {
+        Self::of_at_most(folder, LOOK_AT_MOST)
+    }
+
+    fn of_at_most(folder: &Path, limit: usize) -> Self {
+        let mut listing = Self::default();
+        let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+        for (seen, entry) in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())).enumerate()
+        {
+            if seen >= limit {
+                listing.cut_short = true;
+                break;
+            }
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => listing.add(entry),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "part of the folder is passed over"),
+            }
+        }
+        listing
+    }
+
+    fn add(&mut self, entry: DirEntry) {
+        let ending = ending(entry.path());
+        if IMAGE_ENDINGS.contains(&ending.as_str()) {
+            self.images.push(entry.into_path());
+        } else {
+            *self.others.entry(ending).or_default() += 1;
+        }
+    }
+
+    /// "12 images", "no images, 3 files (.txt)".
+    pub fn describe(&self) -> String {
+        let more = if self.cut_short { "at least " } else { "" };
+        let images = match self.images.len() {
+            0 => "no images".to_owned(),
+            1 => format!("{more}1 image"),
+            n => format!("{more}{n} images"),
+        };
+        let others: usize = self.others.values().sum();
+        if others == 0 || !self.images.is_empty() {
+            return images;
+        }
+        let endings: Vec<String> = self.others.keys().take(5).map(|ending| format!(".{ending}")).collect();
+        format!("{images}, {more}{others} other files ({})", endings.join(", "))
+    }
+}
+
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn touch(folder: &Path, names: &[&str]) {
+        for name in names {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+    }
+
+    #[test]
+    fn images_are_sorted_and_the_rest_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["b.PNG", "a/z.jpg", "a/b/c.tif", ".hidden.png", ".git/x.png", "notes.txt", "c.JPeG"]);
+        let listing = Listing::of(folder.path());
+        let names: Vec<_> =
+            listing.images.iter().map(|path| path.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a/b/c.tif", "a/z.jpg", "b.PNG", "c.JPeG"]);
+        assert_eq!(listing.describe(), "4 images");
+    }
+
+    #[test]
+    fn a_folder_without_images_is_described_by_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["x.mrf", "x.idx", "y.idx"]);
+        assert_eq!(Listing::of(folder.path()).describe(), "no images, 3 other files (.idx, .mrf)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_loop_of_links_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["a/x.png"]);
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("a/loop")).unwrap();
+        assert_eq!(Listing::of(folder.path()).images.len(), 1);
+    }
+}

@@ -1,0 +1,25 @@
+//! From a folder of chips to batches of tensors.
+
+mod augment;
+mod batch;
+mod bunch;
+mod domain;
+mod files;
+mod layout;
+mod loader;
+mod normalise;
+mod options;
+mod order;
+mod split;
+mod statistics;
+mod survey;
+
+pub use augment::Augment;
+pub use batch::Batch;
+pub use bunch::{DataBunch, Split};
+pub use domain::Domain;
+pub use loader::Loader;
+pub use normalise::Normaliser;
+pub use options::{DatasetType, PrepareData, prepare_data};
+pub use statistics::{BandStatistics, Statistics};
+pub use survey::BadChips;

@@ -1,0 +1,247 @@
+//! What `prepare_data` can be told.
+
+use std::path::{Path, PathBuf};
+
+use super::augment::Augment;
+use super::bunch::DataBunch;
+use super::survey::BadChips;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the data are for; decides which folders are looked for and how chips are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DatasetType {
+    /// Unpaired chips of two domains.
+    CycleGan,
+}
+
+/// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form.
+///
+/// ```
+/// use geolearn::{prepare_data, DatasetType, Domain};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// assert_eq!((data.len(Domain::A), data.valid_len(Domain::A)), (217, 24));
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`PrepareData::prepare`].
+pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result<DataBunch> {
+    PrepareData::new(path, dataset_type).prepare()
+}
+
+/// Options for preparing a folder of chips.
+///
+/// The folder holds, in any letter case, one of `A/images` and `B/images` (Export Training Data), `A` and `B`,
+/// `train_a` and `train_b`, `trainA` and `trainB`, or `Images/train_a` and `Images/train_b`. Chips may lie in
+/// sub-folders. `valid_a` and `valid_b` (or `val_a`, `validA`, …) beside them are a fixed validation set; without
+/// them, `test_a` and `test_b` are; without these, both domains are split.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `batch_size` | 1 | chips of each domain in a batch | 1 and above |
+/// | `val_split_pct` | 0.1 | share of each domain kept for validation, where no fixed set is there | 0 to below 1 |
+/// | `seed` | 42 | root of split, order and augmentation | any |
+/// | `resize_to` | none | side in pixels to which every chip is resized | 1 to 16384 |
+/// | `augment` | [`Augment::default()`] | what is varied at random in training chips | see there |
+/// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read or differs from the others | |
+/// | `workers` | processors, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
+/// | `prefetch` | 2 | batches that each worker holds ready | 1 to 1024 |
+/// | `working_dir` | the folder itself | where models are saved when only a name is given | |
+///
+/// ```
+/// use geolearn::{Augment, DatasetType, PrepareData};
+///
+/// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
+///     .batch_size(4)
+///     .val_split_pct(0.2)
+///     .seed(7)
+///     .augment(Augment::default().zoom(1.2))
+///     .prepare()?;
+/// assert_eq!(data.batch_size(), 4);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PrepareData {
+    pub(super) path: PathBuf,
+    pub(super) batch_size: usize,
+    pub(super) val_split_pct: f64,
+    pub(super) seed: u64,
+    pub(super) resize_to: Option<usize>,
+    pub(super) augment: Augment,
+    pub(super) bad_chips: BadChips,
+    pub(super) workers: Option<usize>,
+    pub(super) prefetch: usize,
+    pub(super) working_dir: Option<PathBuf>,
+}
+
+impl PrepareData {
+    /// Default options for the chips in the folder `path`.
+    pub fn new(path: impl AsRef<Path>, dataset_type: DatasetType) -> Self {
+        let DatasetType::CycleGan = dataset_type;
+        Self {
+            path: path.as_ref().to_path_buf(),
+            batch_size: 1,
+            val_split_pct: 0.1,
+            seed: 42,
+            resize_to: None,
+            augment: Augment::default(),
+            bad_chips: BadChips::default(),
+            workers: None,
+            prefetch: 2,
+            working_dir: None,
+        }
+    }
+
+    /// Chips of each domain in a batch. Default 1, as in the CycleGAN paper.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).batch_size(8).prepare()?;
+    /// assert_eq!(data.batches_per_epoch(), 226usize.div_ceil(8));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn batch_size(mut self, chips: usize) -> Self {
+        self.batch_size = chips;
+        self
+    }
+
+    /// Share of each domain that is kept for validation, from 0 (none) to below 1. Default 0.1.
+    ///
+    /// Has no effect where the folder brings its own validation set.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).val_split_pct(0.0).prepare()?;
+    /// assert_eq!(data.valid_len(Domain::A), 0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn val_split_pct(mut self, share: f64) -> Self {
+        self.val_split_pct = share;
+        self
+    }
+
+    /// The root of split, order and augmentation. Default 42. The same seed gives the same batches on any machine.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
+    /// let data = |seed| PrepareData::new("assets/bluemarble", DatasetType::CycleGan).seed(seed).prepare();
+    /// assert_eq!(data(1)?.valid_files(Domain::A), data(1)?.valid_files(Domain::A));
+    /// assert_ne!(data(1)?.valid_files(Domain::A), data(2)?.valid_files(Domain::A));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The side in pixels to which every chip is resized, both ways (see [`Raster::resize`](crate::Raster::resize)).
+    /// Default: chips stay as they are.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).resize_to(32).prepare()?;
+    /// assert_eq!(data.chip_size(Domain::A), (32, 32));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn resize_to(mut self, side: impl Into<Option<usize>>) -> Self {
+        self.resize_to = side.into();
+        self
+    }
+
+    /// What is varied at random in training chips. Default [`Augment::default()`].
+    ///
+    /// ```
+    /// # use geolearn::{Augment, DatasetType, PrepareData};
+    /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).augment(Augment::none());
+    /// ```
+    pub fn augment(mut self, augment: Augment) -> Self {
+        self.augment = augment;
+        self
+    }
+
+    /// What to do with a chip that cannot be read or differs from the others. Default [`BadChips::Fail`].
+    ///
+    /// ```
+    /// # use geolearn::{BadChips, DatasetType, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).bad_chips(BadChips::Skip).prepare()?;
+    /// assert!(data.skipped().is_empty());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn bad_chips(mut self, bad_chips: BadChips) -> Self {
+        self.bad_chips = bad_chips;
+        self
+    }
+
+    /// Threads that decode ahead of the training loop; 0 decodes in the loop itself. Default: as many as there are
+    /// processors, at most 4. The batches are the same with any number.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).workers(0);
+    /// ```
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = Some(threads);
+        self
+    }
+
+    /// Batches that each worker holds ready. Default 2. More of them smooth over slow disks and cost memory.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).prefetch(8);
+    /// ```
+    pub fn prefetch(mut self, batches: usize) -> Self {
+        self.prefetch = batches;
+        self
+    }
+
+    /// Where models are saved when only a name is given. Default: the folder of the chips.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).working_dir("runs/today");
+    /// ```
+    pub fn working_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.working_dir = Some(folder.into());
+        self
+    }
+
+    /// Looks through the folder: recognises its form, decodes every chip once, takes the statistics of both domains
+    /// and splits them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
+    /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, or chips that differ in size or
+    /// bands; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip that cannot be
+    /// read.
+    pub fn prepare(self) -> Result<DataBunch> {
+        self.check()?;
+        DataBunch::prepare(self)
+    }
+
+    fn check(&self) -> Result<()> {
+        let out = |name: &str, expected: &str, found: String| {
+            Err(Error::new(ErrorKind::Usage, format!("PrepareData::{name} is out of range"))
+                .expected(expected)
+                .found(found))
+        };
+        if self.batch_size == 0 {
+            return out("batch_size", "at least 1", "0".into());
+        }
+        if !(0.0..1.0).contains(&self.val_split_pct) {
+            return out("val_split_pct", "a share from 0 to below 1, such as 0.1", self.val_split_pct.to_string());
+        }
+        if let Some(side) = self.resize_to.filter(|side| !(1..=16384).contains(side)) {
+            return out("resize_to", "1 to 16384", side.to_string());
+        }
+        if let Some(workers) = self.workers.filter(|&workers| workers > 256) {
+            return out("workers", "0 to 256", workers.to_string());
+        }
+        if !(1..=1024).contains(&self.prefetch) {
+            return out("prefetch", "1 to 1024", self.prefetch.to_string());
+        }
+        self.augment.check()
+    }
+}

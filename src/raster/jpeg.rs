@@ -1,0 +1,107 @@
+//! JPEG, strictly: a truncated or damaged file is an error, not a picture that ends in grey.
+//!
+//! The `image` crate decodes leniently, as browsers do, and offers no other way; so its decoder is called here.
+
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, RgbImage};
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::Limits;
+use crate::error::{Error, ErrorKind, Result};
+
+pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<DynamicImage> {
+    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(usize::MAX).set_max_height(usize::MAX);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|e| failed(path, e))?;
+    let info = decoder.info().ok_or_else(|| broken(path))?;
+    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    limits.check(path, width, height)?;
+    let color = color_space(path, info.components)?;
+    decoder.set_options(options.jpeg_set_out_colorspace(color));
+    let mut samples = vec![0; width as usize * height as usize * usize::from(info.components)];
+    decoder.decode_into(&mut samples).map_err(|e| failed(path, e))?;
+    if !reaches_end(bytes) {
+        return Err(broken(path).expected("an end-of-image marker").found("the end of the file"));
+    }
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let mut picture = picture(color, width, height, samples).ok_or_else(|| broken(path))?;
+    picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    Ok(picture)
+}
+
+fn color_space(path: &Path, components: u8) -> Result<ColorSpace> {
+    match components {
+        1 => Ok(ColorSpace::Luma),
+        3 => Ok(ColorSpace::RGB),
+        other => Err(Error::new(ErrorKind::Unsupported, "this JPEG is neither grey nor RGB")
+            .at(path)
+            .expected("1 or 3 components")
+            .found(format!("{other}{}", if other == 4 { " (CMYK)" } else { "" }))
+            .help("Convert the file to RGB.")),
+    }
+}
+
+fn picture(color: ColorSpace, width: u32, height: u32, samples: Vec<u8>) -> Option<DynamicImage> {
+    if color == ColorSpace::Luma {
+        GrayImage::from_raw(width, height, samples).map(DynamicImage::ImageLuma8)
+    } else {
+        RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8)
+    }
+}
+
+fn broken(path: &Path) -> Error {
+    Error::new(ErrorKind::Format, "JPEG file is truncated or damaged").at(path)
+}
+
+fn failed(path: &Path, source: DecodeErrors) -> Error {
+    match source {
+        DecodeErrors::Unsupported(feature) => Error::new(ErrorKind::Unsupported, "this kind of JPEG cannot be read")
+            .at(path)
+            .found(format!("{feature:?}"))
+            .help("Save the file as a baseline or progressive 8-bit JPEG."),
+        // The decoder's Debug form is its message.
+        other => broken(path).found(format!("{other:?}")),
+    }
+}
+
+/// Whether the scans are followed by an end-of-image marker (ITU T.81, annex B).
+///
+/// The decoder does not ask when all blocks happen to be there. Markers inside of application segments, such as
+/// those of an embedded thumbnail, do not count.
+fn reaches_end(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let Some((marker, after)) = next_marker(rest) {
+        rest = match marker {
+            0xd9 => return true,
+            0x01 | 0xd0..=0xd8 => after,
+            _ => segment_end(after),
+        };
+        if marker == START_OF_SCAN {
+            rest = skip_entropy_coded(rest);
+        }
+    }
+    false
+}
+
+fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let start = bytes.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff))?;
+    Some((bytes[start + 1], &bytes[start + 2..]))
+}
+
+/// What follows a segment; the length counts its own two bytes.
+fn segment_end(bytes: &[u8]) -> &[u8] {
+    let length = bytes.first_chunk::<2>().map_or(usize::MAX, |length| usize::from(u16::from_be_bytes(*length)));
+    bytes.get(length..).unwrap_or_default()
+}
+
+/// What follows the coded data of a scan: `ff 00` is a data byte, `ff d0` to `ff d7` are restarts within it.
+fn skip_entropy_coded(bytes: &[u8]) -> &[u8] {
+    let end = bytes.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xd0..=0xd7 | 0xff));
+    end.map_or(&[], |end| &bytes[end..])
+}

@@ -1,0 +1,69 @@
+//! How much a file may ask for.
+
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Budget for reading one image, so that a damaged or hostile file cannot use up the memory.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `max_pixels` | 268,435,456 (16,384 x 16,384) | width times height of the image | 1 and above |
+/// | `max_file_bytes` | 1 GiB | size of the file on disk | 1 and above |
+///
+/// ```
+/// use geolearn::Limits;
+///
+/// let limits = Limits::default().max_pixels(1 << 30);
+/// assert_eq!(limits, Limits::default().max_pixels(1 << 30));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub(super) max_pixels: u64,
+    pub(super) max_file_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_pixels: 1 << 28, max_file_bytes: 1 << 30 }
+    }
+}
+
+impl Limits {
+    /// The largest width times height, in pixels. Default 2^28.
+    ///
+    /// ```
+    /// let limits = geolearn::Limits::default().max_pixels(4096 * 4096);
+    /// ```
+    pub fn max_pixels(mut self, pixels: u64) -> Self {
+        self.max_pixels = pixels;
+        self
+    }
+
+    /// The largest file, in bytes. Default 2^30.
+    ///
+    /// ```
+    /// let limits = geolearn::Limits::default().max_file_bytes(16 << 20);
+    /// ```
+    pub fn max_file_bytes(mut self, bytes: u64) -> Self {
+        self.max_file_bytes = bytes;
+        self
+    }
+
+    /// Checks the size that a file states, before anything is allocated for it.
+    pub(super) fn check(&self, path: &Path, width: u32, height: u32) -> Result<()> {
+        if width == 0 || height == 0 {
+            return Err(Error::new(ErrorKind::Format, "image has no pixels")
+                .at(path)
+                .found(format!("{width} x {height}")));
+        }
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(Error::new(ErrorKind::Limits, "image is too large")
+                .at(path)
+                .expected(format!("at most {} pixels", self.max_pixels))
+                .found(format!("{width} x {height}"))
+                .help("If the file is to be trusted, allow more with Limits::max_pixels."));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! From a file to a [`Raster`].
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use ndarray::Array3;
+
+use super::{Limits, Raster, jpeg};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+/// Room for a decoder's own tables, beside the pixels.
+const DECODER_BYTES: u64 = 64 << 20;
+/// RGBA with 16 bits a sample, the widest pixel that a decoder makes before it is refused.
+const WIDEST_PIXEL_BYTES: u64 = 8;
+
+pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
+    let bytes = store::read_capped(path, limits.max_file_bytes)?;
+    let decoded = match format(path, &bytes)? {
+        ImageFormat::Jpeg => jpeg::decode(path, &bytes, limits)?,
+        format => decode(path, &bytes, format, limits)?,
+    };
+    planes(path, decoded)
+}
+
+/// What the bytes say the file is; its name may lie.
+fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Format, "the file is empty").at(path));
+    }
+    let wanted = |kind, what| Error::new(kind, what).at(path).expected("PNG, JPEG or BMP");
+    match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp)) => Ok(format),
+        Ok(other) => Err(wanted(ErrorKind::Unsupported, "this image format cannot be read")
+            .found(format!("{other:?}"))
+            .help("Convert the file, for example with gdal_translate -of PNG.")),
+        Err(_) => Err(wanted(ErrorKind::Format, "the file is not an image").found(opening(bytes))),
+    }
+}
+
+/// The first bytes, for a message.
+fn opening(bytes: &[u8]) -> String {
+    let shown: String = bytes.iter().take(8).map(|byte| format!("{byte:02x} ")).collect();
+    format!("bytes {}", shown.trim_end())
+}
+
+fn decode(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicImage> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut budget = image::Limits::no_limits();
+    budget.max_alloc = Some(limits.max_pixels.saturating_mul(WIDEST_PIXEL_BYTES).saturating_add(DECODER_BYTES));
+    reader.limits(budget);
+    let mut decoder = reader.into_decoder().map_err(|e| failed(path, format, e))?;
+    let (width, height) = decoder.dimensions();
+    limits.check(path, width, height)?;
+    check_samples(path, decoder.color_type())?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|e| failed(path, format, e))?;
+    decoded.apply_orientation(orientation);
+    Ok(decoded)
+}
+
+/// Refuses more than 8 bits a sample: cutting them off would change the picture silently.
+fn check_samples(path: &Path, color: ColorType) -> Result<()> {
+    match color {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => Ok(()),
+        other => Err(Error::new(ErrorKind::Unsupported, "these samples cannot be read")
+            .at(path)
+            .expected("8 bits a sample")
+            .found(format!("{other:?}"))
+            .help("Convert the file to 8 bits, for example with gdal_translate -ot Byte -scale.")),
+    }
+}
+
+/// Sorts a decoder's complaint by who can mend it.
+fn failed(path: &Path, format: ImageFormat, source: ImageError) -> Error {
+    let (kind, what) = match &source {
+        ImageError::Limits(_) => (ErrorKind::Limits, "asks for too much memory"),
+        ImageError::Unsupported(_) => (ErrorKind::Unsupported, "uses a feature that cannot be read"),
+        ImageError::IoError(_) => (ErrorKind::Format, "is truncated"),
+        _ => (ErrorKind::Format, "is truncated or damaged"),
+    };
+    Error::new(kind, format!("{format:?} file {what}")).at(path).because(source)
+}
+
+/// Splits pixels into bands and leaves alpha out.
+fn planes(path: &Path, decoded: DynamicImage) -> Result<Raster> {
+    let (width, height) = (decoded.width() as usize, decoded.height() as usize);
+    let (samples, per_pixel, bands) = match decoded {
+        DynamicImage::ImageLuma8(pixels) => (pixels.into_raw(), 1, 1),
+        DynamicImage::ImageLumaA8(pixels) => (pixels.into_raw(), 2, 1),
+        DynamicImage::ImageRgb8(pixels) => (pixels.into_raw(), 3, 3),
+        DynamicImage::ImageRgba8(pixels) => (pixels.into_raw(), 4, 3),
+        other => {
+            return Err(Error::new(ErrorKind::Unsupported, "these samples cannot be read")
+                .at(path)
+                .found(format!("{:?}", other.color())));
+        }
+    };
+    if per_pixel > bands && samples.chunks_exact(per_pixel).any(|pixel| pixel.last() != Some(&u8::MAX)) {
+        tracing::warn!(path = %path.display(), "the alpha band is not opaque and is left out");
+    }
+    Ok(Raster { data: planar(&samples, per_pixel, bands, height, width) })
+}
+
+/// From pixel-interleaved samples, `per_pixel` each, to (bands, height, width) of the first `bands` of them.
+pub(super) fn planar(samples: &[u8], per_pixel: usize, bands: usize, height: usize, width: usize) -> Array3<u8> {
+    let mut planes = Array3::zeros((bands, height, width));
+    for (band, mut plane) in planes.outer_iter_mut().enumerate() {
+        for (to, pixel) in plane.iter_mut().zip(samples.chunks_exact(per_pixel)) {
+            *to = pixel[band];
+        }
+    }
+    planes
+}

@@ -1,0 +1,82 @@
+//! A part of an image, at another size.
+
+use ndarray::Array3;
+
+/// A part of an image in pixels from its upper left corner; fractions are allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Window {
+    pub top: f64,
+    pub left: f64,
+    pub height: f64,
+    pub width: f64,
+}
+
+impl Window {
+    /// The part of `image` (bands, height, width) as (bands, `rows`, `columns`), bilinear, pixel centres at halves.
+    ///
+    /// Meant for enlarging: it does not average where it shrinks. Beyond the edge the edge pixel goes on.
+    pub fn sample(&self, image: &Array3<f32>, rows: usize, columns: usize) -> Array3<f32> {
+        let (bands, height, width) = image.dim();
+        let ys = taps(self.top, self.height, rows, height);
+        let xs = taps(self.left, self.width, columns, width);
+        Array3::from_shape_fn((bands, rows, columns), |(band, row, column)| {
+            let (y, x) = (&ys[row], &xs[column]);
+            let line = |y| mix(image[(band, y, x.low)], image[(band, y, x.high)], x.weight);
+            mix(line(y.low), line(y.high), y.weight)
+        })
+    }
+}
+
+/// The two source pixels of a sample, and the weight of the second.
+struct Tap {
+    low: usize,
+    high: usize,
+    weight: f32,
+}
+
+fn taps(start: f64, extent: f64, count: usize, size: usize) -> Vec<Tap> {
+    let last = size.saturating_sub(1);
+    let tap = |i: usize| {
+        let position = (start + (i as f64 + 0.5) * extent / count as f64 - 0.5).clamp(0.0, last as f64);
+        let low = position.floor() as usize;
+        Tap { low, high: (low + 1).min(last), weight: (position - low as f64) as f32 }
+    };
+    (0..count).map(tap).collect()
+}
+
+/// Exact at weight 0, and between equal values.
+fn mix(low: f32, high: f32, weight: f32) -> f32 {
+    low + weight * (high - low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp() -> Array3<f32> {
+        Array3::from_shape_fn((2, 6, 8), |(b, y, x)| (100 * b + 10 * y + x) as f32)
+    }
+
+    #[test]
+    fn whole_pixels_are_copied() {
+        let window = Window { top: 1.0, left: 2.0, height: 3.0, width: 4.0 };
+        assert_eq!(window.sample(&ramp(), 3, 4), ramp().slice(ndarray::s![.., 1..4, 2..6]).to_owned());
+    }
+
+    /// A plane is reproduced by bilinear sampling, so the values say where the samples lie.
+    #[test]
+    fn samples_lie_at_pixel_centres() {
+        let window = Window { top: 1.0, left: 1.0, height: 4.0, width: 4.0 };
+        let twice = window.sample(&ramp(), 8, 8);
+        assert_eq!(twice[(0, 0, 0)], 10.0 * 0.75 + 0.75);
+        assert_eq!(twice[(0, 0, 1)] - twice[(0, 0, 0)], 0.5);
+        assert_eq!(twice[(1, 3, 2)] - twice[(0, 3, 2)], 100.0);
+    }
+
+    #[test]
+    fn beyond_the_edge_the_edge_goes_on() {
+        let window = Window { top: 0.0, left: 0.0, height: 6.0, width: 8.0 };
+        assert_eq!(window.sample(&ramp(), 12, 16)[(0, 0, 0)], 0.0);
+        assert_eq!(window.sample(&ramp(), 12, 16)[(0, 11, 15)], 57.0);
+    }
+}
