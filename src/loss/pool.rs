@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use crate::error::Result;
+use crate::nn::copied;
 use crate::random::Stream;
 
 /// The last generated images of one domain (Shrivastava et al. 2017, arXiv:1612.07828, section 2.3;
@@ -37,7 +38,7 @@ impl ImagePool {
 
     fn exchange_one(&mut self, image: Tensor, stream: &mut Stream) -> Result<Tensor> {
         if self.images.len() < self.capacity {
-            self.images.push(image.f_copy()?);
+            self.images.push(copied(&image, image.device())?);
             return Ok(image);
         }
         if !stream.coin() {
@@ -46,7 +47,7 @@ impl ImagePool {
         let index = stream.below(self.images.len());
         // A chip of another size cannot be batched with this one; it is replaced without being shown.
         let same_size = self.images[index].size() == image.size();
-        let old = std::mem::replace(&mut self.images[index], image.f_copy()?);
+        let old = std::mem::replace(&mut self.images[index], copied(&image, image.device())?);
         Ok(if same_size { old } else { image })
     }
 

@@ -6,7 +6,7 @@ use super::step::{self, LOSS_NAMES};
 use super::CycleGan;
 use crate::dataset::{Batch, Domain};
 use crate::error::Result;
-use crate::nn::{Parameters, load_parameters};
+use crate::nn::{Parameters, copied, load_parameters};
 use crate::train::{StepContext, TrainState, Translator};
 
 impl Translator for CycleGan {
@@ -33,8 +33,8 @@ impl Translator for CycleGan {
         for (prefix, pool) in self.optimisers.pools() {
             tensors.extend(pool.images().iter().enumerate().map(|(i, t)| (format!("{prefix}{i}"), t.shallow_clone())));
         }
-        let copy = |(name, t): (String, Tensor)| Ok((name, t.f_detach()?.f_to_device(Device::Cpu)?.f_copy()?));
-        Ok(TrainState { tensors: tch::no_grad(|| tensors.into_iter().map(copy).collect::<Result<_>>())? })
+        let copy = |(name, t): (String, Tensor)| Ok((name, copied(&t, Device::Cpu)?));
+        Ok(TrainState { tensors: tensors.into_iter().map(copy).collect::<Result<_>>()? })
     }
 
     fn restore(&mut self, state: &TrainState) -> Result<()> {
@@ -45,7 +45,7 @@ impl Translator for CycleGan {
         let device = self.device.torch();
         for (prefix, pool) in self.optimisers.pools_mut() {
             let own = images.iter().filter(|(name, _)| name.starts_with(prefix));
-            pool.restore(own.map(|(_, t)| t.f_to_device(device)?.f_copy()).collect::<std::result::Result<_, _>>()?);
+            pool.restore(own.map(|(_, t)| copied(t, device)).collect::<Result<_>>()?);
         }
         Ok(())
     }
