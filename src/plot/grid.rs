@@ -13,7 +13,25 @@ const GAP: u32 = 8;
 const HEADING: u32 = 18;
 const LABEL: u32 = 15;
 
-/// Lays `rows` of images under `columns` of titles; short rows end early.
+impl Picture {
+    /// Lays rows of images under the titles of their columns; small images are enlarged, short rows end early.
+    ///
+    /// ```
+    /// use geolearn::{Picture, Raster};
+    ///
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?.to_rgb_image();
+    /// let picture = Picture::grid("One place, twice", &["left", "right"], &[vec![chip.clone(), chip]])?;
+    /// assert!(picture.as_rgb_image().width() > 2 * 64);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Unsupported` when the text cannot be drawn.
+    pub fn grid(title: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Self> {
+        grid(title, columns, rows)
+    }
+}
+
 pub(super) fn grid(heading: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Picture> {
     let rows: Vec<Vec<RgbImage>> = rows.iter().map(|row| row.iter().map(enlarged).collect()).collect();
     let cells = || rows.iter().flatten();
