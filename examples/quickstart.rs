@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Callback, CycleGan, DatasetType, Domain, EpochReport, FitOptions, Flow, Picture, Raster, Result, prepare_data,
+    Callback, CycleGan, DatasetType, EpochReport, Error, FitOptions, Flow, Picture, Raster, Result, prepare_data,
     show_results,
 };
 
@@ -19,6 +19,7 @@ const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 fn main() -> Result<()> {
     let options = Options::from_arguments();
     let out = &options.out;
+    std::fs::create_dir_all(out).map_err(|e| Error::callback(format!("{}: {e}", out.display())))?;
     let data = prepare_data(&options.chips, DatasetType::CycleGan)?;
     println!("{data}");
     data.show_batch(4)?.save(out.join("1_batch.png"))?;
@@ -64,7 +65,7 @@ fn unseen(model: &CycleGan, title: &str) -> Result<Picture> {
 fn test_pairs() -> Result<Vec<(PathBuf, PathBuf)>> {
     let test = Path::new(ASSETS).join("bluemarble_test");
     let mut names: Vec<_> = std::fs::read_dir(test.join("a"))
-        .map_err(|e| geolearn::Error::callback(format!("{}: {e}", test.display())))?
+        .map_err(|e| Error::callback(format!("{}: {e}", test.display())))?
         .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
         .collect();
     names.sort();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use geolearn::{
-    Augment, Callback, CycleGan, DatasetType, EpochReport, FitOptions, Flow, PrepareData, Result, show_results,
+    Augment, Callback, CycleGan, DatasetType, EpochReport, Error, FitOptions, Flow, PrepareData, Result, show_results,
 };
 
 fn main() -> Result<()> {
@@ -20,17 +20,18 @@ fn main() -> Result<()> {
         eprintln!("usage: train_demo_model OUT [EPOCHS [LR [GEN_FEATURES [GEN_BLOCKS [DISC_FEATURES]]]]]");
         std::process::exit(2);
     };
+    std::fs::create_dir_all(&out).map_err(|e| Error::callback(format!("{}: {e}", out.display())))?;
     let chips = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bluemarble");
     let augment = Augment::none().zoom(1.2);
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(augment).val_split_pct(0.05).prepare()?;
     println!("{data}");
     let mut model = CycleGan::builder(&data)
         .gen_features(argument(4, 16))
-        .gen_blocks(argument(5, 6))
+        .gen_blocks(argument(5, 4))
         .disc_features(argument(6, 16))
         .build()?;
     let pictures = Pictures { folder: out.clone() };
-    model.fit(FitOptions::new(argument(2, 150)).lr(argument(3, 2e-4)).callback(pictures))?;
+    model.fit(FitOptions::new(argument(2, 120)).lr(argument(3, 2e-4)).callback(pictures))?;
     let folder = model.save(out.join("sat2relief"))?;
     model.plot_losses()?.save(out.join("losses.png"))?;
     println!("Saved to {}.", folder.display());

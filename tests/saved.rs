@@ -131,7 +131,8 @@ fn files_images_and_arrays_are_translated_alike() {
         assert_eq!(map, model.predict(&path, Domain::B).unwrap());
         assert_eq!(map, model.predict_image(&image, Domain::B).unwrap());
         let array = model.predict_array(&image.data().mapv(f32::from), Domain::B).unwrap();
-        assert_eq!(map.data(), &array.mapv(|v| v.round().clamp(0.0, 255.0) as u8));
+        // Rounding to whole numbers, and that of f32 before it.
+        map.data().iter().zip(&array).for_each(|(&m, a)| assert!((f32::from(m) - a).abs() <= 0.5 + 1e-4));
         assert_ne!(map, model.predict_b2a(&path).unwrap());
     }
 }
