@@ -5,6 +5,8 @@ mod error;
 mod ffi;
 mod nn;
 mod random;
+#[allow(dead_code)]
+mod package;
 mod store;
 
 pub use device::{ChosenDevice, Device};
