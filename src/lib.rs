@@ -4,9 +4,9 @@ mod device;
 mod error;
 mod ffi;
 mod nn;
-mod random;
 #[allow(dead_code)]
 mod package;
+mod random;
 mod store;
 
 pub use device::{ChosenDevice, Device};
