@@ -35,7 +35,7 @@ fn pickle_like() -> impl Strategy<Value = Vec<u8>> {
         "ctorch\nFloatStorage\n",
         "X\x07\0\0\0storage",
         "K\x01",
-        "X\x01\0\0\00",
+        "X\x01\0\0\x000",
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec();
