@@ -38,7 +38,9 @@ impl Place {
         let name = name_or_path.file_name().ok_or_else(|| wrong("a path without a last part"))?;
         let name = name.to_str().ok_or_else(|| wrong("a name that is not UTF-8"))?.to_owned();
         if has_model_extension(name_or_path) {
-            return Err(wrong("a file's extension").help("Leave the extension out: a model is a folder of several files."));
+            return Err(
+                wrong("a file's extension").help("Leave the extension out: a model is a folder of several files.")
+            );
         }
         let folder = if is_bare(name_or_path) { named(root, name_or_path) } else { name_or_path.to_path_buf() };
         Ok(Self { folder, name })
@@ -107,17 +109,23 @@ pub(crate) fn find(root: &Path, name_or_path: &Path) -> Result<Found> {
 /// `<folder>/<last part>.emd`, or the only other `.emd`.
 fn in_folder(folder: &Path) -> Result<Found> {
     let found = |emd| Ok(Found { emd, pth: None });
-    if let Some(name) = folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().and_then(|name| name.to_str()) {
+    if let Some(name) =
+        folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().and_then(|name| name.to_str())
+    {
         let usual = folder.join(format!("{name}.emd"));
         if usual.is_file() {
             return found(usual);
         }
     }
-    let mut definitions: Vec<PathBuf> = entries(folder).into_iter().filter(|path| extension(path) == "emd" && path.is_file()).collect();
+    let mut definitions: Vec<PathBuf> =
+        entries(folder).into_iter().filter(|path| extension(path) == "emd" && path.is_file()).collect();
     match definitions.len() {
         1 => found(definitions.remove(0)),
         0 => Err(missing("the folder holds no model definition (.emd)", folder, [folder, parent(folder)])),
-        _ => Err(missing("the folder holds several model definitions", folder, [folder]).help("Name the .emd file itself.")),
+        _ => {
+            Err(missing("the folder holds several model definitions", folder, [folder])
+                .help("Name the .emd file itself."))
+        }
     }
 }
 
@@ -159,7 +167,8 @@ fn parent(path: &Path) -> &Path {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
 }
@@ -178,7 +187,8 @@ fn listing(folder: &Path) -> String {
     if !folder.is_dir() {
         return format!("no folder {shown}");
     }
-    let names: Vec<String> = entries(folder).iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    let names: Vec<String> =
+        entries(folder).iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     let more = names.len().saturating_sub(MAX_LISTED);
     let mut listed = names.into_iter().take(MAX_LISTED).collect::<Vec<_>>().join(", ");
     if more > 0 {

@@ -28,7 +28,12 @@ impl<'a> Keys<'a> {
     }
 
     /// As [`Self::get`], but an absent key or null gives `None`.
-    pub fn get_optional<T>(self, key: &str, expected: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>> {
+    pub fn get_optional<T>(
+        self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
         self.optional(key).map(|_| self.get(key, expected, read)).transpose()
     }
 
@@ -90,7 +95,11 @@ pub(super) fn without_non_finite(text: &str) -> Cow<'_, str> {
             continue;
         }
         // Within a string a backslash takes the next character with it.
-        let taken = if within_string && next == '\\' { rest.chars().take(2).map(char::len_utf8).sum() } else { next.len_utf8() };
+        let taken = if within_string && next == '\\' {
+            rest.chars().take(2).map(char::len_utf8).sum()
+        } else {
+            next.len_utf8()
+        };
         within_string ^= next == '"';
         let (kept, after) = rest.split_at(taken);
         clean.push_str(kept);

@@ -153,12 +153,14 @@ impl Emd {
     /// The file as text, indented as arcgis.learn's.
     pub(crate) fn to_json(&self) -> Result<String> {
         check_model_file(&self.model_file)?;
-        let failed = |e: serde_json::Error| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
+        let failed =
+            |e: serde_json::Error| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         let mut text = Vec::new();
         let indented = serde_json::ser::PrettyFormatter::with_indent(b"    ");
         let mut serializer = serde_json::Serializer::with_formatter(&mut text, indented);
         serde::Serialize::serialize(&self.to_object(), &mut serializer).map_err(failed)?;
-        String::from_utf8(text).map_err(|e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e))
+        String::from_utf8(text)
+            .map_err(|e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e))
     }
 
     fn to_object(&self) -> Object {
@@ -242,7 +244,8 @@ fn check_type(keys: Keys) -> Result<()> {
 /// `n_intput_channel` follows from the two band counts; a file that says otherwise is damaged.
 fn check_channels(keys: Keys, larger: usize) -> Result<()> {
     let expected = format!("{larger}, the larger of `n_channel` and `n_channel_rev`");
-    keys.get_optional("n_intput_channel", &expected, |value| value.as_u64().filter(|&found| found == larger as u64)).map(drop)
+    keys.get_optional("n_intput_channel", &expected, |value| value.as_u64().filter(|&found| found == larger as u64))
+        .map(drop)
 }
 
 fn model_file(keys: Keys) -> Result<String> {

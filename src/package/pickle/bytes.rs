@@ -38,8 +38,9 @@ impl<'a> Bytes<'a> {
     /// UTF-8 of `length` bytes.
     pub(crate) fn text(&mut self, length: usize) -> Result<&'a str> {
         let at = self.position();
-        std::str::from_utf8(self.take(length)?)
-            .map_err(|e| Error::new(ErrorKind::Format, format!("pickle has a string that is not UTF-8 at byte {at}")).because(e))
+        std::str::from_utf8(self.take(length)?).map_err(|e| {
+            Error::new(ErrorKind::Format, format!("pickle has a string that is not UTF-8 at byte {at}")).because(e)
+        })
     }
 
     /// UTF-8 up to a line feed, which is dropped.

@@ -107,7 +107,9 @@ impl<'a> Machine<'a> {
         let negative = digits.last().is_some_and(|byte| byte & 0x80 != 0);
         let mut whole = if negative { [0xff; 8] } else { [0; 8] };
         let low = whole.get_mut(..length).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "pickle has an integer that is too large").expected("at most 8 bytes").found(length)
+            Error::new(ErrorKind::Unsupported, "pickle has an integer that is too large")
+                .expected("at most 8 bytes")
+                .found(length)
         })?;
         low.copy_from_slice(digits);
         Ok(i64::from_le_bytes(whole))
@@ -138,7 +140,8 @@ impl<'a> Machine<'a> {
         if used < self.max_values {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Limits, format!("pickle is too large ({what})")).expected(format!("at most {} values", self.max_values)))
+        Err(Error::new(ErrorKind::Limits, format!("pickle is too large ({what})"))
+            .expected(format!("at most {} values", self.max_values)))
     }
 
     fn mark(&mut self) -> Result<()> {
@@ -216,7 +219,10 @@ impl<'a> Machine<'a> {
             op::BINGET => self.bytes.u8()?.into(),
             _ => self.bytes.u32()?,
         };
-        let value = *self.memo.get(&index).ok_or_else(|| self.broken(&format!("it recalls entry {index}, which was never stored")))?;
+        let value = *self
+            .memo
+            .get(&index)
+            .ok_or_else(|| self.broken(&format!("it recalls entry {index}, which was never stored")))?;
         self.push(value)
     }
 
@@ -246,7 +252,13 @@ impl<'a> Machine<'a> {
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
         let storage = match self.tuple(id)? {
-            &[Value::Str("storage"), Value::Global(Global::Storage(dtype)), Value::Str(key), Value::Str(_), Value::Int(elements)] => {
+            &[
+                Value::Str("storage"),
+                Value::Global(Global::Storage(dtype)),
+                Value::Str(key),
+                Value::Str(_),
+                Value::Int(elements),
+            ] => {
                 let elements = u64::try_from(elements).map_err(|_| self.broken("a storage has a negative length"))?;
                 Storage { dtype, key, elements }
             }
@@ -258,7 +270,9 @@ impl<'a> Machine<'a> {
     fn reduce(&mut self) -> Result<()> {
         let arguments = self.pop()?;
         match self.pop()? {
-            Value::Global(Global::OrderedDict) if self.tuple(arguments)?.is_empty() => self.create(Object::Dict(Vec::new())),
+            Value::Global(Global::OrderedDict) if self.tuple(arguments)?.is_empty() => {
+                self.create(Object::Dict(Vec::new()))
+            }
             Value::Global(Global::RebuildTensor) => self.rebuild_tensor(arguments),
             Value::Global(Global::RebuildParameter) => self.rebuild_parameter(arguments),
             _ => Err(self.broken("it calls what cannot be called so")),
@@ -268,7 +282,9 @@ impl<'a> Machine<'a> {
     /// `(storage, offset, size, stride, requires_grad, hooks)`, and metadata after it in newer files.
     fn rebuild_tensor(&mut self, arguments: Value<'a>) -> Result<()> {
         let (storage, offset, size, stride) = match self.tuple(arguments)? {
-            &[storage, offset, size, stride, _, _] | &[storage, offset, size, stride, _, _, _] => (storage, offset, size, stride),
+            &[storage, offset, size, stride, _, _] | &[storage, offset, size, stride, _, _, _] => {
+                (storage, offset, size, stride)
+            }
             _ => return Err(self.broken("a tensor has a wrong number of parts")),
         };
         let Value::Int(offset) = offset else { return Err(self.broken("a tensor's offset is no integer")) };
@@ -329,7 +345,10 @@ impl<'a> Machine<'a> {
             Value::Int(length) => u64::try_from(*length).ok(),
             _ => None,
         };
-        items.iter().map(|item| length(item).ok_or_else(|| self.broken("a tensor's size or stride is negative or no integer"))).collect()
+        items
+            .iter()
+            .map(|item| length(item).ok_or_else(|| self.broken("a tensor's size or stride is negative or no integer")))
+            .collect()
     }
 
     fn broken(&self, why: &str) -> Error {

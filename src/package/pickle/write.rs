@@ -58,7 +58,11 @@ impl Writer {
     }
 
     /// Items in batches, each between MARK and SETITEMS; a batch of one has a shorter form.
-    fn items<T>(&mut self, items: impl ExactSizeIterator<Item = T>, write: impl Fn(&mut Self, T) -> Result<()>) -> Result<()> {
+    fn items<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        write: impl Fn(&mut Self, T) -> Result<()>,
+    ) -> Result<()> {
         let count = items.len();
         for (index, item) in items.enumerate() {
             let (place, size) = (index % BATCH, (count - index / BATCH * BATCH).min(BATCH));
@@ -146,8 +150,9 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) -> Result<()> {
-        let length = u32::try_from(text.len())
-            .map_err(|_| Error::new(ErrorKind::Limits, "a tensor's name is too long").expected("less than 4 GiB").found(text.len()))?;
+        let length = u32::try_from(text.len()).map_err(|_| {
+            Error::new(ErrorKind::Limits, "a tensor's name is too long").expected("less than 4 GiB").found(text.len())
+        })?;
         self.out.push(op::BINUNICODE);
         self.out.extend(length.to_le_bytes());
         self.out.extend(text.as_bytes());

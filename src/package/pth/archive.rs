@@ -16,6 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct Archive {
     zip: ZipArchive<BufReader<Rationed<File>>>,
     root: String,
+    /// Bytes of the file.
+    length: u64,
 }
 
 impl Archive {
@@ -37,7 +39,7 @@ impl Archive {
             return Err(Error::new(ErrorKind::Format, "archive has two entries of one name"));
         }
         let root = root(&zip)?;
-        let mut archive = Self { zip, root };
+        let mut archive = Self { zip, root, length };
         archive.check_byte_order()?;
         Ok(archive)
     }
@@ -72,8 +74,9 @@ impl Archive {
                 .expected(format!("at most {cap} bytes"))
                 .found(declared));
         }
-        // A bomb may declare little: memory follows what is really there, up to one byte too many.
-        let mut bytes = Vec::with_capacity(declared.min(entry.compressed_size()) as usize);
+        // Neither what is declared nor what is there need be true: memory is taken ahead only as far as the
+        // file itself reaches, and grows with what really comes out, up to one byte too many.
+        let mut bytes = Vec::with_capacity(declared.min(self.length) as usize);
         let mut bounded = entry.take(declared.saturating_add(1));
         bounded.read_to_end(&mut bytes).map_err(|e| damaged(&full).because(e))?;
         if bytes.len() as u64 != declared {
@@ -101,7 +104,11 @@ impl Archive {
 /// Tells what else calls itself `.pth` from a broken zip.
 fn check_start(file: &mut File) -> Result<()> {
     let mut start = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut start).and_then(|_| file.rewind()).map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
+    file.by_ref()
+        .take(4)
+        .read_to_end(&mut start)
+        .and_then(|_| file.rewind())
+        .map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
     let not_zip = |kind| Error::new(kind, "file is no zip archive of torch.save");
     match start.as_slice() {
         b"PK\x03\x04" => Ok(()),
@@ -135,7 +142,9 @@ fn refused(error: ZipError) -> Error {
     let kind = match &error {
         // The ration, too, arrives as an I/O error.
         ZipError::Io(e) if e.get_ref().is_some_and(|inner| inner.is::<Exhausted>()) => ErrorKind::Limits,
-        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) | ZipError::InvalidPassword => ErrorKind::Unsupported,
+        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) | ZipError::InvalidPassword => {
+            ErrorKind::Unsupported
+        }
         _ => ErrorKind::Format,
     };
     Error::new(kind, "archive cannot be read").because(error)

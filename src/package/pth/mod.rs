@@ -5,6 +5,8 @@ mod read;
 mod write;
 
 pub(crate) use read::read;
+#[cfg(test)]
+pub(crate) use read::tensor_views;
 pub(crate) use write::write;
 
 /// What reading a `.pth` may cost.
@@ -27,6 +29,12 @@ pub(crate) struct PthLimits {
 
 impl Default for PthLimits {
     fn default() -> Self {
-        Self { file_bytes: 8 << 30, directory_bytes: 64 << 20, pickle_bytes: 16 << 20, values: 1 << 20, tensor_bytes: 8 << 30 }
+        Self {
+            file_bytes: 8 << 30,
+            directory_bytes: 64 << 20,
+            pickle_bytes: 16 << 20,
+            values: 1 << 20,
+            tensor_bytes: 8 << 30,
+        }
     }
 }

@@ -26,41 +26,47 @@ fn read_archive(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tensor)>
     let mut archive = Archive::open(path, limits)?;
     let bytes = archive.pickle(limits)?;
     let pickle = pickle::read(&bytes, limits.values)?;
-    let views = tensor_views(&pickle)?;
-    check_claims(&views, limits)?;
+    let views = tensor_views(&pickle, limits)?;
     let mut storages = Storages { archive, users: users(&views), loaded: HashMap::new() };
     views.into_iter().map(|(name, view)| Ok((name.to_owned(), storages.tensor(name, view)?))).collect()
 }
 
-type Views<'p, 'a> = Vec<(&'a str, &'p TensorView<'a>)>;
+pub(crate) type Views<'p, 'a> = Vec<(&'a str, &'p TensorView<'a>)>;
 
-/// The entries of the state dict.
-fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<Views<'p, 'a>> {
+/// The entries of the state dict, as far as they can be checked before a storage is read.
+pub(crate) fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>, limits: &PthLimits) -> Result<Views<'p, 'a>> {
     let mut names = HashSet::new();
     let named = |&(key, value): &(Value<'a>, Value<'a>)| {
         let Value::Str(name) = key else {
-            return Err(Error::new(ErrorKind::Format, "a key of the state dict is no string").found(pickle.describe(key)));
+            return Err(
+                Error::new(ErrorKind::Format, "a key of the state dict is no string").found(pickle.describe(key))
+            );
         };
         if !names.insert(name) {
             return Err(Error::new(ErrorKind::Format, format!("the state dict has the key `{name}` twice")));
         }
         let tensor = pickle.tensor(value).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("`{name}` cannot be read")).expected("a tensor").found(pickle.describe(value))
+            Error::new(ErrorKind::Unsupported, format!("`{name}` cannot be read"))
+                .expected("a tensor")
+                .found(pickle.describe(value))
         })?;
         Ok((name, tensor))
     };
-    state_dict(pickle)?.iter().map(named).collect()
+    let views = state_dict(pickle)?.iter().map(named).collect::<Result<Views>>()?;
+    check_claims(&views, limits)?;
+    Ok(views)
 }
 
 fn state_dict<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<&'p [(Value<'a>, Value<'a>)]> {
     let top = pickle.dict(pickle.top()).ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "file holds no state dict").expected("a dict of tensors").found(pickle.describe(pickle.top()))
+        Error::new(ErrorKind::Unsupported, "file holds no state dict")
+            .expected("a dict of tensors")
+            .found(pickle.describe(pickle.top()))
     })?;
     let model = top.iter().find(|(key, _)| *key == Value::Str("model")).and_then(|(_, value)| pickle.dict(*value));
     Ok(model.unwrap_or(top))
 }
 
-/// Checks all that can be checked before a storage is read.
 fn check_claims(views: &Views, limits: &PthLimits) -> Result<()> {
     let mut storages: HashMap<&str, Storage> = HashMap::new();
     let mut budget = limits.tensor_bytes;
@@ -83,7 +89,8 @@ fn check_claims(views: &Views, limits: &PthLimits) -> Result<()> {
 fn spend(budget: u64, elements: u64, storage: Storage, limits: &PthLimits) -> Result<u64> {
     let bytes = elements.checked_mul(storage.dtype.width());
     bytes.and_then(|bytes| budget.checked_sub(bytes)).ok_or_else(|| {
-        Error::new(ErrorKind::Limits, "tensors are too large").expected(format!("at most {} bytes in all", limits.tensor_bytes))
+        Error::new(ErrorKind::Limits, "tensors are too large")
+            .expected(format!("at most {} bytes in all", limits.tensor_bytes))
     })
 }
 
@@ -98,9 +105,11 @@ fn elements(view: &TensorView) -> Option<u64> {
     if view.size.contains(&0) {
         return (view.offset <= view.storage.elements).then_some(0);
     }
-    let last = view.size.iter().zip(&view.stride).try_fold(view.offset, |last, (&length, &step)| {
-        last.checked_add((length - 1).checked_mul(step)?)
-    })?;
+    let last = view
+        .size
+        .iter()
+        .zip(&view.stride)
+        .try_fold(view.offset, |last, (&length, &step)| last.checked_add((length - 1).checked_mul(step)?))?;
     (last < view.storage.elements).then_some(count)
 }
 
@@ -137,9 +146,8 @@ impl<'a> Storages<'a> {
             Some(storage) => (storage, true),
             None => (self.load(view.storage)?, left > 0),
         };
-        let tensor = copy_out(&storage, view, shared).map_err(|e| {
-            Error::new(ErrorKind::Torch, format!("`{name}` cannot be made")).because(e)
-        })?;
+        let tensor = copy_out(&storage, view, shared)
+            .map_err(|e| Error::new(ErrorKind::Torch, format!("`{name}` cannot be made")).because(e))?;
         if left > 0 {
             self.loaded.insert(key, storage);
         }
@@ -169,7 +177,8 @@ fn copy_out(storage: &Tensor, view: &TensorView, shared: bool) -> std::result::R
     if whole && !shared && is_contiguous(view) {
         return storage.f_reshape(&size);
     }
-    let stride: Vec<i64> = view.size.iter().zip(&view.stride).map(|(&length, &step)| if length == 1 { 1 } else { step as i64 }).collect();
+    let stride: Vec<i64> =
+        view.size.iter().zip(&view.stride).map(|(&length, &step)| if length == 1 { 1 } else { step as i64 }).collect();
     let window = storage.f_as_strided(&size, &stride, view.offset as i64)?;
     let mut own = Tensor::f_empty(&size, options)?;
     own.f_copy_(&window)?;

@@ -1,5 +1,6 @@
 //! From tensors to a `.pth`.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::io::Write;
 use std::path::Path;
 
@@ -34,8 +35,9 @@ pub(crate) fn write(target: &Path, tensors: &[(String, &Tensor)], modules: &[(St
     archive.entry("byteorder", if cfg!(target_endian = "little") { b"little" } else { b"big" })?;
     let mut buffer = Vec::new();
     for (index, (name, tensor)) in tensors.iter().enumerate() {
-        bytes_of(tensor, &mut buffer)
-            .map_err(|e| Error::new(ErrorKind::Torch, format!("`{name}` cannot be read from its device")).at(target).because(e))?;
+        bytes_of(tensor, &mut buffer).map_err(|e| {
+            Error::new(ErrorKind::Torch, format!("`{name}` cannot be read from its device")).at(target).because(e)
+        })?;
         archive.entry(&format!("data/{index}"), &buffer)?;
     }
     archive.entry("version", VERSION)?;
@@ -56,8 +58,8 @@ struct Archive<'a> {
     zip: ZipWriter<StreamWriter<Pending>>,
     target: &'a Path,
     root: String,
-    names: u64,
-    contents: u64,
+    names: DefaultHasher,
+    contents: DefaultHasher,
 }
 
 impl<'a> Archive<'a> {
@@ -65,23 +67,32 @@ impl<'a> Archive<'a> {
         // Torch names the folder after the file, and "archive" where the name is not plain.
         let stem = target.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.is_ascii());
         let root = stem.unwrap_or("archive").to_owned();
-        Ok(Self { zip: ZipWriter::new_stream(Pending::create(target)?), target, root, names: FNV_START, contents: FNV_START })
+        Ok(Self {
+            zip: ZipWriter::new_stream(Pending::create(target)?),
+            target,
+            root,
+            names: DefaultHasher::new(),
+            contents: DefaultHasher::new(),
+        })
     }
 
     fn entry(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.names = fnv1a(self.names, name.as_bytes());
-        self.contents = fnv1a(self.contents, bytes);
+        self.names.write(name.as_bytes());
+        self.contents.write(bytes);
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .with_alignment_and_header_id(ALIGNMENT, PADDING_ID)
             .large_file(bytes.len() >= u32::MAX as usize);
-        let written = self.zip.start_file(format!("{}/{name}", self.root), options).and_then(|()| Ok(self.zip.write_all(bytes)?));
+        let written = self
+            .zip
+            .start_file(format!("{}/{name}", self.root), options)
+            .and_then(|()| Ok(self.zip.write_all(bytes)?));
         written.map_err(|e| failed(self.target, e))
     }
 
     /// A fingerprint of names and contents, in two numbers of 20 digits; torch uses hashes of its own.
     fn entry_of_identity(&mut self) -> Result<()> {
-        let identity = format!("{:020}{:020}", self.names, self.contents);
+        let identity = format!("{:020}{:020}", self.names.finish(), self.contents.finish());
         self.entry(".data/serialization_id", identity.as_bytes())
     }
 
@@ -96,11 +107,4 @@ fn failed(target: &Path, error: ZipError) -> Error {
         ZipError::Io(e) => Error::io("file cannot be written", target, e).help("Is the disk full?"),
         other => Error::new(ErrorKind::Limits, "archive cannot be written").at(target).because(other),
     }
-}
-
-const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a, 64 bit (Fowler, Noll, Vo).
-fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,1 +1,65 @@
+//! Tests that concern more than one file of the module.
 
+mod craft;
+mod emd;
+mod fixtures;
+mod folder;
+mod hostile;
+mod live;
+mod round_trip;
+mod writer;
+
+use std::path::PathBuf;
+
+use tch::{Kind, Tensor};
+
+use super::pth::{self, PthLimits};
+use crate::error::{Error, Result};
+
+fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+fn fixture_bytes(path: &str) -> Vec<u8> {
+    std::fs::read(fixture(path)).unwrap()
+}
+
+/// Limits that a test reaches quickly.
+fn tight() -> PthLimits {
+    PthLimits {
+        file_bytes: 4 << 20,
+        directory_bytes: 1 << 20,
+        pickle_bytes: 1 << 20,
+        values: 1 << 14,
+        tensor_bytes: 4 << 20,
+    }
+}
+
+/// Reads bytes as a `.pth`.
+fn read_bytes(bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.pth");
+    std::fs::write(&path, bytes).unwrap();
+    pth::read(&path, &tight())
+}
+
+fn refusal(bytes: &[u8]) -> Error {
+    match read_bytes(bytes) {
+        Ok(tensors) => panic!("was read: {tensors:?}"),
+        Err(error) => error,
+    }
+}
+
+/// The bytes of a file as `pth::write` makes it.
+fn written(tensors: &[(String, Tensor)], modules: &[(String, u32)]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.pth");
+    let borrowed: Vec<(String, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+    pth::write(&path, &borrowed, modules).unwrap().publish().unwrap();
+    std::fs::read(path).unwrap()
+}
+
+/// Elements in row order.
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(tensor.to_kind(Kind::Double).contiguous().view(-1)).unwrap()
+}

@@ -1,0 +1,188 @@
+//! Model definitions.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION};
+
+fn rgb() -> Value {
+    serde_json::from_slice(&fixture_bytes("golden/rgb.emd")).unwrap()
+}
+
+fn parse(value: &Value) -> Result<Emd> {
+    Emd::parse(value.to_string().as_bytes())
+}
+
+fn bands(list: &[f64]) -> DomainBands {
+    DomainBands { bands: list.len(), min: Some(list.to_vec()), ..DomainBands::default() }
+}
+
+#[test]
+fn arcgis_learns_files_are_read() {
+    let emd = Emd::read(&fixture("golden/rgb.emd")).unwrap();
+    assert_eq!((emd.channels(), emd.gen_blocks, emd.lsgan, emd.multispectral), (3, 2, true, false));
+    assert_eq!((emd.image_height, emd.image_width), (64, 64));
+    assert_eq!(emd.learning_rate, Some(2e-4));
+    assert_eq!(emd.domain_a.mean.as_deref(), Some([90.24820709228516, 76.77420806884766, 86.5907974243164].as_slice()));
+    assert_eq!(emd.domain_b.std.as_ref().map(|std| std[0]), Some(50.74571228027344));
+    assert_eq!(emd.weights_in("m".as_ref()), PathBuf::from("m/rgb_g2.pth"));
+    assert_eq!(emd.extract_bands, Some(vec![0, 1, 2]));
+    assert_eq!(emd.geolearn, None);
+
+    let emd = Emd::read(&fixture("golden/ms.emd")).unwrap();
+    assert_eq!((emd.channels(), emd.domain_a.bands, emd.domain_b.bands), (6, 6, 4));
+    assert_eq!(emd.domain_a.max, Some(vec![9000.0; 6]));
+    assert_eq!(emd.domain_b.max, Some(vec![4000.0; 4]));
+    assert!(emd.multispectral && emd.min_cell_size.is_null());
+}
+
+/// Order, indentation, numbers and unknown keys.
+#[test]
+fn what_is_read_is_written_to_the_byte() {
+    for file in ["golden/rgb.emd", "golden/ms.emd"] {
+        let emd = Emd::read(&fixture(file)).unwrap();
+        assert_eq!(
+            emd.to_json().unwrap().trim_end(),
+            String::from_utf8(fixture_bytes(file)).unwrap().trim_end(),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn unknown_keys_survive() {
+    let mut value = rgb();
+    value["Somebody"] = json!({"z": 1, "a": [null, "x"]});
+    value["ModelParameters"]["dropout"] = json!(0.5);
+    value["NormalizationStats"]["extra"] = json!([1]);
+    let mut emd = parse(&value).unwrap();
+    emd.gen_blocks = 6;
+    emd.geolearn = Some(json!({"Version": "0.1.0"}));
+    let written: Value = serde_json::from_str(&emd.to_json().unwrap()).unwrap();
+    value["ModelParameters"]["gen_blocks"] = json!(6);
+    value["Geolearn"] = json!({"Version": "0.1.0"});
+    assert_eq!(written, value);
+    assert_eq!(Emd::parse(emd.to_json().unwrap().as_bytes()).unwrap().to_json().unwrap(), emd.to_json().unwrap());
+}
+
+/// The same keys in the same order as arcgis.learn's.
+#[test]
+fn a_new_definition_has_every_key() {
+    let mut emd = Emd::new("map.pth", bands(&[0.0, 0.0, 0.0]), bands(&[1.0, 2.0, f64::NAN]));
+    emd.learning_rate = Some(2e-4);
+    let written: Value = serde_json::from_str(&emd.to_json().unwrap()).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&written), keys(&rgb()));
+    for section in ["NormalizationStats", "NormalizationStats_b", "ModelParameters"] {
+        assert_eq!(keys(&written[section]), keys(&rgb()[section]), "{section}");
+    }
+    assert_eq!(written["LearningRate"], "2.0000e-04");
+    assert_eq!(written["InferenceFunction"], INFERENCE_FUNCTION);
+    assert_eq!(written["NormalizationStats_b"]["band_min_values"], json!([1.0, 2.0, null]));
+    let read = Emd::parse(emd.to_json().unwrap().as_bytes()).unwrap();
+    assert!(read.domain_b.min.as_ref().unwrap()[2].is_nan());
+    assert_eq!(read.domain_b.max, None);
+}
+
+#[test]
+fn a_wrong_key_is_named_with_what_was_expected() {
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 13] = [
+        ("`ModelFile` is missing", |v| drop(v.as_object_mut().unwrap().remove("ModelFile"))),
+        ("`n_channel_rev` has a wrong value: expected an integer from 1 to 65536, found \"three\"", |v| {
+            v["n_channel_rev"] = json!("three")
+        }),
+        ("`n_channel` has a wrong value", |v| v["n_channel"] = json!(0)),
+        ("`n_channel` has a wrong value", |v| v["n_channel"] = json!(1e300)),
+        ("`n_channel` has a wrong value", |v| v["n_channel"] = json!(-3)),
+        ("`n_intput_channel` has a wrong value: expected 3", |v| v["n_intput_channel"] = json!(4)),
+        ("`NormalizationStats.band_min_values` has a wrong value: expected a number for each of the 3 bands", |v| {
+            v["NormalizationStats"]["band_min_values"] = json!([1.0]);
+        }),
+        ("`NormalizationStats_b.band_std_values` has a wrong value", |v| {
+            v["NormalizationStats_b"]["band_std_values"] = json!("x")
+        }),
+        ("`NormalizationStats` has a wrong value: expected an object, found null", |v| {
+            v["NormalizationStats"] = Value::Null
+        }),
+        ("`ModelParameters.gen_blocks` has a wrong value", |v| {
+            v["ModelParameters"]["gen_blocks"] = json!(1_000_000_000)
+        }),
+        ("`ModelParameters.lsgan` has a wrong value", |v| v["ModelParameters"]["lsgan"] = json!("yes")),
+        ("`ImageHeight` is missing", |v| drop(v.as_object_mut().unwrap().remove("ImageHeight"))),
+        ("`ExtractBands` has a wrong value", |v| v["ExtractBands"] = json!([-1])),
+    ];
+    for (words, change) in cases {
+        let mut value = rgb();
+        change(&mut value);
+        let error = parse(&value).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let mut other = rgb();
+    other["ModelName"] = json!("Pix2Pix");
+    let error = parse(&other).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("Pix2Pix"), "{error}");
+}
+
+#[test]
+fn weights_cannot_lie_elsewhere() {
+    for file in [
+        "/etc/passwd",
+        "../x.pth",
+        "a/../../x.pth",
+        r"..\x.pth",
+        r"C:\x.pth",
+        "C:x.pth",
+        r"\\host\x.pth",
+        "",
+        ".",
+        "a//b",
+        "a/",
+    ] {
+        let mut value = rgb();
+        value["ModelFile"] = json!(file);
+        let error = parse(&value).unwrap_err();
+        assert!(error.to_string().contains("`ModelFile`"), "{file}: {error}");
+        assert!(Emd::new(file, bands(&[0.0]), bands(&[0.0])).to_json().is_err(), "{file}");
+    }
+    for (file, place) in [("a.pth", "m/a.pth"), (r"sub\a.pth", "m/sub/a.pth"), ("sub/a..b.pth", "m/sub/a..b.pth")] {
+        let mut value = rgb();
+        value["ModelFile"] = json!(file);
+        assert_eq!(parse(&value).unwrap().weights_in("m".as_ref()), PathBuf::from(place));
+    }
+}
+
+/// Python's json module writes NaN and Infinity; a byte order mark comes from Windows tools.
+#[test]
+fn pythons_numbers_are_read() {
+    let text = String::from_utf8(fixture_bytes("golden/rgb.emd")).unwrap();
+    let odd =
+        text.replacen("10.0", "NaN", 1).replacen("245.0", "-Infinity", 1).replace("MAP_SPACE", r#"NaN \" Infinity"#);
+    let emd = Emd::parse(format!("\u{feff}{odd}").as_bytes()).unwrap();
+    assert!(emd.domain_b.min.as_ref().unwrap()[0].is_nan());
+    assert!(emd.domain_b.max.as_ref().unwrap()[0].is_nan());
+    assert!(emd.to_json().unwrap().contains(r#""NaN \" Infinity""#));
+}
+
+#[test]
+fn what_is_no_definition_is_an_error() {
+    let deep = "[".repeat(100_000);
+    for text in ["", "{", "[]", "null", "{}", "\u{0}", "NaN", "{\"a\":NaN", deep.as_str()] {
+        assert_eq!(Emd::parse(text.as_bytes()).unwrap_err().kind(), ErrorKind::Format, "{text:.20}");
+    }
+    assert_eq!(Emd::parse(&[0xff, 0xfe]).unwrap_err().kind(), ErrorKind::Format);
+    let bytes = fixture_bytes("golden/ms.emd");
+    for length in 0..bytes.len() - 1 {
+        assert!(Emd::parse(&bytes[..length]).is_err(), "cut to {length} bytes");
+    }
+    for place in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[place / 8] ^= 1 << (place % 8);
+        if let Ok(emd) = Emd::parse(&flipped) {
+            emd.to_json().unwrap();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Places and names of a saved model.
+
+use std::fs;
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::package::emd::{DomainBands, Emd};
+use crate::package::folder::{Found, Place, find, save};
+
+fn emd(place: &Place) -> Emd {
+    let one = || DomainBands { bands: 1, ..DomainBands::default() };
+    Emd::new(&place.pth_name(), one(), one())
+}
+
+fn save_number(place: &Place, number: f32) -> Result<()> {
+    let tensor = Tensor::from_slice(&[number]);
+    save(place, &emd(place), &[("w".to_owned(), &tensor)], &[])
+}
+
+fn saved_number(found: &Found) -> f64 {
+    let (_, weights) = found.open().unwrap();
+    values(&pth::read(&weights, &tight()).unwrap()[0].1)[0]
+}
+
+#[test]
+fn a_name_lies_below_the_root_and_a_path_where_it_says() {
+    let root = Path::new("/data/chips");
+    let place = |path: &str| Place::to_save(root, Path::new(path)).unwrap();
+    assert_eq!(place("sat2map").emd(), Path::new("/data/chips/models/sat2map/sat2map.emd"));
+    assert_eq!(place("models/sat2map").pth(), Path::new("models/sat2map/sat2map.pth"));
+    assert_eq!(place("./sat2map").pth(), Path::new("./sat2map/sat2map.pth"));
+    assert_eq!(place("/m/sat2map/").pth(), Path::new("/m/sat2map/sat2map.pth"));
+    assert_eq!(place("v1.5").pth(), Path::new("/data/chips/models/v1.5/v1.5.pth"));
+    for path in ["", "/", "..", "models/..", "sat2map.emd", "models/sat2map.pth"] {
+        let error = Place::to_save(root, Path::new(path)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{path}: {error}");
+    }
+}
+
+#[test]
+fn a_saved_model_is_found_in_every_way() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::to_save(root.path(), Path::new("m")).unwrap();
+    save_number(&place, 7.0).unwrap();
+    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 2);
+    for path in [PathBuf::from("m"), place.folder.clone(), place.emd(), place.pth()] {
+        assert_eq!(saved_number(&find(root.path(), &path).unwrap()), 7.0, "{path:?}");
+    }
+    // A model that was renamed as a folder, and weights named by the caller.
+    let moved = root.path().join("moved");
+    fs::rename(&place.folder, &moved).unwrap();
+    assert_eq!(saved_number(&find(root.path(), &moved).unwrap()), 7.0);
+    fs::copy(moved.join("m.emd"), moved.join("other.emd")).unwrap();
+    fs::rename(moved.join("m.pth"), moved.join("other.pth")).unwrap();
+    assert_eq!(saved_number(&find(root.path(), &moved.join("other.pth")).unwrap()), 7.0);
+    let error = find(root.path(), &moved).unwrap_err().to_string();
+    assert!(error.contains("several") && error.contains("m.emd, other.emd"), "{error}");
+    let error = find(root.path(), &moved.join("m.emd")).unwrap().open().unwrap_err().to_string();
+    assert!(error.contains("weights are missing") && error.contains("other.pth"), "{error}");
+}
+
+#[test]
+fn a_missing_model_is_answered_with_what_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["first", "second"] {
+        save_number(&Place::to_save(root.path(), Path::new(name)).unwrap(), 0.0).unwrap();
+    }
+    let error = find(root.path(), Path::new("third")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Layout);
+    assert!(error.to_string().contains("first, second"), "{error}");
+    let error = find(root.path(), &root.path().join("models")).unwrap_err().to_string();
+    assert!(error.contains("first, second"), "{error}");
+    fs::write(root.path().join("lonely.pth"), b"").unwrap();
+    let error = find(root.path(), &root.path().join("lonely.pth")).unwrap_err().to_string();
+    assert!(error.contains("lonely.emd") && error.contains("lonely.pth"), "{error}");
+    fs::write(root.path().join("readme.txt"), b"").unwrap();
+    assert_eq!(find(root.path(), &root.path().join("readme.txt")).unwrap_err().kind(), ErrorKind::Layout);
+}
+
+#[test]
+fn saving_again_replaces_both_and_leaves_the_rest() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::to_save(root.path(), &root.path().join("m")).unwrap();
+    save_number(&place, 1.0).unwrap();
+    fs::write(place.folder.join("notes.txt"), b"mine").unwrap();
+    save_number(&place, 2.0).unwrap();
+    assert_eq!(saved_number(&find(root.path(), &place.folder).unwrap()), 2.0);
+    assert_eq!(fs::read(place.folder.join("notes.txt")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 3);
+}
+
+/// The definition cannot be written, after the weights could.
+#[test]
+fn a_save_that_fails_leaves_the_last_one() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::to_save(root.path(), &root.path().join("m")).unwrap();
+    save_number(&place, 1.0).unwrap();
+    let mut bad = emd(&place);
+    bad.model_file = "../m.pth".into();
+    let tensor = Tensor::from_slice(&[2.0f32]);
+    save(&place, &bad, &[("w".to_owned(), &tensor)], &[]).unwrap_err();
+    assert_eq!(saved_number(&find(root.path(), &place.folder).unwrap()), 1.0);
+    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 2);
+}
