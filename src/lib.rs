@@ -1,4 +1,22 @@
 //! CycleGAN image translation for remote sensing, with the workflow of arcgis.learn, on libtorch.
+//!
+//! [`prepare_data`] turns a folder of chips into a [`DataBunch`]; [`CycleGan`] learns from it, translates images
+//! either way, and is saved and loaded. [`PrepareData`], [`CycleGanBuilder`] and [`FitOptions`] hold the options,
+//! each with a table of names, defaults and ranges.
+//!
+//! ```
+//! use geolearn::{CycleGan, DatasetType, prepare_data};
+//!
+//! let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+//! let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+//! let map = model.predict_a2b(&data.valid_files(geolearn::Domain::A)[0])?;
+//! assert_eq!((map.bands(), map.height(), map.width()), (3, 64, 64));
+//! # Ok::<(), geolearn::Error>(())
+//! ```
+//!
+//! Tensors are NCHW in [-1, 1]; images in memory are `ndarray` arrays in (bands, height, width), in the domain's own
+//! units. Everything that can fail gives [`Result`]; [`Error`] names the file, what was expected, what was found and
+//! what to do. How libtorch is found stands in `docs/setup.md` of the repository.
 
 mod dataset;
 mod device;
@@ -34,3 +52,8 @@ pub use train::{
     Callback, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History, Progress, StepContext, StepReport,
     TrainState, Translator,
 };
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

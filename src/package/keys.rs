@@ -43,6 +43,7 @@ fn sequence(modules: &mut Vec<(String, u32)>, path: &str, count: usize, is_norm:
 ///
 /// Modules without parameters (activations, norms without weights) are in torch's list, but not in the
 /// keys, so they are missing here; no reader minds.
+#[cfg(test)]
 pub(crate) fn modules_of<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<(String, u32)> {
     let mut seen = std::collections::HashSet::from([""]);
     let mut modules = vec![(String::new(), FIRST)];
