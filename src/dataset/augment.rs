@@ -123,6 +123,11 @@ impl Augment {
         self
     }
 
+    /// The side of the random crop, where there is one.
+    pub(crate) fn crop_side(&self) -> Option<usize> {
+        self.crop
+    }
+
     /// The largest shift, as a share of the value range, from 0 to 1. Default 0.05.
     ///
     /// ```

@@ -33,7 +33,7 @@ impl Batch {
 }
 
 /// Reads chips of one domain into the form in which a network takes them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ChipReader {
     pub shape: Shape,
     pub resize_to: Option<usize>,

@@ -54,6 +54,7 @@ pub struct DataBunch {
     shared: Arc<Shared>,
 }
 
+#[derive(Clone)]
 struct Shared {
     path: PathBuf,
     working_dir: PathBuf,
@@ -67,6 +68,7 @@ struct Shared {
 }
 
 /// What is known of one domain.
+#[derive(Clone)]
 struct DomainData {
     train: Vec<PathBuf>,
     valid: Vec<PathBuf>,
@@ -289,6 +291,21 @@ impl DataBunch {
     /// As [`DataBunch::chips`].
     pub fn image(&self, domain: Domain, split: Split, index: usize) -> Result<Raster> {
         self.domain(domain).reader.image(self.file(domain, split, index)?)
+    }
+
+    /// The same chips, scaled by statistics of another data set: those that a model was trained with.
+    pub(crate) fn scaled_as(&self, [a, b]: [Normaliser; 2]) -> Result<Self> {
+        for (domain, scaling) in Domain::BOTH.into_iter().zip([&a, &b]) {
+            if scaling.bands() != self.bands(domain) {
+                return Err(Error::new(ErrorKind::Usage, format!("the model does not fit the chips of domain {domain}"))
+                    .expected(format!("{} bands", scaling.bands()))
+                    .found(format!("{} in {}", self.bands(domain), self.path().display())));
+            }
+        }
+        let mut shared = (*self.shared).clone();
+        shared.domains.a.reader.normaliser = a;
+        shared.domains.b.reader.normaliser = b;
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {

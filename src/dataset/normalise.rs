@@ -116,7 +116,7 @@ impl Normaliser {
     /// ```
     /// use geolearn::{Normaliser, Raster};
     ///
-    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x1077.png")?;
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// let normaliser = Normaliser::new(vec![0.0; 3], vec![255.0; 3], 3)?;
     /// let tensor = normaliser.normalise_raster(&chip)?;
     /// assert_eq!(normaliser.to_raster(tensor.view())?, chip);

@@ -13,4 +13,4 @@ pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE};
 pub(crate) use generator::{Generator, GeneratorShape};
 pub(crate) use init::Initialiser;
 pub use init::Initialisation;
-pub(crate) use parameters::{Parameters, load_parameters, set_requires_grad};
+pub(crate) use parameters::{Parameters, copied, load_parameters};

@@ -8,11 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// copies: they share their memory with the layers.
 pub(crate) type Parameters = Vec<(String, Tensor)>;
 
-/// Switches gradients of all parameters on or off.
-pub(crate) fn set_requires_grad(parameters: &Parameters, on: bool) {
-    for (_, tensor) in parameters {
-        let _ = tensor.set_requires_grad(on);
-    }
+/// A copy without gradient on `device`, of memory of its own in any case.
+pub(crate) fn copied(tensor: &Tensor, device: tch::Device) -> Result<Tensor> {
+    Ok(tensor.f_detach()?.f_to_device_(device, tensor.kind(), false, true)?)
 }
 
 /// Copies the tensors of `source` into those of `target` with the same names, converting dtype and device.

@@ -25,7 +25,7 @@ pub(crate) use window::Window;
 /// ```
 /// use geolearn::Raster;
 ///
-/// let chip = Raster::open("assets/bluemarble/A/images/y0300_x1077.png")?;
+/// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
 /// assert_eq!((chip.bands(), chip.height(), chip.width()), (3, 64, 64));
 /// # Ok::<(), geolearn::Error>(())
 /// ```
@@ -84,7 +84,7 @@ impl Raster {
     /// use geolearn::{ErrorKind, Limits, Raster};
     ///
     /// let small = Limits::default().max_pixels(1000);
-    /// let error = Raster::open_within("assets/bluemarble/A/images/y0300_x1077.png", &small).unwrap_err();
+    /// let error = Raster::open_within("assets/bluemarble/A/images/y0300_x0900.png", &small).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Limits);
     /// ```
     ///
@@ -144,7 +144,7 @@ impl Raster {
     ///
     /// ```
     /// # use geolearn::Raster;
-    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x1077.png")?;
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// let small = chip.resize(32, 16)?;
     /// assert_eq!((small.width(), small.height()), (32, 16));
     /// # Ok::<(), geolearn::Error>(())
@@ -164,7 +164,7 @@ impl Raster {
     /// # use geolearn::Raster;
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("copy.png");
-    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x1077.png")?;
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// chip.save(&path)?;
     /// assert_eq!(Raster::open(&path)?, chip);
     /// # Ok::<(), geolearn::Error>(())

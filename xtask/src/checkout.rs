@@ -13,15 +13,17 @@ use crate::trouble::{Result, Trouble};
 
 pub struct Checkout {
     root: PathBuf,
+    target: PathBuf,
 }
 
 impl Checkout {
     /// Cargo says at run time where this package is; what it said at compile time is wrong once a
     /// checkout was moved, or two checkouts share a target folder.
     pub fn of_this_run() -> Result<Self> {
-        let package = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        let package =
+            env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         match package.parent() {
-            Some(root) if root.join("Cargo.toml").exists() => Ok(Self { root: root.into() }),
+            Some(root) if root.join("Cargo.toml").exists() => Ok(Self { root: root.into(), target: target_dir() }),
             _ => Err(Trouble::new(format!("{} is not the xtask folder of a checkout", package.display()))
                 .advice("start it as `cargo xtask`, inside the checkout")),
         }
@@ -29,6 +31,11 @@ impl Checkout {
 
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The target folder that this program was built into.
+    pub fn target(&self) -> &Path {
+        &self.target
     }
 
     pub fn read(&self, name: &str) -> Result<String> {
@@ -50,20 +57,23 @@ impl Checkout {
     /// does not see that the files behind an unchanged LIBTORCH are others.
     pub fn lead_to(&self, libtorch: &Libtorch) -> Result<()> {
         let stamp = format!("{} {} {}\n", libtorch.version, libtorch.kind, libtorch.dir.display());
-        let leads = fs::read_link(self.link()).is_ok_and(|target| target == libtorch.dir);
+        let link = self.link();
+        let leads = libtorch.dir == link || fs::read_link(&link).is_ok_and(|target| target == libtorch.dir);
         if leads && fs::read_to_string(self.stamp()).is_ok_and(|s| s == stamp) {
             return Ok(());
         }
         self.forget_builds()?;
         let folder = self.root.join(".libtorch");
         fs::create_dir_all(&folder).map_err(Trouble::file("cannot create", &folder))?;
-        replace_link(&libtorch.dir, &self.link())?;
+        if !leads {
+            replace_link(&libtorch.dir, &link)?;
+        }
         fs::write(self.stamp(), stamp).map_err(Trouble::file("cannot write", &self.stamp()))
     }
 
     fn forget_builds(&self) -> Result<()> {
         for (profile, folder) in [("dev", "debug"), ("release", "release")] {
-            if !has_torch_sys(&target_dir().join(folder).join("build")) {
+            if !has_torch_sys(&self.target.join(folder).join("build")) {
                 continue;
             }
             let mut clean = self.cargo_here();
@@ -87,8 +97,7 @@ impl Checkout {
     }
 }
 
-/// The target folder that this program was built into.
-pub fn target_dir() -> PathBuf {
+fn target_dir() -> PathBuf {
     let own = || env::current_exe().ok()?.ancestors().nth(2).map(Path::to_path_buf);
     env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).or_else(own).unwrap_or_else(|| "target".into())
 }
@@ -134,7 +143,7 @@ mod tests {
     #[test]
     fn the_link_follows_the_last_choice() {
         let scratch = Scratch::new("link").unwrap();
-        let checkout = Checkout { root: scratch.path().join("checkout") };
+        let checkout = Checkout { root: scratch.path().join("checkout"), target: scratch.path().join("target") };
         for name in ["first", "second", "second"] {
             let dir = scratch.path().join(name);
             checkout.lead_to(&libtorch(&dir)).unwrap();
@@ -147,7 +156,7 @@ mod tests {
     #[test]
     fn a_folder_in_the_place_of_the_link_is_not_removed() {
         let scratch = Scratch::new("folder").unwrap();
-        let checkout = Checkout { root: scratch.path().into() };
+        let checkout = Checkout { root: scratch.path().into(), target: scratch.path().join("target") };
         fs::create_dir_all(checkout.link().join("lib")).unwrap();
         let trouble = checkout.lead_to(&libtorch(Path::new("/elsewhere"))).unwrap_err().to_string();
         assert!(trouble.contains("remove"), "{trouble}");

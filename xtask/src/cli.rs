@@ -56,7 +56,11 @@ fn kind(flags: &[String]) -> Result<Option<Kind>> {
 }
 
 fn alone(name: &str, rest: &[String], task: Task) -> Result<Task> {
-    if rest.is_empty() { Ok(task) } else { Err(Trouble::new(format!("{name} takes no arguments, not {:?}", rest.join(" ")))) }
+    if rest.is_empty() {
+        Ok(task)
+    } else {
+        Err(Trouble::new(format!("{name} takes no arguments, not {:?}", rest.join(" "))))
+    }
 }
 
 fn demo(rest: &[String]) -> Vec<String> {
@@ -102,7 +106,9 @@ mod tests {
 
     #[test]
     fn unknown_words_are_named() {
-        for (line, named) in [("tset", "tset"), ("setup --gpu", "--gpu"), ("setup --cpu --cuda", "--cpu --cuda"), ("doctor -v", "-v")] {
+        for (line, named) in
+            [("tset", "tset"), ("setup --gpu", "--gpu"), ("setup --cpu --cuda", "--cpu --cuda"), ("doctor -v", "-v")]
+        {
             let trouble = task(line).unwrap_err().to_string();
             assert!(trouble.contains(named), "{line:?} gave {trouble:?}");
         }

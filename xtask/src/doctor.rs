@@ -78,7 +78,11 @@ fn findings(checkout: &Checkout) -> Vec<Finding> {
             return all;
         }
     };
-    all.push(Finding::new("tch", State::Good, format!("{} in Cargo.lock, made for libtorch {}", release.tch, release.libtorch)));
+    all.push(Finding::new(
+        "tch",
+        State::Good,
+        format!("{} in Cargo.lock, made for libtorch {}", release.tch, release.libtorch),
+    ));
     let libtorch = setup::look(checkout, release);
     let cuda = cuda(&Machine::this(), libtorch.as_ref().ok());
     all.push(libtorch_finding(checkout, release, libtorch));
@@ -100,7 +104,8 @@ fn compiler() -> Finding {
     let name = env::var("CXX").ok().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "c++".into());
     // CXX may hold a wrapper or arguments as well.
     let program = name.split_whitespace().next().unwrap_or("c++");
-    let found = first_line(program, "install it (Debian, Ubuntu: `apt-get install g++`), or set CXX to one that knows C++17");
+    let found =
+        first_line(program, "install it (Debian, Ubuntu: `apt-get install g++`), or set CXX to one that knows C++17");
     Finding::of("C++", State::Bad, found)
 }
 
@@ -124,7 +129,7 @@ fn libtorch_finding(checkout: &Checkout, release: &Release, found: Result<Libtor
     let from = match Environment::of_process().origin(checkout) {
         Origin::Pytorch => "from LIBTORCH_USE_PYTORCH",
         Origin::Own(_) => "from LIBTORCH",
-        Origin::Checkout => "from this checkout's .libtorch/torch",
+        Origin::Checkout => "through .libtorch/torch of this checkout",
     };
     let checked = found.and_then(|libtorch| match libtorch.missing_for("torch_cpu") {
         missing if missing.is_empty() => Ok(libtorch),
@@ -132,7 +137,13 @@ fn libtorch_finding(checkout: &Checkout, release: &Release, found: Result<Libtor
     });
     let text = checked.map(|libtorch| {
         let real = libtorch.dir.canonicalize().unwrap_or(libtorch.dir.clone());
-        format!("{} ({}) {from}, which is {} (wanted: {})", libtorch.version, libtorch.kind, real.display(), release.libtorch)
+        format!(
+            "{} ({}) {from}, which is {} (wanted: {})",
+            libtorch.version,
+            libtorch.kind,
+            real.display(),
+            release.libtorch
+        )
     });
     Finding::of("libtorch", State::Bad, text)
 }
@@ -144,7 +155,8 @@ fn lacks(libtorch: &Libtorch, library: &str, missing: &[String]) -> Trouble {
 
 /// What is at hand besides the libtorch in use.
 fn kept(release: &Release) -> Vec<Finding> {
-    let fetched = Store::of_user().into_iter().flat_map(|store| [Kind::Cpu, Kind::Cuda].map(|kind| store.find(release, kind)));
+    let fetched =
+        Store::of_user().into_iter().flat_map(|store| [Kind::Cpu, Kind::Cuda].map(|kind| store.find(release, kind)));
     let fetched = fetched.flatten().map(|libtorch| format!("fetched earlier: {libtorch}"));
     let installed = setup::installed(release).map(|libtorch| format!("installed in Python: {libtorch}"));
     fetched.chain(installed).map(|text| Finding::new("at hand", State::Note, text)).collect()
@@ -158,7 +170,10 @@ fn cuda(machine: &Machine, libtorch: Option<&Libtorch>) -> Finding {
     }
 }
 
-fn cuda_reason(machine: &Machine, libtorch: Option<&Libtorch>) -> std::result::Result<String, (String, Option<String>)> {
+fn cuda_reason(
+    machine: &Machine,
+    libtorch: Option<&Libtorch>,
+) -> std::result::Result<String, (String, Option<String>)> {
     let no = |why: String, next: &str| Err((why, (!next.is_empty()).then(|| next.to_string())));
     let Some(device) = &machine.device else {
         return no("this machine shows no NVIDIA device (no /dev/nvidiactl); training runs on the CPU".into(), "");
@@ -175,10 +190,14 @@ fn cuda_reason(machine: &Machine, libtorch: Option<&Libtorch>) -> std::result::R
     if let (Some(major), Some(oldest)) = (major, oldest_driver(cuda))
         && major < oldest
     {
-        return no(format!("the driver is {driver}, and CUDA {cuda} needs {oldest} or newer"), "update the NVIDIA driver");
+        return no(
+            format!("the driver is {driver}, and CUDA {cuda} needs {oldest} or newer"),
+            "update the NVIDIA driver",
+        );
     }
     // The driver brings libcuda; programs look for it later, by themselves.
-    let missing: Vec<_> = libtorch.missing_for("torch_cuda").into_iter().filter(|name| name != "libcuda.so.1").collect();
+    let missing: Vec<_> =
+        libtorch.missing_for("torch_cuda").into_iter().filter(|name| name != "libcuda.so.1").collect();
     if !missing.is_empty() {
         let trouble = lacks(libtorch, "torch_cuda", &missing);
         return no(trouble.parts().0.to_string(), trouble.parts().1.unwrap_or_default());

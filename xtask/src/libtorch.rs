@@ -51,7 +51,8 @@ impl Libtorch {
         if !dir.is_dir() {
             return Err(Trouble::new(format!("there is no folder {}", dir.display())));
         }
-        let parts = [format!("lib/{}", library("torch_cpu")), format!("lib/{}", library("c10")), "include/ATen/ATen.h".into()];
+        let parts =
+            [format!("lib/{}", library("torch_cpu")), format!("lib/{}", library("c10")), "include/ATen/ATen.h".into()];
         if let Some(part) = parts.iter().find(|part| !dir.join(part).exists()) {
             return Err(lacks(part));
         }

@@ -29,7 +29,16 @@ impl Python {
     /// The one that torch-sys asks under LIBTORCH_USE_PYTORCH.
     pub fn of_torch_sys() -> Self {
         let in_environment = env::var_os("VIRTUAL_ENV").is_some();
-        Self(if cfg!(windows) { "python.exe" } else if in_environment { "python" } else { "python3" }.into())
+        Self(
+            if cfg!(windows) {
+                "python.exe"
+            } else if in_environment {
+                "python"
+            } else {
+                "python3"
+            }
+            .into(),
+        )
     }
 
     /// The one that PYTHON names, else the same.
@@ -52,8 +61,9 @@ impl Python {
         let stdout = text(&output.stdout);
         match stdout.split_whitespace().nth(1) {
             Some(version) if output.status.success() => Ok(version.to_string()),
-            _ => Err(Trouble::new(format!("{self} has no pip: {}", text(&output.stderr)))
-                .advice("install it (Debian, Ubuntu: `apt-get install python3-pip`), or set PYTHON to a Python that has it")),
+            _ => Err(Trouble::new(format!("{self} has no pip: {}", text(&output.stderr))).advice(
+                "install it (Debian, Ubuntu: `apt-get install python3-pip`), or set PYTHON to a Python that has it",
+            )),
         }
     }
 
@@ -66,9 +76,14 @@ impl Python {
 
     fn run(&self, arguments: &[&str]) -> Result<Output> {
         self.command().args(arguments).output().map_err(|e| {
-            let what = if e.kind() == ErrorKind::NotFound { "is not installed".into() } else { format!("cannot be started: {e}") };
-            Trouble::new(format!("{self} {what}"))
-                .advice("install it (Debian, Ubuntu: `apt-get install python3 python3-pip`), or set PYTHON to the one you have")
+            let what = if e.kind() == ErrorKind::NotFound {
+                "is not installed".into()
+            } else {
+                format!("cannot be started: {e}")
+            };
+            Trouble::new(format!("{self} {what}")).advice(
+                "install it (Debian, Ubuntu: `apt-get install python3 python3-pip`), or set PYTHON to the one you have",
+            )
         })
     }
 }

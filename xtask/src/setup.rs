@@ -1,5 +1,6 @@
 //! Finds a libtorch that a build can use, or fetches one.
 
+use std::fs;
 use std::path::Path;
 
 use crate::checkout::Checkout;
@@ -11,6 +12,9 @@ use crate::release::{self, Release};
 use crate::store::Store;
 use crate::trouble::{Result, Trouble};
 
+const SETUP: &str = "`cargo xtask setup` puts one there (demo and test do so too)";
+
+/// Gives a libtorch that cargo will use from now on.
 pub fn prepare(checkout: &Checkout, asked: Option<Kind>) -> Result<Libtorch> {
     let release = release::locked(&checkout.read("Cargo.lock")?)?;
     let environment = Environment::of_process();
@@ -55,13 +59,15 @@ fn variable(origin: &Origin) -> &'static str {
 /// What the checkout has stays, as long as it is what was asked for.
 fn choose(checkout: &Checkout, release: &Release, asked: Option<Kind>) -> Result<Libtorch> {
     let serves = |libtorch: &Libtorch| asked.is_none_or(|kind| kind == libtorch.kind);
-    if let Some(linked) = linked(checkout, release).filter(serves) {
+    if let Some(linked) = in_checkout(checkout, release).ok().filter(serves) {
         return Ok(linked);
     }
     if let Some(installed) = installed(release).filter(serves) {
         eprintln!("xtask: using {installed}");
         if installed.kind == Kind::Cpu && asked.is_none() && Machine::this().device.is_some() {
-            eprintln!("xtask: it has no CUDA, and this machine has an NVIDIA device: `cargo xtask setup --cuda` fetches one that has");
+            eprintln!(
+                "xtask: it has no CUDA, and this machine has an NVIDIA device: `cargo xtask setup --cuda` fetches one that has"
+            );
         }
         return Ok(installed);
     }
@@ -85,20 +91,31 @@ fn fetched_kind(asked: Option<Kind>) -> Result<Kind> {
 }
 
 /// What the checkout's link leads to, by its real path.
-fn linked(checkout: &Checkout, release: &Release) -> Option<Libtorch> {
-    let target = std::fs::read_link(checkout.link()).ok()?;
-    Libtorch::of_release(&target, release).ok()
-}
-
 fn in_checkout(checkout: &Checkout, release: &Release) -> Result<Libtorch> {
-    Libtorch::of_release(&checkout.link(), release)
-        .map_err(|trouble| trouble.advice("`cargo xtask setup` puts one there (demo and test do so too)"))
+    let link = checkout.link();
+    let target = match fs::read_link(&link) {
+        Ok(target) => target,
+        // Somebody put a folder there by hand.
+        Err(_) if link.is_dir() => link.clone(),
+        Err(_) => {
+            return Err(
+                Trouble::new(format!("this checkout has none yet ({} is missing)", link.display())).advice(SETUP)
+            );
+        }
+    };
+    Libtorch::of_release(&target, release).map_err(|trouble| {
+        Trouble::new(format!("{} leads to no usable one: {}", link.display(), trouble.parts().0)).advice(SETUP)
+    })
 }
 
 fn own(dir: &Path, release: &Release, environment: &Environment) -> Result<Libtorch> {
-    let advice = format!("set LIBTORCH to the folder of a libtorch {}, or unset it and run `cargo xtask setup`", release.libtorch);
+    let advice = format!(
+        "set LIBTORCH to the folder of a libtorch {}, or unset it and run `cargo xtask setup`",
+        release.libtorch
+    );
     if !dir.is_absolute() {
-        let found = if dir.as_os_str().is_empty() { "is set to nothing".into() } else { format!("is {}", dir.display()) };
+        let found =
+            if dir.as_os_str().is_empty() { "is set to nothing".into() } else { format!("is {}", dir.display()) };
         return Err(Trouble::new(format!("LIBTORCH must be an absolute path, and {found}")).advice(advice));
     }
     usable(dir, release, environment).map_err(|trouble| named("LIBTORCH", &trouble).advice(advice))

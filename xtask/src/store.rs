@@ -26,7 +26,9 @@ impl Store {
         let cache = from("XDG_CACHE_HOME")
             .or_else(|| from("HOME").map(|home| home.join(".cache")))
             .or_else(|| from("LOCALAPPDATA"))
-            .ok_or_else(|| Trouble::new("neither HOME nor XDG_CACHE_HOME says where libtorch can be kept").advice("set HOME"))?;
+            .ok_or_else(|| {
+                Trouble::new("neither HOME nor XDG_CACHE_HOME says where libtorch can be kept").advice("set HOME")
+            })?;
         Ok(Self { dir: cache.join("geolearn") })
     }
 

@@ -40,8 +40,11 @@ pub fn install(release: &Release, kind: Kind, python: &Python, work: &Path, lock
         Err(e) => Err(e.to_string()),
     };
     ended.map_err(|end| {
-        Trouble::new(format!("pip {pip} of {python} could not fetch libtorch {} ({end}); nothing is left of it", release.libtorch))
-            .advice(pip_advice(kind))
+        Trouble::new(format!(
+            "pip {pip} of {python} could not fetch libtorch {} ({end}); nothing is left of it",
+            release.libtorch
+        ))
+        .advice(pip_advice(kind))
     })?;
     finish(&set, release, kind)?;
     Ok(set)
@@ -96,7 +99,8 @@ fn finish(set: &Path, release: &Release, kind: Kind) -> Result<()> {
     let found = Libtorch::of_release(&torch, release)?;
     let missing = found.missing_for("torch_cpu");
     if found.kind != kind || !missing.is_empty() {
-        let lack = if missing.is_empty() { format!("is for {}", found.kind) } else { format!("lacks {}", missing.join(", ")) };
+        let lack =
+            if missing.is_empty() { format!("is for {}", found.kind) } else { format!("lacks {}", missing.join(", ")) };
         return Err(Trouble::new(format!("pip was content, but the libtorch that it fetched {lack}"))
             .advice("fetch it by hand and set LIBTORCH, as docs/setup.md says"));
     }

@@ -1,0 +1,81 @@
+//! Generator forward, training step and loader, in images per second.
+//!
+//! `cargo bench` on an otherwise idle machine; `OMP_WAIT_POLICY=passive` where others share it.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use geolearn::{
+    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Domain, PrepareData, StepContext, Translator,
+};
+
+const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
+
+fn data(side: usize, batch_size: usize) -> DataBunch {
+    PrepareData::new(Path::new(CHIPS), DatasetType::CycleGan)
+        .resize_to(side)
+        .batch_size(batch_size)
+        .augment(Augment::none())
+        .prepare()
+        .expect("bundled chips")
+}
+
+fn first_batch(data: &DataBunch) -> Batch {
+    data.epoch(0).expect("loader").next().expect("a batch").expect("readable chips")
+}
+
+/// The paper's generator (9 blocks, 64 features) on one image.
+fn generator_forward(c: &mut Criterion) {
+    let mut group = c.benchmark_group("generator_forward");
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
+    for side in [64, 128, 256] {
+        let data = data(side, 1);
+        let model = CycleGan::new(&data).expect("model");
+        let chip = first_batch(&data).a;
+        group.throughput(Throughput::Elements(1));
+        group.bench_with_input(BenchmarkId::new("9_blocks_batch_1", side), &chip, |b, chip| {
+            b.iter(|| black_box(model.translate(chip, Domain::B).expect("translation")));
+        });
+    }
+    group.finish();
+}
+
+/// One step of both generators and both discriminators, the paper's sizes; an element is a pair of images.
+fn training_step(c: &mut Criterion) {
+    let mut group = c.benchmark_group("training_step");
+    group.sample_size(10).measurement_time(Duration::from_secs(15));
+    for (side, batch_size) in [(64, 1), (64, 4), (128, 1)] {
+        let data = data(side, batch_size);
+        let mut model = CycleGan::new(&data).expect("model");
+        let batch = first_batch(&data);
+        let context = StepContext { lr: 2e-4, adam: AdamOptions::default(), step: 0 };
+        group.throughput(Throughput::Elements(batch_size as u64));
+        group.bench_function(BenchmarkId::new("9_blocks_f32", format!("{side}px_batch_{batch_size}")), |b| {
+            b.iter(|| black_box(model.train_step(&batch, context).expect("step")));
+        });
+    }
+    group.finish();
+}
+
+/// Reading, decoding, augmenting and normalising an epoch of the bundled chips; an element is a chip.
+fn loader(c: &mut Criterion) {
+    let mut group = c.benchmark_group("loader");
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
+    for (name, augment) in [("plain", Augment::none()), ("augmented", Augment::default())] {
+        for workers in [0, 1, 2] {
+            let options = PrepareData::new(Path::new(CHIPS), DatasetType::CycleGan).batch_size(4);
+            let data = options.augment(augment.clone()).workers(workers).prepare().expect("bundled chips");
+            let chips = 2 * data.len(Domain::A).max(data.len(Domain::B));
+            group.throughput(Throughput::Elements(chips as u64));
+            group.bench_function(BenchmarkId::new(name, format!("{workers}_workers")), |b| {
+                b.iter(|| data.epoch(0).expect("loader").for_each(|batch| drop(black_box(batch.expect("batch")))));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, generator_forward, training_step, loader);
+criterion_main!(benches);

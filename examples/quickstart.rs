@@ -1,0 +1,114 @@
+//! From a folder of chips to a trained CycleGAN, with pictures of every stage.
+//!
+//! ```text
+//! cargo run --release --example quickstart -- [--epochs N] [--chips FOLDER] [--out FOLDER]
+//! ```
+//!
+//! Trains a small model from scratch on satellite chips (A) and shaded relief (B), then shows what a model that
+//! was trained longer on the same chips makes of places that neither of them saw.
+
+use std::path::{Path, PathBuf};
+
+use geolearn::{
+    Callback, CycleGan, DatasetType, Domain, EpochReport, FitOptions, Flow, Picture, Raster, Result, prepare_data,
+    show_results,
+};
+
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+
+fn main() -> Result<()> {
+    let options = Options::from_arguments();
+    let out = &options.out;
+    let data = prepare_data(&options.chips, DatasetType::CycleGan)?;
+    println!("{data}");
+    data.show_batch(4)?.save(out.join("1_batch.png"))?;
+
+    let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
+    println!("Training from scratch on {}; samples appear in {}.", model.device(), out.display());
+    let samples = Samples { folder: out.clone(), every: 4 };
+    let history = model.fit(FitOptions::new(options.epochs).lr(4e-4).callback(samples))?;
+    println!("Cycle loss of the last epoch: {:.3}", history.last("cycle").unwrap_or(f64::NAN));
+    model.plot_losses()?.save(out.join("3_losses.png"))?;
+    model.show_results(6)?.save(out.join("4_from_scratch.png"))?;
+    unseen(&model, "Places that the model never saw, trained from scratch")?.save(out.join("5_unseen_from_scratch.png"))?;
+    let folder = model.save(out.join("model"))?;
+    println!("Saved to {}.", folder.display());
+
+    let longer = CycleGan::from_model(Path::new(ASSETS).join("models/sat2relief"), None)?;
+    println!("The model in {ASSETS}/models was trained for {} epochs.", longer.history().epochs().len());
+    unseen(&longer, "Places that the model never saw, trained longer")?.save(out.join("6_unseen_trained_longer.png"))?;
+    println!("Look at the pictures in {}.", out.display());
+    Ok(())
+}
+
+/// Rows of test places: the satellite chip, its translation, the relief map of that place; and the same back.
+fn unseen(model: &CycleGan, title: &str) -> Result<Picture> {
+    let mut rows = Vec::new();
+    for (a, b) in test_pairs()? {
+        let (satellite, relief) = (Raster::open(&a)?, Raster::open(&b)?);
+        let row = [
+            satellite.clone(),
+            model.predict_a2b(&a)?,
+            relief.clone(),
+            relief,
+            model.predict_b2a(&b)?,
+            satellite,
+        ];
+        rows.push(row.map(|image| image.to_rgb_image()).to_vec());
+    }
+    let columns = ["A: satellite", "A to B", "true B", "B: relief", "B to A", "true A"];
+    Picture::grid(title, &columns, &rows)
+}
+
+/// Files of the same name in the two folders of test places.
+fn test_pairs() -> Result<Vec<(PathBuf, PathBuf)>> {
+    let test = Path::new(ASSETS).join("bluemarble_test");
+    let mut names: Vec<_> = std::fs::read_dir(test.join("a"))
+        .map_err(|e| geolearn::Error::callback(format!("{}: {e}", test.display())))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
+        .collect();
+    names.sort();
+    Ok(names.into_iter().map(|name| (test.join("a").join(&name), test.join("b").join(&name))).collect())
+}
+
+/// Saves rows of input, translation and reconstruction every few epochs.
+struct Samples {
+    folder: PathBuf,
+    every: usize,
+}
+
+impl Callback for Samples {
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        if report.epoch % self.every == 0 {
+            let file = self.folder.join(format!("2_sample_epoch_{:03}.png", report.epoch));
+            show_results(report.model, report.data, 4)?.save(file)?;
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+struct Options {
+    epochs: usize,
+    chips: PathBuf,
+    out: PathBuf,
+}
+
+impl Options {
+    fn from_arguments() -> Self {
+        let mut options = Self { epochs: 40, chips: Path::new(ASSETS).join("bluemarble"), out: "out/quickstart".into() };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().unwrap_or_default();
+            match (name.as_str(), value.parse()) {
+                ("--epochs", Ok(epochs)) => options.epochs = epochs,
+                ("--chips", _) => options.chips = value.into(),
+                ("--out", _) => options.out = value.into(),
+                _ => {
+                    eprintln!("usage: quickstart [--epochs N] [--chips FOLDER] [--out FOLDER]; found {name} {value}");
+                    std::process::exit(2);
+                }
+            }
+        }
+        options
+    }
+}

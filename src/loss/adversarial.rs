@@ -1,0 +1,72 @@
+//! What discriminators and generators play for.
+
+use serde::{Deserialize, Serialize};
+use tch::{Reduction, Tensor};
+
+use crate::error::Result;
+
+/// The form of the adversarial loss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdversarialLoss {
+    /// Mean squared distance of the raw scores from 1 (real) or 0 (generated): LSGAN, Mao et al. 2017,
+    /// arXiv:1611.04076, equation 2; the default, as in CycleGAN's section 7.1.
+    #[default]
+    LeastSquares,
+    /// Binary cross-entropy of the scores taken as logits (Goodfellow et al. 2014, arXiv:1406.2661,
+    /// with the non-saturating generator).
+    BinaryCrossEntropy,
+}
+
+/// What scores are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Real,
+    Generated,
+}
+
+impl AdversarialLoss {
+    /// Mean distance of raw scores of any shape from a verdict; a scalar.
+    pub(crate) fn distance(self, scores: &Tensor, verdict: Verdict) -> Result<Tensor> {
+        let target = match verdict {
+            Verdict::Real => scores.f_ones_like()?,
+            Verdict::Generated => scores.f_zeros_like()?,
+        };
+        Ok(match self {
+            Self::LeastSquares => scores.f_mse_loss(&target, Reduction::Mean)?,
+            Self::BinaryCrossEntropy => {
+                let none = None::<Tensor>;
+                scores.f_binary_cross_entropy_with_logits(&target, none.as_ref(), none.as_ref(), Reduction::Mean)?
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(form: AdversarialLoss, verdict: Verdict) -> f64 {
+        let scores = Tensor::from_slice(&[-2.0f64, 0.5, 3.0]);
+        form.distance(&scores, verdict).unwrap().double_value(&[])
+    }
+
+    /// By hand: ((-3)^2 + 0.5^2 + 2^2) / 3 and (4 + 0.25 + 9) / 3.
+    #[test]
+    fn least_squares() {
+        assert!((loss(AdversarialLoss::LeastSquares, Verdict::Real) - 13.25 / 3.0).abs() < 1e-15);
+        assert!((loss(AdversarialLoss::LeastSquares, Verdict::Generated) - 13.25 / 3.0).abs() < 1e-15);
+    }
+
+    /// torch 2.11: `F.binary_cross_entropy_with_logits(torch.tensor([-2., .5, 3.], dtype=torch.float64),
+    /// torch.ones(3, dtype=torch.float64))`, then with `zeros`. A squared error of a sigmoid would give
+    /// 0.3069 and 0.4364.
+    #[test]
+    fn cross_entropy_is_cross_entropy() {
+        assert!((loss(AdversarialLoss::BinaryCrossEntropy, Verdict::Real) - BCE_REAL).abs() < 1e-14);
+        assert!((loss(AdversarialLoss::BinaryCrossEntropy, Verdict::Generated) - BCE_GENERATED).abs() < 1e-14);
+    }
+
+    const BCE_REAL: f64 = 0.883_197_448_932_273_9;
+    const BCE_GENERATED: f64 = 1.383_197_448_932_273_8;
+}

@@ -1,0 +1,96 @@
+//! The pool of generated images that discriminators also learn from.
+
+use tch::Tensor;
+
+use crate::error::Result;
+use crate::nn::copied;
+use crate::random::Stream;
+
+/// The last generated images of one domain (Shrivastava et al. 2017, arXiv:1612.07828, section 2.3;
+/// 50 of them in CycleGAN). A capacity of 0 passes images through.
+#[derive(Debug)]
+pub(crate) struct ImagePool {
+    capacity: usize,
+    images: Vec<Tensor>,
+}
+
+impl ImagePool {
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, images: Vec::new() }
+    }
+
+    /// Exchanges about half of a batch for older images: until the pool is full each image is kept and
+    /// passed on; after that, with probability one half, an image takes the place of a stored one, which is
+    /// returned instead.
+    ///
+    /// # Shapes
+    /// (N, C, H, W), without gradient, to the same.
+    pub fn exchange(&mut self, batch: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+        if self.capacity == 0 {
+            return Ok(batch.shallow_clone());
+        }
+        let mut chosen = Vec::new();
+        for i in 0..batch.size()[0] {
+            chosen.push(self.exchange_one(batch.f_narrow(0, i, 1)?, stream)?);
+        }
+        Ok(Tensor::f_cat(&chosen, 0)?)
+    }
+
+    fn exchange_one(&mut self, image: Tensor, stream: &mut Stream) -> Result<Tensor> {
+        if self.images.len() < self.capacity {
+            self.images.push(copied(&image, image.device())?);
+            return Ok(image);
+        }
+        if !stream.coin() {
+            return Ok(image);
+        }
+        let index = stream.below(self.images.len());
+        // A chip of another size cannot be batched with this one; it is replaced without being shown.
+        let same_size = self.images[index].size() == image.size();
+        let old = std::mem::replace(&mut self.images[index], copied(&image, image.device())?);
+        Ok(if same_size { old } else { image })
+    }
+
+    /// The stored images, oldest places first.
+    pub fn images(&self) -> &[Tensor] {
+        &self.images
+    }
+
+    /// Puts back what [`images`](Self::images) gave.
+    pub fn restore(&mut self, images: Vec<Tensor>) {
+        self.images = images;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Seed;
+
+    fn image(value: f32) -> Tensor {
+        Tensor::from_slice(&[value]).view([1, 1, 1, 1])
+    }
+
+    #[test]
+    fn empty_pool_passes_through() {
+        let mut stream = Seed(0).stream("pool", 0);
+        let out = ImagePool::new(0).exchange(&image(3.0), &mut stream).unwrap();
+        assert_eq!(out, image(3.0));
+    }
+
+    #[test]
+    fn about_half_of_the_images_are_older_ones_and_none_is_invented() {
+        let mut stream = Seed(0).stream("pool", 0);
+        let mut pool = ImagePool::new(50);
+        let mut older = 0;
+        for i in 0..2050 {
+            let out = pool.exchange(&image(i as f32), &mut stream).unwrap().double_value(&[0, 0, 0, 0]) as i32;
+            assert!(out <= i);
+            assert!(i >= 50 || out == i);
+            older += i32::from(out != i);
+        }
+        // 2,000 fair coins: five standard deviations are 112.
+        assert!((older - 1000).abs() < 112, "{older}");
+        assert_eq!(pool.images().len(), 50);
+    }
+}

@@ -1,0 +1,10 @@
+//! Cycle consistency and identity: how far an image is from what it should have come back as.
+
+use tch::{Reduction, Tensor};
+
+use crate::error::Result;
+
+/// Mean absolute difference (Zhu et al. 2017, equation 2 and section 5.2); a scalar.
+pub(crate) fn l1(image: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+    Ok(image.f_l1_loss(wanted, Reduction::Mean)?)
+}

@@ -1,0 +1,219 @@
+//! The options of a CycleGAN.
+
+use serde::{Deserialize, Serialize};
+
+use super::CycleGan;
+use crate::dataset::DataBunch;
+use crate::device::Device;
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::AdversarialLoss;
+use crate::nn::Initialisation;
+
+/// What a CycleGAN is made of and what it minimises.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `gen_blocks` | 9 | residual blocks of each generator | 1 to 64 |
+/// | `gen_features` | 64 | feature maps of a generator's first layer | 1 to 1024 |
+/// | `disc_features` | 64 | feature maps of a discriminator's first layer | 1 to 1024 |
+/// | `adversarial` | least squares | form of the adversarial loss | |
+/// | `cycle_weight` | 10 | weight of the cycle loss, both ways | ≥ 0 |
+/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0 |
+/// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
+/// | `initialisation` | N(0, 0.02) | how weights begin | |
+/// | `seed` | 42 | root of all randomness of the model | |
+///
+/// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct CycleGanConfig {
+    /// Residual blocks of each generator.
+    pub gen_blocks: usize,
+    /// Feature maps of a generator's first layer.
+    pub gen_features: usize,
+    /// Feature maps of a discriminator's first layer.
+    pub disc_features: usize,
+    /// Form of the adversarial loss.
+    pub adversarial: AdversarialLoss,
+    /// Weight of the cycle loss.
+    pub cycle_weight: f64,
+    /// Weight of the identity loss as a share of the cycle's.
+    pub identity_weight: f64,
+    /// Older generated images kept for each discriminator.
+    pub pool_size: usize,
+    /// How weights begin.
+    pub initialisation: Initialisation,
+    /// Root of all randomness of the model.
+    pub seed: u64,
+}
+
+impl Default for CycleGanConfig {
+    fn default() -> Self {
+        Self {
+            gen_blocks: 9,
+            gen_features: 64,
+            disc_features: 64,
+            adversarial: AdversarialLoss::LeastSquares,
+            cycle_weight: 10.0,
+            identity_weight: 0.5,
+            pool_size: 50,
+            initialisation: Initialisation::Paper,
+            seed: 42,
+        }
+    }
+}
+
+impl CycleGanConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        within("gen_blocks", self.gen_blocks, 64)?;
+        within("gen_features", self.gen_features, 1024)?;
+        within("disc_features", self.disc_features, 1024)?;
+        weight("cycle_weight", self.cycle_weight)?;
+        weight("identity_weight", self.identity_weight)
+    }
+
+    /// Parameters of all four networks for images of `channels` bands.
+    pub(crate) fn parameter_count(&self, channels: usize) -> u128 {
+        let [c, g, d, n] = [channels, self.gen_features, self.disc_features, self.gen_blocks].map(|v| v as u128);
+        let conv = |input: u128, output: u128, kernel: u128| input * output * kernel * kernel + output;
+        let ends = conv(c, g, 7) + g * c * 49 + c;
+        let down = conv(g, 2 * g, 3) + conv(2 * g, 4 * g, 3);
+        let up = conv(4 * g, 2 * g, 3) + conv(2 * g, g, 3);
+        let generator = ends + down + 2 * n * conv(4 * g, 4 * g, 3) + up;
+        let discriminator = conv(c, d, 4) + conv(d, 2 * d, 4) + conv(2 * d, 4 * d, 4) + conv(4 * d, 8 * d, 4) + conv(8 * d, 1, 4);
+        2 * (generator + discriminator)
+    }
+}
+
+fn within(name: &str, value: usize, most: usize) -> Result<()> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected(format!("1 to {most}")).found(value))
+}
+
+fn weight(name: &str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected("zero or more").found(value))
+}
+
+/// Sets the options of a [`CycleGan`] before it is built; see [`CycleGanConfig`] for the table of them.
+#[derive(Debug, Clone)]
+pub struct CycleGanBuilder {
+    data: DataBunch,
+    config: CycleGanConfig,
+    device: Device,
+}
+
+impl CycleGanBuilder {
+    pub(super) fn new(data: &DataBunch) -> Self {
+        let config = CycleGanConfig { seed: data.seed(), ..CycleGanConfig::default() };
+        Self { data: data.clone(), config, device: Device::Auto }
+    }
+
+    /// Residual blocks of each generator. Default: 9.
+    pub fn gen_blocks(mut self, blocks: usize) -> Self {
+        self.config.gen_blocks = blocks;
+        self
+    }
+
+    /// Feature maps of a generator's first layer. Default: 64.
+    pub fn gen_features(mut self, features: usize) -> Self {
+        self.config.gen_features = features;
+        self
+    }
+
+    /// Feature maps of a discriminator's first layer. Default: 64.
+    pub fn disc_features(mut self, features: usize) -> Self {
+        self.config.disc_features = features;
+        self
+    }
+
+    /// Least squares when true, binary cross-entropy when false. Default: true.
+    pub fn lsgan(mut self, on: bool) -> Self {
+        self.config.adversarial =
+            if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
+        self
+    }
+
+    /// Weight of the cycle loss. Default: 10.
+    pub fn cycle_weight(mut self, weight: f64) -> Self {
+        self.config.cycle_weight = weight;
+        self
+    }
+
+    /// Weight of the identity loss as a share of the cycle's. Default: 0.5.
+    pub fn identity_weight(mut self, share: f64) -> Self {
+        self.config.identity_weight = share;
+        self
+    }
+
+    /// Older generated images kept for each discriminator. Default: 50; arcgis.learn has none.
+    pub fn pool_size(mut self, images: usize) -> Self {
+        self.config.pool_size = images;
+        self
+    }
+
+    /// How weights begin. Default: as in the paper.
+    pub fn initialisation(mut self, scheme: Initialisation) -> Self {
+        self.config.initialisation = scheme;
+        self
+    }
+
+    /// Root of all randomness of the model. Default: the data's seed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Where to compute. Default: the first CUDA device that can be used, else the processor.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Takes all options at once.
+    pub fn config(mut self, config: CycleGanConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Builds the model.
+    ///
+    /// # Errors
+    /// `Usage` for an option out of range or chips that are too small to train on, `Device` for a device
+    /// that cannot be used.
+    pub fn build(self) -> Result<CycleGan> {
+        self.config.check()?;
+        CycleGan::with(self.data, self.config, self.device.resolve()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes that arcgis.learn's networks have.
+    #[test]
+    fn a_default_model_has_28_million_parameters() {
+        assert_eq!(CycleGanConfig::default().parameter_count(3), 2 * (11_378_179 + 2_764_737));
+    }
+
+    #[test]
+    fn options_out_of_range_are_named() {
+        let base = CycleGanConfig::default;
+        assert!(base().check().is_ok());
+        for (config, name) in [
+            (CycleGanConfig { gen_blocks: 0, ..base() }, "gen_blocks"),
+            (CycleGanConfig { gen_features: 5000, ..base() }, "gen_features"),
+            (CycleGanConfig { disc_features: 0, ..base() }, "disc_features"),
+            (CycleGanConfig { cycle_weight: -1.0, ..base() }, "cycle_weight"),
+            (CycleGanConfig { identity_weight: f64::INFINITY, ..base() }, "identity_weight"),
+        ] {
+            assert!(config.check().unwrap_err().to_string().contains(name));
+        }
+    }
+}

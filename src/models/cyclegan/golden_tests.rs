@@ -1,0 +1,173 @@
+//! Losses, gradients and weights of five training steps, against numbers that arcgis.learn's own network, loss
+//! and training callback gave (see `tests/fixtures/golden/README.md`).
+
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use super::config::CycleGanConfig;
+use super::networks::Networks;
+use super::step::{self, LOSS_NAMES, Optimisers};
+use crate::loss::AdversarialLoss;
+use crate::nn::Parameters;
+use crate::optim::AdamOptions;
+use crate::testing::{Tolerance, fixture, npy};
+use crate::train::StepContext;
+
+const ARCGIS_ADAM: AdamOptions = AdamOptions { beta1: 0.5, beta2: 0.99, eps: 1e-8, weight_decay: 0.01 };
+
+struct Golden {
+    folder: &'static str,
+    nets: Networks,
+    config: CycleGanConfig,
+    batches: [Tensor; 2],
+    /// Of activations and losses; rounding grows through some 30 layers.
+    values: Tolerance,
+    gradients: Tolerance,
+    weights: Tolerance,
+}
+
+fn load(folder: &'static str, channels: usize, kind: Kind) -> Golden {
+    let config = CycleGanConfig { gen_blocks: 1, gen_features: 4, disc_features: 4, pool_size: 0, ..Default::default() };
+    let nets = Networks::new(&config, channels, Device::Cpu, kind).unwrap();
+    nets.load(&npz(folder, "initial.npz")).unwrap();
+    let batches = ["batches_A.npy", "batches_B.npy"].map(|name| npy(&format!("golden/{folder}/{name}")));
+    // f64: the README's 1e-10. f32: 1e-5 of a loss near 20 is a few units in the last place; weights move by
+    // at most 5 * lr = 1e-3, and a step of Adam is lr * m / sqrt(v), which rounding in small gradients tilts.
+    let (values, gradients, weights) = match kind {
+        Kind::Double => (1e-10, 1e-10, 1e-10),
+        _ => (2e-5, 2e-5, 2e-5),
+    };
+    let [values, gradients, weights] = [values, gradients, weights].map(Tolerance::abs);
+    Golden { folder, nets, config, batches, values, gradients, weights }
+}
+
+fn npz(folder: &str, name: &str) -> Parameters {
+    Tensor::read_npz(fixture(&format!("golden/{folder}/{name}"))).unwrap()
+}
+
+/// Biases that no instance norm follows: the first and last of a discriminator, the last of a generator.
+const FELT_BIASES: [&str; 6] = ["D_A.0.bias", "D_A.11.bias", "D_B.0.bias", "D_B.11.bias", "G_A.18.bias", "G_B.18.bias"];
+
+/// A bias before an instance norm has no effect; its gradient is rounding noise, which Adam turns into steps
+/// of the size of the rate. In f64 the noise is too small for that to show; in f32 such biases are left out.
+fn is_noise(name: &str) -> bool {
+    name.ends_with(".bias") && !FELT_BIASES.contains(&name)
+}
+
+impl Golden {
+    fn real(&self, step: i64) -> (Tensor, Tensor) {
+        let kind = self.nets.parameters()[0].1.kind();
+        let [a, b] = &self.batches;
+        (a.select(0, step).to_kind(kind), b.select(0, step).to_kind(kind))
+    }
+
+    fn skip(&self, name: &str) -> bool {
+        self.batches[0].kind() == Kind::Float && is_noise(name)
+    }
+
+    fn check_first_step(&self) {
+        let (a, b) = self.real(0);
+        let images = step::translate_all(&self.nets, &a, &b, true).unwrap();
+        let (same_a, same_b) = images.identity.as_ref().unwrap();
+        let (nets, detached) = (&self.nets, |t: &Tensor| t.detach());
+        let (fake_a, fake_b) = (detached(&images.fake_a), detached(&images.fake_b));
+        for (name, found) in [
+            ("fake_A", &images.fake_a),
+            ("fake_B", &images.fake_b),
+            ("idt_A", same_a),
+            ("idt_B", same_b),
+            ("rec_A", &images.cycled_a),
+            ("rec_B", &images.cycled_b),
+            ("D_A_real", &nets.disc_a.forward(&a).unwrap()),
+            ("D_A_fake", &nets.disc_a.forward(&fake_a).unwrap()),
+            ("D_B_real", &nets.disc_b.forward(&b).unwrap()),
+            ("D_B_fake", &nets.disc_b.forward(&fake_b).unwrap()),
+        ] {
+            self.values.tensor(name, found, &npy(&format!("golden/{}/step0_{name}.npy", self.folder)));
+        }
+        let losses = step::generator_losses(nets, &self.config, &a, &b, &images).unwrap();
+        self.check_gradients("grad_G_step0.npz", &losses.total, &nets.generator_parameters());
+        let form = AdversarialLoss::LeastSquares;
+        let loss = step::discriminator_loss(&nets.disc_a, form, &a, &fake_a).unwrap()
+            + step::discriminator_loss(&nets.disc_b, form, &b, &fake_b).unwrap();
+        let both = nets.disc_a.parameters().into_iter().chain(nets.disc_b.parameters()).collect();
+        self.check_gradients("grad_D_step0.npz", &loss, &both);
+    }
+
+    fn check_gradients(&self, file: &str, loss: &Tensor, parameters: &Parameters) {
+        let tensors = parameters.iter().map(|(_, t)| t).collect::<Vec<_>>();
+        let found = Tensor::run_backward(&[loss], &tensors, false, false);
+        let expected = npz(self.folder, file);
+        assert_eq!(expected.len(), parameters.len());
+        for ((name, _), gradient) in parameters.iter().zip(&found) {
+            let wanted = &expected.iter().find(|(other, _)| other == name).unwrap().1;
+            self.gradients.tensor(name, gradient, wanted);
+        }
+    }
+
+    fn check_five_steps(&self) {
+        let text = std::fs::read(fixture(&format!("golden/{}/trace.json", self.folder))).unwrap();
+        let trace: Value = serde_json::from_slice(&text).unwrap();
+        let mut optimisers = Optimisers::new(&self.nets, 0).unwrap();
+        for index in 0..5u64 {
+            let (a, b) = self.real(index as i64);
+            let context = StepContext { lr: 2e-4, adam: ARCGIS_ADAM, step: index };
+            let found = step::train_step(&self.nets, &mut optimisers, &self.config, (&a, &b), context).unwrap();
+            let found = Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap();
+            let keys = ["total_G", "gen_loss", "cyc_loss", "id_loss", "D_A_loss", "D_B_loss"];
+            for ((key, name), found) in keys.iter().zip(LOSS_NAMES).zip(found) {
+                let expected = trace["steps"][index as usize][key].as_f64().unwrap();
+                self.values.number(&format!("step {index}, {name}"), found, expected);
+            }
+        }
+        let expected = npz(self.folder, "after_train_steps.npz");
+        assert_eq!(expected.len(), 52);
+        for (name, found) in self.nets.parameters().iter().filter(|(name, _)| !self.skip(name)) {
+            let wanted = &expected.iter().find(|(other, _)| other == name).unwrap().1;
+            self.weights.tensor(name, &found.detach(), wanted);
+        }
+    }
+}
+
+#[test]
+fn first_step_in_f64() {
+    load("tiny_f64_const", 3, Kind::Double).check_first_step();
+}
+
+#[test]
+fn five_steps_in_f64() {
+    load("tiny_f64_const", 3, Kind::Double).check_five_steps();
+}
+
+#[test]
+fn first_step_in_f32() {
+    load("tiny_f32_const", 3, Kind::Float).check_first_step();
+}
+
+#[test]
+fn five_steps_in_f32() {
+    load("tiny_f32_const", 3, Kind::Float).check_five_steps();
+}
+
+#[test]
+fn first_step_with_six_bands() {
+    load("tiny_f32_ch6_b1", 6, Kind::Float).check_first_step();
+}
+
+#[test]
+fn five_steps_with_six_bands() {
+    load("tiny_f32_ch6_b1", 6, Kind::Float).check_five_steps();
+}
+
+#[test]
+fn names_and_shapes_are_those_of_a_default_model() {
+    let nets = Networks::new(&CycleGanConfig::default(), 3, Device::Cpu, Kind::Float).unwrap();
+    let text = std::fs::read_to_string(fixture("golden/state_dict_gen_blocks9_rgb.txt")).unwrap();
+    let expected: Vec<String> = text.lines().map(|l| l.replace("torch.float32", "").trim().to_string()).collect();
+    let shape = |t: &Tensor| {
+        let list = t.size().iter().map(i64::to_string).collect::<Vec<_>>();
+        if list.len() == 1 { format!("({},)", list[0]) } else { format!("({})", list.join(", ")) }
+    };
+    let found: Vec<String> = nets.parameters().iter().map(|(n, t)| format!("{n}\t{}", shape(t))).collect();
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,218 @@
+//! CycleGAN (Zhu et al. 2017, arXiv:1703.10593), under the names that arcgis.learn gives its parts.
+
+mod config;
+#[cfg(test)]
+mod golden_tests;
+mod networks;
+mod predict;
+mod saved;
+mod step;
+mod translator;
+
+pub use config::{CycleGanBuilder, CycleGanConfig};
+
+use std::fmt;
+
+use tch::Kind;
+
+use crate::dataset::{DataBunch, Domain, Normaliser};
+use crate::device::ChosenDevice;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::SMALLEST_TRAINING_SIDE;
+use crate::plot::{self, Picture};
+use crate::train::{self, FitOptions, History};
+use networks::Networks;
+use step::Optimisers;
+
+/// Translates between two domains of images that are not paired.
+///
+/// Generator-A makes images of domain A from those of B, Generator-B the other way; Discriminator-A tells real
+/// images of A from generated ones, Discriminator-B those of B.
+///
+/// ```
+/// use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};
+///
+/// # let work = tempfile::tempdir().unwrap();
+/// # let chips = geolearn_doc::few_chips(work.path());
+/// let data = PrepareData::new(&chips, DatasetType::CycleGan).resize_to(32).prepare()?;
+/// let mut model = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).build()?;
+/// let history = model.fit(FitOptions::new(1).progress(false))?;
+/// assert!(history.last("cycle").unwrap().is_finite());
+/// let map = model.predict_a2b(data.train_files(geolearn::Domain::A)[0].as_path())?;
+/// map.save(work.path().join("map.png"))?;
+/// model.save(work.path().join("models/sat2map"))?;
+/// # mod geolearn_doc {
+/// #     pub fn few_chips(to: &std::path::Path) -> std::path::PathBuf {
+/// #         for domain in ["A", "B"] {
+/// #             let from = format!("assets/bluemarble/{domain}/images");
+/// #             let into = to.join("chips").join(domain).join("images");
+/// #             std::fs::create_dir_all(&into).unwrap();
+/// #             for file in std::fs::read_dir(from).unwrap().take(4) {
+/// #                 let file = file.unwrap();
+/// #                 std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
+/// #             }
+/// #         }
+/// #         to.join("chips")
+/// #     }
+/// # }
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+pub struct CycleGan {
+    config: CycleGanConfig,
+    nets: Networks,
+    optimisers: Optimisers,
+    history: History,
+    domains: [DomainFacts; 2],
+    data: Option<DataBunch>,
+    device: ChosenDevice,
+}
+
+/// What a model must know of a domain to translate its images.
+#[derive(Debug, Clone)]
+struct DomainFacts {
+    normaliser: Normaliser,
+    mean: Vec<f64>,
+    std: Vec<f64>,
+    /// Height and width of the chips.
+    chip: (usize, usize),
+}
+
+impl DomainFacts {
+    fn of(data: &DataBunch, domain: Domain) -> Self {
+        let statistics = data.statistics(domain);
+        Self {
+            normaliser: data.normaliser(domain).clone(),
+            mean: statistics.bands().iter().map(|band| band.mean).collect(),
+            std: statistics.bands().iter().map(|band| band.std).collect(),
+            chip: data.chip_size(domain),
+        }
+    }
+}
+
+impl CycleGan {
+    /// A model with the defaults of [`CycleGanConfig`] and fresh weights.
+    ///
+    /// # Errors
+    /// `Usage` when the chips are too small to train on, `Torch` when memory is short.
+    pub fn new(data: &DataBunch) -> Result<Self> {
+        Self::builder(data).build()
+    }
+
+    /// Options first; see [`CycleGanConfig`] for the table of them.
+    pub fn builder(data: &DataBunch) -> CycleGanBuilder {
+        CycleGanBuilder::new(data)
+    }
+
+    fn with(data: DataBunch, config: CycleGanConfig, device: ChosenDevice) -> Result<Self> {
+        check_chips(&data)?;
+        let domains = [Domain::A, Domain::B].map(|domain| DomainFacts::of(&data, domain));
+        Self::assemble(config, domains, Some(data), device)
+    }
+
+    fn assemble(
+        config: CycleGanConfig,
+        domains: [DomainFacts; 2],
+        data: Option<DataBunch>,
+        device: ChosenDevice,
+    ) -> Result<Self> {
+        let channels = domains[0].normaliser.channels();
+        let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
+        let optimisers = Optimisers::new(&nets, config.pool_size)?;
+        Ok(Self { config, nets, optimisers, history: History::default(), domains, data, device })
+    }
+
+    /// Trains: `fit(20)` for twenty epochs by the published recipe, or [`FitOptions`] for anything else.
+    ///
+    /// Fits follow on from each other: weights, optimiser moments and random streams live on. Gives the record
+    /// of this fit; that of all is [`history`](Self::history).
+    ///
+    /// # Errors
+    /// `Usage` when an option is out of range or the model has no data; `Diverged` when a loss is no longer
+    /// finite, after the model was put back to the end of its last good epoch; `Format` or `Io` for a chip that
+    /// can no longer be read; what libtorch or a callback reports.
+    pub fn fit(&mut self, options: impl Into<FitOptions>) -> Result<History> {
+        let data = self.data("fit")?;
+        let before = self.history.epochs().len();
+        let mut history = std::mem::take(&mut self.history);
+        let result = train::fit(self, &data, options.into(), &mut history);
+        self.history = history;
+        result.map(|()| self.history.since(before))
+    }
+
+    /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where
+    /// there is no validation set.
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data; what reading the chips reports.
+    pub fn show_results(&self, rows: usize) -> Result<Picture> {
+        plot::show_results(self, &self.data("show_results")?, rows)
+    }
+
+    /// The losses over epochs.
+    ///
+    /// # Errors
+    /// `Usage` before the first epoch.
+    pub fn plot_losses(&self) -> Result<Picture> {
+        plot::losses(&self.history)
+    }
+
+    /// The record of every epoch this model was trained for.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How the model was made.
+    pub fn config(&self) -> &CycleGanConfig {
+        &self.config
+    }
+
+    /// Where it computes, and why not on CUDA where it does not.
+    pub fn device(&self) -> &ChosenDevice {
+        &self.device
+    }
+
+    fn domain(&self, domain: Domain) -> &DomainFacts {
+        match domain {
+            Domain::A => &self.domains[0],
+            Domain::B => &self.domains[1],
+        }
+    }
+
+    fn data(&self, what: &str) -> Result<DataBunch> {
+        self.data.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("{what} needs data, and this model was loaded without"))
+                .help("Give the data to CycleGan::from_model.")
+        })
+    }
+}
+
+impl fmt::Debug for CycleGan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CycleGan")
+            .field("config", &self.config)
+            .field("device", &self.device.to_string())
+            .field("epochs", &self.history.epochs().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Height and width of what the networks learn from.
+fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
+    let (height, width) = data.chip_size(domain);
+    data.augment().crop_side().map_or((height, width), |side| (side.min(height), side.min(width)))
+}
+
+/// The discriminator's last layers have nothing to look at in chips below a certain size.
+fn check_chips(data: &DataBunch) -> Result<()> {
+    for domain in [Domain::A, Domain::B] {
+        let (height, width) = training_size(data, domain);
+        if (height.min(width) as i64) < SMALLEST_TRAINING_SIDE {
+            return Err(Error::new(ErrorKind::Usage, format!("chips of domain {domain} are too small to train on"))
+                .at(data.path())
+                .expected(format!("sides of at least {SMALLEST_TRAINING_SIDE} pixels"))
+                .found(format!("{width} x {height}"))
+                .help("Use larger chips, a larger crop, or PrepareData::resize_to."));
+        }
+    }
+    Ok(())
+}

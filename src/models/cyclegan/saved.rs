@@ -1,0 +1,203 @@
+//! Saving and loading in the folder form of arcgis.learn.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{CycleGan, CycleGanConfig, DomainFacts};
+use crate::dataset::{DataBunch, Domain, Normaliser};
+use crate::device::Device;
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::AdversarialLoss;
+use crate::package::emd::{DomainBands, Emd};
+use crate::package::{folder, keys, pth};
+use crate::train::History;
+
+/// What arcgis.learn's keys have no place for.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Extra {
+    /// The release of this crate that wrote the file.
+    version: String,
+    config: CycleGanConfig,
+    history: History,
+}
+
+/// A model as it was read.
+struct Saved {
+    config: CycleGanConfig,
+    history: History,
+    domains: [DomainFacts; 2],
+    weights: Vec<(String, Tensor)>,
+}
+
+impl CycleGan {
+    /// Saves the model as a folder of `<name>.pth` (the weights, for PyTorch too) and `<name>.emd` (everything
+    /// else, as Esri's model definition). Gives the folder.
+    ///
+    /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
+    /// `models/<name>` in the data's working folder. Files are written beside their places and renamed, so an
+    /// interrupted save leaves the older model whole.
+    ///
+    /// # Errors
+    /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written.
+    pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
+        let place = folder::Place::to_save(&self.root(), name_or_path.as_ref())?;
+        let weights = self.nets.parameters();
+        let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
+        folder::save(&place, &self.definition(&place.pth_name())?, &tensors, &keys::cyclegan_modules(self.config.gen_blocks))?;
+        Ok(place.folder)
+    }
+
+    /// Takes over weights, scaling and history of a saved model of the same architecture. Optimisers and image
+    /// pools start anew.
+    ///
+    /// # Errors
+    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when the
+    /// architecture differs, naming the first tensor that does. The model is then unchanged.
+    pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
+        let path = name_or_path.as_ref();
+        let saved = read(&self.root(), path)?;
+        let data = self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
+        // Networks of its own first, so that a misfit leaves this model as it is.
+        self.nets.load(&saved.weights).map_err(|e| e.at(path))?;
+        self.optimisers = super::Optimisers::new(&self.nets, self.config.pool_size)?;
+        self.domains = saved.domains;
+        self.history = saved.history;
+        self.data = data;
+        Ok(())
+    }
+
+    /// A model from its folder, its `.emd` or its `.pth`, on the first CUDA device that can be used, else the
+    /// processor.
+    ///
+    /// Without `data` it predicts; with data it can also be trained on. The data is then scaled by the model's
+    /// own statistics, on which its weights depend.
+    ///
+    /// # Errors
+    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when data and
+    /// model differ in bands.
+    pub fn from_model(path: impl AsRef<Path>, data: Option<&DataBunch>) -> Result<Self> {
+        Self::from_model_on(path, data, Device::Auto)
+    }
+
+    /// As [`from_model`](Self::from_model), on the given device.
+    ///
+    /// # Errors
+    /// As [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
+    pub fn from_model_on(path: impl AsRef<Path>, data: Option<&DataBunch>, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        let root = data.map_or_else(|| PathBuf::from("."), |data| data.working_dir().to_path_buf());
+        let saved = read(&root, path)?;
+        let data = data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
+        let mut model = Self::assemble(saved.config, saved.domains, data, device.resolve()?)?;
+        model.nets.load(&saved.weights).map_err(|e| e.at(path))?;
+        model.history = saved.history;
+        Ok(model)
+    }
+
+    /// Where models that are given by name alone lie.
+    fn root(&self) -> PathBuf {
+        self.data.as_ref().map_or_else(|| PathBuf::from("."), |data| data.working_dir().to_path_buf())
+    }
+
+    fn definition(&self, model_file: &str) -> Result<Emd> {
+        let [a, b] = [Domain::A, Domain::B].map(|domain| bands_of(self.domain(domain)));
+        let three = a.bands == 3 && b.bands == 3;
+        let mut emd = Emd::new(model_file, a, b);
+        let (height, width) = self.domain(Domain::A).chip;
+        emd.image_height = height;
+        emd.image_width = width;
+        emd.resize_to = height.into();
+        emd.gen_blocks = self.config.gen_blocks;
+        emd.lsgan = self.config.adversarial == AdversarialLoss::LeastSquares;
+        emd.learning_rate = self.history.epochs().first().map(|epoch| epoch.lr);
+        emd.multispectral = !three;
+        emd.extract_bands = Some((0..self.domain(Domain::A).normaliser.bands()).collect());
+        let extra = Extra {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            config: self.config.clone(),
+            history: self.history.clone(),
+        };
+        let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
+        emd.geolearn = Some(serde_json::to_value(extra).map_err(failed)?);
+        Ok(emd)
+    }
+}
+
+fn bands_of(domain: &DomainFacts) -> DomainBands {
+    DomainBands {
+        bands: domain.normaliser.bands(),
+        min: Some(domain.normaliser.min().to_vec()),
+        max: Some(domain.normaliser.max().to_vec()),
+        mean: Some(domain.mean.clone()),
+        std: Some(domain.std.clone()),
+    }
+}
+
+impl Saved {
+    fn scalings(&self) -> [Normaliser; 2] {
+        [0, 1].map(|i: usize| self.domains[i].normaliser.clone())
+    }
+}
+
+fn read(root: &Path, path: &Path) -> Result<Saved> {
+    let (emd, weights_path) = folder::find(root, path)?.open()?;
+    let weights = pth::read(&weights_path, &pth::PthLimits::default())?;
+    let (config, history) = configuration(&emd, &weights).map_err(|e| e.at(path))?;
+    let chip = (emd.image_height, emd.image_width);
+    let facts = |bands: &DomainBands| facts(bands, emd.channels(), chip).map_err(|e| e.at(path));
+    Ok(Saved { config, history, domains: [facts(&emd.domain_a)?, facts(&emd.domain_b)?], weights })
+}
+
+/// From our own section, else from what arcgis.learn writes and the shapes of the weights. Checked against the
+/// weights before anything is allocated for it.
+fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanConfig, History)> {
+    let (config, history) = match &emd.geolearn {
+        Some(section) => {
+            let extra: Extra = serde_json::from_value(section.clone())
+                .map_err(|e| Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e))?;
+            (extra.config, extra.history)
+        }
+        None => (arcgis_configuration(emd, weights)?, History::default()),
+    };
+    config.check()?;
+    let (expected, found) = (config.parameter_count(emd.channels()), weights.iter().map(|(_, t)| t.numel() as u128).sum());
+    if expected != found {
+        return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
+            .expected(format!("{expected} parameters"))
+            .found(found));
+    }
+    Ok((config, history))
+}
+
+fn arcgis_configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
+    let adversarial = if emd.lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
+    Ok(CycleGanConfig {
+        gen_blocks: emd.gen_blocks,
+        gen_features: first_features(weights, "G_A.1.weight")?,
+        disc_features: first_features(weights, "D_A.0.weight")?,
+        adversarial,
+        pool_size: 0,
+        ..CycleGanConfig::default()
+    })
+}
+
+fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
+    let size = weights.iter().find(|(other, _)| other == name).and_then(|(_, t)| t.size().first().copied());
+    size.and_then(|n| usize::try_from(n).ok())
+        .ok_or_else(|| Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights")))
+}
+
+fn facts(bands: &DomainBands, channels: usize, chip: (usize, usize)) -> Result<DomainFacts> {
+    let need = |list: &Option<Vec<f64>>, name: &str| {
+        list.clone().ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
+    };
+    Ok(DomainFacts {
+        normaliser: Normaliser::new(need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?, channels)?,
+        mean: bands.mean.clone().unwrap_or_default(),
+        std: bands.std.clone().unwrap_or_default(),
+        chip,
+    })
+}

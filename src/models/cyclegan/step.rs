@@ -1,0 +1,164 @@
+//! One training step (Zhu et al. 2017, arXiv:1703.10593, equations 1 to 3 and section 5.2).
+//!
+//! Order: both generators, then discriminator A, then discriminator B. The discriminators see the images
+//! that were made before the generators moved.
+
+use tch::Tensor;
+
+use super::config::CycleGanConfig;
+use super::networks::Networks;
+use crate::error::Result;
+use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
+use crate::nn::{Discriminator, Generator, Parameters};
+use crate::optim::Adam;
+use crate::random::Seed;
+use crate::train::StepContext;
+
+/// Names of what a step gives, in order.
+pub(super) const LOSS_NAMES: &[&str] =
+    &["generator", "adversarial", "cycle", "identity", "discriminator_a", "discriminator_b"];
+
+/// What the generators make of a pair of real batches.
+pub(super) struct Images {
+    pub fake_a: Tensor,
+    pub fake_b: Tensor,
+    /// `None` when the identity loss is off.
+    pub identity: Option<(Tensor, Tensor)>,
+    pub cycled_a: Tensor,
+    pub cycled_b: Tensor,
+}
+
+/// The generators' losses, weighted.
+pub(super) struct GeneratorLosses {
+    pub total: Tensor,
+    pub adversarial: Tensor,
+    pub cycle: Tensor,
+    pub identity: Tensor,
+}
+
+/// What training changes besides the networks.
+#[derive(Debug)]
+pub(super) struct Optimisers {
+    generators: Adam,
+    disc_a: Adam,
+    disc_b: Adam,
+    pool_a: ImagePool,
+    pool_b: ImagePool,
+}
+
+impl Optimisers {
+    pub fn new(networks: &Networks, pool_size: usize) -> Result<Self> {
+        Ok(Self {
+            generators: Adam::new(networks.generator_parameters())?,
+            disc_a: Adam::new(networks.disc_a.parameters())?,
+            disc_b: Adam::new(networks.disc_b.parameters())?,
+            pool_a: ImagePool::new(pool_size),
+            pool_b: ImagePool::new(pool_size),
+        })
+    }
+
+    /// The moments of all optimisers by name; they share memory with the state.
+    pub fn moments(&self) -> Parameters {
+        [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state).collect()
+    }
+
+    /// The pools of domains A and B, by the prefix of their images' names.
+    pub fn pools(&self) -> [(&'static str, &ImagePool); 2] {
+        [("pool_a.", &self.pool_a), ("pool_b.", &self.pool_b)]
+    }
+
+    pub fn pools_mut(&mut self) -> [(&'static str, &mut ImagePool); 2] {
+        [("pool_a.", &mut self.pool_a), ("pool_b.", &mut self.pool_b)]
+    }
+}
+
+/// Runs all generators.
+///
+/// # Shapes
+/// `real_a` and `real_b` are (N, C, H, W) in [-1, 1].
+pub(super) fn translate_all(nets: &Networks, real_a: &Tensor, real_b: &Tensor, with_identity: bool) -> Result<Images> {
+    let (fake_a, same_a) = both(&nets.gen_b2a, real_b, real_a, with_identity)?;
+    let (fake_b, same_b) = both(&nets.gen_a2b, real_a, real_b, with_identity)?;
+    let cycled_b = nets.gen_a2b.forward(&fake_a)?;
+    let cycled_a = nets.gen_b2a.forward(&fake_b)?;
+    Ok(Images { fake_a, fake_b, identity: same_a.zip(same_b), cycled_a, cycled_b })
+}
+
+/// A generator's translation of `other`, and what it makes of images of its own domain; in one pass where the
+/// sizes agree, since instance norm keeps the images of a batch apart.
+fn both(generator: &Generator, other: &Tensor, own: &Tensor, with_identity: bool) -> Result<(Tensor, Option<Tensor>)> {
+    if !with_identity {
+        return Ok((generator.forward(other)?, None));
+    }
+    let (made, same) = together(other, own, |x| generator.forward(x))?;
+    Ok((made, Some(same)))
+}
+
+/// `network` of two batches: as one where they have the same image size, else one after the other.
+fn together(first: &Tensor, second: &Tensor, network: impl Fn(&Tensor) -> Result<Tensor>) -> Result<(Tensor, Tensor)> {
+    let (n, m) = (first.size()[0], second.size()[0]);
+    if first.size()[1..] != second.size()[1..] {
+        return Ok((network(first)?, network(second)?));
+    }
+    let joint = network(&Tensor::f_cat(&[first, second], 0)?)?;
+    Ok((joint.f_narrow(0, 0, n)?, joint.f_narrow(0, n, m)?))
+}
+
+pub(super) fn generator_losses(
+    nets: &Networks,
+    config: &CycleGanConfig,
+    real_a: &Tensor,
+    real_b: &Tensor,
+    images: &Images,
+) -> Result<GeneratorLosses> {
+    let real = |disc: &Discriminator, image| config.adversarial.distance(&disc.forward(image)?, Verdict::Real);
+    let adversarial = real(&nets.disc_a, &images.fake_a)?.f_add(&real(&nets.disc_b, &images.fake_b)?)?;
+    let cycle = l1(&images.cycled_a, real_a)?.f_add(&l1(&images.cycled_b, real_b)?)? * config.cycle_weight;
+    let identity = match &images.identity {
+        Some((a, b)) => l1(a, real_a)?.f_add(&l1(b, real_b)?)? * (config.cycle_weight * config.identity_weight),
+        None => adversarial.f_zeros_like()?,
+    };
+    let total = adversarial.f_add(&cycle)?.f_add(&identity)?;
+    Ok(GeneratorLosses { total, adversarial, cycle, identity })
+}
+
+/// Half the sum of the distances of real images from "real" and of generated ones from "generated".
+pub(super) fn discriminator_loss(
+    disc: &Discriminator,
+    form: AdversarialLoss,
+    real: &Tensor,
+    fake: &Tensor,
+) -> Result<Tensor> {
+    let (on_real, on_fake) = together(real, fake, |x| disc.forward(x))?;
+    let sum = form.distance(&on_real, Verdict::Real)?.f_add(&form.distance(&on_fake, Verdict::Generated)?)?;
+    Ok(sum * 0.5)
+}
+
+/// Learns from one pair of batches; gives the losses in the order of [`LOSS_NAMES`].
+pub(super) fn train_step(
+    nets: &Networks,
+    optimisers: &mut Optimisers,
+    config: &CycleGanConfig,
+    real: (&Tensor, &Tensor),
+    context: StepContext,
+) -> Result<Tensor> {
+    let StepContext { lr, adam, step } = context;
+    let (real_a, real_b) = real;
+    let images = translate_all(nets, real_a, real_b, config.identity_weight * config.cycle_weight > 0.0)?;
+    let losses = generator_losses(nets, config, real_a, real_b, &images)?;
+    optimisers.generators.minimise(&losses.total, lr, &adam)?;
+    let GeneratorLosses { total, adversarial, cycle, identity } = losses;
+
+    let draw = |name| Seed(config.seed).stream(name, step);
+    let fake_a = optimisers.pool_a.exchange(&images.fake_a.f_detach()?, &mut draw("pool_a"))?;
+    let fake_b = optimisers.pool_b.exchange(&images.fake_b.f_detach()?, &mut draw("pool_b"))?;
+    // The generators' graph is no longer needed: its memory serves the discriminators.
+    drop(images);
+    let loss_a = discriminator_loss(&nets.disc_a, config.adversarial, real_a, &fake_a)?;
+    optimisers.disc_a.minimise(&loss_a, lr, &adam)?;
+    let loss_b = discriminator_loss(&nets.disc_b, config.adversarial, real_b, &fake_b)?;
+    optimisers.disc_b.minimise(&loss_b, lr, &adam)?;
+
+    let all = [total, adversarial, cycle, identity, loss_a, loss_b];
+    Ok(Tensor::f_stack(&all.map(|loss| loss.detach()), 0)?)
+}

@@ -1,0 +1,3 @@
+//! The models, each behind the face that arcgis.learn gives it.
+
+pub mod cyclegan;

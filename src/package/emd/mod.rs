@@ -1,0 +1,318 @@
+//! `.emd`: Esri's model definition, a JSON object.
+//!
+//! The keys that matter to us are fields of [`Emd`]; all others are kept as they are and written again in
+//! their places. What only this crate knows stands under `Geolearn`.
+
+mod json;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use self::json::{Keys, Object, numbers, without_non_finite};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+/// A definition is a few KiB; statistics of some hundred bands are still far below this.
+const MAX_BYTES: u64 = 4 << 20;
+const MAX_BANDS: u64 = 65_536;
+const MAX_SIDE: u64 = 1 << 20;
+const MAX_BLOCKS: u64 = 1_000;
+
+/// Esri's own built-in function; with it no script has to lie beside the model.
+pub(crate) const INFERENCE_FUNCTION: &str = r"[Functions]System\DeepLearning\ArcGISLearn\ArcGISImageTranslation.py";
+/// The release of arcgis.learn whose form we write.
+const ARCGIS_LEARN_VERSION: &str = "2.4.4";
+const MODEL_TYPE: &str = "CycleGAN";
+
+/// A model definition of a CycleGAN.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Emd {
+    /// `n_channel_rev` and `NormalizationStats`.
+    pub domain_a: DomainBands,
+    /// `n_channel` and `NormalizationStats_b`.
+    pub domain_b: DomainBands,
+    /// `ImageHeight` and `ImageWidth`, the size of a chip in pixels.
+    pub image_height: usize,
+    pub image_width: usize,
+    /// `ModelParameters.gen_blocks` and `.lsgan`; the others there are constants of arcgis.learn.
+    pub gen_blocks: usize,
+    pub lsgan: bool,
+    /// `ModelFile`, the weights: a path relative to the definition that does not leave its folder.
+    pub model_file: String,
+    /// `InferenceFunction`.
+    pub inference_function: String,
+    /// `LearningRate`, where it is a plain number.
+    pub learning_rate: Option<f64>,
+    /// `MinCellSize` and `MaxCellSize` as Esri writes them: `{"x", "y", "spatialReference"}` or null.
+    pub min_cell_size: Value,
+    pub max_cell_size: Value,
+    /// `resize_to`: a side in pixels, or null.
+    pub resize_to: Value,
+    /// `ExtractBands`: indices of the bands used, or null for all.
+    pub extract_bands: Option<Vec<usize>>,
+    /// `IsMultispectral`: not plain 8-bit RGB.
+    pub multispectral: bool,
+    /// `Geolearn`: what arcgis.learn has no key for.
+    pub geolearn: Option<Value>,
+    /// The whole object as it was read, with the order of its keys.
+    rest: Object,
+}
+
+/// How many bands a domain has, and their statistics.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct DomainBands {
+    pub bands: usize,
+    /// One number for each band. NaN stands for null in the file.
+    pub min: Option<Vec<f64>>,
+    pub max: Option<Vec<f64>>,
+    pub mean: Option<Vec<f64>>,
+    pub std: Option<Vec<f64>>,
+}
+
+impl Emd {
+    /// A definition with the keys and the order of arcgis.learn's own files, for 8-bit RGB.
+    pub(crate) fn new(model_file: &str, domain_a: DomainBands, domain_b: DomainBands) -> Self {
+        Self {
+            domain_a,
+            domain_b,
+            image_height: 256,
+            image_width: 256,
+            gen_blocks: 9,
+            lsgan: true,
+            model_file: model_file.to_owned(),
+            inference_function: INFERENCE_FUNCTION.to_owned(),
+            learning_rate: None,
+            min_cell_size: Value::Null,
+            max_cell_size: Value::Null,
+            resize_to: Value::Null,
+            extract_bands: None,
+            multispectral: false,
+            geolearn: None,
+            rest: template(),
+        }
+    }
+
+    /// Reads and checks a definition.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Format`] naming the key that is missing, of a wrong type or in contradiction to another;
+    /// [`ErrorKind::Unsupported`] for a model of another kind.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = store::read_capped(path, MAX_BYTES)?;
+        Self::parse(&bytes).map_err(|e| e.at(path))
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        let not_json = || Error::new(ErrorKind::Format, "model definition is no JSON");
+        let text = std::str::from_utf8(bytes).map_err(|e| not_json().because(e))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        match serde_json::from_str(&without_non_finite(text)).map_err(|e| not_json().because(e))? {
+            Value::Object(rest) => Self::from_object(rest),
+            _ => Err(not_json().expected("an object")),
+        }
+    }
+
+    fn from_object(rest: Object) -> Result<Self> {
+        let keys = Keys { object: &rest, prefix: "" };
+        check_type(keys)?;
+        let parameters = Keys { object: keys.object("ModelParameters")?, prefix: "ModelParameters." };
+        let domain_a = DomainBands::read(keys, "n_channel_rev", "NormalizationStats")?;
+        let domain_b = DomainBands::read(keys, "n_channel", "NormalizationStats_b")?;
+        check_channels(keys, domain_a.bands.max(domain_b.bands))?;
+        Ok(Self {
+            domain_a,
+            domain_b,
+            image_height: keys.integer("ImageHeight", 1, MAX_SIDE)?,
+            image_width: keys.integer("ImageWidth", 1, MAX_SIDE)?,
+            gen_blocks: parameters.integer("gen_blocks", 0, MAX_BLOCKS)?,
+            lsgan: parameters.get_optional("lsgan", "true or false", Value::as_bool)?.unwrap_or(true),
+            model_file: model_file(keys)?,
+            inference_function: keys.text("InferenceFunction")?,
+            learning_rate: keys.optional("LearningRate").and_then(learning_rate),
+            min_cell_size: keys.optional("MinCellSize").cloned().unwrap_or_default(),
+            max_cell_size: keys.optional("MaxCellSize").cloned().unwrap_or_default(),
+            resize_to: keys.optional("resize_to").cloned().unwrap_or_default(),
+            extract_bands: keys.get_optional("ExtractBands", "a list of band indices", indices)?,
+            multispectral: keys.get_optional("IsMultispectral", "true or false", Value::as_bool)?.unwrap_or(false),
+            geolearn: keys.optional("Geolearn").cloned(),
+            rest,
+        })
+    }
+
+    /// The larger band count, which is that of both networks' inputs: `n_intput_channel`.
+    pub(crate) fn channels(&self) -> usize {
+        self.domain_a.bands.max(self.domain_b.bands)
+    }
+
+    /// Where the weights lie, for a definition in `folder`.
+    pub(crate) fn weights_in(&self, folder: &Path) -> PathBuf {
+        folder.join(self.model_file.split(['/', '\\']).collect::<PathBuf>())
+    }
+
+    /// The file as text, indented as arcgis.learn's.
+    pub(crate) fn to_json(&self) -> Result<String> {
+        check_model_file(&self.model_file)?;
+        let failed = |e: serde_json::Error| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
+        let mut text = Vec::new();
+        let indented = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, indented);
+        serde::Serialize::serialize(&self.to_object(), &mut serializer).map_err(failed)?;
+        String::from_utf8(text).map_err(|e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e))
+    }
+
+    fn to_object(&self) -> Object {
+        let mut object = self.rest.clone();
+        let mut set = |key: &str, value: Value| object.insert(key.to_owned(), value);
+        set("n_intput_channel", self.channels().into());
+        set("n_channel", self.domain_b.bands.into());
+        set("n_channel_rev", self.domain_a.bands.into());
+        set("NormalizationStats_b", self.domain_b.stats(self.rest.get("NormalizationStats_b")));
+        set("NormalizationStats", self.domain_a.stats(self.rest.get("NormalizationStats")));
+        set("ModelParameters", self.parameters());
+        set("ModelFile", self.model_file.as_str().into());
+        set("InferenceFunction", self.inference_function.as_str().into());
+        set("ImageHeight", self.image_height.into());
+        set("ImageWidth", self.image_width.into());
+        if let Some(rate) = self.learning_rate {
+            set("LearningRate", python_exponent(rate).into());
+        }
+        set("MinCellSize", self.min_cell_size.clone());
+        set("MaxCellSize", self.max_cell_size.clone());
+        set("resize_to", self.resize_to.clone());
+        set("ExtractBands", json!(self.extract_bands));
+        set("IsMultispectral", self.multispectral.into());
+        if let Some(geolearn) = &self.geolearn {
+            set("Geolearn", geolearn.clone());
+        }
+        object
+    }
+
+    fn parameters(&self) -> Value {
+        let mut parameters = self.rest.get("ModelParameters").and_then(Value::as_object).cloned().unwrap_or_default();
+        parameters.insert("gen_blocks".into(), self.gen_blocks.into());
+        parameters.insert("lsgan".into(), self.lsgan.into());
+        parameters.into()
+    }
+}
+
+impl DomainBands {
+    fn read(keys: Keys, count: &str, stats: &str) -> Result<Self> {
+        let prefix = format!("{stats}.");
+        let bands = keys.integer(count, 1, MAX_BANDS)?;
+        let stats = Keys { object: keys.object(stats)?, prefix: &prefix };
+        let expected = format!("a number for each of the {bands} bands (`{count}`)");
+        let list = |key| stats.get_optional(key, &expected, |value| numbers(value).filter(|list| list.len() == bands));
+        Ok(Self {
+            bands,
+            min: list("band_min_values")?,
+            max: list("band_max_values")?,
+            mean: list("band_mean_values")?,
+            std: list("band_std_values")?,
+        })
+    }
+
+    /// As an object, with what else `before` held.
+    fn stats(&self, before: Option<&Value>) -> Value {
+        let mut stats = before.and_then(Value::as_object).cloned().unwrap_or_else(|| {
+            let unknown = ["scaled_min_values", "scaled_max_values", "scaled_mean_values", "scaled_std_values"];
+            let ours = ["band_min_values", "band_max_values", "band_mean_values", "band_std_values"];
+            ours.into_iter().chain(unknown).map(|key| (key.to_owned(), Value::Null)).collect()
+        });
+        let lists = [("min", &self.min), ("max", &self.max), ("mean", &self.mean), ("std", &self.std)];
+        for (name, list) in lists {
+            // What is not finite becomes null: JSON has no NaN.
+            stats.insert(format!("band_{name}_values"), json!(list));
+        }
+        stats.into()
+    }
+}
+
+fn check_type(keys: Keys) -> Result<()> {
+    let found = keys.optional("ModelName").or_else(|| keys.optional("ModelType"));
+    match found.map(|value| value.as_str().unwrap_or_default()) {
+        Some(MODEL_TYPE) => Ok(()),
+        Some(other) => Err(Error::new(ErrorKind::Unsupported, "the model is of another kind (`ModelName`)")
+            .expected(MODEL_TYPE)
+            .found(other.chars().take(60).collect::<String>())),
+        None => keys.text("ModelName").map(drop),
+    }
+}
+
+/// `n_intput_channel` follows from the two band counts; a file that says otherwise is damaged.
+fn check_channels(keys: Keys, larger: usize) -> Result<()> {
+    let expected = format!("{larger}, the larger of `n_channel` and `n_channel_rev`");
+    keys.get_optional("n_intput_channel", &expected, |value| value.as_u64().filter(|&found| found == larger as u64)).map(drop)
+}
+
+fn model_file(keys: Keys) -> Result<String> {
+    let file = keys.text("ModelFile")?;
+    check_model_file(&file)?;
+    Ok(file)
+}
+
+/// The weights lie in the folder of the definition or below it, on every operating system.
+fn check_model_file(file: &str) -> Result<()> {
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains([':', '\0']);
+    if file.split(['/', '\\']).all(plain) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Format, "key `ModelFile` has a wrong value")
+        .expected("the relative path of a file in the folder of the definition")
+        .found(file.chars().take(200).flat_map(char::escape_debug).collect::<String>()))
+}
+
+fn learning_rate(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn indices(value: &Value) -> Option<Vec<usize>> {
+    value.as_array()?.iter().map(|item| item.as_u64().and_then(|index| usize::try_from(index).ok())).collect()
+}
+
+/// A number as Python's `"{:.4e}"` writes it: `2.0000e-04`.
+fn python_exponent(number: f64) -> String {
+    let text = format!("{number:.4e}");
+    match text.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
+        Some((digits, Ok(exponent))) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => text,
+    }
+}
+
+/// Keys in arcgis.learn's order, with what is the same in every file; [`Emd::to_json`] fills in the rest.
+fn template() -> Object {
+    let Value::Object(template) = json!({
+        "Framework": "arcgis.learn.models._inferencing",
+        "ModelConfiguration": "_cyclegan",
+        "InferenceFunction": null,
+        "ModelType": MODEL_TYPE,
+        "n_intput_channel": null,
+        "SupportsVariableTileSize": true,
+        "NormalizationStats_b": null,
+        "n_channel": null,
+        "ModelParameters": {"gen_blocks": null, "lsgan": null, "backbone": "resnet34", "backend": "pytorch"},
+        "ModelFormat": "NCHW",
+        "MinCellSize": null,
+        "MaxCellSize": null,
+        "ArcGISLearnVersion": ARCGIS_LEARN_VERSION,
+        "ModelFile": null,
+        "ImageHeight": null,
+        "ImageWidth": null,
+        "ImageSpaceUsed": "MAP_SPACE",
+        "LearningRate": null,
+        "ModelName": MODEL_TYPE,
+        "backend": "pytorch",
+        "resize_to": null,
+        "IsMultispectral": null,
+        "IsImageNetNormalization": true,
+        "ExtractBands": null,
+        "NormalizationStats": null,
+        "n_channel_rev": null,
+    }) else {
+        return Object::new();
+    };
+    template
+}

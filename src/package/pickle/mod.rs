@@ -1,0 +1,14 @@
+//! The part of Python's pickle that `torch.save` uses for a state dict.
+//!
+//! [`read`] knows the opcodes and the few globals that tensors need and refuses everything else by name;
+//! it calls nothing. [`write`] gives the very bytes of `torch.save`.
+
+mod bytes;
+mod machine;
+mod opcode;
+mod value;
+mod write;
+
+pub(crate) use machine::read;
+pub(crate) use value::{Pickle, Storage, TensorView, Value};
+pub(crate) use write::state_dict;

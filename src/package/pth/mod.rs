@@ -1,0 +1,32 @@
+//! `.pth`: what `torch.save` writes for a state dict, a zip of one pickle and one entry for each storage.
+
+mod archive;
+mod read;
+mod write;
+
+pub(crate) use read::read;
+pub(crate) use write::write;
+
+/// What reading a `.pth` may cost.
+///
+/// | Name | Default | Bounds |
+/// |---|---|---|
+/// | `file_bytes` | 8 GiB | the file |
+/// | `directory_bytes` | 64 MiB | what finding the entries may read |
+/// | `pickle_bytes` | 16 MiB | `data.pkl` |
+/// | `values` | 2^20 | stack, memo and objects of the pickle, each |
+/// | `tensor_bytes` | 8 GiB | all storages together, and all tensors together |
+#[derive(Debug, Clone)]
+pub(crate) struct PthLimits {
+    pub file_bytes: u64,
+    pub directory_bytes: u64,
+    pub pickle_bytes: u64,
+    pub values: usize,
+    pub tensor_bytes: u64,
+}
+
+impl Default for PthLimits {
+    fn default() -> Self {
+        Self { file_bytes: 8 << 30, directory_bytes: 64 << 20, pickle_bytes: 16 << 20, values: 1 << 20, tensor_bytes: 8 << 30 }
+    }
+}

@@ -1,0 +1,106 @@
+//! From tensors to a `.pth`.
+
+use std::io::Write;
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+use zip::result::ZipError;
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::package::pickle;
+use crate::store::{Pending, Ready};
+
+/// Where torch wants the data of an entry to begin, so that it can map a file.
+const ALIGNMENT: u16 = 64;
+/// The header of torch's own padding ("FB").
+const PADDING_ID: u16 = 0x4246;
+/// What torch calls the version of the archive's layout, in its file `version`.
+const VERSION: &[u8] = b"3\n";
+
+/// Writes tensors as float32 beside `target`; [`Ready::publish`] puts the file in its place.
+///
+/// The file is what `torch.save` would write: `data.pkl` is the same to the byte, and the entries have the
+/// same names, order and alignment. `modules` become `_metadata` (see [`crate::package::keys`]); readers
+/// take an empty list as well. Tensors may lie on any device and have any strides.
+pub(crate) fn write(target: &Path, tensors: &[(String, &Tensor)], modules: &[(String, u32)]) -> Result<Ready> {
+    let shapes = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.size())).collect::<Vec<_>>();
+    let pickle = pickle::state_dict(&shapes, modules)?;
+    let mut archive = Archive::create(target)?;
+    archive.entry("data.pkl", &pickle)?;
+    archive.entry(".format_version", b"1")?;
+    archive.entry(".storage_alignment", ALIGNMENT.to_string().as_bytes())?;
+    archive.entry("byteorder", if cfg!(target_endian = "little") { b"little" } else { b"big" })?;
+    let mut buffer = Vec::new();
+    for (index, (name, tensor)) in tensors.iter().enumerate() {
+        bytes_of(tensor, &mut buffer)
+            .map_err(|e| Error::new(ErrorKind::Torch, format!("`{name}` cannot be read from its device")).at(target).because(e))?;
+        archive.entry(&format!("data/{index}"), &buffer)?;
+    }
+    archive.entry("version", VERSION)?;
+    archive.entry_of_identity()?;
+    archive.finish()
+}
+
+/// Replaces the buffer by the elements as float32, row by row.
+fn bytes_of(tensor: &Tensor, buffer: &mut Vec<u8>) -> std::result::Result<(), tch::TchError> {
+    let tensor = tensor.f_detach()?.f_to_device_(Device::Cpu, Kind::Float, false, false)?.f_contiguous()?;
+    let count = tensor.numel();
+    buffer.clear();
+    buffer.resize(count * Kind::Float.elt_size_in_bytes(), 0);
+    tensor.f_copy_data_u8(buffer, count)
+}
+
+struct Archive<'a> {
+    zip: ZipWriter<StreamWriter<Pending>>,
+    target: &'a Path,
+    root: String,
+    names: u64,
+    contents: u64,
+}
+
+impl<'a> Archive<'a> {
+    fn create(target: &'a Path) -> Result<Self> {
+        // Torch names the folder after the file, and "archive" where the name is not plain.
+        let stem = target.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.is_ascii());
+        let root = stem.unwrap_or("archive").to_owned();
+        Ok(Self { zip: ZipWriter::new_stream(Pending::create(target)?), target, root, names: FNV_START, contents: FNV_START })
+    }
+
+    fn entry(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.names = fnv1a(self.names, name.as_bytes());
+        self.contents = fnv1a(self.contents, bytes);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .with_alignment_and_header_id(ALIGNMENT, PADDING_ID)
+            .large_file(bytes.len() >= u32::MAX as usize);
+        let written = self.zip.start_file(format!("{}/{name}", self.root), options).and_then(|()| Ok(self.zip.write_all(bytes)?));
+        written.map_err(|e| failed(self.target, e))
+    }
+
+    /// A fingerprint of names and contents, in two numbers of 20 digits; torch uses hashes of its own.
+    fn entry_of_identity(&mut self) -> Result<()> {
+        let identity = format!("{:020}{:020}", self.names, self.contents);
+        self.entry(".data/serialization_id", identity.as_bytes())
+    }
+
+    fn finish(self) -> Result<Ready> {
+        let stream = self.zip.finish().map_err(|e| failed(self.target, e))?;
+        stream.into_inner().finish()
+    }
+}
+
+fn failed(target: &Path, error: ZipError) -> Error {
+    match error {
+        ZipError::Io(e) => Error::io("file cannot be written", target, e).help("Is the disk full?"),
+        other => Error::new(ErrorKind::Limits, "archive cannot be written").at(target).because(other),
+    }
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, 64 bit (Fowler, Noll, Vo).
+fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

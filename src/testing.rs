@@ -1,0 +1,42 @@
+//! What unit tests share: fixtures and the one way to compare numbers.
+
+use std::path::PathBuf;
+
+use tch::{Kind, Tensor};
+
+/// How far two numbers may differ: `abs + rel * |expected|`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tolerance {
+    pub abs: f64,
+    pub rel: f64,
+}
+
+impl Tolerance {
+    pub const fn abs(abs: f64) -> Self {
+        Self { abs, rel: 0.0 }
+    }
+
+    pub fn number(self, what: &str, found: f64, expected: f64) {
+        let most = self.abs + self.rel * expected.abs();
+        // Not `>`: that would let NaN pass.
+        assert!((found - expected).abs() <= most, "{what}: expected {expected}, found {found}, tolerance {most}");
+    }
+
+    pub fn tensor(self, what: &str, found: &Tensor, expected: &Tensor) {
+        assert_eq!(found.size(), expected.size(), "{what}");
+        let (found, expected) = (found.to_kind(Kind::Double), expected.to_kind(Kind::Double));
+        let excess = (&found - &expected).abs() - expected.abs() * self.rel;
+        let worst = excess.max().double_value(&[]);
+        assert!(worst <= self.abs, "{what}: off by {worst}, tolerance {self:?}");
+    }
+}
+
+/// A file under `tests/fixtures`.
+pub(crate) fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+/// A NumPy array among the fixtures.
+pub(crate) fn npy(path: &str) -> Tensor {
+    Tensor::read_npy(fixture(path)).unwrap()
+}

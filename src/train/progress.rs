@@ -1,0 +1,106 @@
+//! Losses and time left on the terminal.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::callback::{Callback, EpochReport, FitReport, Flow, StepReport};
+use super::history::History;
+use crate::error::Result;
+
+/// Shows a bar with the losses and the time left on a terminal, and a line for each epoch elsewhere; both on
+/// standard error. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    epochs: usize,
+    started: Instant,
+}
+
+impl Progress {
+    /// A bar that appears when the fit begins.
+    pub fn new() -> Self {
+        Self { bar: ProgressBar::hidden(), epochs: 0, started: Instant::now() }
+    }
+
+    /// A line that stays, above the bar where there is one.
+    #[expect(clippy::print_stderr, reason = "this callback is the library's voice on the terminal")]
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    fn left(&self, epochs_done: usize) -> Duration {
+        let todo = self.epochs.saturating_sub(epochs_done) as f64;
+        self.started.elapsed().mul_f64(todo / epochs_done.max(1) as f64)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Callback for Progress {
+    fn on_fit_start(&mut self, report: &FitReport) -> Result<()> {
+        let steps = report.epochs.saturating_mul(report.steps_per_epoch);
+        let style = ProgressStyle::with_template("{msg}\n{wide_bar} {pos}/{len} steps, {per_sec}, {eta} left");
+        self.bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.epochs = report.epochs;
+        self.started = Instant::now();
+        Ok(())
+    }
+
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        self.bar.set_position(report.steps as u64);
+        if !self.bar.is_hidden() {
+            let losses = loss_list(report.names, report.losses);
+            self.bar.set_message(format!("epoch {}/{}  {losses}", report.epoch, self.epochs));
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        let losses = loss_list(report.history.names(), &report.record.losses);
+        let seconds = report.record.seconds;
+        let left = spoken(self.left(report.epoch));
+        self.line(&format!("epoch {}/{}  {losses}  {seconds:.1} s, {left} left", report.epoch, self.epochs));
+        Ok(Flow::Continue)
+    }
+
+    fn on_fit_end(&mut self, _: &History) -> Result<()> {
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+fn loss_list(names: &[String], losses: &[f64]) -> String {
+    names.iter().zip(losses).map(|(name, loss)| format!("{name} {loss:.3}")).collect::<Vec<_>>().join("  ")
+}
+
+/// "2 h 5 min", "3 min 20 s" or "12 s".
+fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_well() {
+        for (seconds, text) in [(12, "12 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")] {
+            assert_eq!(spoken(Duration::from_secs(seconds)), text);
+        }
+    }
+}

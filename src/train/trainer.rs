@@ -1,0 +1,182 @@
+//! The loop over any model.
+
+use std::time::Instant;
+
+use tch::{Kind, Tensor};
+
+use super::callback::{Callback, EpochReport, FitReport, Flow, StepReport};
+use super::history::{EpochRecord, History};
+use super::options::FitOptions;
+use super::translator::{StepContext, Translator};
+use crate::dataset::DataBunch;
+use crate::error::{Error, ErrorKind, Result};
+
+/// On CUDA losses are read every so many steps: reading waits for the device.
+const STEPS_PER_READING_ON_CUDA: usize = 20;
+
+/// Trains `model` and adds to `history`.
+///
+/// # Errors
+/// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
+/// were, or to where the fit began. Errors of the data, of libtorch and of callbacks end the fit as well, and
+/// leave the model as it is at that step.
+pub(crate) fn fit(
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    mut options: FitOptions,
+    history: &mut History,
+) -> Result<()> {
+    options.check()?;
+    history.set_names(model.loss_names());
+    let callbacks = options.take_callbacks();
+    let mut fit = Fit { model, data, history, callbacks, options, steps: 0 };
+    fit.run()
+}
+
+struct Fit<'a> {
+    model: &'a mut dyn Translator,
+    data: &'a DataBunch,
+    history: &'a mut History,
+    callbacks: Vec<Box<dyn Callback>>,
+    options: FitOptions,
+    /// Steps made in this fit.
+    steps: usize,
+}
+
+impl Fit<'_> {
+    fn run(&mut self) -> Result<()> {
+        let report =
+            FitReport { epochs: self.options.total_epochs(), steps_per_epoch: self.data.batches_per_epoch() };
+        self.callbacks.iter_mut().try_for_each(|c| c.on_fit_start(&report))?;
+        let mut good = self.model.state()?;
+        for epoch in 1..=report.epochs {
+            let flow = self.epoch(epoch).or_else(|error| {
+                if error.kind() == ErrorKind::Diverged {
+                    self.model.restore(&good)?;
+                }
+                Err(error)
+            })?;
+            if self.end_epoch(epoch)? == Flow::Stop || flow == Flow::Stop {
+                break;
+            }
+            good = self.model.state()?;
+        }
+        self.callbacks.iter_mut().try_for_each(|c| c.on_fit_end(self.history))
+    }
+
+    /// One pass over the data; adds its record to the history.
+    fn epoch(&mut self, epoch: usize) -> Result<Flow> {
+        let started = Instant::now();
+        let life = self.history.epochs().len();
+        let before = self.history.steps();
+        let mut meter = Meter::new(self.model.loss_names().len(), self.reading_interval());
+        let mut flow = Flow::Continue;
+        let mut context = self.context(before);
+        let steps_per_epoch = self.data.batches_per_epoch();
+        for (index, batch) in self.data.epoch(life as u64)?.enumerate() {
+            context = self.context(before + index as u64);
+            meter.add(&self.model.train_step(&batch?, context)?)?;
+            self.steps += 1;
+            if let Some(losses) = meter.read_if_due(index + 1 == steps_per_epoch)? {
+                self.guard(&losses, epoch, index + 1)?;
+                flow = self.report_step(epoch, context.lr, &losses)?;
+            }
+            if flow == Flow::Stop {
+                break;
+            }
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let (losses, steps) = meter.mean();
+        self.history.push(EpochRecord { epoch: life + 1, lr: context.lr, losses, steps, seconds });
+        Ok(flow)
+    }
+
+    fn context(&self, step: u64) -> StepContext {
+        let total = self.options.total_epochs().saturating_mul(self.data.batches_per_epoch()).max(1);
+        let factor = self.options.course().factor(self.steps as f64 / total as f64);
+        StepContext { lr: self.options.lr * factor, adam: self.options.adam, step }
+    }
+
+    fn reading_interval(&self) -> usize {
+        if self.model.torch_device().is_cuda() { STEPS_PER_READING_ON_CUDA } else { 1 }
+    }
+
+    /// Stops at the first loss that is not finite.
+    fn guard(&self, losses: &[f64], epoch: usize, step: usize) -> Result<()> {
+        let Some((i, loss)) = losses.iter().enumerate().find(|(_, loss)| !loss.is_finite()) else {
+            return Ok(());
+        };
+        let name = self.history.names().get(i).map_or("?", String::as_str);
+        let back = if epoch == 1 { "where this fit began".into() } else { format!("the end of epoch {}", epoch - 1) };
+        Err(Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, step {step}"))
+            .expected(format!("a finite {name} loss"))
+            .found(loss)
+            .help(format!("The model was put back to {back}. Lower the learning rate, or look for chips with extreme values.")))
+    }
+
+    fn report_step(&mut self, epoch: usize, lr: f64, losses: &[f64]) -> Result<Flow> {
+        let names = self.history.names();
+        let report = StepReport { epoch, steps: self.steps, lr, names, losses };
+        ask_all(&mut self.callbacks, |c| c.on_step(&report))
+    }
+
+    fn end_epoch(&mut self, epoch: usize) -> Result<Flow> {
+        let Some(record) = self.history.epochs().last() else {
+            return Ok(Flow::Continue);
+        };
+        let report = EpochReport { epoch, record, history: self.history, model: &*self.model, data: self.data };
+        ask_all(&mut self.callbacks, |c| c.on_epoch_end(&report))
+    }
+}
+
+/// Asks every callback, also after one has said stop.
+fn ask_all(callbacks: &mut [Box<dyn Callback>], mut ask: impl FnMut(&mut dyn Callback) -> Result<Flow>) -> Result<Flow> {
+    callbacks.iter_mut().try_fold(Flow::Continue, |flow, callback| {
+        let answer = ask(callback.as_mut())?;
+        Ok(if flow == Flow::Stop { flow } else { answer })
+    })
+}
+
+/// Sums losses on their device and reads the sums now and then.
+struct Meter {
+    window: Option<Tensor>,
+    pending: usize,
+    interval: usize,
+    total: Vec<f64>,
+    steps: u64,
+}
+
+impl Meter {
+    fn new(losses: usize, interval: usize) -> Self {
+        Self { window: None, pending: 0, interval, total: vec![0.0; losses], steps: 0 }
+    }
+
+    fn add(&mut self, losses: &Tensor) -> Result<()> {
+        let losses = losses.f_detach()?.f_to_kind(Kind::Double)?;
+        self.window = Some(match self.window.take() {
+            Some(sum) => sum.f_add(&losses)?,
+            None => losses,
+        });
+        self.pending += 1;
+        Ok(())
+    }
+
+    /// The means since the last reading, when the interval is over or `last` says that nothing will follow.
+    fn read_if_due(&mut self, last: bool) -> Result<Option<Vec<f64>>> {
+        if self.pending == 0 || (self.pending < self.interval && !last) {
+            return Ok(None);
+        }
+        let Some(window) = self.window.take() else {
+            return Ok(None);
+        };
+        let sums = Vec::<f64>::try_from(window)?;
+        let n = std::mem::take(&mut self.pending);
+        self.total.iter_mut().zip(&sums).for_each(|(total, sum)| *total += sum);
+        self.steps += n as u64;
+        Ok(Some(sums.iter().map(|sum| sum / n as f64).collect()))
+    }
+
+    fn mean(&self) -> (Vec<f64>, u64) {
+        (self.total.iter().map(|sum| sum / self.steps.max(1) as f64).collect(), self.steps)
+    }
+}
