@@ -1,0 +1,180 @@
+//! Saving, loading and predicting as a user does it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{answer, few_chips, small_data, small_model};
+use geolearn::{CycleGan, Domain, ErrorKind, FitOptions, Raster};
+use ndarray::Array3;
+use serde_json::Value;
+
+#[test]
+fn a_saved_model_predicts_the_same_with_and_without_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    model.fit(FitOptions::new(2).progress(false)).unwrap();
+    let place = model.save(folder.path().join("models/sat2map")).unwrap();
+    assert_eq!(place, folder.path().join("models/sat2map"));
+    for path in [place.clone(), place.join("sat2map.emd"), place.join("sat2map.pth")] {
+        for data in [None, Some(&data)] {
+            let loaded = CycleGan::from_model(&path, data).unwrap();
+            assert_eq!(answer(&loaded), answer(&model));
+            assert_eq!((loaded.config(), loaded.history()), (model.config(), model.history()));
+        }
+    }
+    let mut other = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).seed(9).build().unwrap();
+    assert_ne!(answer(&other), answer(&model));
+    other.load(&place).unwrap();
+    assert_eq!(answer(&other), answer(&model));
+    other.fit(FitOptions::new(1).progress(false)).unwrap();
+    assert_eq!(other.history().epochs().len(), 3);
+}
+
+#[test]
+fn a_bare_name_is_saved_below_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let model = small_model(&data);
+    assert_eq!(model.save("first").unwrap(), data.path().join("models/first"));
+    small_model(&data).load("first").unwrap();
+    CycleGan::from_model("first", Some(&data)).unwrap();
+}
+
+#[test]
+fn the_definition_holds_what_arcgis_learn_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    let emd: Value = serde_json::from_slice(&fs::read(place.join("m.emd")).unwrap()).unwrap();
+    assert_eq!(emd["ModelName"], "CycleGAN");
+    assert_eq!(emd["ModelFile"], "m.pth");
+    assert_eq!((&emd["n_intput_channel"], &emd["n_channel"], &emd["n_channel_rev"]), (&3.into(), &3.into(), &3.into()));
+    assert_eq!((&emd["ImageHeight"], &emd["ImageWidth"]), (&32.into(), &32.into()));
+    assert_eq!(emd["ModelParameters"]["gen_blocks"], 1);
+    assert_eq!(emd["NormalizationStats"]["band_min_values"][0], data.statistics(Domain::A).bands()[0].min);
+    assert_eq!(emd["NormalizationStats_b"]["band_max_values"][2], data.statistics(Domain::B).bands()[2].max);
+    assert_eq!(emd["Geolearn"]["Version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn an_unfit_architecture_is_refused_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    let mut other = CycleGan::builder(&data).gen_blocks(2).gen_features(4).disc_features(4).build().unwrap();
+    let before = answer(&other);
+    let error = other.load(&place).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("G_A."), "{error}");
+    assert_eq!(answer(&other), before);
+}
+
+#[test]
+fn missing_and_damaged_models_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    let missing = CycleGan::from_model(folder.path().join("n"), None).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Layout);
+    assert!(missing.to_string().contains('m'), "{missing}");
+    let weights = fs::read(place.join("m.pth")).unwrap();
+    fs::write(place.join("m.pth"), &weights[..weights.len() / 2]).unwrap();
+    let damaged = CycleGan::from_model(&place, None).unwrap_err();
+    assert_eq!(damaged.kind(), ErrorKind::Format);
+    assert!(damaged.to_string().contains("m.pth"), "{damaged}");
+    fs::remove_file(place.join("m.pth")).unwrap();
+    assert!(CycleGan::from_model(&place, None).unwrap_err().to_string().contains("m.pth"));
+}
+
+#[test]
+fn a_model_without_data_says_what_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    let mut model = CycleGan::from_model(&place, None).unwrap();
+    for error in [model.fit(1).unwrap_err(), model.show_results(1).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("from_model"), "{error}");
+    }
+}
+
+#[test]
+fn a_failed_save_leaves_the_older_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let model = small_model(&data);
+    let place = model.save(folder.path().join("m")).unwrap();
+    let before = fs::read(place.join("m.pth")).unwrap();
+    // A folder stands where the definition should go: it cannot be replaced by a file.
+    fs::remove_file(place.join("m.emd")).unwrap();
+    fs::create_dir(place.join("m.emd")).unwrap();
+    assert_eq!(model.save(&place).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(fs::read(place.join("m.pth")).unwrap(), before);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 2, "no temporary file is left");
+}
+
+/// Any size, and the three ways to ask for the same thing.
+#[test]
+fn files_images_and_arrays_are_translated_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let model = small_model(&data);
+    for (height, width) in [(1, 1), (2, 91), (61, 3), (64, 64), (77, 130)] {
+        let image = Raster::new(Array3::from_shape_fn((3, height, width), |(c, y, x)| (40 * c + y + x) as u8)).unwrap();
+        let path = folder.path().join("image.png");
+        image.save(&path).unwrap();
+        let map = model.predict_a2b(&path).unwrap();
+        assert_eq!((map.bands(), map.height(), map.width()), (3, height, width));
+        assert_eq!(map, model.predict(&path, Domain::B).unwrap());
+        assert_eq!(map, model.predict_image(&image, Domain::B).unwrap());
+        let array = model.predict_array(&image.data().mapv(f32::from), Domain::B).unwrap();
+        assert_eq!(map.data(), &array.mapv(|v| v.round().clamp(0.0, 255.0) as u8));
+        assert_ne!(map, model.predict_b2a(&path).unwrap());
+    }
+}
+
+#[test]
+fn a_wrong_number_of_bands_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(&small_data(folder.path()));
+    let path = folder.path().join("grey.png");
+    Raster::new(Array3::zeros((1, 40, 40))).unwrap().save(&path).unwrap();
+    let error = model.predict_a2b(&path).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(path.as_path())));
+    assert!(error.to_string().contains("expected 3, found 1"), "{error}");
+    assert_eq!(model.predict_array(&Array3::zeros((3, 0, 5)), Domain::B).unwrap_err().kind(), ErrorKind::Usage);
+}
+
+/// The weights of arcgis.learn's form, with no section of ours in the definition.
+#[test]
+fn a_definition_without_our_section_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let model = small_model(&data);
+    let place = model.save(folder.path().join("m")).unwrap();
+    let path = place.join("m.emd");
+    let mut emd: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    emd.as_object_mut().unwrap().remove("Geolearn");
+    fs::write(&path, emd.to_string()).unwrap();
+    assert_eq!(answer(&CycleGan::from_model(&place, None).unwrap()), answer(&model));
+}
+
+#[test]
+fn data_with_other_bands_than_the_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let chips = few_chips(other.path(), 3, 3);
+    for entry in fs::read_dir(chips.join("A/images")).unwrap() {
+        let path = entry.unwrap().path();
+        image::open(&path).unwrap().to_luma8().save(&path).unwrap();
+    }
+    let grey = geolearn::prepare_data(Path::new(&chips), geolearn::DatasetType::CycleGan).unwrap();
+    let error = CycleGan::from_model(&place, Some(&grey)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("domain A"), "{error}");
+}

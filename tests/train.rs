@@ -1,0 +1,197 @@
+//! Training as a user does it: repeatable, continued, stopped, diverged.
+
+mod common;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use common::{answer, small_data, small_model};
+use geolearn::{
+    Callback, CycleGan, DatasetType, Domain, EpochReport, Error, ErrorKind, FitOptions, FitReport, Flow, History,
+    PrepareData, Result, Schedule, StepReport,
+};
+
+fn quiet(epochs: usize) -> FitOptions {
+    FitOptions::new(epochs).progress(false)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |seed: u64| {
+        let data = small_data(folder.path());
+        let mut model = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(2).seed(seed);
+        let mut model = { model = model.device(geolearn::Device::Cpu); model.build().unwrap() };
+        let history = model.fit(quiet(3)).unwrap();
+        (answer(&model), history.losses("generator").unwrap())
+    };
+    let first = run(1);
+    assert_eq!(first, run(1));
+    assert_ne!(first, run(2));
+}
+
+/// Two fits at a constant rate go on where a single one would be: moments, order, augmentation and pools live on.
+#[test]
+fn fits_follow_on_from_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let constant = |epochs| quiet(epochs).schedule(Schedule::Constant);
+    let mut whole = small_model(&data);
+    whole.fit(constant(4)).unwrap();
+    let mut parts = small_model(&data);
+    parts.fit(constant(1)).unwrap();
+    let second = parts.fit(constant(3)).unwrap();
+    assert_eq!(second.epochs().len(), 3);
+    assert_eq!(second.epochs()[0].epoch, 2);
+    assert_eq!(parts.history().epochs().len(), 4);
+    assert_eq!(answer(&whole), answer(&parts));
+}
+
+#[test]
+fn training_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    let history = model.fit(quiet(30).lr(2e-3)).unwrap();
+    for name in ["cycle", "identity"] {
+        let losses = history.losses(name).unwrap();
+        assert!(losses[29] < 0.7 * losses[0], "{name}: {losses:?}");
+    }
+    let rates: Vec<f64> = history.epochs().iter().map(|epoch| epoch.lr).collect();
+    assert_eq!(rates[14], 2e-3);
+    assert!(rates[29] > 0.0 && rates[29] < 1e-4 && rates[20] < rates[16], "{rates:?}");
+    model.plot_losses().unwrap();
+    model.show_results(2).unwrap();
+}
+
+#[test]
+fn divergence_puts_the_last_good_state_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    model.fit(quiet(1)).unwrap();
+    let good = answer(&model);
+    let error = model.fit(quiet(5).lr(1e30)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Diverged);
+    let text = error.to_string();
+    assert!(text.contains("diverged in epoch") && text.contains("learning rate"), "{text}");
+    assert_eq!(model.history().epochs().len(), 1);
+    assert_eq!(answer(&model), good);
+    model.fit(quiet(1)).unwrap();
+    assert!(answer(&model).iter().all(|v| v.is_finite()));
+}
+
+#[derive(Default, Clone)]
+struct Log(Rc<RefCell<Vec<String>>>);
+
+impl Callback for Log {
+    fn on_fit_start(&mut self, report: &FitReport) -> Result<()> {
+        self.0.borrow_mut().push(format!("start {}x{}", report.epochs, report.steps_per_epoch));
+        Ok(())
+    }
+
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        assert_eq!(report.names.len(), report.losses.len());
+        assert!(report.losses.iter().all(|loss| loss.is_finite()));
+        self.0.borrow_mut().push(format!("step {}", report.steps));
+        Ok(Flow::Continue)
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        self.0.borrow_mut().push(format!("epoch {}", report.epoch));
+        Ok(if report.epoch == 2 { Flow::Stop } else { Flow::Continue })
+    }
+
+    fn on_fit_end(&mut self, history: &History) -> Result<()> {
+        self.0.borrow_mut().push(format!("end {}", history.epochs().len()));
+        Ok(())
+    }
+}
+
+#[test]
+fn callbacks_see_everything_and_can_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = PrepareData::new(common::few_chips(folder.path(), 4, 3), DatasetType::CycleGan)
+        .resize_to(32)
+        .batch_size(2)
+        .val_split_pct(0.0)
+        .prepare()
+        .unwrap();
+    let log = Log::default();
+    small_model(&data).fit(quiet(9).callback(log.clone())).unwrap();
+    let expected = ["start 9x2", "step 1", "step 2", "epoch 1", "step 3", "step 4", "epoch 2", "end 2"];
+    assert_eq!(*log.0.borrow(), expected);
+}
+
+struct Fails;
+
+impl Callback for Fails {
+    fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
+        Err(Error::callback("the disk quota is used up"))
+    }
+}
+
+#[test]
+fn an_error_of_a_callback_is_what_fit_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = small_model(&small_data(folder.path())).fit(quiet(1).callback(Fails)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Callback);
+    assert!(error.to_string().contains("quota"));
+}
+
+#[test]
+fn a_chip_that_vanishes_while_training_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let gone = data.train_files(Domain::A)[0].clone();
+    std::fs::remove_file(&gone).unwrap();
+    let error = small_model(&data).fit(quiet(1)).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(gone.as_path())));
+}
+
+#[test]
+fn chips_that_are_too_small_to_train_on_are_refused_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 3, 3);
+    let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(16).prepare().unwrap();
+    let error = CycleGan::new(&data).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("24 pixels"), "{error}");
+}
+
+#[test]
+fn every_option_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let base = || CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4);
+    for (name, builder) in [
+        ("bce", base().lsgan(false)),
+        ("no pool", base().pool_size(0)),
+        ("no identity", base().identity_weight(0.0)),
+        ("no cycle", base().cycle_weight(0.0)),
+        ("kaiming", base().initialisation(geolearn::Initialisation::Kaiming)),
+    ] {
+        let history = builder.build().unwrap().fit(quiet(1)).unwrap();
+        assert!(history.last("generator").unwrap().is_finite(), "{name}");
+        assert_eq!(history.last("identity").unwrap() == 0.0, name.starts_with("no ") && name != "no pool", "{name}");
+    }
+}
+
+/// Grey maps and colour photos, of different sizes and numbers.
+#[test]
+fn domains_may_differ_in_bands_and_chip_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 4, 3);
+    for entry in std::fs::read_dir(chips.join("B/images")).unwrap() {
+        let path = entry.unwrap().path();
+        let grey = image::open(&path).unwrap().resize_exact(40, 36, image::imageops::FilterType::Triangle).to_luma8();
+        grey.save(&path).unwrap();
+    }
+    let data = PrepareData::new(chips, DatasetType::CycleGan).prepare().unwrap();
+    let mut model = small_model(&data);
+    model.fit(quiet(1)).unwrap();
+    let map = model.predict_a2b(&data.train_files(Domain::A)[0]).unwrap();
+    assert_eq!((map.bands(), map.height(), map.width()), (1, 64, 64));
+    let photo = model.predict_b2a(&data.train_files(Domain::B)[0]).unwrap();
+    assert_eq!((photo.bands(), photo.height(), photo.width()), (3, 36, 40));
+}
