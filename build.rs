@@ -21,10 +21,10 @@ fn main() {
 
 /// `cargo xtask setup` writes a `version` file beside its link when it puts another libtorch there.
 fn watch_setup(lib: &Path) {
-    if let Some(stamp) = lib.ancestors().nth(2).map(|dir| dir.join("version")) {
-        if stamp.exists() {
-            println!("cargo:rerun-if-changed={}", stamp.display());
-        }
+    if let Some(stamp) = lib.ancestors().nth(2).map(|dir| dir.join("version"))
+        && stamp.exists()
+    {
+        println!("cargo:rerun-if-changed={}", stamp.display());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Generator forward, training step and loader, in images per second.
 //!
 //! `cargo bench` on an otherwise idle machine; `OMP_WAIT_POLICY=passive` where others share it.
+#![allow(clippy::expect_used, reason = "a bench that cannot run should say so at once")]
 
 use std::hint::black_box;
 use std::path::Path;

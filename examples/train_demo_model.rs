@@ -8,6 +8,8 @@
 //! the published recipe, but without flips and turns: shaded relief is lit from the north-west throughout, and a
 //! turned chip would teach the generators that light comes from everywhere.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -50,7 +52,7 @@ struct Pictures {
 
 impl Callback for Pictures {
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        if report.epoch % 10 == 0 {
+        if report.epoch.is_multiple_of(10) {
             let file = self.folder.join(format!("epoch_{:03}.png", report.epoch));
             show_results(report.model, report.data, 6)?.save(file)?;
         }

@@ -77,7 +77,9 @@ impl Device {
 fn cuda(index: usize) -> Result<ChosenDevice> {
     let wanted = || Error::new(ErrorKind::Device, format!("device cuda:{index} cannot be used"));
     if let Some(reason) = why_not_cuda() {
-        return Err(wanted().found(reason).help("Use Device::Auto or Device::Cpu, or see docs/setup.md for a libtorch with CUDA."));
+        return Err(wanted()
+            .found(reason)
+            .help("Use Device::Auto or Device::Cpu, or see docs/setup.md for a libtorch with CUDA."));
     }
     let count = tch::Cuda::device_count();
     if index as i64 >= count {

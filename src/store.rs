@@ -10,7 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Makes a folder with its parents.
 pub(crate) fn create_dir(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|e| Error::io("folder cannot be made", path, e).help("Choose a place that can be written."))
+    fs::create_dir_all(path)
+        .map_err(|e| Error::io("folder cannot be made", path, e).help("Choose a place that can be written."))
 }
 
 /// Reads a file of at most `cap` bytes; a larger one is refused before it is read.
@@ -19,7 +20,9 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;
     if bytes.len() as u64 > cap {
-        return Err(Error::new(ErrorKind::Limits, "file is too large").at(path).expected(format!("at most {cap} bytes")));
+        return Err(Error::new(ErrorKind::Limits, "file is too large")
+            .at(path)
+            .expected(format!("at most {cap} bytes")));
     }
     Ok(bytes)
 }
@@ -37,11 +40,9 @@ impl Pending {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let file = tempfile::Builder::new()
-            .prefix(".geolearn-")
-            .suffix(".part")
-            .tempfile_in(folder)
-            .map_err(|e| Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written."))?;
+        let file = tempfile::Builder::new().prefix(".geolearn-").suffix(".part").tempfile_in(folder).map_err(|e| {
+            Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written.")
+        })?;
         Ok(Self { writer: BufWriter::new(file), target: target.to_path_buf() })
     }
 

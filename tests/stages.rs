@@ -1,4 +1,5 @@
 //! Imports point down the stages of `docs/architecture.md`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,10 @@ fn imports(text: &str) -> Vec<String> {
 
 #[test]
 fn imports_are_found() {
-    assert_eq!(imports("use crate::nn::Generator;\n// use crate::plot;\nuse crate::{loss::l1, optim};"), ["nn", "loss", "optim"]);
+    assert_eq!(
+        imports("use crate::nn::Generator;\n// use crate::plot;\nuse crate::{loss::l1, optim};"),
+        ["nn", "loss", "optim"]
+    );
 }
 
 #[test]
@@ -87,7 +91,11 @@ fn modules_use_lower_stages_only() {
             // The face of a model shows pictures of itself; pictures know models by their trait only.
             let shown = module == "models" && import == "plot";
             let ground = own == 0 && other == 0;
-            assert!(other < own || shown || ground, "{}: {module} (stage {own}) uses {import} (stage {other})", file.display());
+            assert!(
+                other < own || shown || ground,
+                "{}: {module} (stage {own}) uses {import} (stage {other})",
+                file.display()
+            );
             checked += 1;
         }
     }

@@ -21,7 +21,10 @@ fn the_same_seed_gives_the_same_model_bit_for_bit() {
     let run = |seed: u64| {
         let data = small_data(folder.path());
         let mut model = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(2).seed(seed);
-        let mut model = { model = model.device(geolearn::Device::Cpu); model.build().unwrap() };
+        let mut model = {
+            model = model.device(geolearn::Device::Cpu);
+            model.build().unwrap()
+        };
         let history = model.fit(quiet(3)).unwrap();
         (answer(&model), history.losses("generator").unwrap())
     };

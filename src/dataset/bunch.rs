@@ -297,9 +297,12 @@ impl DataBunch {
     pub(crate) fn scaled_as(&self, [a, b]: [Normaliser; 2]) -> Result<Self> {
         for (domain, scaling) in Domain::BOTH.into_iter().zip([&a, &b]) {
             if scaling.bands() != self.bands(domain) {
-                return Err(Error::new(ErrorKind::Usage, format!("the model does not fit the chips of domain {domain}"))
-                    .expected(format!("{} bands", scaling.bands()))
-                    .found(format!("{} in {}", self.bands(domain), self.path().display())));
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("the model does not fit the chips of domain {domain}"),
+                )
+                .expected(format!("{} bands", scaling.bands()))
+                .found(format!("{} in {}", self.bands(domain), self.path().display())));
             }
         }
         let mut shared = (*self.shared).clone();

@@ -47,7 +47,8 @@ pub(crate) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()
     for i in 0..n {
         let size = params[i].size();
         if [&grads[i], &first[i], &second[i]].iter().any(|t| t.size() != size) {
-            return Err(Error::new(ErrorKind::Usage, format!("Adam's tensors differ in shape at {i}")).expected(format!("{size:?}")));
+            return Err(Error::new(ErrorKind::Usage, format!("Adam's tensors differ in shape at {i}"))
+                .expected(format!("{size:?}")));
         }
     }
     linked::fused_adamw(tensors, step)

@@ -52,9 +52,7 @@ impl Generator {
             name: name.to_string(),
             head: wide(channels, features, Role::Inner, 1)?,
             down: [down(features, 4)?, down(2 * features, 7)?],
-            blocks: (0..blocks)
-                .map(|i| ResidualBlock::new(4 * features, &at(10 + i), init))
-                .collect::<Result<_>>()?,
+            blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
             up: [
                 Upsampling::new(4 * features, 2 * features, &at(10 + blocks), init)?,
                 Upsampling::new(2 * features, features, &at(13 + blocks), init)?,
@@ -144,12 +142,7 @@ mod tests {
     use tch::{Device, Kind};
 
     fn small() -> Generator {
-        let init = Initialiser {
-            seed: Seed(0),
-            scheme: Initialisation::Paper,
-            device: Device::Cpu,
-            kind: Kind::Float,
-        };
+        let init = Initialiser { seed: Seed(0), scheme: Initialisation::Paper, device: Device::Cpu, kind: Kind::Float };
         Generator::new("G_A", GeneratorShape { channels: 3, features: 4, blocks: 2 }, &init).unwrap()
     }
 

@@ -11,6 +11,6 @@ mod parameters;
 
 pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE};
 pub(crate) use generator::{Generator, GeneratorShape};
-pub(crate) use init::Initialiser;
 pub use init::Initialisation;
+pub(crate) use init::Initialiser;
 pub(crate) use parameters::{Parameters, copied, load_parameters};

@@ -73,7 +73,8 @@ pub(crate) struct Adam {
 impl Adam {
     pub fn new(parameters: Parameters) -> Result<Self> {
         let (names, params): (Vec<_>, Vec<_>) = parameters.into_iter().unzip();
-        let zeros = || tch::no_grad(|| params.iter().map(Tensor::f_zeros_like).collect::<std::result::Result<Vec<_>, _>>());
+        let zeros =
+            || tch::no_grad(|| params.iter().map(Tensor::f_zeros_like).collect::<std::result::Result<Vec<_>, _>>());
         let (first, second) = (zeros()?, zeros()?);
         // The kernel wants its step counts as f32, one for each parameter, on the parameters' device.
         let device = params.first().map_or(Device::Cpu, Tensor::device);
@@ -93,7 +94,8 @@ impl Adam {
             return Err(Error::new(ErrorKind::Torch, format!("{} has no gradient", self.names[i])));
         }
         tch::no_grad(|| {
-            let one = Tensor::f_ones([0i64; 0], (Kind::Float, self.params.first().map_or(Device::Cpu, Tensor::device)))?;
+            let one =
+                Tensor::f_ones([0i64; 0], (Kind::Float, self.params.first().map_or(Device::Cpu, Tensor::device)))?;
             self.steps.iter_mut().try_for_each(|count| count.f_add_(&one).map(|_| ()))
         })?;
         let AdamOptions { beta1, beta2, eps, weight_decay } = *options;

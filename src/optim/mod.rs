@@ -3,6 +3,6 @@
 mod adam;
 mod schedule;
 
-pub use adam::AdamOptions;
 pub(crate) use adam::Adam;
+pub use adam::AdamOptions;
 pub use schedule::Schedule;

@@ -31,7 +31,9 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::ConstantThenLinear { constant } if progress < constant => 1.0,
-            Self::ConstantThenLinear { constant } => ((1.0 - progress) / (1.0 - constant).max(f64::EPSILON)).clamp(0.0, 1.0),
+            Self::ConstantThenLinear { constant } => {
+                ((1.0 - progress) / (1.0 - constant).max(f64::EPSILON)).clamp(0.0, 1.0)
+            }
         }
     }
 }

@@ -35,7 +35,8 @@ impl Picture {
 pub(super) fn grid(heading: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Picture> {
     let rows: Vec<Vec<RgbImage>> = rows.iter().map(|row| row.iter().map(enlarged).collect()).collect();
     let cells = || rows.iter().flatten();
-    let cell_width = cells().map(RgbImage::width).chain(columns.iter().map(|c| width_of(c, LABEL))).max().unwrap_or(CELL);
+    let cell_width =
+        cells().map(RgbImage::width).chain(columns.iter().map(|c| width_of(c, LABEL))).max().unwrap_or(CELL);
     let cell_height = cells().map(RgbImage::height).max().unwrap_or(CELL);
     let (across, down) = (columns.len().max(1) as u32, rows.len() as u32);
     let top = HEADING + LABEL + 3 * GAP;
@@ -44,7 +45,8 @@ pub(super) fn grid(heading: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> R
 
     let mut picture = drawn(width, height, |area| {
         let at = |x: u32, y: u32| (x as i32, y as i32);
-        area.draw(&Text::new(heading.to_string(), at(width / 2, GAP + HEADING / 2), centred(HEADING))).map_err(trouble)?;
+        area.draw(&Text::new(heading.to_string(), at(width / 2, GAP + HEADING / 2), centred(HEADING)))
+            .map_err(trouble)?;
         columns.iter().enumerate().try_for_each(|(i, title)| {
             let x = GAP + i as u32 * (cell_width + GAP) + cell_width / 2;
             let y = 2 * GAP + HEADING + LABEL / 2;

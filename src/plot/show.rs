@@ -78,11 +78,7 @@ fn round_trip(model: &dyn Translator, data: &DataBunch, domain: Domain, index: u
     let chip = data.chips(domain, split, &[index])?;
     let there = model.translate(&chip, domain.other())?;
     let back = model.translate(&there, domain)?;
-    Ok(vec![
-        seen(data, domain, &chip, 0)?,
-        seen(data, domain.other(), &there, 0)?,
-        seen(data, domain, &back, 0)?,
-    ])
+    Ok(vec![seen(data, domain, &chip, 0)?, seen(data, domain.other(), &there, 0)?, seen(data, domain, &back, 0)?])
 }
 
 /// Image `index` of a normalised batch in the domain's own colours.

@@ -45,8 +45,7 @@ struct Fit<'a> {
 
 impl Fit<'_> {
     fn run(&mut self) -> Result<()> {
-        let report =
-            FitReport { epochs: self.options.total_epochs(), steps_per_epoch: self.data.batches_per_epoch() };
+        let report = FitReport { epochs: self.options.total_epochs(), steps_per_epoch: self.data.batches_per_epoch() };
         self.callbacks.iter_mut().try_for_each(|c| c.on_fit_start(&report))?;
         let mut good = self.model.state()?;
         for epoch in 1..=report.epochs {
@@ -111,7 +110,9 @@ impl Fit<'_> {
         Err(Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, step {step}"))
             .expected(format!("a finite {name} loss"))
             .found(loss)
-            .help(format!("The model was put back to {back}. Lower the learning rate, or look for chips with extreme values.")))
+            .help(format!(
+                "The model was put back to {back}. Lower the learning rate, or look for chips with extreme values."
+            )))
     }
 
     fn report_step(&mut self, epoch: usize, lr: f64, losses: &[f64]) -> Result<Flow> {
@@ -130,7 +131,10 @@ impl Fit<'_> {
 }
 
 /// Asks every callback, also after one has said stop.
-fn ask_all(callbacks: &mut [Box<dyn Callback>], mut ask: impl FnMut(&mut dyn Callback) -> Result<Flow>) -> Result<Flow> {
+fn ask_all(
+    callbacks: &mut [Box<dyn Callback>],
+    mut ask: impl FnMut(&mut dyn Callback) -> Result<Flow>,
+) -> Result<Flow> {
     callbacks.iter_mut().try_fold(Flow::Continue, |flow, callback| {
         let answer = ask(callback.as_mut())?;
         Ok(if flow == Flow::Stop { flow } else { answer })

@@ -1,4 +1,5 @@
 //! What integration tests share.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::path::{Path, PathBuf};
 

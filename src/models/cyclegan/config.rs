@@ -81,7 +81,8 @@ impl CycleGanConfig {
         let down = conv(g, 2 * g, 3) + conv(2 * g, 4 * g, 3);
         let up = conv(4 * g, 2 * g, 3) + conv(2 * g, g, 3);
         let generator = ends + down + 2 * n * conv(4 * g, 4 * g, 3) + up;
-        let discriminator = conv(c, d, 4) + conv(d, 2 * d, 4) + conv(2 * d, 4 * d, 4) + conv(4 * d, 8 * d, 4) + conv(8 * d, 1, 4);
+        let discriminator =
+            conv(c, d, 4) + conv(d, 2 * d, 4) + conv(2 * d, 4 * d, 4) + conv(4 * d, 8 * d, 4) + conv(8 * d, 1, 4);
         2 * (generator + discriminator)
     }
 }
@@ -134,8 +135,7 @@ impl CycleGanBuilder {
 
     /// Least squares when true, binary cross-entropy when false. Default: true.
     pub fn lsgan(mut self, on: bool) -> Self {
-        self.config.adversarial =
-            if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
+        self.config.adversarial = if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
         self
     }
 

@@ -27,7 +27,8 @@ struct Golden {
 }
 
 fn load(folder: &'static str, channels: usize, kind: Kind) -> Golden {
-    let config = CycleGanConfig { gen_blocks: 1, gen_features: 4, disc_features: 4, pool_size: 0, ..Default::default() };
+    let config =
+        CycleGanConfig { gen_blocks: 1, gen_features: 4, disc_features: 4, pool_size: 0, ..Default::default() };
     let nets = Networks::new(&config, channels, Device::Cpu, kind).unwrap();
     nets.load(&npz(folder, "initial.npz")).unwrap();
     let batches = ["batches_A.npy", "batches_B.npy"].map(|name| npy(&format!("golden/{folder}/{name}")));

@@ -23,11 +23,7 @@ impl Networks {
     pub fn new(config: &CycleGanConfig, channels: usize, device: Device, kind: Kind) -> Result<Self> {
         let init = Initialiser { seed: Seed(config.seed), scheme: config.initialisation, device, kind };
         let channels = channels as i64;
-        let shape = GeneratorShape {
-            channels,
-            features: config.gen_features as i64,
-            blocks: config.gen_blocks as i64,
-        };
+        let shape = GeneratorShape { channels, features: config.gen_features as i64, blocks: config.gen_blocks as i64 };
         let features = config.disc_features as i64;
         Ok(Self {
             disc_a: Discriminator::new("D_A", channels, features, &init)?,

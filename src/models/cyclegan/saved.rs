@@ -46,7 +46,12 @@ impl CycleGan {
         let place = folder::Place::to_save(&self.root(), name_or_path.as_ref())?;
         let weights = self.nets.parameters();
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
-        folder::save(&place, &self.definition(&place.pth_name())?, &tensors, &keys::cyclegan_modules(self.config.gen_blocks))?;
+        folder::save(
+            &place,
+            &self.definition(&place.pth_name())?,
+            &tensors,
+            &keys::cyclegan_modules(self.config.gen_blocks),
+        )?;
         Ok(place.folder)
     }
 
@@ -59,7 +64,8 @@ impl CycleGan {
     pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
         let path = name_or_path.as_ref();
         let saved = read(&self.root(), path)?;
-        let data = self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
+        let data =
+            self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         // Networks of its own first, so that a misfit leaves this model as it is.
         self.nets.load(&saved.weights).map_err(|e| e.at(path))?;
         self.optimisers = super::Optimisers::new(&self.nets, self.config.pool_size)?;
@@ -163,7 +169,8 @@ fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanCon
         None => (arcgis_configuration(emd, weights)?, History::default()),
     };
     config.check()?;
-    let (expected, found) = (config.parameter_count(emd.channels()), weights.iter().map(|(_, t)| t.numel() as u128).sum());
+    let (expected, found) =
+        (config.parameter_count(emd.channels()), weights.iter().map(|(_, t)| t.numel() as u128).sum());
     if expected != found {
         return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
             .expected(format!("{expected} parameters"))
@@ -192,10 +199,15 @@ fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
 
 fn facts(bands: &DomainBands, channels: usize, chip: (usize, usize)) -> Result<DomainFacts> {
     let need = |list: &Option<Vec<f64>>, name: &str| {
-        list.clone().ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
+        list.clone()
+            .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
     };
     Ok(DomainFacts {
-        normaliser: Normaliser::new(need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?, channels)?,
+        normaliser: Normaliser::new(
+            need(&bands.min, "band_min_values")?,
+            need(&bands.max, "band_max_values")?,
+            channels,
+        )?,
         mean: bands.mean.clone().unwrap_or_default(),
         std: bands.std.clone().unwrap_or_default(),
         chip,

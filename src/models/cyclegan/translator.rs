@@ -2,8 +2,8 @@
 
 use tch::{Device, Tensor};
 
-use super::step::{self, LOSS_NAMES};
 use super::CycleGan;
+use super::step::{self, LOSS_NAMES};
 use crate::dataset::{Batch, Domain};
 use crate::error::Result;
 use crate::nn::{Parameters, copied, load_parameters};
