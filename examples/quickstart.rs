@@ -12,16 +12,18 @@
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Augment, Callback, CycleGan, DatasetType, EpochReport, Error, FitOptions, Flow, Picture, PrepareData, Raster,
+    Augment, Callback, CycleGan, DatasetType, Domain, EpochReport, FitOptions, Flow, Picture, PrepareData, Raster,
     Result, show_results,
 };
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
-fn main() -> Result<()> {
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let options = Options::from_arguments();
     let out = &options.out;
-    std::fs::create_dir_all(out).map_err(|e| Error::callback(format!("{}: {e}", out.display())))?;
+    std::fs::create_dir_all(out)?;
+    // First, so that a broken checkout shows before minutes of training.
+    let longer = CycleGan::from_model(Path::new(ASSETS).join("models/sat2relief"), None)?;
     // No flips and turns: shaded relief is lit from the north-west in every chip.
     let augment = Augment::none().zoom(1.2);
     let data = PrepareData::new(&options.chips, DatasetType::CycleGan).augment(augment).prepare()?;
@@ -40,7 +42,6 @@ fn main() -> Result<()> {
     let folder = model.save(out.join("model"))?;
     println!("Saved to {}.", folder.display());
 
-    let longer = CycleGan::from_model(Path::new(ASSETS).join("models/sat2relief"), None)?;
     println!("The model in {ASSETS}/models was trained for {} epochs.", longer.history().epochs().len());
     unseen(&longer, "Places that the model never saw, trained longer")?
         .save(out.join("6_unseen_trained_longer.png"))?;
@@ -50,26 +51,18 @@ fn main() -> Result<()> {
 
 /// Rows of test places: the satellite chip, its translation, the relief map of that place; and the same back.
 fn unseen(model: &CycleGan, title: &str) -> Result<Picture> {
+    let places = Path::new(ASSETS).join("bluemarble_test");
+    let places = PrepareData::new(places, DatasetType::CycleGan).val_split_pct(0.0).prepare()?;
     let mut rows = Vec::new();
-    for (a, b) in test_pairs()? {
-        let (satellite, relief) = (Raster::open(&a)?, Raster::open(&b)?);
-        let row =
-            [satellite.clone(), model.predict_a2b(&a)?, relief.clone(), relief, model.predict_b2a(&b)?, satellite];
-        rows.push(row.map(|image| image.to_rgb_image()).to_vec());
+    // Files of the same name in both folders show the same place.
+    for (a, b) in places.train_files(Domain::A).iter().zip(places.train_files(Domain::B)) {
+        let (satellite, relief) = (Raster::open(a)?, Raster::open(b)?);
+        let (made_b, made_a) = (model.predict_a2b(a)?, model.predict_b2a(b)?);
+        let row = [&satellite, &made_b, &relief, &relief, &made_a, &satellite];
+        rows.push(row.map(Raster::to_rgb_image).to_vec());
     }
     let columns = ["A: satellite", "A to B", "true B", "B: relief", "B to A", "true A"];
     Picture::grid(title, &columns, &rows)
-}
-
-/// Files of the same name in the two folders of test places.
-fn test_pairs() -> Result<Vec<(PathBuf, PathBuf)>> {
-    let test = Path::new(ASSETS).join("bluemarble_test");
-    let mut names: Vec<_> = std::fs::read_dir(test.join("a"))
-        .map_err(|e| Error::callback(format!("{}: {e}", test.display())))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
-        .collect();
-    names.sort();
-    Ok(names.into_iter().map(|name| (test.join("a").join(&name), test.join("b").join(&name))).collect())
 }
 
 /// Saves rows of input, translation and reconstruction every few epochs.

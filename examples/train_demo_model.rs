@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use geolearn::{
-    Augment, Callback, CycleGan, DatasetType, EpochReport, Error, FitOptions, Flow, PrepareData, Result, show_results,
+    Augment, Callback, CycleGan, DatasetType, EpochReport, FitOptions, Flow, PrepareData, Result, show_results,
 };
 
-fn main() -> Result<()> {
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let Some(out) = std::env::args().nth(1).map(PathBuf::from) else {
         eprintln!("usage: train_demo_model OUT [EPOCHS [LR [GEN_FEATURES [GEN_BLOCKS [DISC_FEATURES]]]]]");
         std::process::exit(2);
     };
-    std::fs::create_dir_all(&out).map_err(|e| Error::callback(format!("{}: {e}", out.display())))?;
+    std::fs::create_dir_all(&out)?;
     let chips = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bluemarble");
     let augment = Augment::none().zoom(1.2);
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(augment).val_split_pct(0.05).prepare()?;

@@ -81,8 +81,8 @@ fn cuda(index: usize) -> Result<ChosenDevice> {
             .found(reason)
             .help("Use Device::Auto or Device::Cpu, or see docs/setup.md for a libtorch with CUDA."));
     }
-    let count = tch::Cuda::device_count();
-    if index as i64 >= count {
+    let count = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    if index >= count {
         return Err(wanted().expected(format!("an index below {count}")).found(index));
     }
     Ok(ChosenDevice { torch: tch::Device::Cuda(index), reason: None })
@@ -101,6 +101,13 @@ fn why_not_cuda() -> Option<String> {
     })
 }
 
+/// Bytes of main memory that can be taken without swapping; `None` where the system does not say.
+pub(crate) fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +117,13 @@ mod tests {
         assert_eq!(Device::Cpu.resolve().unwrap().to_string(), "cpu");
         let auto = Device::Auto.resolve().unwrap();
         assert_eq!(auto.reason().is_none(), tch::Cuda::is_available());
+    }
+
+    /// Else CUDA would never be found by a program that was linked without it.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_cuda_library_was_looked_for_before_main() {
+        assert!(!matches!(ffi::cuda_library(), CudaLibrary::Unknown));
     }
 
     #[test]

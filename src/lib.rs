@@ -48,6 +48,7 @@ pub use nn::Initialisation;
 pub use optim::{AdamOptions, Schedule};
 pub use plot::{Picture, show_results};
 pub use raster::{Limits, Raster};
+pub use tch;
 pub use train::{
     Callback, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History, Progress, StepContext, StepReport,
     TrainState, Translator,

@@ -40,7 +40,10 @@ impl Pending {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let file = tempfile::Builder::new().prefix(".geolearn-").suffix(".part").tempfile_in(folder).map_err(|e| {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".geolearn-").suffix(".part");
+        usual_mode(&mut builder);
+        let file = builder.tempfile_in(folder).map_err(|e| {
             Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written.")
         })?;
         Ok(Self { writer: BufWriter::new(file), target: target.to_path_buf() })
@@ -66,6 +69,16 @@ impl Write for Pending {
     }
 }
 
+/// Temporary files are private by default; these will be what a plain new file would be, as the umask has it.
+#[cfg(unix)]
+fn usual_mode(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn usual_mode(_: &mut tempfile::Builder<'_, '_>) {}
+
 /// A complete file that does not yet bear its final name.
 pub(crate) struct Ready {
     file: NamedTempFile,
@@ -76,21 +89,66 @@ impl Ready {
     /// Gives the file its final name, in place of any file that had it.
     pub fn publish(self) -> Result<()> {
         let target = self.target;
-        set_usual_mode(&self.file);
         self.file.persist(&target).map_err(|e| Error::io("file cannot be renamed into place", &target, e.error))?;
+        sync_folder(&target);
         Ok(())
+    }
+
+    /// The same, but the file that had the name can still be put back.
+    pub fn publish_keeping_older(self) -> Result<Older> {
+        let target = self.target.clone();
+        let mut aside = target.clone().into_os_string();
+        aside.push(".older");
+        let aside = PathBuf::from(aside);
+        let was_there = target.exists();
+        if was_there {
+            // A second name for the old file, so that its place is never empty.
+            let _ = fs::remove_file(&aside);
+            fs::hard_link(&target, &aside)
+                .or_else(|_| fs::copy(&target, &aside).map(drop))
+                .map_err(|e| Error::io("older file cannot be kept", &target, e))?;
+        }
+        let older = Older { target, aside: was_there.then_some(aside) };
+        match self.publish() {
+            Ok(()) => Ok(older),
+            Err(error) => {
+                older.discard()?;
+                Err(error)
+            }
+        }
     }
 }
 
-/// Temporary files are private (0600); a finished one gets what a plain new file would have.
-#[cfg(unix)]
-fn set_usual_mode(file: &NamedTempFile) {
-    use std::os::unix::fs::PermissionsExt;
-    let _ = file.as_file().set_permissions(fs::Permissions::from_mode(0o644));
+/// What a published file replaced.
+pub(crate) struct Older {
+    target: PathBuf,
+    aside: Option<PathBuf>,
 }
 
-#[cfg(not(unix))]
-fn set_usual_mode(_: &NamedTempFile) {}
+impl Older {
+    /// Undoes the publishing.
+    pub fn put_back(self) -> Result<()> {
+        let undone = match &self.aside {
+            Some(aside) => fs::rename(aside, &self.target),
+            None => fs::remove_file(&self.target),
+        };
+        undone.map_err(|e| Error::io("older file cannot be put back", &self.target, e))
+    }
+
+    /// Lets the older file go.
+    pub fn discard(self) -> Result<()> {
+        let gone = self.aside.map_or(Ok(()), fs::remove_file);
+        gone.map_err(|e| Error::io("older file cannot be removed", &self.target, e))
+    }
+}
+
+/// A rename lasts through a power cut only when its folder is on the disk too. Not every file system can do that,
+/// and the file itself is safe already.
+fn sync_folder(file: &Path) {
+    if let Some(folder) = file.parent().and_then(|folder| fs::File::open(folder).ok()) {
+        let _ = folder.sync_all();
+    }
+}
 
 /// Writes a whole file at once, atomically.
 pub(crate) fn write(target: &Path, bytes: &[u8]) -> Result<()> {
@@ -114,6 +172,25 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"old");
         ready.publish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_replaced_can_be_put_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let publish = |bytes: &[u8]| {
+            let mut pending = Pending::create(&path).unwrap();
+            pending.write_all(bytes).unwrap();
+            pending.finish().unwrap().publish_keeping_older().unwrap()
+        };
+        publish(b"first").put_back().unwrap();
+        assert!(!path.exists());
+        publish(b"first").discard().unwrap();
+        publish(b"second").put_back().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        publish(b"second").discard().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

@@ -79,7 +79,8 @@ fn missing_and_damaged_models_are_named() {
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
     let missing = CycleGan::from_model(folder.path().join("n"), None).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Layout);
-    assert!(missing.to_string().contains('m'), "{missing}");
+    let text = missing.to_string();
+    assert!(text.contains("/n: no saved model is there") && text.contains("chips"), "{text}");
     let weights = fs::read(place.join("m.pth")).unwrap();
     fs::write(place.join("m.pth"), &weights[..weights.len() / 2]).unwrap();
     let damaged = CycleGan::from_model(&place, None).unwrap_err();
@@ -105,9 +106,10 @@ fn a_model_without_data_says_what_it_needs() {
 fn a_failed_save_leaves_the_older_model() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
-    let model = small_model(&data);
+    let mut model = small_model(&data);
     let place = model.save(folder.path().join("m")).unwrap();
     let before = fs::read(place.join("m.pth")).unwrap();
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
     // A folder stands where the definition should go: it cannot be replaced by a file.
     fs::remove_file(place.join("m.emd")).unwrap();
     fs::create_dir(place.join("m.emd")).unwrap();
@@ -178,4 +180,31 @@ fn data_with_other_bands_than_the_model_is_refused() {
     let error = CycleGan::from_model(&place, Some(&grey)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("domain A"), "{error}");
+}
+
+#[test]
+fn values_that_no_model_has_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = small_model(&small_data(folder.path()));
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    let place = model.save(folder.path().join("m")).unwrap();
+    let path = place.join("m.emd");
+    let sound: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (pointer, value) in [
+        ("/Geolearn/History/epochs/0/steps", Value::from(u64::MAX)),
+        ("/Geolearn/History/epochs/0/losses/0", 1e308.into()),
+        ("/Geolearn/History/epochs/0/losses", Value::Array(vec![])),
+        ("/Geolearn/Config/gen_features", 0.into()),
+        ("/Geolearn/Config/gen_blocks", 40.into()),
+        ("/Geolearn/Config/cycle_weight", Value::from(-1)),
+        ("/NormalizationStats/band_min_values/1", 1e9.into()),
+    ] {
+        let mut emd = sound.clone();
+        *emd.pointer_mut(pointer).unwrap() = value;
+        fs::write(&path, emd.to_string()).unwrap();
+        let error = CycleGan::from_model(&place, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{pointer}: {error}");
+    }
+    fs::write(&path, sound.to_string()).unwrap();
+    CycleGan::from_model(&place, None).unwrap();
 }

@@ -84,6 +84,23 @@ fn divergence_puts_the_last_good_state_back() {
     assert!(answer(&model).iter().all(|v| v.is_finite()));
 }
 
+/// With one step an epoch no loss is read between the step that spoils the weights and the end of the epoch.
+#[test]
+fn weights_that_the_last_step_spoils_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 4, 4);
+    let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(64).prepare().unwrap();
+    for epochs in [1, 3] {
+        let mut model = small_model(&data);
+        let before = answer(&model);
+        let adam = geolearn::AdamOptions { eps: 1e-300, ..Default::default() };
+        let error = model.fit(quiet(epochs).lr(f64::MAX).adam(adam)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Diverged, "{error}");
+        assert_eq!(answer(&model), before);
+        assert!(model.history().epochs().is_empty());
+    }
+}
+
 #[derive(Default, Clone)]
 struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -148,8 +165,37 @@ fn a_chip_that_vanishes_while_training_is_named() {
     let data = small_data(folder.path());
     let gone = data.train_files(Domain::A)[0].clone();
     std::fs::remove_file(&gone).unwrap();
-    let error = small_model(&data).fit(quiet(1)).unwrap_err();
+    let mut model = small_model(&data);
+    let before = answer(&model);
+    let error = model.fit(quiet(1)).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(gone.as_path())));
+    assert_eq!(answer(&model), before, "model and history agree after an error");
+}
+
+struct StopsAtOnce;
+
+impl Callback for StopsAtOnce {
+    fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
+        Ok(Flow::Stop)
+    }
+}
+
+#[test]
+fn a_callback_can_stop_within_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = small_model(&small_data(folder.path()));
+    let history = model.fit(quiet(5).callback(StopsAtOnce)).unwrap();
+    assert_eq!((history.epochs().len(), history.steps()), (1, 1));
+}
+
+#[test]
+fn one_chip_a_domain_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 1, 1);
+    let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(8).prepare().unwrap();
+    let mut model = small_model(&data);
+    model.fit(quiet(2)).unwrap();
+    model.show_results(3).unwrap();
 }
 
 #[test]
@@ -197,4 +243,12 @@ fn domains_may_differ_in_bands_and_chip_size() {
     assert_eq!((map.bands(), map.height(), map.width()), (1, 64, 64));
     let photo = model.predict_b2a(&data.train_files(Domain::B)[0]).unwrap();
     assert_eq!((photo.bands(), photo.height(), photo.width()), (3, 36, 40));
+}
+
+/// So that a model can be trained on one thread and used on another.
+#[test]
+fn models_and_data_cross_threads() {
+    fn crosses<T: Send>() {}
+    crosses::<CycleGan>();
+    crosses::<geolearn::DataBunch>();
 }

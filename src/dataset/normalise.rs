@@ -1,7 +1,6 @@
 //! From the values of a chip to [-1, 1], and back.
 
 use ndarray::{Array3, ArrayView3, Axis};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Raster;
@@ -29,7 +28,7 @@ const EPSILON: f64 = 1e-5;
 /// assert_eq!(back.dim(), (1, 2, 2));
 /// # Ok::<(), geolearn::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Normaliser {
     min: Vec<f64>,
     max: Vec<f64>,

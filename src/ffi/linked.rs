@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 unsafe extern "C" {
     fn geolearn_free(message: *mut c_char);
     fn geolearn_leaky_relu(input: *const C_tensor, slope: f64, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_scale(input: *const C_tensor, factor: f64, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_fused_adamw(
         params: *const *mut C_tensor,
         grads: *const *mut C_tensor,
@@ -44,6 +45,15 @@ pub(crate) fn leaky_relu(input: &Tensor, slope: f64) -> Result<Tensor> {
     let mut output = null_mut();
     // SAFETY: `input` outlives the call, which writes `output` only when it succeeds.
     check(unsafe { geolearn_leaky_relu(input.as_ptr(), slope, &mut output) })?;
+    // SAFETY: on success `output` is a new tensor that nothing else owns.
+    Ok(unsafe { Tensor::from_ptr(output) })
+}
+
+/// `factor * x`, with gradient; tch's operators with a number panic when libtorch reports an error.
+pub(crate) fn scale(input: &Tensor, factor: f64) -> Result<Tensor> {
+    let mut output = null_mut();
+    // SAFETY: `input` outlives the call, which writes `output` only when it succeeds.
+    check(unsafe { geolearn_scale(input.as_ptr(), factor, &mut output) })?;
     // SAFETY: on success `output` is a new tensor that nothing else owns.
     Ok(unsafe { Tensor::from_ptr(output) })
 }

@@ -9,7 +9,7 @@ mod linked;
 mod linked;
 
 pub(crate) use cuda::{CudaLibrary, cuda_library};
-pub(crate) use linked::leaky_relu;
+pub(crate) use linked::{leaky_relu, scale};
 
 use tch::Tensor;
 
@@ -46,9 +46,14 @@ pub(crate) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()
     }
     for i in 0..n {
         let size = params[i].size();
-        if [&grads[i], &first[i], &second[i]].iter().any(|t| t.size() != size) {
-            return Err(Error::new(ErrorKind::Usage, format!("Adam's tensors differ in shape at {i}"))
-                .expected(format!("{size:?}")));
+        let like = |t: &Tensor| (t.size(), t.kind(), t.device(), t.is_contiguous());
+        let wanted = (size, params[i].kind(), params[i].device(), true);
+        if [&params[i], &grads[i], &first[i], &second[i]].iter().any(|t| like(t) != wanted) {
+            return Err(Error::new(ErrorKind::Usage, format!("Adam's tensors differ at {i}"))
+                .expected(format!("shape, dtype and device {wanted:?}, contiguous")));
+        }
+        if (steps[i].numel(), steps[i].kind()) != (1, tch::Kind::Float) {
+            return Err(Error::new(ErrorKind::Usage, "a step count of Adam is not one f32"));
         }
     }
     linked::fused_adamw(tensors, step)

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/mul.h>
 #include <c10/core/GradMode.h>
 
 #include <cstdlib>
@@ -39,6 +40,10 @@ void geolearn_free(char *message) { free(message); }
 
 char *geolearn_leaky_relu(at::Tensor *input, double slope, at::Tensor **output) {
   return guarded([&] { *output = new at::Tensor(at::leaky_relu(*input, slope)); });
+}
+
+char *geolearn_scale(at::Tensor *input, double factor, at::Tensor **output) {
+  return guarded([&] { *output = new at::Tensor(at::mul(*input, factor)); });
 }
 
 char *geolearn_fused_adamw(at::Tensor **params, at::Tensor **grads, at::Tensor **first, at::Tensor **second,

@@ -13,6 +13,10 @@ pub(crate) fn leaky_relu(_: &Tensor, _: f64) -> Result<Tensor> {
     absent()
 }
 
+pub(crate) fn scale(_: &Tensor, _: f64) -> Result<Tensor> {
+    absent()
+}
+
 pub(super) fn fused_adamw(_: AdamTensors<'_>, _: AdamStep) -> Result<()> {
     absent()
 }

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn patch_scores_have_the_papers_size() {
-        let init = Initialiser { seed: Seed(0), scheme: Initialisation::Paper, device: Device::Cpu, kind: Kind::Float };
+        let init =
+            Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
         let discriminator = Discriminator::new("D_A", 3, 4, &init).unwrap();
         let side = |n| {
             let x = Tensor::zeros([1, 3, n, n], (Kind::Float, Device::Cpu));

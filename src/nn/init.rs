@@ -24,7 +24,8 @@ pub enum Initialisation {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Initialiser {
     pub seed: Seed,
-    pub scheme: Initialisation,
+    /// `None` leaves zeros, for weights that are about to be loaded.
+    pub scheme: Option<Initialisation>,
     pub device: Device,
     pub kind: Kind,
 }
@@ -32,15 +33,19 @@ pub(crate) struct Initialiser {
 impl Initialiser {
     /// Weight and bias of a convolution. `weight` is PyTorch's weight shape; each layer has its own stream.
     pub fn convolution(&self, name: &str, weight: [i64; 4], outputs: i64, role: Role) -> Result<(Tensor, Tensor)> {
+        let Some(scheme) = self.scheme else {
+            let zeros = |shape: &[i64]| Tensor::f_zeros(shape, (self.kind, self.device));
+            return Ok((zeros(&weight)?.set_requires_grad(true), zeros(&[outputs])?.set_requires_grad(true)));
+        };
         let mut stream = self.seed.stream(name, 0);
         // PyTorch counts fan-in over dimension 1, for transposed convolutions too.
         let fan_in = (weight[1] * weight[2] * weight[3]) as f64;
-        let torch_default = self.scheme == Initialisation::Kaiming && role != Role::Inner;
+        let torch_default = scheme == Initialisation::Kaiming && role != Role::Inner;
         let (w, b) = if torch_default {
             let bound = 1.0 / fan_in.sqrt();
             (self.uniform(&mut stream, &weight, bound)?, self.uniform(&mut stream, &[outputs], bound)?)
         } else {
-            let deviation = match self.scheme {
+            let deviation = match scheme {
                 Initialisation::Paper => 0.02,
                 Initialisation::Kaiming => (2.0 / fan_in).sqrt(),
             };
@@ -73,7 +78,7 @@ mod tests {
     use super::*;
 
     fn draw(scheme: Initialisation, role: Role) -> (Tensor, Tensor) {
-        let init = Initialiser { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Double };
+        let init = Initialiser { seed: Seed(3), scheme: Some(scheme), device: Device::Cpu, kind: Kind::Double };
         init.convolution("layer", [64, 32, 3, 3], 64, role).unwrap()
     }
 

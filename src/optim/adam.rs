@@ -93,6 +93,10 @@ impl Adam {
         if let Some(i) = grads.iter().position(|g| !g.defined()) {
             return Err(Error::new(ErrorKind::Torch, format!("{} has no gradient", self.names[i])));
         }
+        for grad in grads.iter_mut() {
+            // The kernel walks plain memory; a gradient may be a view, even an expanded scalar.
+            *grad = grad.f_contiguous()?;
+        }
         tch::no_grad(|| {
             let one =
                 Tensor::f_ones([0i64; 0], (Kind::Float, self.params.first().map_or(Device::Cpu, Tensor::device)))?;
@@ -149,6 +153,17 @@ mod tests {
         let got = Vec::<f64>::try_from(&x).unwrap();
         // Rounding of a dozen f64 operations on values near 1.
         got.iter().zip(by_hand).for_each(|(a, b)| assert!((a - b).abs() < 1e-13, "{a} {b}"));
+    }
+
+    /// The gradient of a sum is one number, expanded: memory of a single element.
+    #[test]
+    fn expanded_gradients_are_read_within_their_memory() {
+        let x = Tensor::zeros([1000], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let mut adam = Adam::new(vec![("x".into(), x.shallow_clone())]).unwrap();
+        adam.minimise(&x.sum(Kind::Float), 0.1, &AdamOptions::default()).unwrap();
+        // The first step of Adam is the rate times the gradient's sign.
+        let worst = (x.detach() + 0.1).abs().max().double_value(&[]);
+        assert!(worst < 1e-6, "{worst}");
     }
 
     #[test]

@@ -37,6 +37,9 @@ impl Place {
         };
         let name = name_or_path.file_name().ok_or_else(|| wrong("a path without a last part"))?;
         let name = name.to_str().ok_or_else(|| wrong("a name that is not UTF-8"))?.to_owned();
+        if name.contains([':', '\\', '\0']) {
+            return Err(wrong("a name with `:` or `\\`").help("Use letters, digits, `-`, `_` and spaces."));
+        }
         if has_model_extension(name_or_path) {
             return Err(
                 wrong("a file's extension").help("Leave the extension out: a model is a folder of several files.")
@@ -129,8 +132,9 @@ fn in_folder(folder: &Path) -> Result<Found> {
     }
 }
 
-/// Saves a model: both files are complete beside their places before either is published, so that what
-/// interrupts the writing leaves the last model whole. Other files of the folder are left alone.
+/// Saves a model: both files are complete beside their places before either is published, and when the second
+/// cannot take its place the first gives its own back. So a failure leaves the last model whole; only a kill just
+/// between two renames can leave newer weights beside an older definition. Other files are left alone.
 pub(crate) fn save(place: &Place, emd: &Emd, tensors: &[(String, &Tensor)], modules: &[(String, u32)]) -> Result<()> {
     store::create_dir(&place.folder)?;
     let weights = pth::write(&place.pth(), tensors, modules)?;
@@ -139,8 +143,14 @@ pub(crate) fn save(place: &Place, emd: &Emd, tensors: &[(String, &Tensor)], modu
     std::io::Write::write_all(&mut definition, emd.to_json()?.as_bytes())
         .map_err(|e| Error::io("file cannot be written", &target, e).help("Is the disk full?"))?;
     let definition = definition.finish()?;
-    weights.publish()?;
-    definition.publish()
+    let older = weights.publish_keeping_older()?;
+    match definition.publish() {
+        Ok(()) => older.discard(),
+        Err(error) => {
+            older.put_back()?;
+            Err(error)
+        }
+    }
 }
 
 fn named(root: &Path, name: &Path) -> PathBuf {

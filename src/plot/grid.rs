@@ -5,10 +5,12 @@ use plotters::prelude::*;
 
 use super::canvas::{centred, drawn, trouble, width_of};
 use super::picture::Picture;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Small chips are enlarged to about this side, pixel by pixel, so that they can be looked at.
 const CELL: u32 = 192;
+/// Some 800 MB.
+const MOST_PIXELS: u128 = 1 << 28;
 const GAP: u32 = 8;
 const HEADING: u32 = 18;
 const LABEL: u32 = 15;
@@ -26,7 +28,7 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// `Unsupported` when the text cannot be drawn.
+    /// `Usage` when the picture would be too large, `Unsupported` when the text cannot be drawn.
     pub fn grid(title: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Self> {
         grid(title, columns, rows)
     }
@@ -39,6 +41,7 @@ pub(super) fn grid(heading: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> R
         cells().map(RgbImage::width).chain(columns.iter().map(|c| width_of(c, LABEL))).max().unwrap_or(CELL);
     let cell_height = cells().map(RgbImage::height).max().unwrap_or(CELL);
     let (across, down) = (columns.len().max(1) as u32, rows.len() as u32);
+    check_size(columns.len().max(1), rows.len(), cell_width, cell_height)?;
     let top = HEADING + LABEL + 3 * GAP;
     let width = (across * (cell_width + GAP) + GAP).max(width_of(heading, HEADING) + 2 * GAP);
     let height = top + down * (cell_height + GAP);
@@ -61,6 +64,19 @@ pub(super) fn grid(heading: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> R
         }
     }
     Ok(Picture::new(picture))
+}
+
+/// The picture lies in memory as a whole.
+fn check_size(columns: usize, rows: usize, width: u32, height: u32) -> Result<()> {
+    let side = |count: usize, cell: u32| (count as u128) * u128::from(cell + GAP);
+    let pixels = side(columns, width) * side(rows, height);
+    if pixels > MOST_PIXELS {
+        return Err(Error::new(ErrorKind::Usage, "the picture would be too large")
+            .expected(format!("at most {MOST_PIXELS} pixels"))
+            .found(format!("{rows} rows of {columns} images of {width} x {height}"))
+            .help("Ask for fewer rows."));
+    }
+    Ok(())
 }
 
 fn enlarged(image: &RgbImage) -> RgbImage {

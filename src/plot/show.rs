@@ -17,7 +17,7 @@ impl DataBunch {
     /// `Usage` for no rows; what reading the chips reports.
     pub fn show_batch(&self, rows: usize) -> Result<Picture> {
         check_rows(rows)?;
-        let mut pictures = Vec::with_capacity(rows);
+        let mut pictures = Vec::new();
         for batch in self.epoch(0)? {
             let batch = batch?;
             let n = batch.a.size()[0].min(batch.b.size()[0]);
@@ -47,7 +47,7 @@ impl DataBunch {
 /// `Usage` for no rows; what reading the chips or libtorch reports.
 pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Result<Picture> {
     check_rows(rows)?;
-    let mut pictures = Vec::with_capacity(rows);
+    let mut pictures = Vec::new();
     let split = shown_split(data);
     let most = Domain::BOTH.map(|domain| data.files(domain, split).len()).into_iter().max().unwrap_or(0);
     for i in 0..rows.min(most) {

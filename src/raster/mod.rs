@@ -151,7 +151,7 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a side is 0 or more than 2^32 - 1.
+    /// [`ErrorKind::Usage`] when a side is 0 or the image would have more pixels than the default [`Limits`] allow.
     pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
         resize::resize(self, width, height)
     }

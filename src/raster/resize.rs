@@ -4,7 +4,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array3, ArrayView2, Axis};
 
-use super::Raster;
+use super::{Limits, Raster};
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
@@ -20,9 +20,9 @@ pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Rast
 
 fn target(width: usize, height: usize) -> Result<(u32, u32)> {
     match (u32::try_from(width), u32::try_from(height)) {
-        (Ok(w @ 1..), Ok(h @ 1..)) => Ok((w, h)),
+        (Ok(w @ 1..), Ok(h @ 1..)) if u64::from(w) * u64::from(h) <= Limits::default().max_pixels => Ok((w, h)),
         _ => Err(Error::new(ErrorKind::Usage, "an image cannot have this size")
-            .expected("sides from 1 to 4294967295")
+            .expected(format!("sides of at least 1, at most {} pixels in all", Limits::default().max_pixels))
             .found(format!("{width} x {height}"))),
     }
 }

@@ -54,7 +54,22 @@ impl History {
 
     /// Steps over all epochs.
     pub fn steps(&self) -> u64 {
-        self.epochs.iter().map(|e| e.steps).sum()
+        self.epochs.iter().fold(0, |sum, e| sum.saturating_add(e.steps))
+    }
+
+    /// Whether the records agree with each other and are numbers that training can give; a file may hold anything.
+    pub(crate) fn is_sound(&self, names: &[&str]) -> bool {
+        let sound = |e: &EpochRecord| {
+            e.losses.len() == names.len()
+                && e.losses.iter().chain([&e.lr, &e.seconds]).all(|v| v.abs() < 1e30)
+                && e.steps < 1 << 48
+        };
+        self.epochs.is_empty() || (self.names == names && self.epochs.iter().all(sound))
+    }
+
+    /// Forgets all epochs from number `from` (0-based) on.
+    pub(crate) fn truncate(&mut self, from: usize) {
+        self.epochs.truncate(from);
     }
 
     pub(crate) fn set_names(&mut self, names: &[&str]) {

@@ -1,5 +1,6 @@
 //! Losses and time left on the terminal.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,10 +25,10 @@ impl Progress {
     }
 
     /// A line that stays, above the bar where there is one.
-    #[expect(clippy::print_stderr, reason = "this callback is the library's voice on the terminal")]
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            // Nobody may be listening any more; training goes on.
+            let _ = writeln!(std::io::stderr(), "{text}");
         } else {
             self.bar.println(text);
         }

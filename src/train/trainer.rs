@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::callback::{Callback, EpochReport, FitReport, Flow, StepReport};
 use super::history::{EpochRecord, History};
 use super::options::FitOptions;
-use super::translator::{StepContext, Translator};
+use super::translator::{StepContext, TrainState, Translator};
 use crate::dataset::DataBunch;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,8 +18,7 @@ const STEPS_PER_READING_ON_CUDA: usize = 20;
 ///
 /// # Errors
 /// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
-/// were, or to where the fit began. Errors of the data, of libtorch and of callbacks end the fit as well, and
-/// leave the model as it is at that step.
+/// were, or to where the fit began. So it is after an error of the data, of libtorch or of a callback's `on_step`.
 pub(crate) fn fit(
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -46,21 +45,40 @@ struct Fit<'a> {
 impl Fit<'_> {
     fn run(&mut self) -> Result<()> {
         let report = FitReport { epochs: self.options.total_epochs(), steps_per_epoch: self.data.batches_per_epoch() };
+        if let Some(name) = self.model.state().not_finite()? {
+            return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
+                .help("The model was spoilt before; load or build a sound one."));
+        }
+        let mut good = self.model.state().copied()?;
         self.callbacks.iter_mut().try_for_each(|c| c.on_fit_start(&report))?;
-        let mut good = self.model.state()?;
         for epoch in 1..=report.epochs {
-            let flow = self.epoch(epoch).or_else(|error| {
-                if error.kind() == ErrorKind::Diverged {
-                    self.model.restore(&good)?;
-                }
-                Err(error)
-            })?;
+            let before = self.history.epochs().len();
+            let flow = self.epoch(epoch).and_then(|flow| self.check_weights(epoch).map(|()| flow));
+            let flow = flow.inspect_err(|_| self.put_back(&good, before))?;
+            // The old copy goes before the new one is made: a default model has some 340 MB of state.
+            drop(std::mem::take(&mut good));
+            good = self.model.state().copied()?;
             if self.end_epoch(epoch)? == Flow::Stop || flow == Flow::Stop {
                 break;
             }
-            good = self.model.state()?;
         }
         self.callbacks.iter_mut().try_for_each(|c| c.on_fit_end(self.history))
+    }
+
+    /// The last step may have spoilt weights of which no loss has told yet.
+    fn check_weights(&self, epoch: usize) -> Result<()> {
+        match self.model.state().not_finite()? {
+            Some(name) => Err(diverged(epoch, "at its end").expected(format!("finite values in {name}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// After an error within an epoch: model and history as they were at the end of the one before.
+    fn put_back(&mut self, good: &TrainState, epochs: usize) {
+        self.history.truncate(epochs);
+        if let Err(error) = self.model.restore(good) {
+            tracing::warn!(%error, "the model could not be put back to its last good state");
+        }
     }
 
     /// One pass over the data; adds its record to the history.
@@ -106,13 +124,7 @@ impl Fit<'_> {
             return Ok(());
         };
         let name = self.history.names().get(i).map_or("?", String::as_str);
-        let back = if epoch == 1 { "where this fit began".into() } else { format!("the end of epoch {}", epoch - 1) };
-        Err(Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, step {step}"))
-            .expected(format!("a finite {name} loss"))
-            .found(loss)
-            .help(format!(
-                "The model was put back to {back}. Lower the learning rate, or look for chips with extreme values."
-            )))
+        Err(diverged(epoch, &format!("step {step}")).expected(format!("a finite {name} loss")).found(loss))
     }
 
     fn report_step(&mut self, epoch: usize, lr: f64, losses: &[f64]) -> Result<Flow> {
@@ -128,6 +140,13 @@ impl Fit<'_> {
         let report = EpochReport { epoch, record, history: self.history, model: &*self.model, data: self.data };
         ask_all(&mut self.callbacks, |c| c.on_epoch_end(&report))
     }
+}
+
+fn diverged(epoch: usize, place: &str) -> Error {
+    let back = if epoch == 1 { "where this fit began".into() } else { format!("the end of epoch {}", epoch - 1) };
+    Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, {place}")).help(format!(
+        "The model was put back to {back}. Lower the learning rate, or look for chips with extreme values."
+    ))
 }
 
 /// Asks every callback, also after one has said stop.

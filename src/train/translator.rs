@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use crate::dataset::{Batch, Domain};
 use crate::error::Result;
+use crate::nn::copied;
 use crate::optim::AdamOptions;
 
 /// What the trainer tells a model about the step it is to make.
@@ -18,10 +19,28 @@ pub struct StepContext {
 }
 
 /// Everything that changes while a model trains.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TrainState {
-    /// Parameters, optimiser moments and stored images, by name; copies on the processor.
+    /// Parameters, optimiser moments and stored images, by name.
     pub tensors: Vec<(String, Tensor)>,
+}
+
+impl TrainState {
+    /// The same values in memory of their own, on the processor.
+    pub(super) fn copied(&self) -> Result<Self> {
+        let copy = |(name, t): &(String, Tensor)| Ok((name.clone(), copied(t, tch::Device::Cpu)?));
+        Ok(Self { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
+    }
+
+    /// The first tensor that holds an infinite value or none at all.
+    pub(super) fn not_finite(&self) -> Result<Option<&str>> {
+        for (name, tensor) in &self.tensors {
+            if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// A model that translates between two domains and can be trained by the trainer: it owns its networks, its
@@ -52,13 +71,10 @@ pub trait Translator {
     /// The device of the networks.
     fn torch_device(&self) -> tch::Device;
 
-    /// A copy of everything that training changes.
-    ///
-    /// # Errors
-    /// What libtorch reports, such as a lack of memory.
-    fn state(&self) -> Result<TrainState>;
+    /// Everything that training changes. The tensors share memory with the model.
+    fn state(&self) -> TrainState;
 
-    /// Puts back what [`state`](Self::state) gave.
+    /// Puts back the values that [`state`](Self::state) had.
     ///
     /// # Errors
     /// `Usage` when the state is that of another architecture.

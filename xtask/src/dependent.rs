@@ -17,6 +17,8 @@ use crate::trouble::{Result, Trouble};
 
 const MAIN: &str = include_str!("../templates/main.rs");
 const BUILD: &str = include_str!("../templates/build.rs");
+/// Tells the program where chips are.
+const CHIPS: &str = "GEOLEARN_CHIPS";
 const WORKS: &str = "dependent: works";
 
 #[cfg(target_os = "macos")]
@@ -50,6 +52,8 @@ struct Dependent {
     target: PathBuf,
     libtorch: Libtorch,
     by_pytorch: bool,
+    /// Chips to train on, which lie in this checkout.
+    chips: PathBuf,
 }
 
 impl Dependent {
@@ -59,7 +63,8 @@ impl Dependent {
         let target = checkout.target().join("dependent");
         let target = std::path::absolute(&target).map_err(Trouble::file("cannot use", &target))?;
         let folder = scratch.join("dependent");
-        let this = Self { folder, target, libtorch, by_pytorch: origin == Origin::Pytorch };
+        let chips = checkout.root().join("assets/bluemarble");
+        let this = Self { folder, target, libtorch, by_pytorch: origin == Origin::Pytorch, chips };
         let release = release::locked(&checkout.read("Cargo.lock")?)?;
         this.succeeds(this.clean("cargo").args(["new", "--quiet", "--vcs", "none"]).arg(&this.folder))?;
         this.write("src/main.rs", MAIN)?;
@@ -93,7 +98,7 @@ impl Dependent {
     /// A command without what cargo and this workspace have put into our environment.
     fn clean(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env_remove("LIBTORCH");
+        command.env_remove("LIBTORCH").env(CHIPS, &self.chips);
         if LIBRARY_PATH != "PATH" {
             command.env_remove(LIBRARY_PATH);
         }

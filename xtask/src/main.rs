@@ -51,8 +51,20 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
         Task::Cargo(arguments) => {
             setup::prepare(&checkout, None)?;
-            hand_over(checkout.cargo_here().args(arguments))
+            let mut cargo = checkout.cargo_here();
+            if arguments.first().is_some_and(|command| command == "test") {
+                one_thread_each(&mut cargo);
+            }
+            hand_over(cargo.args(arguments))
         }
+    }
+}
+
+/// Tests run side by side already. If each also used all cores inside libtorch, whose threads wait by spinning,
+/// they would take several times as long.
+fn one_thread_each(cargo: &mut Command) {
+    if env::var_os("OMP_NUM_THREADS").is_none() {
+        cargo.env("OMP_NUM_THREADS", "1");
     }
 }
 

@@ -106,17 +106,17 @@ impl CycleGan {
     fn with(data: DataBunch, config: CycleGanConfig, device: ChosenDevice) -> Result<Self> {
         check_chips(&data)?;
         let domains = [Domain::A, Domain::B].map(|domain| DomainFacts::of(&data, domain));
-        Self::assemble(config, domains, Some(data), device)
+        let nets = Networks::new(&config, data.channels(), device.torch(), Kind::Float)?;
+        Self::assemble(nets, config, domains, Some(data), device)
     }
 
     fn assemble(
+        nets: Networks,
         config: CycleGanConfig,
         domains: [DomainFacts; 2],
         data: Option<DataBunch>,
         device: ChosenDevice,
     ) -> Result<Self> {
-        let channels = domains[0].normaliser.channels();
-        let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
         let optimisers = Optimisers::new(&nets, config.pool_size)?;
         Ok(Self { config, nets, optimisers, history: History::default(), domains, data, device })
     }
@@ -127,11 +127,12 @@ impl CycleGan {
     /// of this fit; that of all is [`history`](Self::history).
     ///
     /// # Errors
-    /// `Usage` when an option is out of range or the model has no data; `Diverged` when a loss is no longer
-    /// finite, after the model was put back to the end of its last good epoch; `Format` or `Io` for a chip that
-    /// can no longer be read; what libtorch or a callback reports.
+    /// `Usage` when an option is out of range, the chips are too small or the model has no data; `Diverged` when a
+    /// loss or a weight is no longer finite; `Format` or `Io` for a chip that can no longer be read; what libtorch or
+    /// a callback reports. After an error within an epoch the model is as it was at the end of the epoch before.
     pub fn fit(&mut self, options: impl Into<FitOptions>) -> Result<History> {
         let data = self.data("fit")?;
+        check_chips(&data)?;
         let before = self.history.epochs().len();
         let mut history = std::mem::take(&mut self.history);
         let result = train::fit(self, &data, options.into(), &mut history);

@@ -21,7 +21,16 @@ pub(crate) struct Networks {
 impl Networks {
     /// Networks for images of `channels` bands, with fresh weights.
     pub fn new(config: &CycleGanConfig, channels: usize, device: Device, kind: Kind) -> Result<Self> {
-        let init = Initialiser { seed: Seed(config.seed), scheme: config.initialisation, device, kind };
+        let scheme = Some(config.initialisation);
+        Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme, device, kind })
+    }
+
+    /// Networks of zeros, for weights that are about to be loaded.
+    pub fn blank(config: &CycleGanConfig, channels: usize, device: Device) -> Result<Self> {
+        Self::begin(config, channels, Initialiser { seed: Seed(0), scheme: None, device, kind: Kind::Float })
+    }
+
+    fn begin(config: &CycleGanConfig, channels: usize, init: Initialiser) -> Result<Self> {
         let channels = channels as i64;
         let shape = GeneratorShape { channels, features: config.gen_features as i64, blocks: config.gen_blocks as i64 };
         let features = config.disc_features as i64;

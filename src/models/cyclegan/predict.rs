@@ -6,7 +6,8 @@ use ndarray::Array3;
 
 use super::CycleGan;
 use crate::dataset::Domain;
-use crate::error::Result;
+use crate::device::available_memory;
+use crate::error::{Error, ErrorKind, Result};
 use crate::inference;
 use crate::raster::Raster;
 use crate::train::Translator;
@@ -20,7 +21,8 @@ impl CycleGan {
     ///
     /// # Errors
     /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read, `Usage` for a wrong number of
-    /// bands.
+    /// bands, `Limits` for an image that needs more memory than there is (about 768 bytes a pixel with the default
+    /// 64 features).
     pub fn predict_a2b(&self, path: impl AsRef<Path>) -> Result<Raster> {
         self.predict(path, Domain::B)
     }
@@ -44,9 +46,13 @@ impl CycleGan {
 
     /// Translates an image in memory into domain `to`.
     ///
+    /// # Shapes
+    /// (bands, H, W) of the other domain, 8-bit, to (bands, H, W) of this one, rounded and cut to 0 to 255.
+    ///
     /// # Errors
-    /// `Usage` for a wrong number of bands, `Torch` when memory is short.
+    /// `Usage` for a wrong number of bands, `Limits` or `Torch` when memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
+        self.check_memory(image.height(), image.width())?;
         let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
         inference::predict_raster(image, from, into, |x| self.translate(x, to))
     }
@@ -58,9 +64,33 @@ impl CycleGan {
     /// domain's own units, neither rounded nor cut.
     ///
     /// # Errors
-    /// `Usage` for a wrong number of bands or an empty array, `Torch` when memory is short.
+    /// `Usage` for a wrong number of bands or an empty array, `Limits` or `Torch` when memory is short.
     pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
+        let (_, height, width) = image.dim();
+        self.check_memory(height, width)?;
         let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
         inference::predict_array(image.view(), from, into, |x| self.translate(x, to))
+    }
+
+    /// The image goes through the network as a whole. On the processor a lack of memory would end the process; a
+    /// CUDA device reports it.
+    fn check_memory(&self, height: usize, width: usize) -> Result<()> {
+        let needed = self.forward_bytes(height, width);
+        match available_memory().filter(|_| !self.torch_device().is_cuda()) {
+            Some(available) if needed > u128::from(available) => Err(Error::new(
+                ErrorKind::Limits,
+                format!("an image of {width} x {height} pixels needs too much memory"),
+            )
+            .expected(format!("at most the {} MiB that are free", available >> 20))
+            .found(format!("about {} MiB", needed >> 20))
+            .help("Cut the image into pieces, or make it smaller.")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first and last layers hold the most: input, convolution and norm of `gen_features` maps at full size.
+    fn forward_bytes(&self, height: usize, width: usize) -> u128 {
+        let floats = [height, width, self.config().gen_features].iter().fold(3u128, |n, &side| n * side as u128);
+        floats * 4
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::networks::Networks;
+use super::step::{LOSS_NAMES, Optimisers};
 use super::{CycleGan, CycleGanConfig, DomainFacts};
 use crate::dataset::{DataBunch, Domain, Normaliser};
 use crate::device::Device;
@@ -37,8 +39,8 @@ impl CycleGan {
     /// else, as Esri's model definition). Gives the folder.
     ///
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
-    /// `models/<name>` in the data's working folder. Files are written beside their places and renamed, so an
-    /// interrupted save leaves the older model whole.
+    /// `models/<name>` in the data's working folder. Both files are written beside their places before either is
+    /// renamed into it, so a save that fails leaves the older model whole.
     ///
     /// # Errors
     /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written.
@@ -56,7 +58,7 @@ impl CycleGan {
     }
 
     /// Takes over weights, scaling and history of a saved model of the same architecture. Optimisers and image
-    /// pools start anew.
+    /// pools start anew; loss weights and the form of the adversarial loss stay as this model was built.
     ///
     /// # Errors
     /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when the
@@ -66,9 +68,10 @@ impl CycleGan {
         let saved = read(&self.root(), path)?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        // Networks of its own first, so that a misfit leaves this model as it is.
+        let optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
+        // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&saved.weights).map_err(|e| e.at(path))?;
-        self.optimisers = super::Optimisers::new(&self.nets, self.config.pool_size)?;
+        self.optimisers = optimisers;
         self.domains = saved.domains;
         self.history = saved.history;
         self.data = data;
@@ -97,8 +100,10 @@ impl CycleGan {
         let root = data.map_or_else(|| PathBuf::from("."), |data| data.working_dir().to_path_buf());
         let saved = read(&root, path)?;
         let data = data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        let mut model = Self::assemble(saved.config, saved.domains, data, device.resolve()?)?;
-        model.nets.load(&saved.weights).map_err(|e| e.at(path))?;
+        let device = device.resolve()?;
+        let nets = Networks::blank(&saved.config, saved.domains[0].normaliser.channels(), device.torch())?;
+        nets.load(&saved.weights).map_err(|e| e.at(path))?;
+        let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
         Ok(model)
     }
@@ -118,9 +123,10 @@ impl CycleGan {
         emd.resize_to = height.into();
         emd.gen_blocks = self.config.gen_blocks;
         emd.lsgan = self.config.adversarial == AdversarialLoss::LeastSquares;
-        emd.learning_rate = self.history.epochs().first().map(|epoch| epoch.lr);
+        // The rate before it began to fall.
+        emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
         emd.multispectral = !three;
-        emd.extract_bands = Some((0..self.domain(Domain::A).normaliser.bands()).collect());
+        emd.extract_bands = three.then(|| vec![0, 1, 2]);
         let extra = Extra {
             version: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config.clone(),
@@ -168,7 +174,11 @@ fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanCon
         }
         None => (arcgis_configuration(emd, weights)?, History::default()),
     };
-    config.check()?;
+    let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
+    config.check().map_err(|e| unsound().because(e))?;
+    if !history.is_sound(LOSS_NAMES) {
+        return Err(unsound().expected("a history of finite losses").help("Remove the key Geolearn.History.Epochs."));
+    }
     let (expected, found) =
         (config.parameter_count(emd.channels()), weights.iter().map(|(_, t)| t.numel() as u128).sum());
     if expected != found {
@@ -202,12 +212,10 @@ fn facts(bands: &DomainBands, channels: usize, chip: (usize, usize)) -> Result<D
         list.clone()
             .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
     };
+    let (min, max) = (need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?);
+    let unsound = |e| Error::new(ErrorKind::Format, "statistics of the model definition cannot be used").because(e);
     Ok(DomainFacts {
-        normaliser: Normaliser::new(
-            need(&bands.min, "band_min_values")?,
-            need(&bands.max, "band_max_values")?,
-            channels,
-        )?,
+        normaliser: Normaliser::new(min, max, channels).map_err(unsound)?,
         mean: bands.mean.clone().unwrap_or_default(),
         std: bands.std.clone().unwrap_or_default(),
         chip,

@@ -8,6 +8,7 @@ use tch::Tensor;
 use super::config::CycleGanConfig;
 use super::networks::Networks;
 use crate::error::Result;
+use crate::ffi;
 use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
 use crate::nn::{Discriminator, Generator, Parameters};
 use crate::optim::Adam;
@@ -96,7 +97,7 @@ fn both(generator: &Generator, other: &Tensor, own: &Tensor, with_identity: bool
 
 /// `network` of two batches: as one where they have the same image size, else one after the other.
 fn together(first: &Tensor, second: &Tensor, network: impl Fn(&Tensor) -> Result<Tensor>) -> Result<(Tensor, Tensor)> {
-    let (n, m) = (first.size()[0], second.size()[0]);
+    let (n, m) = (first.size4()?.0, second.size4()?.0);
     if first.size()[1..] != second.size()[1..] {
         return Ok((network(first)?, network(second)?));
     }
@@ -113,9 +114,13 @@ pub(super) fn generator_losses(
 ) -> Result<GeneratorLosses> {
     let real = |disc: &Discriminator, image| config.adversarial.distance(&disc.forward(image)?, Verdict::Real);
     let adversarial = real(&nets.disc_a, &images.fake_a)?.f_add(&real(&nets.disc_b, &images.fake_b)?)?;
-    let cycle = l1(&images.cycled_a, real_a)?.f_add(&l1(&images.cycled_b, real_b)?)? * config.cycle_weight;
+    let cycle = l1(&images.cycled_a, real_a)?.f_add(&l1(&images.cycled_b, real_b)?)?;
+    let cycle = ffi::scale(&cycle, config.cycle_weight)?;
     let identity = match &images.identity {
-        Some((a, b)) => l1(a, real_a)?.f_add(&l1(b, real_b)?)? * (config.cycle_weight * config.identity_weight),
+        Some((a, b)) => {
+            let sum = l1(a, real_a)?.f_add(&l1(b, real_b)?)?;
+            ffi::scale(&sum, config.cycle_weight * config.identity_weight)?
+        }
         None => adversarial.f_zeros_like()?,
     };
     let total = adversarial.f_add(&cycle)?.f_add(&identity)?;
@@ -131,7 +136,7 @@ pub(super) fn discriminator_loss(
 ) -> Result<Tensor> {
     let (on_real, on_fake) = together(real, fake, |x| disc.forward(x))?;
     let sum = form.distance(&on_real, Verdict::Real)?.f_add(&form.distance(&on_fake, Verdict::Generated)?)?;
-    Ok(sum * 0.5)
+    ffi::scale(&sum, 0.5)
 }
 
 /// Learns from one pair of batches; gives the losses in the order of [`LOSS_NAMES`].
@@ -160,5 +165,5 @@ pub(super) fn train_step(
     optimisers.disc_b.minimise(&loss_b, lr, &adam)?;
 
     let all = [total, adversarial, cycle, identity, loss_a, loss_b];
-    Ok(Tensor::f_stack(&all.map(|loss| loss.detach()), 0)?)
+    Ok(Tensor::f_stack(&all, 0)?.f_detach()?)
 }

@@ -44,6 +44,11 @@ impl Archive {
         Ok(archive)
     }
 
+    /// Bytes of the file.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// The pickle that says what the storages mean.
     pub(super) fn pickle(&mut self, limits: &PthLimits) -> Result<Vec<u8>> {
         self.entry("data.pkl", limits.pickle_bytes)

@@ -24,6 +24,7 @@ pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tenso
 
 fn read_archive(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tensor)>> {
     let mut archive = Archive::open(path, limits)?;
+    let limits = &limits.for_file(archive.length());
     let bytes = archive.pickle(limits)?;
     let pickle = pickle::read(&bytes, limits.values)?;
     let views = tensor_views(&pickle, limits)?;
