@@ -16,7 +16,7 @@ use crate::raster::{Limits, Raster};
 ///
 /// # Shapes
 /// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains; height and width of
-/// `a` and `b` may differ. Values are in [-1, 1].
+/// `a` and `b` may differ. Values are in [-1, 1]; beyond it only where a loaded model scales data of a wider range.
 #[derive(Debug)]
 pub struct Batch {
     /// Chips of domain A.

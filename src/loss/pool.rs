@@ -93,4 +93,36 @@ mod tests {
         assert!((older - 1000).abs() < 112, "{older}");
         assert_eq!(pool.images().len(), 50);
     }
+
+    /// An image that was given out has left the pool, and the one that took its place is in it.
+    #[test]
+    fn images_are_exchanged_not_copied() {
+        let mut stream = Seed(0).stream("pool", 0);
+        let mut pool = ImagePool::new(2);
+        let value = |t: &Tensor| t.double_value(&[0, 0, 0, 0]) as i32;
+        for i in 0..200 {
+            let out = value(&pool.exchange(&image(i as f32), &mut stream).unwrap());
+            let held: Vec<i32> = pool.images().iter().map(value).collect();
+            match i {
+                0 | 1 => assert!(out == i && held.contains(&i)),
+                _ if out == i => assert!(!held.contains(&i)),
+                _ => assert!(held.contains(&i) && !held.contains(&out)),
+            }
+        }
+        let held: Vec<Tensor> = pool.images().iter().map(Tensor::shallow_clone).collect();
+        let mut other = ImagePool::new(2);
+        other.restore(held);
+        assert_eq!(other.images(), pool.images());
+    }
+
+    #[test]
+    fn batches_and_other_sizes_go_through() {
+        let mut stream = Seed(0).stream("pool", 0);
+        let mut pool = ImagePool::new(3);
+        for side in [2, 3, 2, 5, 3] {
+            let batch = Tensor::full([4, 3, side, side], side as f64, (tch::Kind::Float, tch::Device::Cpu));
+            let out = pool.exchange(&batch, &mut stream).unwrap();
+            assert_eq!(out, batch, "an image of another size is never mixed in");
+        }
+    }
 }

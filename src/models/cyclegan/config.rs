@@ -21,7 +21,7 @@ use crate::nn::Initialisation;
 /// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0 |
 /// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
-/// | `seed` | 42 | root of all randomness of the model | |
+/// | `seed` | that of the data, or 42 | root of all randomness of the model | |
 ///
 /// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,26 @@ fn weight(name: &str, value: f64) -> Result<()> {
 }
 
 /// Sets the options of a [`CycleGan`] before it is built; see [`CycleGanConfig`] for the table of them.
+///
+/// ```
+/// use geolearn::{CycleGan, DatasetType, Device, Initialisation, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let model = CycleGan::builder(&data)
+///     .gen_blocks(2)
+///     .gen_features(8)
+///     .disc_features(8)
+///     .lsgan(false)
+///     .pool_size(0)
+///     .cycle_weight(5.0)
+///     .identity_weight(0.0)
+///     .initialisation(Initialisation::Kaiming)
+///     .seed(7)
+///     .device(Device::Cpu)
+///     .build()?;
+/// assert_eq!(model.config().gen_blocks, 2);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct CycleGanBuilder {
     data: DataBunch,
@@ -175,7 +195,7 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Takes all options at once.
+    /// Takes all options at once, the seed among them.
     pub fn config(mut self, config: CycleGanConfig) -> Self {
         self.config = config;
         self

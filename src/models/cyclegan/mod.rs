@@ -126,6 +126,17 @@ impl CycleGan {
     /// Fits follow on from each other: weights, optimiser moments and random streams live on. Gives the record
     /// of this fit; that of all is [`history`](Self::history).
     ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, FitOptions, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::new(&data)?;
+    /// model.fit(20)?;
+    /// let history = model.fit(FitOptions::new(10).lr(1e-4))?;
+    /// println!("{:?}", history.losses("cycle"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` when an option is out of range, the chips are too small or the model has no data; `Diverged` when a
     /// loss or a weight is no longer finite; `Format` or `Io` for a chip that can no longer be read; what libtorch or
@@ -150,6 +161,15 @@ impl CycleGan {
     }
 
     /// The losses over epochs.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let picture = model.plot_losses()?;
+    /// assert_eq!(picture.as_rgb_image().dimensions(), (960, 640));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Usage` before the first epoch.

@@ -15,6 +15,15 @@ use crate::train::Translator;
 impl CycleGan {
     /// Translates an image file of domain A into domain B.
     ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let relief = model.predict_a2b("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!((relief.bands(), relief.height(), relief.width()), (3, 64, 64));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Shapes
     /// Any height and width; as many bands as A's chips. Gives an 8-bit image of the same height and width
     /// with B's bands, in B's own units.
@@ -37,6 +46,15 @@ impl CycleGan {
 
     /// Translates an image file of the other domain into domain `to`; see [`predict_a2b`](Self::predict_a2b).
     ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let satellite = model.predict("assets/bluemarble_test/b/y0300_x3408.png", Domain::A)?;
+    /// assert_eq!(satellite.bands(), 3);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
@@ -45,6 +63,16 @@ impl CycleGan {
     }
 
     /// Translates an image in memory into domain `to`.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain, Raster};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let satellite = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?.resize(61, 30)?;
+    /// let relief = model.predict_image(&satellite, Domain::B)?;
+    /// assert_eq!((relief.height(), relief.width()), (30, 61));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Shapes
     /// (bands, H, W) of the other domain, 8-bit, to (bands, H, W) of this one, rounded and cut to 0 to 255.
@@ -58,6 +86,17 @@ impl CycleGan {
     }
 
     /// Translates an array into domain `to`.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain};
+    /// use ndarray::Array3;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let satellite = Array3::from_shape_fn((3, 40, 50), |(_, y, x)| (y * x % 256) as f32);
+    /// let relief = model.predict_array(&satellite, Domain::B)?;
+    /// assert_eq!(relief.dim(), (3, 40, 50));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Shapes
     /// (bands, H, W) in the source domain's own units (such as 0 to 255) to (bands, H, W) in the target

@@ -35,11 +35,26 @@ struct Saved {
 }
 
 impl CycleGan {
-    /// Saves the model as a folder of `<name>.pth` (the weights, for PyTorch too) and `<name>.emd` (everything
+    /// Saves the model.
+    ///
+    /// It becomes a folder of `<name>.pth` (the weights, for PyTorch too) and `<name>.emd` (everything
     /// else, as Esri's model definition). Gives the folder.
     ///
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
-    /// `models/<name>` in the data's working folder. Both files are written beside their places before either is
+    /// `models/<name>` in the data's working folder.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let models = folder.path().join("models");
+    /// let folder = model.save(models.join("copy"))?;
+    /// assert!(folder.join("copy.pth").is_file() && folder.join("copy.emd").is_file());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// Both files are written beside their places before either is
     /// renamed into it, so a save that fails leaves the older model whole.
     ///
     /// # Errors
@@ -59,6 +74,15 @@ impl CycleGan {
 
     /// Takes over weights, scaling and history of a saved model of the same architecture. Optimisers and image
     /// pools start anew; loss weights and the form of the adversarial loss stay as this model was built.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// model.load("assets/models/sat2relief")?;
+    /// assert!(model.load("assets/models").is_err());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when the
@@ -80,6 +104,17 @@ impl CycleGan {
 
     /// A model from its folder, its `.emd` or its `.pth`, on the first CUDA device that can be used, else the
     /// processor.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("{} epochs, {:?}", model.history().epochs().len(), model.config());
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// assert!(model.show_results(1).is_ok());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// Without `data` it predicts; with data it can also be trained on. The data is then scaled by the model's
     /// own statistics, on which its weights depend.
