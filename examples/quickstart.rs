@@ -90,7 +90,7 @@ struct Options {
 impl Options {
     fn from_arguments() -> Self {
         let mut options =
-            Self { epochs: 12, chips: Path::new(ASSETS).join("bluemarble"), out: "out/quickstart".into() };
+            Self { epochs: 15, chips: Path::new(ASSETS).join("bluemarble"), out: "out/quickstart".into() };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let value = arguments.next().unwrap_or_default();
