@@ -51,7 +51,7 @@ pub use raster::{Limits, Raster};
 pub use tch;
 pub use train::{
     Callback, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History, Progress, StepContext, StepReport,
-    TrainState, Translator,
+    TrainState, Translator, fit,
 };
 
 /// The README's program compiles.

@@ -245,6 +245,18 @@ fn domains_may_differ_in_bands_and_chip_size() {
     assert_eq!((photo.bands(), photo.height(), photo.width()), (3, 36, 40));
 }
 
+/// The face of a model adds nothing to the trainer.
+#[test]
+fn any_translator_can_be_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let (mut by_face, mut by_trait, mut history) = (small_model(&data), small_model(&data), History::default());
+    by_face.fit(quiet(2)).unwrap();
+    geolearn::fit(&mut by_trait, &data, quiet(2), &mut history).unwrap();
+    assert_eq!(answer(&by_face), answer(&by_trait));
+    assert_eq!(history.losses("cycle"), by_face.history().losses("cycle"));
+}
+
 /// So that a model can be trained on one thread and used on another.
 #[test]
 fn models_and_data_cross_threads() {

@@ -11,5 +11,5 @@ pub use callback::{Callback, EpochReport, FitReport, Flow, StepReport};
 pub use history::{EpochRecord, History};
 pub use options::FitOptions;
 pub use progress::Progress;
-pub(crate) use trainer::fit;
+pub use trainer::fit;
 pub use translator::{StepContext, TrainState, Translator};

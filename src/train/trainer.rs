@@ -14,17 +14,23 @@ use crate::error::{Error, ErrorKind, Result};
 /// On CUDA losses are read every so many steps: reading waits for the device.
 const STEPS_PER_READING_ON_CUDA: usize = 20;
 
-/// Trains `model` and adds to `history`.
+/// Trains any [`Translator`] and adds to `history`, which tells how long it was trained before: order, augmentation and
+/// random streams go on from there. [`CycleGan::fit`](crate::CycleGan::fit) calls this; a model of your own needs it.
+///
+/// ```no_run
+/// use geolearn::{DataBunch, FitOptions, History, Result, Translator, fit};
+///
+/// fn train(model: &mut dyn Translator, data: &DataBunch) -> Result<History> {
+///     let mut history = History::default();
+///     fit(model, data, FitOptions::new(20), &mut history)?;
+///     Ok(history)
+/// }
+/// ```
 ///
 /// # Errors
 /// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
 /// were, or to where the fit began. So it is after an error of the data, of libtorch or of a callback's `on_step`.
-pub(crate) fn fit(
-    model: &mut dyn Translator,
-    data: &DataBunch,
-    mut options: FitOptions,
-    history: &mut History,
-) -> Result<()> {
+pub fn fit(model: &mut dyn Translator, data: &DataBunch, mut options: FitOptions, history: &mut History) -> Result<()> {
     options.check()?;
     history.set_names(model.loss_names());
     let callbacks = options.take_callbacks();
