@@ -1,0 +1,96 @@
+//! What augmentation does to a chip.
+
+use super::*;
+
+/// Band k is band 0 plus a constant, so after scaling all channels are equal, unless their geometry differs.
+fn shifted_bands(height: usize, width: usize) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, seed) in [("A/0.png", 0), ("A/1.png", 3), ("B/0.png", 5), ("B/1.png", 9)] {
+        let value = |(band, y, x): (usize, usize, usize)| ((seed + y * 11 + x * 5 + x * y) % 200 + 20 * band) as u8;
+        write(root.path(), name, &Raster::new(Array3::from_shape_fn((3, height, width), value)).unwrap());
+    }
+    root
+}
+
+fn chips(data: &DataBunch, epochs: u64) -> Vec<(Vec<i64>, Vec<f32>)> {
+    (0..epochs).flat_map(|number| epoch(data, number)).map(|(size, a, _)| (size, a)).collect()
+}
+
+#[test]
+fn all_bands_get_the_same_geometry() {
+    let root = shifted_bands(10, 10);
+    let augment = Augment::default().zoom(2.0).crop(7);
+    let data = options(&root).augment(augment).val_split_pct(0.0).prepare().unwrap();
+    for (size, chip) in chips(&data, 20) {
+        assert_eq!(size, [1, 3, 7, 7]);
+        let [first, rest] = [&chip[..49], &chip[49..]];
+        for other in rest.chunks(49) {
+            // Equal up to rounding: the scale of each band is the same, its offset is not.
+            let worst = first.iter().zip(other).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-5, "{worst}");
+        }
+    }
+}
+
+/// Without zoom and light, a chip is one of the eight symmetric forms of the file, and all eight come up.
+#[test]
+fn flips_and_turns_reach_all_eight_forms() {
+    let root = shifted_bands(6, 6);
+    let augment = Augment::none().flip_horizontal(true).flip_vertical(true).quarter_turns(true);
+    let data = options(&root).augment(augment).val_split_pct(0.0).prepare().unwrap();
+    let plain = data.normaliser(Domain::A).normalise_raster(&data.image(Domain::A, Split::Train, 0).unwrap()).unwrap();
+    let mut forms = Vec::new();
+    for flipped in [false, true] {
+        let mut form = plain.clone();
+        if flipped {
+            form.invert_axis(ndarray::Axis(2));
+        }
+        for _ in 0..4 {
+            forms.push(form.iter().copied().collect::<Vec<f32>>());
+            form.swap_axes(1, 2);
+            form.invert_axis(ndarray::Axis(1));
+        }
+    }
+    let other = data.normaliser(Domain::A).normalise_raster(&data.image(Domain::A, Split::Train, 1).unwrap()).unwrap();
+    let sum = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>();
+    let own = |chip: &&Vec<f32>| (sum(chip) - sum(other.as_slice().unwrap())).abs() > 1.0;
+    let seen = chips(&data, 100);
+    let mut found: Vec<usize> = seen
+        .iter()
+        .map(|(_, chip)| chip)
+        .filter(own)
+        .map(|chip| forms.iter().position(|form| form == chip).expect("a form of the file"))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found, (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn chips_that_are_not_square_keep_their_shape() {
+    let root = shifted_bands(6, 10);
+    let data = options(&root).prepare().unwrap();
+    assert!(chips(&data, 20).iter().all(|(size, _)| size == &[1, 3, 6, 10]));
+    let cropped = options(&root).augment(Augment::default().crop(5)).prepare().unwrap();
+    assert!(chips(&cropped, 5).iter().all(|(size, _)| size == &[1, 3, 5, 5]));
+}
+
+#[test]
+fn none_leaves_the_chip_alone() {
+    let root = shifted_bands(6, 6);
+    let data = options(&root).augment(Augment::none()).val_split_pct(0.0).prepare().unwrap();
+    let plain: Vec<Vec<f32>> = (0..2).map(|i| values(&data.chips(Domain::A, Split::Train, &[i]).unwrap())).collect();
+    assert!(chips(&data, 3).iter().all(|(_, chip)| plain.contains(chip)));
+}
+
+#[test]
+fn every_epoch_varies_anew() {
+    let root = shifted_bands(12, 12);
+    let data = options(&root).val_split_pct(0.0).prepare().unwrap();
+    let mut all: Vec<Vec<u32>> =
+        chips(&data, 10).iter().map(|(_, chip)| chip.iter().map(|value| value.to_bits()).collect()).collect();
+    let drawn = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), drawn);
+}

@@ -1,0 +1,65 @@
+//! From folders of chips to batches.
+
+// The option that allows this in tests does not reach the helpers of an integration test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod augmentation;
+mod batches;
+mod chips;
+mod layouts;
+mod normalisation;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use geolearn::{
+    Augment, BadChips, DataBunch, DatasetType, Domain, ErrorKind, Normaliser, PrepareData, Raster, Split, prepare_data,
+};
+use ndarray::Array3;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+fn write(root: &Path, name: &str, image: &Raster) -> PathBuf {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save(&path).unwrap();
+    path
+}
+
+/// Every pixel differs from its neighbours, and chips of different seeds differ.
+fn chip(bands: usize, height: usize, width: usize, seed: usize) -> Raster {
+    let value = |(b, y, x): (usize, usize, usize)| (seed * 31 + b * 57 + y * 13 + x * 7 + x * y) as u8;
+    Raster::new(Array3::from_shape_fn((bands, height, width), value)).unwrap()
+}
+
+/// `a` and `b` RGB chips of 8 x 8 pixels.
+fn folder(a: usize, b: usize) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, count) in [("A", a), ("B", b)] {
+        for i in 0..count {
+            write(root.path(), &format!("{name}/images/{i:03}.png"), &chip(3, 8, 8, i + name.len() * 100));
+        }
+    }
+    root
+}
+
+fn options(root: &TempDir) -> PrepareData {
+    PrepareData::new(root.path(), DatasetType::CycleGan)
+}
+
+fn values(tensor: &tch::Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.flatten(0, -1)).unwrap()
+}
+
+/// The shape of A's tensor, and every number of A and of B.
+type Numbers = (Vec<i64>, Vec<f32>, Vec<f32>);
+
+fn epoch(data: &DataBunch, number: u64) -> Vec<Numbers> {
+    let all = data.epoch(number).unwrap().map(Result::unwrap);
+    all.map(|batch| (batch.a.size(), values(&batch.a), values(&batch.b))).collect()
+}
+
+fn names(files: &[PathBuf]) -> Vec<String> {
+    files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
