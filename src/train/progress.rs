@@ -36,7 +36,9 @@ impl Progress {
 
     fn left(&self, epochs_done: usize) -> Duration {
         let todo = self.epochs.saturating_sub(epochs_done) as f64;
-        self.started.elapsed().mul_f64(todo / epochs_done.max(1) as f64)
+        // Nobody waits for more epochs than a duration can hold, but asking for them must not panic.
+        let seconds = self.started.elapsed().as_secs_f64() * todo / epochs_done.max(1) as f64;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
 
@@ -97,6 +99,14 @@ fn spoken(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_number_of_epochs_has_a_time_left() {
+        let started = Instant::now() - Duration::from_secs(60);
+        let progress = |epochs| Progress { bar: ProgressBar::hidden(), epochs, started };
+        assert_eq!(progress(usize::MAX).left(1), Duration::MAX);
+        assert_eq!(progress(3).left(1).as_secs(), 120);
+    }
 
     #[test]
     fn times_read_well() {
