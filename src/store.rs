@@ -97,9 +97,9 @@ impl Ready {
     /// The same, but the file that had the name can still be put back.
     pub fn publish_keeping_older(self) -> Result<Older> {
         let target = self.target.clone();
-        let mut aside = target.clone().into_os_string();
-        aside.push(".older");
-        let aside = PathBuf::from(aside);
+        // A name of ours alone: a leftover under it may be removed.
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let aside = target.with_file_name(format!(".geolearn-{name}.older"));
         let was_there = target.exists();
         if was_there {
             // A second name for the old file, so that its place is never empty.
