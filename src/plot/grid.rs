@@ -30,40 +30,36 @@ impl Picture {
     /// # Errors
     /// `Usage` when the picture would be too large, `Unsupported` when the text cannot be drawn.
     pub fn grid(title: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Self> {
-        grid(title, columns, rows)
-    }
-}
+        let rows: Vec<Vec<RgbImage>> = rows.iter().map(|row| row.iter().map(enlarged).collect()).collect();
+        let cells = || rows.iter().flatten();
+        let cell_width =
+            cells().map(RgbImage::width).chain(columns.iter().map(|c| width_of(c, LABEL))).max().unwrap_or(CELL);
+        let cell_height = cells().map(RgbImage::height).max().unwrap_or(CELL);
+        let (across, down) = (columns.len().max(1) as u32, rows.len() as u32);
+        check_size(columns.len().max(1), rows.len(), cell_width, cell_height)?;
+        let top = HEADING + LABEL + 3 * GAP;
+        let width = (across * (cell_width + GAP) + GAP).max(width_of(title, HEADING) + 2 * GAP);
+        let height = top + down * (cell_height + GAP);
 
-pub(super) fn grid(heading: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Picture> {
-    let rows: Vec<Vec<RgbImage>> = rows.iter().map(|row| row.iter().map(enlarged).collect()).collect();
-    let cells = || rows.iter().flatten();
-    let cell_width =
-        cells().map(RgbImage::width).chain(columns.iter().map(|c| width_of(c, LABEL))).max().unwrap_or(CELL);
-    let cell_height = cells().map(RgbImage::height).max().unwrap_or(CELL);
-    let (across, down) = (columns.len().max(1) as u32, rows.len() as u32);
-    check_size(columns.len().max(1), rows.len(), cell_width, cell_height)?;
-    let top = HEADING + LABEL + 3 * GAP;
-    let width = (across * (cell_width + GAP) + GAP).max(width_of(heading, HEADING) + 2 * GAP);
-    let height = top + down * (cell_height + GAP);
-
-    let mut picture = drawn(width, height, |area| {
-        let at = |x: u32, y: u32| (x as i32, y as i32);
-        area.draw(&Text::new(heading.to_string(), at(width / 2, GAP + HEADING / 2), centred(HEADING)))
-            .map_err(trouble)?;
-        columns.iter().enumerate().try_for_each(|(i, title)| {
-            let x = GAP + i as u32 * (cell_width + GAP) + cell_width / 2;
-            let y = 2 * GAP + HEADING + LABEL / 2;
-            area.draw(&Text::new(title.to_string(), at(x, y), centred(LABEL))).map_err(trouble)
-        })
-    })?;
-    for (y, row) in rows.iter().enumerate() {
-        for (x, image) in row.iter().enumerate() {
-            let left = GAP + x as u32 * (cell_width + GAP) + (cell_width - image.width()) / 2;
-            let upper = top + y as u32 * (cell_height + GAP);
-            imageops::replace(&mut picture, image, i64::from(left), i64::from(upper));
+        let mut picture = drawn(width, height, |area| {
+            let at = |x: u32, y: u32| (x as i32, y as i32);
+            area.draw(&Text::new(title.to_string(), at(width / 2, GAP + HEADING / 2), centred(HEADING)))
+                .map_err(trouble)?;
+            columns.iter().enumerate().try_for_each(|(i, name)| {
+                let x = GAP + i as u32 * (cell_width + GAP) + cell_width / 2;
+                let y = 2 * GAP + HEADING + LABEL / 2;
+                area.draw(&Text::new(name.to_string(), at(x, y), centred(LABEL))).map_err(trouble)
+            })
+        })?;
+        for (y, row) in rows.iter().enumerate() {
+            for (x, image) in row.iter().enumerate() {
+                let left = GAP + x as u32 * (cell_width + GAP) + (cell_width - image.width()) / 2;
+                let upper = top + y as u32 * (cell_height + GAP);
+                imageops::replace(&mut picture, image, i64::from(left), i64::from(upper));
+            }
         }
+        Ok(Picture::new(picture))
     }
-    Ok(Picture::new(picture))
 }
 
 /// The picture lies in memory as a whole.

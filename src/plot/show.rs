@@ -3,7 +3,6 @@
 use image::RgbImage;
 use tch::Tensor;
 
-use super::grid::grid;
 use super::picture::Picture;
 use crate::dataset::{DataBunch, Domain, Split};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,19 +27,22 @@ impl DataBunch {
                 break;
             }
         }
-        grid("Training chips, augmented", &["Domain A", "Domain B"], &pictures)
+        Picture::grid("Training chips, augmented", &["Domain A", "Domain B"], &pictures)
     }
 }
 
 /// Rows of what `model` makes of fixed chips: validation chips, or training chips where there are none.
 /// Left: A, its translation into B, and that translated back; right: the same from B.
 ///
-/// ```no_run
-/// # fn example(report: &geolearn::EpochReport<'_>) -> geolearn::Result<()> {
-/// // In a callback, at the end of an epoch:
-/// geolearn::show_results(report.model, report.data, 4)?.save("samples.png")?;
-/// # Ok(())
-/// # }
+/// ```
+/// use geolearn::{CycleGan, DatasetType, prepare_data, show_results};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+/// // In a callback: show_results(report.model, report.data, 2)
+/// let picture = show_results(&model, &data, 2)?;
+/// assert!(picture.as_rgb_image().width() > 6 * 192);
+/// # Ok::<(), geolearn::Error>(())
 /// ```
 ///
 /// # Errors
@@ -56,7 +58,7 @@ pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Re
         pictures.push(row);
     }
     let columns = ["A", "A to B", "A to B to A", "B", "B to A", "B to A to B"];
-    grid("Input, translation, reconstruction", &columns, &pictures)
+    Picture::grid("Input, translation, reconstruction", &columns, &pictures)
 }
 
 fn check_rows(rows: usize) -> Result<()> {

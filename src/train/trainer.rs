@@ -17,7 +17,7 @@ const STEPS_PER_READING_ON_CUDA: usize = 20;
 /// Trains any [`Translator`] and adds to `history`, which tells how long it was trained before: order, augmentation and
 /// random streams go on from there. [`CycleGan::fit`](crate::CycleGan::fit) calls this; a model of your own needs it.
 ///
-/// ```no_run
+/// ```
 /// use geolearn::{DataBunch, FitOptions, History, Result, Translator, fit};
 ///
 /// fn train(model: &mut dyn Translator, data: &DataBunch) -> Result<History> {
