@@ -10,6 +10,7 @@ use crate::random::{Seed, Stream};
 /// How the weights of the networks begin. Drawn on the processor from the model's seed, so that every
 /// device starts from the same numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Initialisation {
     /// Weights from N(0, 0.02), biases zero (Zhu et al. 2017, section 7.1 of arXiv:1703.10593). The default.
