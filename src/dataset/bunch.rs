@@ -294,8 +294,9 @@ impl DataBunch {
     }
 
     /// The same chips, scaled by statistics of another data set: those that a model was trained with.
-    pub(crate) fn scaled_as(&self, [a, b]: [Normaliser; 2]) -> Result<Self> {
-        for (domain, scaling) in Domain::BOTH.into_iter().zip([&a, &b]) {
+    pub(crate) fn scaled_as(&self, scalings: PerDomain<Normaliser>) -> Result<Self> {
+        for domain in Domain::BOTH {
+            let scaling = scalings.get(domain);
             if scaling.bands() != self.bands(domain) {
                 return Err(Error::new(
                     ErrorKind::Usage,
@@ -306,8 +307,8 @@ impl DataBunch {
             }
         }
         let mut shared = (*self.shared).clone();
-        shared.domains.a.reader.normaliser = a;
-        shared.domains.b.reader.normaliser = b;
+        shared.domains.a.reader.normaliser = scalings.a;
+        shared.domains.b.reader.normaliser = scalings.b;
         Ok(Self { shared: Arc::new(shared) })
     }
 

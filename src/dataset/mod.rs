@@ -18,6 +18,7 @@ pub use augment::Augment;
 pub use batch::Batch;
 pub use bunch::{DataBunch, Split};
 pub use domain::Domain;
+pub(crate) use domain::PerDomain;
 pub use loader::Loader;
 pub use normalise::Normaliser;
 pub use options::{DatasetType, PrepareData, prepare_data};

@@ -15,7 +15,7 @@ use std::fmt;
 
 use tch::Kind;
 
-use crate::dataset::{DataBunch, Domain, Normaliser};
+use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::SMALLEST_TRAINING_SIDE;
@@ -62,7 +62,7 @@ pub struct CycleGan {
     nets: Networks,
     optimisers: Optimisers,
     history: History,
-    domains: [DomainFacts; 2],
+    domains: PerDomain<DomainFacts>,
     data: Option<DataBunch>,
     device: ChosenDevice,
 }
@@ -105,7 +105,7 @@ impl CycleGan {
 
     fn with(data: DataBunch, config: CycleGanConfig, device: ChosenDevice) -> Result<Self> {
         check_chips(&data)?;
-        let domains = [Domain::A, Domain::B].map(|domain| DomainFacts::of(&data, domain));
+        let domains = PerDomain::from_fn(|domain| DomainFacts::of(&data, domain));
         let nets = Networks::new(&config, data.channels(), device.torch(), Kind::Float)?;
         Self::assemble(nets, config, domains, Some(data), device)
     }
@@ -113,7 +113,7 @@ impl CycleGan {
     fn assemble(
         nets: Networks,
         config: CycleGanConfig,
-        domains: [DomainFacts; 2],
+        domains: PerDomain<DomainFacts>,
         data: Option<DataBunch>,
         device: ChosenDevice,
     ) -> Result<Self> {
@@ -193,10 +193,7 @@ impl CycleGan {
     }
 
     fn domain(&self, domain: Domain) -> &DomainFacts {
-        match domain {
-            Domain::A => &self.domains[0],
-            Domain::B => &self.domains[1],
-        }
+        self.domains.get(domain)
     }
 
     fn data(&self, what: &str) -> Result<DataBunch> {
@@ -225,7 +222,7 @@ fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
 
 /// The discriminator's last layers have nothing to look at in chips below a certain size.
 fn check_chips(data: &DataBunch) -> Result<()> {
-    for domain in [Domain::A, Domain::B] {
+    for domain in Domain::BOTH {
         let (height, width) = training_size(data, domain);
         if (height.min(width) as i64) < SMALLEST_TRAINING_SIDE {
             return Err(Error::new(ErrorKind::Usage, format!("chips of domain {domain} are too small to train on"))

@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::networks::Networks;
 use super::step::{LOSS_NAMES, Optimisers};
 use super::{CycleGan, CycleGanConfig, DomainFacts};
-use crate::dataset::{DataBunch, Domain, Normaliser};
+use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
@@ -30,7 +30,7 @@ struct Extra {
 struct Saved {
     config: CycleGanConfig,
     history: History,
-    domains: [DomainFacts; 2],
+    domains: PerDomain<DomainFacts>,
     weights: Vec<(String, Tensor)>,
 }
 
@@ -60,7 +60,7 @@ impl CycleGan {
     /// # Errors
     /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
-        let place = folder::Place::to_save(&self.root(), name_or_path.as_ref())?;
+        let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.nets.parameters();
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
         folder::save(
@@ -89,7 +89,7 @@ impl CycleGan {
     /// architecture differs, naming the first tensor that does. The model is then unchanged.
     pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
         let path = name_or_path.as_ref();
-        let saved = read(&self.root(), path)?;
+        let saved = read(root(self.data.as_ref()), path)?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         let optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
@@ -132,24 +132,18 @@ impl CycleGan {
     /// As [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
     pub fn from_model_on(path: impl AsRef<Path>, data: Option<&DataBunch>, device: Device) -> Result<Self> {
         let path = path.as_ref();
-        let root = data.map_or_else(|| PathBuf::from("."), |data| data.working_dir().to_path_buf());
-        let saved = read(&root, path)?;
+        let saved = read(root(data), path)?;
         let data = data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         let device = device.resolve()?;
-        let nets = Networks::blank(&saved.config, saved.domains[0].normaliser.channels(), device.torch())?;
+        let nets = Networks::blank(&saved.config, saved.domains.a.normaliser.channels(), device.torch())?;
         nets.load(&saved.weights).map_err(|e| e.at(path))?;
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
         Ok(model)
     }
 
-    /// Where models that are given by name alone lie.
-    fn root(&self) -> PathBuf {
-        self.data.as_ref().map_or_else(|| PathBuf::from("."), |data| data.working_dir().to_path_buf())
-    }
-
     fn definition(&self, model_file: &str) -> Result<Emd> {
-        let [a, b] = [Domain::A, Domain::B].map(|domain| bands_of(self.domain(domain)));
+        let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
         let three = a.bands == 3 && b.bands == 3;
         let mut emd = Emd::new(model_file, a, b);
         let (height, width) = self.domain(Domain::A).chip;
@@ -173,6 +167,11 @@ impl CycleGan {
     }
 }
 
+/// Where models that are given by name alone lie.
+fn root(data: Option<&DataBunch>) -> &Path {
+    data.map_or(Path::new("."), DataBunch::working_dir)
+}
+
 fn bands_of(domain: &DomainFacts) -> DomainBands {
     DomainBands {
         bands: domain.normaliser.bands(),
@@ -184,8 +183,8 @@ fn bands_of(domain: &DomainFacts) -> DomainBands {
 }
 
 impl Saved {
-    fn scalings(&self) -> [Normaliser; 2] {
-        [0, 1].map(|i: usize| self.domains[i].normaliser.clone())
+    fn scalings(&self) -> PerDomain<Normaliser> {
+        PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.clone())
     }
 }
 
@@ -195,7 +194,7 @@ fn read(root: &Path, path: &Path) -> Result<Saved> {
     let (config, history) = configuration(&emd, &weights).map_err(|e| e.at(path))?;
     let chip = (emd.image_height, emd.image_width);
     let facts = |bands: &DomainBands| facts(bands, emd.channels(), chip).map_err(|e| e.at(path));
-    Ok(Saved { config, history, domains: [facts(&emd.domain_a)?, facts(&emd.domain_b)?], weights })
+    Ok(Saved { config, history, domains: PerDomain { a: facts(&emd.domain_a)?, b: facts(&emd.domain_b)? }, weights })
 }
 
 /// From our own section, else from what arcgis.learn writes and the shapes of the weights. Checked against the
@@ -212,7 +211,9 @@ fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanCon
     let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
     config.check().map_err(|e| unsound().because(e))?;
     if !history.is_sound(LOSS_NAMES) {
-        return Err(unsound().expected("a history of finite losses").help("Remove the key Geolearn.History.Epochs."));
+        return Err(unsound()
+            .expected("a history of finite losses")
+            .help("Set Geolearn.History.epochs to [] to load the model without its history."));
     }
     let (expected, found) =
         (config.parameter_count(emd.channels()), weights.iter().map(|(_, t)| t.numel() as u128).sum());
