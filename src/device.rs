@@ -27,6 +27,51 @@ pub enum Device {
     Cuda(usize),
 }
 
+/// The arithmetic of the networks in training. Weights, moments of the optimiser and losses are f32 in each.
+///
+/// ```
+/// use geolearn::{FitOptions, Precision};
+///
+/// let options = FitOptions::new(20).precision(Precision::Bf16);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Precision {
+    /// 32-bit floating point throughout. The default.
+    #[default]
+    F32,
+    /// Convolutions take bfloat16: 8 bits of exponent, 8 of precision. Pays on CUDA, and on processors with AVX-512
+    /// BF16 or AMX; on others it is many times slower, and a warning says so.
+    Bf16,
+    /// CUDA only: inputs of convolutions are rounded to 11 bits of precision, which keeps f32's range and memory.
+    Tf32,
+}
+
+impl Precision {
+    /// Whether `device` can compute so.
+    pub(crate) fn check(self, device: tch::Device) -> Result<()> {
+        if self == Self::Tf32 && !device.is_cuda() {
+            return Err(Error::new(ErrorKind::Device, "TF32 needs a CUDA device")
+                .found(format!("{device:?}"))
+                .help("Use Precision::F32 or Precision::Bf16."));
+        }
+        if self == Self::Bf16 && !device.is_cuda() && !has_bf16_instructions() {
+            tracing::warn!("this processor has no instructions for bfloat16; f32 is probably many times as fast");
+        }
+        Ok(())
+    }
+}
+
+/// Whether the processor multiplies bfloat16 in hardware.
+fn has_bf16_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let found = std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = true;
+    found
+}
+
 /// A device that is there, and the reason for choosing it.
 #[derive(Debug, Clone)]
 pub struct ChosenDevice {

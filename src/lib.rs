@@ -40,18 +40,18 @@ pub use dataset::{
     Augment, BadChips, BandStatistics, Batch, DataBunch, DatasetType, Domain, Loader, Normaliser, PrepareData, Split,
     Statistics, prepare_data,
 };
-pub use device::{ChosenDevice, Device};
+pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
 pub use loss::AdversarialLoss;
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig};
 pub use nn::Initialisation;
-pub use optim::{AdamOptions, Schedule};
+pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use raster::{Limits, Raster};
 pub use tch;
 pub use train::{
-    Callback, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History, Progress, StepContext, StepReport,
-    TrainState, Translator, fit,
+    Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
+    Progress, Snapshot, StepContext, StepReport, TrainState, Translator, fit,
 };
 
 /// The README's program compiles.

@@ -27,6 +27,21 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// How files begin and end that are being written.
+const PREFIX: &str = ".geolearn-";
+const SUFFIX: &str = ".part";
+
+/// Removes what a killed process left half written in a folder. Nobody else may be writing there.
+pub(crate) fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+            // It does no harm where it cannot be removed.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A file being written under a temporary name in the folder of its final one.
 pub(crate) struct Pending {
     writer: BufWriter<NamedTempFile>,
@@ -41,7 +56,7 @@ impl Pending {
             _ => Path::new("."),
         };
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".geolearn-").suffix(".part");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         usual_mode(&mut builder);
         let file = builder.tempfile_in(folder).map_err(|e| {
             Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written.")
@@ -91,6 +106,21 @@ impl Ready {
         let target = self.target;
         self.file.persist(&target).map_err(|e| Error::io("file cannot be renamed into place", &target, e.error))?;
         sync_folder(&target);
+        Ok(())
+    }
+
+    /// Puts the same file also at `other`, in place of any file that is there: a second name where the file system
+    /// has that, else a copy.
+    pub fn publish_copy(&self, other: &Path) -> Result<()> {
+        let failed = |e| Error::io("file cannot be written", other, e).help("Is the disk full?");
+        let name = other.file_name().unwrap_or_default().to_string_lossy();
+        let aside = other.with_file_name(format!("{PREFIX}{name}{SUFFIX}"));
+        let _ = fs::remove_file(&aside);
+        fs::hard_link(self.file.path(), &aside)
+            .or_else(|_| fs::copy(self.file.path(), &aside).and_then(|_| fs::File::open(&aside)?.sync_all()))
+            .map_err(failed)?;
+        fs::rename(&aside, other).map_err(failed)?;
+        sync_folder(other);
         Ok(())
     }
 
@@ -192,6 +222,26 @@ mod tests {
         publish(b"second").discard().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_copy_stays_when_the_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, copy) = (dir.path().join("f"), dir.path().join("g"));
+        for text in [&b"first"[..], b"second"] {
+            let mut pending = Pending::create(&path).unwrap();
+            pending.write_all(text).unwrap();
+            let ready = pending.finish().unwrap();
+            if text == b"first" {
+                ready.publish_copy(&copy).unwrap();
+            }
+            ready.publish().unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read(&copy).unwrap(), b"first");
+        fs::write(dir.path().join(".geolearn-x.part"), b"half").unwrap();
+        remove_abandoned(dir.path());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use common::{answer, small_data, small_model};
 use geolearn::{
-    Callback, CycleGan, DatasetType, Domain, EpochReport, Error, ErrorKind, FitOptions, FitReport, Flow, History,
-    PrepareData, Result, Schedule, StepReport,
+    Callback, CycleGan, DatasetType, Domain, EndReport, EpochReport, Error, ErrorKind, FitOptions, FitReport, Flow,
+    History, PrepareData, Result, Schedule, StepReport,
 };
 
 fn quiet(epochs: usize) -> FitOptions {
@@ -105,9 +105,9 @@ fn weights_that_the_last_step_spoils_are_noticed() {
 struct Log(Rc<RefCell<Vec<String>>>);
 
 impl Callback for Log {
-    fn on_fit_start(&mut self, report: &FitReport) -> Result<()> {
+    fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
         self.0.borrow_mut().push(format!("start {}x{}", report.epochs, report.steps_per_epoch));
-        Ok(())
+        Ok(Flow::Continue)
     }
 
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
@@ -122,8 +122,8 @@ impl Callback for Log {
         Ok(if report.epoch == 2 { Flow::Stop } else { Flow::Continue })
     }
 
-    fn on_fit_end(&mut self, history: &History) -> Result<()> {
-        self.0.borrow_mut().push(format!("end {}", history.epochs().len()));
+    fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
+        self.0.borrow_mut().push(format!("end {}", report.history.epochs().len()));
         Ok(())
     }
 }

@@ -232,12 +232,31 @@ impl DataBunch {
     /// # Errors
     /// [`ErrorKind::Io`] when a thread cannot be started. A chip that cannot be read is an error of its batch.
     pub fn epoch(&self, epoch: u64) -> Result<Loader> {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The same without its first `skip` batches, for a training that goes on within an epoch.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let third = data.epoch(0)?.nth(2).unwrap()?;
+    /// assert_eq!(data.epoch_from(0, 2)?.next().unwrap()?.a, third.a);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`DataBunch::epoch`].
+    pub fn epoch_from(&self, epoch: u64, skip: usize) -> Result<Loader> {
         let draws = self.draws();
         let order = PerDomain::from_fn(|domain| order::epoch(self.shared.seed, domain, epoch, draws, self.len(domain)));
         let data = self.clone();
-        let make =
-            move |batch| data.batch(batch, draws, |domain, places| data.training_tensor(domain, epoch, &order, places));
-        Loader::start(self.batches_per_epoch(), self.shared.workers, self.shared.prefetch, make)
+        let make = move |batch| {
+            data.batch(batch + skip, draws, |domain, places| data.training_tensor(domain, epoch, &order, places))
+        };
+        let batches = self.batches_per_epoch().saturating_sub(skip);
+        Loader::start(batches, self.shared.workers, self.shared.prefetch, make)
     }
 
     /// The validation batches: chips as they are, in pairs that never change (chip i of the larger domain with chip

@@ -43,7 +43,7 @@ impl fmt::Display for Domain {
 }
 
 /// A value for each domain.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PerDomain<T> {
     pub a: T,
     pub b: T,

@@ -3,6 +3,7 @@
 mod augment;
 mod batch;
 mod bunch;
+mod digest;
 mod domain;
 mod files;
 mod layout;
@@ -17,6 +18,7 @@ mod survey;
 pub use augment::Augment;
 pub use batch::Batch;
 pub use bunch::{DataBunch, Split};
+pub(crate) use digest::{DataDigest, DomainDigest};
 pub use domain::Domain;
 pub(crate) use domain::PerDomain;
 pub use loader::Loader;

@@ -1,6 +1,6 @@
 //! Calls into the shim.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr::null_mut;
 
 use tch::Tensor;
@@ -26,6 +26,10 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn geolearn_autocast_begin(cuda: bool, was_on: *mut bool, old_dtype: *mut c_int) -> *mut c_char;
+    fn geolearn_autocast_end(cuda: bool, was_on: bool, old_dtype: c_int) -> *mut c_char;
+    fn geolearn_arithmetic_get(bits: *mut c_int) -> *mut c_char;
+    fn geolearn_arithmetic_set(bits: c_int) -> *mut c_char;
 }
 
 /// Turns the shim's answer into a `Result` and frees its message.
@@ -81,4 +85,35 @@ pub(super) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()
             step.eps,
         )
     })
+}
+
+/// What autocast was set to.
+pub(super) struct OldAutocast {
+    cuda: bool,
+    was_on: bool,
+    dtype: c_int,
+}
+
+pub(super) fn autocast_begin(cuda: bool) -> Result<OldAutocast> {
+    let mut old = OldAutocast { cuda, was_on: false, dtype: 0 };
+    // SAFETY: both pointers are to fields that live through the call.
+    check(unsafe { geolearn_autocast_begin(cuda, &mut old.was_on, &mut old.dtype) })?;
+    Ok(old)
+}
+
+pub(super) fn autocast_end(old: &OldAutocast) -> Result<()> {
+    // SAFETY: plain values, given out by `geolearn_autocast_begin`.
+    check(unsafe { geolearn_autocast_end(old.cuda, old.was_on, old.dtype) })
+}
+
+pub(super) fn arithmetic() -> Result<c_int> {
+    let mut bits = 0;
+    // SAFETY: the pointer is to a local that lives through the call.
+    check(unsafe { geolearn_arithmetic_get(&mut bits) })?;
+    Ok(bits)
+}
+
+pub(super) fn set_arithmetic(bits: c_int) -> Result<()> {
+    // SAFETY: takes a plain value.
+    check(unsafe { geolearn_arithmetic_set(bits) })
 }

@@ -1,6 +1,7 @@
 //! The thin C++ shim and its safe face: the only module with `unsafe`.
 #![allow(unsafe_code)]
 
+mod arithmetic;
 mod cuda;
 #[cfg(not(feature = "doc-only"))]
 mod linked;
@@ -8,6 +9,7 @@ mod linked;
 #[path = "unlinked.rs"]
 mod linked;
 
+pub(crate) use arithmetic::{Arithmetic, autocast, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 pub(crate) use linked::{leaky_relu, scale};
 

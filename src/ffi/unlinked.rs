@@ -20,3 +20,21 @@ pub(crate) fn scale(_: &Tensor, _: f64) -> Result<Tensor> {
 pub(super) fn fused_adamw(_: AdamTensors<'_>, _: AdamStep) -> Result<()> {
     absent()
 }
+
+pub(super) struct OldAutocast;
+
+pub(super) fn autocast_begin(_: bool) -> Result<OldAutocast> {
+    absent()
+}
+
+pub(super) fn autocast_end(_: &OldAutocast) -> Result<()> {
+    absent()
+}
+
+pub(super) fn arithmetic() -> Result<i32> {
+    absent()
+}
+
+pub(super) fn set_arithmetic(_: i32) -> Result<()> {
+    absent()
+}

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::copied;
 use crate::random::Stream;
 
@@ -54,6 +54,17 @@ impl ImagePool {
     /// The stored images, oldest places first.
     pub fn images(&self) -> &[Tensor] {
         &self.images
+    }
+
+    /// Whether these could be the stored images of this pool.
+    pub fn check(&self, images: &[Tensor], channels: usize) -> Result<()> {
+        let fits = |t: &Tensor| matches!(t.size()[..], [1, c, h, w] if c == channels as i64 && h > 0 && w > 0);
+        if images.len() <= self.capacity && images.iter().all(fits) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "stored images do not fit the pool")
+            .expected(format!("at most {} of {channels} channels", self.capacity))
+            .found(format!("{} of {:?}", images.len(), images.first().map(Tensor::size))))
     }
 
     /// Puts back what [`images`](Self::images) gave.

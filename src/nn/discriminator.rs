@@ -50,7 +50,8 @@ impl Discriminator {
                 _ => ffi::leaky_relu(&instance_norm(&y)?, SLOPE)?,
             };
         }
-        Ok(y)
+        // In mixed precision the last layer gives bfloat16; losses are not to.
+        Ok(y.f_to_kind(x.kind())?)
     }
 
     /// Parameters in the order of PyTorch's `state_dict`.

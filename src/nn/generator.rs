@@ -88,7 +88,8 @@ impl Generator {
         for conv in &self.up {
             y = instance_norm(&conv.forward(&y)?)?.f_relu_()?;
         }
-        Ok(self.tail.forward(&reflect(&y, 3)?)?.f_tanh()?)
+        // In mixed precision the last layer gives bfloat16; losses are not to.
+        Ok(self.tail.forward(&reflect(&y, 3)?)?.f_to_kind(x.kind())?.f_tanh()?)
     }
 
     /// Parameters in the order of PyTorch's `state_dict`.

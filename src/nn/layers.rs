@@ -6,6 +6,7 @@ use super::conv::{Conv2d, ConvShape, Role};
 use super::init::Initialiser;
 use super::parameters::Parameters;
 use crate::error::Result;
+use crate::ffi;
 
 /// Instance normalisation without parameters or running statistics, eps 1e-5
 /// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
@@ -15,7 +16,20 @@ pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {
 
 /// Reflects `pad` pixels over each border; each side must be longer than `pad`.
 pub(crate) fn reflect(x: &Tensor, pad: i64) -> Result<Tensor> {
+    if x.device().is_cuda() && ffi::is_deterministic() {
+        return reflect_by_flips(x, pad);
+    }
     Ok(x.f_reflection_pad2d([pad; 4])?)
+}
+
+/// The same of copies. CUDA's own reflection adds up its gradients in an order that is not fixed.
+fn reflect_by_flips(x: &Tensor, pad: i64) -> Result<Tensor> {
+    [2, 3].into_iter().try_fold(x.shallow_clone(), |x, dim| {
+        let n = x.size()[dim as usize];
+        let before = x.f_narrow(dim, 1, pad)?.f_flip([dim])?;
+        let after = x.f_narrow(dim, n - 1 - pad, pad)?.f_flip([dim])?;
+        Ok(Tensor::f_cat(&[before, x, after], dim)?)
+    })
 }
 
 /// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))`, 3x3 convolutions (He et al. 2016, as changed by
@@ -44,5 +58,29 @@ impl ResidualBlock {
     pub fn collect(&self, name: &str, into: &mut Parameters) {
         self.first.collect(&format!("{name}.conv_block.1"), into);
         self.second.collect(&format!("{name}.conv_block.5"), into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// Images are equal to the bit; gradients are sums of the same few numbers in another order.
+    #[test]
+    fn reflection_by_copies_is_the_same() {
+        let x = (Tensor::arange(2 * 3 * 5 * 7, (Kind::Double, Device::Cpu)) * 1.7).sin().view([2, 3, 5, 7]);
+        for pad in [1, 3] {
+            let gradient = |pad_with: fn(&Tensor, i64) -> Result<Tensor>| {
+                let x = x.copy().set_requires_grad(true);
+                let y = pad_with(&x, pad).unwrap();
+                let weights = Tensor::arange(y.numel() as i64, (Kind::Double, Device::Cpu)).cos().view_as(&y);
+                let grads = Tensor::run_backward(&[(&y * weights).sum(Kind::Double)], &[&x], false, false);
+                (y.detach(), grads[0].shallow_clone())
+            };
+            let ((image, by_kernel), (copied, by_copies)) = (gradient(reflect), gradient(reflect_by_flips));
+            assert_eq!(image, copied);
+            assert!((by_kernel - by_copies).abs().max().double_value(&[]) < 1e-14);
+        }
     }
 }

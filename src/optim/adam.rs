@@ -60,6 +60,17 @@ impl AdamOptions {
     }
 }
 
+/// How a gradient enters the parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Update {
+    pub lr: f64,
+    pub adam: AdamOptions,
+    /// What the gradient is multiplied by.
+    pub share: f64,
+    /// Whether the parameters move now; else the gradient is kept and added to the next.
+    pub now: bool,
+}
+
 /// The state of Adam for one list of parameters.
 #[derive(Debug)]
 pub(crate) struct Adam {
@@ -68,6 +79,10 @@ pub(crate) struct Adam {
     first: Vec<Tensor>,
     second: Vec<Tensor>,
     steps: Vec<Tensor>,
+    /// Which parameters move; all others stay as they are.
+    moving: Vec<usize>,
+    /// Sum of gradients of the moving parameters since the last update; empty after it.
+    kept: Vec<Tensor>,
 }
 
 impl Adam {
@@ -80,36 +95,56 @@ impl Adam {
         let device = params.first().map_or(Device::Cpu, Tensor::device);
         let steps = params.iter().map(|_| Tensor::f_zeros([0i64; 0], (Kind::Float, device)));
         let steps = steps.collect::<std::result::Result<Vec<_>, _>>()?;
-        Ok(Self { names, params, first, second, steps })
+        let moving = (0..params.len()).collect();
+        Ok(Self { names, params, first, second, steps, moving, kept: Vec::new() })
     }
 
-    /// Moves the parameters down the gradient of `loss`, of which nothing is accumulated.
-    pub fn minimise(&mut self, loss: &Tensor, lr: f64, options: &AdamOptions) -> Result<()> {
-        let mut grads = Tensor::f_run_backward(&[loss], &self.params, false, false)?;
-        self.step(&mut grads, lr, options)
+    /// Lets only those parameters move whose name `moves`; gradients that were kept are forgotten.
+    pub fn select(&mut self, moves: impl Fn(&str) -> bool) {
+        self.moving = (0..self.names.len()).filter(|&i| moves(&self.names[i])).collect();
+        self.kept.clear();
+    }
+
+    /// Forgets gradients that were kept.
+    pub fn forget(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
+    pub fn minimise(&mut self, loss: &Tensor, update: Update) -> Result<()> {
+        let params: Vec<&Tensor> = self.moving.iter().map(|&i| &self.params[i]).collect();
+        let loss = if update.share == 1.0 { loss.shallow_clone() } else { ffi::scale(loss, update.share)? };
+        let mut grads = Tensor::f_run_backward(&[&loss], &params, false, false)?;
+        if let Some(i) = grads.iter().position(|g| !g.defined()) {
+            return Err(Error::new(ErrorKind::Torch, format!("{} has no gradient", self.names[self.moving[i]])));
+        }
+        for (i, grad) in grads.iter_mut().enumerate() {
+            // The kernel walks plain memory; a gradient may be a view, even an expanded scalar.
+            *grad = match self.kept.get(i) {
+                Some(before) => before.f_add(grad)?,
+                None => grad.f_contiguous()?,
+            };
+        }
+        self.kept.clear();
+        if update.now {
+            return self.step(&mut grads, update.lr, &update.adam);
+        }
+        self.kept = grads;
+        Ok(())
     }
 
     fn step(&mut self, grads: &mut [Tensor], lr: f64, options: &AdamOptions) -> Result<()> {
-        if let Some(i) = grads.iter().position(|g| !g.defined()) {
-            return Err(Error::new(ErrorKind::Torch, format!("{} has no gradient", self.names[i])));
-        }
-        for grad in grads.iter_mut() {
-            // The kernel walks plain memory; a gradient may be a view, even an expanded scalar.
-            *grad = grad.f_contiguous()?;
-        }
+        // Shallow: they share their memory with the originals.
+        let moving = |list: &[Tensor]| self.moving.iter().map(|&i| list[i].shallow_clone()).collect::<Vec<_>>();
+        let (mut params, mut first, mut second, mut steps) =
+            (moving(&self.params), moving(&self.first), moving(&self.second), moving(&self.steps));
         tch::no_grad(|| {
-            let one =
-                Tensor::f_ones([0i64; 0], (Kind::Float, self.params.first().map_or(Device::Cpu, Tensor::device)))?;
-            self.steps.iter_mut().try_for_each(|count| count.f_add_(&one).map(|_| ()))
+            let one = Tensor::f_ones([0i64; 0], (Kind::Float, params.first().map_or(Device::Cpu, Tensor::device)))?;
+            steps.iter_mut().try_for_each(|count| count.f_add_(&one).map(|_| ()))
         })?;
         let AdamOptions { beta1, beta2, eps, weight_decay } = *options;
-        let tensors = AdamTensors {
-            params: &mut self.params,
-            grads,
-            first: &mut self.first,
-            second: &mut self.second,
-            steps: &mut self.steps,
-        };
+        let tensors =
+            AdamTensors { params: &mut params, grads, first: &mut first, second: &mut second, steps: &mut steps };
         ffi::fused_adamw(tensors, AdamStep { lr, beta1, beta2, weight_decay, eps })
     }
 
@@ -129,6 +164,10 @@ impl Adam {
 mod tests {
     use super::*;
 
+    fn update(lr: f64, adam: AdamOptions) -> Update {
+        Update { lr, adam, share: 1.0, now: true }
+    }
+
     /// Three steps on f(x) = sum(c * x^2) by the paper's algorithm 1 in plain f64.
     #[test]
     fn equals_the_algorithm_of_the_paper() {
@@ -140,7 +179,7 @@ mod tests {
         let (mut by_hand, mut m, mut v) = (start, [0.0; 3], [0.0; 3]);
         for t in 1..=3 {
             let loss = (&weights * &x * &x).sum(Kind::Double);
-            adam.minimise(&loss, 0.1, &options).unwrap();
+            adam.minimise(&loss, update(0.1, options)).unwrap();
             for i in 0..3 {
                 let g = 2.0 * c[i] * by_hand[i];
                 by_hand[i] *= 1.0 - 0.1 * 0.01;
@@ -160,10 +199,42 @@ mod tests {
     fn expanded_gradients_are_read_within_their_memory() {
         let x = Tensor::zeros([1000], (Kind::Float, Device::Cpu)).set_requires_grad(true);
         let mut adam = Adam::new(vec![("x".into(), x.shallow_clone())]).unwrap();
-        adam.minimise(&x.sum(Kind::Float), 0.1, &AdamOptions::default()).unwrap();
+        adam.minimise(&x.sum(Kind::Float), update(0.1, AdamOptions::default())).unwrap();
         // The first step of Adam is the rate times the gradient's sign.
         let worst = (x.detach() + 0.1).abs().max().double_value(&[]);
         assert!(worst < 1e-6, "{worst}");
+    }
+
+    /// Gradients of two halves make the step that the gradient of the whole makes, to the bit: shares are powers of
+    /// two.
+    #[test]
+    fn kept_gradients_are_added() {
+        let run = |parts: &[&[f64]]| {
+            let x = Tensor::from_slice(&[1.0f64, -2.0]).set_requires_grad(true);
+            let mut adam = Adam::new(vec![("x".into(), x.shallow_clone())]).unwrap();
+            for (i, part) in parts.iter().enumerate() {
+                let loss = (Tensor::from_slice(part) * &x * &x).sum(Kind::Double);
+                let (share, now) = (1.0 / parts.len() as f64, i + 1 == parts.len());
+                adam.minimise(&loss, Update { share, now, ..update(0.1, AdamOptions::default()) }).unwrap();
+            }
+            Vec::<f64>::try_from(&x).unwrap()
+        };
+        assert_eq!(run(&[&[1.0, 6.0], &[3.0, 2.0]]), run(&[&[2.0, 4.0]]));
+    }
+
+    #[test]
+    fn parameters_that_are_not_selected_stay() {
+        let new = |value: f64| Tensor::from_slice(&[value]).set_requires_grad(true);
+        let (x, y) = (new(1.0), new(1.0));
+        let parameters = vec![("x".to_string(), x.shallow_clone()), ("y".to_string(), y.shallow_clone())];
+        let mut adam = Adam::new(parameters).unwrap();
+        adam.select(|name| name == "y");
+        adam.minimise(&(&x * &y).sum(Kind::Double), update(0.1, AdamOptions::default())).unwrap();
+        assert_eq!(x.double_value(&[0]), 1.0);
+        assert!(y.double_value(&[0]) < 1.0);
+        let steps: Vec<f64> =
+            adam.state().iter().filter(|(n, _)| n.ends_with("step")).map(|(_, t)| t.double_value(&[])).collect();
+        assert_eq!(steps, [0.0, 1.0]);
     }
 
     #[test]

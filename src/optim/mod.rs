@@ -3,6 +3,6 @@
 mod adam;
 mod schedule;
 
-pub(crate) use adam::Adam;
 pub use adam::AdamOptions;
-pub use schedule::Schedule;
+pub(crate) use adam::{Adam, Update};
+pub use schedule::{OneCycle, Rate, Schedule};

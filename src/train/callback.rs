@@ -1,6 +1,7 @@
 //! How the outside follows training and steers it.
 
 use super::history::{EpochRecord, History};
+use super::state::Snapshot;
 use super::translator::Translator;
 use crate::dataset::DataBunch;
 use crate::error::Result;
@@ -14,30 +15,46 @@ pub enum Flow {
     Stop,
 }
 
-/// A fit that is about to begin.
-#[derive(Debug, Clone, Copy)]
+/// A fit that is about to begin, or to go on from a checkpoint.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
-pub struct FitReport {
+pub struct FitReport<'a> {
     /// Epochs to train.
     pub epochs: usize,
-    /// Steps in each.
+    /// Steps in each: batches of the larger domain.
     pub steps_per_epoch: usize,
+    /// Epochs of this fit that are done already, when it goes on from a checkpoint; else 0.
+    pub epochs_done: usize,
+    /// Steps of this fit that are done already; else 0.
+    pub steps_done: usize,
+    /// What was recorded before.
+    pub history: &'a History,
+    /// The model as it now is.
+    pub model: &'a dyn Translator,
+    /// The data it learns from.
+    pub data: &'a DataBunch,
 }
 
 /// Losses of the last few steps.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct StepReport<'a> {
     /// Number of the epoch within this fit, from 1.
     pub epoch: usize,
     /// Steps made in this fit.
     pub steps: usize,
+    /// Steps made in the model's life.
+    pub steps_in_life: u64,
+    /// Whether the epoch ends with this step.
+    pub last_of_epoch: bool,
     /// Learning rate of the last step.
     pub lr: f64,
     /// Names of the losses.
     pub names: &'a [String],
     /// Mean of each since the last report.
     pub losses: &'a [f64],
+    /// The fit as it now is.
+    pub snapshot: Snapshot<'a>,
 }
 
 /// An epoch that has ended.
@@ -54,9 +71,29 @@ pub struct EpochReport<'a> {
     pub model: &'a dyn Translator,
     /// The data it learns from.
     pub data: &'a DataBunch,
+    /// The fit as it now is.
+    pub snapshot: Snapshot<'a>,
+}
+
+/// A fit that has ended.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct EndReport<'a> {
+    /// Everything recorded, the part of an epoch within which the fit was stopped included.
+    pub history: &'a History,
+    /// The model as it now is.
+    pub model: &'a dyn Translator,
+    /// The data it learnt from.
+    pub data: &'a DataBunch,
+    /// The fit as it now is.
+    pub snapshot: Snapshot<'a>,
 }
 
 /// Something that follows training. Every method does nothing by default.
+///
+/// Progress, checkpoints, early stopping, history files, sample pictures and TensorBoard are callbacks like any
+/// other. They are called in this order: the guard against losses that are not finite, progress, checkpoints, early
+/// stopping, then those that were added, as they were added.
 ///
 /// ```
 /// use geolearn::{Callback, EpochReport, Flow, Result};
@@ -71,27 +108,31 @@ pub struct EpochReport<'a> {
 ///     }
 /// }
 /// ```
+///
+/// What a callback has learnt itself is not part of a checkpoint; one that looks at the history, as the example does,
+/// goes on by itself when a fit is resumed.
 pub trait Callback {
-    /// Before the first step.
+    /// Before the first step. To stop here is to train nothing.
     ///
     /// # Errors
     /// An error ends the fit and is what it returns; [`Error::callback`](crate::Error::callback) makes one.
-    fn on_fit_start(&mut self, _report: &FitReport) -> Result<()> {
-        Ok(())
+    fn on_fit_start(&mut self, _report: &FitReport<'_>) -> Result<Flow> {
+        Ok(Flow::Continue)
     }
 
-    /// After a step whose losses were read: every step on the processor, every 20th on CUDA.
+    /// After an update of the weights whose losses were read: each on the processor, one in 20 steps on CUDA.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start).
+    /// As [`on_fit_start`](Self::on_fit_start); the model is put back to the end of the epoch before.
     fn on_step(&mut self, _report: &StepReport<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 
-    /// After the last step of an epoch.
+    /// After the last step of an epoch and its validation.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start).
+    /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is. It is put back to the end of the epoch
+    /// before when the error is of kind [`Diverged`](crate::ErrorKind::Diverged).
     fn on_epoch_end(&mut self, _report: &EpochReport<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
     }
@@ -99,8 +140,8 @@ pub trait Callback {
     /// When the fit has ended by itself or was stopped; not after an error.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start).
-    fn on_fit_end(&mut self, _history: &History) -> Result<()> {
+    /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is.
+    fn on_fit_end(&mut self, _report: &EndReport<'_>) -> Result<()> {
         Ok(())
     }
 }

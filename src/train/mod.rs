@@ -1,15 +1,27 @@
 //! Training: the model trait, the loop over any model, its options, history and callbacks.
 
 mod callback;
+mod checkpoint;
+mod early_stopping;
+mod guard;
 mod history;
+mod meter;
 mod options;
+mod plan;
 mod progress;
+mod state;
 mod trainer;
 mod translator;
+mod validation;
 
-pub use callback::{Callback, EpochReport, FitReport, Flow, StepReport};
+pub use callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
+pub use checkpoint::Checkpoint;
+pub(crate) use checkpoint::read_checkpoint;
+pub use early_stopping::EarlyStopping;
 pub use history::{EpochRecord, History};
 pub use options::FitOptions;
 pub use progress::Progress;
+pub use state::{Snapshot, TrainState};
 pub use trainer::fit;
-pub use translator::{StepContext, TrainState, Translator};
+pub use translator::{StepContext, Translator};
+pub(crate) use validation::validate;

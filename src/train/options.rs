@@ -1,9 +1,16 @@
 //! The options of a fit.
 
+use std::path::{Path, PathBuf};
+
 use super::callback::Callback;
+use super::checkpoint::{Checkpoint, Checkpoints, Folder};
+use super::early_stopping::EarlyStopping;
+use super::guard::NanGuard;
+use super::plan::Plan;
 use super::progress::Progress;
+use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::optim::{AdamOptions, Schedule};
+use crate::optim::{AdamOptions, OneCycle, Schedule};
 
 /// How to train.
 ///
@@ -14,6 +21,17 @@ use crate::optim::{AdamOptions, Schedule};
 /// | `lr` | 2e-4 | learning rate | > 0 |
 /// | `schedule` | constant for the first half, then linear to zero | the rate's course | |
 /// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimiser | |
+/// | `precision` | [`Precision::F32`] | arithmetic of the networks | |
+/// | `accumulate` | 1 | batches whose gradients make one update, in place of a batch that memory cannot hold | ≥ 1 |
+/// | `deterministic` | off | on CUDA: the same weights in every run, for some speed | |
+/// | `validate_every` | 1 | epochs between validations; 0 for none | ≥ 0 |
+/// | `checkpoint` | [`Checkpoint::Off`] | which states are kept on disk | |
+/// | `checkpoint_dir` | `checkpoints` in the data's working folder | where | |
+/// | `checkpoint_every` | none | steps after which the state is kept within an epoch too | ≥ 1 |
+/// | `monitor` | `valid_loss`, or `generator` without validation | what tells the best epoch, and early stopping | see [`available_metrics`](crate::CycleGan::available_metrics) |
+/// | `resume` | off | go on from the newest checkpoint in the folder, where there is one | |
+/// | `early_stopping` | none | end when the monitor no longer gets better | |
+/// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
 /// | `callback` | none | something of yours that follows training | |
 ///
@@ -28,10 +46,21 @@ pub struct FitOptions {
     epochs: usize,
     decay_epochs: Option<usize>,
     schedule: Option<Schedule>,
+    lr: f64,
+    adam: AdamOptions,
+    precision: Precision,
+    accumulate: usize,
+    checkpoint: Checkpoint,
+    checkpoint_dir: Option<PathBuf>,
+    checkpoint_every: Option<usize>,
+    monitor: Option<String>,
+    early_stopping: Option<EarlyStopping>,
     progress: bool,
-    pub(super) lr: f64,
-    pub(super) adam: AdamOptions,
-    pub(super) callbacks: Vec<Box<dyn Callback>>,
+    callbacks: Vec<Box<dyn Callback>>,
+    pub(super) deterministic: bool,
+    pub(super) validate_every: usize,
+    pub(super) resume: bool,
+    pub(super) check_memory: bool,
 }
 
 impl FitOptions {
@@ -41,10 +70,21 @@ impl FitOptions {
             epochs,
             decay_epochs: None,
             schedule: None,
-            progress: true,
             lr: 2e-4,
             adam: AdamOptions::default(),
+            precision: Precision::F32,
+            accumulate: 1,
+            checkpoint: Checkpoint::Off,
+            checkpoint_dir: None,
+            checkpoint_every: None,
+            monitor: None,
+            early_stopping: None,
+            progress: true,
             callbacks: Vec::new(),
+            deterministic: false,
+            validate_every: 1,
+            resume: false,
+            check_memory: true,
         }
     }
 
@@ -67,9 +107,88 @@ impl FitOptions {
         self
     }
 
+    /// As arcgis.learn's `one_cycle`: when true, the one-cycle schedule in its form. Default: off.
+    pub fn one_cycle(mut self, on: bool) -> Self {
+        self.schedule = on.then(|| Schedule::OneCycle(OneCycle::default()));
+        self
+    }
+
     /// Sets the numbers of Adam. Default: betas (0.5, 0.999), no weight decay.
     pub fn adam(mut self, adam: AdamOptions) -> Self {
         self.adam = adam;
+        self
+    }
+
+    /// Sets the arithmetic of the networks; weights, moments and losses stay f32. Default: [`Precision::F32`].
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Makes one update of the weights from the mean gradient of so many batches, as one batch of all their chips
+    /// would, in the memory of one. Default: 1.
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        self.accumulate = batches;
+        self
+    }
+
+    /// On CUDA, uses only kernels that give the same result every time. On the processor that is always so.
+    /// Default: off, because it slows training down.
+    pub fn deterministic(mut self, on: bool) -> Self {
+        self.deterministic = on;
+        self
+    }
+
+    /// Sets the number of epochs between validations; 0 turns them off. Default: 1.
+    pub fn validate_every(mut self, epochs: usize) -> Self {
+        self.validate_every = epochs;
+        self
+    }
+
+    /// Sets which states are kept on disk. Default: none.
+    pub fn checkpoint(mut self, which: Checkpoint) -> Self {
+        self.checkpoint = which;
+        self
+    }
+
+    /// Sets the folder of the checkpoints; it is made where it is missing. Default: `checkpoints` in the data's
+    /// working folder.
+    pub fn checkpoint_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.checkpoint_dir = Some(folder.into());
+        self
+    }
+
+    /// Keeps the state within an epoch too, every so many steps, for epochs that last hours. Default: only at the
+    /// end of an epoch, and when the fit is stopped within one.
+    pub fn checkpoint_every(mut self, steps: usize) -> Self {
+        self.checkpoint_every = Some(steps);
+        self
+    }
+
+    /// Sets the loss or measure, lower being better, that tells the best epoch and decides early stopping. Default:
+    /// the model's first measure on validation pairs, or its first loss where there is no validation.
+    pub fn monitor(mut self, name: impl Into<String>) -> Self {
+        self.monitor = Some(name.into());
+        self
+    }
+
+    /// Goes on from the newest checkpoint in the folder, where there is one: weights, moments, image pools, history
+    /// and the place within the epoch. All options on which the weights depend must be those of the fit that wrote
+    /// it. Default: off; the fit begins anew and replaces older checkpoints.
+    pub fn resume(mut self, on: bool) -> Self {
+        self.resume = on;
+        self
+    }
+
+    /// Ends the fit when the monitor no longer gets better. Default: it runs to its end.
+    pub fn early_stopping(mut self, rule: EarlyStopping) -> Self {
+        self.early_stopping = Some(rule);
+        self
+    }
+
+    /// Whether a fit that would need more memory than is free is refused before it begins. Default: on.
+    pub fn check_memory(mut self, on: bool) -> Self {
+        self.check_memory = on;
         self
     }
 
@@ -90,35 +209,69 @@ impl FitOptions {
         self.epochs.saturating_add(self.decay_epochs.unwrap_or(0))
     }
 
-    pub(super) fn course(&self) -> Schedule {
+    /// What the weights depend on.
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            epochs: self.total_epochs(),
+            lr: self.lr,
+            schedule: self.course(),
+            adam: self.adam,
+            precision: self.precision,
+            accumulate: self.accumulate,
+        }
+    }
+
+    fn course(&self) -> Schedule {
         let share = |epochs| epochs as f64 / self.total_epochs().max(1) as f64;
         let constant = if self.decay_epochs.is_some() { share(self.epochs) } else { 0.5 };
         self.schedule.unwrap_or(Schedule::ConstantThenLinear { constant })
     }
 
-    /// Takes the callbacks, progress among them where it is wanted.
-    pub(super) fn take_callbacks(&mut self) -> Vec<Box<dyn Callback>> {
-        let mut list = std::mem::take(&mut self.callbacks);
-        if self.progress {
-            list.insert(0, Box::new(Progress::new()));
+    /// The name of what is watched: as asked for, or `default`.
+    pub(super) fn monitor_or(&self, default: &str) -> String {
+        self.monitor.clone().unwrap_or_else(|| default.to_string())
+    }
+
+    /// Whether something looks at the monitor.
+    pub(super) fn is_monitored(&self) -> bool {
+        self.checkpoint.watches() || self.early_stopping.is_some() || self.monitor.is_some()
+    }
+
+    /// The folder of the checkpoints, taken for this fit, where any are kept.
+    pub(super) fn open_checkpoints(&self, working_dir: &Path) -> Result<Option<Folder>> {
+        if self.checkpoint == Checkpoint::Off {
+            return Ok(None);
         }
+        let path = self.checkpoint_dir.clone().unwrap_or_else(|| working_dir.join("checkpoints"));
+        Folder::open(&path).map(Some)
+    }
+
+    /// Takes the callbacks, ours before those that were added.
+    pub(super) fn take_callbacks(&mut self, checkpoints: Option<Folder>, monitor: &str) -> Vec<Box<dyn Callback>> {
+        let mut list: Vec<Box<dyn Callback>> = vec![Box::new(NanGuard)];
+        if self.progress {
+            list.push(Box::new(Progress::new()));
+        }
+        if let Some(folder) = checkpoints {
+            list.push(Box::new(Checkpoints::new(folder, self.checkpoint, monitor, self.checkpoint_every)));
+        }
+        if let Some(rule) = self.early_stopping.take() {
+            list.push(Box::new(rule.watching(monitor)));
+        }
+        list.append(&mut self.callbacks);
         list
     }
 
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |what: &str| Error::new(ErrorKind::Usage, what);
-        if self.total_epochs() == 0 {
-            return Err(wrong("number of epochs is out of range").expected("1 or more").found(0));
+        self.plan().check()?;
+        if self.checkpoint_every == Some(0) {
+            return Err(wrong("number of steps between checkpoints is out of range").expected("1 or more").found(0));
         }
-        if !(self.lr > 0.0 && self.lr.is_finite()) {
-            return Err(wrong("learning rate is out of range").expected("a positive number").found(self.lr));
+        if self.checkpoint == Checkpoint::Off && (self.checkpoint_every.is_some() || self.resume) {
+            return Err(wrong("checkpoint_every and resume need checkpoints").help("Add checkpoint(Checkpoint::Last)."));
         }
-        if let Some(Schedule::ConstantThenLinear { constant }) = self.schedule
-            && !(0.0..=1.0).contains(&constant)
-        {
-            return Err(wrong("constant share of the schedule is out of range").expected("[0, 1]").found(constant));
-        }
-        self.adam.check()
+        self.early_stopping.as_ref().map_or(Ok(()), EarlyStopping::check)
     }
 }
 
@@ -149,6 +302,10 @@ mod tests {
             (FitOptions::new(1).lr(f64::NAN), "learning rate"),
             (FitOptions::new(1).schedule(Schedule::ConstantThenLinear { constant: 2.0 }), "share"),
             (FitOptions::new(1).adam(AdamOptions { eps: 0.0, ..Default::default() }), "eps"),
+            (FitOptions::new(1).accumulate(0), "batches in an update"),
+            (FitOptions::new(1).checkpoint_every(5), "Checkpoint::Last"),
+            (FitOptions::new(1).checkpoint(Checkpoint::Last).checkpoint_every(0), "between checkpoints"),
+            (FitOptions::new(1).early_stopping(EarlyStopping::default().patience(0)), "patience"),
         ] {
             let error = options.check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage);

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::callback::{Callback, EpochReport, FitReport, Flow, StepReport};
-use super::history::History;
+use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 use crate::error::Result;
 
 /// Shows a bar with the losses and the time left on a terminal, and a line for each epoch elsewhere; both on
@@ -15,13 +14,15 @@ use crate::error::Result;
 pub struct Progress {
     bar: ProgressBar,
     epochs: usize,
+    /// Epochs that were done when this process began.
+    epochs_before: usize,
     started: Instant,
 }
 
 impl Progress {
     /// A bar that appears when the fit begins.
     pub fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), epochs: 0, started: Instant::now() }
+        Self { bar: ProgressBar::hidden(), epochs: 0, epochs_before: 0, started: Instant::now() }
     }
 
     /// A line that stays, above the bar where there is one.
@@ -37,7 +38,8 @@ impl Progress {
     fn left(&self, epochs_done: usize) -> Duration {
         let todo = self.epochs.saturating_sub(epochs_done) as f64;
         // Nobody waits for more epochs than a duration can hold, but asking for them must not panic.
-        let seconds = self.started.elapsed().as_secs_f64() * todo / epochs_done.max(1) as f64;
+        let done = epochs_done.saturating_sub(self.epochs_before).max(1) as f64;
+        let seconds = self.started.elapsed().as_secs_f64() * todo / done;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
@@ -49,14 +51,25 @@ impl Default for Progress {
 }
 
 impl Callback for Progress {
-    fn on_fit_start(&mut self, report: &FitReport) -> Result<()> {
+    fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
         let steps = report.epochs.saturating_mul(report.steps_per_epoch);
         let style = ProgressStyle::with_template("{msg}\n{wide_bar} {pos}/{len} steps, {per_sec}, {eta} left");
         self.bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
         self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_position(report.steps_done as u64);
+        self.bar.reset_eta();
         self.epochs = report.epochs;
+        self.epochs_before = report.epochs_done;
         self.started = Instant::now();
-        Ok(())
+        if report.steps_done > 0 {
+            self.line(&format!(
+                "going on from a checkpoint: {} of {} epochs and {} steps are done",
+                report.epochs_done,
+                report.epochs,
+                report.steps_done - report.epochs_done * report.steps_per_epoch
+            ));
+        }
+        Ok(Flow::Continue)
     }
 
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
@@ -69,14 +82,17 @@ impl Callback for Progress {
     }
 
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        let losses = loss_list(report.history.names(), &report.record.losses);
+        let mut losses = loss_list(report.history.names(), &report.record.losses);
+        if let (Some(name), Some(metric)) = (report.history.metric_names().first(), report.record.metrics.first()) {
+            losses += &format!("  {name} {metric:.3}");
+        }
         let seconds = report.record.seconds;
         let left = spoken(self.left(report.epoch));
         self.line(&format!("epoch {}/{}  {losses}  {seconds:.1} s, {left} left", report.epoch, self.epochs));
         Ok(Flow::Continue)
     }
 
-    fn on_fit_end(&mut self, _: &History) -> Result<()> {
+    fn on_fit_end(&mut self, _: &EndReport<'_>) -> Result<()> {
         self.bar.finish_and_clear();
         Ok(())
     }
@@ -103,7 +119,7 @@ mod tests {
     #[test]
     fn any_number_of_epochs_has_a_time_left() {
         let started = Instant::now() - Duration::from_secs(60);
-        let progress = |epochs| Progress { bar: ProgressBar::hidden(), epochs, started };
+        let progress = |epochs| Progress { bar: ProgressBar::hidden(), epochs, epochs_before: 0, started };
         assert_eq!(progress(usize::MAX).left(1), Duration::MAX);
         assert_eq!(progress(3).left(1).as_secs(), 120);
     }

@@ -2,20 +2,26 @@
 
 use std::time::Instant;
 
-use tch::{Kind, Tensor};
-
-use super::callback::{Callback, EpochReport, FitReport, Flow, StepReport};
+use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
+use super::checkpoint::Contents;
 use super::history::{EpochRecord, History};
+use super::meter::Meter;
 use super::options::FitOptions;
-use super::translator::{StepContext, TrainState, Translator};
+use super::plan::Plan;
+use super::state::{Position, Snapshot, TrainState};
+use super::translator::{StepContext, Translator};
+use super::validation::validate;
 use crate::dataset::DataBunch;
+use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::Arithmetic;
 
 /// On CUDA losses are read every so many steps: reading waits for the device.
 const STEPS_PER_READING_ON_CUDA: usize = 20;
 
 /// Trains any [`Translator`] and adds to `history`, which tells how long it was trained before: order, augmentation and
-/// random streams go on from there. [`CycleGan::fit`](crate::CycleGan::fit) calls this; a model of your own needs it.
+/// random streams go on from there. Gives the record of this fit alone. [`CycleGan::fit`](crate::CycleGan::fit) calls
+/// this; a model of your own needs it.
 ///
 /// ```
 /// use geolearn::{DataBunch, FitOptions, History, Result, Translator, fit};
@@ -30,12 +36,73 @@ const STEPS_PER_READING_ON_CUDA: usize = 20;
 /// # Errors
 /// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
 /// were, or to where the fit began. So it is after an error of the data, of libtorch or of a callback's `on_step`.
-pub fn fit(model: &mut dyn Translator, data: &DataBunch, mut options: FitOptions, history: &mut History) -> Result<()> {
+/// `Usage` or `Format` when a checkpoint cannot be gone on from, `Io` when one cannot be written; the model in memory
+/// then stays as it is.
+pub fn fit(
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    mut options: FitOptions,
+    history: &mut History,
+) -> Result<History> {
     options.check()?;
-    history.set_names(model.loss_names());
-    let callbacks = options.take_callbacks();
-    let mut fit = Fit { model, data, history, callbacks, options, steps: 0 };
-    fit.run()
+    let device = model.torch_device();
+    let plan = options.plan();
+    plan.precision.check(device)?;
+    let monitor = monitor(model, data, &options)?;
+    let folder = options.open_checkpoints(data.working_dir())?;
+    let resumed = match &folder {
+        Some(folder) if options.resume => folder.newest()?,
+        _ => None,
+    };
+    let mut position = Position { first_epoch: history.epochs().len(), ..Position::default() };
+    if let Some(contents) = &resumed {
+        position = take_up(model, data, &plan, contents, history)?;
+    } else if let Some(folder) = &folder {
+        folder.set_aside()?;
+    }
+    history.set_names(model.loss_names(), model.metric_names());
+    let _arithmetic = match device.is_cuda() {
+        true => Some(Arithmetic::set(plan.precision == Precision::Tf32, options.deterministic)?),
+        false => None,
+    };
+    let callbacks = options.take_callbacks(folder, &monitor);
+    let first_epoch = position.first_epoch;
+    let mut fit = Fit { model, data, history, callbacks, plan, position, validate_every: options.validate_every };
+    fit.run()?;
+    Ok(history.since(first_epoch))
+}
+
+/// The loss or measure to watch.
+fn monitor(model: &dyn Translator, data: &DataBunch, options: &FitOptions) -> Result<String> {
+    let validated = data.valid_batches() > 0 && options.validate_every > 0;
+    let metrics = if validated { model.metric_names() } else { &[] };
+    let names = || metrics.iter().chain(model.loss_names());
+    let monitor = options.monitor_or(names().next().unwrap_or(&""));
+    if options.is_monitored() && !names().any(|name| *name == monitor) {
+        let known = names().copied().collect::<Vec<_>>().join(", ");
+        let error = Error::new(ErrorKind::Usage, "there is no such loss or measure to monitor");
+        let error = error.expected(format!("one of {known}")).found(monitor);
+        return Err(match validated {
+            true => error,
+            false => error.help("Measures on validation pairs need val_split_pct above 0 and validate_every above 0."),
+        });
+    }
+    Ok(monitor)
+}
+
+/// Puts model and history where the checkpoint was written; nothing changes when it does not fit.
+fn take_up(
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    plan: &Plan,
+    contents: &Contents,
+    history: &mut History,
+) -> Result<Position> {
+    contents.check(&model.configuration()?, data, plan)?;
+    contents.check_position(model.loss_names(), model.metric_names(), data.batches_per_epoch())?;
+    model.restore(contents.state())?;
+    *history = contents.history().clone();
+    Ok(contents.position().clone())
 }
 
 struct Fit<'a> {
@@ -43,116 +110,173 @@ struct Fit<'a> {
     data: &'a DataBunch,
     history: &'a mut History,
     callbacks: Vec<Box<dyn Callback>>,
-    options: FitOptions,
-    /// Steps made in this fit.
-    steps: usize,
+    plan: Plan,
+    position: Position,
+    validate_every: usize,
+}
+
+/// A state to go back to.
+struct Good {
+    state: TrainState,
+    epochs: usize,
 }
 
 impl Fit<'_> {
     fn run(&mut self) -> Result<()> {
-        let report = FitReport { epochs: self.options.total_epochs(), steps_per_epoch: self.data.batches_per_epoch() };
         if let Some(name) = self.model.state().not_finite()? {
             return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
                 .help("The model was spoilt before; load or build a sound one."));
         }
-        let mut good = self.model.state().copied()?;
-        self.callbacks.iter_mut().try_for_each(|c| c.on_fit_start(&report))?;
-        for epoch in 1..=report.epochs {
-            let before = self.history.epochs().len();
-            let flow = self.epoch(epoch).and_then(|flow| self.check_weights(epoch).map(|()| flow));
-            let flow = flow.inspect_err(|_| self.put_back(&good, before))?;
-            // The old copy goes before the new one is made: a default model has some 340 MB of state.
-            drop(std::mem::take(&mut good));
-            good = self.model.state().copied()?;
-            if self.end_epoch(epoch)? == Flow::Stop || flow == Flow::Stop {
+        let mut good = self.good()?;
+        let mut flow = self.start()?;
+        while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
+            flow = self.train_epoch().inspect_err(|_| self.put_back(&good))?;
+            if self.position.batches < self.data.batches_per_epoch() {
                 break;
             }
+            self.position = Position { batches: 0, sums: Vec::new(), seconds: 0.0, ..self.position.clone() };
+            self.position.epochs += 1;
+            let answer = self.end_epoch().inspect_err(|error| self.put_back_if_diverged(error, &good))?;
+            flow = merged(flow, answer);
+            // The old copy goes before the new one is made: a default model has some 340 MB of state.
+            drop(std::mem::take(&mut good.state));
+            good = self.good()?;
         }
-        self.callbacks.iter_mut().try_for_each(|c| c.on_fit_end(self.history))
+        self.end().inspect_err(|error| self.put_back_if_diverged(error, &good))
     }
 
-    /// The last step may have spoilt weights of which no loss has told yet.
-    fn check_weights(&self, epoch: usize) -> Result<()> {
-        match self.model.state().not_finite()? {
-            Some(name) => Err(diverged(epoch, "at its end").expected(format!("finite values in {name}"))),
-            None => Ok(()),
-        }
+    fn good(&self) -> Result<Good> {
+        Ok(Good { state: self.model.state().copied()?, epochs: self.history.epochs().len() })
     }
 
     /// After an error within an epoch: model and history as they were at the end of the one before.
-    fn put_back(&mut self, good: &TrainState, epochs: usize) {
-        self.history.truncate(epochs);
-        if let Err(error) = self.model.restore(good) {
+    fn put_back(&mut self, good: &Good) {
+        self.history.truncate(good.epochs);
+        if let Err(error) = self.model.restore(&good.state) {
             tracing::warn!(%error, "the model could not be put back to its last good state");
         }
     }
 
-    /// One pass over the data; adds its record to the history.
-    fn epoch(&mut self, epoch: usize) -> Result<Flow> {
+    fn put_back_if_diverged(&mut self, error: &Error, good: &Good) {
+        if error.kind() == ErrorKind::Diverged {
+            self.put_back(good);
+        }
+    }
+
+    /// Goes through the data once, or through what is left of an epoch, and adds its record to the history. After a
+    /// stop within the epoch the position tells how far it came.
+    fn train_epoch(&mut self) -> Result<Flow> {
         let started = Instant::now();
-        let life = self.history.epochs().len();
-        let before = self.history.steps();
+        let seconds_before = self.position.seconds;
+        let (life, before) = (self.history.epochs().len(), self.history.steps());
+        let batches = self.data.batches_per_epoch();
         let mut meter = Meter::new(self.model.loss_names().len(), self.reading_interval());
+        meter.resume(&self.position.sums, self.position.batches);
+        let mut lr = 0.0;
         let mut flow = Flow::Continue;
-        let mut context = self.context(before);
-        let steps_per_epoch = self.data.batches_per_epoch();
-        for (index, batch) in self.data.epoch(life as u64)?.enumerate() {
-            context = self.context(before + index as u64);
+        for batch in self.data.epoch_from(life as u64, self.position.batches)? {
+            let context = self.context(before);
+            lr = context.lr;
             meter.add(&self.model.train_step(&batch?, context)?)?;
-            self.steps += 1;
-            if let Some(losses) = meter.read_if_due(index + 1 == steps_per_epoch)? {
-                self.guard(&losses, epoch, index + 1)?;
-                flow = self.report_step(epoch, context.lr, &losses)?;
+            self.position.batches += 1;
+            if !context.update {
+                continue;
+            }
+            let last = self.position.batches == batches;
+            if let Some(losses) = meter.read_if_due(last)? {
+                self.position.sums = meter.sums().to_vec();
+                self.position.seconds = seconds_before + started.elapsed().as_secs_f64();
+                flow = self.report_step(lr, last, before, &losses)?;
             }
             if flow == Flow::Stop {
                 break;
             }
         }
-        let seconds = started.elapsed().as_secs_f64();
-        let (losses, steps) = meter.mean();
-        self.history.push(EpochRecord { epoch: life + 1, lr: context.lr, losses, steps, seconds });
+        let (steps, seconds) = (self.position.batches as u64, self.position.seconds);
+        let (losses, metrics) = (meter.mean(), Vec::new());
+        self.history.push(EpochRecord { epoch: life + 1, lr, losses, metrics, steps, seconds });
         Ok(flow)
     }
 
-    fn context(&self, step: u64) -> StepContext {
-        let total = self.options.total_epochs().saturating_mul(self.data.batches_per_epoch()).max(1);
-        let factor = self.options.course().factor(self.steps as f64 / total as f64);
-        StepContext { lr: self.options.lr * factor, adam: self.options.adam, step }
+    /// Of the next step; `before` steps were made before this epoch.
+    fn context(&self, before: u64) -> StepContext {
+        let batches = self.data.batches_per_epoch();
+        let steps = self.plan.epochs.saturating_mul(batches);
+        let (lr, adam) = self.plan.rate(self.steps(), steps);
+        let turn = self.plan.turn(self.position.batches, batches);
+        StepContext {
+            precision: self.plan.precision,
+            share: turn.share,
+            update: turn.update,
+            ..StepContext::new(lr, adam, before + self.position.batches as u64)
+        }
+    }
+
+    /// Steps made in this fit.
+    fn steps(&self) -> usize {
+        self.position.epochs * self.data.batches_per_epoch() + self.position.batches
     }
 
     fn reading_interval(&self) -> usize {
         if self.model.torch_device().is_cuda() { STEPS_PER_READING_ON_CUDA } else { 1 }
     }
 
-    /// Stops at the first loss that is not finite.
-    fn guard(&self, losses: &[f64], epoch: usize, step: usize) -> Result<()> {
-        let Some((i, loss)) = losses.iter().enumerate().find(|(_, loss)| !loss.is_finite()) else {
-            return Ok(());
+    fn start(&mut self) -> Result<Flow> {
+        let report = FitReport {
+            epochs: self.plan.epochs,
+            steps_per_epoch: self.data.batches_per_epoch(),
+            epochs_done: self.position.epochs,
+            steps_done: self.steps(),
+            history: self.history,
+            model: &*self.model,
+            data: self.data,
         };
-        let name = self.history.names().get(i).map_or("?", String::as_str);
-        Err(diverged(epoch, &format!("step {step}")).expected(format!("a finite {name} loss")).found(loss))
+        ask_all(&mut self.callbacks, |c| c.on_fit_start(&report))
     }
 
-    fn report_step(&mut self, epoch: usize, lr: f64, losses: &[f64]) -> Result<Flow> {
-        let names = self.history.names();
-        let report = StepReport { epoch, steps: self.steps, lr, names, losses };
-        ask_all(&mut self.callbacks, |c| c.on_step(&report))
+    fn report_step(&mut self, lr: f64, last: bool, before: u64, losses: &[f64]) -> Result<Flow> {
+        let steps = self.steps();
+        let Self { model, data, history, callbacks, plan, position, .. } = self;
+        let snapshot = Snapshot { model: &**model, data, history, plan, position };
+        let report = StepReport {
+            epoch: position.epochs + 1,
+            steps,
+            steps_in_life: before + position.batches as u64,
+            last_of_epoch: last,
+            lr,
+            names: history.names(),
+            losses,
+            snapshot,
+        };
+        ask_all(callbacks, |c| c.on_step(&report))
     }
 
-    fn end_epoch(&mut self, epoch: usize) -> Result<Flow> {
-        let Some(record) = self.history.epochs().last() else {
+    /// Validates, and tells everybody.
+    fn end_epoch(&mut self) -> Result<Flow> {
+        let epoch = self.position.epochs;
+        let due = self.validate_every > 0 && (epoch.is_multiple_of(self.validate_every) || epoch == self.plan.epochs);
+        if due && let Some(metrics) = validate(&*self.model, self.data)? {
+            self.history.set_last_metrics(metrics);
+        }
+        let Self { model, data, history, callbacks, plan, position, .. } = self;
+        let Some(record) = history.epochs().last() else {
             return Ok(Flow::Continue);
         };
-        let report = EpochReport { epoch, record, history: self.history, model: &*self.model, data: self.data };
-        ask_all(&mut self.callbacks, |c| c.on_epoch_end(&report))
+        let snapshot = Snapshot { model: &**model, data, history, plan, position };
+        let report = EpochReport { epoch, record, history, model: &**model, data, snapshot };
+        ask_all(callbacks, |c| c.on_epoch_end(&report))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Self { model, data, history, callbacks, plan, position, .. } = self;
+        let snapshot = Snapshot { model: &**model, data, history, plan, position };
+        let report = EndReport { history, model: &**model, data, snapshot };
+        callbacks.iter_mut().try_for_each(|c| c.on_fit_end(&report))
     }
 }
 
-fn diverged(epoch: usize, place: &str) -> Error {
-    let back = if epoch == 1 { "where this fit began".into() } else { format!("the end of epoch {}", epoch - 1) };
-    Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, {place}")).help(format!(
-        "The model was put back to {back}. Lower the learning rate, or look for chips with extreme values."
-    ))
+fn merged(first: Flow, second: Flow) -> Flow {
+    if first == Flow::Stop { first } else { second }
 }
 
 /// Asks every callback, also after one has said stop.
@@ -160,52 +284,5 @@ fn ask_all(
     callbacks: &mut [Box<dyn Callback>],
     mut ask: impl FnMut(&mut dyn Callback) -> Result<Flow>,
 ) -> Result<Flow> {
-    callbacks.iter_mut().try_fold(Flow::Continue, |flow, callback| {
-        let answer = ask(callback.as_mut())?;
-        Ok(if flow == Flow::Stop { flow } else { answer })
-    })
-}
-
-/// Sums losses on their device and reads the sums now and then.
-struct Meter {
-    window: Option<Tensor>,
-    pending: usize,
-    interval: usize,
-    total: Vec<f64>,
-    steps: u64,
-}
-
-impl Meter {
-    fn new(losses: usize, interval: usize) -> Self {
-        Self { window: None, pending: 0, interval, total: vec![0.0; losses], steps: 0 }
-    }
-
-    fn add(&mut self, losses: &Tensor) -> Result<()> {
-        let losses = losses.f_detach()?.f_to_kind(Kind::Double)?;
-        self.window = Some(match self.window.take() {
-            Some(sum) => sum.f_add(&losses)?,
-            None => losses,
-        });
-        self.pending += 1;
-        Ok(())
-    }
-
-    /// The means since the last reading, when the interval is over or `last` says that nothing will follow.
-    fn read_if_due(&mut self, last: bool) -> Result<Option<Vec<f64>>> {
-        if self.pending == 0 || (self.pending < self.interval && !last) {
-            return Ok(None);
-        }
-        let Some(window) = self.window.take() else {
-            return Ok(None);
-        };
-        let sums = Vec::<f64>::try_from(window)?;
-        let n = std::mem::take(&mut self.pending);
-        self.total.iter_mut().zip(&sums).for_each(|(total, sum)| *total += sum);
-        self.steps += n as u64;
-        Ok(Some(sums.iter().map(|sum| sum / n as f64).collect()))
-    }
-
-    fn mean(&self) -> (Vec<f64>, u64) {
-        (self.total.iter().map(|sum| sum / self.steps.max(1) as f64).collect(), self.steps)
-    }
+    callbacks.iter_mut().try_fold(Flow::Continue, |flow, callback| Ok(merged(flow, ask(callback.as_mut())?)))
 }

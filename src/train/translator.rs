@@ -1,45 +1,36 @@
 //! The one model trait.
 
+use serde_json::Value;
 use tch::Tensor;
 
+use super::state::TrainState;
 use crate::dataset::{Batch, Domain};
-use crate::error::Result;
-use crate::nn::copied;
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
 
 /// What the trainer tells a model about the step it is to make.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct StepContext {
     /// Learning rate of this step.
     pub lr: f64,
     /// The numbers of Adam.
     pub adam: AdamOptions,
-    /// Steps that the model has made in its life, this one not counted; keys its random streams.
+    /// Batches that the model has learnt from in its life, this one not counted; keys its random streams.
     pub step: u64,
+    /// The arithmetic of the networks.
+    pub precision: Precision,
+    /// Share of this batch in the next update of the weights: 1, or 1/k where k batches make one update.
+    pub share: f64,
+    /// Whether the weights are updated after this batch; else its gradients are kept for a later one.
+    pub update: bool,
 }
 
-/// Everything that changes while a model trains.
-#[derive(Debug, Default)]
-pub struct TrainState {
-    /// Parameters, optimiser moments and stored images, by name.
-    pub tensors: Vec<(String, Tensor)>,
-}
-
-impl TrainState {
-    /// The same values in memory of their own, on the processor.
-    pub(super) fn copied(&self) -> Result<Self> {
-        let copy = |(name, t): &(String, Tensor)| Ok((name.clone(), copied(t, tch::Device::Cpu)?));
-        Ok(Self { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
-    }
-
-    /// The first tensor that holds an infinite value or none at all.
-    pub(super) fn not_finite(&self) -> Result<Option<&str>> {
-        for (name, tensor) in &self.tensors {
-            if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
+impl StepContext {
+    /// A whole step in f32: one batch, one update.
+    pub fn new(lr: f64, adam: AdamOptions, step: u64) -> Self {
+        Self { lr, adam, step, precision: Precision::F32, share: 1.0, update: true }
     }
 }
 
@@ -59,6 +50,23 @@ pub trait Translator {
     /// What libtorch reports, such as a lack of memory.
     fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor>;
 
+    /// Names of the values that [`validate`](Self::validate) gives, in order; all are better when lower. The first
+    /// is what is watched by default. None by default: then there is no validation.
+    fn metric_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Measures the model on one batch and changes nothing: the same weights always give the same numbers.
+    ///
+    /// # Shapes
+    /// Gives a 1-D tensor with the mean over the batch for each name.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn validate(&self, _batch: &Batch) -> Result<Tensor> {
+        Err(Error::new(ErrorKind::Unsupported, "this model has no validation"))
+    }
+
     /// Translates normalised images into domain `to`.
     ///
     /// # Shapes
@@ -77,6 +85,15 @@ pub trait Translator {
     /// Puts back the values that [`state`](Self::state) had.
     ///
     /// # Errors
-    /// `Usage` when the state is that of another architecture.
+    /// `Usage` when the state is that of another architecture; the model is then unchanged.
     fn restore(&mut self, state: &TrainState) -> Result<()>;
+
+    /// How the model is made: its architecture, its weights of losses, its seed. A checkpoint is taken up only by a
+    /// model that gives the same. Null by default.
+    ///
+    /// # Errors
+    /// What writing it as JSON reports.
+    fn configuration(&self) -> Result<Value> {
+        Ok(Value::Null)
+    }
 }

@@ -1,5 +1,7 @@
 //! The options of a CycleGAN.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::CycleGan;
@@ -73,6 +75,11 @@ impl CycleGanConfig {
         weight("identity_weight", self.identity_weight)
     }
 
+    /// Whether there is an identity loss.
+    pub(super) fn has_identity(&self) -> bool {
+        self.identity_weight * self.cycle_weight > 0.0
+    }
+
     /// Parameters of all four networks for images of `channels` bands.
     pub(crate) fn parameter_count(&self, channels: usize) -> u128 {
         let [c, g, d, n] = [channels, self.gen_features, self.disc_features, self.gen_blocks].map(|v| v as u128);
@@ -127,12 +134,13 @@ pub struct CycleGanBuilder {
     data: DataBunch,
     config: CycleGanConfig,
     device: Device,
+    pretrained: Option<PathBuf>,
 }
 
 impl CycleGanBuilder {
     pub(super) fn new(data: &DataBunch) -> Self {
         let config = CycleGanConfig { seed: data.seed(), ..CycleGanConfig::default() };
-        Self { data: data.clone(), config, device: Device::Auto }
+        Self { data: data.clone(), config, device: Device::Auto, pretrained: None }
     }
 
     /// Residual blocks of each generator. Default: 9.
@@ -201,14 +209,38 @@ impl CycleGanBuilder {
         self
     }
 
+    /// Begins with the weights of a saved model of the same architecture: its folder, its `.emd` or its `.pth`. The
+    /// data keep the scaling of their own statistics, which suits images of another sensor;
+    /// [`CycleGan::from_model`] takes over the model's. Default: fresh weights.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let pretrained = "assets/models/sat2relief";
+    /// let config = CycleGan::from_model(pretrained, None)?.config().clone();
+    /// let mut model = CycleGan::builder(&data).config(config).pretrained_path(pretrained).build()?;
+    /// // model.fit(10)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn pretrained_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pretrained = Some(path.into());
+        self
+    }
+
     /// Builds the model.
     ///
     /// # Errors
     /// `Usage` for an option out of range or chips that are too small to train on, `Device` for a device
-    /// that cannot be used.
+    /// that cannot be used; what [`CycleGan::from_model`] reports of a pretrained model, and `Usage` when its
+    /// architecture differs, naming the first tensor that does.
     pub fn build(self) -> Result<CycleGan> {
         self.config.check()?;
-        CycleGan::with(self.data, self.config, self.device.resolve()?)
+        let model = CycleGan::with(self.data, self.config, self.device.resolve()?)?;
+        if let Some(path) = self.pretrained {
+            model.begin_with(&path)?;
+        }
+        Ok(model)
     }
 }
 

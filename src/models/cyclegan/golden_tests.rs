@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::CycleGanConfig;
 use super::networks::Networks;
-use super::step::{self, LOSS_NAMES, Optimisers};
+use super::step::{self, LOSS_NAMES, METRIC_NAMES, Optimisers};
 use crate::loss::AdversarialLoss;
 use crate::nn::Parameters;
 use crate::optim::AdamOptions;
@@ -114,7 +114,7 @@ impl Golden {
         let mut optimisers = Optimisers::new(&self.nets, 0).unwrap();
         for index in 0..5u64 {
             let (a, b) = self.real(index as i64);
-            let context = StepContext { lr: 2e-4, adam: ARCGIS_ADAM, step: index };
+            let context = StepContext::new(2e-4, ARCGIS_ADAM, index);
             let found = step::train_step(&self.nets, &mut optimisers, &self.config, (&a, &b), context).unwrap();
             let found = Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap();
             let keys = ["total_G", "gen_loss", "cyc_loss", "id_loss", "D_A_loss", "D_B_loss"];
@@ -123,12 +123,36 @@ impl Golden {
                 self.losses.number(&format!("step {index}, {name}"), found, expected);
             }
         }
+        self.check_validation(&trace);
         let expected = npz(self.folder, "after_train_steps.npz");
         assert_eq!(expected.len(), 52);
         for (name, found) in self.nets.parameters().iter().filter(|(name, _)| !self.skip(name)) {
             let wanted = &expected.iter().find(|(other, _)| other == name).unwrap().1;
             self.weights.tensor(name, &found.detach(), wanted);
         }
+    }
+}
+
+impl Golden {
+    /// arcgis.learn keeps its validation loss as f32, near 19; that of each discriminator is exact.
+    fn check_validation(&self, trace: &Value) {
+        let kind = self.nets.parameters()[0].1.kind();
+        let [a, b] = ["A", "B"].map(|d| npy(&format!("golden/{}/valid_{d}.npy", self.folder)).to_kind(kind));
+        let run = || {
+            let found = step::validate(&self.nets, &self.config, (&a, &b)).unwrap();
+            Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap()
+        };
+        let found = run();
+        assert_eq!(found, run(), "the same weights give the same numbers");
+        let measure = |name: &str| found[METRIC_NAMES.iter().position(|n| *n == name).unwrap()];
+        let loss = trace["recorder"]["val_losses"][0].as_f64().unwrap();
+        Tolerance::abs(2e-6_f64.max(self.losses.abs)).number("valid_loss", measure("valid_loss"), loss);
+        for (name, key) in [("valid_discriminator_a", "D_A_loss"), ("valid_discriminator_b", "D_B_loss")] {
+            let expected = trace["D_losses_on_valid_batches"][key][0].as_f64().unwrap();
+            self.losses.number(name, measure(name), expected);
+        }
+        let cycle = self.config.cycle_weight * (measure("valid_cycle_l1_a") + measure("valid_cycle_l1_b"));
+        self.losses.number("valid_cycle", measure("valid_cycle"), cycle);
     }
 }
 

@@ -5,6 +5,7 @@ mod config;
 mod golden_tests;
 mod networks;
 mod predict;
+mod resumed;
 mod saved;
 mod step;
 mod translator;
@@ -15,12 +16,12 @@ use std::fmt;
 
 use tch::Kind;
 
-use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
+use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, PerDomain};
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::plot::{self, Picture};
-use crate::train::{self, FitOptions, History};
+use crate::train::{self, FitOptions, History, Translator};
 use networks::Networks;
 use step::Optimisers;
 
@@ -65,6 +66,8 @@ pub struct CycleGan {
     domains: PerDomain<DomainFacts>,
     data: Option<DataBunch>,
     device: ChosenDevice,
+    /// Whether the encoders of the generators stay as they are.
+    frozen: bool,
 }
 
 /// What a model must know of a domain to translate its images.
@@ -86,6 +89,16 @@ impl DomainFacts {
             std: statistics.bands().iter().map(|band| band.std).collect(),
             chip: data.chip_size(domain),
         }
+    }
+
+    fn of_digest(digest: &DomainDigest, channels: usize) -> Result<Self> {
+        let bands = digest.statistics.bands();
+        Ok(Self {
+            normaliser: digest.normaliser(channels)?,
+            mean: bands.iter().map(|band| band.mean).collect(),
+            std: bands.iter().map(|band| band.std).collect(),
+            chip: digest.chip_size,
+        })
     }
 }
 
@@ -118,7 +131,7 @@ impl CycleGan {
         device: ChosenDevice,
     ) -> Result<Self> {
         let optimisers = Optimisers::new(&nets, config.pool_size)?;
-        Ok(Self { config, nets, optimisers, history: History::default(), domains, data, device })
+        Ok(Self { config, nets, optimisers, history: History::default(), domains, data, device, frozen: false })
     }
 
     /// Trains: `fit(20)` for twenty epochs by the published recipe, or [`FitOptions`] for anything else.
@@ -140,15 +153,101 @@ impl CycleGan {
     /// # Errors
     /// `Usage` when an option is out of range, the chips are too small or the model has no data; `Diverged` when a
     /// loss or a weight is no longer finite; `Format` or `Io` for a chip that can no longer be read; what libtorch or
-    /// a callback reports. After an error within an epoch the model is as it was at the end of the epoch before.
+    /// a callback reports; what is wrong with a checkpoint. After an error within an epoch the model is as it was at
+    /// the end of the epoch before; after one in writing a checkpoint it stays as it is, and can be saved elsewhere.
     pub fn fit(&mut self, options: impl Into<FitOptions>) -> Result<History> {
         let data = self.data("fit")?;
         check_chips(&data)?;
-        let before = self.history.epochs().len();
         let mut history = std::mem::take(&mut self.history);
         let result = train::fit(self, &data, options.into(), &mut history);
         self.history = history;
-        result.map(|()| self.history.since(before))
+        result
+    }
+
+    /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with
+    /// `valid_`, with its mean over all images. Changes nothing; the same weights always give the same numbers.
+    ///
+    /// [`available_metrics`]: Self::available_metrics
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// for (name, value) in model.validate()? {
+    ///     println!("{name} {value:.3}");
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data or the data no validation pairs; what reading the chips reports.
+    pub fn validate(&self) -> Result<Vec<(&'static str, f64)>> {
+        let data = self.data("validate")?;
+        let measured = train::validate(self, &data)?.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "there are no validation pairs")
+                .at(data.path())
+                .help("Prepare the data with val_split_pct above 0, or with folders valid_a and valid_b.")
+        })?;
+        Ok(self.metric_names().iter().copied().zip(measured).collect())
+    }
+
+    /// The names that [`FitOptions::monitor`] takes: measures on the validation pairs, where the data have any, and
+    /// losses of training. All are better when lower.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert!(model.available_metrics().contains(&"cycle"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn available_metrics(&self) -> Vec<&'static str> {
+        let validated = self.data.as_ref().is_some_and(|data| data.valid_batches() > 0);
+        let metrics = if validated { self.metric_names() } else { &[] };
+        metrics.iter().chain(self.loss_names()).copied().collect()
+    }
+
+    /// The kinds of data that it trains on.
+    pub fn supported_datasets() -> &'static [DatasetType] {
+        &[DatasetType::CycleGan]
+    }
+
+    /// Keeps the encoders of both generators (the layers before the residual blocks) as they are in the fits to come,
+    /// so that few chips can train the rest of a [pretrained](CycleGanBuilder::pretrained_path) model.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// model.freeze();
+    /// // model.fit(5)?;
+    /// model.unfreeze();
+    /// assert!(!model.is_frozen());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn freeze(&mut self) {
+        self.set_frozen(true);
+    }
+
+    /// Lets all layers learn again. A new model has none that does not.
+    pub fn unfreeze(&mut self) {
+        self.set_frozen(false);
+    }
+
+    /// Whether [`freeze`](Self::freeze) holds.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+        self.optimisers.freeze_encoders(frozen);
+    }
+
+    fn channels(&self) -> usize {
+        self.domain(Domain::A).normaliser.channels()
     }
 
     /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where

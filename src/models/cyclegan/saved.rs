@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::networks::Networks;
-use super::step::{LOSS_NAMES, Optimisers};
+use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
 use super::{CycleGan, CycleGanConfig, DomainFacts};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
@@ -92,7 +92,8 @@ impl CycleGan {
         let saved = read(root(self.data.as_ref()), path)?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        let optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
+        let mut optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
+        optimisers.freeze_encoders(self.frozen);
         // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&saved.weights).map_err(|e| e.at(path))?;
         self.optimisers = optimisers;
@@ -140,6 +141,15 @@ impl CycleGan {
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
         Ok(model)
+    }
+
+    /// Takes over the weights of a saved model of the same architecture, and nothing else.
+    pub(super) fn begin_with(&self, path: &Path) -> Result<()> {
+        let saved = read(root(self.data.as_ref()), path)?;
+        self.nets.load(&saved.weights).map_err(|e| {
+            e.at(path)
+                .help("A model begins with the weights of another only when gen_blocks, features and bands agree.")
+        })
     }
 
     fn definition(&self, model_file: &str) -> Result<Emd> {
@@ -210,7 +220,7 @@ fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanCon
     };
     let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
     config.check().map_err(|e| unsound().because(e))?;
-    if !history.is_sound(LOSS_NAMES) {
+    if !history.is_sound(LOSS_NAMES, METRIC_NAMES) {
         return Err(unsound()
             .expected("a history of finite losses")
             .help("Set Geolearn.History.epochs to [] to load the model without its history."));

@@ -7,17 +7,31 @@ use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use super::networks::Networks;
+use crate::device::Precision;
 use crate::error::Result;
 use crate::ffi;
 use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
 use crate::nn::{Discriminator, Generator, Parameters};
-use crate::optim::Adam;
+use crate::optim::{Adam, Update};
 use crate::random::Seed;
 use crate::train::StepContext;
 
 /// Names of what a step gives, in order.
 pub(super) const LOSS_NAMES: &[&str] =
     &["generator", "adversarial", "cycle", "identity", "discriminator_a", "discriminator_b"];
+
+/// Names of what a validation gives, in order. `cycle_l1_a` is the mean distance of A, translated to B and back,
+/// from A, in the scaled range of 2, without a weight.
+pub(super) const METRIC_NAMES: &[&str] = &[
+    "valid_loss",
+    "valid_adversarial",
+    "valid_cycle",
+    "valid_identity",
+    "valid_discriminator_a",
+    "valid_discriminator_b",
+    "valid_cycle_l1_a",
+    "valid_cycle_l1_b",
+];
 
 /// What the generators make of a pair of real batches.
 pub(super) struct Images {
@@ -35,6 +49,8 @@ pub(super) struct GeneratorLosses {
     pub adversarial: Tensor,
     pub cycle: Tensor,
     pub identity: Tensor,
+    /// Of A and of B, without a weight.
+    pub cycle_l1: (Tensor, Tensor),
 }
 
 /// What training changes besides the networks.
@@ -63,6 +79,16 @@ impl Optimisers {
         [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state).collect()
     }
 
+    /// Lets the encoders of the generators move or not; all else moves.
+    pub fn freeze_encoders(&mut self, frozen: bool) {
+        self.generators.select(|name| !(frozen && is_encoder(name)));
+    }
+
+    /// Forgets gradients of an update that was not made.
+    pub fn forget(&mut self) {
+        [&mut self.generators, &mut self.disc_a, &mut self.disc_b].into_iter().for_each(Adam::forget);
+    }
+
     /// The pools of domains A and B, by the prefix of their images' names.
     pub fn pools(&self) -> [(&'static str, &ImagePool); 2] {
         [("pool_a.", &self.pool_a), ("pool_b.", &self.pool_b)]
@@ -71,6 +97,13 @@ impl Optimisers {
     pub fn pools_mut(&mut self) -> [(&'static str, &mut ImagePool); 2] {
         [("pool_a.", &mut self.pool_a), ("pool_b.", &mut self.pool_b)]
     }
+}
+
+/// Whether a generator's parameter stands before its residual blocks: in the first convolution or in those that make
+/// the image smaller.
+fn is_encoder(name: &str) -> bool {
+    let layer = name.split('.').nth(1);
+    matches!(layer, Some("1" | "4" | "7"))
 }
 
 /// Runs all generators.
@@ -114,8 +147,8 @@ pub(super) fn generator_losses(
 ) -> Result<GeneratorLosses> {
     let real = |disc: &Discriminator, image| config.adversarial.distance(&disc.forward(image)?, Verdict::Real);
     let adversarial = real(&nets.disc_a, &images.fake_a)?.f_add(&real(&nets.disc_b, &images.fake_b)?)?;
-    let cycle = l1(&images.cycled_a, real_a)?.f_add(&l1(&images.cycled_b, real_b)?)?;
-    let cycle = ffi::scale(&cycle, config.cycle_weight)?;
+    let cycle_l1 = (l1(&images.cycled_a, real_a)?, l1(&images.cycled_b, real_b)?);
+    let cycle = ffi::scale(&cycle_l1.0.f_add(&cycle_l1.1)?, config.cycle_weight)?;
     let identity = match &images.identity {
         Some((a, b)) => {
             let sum = l1(a, real_a)?.f_add(&l1(b, real_b)?)?;
@@ -124,7 +157,7 @@ pub(super) fn generator_losses(
         None => adversarial.f_zeros_like()?,
     };
     let total = adversarial.f_add(&cycle)?.f_add(&identity)?;
-    Ok(GeneratorLosses { total, adversarial, cycle, identity })
+    Ok(GeneratorLosses { total, adversarial, cycle, identity, cycle_l1 })
 }
 
 /// Half the sum of the distances of real images from "real" and of generated ones from "generated".
@@ -147,23 +180,45 @@ pub(super) fn train_step(
     real: (&Tensor, &Tensor),
     context: StepContext,
 ) -> Result<Tensor> {
-    let StepContext { lr, adam, step } = context;
+    let StepContext { lr, adam, step, precision, share, update } = context;
     let (real_a, real_b) = real;
-    let images = translate_all(nets, real_a, real_b, config.identity_weight * config.cycle_weight > 0.0)?;
-    let losses = generator_losses(nets, config, real_a, real_b, &images)?;
-    optimisers.generators.minimise(&losses.total, lr, &adam)?;
-    let GeneratorLosses { total, adversarial, cycle, identity } = losses;
+    let update = Update { lr, adam, share, now: update };
+    let cast = precision == Precision::Bf16;
+    // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
+    let (images, losses) = ffi::autocast(cast, real_a.device(), || {
+        let images = translate_all(nets, real_a, real_b, config.has_identity())?;
+        let losses = generator_losses(nets, config, real_a, real_b, &images)?;
+        Ok((images, losses))
+    })?;
+    optimisers.generators.minimise(&losses.total, update)?;
+    let GeneratorLosses { total, adversarial, cycle, identity, .. } = losses;
 
     let draw = |name| Seed(config.seed).stream(name, step);
     let fake_a = optimisers.pool_a.exchange(&images.fake_a.f_detach()?, &mut draw("pool_a"))?;
     let fake_b = optimisers.pool_b.exchange(&images.fake_b.f_detach()?, &mut draw("pool_b"))?;
     // The generators' graph is no longer needed: its memory serves the discriminators.
     drop(images);
-    let loss_a = discriminator_loss(&nets.disc_a, config.adversarial, real_a, &fake_a)?;
-    optimisers.disc_a.minimise(&loss_a, lr, &adam)?;
-    let loss_b = discriminator_loss(&nets.disc_b, config.adversarial, real_b, &fake_b)?;
-    optimisers.disc_b.minimise(&loss_b, lr, &adam)?;
+    let judged = |disc, real, fake: &Tensor| {
+        ffi::autocast(cast, fake.device(), || discriminator_loss(disc, config.adversarial, real, fake))
+    };
+    let loss_a = judged(&nets.disc_a, real_a, &fake_a)?;
+    optimisers.disc_a.minimise(&loss_a, update)?;
+    let loss_b = judged(&nets.disc_b, real_b, &fake_b)?;
+    optimisers.disc_b.minimise(&loss_b, update)?;
 
     let all = [total, adversarial, cycle, identity, loss_a, loss_b];
     Ok(Tensor::f_stack(&all, 0)?.f_detach()?)
+}
+
+/// Measures without learning; gives the numbers in the order of [`METRIC_NAMES`].
+pub(super) fn validate(nets: &Networks, config: &CycleGanConfig, real: (&Tensor, &Tensor)) -> Result<Tensor> {
+    let (real_a, real_b) = real;
+    tch::no_grad(|| {
+        let images = translate_all(nets, real_a, real_b, config.has_identity())?;
+        let losses = generator_losses(nets, config, real_a, real_b, &images)?;
+        let loss_a = discriminator_loss(&nets.disc_a, config.adversarial, real_a, &images.fake_a)?;
+        let loss_b = discriminator_loss(&nets.disc_b, config.adversarial, real_b, &images.fake_b)?;
+        let GeneratorLosses { total, adversarial, cycle, identity, cycle_l1: (cycle_a, cycle_b) } = losses;
+        Ok(Tensor::f_stack(&[total, adversarial, cycle, identity, loss_a, loss_b, cycle_a, cycle_b], 0)?)
+    })
 }

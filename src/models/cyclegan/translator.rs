@@ -1,11 +1,13 @@
 //! A CycleGAN as the trainer sees it.
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tch::{Device, Tensor};
 
-use super::CycleGan;
-use super::step::{self, LOSS_NAMES};
+use super::step::{self, LOSS_NAMES, METRIC_NAMES};
+use super::{CycleGan, CycleGanConfig};
 use crate::dataset::{Batch, Domain};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Parameters, copied, load_parameters};
 use crate::train::{StepContext, TrainState, Translator};
 
@@ -18,6 +20,16 @@ impl Translator for CycleGan {
         let device = self.device.torch();
         let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
         step::train_step(&self.nets, &mut self.optimisers, &self.config, (&a, &b), context)
+    }
+
+    fn metric_names(&self) -> &'static [&'static str] {
+        METRIC_NAMES
+    }
+
+    fn validate(&self, batch: &Batch) -> Result<Tensor> {
+        let device = self.device.torch();
+        let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
+        step::validate(&self.nets, &self.config, (&a, &b))
     }
 
     fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
@@ -40,14 +52,36 @@ impl Translator for CycleGan {
         let pooled = |name: &str| name.starts_with("pool_");
         let (images, rest): (Parameters, Parameters) =
             state.tensors.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
-        load_parameters(&self.changing(), &rest)?;
         let device = self.device.torch();
-        for (prefix, pool) in self.optimisers.pools_mut() {
-            let own = images.iter().filter(|(name, _)| name.starts_with(prefix));
-            pool.restore(own.map(|(_, t)| copied(t, device)).collect::<Result<_>>()?);
+        let mut pools = Vec::new();
+        for (prefix, pool) in self.optimisers.pools() {
+            let own = images.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
+            let own = own.collect::<Result<Vec<_>>>()?;
+            pool.check(&own, self.channels())?;
+            pools.push(own);
         }
+        // The last thing that can fail, and it changes nothing when it does.
+        load_parameters(&self.changing(), &rest)?;
+        for ((_, pool), images) in self.optimisers.pools_mut().into_iter().zip(pools) {
+            pool.restore(images);
+        }
+        self.optimisers.forget();
         Ok(())
     }
+
+    fn configuration(&self) -> Result<Value> {
+        let made = Made { config: self.config.clone(), channels: self.channels(), frozen_encoders: self.frozen };
+        serde_json::to_value(made)
+            .map_err(|e| Error::new(ErrorKind::Format, "configuration cannot be written").because(e))
+    }
+}
+
+/// How a model is made, as checkpoints hold it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Made {
+    pub config: CycleGanConfig,
+    pub channels: usize,
+    pub frozen_encoders: bool,
 }
 
 impl CycleGan {

@@ -1,0 +1,73 @@
+//! A model from a checkpoint.
+
+use std::path::Path;
+
+use super::networks::Networks;
+use super::step::{LOSS_NAMES, METRIC_NAMES};
+use super::translator::Made;
+use super::{CycleGan, DomainFacts};
+use crate::dataset::{DataBunch, DomainDigest, PerDomain};
+use crate::device::Device;
+use crate::error::{Error, ErrorKind, Result};
+use crate::train::{Translator, read_checkpoint};
+
+impl CycleGan {
+    /// A model from a checkpoint: networks, moments of the optimisers, pools of images, history, configuration. On the
+    /// first CUDA device that can be used, else the processor.
+    ///
+    /// [`fit`](Self::fit) then begins a new course, with any options, from weights and moments as they are. To go on
+    /// with the fit that wrote the checkpoint, to the bit, build the model as it was built and use
+    /// [`FitOptions::resume`](crate::FitOptions::resume). The data are scaled as those of the checkpoint were.
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, FitOptions, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::from_checkpoint("run1/best.safetensors", &data)?;
+    /// model.fit(FitOptions::new(50).lr(1e-4))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Io` or `Format` for a file that is not a whole checkpoint, `Usage` when data and model differ in bands.
+    pub fn from_checkpoint(path: impl AsRef<Path>, data: &DataBunch) -> Result<Self> {
+        Self::from_checkpoint_on(path, data, Device::Auto)
+    }
+
+    /// As [`from_checkpoint`](Self::from_checkpoint), on the given device.
+    ///
+    /// # Errors
+    /// As [`from_checkpoint`](Self::from_checkpoint), and `Device` for a device that cannot be used.
+    pub fn from_checkpoint_on(path: impl AsRef<Path>, data: &DataBunch, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        let contents = read_checkpoint(path)?;
+        let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model has").at(path);
+        let made: Made = serde_json::from_value(contents.configuration().clone()).map_err(|e| {
+            Error::new(ErrorKind::Format, "this is a checkpoint of another kind of model").at(path).because(e)
+        })?;
+        made.config.check().map_err(|e| unsound().because(e))?;
+        let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
+        // Each parameter is there with its two moments, before memory is taken for it.
+        if made.config.parameter_count(made.channels).saturating_mul(3) > held || made.channels != data.channels() {
+            return Err(unsound()
+                .expected(format!("the parameters of a model of {} channels", data.channels()))
+                .found(format!("{held} values for {} channels", made.channels)));
+        }
+        if !contents.history().is_sound(LOSS_NAMES, METRIC_NAMES) {
+            return Err(unsound().expected("a history of finite losses"));
+        }
+        let of =
+            |digest: &DomainDigest| DomainFacts::of_digest(digest, made.channels).map_err(|e| unsound().because(e));
+        let its = &contents.data().domains;
+        let domains = PerDomain { a: of(&its.a)?, b: of(&its.b)? };
+        let scalings = PerDomain { a: domains.a.normaliser.clone(), b: domains.b.normaliser.clone() };
+        let data = data.scaled_as(scalings).map_err(|e| e.at(path))?;
+        let device = device.resolve()?;
+        let nets = Networks::blank(&made.config, made.channels, device.torch())?;
+        let mut model = Self::assemble(nets, made.config, domains, Some(data), device)?;
+        model.set_frozen(made.frozen_encoders);
+        model.restore(contents.state()).map_err(|e| e.at(path))?;
+        model.history = contents.history().clone();
+        Ok(model)
+    }
+}

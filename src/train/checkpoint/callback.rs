@@ -1,0 +1,71 @@
+//! Keeps checkpoints while a fit runs.
+
+use super::folder::Folder;
+use super::{Checkpoint, last_is_best};
+use crate::error::Result;
+use crate::train::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
+use crate::train::state::Snapshot;
+
+/// Writes the state after each epoch, when the fit is stopped within one, and every so many steps where that is asked
+/// for.
+#[derive(Debug)]
+pub(in crate::train) struct Checkpoints {
+    folder: Folder,
+    which: Checkpoint,
+    monitor: String,
+    every: Option<usize>,
+    /// Epochs recorded before this fit.
+    first_epoch: usize,
+    /// Epochs and batches of the newest file.
+    kept: Option<(usize, usize)>,
+    /// Steps of this fit when it was written.
+    steps: usize,
+}
+
+impl Checkpoints {
+    pub fn new(folder: Folder, which: Checkpoint, monitor: &str, every: Option<usize>) -> Self {
+        Self { folder, which, monitor: monitor.to_string(), every, first_epoch: 0, kept: None, steps: 0 }
+    }
+
+    fn keep(&mut self, snapshot: &Snapshot<'_>, best: bool, numbered: bool) -> Result<()> {
+        self.folder.keep(snapshot, best, numbered)?;
+        self.kept = Some((snapshot.epochs(), snapshot.batches()));
+        Ok(())
+    }
+}
+
+impl Callback for Checkpoints {
+    fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
+        self.first_epoch = report.history.epochs().len().saturating_sub(report.epochs_done);
+        self.steps = report.steps_done;
+        Ok(Flow::Continue)
+    }
+
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        let due = self.every.is_some_and(|every| report.steps >= self.steps + every);
+        // The end of an epoch has its own.
+        if due && !report.last_of_epoch {
+            self.steps = report.steps;
+            self.keep(&report.snapshot, false, false)?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        let values = report.history.since(self.first_epoch).curve(&self.monitor).unwrap_or_default();
+        // Epochs between validations have no value, and cannot be the best.
+        let fresh = values.last().is_some_and(|(epoch, _)| self.first_epoch + epoch == report.history.epochs().len());
+        let values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
+        let best = self.which.watches() && fresh && last_is_best(&values);
+        self.keep(&report.snapshot, best, self.which == Checkpoint::All)?;
+        Ok(Flow::Continue)
+    }
+
+    fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
+        let now = (report.snapshot.epochs(), report.snapshot.batches());
+        if report.snapshot.has_begun() && self.kept != Some(now) {
+            self.keep(&report.snapshot, false, false)?;
+        }
+        Ok(())
+    }
+}

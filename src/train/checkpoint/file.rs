@@ -1,0 +1,255 @@
+//! One checkpoint: a safetensors file whose header also holds what is not a tensor.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::dataset::{DataBunch, DataDigest};
+use crate::device::available_memory;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{self, Pending, Ready};
+use crate::train::history::History;
+use crate::train::plan::Plan;
+use crate::train::state::{Position, Snapshot, TrainState};
+
+/// The key of our part of the header.
+const KEY: &str = "geolearn.checkpoint";
+/// Where the system does not say how much memory is free.
+const MOST_BYTES: u64 = 64 << 30;
+
+/// What is not a tensor.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    /// The release of this crate that wrote the file.
+    version: String,
+    model: Value,
+    data: DataDigest,
+    plan: Plan,
+    position: Position,
+    history: History,
+    /// Threads of libtorch; another number may round sums differently.
+    threads: i32,
+}
+
+/// A checkpoint as it was read.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    header: Header,
+    state: TrainState,
+}
+
+/// Writes a snapshot beside `target`.
+pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
+    let state = snapshot.model.state();
+    let header = Header {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        model: snapshot.model.configuration()?,
+        data: snapshot.data.digest(),
+        plan: snapshot.plan.clone(),
+        position: snapshot.position.clone(),
+        history: snapshot.history.until(snapshot.epochs()),
+        threads: tch::get_num_threads(),
+    };
+    let json = serde_json::to_string(&header).map_err(|e| unwritable(target).because(e))?;
+    let mut file = Pending::create(target)?;
+    let failed = |e| Error::io("checkpoint cannot be written", target, e).help("Is the disk full?");
+    let layout = layout(&state, json).map_err(|e| e.at(target))?;
+    file.write_all(&(layout.len() as u64).to_le_bytes()).and_then(|()| file.write_all(&layout)).map_err(failed)?;
+    for (_, tensor) in &state.tensors {
+        file.write_all(&bytes_of(tensor)?).map_err(failed)?;
+    }
+    file.finish()
+}
+
+fn unwritable(target: &Path) -> Error {
+    Error::new(ErrorKind::Format, "checkpoint cannot be written").at(target)
+}
+
+/// The header of a safetensors file, in the order of the state.
+fn layout(state: &TrainState, json: String) -> Result<Vec<u8>> {
+    let failed = || Error::new(ErrorKind::Unsupported, "checkpoint cannot be written");
+    let mut begin = 0;
+    let mut tensors = Vec::with_capacity(state.tensors.len());
+    for (name, tensor) in &state.tensors {
+        let dtype = dtype_of(tensor.kind()).ok_or_else(|| failed().found(format!("{name} of {:?}", tensor.kind())))?;
+        let end = begin + tensor.numel() * tensor.kind().elt_size_in_bytes();
+        let shape = tensor.size().iter().map(|&side| side as usize).collect();
+        tensors.push((name.clone(), TensorInfo { dtype, shape, data_offsets: (begin, end) }));
+        begin = end;
+    }
+    let extra = HashMap::from([(KEY.to_string(), json)]);
+    let metadata = Metadata::new(Some(extra), tensors).map_err(|e| failed().because(e))?;
+    let mut bytes = serde_json::to_vec(&metadata).map_err(|e| failed().because(e))?;
+    // The data begin at a multiple of eight.
+    bytes.resize(bytes.len().next_multiple_of(8), b' ');
+    Ok(bytes)
+}
+
+fn dtype_of(kind: Kind) -> Option<Dtype> {
+    match kind {
+        Kind::Float => Some(Dtype::F32),
+        Kind::Double => Some(Dtype::F64),
+        _ => None,
+    }
+}
+
+fn kind_of(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::F32 => Some(Kind::Float),
+        Dtype::F64 => Some(Kind::Double),
+        _ => None,
+    }
+}
+
+/// The elements row by row, in the order of the machine, which is little-endian where libtorch runs.
+fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>> {
+    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+    Ok(bytes)
+}
+
+/// Reads a checkpoint; the file may be anything.
+pub(crate) fn read(path: &Path) -> Result<Contents> {
+    let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES))?;
+    parse(&bytes).map_err(|e| e.at(path))
+}
+
+fn parse(bytes: &[u8]) -> Result<Contents> {
+    let broken = || Error::new(ErrorKind::Format, "this is not a whole checkpoint");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| broken().because(e))?;
+    let json = metadata.metadata().as_ref().and_then(|extra| extra.get(KEY));
+    let json = json.ok_or_else(|| {
+        broken().expected(format!("a header with `{KEY}`")).found("another safetensors file").help(
+            "To begin with weights of another model use CycleGanBuilder::pretrained_path; to predict, from_model.",
+        )
+    })?;
+    let header: Header = serde_json::from_str(json).map_err(|e| broken().because(e))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| broken().because(e))?;
+    let mut tensors = Vec::with_capacity(file.len());
+    // In the order of the file, which is the order in which images lie in their pools.
+    for name in metadata.offset_keys() {
+        let view = file.tensor(&name).map_err(|e| broken().because(e))?;
+        let kind = kind_of(view.dtype()).ok_or_else(|| broken().found(format!("{name} of {:?}", view.dtype())))?;
+        let size = view.shape().iter().map(|&side| side as i64).collect::<Vec<_>>();
+        tensors.push((name, Tensor::f_from_data_size(view.data(), &size, kind)?));
+    }
+    Ok(Contents { header, state: TrainState { tensors } })
+}
+
+impl Contents {
+    /// How the model is made that wrote it.
+    pub(crate) fn configuration(&self) -> &Value {
+        &self.header.model
+    }
+
+    /// The data it was learning from.
+    pub(crate) fn data(&self) -> &DataDigest {
+        &self.header.data
+    }
+
+    pub(crate) fn state(&self) -> &TrainState {
+        &self.state
+    }
+
+    /// The record of its whole epochs.
+    pub(crate) fn history(&self) -> &History {
+        &self.header.history
+    }
+
+    pub(in crate::train) fn position(&self) -> &Position {
+        &self.header.position
+    }
+
+    /// Whether a fit of `plan` on `data` by a model of configuration `model` is the one that wrote it.
+    pub(in crate::train) fn check(&self, model: &Value, data: &DataBunch, plan: &Plan) -> Result<()> {
+        let Header { model: its_model, data: its_data, plan: its_plan, .. } = &self.header;
+        for (what, ours, theirs) in [
+            ("model", model, its_model),
+            ("data set", &json(data.digest())?, &json(its_data)?),
+            ("fit", &json(plan)?, &json(its_plan)?),
+        ] {
+            if let Some((key, ours, theirs)) = first_difference("", ours, theirs) {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("the checkpoint is of another {what}: {key} differs"),
+                )
+                .expected(ours)
+                .found(theirs)
+                .help(
+                    "Give the options with which the checkpoint was written, another folder, or resume(false) \
+                         to begin anew; CycleGan::from_checkpoint takes its weights up for a fit of other options.",
+                ));
+            }
+        }
+        let threads = tch::get_num_threads();
+        if threads != self.header.threads {
+            tracing::warn!(
+                threads,
+                checkpoint = self.header.threads,
+                "libtorch has another number of threads than when the checkpoint was written; sums may round differently"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether position and history agree with each other and with the plan; a file may hold anything.
+    pub(in crate::train) fn check_position(&self, names: &[&str], metric_names: &[&str], batches: usize) -> Result<()> {
+        let Header { position, history, plan, .. } = &self.header;
+        let whole = position.first_epoch.checked_add(position.epochs) == Some(history.epochs().len());
+        let within = position.epochs <= plan.epochs && position.batches < batches;
+        let sums = position.batches == 0 || position.sums.len() == names.len();
+        if whole && within && sums && history.is_sound(names, metric_names) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Format, "the checkpoint contradicts itself: its place in the fit cannot be")
+            .found(format!("{} epochs and {} batches", position.epochs, position.batches)))
+    }
+}
+
+fn json(value: impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(|e| Error::new(ErrorKind::Format, "options cannot be compared").because(e))
+}
+
+/// The path of the first value that differs, with both.
+fn first_difference(path: &str, ours: &Value, theirs: &Value) -> Option<(String, String, String)> {
+    let below = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+            let value = |map: &serde_json::Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or_default();
+            keys.into_iter().find_map(|key| first_difference(&below(key), &value(a, key), &value(b, key)))
+        }
+        _ if ours == theirs => None,
+        _ => Some((path.to_string(), ours.to_string(), theirs.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_first_difference_is_named_with_its_path() {
+        let ours = json!({"a": 1, "b": {"c": [1, 2], "d": null}});
+        assert_eq!(first_difference("", &ours, &ours), None);
+        let (key, expected, found) = first_difference("", &ours, &json!({"a": 1, "b": {"c": [1, 3]}})).unwrap();
+        assert_eq!((key.as_str(), expected.as_str(), found.as_str()), ("b.c", "[1,2]", "[1,3]"));
+        assert!(first_difference("", &ours, &json!({"a": 1, "b": {"c": [1, 2], "d": 0}})).is_some());
+        assert_eq!(first_difference("", &json!({}), &json!({"x": 1})).unwrap().0, "x");
+    }
+
+    #[test]
+    fn files_that_are_no_checkpoints_are_refused() {
+        for bytes in [&b""[..], b"\x08\0\0\0\0\0\0\0{}      ", b"\xff\xff\xff\xff\xff\xff\xff\xff{}", &[0; 100]] {
+            assert_eq!(parse(bytes).unwrap_err().kind(), ErrorKind::Format);
+        }
+    }
+}

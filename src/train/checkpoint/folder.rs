@@ -1,0 +1,142 @@
+//! The folder of a fit's checkpoints.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Contents};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+use crate::train::state::Snapshot;
+
+const LAST: &str = "last.safetensors";
+const BEST: &str = "best.safetensors";
+const LOCK: &str = ".geolearn-lock";
+
+/// A folder that this process alone writes to.
+#[derive(Debug)]
+pub(in crate::train) struct Folder {
+    path: PathBuf,
+    /// The system lets the lock go when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder where it is missing, takes it for this process, and removes what a killed one left half
+    /// written.
+    pub fn open(path: &Path) -> Result<Self> {
+        store::create_dir(path)?;
+        let place = path.join(LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&place).map_err(|e| {
+            Error::io("checkpoints cannot be written in this folder", path, e)
+                .help("Choose one that can be written, with FitOptions::checkpoint_dir.")
+        })?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(ErrorKind::Usage, "another fit writes its checkpoints here")
+                    .at(path)
+                    .help("Wait for it to end, or choose another folder with FitOptions::checkpoint_dir."));
+            }
+            // Some network file systems have no locks; they are a safeguard, nothing more.
+            Err(TryLockError::Error(error)) => tracing::warn!(%error, "the folder of checkpoints cannot be locked"),
+        }
+        store::remove_abandoned(path);
+        Ok(Self { path: path.to_path_buf(), _lock: lock })
+    }
+
+    /// The newest checkpoint, where there is one.
+    pub fn newest(&self) -> Result<Option<Contents>> {
+        let path = self.path.join(LAST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        file::read(&path).map(Some).map_err(|e| {
+            e.help("Remove the file to begin anew, or copy another checkpoint of the folder to its place.")
+        })
+    }
+
+    /// Keeps the fit as it is: as the newest, where `best` holds as the best, and where `numbered` holds under the
+    /// number of its epoch.
+    ///
+    /// The newest comes last: a kill before it leaves the older newest, from which the same files come about again.
+    pub fn keep(&self, snapshot: &Snapshot<'_>, best: bool, numbered: bool) -> Result<()> {
+        let ready = file::write(&self.path.join(LAST), snapshot)?;
+        let number = format!("epoch_{:04}.safetensors", snapshot.epochs());
+        for (name, wanted) in [(number.as_str(), numbered), (BEST, best)] {
+            if wanted {
+                ready.publish_copy(&self.path.join(name))?;
+            }
+        }
+        ready.publish()
+    }
+
+    /// Moves the checkpoints of an earlier fit into a folder of their own, so that a new one loses nothing.
+    pub fn set_aside(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.path).map_err(|e| Error::io("folder cannot be read", &self.path, e))?;
+        let ours: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_ours(path)).collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let free = (1u32..).map(|n| self.path.join(format!("earlier_{n}"))).find(|path| !path.exists());
+        let into = free.unwrap_or_else(|| self.path.join("earlier"));
+        store::create_dir(&into)?;
+        for path in ours {
+            let to = into.join(path.file_name().unwrap_or_default());
+            fs::rename(&path, &to).map_err(|e| Error::io("older checkpoint cannot be moved", &path, e))?;
+        }
+        tracing::info!(folder = %into.display(), "checkpoints of an earlier fit were moved");
+        Ok(())
+    }
+}
+
+fn is_ours(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    let number = name.strip_prefix("epoch_").and_then(|rest| rest.strip_suffix(".safetensors"));
+    name == LAST || name == BEST || number.is_some_and(|n| n.len() >= 4 && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_names_are_moved() {
+        for (name, ours) in [
+            ("last.safetensors", true),
+            ("best.safetensors", true),
+            ("epoch_0012.safetensors", true),
+            ("epoch_12345.safetensors", true),
+            ("epoch_one.safetensors", false),
+            ("model.safetensors", false),
+            ("notes.txt", false),
+        ] {
+            assert_eq!(is_ours(Path::new(name)), ours, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_fit_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        for n in 1..3 {
+            fs::write(dir.path().join(LAST), n.to_string()).unwrap();
+            fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+            folder.set_aside().unwrap();
+            assert_eq!(fs::read_to_string(dir.path().join(format!("earlier_{n}")).join(LAST)).unwrap(), n.to_string());
+        }
+        folder.set_aside().unwrap();
+        assert!(dir.path().join("notes.txt").exists() && !dir.path().join("earlier_3").exists());
+    }
+
+    #[test]
+    fn a_folder_serves_one_fit_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Folder::open(folder.path()).unwrap();
+        let error = Folder::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("another fit"), "{error}");
+        drop(first);
+        Folder::open(folder.path()).unwrap();
+    }
+}

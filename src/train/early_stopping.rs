@@ -1,0 +1,128 @@
+//! Ends a fit that no longer gets better.
+
+use super::callback::{Callback, EpochReport, FitReport, Flow};
+use super::history::History;
+use crate::error::{Error, ErrorKind, Result};
+
+/// When to end a fit before its last epoch.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `patience` | 5 | epochs without an improvement that are waited for | ≥ 1 |
+/// | `min_delta` | 0.001 | what counts as an improvement | ≥ 0 |
+///
+/// Losses of adversarial training go up and down: a discriminator that gets better makes a generator's loss worse.
+/// `valid_cycle` tells more than `valid_loss`; look at the pictures as well.
+///
+/// ```
+/// use geolearn::{EarlyStopping, FitOptions};
+///
+/// let options = FitOptions::new(200).monitor("valid_cycle").early_stopping(EarlyStopping::default().patience(20));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EarlyStopping {
+    patience: usize,
+    min_delta: f64,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self { patience: 5, min_delta: 0.001 }
+    }
+}
+
+impl EarlyStopping {
+    /// Sets the number of epochs without an improvement after which the fit ends. Default: 5.
+    pub fn patience(mut self, epochs: usize) -> Self {
+        self.patience = epochs;
+        self
+    }
+
+    /// Sets by how much the monitor must fall to count as an improvement. Default: 0.001.
+    pub fn min_delta(mut self, delta: f64) -> Self {
+        self.min_delta = delta;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |what: &str| Error::new(ErrorKind::Usage, format!("{what} of early stopping is out of range"));
+        if self.patience == 0 {
+            return Err(wrong("patience").expected("1 or more").found(0));
+        }
+        if !(self.min_delta >= 0.0 && self.min_delta.is_finite()) {
+            return Err(wrong("min_delta").expected("zero or more").found(self.min_delta));
+        }
+        Ok(())
+    }
+
+    /// Whether the last value ends the fit.
+    fn is_over(&self, values: &[f64]) -> bool {
+        let (mut best, mut waited) = (f64::INFINITY, 0);
+        for &value in values {
+            if value < best - self.min_delta {
+                (best, waited) = (value, 0);
+            } else {
+                waited += 1;
+            }
+        }
+        waited >= self.patience
+    }
+
+    pub(super) fn watching(self, monitor: &str) -> Watch {
+        Watch { rule: self, monitor: monitor.to_string(), first_epoch: 0 }
+    }
+}
+
+/// The callback: it looks at the history of this fit only, so a resumed fit ends where an unbroken one would.
+#[derive(Debug)]
+pub(super) struct Watch {
+    rule: EarlyStopping,
+    monitor: String,
+    /// Epochs recorded before this fit.
+    first_epoch: usize,
+}
+
+impl Watch {
+    fn flow(&self, history: &History) -> Flow {
+        let values = history.since(self.first_epoch).losses(&self.monitor).unwrap_or_default();
+        if self.rule.is_over(&values) { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+impl Callback for Watch {
+    fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
+        self.first_epoch = report.history.epochs().len().saturating_sub(report.epochs_done);
+        Ok(self.flow(report.history))
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        // Epochs between validations bring nothing new.
+        let fresh = report.history.curve(&self.monitor).and_then(|curve| curve.last().map(|(epoch, _)| *epoch));
+        if fresh != Some(report.history.epochs().len()) {
+            return Ok(Flow::Continue);
+        }
+        Ok(self.flow(report.history))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_after_the_patience_without_an_improvement() {
+        let rule = EarlyStopping::default().patience(2).min_delta(0.1);
+        for (values, over) in [
+            (&[][..], false),
+            (&[1.0, 0.5, 0.2], false),
+            (&[1.0, 0.95], false),
+            (&[1.0, 0.95, 0.95], true),
+            (&[1.0, 0.95, 0.85, 0.84], false),
+            // Small steps add up against the best value, not against the last one.
+            (&[1.0, 0.95, 0.89], false),
+            (&[1.0, 2.0, 3.0], true),
+        ] {
+            assert_eq!(rule.is_over(values), over, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Notices values that are not finite.
+
+use super::callback::{Callback, EndReport, EpochReport, Flow, StepReport};
+use super::translator::Translator;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Ends a fit with [`ErrorKind::Diverged`] at the first loss, and after an epoch at the first weight or moment, that
+/// is not finite. Every fit has one, before all other callbacks, so that none of them keeps a spoilt model.
+#[derive(Debug, Default)]
+pub(super) struct NanGuard;
+
+impl Callback for NanGuard {
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        let Some((i, loss)) = report.losses.iter().enumerate().find(|(_, loss)| !loss.is_finite()) else {
+            return Ok(Flow::Continue);
+        };
+        let name = report.names.get(i).map_or("?", String::as_str);
+        let place = format!("step {}", report.snapshot.batches());
+        Err(diverged(report.epoch, &place).expected(format!("a finite {name} loss")).found(loss))
+    }
+
+    /// The last step may have spoilt weights of which no loss has told yet.
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        check_state(report.model, report.epoch)?;
+        match report.record.metrics.iter().find(|metric| !metric.is_finite()) {
+            Some(metric) => Err(diverged(report.epoch, "at its validation").expected("finite measures").found(metric)),
+            None => Ok(Flow::Continue),
+        }
+    }
+
+    fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
+        check_state(report.model, report.snapshot.epochs_of_fit() + 1)
+    }
+}
+
+fn check_state(model: &dyn Translator, epoch: usize) -> Result<()> {
+    match model.state().not_finite()? {
+        Some(name) => Err(diverged(epoch, "at its end").expected(format!("finite values in {name}"))),
+        None => Ok(()),
+    }
+}
+
+fn diverged(epoch: usize, place: &str) -> Error {
+    let back = if epoch == 1 { "where this fit began".into() } else { format!("the end of epoch {}", epoch - 1) };
+    Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, {place}")).help(format!(
+        "The model was put back to {back}. Lower the learning rate, or look for chips with extreme values."
+    ))
+}

@@ -1,0 +1,89 @@
+//! The part of a fit's options on which its weights depend.
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::optim::{AdamOptions, Schedule};
+
+/// What must be the same for a fit to go on from a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// All epochs, those of the decay included.
+    pub epochs: usize,
+    pub lr: f64,
+    pub schedule: Schedule,
+    pub adam: AdamOptions,
+    pub precision: Precision,
+    /// Batches whose gradients make one update.
+    pub accumulate: usize,
+}
+
+/// Where a step stands in its group of accumulated ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Turn {
+    pub share: f64,
+    pub update: bool,
+}
+
+impl Plan {
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |what: &str| Error::new(ErrorKind::Usage, what);
+        if self.epochs == 0 {
+            return Err(wrong("number of epochs is out of range").expected("1 or more").found(0));
+        }
+        if !(self.lr > 0.0 && self.lr.is_finite()) {
+            return Err(wrong("learning rate is out of range").expected("a positive number").found(self.lr));
+        }
+        if self.accumulate == 0 {
+            return Err(wrong("number of batches in an update is out of range").expected("1 or more").found(0));
+        }
+        self.schedule.check()?;
+        self.adam.check()
+    }
+
+    /// Learning rate and numbers of Adam at step `step` of `steps`.
+    pub(super) fn rate(&self, step: usize, steps: usize) -> (f64, AdamOptions) {
+        let rate = self.schedule.at_step(step as u64, steps as u64);
+        (self.lr * rate.factor, AdamOptions { beta1: rate.beta1.unwrap_or(self.adam.beta1), ..self.adam })
+    }
+
+    /// Of batch `batch` of an epoch of `batches`. Groups begin with the epoch; the last may be smaller.
+    pub(super) fn turn(&self, batch: usize, batches: usize) -> Turn {
+        let begin = batch / self.accumulate * self.accumulate;
+        let size = self.accumulate.min(batches.saturating_sub(begin)).max(1);
+        Turn { share: 1.0 / size as f64, update: batch + 1 == begin + size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(accumulate: usize) -> Plan {
+        Plan {
+            epochs: 1,
+            lr: 1e-3,
+            schedule: Schedule::Constant,
+            adam: AdamOptions::default(),
+            precision: Precision::F32,
+            accumulate,
+        }
+    }
+
+    #[test]
+    fn the_last_group_of_an_epoch_may_be_smaller() {
+        let turns: Vec<Turn> = (0..5).map(|batch| plan(3).turn(batch, 5)).collect();
+        let shares: Vec<f64> = turns.iter().map(|turn| turn.share).collect();
+        assert_eq!(shares, [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.5, 0.5]);
+        assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, false, true, false, true]);
+        assert_eq!(plan(1).turn(4, 5), Turn { share: 1.0, update: true });
+    }
+
+    #[test]
+    fn beta1_is_adams_own_unless_the_schedule_sets_it() {
+        assert_eq!(plan(1).rate(0, 10).1.beta1, 0.5);
+        let cycle = Plan { schedule: Schedule::OneCycle(Default::default()), ..plan(1) };
+        assert_eq!(cycle.rate(0, 10).1.beta1, 0.95);
+    }
+}

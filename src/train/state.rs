@@ -1,0 +1,83 @@
+//! Everything that a resume needs.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::history::History;
+use super::plan::Plan;
+use super::translator::Translator;
+use crate::dataset::DataBunch;
+use crate::error::Result;
+use crate::nn::copied;
+
+/// Everything in a model that changes while it trains.
+#[derive(Debug, Default)]
+pub struct TrainState {
+    /// Parameters, optimiser moments and stored images, by name.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+impl TrainState {
+    /// The same values in memory of their own, on the processor.
+    pub(crate) fn copied(&self) -> Result<Self> {
+        let copy = |(name, t): &(String, Tensor)| Ok((name.clone(), copied(t, tch::Device::Cpu)?));
+        Ok(Self { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
+    }
+
+    /// The first tensor that holds an infinite value or none at all.
+    pub(super) fn not_finite(&self) -> Result<Option<&str>> {
+        for (name, tensor) in &self.tensors {
+            if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// How far a fit has come. Random streams, order and schedule are functions of it and of the seeds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// Epochs that the model had been trained for when the fit began.
+    pub first_epoch: usize,
+    /// Whole epochs of this fit that are done.
+    pub epochs: usize,
+    /// Batches of the epoch after these that are done.
+    pub batches: usize,
+    /// Sums of their losses.
+    pub sums: Vec<f64>,
+    /// Seconds spent on them.
+    pub seconds: f64,
+}
+
+/// A fit at one moment, for a callback that wants to keep it.
+#[derive(Clone, Copy)]
+pub struct Snapshot<'a> {
+    pub(super) model: &'a dyn Translator,
+    pub(super) data: &'a DataBunch,
+    pub(super) history: &'a History,
+    pub(super) plan: &'a Plan,
+    pub(super) position: &'a Position,
+}
+
+impl Snapshot<'_> {
+    /// Whole epochs in the model's life.
+    pub fn epochs(&self) -> usize {
+        self.position.first_epoch + self.position.epochs
+    }
+
+    /// Whole epochs of this fit.
+    pub(super) fn epochs_of_fit(&self) -> usize {
+        self.position.epochs
+    }
+
+    /// Whether a step of this fit was made.
+    pub(super) fn has_begun(&self) -> bool {
+        self.position.epochs + self.position.batches > 0
+    }
+
+    /// Batches done of the epoch after these; 0 at the end of an epoch.
+    pub fn batches(&self) -> usize {
+        self.position.batches
+    }
+}
