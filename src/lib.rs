@@ -51,7 +51,8 @@ pub use raster::{Limits, Raster};
 pub use tch;
 pub use train::{
     Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
-    Progress, Snapshot, StepContext, StepReport, TrainState, Translator, fit,
+    LrCurve, LrFindOptions, Progress, Snapshot, StepContext, StepReport, StopSignal, SweepEnd, TrainState, Translator,
+    fit,
 };
 
 /// The README's program compiles.

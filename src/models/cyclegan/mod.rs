@@ -21,7 +21,7 @@ use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::plot::{self, Picture};
-use crate::train::{self, FitOptions, History, Translator};
+use crate::train::{self, FitOptions, History, LrCurve, LrFindOptions, Translator};
 use networks::Networks;
 use step::Optimisers;
 
@@ -162,6 +162,38 @@ impl CycleGan {
         let result = train::fit(self, &data, options.into(), &mut history);
         self.history = history;
         result
+    }
+
+    /// Sweeps over learning rates from 1e-7 to 1 in 100 steps of training and puts the model back to the bit: weights,
+    /// moments, image pools. Gives the curve, its [suggestion](LrCurve::suggestion) and its
+    /// [picture](LrCurve::plot).
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, FitOptions, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::new(&data)?;
+    /// let curve = model.lr_find()?;
+    /// curve.plot()?.save("lr.png")?;
+    /// model.fit(FitOptions::new(20).lr(curve.suggestion().unwrap_or(2e-4)))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data or its chips are too small; what reading the chips or libtorch reports.
+    pub fn lr_find(&mut self) -> Result<LrCurve> {
+        self.lr_find_with(LrFindOptions::default())
+    }
+
+    /// The same over other rates, or in more or fewer steps.
+    ///
+    /// # Errors
+    /// As [`lr_find`](Self::lr_find), and `Usage` for an option out of range.
+    pub fn lr_find_with(&mut self, options: LrFindOptions) -> Result<LrCurve> {
+        let data = self.data("lr_find")?;
+        check_chips(&data)?;
+        let steps = self.history.steps();
+        train::lr_find(self, &data, steps, options)
     }
 
     /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with

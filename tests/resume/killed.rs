@@ -1,0 +1,129 @@
+//! A child process is killed at random moments, often while it writes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use geolearn::{Checkpoint, CycleGan};
+
+use super::{builder, common, data, last, losses, options, tensors};
+
+const EPOCHS: usize = 5;
+const KILLS: usize = 24;
+/// Names the folder in which a child works; without it the child's test does nothing.
+const FOLDER: &str = "GEOLEARN_TEST_RESUME_FOLDER";
+
+fn chips(folder: &Path) -> PathBuf {
+    folder.join("chips")
+}
+
+/// Trains to the end, from wherever the folder's checkpoint stands, and says so by a file.
+fn train(folder: &Path) {
+    let data = data(&chips(folder));
+    let mut model = builder(&data).device(geolearn::Device::Cpu).build().unwrap();
+    let run = folder.join("run");
+    model.fit(options(EPOCHS, &run).checkpoint(Checkpoint::All).checkpoint_every(2)).unwrap();
+    std::fs::write(folder.join("done"), "").unwrap();
+}
+
+/// Not a test of its own: what the child process runs.
+#[test]
+#[ignore = "run by the tests that kill it"]
+fn child() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        train(Path::new(&folder));
+    }
+}
+
+fn start(folder: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["killed::child", "--exact", "--ignored", "--quiet"])
+        .env(FOLDER, folder)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Files that are being written, or were when their process was killed.
+fn half_written(run: &Path) -> usize {
+    let entries = std::fs::read_dir(run).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part")).count()
+}
+
+/// Waits until the child writes a file that was not there before, or ends.
+fn wait_for_writing(child: &mut Child, run: &Path) {
+    while half_written(run) > 0 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    while half_written(run) == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+}
+
+/// A small generator of moments; what it draws need not be good.
+struct Moments(u64);
+
+impl Moments {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % most.max(1)
+    }
+}
+
+#[test]
+fn killed_at_any_moment_a_fit_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (unbroken, broken) = (folder.path().join("unbroken"), folder.path().join("broken"));
+    for place in [&unbroken, &broken] {
+        common::few_chips(place, 7, 6);
+    }
+    let begun = Instant::now();
+    assert!(start(&unbroken).wait().unwrap().success());
+    let whole_run = begun.elapsed().as_millis() as u64;
+
+    let run = broken.join("run");
+    let (mut moments, mut kills, mut in_writing, mut done) = (Moments(7), 0, 0, 0);
+    while kills < KILLS && !broken.join("done").exists() {
+        let mut child = start(&broken);
+        // Most of a process's life is its start: later kills must come soon after it for the run to take long.
+        match kills % 2 {
+            0 => std::thread::sleep(Duration::from_millis(moments.below(whole_run / 2))),
+            _ => (0..=moments.below(2)).for_each(|_| wait_for_writing(&mut child, &run)),
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        in_writing += usize::from(half_written(&run) > 0);
+        done = check_newest(&broken, done);
+    }
+    eprintln!("{kills} kills, {in_writing} of them in the middle of writing a checkpoint");
+    assert!(kills >= 6, "the child ended after {kills} kills: train longer");
+    assert!(in_writing >= 2, "only {in_writing} kills fell into writing");
+
+    assert!(start(&broken).wait().unwrap().success());
+    assert!(broken.join("done").exists());
+    let [expected, found] = [&unbroken, &broken].map(|place| last(&place.join("run")));
+    assert_eq!(losses(&found), losses(&expected));
+    assert_eq!(losses(&found).len(), EPOCHS);
+    let (expected, found) = (tensors(&expected), tensors(&found));
+    assert!(expected.keys().any(|name| name.starts_with("pool_a.")), "pools are kept");
+    assert!(expected.keys().any(|name| name.ends_with(".exp_avg_sq")), "moments are kept");
+    assert!(found == expected, "the weights differ");
+    assert_eq!(half_written(&run), 0, "leftovers of killed processes are removed");
+}
+
+/// The newest checkpoint is whole and not older than before; gives the steps it has done.
+fn check_newest(folder: &Path, before: u64) -> u64 {
+    let newest = last(&folder.join("run"));
+    if !newest.exists() {
+        assert_eq!(before, 0, "a checkpoint is gone");
+        return 0;
+    }
+    CycleGan::from_checkpoint(&newest, &data(&chips(folder))).unwrap();
+    let header = super::header(&newest);
+    let of_epochs: u64 =
+        header["history"]["epochs"].as_array().unwrap().iter().map(|e| e["steps"].as_u64().unwrap()).sum();
+    let done = of_epochs + header["position"]["batches"].as_u64().unwrap();
+    assert!(done >= before, "the newest checkpoint went back from {before} to {done} steps");
+    done
+}

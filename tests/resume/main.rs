@@ -1,0 +1,61 @@
+//! Checkpoints, and fits that go on from them to the bit: stopped, killed, refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod kept;
+mod killed;
+mod refused;
+mod stopped;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use geolearn::{Checkpoint, CycleGan, CycleGanBuilder, DataBunch, DatasetType, FitOptions, PrepareData};
+use safetensors::SafeTensors;
+
+/// Chips with every kind of augmentation, one a batch.
+fn data(chips: &Path) -> DataBunch {
+    PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).prepare().unwrap()
+}
+
+fn builder(data: &DataBunch) -> CycleGanBuilder {
+    CycleGan::builder(data).gen_blocks(1).gen_features(8).disc_features(8).pool_size(3)
+}
+
+fn model(data: &DataBunch) -> CycleGan {
+    builder(data).build().unwrap()
+}
+
+/// Checkpoints in `folder`, and the fit goes on from them.
+fn options(epochs: usize, folder: &Path) -> FitOptions {
+    FitOptions::new(epochs).progress(false).checkpoint(Checkpoint::Last).checkpoint_dir(folder).resume(true)
+}
+
+fn last(folder: &Path) -> PathBuf {
+    folder.join("last.safetensors")
+}
+
+/// Every tensor of a checkpoint, to the bit: weights, moments, step counts, pictures in the pools.
+fn tensors(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(checkpoint).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect()
+}
+
+/// The part of a checkpoint's header that is not tensors.
+fn header(checkpoint: &Path) -> serde_json::Value {
+    let bytes = std::fs::read(checkpoint).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    serde_json::from_str(&metadata.metadata().as_ref().unwrap()["geolearn.checkpoint"]).unwrap()
+}
+
+/// The losses and measures of a checkpoint's history; its seconds are those of the clock.
+fn losses(checkpoint: &Path) -> Vec<serde_json::Value> {
+    let header = header(checkpoint);
+    let epochs = header["history"]["epochs"].as_array().unwrap().clone();
+    epochs
+        .into_iter()
+        .map(|epoch| serde_json::json!([epoch["losses"], epoch["metrics"], epoch["lr"], epoch["steps"]]))
+        .collect()
+}

@@ -1,0 +1,184 @@
+//! Checkpoints that cannot be written or gone on from.
+
+use std::path::Path;
+
+use geolearn::{AdamOptions, Checkpoint, CycleGan, ErrorKind, FitOptions, Precision, PrepareData};
+
+use super::{builder, common, data, last, model, options};
+
+#[test]
+fn a_checkpoint_of_another_fit_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 5, 4);
+    let data = data(&chips);
+    let run = folder.path().join("run");
+    model(&data).fit(options(2, &run)).unwrap();
+    let kept = std::fs::read(last(&run)).unwrap();
+    let other_adam = AdamOptions { beta2: 0.99, ..AdamOptions::default() };
+    let prepared = PrepareData::new(&chips, geolearn::DatasetType::CycleGan).resize_to(32);
+    for (key, mut model, options) in [
+        ("config.gen_blocks", builder(&data).gen_blocks(2).build().unwrap(), options(2, &run)),
+        ("config.cycle_weight", builder(&data).cycle_weight(5.0).build().unwrap(), options(2, &run)),
+        ("config.seed", builder(&data).seed(5).build().unwrap(), options(2, &run)),
+        ("epochs", model(&data), options(3, &run)),
+        ("lr", model(&data), options(2, &run).lr(1e-4)),
+        ("adam.beta2", model(&data), options(2, &run).adam(other_adam)),
+        ("precision", model(&data), options(2, &run).precision(Precision::Bf16)),
+        ("batch_size", model(&prepared.clone().batch_size(2).prepare().unwrap()), options(2, &run)),
+        (
+            "augment.zoom",
+            model(&prepared.clone().augment(geolearn::Augment::none()).prepare().unwrap()),
+            options(2, &run),
+        ),
+    ] {
+        let before = common::answer(&model);
+        let error = model.fit(options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{key}");
+        let text = error.to_string();
+        let last_key = key.rsplit('.').next().unwrap();
+        assert!(text.contains(last_key) || key == "augment.zoom" && text.contains("augment"), "{key}: {text}");
+        assert!(text.contains("from_checkpoint"), "{text}");
+        assert_eq!(common::answer(&model), before, "{key}");
+        assert!(model.history().epochs().is_empty());
+    }
+    assert!(std::fs::read(last(&run)).unwrap() == kept, "the checkpoint is as it was");
+}
+
+/// Another chip in the folder makes it another data set.
+#[test]
+fn other_chips_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 5, 4);
+    let run = folder.path().join("run");
+    model(&data(&chips)).fit(options(1, &run)).unwrap();
+    let first = std::fs::read_dir(chips.join("A/images")).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(&first, first.with_file_name("zzz.png")).unwrap();
+    let error = model(&data(&chips)).fit(options(1, &run)).unwrap_err();
+    assert!(error.to_string().contains("another data set"), "{error}");
+}
+
+#[test]
+fn damaged_files_are_named_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 5, 4));
+    let run = folder.path().join("run");
+    model(&data).fit(options(1, &run)).unwrap();
+    let good = std::fs::read(last(&run)).unwrap();
+    let text = String::from_utf8_lossy(&good[..2000]).into_owned();
+    assert!(text.contains("geolearn.checkpoint"));
+    let mut lies = Vec::new();
+    for (from, to) in [(r#"\"batches\":0"#, r#"\"batches\":9"#), (r#"\"first_epoch\":0"#, r#"\"first_epoch\":7"#)] {
+        lies.push(replaced(&good, from.as_bytes(), to.as_bytes()));
+    }
+    for bytes in [&good[..good.len() - 1], &good[..good.len() / 2], &good[..20], b"", &lies[0], &lies[1]] {
+        std::fs::write(last(&run), bytes).unwrap();
+        let mut fresh = model(&data);
+        let error = fresh.fit(options(1, &run)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+        assert!(fresh.history().epochs().is_empty());
+        assert_eq!(std::fs::read(last(&run)).unwrap(), bytes, "nothing is lost");
+    }
+    for bytes in [&good[..good.len() / 2], b"", b"not a checkpoint"] {
+        std::fs::write(last(&run), bytes).unwrap();
+        let error = CycleGan::from_checkpoint(last(&run), &data).unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Format, Some(last(&run).as_path())));
+    }
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let place = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    [&bytes[..place], to, &bytes[place + from.len()..]].concat()
+}
+
+/// Neither a file where the folder should be, nor a place where nobody can make one.
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_training_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 5, 4));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let mut places = vec![file.join("run"), file];
+    if cfg!(target_os = "linux") {
+        places.push("/proc/geolearn".into());
+    }
+    for place in places {
+        let mut fresh = model(&data);
+        let error = fresh.fit(options(1, &place)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        assert!(error.path().is_some_and(|path| path.starts_with(&place)), "{error}");
+        assert!(fresh.history().epochs().is_empty());
+    }
+}
+
+/// When the folder goes away while training, the run in memory is not lost.
+#[test]
+fn a_checkpoint_that_fails_leaves_the_model_at_the_end_of_its_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 5, 4));
+    let run = folder.path().join("run");
+    let mut whole = model(&data);
+    let constant = |epochs| FitOptions::new(epochs).progress(false).schedule(geolearn::Schedule::Constant);
+    whole.fit(constant(2)).unwrap();
+    let mut interrupted = model(&data);
+    let gone = Removes(run.clone());
+    let options = constant(2).checkpoint(Checkpoint::Last).checkpoint_dir(&run).callback(gone);
+    let error = interrupted.fit(options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert_eq!(interrupted.history().epochs().len(), 2, "both epochs were trained");
+    assert_eq!(common::answer(&interrupted), common::answer(&whole));
+    interrupted.save(folder.path().join("saved")).unwrap();
+}
+
+/// Removes the folder after the first epoch.
+struct Removes(std::path::PathBuf);
+
+impl geolearn::Callback for Removes {
+    fn on_epoch_end(&mut self, _: &geolearn::EpochReport<'_>) -> geolearn::Result<geolearn::Flow> {
+        if self.0.exists() {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+        Ok(geolearn::Flow::Continue)
+    }
+}
+
+const FOLDER: &str = "GEOLEARN_TEST_FULL_DISK_FOLDER";
+
+/// Not a test of its own: what runs where files can't grow.
+#[test]
+#[ignore = "run by the test of a full disk"]
+fn child() {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let data = data(&folder.join("chips"));
+    let mut trained = model(&data);
+    let error = trained.fit(options(1, &folder.join("run"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(error.to_string().contains("Is the disk full?"), "{error}");
+    assert_eq!(trained.history().epochs().len(), 1);
+    assert!(common::answer(&trained).iter().all(|v| v.is_finite()));
+    assert!(!last(&folder.join("run")).exists());
+    println!("refused as expected");
+}
+
+/// A limit on the size of files stands in for a full disk: both end a write with an error of the system.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_and_the_model_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    common::few_chips(folder.path(), 4, 4);
+    // Blocks of 512 bytes; without the trap the system would kill the process.
+    let limited = "trap '' XFSZ; ulimit -f 200; exec \"$0\" refused::child --exact --ignored --nocapture";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("refused as expected"), "{said}");
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("run")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == ".geolearn-lock"), "{left:?}");
+}
