@@ -1,5 +1,6 @@
 //! What integration tests share.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::path::{Path, PathBuf};
 

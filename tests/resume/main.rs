@@ -1,5 +1,6 @@
 //! Checkpoints, and fits that go on from them to the bit: stopped, killed, refused.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "children report, and what is skipped is said")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,0 +1,89 @@
+//! A callback of your own: it watches the balance of the two players, and stops when one has won.
+//!
+//! ```text
+//! cargo run --release --example custom_callback -- [EPOCHS]
+//! ```
+//!
+//! A discriminator whose loss falls to nothing tells every generated image from a real one, and teaches the generator
+//! nothing any more. This callback writes one line an epoch to a file of its own, and ends the fit after three such
+//! epochs in a row.
+
+#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use geolearn::{
+    Augment, Callback, CycleGan, DatasetType, EndReport, EpochReport, Error, FitOptions, FitReport, Flow, PrepareData,
+    Result, StepReport,
+};
+
+/// Below this mean of the discriminators' losses one player has won; both are near 0.25 when they are equal.
+const WON: f64 = 0.02;
+const PATIENCE: usize = 3;
+
+struct Balance {
+    path: PathBuf,
+    log: Option<File>,
+    /// The largest generator loss of a step within the epoch.
+    worst_step: f64,
+}
+
+impl Balance {
+    fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), log: None, worst_step: 0.0 }
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        writeln!(log, "{text}").map_err(|e| Error::callback(format!("{}: {e}", self.path.display())))
+    }
+}
+
+impl Callback for Balance {
+    fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
+        let log = File::create(&self.path).map_err(|e| Error::callback(format!("{}: {e}", self.path.display())))?;
+        self.log = Some(log);
+        self.line(&format!("{} epochs of {} steps", report.epochs, report.steps_per_epoch))?;
+        Ok(Flow::Continue)
+    }
+
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        let place = report.names.iter().position(|name| name == "generator");
+        let loss = place.and_then(|i| report.losses.get(i)).copied().unwrap_or(0.0);
+        self.worst_step = self.worst_step.max(loss);
+        Ok(Flow::Continue)
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        let curve = |name| report.history.losses(name).unwrap_or_default();
+        let means: Vec<f64> =
+            curve("discriminator_a").iter().zip(curve("discriminator_b")).map(|(a, b)| (a + b) / 2.0).collect();
+        let worst = std::mem::take(&mut self.worst_step);
+        self.line(&format!(
+            "epoch {}: discriminators {:.3}, worst step {worst:.2}",
+            report.epoch,
+            means[means.len() - 1]
+        ))?;
+        // It looks at the history only, so a resumed fit stops where an unbroken one would.
+        let won = means.iter().rev().take_while(|&&mean| mean < WON).count() >= PATIENCE;
+        Ok(if won { Flow::Stop } else { Flow::Continue })
+    }
+
+    fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
+        self.line(&format!("{} epochs in the model's life", report.history.epochs().len()))
+    }
+}
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let epochs = std::env::args().nth(1).map_or(Ok(3), |epochs| epochs.parse())?;
+    let chips = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
+    let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none()).prepare()?;
+    let mut model = CycleGan::builder(&data).gen_blocks(2).gen_features(8).disc_features(8).build()?;
+    std::fs::create_dir_all("out")?;
+    let log = "out/balance.txt";
+    model.fit(FitOptions::new(epochs).callback(Balance::new(log)))?;
+    print!("{}", std::fs::read_to_string(log)?);
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! A training that can be interrupted: by Ctrl-C, by a kill, by a power cut.
+//!
+//! ```text
+//! cargo run --release --example resume -- [--epochs N] [--chips FOLDER] [--out FOLDER]
+//! ```
+//!
+//! Press Ctrl-C, then run the same command again: it goes on where it was, and ends with the weights that it would
+//! have had without the interruption, to the bit on a processor.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
+use std::path::{Path, PathBuf};
+
+use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, EarlyStopping, FitOptions, PrepareData, StopSignal};
+
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Options { epochs, chips, out } = Options::from_arguments();
+    let checkpoints = out.join("checkpoints");
+    let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none().zoom(1.2)).prepare()?;
+    let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
+
+    let signal = stop_on_ctrl_c()?;
+    let options = FitOptions::new(epochs)
+        .checkpoint(Checkpoint::Best)
+        .checkpoint_dir(&checkpoints)
+        .resume(true)
+        .monitor("valid_cycle")
+        .early_stopping(EarlyStopping::default().patience(20))
+        .callback(signal.clone());
+    let history = model.fit(options)?;
+
+    if signal.is_set() {
+        println!("Stopped after {} steps; the state is in {}.", history.steps(), checkpoints.display());
+        println!("Run the same command again to go on, or remove that folder to begin anew.");
+        return Ok(());
+    }
+    model.plot_losses()?.save(out.join("losses.png"))?;
+    let folder = model.save(out.join("last"))?;
+    println!("Trained for {} epochs; the model of the last is in {}.", history.epochs().len(), folder.display());
+    let best = CycleGan::from_checkpoint(checkpoints.join("best.safetensors"), &data)?;
+    let folder = best.save(out.join("best"))?;
+    println!("The best by valid_cycle is that of epoch {}, in {}.", best.history().epochs().len(), folder.display());
+    Ok(())
+}
+
+/// The first Ctrl-C ends the fit after its step; a second one ends the program.
+fn stop_on_ctrl_c() -> Result<StopSignal, ctrlc::Error> {
+    let signal = StopSignal::new();
+    let handler = signal.clone();
+    ctrlc::set_handler(move || {
+        if handler.is_set() {
+            std::process::exit(130);
+        }
+        eprintln!("\nStopping after this step; press Ctrl-C again to end at once.");
+        handler.stop();
+    })?;
+    Ok(signal)
+}
+
+struct Options {
+    epochs: usize,
+    chips: PathBuf,
+    out: PathBuf,
+}
+
+impl Options {
+    fn from_arguments() -> Self {
+        let mut options = Self { epochs: 30, chips: Path::new(ASSETS).join("bluemarble"), out: "out/resume".into() };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().unwrap_or_default();
+            match (name.as_str(), value.parse()) {
+                ("--epochs", Ok(epochs)) => options.epochs = epochs,
+                ("--chips", _) if !value.is_empty() => options.chips = value.into(),
+                ("--out", _) if !value.is_empty() => options.out = value.into(),
+                _ => {
+                    eprintln!("usage: resume [--epochs N] [--chips FOLDER] [--out FOLDER]; found {name} {value}");
+                    std::process::exit(2);
+                }
+            }
+        }
+        options
+    }
+}
