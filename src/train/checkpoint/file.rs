@@ -44,6 +44,32 @@ pub(crate) struct Contents {
     state: TrainState,
 }
 
+impl Snapshot<'_> {
+    /// Writes a checkpoint, for a callback that keeps some of its own; an older file is replaced only by a whole one.
+    ///
+    /// ```
+    /// use geolearn::{Callback, EpochReport, Flow, Result};
+    ///
+    /// /// Keeps every tenth epoch.
+    /// struct EveryTenth;
+    ///
+    /// impl Callback for EveryTenth {
+    ///     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+    ///         if report.epoch % 10 == 0 {
+    ///             report.snapshot.save(format!("run1/tenth_{:04}.safetensors", report.epoch))?;
+    ///         }
+    ///         Ok(Flow::Continue)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io` when the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write(path.as_ref(), self)?.publish()
+    }
+}
+
 /// Writes a snapshot beside `target`.
 pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
     let state = snapshot.model.state();
