@@ -59,3 +59,8 @@ pub use train::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So do those of the guide to training.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/training.md")]
+struct TrainingGuide;
