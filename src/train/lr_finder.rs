@@ -9,10 +9,8 @@ use crate::optim::AdamOptions;
 const SMOOTHING: f64 = 0.9;
 /// The sweep ends when the smoothed loss is so many times its lowest value.
 const DIVERGED: f64 = 4.0;
-/// A curve must fall by this share of its first value to suggest anything.
-const LEAST_FALL: f64 = 0.02;
-/// Fewer points have no slope that means anything.
-const LEAST_POINTS: usize = 5;
+/// A curve must fall by this share of where it begins to suggest anything: single batches differ by as much.
+const LEAST_FALL: f64 = 0.05;
 
 /// How [`CycleGan::lr_find`](crate::CycleGan::lr_find_with) sweeps.
 ///
@@ -126,16 +124,24 @@ impl LrCurve {
     }
 
     /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, before its lowest value;
-    /// `None` when it never falls by 2 %, as when it diverges at once.
+    /// `None` when it never falls by 5 % from where it begins, as when it diverges at once.
+    ///
+    /// The steepness is that of a line through the points around, a tenth of the sweep to either side; the first
+    /// tenth tells where the loss begins.
     pub fn suggestion(&self) -> Option<f64> {
         let finite = self.smoothed.iter().take_while(|loss| loss.is_finite()).count();
         let losses = &self.smoothed[..finite];
-        let lowest = (0..finite).min_by(|&a, &b| losses[a].total_cmp(&losses[b]))?;
-        if lowest + 1 < LEAST_POINTS || losses[lowest] > losses[0] * (1.0 - LEAST_FALL) {
+        let window = (finite / 10).max(2);
+        let begin = self.losses.get(..window)?.iter().sum::<f64>() / window as f64;
+        let lowest = (window..finite).min_by(|&a, &b| losses[a].total_cmp(&losses[b]))?;
+        if losses[lowest] > begin * (1.0 - LEAST_FALL) {
             return None;
         }
-        let slope = |i: usize| losses[i + 1] - losses[i - 1];
-        (1..lowest).min_by(|&a, &b| slope(a).total_cmp(&slope(b))).map(|i| self.rates[i])
+        // Of the line of least squares through the points around, up to a factor.
+        let slope =
+            |i: usize| (0..=2 * window).map(|j| (j as f64 - window as f64) * losses[i + j - window]).sum::<f64>();
+        let last = lowest.min(finite.checked_sub(window + 1)?);
+        (window..=last).min_by(|&a, &b| slope(a).total_cmp(&slope(b))).map(|i| self.rates[i])
     }
 }
 
@@ -203,11 +209,19 @@ mod tests {
         rates.iter().zip([1e-4, 1e-3, 1e-2]).for_each(|(a, b)| assert!((a / b - 1.0).abs() < 1e-12));
     }
 
-    /// Steepest between the fourth and the sixth of seven points.
+    /// A step from 10 to 4 between the points 20 and 30 of 60, with noise, and a rise at the end.
     #[test]
     fn the_steepest_fall_is_suggested() {
-        let found = curve(&[10.0, 10.0, 9.9, 9.0, 6.0, 4.0, 3.9, 50.0]).suggestion().unwrap();
-        assert!((found / 1e-6f64.powf(1.0 - 4.0 / 7.0) - 1.0).abs() < 1e-9, "{found}");
+        let losses: Vec<f64> = (0..60)
+            .map(|i| {
+                let x = f64::from(i);
+                let step = 10.0 - 6.0 / (1.0 + (-(x - 25.0)).exp());
+                step + 0.3 * (x * 7.7).sin() + if i > 50 { (x - 50.0).exp() } else { 0.0 }
+            })
+            .collect();
+        let found = curve(&losses).suggestion().unwrap();
+        let place = 59.0 * (found / 1e-6).log10() / 6.0;
+        assert!((place - 25.0).abs() <= 2.0, "{place}");
     }
 
     #[test]
@@ -217,6 +231,9 @@ mod tests {
         }
         let rising: Vec<f64> = (0..20).map(f64::from).collect();
         assert_eq!(curve(&rising).suggestion(), None);
+        // A dip in the first points is noise of single batches.
+        let noise: Vec<f64> = (0..60).map(|i| 17.0 + 0.6 * (f64::from(i) * 1.3).sin()).collect();
+        assert_eq!(curve(&noise).suggestion(), None);
     }
 
     #[test]
