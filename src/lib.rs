@@ -51,7 +51,7 @@ pub use raster::{Limits, Raster};
 pub use tch;
 pub use train::{
     Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
-    Progress, Snapshot, StepContext, StepReport, TrainState, Translator, fit,
+    HistoryFile, Progress, Snapshot, StepContext, StepReport, TrainState, Translator, fit,
 };
 
 /// The README's program compiles.
