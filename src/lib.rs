@@ -34,6 +34,7 @@ mod raster;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tracking;
 mod train;
 
 pub use dataset::{
@@ -49,6 +50,7 @@ pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use raster::{Limits, Raster};
 pub use tch;
+pub use tracking::{SamplePictures, TensorBoard};
 pub use train::{
     Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
     HistoryFile, Progress, Snapshot, StepContext, StepReport, TrainState, Translator, fit,

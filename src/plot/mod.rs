@@ -3,6 +3,8 @@
 mod canvas;
 mod curves;
 mod grid;
+#[cfg(feature = "evcxr")]
+mod notebook;
 mod picture;
 mod show;
 
