@@ -262,7 +262,7 @@ impl FitOptions {
         list
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let wrong = |what: &str| Error::new(ErrorKind::Usage, what);
         self.plan().check()?;
         if self.checkpoint_every == Some(0) {
