@@ -143,6 +143,21 @@ fn a_resumed_run_is_one_run() {
     assert!(images.is_empty());
 }
 
+/// As after a fit that diverged, or a second try in the same folder.
+#[test]
+fn a_new_run_replaces_the_older_one_in_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let runs = folder.path().join("runs");
+    small_model(&data).fit(FitOptions::new(3).progress(false).tensorboard(&runs)).unwrap();
+    let mut model = small_model(&data);
+    model.fit(FitOptions::new(2).lr(1e-3).progress(false).tensorboard(&runs)).unwrap();
+    let Some((scalars, images)) = read_back(&runs) else { return };
+    assert_epochs_agree(&scalars, model.history());
+    assert_steps_agree(&scalars, model.history());
+    assert_eq!(images.len(), 2);
+}
+
 #[test]
 fn a_place_that_will_not_do_is_told_before_the_first_step() {
     let folder = tempfile::tempdir().unwrap();

@@ -136,7 +136,7 @@ fn draw_legend(area: &Area<'_>, labels: &[(&str, RGBColor, Line)], with_dots: bo
         match line {
             Line::Solid => area.draw(&PathElement::new(ends, colour.stroke_width(2))),
             Line::Faint => area.draw(&PathElement::new(ends, colour.stroke_width(1))),
-            Line::Dashed => area.draw(&DashedPathElement::new(ends.into_iter(), 7, 5, colour.stroke_width(2))),
+            Line::Dashed => area.draw(&DashedPathElement::new(ends, 7, 5, colour.stroke_width(2))),
         }
         .map_err(trouble)?;
         if with_dots {

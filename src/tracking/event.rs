@@ -139,8 +139,6 @@ mod tests {
     #[test]
     fn checksums_are_tensorflows() {
         assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
-        let crc = 0x8a91_36aa_u32;
-        assert_eq!(masked_crc(&[0; 32]), (crc >> 15 | crc << 17).wrapping_add(0xa282_ead8));
         assert_eq!(masked_crc(&[0; 32]), 0x0fd7_fffa);
     }
 

@@ -22,8 +22,9 @@ use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, Fi
 /// | `pictures_every` | 1 | epochs between pictures; 0 for none | ≥ 0 |
 /// | `rows` | 3 | rows of each picture | ≥ 1 |
 ///
-/// Each fit, and each resume, begins a file of its own, which TensorBoard joins to the others of the folder; what was
-/// written for steps after the checkpoint is replaced. Numbers are rounded to f32, as TensorBoard keeps them;
+/// Each fit, and each resume, begins a file of its own, which TensorBoard joins to the others of the folder. What these
+/// hold of steps that are now made again, after a checkpoint or by a new model, is replaced; so give each run a folder
+/// of its own to compare them. Numbers are rounded to f32, as TensorBoard keeps them;
 /// [`HistoryFile`](crate::HistoryFile) does not round.
 ///
 /// ```
@@ -88,11 +89,10 @@ impl Callback for TensorBoard {
             return Err(Error::new(ErrorKind::Usage, "a picture needs rows").expected("1 or more").found(0));
         }
         let mut file = EventFile::create(&self.folder)?;
-        if report.steps_done > 0 {
-            // The history holds whole epochs only.
-            let of_part = report.steps_done.saturating_sub(report.epochs_done.saturating_mul(report.steps_per_epoch));
-            file.write(report.history.steps().saturating_add(of_part as u64).saturating_add(1), What::Restart)?;
-        }
+        // The history holds whole epochs only.
+        let of_part = report.steps_done.saturating_sub(report.epochs_done.saturating_mul(report.steps_per_epoch));
+        let steps_in_life = report.history.steps().saturating_add(of_part as u64);
+        file.write(steps_in_life.saturating_add(1), What::Restart)?;
         self.epochs_written = report.history.epochs().len();
         self.file = Some(file);
         Ok(Flow::Continue)

@@ -59,13 +59,13 @@ impl History {
 
     /// The same with the number of each epoch, from 1.
     pub fn curve(&self, name: &str) -> Option<Vec<(usize, f64)>> {
-        let values: Box<dyn Fn(&EpochRecord) -> Option<&f64>> = if let Some(i) = place(&self.names, name) {
-            Box::new(move |epoch| epoch.losses.get(i))
-        } else {
-            let i = place(&self.metric_names, name)?;
-            Box::new(move |epoch| epoch.metrics.get(i))
+        let (loss, metric) = (place(&self.names, name), place(&self.metric_names, name));
+        let value = |epoch: &EpochRecord| match loss {
+            Some(i) => epoch.losses.get(i).copied(),
+            None => metric.and_then(|i| epoch.metrics.get(i).copied()),
         };
-        Some(self.epochs.iter().enumerate().filter_map(|(n, epoch)| Some((n + 1, *values(epoch)?))).collect())
+        loss.or(metric)?;
+        Some(self.epochs.iter().enumerate().filter_map(|(n, epoch)| Some((n + 1, value(epoch)?))).collect())
     }
 
     /// One loss of the last epoch, or one measure of the last that was validated.
