@@ -51,7 +51,7 @@ fn training_step(c: &mut Criterion) {
         let data = data(side, batch_size);
         let mut model = CycleGan::new(&data).expect("model");
         let batch = first_batch(&data);
-        let context = StepContext { lr: 2e-4, adam: AdamOptions::default(), step: 0 };
+        let context = StepContext::new(2e-4, AdamOptions::default(), 0);
         group.throughput(Throughput::Elements(batch_size as u64));
         group.bench_function(BenchmarkId::new("9_blocks_f32", format!("{side}px_batch_{batch_size}")), |b| {
             b.iter(|| black_box(model.train_step(&batch, context).expect("step")));

@@ -1,5 +1,6 @@
 //! What a picture writes for the evcxr kernel. Looked at through a child process, because it goes to standard output.
 #![cfg(feature = "evcxr")]
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 use std::process::Command;
 
