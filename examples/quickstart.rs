@@ -12,8 +12,7 @@
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Augment, Callback, CycleGan, DatasetType, Domain, EpochReport, FitOptions, Flow, Picture, PrepareData, Raster,
-    Result, show_results,
+    Augment, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Result, SamplePictures,
 };
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
@@ -31,8 +30,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     data.show_batch(4)?.save(out.join("1_batch.png"))?;
 
     let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
-    println!("Training from scratch on {}; samples appear in {}.", model.device(), out.display());
-    let samples = Samples { folder: out.clone(), every: 3 };
+    let samples = out.join("2_samples");
+    println!("Training from scratch on {}; samples appear in {}.", model.device(), samples.display());
+    let samples = SamplePictures::new(samples).every(3);
     let history = model.fit(FitOptions::new(options.epochs).callback(samples))?;
     println!("Cycle loss of the last epoch: {:.3}", history.last("cycle").unwrap_or(f64::NAN));
     model.plot_losses()?.save(out.join("3_losses.png"))?;
@@ -63,22 +63,6 @@ fn unseen(model: &CycleGan, title: &str) -> Result<Picture> {
     }
     let columns = ["A: satellite", "A to B", "true B", "B: relief", "B to A", "true A"];
     Picture::grid(title, &columns, &rows)
-}
-
-/// Saves rows of input, translation and reconstruction every few epochs.
-struct Samples {
-    folder: PathBuf,
-    every: usize,
-}
-
-impl Callback for Samples {
-    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        if report.epoch.is_multiple_of(self.every) {
-            let file = self.folder.join(format!("2_sample_epoch_{:03}.png", report.epoch));
-            show_results(report.model, report.data, 4)?.save(file)?;
-        }
-        Ok(Flow::Continue)
-    }
 }
 
 struct Options {

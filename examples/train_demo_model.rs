@@ -13,9 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use geolearn::{
-    Augment, Callback, CycleGan, DatasetType, EpochReport, FitOptions, Flow, PrepareData, Result, show_results,
-};
+use geolearn::{Augment, CycleGan, DatasetType, FitOptions, PrepareData, SamplePictures};
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let Some(out) = std::env::args().nth(1).map(PathBuf::from) else {
@@ -32,7 +30,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .gen_blocks(argument(5, 4))
         .disc_features(argument(6, 16))
         .build()?;
-    let pictures = Pictures { folder: out.clone() };
+    let pictures = SamplePictures::new(&out).every(10).rows(6);
     model.fit(FitOptions::new(argument(2, 120)).lr(argument(3, 2e-4)).callback(pictures))?;
     let folder = model.save(out.join("sat2relief"))?;
     model.plot_losses()?.save(out.join("losses.png"))?;
@@ -43,19 +41,4 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// Argument number `index`, or what stands for it.
 fn argument<T: FromStr>(index: usize, default: T) -> T {
     std::env::args().nth(index).and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// Samples of every tenth epoch.
-struct Pictures {
-    folder: PathBuf,
-}
-
-impl Callback for Pictures {
-    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        if report.epoch.is_multiple_of(10) {
-            let file = self.folder.join(format!("epoch_{:03}.png", report.epoch));
-            show_results(report.model, report.data, 6)?.save(file)?;
-        }
-        Ok(Flow::Continue)
-    }
 }

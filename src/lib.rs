@@ -34,6 +34,7 @@ mod raster;
 mod store;
 #[cfg(test)]
 mod testing;
+mod tracking;
 mod train;
 
 pub use dataset::{
@@ -49,10 +50,11 @@ pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use raster::{Limits, Raster};
 pub use tch;
+pub use tracking::{SamplePictures, TensorBoard};
 pub use train::{
     Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
-    LrCurve, LrFindOptions, Progress, Snapshot, StepContext, StepReport, StopSignal, SweepEnd, TrainState, Translator,
-    fit,
+    HistoryFile, LrCurve, LrFindOptions, Progress, Snapshot, StepContext, StepReport, StopSignal, SweepEnd, TrainState,
+    Translator, fit,
 };
 
 /// The README's program compiles.

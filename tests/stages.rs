@@ -20,6 +20,7 @@ const STAGES: &[(&str, usize)] = &[
     ("package", 7),
     ("inference", 8),
     ("plot", 9),
+    ("tracking", 10),
     ("models", 10),
 ];
 /// Shared by unit tests of every stage.

@@ -1,13 +1,16 @@
-//! Losses over epochs.
+//! Losses and measures over epochs.
 
-use plotters::prelude::*;
+use plotters::prelude::RGBColor;
 
-use super::canvas::{INK, drawn, text, trouble};
+use super::axis::Axis;
+use super::canvas::drawn;
+use super::chart::{Chart, Curve, Line};
 use super::picture::Picture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::History;
 
-/// Colours that people who see no red or no green can tell apart (Okabe and Ito 2008).
+/// Colours that people who see no red or no green can tell apart (Okabe and Ito 2008). The first four are those of the
+/// generators' losses.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 0, 0),
     RGBColor(230, 159, 0),
@@ -16,64 +19,166 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(213, 94, 0),
     RGBColor(204, 121, 167),
 ];
-const SIZE: (u32, u32) = (960, 640);
+/// The colours of domain A, then B.
+const DOMAIN_COLOURS: usize = 4;
+const GREY: RGBColor = RGBColor(110, 110, 110);
+pub(super) const SIZE: (u32, u32) = (960, 640);
+/// Labels on the epoch axis of a chart as wide as the picture, and of one half as wide.
+const TICKS: (usize, usize) = (10, 5);
+/// How measures on validation pairs begin.
+const MEASURE: &str = "valid_";
+const CYCLE_DISTANCE: &str = "valid_cycle_l1_";
 
-/// One line for each loss; the upper chart shows those of the generators, the lower the discriminators'.
+/// The upper chart shows the generators' losses, the lower the discriminators', both also as measured on validation
+/// pairs; a third what is measured on these alone.
 pub(crate) fn losses(history: &History) -> Result<Picture> {
-    if history.epochs().is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "there are no losses to plot yet").help("Call fit first."));
-    }
+    check(history)?;
     let names = history.names().iter().map(String::as_str);
     let (lower, upper): (Vec<&str>, Vec<&str>) = names.partition(|name| name.starts_with("discriminator"));
+    let paired: Vec<&str> = history.names().iter().filter_map(|name| measure_of(history, name)).collect();
+    let alone = history.metric_names().iter().map(String::as_str).filter(|name| !paired.contains(name));
+    let alone: Vec<&str> = alone.filter(|name| !points(history, name).is_empty()).collect();
+    let generators = loss_chart("Generators: weighted losses, mean of each epoch", history, &upper, 0, TICKS.0);
+    let discriminators = loss_chart(
+        "Discriminators, mean of each epoch",
+        history,
+        &lower,
+        DOMAIN_COLOURS,
+        if alone.is_empty() { TICKS.0 } else { TICKS.1 },
+    );
     let image = drawn(SIZE.0, SIZE.1, |area| {
-        let (top, bottom) = area.split_vertically((SIZE.1 * 3) / 5);
-        chart(&top, "Generators: weighted losses, mean of each epoch", history, &upper, 0)?;
-        chart(&bottom, "Discriminators", history, &lower, 4)
+        let (top, bottom) = area.split_vertically((SIZE.1 * 11) / 20);
+        generators.draw(&top)?;
+        if alone.is_empty() {
+            return discriminators.draw(&bottom);
+        }
+        let (left, right) = bottom.split_horizontally(SIZE.0 / 2);
+        discriminators.draw(&left)?;
+        measure_chart(history, &alone).draw(&right)
     })?;
     Ok(Picture::new(image))
 }
 
-type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
+/// The learning rate of each epoch.
+pub(crate) fn rates(history: &History) -> Result<Picture> {
+    check(history)?;
+    let points: Vec<(f64, f64)> =
+        history.epochs().iter().enumerate().map(|(n, epoch)| (n as f64 + 1.0, epoch.lr)).collect();
+    let chart = Chart {
+        title: "Learning rate at the last step of each epoch".to_string(),
+        x: Axis::epochs(points.len(), TICKS.0),
+        y: Axis::from_zero("learning rate", points.iter().map(|point| point.1)),
+        curves: vec![Curve { label: String::new(), colour: COLOURS[2], line: Line::Solid, points }],
+        marks: Vec::new(),
+    };
+    Ok(Picture::new(drawn(SIZE.0, SIZE.1, |area| chart.draw(area))?))
+}
 
-fn chart(area: &Area<'_>, title: &str, history: &History, names: &[&str], first_colour: usize) -> Result<()> {
-    let curves: Vec<(&str, Vec<f64>)> =
-        names.iter().filter_map(|name| history.losses(name).map(|curve| (*name, curve))).collect();
-    let highest = curves.iter().flat_map(|(_, c)| c).copied().fold(0.0, f64::max);
-    let last = history.epochs().len() as f64;
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, text(18))
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(56)
-        .build_cartesian_2d(1.0..last.max(2.0), 0.0..(highest * 1.05).max(1e-6))
-        .map_err(trouble)?;
-    chart
-        .configure_mesh()
-        .x_desc("epoch")
-        .y_desc("loss")
-        .label_style(text(14))
-        .axis_desc_style(text(15))
-        .x_label_formatter(&|x| format!("{x:.0}"))
-        .light_line_style(WHITE)
-        .draw()
-        .map_err(trouble)?;
-    for (i, (name, curve)) in curves.into_iter().enumerate() {
-        let colour = COLOURS[(first_colour + i) % COLOURS.len()];
-        let points: Vec<(f64, f64)> = curve.into_iter().enumerate().map(|(e, y)| (e as f64 + 1.0, y)).collect();
-        let dots = points.iter().map(|&point| Circle::new(point, 3, colour.filled())).collect::<Vec<_>>();
-        chart.draw_series(dots).map_err(trouble)?;
-        chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-            .map_err(trouble)?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+fn check(history: &History) -> Result<()> {
+    if history.epochs().is_empty() {
+        return Err(
+            Error::new(ErrorKind::Usage, "there is nothing to plot before the first epoch").help("Call fit first.")
+        );
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .label_font(text(14))
-        .background_style(WHITE.mix(0.85))
-        .border_style(INK.mix(0.4))
-        .draw()
-        .map_err(trouble)
+    Ok(())
+}
+
+/// The measure on validation pairs that is computed as the loss `name` is; the first of both are the whole.
+fn measure_of<'a>(history: &'a History, name: &str) -> Option<&'a str> {
+    let first = history.names().first().is_some_and(|first| first == name);
+    let is_same = |measure: &&String| {
+        let rest = measure.strip_prefix(MEASURE);
+        rest == Some(name) || (first && rest == Some("loss"))
+    };
+    history.metric_names().iter().find(is_same).map(String::as_str)
+}
+
+fn points(history: &History, name: &str) -> Vec<(f64, f64)> {
+    let curve = history.curve(name).unwrap_or_default();
+    curve.into_iter().map(|(epoch, value)| (epoch as f64, value)).collect()
+}
+
+/// Solid lines for the losses of training, dashed ones in the same colours for validation.
+fn loss_chart(title: &str, history: &History, names: &[&str], first_colour: usize, ticks: usize) -> Chart {
+    let colour = |i: usize| COLOURS[(first_colour + i) % COLOURS.len()];
+    let curve = |label: &str, i, line, points| Curve { label: label.to_string(), colour: colour(i), line, points };
+    let trained = names.iter().enumerate().map(|(i, name)| curve(name, i, Line::Solid, points(history, name)));
+    let measured = names.iter().enumerate().filter_map(|(i, name)| {
+        let points = points(history, measure_of(history, name)?);
+        (!points.is_empty()).then(|| curve("", i, Line::Dashed, points))
+    });
+    let mut curves: Vec<Curve> = trained.chain(measured).collect();
+    if curves.iter().any(|curve| curve.line == Line::Dashed) {
+        let label = "validation".to_string();
+        curves.push(Curve { label, colour: GREY, line: Line::Dashed, points: Vec::new() });
+    }
+    chart(title, "loss", history, curves, ticks)
+}
+
+/// What is only measured on validation pairs.
+fn measure_chart(history: &History, names: &[&str]) -> Chart {
+    let is_distance = names.iter().all(|name| name.starts_with(CYCLE_DISTANCE));
+    let label = |name: &str| match name.strip_prefix(CYCLE_DISTANCE) {
+        Some("a") => "A to B to A".to_string(),
+        Some("b") => "B to A to B".to_string(),
+        _ => name.strip_prefix(MEASURE).unwrap_or(name).to_string(),
+    };
+    let curves = names.iter().enumerate().map(|(i, name)| {
+        let colour = COLOURS[(DOMAIN_COLOURS + i) % COLOURS.len()];
+        Curve { label: label(name), colour, line: Line::Dashed, points: points(history, name) }
+    });
+    let (title, unit) = match is_distance {
+        true => ("Cycle distance, validation", "mean L1 of scaled pixels"),
+        false => ("Other measures, validation", "value"),
+    };
+    chart(title, unit, history, curves.collect(), TICKS.1)
+}
+
+fn chart(title: &str, unit: &str, history: &History, curves: Vec<Curve>, ticks: usize) -> Chart {
+    let values = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1);
+    let y = Axis::from_zero(unit, values);
+    Chart { title: title.to_string(), x: Axis::epochs(history.epochs().len(), ticks), y, curves, marks: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// `epochs` of losses `loss`, every `validated`-th with measures.
+    fn history(epochs: usize, validated: usize, loss: f64) -> History {
+        let names = ["generator", "cycle", "discriminator_a", "discriminator_b"];
+        let measures = ["valid_loss", "valid_cycle", "valid_discriminator_a", "valid_cycle_l1_a", "valid_cycle_l1_b"];
+        let epochs = (1..=epochs).map(|n| {
+            let metrics = if n % validated == 0 { vec![loss; measures.len()] } else { Vec::new() };
+            let losses = vec![loss; names.len()];
+            json!({"epoch": n, "lr": 2e-4, "losses": losses, "metrics": metrics, "steps": 3, "seconds": 1.0})
+        });
+        let epochs: Vec<_> = epochs.collect();
+        serde_json::from_value(json!({"names": names, "metric_names": measures, "epochs": epochs})).unwrap()
+    }
+
+    #[test]
+    fn measures_have_the_colour_of_their_loss() {
+        let history = history(4, 2, 1.0);
+        assert_eq!(measure_of(&history, "generator"), Some("valid_loss"));
+        assert_eq!(measure_of(&history, "cycle"), Some("valid_cycle"));
+        assert_eq!(measure_of(&history, "discriminator_b"), None);
+        let chart = loss_chart("", &history, &["generator", "cycle"], 0, 10);
+        let lines: Vec<_> = chart.curves.iter().map(|c| (c.label.as_str(), c.colour, c.points.len())).collect();
+        let colour = |i: usize| COLOURS[i];
+        let expected = [("generator", colour(0), 4), ("cycle", colour(1), 4), ("", colour(0), 2), ("", colour(1), 2)];
+        assert_eq!(lines[..4], expected);
+        assert_eq!(lines[4..], [("validation", GREY, 0)]);
+    }
+
+    #[test]
+    fn any_history_gives_pictures() {
+        for (epochs, validated, loss) in [(1, 1, 1.0), (1, 2, 0.0), (300, 7, 1e300), (2, 1, f64::MIN_POSITIVE)] {
+            let history = history(epochs, validated, loss);
+            assert_eq!(losses(&history).unwrap().as_rgb_image().dimensions(), SIZE);
+            assert_eq!(rates(&history).unwrap().as_rgb_image().dimensions(), SIZE);
+        }
+        assert_eq!(losses(&History::default()).unwrap_err().kind(), ErrorKind::Usage);
+    }
 }

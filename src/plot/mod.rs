@@ -1,11 +1,17 @@
 //! Pictures for people: batches, results, curves. Nothing is written or displayed by itself.
 
+mod axis;
 mod canvas;
+mod chart;
 mod curves;
 mod grid;
+#[cfg(feature = "evcxr")]
+mod notebook;
 mod picture;
+mod plan;
+mod range_test;
 mod show;
 
-pub(crate) use curves::losses;
+pub(crate) use curves::{losses, rates};
 pub use picture::Picture;
 pub use show::show_results;

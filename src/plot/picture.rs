@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use image::RgbImage;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Raster;
 
-/// An RGB picture.
+/// An RGB picture: to be saved, encoded, or shown in a Jupyter notebook, where it shows itself with the feature `evcxr`
+/// and the kernel of that name.
 ///
 /// ```
 /// use geolearn::{DatasetType, prepare_data};
@@ -34,6 +36,27 @@ impl Picture {
     /// `Usage` for another ending, `Io` when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         Raster::from(self.image.clone()).save(path)
+    }
+
+    /// The picture as the bytes of a PNG file.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// assert!(data.show_batch(1)?.to_png()?.starts_with(b"\x89PNG"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Unsupported` when it cannot be encoded.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let (width, height) = self.image.dimensions();
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.image, width, height, ExtendedColorType::Rgb8)
+            .map_err(|e| Error::new(ErrorKind::Unsupported, "picture cannot be encoded").because(e))?;
+        Ok(bytes)
     }
 
     /// The pixels.

@@ -58,7 +58,8 @@ pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Re
         pictures.push(row);
     }
     let columns = ["A", "A to B", "A to B to A", "B", "B to A", "B to A to B"];
-    Picture::grid("Input, translation, reconstruction", &columns, &pictures)
+    let chips = if split == Split::Valid { "Validation chips" } else { "Training chips" };
+    Picture::grid(&format!("{chips}, their translation, and that translated back"), &columns, &pictures)
 }
 
 fn check_rows(rows: usize) -> Result<()> {

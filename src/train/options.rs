@@ -33,7 +33,8 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `early_stopping` | none | end when the monitor no longer gets better | |
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
-/// | `callback` | none | something of yours that follows training | |
+/// | `tensorboard` | none | folder of event files for TensorBoard | |
+/// | `callback` | none | something that follows training: [`TensorBoard`](crate::TensorBoard), [`SamplePictures`](crate::SamplePictures), [`HistoryFile`](crate::HistoryFile), or yours | |
 ///
 /// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
 /// falls to zero are `FitOptions::new(100).decay_epochs(100)`, and `FitOptions::new(200)` means the same.
@@ -262,7 +263,7 @@ impl FitOptions {
         list
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let wrong = |what: &str| Error::new(ErrorKind::Usage, what);
         self.plan().check()?;
         if self.checkpoint_every == Some(0) {

@@ -43,7 +43,7 @@ impl Plan {
     }
 
     /// Learning rate and numbers of Adam at step `step` of `steps`.
-    pub(super) fn rate(&self, step: usize, steps: usize) -> (f64, AdamOptions) {
+    pub(crate) fn rate(&self, step: usize, steps: usize) -> (f64, AdamOptions) {
         let rate = self.schedule.at_step(step as u64, steps as u64);
         (self.lr * rate.factor, AdamOptions { beta1: rate.beta1.unwrap_or(self.adam.beta1), ..self.adam })
     }

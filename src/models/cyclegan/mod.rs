@@ -291,7 +291,7 @@ impl CycleGan {
         plot::show_results(self, &self.data("show_results")?, rows)
     }
 
-    /// The losses over epochs.
+    /// The losses over epochs, and dashed in the same colours those on the validation pairs.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -306,6 +306,23 @@ impl CycleGan {
     /// `Usage` before the first epoch.
     pub fn plot_losses(&self) -> Result<Picture> {
         plot::losses(&self.history)
+    }
+
+    /// The learning rate of each epoch; [`FitOptions::plot_lr`] draws that of a fit to come.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let picture = model.plot_lr()?;
+    /// assert_eq!(picture.as_rgb_image().dimensions(), (960, 640));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` before the first epoch.
+    pub fn plot_lr(&self) -> Result<Picture> {
+        plot::rates(&self.history)
     }
 
     /// The record of every epoch this model was trained for.

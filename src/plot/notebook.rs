@@ -1,0 +1,25 @@
+//! Pictures in a Jupyter notebook with the evcxr kernel.
+
+use super::picture::Picture;
+
+impl Picture {
+    /// Shows the picture in a Jupyter notebook. The [evcxr](https://github.com/evcxr/evcxr) kernel calls this for a
+    /// cell that ends with a picture; it writes to standard output what the kernel understands.
+    ///
+    /// With the feature `evcxr`; in a notebook `:dep geolearn = { version = "0.1", features = ["evcxr"] }`.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// data.show_batch(2)?.evcxr_display();
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn evcxr_display(&self) {
+        match self.to_png() {
+            Ok(png) => evcxr_runtime::mime_type("image/png").bytes(&png),
+            // The kernel takes no error from here, so the reader of the notebook gets it.
+            Err(error) => evcxr_runtime::mime_type("text/plain").text(error.to_string()),
+        }
+    }
+}

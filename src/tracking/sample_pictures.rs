@@ -1,0 +1,71 @@
+//! Sample pictures of a model that learns.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::plot::show_results;
+use crate::store;
+use crate::train::{Callback, EpochReport, FitReport, Flow};
+
+/// Saves what [`show_results`] draws every few epochs, as `epoch_0003.png`, so that one can look through how the
+/// model has learnt.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `every` | 1 | epochs between pictures | ≥ 1 |
+/// | `rows` | 4 | rows of each picture | ≥ 1 |
+///
+/// Epochs are counted in the model's life, so a resumed or a second fit goes on with the numbers that follow.
+///
+/// ```
+/// use geolearn::{FitOptions, SamplePictures};
+///
+/// let options = FitOptions::new(100).callback(SamplePictures::new("run1/samples").every(5));
+/// ```
+#[derive(Debug, Clone)]
+pub struct SamplePictures {
+    folder: PathBuf,
+    every: usize,
+    rows: usize,
+}
+
+impl SamplePictures {
+    /// Will save into `folder`, which is made where it is missing.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), every: 1, rows: 4 }
+    }
+
+    /// Sets the number of epochs between pictures. Default: 1.
+    pub fn every(mut self, epochs: usize) -> Self {
+        self.every = epochs;
+        self
+    }
+
+    /// Sets the rows of each picture. Default: 4.
+    pub fn rows(mut self, rows: usize) -> Self {
+        self.rows = rows;
+        self
+    }
+}
+
+impl Callback for SamplePictures {
+    fn on_fit_start(&mut self, _: &FitReport<'_>) -> Result<Flow> {
+        for (what, number) in [("epochs between sample pictures", self.every), ("rows of sample pictures", self.rows)] {
+            if number == 0 {
+                let error = Error::new(ErrorKind::Usage, format!("number of {what} is out of range"));
+                return Err(error.expected("1 or more").found(0));
+            }
+        }
+        store::create_dir(&self.folder)?;
+        Ok(Flow::Continue)
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        let epoch = report.record.epoch;
+        if epoch.is_multiple_of(self.every) {
+            let file = self.folder.join(format!("epoch_{epoch:04}.png"));
+            show_results(report.model, report.data, self.rows)?.save(file)?;
+        }
+        Ok(Flow::Continue)
+    }
+}

@@ -1,0 +1,136 @@
+//! Losses, measures and sample pictures for TensorBoard.
+
+use std::path::PathBuf;
+
+use super::event::{Shown, Value, What};
+use super::event_file::EventFile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::plot::show_results;
+use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History, StepReport};
+
+/// Writes an event file that TensorBoard shows while training goes on: `tensorboard --logdir FOLDER`.
+///
+/// | Tag | What | By |
+/// |---|---|---|
+/// | `train/` and a loss, `train/lr` | losses and learning rate as they are read: each step on the processor, one in 20 on CUDA | step of the model's life |
+/// | `epoch/` and a loss, `epoch/lr` | means of an epoch, learning rate at its end | epoch of the model's life |
+/// | `valid/` and a measure | measures on the validation pairs | epoch |
+/// | `results` | what [`show_results`] draws | epoch |
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `pictures_every` | 1 | epochs between pictures; 0 for none | ≥ 0 |
+/// | `rows` | 3 | rows of each picture | ≥ 1 |
+///
+/// Each fit, and each resume, begins a file of its own, which TensorBoard joins to the others of the folder. What these
+/// hold of steps that are now made again, after a checkpoint or by a new model, is replaced; so give each run a folder
+/// of its own to compare them. Numbers are rounded to f32, as TensorBoard keeps them;
+/// [`HistoryFile`](crate::HistoryFile) does not round.
+///
+/// ```
+/// use geolearn::{FitOptions, TensorBoard};
+///
+/// let options = FitOptions::new(20).callback(TensorBoard::new("runs/first").pictures_every(5));
+/// let plain = FitOptions::new(20).tensorboard("runs/first");
+/// ```
+#[derive(Debug)]
+pub struct TensorBoard {
+    folder: PathBuf,
+    pictures_every: usize,
+    rows: usize,
+    file: Option<EventFile>,
+    epochs_written: usize,
+}
+
+impl TensorBoard {
+    /// Will write into `folder`, which is made where it is missing.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), pictures_every: 1, rows: 3, file: None, epochs_written: 0 }
+    }
+
+    /// Sets the number of epochs between pictures; 0 leaves them out. Default: 1.
+    pub fn pictures_every(mut self, epochs: usize) -> Self {
+        self.pictures_every = epochs;
+        self
+    }
+
+    /// Sets the rows of each picture. Default: 3.
+    pub fn rows(mut self, rows: usize) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    fn file(&mut self) -> Result<&mut EventFile> {
+        self.file.as_mut().ok_or_else(|| Error::new(ErrorKind::Usage, "TensorBoard is told of a fit that never began"))
+    }
+
+    fn write_epoch(&mut self, record: &EpochRecord, history: &History) -> Result<()> {
+        let losses = history.names().iter().map(|name| format!("epoch/{name}")).zip(&record.losses);
+        let measure = |name: &String| format!("valid/{}", name.strip_prefix("valid_").unwrap_or(name));
+        let measures = history.metric_names().iter().map(measure).zip(&record.metrics);
+        let scalars = losses.chain([("epoch/lr".to_string(), &record.lr)]).chain(measures);
+        self.file()?.write_scalars(record.epoch as u64, scalars)?;
+        self.epochs_written = history.epochs().len();
+        Ok(())
+    }
+
+    fn write_picture(&mut self, report: &EpochReport<'_>) -> Result<()> {
+        let picture = show_results(report.model, report.data, self.rows)?;
+        let (width, height) = picture.as_rgb_image().dimensions();
+        let shown = Shown::Image { height, width, png: picture.to_png()? };
+        let value = Value { tag: "results".to_string(), shown };
+        self.file()?.write(report.record.epoch as u64, What::Summary(vec![value]))
+    }
+}
+
+impl Callback for TensorBoard {
+    fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
+        if self.pictures_every > 0 && self.rows == 0 {
+            return Err(Error::new(ErrorKind::Usage, "a picture needs rows").expected("1 or more").found(0));
+        }
+        let mut file = EventFile::create(&self.folder)?;
+        // The history holds whole epochs only.
+        let of_part = report.steps_done.saturating_sub(report.epochs_done.saturating_mul(report.steps_per_epoch));
+        let steps_in_life = report.history.steps().saturating_add(of_part as u64);
+        file.write(steps_in_life.saturating_add(1), What::Restart)?;
+        self.epochs_written = report.history.epochs().len();
+        self.file = Some(file);
+        Ok(Flow::Continue)
+    }
+
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        let losses = report.names.iter().map(|name| format!("train/{name}")).zip(report.losses);
+        let scalars = losses.chain([("train/lr".to_string(), &report.lr)]);
+        self.file()?.write_scalars(report.steps_in_life, scalars)?;
+        Ok(Flow::Continue)
+    }
+
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        self.write_epoch(report.record, report.history)?;
+        if self.pictures_every > 0 && report.record.epoch.is_multiple_of(self.pictures_every) {
+            self.write_picture(report)?;
+        }
+        self.file()?.flush()?;
+        Ok(Flow::Continue)
+    }
+
+    /// A fit that is stopped within an epoch records that part too.
+    fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
+        for record in report.history.epochs().iter().skip(self.epochs_written) {
+            self.write_epoch(record, report.history)?;
+        }
+        self.file()?.flush()
+    }
+}
+
+impl FitOptions {
+    /// Adds a [`TensorBoard`] with its defaults: `tensorboard --logdir FOLDER` shows losses, measures and pictures
+    /// while training goes on.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).tensorboard("runs/first");
+    /// ```
+    pub fn tensorboard(self, folder: impl Into<PathBuf>) -> Self {
+        self.callback(TensorBoard::new(folder))
+    }
+}

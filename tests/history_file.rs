@@ -1,0 +1,106 @@
+//! The history on disk is the history.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
+#[allow(dead_code, reason = "what other tests share is not all needed here")]
+mod common;
+
+use std::path::Path;
+
+use common::{small_data, small_model};
+use geolearn::{
+    Callback, Checkpoint, EpochRecord, EpochReport, ErrorKind, FitOptions, Flow, History, HistoryFile, Result,
+};
+
+fn written_to(folder: &Path) -> FitOptions {
+    FitOptions::new(4)
+        .progress(false)
+        .validate_every(2)
+        .callback(HistoryFile::new(folder.join("run/history.csv")))
+        .callback(HistoryFile::new(folder.join("run/history.JSON")))
+}
+
+/// What a reader of the table makes of it; all names are plain.
+fn parsed(csv: &str) -> Vec<EpochRecord> {
+    let mut lines = csv.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(header[..5], ["epoch", "lr", "steps", "seconds", "generator"]);
+    let first_metric = header.iter().position(|name| name.starts_with("valid_")).unwrap();
+    let number = |cell: &str| cell.parse::<f64>().unwrap();
+    let record = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(cells.len(), header.len());
+        EpochRecord {
+            epoch: cells[0].parse().unwrap(),
+            lr: number(cells[1]),
+            steps: cells[2].parse().unwrap(),
+            seconds: number(cells[3]),
+            losses: cells[4..first_metric].iter().map(|cell| number(cell)).collect(),
+            metrics: cells[first_metric..].iter().filter(|cell| !cell.is_empty()).map(|cell| number(cell)).collect(),
+        }
+    };
+    lines.map(record).collect()
+}
+
+fn assert_written(folder: &Path, history: &History) {
+    let csv = std::fs::read_to_string(folder.join("run/history.csv")).unwrap();
+    assert_eq!(parsed(&csv), history.epochs());
+    let json = std::fs::read_to_string(folder.join("run/history.JSON")).unwrap();
+    assert_eq!(&serde_json::from_str::<History>(&json).unwrap(), history);
+    assert_eq!(std::fs::read_dir(folder.join("run")).unwrap().count(), 2, "nothing half written is left");
+}
+
+#[test]
+fn files_hold_every_epoch_to_the_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = small_model(&small_data(folder.path()));
+    model.fit(written_to(folder.path())).unwrap();
+    assert_written(folder.path(), model.history());
+    assert!(model.history().epochs()[0].metrics.is_empty() && !model.history().epochs()[1].metrics.is_empty());
+    // A second fit adds to the record of the first.
+    model.fit(written_to(folder.path())).unwrap();
+    assert_eq!(model.history().epochs().len(), 8);
+    assert_written(folder.path(), model.history());
+}
+
+struct StopsAfter(usize);
+
+impl Callback for StopsAfter {
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        Ok(if report.epoch == self.0 { Flow::Stop } else { Flow::Continue })
+    }
+}
+
+#[test]
+fn a_resumed_fit_goes_on_in_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let options = || {
+        let kept = folder.path().join("checkpoints");
+        written_to(folder.path()).checkpoint(Checkpoint::Last).checkpoint_dir(kept).resume(true)
+    };
+    let mut first = small_model(&data);
+    first.fit(options().callback(StopsAfter(2))).unwrap();
+    assert_written(folder.path(), first.history());
+    let mut second = small_model(&data);
+    second.fit(options()).unwrap();
+    assert_eq!(second.history().epochs().len(), 4);
+    assert_written(folder.path(), second.history());
+}
+
+#[test]
+fn a_place_or_a_name_that_will_not_do_is_told_before_the_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = small_model(&small_data(folder.path()));
+    let occupied = folder.path().join("file");
+    std::fs::write(&occupied, "").unwrap();
+    for (path, kind) in [
+        (folder.path().join("history.txt"), ErrorKind::Usage),
+        (folder.path().join("history"), ErrorKind::Usage),
+        (occupied.join("history.csv"), ErrorKind::Io),
+    ] {
+        let error = model.fit(FitOptions::new(1).progress(false).callback(HistoryFile::new(&path))).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.path().is_some_and(|named| path.starts_with(named)), "{error}");
+        assert!(model.history().epochs().is_empty());
+    }
+}
