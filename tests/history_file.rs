@@ -1,7 +1,6 @@
 //! The history on disk is the history.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
-#[allow(dead_code, reason = "what other tests share is not all needed here")]
 mod common;
 
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! What we write for TensorBoard is what it reads. Needs a Python with tensorboard, named by GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of a test")]
 
-#[allow(dead_code, reason = "what other tests share is not all needed here")]
 mod common;
 
 use std::collections::BTreeMap;
