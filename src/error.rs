@@ -99,6 +99,21 @@ impl Error {
         Self::new(ErrorKind::Io, what).at(path).because(source)
     }
 
+    /// What libtorch reported. A lack of memory is told apart, since the caller can do something about it.
+    pub(crate) fn torch(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        let (kind, what) = match tells_of_no_memory(&*source) {
+            true => (ErrorKind::Limits, "memory is used up"),
+            false => (ErrorKind::Torch, "libtorch failed"),
+        };
+        Self::new(kind, what).because(source)
+    }
+
+    /// Whether libtorch could not get the memory that it asked for.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.0.kind == ErrorKind::Limits && self.0.source.as_deref().is_some_and(|e| tells_of_no_memory(e))
+    }
+
     /// An error for a user's own [`Callback`](crate::train::Callback) to return.
     ///
     /// ```
@@ -158,8 +173,17 @@ impl StdError for Error {
 /// A C++ exception that tch turned into a value.
 impl From<tch::TchError> for Error {
     fn from(source: tch::TchError) -> Self {
-        Self::new(ErrorKind::Torch, "libtorch failed").because(source)
+        Self::torch(source)
     }
+}
+
+/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
+/// oneDNN, which does not say why it has no scratch memory.
+fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
+    let text = error.to_string();
+    ["out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 #[cfg(test)]
