@@ -111,7 +111,7 @@ impl Error {
 
     /// Whether libtorch could not get the memory that it asked for.
     pub(crate) fn is_out_of_memory(&self) -> bool {
-        self.0.kind == ErrorKind::Limits && self.0.source.as_deref().is_some_and(|e| tells_of_no_memory(e))
+        self.0.kind == ErrorKind::Limits && self.0.source.as_deref().is_some_and(tells_of_no_memory)
     }
 
     /// An error for a user's own [`Callback`](crate::train::Callback) to return.

@@ -37,8 +37,8 @@ mod testing;
 mod train;
 
 pub use dataset::{
-    Augment, BadChips, BandStatistics, Batch, DataBunch, DatasetType, Domain, Loader, Normaliser, PrepareData, Split,
-    Statistics, prepare_data,
+    Augment, BadChips, BandStatistics, Batch, BatchSize, DataBunch, DatasetType, Domain, Loader, Normaliser,
+    PrepareData, Split, Statistics, prepare_data,
 };
 pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
@@ -50,9 +50,9 @@ pub use plot::{Picture, show_results};
 pub use raster::{Limits, Raster};
 pub use tch;
 pub use train::{
-    Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
-    LrCurve, LrFindOptions, Progress, Snapshot, StepContext, StepReport, StopSignal, SweepEnd, TrainState, Translator,
-    fit,
+    BatchSizeTrial, Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport,
+    Flow, History, LrCurve, LrFindOptions, MemoryEstimate, Progress, Snapshot, StepContext, StepReport, StopSignal,
+    SweepEnd, TrainState, Translator, fit,
 };
 
 /// The README's program compiles.

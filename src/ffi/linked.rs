@@ -6,7 +6,8 @@ use std::ptr::null_mut;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use super::{AdamStep, AdamTensors, MemoryUse};
+use super::memory::MemoryUse;
+use super::{AdamStep, AdamTensors};
 use crate::error::{Error, Result};
 
 unsafe extern "C" {

@@ -72,7 +72,11 @@ mod tests {
     fn blocks_from_before_do_not_count_when_they_are_freed() {
         let unseen = block();
         let (seen, _) = measure_memory(|| Ok(block())).unwrap();
-        let (_, used) = measure_memory(|| Ok(drop((unseen, seen)))).unwrap();
+        let (_, used) = measure_memory(|| {
+            drop((unseen, seen));
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(used, MemoryUse { live: 0, peak: 0 });
     }
 

@@ -13,7 +13,9 @@ mod memory;
 pub(crate) use arithmetic::{Arithmetic, autocast, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
-pub(crate) use memory::{MemoryUse, measure_memory};
+#[cfg(test)]
+pub(crate) use memory::MemoryMeter;
+pub(crate) use memory::measure_memory;
 
 use tch::Tensor;
 

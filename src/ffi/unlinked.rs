@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::{AdamStep, AdamTensors, MemoryUse};
+use super::memory::MemoryUse;
+use super::{AdamStep, AdamTensors};
 use crate::error::{Error, ErrorKind, Result};
 
 fn absent<T>() -> Result<T> {

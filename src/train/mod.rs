@@ -1,11 +1,13 @@
 //! Training: the model trait, the loop over any model, its options, history and callbacks.
 
+mod batch_size;
 mod callback;
 mod checkpoint;
 mod early_stopping;
 mod guard;
 mod history;
 mod lr_finder;
+mod memory;
 mod meter;
 mod options;
 mod plan;
@@ -16,6 +18,8 @@ mod trainer;
 mod translator;
 mod validation;
 
+pub use batch_size::BatchSizeTrial;
+pub(crate) use batch_size::choose_batch_size;
 pub use callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::read_checkpoint;
@@ -23,6 +27,7 @@ pub use early_stopping::EarlyStopping;
 pub use history::{EpochRecord, History};
 pub(crate) use lr_finder::lr_find;
 pub use lr_finder::{LrCurve, LrFindOptions, SweepEnd};
+pub use memory::MemoryEstimate;
 pub use options::FitOptions;
 pub use progress::Progress;
 pub use state::{Snapshot, TrainState};
