@@ -149,7 +149,7 @@ impl fmt::Display for Error {
             (None, None) => {}
         }
         if let Some(source) = source {
-            write!(f, " ({source})")?;
+            write!(f, " ({})", without_frames(&source.to_string()))?;
         }
         if let Some(help) = help {
             write!(f, ". {help}")?;
@@ -177,6 +177,14 @@ impl From<tch::TchError> for Error {
     }
 }
 
+/// libtorch adds dozens of lines of its own stack; [`StdError::source`] has them.
+fn without_frames(text: &str) -> &str {
+    ["\nException raised from", "\nframe #"]
+        .iter()
+        .fold(text, |text, mark| text.split(mark).next().unwrap_or(text))
+        .trim()
+}
+
 /// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
 /// oneDNN, which does not say why it has no scratch memory.
 fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
@@ -199,6 +207,17 @@ mod tests {
             .help("Drop the alpha band.");
         assert_eq!(error.to_string(), "a/b.png: chip cannot be read: expected 3 bands, found 4. Drop the alpha band.");
         assert_eq!(error.path(), Some(Path::new("a/b.png")));
+    }
+
+    #[test]
+    fn frames_of_libtorch_are_left_to_the_source() {
+        let text = "CUDA out of memory. Tried to allocate 2 GiB\nException raised from malloc at x.cpp:1\nframe #0: y";
+        let error = Error::torch(text).help("Less.");
+        assert_eq!(error.kind(), ErrorKind::Limits);
+        assert!(error.is_out_of_memory());
+        assert_eq!(error.to_string(), "memory is used up (CUDA out of memory. Tried to allocate 2 GiB). Less.");
+        assert_eq!(StdError::source(&error).unwrap().to_string(), text);
+        assert_eq!(Error::torch("shapes differ").kind(), ErrorKind::Torch);
     }
 
     #[test]

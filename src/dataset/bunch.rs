@@ -481,6 +481,9 @@ impl fmt::Display for DataBunch {
         if !self.skipped().is_empty() {
             writeln!(f, "  {} chips left out", self.skipped().len())?;
         }
+        if self.batch_size_option() == BatchSize::Auto {
+            return write!(f, "  batch size to be measured, seed {}", self.seed());
+        }
         write!(f, "  {} batches of {} an epoch, seed {}", self.batches_per_epoch(), self.batch_size(), self.seed())
     }
 }
