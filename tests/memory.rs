@@ -6,8 +6,10 @@ mod common;
 use std::process::{Command, Output};
 
 use common::{answer, few_chips, small_data, small_model};
+use geolearn::tch::Tensor;
 use geolearn::{
-    BatchSize, CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, PrepareData, Raster,
+    Batch, BatchSize, CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, History, MemoryEstimate,
+    Precision, PrepareData, Raster, Result, StepContext, TrainState, Translator, fit,
 };
 
 fn quiet(epochs: usize) -> FitOptions {
@@ -56,23 +58,67 @@ fn a_loaded_model_finds_its_batch_size_too() {
     assert_eq!(answer(&model), answer(&small_model(&data)));
 }
 
-/// Batches of a million chips: no machine holds what such a step keeps.
+/// A model that needs more than any machine has.
+struct Greedy(CycleGan);
+
+impl Translator for Greedy {
+    fn loss_names(&self) -> &'static [&'static str] {
+        self.0.loss_names()
+    }
+
+    fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor> {
+        self.0.train_step(batch, context)
+    }
+
+    fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
+        self.0.translate(images, to)
+    }
+
+    fn torch_device(&self) -> geolearn::tch::Device {
+        self.0.torch_device()
+    }
+
+    fn state(&self) -> TrainState {
+        self.0.state()
+    }
+
+    fn restore(&mut self, state: &TrainState) -> Result<()> {
+        self.0.restore(state)
+    }
+
+    fn memory_need(&self, _: &DataBunch, _: Precision, _: usize) -> Option<MemoryEstimate> {
+        let mut estimate = MemoryEstimate::default();
+        estimate.activations = 1 << 60;
+        Some(estimate)
+    }
+}
+
 #[test]
 fn what_cannot_fit_is_refused_before_training() {
     let folder = tempfile::tempdir().unwrap();
-    let data = chips(folder.path(), 64).batch_size(1_000_000).prepare().unwrap();
-    let mut model = model(&data, 16);
-    let before = answer(&model);
-    let estimate = model.memory_estimate().unwrap();
-    assert!(estimate.total() > 1 << 40, "{estimate}");
-    let error = model.fit(quiet(1)).unwrap_err();
+    let data = chips(folder.path(), 32).batch_size(2).prepare().unwrap();
+    let (mut greedy, mut history) = (Greedy(model(&data, 4)), History::default());
+    let before = answer(&greedy.0);
+    let error = fit(&mut greedy, &data, quiet(1), &mut history).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limits);
-    for part in ["GB", "batch_size is 1000000", "Augment::crop", "check_memory(false)"] {
+    for part in ["GB", "batch_size is 2", "Augment::crop", "check_memory(false)"] {
         assert!(error.to_string().contains(part), "{part}: {error}");
     }
-    assert_eq!(answer(&model), before);
-    // An epoch has six chips, so that the batches are smaller in truth.
-    model.fit(quiet(1).check_memory(false)).unwrap();
+    assert_eq!(answer(&greedy.0), before);
+    fit(&mut greedy, &data, quiet(1).check_memory(false), &mut history).unwrap();
+    assert_eq!(history.epochs().len(), 1);
+}
+
+/// The estimate is of the batches that there are.
+#[test]
+fn few_chips_do_not_fill_a_large_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let estimate = |n| {
+        let data = chips(folder.path(), 32).batch_size(n).prepare().unwrap();
+        model(&data, 4).memory_estimate().unwrap().activations
+    };
+    assert_eq!(estimate(6), estimate(1_000_000));
+    assert!(estimate(6) > 5 * estimate(1));
 }
 
 /// Runs a test of this file in a process of its own.

@@ -243,7 +243,7 @@ impl DataBunch {
     }
 
     /// An epoch draws as many chips of each domain as the larger one has.
-    fn draws(&self) -> usize {
+    pub(crate) fn draws(&self) -> usize {
         self.len(Domain::A).max(self.len(Domain::B))
     }
 

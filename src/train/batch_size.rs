@@ -54,7 +54,7 @@ pub(crate) fn choose_batch_size(model: &mut dyn Translator, data: &DataBunch) ->
     }
     let before = model.state().copied()?;
     let free = free_memory(device).map_or(f64::INFINITY, |bytes| bytes as f64);
-    let found = search(one.batches_per_epoch(), SHARE_OF_FREE * free, |n| trial(model, data, n));
+    let found = search(data.draws(), SHARE_OF_FREE * free, |n| trial(model, data, n));
     model.restore(&before)?;
     let trials = found.map_err(|error| advise(error, device, 1))?;
     let chosen = choose(&trials).ok_or_else(|| Error::new(ErrorKind::Usage, "there are no chips to try"))?;

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// let model = CycleGan::builder(&data).gen_features(8).disc_features(8).device(Device::Cpu).build()?;
 /// let estimate = model.memory_estimate()?;
 /// assert!(estimate.activations > estimate.parameters);
-/// println!("{estimate}"); // 41.6 MB: 0.9 MB parameters, …
+/// println!("{estimate}"); // … MB: 1.8 MB parameters, 3.6 MB optimiser, …
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///
@@ -111,7 +111,7 @@ fn advice(device: Device, batch_size: usize) -> String {
     let batch = match batch_size {
         0 | 1 => "batch_size is 1 already: ".to_string(),
         n => format!(
-            "batch_size is {n}: prepare the data with a smaller one, with accumulate({n}) for the same course, "
+            "batch_size is {n}: prepare the data with a smaller one (1 with accumulate({n}) makes the same updates), "
         ),
     };
     let cast = if device.is_cuda() { ", or Precision::Bf16" } else { "" };

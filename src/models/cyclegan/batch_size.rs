@@ -25,6 +25,14 @@ impl CycleGan {
     }
 
     /// What was tried to find the batch size; empty where it was given.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert!(model.batch_size_trials().is_empty());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn batch_size_trials(&self) -> &[BatchSizeTrial] {
         &self.trials
     }

@@ -48,14 +48,16 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let cast = precision == Precision::Bf16;
     let casts = if cast { generators / 2.0 } else { 0.0 };
     let value = if cast { cast_value(model.device.torch()) } else { FLOAT };
-    let held = Held::of(config, channels as f64, chips, data.batch_size() as f64 * value);
+    // Few chips do not fill a large batch.
+    let batch = data.batch_size().min(data.draws()) as f64;
+    let held = Held::of(config, channels as f64, chips, batch * value);
     let estimate = MemoryEstimate {
         parameters: parameters as u64,
         optimiser: (2.0 * parameters) as u64,
         kept_copy: (3.0 * parameters + pool) as u64,
         activations: (held.peak(generators) + kept_gradients + casts) as u64,
         pool: pool as u64,
-        batches: (pair * (data.batches_ahead() * data.batch_size()) as f64) as u64,
+        batches: (pair * batch * data.batches_ahead() as f64) as u64,
         ..MemoryEstimate::default()
     };
     estimate.with_scratch()
