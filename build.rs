@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/ffi/shim.cpp");
+    for source in ["shim.cpp", "memory.cpp", "guarded.h"] {
+        println!("cargo:rerun-if-changed=src/ffi/{source}");
+    }
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     // Set by torch-sys (links = "tch"); absent with `doc-only`, where nothing is compiled or linked.
@@ -44,7 +46,7 @@ fn compile_shim(lib: &Path) {
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .file("src/ffi/shim.cpp")
+        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp"])
         .compile("geolearn_shim");
 }
 

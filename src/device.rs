@@ -149,8 +149,36 @@ fn why_not_cuda() -> Option<String> {
 /// Bytes of main memory that can be taken without swapping; `None` where the system does not say.
 pub(crate) fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let free = meminfo(&text, "MemAvailable:")?;
+    Some(cgroup_room().map_or(free, |room| room.min(free)))
+}
+
+/// Bytes that a training on `device` can take: on the processor swap counts too, since part of a process is seldom
+/// used.
+pub(crate) fn free_memory(device: tch::Device) -> Option<u64> {
+    if let tch::Device::Cuda(index) = device {
+        return ffi::free_cuda_memory(index)
+            .inspect_err(|error| tracing::warn!(%error, "CUDA does not say how much memory is free"))
+            .ok();
+    }
+    let swap = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo(&text, "SwapFree:"));
+    available_memory().map(|free| free.saturating_add(swap.unwrap_or(0)))
+}
+
+fn meminfo(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// What a container may still take, where it has a limit: `/proc/meminfo` tells of the whole machine.
+fn cgroup_room() -> Option<u64> {
+    let read = |name: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/memory.{name}")).ok();
+    let most = read("max")?.trim().parse::<u64>().ok()?;
+    let used = read("current")?.trim().parse::<u64>().ok()?;
+    let stat = read("stat")?;
+    // The kernel drops these pages of files when memory is short.
+    let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<u64>().ok());
+    Some(most.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
 }
 
 #[cfg(test)]

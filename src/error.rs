@@ -99,6 +99,21 @@ impl Error {
         Self::new(ErrorKind::Io, what).at(path).because(source)
     }
 
+    /// What libtorch reported. A lack of memory is told apart, since the caller can do something about it.
+    pub(crate) fn torch(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        let (kind, what) = match tells_of_no_memory(&*source) {
+            true => (ErrorKind::Limits, "memory is used up"),
+            false => (ErrorKind::Torch, "libtorch failed"),
+        };
+        Self::new(kind, what).because(source)
+    }
+
+    /// Whether libtorch could not get the memory that it asked for.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.0.kind == ErrorKind::Limits && self.0.source.as_deref().is_some_and(tells_of_no_memory)
+    }
+
     /// An error for a user's own [`Callback`](crate::train::Callback) to return.
     ///
     /// ```
@@ -134,7 +149,7 @@ impl fmt::Display for Error {
             (None, None) => {}
         }
         if let Some(source) = source {
-            write!(f, " ({source})")?;
+            write!(f, " ({})", without_frames(&source.to_string()))?;
         }
         if let Some(help) = help {
             write!(f, ". {help}")?;
@@ -158,8 +173,25 @@ impl StdError for Error {
 /// A C++ exception that tch turned into a value.
 impl From<tch::TchError> for Error {
     fn from(source: tch::TchError) -> Self {
-        Self::new(ErrorKind::Torch, "libtorch failed").because(source)
+        Self::torch(source)
     }
+}
+
+/// libtorch adds dozens of lines of its own stack; [`StdError::source`] has them.
+fn without_frames(text: &str) -> &str {
+    ["\nException raised from", "\nframe #"]
+        .iter()
+        .fold(text, |text, mark| text.split(mark).next().unwrap_or(text))
+        .trim()
+}
+
+/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
+/// oneDNN, which does not say why it has no scratch memory.
+fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
+    let text = error.to_string();
+    ["out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 #[cfg(test)]
@@ -175,6 +207,17 @@ mod tests {
             .help("Drop the alpha band.");
         assert_eq!(error.to_string(), "a/b.png: chip cannot be read: expected 3 bands, found 4. Drop the alpha band.");
         assert_eq!(error.path(), Some(Path::new("a/b.png")));
+    }
+
+    #[test]
+    fn frames_of_libtorch_are_left_to_the_source() {
+        let text = "CUDA out of memory. Tried to allocate 2 GiB\nException raised from malloc at x.cpp:1\nframe #0: y";
+        let error = Error::torch(text).help("Less.");
+        assert_eq!(error.kind(), ErrorKind::Limits);
+        assert!(error.is_out_of_memory());
+        assert_eq!(error.to_string(), "memory is used up (CUDA out of memory. Tried to allocate 2 GiB). Less.");
+        assert_eq!(StdError::source(&error).unwrap().to_string(), text);
+        assert_eq!(Error::torch("shapes differ").kind(), ErrorKind::Torch);
     }
 
     #[test]

@@ -38,8 +38,8 @@ mod tracking;
 mod train;
 
 pub use dataset::{
-    Augment, BadChips, BandStatistics, Batch, DataBunch, DatasetType, Domain, Loader, Normaliser, PrepareData, Split,
-    Statistics, prepare_data,
+    Augment, BadChips, BandStatistics, Batch, BatchSize, DataBunch, DatasetType, Domain, Loader, Normaliser,
+    PrepareData, Split, Statistics, prepare_data,
 };
 pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
@@ -52,9 +52,9 @@ pub use raster::{Limits, Raster};
 pub use tch;
 pub use tracking::{SamplePictures, TensorBoard};
 pub use train::{
-    Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History,
-    HistoryFile, LrCurve, LrFindOptions, Progress, Snapshot, StepContext, StepReport, StopSignal, SweepEnd, TrainState,
-    Translator, fit,
+    BatchSizeTrial, Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport,
+    Flow, History, HistoryFile, LrCurve, LrFindOptions, MemoryEstimate, Progress, Snapshot, StepContext, StepReport,
+    StopSignal, SweepEnd, TrainState, Translator, fit,
 };
 
 /// The README's program compiles.

@@ -10,6 +10,7 @@ use tch::Tensor;
 
 use super::augment::Augment;
 use super::batch::{Batch, ChipReader};
+use super::batch_size::BatchSize;
 use super::domain::{Domain, PerDomain};
 use super::layout::Layout;
 use super::loader::Loader;
@@ -59,7 +60,7 @@ struct Shared {
     path: PathBuf,
     working_dir: PathBuf,
     seed: Seed,
-    batch_size: usize,
+    batch_size: BatchSize,
     workers: usize,
     prefetch: usize,
     augment: Augment,
@@ -125,9 +126,34 @@ impl DataBunch {
         self.shared.seed.0
     }
 
-    /// Chips of each domain in a batch.
+    /// Chips of each domain in a batch; 1 where that is [`BatchSize::Auto`] and no model has measured it yet.
     pub fn batch_size(&self) -> usize {
+        self.shared.batch_size.or_one()
+    }
+
+    pub(crate) fn batch_size_option(&self) -> BatchSize {
         self.shared.batch_size
+    }
+
+    /// The same chips in batches of another size.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?.with_batch_size(4)?;
+    /// assert_eq!(data.epoch(0)?.next().unwrap()?.size(), 4);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for 0.
+    pub fn with_batch_size(&self, chips: usize) -> Result<Self> {
+        if chips == 0 {
+            return Err(Error::new(ErrorKind::Usage, "batch size is out of range").expected("at least 1").found(0));
+        }
+        let mut shared = (*self.shared).clone();
+        shared.batch_size = BatchSize::Fixed(chips);
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What is varied at random in training chips.
@@ -211,8 +237,13 @@ impl DataBunch {
         self.valid_pairs().div_ceil(self.batch_size())
     }
 
+    /// The most batches that are in memory at once: one that is used, and those that the workers hold ready or make.
+    pub(crate) fn batches_ahead(&self) -> usize {
+        1 + self.shared.workers.min(self.batches_per_epoch()).saturating_mul(self.shared.prefetch + 1)
+    }
+
     /// An epoch draws as many chips of each domain as the larger one has.
-    fn draws(&self) -> usize {
+    pub(crate) fn draws(&self) -> usize {
         self.len(Domain::A).max(self.len(Domain::B))
     }
 
@@ -449,6 +480,9 @@ impl fmt::Display for DataBunch {
         }
         if !self.skipped().is_empty() {
             writeln!(f, "  {} chips left out", self.skipped().len())?;
+        }
+        if self.batch_size_option() == BatchSize::Auto {
+            return write!(f, "  batch size to be measured, seed {}", self.seed());
         }
         write!(f, "  {} batches of {} an epoch, seed {}", self.batches_per_epoch(), self.batch_size(), self.seed())
     }

@@ -2,6 +2,7 @@
 
 mod augment;
 mod batch;
+mod batch_size;
 mod bunch;
 mod digest;
 mod domain;
@@ -17,6 +18,7 @@ mod survey;
 
 pub use augment::Augment;
 pub use batch::Batch;
+pub use batch_size::BatchSize;
 pub use bunch::{DataBunch, Split};
 pub(crate) use digest::{DataDigest, DomainDigest};
 pub use domain::Domain;

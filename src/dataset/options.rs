@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::augment::Augment;
+use super::batch_size::BatchSize;
 use super::bunch::DataBunch;
 use super::survey::BadChips;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +41,7 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `batch_size` | 1 | chips of each domain in a batch | 1 and above |
+/// | `batch_size` | 1 | chips of each domain in a batch | 1 and above, or [`BatchSize::Auto`] |
 /// | `val_split_pct` | 0.1 | share of each domain kept for validation, where no fixed set is there | 0 to below 1 |
 /// | `seed` | 42 | root of split, order and augmentation | any |
 /// | `resize_to` | none | side in pixels to which every chip is resized | 1 to 16384 |
@@ -65,7 +66,7 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 #[derive(Debug, Clone)]
 pub struct PrepareData {
     pub(super) path: PathBuf,
-    pub(super) batch_size: usize,
+    pub(super) batch_size: BatchSize,
     pub(super) val_split_pct: f64,
     pub(super) seed: u64,
     pub(super) resize_to: Option<usize>,
@@ -82,7 +83,7 @@ impl PrepareData {
         let DatasetType::CycleGan = dataset_type;
         Self {
             path: path.as_ref().to_path_buf(),
-            batch_size: 1,
+            batch_size: BatchSize::Fixed(1),
             val_split_pct: 0.1,
             seed: 42,
             resize_to: None,
@@ -94,7 +95,8 @@ impl PrepareData {
         }
     }
 
-    /// Chips of each domain in a batch. Default 1, as in the CycleGAN paper.
+    /// Chips of each domain in a batch. Default 1, as in the CycleGAN paper. [`BatchSize::Auto`] lets a model measure
+    /// what is fastest.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -102,8 +104,8 @@ impl PrepareData {
     /// assert_eq!(data.epoch(0)?.next().unwrap()?.size(), 8);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
-    pub fn batch_size(mut self, chips: usize) -> Self {
-        self.batch_size = chips;
+    pub fn batch_size(mut self, chips: impl Into<BatchSize>) -> Self {
+        self.batch_size = chips.into();
         self
     }
 
@@ -227,7 +229,7 @@ impl PrepareData {
                 .expected(expected)
                 .found(found))
         };
-        if self.batch_size == 0 {
+        if self.batch_size == BatchSize::Fixed(0) {
             return out("batch_size", "at least 1", "0".into());
         }
         if !(0.0..1.0).contains(&self.val_split_pct) {

@@ -1,13 +1,14 @@
 //! Calls into the shim.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
 
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+use super::memory::MemoryUse;
 use super::{AdamStep, AdamTensors};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 unsafe extern "C" {
     fn geolearn_free(message: *mut c_char);
@@ -30,6 +31,10 @@ unsafe extern "C" {
     fn geolearn_autocast_end(cuda: bool, was_on: bool, old_dtype: c_int) -> *mut c_char;
     fn geolearn_arithmetic_get(bits: *mut c_int) -> *mut c_char;
     fn geolearn_arithmetic_set(bits: c_int) -> *mut c_char;
+    fn geolearn_meter_begin(meter: *mut *mut c_void) -> *mut c_char;
+    fn geolearn_meter_read(meter: *const c_void, live: *mut i64, peak: *mut i64) -> *mut c_char;
+    fn geolearn_meter_end(meter: *mut c_void) -> *mut c_char;
+    fn geolearn_cuda_free(index: c_int, free: *mut i64) -> *mut c_char;
 }
 
 /// Turns the shim's answer into a `Result` and frees its message.
@@ -41,7 +46,7 @@ fn check(message: *mut c_char) -> Result<()> {
     let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned();
     // SAFETY: the same string; it is not used again.
     unsafe { geolearn_free(message) };
-    Err(Error::new(ErrorKind::Torch, "libtorch failed").because(text))
+    Err(Error::torch(text))
 }
 
 /// `max(0, x) + slope * min(0, x)`, with gradient; tch's own has a fixed slope of 0.01.
@@ -116,4 +121,35 @@ pub(super) fn arithmetic() -> Result<c_int> {
 pub(super) fn set_arithmetic(bits: c_int) -> Result<()> {
     // SAFETY: takes a plain value.
     check(unsafe { geolearn_arithmetic_set(bits) })
+}
+
+/// A meter of libtorch's memory; it ends on the thread that began it, which a raw pointer sees to.
+pub(super) struct Meter(*mut c_void);
+
+pub(super) fn meter_begin() -> Result<Meter> {
+    let mut meter = null_mut();
+    // SAFETY: the pointer is to a local that lives through the call.
+    check(unsafe { geolearn_meter_begin(&mut meter) })?;
+    Ok(Meter(meter))
+}
+
+pub(super) fn meter_read(meter: &Meter) -> Result<MemoryUse> {
+    let mut used = MemoryUse { live: 0, peak: 0 };
+    // SAFETY: a `Meter` is what `geolearn_meter_begin` gave, until it is ended; both pointers are to fields of a local.
+    check(unsafe { geolearn_meter_read(meter.0, &mut used.live, &mut used.peak) })?;
+    Ok(used)
+}
+
+/// Only for `Drop`: the meter is gone afterwards.
+pub(super) fn meter_end(meter: &mut Meter) -> Result<()> {
+    let pointer = std::mem::replace(&mut meter.0, null_mut());
+    // SAFETY: what `geolearn_meter_begin` gave, given back once: a second call passes null, which is ignored.
+    check(unsafe { geolearn_meter_end(pointer) })
+}
+
+pub(crate) fn free_cuda_memory(index: usize) -> Result<u64> {
+    let mut free = 0;
+    // SAFETY: the pointer is to a local that lives through the call.
+    check(unsafe { geolearn_cuda_free(c_int::try_from(index).unwrap_or(c_int::MAX), &mut free) })?;
+    Ok(u64::try_from(free).unwrap_or(0))
 }

@@ -8,10 +8,14 @@ mod linked;
 #[cfg(feature = "doc-only")]
 #[path = "unlinked.rs"]
 mod linked;
+mod memory;
 
 pub(crate) use arithmetic::{Arithmetic, autocast, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
-pub(crate) use linked::{leaky_relu, scale};
+pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
+#[cfg(test)]
+pub(crate) use memory::MemoryMeter;
+pub(crate) use memory::measure_memory;
 
 use tch::Tensor;
 

@@ -8,24 +8,11 @@
 #include <ATen/ops/mul.h>
 #include <c10/core/GradMode.h>
 
-#include <cstdlib>
-#include <cstring>
+#include "guarded.h"
+
 #include <vector>
 
 namespace {
-
-template <class F> char *guarded(F &&body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const c10::Error &error) {
-    return strdup(error.what_without_backtrace());
-  } catch (const std::exception &error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("unknown C++ exception");
-  }
-}
 
 std::vector<at::Tensor> gather(at::Tensor **tensors, size_t count) {
   std::vector<at::Tensor> list;

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::memory::MemoryUse;
 use super::{AdamStep, AdamTensors};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,5 +37,23 @@ pub(super) fn arithmetic() -> Result<i32> {
 }
 
 pub(super) fn set_arithmetic(_: i32) -> Result<()> {
+    absent()
+}
+
+pub(super) struct Meter;
+
+pub(super) fn meter_begin() -> Result<Meter> {
+    absent()
+}
+
+pub(super) fn meter_read(_: &Meter) -> Result<MemoryUse> {
+    absent()
+}
+
+pub(super) fn meter_end(_: &mut Meter) -> Result<()> {
+    absent()
+}
+
+pub(crate) fn free_cuda_memory(_: usize) -> Result<u64> {
     absent()
 }

@@ -112,6 +112,20 @@ impl Generator {
     }
 }
 
+/// Values that autograd keeps of one image, of `c` bands, through a generator of `f` features and `b` blocks: inputs of
+/// convolutions and norms, outputs of activations, and what is padded, which is a copy.
+pub(crate) fn generator_activations(c: f64, f: f64, b: f64, (height, width): (usize, usize)) -> f64 {
+    let side = |n: usize| (n as i64 + missing(n as i64)) as f64;
+    let (h, w) = (side(height), side(width));
+    let area = h * w;
+    // Convolution and norm at full size, twice at half the size, and again on the way up.
+    let ends = f * area * (2.0 + 1.0 + 0.5 + 1.0 + 2.0);
+    let wide = (c + f) * (h + 6.0) * (w + 6.0) + 3.0 * c * area;
+    let inner = f * area / 4.0;
+    let padded = 4.0 * f * (h / 4.0 + 2.0) * (w / 4.0 + 2.0);
+    ends + wide + b * (4.0 * inner + 2.0 * padded)
+}
+
 fn sides(x: &Tensor) -> Result<(i64, i64)> {
     let (_, _, height, width) = x.size4()?;
     Ok((height, width))

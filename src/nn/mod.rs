@@ -9,8 +9,8 @@ mod init;
 mod layers;
 mod parameters;
 
-pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE};
-pub(crate) use generator::{Generator, GeneratorShape};
+pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE, discriminator_activations};
+pub(crate) use generator::{Generator, GeneratorShape, generator_activations};
 pub use init::Initialisation;
 pub(crate) use init::Initialiser;
 pub(crate) use parameters::{Parameters, copied, load_parameters};

@@ -1,6 +1,7 @@
 //! How the outside follows training and steers it.
 
 use super::history::{EpochRecord, History};
+use super::memory::MemoryEstimate;
 use super::state::Snapshot;
 use super::translator::Translator;
 use crate::dataset::DataBunch;
@@ -27,6 +28,8 @@ pub struct FitReport<'a> {
     pub epochs_done: usize,
     /// Steps of this fit that are done already; else 0.
     pub steps_done: usize,
+    /// What it is expected to hold in memory, where the model can tell.
+    pub memory: Option<MemoryEstimate>,
     /// What was recorded before.
     pub history: &'a History,
     /// The model as it now is.

@@ -1,5 +1,6 @@
 //! Training: the model trait, the loop over any model, its options, history and callbacks.
 
+mod batch_size;
 mod callback;
 mod checkpoint;
 mod early_stopping;
@@ -8,6 +9,7 @@ mod history;
 mod history_file;
 mod history_text;
 mod lr_finder;
+mod memory;
 mod meter;
 mod options;
 mod plan;
@@ -18,6 +20,8 @@ mod trainer;
 mod translator;
 mod validation;
 
+pub use batch_size::BatchSizeTrial;
+pub(crate) use batch_size::choose_batch_size;
 pub use callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::read_checkpoint;
@@ -26,6 +30,7 @@ pub use history::{EpochRecord, History};
 pub use history_file::HistoryFile;
 pub(crate) use lr_finder::lr_find;
 pub use lr_finder::{LrCurve, LrFindOptions, SweepEnd};
+pub use memory::MemoryEstimate;
 pub use options::FitOptions;
 pub use progress::Progress;
 pub use state::{Snapshot, TrainState};

@@ -187,7 +187,8 @@ impl FitOptions {
         self
     }
 
-    /// Whether a fit that would need more memory than is free is refused before it begins. Default: on.
+    /// Whether a fit that would need more memory than is free, by the model's
+    /// [estimate](crate::Translator::memory_need), is refused before it begins. Default: on.
     pub fn check_memory(mut self, on: bool) -> Self {
         self.check_memory = on;
         self

@@ -61,6 +61,9 @@ impl Callback for Progress {
         self.epochs = report.epochs;
         self.epochs_before = report.epochs_done;
         self.started = Instant::now();
+        if let Some(memory) = report.memory {
+            self.line(&format!("memory: about {memory}"));
+        }
         if report.steps_done > 0 {
             self.line(&format!(
                 "going on from a checkpoint: {} of {} epochs and {} steps are done",

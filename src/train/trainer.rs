@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 use super::checkpoint::Contents;
 use super::history::{EpochRecord, History};
+use super::memory::{MemoryEstimate, advise};
 use super::meter::Meter;
 use super::options::FitOptions;
 use super::plan::Plan;
@@ -36,6 +37,8 @@ const STEPS_PER_READING_ON_CUDA: usize = 20;
 /// # Errors
 /// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
 /// were, or to where the fit began. So it is after an error of the data, of libtorch or of a callback's `on_step`.
+/// `Limits` when memory is not enough: before the fit begins when the model's
+/// [`memory_need`](Translator::memory_need) is more than is free, later when libtorch can get no more.
 /// `Usage` or `Format` when a checkpoint cannot be gone on from, `Io` when one cannot be written; the model in memory
 /// then stays as it is.
 pub fn fit(
@@ -48,6 +51,10 @@ pub fn fit(
     let device = model.torch_device();
     let plan = options.plan();
     plan.precision.check(device)?;
+    let memory = model.memory_need(data, plan.precision, plan.accumulate);
+    if let Some(estimate) = memory.filter(|_| options.check_memory) {
+        estimate.check(device, data.batch_size())?;
+    }
     let monitor = monitor(model, data, &options)?;
     let folder = options.open_checkpoints(data.working_dir())?;
     let resumed = match &folder {
@@ -67,8 +74,9 @@ pub fn fit(
     };
     let callbacks = options.take_callbacks(folder, &monitor);
     let first_epoch = position.first_epoch;
-    let mut fit = Fit { model, data, history, callbacks, plan, position, validate_every: options.validate_every };
-    fit.run()?;
+    let validate_every = options.validate_every;
+    let mut fit = Fit { model, data, history, callbacks, plan, position, memory, validate_every };
+    fit.run().map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
 }
 
@@ -112,6 +120,7 @@ struct Fit<'a> {
     callbacks: Vec<Box<dyn Callback>>,
     plan: Plan,
     position: Position,
+    memory: Option<MemoryEstimate>,
     validate_every: usize,
 }
 
@@ -227,6 +236,7 @@ impl Fit<'_> {
             steps_per_epoch: self.data.batches_per_epoch(),
             epochs_done: self.position.epochs,
             steps_done: self.steps(),
+            memory: self.memory,
             history: self.history,
             model: &*self.model,
             data: self.data,

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use tch::Tensor;
 
+use super::memory::MemoryEstimate;
 use super::state::TrainState;
-use crate::dataset::{Batch, Domain};
+use crate::dataset::{Batch, DataBunch, Domain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
@@ -87,6 +88,12 @@ pub trait Translator {
     /// # Errors
     /// `Usage` when the state is that of another architecture; the model is then unchanged.
     fn restore(&mut self, state: &TrainState) -> Result<()>;
+
+    /// What training on `data` will take, where `accumulate` batches make an update of the weights. A fit is refused
+    /// when that is not free. None by default: then nothing is refused.
+    fn memory_need(&self, _data: &DataBunch, _precision: Precision, _accumulate: usize) -> Option<MemoryEstimate> {
+        None
+    }
 
     /// How the model is made: its architecture, its weights of losses, its seed. A checkpoint is taken up only by a
     /// model that gives the same. Null by default.

@@ -82,16 +82,28 @@ impl CycleGanConfig {
 
     /// Parameters of all four networks for images of `channels` bands.
     pub(crate) fn parameter_count(&self, channels: usize) -> u128 {
-        let [c, g, d, n] = [channels, self.gen_features, self.disc_features, self.gen_blocks].map(|v| v as u128);
-        let conv = |input: u128, output: u128, kernel: u128| input * output * kernel * kernel + output;
-        let ends = conv(c, g, 7) + g * c * 49 + c;
-        let down = conv(g, 2 * g, 3) + conv(2 * g, 4 * g, 3);
-        let up = conv(4 * g, 2 * g, 3) + conv(2 * g, g, 3);
-        let generator = ends + down + 2 * n * conv(4 * g, 4 * g, 3) + up;
-        let discriminator =
-            conv(c, d, 4) + conv(d, 2 * d, 4) + conv(2 * d, 4 * d, 4) + conv(4 * d, 8 * d, 4) + conv(8 * d, 1, 4);
-        2 * (generator + discriminator)
+        let [c, d] = [channels, self.disc_features].map(|v| v as u128);
+        let discriminator = convolution(c, d, 4)
+            + convolution(d, 2 * d, 4)
+            + convolution(2 * d, 4 * d, 4)
+            + convolution(4 * d, 8 * d, 4)
+            + convolution(8 * d, 1, 4);
+        self.generator_parameter_count(channels) + 2 * discriminator
     }
+
+    /// Those of both generators.
+    pub(super) fn generator_parameter_count(&self, channels: usize) -> u128 {
+        let [c, g, n] = [channels, self.gen_features, self.gen_blocks].map(|v| v as u128);
+        let ends = convolution(c, g, 7) + g * c * 49 + c;
+        let down = convolution(g, 2 * g, 3) + convolution(2 * g, 4 * g, 3);
+        let up = convolution(4 * g, 2 * g, 3) + convolution(2 * g, g, 3);
+        2 * (ends + down + 2 * n * convolution(4 * g, 4 * g, 3) + up)
+    }
+}
+
+/// Weights and biases of a convolution.
+fn convolution(input: u128, output: u128, kernel: u128) -> u128 {
+    input * output * kernel * kernel + output
 }
 
 fn within(name: &str, value: usize, most: usize) -> Result<()> {
@@ -228,7 +240,7 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Builds the model.
+    /// Builds the model, and measures the batch size where the data leave it [open](crate::BatchSize::Auto).
     ///
     /// # Errors
     /// `Usage` for an option out of range or chips that are too small to train on, `Device` for a device
@@ -240,7 +252,7 @@ impl CycleGanBuilder {
         if let Some(path) = self.pretrained {
             model.begin_with(&path)?;
         }
-        Ok(model)
+        model.with_batch_size_settled()
     }
 }
 

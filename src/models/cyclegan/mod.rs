@@ -1,8 +1,12 @@
 //! CycleGAN (Zhu et al. 2017, arXiv:1703.10593), under the names that arcgis.learn gives its parts.
 
+mod batch_size;
 mod config;
 #[cfg(test)]
 mod golden_tests;
+mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod networks;
 mod predict;
 mod resumed;
@@ -21,7 +25,7 @@ use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::plot::{self, Picture};
-use crate::train::{self, FitOptions, History, LrCurve, LrFindOptions, Translator};
+use crate::train::{self, BatchSizeTrial, FitOptions, History, LrCurve, LrFindOptions, Translator};
 use networks::Networks;
 use step::Optimisers;
 
@@ -66,6 +70,7 @@ pub struct CycleGan {
     domains: PerDomain<DomainFacts>,
     data: Option<DataBunch>,
     device: ChosenDevice,
+    trials: Vec<BatchSizeTrial>,
     /// Whether the encoders of the generators stay as they are.
     frozen: bool,
 }
@@ -131,7 +136,8 @@ impl CycleGan {
         device: ChosenDevice,
     ) -> Result<Self> {
         let optimisers = Optimisers::new(&nets, config.pool_size)?;
-        Ok(Self { config, nets, optimisers, history: History::default(), domains, data, device, frozen: false })
+        let (history, trials) = (History::default(), Vec::new());
+        Ok(Self { config, nets, optimisers, history, domains, data, device, trials, frozen: false })
     }
 
     /// Trains: `fit(20)` for twenty epochs by the published recipe, or [`FitOptions`] for anything else.
@@ -153,7 +159,8 @@ impl CycleGan {
     /// # Errors
     /// `Usage` when an option is out of range, the chips are too small or the model has no data; `Diverged` when a
     /// loss or a weight is no longer finite; `Format` or `Io` for a chip that can no longer be read; what libtorch or
-    /// a callback reports; what is wrong with a checkpoint. After an error within an epoch the model is as it was at
+    /// a callback reports; what is wrong with a checkpoint; `Limits` when memory is not enough, by
+    /// [`memory_estimate`](Self::memory_estimate) before it begins or in truth later. After an error within an epoch the model is as it was at
     /// the end of the epoch before; after one in writing a checkpoint it stays as it is, and can be saved elsewhere.
     pub fn fit(&mut self, options: impl Into<FitOptions>) -> Result<History> {
         let data = self.data("fit")?;

@@ -78,11 +78,11 @@ impl CycleGan {
     /// (bands, H, W) of the other domain, 8-bit, to (bands, H, W) of this one, rounded and cut to 0 to 255.
     ///
     /// # Errors
-    /// `Usage` for a wrong number of bands, `Limits` or `Torch` when memory is short.
+    /// `Usage` for a wrong number of bands, `Limits` when memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
         self.check_memory(image.height(), image.width())?;
         let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
-        inference::predict_raster(image, from, into, |x| self.translate(x, to))
+        inference::predict_raster(image, from, into, |x| self.translate(x, to)).map_err(advise)
     }
 
     /// Translates an array into domain `to`.
@@ -103,12 +103,12 @@ impl CycleGan {
     /// domain's own units, neither rounded nor cut.
     ///
     /// # Errors
-    /// `Usage` for a wrong number of bands or an empty array, `Limits` or `Torch` when memory is short.
+    /// `Usage` for a wrong number of bands or an empty array, `Limits` when memory is short.
     pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
         let (_, height, width) = image.dim();
         self.check_memory(height, width)?;
         let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
-        inference::predict_array(image.view(), from, into, |x| self.translate(x, to))
+        inference::predict_array(image.view(), from, into, |x| self.translate(x, to)).map_err(advise)
     }
 
     /// The image goes through the network as a whole. On the processor a lack of memory would end the process; a
@@ -122,7 +122,7 @@ impl CycleGan {
             )
             .expected(format!("at most the {} MiB that are free", available >> 20))
             .found(format!("about {} MiB", needed >> 20))
-            .help("Cut the image into pieces, or make it smaller.")),
+            .help(SMALLER)),
             _ => Ok(()),
         }
     }
@@ -132,4 +132,10 @@ impl CycleGan {
         let floats = [height, width, self.config().gen_features].iter().fold(3u128, |n, &side| n * side as u128);
         floats * 4
     }
+}
+
+const SMALLER: &str = "Cut the image into pieces, or make it smaller.";
+
+fn advise(error: Error) -> Error {
+    if error.is_out_of_memory() { error.help(SMALLER) } else { error }
 }

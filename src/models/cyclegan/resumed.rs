@@ -68,6 +68,6 @@ impl CycleGan {
         model.set_frozen(made.frozen_encoders);
         model.restore(contents.state()).map_err(|e| e.at(path))?;
         model.history = contents.history().clone();
-        Ok(model)
+        model.with_batch_size_settled()
     }
 }

@@ -140,7 +140,7 @@ impl CycleGan {
         nets.load(&saved.weights).map_err(|e| e.at(path))?;
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
-        Ok(model)
+        model.with_batch_size_settled()
     }
 
     /// Takes over the weights of a saved model of the same architecture, and nothing else.

@@ -5,11 +5,12 @@ use serde_json::Value;
 use tch::{Device, Tensor};
 
 use super::step::{self, LOSS_NAMES, METRIC_NAMES};
-use super::{CycleGan, CycleGanConfig};
-use crate::dataset::{Batch, Domain};
+use super::{CycleGan, CycleGanConfig, memory};
+use crate::dataset::{Batch, DataBunch, Domain};
+use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Parameters, copied, load_parameters};
-use crate::train::{StepContext, TrainState, Translator};
+use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
 impl Translator for CycleGan {
     fn loss_names(&self) -> &'static [&'static str] {
@@ -67,6 +68,10 @@ impl Translator for CycleGan {
         }
         self.optimisers.forget();
         Ok(())
+    }
+
+    fn memory_need(&self, data: &DataBunch, precision: Precision, accumulate: usize) -> Option<MemoryEstimate> {
+        Some(memory::estimate(self, data, precision, accumulate))
     }
 
     fn configuration(&self) -> Result<Value> {

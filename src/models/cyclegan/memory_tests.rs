@@ -1,0 +1,110 @@
+//! Memory of training against what libtorch's allocators give out: the estimate, and leaks.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use tch::{Device, Kind, Tensor};
+
+use super::{CycleGan, CycleGanBuilder};
+use crate::dataset::{Batch, DataBunch, DatasetType, PrepareData};
+use crate::device::{self, Precision};
+use crate::error::Result;
+use crate::ffi::{MemoryMeter, measure_memory};
+use crate::optim::AdamOptions;
+use crate::train::{Callback, FitOptions, Flow, StepContext, StepReport, Translator};
+
+/// Two chips of each domain.
+fn prepare(folder: &Path, side: usize) -> PrepareData {
+    for domain in ["A", "B"] {
+        let into = folder.join(domain);
+        std::fs::create_dir_all(&into).unwrap();
+        let mut files: Vec<_> = std::fs::read_dir(format!("assets/bluemarble/{domain}/images")).unwrap().collect();
+        files.sort_by_key(|file| file.as_ref().unwrap().file_name());
+        for file in files.into_iter().take(2).flatten() {
+            std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
+        }
+    }
+    // Without threads, all memory is taken on this one, where the meter sees it.
+    PrepareData::new(folder, DatasetType::CycleGan).resize_to(side).workers(0).val_split_pct(0.0)
+}
+
+fn batch(side: i64, n: i64) -> Batch {
+    let chips = || Tensor::zeros([n, 3, side, side], (Kind::Float, Device::Cpu)).uniform_(-1.0, 1.0);
+    Batch { a: chips(), b: chips() }
+}
+
+fn builder(data: &DataBunch, features: usize, blocks: usize) -> CycleGanBuilder {
+    CycleGan::builder(data).gen_features(features).gen_blocks(blocks).disc_features(16).device(device::Device::Cpu)
+}
+
+#[derive(Debug)]
+struct Case {
+    features: usize,
+    blocks: usize,
+    batch_size: usize,
+    side: usize,
+    identity: f64,
+    precision: Precision,
+}
+
+/// What autograd and the kernels hold in a step, and the estimate of it.
+fn peak_of(case: &Case) -> (f64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = prepare(folder.path(), case.side).batch_size(case.batch_size).prepare().unwrap();
+    let model = builder(&data, case.features, case.blocks).pool_size(0).identity_weight(case.identity);
+    let mut model = model.build().unwrap();
+    let batch = batch(case.side as i64, case.batch_size as i64);
+    let context = StepContext { precision: case.precision, ..StepContext::new(1e-4, AdamOptions::default(), 0) };
+    let mut step = || measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;
+    let peak = step().max(step());
+    (peak, model.memory_need(&data, case.precision, 1).unwrap().activations as f64)
+}
+
+#[test]
+fn the_estimate_is_within_20_percent_of_the_measured_peak() {
+    let (mild, f32) = (0.5, Precision::F32);
+    for (features, blocks, batch_size, side, identity, precision) in [
+        (8, 9, 2, 128, mild, f32),
+        (16, 2, 1, 64, mild, f32),
+        (32, 2, 4, 64, mild, f32),
+        (16, 3, 2, 96, 0.0, f32),
+        (8, 1, 16, 64, mild, f32),
+        (64, 1, 1, 32, mild, f32),
+        (4, 1, 1, 32, mild, Precision::Bf16),
+    ] {
+        let case = Case { features, blocks, batch_size, side, identity, precision };
+        let (peak, estimate) = peak_of(&case);
+        let ratio = estimate / peak;
+        println!("{case:?}: {ratio:.3} of {:.1} MB", peak / 1e6);
+        assert!((0.8..1.2).contains(&ratio), "{case:?}: {ratio}");
+    }
+}
+
+/// Live bytes after each step.
+struct Live(MemoryMeter, Rc<RefCell<Vec<i64>>>);
+
+impl Callback for Live {
+    fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
+        self.1.borrow_mut().push(self.0.read()?.live);
+        Ok(Flow::Continue)
+    }
+}
+
+/// Pools of 3 images are full after 3 steps; an epoch has 2.
+#[test]
+fn training_holds_as_much_after_360_steps_as_after_60() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = prepare(folder.path(), 24).prepare().unwrap();
+    let live = Rc::new(RefCell::new(Vec::new()));
+    // The meter goes before the model, so that it sees all that the steps free.
+    let follow = Live(MemoryMeter::begin().unwrap(), live.clone());
+    let mut model = builder(&data, 2, 1).disc_features(2).pool_size(3).build().unwrap();
+    model.fit(FitOptions::new(180).progress(false).callback(follow)).unwrap();
+    let live = live.borrow();
+    assert_eq!(live.len(), 360);
+    assert!(live[59] > 0);
+    assert_eq!(live[359], live[59], "{live:?}");
+    // Between an epoch's steps the sizes of its batches are the same too.
+    assert!(live[8..].iter().all(|&bytes| bytes == live[59]), "{live:?}");
+}
