@@ -8,15 +8,17 @@
 //! nothing any more. This callback writes one line an epoch to a file of its own, and ends the fit after three such
 //! epochs in a row.
 
-#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
+mod common;
 
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use geolearn::{
-    Augment, Callback, CycleGan, DatasetType, EndReport, EpochReport, Error, FitOptions, FitReport, Flow, PrepareData,
-    Result, StepReport,
+    Augment, Callback, Checkpoint, CycleGan, DatasetType, EndReport, EpochReport, Error, FitOptions, FitReport, Flow,
+    PrepareData, Result, StepReport,
 };
 
 /// Below this mean of the discriminators' losses one player has won; both are near 0.25 when they are equal.
@@ -43,7 +45,14 @@ impl Balance {
 
 impl Callback for Balance {
     fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
-        let log = File::create(&self.path).map_err(|e| Error::callback(format!("{}: {e}", self.path.display())))?;
+        // A resumed fit writes on.
+        let log = File::options()
+            .create(true)
+            .append(report.steps_done > 0)
+            .write(true)
+            .truncate(report.steps_done == 0)
+            .open(&self.path)
+            .map_err(|e| Error::callback(format!("{}: {e}", self.path.display())))?;
         self.log = Some(log);
         self.line(&format!("{} epochs of {} steps", report.epochs, report.steps_per_epoch))?;
         Ok(Flow::Continue)
@@ -82,8 +91,21 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none()).prepare()?;
     let mut model = CycleGan::builder(&data).gen_blocks(2).gen_features(8).disc_features(8).build()?;
     std::fs::create_dir_all("out")?;
-    let log = "out/balance.txt";
-    model.fit(FitOptions::new(epochs).callback(Balance::new(log)))?;
+    let (log, checkpoints) = ("out/balance.txt", "out/balance_checkpoints");
+    let signal = common::stop_on_ctrl_c()?;
+    let fit = FitOptions::new(epochs)
+        .checkpoint(Checkpoint::Last)
+        .checkpoint_dir(checkpoints)
+        .resume(true)
+        .callback(Balance::new(log))
+        .callback(signal.clone());
+    model.fit(fit)?;
+    if signal.is_set() {
+        println!("Stopped; the same command goes on.");
+    } else {
+        // A finished fit would be gone on from too, and train nothing.
+        std::fs::remove_dir_all(checkpoints)?;
+    }
     print!("{}", std::fs::read_to_string(log)?);
     Ok(())
 }

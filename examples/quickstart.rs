@@ -1,7 +1,7 @@
 //! From a folder of chips to a trained CycleGAN, with pictures of every stage.
 //!
 //! ```text
-//! cargo run --release --example quickstart -- [--epochs N] [--chips FOLDER] [--out FOLDER]
+//! cargo run --release --example quickstart -- [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]
 //! ```
 //!
 //! Trains a small model from scratch on satellite chips (A) and shaded relief (B), then shows what a model that
@@ -9,10 +9,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Augment, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Result, SamplePictures,
+    Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Result,
+    SamplePictures,
 };
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
@@ -33,7 +36,19 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let samples = out.join("2_samples");
     println!("Training from scratch on {}; samples appear in {}.", model.device(), samples.display());
     let samples = SamplePictures::new(samples).every(3);
-    let history = model.fit(FitOptions::new(options.epochs).callback(samples))?;
+    let checkpoints = out.join("checkpoints");
+    let signal = common::stop_on_ctrl_c()?;
+    let fit = FitOptions::new(options.epochs)
+        .checkpoint(Checkpoint::Last)
+        .checkpoint_dir(&checkpoints)
+        .resume(options.resume)
+        .callback(samples)
+        .callback(signal.clone());
+    let history = model.fit(fit)?;
+    if signal.is_set() {
+        println!("Stopped; the state is in {}. The same command with --resume goes on.", checkpoints.display());
+        return Ok(());
+    }
     println!("Cycle loss of the last epoch: {:.3}", history.last("cycle").unwrap_or(f64::NAN));
     model.plot_losses()?.save(out.join("3_losses.png"))?;
     model.show_results(6)?.save(out.join("4_from_scratch.png"))?;
@@ -41,6 +56,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .save(out.join("5_unseen_from_scratch.png"))?;
     let folder = model.save(out.join("model"))?;
     println!("Saved to {}.", folder.display());
+    std::fs::remove_dir_all(checkpoints)?;
 
     println!("The model in {ASSETS}/models was trained for {} epochs.", longer.history().epochs().len());
     unseen(&longer, "Places that the model never saw, trained longer")?
@@ -69,21 +85,31 @@ struct Options {
     epochs: usize,
     chips: PathBuf,
     out: PathBuf,
+    resume: bool,
 }
 
 impl Options {
     fn from_arguments() -> Self {
-        let mut options =
-            Self { epochs: 15, chips: Path::new(ASSETS).join("bluemarble"), out: "out/quickstart".into() };
+        let mut options = Self {
+            epochs: 15,
+            chips: Path::new(ASSETS).join("bluemarble"),
+            out: "out/quickstart".into(),
+            resume: false,
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
+            if name == "--resume" {
+                options.resume = true;
+                continue;
+            }
             let value = arguments.next().unwrap_or_default();
             match (name.as_str(), value.parse()) {
                 ("--epochs", Ok(epochs)) => options.epochs = epochs,
-                ("--chips", _) => options.chips = value.into(),
-                ("--out", _) => options.out = value.into(),
+                ("--chips", _) if !value.is_empty() => options.chips = value.into(),
+                ("--out", _) if !value.is_empty() => options.out = value.into(),
                 _ => {
-                    eprintln!("usage: quickstart [--epochs N] [--chips FOLDER] [--out FOLDER]; found {name} {value}");
+                    let usage = "usage: quickstart [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]";
+                    eprintln!("{usage}; found {name} {value}");
                     std::process::exit(2);
                 }
             }

@@ -9,9 +9,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
-use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, EarlyStopping, FitOptions, PrepareData, StopSignal};
+use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, EarlyStopping, FitOptions, PrepareData};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
@@ -21,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none().zoom(1.2)).prepare()?;
     let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
 
-    let signal = stop_on_ctrl_c()?;
+    let signal = common::stop_on_ctrl_c()?;
     let options = FitOptions::new(epochs)
         .checkpoint(Checkpoint::Best)
         .checkpoint_dir(&checkpoints)
@@ -43,20 +45,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = best.save(out.join("best"))?;
     println!("The best by valid_cycle is that of epoch {}, in {}.", best.history().epochs().len(), folder.display());
     Ok(())
-}
-
-/// The first Ctrl-C ends the fit after its step; a second one ends the program.
-fn stop_on_ctrl_c() -> Result<StopSignal, ctrlc::Error> {
-    let signal = StopSignal::new();
-    let handler = signal.clone();
-    ctrlc::set_handler(move || {
-        if handler.is_set() {
-            std::process::exit(130);
-        }
-        eprintln!("\nStopping after this step; press Ctrl-C again to end at once.");
-        handler.stop();
-    })?;
-    Ok(signal)
 }
 
 struct Options {

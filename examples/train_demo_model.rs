@@ -10,10 +10,12 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use geolearn::{Augment, CycleGan, DatasetType, FitOptions, PrepareData, SamplePictures};
+use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, FitOptions, PrepareData, SamplePictures};
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let Some(out) = std::env::args().nth(1).map(PathBuf::from) else {
@@ -31,7 +33,19 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .disc_features(argument(6, 16))
         .build()?;
     let pictures = SamplePictures::new(&out).every(10).rows(6);
-    model.fit(FitOptions::new(argument(2, 120)).lr(argument(3, 2e-4)).callback(pictures))?;
+    let signal = common::stop_on_ctrl_c()?;
+    let fit = FitOptions::new(argument(2, 120))
+        .lr(argument(3, 2e-4))
+        .checkpoint(Checkpoint::Last)
+        .checkpoint_dir(out.join("checkpoints"))
+        .resume(true)
+        .callback(pictures)
+        .callback(signal.clone());
+    model.fit(fit)?;
+    if signal.is_set() {
+        println!("Stopped; the same command goes on.");
+        return Ok(());
+    }
     let folder = model.save(out.join("sat2relief"))?;
     model.plot_losses()?.save(out.join("losses.png"))?;
     println!("Saved to {}.", folder.display());

@@ -68,7 +68,17 @@ fn one_thread_each(cargo: &mut Command) {
     }
 }
 
+/// Becomes a command that explains its own failures. So Ctrl-C reaches it alone, and the terminal waits for it to end
+/// in good order.
+#[cfg(unix)]
+fn hand_over(command: &mut Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    let error = command.exec();
+    Err(Trouble::new(format!("cannot start {command:?}: {error}")))
+}
+
 /// Runs a command that explains its own failures, and ends as it ends.
+#[cfg(not(unix))]
 fn hand_over(command: &mut Command) -> Result<ExitCode> {
     let status = command.status().map_err(|e| Trouble::new(format!("cannot start {command:?}: {e}")))?;
     // A command ended by a signal has no code.
