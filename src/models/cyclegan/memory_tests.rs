@@ -76,7 +76,6 @@ fn the_estimate_is_within_20_percent_of_the_measured_peak() {
         let case = Case { features, blocks, batch_size, side, identity, precision };
         let (peak, estimate) = peak_of(&case);
         let ratio = estimate / peak;
-        println!("{case:?}: {ratio:.3} of {:.1} MB", peak / 1e6);
         assert!((0.8..1.2).contains(&ratio), "{case:?}: {ratio}");
     }
 }
