@@ -1,11 +1,10 @@
 //! Memory as a user meets it: found batch sizes, refusals, and what happens when there is no more.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-#![allow(clippy::print_stdout, reason = "what a child process said")]
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use common::{answer, few_chips, small_data, small_model};
 use geolearn::tch::Tensor;
@@ -123,13 +122,12 @@ fn few_chips_do_not_fill_a_large_batch() {
     assert!(estimate(6) > 5 * estimate(1));
 }
 
-/// Runs a test of this file in a process of its own.
-fn alone(name: &str) -> Output {
+/// Runs a test of this file in a process of its own; it must end well.
+fn alone(name: &str) {
     let program = std::env::current_exe().unwrap();
     let output = Command::new(program).args(["--ignored", "--exact", name, "--nocapture"]).output().unwrap();
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    println!("{}", String::from_utf8_lossy(&output.stderr));
-    output
+    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
 }
 
 /// A line of `/proc/self/status`, in bytes.
@@ -149,7 +147,7 @@ fn limit(more: u64) {
 
 #[test]
 fn running_out_of_memory_is_an_error_with_advice() {
-    assert!(alone("child_that_runs_out_of_memory").status.success());
+    alone("child_that_runs_out_of_memory");
 }
 
 #[test]
@@ -161,7 +159,6 @@ fn child_that_runs_out_of_memory() {
     let before = answer(&model);
     limit(200 << 20);
     let error = model.fit(quiet(1).check_memory(false)).unwrap_err();
-    println!("{error}");
     assert_eq!(error.kind(), ErrorKind::Limits);
     assert!(std::error::Error::source(&error).is_some());
     assert!(!error.to_string().contains("frame #"), "{error}");
@@ -173,7 +170,6 @@ fn child_that_runs_out_of_memory() {
 
     let large = Raster::open(&data.train_files(Domain::A)[0]).unwrap().resize(3000, 3000).unwrap();
     let error = model.predict_image(&large, Domain::B).unwrap_err();
-    println!("{error}");
     assert_eq!(error.kind(), ErrorKind::Limits);
     assert!(error.to_string().contains("Cut the image"), "{error}");
     assert_eq!(answer(&model), before);
@@ -181,7 +177,7 @@ fn child_that_runs_out_of_memory() {
 
 #[test]
 fn resident_memory_does_not_grow_while_training() {
-    assert!(alone("child_that_trains_for_long").status.success());
+    alone("child_that_trains_for_long");
 }
 
 /// The processor's allocator may grow by some blocks that are not given back; a leak of one chip a step would be 8 MB.
@@ -196,6 +192,6 @@ fn child_that_trains_for_long() {
     model.fit(quiet(50)).unwrap();
     let grown = status("VmRSS:").saturating_sub(before);
     assert_eq!(model.history().steps(), 360);
-    println!("resident memory grew by {grown} bytes");
+    eprintln!("resident memory grew by {grown} bytes");
     assert!(grown < 4 << 20, "{grown}");
 }
