@@ -14,14 +14,14 @@ use crate::ffi::{MemoryMeter, measure_memory};
 use crate::optim::AdamOptions;
 use crate::train::{Callback, FitOptions, Flow, StepContext, StepReport, Translator};
 
-/// Two chips of each domain.
-fn prepare(folder: &Path, side: usize) -> PrepareData {
+/// So many chips of each domain.
+fn prepare(folder: &Path, side: usize, chips: usize) -> PrepareData {
     for domain in ["A", "B"] {
         let into = folder.join(domain);
         std::fs::create_dir_all(&into).unwrap();
         let mut files: Vec<_> = std::fs::read_dir(format!("assets/bluemarble/{domain}/images")).unwrap().collect();
         files.sort_by_key(|file| file.as_ref().unwrap().file_name());
-        for file in files.into_iter().take(2).flatten() {
+        for file in files.into_iter().take(chips).flatten() {
             std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
         }
     }
@@ -51,7 +51,7 @@ struct Case {
 /// What autograd and the kernels hold in a step, and the estimate of it.
 fn peak_of(case: &Case) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
-    let data = prepare(folder.path(), case.side).batch_size(case.batch_size).prepare().unwrap();
+    let data = prepare(folder.path(), case.side, case.batch_size).batch_size(case.batch_size).prepare().unwrap();
     let model = builder(&data, case.features, case.blocks).pool_size(0).identity_weight(case.identity);
     let mut model = model.build().unwrap();
     let batch = batch(case.side as i64, case.batch_size as i64);
@@ -94,7 +94,7 @@ impl Callback for Live {
 #[test]
 fn training_holds_as_much_after_360_steps_as_after_60() {
     let folder = tempfile::tempdir().unwrap();
-    let data = prepare(folder.path(), 24).prepare().unwrap();
+    let data = prepare(folder.path(), 24, 2).prepare().unwrap();
     let live = Rc::new(RefCell::new(Vec::new()));
     // The meter goes before the model, so that it sees all that the steps free.
     let follow = Live(MemoryMeter::begin().unwrap(), live.clone());
