@@ -1,5 +1,6 @@
 //! A sweep over learning rates (Smith 2017, arXiv:1506.01186, section 3.3).
 
+use super::memory::advise;
 use super::translator::{StepContext, Translator};
 use crate::dataset::DataBunch;
 use crate::error::{Error, ErrorKind, Result};
@@ -156,7 +157,7 @@ pub(crate) fn lr_find(
     let before = model.state().copied()?;
     let swept = sweep(model, data, steps_in_life, options);
     model.restore(&before)?;
-    swept
+    swept.map_err(|error| advise(error, model.torch_device(), data.batch_size()))
 }
 
 fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFindOptions) -> Result<LrCurve> {
