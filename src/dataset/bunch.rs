@@ -1,28 +1,16 @@
 //! Prepared data: what a model trains on.
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-
-use tch::Tensor;
 
 use super::augment::Augment;
-use super::batch::{Batch, ChipReader};
+use super::batch::ChipReader;
 use super::batch_size::BatchSize;
 use super::domain::{Domain, PerDomain};
-use super::layout::Layout;
-use super::loader::Loader;
 use super::normalise::Normaliser;
-use super::options::PrepareData;
-use super::order;
-use super::split::validation_places;
 use super::statistics::Statistics;
-use super::survey::{Shape, Survey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
-use crate::raster::Raster;
 
 /// Which chips of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,62 +40,34 @@ pub enum Split {
 /// ```
 #[derive(Clone)]
 pub struct DataBunch {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Clone)]
-struct Shared {
-    path: PathBuf,
-    working_dir: PathBuf,
-    seed: Seed,
-    batch_size: BatchSize,
-    workers: usize,
-    prefetch: usize,
-    augment: Augment,
-    domains: PerDomain<DomainData>,
-    skipped: Vec<(PathBuf, String)>,
+pub(super) struct Shared {
+    pub path: PathBuf,
+    pub working_dir: PathBuf,
+    pub seed: Seed,
+    pub batch_size: BatchSize,
+    pub workers: usize,
+    pub prefetch: usize,
+    pub augment: Augment,
+    pub domains: PerDomain<DomainData>,
+    pub skipped: Vec<(PathBuf, String)>,
 }
 
 /// What is known of one domain.
 #[derive(Clone)]
-struct DomainData {
-    train: Vec<PathBuf>,
-    valid: Vec<PathBuf>,
-    test: Vec<PathBuf>,
-    statistics: Statistics,
-    reader: ChipReader,
+pub(super) struct DomainData {
+    pub train: Vec<PathBuf>,
+    pub valid: Vec<PathBuf>,
+    pub test: Vec<PathBuf>,
+    pub statistics: Statistics,
+    pub reader: ChipReader,
 }
 
 impl DataBunch {
-    pub(super) fn prepare(options: PrepareData) -> Result<Self> {
-        let mut layout = Layout::find(&options.path)?;
-        let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
-        let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
-        leave_out(&mut layout, &skipped);
-        split(&mut layout, &options)?;
-        let channels = surveys.a.shape.bands.max(surveys.b.shape.bands);
-        let PerDomain { a, b } = surveys;
-        let Layout { train, valid, test } = layout;
-        let domains = PerDomain {
-            a: DomainData::new(a, [train.a, valid.a, test.a], channels, &options)?,
-            b: DomainData::new(b, [train.b, valid.b, test.b], channels, &options)?,
-        };
-        Ok(Self {
-            shared: Arc::new(Shared {
-                working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
-                path: options.path,
-                seed: Seed(options.seed),
-                batch_size: options.batch_size,
-                workers: options.workers.unwrap_or_else(default_workers),
-                prefetch: options.prefetch,
-                augment: options.augment,
-                domains,
-                skipped,
-            }),
-        })
-    }
-
-    fn domain(&self, domain: Domain) -> &DomainData {
+    pub(super) fn domain(&self, domain: Domain) -> &DomainData {
         self.shared.domains.get(domain)
     }
 
@@ -247,100 +207,9 @@ impl DataBunch {
         self.len(Domain::A).max(self.len(Domain::B))
     }
 
-    fn valid_pairs(&self) -> usize {
+    pub(super) fn valid_pairs(&self) -> usize {
         let [a, b] = Domain::BOTH.map(|domain| self.valid_len(domain));
         if a == 0 || b == 0 { 0 } else { a.max(b) }
-    }
-
-    /// The training batches of an epoch (the first is 0), in the order that the seed fixes.
-    ///
-    /// Each domain goes through all of its chips in random order before one comes again, also from one epoch to the
-    /// next.
-    ///
-    /// # Shapes
-    /// See [`Batch`].
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] when a thread cannot be started. A chip that cannot be read is an error of its batch.
-    pub fn epoch(&self, epoch: u64) -> Result<Loader> {
-        self.epoch_from(epoch, 0)
-    }
-
-    /// The same without its first `skip` batches, for a training that goes on within an epoch.
-    ///
-    /// ```
-    /// use geolearn::{DatasetType, prepare_data};
-    ///
-    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
-    /// let third = data.epoch(0)?.nth(2).unwrap()?;
-    /// assert_eq!(data.epoch_from(0, 2)?.next().unwrap()?.a, third.a);
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`DataBunch::epoch`].
-    pub fn epoch_from(&self, epoch: u64, skip: usize) -> Result<Loader> {
-        let draws = self.draws();
-        let order = PerDomain::from_fn(|domain| order::epoch(self.shared.seed, domain, epoch, draws, self.len(domain)));
-        let data = self.clone();
-        let make = move |batch| {
-            data.batch(batch + skip, draws, |domain, places| data.training_tensor(domain, epoch, &order, places))
-        };
-        let batches = self.batches_per_epoch().saturating_sub(skip);
-        Loader::start(batches, self.shared.workers, self.shared.prefetch, make)
-    }
-
-    /// The validation batches: chips as they are, in pairs that never change (chip i of the larger domain with chip
-    /// i modulo n of the other). There are none when a domain has no validation chips.
-    ///
-    /// # Shapes
-    /// See [`Batch`].
-    ///
-    /// # Errors
-    /// As [`DataBunch::epoch`].
-    pub fn validation(&self) -> Result<Loader> {
-        let data = self.clone();
-        let pairs = self.valid_pairs();
-        let make = move |batch| {
-            data.batch(batch, pairs, |domain, places| {
-                let valid = &data.domain(domain).valid;
-                data.domain(domain).reader.tensor(places.map(|place| &valid[place % valid.len()]), None)
-            })
-        };
-        Loader::start(self.valid_batches(), self.shared.workers, self.shared.prefetch, make)
-    }
-
-    /// Chips as they are, normalised, for pictures and measures.
-    ///
-    /// # Shapes
-    /// (N, C, H, W), f32 on the CPU, in [-1, 1]; N is the number of indices.
-    ///
-    /// ```
-    /// use geolearn::{prepare_data, DatasetType, Domain, Split};
-    ///
-    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
-    /// let chips = data.chips(Domain::B, Split::Valid, &[0, 3])?;
-    /// assert_eq!(chips.size(), [2, 3, 64, 64]);
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`] when there is no index or one is beyond the chips; otherwise as
-    /// [`Raster::open`](crate::Raster::open).
-    pub fn chips(&self, domain: Domain, split: Split, indices: &[usize]) -> Result<Tensor> {
-        let files = indices.iter().map(|&index| self.file(domain, split, index)).collect::<Result<Vec<_>>>()?;
-        if files.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "no chips are asked for").expected("at least one index"));
-        }
-        self.domain(domain).reader.tensor(files.into_iter(), None)
-    }
-
-    /// One chip as an image in its own values, after `resize_to`.
-    ///
-    /// # Errors
-    /// As [`DataBunch::chips`].
-    pub fn image(&self, domain: Domain, split: Split, index: usize) -> Result<Raster> {
-        self.domain(domain).reader.image(self.file(domain, split, index)?)
     }
 
     /// The same chips, scaled by statistics of another data set: those that a model was trained with.
@@ -360,136 +229,5 @@ impl DataBunch {
         shared.domains.a.reader.normaliser = scalings.a;
         shared.domains.b.reader.normaliser = scalings.b;
         Ok(Self { shared: Arc::new(shared) })
-    }
-
-    fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {
-        let files = self.files(domain, split);
-        files.get(index).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("domain {domain} has no chip of this number"))
-                .at(self.path())
-                .expected(format!("an index below {}", files.len()))
-                .found(index)
-        })
-    }
-
-    fn batch(
-        &self,
-        batch: usize,
-        draws: usize,
-        tensor: impl Fn(Domain, std::ops::Range<usize>) -> Result<Tensor>,
-    ) -> Result<Batch> {
-        let start = batch * self.batch_size();
-        let places = start..draws.min(start + self.batch_size());
-        Ok(Batch { a: tensor(Domain::A, places.clone())?, b: tensor(Domain::B, places)? })
-    }
-
-    fn training_tensor(
-        &self,
-        domain: Domain,
-        epoch: u64,
-        order: &PerDomain<Vec<usize>>,
-        places: std::ops::Range<usize>,
-    ) -> Result<Tensor> {
-        let data = self.domain(domain);
-        let start = places.start;
-        let name = format!("augment/{domain}");
-        // The stream of a draw does not depend on the batch that it falls into.
-        let stream = |place| self.shared.seed.stream(&name, (epoch << 32).wrapping_add((start + place) as u64));
-        let files = order.get(domain)[places].iter().map(|&index| &data.train[index]);
-        data.reader.tensor(files, Some((&self.shared.augment, &stream)))
-    }
-}
-
-/// All chips that train or validate are looked at, so that the normalisation covers both.
-fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
-    let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
-    let survey = Survey::of(&options.path, domain, &files, options.resize_to, options.bad_chips)?;
-    options.augment.output_size((survey.shape.height, survey.shape.width))?;
-    Ok(survey)
-}
-
-fn leave_out(layout: &mut Layout, skipped: &[(PathBuf, String)]) {
-    let bad: BTreeSet<&Path> = skipped.iter().map(|(file, _)| file.as_path()).collect();
-    for files in [&mut layout.train, &mut layout.valid].into_iter().flat_map(|part| [&mut part.a, &mut part.b]) {
-        files.retain(|file| !bad.contains(file.as_path()));
-    }
-}
-
-/// Takes validation chips out of the training chips, where the folder brings none and both domains have enough.
-fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
-    for domain in Domain::BOTH {
-        if layout.train.get(domain).is_empty() {
-            return Err(Error::new(ErrorKind::Layout, format!("no training chip of domain {domain} can be used"))
-                .at(&options.path));
-        }
-    }
-    if !layout.valid.a.is_empty() || !layout.valid.b.is_empty() || options.val_split_pct == 0.0 {
-        return Ok(());
-    }
-    if layout.train.a.len() < 2 || layout.train.b.len() < 2 {
-        tracing::warn!(path = %options.path.display(), "a domain with one chip cannot be split; there is no validation");
-        return Ok(());
-    }
-    let seed = Seed(options.seed);
-    for (domain, train, valid) in
-        [(Domain::A, &mut layout.train.a, &mut layout.valid.a), (Domain::B, &mut layout.train.b, &mut layout.valid.b)]
-    {
-        let mut random = seed.stream(&format!("split/{domain}"), 0);
-        for place in validation_places(train.len(), options.val_split_pct, &mut random).into_iter().rev() {
-            valid.push(train.remove(place));
-        }
-        valid.reverse();
-    }
-    Ok(())
-}
-
-/// Few keep well ahead of training, and each takes a processor from libtorch.
-const MOST_WORKERS: usize = 4;
-
-fn default_workers() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
-}
-
-impl DomainData {
-    fn new(
-        survey: Survey,
-        [train, valid, test]: [Vec<PathBuf>; 3],
-        channels: usize,
-        options: &PrepareData,
-    ) -> Result<Self> {
-        let Survey { shape, statistics, .. } = survey;
-        let (min, max) = statistics.bands().iter().map(|band| (band.min, band.max)).unzip();
-        let reader =
-            ChipReader { shape, resize_to: options.resize_to, normaliser: Normaliser::new(min, max, channels)? };
-        Ok(Self { train, valid, test, statistics, reader })
-    }
-}
-
-impl fmt::Display for DataBunch {
-    /// A summary in a few lines.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.path().display())?;
-        for domain in Domain::BOTH {
-            let Shape { bands, height, width } = self.domain(domain).reader.shape;
-            let plural = if bands == 1 { "band" } else { "bands" };
-            let (train, valid) = (self.len(domain), self.valid_len(domain));
-            writeln!(
-                f,
-                "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {plural}"
-            )?;
-        }
-        if !self.skipped().is_empty() {
-            writeln!(f, "  {} chips left out", self.skipped().len())?;
-        }
-        if self.batch_size_option() == BatchSize::Auto {
-            return write!(f, "  batch size to be measured, seed {}", self.seed());
-        }
-        write!(f, "  {} batches of {} an epoch, seed {}", self.batches_per_epoch(), self.batch_size(), self.seed())
-    }
-}
-
-impl fmt::Debug for DataBunch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DataBunch({self})")
     }
 }

@@ -3,6 +3,7 @@
 mod augment;
 mod batch;
 mod batch_size;
+mod batches;
 mod bunch;
 mod digest;
 mod domain;
@@ -12,8 +13,10 @@ mod loader;
 mod normalise;
 mod options;
 mod order;
+mod prepare;
 mod split;
 mod statistics;
+mod summary;
 mod survey;
 
 pub use augment::Augment;

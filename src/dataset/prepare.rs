@@ -1,0 +1,112 @@
+//! From a folder of chips to prepared data.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use super::batch::ChipReader;
+use super::bunch::{DataBunch, DomainData, Shared};
+use super::domain::{Domain, PerDomain};
+use super::layout::Layout;
+use super::normalise::Normaliser;
+use super::options::PrepareData;
+use super::split::validation_places;
+use super::survey::Survey;
+use crate::error::{Error, ErrorKind, Result};
+use crate::random::Seed;
+
+impl DataBunch {
+    pub(super) fn prepare(options: PrepareData) -> Result<Self> {
+        let mut layout = Layout::find(&options.path)?;
+        let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
+        let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
+        leave_out(&mut layout, &skipped);
+        split(&mut layout, &options)?;
+        let channels = surveys.a.shape.bands.max(surveys.b.shape.bands);
+        let PerDomain { a, b } = surveys;
+        let Layout { train, valid, test } = layout;
+        let domains = PerDomain {
+            a: DomainData::new(a, [train.a, valid.a, test.a], channels, &options)?,
+            b: DomainData::new(b, [train.b, valid.b, test.b], channels, &options)?,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
+                path: options.path,
+                seed: Seed(options.seed),
+                batch_size: options.batch_size,
+                workers: options.workers.unwrap_or_else(default_workers),
+                prefetch: options.prefetch,
+                augment: options.augment,
+                domains,
+                skipped,
+            }),
+        })
+    }
+}
+
+/// All chips that train or validate are looked at, so that the normalisation covers both.
+fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
+    let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
+    let survey = Survey::of(&options.path, domain, &files, options.resize_to, options.bad_chips)?;
+    options.augment.output_size((survey.shape.height, survey.shape.width))?;
+    Ok(survey)
+}
+
+fn leave_out(layout: &mut Layout, skipped: &[(PathBuf, String)]) {
+    let bad: BTreeSet<&Path> = skipped.iter().map(|(file, _)| file.as_path()).collect();
+    for files in [&mut layout.train, &mut layout.valid].into_iter().flat_map(|part| [&mut part.a, &mut part.b]) {
+        files.retain(|file| !bad.contains(file.as_path()));
+    }
+}
+
+/// Takes validation chips out of the training chips, where the folder brings none and both domains have enough.
+fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
+    for domain in Domain::BOTH {
+        if layout.train.get(domain).is_empty() {
+            return Err(Error::new(ErrorKind::Layout, format!("no training chip of domain {domain} can be used"))
+                .at(&options.path));
+        }
+    }
+    if !layout.valid.a.is_empty() || !layout.valid.b.is_empty() || options.val_split_pct == 0.0 {
+        return Ok(());
+    }
+    if layout.train.a.len() < 2 || layout.train.b.len() < 2 {
+        tracing::warn!(path = %options.path.display(), "a domain with one chip cannot be split; there is no validation");
+        return Ok(());
+    }
+    let seed = Seed(options.seed);
+    for (domain, train, valid) in
+        [(Domain::A, &mut layout.train.a, &mut layout.valid.a), (Domain::B, &mut layout.train.b, &mut layout.valid.b)]
+    {
+        let mut random = seed.stream(&format!("split/{domain}"), 0);
+        for place in validation_places(train.len(), options.val_split_pct, &mut random).into_iter().rev() {
+            valid.push(train.remove(place));
+        }
+        valid.reverse();
+    }
+    Ok(())
+}
+
+/// Few keep well ahead of training, and each takes a processor from libtorch.
+const MOST_WORKERS: usize = 4;
+
+fn default_workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
+}
+
+impl DomainData {
+    fn new(
+        survey: Survey,
+        [train, valid, test]: [Vec<PathBuf>; 3],
+        channels: usize,
+        options: &PrepareData,
+    ) -> Result<Self> {
+        let Survey { shape, statistics, .. } = survey;
+        let (min, max) = statistics.bands().iter().map(|band| (band.min, band.max)).unzip();
+        let reader =
+            ChipReader { shape, resize_to: options.resize_to, normaliser: Normaliser::new(min, max, channels)? };
+        Ok(Self { train, valid, test, statistics, reader })
+    }
+}

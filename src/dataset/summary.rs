@@ -1,0 +1,37 @@
+//! Prepared data in a few lines of text.
+
+use std::fmt;
+
+use super::batch_size::BatchSize;
+use super::bunch::DataBunch;
+use super::domain::Domain;
+use super::survey::Shape;
+
+impl fmt::Display for DataBunch {
+    /// A summary in a few lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.path().display())?;
+        for domain in Domain::BOTH {
+            let Shape { bands, height, width } = self.domain(domain).reader.shape;
+            let plural = if bands == 1 { "band" } else { "bands" };
+            let (train, valid) = (self.len(domain), self.valid_len(domain));
+            writeln!(
+                f,
+                "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {plural}"
+            )?;
+        }
+        if !self.skipped().is_empty() {
+            writeln!(f, "  {} chips left out", self.skipped().len())?;
+        }
+        if self.batch_size_option() == BatchSize::Auto {
+            return write!(f, "  batch size to be measured, seed {}", self.seed());
+        }
+        write!(f, "  {} batches of {} an epoch, seed {}", self.batches_per_epoch(), self.batch_size(), self.seed())
+    }
+}
+
+impl fmt::Debug for DataBunch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataBunch({self})")
+    }
+}
