@@ -14,7 +14,7 @@ mod common;
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use geolearn::{
     Augment, Callback, Checkpoint, CycleGan, DatasetType, EndReport, EpochReport, Error, FitOptions, FitReport, Flow,
@@ -104,7 +104,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         println!("Stopped; the same command goes on.");
     } else {
         // A finished fit would be gone on from too, and train nothing.
-        std::fs::remove_dir_all(checkpoints)?;
+        std::fs::remove_file(Path::new(checkpoints).join("last.safetensors"))?;
     }
     print!("{}", std::fs::read_to_string(log)?);
     Ok(())

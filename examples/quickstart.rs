@@ -56,7 +56,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .save(out.join("5_unseen_from_scratch.png"))?;
     let folder = model.save(out.join("model"))?;
     println!("Saved to {}.", folder.display());
-    std::fs::remove_dir_all(checkpoints)?;
+    // No longer needed.
+    std::fs::remove_file(checkpoints.join("last.safetensors"))?;
 
     println!("The model in {ASSETS}/models was trained for {} epochs.", longer.history().epochs().len());
     unseen(&longer, "Places that the model never saw, trained longer")?

@@ -109,17 +109,17 @@ impl Ready {
         Ok(())
     }
 
-    /// Puts the same file also at `other`, in place of any file that is there: a second name where the file system
-    /// has that, else a copy.
+    /// Puts a copy of the file at `other`, in place of any file that is there. Not a second name for the same file:
+    /// what happens to one of them must not happen to both.
     pub fn publish_copy(&self, other: &Path) -> Result<()> {
         let failed = |e| Error::io("file cannot be written", other, e).help("Is the disk full?");
         let name = other.file_name().unwrap_or_default().to_string_lossy();
         let aside = other.with_file_name(format!("{PREFIX}{name}{SUFFIX}"));
-        let _ = fs::remove_file(&aside);
-        fs::hard_link(self.file.path(), &aside)
-            .or_else(|_| fs::copy(self.file.path(), &aside).and_then(|_| fs::File::open(&aside)?.sync_all()))
-            .map_err(failed)?;
-        fs::rename(&aside, other).map_err(failed)?;
+        let copied = fs::copy(self.file.path(), &aside).and_then(|_| fs::File::open(&aside)?.sync_all());
+        copied.and_then(|()| fs::rename(&aside, other)).map_err(|e| {
+            let _ = fs::remove_file(&aside);
+            failed(e)
+        })?;
         sync_folder(other);
         Ok(())
     }

@@ -48,6 +48,7 @@ fn bf16_and_tf32_follow_f32() {
     let (_, exact) = trained(device, FitOptions::new(3));
     for precision in [Precision::Bf16, Precision::Tf32] {
         let (_, found) = trained(device, FitOptions::new(3).precision(precision));
+        assert_ne!(found, exact, "{precision:?} was not used");
         for (a, b) in exact.iter().zip(&found) {
             assert!((a - b).abs() < 0.03 * a, "{precision:?}: {found:?} {exact:?}");
         }

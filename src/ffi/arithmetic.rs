@@ -35,6 +35,14 @@ impl Arithmetic {
     }
 }
 
+/// Plain f32 on CUDA while this lives, whatever libtorch's default is; `None` on other devices.
+pub(crate) fn exact(device: tch::Device) -> Result<Option<Arithmetic>> {
+    if !device.is_cuda() {
+        return Ok(None);
+    }
+    Arithmetic::set(false, is_deterministic()).map(Some)
+}
+
 impl Drop for Arithmetic {
     fn drop(&mut self) {
         if let Err(error) = linked::set_arithmetic(self.0) {

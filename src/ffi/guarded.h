@@ -6,16 +6,24 @@
 #include <cstring>
 #include <exception>
 
+// Where there is no memory left even for a message; null would mean success.
+inline char geolearn_no_message[] = "not enough memory for a message";
+
+inline char *geolearn_message(const char *text) {
+  char *copy = strdup(text);
+  return copy ? copy : geolearn_no_message;
+}
+
 // Null for success, or a message that the caller frees with geolearn_free.
 template <class F> char *guarded(F &&body) {
   try {
     body();
     return nullptr;
   } catch (const c10::Error &error) {
-    return strdup(error.what_without_backtrace());
+    return geolearn_message(error.what_without_backtrace());
   } catch (const std::exception &error) {
-    return strdup(error.what());
+    return geolearn_message(error.what());
   } catch (...) {
-    return strdup("unknown C++ exception");
+    return geolearn_message("unknown C++ exception");
   }
 }

@@ -10,7 +10,7 @@ mod linked;
 mod linked;
 mod memory;
 
-pub(crate) use arithmetic::{Arithmetic, autocast, is_deterministic};
+pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
 #[cfg(test)]

@@ -25,7 +25,9 @@ std::vector<at::Tensor> gather(at::Tensor **tensors, size_t count) {
 
 extern "C" {
 
-void geolearn_free(char *message) { free(message); }
+void geolearn_free(char *message) {
+  if (message != geolearn_no_message) free(message);
+}
 
 char *geolearn_leaky_relu(at::Tensor *input, double slope, at::Tensor **output) {
   return guarded([&] { *output = new at::Tensor(at::leaky_relu(*input, slope)); });

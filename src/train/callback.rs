@@ -126,9 +126,16 @@ pub trait Callback {
     /// After an update of the weights whose losses were read: each on the processor, one in 20 steps on CUDA.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start); the model is put back to the end of the epoch before.
+    /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is. It is put back to the end of the epoch
+    /// before when the error is of kind [`Diverged`](crate::ErrorKind::Diverged).
     fn on_step(&mut self, _report: &StepReport<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
+    }
+
+    /// Asked after every update of the weights, also where losses are not read; true ends the fit there. For requests
+    /// from outside that must not wait, such as [`StopSignal`](crate::StopSignal).
+    fn wants_to_stop(&self) -> bool {
+        false
     }
 
     /// After the last step of an epoch and its validation.

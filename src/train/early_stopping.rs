@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `patience` | 5 | epochs without an improvement that are waited for | ≥ 1 |
+/// | `patience` | 5 | epochs without an improvement that are waited for; of a measure, those with a validation | ≥ 1 |
 /// | `min_delta` | 0.001 | what counts as an improvement | ≥ 0 |
 ///
 /// Losses of adversarial training go up and down: a discriminator that gets better makes a generator's loss worse.
@@ -32,7 +32,8 @@ impl Default for EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Sets the number of epochs without an improvement after which the fit ends. Default: 5.
+    /// Sets the number of epochs without an improvement after which the fit ends; where a measure is watched, only epochs
+    /// with a validation count. Default: 5.
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = epochs;
         self

@@ -5,7 +5,7 @@ use super::translator::Translator;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Ends a fit with [`ErrorKind::Diverged`] at the first loss, and after an epoch at the first weight or moment, that
-/// is not finite. Every fit has one, before all other callbacks, so that none of them keeps a spoilt model.
+/// is not finite. Every fit has one, before all other callbacks, so that none of them keeps a spoilt epoch.
 #[derive(Debug, Default)]
 pub(super) struct NanGuard;
 

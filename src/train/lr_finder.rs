@@ -4,6 +4,7 @@ use super::memory::advise;
 use super::translator::{StepContext, Translator};
 use crate::dataset::DataBunch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 use crate::optim::AdamOptions;
 
 /// Weight of older losses in the smoothed curve, at each step.
@@ -154,6 +155,7 @@ pub(crate) fn lr_find(
     options: LrFindOptions,
 ) -> Result<LrCurve> {
     options.check()?;
+    let _f32 = ffi::exact(model.torch_device())?;
     let before = model.state().copied()?;
     let swept = sweep(model, data, steps_in_life, options);
     model.restore(&before)?;

@@ -71,14 +71,15 @@ impl MemoryEstimate {
     }
 
     /// Whether what is free holds it; true where the system does not say what is free.
-    pub(super) fn check(&self, device: Device, batch_size: usize) -> Result<()> {
+    /// `otherwise` is the last word of advice.
+    pub(super) fn check(&self, device: Device, batch_size: usize, otherwise: &str) -> Result<()> {
         for (device, needed) in self.still_needed(device) {
             if let Some(free) = free_memory(device).filter(|&free| needed > free) {
                 let place = if device.is_cuda() { "the device's memory" } else { "main memory" };
                 return Err(Error::new(ErrorKind::Limits, format!("training needs more than is free of {place}"))
                     .expected(format!("at most {}", Bytes(free)))
                     .found(format!("an estimate of {} ({self})", Bytes(needed)))
-                    .help(format!("{} {IF_THE_ESTIMATE_IS_WRONG}", advice(device, batch_size))));
+                    .help(format!("{} {otherwise}", advice(device, batch_size)).trim_end()));
             }
         }
         Ok(())
@@ -88,7 +89,7 @@ impl MemoryEstimate {
 /// What a step takes in all, as a multiple of what libtorch's allocators give out for it.
 pub(super) const SCRATCH: f64 = 4.0 / 3.0;
 
-const IF_THE_ESTIMATE_IS_WRONG: &str = "FitOptions::check_memory(false) tries it nevertheless.";
+pub(super) const IF_THE_ESTIMATE_IS_WRONG: &str = "FitOptions::check_memory(false) tries it nevertheless.";
 
 impl fmt::Display for MemoryEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused_with_figures_and_advice() {
-        let error = HUGE.check(Device::Cpu, 8).unwrap_err();
+        let error = HUGE.check(Device::Cpu, 8, IF_THE_ESTIMATE_IS_WRONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limits);
         let text = error.to_string();
         for part in
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn only_what_is_to_come_counts() {
         let held = MemoryEstimate { parameters: u64::MAX, optimiser: u64::MAX, ..Default::default() };
-        held.check(Device::Cpu, 1).unwrap();
+        held.check(Device::Cpu, 1, "").unwrap();
         assert_eq!(HUGE.still_needed(Device::Cuda(0)), [(Device::Cuda(0), u64::MAX), (Device::Cpu, 1)]);
     }
 

@@ -175,7 +175,8 @@ impl FitOptions {
 
     /// Goes on from the newest checkpoint in the folder, where there is one: weights, moments, image pools, history
     /// and the place within the epoch. All options on which the weights depend must be those of the fit that wrote
-    /// it. Default: off; the fit begins anew and replaces older checkpoints.
+    /// it, and the model must be new or no further trained than it. Default: off; the fit begins anew and moves older
+    /// checkpoints of the folder into `earlier_1` and so on.
     pub fn resume(mut self, on: bool) -> Self {
         self.resume = on;
         self

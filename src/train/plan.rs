@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::DataBunch;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::{AdamOptions, Schedule};
@@ -48,12 +49,21 @@ impl Plan {
         (self.lr * rate.factor, AdamOptions { beta1: rate.beta1.unwrap_or(self.adam.beta1), ..self.adam })
     }
 
-    /// Of batch `batch` of an epoch of `batches`. Groups begin with the epoch; the last may be smaller.
-    pub(super) fn turn(&self, batch: usize, batches: usize) -> Turn {
-        let begin = batch / self.accumulate * self.accumulate;
-        let size = self.accumulate.min(batches.saturating_sub(begin)).max(1);
-        Turn { share: 1.0 / size as f64, update: batch + 1 == begin + size }
+    /// Of batch `batch` of an epoch. Groups begin with the epoch; the last group may have fewer batches, and the last
+    /// batch fewer chips.
+    pub(super) fn turn(&self, batch: usize, data: &DataBunch) -> Turn {
+        turn(self.accumulate, batch, data.batch_size(), data.draws())
     }
+}
+
+/// Of batch `batch`, where an epoch draws `chips` in batches of `batch_size`; each chip of a group has the same share.
+fn turn(accumulate: usize, batch: usize, batch_size: usize, chips: usize) -> Turn {
+    let begin = batch / accumulate * accumulate;
+    let chips_from = |batch: usize| chips.saturating_sub(batch.saturating_mul(batch_size));
+    let in_group = chips_from(begin).min(accumulate.saturating_mul(batch_size)).max(1);
+    let own = chips_from(batch).min(batch_size);
+    let last = chips_from(batch + 1) == 0 || batch + 1 == begin.saturating_add(accumulate);
+    Turn { share: own as f64 / in_group as f64, update: last }
 }
 
 #[cfg(test)]
@@ -73,11 +83,21 @@ mod tests {
 
     #[test]
     fn the_last_group_of_an_epoch_may_be_smaller() {
-        let turns: Vec<Turn> = (0..5).map(|batch| plan(3).turn(batch, 5)).collect();
+        let turns: Vec<Turn> = (0..5).map(|batch| turn(3, batch, 1, 5)).collect();
         let shares: Vec<f64> = turns.iter().map(|turn| turn.share).collect();
         assert_eq!(shares, [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.5, 0.5]);
         assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, false, true, false, true]);
-        assert_eq!(plan(1).turn(4, 5), Turn { share: 1.0, update: true });
+        assert_eq!(turn(1, 4, 1, 5), Turn { share: 1.0, update: true });
+    }
+
+    /// Seven chips in batches of two, two of which make an update: the last update is of two chips and one.
+    #[test]
+    fn each_chip_of_an_update_counts_the_same() {
+        let turns: Vec<Turn> = (0..4).map(|batch| turn(2, batch, 2, 7)).collect();
+        assert_eq!(turns.iter().map(|turn| turn.share).collect::<Vec<_>>(), [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, true, false, true]);
+        assert_eq!(turn(1, 3, 2, 7), Turn { share: 1.0, update: true });
+        assert!(turn(usize::MAX, 3, 2, 7).update);
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl TrainState {
     }
 
     /// The first tensor that holds an infinite value or none at all.
-    pub(super) fn not_finite(&self) -> Result<Option<&str>> {
+    pub(in crate::train) fn not_finite(&self) -> Result<Option<&str>> {
         for (name, tensor) in &self.tensors {
             if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
                 return Ok(Some(name));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::callback::{Callback, EpochReport, FitReport, Flow, StepReport};
+use super::callback::{Callback, EpochReport, FitReport, Flow};
 use crate::error::Result;
 
 /// A switch that ends a fit after the step that it is in, for a handler of Ctrl-C or another thread. Clones share it.
@@ -48,8 +48,8 @@ impl Callback for StopSignal {
         self.flow()
     }
 
-    fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
-        self.flow()
+    fn wants_to_stop(&self) -> bool {
+        self.is_set()
     }
 
     fn on_epoch_end(&mut self, _: &EpochReport<'_>) -> Result<Flow> {

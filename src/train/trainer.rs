@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 use super::checkpoint::Contents;
 use super::history::{EpochRecord, History};
-use super::memory::{MemoryEstimate, advise};
+use super::memory::{IF_THE_ESTIMATE_IS_WRONG, MemoryEstimate, advise};
 use super::meter::Meter;
 use super::options::FitOptions;
 use super::plan::Plan;
@@ -36,7 +36,8 @@ const STEPS_PER_READING_ON_CUDA: usize = 20;
 ///
 /// # Errors
 /// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
-/// were, or to where the fit began. So it is after an error of the data, of libtorch or of a callback's `on_step`.
+/// were, or to where the fit began. So it is after an error of the data or of libtorch; after one of a callback it
+/// stays as it is.
 /// `Limits` when memory is not enough: before the fit begins when the model's
 /// [`memory_need`](Translator::memory_need) is more than is free, later when libtorch can get no more.
 /// `Usage` or `Format` when a checkpoint cannot be gone on from, `Io` when one cannot be written; the model in memory
@@ -53,7 +54,7 @@ pub fn fit(
     plan.precision.check(device)?;
     let memory = model.memory_need(data, plan.precision, plan.accumulate);
     if let Some(estimate) = memory.filter(|_| options.check_memory) {
-        estimate.check(device, data.batch_size())?;
+        estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
     }
     let monitor = monitor(model, data, &options)?;
     let folder = options.open_checkpoints(data.working_dir())?;
@@ -62,8 +63,8 @@ pub fn fit(
         _ => None,
     };
     let mut position = Position { first_epoch: history.epochs().len(), ..Position::default() };
-    if let Some(contents) = &resumed {
-        position = take_up(model, data, &plan, contents, history)?;
+    if let Some(contents) = resumed {
+        position = take_up(model, data, &plan, &contents, history)?;
     } else if let Some(folder) = &folder {
         folder.set_aside()?;
     }
@@ -108,6 +109,7 @@ fn take_up(
 ) -> Result<Position> {
     contents.check(&model.configuration()?, data, plan)?;
     contents.check_position(model.loss_names(), model.metric_names(), data.batches_per_epoch())?;
+    contents.check_history(history)?;
     model.restore(contents.state())?;
     *history = contents.history().clone();
     Ok(contents.position().clone())
@@ -122,6 +124,14 @@ struct Fit<'a> {
     position: Position,
     memory: Option<MemoryEstimate>,
     validate_every: usize,
+}
+
+/// How an epoch, or what was left of it, ended.
+enum Ended {
+    /// At its end, or because a callback wanted to stop.
+    With(Flow),
+    /// A callback failed after an update that was sound: nothing of it need be lost.
+    Failed(Error),
 }
 
 /// A state to go back to.
@@ -139,7 +149,10 @@ impl Fit<'_> {
         let mut good = self.good()?;
         let mut flow = self.start()?;
         while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
-            flow = self.train_epoch().inspect_err(|_| self.put_back(&good))?;
+            flow = match self.train_epoch().inspect_err(|_| self.put_back(&good))? {
+                Ended::With(flow) => flow,
+                Ended::Failed(error) => return Err(error),
+            };
             if self.position.batches < self.data.batches_per_epoch() {
                 break;
             }
@@ -174,7 +187,7 @@ impl Fit<'_> {
 
     /// Goes through the data once, or through what is left of an epoch, and adds its record to the history. After a
     /// stop within the epoch the position tells how far it came.
-    fn train_epoch(&mut self) -> Result<Flow> {
+    fn train_epoch(&mut self) -> Result<Ended> {
         let started = Instant::now();
         let seconds_before = self.position.seconds;
         let (life, before) = (self.history.epochs().len(), self.history.steps());
@@ -182,7 +195,7 @@ impl Fit<'_> {
         let mut meter = Meter::new(self.model.loss_names().len(), self.reading_interval());
         meter.resume(&self.position.sums, self.position.batches);
         let mut lr = 0.0;
-        let mut flow = Flow::Continue;
+        let mut ended = Ended::With(Flow::Continue);
         for batch in self.data.epoch_from(life as u64, self.position.batches)? {
             let context = self.context(before);
             lr = context.lr;
@@ -192,19 +205,24 @@ impl Fit<'_> {
                 continue;
             }
             let last = self.position.batches == batches;
-            if let Some(losses) = meter.read_if_due(last)? {
+            let asked = self.callbacks.iter().any(|callback| callback.wants_to_stop());
+            if let Some(losses) = meter.read_if_due(last || asked)? {
                 self.position.sums = meter.sums().to_vec();
                 self.position.seconds = seconds_before + started.elapsed().as_secs_f64();
-                flow = self.report_step(lr, last, before, &losses)?;
+                ended = match self.report_step(lr, last, before, &losses) {
+                    Ok(flow) => Ended::With(if asked { Flow::Stop } else { flow }),
+                    Err(error) if error.kind() == ErrorKind::Diverged => return Err(error),
+                    Err(error) => Ended::Failed(error),
+                };
             }
-            if flow == Flow::Stop {
+            if !matches!(ended, Ended::With(Flow::Continue)) {
                 break;
             }
         }
         let (steps, seconds) = (self.position.batches as u64, self.position.seconds);
         let (losses, metrics) = (meter.mean(), Vec::new());
         self.history.push(EpochRecord { epoch: life + 1, lr, losses, metrics, steps, seconds });
-        Ok(flow)
+        Ok(ended)
     }
 
     /// Of the next step; `before` steps were made before this epoch.
@@ -212,7 +230,7 @@ impl Fit<'_> {
         let batches = self.data.batches_per_epoch();
         let steps = self.plan.epochs.saturating_mul(batches);
         let (lr, adam) = self.plan.rate(self.steps(), steps);
-        let turn = self.plan.turn(self.position.batches, batches);
+        let turn = self.plan.turn(self.position.batches, self.data);
         StepContext {
             precision: self.plan.precision,
             share: turn.share,

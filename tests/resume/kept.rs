@@ -29,6 +29,11 @@ fn each_policy_keeps_what_it_says() {
         let run = folder.path().join(format!("{which:?}"));
         model(&data).fit(options(2, &run).checkpoint(which)).unwrap();
         assert_eq!(names(&run), expected, "{which:?}");
+        // They are files of their own: damage to one leaves the others.
+        let others = || expected.iter().filter(|name| **name != "last.safetensors");
+        let before: Vec<_> = others().map(|name| std::fs::read(run.join(name)).unwrap()).collect();
+        std::fs::write(last(&run), "damaged").unwrap();
+        assert!(others().zip(&before).all(|(name, bytes)| std::fs::read(run.join(name)).unwrap() == *bytes));
     }
     assert!(!folder.path().join("chips/checkpoints").exists(), "nothing is written where it was not asked for");
 }

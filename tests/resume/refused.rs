@@ -70,7 +70,10 @@ fn damaged_files_are_named_and_kept() {
     for (from, to) in [(r#"\"batches\":0"#, r#"\"batches\":9"#), (r#"\"first_epoch\":0"#, r#"\"first_epoch\":7"#)] {
         lies.push(replaced(&good, from.as_bytes(), to.as_bytes()));
     }
-    for bytes in [&good[..good.len() - 1], &good[..good.len() / 2], &good[..20], b"", &lies[0], &lies[1]] {
+    let mut spoilt = good.clone();
+    let end = spoilt.len();
+    spoilt[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    for bytes in [&good[..good.len() - 1], &good[..good.len() / 2], &good[..20], b"", &lies[0], &lies[1], &spoilt] {
         std::fs::write(last(&run), bytes).unwrap();
         let mut fresh = model(&data);
         let error = fresh.fit(options(1, &run)).unwrap_err();
@@ -127,6 +130,78 @@ fn a_checkpoint_that_fails_leaves_the_model_at_the_end_of_its_epoch() {
     assert_eq!(interrupted.history().epochs().len(), 2, "both epochs were trained");
     assert_eq!(common::answer(&interrupted), common::answer(&whole));
     interrupted.save(folder.path().join("saved")).unwrap();
+}
+
+/// The same within an epoch: what was learnt since its beginning is not lost either.
+#[test]
+fn a_checkpoint_that_fails_within_an_epoch_leaves_the_model_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 7, 6));
+    let run = folder.path().join("run");
+    let fit = |callback| {
+        let mut model = model(&data);
+        let options = options(2, &run).resume(false).checkpoint_every(1).callback(callback);
+        let result = model.fit(options);
+        (model, result)
+    };
+    let (stopped, _) = fit(AtStep { step: 4, folder: None });
+    let (failed, result) = fit(AtStep { step: 3, folder: Some(run.clone()) });
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(failed.history().steps(), 4);
+    assert_eq!(common::answer(&failed), common::answer(&stopped));
+}
+
+/// Removes a folder after a step, or stops there.
+struct AtStep {
+    step: usize,
+    folder: Option<std::path::PathBuf>,
+}
+
+impl geolearn::Callback for AtStep {
+    fn on_step(&mut self, report: &geolearn::StepReport<'_>) -> geolearn::Result<geolearn::Flow> {
+        match &self.folder {
+            Some(folder) if report.steps == self.step => std::fs::remove_dir_all(folder).unwrap(),
+            None if report.steps == self.step => return Ok(geolearn::Flow::Stop),
+            _ => {}
+        }
+        Ok(geolearn::Flow::Continue)
+    }
+}
+
+/// A loss is still finite in the step whose update spoils the weights.
+#[test]
+fn a_spoilt_state_never_takes_the_place_of_a_sound_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 5, 4));
+    let run = folder.path().join("run");
+    let mut fresh = model(&data);
+    let before = common::answer(&fresh);
+    let adam = AdamOptions { eps: 1e-300, ..AdamOptions::default() };
+    let error = fresh.fit(options(2, &run).checkpoint_every(1).lr(f64::MAX).adam(adam)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Diverged, "{error}");
+    assert_eq!(common::answer(&fresh), before);
+    assert!(!last(&run).exists());
+}
+
+/// Training that the checkpoint does not hold is not thrown away.
+#[test]
+fn a_model_that_learnt_more_is_not_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 5, 4));
+    let run = folder.path().join("run");
+    let mut trained = model(&data);
+    trained.fit(options(1, &run)).unwrap();
+    trained.fit(options(1, &run)).unwrap();
+    assert_eq!(trained.history().epochs().len(), 1, "a fit that is done is done");
+    trained.fit(FitOptions::new(1).progress(false)).unwrap();
+    let before = common::answer(&trained);
+    let error = trained.fit(options(1, &run)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("learnt what the checkpoint does not hold"), "{error}");
+    assert_eq!((common::answer(&trained), trained.history().epochs().len()), (before, 2));
+    let mut other = builder(&data).build().unwrap();
+    other.fit(FitOptions::new(1).progress(false).lr(1e-3)).unwrap();
+    assert!(other.fit(options(1, &run)).is_err(), "as long, but of another course");
 }
 
 /// Removes the folder after the first epoch.

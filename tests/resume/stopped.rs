@@ -125,6 +125,34 @@ fn a_signal_ends_the_fit_after_its_step() {
     assert_eq!(common::answer(&kept), common::answer(&stopped));
 }
 
+/// The signal is there after the ninth step; the tenth is not made.
+#[test]
+fn a_signal_is_heard_within_the_epoch() {
+    struct Signals(StopSignal);
+    impl Callback for Signals {
+        fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+            if report.steps == 8 {
+                self.0.stop();
+            }
+            Ok(Flow::Continue)
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(&common::few_chips(folder.path(), 7, 6));
+    let run = folder.path().join("run");
+    let signal = StopSignal::new();
+    let mut stopped = model(&data);
+    stopped.fit(options(5, &run).callback(Signals(signal.clone())).callback(signal)).unwrap();
+    assert_eq!(stopped.history().steps(), 9);
+    let header = super::header(&last(&run));
+    assert_eq!((&header["position"]["epochs"], &header["position"]["batches"]), (&1.into(), &3.into()));
+    // The same model may go on as well as a new one.
+    stopped.fit(options(5, &run)).unwrap();
+    let mut whole = model(&data);
+    whole.fit(options(5, &folder.path().join("whole"))).unwrap();
+    assert_eq!(common::answer(&stopped), common::answer(&whole));
+}
+
 #[test]
 fn a_model_from_a_checkpoint_begins_a_new_course_with_its_moments() {
     let folder = tempfile::tempdir().unwrap();

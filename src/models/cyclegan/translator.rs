@@ -9,6 +9,7 @@ use super::{CycleGan, CycleGanConfig, memory};
 use crate::dataset::{Batch, DataBunch, Domain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 use crate::nn::{Parameters, copied, load_parameters};
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
@@ -30,10 +31,12 @@ impl Translator for CycleGan {
     fn validate(&self, batch: &Batch) -> Result<Tensor> {
         let device = self.device.torch();
         let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
+        let _f32 = ffi::exact(device)?;
         step::validate(&self.nets, &self.config, (&a, &b))
     }
 
     fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
+        let _f32 = ffi::exact(self.device.torch())?;
         tch::no_grad(|| self.nets.generator(to).forward(images))
     }
 

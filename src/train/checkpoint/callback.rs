@@ -42,7 +42,7 @@ impl Callback for Checkpoints {
     }
 
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
-        let due = self.every.is_some_and(|every| report.steps >= self.steps + every);
+        let due = self.every.is_some_and(|every| report.steps >= self.steps.saturating_add(every));
         // The end of an epoch has its own.
         if due && !report.last_of_epoch {
             self.steps = report.steps;

@@ -73,6 +73,13 @@ impl Snapshot<'_> {
 /// Writes a snapshot beside `target`.
 pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
     let state = snapshot.model.state();
+    // Losses tell of a spoilt update only in the step after it; a file must not take the place of a sound one before.
+    if let Some(name) = state.not_finite()? {
+        return Err(Error::new(ErrorKind::Diverged, "the state is not kept")
+            .at(target)
+            .expected(format!("finite values in {name}"))
+            .help("The older checkpoint is as it was. Lower the learning rate."));
+    }
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_string(),
         model: snapshot.model.configuration()?,
@@ -143,7 +150,8 @@ fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>> {
 
 /// Reads a checkpoint; the file may be anything.
 pub(crate) fn read(path: &Path) -> Result<Contents> {
-    let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES))?;
+    // The tensors are there twice for a moment.
+    let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
     parse(&bytes).map_err(|e| e.at(path))
 }
 
@@ -166,7 +174,11 @@ fn parse(bytes: &[u8]) -> Result<Contents> {
         let size = view.shape().iter().map(|&side| side as i64).collect::<Vec<_>>();
         tensors.push((name, Tensor::f_from_data_size(view.data(), &size, kind)?));
     }
-    Ok(Contents { header, state: TrainState { tensors } })
+    let state = TrainState { tensors };
+    if let Some(name) = state.not_finite()? {
+        return Err(Error::new(ErrorKind::Format, "the checkpoint holds values that are not finite").found(name));
+    }
+    Ok(Contents { header, state })
 }
 
 impl Contents {
@@ -214,6 +226,9 @@ impl Contents {
                 ));
             }
         }
+        if self.header.version != env!("CARGO_PKG_VERSION") {
+            tracing::warn!(version = self.header.version, "the checkpoint was written by another release");
+        }
         let threads = tch::get_num_threads();
         if threads != self.header.threads {
             tracing::warn!(
@@ -223,6 +238,25 @@ impl Contents {
             );
         }
         Ok(())
+    }
+
+    /// Whether the checkpoint holds all that a model of this history has learnt. Its part of the epoch within which it
+    /// was stopped may be there too.
+    pub(in crate::train) fn check_history(&self, own: &History) -> Result<()> {
+        let Header { position, history, .. } = &self.header;
+        let (own, kept) = (own.epochs(), history.epochs());
+        let partial = position.batches > 0
+            && own.len() == kept.len() + 1
+            && own.last().is_some_and(|last| last.steps == position.batches as u64);
+        let whole = own.len() - usize::from(partial);
+        let same = |i: usize| kept.get(i).is_some_and(|k| (&k.losses, k.steps) == (&own[i].losses, own[i].steps));
+        if (0..whole).all(same) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "the model has learnt what the checkpoint does not hold")
+            .expected("a fresh model, or one that was trained no further than the checkpoint")
+            .found(format!("{} epochs in the model and {} in the checkpoint", own.len(), kept.len()))
+            .help("Resume with a new model; for a further fit choose another folder, or resume(false)."))
     }
 
     /// Whether position and history agree with each other and with the plan; a file may hold anything.

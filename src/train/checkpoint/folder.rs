@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Contents};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store;
+use crate::store::{self, Pending};
 use crate::train::state::Snapshot;
 
 const LAST: &str = "last.safetensors";
@@ -41,6 +41,8 @@ impl Folder {
             Err(TryLockError::Error(error)) => tracing::warn!(%error, "the folder of checkpoints cannot be locked"),
         }
         store::remove_abandoned(path);
+        // Told before training, not after the first epoch.
+        drop(Pending::create(&path.join(LAST))?);
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
 
