@@ -14,24 +14,70 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::Limits;
 use crate::error::{Error, ErrorKind, Result};
 
+type JpegDecoder<'a> = zune_jpeg::JpegDecoder<ZCursor<&'a [u8]>>;
+
+/// Grey or RGB, turned as EXIF says.
 pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<DynamicImage> {
-    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(usize::MAX).set_max_height(usize::MAX);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let mut decoder = opened(path, bytes)?;
+    let color = color_space(path, decoder.info().ok_or_else(|| broken(path))?.components)?;
+    let mut picture = decode_to(path, bytes, limits, &mut decoder, color)?;
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    Ok(picture)
+}
+
+/// Grey or RGB, from CMYK too, not turned: as GDAL has it.
+pub(super) fn decode_as_stored(path: &Path, bytes: &[u8], limits: &Limits) -> Result<DynamicImage> {
+    let mut decoder = opened(path, bytes)?;
+    let color = match shape_of(path, &decoder)?.0 {
+        1 => ColorSpace::Luma,
+        _ => ColorSpace::RGB,
+    };
+    decode_to(path, bytes, limits, &mut decoder, color)
+}
+
+/// (bands, height, width) of what [`decode_as_stored`] gives.
+pub(super) fn shape(path: &Path, bytes: &[u8]) -> Result<(usize, usize, usize)> {
+    shape_of(path, &opened(path, bytes)?)
+}
+
+fn shape_of(path: &Path, decoder: &JpegDecoder<'_>) -> Result<(usize, usize, usize)> {
+    let info = decoder.info().ok_or_else(|| broken(path))?;
+    let bands = match info.components {
+        1 => 1,
+        3 | 4 => 3,
+        other => return color_space(path, other).map(|_| Default::default()),
+    };
+    Ok((bands, usize::from(info.height), usize::from(info.width)))
+}
+
+fn strict() -> DecoderOptions {
+    DecoderOptions::default().set_strict_mode(true).set_max_width(usize::MAX).set_max_height(usize::MAX)
+}
+
+fn opened<'a>(path: &Path, bytes: &'a [u8]) -> Result<JpegDecoder<'a>> {
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), strict());
     decoder.decode_headers().map_err(|e| failed(path, e))?;
+    Ok(decoder)
+}
+
+fn decode_to(
+    path: &Path,
+    bytes: &[u8],
+    limits: &Limits,
+    decoder: &mut JpegDecoder<'_>,
+    color: ColorSpace,
+) -> Result<DynamicImage> {
     let info = decoder.info().ok_or_else(|| broken(path))?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     limits.check(path, width, height)?;
-    let color = color_space(path, info.components)?;
-    decoder.set_options(options.jpeg_set_out_colorspace(color));
-    let mut samples = vec![0; width as usize * height as usize * usize::from(info.components)];
+    decoder.set_options(strict().jpeg_set_out_colorspace(color));
+    let mut samples = vec![0; width as usize * height as usize * color.num_components()];
     decoder.decode_into(&mut samples).map_err(|e| failed(path, e))?;
     if !reaches_end(bytes) {
         return Err(broken(path).expected("an end-of-image marker").found("the end of the file"));
     }
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    let mut picture = picture(color, width, height, samples).ok_or_else(|| broken(path))?;
-    picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Ok(picture)
+    picture(color, width, height, samples).ok_or_else(|| broken(path))
 }
 
 fn color_space(path: &Path, components: u8) -> Result<ColorSpace> {

@@ -1,9 +1,16 @@
 //! Pixels in memory and on disk, without torch.
 
+mod dtype;
+mod file;
+mod info;
 mod jpeg;
 mod limits;
+mod place;
+mod png;
 mod read;
 mod resize;
+mod samples;
+mod tiff;
 mod window;
 mod write;
 
@@ -14,7 +21,12 @@ use ndarray::Array3;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub use dtype::Dtype;
+pub use file::RasterFile;
+pub use info::RasterInfo;
 pub use limits::Limits;
+pub use place::{Crs, Place};
+pub use samples::Samples;
 pub(crate) use window::Window;
 
 /// An image in memory: 8-bit samples in (bands, height, width).

@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
 }
 
 /// What the bytes say the file is; its name may lie.
-fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
+pub(super) fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Format, "the file is empty").at(path));
     }
@@ -46,19 +46,37 @@ fn opening(bytes: &[u8]) -> String {
     format!("bytes {}", shown.trim_end())
 }
 
-fn decode(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicImage> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut budget = image::Limits::no_limits();
-    budget.max_alloc = Some(limits.max_pixels.saturating_mul(WIDEST_PIXEL_BYTES).saturating_add(DECODER_BYTES));
-    reader.limits(budget);
-    let mut decoder = reader.into_decoder().map_err(|e| failed(path, format, e))?;
+/// (bands, height, width) of what [`decode`] gives.
+pub(super) fn shape(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<(usize, usize, usize)> {
+    let decoder = decoder(path, bytes, format, limits)?;
     let (width, height) = decoder.dimensions();
-    limits.check(path, width, height)?;
-    check_samples(path, decoder.color_type())?;
+    Ok((usize::from(decoder.color_type().channel_count()), height as usize, width as usize))
+}
+
+pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicImage> {
+    let mut decoder = decoder(path, bytes, format, limits)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(|e| failed(path, format, e))?;
     decoded.apply_orientation(orientation);
     Ok(decoded)
+}
+
+/// A decoder that has read a header within the limits.
+fn decoder<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+    format: ImageFormat,
+    limits: &Limits,
+) -> Result<impl ImageDecoder + use<'a>> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut budget = image::Limits::no_limits();
+    budget.max_alloc = Some(limits.max_pixels.saturating_mul(WIDEST_PIXEL_BYTES).saturating_add(DECODER_BYTES));
+    reader.limits(budget);
+    let decoder = reader.into_decoder().map_err(|e| failed(path, format, e))?;
+    let (width, height) = decoder.dimensions();
+    limits.check(path, width, height)?;
+    check_samples(path, decoder.color_type())?;
+    Ok(decoder)
 }
 
 /// Refuses more than 8 bits a sample: cutting them off would change the picture silently.

@@ -1,0 +1,79 @@
+//! What is in raster files: one line of JSON for each.
+//!
+//! ```text
+//! cargo run --release --example inspect -- chips/*.tif
+//! ```
+
+use std::path::Path;
+
+use geolearn::{Crs, RasterFile, Result, Samples};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+#[allow(clippy::print_stdout, reason = "a program for the terminal")]
+fn main() {
+    for path in std::env::args_os().skip(1) {
+        let path = Path::new(&path);
+        let line = described(path).unwrap_or_else(|error| json!({ "error": error.to_string() }));
+        println!("{}", with_path(path, line));
+    }
+}
+
+/// The path goes first.
+fn with_path(path: &Path, line: Value) -> Value {
+    let mut whole = json!({ "path": path.to_string_lossy() });
+    if let (Value::Object(whole), Value::Object(line)) = (&mut whole, line) {
+        whole.extend(line);
+    }
+    whole
+}
+
+fn described(path: &Path) -> Result<Value> {
+    let file = RasterFile::open(path)?;
+    let samples = file.read()?;
+    let info = file.info();
+    let bands: Vec<[Value; 3]> = (0..info.bands()).map(|band| summary(&samples, band)).collect();
+    let column = |index: usize| bands.iter().map(|band| band[index].clone()).collect::<Value>();
+    Ok(json!({
+        "count": info.bands(),
+        "dtype": info.dtype().name(),
+        "height": info.height(),
+        "width": info.width(),
+        "crs": info.place().crs().map(|crs| match crs {
+            Crs::Epsg(number) => json!(number),
+            other => json!(other.to_string()),
+        }),
+        "transform": info.place().transform(),
+        "nodata": info.nodata().map(number),
+        "descriptions": info.band_names(),
+        "min": column(0),
+        "max": column(1),
+        "mean": column(2),
+        "sha256": hex(&Sha256::digest(samples.interleaved_bytes())),
+    }))
+}
+
+/// Minimum, maximum and mean of the values that are numbers.
+fn summary(samples: &Samples, band: usize) -> [Value; 3] {
+    let (mut min, mut max, mut sum, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0.0, 0u64);
+    for value in samples.band(band).into_iter().flatten().filter(|value| !value.is_nan()) {
+        (min, max, sum, count) = (min.min(value), max.max(value), sum + value, count + 1);
+    }
+    match count {
+        0 => [Value::Null, Value::Null, Value::Null],
+        count => [number(min), number(max), number(sum / count as f64)],
+    }
+}
+
+/// JSON has no NaN and no infinity; their names stand for them.
+fn number(value: f64) -> Value {
+    match value {
+        finite if finite.is_finite() => json!(finite),
+        nan if nan.is_nan() => json!("nan"),
+        infinite => json!(if infinite > 0.0 { "inf" } else { "-inf" }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,74 @@
+//! What a sample is.
+
+use std::fmt;
+
+/// The type of the samples of a file, under rasterio's names.
+///
+/// ```
+/// use geolearn::Dtype;
+///
+/// assert_eq!(Dtype::U16.name(), "uint16");
+/// assert_eq!(Dtype::F64.bytes(), 8);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dtype {
+    /// `uint8`
+    U8,
+    /// `int8`
+    I8,
+    /// `uint16`
+    U16,
+    /// `int16`
+    I16,
+    /// `uint32`
+    U32,
+    /// `int32`
+    I32,
+    /// `uint64`
+    U64,
+    /// `int64`
+    I64,
+    /// `float32`, also what half precision is read as
+    F32,
+    /// `float64`
+    F64,
+}
+
+impl Dtype {
+    /// rasterio's (and NumPy's) name.
+    ///
+    /// ```
+    /// assert_eq!(geolearn::Dtype::F32.to_string(), "float32");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::U8 => "uint8",
+            Self::I8 => "int8",
+            Self::U16 => "uint16",
+            Self::I16 => "int16",
+            Self::U32 => "uint32",
+            Self::I32 => "int32",
+            Self::U64 => "uint64",
+            Self::I64 => "int64",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+        }
+    }
+
+    /// Size of one sample in bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::U64 | Self::I64 | Self::F64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,92 @@
+//! What a file says about its image before any pixel is decoded.
+
+use std::path::Path;
+
+use super::{Dtype, Limits, Place};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The facts of an image file; see [`RasterFile::info`](crate::RasterFile::info).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RasterInfo {
+    pub(super) format: &'static str,
+    pub(super) bands: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) dtype: Dtype,
+    pub(super) place: Place,
+    pub(super) nodata: Option<f64>,
+    pub(super) band_names: Vec<Option<String>>,
+    pub(super) has_palette: bool,
+}
+
+impl RasterInfo {
+    /// An image without place, nodata or names.
+    pub(super) fn plain(format: &'static str, shape: (usize, usize, usize), dtype: Dtype) -> Self {
+        let (bands, height, width) = shape;
+        let band_names = vec![None; bands];
+        let place = Place::default();
+        Self { format, bands, height, width, dtype, place, nodata: None, band_names, has_palette: false }
+    }
+
+    /// `"TIFF"`, `"PNG"`, `"JPEG"` or `"BMP"`.
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// Number of bands, alpha included.
+    pub fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The type of the samples as read.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The georeference.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The value that stands for "no data", as GDAL writes it; may be NaN.
+    pub fn nodata(&self) -> Option<f64> {
+        self.nodata
+    }
+
+    /// The description of each band, where it has one.
+    pub fn band_names(&self) -> &[Option<String>] {
+        &self.band_names
+    }
+
+    /// Whether the samples are indices into a palette of colours.
+    pub fn has_palette(&self) -> bool {
+        self.has_palette
+    }
+
+    /// Refuses a part that does not lie within, or that asks for more than the limits, before anything is allocated.
+    pub(super) fn check_window(
+        &self,
+        path: &Path,
+        limits: &Limits,
+        (row, column, height, width): (usize, usize, usize, usize),
+    ) -> Result<()> {
+        let within = |start: usize, length, end| length > 0 && start.checked_add(length).is_some_and(|e| e <= end);
+        if !within(row, height, self.height) || !within(column, width, self.width) {
+            return Err(Error::new(ErrorKind::Usage, "this part does not lie within the image")
+                .at(path)
+                .expected(format!("pixels of {} x {}", self.width, self.height))
+                .found(format!("{width} x {height} from row {row}, column {column}")));
+        }
+        limits.check_samples(path, (self.bands, height, width), self.dtype.bytes())
+    }
+}

@@ -1,0 +1,131 @@
+//! The samples of an image, in the file's own type.
+
+use ndarray::{Array2, Array3, Axis, Slice};
+
+use super::Dtype;
+
+macro_rules! samples {
+    ($($variant:ident: $type:ty),* $(,)?) => {
+        /// The samples of an image in (bands, height, width), in the file's own type and scale.
+        ///
+        /// ```
+        /// use geolearn::{Dtype, Samples};
+        /// use ndarray::Array3;
+        ///
+        /// let samples = Samples::U16(Array3::from_elem((2, 3, 4), 500));
+        /// assert_eq!((samples.dtype(), samples.shape()), (Dtype::U16, (2, 3, 4)));
+        /// ```
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Samples {
+            $(
+                #[doc = concat!("Samples of type `", stringify!($type), "`.")]
+                $variant(Array3<$type>),
+            )*
+        }
+
+        impl Samples {
+            /// The type of the samples.
+            pub fn dtype(&self) -> Dtype {
+                match self { $(Self::$variant(_) => Dtype::$variant,)* }
+            }
+
+            /// (bands, height, width).
+            pub fn shape(&self) -> (usize, usize, usize) {
+                match self { $(Self::$variant(data) => data.dim(),)* }
+            }
+
+            /// One band as `f64`, which is exact for all types but 64-bit integers above 2^53; none such when the
+            /// band does not exist.
+            ///
+            /// ```
+            /// use geolearn::Samples;
+            /// use ndarray::Array3;
+            ///
+            /// let samples = Samples::I16(Array3::from_elem((1, 2, 2), -7));
+            /// assert_eq!(samples.band(0).unwrap().sum(), -28.0);
+            /// assert!(samples.band(1).is_none());
+            /// ```
+            pub fn band(&self, band: usize) -> Option<Array2<f64>> {
+                if band >= self.shape().0 {
+                    return None;
+                }
+                Some(match self { $(Self::$variant(data) => data.index_axis(Axis(0), band).mapv(|v| v as f64),)* })
+            }
+
+            /// The samples pixel by pixel, each little-endian: what fingerprints are taken of.
+            ///
+            /// ```
+            /// use geolearn::Samples;
+            /// use ndarray::Array3;
+            ///
+            /// let samples = Samples::U16(Array3::from_shape_fn((2, 1, 2), |(b, _, x)| (b * 256 + x) as u16));
+            /// assert_eq!(samples.interleaved_bytes(), [0, 0, 0, 1, 1, 0, 1, 1]);
+            /// ```
+            pub fn interleaved_bytes(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$variant(data) => {
+                        data.view().permuted_axes([1, 2, 0]).iter().flat_map(|v| v.to_le_bytes()).collect()
+                    })*
+                }
+            }
+
+            /// Zeros, on pages that the system has yet to touch.
+            pub(super) fn zeros(dtype: Dtype, shape: (usize, usize, usize)) -> Self {
+                match dtype { $(Dtype::$variant => Self::$variant(Array3::zeros(shape)),)* }
+            }
+
+            /// Fills rows from `row` on with pixel-interleaved samples in the machine's byte order.
+            pub(super) fn put_rows(&mut self, row: usize, interleaved: &[u8]) {
+                match self {
+                    $(Self::$variant(data) => put(data, row, interleaved, |bytes| <$type>::from_ne_bytes(bytes)),)*
+                }
+            }
+
+            /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
+            pub(super) fn crop(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
+                match self {
+                    $(Self::$variant(data) => {
+                        let rows = data.slice_axis(Axis(1), Slice::from(row..row + height));
+                        Self::$variant(rows.slice_axis(Axis(2), Slice::from(column..column + width)).to_owned())
+                    })*
+                }
+            }
+        }
+    };
+}
+
+samples! {
+    U8: u8, I8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64, F32: f32, F64: f64,
+}
+
+fn put<T: Copy, const BYTES: usize>(
+    data: &mut Array3<T>,
+    row: usize,
+    interleaved: &[u8],
+    decode: impl Fn([u8; BYTES]) -> T,
+) {
+    let (bands, _, width) = data.dim();
+    let values = interleaved.as_chunks::<BYTES>().0;
+    for (line, y) in values.chunks_exact(bands * width).zip(row..) {
+        for (band, mut plane) in data.outer_iter_mut().enumerate() {
+            let to = plane.row_mut(y);
+            to.into_iter().zip(line.iter().skip(band).step_by(bands)).for_each(|(to, from)| *to = decode(*from));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_put_and_cropped_band_by_band() {
+        let mut samples = Samples::zeros(Dtype::I16, (2, 3, 2));
+        let line: Vec<u8> = [1i16, -1, 2, -2, 3, -3, 4, -4].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        samples.put_rows(1, &line);
+        assert_eq!(samples.band(0).unwrap(), ndarray::array![[0., 0.], [1., 2.], [3., 4.]]);
+        assert_eq!(samples.band(1).unwrap(), ndarray::array![[0., 0.], [-1., -2.], [-3., -4.]]);
+        assert_eq!(samples.crop(1, 1, 2, 1).band(1).unwrap(), ndarray::array![[-2.], [-4.]]);
+    }
+}

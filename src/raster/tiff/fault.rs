@@ -1,0 +1,91 @@
+//! What the decoder complains of, sorted by who can mend it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tiff_reader::TiffError;
+
+use crate::error::{Error, ErrorKind};
+
+/// A complaint about a TIFF that does not know the name of the file yet.
+#[derive(Debug)]
+pub(super) struct Fault {
+    kind: ErrorKind,
+    found: String,
+}
+
+impl Fault {
+    pub fn format(found: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Format, found: found.into() }
+    }
+
+    pub fn unsupported(found: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Unsupported, found: found.into() }
+    }
+
+    pub fn limits(found: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Limits, found: found.into() }
+    }
+
+    pub fn at(self, path: &Path) -> Error {
+        let (what, help) = match self.kind {
+            ErrorKind::Unsupported => (
+                "this kind of TIFF cannot be read",
+                "Convert it: gdal_translate -co COMPRESS=DEFLATE -co PHOTOMETRIC=MINISBLACK in.tif out.tif.",
+            ),
+            ErrorKind::Limits => (
+                "TIFF file asks for too much memory",
+                "If it is to be trusted, allow more with Limits::max_sample_bytes.",
+            ),
+            ErrorKind::Io => ("TIFF file cannot be read", "Is the disk or network in order?"),
+            _ => ("TIFF file is truncated or damaged", "Make or copy it again; gdalinfo -checksum shows what is left."),
+        };
+        Error::new(self.kind, what).at(path).found(self.found).help(help)
+    }
+}
+
+impl From<TiffError> for Fault {
+    fn from(error: TiffError) -> Self {
+        use std::io::ErrorKind::UnexpectedEof;
+        let found = error.to_string();
+        match error {
+            TiffError::Io(source, _) if source.kind() != UnexpectedEof => Self { kind: ErrorKind::Io, found },
+            TiffError::UnsupportedCompression(_)
+            | TiffError::UnsupportedPredictor(_)
+            | TiffError::UnsupportedPlanarConfiguration(_)
+            | TiffError::UnsupportedBitsPerSample(_)
+            | TiffError::UnsupportedSampleFormat(_) => Self::unsupported(found),
+            // The decoder has no kind of its own for these.
+            TiffError::InvalidImageLayout(_) if found.contains("not supported") => Self::unsupported(found),
+            TiffError::InvalidTagValue { .. } if found.contains("parse budget") => Self::limits(found),
+            TiffError::DecodeOutputTooLarge { .. } | TiffError::DecodeOutputAllocationFailed { .. } => {
+                Self::limits(found)
+            }
+            _ => Self::format(found),
+        }
+    }
+}
+
+/// Runs the decoder; where it panics, the file is at fault.
+pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| Err(Fault::format(words(panic.as_ref()))))
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("something that stops the decoder: {}", text.unwrap_or("it does not say why"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_decoder_is_an_error_of_the_file() {
+        let fault = guarded::<()>(|| panic!("index {}", 7)).unwrap_err();
+        let error = fault.at(Path::new("a.tif"));
+        assert_eq!(error.kind(), ErrorKind::Format);
+        assert!(error.to_string().contains("index 7"), "{error}");
+    }
+}

@@ -1,0 +1,113 @@
+//! TIFF, as GDAL reads it: the first image of the file, its samples as they are stored.
+
+mod entries;
+mod fault;
+mod gdal;
+mod geo;
+mod half;
+mod layout;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tiff_reader::{OpenOptions, ParseBudgets, TiffFile};
+
+use self::fault::{Fault, guarded};
+use self::layout::Layout;
+use super::{Limits, RasterInfo, Samples};
+use crate::error::{Error, ErrorKind, Result};
+
+/// One tag; 64 MiB are offsets of 8 million tiles.
+const TAG_BYTES: usize = 64 << 20;
+/// All tags of the image.
+const HEADER_BYTES: usize = 256 << 20;
+/// Decoded blocks that are kept for the next rows.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// An open TIFF file.
+pub(super) struct TiffImage {
+    path: PathBuf,
+    file: TiffFile,
+    layout: Layout,
+    limits: Limits,
+}
+
+/// Whether these are the first bytes of a TIFF, classic or big, of either byte order.
+pub(super) fn is_tiff(bytes: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(&magic[..]))
+}
+
+impl TiffImage {
+    pub fn open(path: &Path, limits: &Limits) -> Result<(Self, RasterInfo)> {
+        let (file, layout, info) = guarded(|| open(path, limits)).map_err(|fault| fault.at(path))?;
+        Ok((Self { path: path.to_path_buf(), file, layout, limits: *limits }, info))
+    }
+
+    /// Reads a part that lies within the image and the limits.
+    pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Samples> {
+        self.check_block()?;
+        let mut samples = Samples::zeros(self.layout.dtype, (self.layout.bands, height, width));
+        // Whole blocks at a time, so that no block is decoded twice.
+        let step = self.layout.rows_at_once(width);
+        let mut from = row;
+        while from < row + height {
+            let to = (from / step * step).saturating_add(step).min(row + height);
+            let bytes = self.rows(from, column, to - from, width)?;
+            samples.put_rows(from - row, &bytes);
+            from = to;
+        }
+        Ok(samples)
+    }
+
+    fn rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>> {
+        guarded(|| {
+            let bytes = self.file.read_window_bytes(0, row, column, height, width)?;
+            Ok(if self.layout.is_half { half::widen(&bytes) } else { bytes })
+        })
+        .map_err(|fault| fault.at(&self.path))
+    }
+
+    /// A block is decoded as a whole, however small the part that is wanted.
+    fn check_block(&self) -> Result<()> {
+        let Layout { block_bands, block_rows, block_columns, dtype, .. } = self.layout;
+        let bytes = [block_rows, block_columns, dtype.bytes()].iter().try_fold(block_bands, |a, b| a.checked_mul(*b));
+        if bytes.is_none_or(|bytes| bytes as u64 > self.limits.max_sample_bytes) {
+            return Err(Error::new(ErrorKind::Limits, "the tiles or strips of this TIFF are too large")
+                .at(&self.path)
+                .expected(format!("at most {} bytes each", self.limits.max_sample_bytes))
+                .found(format!("{block_columns} x {block_rows} pixels of {block_bands} bands"))
+                .help("Rewrite it with gdal_translate -co TILED=YES."));
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path, limits: &Limits) -> std::result::Result<(TiffFile, Layout, RasterInfo), Fault> {
+    let (shown, stored) = source::Shown::open(path)?;
+    let options = OpenOptions {
+        block_cache_bytes: CACHE_BYTES,
+        parse_budgets: ParseBudgets {
+            max_ifds: 1,
+            max_tag_value_bytes: TAG_BYTES,
+            max_metadata_value_bytes: HEADER_BYTES,
+            ..ParseBudgets::default()
+        },
+        decode_output_bytes: usize::try_from(limits.max_sample_bytes).unwrap_or(usize::MAX),
+        ..OpenOptions::default()
+    };
+    let file = TiffFile::from_source_with_options(Arc::new(shown), options)?;
+    let ifd = file.ifd(0)?;
+    let layout = Layout::of(ifd, &stored)?;
+    let shape = (layout.bands, layout.height, layout.width);
+    let info = RasterInfo {
+        place: geo::place(ifd),
+        nodata: gdal::nodata(ifd),
+        band_names: gdal::band_names(ifd, layout.bands),
+        has_palette: stored.photometric == PALETTE,
+        ..RasterInfo::plain("TIFF", shape, layout.dtype)
+    };
+    Ok((file, layout, info))
+}
+
+const PALETTE: u64 = 3;

@@ -1,0 +1,159 @@
+//! Raster files of many kinds against what rasterio reads in them (`fixtures/tiff/README.md`).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use geolearn::{Crs, ErrorKind, Limits, RasterFile, Samples};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiff")
+}
+
+fn truth() -> Map<String, Value> {
+    serde_json::from_slice(&fs::read(folder().join("truth.json")).unwrap()).unwrap()
+}
+
+/// The files that can be read, with what rasterio says.
+fn good() -> impl Iterator<Item = (PathBuf, Value)> {
+    truth()
+        .into_iter()
+        .filter(|(_, facts)| facts.get("kind").is_none())
+        .map(|(name, facts)| (folder().join(name), facts))
+}
+
+fn hash(samples: &Samples) -> String {
+    Sha256::digest(samples.interleaved_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn is_jpeg(path: &Path) -> bool {
+    path.to_str().unwrap().contains("jpeg") || path.extension().is_some_and(|ending| ending == "jpg")
+}
+
+#[test]
+fn headers_say_what_rasterio_says() {
+    for (path, truth) in good() {
+        let file = RasterFile::open(&path).unwrap();
+        let info = file.info();
+        let shape = [info.bands(), info.height(), info.width()];
+        assert_eq!(serde_json::json!(shape), serde_json::json!([truth["count"], truth["h"], truth["w"]]), "{path:?}");
+        assert_eq!(info.dtype().name(), truth["dtype"], "{path:?}");
+        assert_eq!(serde_json::json!(info.place().transform()), truth["transform"], "{path:?}");
+        assert_eq!(serde_json::json!(info.band_names()), truth["descriptions"], "{path:?}");
+        let nodata = truth["nodata"].as_str().map(|text| text.parse::<f64>().unwrap());
+        assert_eq!(info.nodata(), nodata, "{path:?}");
+        assert_eq!(info.place().crs().is_some(), truth["has_crs"], "{path:?}");
+        if let Some(number) = truth["epsg"].as_u64() {
+            assert_eq!(info.place().crs(), Some(&Crs::Epsg(number as u16)), "{path:?}");
+        }
+    }
+}
+
+#[test]
+fn samples_are_rasterios() {
+    let mut equal = 0;
+    for (path, truth) in good().filter(|(path, _)| !is_jpeg(path)) {
+        let samples = RasterFile::open(&path).unwrap().read().unwrap();
+        assert_eq!(hash(&samples), truth["sha256"], "{path:?}");
+        equal += 1;
+    }
+    assert!(equal >= 30, "only {equal} files were compared");
+}
+
+/// Decoders of JPEG round differently; GDAL's is libjpeg-turbo.
+#[test]
+fn jpeg_is_rasterios_but_for_rounding() {
+    for (path, truth) in good().filter(|(path, _)| is_jpeg(path)) {
+        let samples = RasterFile::open(&path).unwrap().read().unwrap();
+        for (band, mean) in truth["mean"].as_array().unwrap().iter().enumerate() {
+            let difference = samples.band(band).unwrap().mean().unwrap() - mean.as_f64().unwrap();
+            assert!(difference.abs() < 0.12, "{path:?} band {band}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_of_the_right_kind() {
+    for (name, facts) in truth() {
+        let Some(kind) = facts["kind"].as_str() else { continue };
+        let path = folder().join(&name);
+        let error = RasterFile::open(&path).and_then(|file| file.read()).unwrap_err();
+        assert_eq!(format!("{:?}", error.kind()), kind, "{error}");
+        assert!(error.to_string().contains(&name), "{error}");
+        if kind == "Unsupported" {
+            assert!(error.to_string().contains("gdal_translate"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_part_beyond_the_edge_is_refused() {
+    let file = RasterFile::open(folder().join("odd_1x100.tif")).unwrap();
+    for (row, column, height, width) in [(0, 1, 1, 1), (99, 0, 2, 1), (0, 0, 0, 1), (usize::MAX, 0, 2, 1)] {
+        let error = file.read_window(row, column, height, width).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+    }
+}
+
+#[test]
+fn limits_are_kept_before_anything_is_read() {
+    let path = folder().join("b13_uint16_zstd_pred2_pixel_tiled.tif");
+    let file = RasterFile::open_within(&path, &Limits::default().max_pixels(100)).unwrap();
+    assert_eq!(file.read().unwrap_err().kind(), ErrorKind::Limits);
+    assert!(file.read_window(0, 0, 10, 10).is_ok());
+    // A tile is decoded as a whole, so its 64 x 64 x 13 x 2 bytes count.
+    let file = RasterFile::open_within(&path, &Limits::default().max_sample_bytes(100_000)).unwrap();
+    assert_eq!(file.read_window(0, 0, 1, 1).unwrap_err().kind(), ErrorKind::Limits);
+}
+
+fn crop(whole: &Samples, band: usize, part: (usize, usize, usize, usize)) -> ndarray::Array2<f64> {
+    let (row, column, height, width) = part;
+    let plane = whole.band(band).unwrap();
+    plane.slice(ndarray::s![row..row + height, column..column + width]).to_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_part_is_that_part_of_the_whole(start in (0.0..1.0, 0.0..1.0), size in (0.0..1.0, 0.0..1.0)) {
+        for (path, _) in good().filter(|(path, _)| fs::metadata(path).unwrap().len() < 40_000) {
+            let file = RasterFile::open(&path).unwrap();
+            let (rows, columns) = (file.info().height(), file.info().width());
+            let at = |fraction: f64, length: usize| (fraction * length as f64) as usize;
+            let (row, column) = (at(start.0, rows), at(start.1, columns));
+            let (height, width) = (1 + at(size.0, rows - row - 1), 1 + at(size.1, columns - column - 1));
+            let whole = file.read().unwrap();
+            let part = file.read_window(row, column, height, width).unwrap();
+            prop_assert_eq!(part.shape(), (file.info().bands(), height, width));
+            for band in 0..file.info().bands() {
+                prop_assert_eq!(part.band(band).unwrap(), crop(&whole, band, (row, column, height, width)));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Any error will do; a panic, a hang or a huge allocation will not.
+    #[test]
+    fn damage_anywhere_is_an_error_or_an_image(
+        which in 0usize..4, at in 0.0..1.0f64, near_the_header: bool, byte: u8, kept in 0.2..1.5f64,
+    ) {
+        let names = ["odd_1x100.tif", "tifffile_float16.tif", "b3_uint8_tiled_lerc.tif", "b3_uint8_tiled_webp.tif"];
+        let mut bytes = fs::read(folder().join(names[which])).unwrap();
+        let reach = if near_the_header { bytes.len().min(400) } else { bytes.len() };
+        bytes[(at * reach as f64) as usize] = byte;
+        bytes.truncate((kept * bytes.len() as f64) as usize);
+        let damaged = tempfile::NamedTempFile::new().unwrap();
+        fs::write(damaged.path(), &bytes).unwrap();
+        let limits = Limits::default().max_sample_bytes(16 << 20);
+        if let Ok(samples) = RasterFile::open_within(damaged.path(), &limits).and_then(|file| file.read()) {
+            prop_assert!(samples.interleaved_bytes().len() <= 16 << 20);
+        }
+    }
+}
