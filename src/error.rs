@@ -187,6 +187,14 @@ fn without_frames(text: &str) -> &str {
 
 /// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
 /// oneDNN, which does not say why it has no scratch memory.
+/// Runs work of others, such as a decoder; where it panics, gives what it said. A file must not end a program.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+    })
+}
+
 fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
     let text = error.to_string();
     ["out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc"]

@@ -1,14 +1,12 @@
 //! Work done ahead on background threads, delivered in a fixed order.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::batch::Batch;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, caught};
 
 type Make<T> = Arc<dyn Fn(usize) -> Result<T> + Send + Sync>;
 
@@ -57,15 +55,9 @@ impl<T: Send + 'static> Prefetch<T> {
 
 /// A panic in a decoder becomes an error of this item; it must not end a training of hours without a word.
 fn guarded<T>(make: &Make<T>, item: usize) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(|| make(item))).unwrap_or_else(|panic| {
-        Err(Error::new(ErrorKind::Format, format!("batch {item} cannot be made: the loader panicked"))
-            .found(message(&*panic)))
+    caught(|| make(item)).unwrap_or_else(|words| {
+        Err(Error::new(ErrorKind::Format, format!("batch {item} cannot be made: the loader panicked")).found(words))
     })
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
 }
 
 impl<T> Iterator for Prefetch<T> {

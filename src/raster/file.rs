@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageFormat};
 
 use super::tiff::{self, TiffImage};
 use super::{Dtype, Limits, RasterInfo, Samples, jpeg, png, read};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, caught};
 use crate::store;
 
 /// An open raster file: its facts at once, its samples when asked for.
@@ -79,7 +79,7 @@ impl RasterFile {
                 let (image, info) = TiffImage::open(path, limits)?;
                 (Content::Tiff(Box::new(image)), info)
             }
-            false => picture(path, limits)?,
+            false => guarded(path, || picture(path, limits))?,
         };
         Ok(Self { path: path.to_path_buf(), limits: *limits, info, content })
     }
@@ -124,7 +124,7 @@ impl RasterFile {
             Content::Picture(format, bytes) => {
                 let whole = (0, 0, self.info.height, self.info.width);
                 self.info.check_window(&self.path, &self.limits, whole)?;
-                let samples = decode(&self.path, *format, bytes, &self.limits)?;
+                let samples = guarded(&self.path, || decode(&self.path, *format, bytes, &self.limits))?;
                 Ok(if whole == (row, column, height, width) {
                     samples
                 } else {
@@ -142,6 +142,13 @@ impl std::fmt::Debug for Content {
             Self::Picture(format, bytes) => write!(f, "{format:?}({} bytes)", bytes.len()),
         }
     }
+}
+
+/// Runs a decoder; where it panics, the file is at fault.
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    caught(decode).unwrap_or_else(|words| {
+        Err(Error::new(ErrorKind::Format, "image file is damaged").at(path).found(words).help("Make or copy it again."))
+    })
 }
 
 /// The first bytes of a file.

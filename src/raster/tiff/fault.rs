@@ -1,12 +1,10 @@
 //! What the decoder complains of, sorted by who can mend it.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tiff_reader::TiffError;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, caught};
 
 /// A complaint about a TIFF that does not know the name of the file yet.
 #[derive(Debug)]
@@ -69,12 +67,7 @@ impl From<TiffError> for Fault {
 
 /// Runs the decoder; where it panics, the file is at fault.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| Err(Fault::format(words(panic.as_ref()))))
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("something that stops the decoder: {}", text.unwrap_or("it does not say why"))
+    caught(decode).unwrap_or_else(|words| Err(Fault::format(format!("something that stops the decoder: {words}"))))
 }
 
 #[cfg(test)]
