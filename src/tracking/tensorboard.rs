@@ -24,8 +24,8 @@ use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, Fi
 ///
 /// Each fit, and each resume, begins a file of its own, which TensorBoard joins to the others of the folder. What these
 /// hold of steps that are now made again, after a checkpoint or by a new model, is replaced where the server joins the
-/// files; tags by epoch may keep the value of an epoch within which the fit was stopped beside the final one. So give each run a folder
-/// of its own to compare them. Numbers are rounded to f32, as TensorBoard keeps them;
+/// files; tags by epoch may keep the value of an epoch within which the fit was stopped beside the final one. So give
+/// each run a folder of its own to compare them. Numbers are rounded to f32, as TensorBoard keeps them;
 /// [`HistoryFile`](crate::HistoryFile) does not round.
 ///
 /// ```

@@ -85,8 +85,9 @@ pub(super) struct Watch {
 
 impl Watch {
     fn flow(&self, history: &History) -> Flow {
-        let values = history.since(self.first_epoch).losses(&self.monitor).unwrap_or_default();
-        if self.rule.is_over(&values) { Flow::Stop } else { Flow::Continue }
+        let (values, is_fresh) = history.watched(&self.monitor, self.first_epoch);
+        // Epochs between validations bring nothing new.
+        if is_fresh && self.rule.is_over(&values) { Flow::Stop } else { Flow::Continue }
     }
 }
 
@@ -97,11 +98,6 @@ impl Callback for Watch {
     }
 
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        // Epochs between validations bring nothing new.
-        let fresh = report.history.curve(&self.monitor).and_then(|curve| curve.last().map(|(epoch, _)| *epoch));
-        if fresh != Some(report.history.epochs().len()) {
-            return Ok(Flow::Continue);
-        }
         Ok(self.flow(report.history))
     }
 }

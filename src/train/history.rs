@@ -90,6 +90,14 @@ impl History {
         self.epochs.is_empty() || (named && self.epochs.iter().all(sound))
     }
 
+    /// What a loss or measure was in the epochs from number `from` (0-based) on, and whether the last value is that of
+    /// the last epoch: epochs between validations have none.
+    pub(crate) fn watched(&self, name: &str, from: usize) -> (Vec<f64>, bool) {
+        let curve: Vec<_> = self.curve(name).unwrap_or_default().into_iter().filter(|(n, _)| *n > from).collect();
+        let is_fresh = curve.last().is_some_and(|(n, _)| *n == self.epochs.len());
+        (curve.into_iter().map(|(_, value)| value).collect(), is_fresh)
+    }
+
     /// Forgets all epochs from number `from` (0-based) on.
     pub(crate) fn truncate(&mut self, from: usize) {
         self.epochs.truncate(from);

@@ -80,8 +80,7 @@ impl<'a> GeoKeys<'a> {
     }
 
     fn text(&self, key: u16) -> Option<&'a str> {
-        let [_, tag, count, start] = self.entry(key).filter(|entry| entry[1] == TEXTS)?;
-        debug_assert_eq!(tag, TEXTS);
+        let [_, _, count, start] = self.entry(key).filter(|entry| entry[1] == TEXTS)?;
         let start = usize::from(start);
         let text = self.texts.get(start..(start + usize::from(count)).min(self.texts.len()))?;
         Some(text.trim_end_matches(['|', '\0']).trim()).filter(|text| !text.is_empty())

@@ -52,11 +52,8 @@ impl Callback for Checkpoints {
     }
 
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        let values = report.history.since(self.first_epoch).curve(&self.monitor).unwrap_or_default();
-        // Epochs between validations have no value, and cannot be the best.
-        let fresh = values.last().is_some_and(|(epoch, _)| self.first_epoch + epoch == report.history.epochs().len());
-        let values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
-        let best = self.which.watches() && fresh && last_is_best(&values);
+        let (values, is_fresh) = report.history.watched(&self.monitor, self.first_epoch);
+        let best = self.which.watches() && is_fresh && last_is_best(&values);
         self.keep(&report.snapshot, best, self.which == Checkpoint::All)?;
         Ok(Flow::Continue)
     }
