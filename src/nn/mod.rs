@@ -13,4 +13,4 @@ pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE, discrimina
 pub(crate) use generator::{Generator, GeneratorShape, generator_activations};
 pub use init::Initialisation;
 pub(crate) use init::Initialiser;
-pub(crate) use parameters::{Parameters, copied, load_parameters};
+pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};

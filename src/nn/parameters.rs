@@ -13,6 +13,16 @@ pub(crate) fn copied(tensor: &Tensor, device: tch::Device) -> Result<Tensor> {
     Ok(tensor.f_detach()?.f_to_device_(device, tensor.kind(), false, true)?)
 }
 
+/// Replaces `buffer` by the elements as `kind`, row by row, in the machine's byte order. The tensor may lie on any
+/// device and have any strides.
+pub(crate) fn bytes_of(tensor: &Tensor, kind: tch::Kind, buffer: &mut Vec<u8>) -> Result<()> {
+    let tensor = tensor.f_detach()?.f_to_device_(tch::Device::Cpu, kind, false, false)?.f_contiguous()?;
+    let count = tensor.numel();
+    buffer.clear();
+    buffer.resize(count * kind.elt_size_in_bytes(), 0);
+    Ok(tensor.f_copy_data_u8(buffer, count)?)
+}
+
 /// Copies the tensors of `source` into those of `target` with the same names, converting dtype and device.
 ///
 /// # Errors

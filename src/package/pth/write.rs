@@ -4,12 +4,13 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::Write;
 use std::path::Path;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::bytes_of;
 use crate::package::pickle;
 use crate::store::{Pending, Ready};
 
@@ -35,7 +36,7 @@ pub(crate) fn write(target: &Path, tensors: &[(String, &Tensor)], modules: &[(St
     archive.entry("byteorder", if cfg!(target_endian = "little") { b"little" } else { b"big" })?;
     let mut buffer = Vec::new();
     for (index, (name, tensor)) in tensors.iter().enumerate() {
-        bytes_of(tensor, &mut buffer).map_err(|e| {
+        bytes_of(tensor, Kind::Float, &mut buffer).map_err(|e| {
             Error::new(ErrorKind::Torch, format!("`{name}` cannot be read from its device")).at(target).because(e)
         })?;
         archive.entry(&format!("data/{index}"), &buffer)?;
@@ -43,15 +44,6 @@ pub(crate) fn write(target: &Path, tensors: &[(String, &Tensor)], modules: &[(St
     archive.entry("version", VERSION)?;
     archive.entry_of_identity()?;
     archive.finish()
-}
-
-/// Replaces the buffer by the elements as float32, row by row.
-fn bytes_of(tensor: &Tensor, buffer: &mut Vec<u8>) -> std::result::Result<(), tch::TchError> {
-    let tensor = tensor.f_detach()?.f_to_device_(Device::Cpu, Kind::Float, false, false)?.f_contiguous()?;
-    let count = tensor.numel();
-    buffer.clear();
-    buffer.resize(count * Kind::Float.elt_size_in_bytes(), 0);
-    tensor.f_copy_data_u8(buffer, count)
 }
 
 struct Archive<'a> {

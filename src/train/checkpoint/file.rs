@@ -8,11 +8,12 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::dataset::{DataBunch, DataDigest};
 use crate::device::available_memory;
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::bytes_of;
 use crate::store::{self, Pending, Ready};
 use crate::train::history::History;
 use crate::train::plan::Plan;
@@ -94,8 +95,11 @@ pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
     let failed = |e| Error::io("checkpoint cannot be written", target, e).help("Is the disk full?");
     let layout = layout(&state, json).map_err(|e| e.at(target))?;
     file.write_all(&(layout.len() as u64).to_le_bytes()).and_then(|()| file.write_all(&layout)).map_err(failed)?;
+    let mut buffer = Vec::new();
     for (_, tensor) in &state.tensors {
-        file.write_all(&bytes_of(tensor)?).map_err(failed)?;
+        // Little-endian, as the format wants it, wherever libtorch runs.
+        bytes_of(tensor, tensor.kind(), &mut buffer)?;
+        file.write_all(&buffer).map_err(failed)?;
     }
     file.finish()
 }
@@ -138,14 +142,6 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
         Dtype::F64 => Some(Kind::Double),
         _ => None,
     }
-}
-
-/// The elements row by row, in the order of the machine, which is little-endian where libtorch runs.
-fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>> {
-    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
-    let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
-    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
-    Ok(bytes)
 }
 
 /// Reads a checkpoint; the file may be anything.
