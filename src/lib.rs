@@ -38,8 +38,8 @@ mod tracking;
 mod train;
 
 pub use dataset::{
-    Augment, BadChips, BandStatistics, Batch, BatchSize, DataBunch, DatasetType, Domain, Loader, Normaliser,
-    PrepareData, Split, Statistics, prepare_data,
+    Augment, BadChips, Band, BandStatistics, Batch, BatchSize, Channels, DataBunch, DatasetType, Domain, Loader,
+    MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
 };
 pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};

@@ -132,9 +132,9 @@ fn files_images_and_arrays_are_translated_alike() {
         assert_eq!((map.bands(), map.height(), map.width()), (3, height, width));
         assert_eq!(map, model.predict(&path, Domain::B).unwrap());
         assert_eq!(map, model.predict_image(&image, Domain::B).unwrap());
-        let array = model.predict_array(&image.data().mapv(f32::from), Domain::B).unwrap();
+        let array = model.predict_array(&image.samples().to_f32(), Domain::B).unwrap();
         // Rounding to whole numbers, and that of f32 before it.
-        map.data().iter().zip(&array).for_each(|(&m, a)| assert!((f32::from(m) - a).abs() <= 0.5 + 1e-4));
+        map.samples().to_f32().iter().zip(&array).for_each(|(m, a)| assert!((m - a).abs() <= 0.5 + 1e-4));
         assert_ne!(map, model.predict_b2a(&path).unwrap());
     }
 }
@@ -144,7 +144,7 @@ fn a_wrong_number_of_bands_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let model = small_model(&small_data(folder.path()));
     let path = folder.path().join("grey.png");
-    Raster::new(Array3::zeros((1, 40, 40))).unwrap().save(&path).unwrap();
+    Raster::new(Array3::<u8>::zeros((1, 40, 40))).unwrap().save(&path).unwrap();
     let error = model.predict_a2b(&path).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(path.as_path())));
     assert!(error.to_string().contains("expected 3, found 1"), "{error}");

@@ -2,21 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::Array3;
 use tch::Tensor;
 
 use super::augment::Augment;
 use super::normalise::Normaliser;
-use super::survey::Shape;
-use crate::error::{Error, ErrorKind, Result};
+use super::pass;
+use super::shape::Shape;
+use super::sizes::MixedSizes;
+use crate::error::Result;
 use crate::random::Stream;
 use crate::raster::{Limits, Raster};
 
 /// A batch of unpaired chips of both domains.
 ///
 /// # Shapes
-/// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains; height and width of
-/// `a` and `b` may differ. Values are in [-1, 1]; beyond it only where a loaded model scales data of a wider range.
+/// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains, unless each has its
+/// [own](crate::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only where
+/// statistics are not those of the chips themselves. Where there are no data, the value is 0.
 #[derive(Debug)]
 pub struct Batch {
     /// Chips of domain A.
@@ -35,33 +37,29 @@ impl Batch {
 /// Reads chips of one domain into the form in which a network takes them.
 #[derive(Debug, Clone)]
 pub(super) struct ChipReader {
+    /// Bands and type of the files' images, and the size that chips are brought to.
     pub shape: Shape,
+    /// Indices of the bands that are used.
+    pub bands: Vec<usize>,
     pub resize_to: Option<usize>,
+    pub mixed_sizes: MixedSizes,
+    pub limits: Limits,
     pub normaliser: Normaliser,
 }
 
 impl ChipReader {
-    /// The image in (bands, height, width), after resizing.
-    pub fn image(&self, file: &Path) -> Result<Raster> {
-        let image = Raster::open_within(file, &Limits::default())?;
-        let image = match self.resize_to {
-            Some(side) => image.resize(side, side)?,
-            None => image,
+    /// The image in (bands, height, width), at its size; a window into a larger one is placed by `random`, else in the
+    /// middle.
+    pub fn image(&self, file: &Path, random: Option<&mut Stream>) -> Result<Raster> {
+        let chip = pass::read(file, self.shape, &self.bands, &self.limits)?;
+        let chip = match self.resize_to {
+            Some(side) => chip.resize(side, side)?,
+            None => self.mixed_sizes.fit(chip, self.shape.size(), random)?,
         };
-        let found = Shape::of(&image);
-        if found != self.shape {
-            return Err(Error::new(ErrorKind::Format, "the chip has changed since the data were prepared")
-                .at(file)
-                .expected(self.shape)
-                .found(found)
-                .help("Call prepare_data again."));
+        match (chip.height(), chip.width()) == self.shape.size() {
+            true => Ok(chip),
+            false => Err(pass::changed(file, self.shape, Shape::of(&chip))),
         }
-        Ok(image)
-    }
-
-    /// The chip in (C, height, width), normalised.
-    pub fn chip(&self, file: &Path) -> Result<Array3<f32>> {
-        self.normaliser.normalise_raster(&self.image(file)?)
     }
 
     /// The chips in (N, C, height, width); `vary` gives the random stream of a place, where chips are varied.
@@ -72,9 +70,11 @@ impl ChipReader {
     ) -> Result<Tensor> {
         let (count, mut samples, mut size) = (files.len(), Vec::<f32>::new(), (0, 0));
         for (place, file) in files.enumerate() {
-            let mut chip = self.chip(file)?;
-            if let Some((augment, stream)) = augment {
-                chip = augment.apply(chip, &mut stream(place));
+            let mut random = augment.map(|(augment, stream)| (augment, stream(place)));
+            let image = self.image(file, random.as_mut().map(|(_, stream)| stream))?;
+            let mut chip = self.normaliser.normalise_raster(&image)?;
+            if let Some((augment, stream)) = &mut random {
+                chip = augment.apply(chip, stream);
             }
             size = (chip.dim().1, chip.dim().2);
             if place == 0 {

@@ -97,12 +97,12 @@ impl DataBunch {
         self.domain(domain).reader.tensor(files.into_iter(), None)
     }
 
-    /// One chip as an image in its own values, after `resize_to`.
+    /// One chip as an image in its own values: the bands that are used, at the size that all chips are brought to.
     ///
     /// # Errors
     /// As [`DataBunch::chips`].
     pub fn image(&self, domain: Domain, split: Split, index: usize) -> Result<Raster> {
-        self.domain(domain).reader.image(self.file(domain, split, index)?)
+        self.domain(domain).reader.image(self.file(domain, split, index)?, None)
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {

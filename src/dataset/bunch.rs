@@ -11,6 +11,7 @@ use super::normalise::Normaliser;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
+use crate::raster::{Colours, Dtype};
 
 /// Which chips of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +64,10 @@ pub(super) struct DomainData {
     pub valid: Vec<PathBuf>,
     pub test: Vec<PathBuf>,
     pub statistics: Statistics,
+    /// The file that the statistics were taken from, where it was not the chips.
+    pub definition: Option<PathBuf>,
+    pub band_names: Vec<Option<String>>,
+    pub colours: Colours,
     pub reader: ChipReader,
 }
 
@@ -161,25 +166,55 @@ impl DataBunch {
         &self.shared.skipped
     }
 
-    /// Number of bands of a domain's chips.
+    /// Number of bands of a domain's chips that are used.
     pub fn bands(&self, domain: Domain) -> usize {
+        self.domain(domain).reader.bands.len()
+    }
+
+    /// Indices of the bands that are used.
+    pub(crate) fn selected(&self, domain: Domain) -> &[usize] {
+        &self.domain(domain).reader.bands
+    }
+
+    /// Number of bands of a domain's files.
+    pub(crate) fn bands_of_files(&self, domain: Domain) -> usize {
         self.domain(domain).reader.shape.bands
     }
 
-    /// Number of channels of the tensors, C: the larger band count of the two domains.
-    pub fn channels(&self) -> usize {
-        self.domain(Domain::A).reader.normaliser.channels()
+    /// The name of each band that is used, where the files give it one.
+    pub fn band_names(&self, domain: Domain) -> &[Option<String>] {
+        &self.domain(domain).band_names
     }
 
-    /// Height and width of a domain's chips in pixels, after `resize_to` and before a random crop.
+    /// The type of the samples of a domain's chips.
+    pub fn dtype(&self, domain: Domain) -> Dtype {
+        self.domain(domain).reader.shape.dtype
+    }
+
+    /// Number of channels of a domain's tensors, C: the larger band count of the two domains, unless each has its
+    /// [own](crate::Channels::Own).
+    pub fn channels(&self, domain: Domain) -> usize {
+        self.normaliser(domain).channels()
+    }
+
+    /// Height and width of a domain's chips in pixels, after `resize_to` or `mixed_sizes` and before a random crop.
     pub fn chip_size(&self, domain: Domain) -> (usize, usize) {
-        let shape = self.domain(domain).reader.shape;
-        (shape.height, shape.width)
+        self.domain(domain).reader.shape.size()
     }
 
     /// What the values of a domain are like.
     pub fn statistics(&self, domain: Domain) -> &Statistics {
         &self.domain(domain).statistics
+    }
+
+    /// The `.emd` file that the statistics of a domain are of; none where they were taken from the chips.
+    pub fn statistics_file(&self, domain: Domain) -> Option<&Path> {
+        self.domain(domain).definition.as_deref()
+    }
+
+    /// How images of a domain become pictures.
+    pub(crate) fn colours(&self, domain: Domain) -> &Colours {
+        &self.domain(domain).colours
     }
 
     /// The scaling of a domain, and its inverse.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::augment::Augment;
 use super::bunch::{DataBunch, Split};
 use super::domain::{Domain, PerDomain};
-use super::normalise::Normaliser;
+use super::normalise::{Normaliser, Values};
 use super::statistics::Statistics;
 use crate::error::Result;
 
@@ -31,6 +31,12 @@ pub(crate) struct DomainDigest {
     /// Height and width.
     pub chip_size: (usize, usize),
     pub statistics: Statistics,
+    pub bands_of_files: usize,
+    /// Indices of the bands that are used.
+    pub bands: Vec<usize>,
+    pub band_names: Vec<Option<String>>,
+    pub values: Values,
+    pub channels: usize,
     /// What becomes -1, band by band.
     pub min: Vec<f64>,
     /// What becomes 1.
@@ -38,9 +44,9 @@ pub(crate) struct DomainDigest {
 }
 
 impl DomainDigest {
-    /// The scaling of the domain to tensors of `channels` channels.
-    pub fn normaliser(&self, channels: usize) -> Result<Normaliser> {
-        Normaliser::new(self.min.clone(), self.max.clone(), channels)
+    /// The scaling of the domain.
+    pub fn normaliser(&self) -> Result<Normaliser> {
+        Ok(Normaliser::new(self.min.clone(), self.max.clone(), self.channels)?.with_values(self.values))
     }
 }
 
@@ -56,6 +62,11 @@ impl DataBunch {
                 names: format!("{:08x}", self.crc_of_names(domain)),
                 chip_size: self.chip_size(domain),
                 statistics: self.statistics(domain).clone(),
+                bands_of_files: self.bands_of_files(domain),
+                bands: self.selected(domain).to_vec(),
+                band_names: self.band_names(domain).to_vec(),
+                values: self.normaliser(domain).values(),
+                channels: self.channels(domain),
                 min: self.normaliser(domain).min().to_vec(),
                 max: self.normaliser(domain).max().to_vec(),
             }),

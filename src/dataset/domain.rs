@@ -60,6 +60,13 @@ impl<T> PerDomain<T> {
         Self { a: make(Domain::A), b: make(Domain::B) }
     }
 
+    pub fn get_mut(&mut self, domain: Domain) -> &mut T {
+        match domain {
+            Domain::A => &mut self.a,
+            Domain::B => &mut self.b,
+        }
+    }
+
     pub fn get(&self, domain: Domain) -> &T {
         match domain {
             Domain::A => &self.a,

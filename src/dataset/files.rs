@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// Endings of files that are taken for chips. TIFF is among them so that such a chip is named and refused, not
-/// passed over.
+/// Endings of files that are taken for chips.
 const IMAGE_ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "jfif", "bmp", "tif", "tiff"];
 
 /// Counting stops here when a message describes a folder.

@@ -16,6 +16,8 @@ const NAMED_AT_MOST: usize = 20;
 /// The chips of a folder by their use, each list sorted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
+    /// Where the training chips lie.
+    pub folders: PerDomain<PathBuf>,
     pub train: PerDomain<Vec<PathBuf>>,
     /// From `valid_a` and `valid_b` (or `val_a`), else from `test_a` and `test_b`; empty when there are none.
     pub valid: PerDomain<Vec<PathBuf>>,
@@ -36,9 +38,9 @@ impl Layout {
         })?;
         let both_test = !test.a.is_empty() && !test.b.is_empty();
         Ok(match valid {
-            Some(valid) => Self { train, valid, test },
-            None if both_test => Self { train, valid: test, test: PerDomain::default() },
-            None => Self { train, valid: PerDomain::default(), test },
+            Some(valid) => Self { folders, train, valid, test },
+            None if both_test => Self { folders, train, valid: test, test: PerDomain::default() },
+            None => Self { folders, train, valid: PerDomain::default(), test },
         })
     }
 }
@@ -131,7 +133,7 @@ fn chips(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     if listing.images.is_empty() {
         return Err(Error::new(ErrorKind::Layout, "the folder has no chips")
             .at(folder)
-            .expected("images (PNG, JPEG or BMP), also in sub-folders")
+            .expected("images (TIFF, PNG, JPEG or BMP), also in sub-folders")
             .found(format!("{}; {} holds {}", listing.describe(), root.display(), describe(root))));
     }
     Ok(listing.images)

@@ -1,20 +1,25 @@
 //! From the values of a chip to [-1, 1], and back.
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::Raster;
+use crate::raster::{Dtype, Gap, Raster, Sample, Samples, with_array, with_type};
 
-/// Keeps a band of equal values from dividing by zero; arcgis.learn's value.
-const EPSILON: f64 = 1e-5;
+/// What a gap in the data becomes: the middle of the range, which says least.
+const GAP: f32 = 0.0;
 
-/// Min-max scaling of one domain, band by band, and its inverse.
+/// Linear scaling of one domain to [-1, 1], band by band, and its inverse.
 ///
-/// Forward: `-1 + 2 * (x - min) / (max - min + 1e-5)`. Inverse: `(y + 1) / 2 * (max - min) + min`. These are
-/// arcgis.learn's formulas. A band whose minimum equals its maximum becomes -1 throughout, and that value again.
+/// Forward: `-1 + 2 * (x - min) / (max - min)`. Inverse: `(y + 1) / 2 * (max - min) + min`. These are arcgis.learn's
+/// formulas without the 1e-5 that it adds to the range, which would squeeze bands of a small range (a backscatter of 0
+/// to 0.01, say) and is not taken back by the inverse. A band whose minimum equals its maximum becomes -1 throughout,
+/// and that value again.
 ///
-/// A network has as many channels as the domain with more bands. The other domain repeats its last band up to that
-/// number, and the inverse gives its own bands back.
+/// Where a chip has no data (its nodata value, or what is not finite), the tensor holds 0, the middle of the range.
+///
+/// A network may have more channels than the domain has bands. The last band is then repeated, and the inverse gives
+/// the domain's own bands back.
 ///
 /// ```
 /// use geolearn::Normaliser;
@@ -33,10 +38,27 @@ pub struct Normaliser {
     min: Vec<f64>,
     max: Vec<f64>,
     channels: usize,
+    values: Values,
+}
+
+/// What is known of a domain's values besides their range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Values {
+    /// The type that images of the domain have.
+    pub dtype: Dtype,
+    /// The value that stands for "no data" in them.
+    pub nodata: Option<f64>,
+    /// Whether values beyond minimum and maximum are cut to them.
+    pub clip: bool,
+}
+
+impl Values {
+    pub const BYTES: Self = Self { dtype: Dtype::U8, nodata: None, clip: false };
 }
 
 impl Normaliser {
-    /// Scaling for bands with these extremes, for networks with `channels` channels.
+    /// Scaling for bands of which these values become -1 and 1, for networks with `channels` channels. Images are of
+    /// bytes, unless [`with_dtype`](Self::with_dtype) says otherwise.
     ///
     /// ```
     /// use geolearn::{ErrorKind, Normaliser};
@@ -64,7 +86,27 @@ impl Normaliser {
         if channels < min.len() {
             return Err(wrong("at least as many channels as bands").found(format!("{channels} for {}", min.len())));
         }
-        Ok(Self { min, max, channels })
+        Ok(Self { min, max, channels, values: Values::BYTES })
+    }
+
+    /// The same scaling for a domain whose images have samples of this type.
+    ///
+    /// ```
+    /// use geolearn::{Dtype, Normaliser};
+    ///
+    /// let normaliser = Normaliser::new(vec![0.0], vec![10_000.0], 1)?.with_dtype(Dtype::U16);
+    /// let image = normaliser.to_raster(ndarray::Array3::from_elem((1, 2, 2), 0.5).view())?;
+    /// assert_eq!(image.samples(), &ndarray::Array3::<u16>::from_elem((1, 2, 2), 7500).into());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
+        self.values.dtype = dtype;
+        self
+    }
+
+    pub(crate) fn with_values(mut self, values: Values) -> Self {
+        self.values = values;
+        self
     }
 
     /// Number of bands of the domain.
@@ -72,39 +114,40 @@ impl Normaliser {
         self.min.len()
     }
 
-    /// Number of channels of the network, C.
+    /// Number of channels of the tensors, C.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Smallest value of each band.
+    /// What becomes -1 in each band: by default its smallest value.
     pub fn min(&self) -> &[f64] {
         &self.min
     }
 
-    /// Largest value of each band.
+    /// What becomes 1 in each band: by default its largest value.
     pub fn max(&self) -> &[f64] {
         &self.max
+    }
+
+    /// The type of the domain's images.
+    pub fn dtype(&self) -> Dtype {
+        self.values.dtype
+    }
+
+    pub(crate) fn values(&self) -> Values {
+        self.values
     }
 
     /// Scales a chip.
     ///
     /// # Shapes
     /// (bands, H, W) in the chip's own units to (C, H, W). Values between minimum and maximum come into [-1, 1];
-    /// values beyond them come out beyond, they are not cut.
+    /// values beyond them come out beyond, unless the normalisation is one that cuts them.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of bands differs.
     pub fn normalise(&self, chip: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
-        let scales = self.scales(chip.dim().0)?;
-        let (_, height, width) = chip.dim();
-        let mut out = Array3::zeros((self.channels, height, width));
-        for (channel, mut plane) in out.outer_iter_mut().enumerate() {
-            let band = channel.min(self.bands() - 1);
-            plane.assign(&chip.index_axis(Axis(0), band));
-            plane.mapv_inplace(|value| scales[band].forward(f64::from(value)) as f32);
-        }
-        Ok(out)
+        self.forward(chip, None)
     }
 
     /// Scales an image; the same as [`Normaliser::normalise`] on its values.
@@ -125,14 +168,10 @@ impl Normaliser {
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of bands differs.
     pub fn normalise_raster(&self, image: &Raster) -> Result<Array3<f32>> {
-        let scales = self.scales(image.bands())?;
-        let mut out = Array3::zeros((self.channels, image.height(), image.width()));
-        for (channel, mut plane) in out.outer_iter_mut().enumerate() {
-            let band = channel.min(self.bands() - 1);
-            let table = scales[band].table();
-            plane.zip_mut_with(&image.data().index_axis(Axis(0), band), |to, &value| *to = table[usize::from(value)]);
+        match image.samples() {
+            Samples::U8(data) => self.forward_bytes(data.view(), image.nodata()),
+            samples => with_array!(samples, data => self.forward(data.view(), image.nodata())),
         }
-        Ok(out)
     }
 
     /// Takes a network's output back to the domain's own units; nothing is rounded or cut.
@@ -146,9 +185,11 @@ impl Normaliser {
         self.inverse(output, |value| value as f32)
     }
 
-    /// Takes a network's output back to an 8-bit image: rounded to the nearest value, cut to 0 to 255.
+    /// Takes a network's output back to an image of the domain's own type: integers are rounded to the nearest value
+    /// and cut to what the type can hold.
     ///
-    /// An image that went through [`Normaliser::normalise_raster`] comes back exactly.
+    /// An image of at most 16 bits a sample that went through [`Normaliser::normalise_raster`] comes back exactly,
+    /// where nothing was cut.
     ///
     /// # Shapes
     /// (C, H, W) in [-1, 1] to (bands, H, W).
@@ -156,30 +197,63 @@ impl Normaliser {
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of channels is not C.
     pub fn to_raster(&self, output: ArrayView3<'_, f32>) -> Result<Raster> {
-        // The cast saturates, and takes what is not a number to 0.
-        Raster::new(self.inverse(output, |value| value.round() as u8)?)
+        with_type!(self.values.dtype, T => Raster::new(self.inverse(output, T::nearest)?))
     }
 
-    fn inverse<T: Clone + Default>(&self, output: ArrayView3<'_, f32>, finish: impl Fn(f64) -> T) -> Result<Array3<T>> {
+    fn forward<T: Sample>(&self, chip: ArrayView3<'_, T>, nodata: Option<f64>) -> Result<Array3<f32>> {
+        let gap = Gap::new(nodata);
+        self.by_band(chip, |scale, from, to| {
+            to.iter_mut().zip(from).for_each(|(to, &value)| *to = scale.forward(value, gap));
+        })
+    }
+
+    /// A table of all values costs less than the arithmetic for each pixel.
+    fn forward_bytes(&self, chip: ArrayView3<'_, u8>, nodata: Option<f64>) -> Result<Array3<f32>> {
+        let gap = Gap::new(nodata);
+        self.by_band(chip, |scale, from, to| {
+            let table: [f32; 256] = std::array::from_fn(|value| scale.forward(value as u8, gap));
+            to.iter_mut().zip(from).for_each(|(to, &value)| *to = table[usize::from(value)]);
+        })
+    }
+
+    fn by_band<T: Sample>(
+        &self,
+        chip: ArrayView3<'_, T>,
+        scale_band: impl Fn(Scale, ArrayView2<'_, T>, &mut [f32]),
+    ) -> Result<Array3<f32>> {
+        let (bands, height, width) = chip.dim();
+        if bands != self.bands() {
+            return Err(mismatch("bands", self.bands(), bands));
+        }
+        let mut out = vec![0.0; self.channels * height * width];
+        for (band, to) in out.chunks_exact_mut((height * width).max(1)).take(bands).enumerate() {
+            scale_band(self.scale(band), chip.index_axis(Axis(0), band), to);
+        }
+        for channel in bands..self.channels {
+            let last = (bands - 1) * height * width;
+            out.copy_within(last..last + height * width, channel * height * width);
+        }
+        Array3::from_shape_vec((self.channels, height, width), out)
+            .map_err(|e| Error::new(ErrorKind::Usage, "chip has no shape").because(e))
+    }
+
+    fn inverse<T: Copy>(&self, output: ArrayView3<'_, f32>, finish: impl Fn(f64) -> T) -> Result<Array3<T>> {
         let (channels, height, width) = output.dim();
         if channels != self.channels {
             return Err(mismatch("channels", self.channels, channels));
         }
-        let mut chip = Array3::from_elem((self.bands(), height, width), T::default());
-        for (band, mut plane) in chip.outer_iter_mut().enumerate() {
-            let (min, range) = (self.min[band], self.max[band] - self.min[band]);
-            plane.zip_mut_with(&output.index_axis(Axis(0), band), |to, &y| {
-                *to = finish((f64::from(y) + 1.0) / 2.0 * range + min)
-            });
+        let mut chip = Vec::with_capacity(self.bands() * height * width);
+        for band in 0..self.bands() {
+            let scale = self.scale(band);
+            chip.extend(output.index_axis(Axis(0), band).iter().map(|&y| finish(scale.inverse(y))));
         }
-        Ok(chip)
+        Array3::from_shape_vec((self.bands(), height, width), chip)
+            .map_err(|e| Error::new(ErrorKind::Usage, "output has no shape").because(e))
     }
 
-    fn scales(&self, bands: usize) -> Result<Vec<Scale>> {
-        if bands != self.bands() {
-            return Err(mismatch("bands", self.bands(), bands));
-        }
-        Ok(self.min.iter().zip(&self.max).map(|(&min, &max)| Scale { min, range: max - min }).collect())
+    fn scale(&self, band: usize) -> Scale {
+        let (min, range) = (self.min[band], self.max[band] - self.min[band]);
+        Scale { min, range, clip: self.values.clip }
     }
 }
 
@@ -187,22 +261,25 @@ fn mismatch(what: &str, expected: usize, found: usize) -> Error {
     Error::new(ErrorKind::Usage, format!("wrong number of {what}")).expected(expected).found(found)
 }
 
+#[derive(Clone, Copy)]
 struct Scale {
     min: f64,
     range: f64,
+    clip: bool,
 }
 
 impl Scale {
     /// In f64, so that the only rounding is the last one.
-    fn forward(&self, value: f64) -> f64 {
-        if self.range == 0.0 {
-            // A value other than the only known one would come out in the hundred thousands.
-            return -1.0;
+    fn forward<T: Sample>(self, value: T, gap: Gap<T>) -> f32 {
+        if gap.holds(value) {
+            return GAP;
         }
-        -1.0 + 2.0 * (value - self.min) / (self.range + EPSILON)
+        // A value other than the only known one has no place in a range of nothing.
+        let scaled = if self.range == 0.0 { -1.0 } else { -1.0 + 2.0 * (value.to_f64() - self.min) / self.range };
+        (if self.clip { scaled.clamp(-1.0, 1.0) } else { scaled }) as f32
     }
 
-    fn table(&self) -> [f32; 256] {
-        std::array::from_fn(|value| self.forward(value as f64) as f32)
+    fn inverse(self, scaled: f32) -> f64 {
+        (f64::from(scaled) + 1.0) / 2.0 * self.range + self.min
     }
 }

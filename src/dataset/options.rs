@@ -3,10 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::augment::Augment;
+use super::bands::Band;
 use super::batch_size::BatchSize;
 use super::bunch::DataBunch;
+use super::channels::Channels;
+use super::domain::{Domain, PerDomain};
+use super::normalisation::Normalisation;
+use super::sizes::MixedSizes;
 use super::survey::BadChips;
 use crate::error::{Error, ErrorKind, Result};
+use crate::raster::Limits;
 
 /// What the data are for; decides which folders are looked for and how chips are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +51,17 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 /// | `val_split_pct` | 0.1 | share of each domain kept for validation, where no fixed set is there | 0 to below 1 |
 /// | `seed` | 42 | root of split, order and augmentation | any |
 /// | `resize_to` | none | side in pixels to which every chip is resized | 1 to 16384 |
+/// | `mixed_sizes` | [`MixedSizes::Fail`] | what to do with chips of other sizes | |
+/// | `crop_size` | none | side in pixels of a square cut at random from each training chip | 1 to the chip's sides |
+/// | `bands` | all | which bands of a domain's files are used, in which order | numbers from 1, or names |
+/// | `rgb_bands` | those named so, else the first three | which bands pictures show | of the bands used |
+/// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
+/// | `channels` | [`Channels::Shared`] | channels where the domains differ in bands | |
 /// | `augment` | [`Augment::default()`] | what is varied at random in training chips | see there |
 /// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read or differs from the others | |
+/// | `limits` | [`Limits::default()`] | the most that a chip may ask for | |
+/// | `cache` | on | keep what was found in 8 MiB of chips and more for the next time | |
+/// | `progress` | on | a bar on standard error for 2,000 chips and more, where that is a terminal | |
 /// | `workers` | processors, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
 /// | `prefetch` | 2 | batches that each worker holds ready | 1 to 1024 |
 /// | `working_dir` | the folder itself | where models are saved when only a name is given | |
@@ -70,6 +85,15 @@ pub struct PrepareData {
     pub(super) val_split_pct: f64,
     pub(super) seed: u64,
     pub(super) resize_to: Option<usize>,
+    pub(super) mixed_sizes: MixedSizes,
+    pub(super) crop_size: Option<usize>,
+    pub(super) bands: PerDomain<Vec<Band>>,
+    pub(super) rgb_bands: PerDomain<Option<[Band; 3]>>,
+    pub(super) normalisation: Normalisation,
+    pub(super) channels: Channels,
+    pub(super) limits: Limits,
+    pub(super) cache: bool,
+    pub(super) progress: bool,
     pub(super) augment: Augment,
     pub(super) bad_chips: BadChips,
     pub(super) workers: Option<usize>,
@@ -87,6 +111,15 @@ impl PrepareData {
             val_split_pct: 0.1,
             seed: 42,
             resize_to: None,
+            mixed_sizes: MixedSizes::default(),
+            crop_size: None,
+            bands: PerDomain::default(),
+            rgb_bands: PerDomain::default(),
+            normalisation: Normalisation::default(),
+            channels: Channels::default(),
+            limits: Limits::default(),
+            cache: true,
+            progress: true,
             augment: Augment::default(),
             bad_chips: BadChips::default(),
             workers: None,
@@ -152,6 +185,124 @@ impl PrepareData {
         self
     }
 
+    /// What to do with chips that differ in size from the others of their domain. Default [`MixedSizes::Fail`].
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, MixedSizes, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).mixed_sizes(MixedSizes::Crop).prepare()?;
+    /// assert_eq!(data.chip_size(Domain::A), (64, 64));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn mixed_sizes(mut self, choice: MixedSizes) -> Self {
+        self.mixed_sizes = choice;
+        self
+    }
+
+    /// The side in pixels of a square that is cut at a random place from each training chip, as
+    /// [`Augment::crop`] does; it goes before that. Default: training sees whole chips.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).crop_size(48).prepare()?;
+    /// assert_eq!(data.epoch(0)?.next().unwrap()?.a.size(), [1, 3, 48, 48]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn crop_size(mut self, side: impl Into<Option<usize>>) -> Self {
+        self.crop_size = side.into();
+        self
+    }
+
+    /// Which bands of a domain's files are used, and in which order: numbers from 1, or the names that the files give
+    /// their bands. Default: all of them.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).bands(Domain::B, [3]).prepare()?;
+    /// assert_eq!((data.bands(Domain::A), data.bands(Domain::B)), (3, 1));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn bands<B: Into<Band>>(mut self, domain: Domain, bands: impl IntoIterator<Item = B>) -> Self {
+        *self.bands.get_mut(domain) = bands.into_iter().map(B::into).collect();
+        self
+    }
+
+    /// Which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, else
+    /// the first three that are used; one band is shown in grey.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).rgb_bands(Domain::A, [3, 2, 1]).prepare()?;
+    /// data.show_batch(1)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn rgb_bands<B: Into<Band>>(mut self, domain: Domain, bands: [B; 3]) -> Self {
+        *self.rgb_bands.get_mut(domain) = Some(bands.map(B::into));
+        self
+    }
+
+    /// How values are scaled to [-1, 1]. Default [`Normalisation::MinMax`].
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Normalisation, PrepareData};
+    /// let options = PrepareData::new("chips/", DatasetType::CycleGan)
+    ///     .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 });
+    /// ```
+    pub fn normalisation(mut self, choice: Normalisation) -> Self {
+        self.normalisation = choice;
+        self
+    }
+
+    /// Channels of the networks where the domains differ in their number of bands. Default [`Channels::Shared`].
+    ///
+    /// ```
+    /// # use geolearn::{Channels, DatasetType, Domain, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
+    ///     .bands(Domain::B, [1])
+    ///     .channels(Channels::Own)
+    ///     .prepare()?;
+    /// assert_eq!((data.channels(Domain::A), data.channels(Domain::B)), (3, 1));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn channels(mut self, choice: Channels) -> Self {
+        self.channels = choice;
+        self
+    }
+
+    /// The most that a chip may ask for. Default [`Limits::default()`].
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Limits, PrepareData};
+    /// let options = PrepareData::new("chips/", DatasetType::CycleGan).limits(Limits::default().max_pixels(1 << 20));
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether what was found in a folder of 8 MiB of chips and more is kept for the next time: in `.geolearn` within
+    /// the folder or, where that cannot be written, in the user's cache. It counts only as long as names, sizes and
+    /// dates of all chips, and the options, are the same. Default on.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("chips/", DatasetType::CycleGan).cache(false);
+    /// ```
+    pub fn cache(mut self, on: bool) -> Self {
+        self.cache = on;
+        self
+    }
+
+    /// Whether a look through 2,000 chips and more shows a bar on standard error, where that is a terminal. Default on.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("chips/", DatasetType::CycleGan).progress(false);
+    /// ```
+    pub fn progress(mut self, on: bool) -> Self {
+        self.progress = on;
+        self
+    }
+
     /// What is varied at random in training chips. Default [`Augment::default()`].
     ///
     /// ```
@@ -210,16 +361,20 @@ impl PrepareData {
         self
     }
 
-    /// Looks through the folder: recognises its form, decodes every chip once, takes the statistics of both domains
-    /// and splits them.
+    /// Looks through the folder: recognises its form, reads the header of every chip, takes the statistics of both
+    /// domains and splits them. Statistics are those of `esri_model_definition.emd` beside the chips, where Export
+    /// Training Data wrote one, else of every chip, each decoded once.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
     /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, or chips that differ in size or
-    /// bands; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip that cannot be
+    /// bands, or type of samples; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip that cannot be
     /// read.
-    pub fn prepare(self) -> Result<DataBunch> {
+    pub fn prepare(mut self) -> Result<DataBunch> {
         self.check()?;
+        if self.crop_size.is_some() {
+            self.augment = self.augment.crop(self.crop_size);
+        }
         DataBunch::prepare(self)
     }
 
@@ -244,6 +399,10 @@ impl PrepareData {
         if !(1..=1024).contains(&self.prefetch) {
             return out("prefetch", "1 to 1024", self.prefetch.to_string());
         }
+        if self.crop_size == Some(0) {
+            return out("crop_size", "at least 1", "0".into());
+        }
+        self.normalisation.check()?;
         self.augment.check()
     }
 }

@@ -7,12 +7,12 @@ use std::thread;
 
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
+use super::colours;
 use super::domain::{Domain, PerDomain};
 use super::layout::Layout;
-use super::normalise::Normaliser;
 use super::options::PrepareData;
 use super::split::validation_places;
-use super::survey::Survey;
+use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
 
@@ -23,12 +23,13 @@ impl DataBunch {
         let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
         leave_out(&mut layout, &skipped);
         split(&mut layout, &options)?;
-        let channels = surveys.a.shape.bands.max(surveys.b.shape.bands);
+        let [a, b] = [surveys.a.bands.len(), surveys.b.bands.len()];
+        let channels = PerDomain { a: options.channels.of(a, b), b: options.channels.of(b, a) };
         let PerDomain { a, b } = surveys;
-        let Layout { train, valid, test } = layout;
+        let Layout { train, valid, test, .. } = layout;
         let domains = PerDomain {
-            a: DomainData::new(a, [train.a, valid.a, test.a], channels, &options)?,
-            b: DomainData::new(b, [train.b, valid.b, test.b], channels, &options)?,
+            a: DomainData::new(Domain::A, a, [train.a, valid.a, test.a], channels.a, &options)?,
+            b: DomainData::new(Domain::B, b, [train.b, valid.b, test.b], channels.b, &options)?,
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -49,8 +50,8 @@ impl DataBunch {
 /// All chips that train or validate are looked at, so that the normalisation covers both.
 fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
     let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
-    let survey = Survey::of(&options.path, domain, &files, options.resize_to, options.bad_chips)?;
-    options.augment.output_size((survey.shape.height, survey.shape.width))?;
+    let survey = Survey::of(options, Chips { domain, folder: layout.folders.get(domain), files: &files })?;
+    options.augment.output_size(survey.shape.size())?;
     Ok(survey)
 }
 
@@ -98,15 +99,20 @@ fn default_workers() -> usize {
 
 impl DomainData {
     fn new(
+        domain: Domain,
         survey: Survey,
         [train, valid, test]: [Vec<PathBuf>; 3],
         channels: usize,
         options: &PrepareData,
     ) -> Result<Self> {
-        let Survey { shape, statistics, .. } = survey;
-        let (min, max) = statistics.bands().iter().map(|band| (band.min, band.max)).unzip();
-        let reader =
-            ChipReader { shape, resize_to: options.resize_to, normaliser: Normaliser::new(min, max, channels)? };
-        Ok(Self { train, valid, test, statistics, reader })
+        let Survey { shape, bands, band_names, nodata, statistics, definition, .. } = survey;
+        let colours =
+            colours::of(options.rgb_bands.get(domain).as_ref(), &bands, &band_names, &statistics, shape.dtype)
+                .map_err(|e| e.at(&options.path))?;
+        let normaliser = options.normalisation.normaliser(&statistics, channels, shape.dtype, nodata)?;
+        let band_names = bands.iter().map(|&band| band_names.get(band).cloned().flatten()).collect();
+        let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
+        let reader = ChipReader { shape, bands, resize_to, mixed_sizes, limits, normaliser };
+        Ok(Self { train, valid, test, statistics, definition, band_names, colours, reader })
     }
 }

@@ -1,9 +1,11 @@
-//! Minimum, maximum, mean and standard deviation of the bands of a domain.
+//! What the values of the bands of a domain are like.
 
-use ndarray::Axis;
+use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::raster::Raster;
+use super::histogram::{Counts, Sketch, quantile};
+use super::moments::Moments;
+use crate::raster::{Dtype, Gap, Raster, Sample, with_array};
 
 /// What the values of one band are like, over all chips of a domain, in the chips' own units.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -17,12 +19,19 @@ pub struct BandStatistics {
     pub mean: f64,
     /// Standard deviation of the population (divided by n).
     pub std: f64,
+    /// The percentiles that the [`Normalisation`](crate::Normalisation) asks for, else the 2nd and the 98th; linear
+    /// between values, as NumPy's. None where the statistics are those of an `.emd` file.
+    ///
+    /// Exact for samples of 8 and 16 bits. Of wider ones, up to 4096 evenly spaced pixels of each chip count, and
+    /// values within 1/4096 of each other are one.
+    pub percentiles: Option<(f64, f64)>,
 }
 
 /// What the values of a domain are like, band by band.
 ///
-/// Taken over every pixel of every training and validation chip, at the chips' own size. The sums are exact
-/// integers, so the numbers do not depend on the number of threads.
+/// Taken over every pixel of every training and validation chip that has data (neither the nodata value nor anything
+/// that is not finite), at the chips' own size; or what Export Training Data wrote beside the chips. The numbers do
+/// not depend on the number of threads.
 ///
 /// ```
 /// use geolearn::{prepare_data, DatasetType, Domain};
@@ -38,105 +47,155 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// One entry a band, in the order of the file.
+    pub(super) fn new(bands: Vec<BandStatistics>) -> Self {
+        Self { bands }
+    }
+
+    /// One entry a band, in the order in which the bands are used.
     pub fn bands(&self) -> &[BandStatistics] {
         &self.bands
     }
 }
 
-/// Exact sums over the samples of one band.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moments {
-    count: u64,
-    min: u8,
-    max: u8,
-    sum: u64,
-    squares: u128,
+/// What was seen of one band.
+#[derive(Debug, Clone)]
+enum Seen {
+    /// How often each value came: of samples of at most 16 bits.
+    Counted(Counts),
+    /// Of wider samples.
+    Streamed(Moments, Sketch),
 }
 
-impl Moments {
-    const NONE: Self = Self { count: 0, min: u8::MAX, max: 0, sum: 0, squares: 0 };
-
-    /// Counting values first costs one addition a sample.
-    fn of<'a>(samples: impl Iterator<Item = &'a u8>) -> Self {
-        let mut counts = [0u64; 256];
-        samples.for_each(|&sample| counts[usize::from(sample)] += 1);
-        let mut moments = Self::NONE;
-        for (value, &count) in (0u8..=u8::MAX).zip(&counts).filter(|(_, count)| **count > 0) {
-            moments.count += count;
-            moments.min = moments.min.min(value);
-            moments.max = moments.max.max(value);
-            moments.sum += count * u64::from(value);
-            moments.squares += u128::from(count) * u128::from(value).pow(2);
-        }
-        moments
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            count: self.count + other.count,
-            min: self.min.min(other.min),
-            max: self.max.max(other.max),
-            sum: self.sum + other.sum,
-            squares: self.squares + other.squares,
+impl Seen {
+    fn nothing(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16 => Self::Counted(Counts::default()),
+            _ => Self::Streamed(Moments::default(), Sketch::default()),
         }
     }
 
-    fn statistics(self) -> BandStatistics {
-        let n = self.count as f64;
-        // n * sum of squares - square of the sum, exact; it cannot be negative.
-        let spread = u128::from(self.count) * self.squares - u128::from(self.sum).pow(2);
+    fn add<T: Sample>(&mut self, band: ArrayView2<'_, T>, gap: Gap<T>) {
+        let known = band.iter().copied().filter(|&value| !gap.holds(value)).map(T::to_f64);
+        match self {
+            Self::Counted(counts) => counts.add(known),
+            Self::Streamed(moments, sketch) => {
+                let values: Vec<f64> = known.collect();
+                moments.and(&Moments::of(&values));
+                sketch.add(&values);
+            }
+        }
+    }
+
+    fn and(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Counted(own), Self::Counted(other)) => own.and(&other),
+            (Self::Streamed(moments, sketch), Self::Streamed(more, more_sketch)) => {
+                moments.and(&more);
+                sketch.and(more_sketch);
+            }
+            // Chips of one domain have one type.
+            _ => {}
+        }
+    }
+
+    fn statistics(self, (low, high): (f64, f64)) -> BandStatistics {
+        let (moments, sorted) = match self {
+            Self::Counted(counts) => (counts.moments(), counts.sorted()),
+            Self::Streamed(moments, sketch) => (moments, sketch.sorted()),
+        };
+        // Rounding of values to their neighbours must not lead beyond the extremes.
+        let at = |percent| quantile(&sorted, percent).clamp(moments.min(), moments.max());
         BandStatistics {
-            min: f64::from(self.min),
-            max: f64::from(self.max),
-            mean: self.sum as f64 / n,
-            std: (spread as f64).sqrt() / n,
+            min: moments.min(),
+            max: moments.max(),
+            mean: moments.mean(),
+            std: moments.std(),
+            percentiles: Some((at(low), at(high))),
         }
     }
 }
 
-/// What one chip adds to the statistics of its domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ChipMoments(Vec<Moments>);
+/// What was seen of all bands of some chips. Chips are added, and such sums put together, in the order of the files,
+/// so that rounding is the same on any number of threads.
+#[derive(Debug, Clone)]
+pub(super) struct Sums(Vec<Seen>);
 
-impl ChipMoments {
-    pub fn of(chip: &Raster) -> Self {
-        Self(chip.data().axis_iter(Axis(0)).map(|plane| Moments::of(plane.iter())).collect())
+impl Sums {
+    pub fn nothing(bands: usize, dtype: Dtype) -> Self {
+        Self(vec![Seen::nothing(dtype); bands])
     }
-}
 
-/// The statistics of chips that all have the same bands.
-pub(super) fn combine<'a>(chips: impl Iterator<Item = &'a ChipMoments>) -> Statistics {
-    let mut bands: Vec<Moments> = Vec::new();
-    for ChipMoments(chip) in chips {
-        bands.resize(chip.len(), Moments::NONE);
-        bands.iter_mut().zip(chip).for_each(|(all, one)| *all = all.and(*one));
+    pub fn add(&mut self, chip: &Raster) {
+        with_array!(chip.samples(), data => {
+            let gap = Gap::new(chip.nodata());
+            self.0.iter_mut().zip(data.axis_iter(Axis(0))).for_each(|(seen, band)| seen.add(band, gap));
+        });
     }
-    Statistics { bands: bands.into_iter().map(Moments::statistics).collect() }
+
+    pub fn and(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| own.and(other));
+    }
+
+    /// With these two percentiles, in percent.
+    pub fn statistics(self, percentiles: (f64, f64)) -> Statistics {
+        Statistics::new(self.0.into_iter().map(|seen| seen.statistics(percentiles)).collect())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raster::Samples;
     use ndarray::Array3;
 
-    fn chip(samples: Vec<u8>, bands: usize) -> ChipMoments {
-        let width = samples.len() / bands;
-        ChipMoments::of(&Raster::new(Array3::from_shape_vec((bands, 1, width), samples).unwrap()).unwrap())
+    fn statistics(chips: &[Raster]) -> Vec<BandStatistics> {
+        let mut sums = Sums::nothing(chips[0].bands(), chips[0].dtype());
+        for chip in chips {
+            let mut one = Sums::nothing(chip.bands(), chip.dtype());
+            one.add(chip);
+            sums.and(one);
+        }
+        sums.statistics((2.0, 98.0)).bands
+    }
+
+    fn raster(samples: impl Into<Samples>) -> Raster {
+        Raster::new(samples).unwrap()
     }
 
     #[test]
     fn numbers_are_those_of_all_samples_together() {
-        let statistics = combine([chip(vec![1, 2, 10, 10], 2), chip(vec![4, 5, 20, 10], 2)].iter());
-        let [first, second] = statistics.bands() else { panic!("{statistics:?}") };
+        let chip = |values| raster(Array3::<u8>::from_shape_vec((2, 1, 2), values).unwrap());
+        let [first, second] = statistics(&[chip(vec![1, 2, 10, 10]), chip(vec![4, 5, 20, 10])])[..] else { panic!() };
         assert_eq!((first.min, first.max, first.mean), (1.0, 5.0, 3.0));
         assert_eq!(first.std, 2.5f64.sqrt());
+        // numpy.percentile([1, 2, 4, 5], [2, 98])
+        let (low, high) = first.percentiles.unwrap();
+        assert!((low - 1.06).abs() < 1e-12 && (high - 4.94).abs() < 1e-12);
         assert_eq!((second.min, second.max, second.mean), (10.0, 20.0, 12.5));
     }
 
     #[test]
     fn a_constant_band_has_no_spread() {
-        let statistics = combine([chip(vec![7; 9], 1)].iter());
-        assert_eq!(statistics.bands()[0], BandStatistics { min: 7.0, max: 7.0, mean: 7.0, std: 0.0 });
+        let nine = statistics(&[raster(Array3::from_elem((1, 3, 3), 7u8))])[0];
+        assert_eq!((nine.min, nine.max, nine.mean, nine.std, nine.percentiles), (7.0, 7.0, 7.0, 0.0, Some((7.0, 7.0))));
+        let floats = statistics(&[raster(Array3::from_elem((1, 3, 3), 0.1f64))])[0];
+        assert_eq!((floats.min, floats.max, floats.std, floats.percentiles), (0.1, 0.1, 0.0, Some((0.1, 0.1))));
+    }
+
+    #[test]
+    fn gaps_count_for_nothing() {
+        let values = vec![f32::NAN, 1.0, f32::INFINITY, -9999.0, 3.0, 2.0];
+        let floats = raster(Array3::from_shape_vec((1, 2, 3), values).unwrap()).with_nodata(-9999.0);
+        let seen = statistics(&[floats])[0];
+        assert_eq!((seen.min, seen.max, seen.mean), (1.0, 3.0, 2.0));
+        let words = raster(Array3::from_shape_vec((1, 1, 3), vec![0u16, 500, 700]).unwrap()).with_nodata(0.0);
+        let seen = statistics(&[words])[0];
+        assert_eq!((seen.min, seen.max, seen.mean, seen.std), (500.0, 700.0, 600.0, 100.0));
+    }
+
+    #[test]
+    fn a_band_without_any_data_is_zero() {
+        let nothing = statistics(&[raster(Array3::from_elem((1, 2, 2), f64::NAN))])[0];
+        assert_eq!((nothing.min, nothing.max, nothing.mean, nothing.std), (0.0, 0.0, 0.0, 0.0));
     }
 }

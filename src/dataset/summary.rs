@@ -5,19 +5,20 @@ use std::fmt;
 use super::batch_size::BatchSize;
 use super::bunch::DataBunch;
 use super::domain::Domain;
-use super::survey::Shape;
+use super::shape::Shape;
 
 impl fmt::Display for DataBunch {
     /// A summary in a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.path().display())?;
         for domain in Domain::BOTH {
-            let Shape { bands, height, width } = self.domain(domain).reader.shape;
+            let Shape { dtype, height, width, .. } = self.domain(domain).reader.shape;
+            let bands = self.bands(domain);
             let plural = if bands == 1 { "band" } else { "bands" };
             let (train, valid) = (self.len(domain), self.valid_len(domain));
             writeln!(
                 f,
-                "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {plural}"
+                "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {plural} of {dtype}"
             )?;
         }
         if !self.skipped().is_empty() {

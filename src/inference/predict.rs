@@ -20,14 +20,16 @@ pub(crate) fn predict_array(
     to.denormalise(run(from.normalise(image)?, network)?.view())
 }
 
-/// The same for 8-bit images; the result is rounded and cut to 0 to 255.
+/// The same for images with their place; the result has the type of the other domain's samples, and no data where no
+/// band of `image` has any.
 pub(crate) fn predict_raster(
     image: &Raster,
     from: &Normaliser,
     to: &Normaliser,
     network: impl FnOnce(&Tensor) -> Result<Tensor>,
 ) -> Result<Raster> {
-    to.to_raster(run(from.normalise_raster(image)?, network)?.view())
+    let made = to.to_raster(run(from.normalise_raster(image)?, network)?.view())?;
+    Ok(made.with_place(image.place().clone()).with_gaps_of(image, to.values().nodata))
 }
 
 fn run(input: Array3<f32>, network: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Array3<f32>> {

@@ -16,8 +16,10 @@ const SMALLEST_SIDE: i64 = 8;
 /// What decides a generator's size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GeneratorShape {
-    /// Bands in and out.
-    pub channels: i64,
+    /// Channels in.
+    pub input: i64,
+    /// Channels out.
+    pub output: i64,
     /// Feature maps of the first layer; 64 in the paper.
     pub features: i64,
     /// Residual blocks; 9 in the paper.
@@ -38,7 +40,7 @@ pub(crate) struct Generator {
 impl Generator {
     /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
     pub fn new(name: &str, shape: GeneratorShape, init: &Initialiser) -> Result<Self> {
-        let GeneratorShape { channels, features, blocks } = shape;
+        let GeneratorShape { input, output, features, blocks } = shape;
         let at = |index: i64| format!("{name}.{index}");
         let down = |input, index| {
             let shape = ConvShape { input, output: 2 * input, kernel: 3, stride: 2, padding: 1 };
@@ -50,21 +52,21 @@ impl Generator {
         };
         Ok(Self {
             name: name.to_string(),
-            head: wide(channels, features, Role::Inner, 1)?,
+            head: wide(input, features, Role::Inner, 1)?,
             down: [down(features, 4)?, down(2 * features, 7)?],
             blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
             up: [
                 Upsampling::new(4 * features, 2 * features, &at(10 + blocks), init)?,
                 Upsampling::new(2 * features, features, &at(13 + blocks), init)?,
             ],
-            tail: wide(features, channels, Role::Last, 17 + blocks)?,
+            tail: wide(features, output, Role::Last, 17 + blocks)?,
         })
     }
 
     /// Translates images.
     ///
     /// # Shapes
-    /// (N, C, H, W) to the same, of any height and width from 1: sides that are no multiple of 4, or too
+    /// (N, channels in, H, W) to (N, channels out, H, W), of any height and width from 1: sides that are no multiple of 4, or too
     /// short for the network's own padding, are extended by reflection and cropped back.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.f_to_device(self.head.device())?.f_to_kind(self.head.kind())?;
@@ -112,15 +114,15 @@ impl Generator {
     }
 }
 
-/// Values that autograd keeps of one image, of `c` bands, through a generator of `f` features and `b` blocks: inputs of
-/// convolutions and norms, outputs of activations, and what is padded, which is a copy.
-pub(crate) fn generator_activations(c: f64, f: f64, b: f64, (height, width): (usize, usize)) -> f64 {
+/// Values that autograd keeps of one image, of `c` channels that become `made`, through a generator of `f` features and
+/// `b` blocks: inputs of convolutions and norms, outputs of activations, and what is padded, which is a copy.
+pub(crate) fn generator_activations((c, made): (f64, f64), f: f64, b: f64, (height, width): (usize, usize)) -> f64 {
     let side = |n: usize| (n as i64 + missing(n as i64)) as f64;
     let (h, w) = (side(height), side(width));
     let area = h * w;
     // Convolution and norm at full size, twice at half the size, and again on the way up.
     let ends = f * area * (2.0 + 1.0 + 0.5 + 1.0 + 2.0);
-    let wide = (c + f) * (h + 6.0) * (w + 6.0) + 3.0 * c * area;
+    let wide = (c + f) * (h + 6.0) * (w + 6.0) + 3.0 * made * area;
     let inner = f * area / 4.0;
     let padded = 4.0 * f * (h / 4.0 + 2.0) * (w / 4.0 + 2.0);
     ends + wide + b * (4.0 * inner + 2.0 * padded)
@@ -159,7 +161,7 @@ mod tests {
     fn small() -> Generator {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
-        Generator::new("G_A", GeneratorShape { channels: 3, features: 4, blocks: 2 }, &init).unwrap()
+        Generator::new("G_A", GeneratorShape { input: 3, output: 3, features: 4, blocks: 2 }, &init).unwrap()
     }
 
     #[test]

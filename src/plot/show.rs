@@ -87,5 +87,5 @@ fn round_trip(model: &dyn Translator, data: &DataBunch, domain: Domain, index: u
 /// Image `index` of a normalised batch in the domain's own colours.
 fn seen(data: &DataBunch, domain: Domain, batch: &Tensor, index: i64) -> Result<RgbImage> {
     let values = tensor_to_array(&batch.f_get(index)?)?;
-    Ok(data.normaliser(domain).to_raster(values.view())?.to_rgb_image())
+    Ok(data.colours(domain).paint(&data.normaliser(domain).to_raster(values.view())?))
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The type of the samples of a file, under rasterio's names.
 ///
 /// ```
@@ -10,28 +12,38 @@ use std::fmt;
 /// assert_eq!(Dtype::U16.name(), "uint16");
 /// assert_eq!(Dtype::F64.bytes(), 8);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Dtype {
     /// `uint8`
+    #[serde(rename = "uint8")]
     U8,
     /// `int8`
+    #[serde(rename = "int8")]
     I8,
     /// `uint16`
+    #[serde(rename = "uint16")]
     U16,
     /// `int16`
+    #[serde(rename = "int16")]
     I16,
     /// `uint32`
+    #[serde(rename = "uint32")]
     U32,
     /// `int32`
+    #[serde(rename = "int32")]
     I32,
     /// `uint64`
+    #[serde(rename = "uint64")]
     U64,
     /// `int64`
+    #[serde(rename = "int64")]
     I64,
     /// `float32`, also what half precision is read as
+    #[serde(rename = "float32")]
     F32,
     /// `float64`
+    #[serde(rename = "float64")]
     F64,
 }
 

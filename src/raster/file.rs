@@ -152,7 +152,7 @@ fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// The first bytes of a file.
-fn opening(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn opening(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
     let mut bytes = Vec::new();
     file.take(4).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;

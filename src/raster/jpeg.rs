@@ -11,7 +11,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::Limits;
+use super::{Limits, read};
 use crate::error::{Error, ErrorKind, Result};
 
 type JpegDecoder<'a> = zune_jpeg::JpegDecoder<ZCursor<&'a [u8]>>;
@@ -21,9 +21,20 @@ pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Dynam
     let mut decoder = opened(path, bytes)?;
     let color = color_space(path, decoder.info().ok_or_else(|| broken(path))?.components)?;
     let mut picture = decode_to(path, bytes, limits, &mut decoder, color)?;
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    picture.apply_orientation(orientation(&decoder));
     Ok(picture)
+}
+
+fn orientation(decoder: &JpegDecoder<'_>) -> Orientation {
+    let stated = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    stated.unwrap_or(Orientation::NoTransforms)
+}
+
+/// (bands, height, width) of what [`decode`] gives.
+pub(super) fn shape_turned(path: &Path, bytes: &[u8]) -> Result<(usize, usize, usize)> {
+    let decoder = opened(path, bytes)?;
+    color_space(path, decoder.info().ok_or_else(|| broken(path))?.components)?;
+    Ok(read::turned(shape_of(path, &decoder)?, orientation(&decoder)))
 }
 
 /// Grey or RGB, from CMYK too, not turned: as GDAL has it.

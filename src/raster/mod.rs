@@ -1,7 +1,9 @@
 //! Pixels in memory and on disk, without torch.
 
+mod display;
 mod dtype;
 mod file;
+mod gaps;
 mod info;
 mod jpeg;
 mod limits;
@@ -9,6 +11,7 @@ mod place;
 mod png;
 mod read;
 mod resize;
+mod sample;
 mod samples;
 mod tiff;
 mod window;
@@ -17,63 +20,76 @@ mod write;
 use std::path::Path;
 
 use image::RgbImage;
-use ndarray::Array3;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub(crate) use display::{Colours, first_bands};
 pub use dtype::Dtype;
 pub use file::RasterFile;
 pub use info::RasterInfo;
 pub use limits::Limits;
 pub use place::{Crs, Place};
+pub(crate) use read::chip_info;
+pub(crate) use sample::{Gap, Sample};
 pub use samples::Samples;
+pub(crate) use samples::{with_array, with_type};
 pub(crate) use window::Window;
 
-/// An image in memory: 8-bit samples in (bands, height, width).
+/// An image in memory: samples in (bands, height, width), with what a file says besides.
 ///
 /// # Shapes
-/// `data()` is (bands, height, width); no side is 0. Values are 0 to 255, in the file's own scale.
+/// `samples()` are (bands, height, width); no side is 0. Values are in the file's own type and scale.
 ///
 /// ```
-/// use geolearn::Raster;
+/// use geolearn::{Dtype, Raster};
 ///
 /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
 /// assert_eq!((chip.bands(), chip.height(), chip.width()), (3, 64, 64));
+/// assert_eq!(chip.dtype(), Dtype::U8);
 /// # Ok::<(), geolearn::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Raster {
-    data: Array3<u8>,
+    samples: Samples,
+    place: Place,
+    nodata: Option<f64>,
+    band_names: Vec<Option<String>>,
 }
 
 impl Raster {
-    /// An image from an array in (bands, height, width).
+    /// An image from an array in (bands, height, width), of any type that [`Dtype`] names.
     ///
     /// ```
-    /// use geolearn::Raster;
+    /// use geolearn::{Dtype, Raster};
     /// use ndarray::Array3;
     ///
-    /// let grey = Raster::new(Array3::zeros((1, 4, 6)))?;
+    /// let grey = Raster::new(Array3::<u16>::zeros((1, 4, 6)))?;
     /// assert_eq!((grey.bands(), grey.height(), grey.width()), (1, 4, 6));
+    /// assert_eq!(grey.dtype(), Dtype::U16);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when a side is 0.
-    pub fn new(data: Array3<u8>) -> Result<Self> {
-        if data.is_empty() {
+    pub fn new(samples: impl Into<Samples>) -> Result<Self> {
+        let samples = samples.into();
+        let (bands, height, width) = samples.shape();
+        if bands == 0 || height == 0 || width == 0 {
             return Err(Error::new(ErrorKind::Usage, "an image needs pixels")
                 .expected("(bands, height, width), each at least 1")
-                .found(format!("{:?}", data.dim())));
+                .found(format!("{:?}", samples.shape())));
         }
-        Ok(Self { data })
+        Ok(Self { samples, place: Place::default(), nodata: None, band_names: vec![None; bands] })
     }
 
     /// Reads an image file within the default [`Limits`].
     ///
-    /// The format (PNG, JPEG, BMP) is told by the content, not by the name. Grey gives one band, colour three; a
-    /// palette becomes colour; EXIF orientation is applied. An alpha band is left out, with a warning when it
-    /// hides something.
+    /// The format (TIFF, PNG, JPEG, BMP) is told by the content, not by the name. Samples keep their type, from 8-bit
+    /// integers to 64-bit floats; half precision becomes `float32`. A palette becomes colours.
+    ///
+    /// Of a PNG, JPEG or BMP, grey gives one band, colour three; EXIF orientation is applied, and an alpha band is
+    /// left out, with a warning when it hides something. Of a TIFF all bands are kept, for GDAL marks the fourth of
+    /// four bytes as alpha even when it is near infrared.
     ///
     /// ```
     /// use geolearn::{ErrorKind, Raster};
@@ -84,7 +100,7 @@ impl Raster {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when the file cannot be read, [`ErrorKind::Format`] when it is no image or is truncated
-    /// or damaged, [`ErrorKind::Unsupported`] for TIFF, CMYK, 16 bits a sample and other formats,
+    /// or damaged, [`ErrorKind::Unsupported`] for a feature that this crate does not read, with its name,
     /// [`ErrorKind::Limits`] when it is larger than the limits allow.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_within(path, &Limits::default())
@@ -108,51 +124,142 @@ impl Raster {
 
     /// Number of bands.
     pub fn bands(&self) -> usize {
-        self.data.dim().0
+        self.samples.shape().0
     }
 
     /// Height in pixels.
     pub fn height(&self) -> usize {
-        self.data.dim().1
+        self.samples.shape().1
     }
 
     /// Width in pixels.
     pub fn width(&self) -> usize {
-        self.data.dim().2
+        self.samples.shape().2
+    }
+
+    /// The type of the samples.
+    pub fn dtype(&self) -> Dtype {
+        self.samples.dtype()
     }
 
     /// The samples in (bands, height, width).
-    pub fn data(&self) -> &Array3<u8> {
-        &self.data
+    pub fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     /// The samples in (bands, height, width), without a copy.
-    pub fn into_data(self) -> Array3<u8> {
-        self.data
+    pub fn into_samples(self) -> Samples {
+        self.samples
+    }
+
+    /// Where the image lies, as far as its file says.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The value that stands for "no data". In floating-point images what is not a number does so too.
+    pub fn nodata(&self) -> Option<f64> {
+        self.nodata
+    }
+
+    /// The name of each band, where it has one.
+    pub fn band_names(&self) -> &[Option<String>] {
+        &self.band_names
+    }
+
+    /// The same image at another place.
+    ///
+    /// ```
+    /// # use geolearn::{Place, Raster};
+    /// # use ndarray::Array3;
+    /// let image = Raster::new(Array3::<u8>::zeros((1, 4, 6)))?.with_place(Place::default());
+    /// assert!(!image.place().has_transform());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn with_place(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The same samples, of which those of this value stand for "no data"; `None` for none.
+    ///
+    /// ```
+    /// # use geolearn::Raster;
+    /// # use ndarray::Array3;
+    /// let image = Raster::new(Array3::<i16>::zeros((1, 4, 6)))?.with_nodata(-9999.0);
+    /// assert_eq!(image.nodata(), Some(-9999.0));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn with_nodata(mut self, value: impl Into<Option<f64>>) -> Self {
+        self.nodata = value.into();
+        self
+    }
+
+    /// The same image with names for its bands; those beyond the list have none.
+    ///
+    /// ```
+    /// # use geolearn::Raster;
+    /// # use ndarray::Array3;
+    /// let image = Raster::new(Array3::<u8>::zeros((2, 4, 6)))?.with_band_names(["red", "near infrared"]);
+    /// assert_eq!(image.band_names()[1].as_deref(), Some("near infrared"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn with_band_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        let names = names.into_iter().map(|name| Some(name.into()));
+        self.band_names = names.chain(std::iter::repeat(None)).take(self.bands()).collect();
+        self
+    }
+
+    /// The same with a name or none for each band.
+    pub(crate) fn with_optional_names(mut self, mut names: Vec<Option<String>>) -> Self {
+        names.resize(self.bands(), None);
+        self.band_names = names;
+        self
+    }
+
+    /// Bands of these indices (from 0), in this order; the caller has seen to it that they exist.
+    pub(crate) fn select(self, bands: &[usize]) -> Self {
+        let samples = self.samples.select(bands);
+        let band_names = bands.iter().map(|&band| self.band_names.get(band).cloned().flatten()).collect();
+        Self { samples, band_names, ..self }
+    }
+
+    /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
+    pub(crate) fn crop(self, row: usize, column: usize, height: usize, width: usize) -> Self {
+        if (row, column, height, width) == (0, 0, self.height(), self.width()) {
+            return self;
+        }
+        Self { samples: self.samples.crop(row, column, height, width), place: self.place.shifted(row, column), ..self }
+    }
+
+    /// Other samples in the same place, with the same nodata value and names.
+    pub(crate) fn replaced(&self, samples: Samples) -> Self {
+        Self { samples, place: self.place.clone(), nodata: self.nodata, band_names: self.band_names.clone() }
     }
 
     /// The image as RGB: the first three bands, or the first band three times where there are fewer.
+    ///
+    /// 8-bit samples are shown as they are; of others, the 2nd to the 98th percentile of each band become black to
+    /// white. Pixels without data are black.
     ///
     /// ```
     /// use geolearn::Raster;
     /// use ndarray::Array3;
     ///
-    /// let grey = Raster::new(Array3::from_elem((1, 2, 3), 7))?;
+    /// let grey = Raster::new(Array3::<u8>::from_elem((1, 2, 3), 7))?;
     /// let rgb = grey.to_rgb_image();
     /// assert_eq!((rgb.width(), rgb.height(), rgb.get_pixel(0, 0).0), (3, 2, [7, 7, 7]));
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn to_rgb_image(&self) -> RgbImage {
-        let shown = if self.bands() >= 3 { [0, 1, 2] } else { [0, 0, 0] };
-        RgbImage::from_fn(self.width() as u32, self.height() as u32, |x, y| {
-            image::Rgb(shown.map(|band| self.data[(band, y as usize, x as usize)]))
-        })
+        Colours::of(self).paint(self)
     }
 
     /// The image at another size.
     ///
     /// Bilinear where it grows, a triangle filter as wide as the reduction where it shrinks (so nothing aliases).
-    /// The ratio of the sides is not kept.
+    /// The ratio of the sides is not kept; the place is. A pixel is computed from those that have data, and has none
+    /// where less than half of what it covers does. Integers above 2^24 lose digits.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -168,7 +275,7 @@ impl Raster {
         resize::resize(self, width, height)
     }
 
-    /// Writes the image as PNG or JPEG (quality 95), as the name ends.
+    /// Writes the image as PNG (8 or 16 bits) or JPEG (8 bits, quality 95), as the name ends.
     ///
     /// The file is written beside its place and renamed, so a failure leaves an older file as it was.
     ///
@@ -183,7 +290,7 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for another ending, [`ErrorKind::Unsupported`] for other than one or three bands,
+    /// [`ErrorKind::Usage`] for another ending, [`ErrorKind::Unsupported`] for bands or samples that the format cannot hold,
     /// [`ErrorKind::Io`] when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write::save(self, path.as_ref())
@@ -194,12 +301,13 @@ impl From<RgbImage> for Raster {
     /// Three bands, red first.
     fn from(image: RgbImage) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
-        Self { data: read::planar(&image, 3, 3, height, width) }
+        let samples = Samples::U8(read::planar(&image, 3, 3, height, width));
+        Self { samples, place: Place::default(), nodata: None, band_names: vec![None; 3] }
     }
 }
 
 impl std::fmt::Debug for Raster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Raster({} bands, {} x {} pixels, u8)", self.bands(), self.width(), self.height())
+        write!(f, "Raster({} bands, {} x {} pixels, {})", self.bands(), self.width(), self.height(), self.dtype())
     }
 }

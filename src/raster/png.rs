@@ -32,6 +32,11 @@ pub(super) fn read(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Samples
     Ok(samples)
 }
 
+/// Whether the samples are of 16 bits; the depth stands behind the signature, the header's mark and both sides.
+pub(super) fn is_wide(bytes: &[u8]) -> bool {
+    bytes.get(24) == Some(&16)
+}
+
 type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
 
 fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<PngReader<'a>> {

@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use ndarray::Array3;
 
-use super::{Limits, Raster, jpeg};
+use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, file, jpeg, png, tiff};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -17,12 +17,65 @@ const DECODER_BYTES: u64 = 64 << 20;
 const WIDEST_PIXEL_BYTES: u64 = 8;
 
 pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
+    if is_tiff_file(path)? {
+        return read_tiff(&RasterFile::open_within(path, limits)?);
+    }
     let bytes = store::read_capped(path, limits.max_file_bytes)?;
-    let decoded = match format(path, &bytes)? {
-        ImageFormat::Jpeg => jpeg::decode(path, &bytes, limits)?,
-        format => decode(path, &bytes, format, limits)?,
+    match format(path, &bytes)? {
+        ImageFormat::Png if png::is_wide(&bytes) => read_wide_png(path, &bytes, limits),
+        ImageFormat::Jpeg => planes(path, jpeg::decode(path, &bytes, limits)?),
+        format => planes(path, decode(path, &bytes, format, limits)?),
+    }
+}
+
+/// What [`read`] will give, without decoding a pixel.
+pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
+    if is_tiff_file(path)? {
+        return Ok(RasterFile::open_within(path, limits)?.info().clone());
+    }
+    let bytes = store::read_capped(path, limits.max_file_bytes)?;
+    let format = format(path, &bytes)?;
+    let (name, shape) = match format {
+        ImageFormat::Png if png::is_wide(&bytes) => {
+            let info = png::info(path, &bytes)?;
+            return Ok(RasterInfo { bands: colours(info.bands), ..info });
+        }
+        ImageFormat::Jpeg => ("JPEG", jpeg::shape_turned(path, &bytes)?),
+        ImageFormat::Png => ("PNG", shape_turned(path, &bytes, format, limits)?),
+        _ => ("BMP", shape_turned(path, &bytes, format, limits)?),
     };
-    planes(path, decoded)
+    Ok(RasterInfo::plain(name, (colours(shape.0), shape.1, shape.2), Dtype::U8))
+}
+
+/// Bands without alpha.
+fn colours(bands: usize) -> usize {
+    if bands >= 3 { 3 } else { 1 }
+}
+
+fn is_tiff_file(path: &Path) -> Result<bool> {
+    Ok(tiff::is_tiff(&file::opening(path)?))
+}
+
+fn read_tiff(file: &RasterFile) -> Result<Raster> {
+    let info = file.info();
+    let samples = file.read()?;
+    Ok(Raster { samples, place: info.place().clone(), nodata: info.nodata(), band_names: info.band_names().to_vec() })
+}
+
+fn read_wide_png(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Raster> {
+    let samples = png::read(path, bytes, limits)?;
+    let (bands, ..) = samples.shape();
+    let kept: Vec<usize> = (0..colours(bands)).collect();
+    if let Some(alpha) = samples.band(kept.len()).filter(|_| bands > kept.len())
+        && alpha.iter().any(|&value| value != f64::from(u16::MAX))
+    {
+        warn_of_alpha(path);
+    }
+    Raster::new(samples.select(&kept))
+}
+
+fn warn_of_alpha(path: &Path) {
+    tracing::warn!(path = %path.display(), "the alpha band is not opaque and is left out");
 }
 
 /// What the bytes say the file is; its name may lie.
@@ -30,12 +83,12 @@ pub(super) fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Format, "the file is empty").at(path));
     }
-    let wanted = |kind, what| Error::new(kind, what).at(path).expected("PNG, JPEG or BMP");
+    let wanted = |kind, what| Error::new(kind, what).at(path).expected("TIFF, PNG, JPEG or BMP");
     match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp)) => Ok(format),
         Ok(other) => Err(wanted(ErrorKind::Unsupported, "this image format cannot be read")
             .found(format!("{other:?}"))
-            .help("Convert the file, for example with gdal_translate -of PNG.")),
+            .help("Convert the file, for example with gdal_translate -of GTiff.")),
         Err(_) => Err(wanted(ErrorKind::Format, "the file is not an image").found(opening(bytes))),
     }
 }
@@ -51,6 +104,23 @@ pub(super) fn shape(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Lim
     let decoder = decoder(path, bytes, format, limits)?;
     let (width, height) = decoder.dimensions();
     Ok((usize::from(decoder.color_type().channel_count()), height as usize, width as usize))
+}
+
+/// The same, turned as EXIF says.
+fn shape_turned(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<(usize, usize, usize)> {
+    let mut decoder = decoder(path, bytes, format, limits)?;
+    let (width, height) = decoder.dimensions();
+    let shape = (usize::from(decoder.color_type().channel_count()), height as usize, width as usize);
+    Ok(turned(shape, decoder.orientation().unwrap_or(Orientation::NoTransforms)))
+}
+
+/// (bands, height, width) after [`DynamicImage::apply_orientation`].
+pub(super) fn turned((bands, height, width): (usize, usize, usize), orientation: Orientation) -> (usize, usize, usize) {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    match orientation {
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => (bands, width, height),
+        _ => (bands, height, width),
+    }
 }
 
 pub(super) fn decode(path: &Path, bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicImage> {
@@ -117,9 +187,9 @@ fn planes(path: &Path, decoded: DynamicImage) -> Result<Raster> {
         }
     };
     if per_pixel > bands && samples.chunks_exact(per_pixel).any(|pixel| pixel.last() != Some(&u8::MAX)) {
-        tracing::warn!(path = %path.display(), "the alpha band is not opaque and is left out");
+        warn_of_alpha(path);
     }
-    Ok(Raster { data: planar(&samples, per_pixel, bands, height, width) })
+    Raster::new(planar(&samples, per_pixel, bands, height, width))
 }
 
 /// From pixel-interleaved samples, `per_pixel` each, to (bands, height, width) of the first `bands` of them.

@@ -1,21 +1,37 @@
 //! A whole image at another size.
 
-use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array3, ArrayView2, Axis};
 
-use super::{Limits, Raster};
+use super::sample::{Gap, Sample};
+use super::samples::with_array;
+use super::{Limits, Place, Raster, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
     let size = target(width, height)?;
-    let mut samples = Vec::with_capacity(image.bands() * width * height);
     let mut resizer = Resizer::new();
-    for plane in image.data.axis_iter(Axis(0)) {
-        samples.extend(resize_plane(&mut resizer, plane, size)?);
+    let samples = match image.samples() {
+        Samples::U8(data) if image.nodata.is_none() => {
+            Samples::U8(planes(data, size, |plane| resize_bytes(&mut resizer, plane, size))?)
+        }
+        samples => with_array!(samples, data => {
+            let gap = Gap::new(image.nodata);
+            planes(data, size, |plane| resize_any(&mut resizer, plane, gap, image.nodata, size))?.into()
+        }),
+    };
+    let scale = (image.width() as f64 / width as f64, image.height() as f64 / height as f64);
+    let resized = image.replaced(samples);
+    Ok(Raster { place: image.place.scaled(scale.0, scale.1), ..resized })
+}
+
+impl Place {
+    /// The place of the same area in pixels that are this many times as wide and high.
+    fn scaled(&self, across: f64, down: f64) -> Self {
+        let scale = |[a, b, c, d, e, f]: [f64; 6]| [a * across, b * down, c, d * across, e * down, f];
+        Self { transform: self.transform.map(scale), ..self.clone() }
     }
-    let data = Array3::from_shape_vec((image.bands(), height, width), samples).map_err(failed)?;
-    Ok(Raster { data })
 }
 
 fn target(width: usize, height: usize) -> Result<(u32, u32)> {
@@ -27,19 +43,66 @@ fn target(width: usize, height: usize) -> Result<(u32, u32)> {
     }
 }
 
-/// `Convolution` widens the filter as it shrinks the image, which is what keeps it from aliasing.
-fn resize_plane(resizer: &mut Resizer, plane: ArrayView2<'_, u8>, (width, height): (u32, u32)) -> Result<Vec<u8>> {
+/// Resizes band by band.
+fn planes<T: Sample>(
+    data: &Array3<T>,
+    (width, height): (u32, u32),
+    mut resized: impl FnMut(ArrayView2<'_, T>) -> Result<Vec<T>>,
+) -> Result<Array3<T>> {
+    let (bands, height, width) = (data.dim().0, height as usize, width as usize);
+    let mut samples = Vec::with_capacity(bands * height * width);
+    for plane in data.axis_iter(Axis(0)) {
+        samples.extend(resized(plane)?);
+    }
+    Array3::from_shape_vec((bands, height, width), samples).map_err(failed)
+}
+
+/// In bytes throughout, which is faster.
+fn resize_bytes(resizer: &mut Resizer, plane: ArrayView2<'_, u8>, size: (u32, u32)) -> Result<Vec<u8>> {
     let samples = plane.as_standard_layout();
-    let from = ImageRef::new(
-        plane.ncols() as u32,
-        plane.nrows() as u32,
-        samples.as_slice().unwrap_or_default(),
-        PixelType::U8,
-    )
-    .map_err(failed)?;
-    let mut to = Image::new(width, height, PixelType::U8);
+    filter(resizer, samples.as_slice().unwrap_or_default(), plane.dim(), PixelType::U8, size)
+}
+
+/// In single precision. Gaps count for nothing: both the values and the shares that have data are filtered, and divided.
+fn resize_any<T: Sample>(
+    resizer: &mut Resizer,
+    plane: ArrayView2<'_, T>,
+    gap: Gap<T>,
+    nodata: Option<f64>,
+    size: (u32, u32),
+) -> Result<Vec<T>> {
+    let known = |value: &T| !gap.holds(*value);
+    let values = plane.iter().map(|value| if known(value) { value.to_f64() as f32 } else { 0.0 });
+    let values = filter_floats(resizer, &values.collect::<Vec<_>>(), plane.dim(), size)?;
+    if plane.iter().all(known) {
+        return Ok(values.into_iter().map(|value| T::nearest(value.into())).collect());
+    }
+    let shares: Vec<f32> = plane.iter().map(|value| if known(value) { 1.0 } else { 0.0 }).collect();
+    let shares = filter_floats(resizer, &shares, plane.dim(), size)?;
+    let empty = nodata.and_then(T::meant_by).unwrap_or_else(|| T::nearest(f64::NAN));
+    let mixed = |(value, share): (f32, f32)| if share < 0.5 { empty } else { T::nearest((value / share).into()) };
+    Ok(values.into_iter().zip(shares).map(mixed).collect())
+}
+
+fn filter_floats(resizer: &mut Resizer, values: &[f32], from: (usize, usize), size: (u32, u32)) -> Result<Vec<f32>> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+    let bytes = filter(resizer, &bytes, from, PixelType::F32, size)?;
+    Ok(bytes.as_chunks().0.iter().map(|value| f32::from_ne_bytes(*value)).collect())
+}
+
+/// `Convolution` widens the filter as it shrinks the image, which is what keeps it from aliasing.
+fn filter(
+    resizer: &mut Resizer,
+    samples: &[u8],
+    (rows, columns): (usize, usize),
+    pixel: PixelType,
+    (width, height): (u32, u32),
+) -> Result<Vec<u8>> {
+    let mut aligned = Image::new(columns as u32, rows as u32, pixel);
+    aligned.buffer_mut().copy_from_slice(samples);
+    let mut to = Image::new(width, height, pixel);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    resizer.resize(&from, &mut to, &options).map_err(failed)?;
+    resizer.resize(&aligned, &mut to, &options).map_err(failed)?;
     Ok(to.into_vec())
 }
 
@@ -53,18 +116,21 @@ mod tests {
 
     #[test]
     fn a_flat_image_stays_flat_and_bands_stay_apart() {
-        let image = Raster::new(Array3::from_shape_fn((3, 5, 7), |(band, ..)| 40 * band as u8)).unwrap();
-        let resized = image.resize(4, 9).unwrap();
-        assert_eq!(resized.data(), &Array3::from_shape_fn((3, 9, 4), |(band, ..)| 40 * band as u8));
+        let flat = |(band, ..): (usize, usize, usize)| 40 * band as u8;
+        let image = Raster::new(Array3::from_shape_fn((3, 5, 7), flat)).unwrap();
+        assert_eq!(image.resize(4, 9).unwrap().samples(), &Array3::from_shape_fn((3, 9, 4), flat).into());
+        let wide = Raster::new(Array3::from_shape_fn((3, 5, 7), |at| 400 * i32::from(flat(at)))).unwrap();
+        let expected = Array3::from_shape_fn((3, 9, 4), |at| 400 * i32::from(flat(at)));
+        assert_eq!(wide.resize(4, 9).unwrap().samples(), &expected.into());
     }
 
     /// Without a filter as wide as the reduction, every second column would be picked: 0 or 200.
     #[test]
     fn shrinking_averages() {
         let stripes = Raster::new(Array3::from_shape_fn((1, 8, 32), |(.., x)| 200 * (x % 2) as u8)).unwrap();
-        let small = stripes.resize(8, 8).unwrap();
-        let inner = small.data().slice(ndarray::s![0, .., 1..7]).to_owned();
-        assert!(inner.iter().all(|&v| (90..=110).contains(&v)), "{inner}");
+        let small = stripes.resize(8, 8).unwrap().samples().to_f32();
+        let inner = small.slice(ndarray::s![0, .., 1..7]).to_owned();
+        assert!(inner.iter().all(|&v| (90.0..=110.0).contains(&v)), "{inner}");
     }
 
     #[test]
@@ -74,8 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_data_does_not_colour_its_neighbours() {
+        let values = Array3::from_shape_fn((1, 8, 8), |(.., x)| if x < 4 { -9999i16 } else { 300 });
+        let image = Raster::new(values).unwrap().with_nodata(-9999.0);
+        let small = image.resize(4, 4).unwrap();
+        let expected = Array3::from_shape_fn((1, 4, 4), |(.., x)| if x < 2 { -9999i16 } else { 300 });
+        assert_eq!(small.samples(), &expected.into());
+        let floats = Raster::new(Array3::from_elem((1, 4, 4), f32::NAN)).unwrap().resize(2, 2).unwrap();
+        assert!(floats.samples().to_f32().iter().all(|value| value.is_nan()));
+    }
+
+    #[test]
     fn a_side_of_zero_is_refused() {
-        let image = Raster::new(Array3::zeros((1, 2, 2))).unwrap();
+        let image = Raster::new(Array3::<u8>::zeros((1, 2, 2))).unwrap();
         assert_eq!(image.resize(0, 2).unwrap_err().kind(), ErrorKind::Usage);
     }
 }

@@ -4,6 +4,74 @@ use ndarray::{Array2, Array3, Axis, Slice};
 
 use super::Dtype;
 
+/// Runs the same code on the array of whichever type the samples have.
+macro_rules! with_array {
+    ($samples:expr, $data:ident => $body:expr) => {
+        match $samples {
+            $crate::raster::Samples::U8($data) => $body,
+            $crate::raster::Samples::I8($data) => $body,
+            $crate::raster::Samples::U16($data) => $body,
+            $crate::raster::Samples::I16($data) => $body,
+            $crate::raster::Samples::U32($data) => $body,
+            $crate::raster::Samples::I32($data) => $body,
+            $crate::raster::Samples::U64($data) => $body,
+            $crate::raster::Samples::I64($data) => $body,
+            $crate::raster::Samples::F32($data) => $body,
+            $crate::raster::Samples::F64($data) => $body,
+        }
+    };
+}
+pub(crate) use with_array;
+
+/// The same with the element type of a [`Dtype`] under a name.
+macro_rules! with_type {
+    ($dtype:expr, $type:ident => $body:expr) => {
+        match $dtype {
+            $crate::raster::Dtype::U8 => {
+                type $type = u8;
+                $body
+            }
+            $crate::raster::Dtype::I8 => {
+                type $type = i8;
+                $body
+            }
+            $crate::raster::Dtype::U16 => {
+                type $type = u16;
+                $body
+            }
+            $crate::raster::Dtype::I16 => {
+                type $type = i16;
+                $body
+            }
+            $crate::raster::Dtype::U32 => {
+                type $type = u32;
+                $body
+            }
+            $crate::raster::Dtype::I32 => {
+                type $type = i32;
+                $body
+            }
+            $crate::raster::Dtype::U64 => {
+                type $type = u64;
+                $body
+            }
+            $crate::raster::Dtype::I64 => {
+                type $type = i64;
+                $body
+            }
+            $crate::raster::Dtype::F32 => {
+                type $type = f32;
+                $body
+            }
+            $crate::raster::Dtype::F64 => {
+                type $type = f64;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_type;
+
 macro_rules! samples {
     ($($variant:ident: $type:ty),* $(,)?) => {
         /// The samples of an image in (bands, height, width), in the file's own type and scale.
@@ -23,6 +91,14 @@ macro_rules! samples {
                 $variant(Array3<$type>),
             )*
         }
+
+        $(
+            impl From<Array3<$type>> for Samples {
+                fn from(data: Array3<$type>) -> Self {
+                    Self::$variant(data)
+                }
+            }
+        )*
 
         impl Samples {
             /// The type of the samples.
@@ -51,6 +127,19 @@ macro_rules! samples {
                     return None;
                 }
                 Some(match self { $(Self::$variant(data) => data.index_axis(Axis(0), band).mapv(|v| v as f64),)* })
+            }
+
+            /// All samples as `f32`, each the nearest one.
+            ///
+            /// ```
+            /// use geolearn::Samples;
+            /// use ndarray::Array3;
+            ///
+            /// let samples = Samples::from(Array3::<u16>::from_elem((1, 2, 2), 1000));
+            /// assert_eq!(samples.to_f32()[(0, 1, 1)], 1000.0);
+            /// ```
+            pub fn to_f32(&self) -> Array3<f32> {
+                match self { $(Self::$variant(data) => data.mapv(|v| v as f32),)* }
             }
 
             /// The samples pixel by pixel, each little-endian: what fingerprints are taken of.
@@ -82,8 +171,13 @@ macro_rules! samples {
                 }
             }
 
+            /// Bands of these indices, in this order; the caller has seen to it that they exist.
+            pub(crate) fn select(&self, bands: &[usize]) -> Self {
+                match self { $(Self::$variant(data) => Self::$variant(data.select(Axis(0), bands)),)* }
+            }
+
             /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
-            pub(super) fn crop(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
+            pub(crate) fn crop(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
                 match self {
                     $(Self::$variant(data) => {
                         let rows = data.slice_axis(Axis(1), Slice::from(row..row + height));

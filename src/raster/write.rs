@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::Raster;
+use super::{Dtype, Raster, Samples};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -33,19 +33,31 @@ fn ending(path: &Path) -> String {
 }
 
 fn color(image: &Raster, path: &Path) -> Result<ExtendedColorType> {
-    match image.bands() {
-        1 => Ok(ExtendedColorType::L8),
-        3 => Ok(ExtendedColorType::Rgb8),
-        other => Err(Error::new(ErrorKind::Unsupported, "PNG and JPEG cannot hold these bands")
-            .at(path)
+    let cannot =
+        |what: &str| Error::new(ErrorKind::Unsupported, format!("PNG and JPEG cannot hold these {what}")).at(path);
+    let is_png = ending(path) == "png";
+    match (image.bands(), image.dtype()) {
+        (1, Dtype::U8) => Ok(ExtendedColorType::L8),
+        (3, Dtype::U8) => Ok(ExtendedColorType::Rgb8),
+        (1, Dtype::U16) if is_png => Ok(ExtendedColorType::L16),
+        (3, Dtype::U16) if is_png => Ok(ExtendedColorType::Rgb16),
+        (1 | 3, other) => Err(cannot("samples")
+            .expected(if is_png { "uint8 or uint16" } else { "uint8" })
+            .found(other)
+            .help("Save Raster::to_rgb_image() to look at them.")),
+        (other, _) => Err(cannot("bands")
             .expected("1 or 3 bands")
             .found(other)
             .help("Save Raster::to_rgb_image() to look at the first three.")),
     }
 }
 
+/// The encoders take 16-bit samples in the machine's byte order.
 fn encode(image: &Raster, color: ExtendedColorType, encoder: impl ImageEncoder) -> image::ImageResult<()> {
-    let interleaved = image.data.view().permuted_axes([1, 2, 0]);
-    let samples: Vec<u8> = interleaved.iter().copied().collect();
+    let samples: Vec<u8> = match image.samples() {
+        Samples::U8(data) => data.view().permuted_axes([1, 2, 0]).iter().copied().collect(),
+        Samples::U16(data) => data.view().permuted_axes([1, 2, 0]).iter().flat_map(|v| v.to_ne_bytes()).collect(),
+        _ => Vec::new(),
+    };
     encoder.write_image(&samples, image.width() as u32, image.height() as u32, color)
 }

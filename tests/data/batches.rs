@@ -67,7 +67,7 @@ fn grey_and_colour_meet_in_three_channels() {
         write(root.path(), &format!("B/{i}.jpg"), &chip(3, 12, 10, i));
     }
     let data = options(&root).prepare().unwrap();
-    assert_eq!((data.bands(Domain::A), data.bands(Domain::B), data.channels()), (1, 3, 3));
+    assert_eq!((data.bands(Domain::A), data.bands(Domain::B), data.channels(Domain::A)), (1, 3, 3));
     assert_eq!((data.chip_size(Domain::A), data.chip_size(Domain::B)), ((8, 8), (12, 10)));
     let batch = data.epoch(0).unwrap().next().unwrap().unwrap();
     assert_eq!((batch.a.size(), batch.b.size()), (vec![1, 3, 8, 8], vec![1, 3, 12, 10]));

@@ -6,6 +6,7 @@
 mod augmentation;
 mod batches;
 mod chips;
+mod kinds;
 mod layouts;
 mod normalisation;
 
@@ -14,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Augment, BadChips, DataBunch, DatasetType, Domain, ErrorKind, Normaliser, PrepareData, Raster, Split, prepare_data,
+    Augment, BadChips, Band, Channels, DataBunch, DatasetType, Domain, Dtype, ErrorKind, MixedSizes, Normalisation,
+    Normaliser, PrepareData, Raster, Samples, Split, prepare_data,
 };
 use ndarray::Array3;
 use proptest::prelude::*;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::CycleGan;
-use crate::dataset::DataBunch;
+use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
@@ -20,7 +20,7 @@ use crate::nn::Initialisation;
 /// | `disc_features` | 64 | feature maps of a discriminator's first layer | 1 to 1024 |
 /// | `adversarial` | least squares | form of the adversarial loss | |
 /// | `cycle_weight` | 10 | weight of the cycle loss, both ways | ≥ 0 |
-/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0 |
+/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; none with [`Channels::Own`](crate::Channels::Own) where bands differ |
 /// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
@@ -75,29 +75,29 @@ impl CycleGanConfig {
         weight("identity_weight", self.identity_weight)
     }
 
-    /// Whether there is an identity loss.
-    pub(super) fn has_identity(&self) -> bool {
-        self.identity_weight * self.cycle_weight > 0.0
+    /// Whether there is an identity loss: only where a generator takes images of the domain that it makes.
+    pub(super) fn has_identity(&self, channels: PerDomain<usize>) -> bool {
+        channels.a == channels.b && self.identity_weight * self.cycle_weight > 0.0
     }
 
-    /// Parameters of all four networks for images of `channels` bands.
-    pub(crate) fn parameter_count(&self, channels: usize) -> u128 {
-        let [c, d] = [channels, self.disc_features].map(|v| v as u128);
-        let discriminator = convolution(c, d, 4)
-            + convolution(d, 2 * d, 4)
+    /// Parameters of all four networks for tensors of so many channels.
+    pub(crate) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
+        let [a, b, d] = [channels.a, channels.b, self.disc_features].map(|v| v as u128);
+        let inner = convolution(d, 2 * d, 4)
             + convolution(2 * d, 4 * d, 4)
             + convolution(4 * d, 8 * d, 4)
             + convolution(8 * d, 1, 4);
-        self.generator_parameter_count(channels) + 2 * discriminator
+        self.generator_parameter_count(channels) + convolution(a, d, 4) + convolution(b, d, 4) + 2 * inner
     }
 
-    /// Those of both generators.
-    pub(super) fn generator_parameter_count(&self, channels: usize) -> u128 {
-        let [c, g, n] = [channels, self.gen_features, self.gen_blocks].map(|v| v as u128);
-        let ends = convolution(c, g, 7) + g * c * 49 + c;
+    /// Those of both generators, each of which has the channels of one domain at its end and of the other at its
+    /// beginning.
+    pub(super) fn generator_parameter_count(&self, channels: PerDomain<usize>) -> u128 {
+        let [c, g, n] = [channels.a + channels.b, self.gen_features, self.gen_blocks].map(|v| v as u128);
+        let ends = convolution(c, g, 7) + g + g * c * 49 + c;
         let down = convolution(g, 2 * g, 3) + convolution(2 * g, 4 * g, 3);
         let up = convolution(4 * g, 2 * g, 3) + convolution(2 * g, g, 3);
-        2 * (ends + down + 2 * n * convolution(4 * g, 4 * g, 3) + up)
+        ends + 2 * (down + 2 * n * convolution(4 * g, 4 * g, 3) + up)
     }
 }
 
@@ -263,7 +263,7 @@ mod tests {
     /// The sizes that arcgis.learn's networks have.
     #[test]
     fn a_default_model_has_28_million_parameters() {
-        assert_eq!(CycleGanConfig::default().parameter_count(3), 2 * (11_378_179 + 2_764_737));
+        assert_eq!(CycleGanConfig::default().parameter_count(PerDomain { a: 3, b: 3 }), 2 * (11_378_179 + 2_764_737));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::config::CycleGanConfig;
 use super::networks::Networks;
 use super::step::{self, LOSS_NAMES, METRIC_NAMES, Optimisers};
+use crate::dataset::PerDomain;
 use crate::loss::AdversarialLoss;
 use crate::nn::Parameters;
 use crate::optim::AdamOptions;
@@ -30,7 +31,7 @@ struct Golden {
 fn load(folder: &'static str, channels: usize, kind: Kind) -> Golden {
     let config =
         CycleGanConfig { gen_blocks: 1, gen_features: 4, disc_features: 4, pool_size: 0, ..Default::default() };
-    let nets = Networks::new(&config, channels, Device::Cpu, kind).unwrap();
+    let nets = Networks::new(&config, PerDomain { a: channels, b: channels }, Device::Cpu, kind).unwrap();
     nets.load(&npz(folder, "initial.npz")).unwrap();
     let batches = ["batches_A.npy", "batches_B.npy"].map(|name| npy(&format!("golden/{folder}/{name}")));
     // f64 and losses: the README's 1e-10 and 1e-5; the latter is a few units in the last place of a loss near 20.
@@ -188,7 +189,7 @@ fn five_steps_with_six_bands() {
 
 #[test]
 fn names_and_shapes_are_those_of_a_default_model() {
-    let nets = Networks::new(&CycleGanConfig::default(), 3, Device::Cpu, Kind::Float).unwrap();
+    let nets = Networks::new(&CycleGanConfig::default(), PerDomain { a: 3, b: 3 }, Device::Cpu, Kind::Float).unwrap();
     let text = std::fs::read_to_string(fixture("golden/state_dict_gen_blocks9_rgb.txt")).unwrap();
     let expected: Vec<String> = text.lines().map(|l| l.replace("torch.float32", "").trim().to_string()).collect();
     let shape = |t: &Tensor| {

@@ -3,7 +3,7 @@
 use tch::Device;
 
 use super::{CycleGan, CycleGanConfig, training_size};
-use crate::dataset::{DataBunch, Domain};
+use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::nn::{discriminator_activations, generator_activations};
@@ -37,12 +37,12 @@ impl CycleGan {
 
 /// Trained in batches of `data`, of which `accumulate` make an update.
 pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision, accumulate: usize) -> MemoryEstimate {
-    let (config, channels) = (&model.config, data.channels());
+    let (config, channels) = (&model.config, PerDomain::from_fn(|domain| data.channels(domain)));
     let chips = Domain::BOTH.map(|domain| training_size(data, domain));
     let parameters = config.parameter_count(channels) as f64 * FLOAT;
     let generators = config.generator_parameter_count(channels) as f64 * FLOAT;
-    let pixels: f64 = chips.iter().map(|&(height, width)| (height * width) as f64).sum();
-    let pair = pixels * channels as f64 * FLOAT;
+    let area = |(height, width): (usize, usize)| (height * width) as f64;
+    let pair = (area(chips[0]) * channels.a as f64 + area(chips[1]) * channels.b as f64) * FLOAT;
     let pool = pair * config.pool_size as f64;
     let kept_gradients = if accumulate > 1 { parameters } else { 0.0 };
     let cast = precision == Precision::Bf16;
@@ -50,7 +50,7 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let value = if cast { cast_value(model.device.torch()) } else { FLOAT };
     // Few chips do not fill a large batch.
     let batch = data.batch_size().min(data.draws()) as f64;
-    let held = Held::of(config, channels as f64, chips, batch * value);
+    let held = Held::of(config, channels, chips, batch * value);
     let estimate = MemoryEstimate {
         parameters: parameters as u64,
         optimiser: (2.0 * parameters) as u64,
@@ -80,13 +80,16 @@ struct Held {
 }
 
 impl Held {
-    fn of(config: &CycleGanConfig, channels: f64, chips: [(usize, usize); 2], bytes: f64) -> Self {
+    fn of(config: &CycleGanConfig, channels: PerDomain<usize>, chips: [(usize, usize); 2], bytes: f64) -> Self {
         let [g, b, d] = [config.gen_features, config.gen_blocks, config.disc_features].map(|n| n as f64);
-        let passes = if config.has_identity() { 3.0 } else { 2.0 };
+        let passes = if config.has_identity(channels) { 3.0 } else { 2.0 };
         let (mut at_first, mut passing) = (0.0, 0.0f64);
-        for chip in chips {
-            let generator = generator_activations(channels, g, b, chip);
-            at_first += bytes * (passes * generator + discriminator_activations(channels, d, chip));
+        let (a_bands, b_bands) = (channels.a as f64, channels.b as f64);
+        for (chip, own, other) in [(chips[0], a_bands, b_bands), (chips[1], b_bands, a_bands)] {
+            // A real image there, and a made one back.
+            let there = generator_activations((own, other), g, b, chip);
+            let back = generator_activations((other, own), g, b, chip);
+            at_first += bytes * ((passes - 1.0) * there + back + discriminator_activations(other, d, chip));
             passing = passing.max(bytes * TRANSIENT * g * (chip.0 * chip.1) as f64);
         }
         Self { passes, at_first, passing }

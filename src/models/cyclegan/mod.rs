@@ -18,6 +18,7 @@ pub use config::{CycleGanBuilder, CycleGanConfig};
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, PerDomain};
@@ -83,6 +84,26 @@ struct DomainFacts {
     std: Vec<f64>,
     /// Height and width of the chips.
     chip: (usize, usize),
+    /// Which bands of the domain's files are used.
+    selection: Selection,
+    /// The names of the bands that are used.
+    band_names: Vec<Option<String>>,
+}
+
+/// Bands of a file that are used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Selection {
+    /// Bands of a file.
+    of: usize,
+    /// Their indices.
+    bands: Vec<usize>,
+}
+
+impl Selection {
+    /// All of so many bands.
+    fn all(bands: usize) -> Self {
+        Self { of: bands, bands: (0..bands).collect() }
+    }
 }
 
 impl DomainFacts {
@@ -93,16 +114,20 @@ impl DomainFacts {
             mean: statistics.bands().iter().map(|band| band.mean).collect(),
             std: statistics.bands().iter().map(|band| band.std).collect(),
             chip: data.chip_size(domain),
+            selection: Selection { of: data.bands_of_files(domain), bands: data.selected(domain).to_vec() },
+            band_names: data.band_names(domain).to_vec(),
         }
     }
 
-    fn of_digest(digest: &DomainDigest, channels: usize) -> Result<Self> {
+    fn of_digest(digest: &DomainDigest) -> Result<Self> {
         let bands = digest.statistics.bands();
         Ok(Self {
-            normaliser: digest.normaliser(channels)?,
+            normaliser: digest.normaliser()?,
             mean: bands.iter().map(|band| band.mean).collect(),
             std: bands.iter().map(|band| band.std).collect(),
             chip: digest.chip_size,
+            selection: Selection { of: digest.bands_of_files, bands: digest.bands.clone() },
+            band_names: digest.band_names.clone(),
         })
     }
 }
@@ -124,7 +149,8 @@ impl CycleGan {
     fn with(data: DataBunch, config: CycleGanConfig, device: ChosenDevice) -> Result<Self> {
         check_chips(&data)?;
         let domains = PerDomain::from_fn(|domain| DomainFacts::of(&data, domain));
-        let nets = Networks::new(&config, data.channels(), device.torch(), Kind::Float)?;
+        let channels = PerDomain::from_fn(|domain| data.channels(domain));
+        let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
         Self::assemble(nets, config, domains, Some(data), device)
     }
 
@@ -285,8 +311,8 @@ impl CycleGan {
         self.optimisers.freeze_encoders(frozen);
     }
 
-    fn channels(&self) -> usize {
-        self.domain(Domain::A).normaliser.channels()
+    fn channels(&self) -> PerDomain<usize> {
+        PerDomain::from_fn(|domain| self.domain(domain).normaliser.channels())
     }
 
     /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::config::CycleGanConfig;
-use crate::dataset::Domain;
+use crate::dataset::{Domain, PerDomain};
 use crate::error::Result;
 use crate::nn::{Discriminator, Generator, GeneratorShape, Initialiser, Parameters, load_parameters};
 use crate::random::Seed;
@@ -19,26 +19,27 @@ pub(crate) struct Networks {
 }
 
 impl Networks {
-    /// Networks for images of `channels` bands, with fresh weights.
-    pub fn new(config: &CycleGanConfig, channels: usize, device: Device, kind: Kind) -> Result<Self> {
+    /// Networks for tensors of so many channels, with fresh weights.
+    pub fn new(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device, kind: Kind) -> Result<Self> {
         let scheme = Some(config.initialisation);
         Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme, device, kind })
     }
 
     /// Networks of zeros, for weights that are about to be loaded.
-    pub fn blank(config: &CycleGanConfig, channels: usize, device: Device) -> Result<Self> {
+    pub fn blank(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device) -> Result<Self> {
         Self::begin(config, channels, Initialiser { seed: Seed(0), scheme: None, device, kind: Kind::Float })
     }
 
-    fn begin(config: &CycleGanConfig, channels: usize, init: Initialiser) -> Result<Self> {
-        let channels = channels as i64;
-        let shape = GeneratorShape { channels, features: config.gen_features as i64, blocks: config.gen_blocks as i64 };
+    fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initialiser) -> Result<Self> {
+        let (a, b) = (channels.a as i64, channels.b as i64);
+        let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
+        let generator = |input, output| GeneratorShape { input, output, features, blocks };
         let features = config.disc_features as i64;
         Ok(Self {
-            disc_a: Discriminator::new("D_A", channels, features, &init)?,
-            disc_b: Discriminator::new("D_B", channels, features, &init)?,
-            gen_b2a: Generator::new("G_A", shape, &init)?,
-            gen_a2b: Generator::new("G_B", shape, &init)?,
+            disc_a: Discriminator::new("D_A", a, features, &init)?,
+            disc_b: Discriminator::new("D_B", b, features, &init)?,
+            gen_b2a: Generator::new("G_A", generator(b, a), &init)?,
+            gen_a2b: Generator::new("G_B", generator(a, b), &init)?,
         })
     }
 

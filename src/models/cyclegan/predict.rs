@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::CycleGan;
+use super::{CycleGan, Selection};
 use crate::dataset::Domain;
 use crate::device::available_memory;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,8 +25,9 @@ impl CycleGan {
     /// ```
     ///
     /// # Shapes
-    /// Any height and width; as many bands as A's chips. Gives an 8-bit image of the same height and width
-    /// with B's bands, in B's own units.
+    /// Any height and width; all the bands that A's files had, or those that were used of them. Gives an image of the
+    /// same height, width and place with B's bands, in B's own units and type of samples. Where no band has data, the
+    /// result has none: it holds B's nodata value, else NaN or 0.
     ///
     /// # Errors
     /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read, `Usage` for a wrong number of
@@ -59,7 +60,10 @@ impl CycleGan {
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
         let path = path.as_ref();
-        self.predict_image(&Raster::open(path)?, to).map_err(|error| error.at(path))
+        let Selection { of, bands } = &self.domain(to.other()).selection;
+        let image = Raster::open(path)?;
+        let image = if image.bands() == *of { image.select(bands) } else { image };
+        self.predict_image(&image, to).map_err(|error| error.at(path))
     }
 
     /// Translates an image in memory into domain `to`.
@@ -75,14 +79,16 @@ impl CycleGan {
     /// ```
     ///
     /// # Shapes
-    /// (bands, H, W) of the other domain, 8-bit, to (bands, H, W) of this one, rounded and cut to 0 to 255.
+    /// (bands, H, W) of the other domain to (bands, H, W) of this one, in its type of samples: integers are rounded, and
+    /// cut to what the type can hold.
     ///
     /// # Errors
     /// `Usage` for a wrong number of bands, `Limits` when memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
         self.check_memory(image.height(), image.width())?;
         let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
-        inference::predict_raster(image, from, into, |x| self.translate(x, to)).map_err(advise)
+        let made = inference::predict_raster(image, from, into, |x| self.translate(x, to)).map_err(advise)?;
+        Ok(made.with_optional_names(self.domain(to).band_names.clone()))
     }
 
     /// Translates an array into domain `to`.

@@ -48,16 +48,16 @@ impl CycleGan {
         made.config.check().map_err(|e| unsound().because(e))?;
         let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
         // Each parameter is there with its two moments, before memory is taken for it.
-        if made.config.parameter_count(made.channels).saturating_mul(3) > held || made.channels != data.channels() {
+        let [expected, found] = [PerDomain::from_fn(|domain| data.channels(domain)), made.channels];
+        if made.config.parameter_count(found).saturating_mul(3) > held || found != expected {
             return Err(unsound()
-                .expected(format!("the parameters of a model of {} channels", data.channels()))
-                .found(format!("{held} values for {} channels", made.channels)));
+                .expected(format!("the parameters of a model of {} and {} channels", expected.a, expected.b))
+                .found(format!("{held} values for {} and {} channels", found.a, found.b)));
         }
         if !contents.history().is_sound(LOSS_NAMES, METRIC_NAMES) {
             return Err(unsound().expected("a history of finite losses"));
         }
-        let of =
-            |digest: &DomainDigest| DomainFacts::of_digest(digest, made.channels).map_err(|e| unsound().because(e));
+        let of = |digest: &DomainDigest| DomainFacts::of_digest(digest).map_err(|e| unsound().because(e));
         let its = &contents.data().domains;
         let domains = PerDomain { a: of(&its.a)?, b: of(&its.b)? };
         let scalings = PerDomain { a: domains.a.normaliser.clone(), b: domains.b.normaliser.clone() };

@@ -7,13 +7,14 @@ use tch::Tensor;
 
 use super::networks::Networks;
 use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
-use super::{CycleGan, CycleGanConfig, DomainFacts};
-use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
+use super::{CycleGan, CycleGanConfig, DomainFacts, Selection};
+use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain, Values};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd};
 use crate::package::{folder, keys, pth};
+use crate::raster::Dtype;
 use crate::train::History;
 
 /// What arcgis.learn's keys have no place for.
@@ -24,6 +25,50 @@ struct Extra {
     version: String,
     config: CycleGanConfig,
     history: History,
+    /// Absent from files of before there were bands to choose and types other than bytes.
+    #[serde(default)]
+    domains: Option<PerDomain<DomainExtra>>,
+}
+
+/// What they have no place for in one domain.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DomainExtra {
+    values: Values,
+    channels: usize,
+    selection: Selection,
+    band_names: Vec<Option<String>>,
+    /// Height and width.
+    chip: (usize, usize),
+}
+
+impl DomainExtra {
+    fn of(facts: &DomainFacts) -> Self {
+        Self {
+            values: facts.normaliser.values(),
+            channels: facts.normaliser.channels(),
+            selection: facts.selection.clone(),
+            band_names: facts.band_names.clone(),
+            chip: facts.chip,
+        }
+    }
+
+    /// What arcgis.learn's models are: both domains of one number of channels; multispectral ones of real numbers.
+    fn of_arcgis(emd: &Emd, bands: usize) -> Self {
+        let dtype = if emd.multispectral { Dtype::F32 } else { Dtype::U8 };
+        Self {
+            values: Values { dtype, ..Values::BYTES },
+            channels: emd.channels(),
+            selection: Selection::all(bands),
+            band_names: vec![None; bands],
+            chip: (emd.image_height, emd.image_width),
+        }
+    }
+
+    fn is_sound(&self, bands: usize) -> bool {
+        let Selection { of, bands: chosen } = &self.selection;
+        self.band_names.len() == bands && chosen.len() == bands && chosen.iter().all(|band| band < of)
+    }
 }
 
 /// A model as it was read.
@@ -136,7 +181,7 @@ impl CycleGan {
         let saved = read(root(data), path)?;
         let data = data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         let device = device.resolve()?;
-        let nets = Networks::blank(&saved.config, saved.domains.a.normaliser.channels(), device.torch())?;
+        let nets = Networks::blank(&saved.config, saved.channels(), device.torch())?;
         nets.load(&saved.weights).map_err(|e| e.at(path))?;
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
@@ -154,7 +199,12 @@ impl CycleGan {
 
     fn definition(&self, model_file: &str) -> Result<Emd> {
         let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
-        let three = a.bands == 3 && b.bands == 3;
+        let plain = |domain| {
+            let DomainFacts { normaliser, selection, .. } = self.domain(domain);
+            normaliser.dtype() == Dtype::U8 && *selection == Selection::all(3)
+        };
+        let three = Domain::BOTH.into_iter().all(plain);
+        let selections = Domain::BOTH.map(|domain| &self.domain(domain).selection.bands);
         let mut emd = Emd::new(model_file, a, b);
         let (height, width) = self.domain(Domain::A).chip;
         emd.image_height = height;
@@ -165,11 +215,13 @@ impl CycleGan {
         // The rate before it began to fall.
         emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
         emd.multispectral = !three;
-        emd.extract_bands = three.then(|| vec![0, 1, 2]);
+        // arcgis.learn has one list for both domains.
+        emd.extract_bands = (selections[0] == selections[1]).then(|| selections[0].clone());
         let extra = Extra {
             version: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config.clone(),
             history: self.history.clone(),
+            domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
         };
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(serde_json::to_value(extra).map_err(failed)?);
@@ -193,6 +245,10 @@ fn bands_of(domain: &DomainFacts) -> DomainBands {
 }
 
 impl Saved {
+    fn channels(&self) -> PerDomain<usize> {
+        PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.channels())
+    }
+
     fn scalings(&self) -> PerDomain<Normaliser> {
         PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.clone())
     }
@@ -201,23 +257,29 @@ impl Saved {
 fn read(root: &Path, path: &Path) -> Result<Saved> {
     let (emd, weights_path) = folder::find(root, path)?.open()?;
     let weights = pth::read(&weights_path, &pth::PthLimits::default())?;
-    let (config, history) = configuration(&emd, &weights).map_err(|e| e.at(path))?;
-    let chip = (emd.image_height, emd.image_width);
-    let facts = |bands: &DomainBands| facts(bands, emd.channels(), chip).map_err(|e| e.at(path));
-    Ok(Saved { config, history, domains: PerDomain { a: facts(&emd.domain_a)?, b: facts(&emd.domain_b)? }, weights })
+    let Extra { config, history, domains, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
+    let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
+    let told =
+        domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(&emd, stated.get(domain).bands)));
+    let PerDomain { a, b } = told;
+    check_parameters(&config, PerDomain { a: a.channels, b: b.channels }, &weights).map_err(|e| e.at(path))?;
+    let facts = |bands: &DomainBands, told| facts(bands, told).map_err(|e| e.at(path));
+    Ok(Saved { config, history, domains: PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? }, weights })
 }
 
-/// From our own section, else from what arcgis.learn writes and the shapes of the weights. Checked against the
-/// weights before anything is allocated for it.
-fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanConfig, History)> {
-    let (config, history) = match &emd.geolearn {
-        Some(section) => {
-            let extra: Extra = serde_json::from_value(section.clone())
-                .map_err(|e| Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e))?;
-            (extra.config, extra.history)
-        }
-        None => (arcgis_configuration(emd, weights)?, History::default()),
+/// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
+fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
+    let extra = match &emd.geolearn {
+        Some(section) => serde_json::from_value(section.clone())
+            .map_err(|e| Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e))?,
+        None => Extra {
+            version: String::new(),
+            config: arcgis_configuration(emd, weights)?,
+            history: History::default(),
+            domains: None,
+        },
     };
+    let Extra { config, history, .. } = &extra;
     let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
     config.check().map_err(|e| unsound().because(e))?;
     if !history.is_sound(LOSS_NAMES, METRIC_NAMES) {
@@ -225,14 +287,20 @@ fn configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<(CycleGanCon
             .expected("a history of finite losses")
             .help("Set Geolearn.History.epochs to [] to load the model without its history."));
     }
-    let (expected, found) =
-        (config.parameter_count(emd.channels()), weights.iter().map(|(_, t)| t.numel() as u128).sum());
-    if expected != found {
-        return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
-            .expected(format!("{expected} parameters"))
-            .found(found));
+    Ok(extra)
+}
+
+/// Before anything is allocated for the networks.
+fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights: &[(String, Tensor)]) -> Result<()> {
+    let sound = |channels: usize| (1..=usize::from(u16::MAX)).contains(&channels);
+    let found: u128 = weights.iter().map(|(_, t)| t.numel() as u128).sum();
+    if sound(channels.a) && sound(channels.b) && config.parameter_count(channels) == found {
+        return Ok(());
     }
-    Ok((config, history))
+    let PerDomain { a, b } = channels;
+    Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
+        .expected(format!("the parameters of a model of {a} and {b} channels"))
+        .found(format!("{found} parameters")))
 }
 
 fn arcgis_configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
@@ -253,17 +321,23 @@ fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
         .ok_or_else(|| Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights")))
 }
 
-fn facts(bands: &DomainBands, channels: usize, chip: (usize, usize)) -> Result<DomainFacts> {
+fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainFacts> {
     let need = |list: &Option<Vec<f64>>, name: &str| {
         list.clone()
             .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
     };
     let (min, max) = (need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?);
-    let unsound = |e| Error::new(ErrorKind::Format, "statistics of the model definition cannot be used").because(e);
+    let unsound = || Error::new(ErrorKind::Format, "statistics of the model definition cannot be used");
+    if !told.is_sound(bands.bands) {
+        return Err(unsound().expected(format!("a choice of {} bands", bands.bands)));
+    }
+    let normaliser = Normaliser::new(min, max, told.channels).map_err(|e| unsound().because(e))?;
     Ok(DomainFacts {
-        normaliser: Normaliser::new(min, max, channels).map_err(unsound)?,
+        normaliser: normaliser.with_values(told.values),
         mean: bands.mean.clone().unwrap_or_default(),
         std: bands.std.clone().unwrap_or_default(),
-        chip,
+        chip: told.chip,
+        selection: told.selection,
+        band_names: told.band_names,
     })
 }

@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use super::networks::Networks;
+use crate::dataset::PerDomain;
 use crate::device::Precision;
 use crate::error::Result;
 use crate::ffi;
@@ -138,6 +139,10 @@ fn together(first: &Tensor, second: &Tensor, network: impl Fn(&Tensor) -> Result
     Ok((joint.f_narrow(0, 0, n)?, joint.f_narrow(0, n, m)?))
 }
 
+fn channels(real_a: &Tensor, real_b: &Tensor) -> Result<PerDomain<usize>> {
+    Ok(PerDomain { a: real_a.size4()?.1 as usize, b: real_b.size4()?.1 as usize })
+}
+
 pub(super) fn generator_losses(
     nets: &Networks,
     config: &CycleGanConfig,
@@ -186,7 +191,7 @@ pub(super) fn train_step(
     let cast = precision == Precision::Bf16;
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
     let (images, losses) = ffi::autocast(cast, real_a.device(), || {
-        let images = translate_all(nets, real_a, real_b, config.has_identity())?;
+        let images = translate_all(nets, real_a, real_b, config.has_identity(channels(real_a, real_b)?))?;
         let losses = generator_losses(nets, config, real_a, real_b, &images)?;
         Ok((images, losses))
     })?;
@@ -214,7 +219,7 @@ pub(super) fn train_step(
 pub(super) fn validate(nets: &Networks, config: &CycleGanConfig, real: (&Tensor, &Tensor)) -> Result<Tensor> {
     let (real_a, real_b) = real;
     tch::no_grad(|| {
-        let images = translate_all(nets, real_a, real_b, config.has_identity())?;
+        let images = translate_all(nets, real_a, real_b, config.has_identity(channels(real_a, real_b)?))?;
         let losses = generator_losses(nets, config, real_a, real_b, &images)?;
         let loss_a = discriminator_loss(&nets.disc_a, config.adversarial, real_a, &images.fake_a)?;
         let loss_b = discriminator_loss(&nets.disc_b, config.adversarial, real_b, &images.fake_b)?;

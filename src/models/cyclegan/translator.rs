@@ -6,7 +6,7 @@ use tch::{Device, Tensor};
 
 use super::step::{self, LOSS_NAMES, METRIC_NAMES};
 use super::{CycleGan, CycleGanConfig, memory};
-use crate::dataset::{Batch, DataBunch, Domain};
+use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
@@ -58,10 +58,10 @@ impl Translator for CycleGan {
             state.tensors.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
         let device = self.device.torch();
         let mut pools = Vec::new();
-        for (prefix, pool) in self.optimisers.pools() {
+        for ((prefix, pool), domain) in self.optimisers.pools().into_iter().zip(Domain::BOTH) {
             let own = images.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
             let own = own.collect::<Result<Vec<_>>>()?;
-            pool.check(&own, self.channels())?;
+            pool.check(&own, *self.channels().get(domain))?;
             pools.push(own);
         }
         // The last thing that can fail, and it changes nothing when it does.
@@ -88,7 +88,7 @@ impl Translator for CycleGan {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Made {
     pub config: CycleGanConfig,
-    pub channels: usize,
+    pub channels: PerDomain<usize>,
     pub frozen_encoders: bool,
 }
 

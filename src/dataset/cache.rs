@@ -1,0 +1,126 @@
+//! What was found in a folder of many chips, kept for the next time.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::options::PrepareData;
+use super::survey::{Chips, Survey};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+/// Of fewer bytes, looking anew takes about as long as asking for each file's date.
+const WORTH_KEEPING: u64 = 8 << 20;
+/// A list of skipped chips is what can make it long.
+const MAX_BYTES: u64 = 256 << 20;
+/// In the folder of the chips; hidden names are passed over there.
+const FOLDER: &str = ".geolearn";
+
+/// Everything on which a survey depends: the chips by name, size and date of change, and the options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Key {
+    version: String,
+    root: PathBuf,
+    domain: String,
+    chips: usize,
+    bytes: u64,
+    /// CRC-32C of paths, sizes and dates.
+    crc: u32,
+    options: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    key: Key,
+    survey: Survey,
+}
+
+impl Key {
+    pub fn of(options: &PrepareData, chips: Chips<'_>) -> Self {
+        let definition = super::esri::definition_of(chips.folder);
+        let files: Vec<&PathBuf> = chips.files.iter().copied().chain(&definition).collect();
+        let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
+        let PrepareData { resize_to, bad_chips, mixed_sizes, bands, normalisation, limits, .. } = options;
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            root: fs::canonicalize(&options.path).unwrap_or_else(|_| options.path.clone()),
+            domain: chips.domain.to_string(),
+            chips: chips.files.len(),
+            bytes: facts.iter().map(|(bytes, _)| bytes).sum(),
+            crc: facts.iter().fold(0, |crc, (_, line)| crc32c::crc32c_append(crc, line.as_bytes())),
+            options: format!(
+                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {:?} {normalisation:?} {limits:?}",
+                bands.get(chips.domain)
+            ),
+        }
+    }
+
+    fn file_name(&self) -> String {
+        format!("survey_{}.json", self.domain.to_lowercase())
+    }
+
+    /// In the folder of the chips, else in the user's cache.
+    fn places(&self) -> impl Iterator<Item = PathBuf> {
+        let user = user_cache().map(|folder| {
+            let root = crc32c::crc32c(self.root.to_string_lossy().as_bytes());
+            folder.join("geolearn").join(format!("{root:08x}"))
+        });
+        [Some(self.root.join(FOLDER)), user].into_iter().flatten()
+    }
+}
+
+fn user_cache() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+}
+
+fn facts(root: &Path, file: &Path) -> (u64, String) {
+    let data = fs::metadata(file).ok();
+    let bytes = data.as_ref().map_or(0, fs::Metadata::len);
+    let changed = data.and_then(|data| data.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    let name = file.strip_prefix(root).unwrap_or(file).to_string_lossy();
+    (bytes, format!("{name}\t{bytes}\t{changed:?}\n"))
+}
+
+/// A survey with exactly this key. A cache that cannot be read is none.
+pub(super) fn find(options: &PrepareData, key: &Key) -> Option<Survey> {
+    if !options.cache {
+        return None;
+    }
+    key.places().filter_map(|folder| read(&folder.join(key.file_name())).ok()).find(|kept| kept.key == *key).map(
+        |kept| {
+            for (file, reason) in &kept.survey.skipped {
+                tracing::warn!(file = %file.display(), reason, "chip is left out");
+            }
+            kept.survey
+        },
+    )
+}
+
+fn read(file: &Path) -> Result<Kept> {
+    let bytes = store::read_capped(file, MAX_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::new(ErrorKind::Format, "cache is damaged").at(file).because(e))
+}
+
+/// Keeps a survey in the first place that can be written.
+pub(super) fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
+    if !options.cache || key.bytes < WORTH_KEEPING {
+        return;
+    }
+    let kept = Kept { key: key.clone(), survey: survey.clone() };
+    let Ok(text) = serde_json::to_vec(&kept) else { return };
+    let write = |folder: PathBuf| {
+        store::create_dir(&folder)?;
+        store::write(&folder.join(key.file_name()), &text)
+    };
+    let tried: Vec<Error> = key.places().map_while(|folder| write(folder).err()).collect();
+    if tried.len() == key.places().count() {
+        for error in tried {
+            tracing::warn!(%error, "what was found in the chips is not kept for the next time");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Statistics that Export Training Data writes beside its chips.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::statistics::{BandStatistics, Statistics};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+const FILE: &str = "esri_model_definition.emd";
+/// Far above what hundreds of bands need.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// The part of the definition that is of interest.
+#[derive(Deserialize)]
+struct Definition {
+    #[serde(rename = "AllTilesStats")]
+    bands: Option<Vec<Band>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Band {
+    min: f64,
+    max: f64,
+    mean: f64,
+    std_dev: f64,
+}
+
+/// The definition that belongs to a folder of chips: in it, or beside it where the chips lie in `images`.
+pub(super) fn definition_of(chips: &Path) -> Option<PathBuf> {
+    let beside = chips
+        .parent()
+        .filter(|_| chips.file_name().is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case("images")));
+    [Some(chips), beside].into_iter().flatten().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+}
+
+/// Statistics of the file's bands `bands` (from 0) of `count`; none where the file holds none.
+///
+/// # Errors
+/// [`ErrorKind::Format`] for a file that is damaged or tells of another number of bands.
+pub(super) fn statistics(file: &Path, count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
+    let bytes = store::read_capped(file, MAX_BYTES)?;
+    parse(&bytes, count, bands).map_err(|error| error.at(file))
+}
+
+pub(super) fn parse(bytes: &[u8], count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let definition: Definition = serde_json::from_slice(bytes)
+        .map_err(|e| Error::new(ErrorKind::Format, "statistics of the chips cannot be read").because(e))?;
+    let Some(all) = definition.bands.filter(|bands| !bands.is_empty()) else { return Ok(None) };
+    let wrong = |what: String| Error::new(ErrorKind::Format, "key `AllTilesStats` has a wrong value").expected(what);
+    if all.len() != count {
+        return Err(wrong(format!("{count} bands, as the chips have")).found(all.len()));
+    }
+    let chosen = bands.iter().filter_map(|&band| all.get(band));
+    let checked = chosen.map(|band| band.checked().ok_or_else(|| wrong("finite numbers in order".into())));
+    Ok(Some(Statistics::new(checked.collect::<Result<_>>()?)))
+}
+
+impl Band {
+    fn checked(&self) -> Option<BandStatistics> {
+        let Self { min, max, mean, std_dev: std } = *self;
+        let sound = min <= mean && mean <= max && (max - min).is_finite() && std >= 0.0 && std.is_finite();
+        sound.then_some(BandStatistics { min, max, mean, std, percentiles: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(list: &str) -> Vec<u8> {
+        format!("\u{feff}{{\"Framework\": \"x\", \"AllTilesStats\": {list}}}").into_bytes()
+    }
+
+    #[test]
+    fn bands_are_read_in_the_order_asked_for() {
+        let two = r#"[{"BandIndex": 0, "Min": 1, "Max": 9.5, "Mean": 4, "StdDev": 2}, {"Min": -3, "Max": 3, "Mean": 0, "StdDev": 1}]"#;
+        let statistics = parse(&with(two), 2, &[1, 0]).unwrap().unwrap();
+        let [first, second] = statistics.bands() else { panic!("{statistics:?}") };
+        assert_eq!((first.min, first.max, first.mean, first.std, first.percentiles), (-3.0, 3.0, 0.0, 1.0, None));
+        assert_eq!(second.max, 9.5);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        assert_eq!(parse(b"{}", 1, &[0]).unwrap(), None);
+        assert_eq!(parse(&with("[]"), 1, &[0]).unwrap(), None);
+        for bad in [
+            r#"[{"Min": 1, "Max": 2, "Mean": 1}]"#,
+            r#"[{"Min": 5, "Max": 2, "Mean": 3, "StdDev": 1}]"#,
+            r#"[{"Min": 0, "Max": 2, "Mean": 1, "StdDev": -1}]"#,
+            r#"[{"Min": 0, "Max": 1e400, "Mean": 1, "StdDev": 1}]"#,
+            r#"[{"Min": 0, "Max": 2, "Mean": 1, "StdDev": 1}, {"Min": 0, "Max": 2, "Mean": 1, "StdDev": 1}]"#,
+            "7",
+        ] {
+            assert_eq!(parse(&with(bad), 1, &[0]).unwrap_err().kind(), ErrorKind::Format, "{bad}");
+        }
+    }
+}

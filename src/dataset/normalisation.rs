@@ -1,0 +1,96 @@
+//! Which values of a band become -1 and 1.
+
+use serde::{Deserialize, Serialize};
+
+use super::normalise::{Normaliser, Values};
+use super::statistics::{BandStatistics, Statistics};
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::Dtype;
+
+/// How the values of a domain are scaled to [-1, 1], which is what the networks see and make.
+///
+/// | Variant | -1 | 1 | beyond |
+/// |---|---|---|---|
+/// | `MinMax` | the smallest value | the largest value | does not occur |
+/// | `Percentile` | that percentile of the values | that percentile | cut: becomes -1 or 1 |
+/// | `MeanStd` | mean - 3 standard deviations | mean + 3 | stays beyond, where no generator can reach |
+///
+/// A few bright roofs or clouds can leave `MinMax` with all other values close to -1; `Percentile` is then the better
+/// choice, and the usual one for reflectances and backscatter.
+///
+/// ```
+/// use geolearn::{DatasetType, Domain, Normalisation, PrepareData};
+///
+/// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
+///     .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+///     .prepare()?;
+/// let red = &data.statistics(Domain::A).bands()[0];
+/// assert!(data.normaliser(Domain::A).max()[0] < red.max);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub enum Normalisation {
+    /// From the smallest to the largest value: arcgis.learn's way, and the default.
+    #[default]
+    MinMax,
+    /// From one percentile to another, in percent; 2 and 98 are usual.
+    Percentile {
+        /// Becomes -1, and so does what is below it. From 0 to below `high`.
+        low: f64,
+        /// Becomes 1, and so does what is above it. At most 100.
+        high: f64,
+    },
+    /// Three standard deviations to either side of the mean.
+    MeanStd,
+}
+
+/// Standard deviations between the mean and 1.
+const DEVIATIONS: f64 = 3.0;
+/// For pictures, where the scaling has none of its own.
+const USUAL: (f64, f64) = (2.0, 98.0);
+
+impl Normalisation {
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Percentile { low, high } if !(0.0 <= low && low < high && high <= 100.0) => {
+                Err(Error::new(ErrorKind::Usage, "Normalisation::Percentile is out of range")
+                    .expected("0 <= low < high <= 100")
+                    .found(format!("{low} and {high}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The percentiles that statistics are to hold.
+    pub(super) fn percentiles(self) -> (f64, f64) {
+        match self {
+            Self::Percentile { low, high } => (low, high),
+            _ => USUAL,
+        }
+    }
+
+    /// Whether statistics that others took, of minimum, maximum, mean and deviation, are enough.
+    pub(super) fn needs_percentiles(self) -> bool {
+        matches!(self, Self::Percentile { .. })
+    }
+
+    pub(super) fn normaliser(
+        self,
+        statistics: &Statistics,
+        channels: usize,
+        dtype: Dtype,
+        nodata: Option<f64>,
+    ) -> Result<Normaliser> {
+        let (min, max) = statistics.bands().iter().map(|band| self.range(band)).unzip();
+        Ok(Normaliser::new(min, max, channels)?.with_values(Values { dtype, nodata, clip: self.needs_percentiles() }))
+    }
+
+    fn range(self, band: &BandStatistics) -> (f64, f64) {
+        let BandStatistics { min, max, mean, std, .. } = *band;
+        match self {
+            Self::MinMax => (min, max),
+            Self::Percentile { .. } => band.percentiles.unwrap_or((min, max)),
+            Self::MeanStd => (mean - DEVIATIONS * std, mean + DEVIATIONS * std),
+        }
+    }
+}

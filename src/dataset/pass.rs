@@ -1,0 +1,65 @@
+//! One pass over the samples of all chips, in parallel and in bounded memory.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::shape::Shape;
+use super::statistics::Sums;
+use super::watch::Watch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::{Limits, Raster};
+
+/// Chips whose sums are taken one after the other. The number is fixed, so that rounding does not depend on threads.
+const PER_PART: usize = 16;
+/// Parts for each thread that wait to be put together.
+const PARTS_PER_THREAD: usize = 4;
+
+type Failed<'a> = Vec<(&'a PathBuf, Error)>;
+
+/// The sums over all `files` whose kind is that of `shape`, and the files that have none.
+pub(super) fn over<'a>(
+    files: &[&'a PathBuf],
+    shape: Shape,
+    bands: &[usize],
+    limits: &Limits,
+    watch: &Watch,
+) -> (Sums, Failed<'a>) {
+    let nothing = Sums::nothing(bands.len(), shape.dtype);
+    let (mut all, mut failed) = (nothing.clone(), Vec::new());
+    for block in files.chunks(PER_PART * PARTS_PER_THREAD * rayon::current_num_threads()) {
+        let part = |files: &[&'a PathBuf]| {
+            let (mut sums, mut failed) = (nothing.clone(), Vec::new());
+            for file in files {
+                match watch.one(read(file, shape, bands, limits)) {
+                    Ok(chip) => sums.add(&chip),
+                    Err(error) => failed.push((*file, error)),
+                }
+            }
+            (sums, failed)
+        };
+        for (sums, bad) in block.par_chunks(PER_PART).map(part).collect::<Vec<_>>() {
+            all.and(sums);
+            failed.extend(bad);
+        }
+    }
+    (all, failed)
+}
+
+/// The bands that are used of a chip whose file has the bands and the type of `shape`.
+pub(super) fn read(file: &Path, shape: Shape, bands: &[usize], limits: &Limits) -> Result<Raster> {
+    let chip = Raster::open_within(file, limits)?;
+    if (chip.bands(), chip.dtype()) != shape.kind() {
+        return Err(changed(file, shape, Shape::of(&chip)));
+    }
+    let all = bands.len() == shape.bands && bands.iter().copied().eq(0..shape.bands);
+    Ok(if all { chip } else { chip.select(bands) })
+}
+
+pub(super) fn changed(file: &Path, expected: Shape, found: Shape) -> Error {
+    Error::new(ErrorKind::Format, "the chip has changed since the data were prepared")
+        .at(file)
+        .expected(expected)
+        .found(found)
+        .help("Call prepare_data again.")
+}

@@ -1,0 +1,98 @@
+//! From bands to colours.
+
+use image::{Rgb, RgbImage};
+use ndarray::ArrayView2;
+
+use super::sample::{Gap, Sample};
+use super::samples::with_array;
+use super::{Dtype, Raster};
+
+/// Shares of the values that become black and white where a picture is made of other than 8-bit samples, in percent.
+const DARKEST: f64 = 2.0;
+const BRIGHTEST: f64 = 98.0;
+
+/// Which bands are shown as red, green and blue, and which of their values as black and white.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Colours {
+    /// Indices of bands.
+    pub bands: [usize; 3],
+    /// What becomes 0, and what becomes 255.
+    pub ranges: [(f64, f64); 3],
+}
+
+/// The first three bands, or the first one three times.
+pub(crate) fn first_bands(bands: usize) -> [usize; 3] {
+    if bands >= 3 { [0, 1, 2] } else { [0, 0, 0] }
+}
+
+impl Colours {
+    /// 8-bit samples as they are; others from the 2nd to the 98th percentile of each band.
+    pub fn of(image: &Raster) -> Self {
+        let bands = first_bands(image.bands());
+        let range = |band| match image.dtype() {
+            Dtype::U8 => (0.0, 255.0),
+            _ => with_array!(image.samples(), data => middle(data.index_axis(ndarray::Axis(0), band), image.nodata())),
+        };
+        Self { bands, ranges: bands.map(range) }
+    }
+
+    /// Pixels without data are black.
+    pub fn paint(&self, image: &Raster) -> RgbImage {
+        let mut picture = RgbImage::new(image.width() as u32, image.height() as u32);
+        for (colour, (&band, &range)) in self.bands.iter().zip(&self.ranges).enumerate() {
+            with_array!(image.samples(), data => {
+                paint(&mut picture, colour, data.index_axis(ndarray::Axis(0), band), image.nodata(), range);
+            });
+        }
+        picture
+    }
+}
+
+fn paint<T: Sample>(
+    picture: &mut RgbImage,
+    colour: usize,
+    band: ArrayView2<'_, T>,
+    nodata: Option<f64>,
+    (low, high): (f64, f64),
+) {
+    let gap = Gap::new(nodata);
+    let scale = if high > low { 255.0 / (high - low) } else { 0.0 };
+    for (Rgb(pixel), &value) in picture.pixels_mut().zip(band) {
+        pixel[colour] = if gap.holds(value) { 0 } else { u8::nearest((value.to_f64() - low) * scale) };
+    }
+}
+
+fn middle<T: Sample>(band: ArrayView2<'_, T>, nodata: Option<f64>) -> (f64, f64) {
+    let gap = Gap::new(nodata);
+    let known = band.iter().filter(|&&value| !gap.holds(value));
+    let mut values: Vec<f64> = known.map(|value| value.to_f64()).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |percent: f64| {
+        let place = values.len().saturating_sub(1) as f64 * percent / 100.0;
+        values.get(place.round() as usize).copied().unwrap_or_default()
+    };
+    (at(DARKEST), at(BRIGHTEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn wide_samples_are_stretched_and_gaps_are_black() {
+        let values = Array3::from_shape_fn((3, 10, 10), |(b, y, x)| (1000 * b + 10 * y + x) as u16);
+        let image = Raster::new(values).unwrap().with_nodata(Some(50.0));
+        let picture = image.to_rgb_image();
+        // 2 and 98 of 100 values become black and white.
+        assert_eq!(picture.get_pixel(1, 0).0, [0, 0, 0]);
+        assert_eq!(picture.get_pixel(9, 9).0, [255, 255, 255]);
+        assert_eq!(picture.get_pixel(0, 5).0, [0, 129, 129], "the value 50 is no data in the first band");
+    }
+
+    #[test]
+    fn a_flat_band_is_black() {
+        let image = Raster::new(Array3::from_elem((1, 2, 2), 7i16)).unwrap();
+        assert!(image.to_rgb_image().iter().all(|&value| value == 0));
+    }
+}

@@ -1,0 +1,90 @@
+//! Pixels without data, from one image to another.
+
+use ndarray::{Array2, Array3, Axis};
+
+use super::sample::{Gap, Sample};
+use super::samples::with_array;
+use super::{Raster, Samples};
+
+impl Raster {
+    /// No data where `other`, of the same height and width, has none in any band; otherwise the same.
+    ///
+    /// `nodata` is the value for it. Without one, it is NaN in floating-point images and 0 in others, where it is
+    /// needed. A sample that happens to have the value becomes the one beside it.
+    pub(crate) fn with_gaps_of(self, other: &Self, nodata: Option<f64>) -> Self {
+        let gaps = other.gaps();
+        if nodata.is_none() && !gaps.iter().any(|&gap| gap) {
+            return self;
+        }
+        let value = nodata.unwrap_or(match self.samples {
+            Samples::F32(_) | Samples::F64(_) => f64::NAN,
+            _ => 0.0,
+        });
+        let (place, band_names) = (self.place, self.band_names);
+        let samples = with_array!(self.samples, data => emptied(data, &gaps, value).into());
+        Self { samples, place, band_names, nodata: Some(value) }
+    }
+
+    /// Whether a pixel has no data in any band.
+    fn gaps(&self) -> Array2<bool> {
+        with_array!(&self.samples, data => {
+            let gap = Gap::new(self.nodata);
+            let mut gaps = Array2::from_elem((self.height(), self.width()), true);
+            for band in data.axis_iter(Axis(0)) {
+                gaps.zip_mut_with(&band, |empty, &value| *empty &= gap.holds(value));
+            }
+            gaps
+        })
+    }
+}
+
+fn emptied<T: Sample>(mut data: Array3<T>, gaps: &Array2<bool>, value: f64) -> Array3<T> {
+    // A value that the type does not have cannot mark anything.
+    let Some(empty) = T::meant_by(value) else { return data };
+    let beside = T::nearest(value + 1.0);
+    let beside = if beside == empty { T::nearest(value - 1.0) } else { beside };
+    for mut band in data.axis_iter_mut(Axis(0)) {
+        band.zip_mut_with(gaps, |sample, &gap| match gap {
+            true => *sample = empty,
+            false if *sample == empty => *sample = beside,
+            false => {}
+        });
+    }
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image<T>(values: [T; 4]) -> Raster
+    where
+        Samples: From<Array3<T>>,
+    {
+        Raster::new(Array3::from_shape_vec((2, 1, 2), values.into()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_pixel_is_empty_where_no_band_has_data() {
+        let source = image([f32::NAN, 1.0, f32::NAN, f32::NAN]);
+        let made = image([9u16, 0, 7, 5]);
+        let emptied = made.clone().with_gaps_of(&source, None);
+        assert_eq!((emptied.nodata(), emptied.samples()), (Some(0.0), image([0u16, 1, 0, 5]).samples()));
+        let emptied = made.clone().with_gaps_of(&source, Some(65535.0));
+        assert_eq!((emptied.nodata(), emptied.samples()), (Some(65535.0), image([65535u16, 0, 65535, 5]).samples()));
+        let floats = image([9f32, 0.0, 7.0, 5.0]).with_gaps_of(&source, None).samples().to_f32();
+        assert!(floats[(0, 0, 0)].is_nan() && floats[(0, 0, 1)] == 0.0);
+    }
+
+    #[test]
+    fn an_image_without_gaps_stays_as_it_is() {
+        let made = image([0u8, 1, 2, 3]);
+        assert_eq!(made.clone().with_gaps_of(&image([1.5f64; 4]), None), made);
+    }
+
+    #[test]
+    fn the_largest_value_gives_way_downwards() {
+        let made = image([255u8, 254, 3, 4]).with_gaps_of(&image([1u8; 4]), Some(255.0));
+        assert_eq!(made.samples(), image([254u8, 254, 3, 4]).samples());
+    }
+}
