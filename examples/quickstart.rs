@@ -9,10 +9,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
+#[path = "common/arguments.rs"]
+mod arguments;
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use arguments::Arguments;
 use geolearn::{
     Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Result,
     SamplePictures,
@@ -21,7 +24,7 @@ use geolearn::{
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let options = Options::from_arguments();
+    let options = Arguments::read("quickstart", 15, "bluemarble");
     let out = &options.out;
     std::fs::create_dir_all(out)?;
     // First, so that a broken checkout shows before minutes of training.
@@ -80,41 +83,4 @@ fn unseen(model: &CycleGan, title: &str) -> Result<Picture> {
     }
     let columns = ["A: satellite", "A to B", "true B", "B: relief", "B to A", "true A"];
     Picture::grid(title, &columns, &rows)
-}
-
-struct Options {
-    epochs: usize,
-    chips: PathBuf,
-    out: PathBuf,
-    resume: bool,
-}
-
-impl Options {
-    fn from_arguments() -> Self {
-        let mut options = Self {
-            epochs: 15,
-            chips: Path::new(ASSETS).join("bluemarble"),
-            out: "out/quickstart".into(),
-            resume: false,
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            if name == "--resume" {
-                options.resume = true;
-                continue;
-            }
-            let value = arguments.next().unwrap_or_default();
-            match (name.as_str(), value.parse()) {
-                ("--epochs", Ok(epochs)) => options.epochs = epochs,
-                ("--chips", _) if !value.is_empty() => options.chips = value.into(),
-                ("--out", _) if !value.is_empty() => options.out = value.into(),
-                _ => {
-                    let usage = "usage: quickstart [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]";
-                    eprintln!("{usage}; found {name} {value}");
-                    std::process::exit(2);
-                }
-            }
-        }
-        options
-    }
 }

@@ -9,16 +9,16 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
+#[path = "common/arguments.rs"]
+mod arguments;
 mod common;
 
-use std::path::{Path, PathBuf};
-
+use arguments::Arguments;
 use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, EarlyStopping, FitOptions, PrepareData};
 
-const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Options { epochs, chips, out } = Options::from_arguments();
+    // It always goes on where there is something to go on with.
+    let Arguments { epochs, chips, out, resume: _ } = Arguments::read("resume", 30, "bluemarble");
     let checkpoints = out.join("checkpoints");
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none().zoom(1.2)).prepare()?;
     let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
@@ -45,30 +45,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = best.save(out.join("best"))?;
     println!("The best by valid_cycle is that of epoch {}, in {}.", best.history().epochs().len(), folder.display());
     Ok(())
-}
-
-struct Options {
-    epochs: usize,
-    chips: PathBuf,
-    out: PathBuf,
-}
-
-impl Options {
-    fn from_arguments() -> Self {
-        let mut options = Self { epochs: 30, chips: Path::new(ASSETS).join("bluemarble"), out: "out/resume".into() };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().unwrap_or_default();
-            match (name.as_str(), value.parse()) {
-                ("--epochs", Ok(epochs)) => options.epochs = epochs,
-                ("--chips", _) if !value.is_empty() => options.chips = value.into(),
-                ("--out", _) if !value.is_empty() => options.out = value.into(),
-                _ => {
-                    eprintln!("usage: resume [--epochs N] [--chips FOLDER] [--out FOLDER]; found {name} {value}");
-                    std::process::exit(2);
-                }
-            }
-        }
-        options
-    }
 }

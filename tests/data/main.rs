@@ -1,7 +1,7 @@
 //! From folders of chips to batches.
 
 // The option that allows this in tests does not reach the helpers of an integration test.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod augmentation;
 mod batches;
