@@ -1,7 +1,9 @@
 //! Pixels in memory and on disk, without torch.
 
 mod dtype;
+mod epsg;
 mod file;
+mod geo_keys;
 mod info;
 mod jpeg;
 mod limits;
@@ -27,6 +29,7 @@ pub use info::RasterInfo;
 pub use limits::Limits;
 pub use place::{Crs, Place};
 pub use samples::Samples;
+pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 pub(crate) use window::Window;
 
 /// An image in memory: 8-bit samples in (bands, height, width).
