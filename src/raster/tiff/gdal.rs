@@ -21,13 +21,14 @@ pub(super) fn band_names(ifd: &Ifd, bands: usize) -> Vec<Option<String>> {
     names
 }
 
-/// Band and text of each `<Item name="DESCRIPTION" sample="0" role="description">text</Item>`.
+/// Band and text of each `<Item name="DESCRIPTION" sample="0" role="description">text</Item>`. GDAL escapes the text
+/// twice, and has to keep to that.
 fn descriptions(xml: &str) -> impl Iterator<Item = (usize, String)> + '_ {
     xml.split("<Item ").skip(1).filter_map(|item| {
         let (attributes, rest) = item.split_once('>')?;
         let (text, _) = rest.split_once("</Item>")?;
         let band = attribute(attributes, "sample")?.parse().ok()?;
-        (attribute(attributes, "role") == Some("description")).then(|| (band, unescape(text)))
+        (attribute(attributes, "role") == Some("description")).then(|| (band, unescape(&unescape(text))))
     })
 }
 
@@ -52,7 +53,7 @@ pub(super) fn tags(nodata: Option<f64>, names: &[Option<String>]) -> Vec<Tag> {
 
 fn metadata(names: &[Option<String>]) -> String {
     let item = |(band, name): (usize, &Option<String>)| {
-        let name = escape(name.as_ref()?);
+        let name = escape(&escape(name.as_ref()?));
         Some(format!("  <Item name=\"DESCRIPTION\" sample=\"{band}\" role=\"description\">{name}</Item>\n"))
     };
     let items: String = names.iter().enumerate().filter_map(item).collect();
@@ -74,7 +75,7 @@ mod tests {
         let xml = r#"<GDALMetadata>
           <Item name="SCALE" sample="0" role="scale">2</Item>
           <Item name="OWNER">x</Item>
-          <Item name="DESCRIPTION" sample="1" role="description">near &lt;infra&gt; &amp;lt; red</Item>
+          <Item name="DESCRIPTION" sample="1" role="description">near &lt;infra&gt; &amp;amp;lt; red</Item>
         </GDALMetadata>"#;
         assert_eq!(descriptions(xml).collect::<Vec<_>>(), [(1, "near <infra> &lt; red".to_string())]);
         assert_eq!(descriptions("<Item sample=\"x").count(), 0);

@@ -10,6 +10,10 @@ use crate::error::{Error, ErrorKind, Result};
 const LONGEST_SIDE: usize = i32::MAX as usize;
 const MOST_BANDS: usize = u16::MAX as usize;
 const LARGEST_BLOCK: usize = 1 << 30;
+/// Memory for the rows that are gathered.
+const MOST_GATHERED: usize = 1 << 31;
+/// As many as can be read again: their list is held in memory.
+const MOST_BLOCKS: usize = 1 << 23;
 /// Rows that are gathered where blocks are strips, so that several are compressed side by side.
 const ROWS_OF_STRIPS: usize = 256;
 
@@ -63,7 +67,30 @@ impl Grid {
             let found = format!("{block_width} x {block_height} pixels of {} bands", grid.block_bands());
             return Err(unfit(path, format!("at most {LARGEST_BLOCK} bytes"), found));
         }
+        grid.check_memory(path, spec.dtype.bytes())?;
         Ok(grid)
+    }
+
+    fn check_memory(&self, path: &Path, sample_bytes: usize) -> Result<()> {
+        let (bands, height, width) = self.shape;
+        let gathered = [width, self.rows_at_once(), sample_bytes].iter().try_fold(bands, |a, b| a.checked_mul(*b));
+        let large = |expected: String, help| {
+            Err(Error::new(ErrorKind::Limits, "this image is too large to be written")
+                .at(path)
+                .expected(expected)
+                .found(format!("{bands} bands of {width} x {height} pixels"))
+                .help(help))
+        };
+        if gathered.is_none_or(|bytes| bytes > MOST_GATHERED) {
+            return large(format!("at most {MOST_GATHERED} bytes a row of tiles or strips"), "Make them less high.");
+        }
+        let planes = bands / self.block_bands();
+        let counts = [height.div_ceil(self.block_height), planes];
+        let blocks = counts.iter().try_fold(width.div_ceil(self.block_width), |a, b| a.checked_mul(*b));
+        if blocks.is_none_or(|blocks| blocks > MOST_BLOCKS) {
+            return large(format!("at most {MOST_BLOCKS} tiles or strips"), "Make them larger.");
+        }
+        Ok(())
     }
 
     fn block_bands(&self) -> usize {
@@ -84,7 +111,9 @@ impl Grid {
         let (bands, height, width) = self.shape;
         let (across, down) = (width.div_ceil(self.block_width), height.div_ceil(self.block_height));
         let mut blocks = Vec::new();
-        for (plane, bands) in (0..bands).step_by(self.block_bands()).map(|band| band..band + self.block_bands()).enumerate() {
+        for (plane, bands) in
+            (0..bands).step_by(self.block_bands()).map(|band| band..band + self.block_bands()).enumerate()
+        {
             for row in first / self.block_height..end.div_ceil(self.block_height) {
                 let top = row * self.block_height;
                 // Tiles are whole at the edges too, strips are not.
@@ -151,6 +180,11 @@ mod tests {
             wide(Blocks::Tiles { width: usize::MAX - 15, height: usize::MAX - 15 }),
         ] {
             assert_eq!(Grid::of(&spec, Path::new("a.tif")).unwrap_err().kind(), ErrorKind::Usage, "{spec:?}");
+        }
+        for (height, width) in [(9, (1 << 31) - 1), ((1 << 31) - 1, 4096)] {
+            let spec = RasterSpec::new(255, height, width, Dtype::F64).blocks(Blocks::Tiles { width: 16, height: 16 });
+            let error = Grid::of(&spec, Path::new("a.tif")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
         }
     }
 }

@@ -81,8 +81,8 @@ impl RasterWriter {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a [`RasterSpec`] out of its ranges, [`ErrorKind::Io`] when the folder cannot be
-    /// written.
+    /// [`ErrorKind::Usage`] for a [`RasterSpec`] out of its ranges, [`ErrorKind::Limits`] when a row of tiles takes
+    /// more than 2 GiB or there are more than 8 million tiles, [`ErrorKind::Io`] when the folder cannot be written.
     pub fn create(path: impl AsRef<Path>, spec: RasterSpec) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let grid = Grid::of(&spec, &path)?;
