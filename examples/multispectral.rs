@@ -13,12 +13,10 @@
 mod arguments;
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arguments::Arguments;
 use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Normalisation, PrepareData, Raster};
-
-const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { epochs, chips, out, resume } = Arguments::read("multispectral", 10, "multispectral");
@@ -56,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn told(what: &str, image: &Raster, path: &PathBuf) -> geolearn::Result<()> {
+fn told(what: &str, image: &Raster, path: &Path) -> geolearn::Result<()> {
     image.save(path)?;
     let read = Raster::open(path)?;
     let [_, _, left, _, _, upper] = read.place().transform();

@@ -48,7 +48,10 @@ pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig};
 pub use nn::Initialisation;
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
-pub use raster::{Crs, Dtype, Limits, Place, Raster, RasterFile, RasterInfo, Samples};
+pub use raster::{
+    BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterInfo, RasterSpec,
+    RasterWriter, Samples,
+};
 pub use tch;
 pub use tracking::{SamplePictures, TensorBoard};
 pub use train::{

@@ -2,8 +2,10 @@
 
 mod display;
 mod dtype;
+mod epsg;
 mod file;
 mod gaps;
+mod geo_keys;
 mod info;
 mod jpeg;
 mod limits;
@@ -33,6 +35,7 @@ pub(crate) use read::chip_info;
 pub(crate) use sample::{Gap, Sample};
 pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};
+pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 pub(crate) use window::Window;
 
 /// An image in memory: samples in (bands, height, width), with what a file says besides.
@@ -275,7 +278,10 @@ impl Raster {
         resize::resize(self, width, height)
     }
 
-    /// Writes the image as PNG (8 or 16 bits) or JPEG (8 bits, quality 95), as the name ends.
+    /// Writes the image as GeoTIFF, PNG or JPEG, as the name ends (`.tif`, `.png`, `.jpg`, …).
+    ///
+    /// A GeoTIFF holds any bands and samples, with place, nodata value and names; [`RasterWriter`] has options for it.
+    /// PNG holds one or three bands of 8 or 16 bits, JPEG (quality 95) of 8.
     ///
     /// The file is written beside its place and renamed, so a failure leaves an older file as it was.
     ///

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::geo_keys::{self, GeoKeys};
+use crate::error::{Error, ErrorKind, Result};
+
 /// A coordinate reference system, as far as the file names it.
 ///
 /// ```
@@ -29,6 +32,9 @@ impl fmt::Display for Crs {
 
 /// The georeference of an image.
 ///
+/// One that was read from a GeoTIFF keeps its GeoKeys and ground control points as they stand in the file, so that
+/// [`RasterWriter`](crate::RasterWriter) writes systems of a file's own to the letter.
+///
 /// ```
 /// use geolearn::Place;
 ///
@@ -41,9 +47,62 @@ pub struct Place {
     pub(super) transform: Option<[f64; 6]>,
     pub(super) crs: Option<Crs>,
     pub(super) pixel_is_point: bool,
+    pub(super) keys: GeoKeys,
+    /// Column, row, 0, x, y, z of each, where they stand in place of a transform.
+    pub(super) control_points: Vec<[f64; 6]>,
 }
 
 impl Place {
+    /// A place given by the six numbers of [`Place::transform`].
+    ///
+    /// ```
+    /// use geolearn::{Crs, Place};
+    ///
+    /// // Pixels of 10 m, north up; the north-western corner is at 399960 m east, 5300040 m north.
+    /// let place = Place::new([10.0, 0.0, 399960.0, 0.0, -10.0, 5300040.0]).with_epsg(32633)?;
+    /// assert_eq!(place.crs(), Some(&Crs::Epsg(32633)));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn new(transform: [f64; 6]) -> Self {
+        Self { transform: Some(transform), ..Self::default() }
+    }
+
+    /// The same place in the geographic or projected system that has this number in the EPSG registry. Coordinates
+    /// are not converted.
+    ///
+    /// ```
+    /// use geolearn::{Crs, ErrorKind, Place};
+    ///
+    /// let place = Place::new([0.01, 0.0, 11.0, 0.0, -0.01, 48.0]);
+    /// assert_eq!(place.clone().with_epsg(4326)?.crs(), Some(&Crs::Epsg(4326)));
+    /// assert_eq!(place.with_epsg(32767).unwrap_err().kind(), ErrorKind::Usage);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a number outside 1024 to 32766, which GeoTIFF cannot hold.
+    pub fn with_epsg(self, number: u16) -> Result<Self> {
+        if !geo_keys::is_registered(number) {
+            return Err(Error::new(ErrorKind::Usage, "GeoTIFF has no room for this EPSG number")
+                .expected("1024 to 32766")
+                .found(number));
+        }
+        Ok(Self { crs: Some(Crs::Epsg(number)), keys: GeoKeys::of_epsg(number), ..self })
+    }
+
+    /// The same place, but a sample is a point (GDAL's `AREA_OR_POINT=Point`). The transform stays that of the outer
+    /// corner.
+    ///
+    /// ```
+    /// use geolearn::Place;
+    ///
+    /// let heights = Place::new([30.0, 0.0, 0.0, 0.0, -30.0, 0.0]).with_pixel_is_point();
+    /// assert!(heights.pixel_is_point());
+    /// ```
+    pub fn with_pixel_is_point(self) -> Self {
+        Self { pixel_is_point: true, ..self }
+    }
+
     /// From pixels to coordinates, in rasterio's order: x = a * column + b * row + c, y = d * column + e * row + f.
     ///
     /// (column, row) = (0, 0) is the outer corner of the first pixel, also where the file counts from pixel centres.
@@ -67,6 +126,11 @@ impl Place {
         self.pixel_is_point
     }
 
+    /// Whether ground control points stand in place of a transform.
+    pub fn has_control_points(&self) -> bool {
+        !self.control_points.is_empty()
+    }
+
     /// The place of a part that begins at (`row`, `column`).
     ///
     /// ```
@@ -78,7 +142,12 @@ impl Place {
             let (x, y) = (column as f64, row as f64);
             [a, b, a * x + b * y + c, d, e, d * x + e * y + f]
         };
-        Self { transform: self.transform.map(shift), ..self.clone() }
+        let mut part = Self { transform: self.transform.map(shift), ..self.clone() };
+        for point in &mut part.control_points {
+            point[0] -= column as f64;
+            point[1] -= row as f64;
+        }
+        part
     }
 }
 
@@ -88,8 +157,10 @@ mod tests {
 
     #[test]
     fn a_part_begins_at_its_own_corner() {
-        let place = Place { transform: Some([8.0, 3.0, 500.0, 3.0, -8.0, 4100.0]), ..Place::default() };
+        let place = Place::new([8.0, 3.0, 500.0, 3.0, -8.0, 4100.0]);
         assert_eq!(place.shifted(10, 100).transform(), [8.0, 3.0, 1330.0, 3.0, -8.0, 4320.0]);
         assert!(!Place::default().shifted(1, 1).has_transform());
+        let warped = Place { control_points: vec![[150.0, 20.0, 0.0, 7.0, 8.0, 9.0]], ..Place::default() };
+        assert_eq!(warped.shifted(10, 100).control_points, [[50.0, 10.0, 0.0, 7.0, 8.0, 9.0]]);
     }
 }

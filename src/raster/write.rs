@@ -6,13 +6,16 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Dtype, Raster, Samples};
+use super::{Dtype, Raster, RasterSpec, RasterWriter, Samples};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
 const JPEG_QUALITY: u8 = 95;
 
 pub(super) fn save(image: &Raster, path: &Path) -> Result<()> {
+    if matches!(ending(path).as_str(), "tif" | "tiff") {
+        return save_tiff(image, path);
+    }
     let color = color(image, path)?;
     let mut bytes = Vec::new();
     match ending(path).as_str() {
@@ -21,11 +24,23 @@ pub(super) fn save(image: &Raster, path: &Path) -> Result<()> {
         _ => {
             return Err(Error::new(ErrorKind::Usage, "no image format goes by this name")
                 .at(path)
-                .expected(".png, .jpg or .jpeg"));
+                .expected(".tif, .tiff, .png, .jpg or .jpeg"));
         }
     }
     .map_err(|e| Error::new(ErrorKind::Unsupported, "image cannot be encoded").at(path).because(e))?;
     store::write(path, &bytes)
+}
+
+fn save_tiff(image: &Raster, path: &Path) -> Result<()> {
+    let spec = RasterSpec::new(image.bands(), image.height(), image.width(), image.dtype()).place(image.place.clone());
+    let spec = spec.band_names(image.band_names.iter().map(|name| name.clone().unwrap_or_default()));
+    let spec = match image.nodata {
+        Some(value) => spec.nodata(value),
+        None => spec,
+    };
+    let mut writer = RasterWriter::create(path, spec)?;
+    writer.write_rows(image.samples())?;
+    writer.finish()
 }
 
 fn ending(path: &Path) -> String {
@@ -44,11 +59,11 @@ fn color(image: &Raster, path: &Path) -> Result<ExtendedColorType> {
         (1 | 3, other) => Err(cannot("samples")
             .expected(if is_png { "uint8 or uint16" } else { "uint8" })
             .found(other)
-            .help("Save Raster::to_rgb_image() to look at them.")),
+            .help("Save it as .tif, or Raster::to_rgb_image() to look at it.")),
         (other, _) => Err(cannot("bands")
             .expected("1 or 3 bands")
             .found(other)
-            .help("Save Raster::to_rgb_image() to look at the first three.")),
+            .help("Save it as .tif, or Raster::to_rgb_image() to look at the first three.")),
     }
 }
 

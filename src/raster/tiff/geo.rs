@@ -1,32 +1,27 @@
-//! The georeference of a GeoTIFF (OGC 19-008).
+//! The georeference of a GeoTIFF (OGC 19-008): read from its tags, and put into them.
 
-use tiff_reader::{Ifd, TagValue};
+use tiff_reader::{Ifd, Tag, TagValue};
 
-use crate::raster::{Crs, Place};
+use crate::raster::Place;
+use crate::raster::geo_keys::GeoKeys;
 
 const PIXEL_SCALE: u16 = 33550;
 const TIEPOINTS: u16 = 33922;
 const TRANSFORMATION: u16 = 34264;
 const KEYS: u16 = 34735;
+const DOUBLES: u16 = 34736;
 const TEXTS: u16 = 34737;
 
-const MODEL_TYPE: u16 = 1024;
-const RASTER_TYPE: u16 = 1025;
-const CITATION: u16 = 1026;
-const GEODETIC_CRS: u16 = 2048;
-const GEODETIC_CITATION: u16 = 2049;
-const PROJECTED_CRS: u16 = 3072;
-const PROJECTED_CITATION: u16 = 3073;
-
-const GEOGRAPHIC: u16 = 2;
-const GEOCENTRIC: u16 = 3;
-const POINT: u16 = 2;
-
 pub(super) fn place(ifd: &Ifd) -> Place {
-    let keys = GeoKeys::of(ifd);
-    let pixel_is_point = keys.number(RASTER_TYPE) == Some(POINT);
-    let corner = |transform| if pixel_is_point { half_a_pixel_back(transform) } else { transform };
-    Place { transform: transform(ifd).map(corner), crs: keys.crs(), pixel_is_point }
+    let keys = keys(ifd);
+    let pixel_is_point = keys.is_point();
+    let shift = |transform| if pixel_is_point { half_a_pixel(transform, -0.5) } else { transform };
+    let transform = transform(ifd).map(shift);
+    let control_points = match transform {
+        Some(_) => Vec::new(),
+        None => doubles(ifd, TIEPOINTS).as_chunks::<6>().0.to_vec(),
+    };
+    Place { transform, crs: keys.crs(), pixel_is_point, keys, control_points }
 }
 
 /// As GDAL: pixel scale with a tiepoint before a matrix; ground control points alone give none.
@@ -45,60 +40,67 @@ fn transform(ifd: &Ifd) -> Option<[f64; 6]> {
     }
 }
 
-/// From the centre of the first pixel to its outer corner.
-fn half_a_pixel_back([a, b, c, d, e, f]: [f64; 6]) -> [f64; 6] {
-    [a, b, c - 0.5 * a - 0.5 * b, d, e, f - 0.5 * d - 0.5 * e]
+/// From the outer corner of the first pixel to its centre (`step` 0.5) or back (-0.5).
+fn half_a_pixel([a, b, c, d, e, f]: [f64; 6], step: f64) -> [f64; 6] {
+    [a, b, c + step * a + step * b, d, e, f + step * d + step * e]
+}
+
+fn keys(ifd: &Ifd) -> GeoKeys {
+    let directory = match ifd.tag(KEYS).map(|tag| &tag.value) {
+        Some(TagValue::Short(values)) => values.clone(),
+        _ => Vec::new(),
+    };
+    let texts = ifd.tag(TEXTS).and_then(|tag| tag.value.as_str()).unwrap_or_default();
+    GeoKeys { directory, doubles: doubles(ifd, DOUBLES), texts: texts.to_string() }
 }
 
 fn doubles(ifd: &Ifd, tag: u16) -> Vec<f64> {
     ifd.tag(tag).and_then(|tag| tag.value.as_f64_vec()).unwrap_or_default()
 }
 
-/// The key directory: four numbers a key (key, where the value is, count, value or index).
-struct GeoKeys<'a> {
-    directory: &'a [u16],
-    texts: &'a str,
+/// The tags that say what [`place`] reads.
+pub(super) fn tags(place: &Place) -> Vec<Tag> {
+    let keys = place.keys.clone().with_point(place.pixel_is_point);
+    let mut tags = match place.transform {
+        Some(transform) if place.pixel_is_point => transform_tags(half_a_pixel(transform, 0.5)),
+        Some(transform) => transform_tags(transform),
+        None if place.control_points.is_empty() => Vec::new(),
+        None => vec![Tag::new(TIEPOINTS, TagValue::Double(place.control_points.concat()))],
+    };
+    if !keys.directory.is_empty() {
+        tags.push(Tag::new(KEYS, TagValue::Short(keys.directory)));
+    }
+    if !keys.doubles.is_empty() {
+        tags.push(Tag::new(DOUBLES, TagValue::Double(keys.doubles)));
+    }
+    if !keys.texts.is_empty() {
+        tags.push(Tag::new(TEXTS, TagValue::Ascii(keys.texts)));
+    }
+    tags
 }
 
-impl<'a> GeoKeys<'a> {
-    fn of(ifd: &'a Ifd) -> Self {
-        let directory = match ifd.tag(KEYS).map(|tag| &tag.value) {
-            Some(TagValue::Short(values)) => values,
-            _ => &[][..],
-        };
-        let texts = ifd.tag(TEXTS).and_then(|tag| tag.value.as_str()).unwrap_or_default();
-        Self { directory, texts }
+/// A scale can only say north up; readers differ in what its sign means, so everything else is a matrix.
+fn transform_tags([a, b, c, d, e, f]: [f64; 6]) -> Vec<Tag> {
+    if b == 0.0 && d == 0.0 && a > 0.0 && e < 0.0 {
+        return vec![
+            Tag::new(PIXEL_SCALE, TagValue::Double(vec![a, -e, 0.0])),
+            Tag::new(TIEPOINTS, TagValue::Double(vec![0.0, 0.0, 0.0, c, f, 0.0])),
+        ];
     }
+    let matrix = vec![a, b, 0.0, c, d, e, 0.0, f, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    vec![Tag::new(TRANSFORMATION, TagValue::Double(matrix))]
+}
 
-    fn entry(&self, key: u16) -> Option<[u16; 4]> {
-        let entries = self.directory.get(4..)?.as_chunks::<4>().0;
-        entries.iter().find(|entry| entry[0] == key).copied()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn number(&self, key: u16) -> Option<u16> {
-        self.entry(key).filter(|entry| entry[1] == 0).map(|entry| entry[3])
-    }
-
-    fn text(&self, key: u16) -> Option<&'a str> {
-        let [_, _, count, start] = self.entry(key).filter(|entry| entry[1] == TEXTS)?;
-        let start = usize::from(start);
-        let text = self.texts.get(start..(start + usize::from(count)).min(self.texts.len()))?;
-        Some(text.trim_end_matches(['|', '\0']).trim()).filter(|text| !text.is_empty())
-    }
-
-    fn crs(&self) -> Option<Crs> {
-        /// 32767 means "described by other keys", 0 "undefined".
-        fn registered(number: u16) -> bool {
-            (1024..32767).contains(&number)
-        }
-        let key = match self.number(MODEL_TYPE) {
-            Some(GEOGRAPHIC | GEOCENTRIC) => GEODETIC_CRS,
-            Some(_) => PROJECTED_CRS,
-            None if self.entry(PROJECTED_CRS).is_some() => PROJECTED_CRS,
-            None => GEODETIC_CRS,
-        };
-        let number = self.number(key).filter(|number| registered(*number)).map(Crs::Epsg);
-        let text = || [CITATION, PROJECTED_CITATION, GEODETIC_CITATION].iter().find_map(|key| self.text(*key));
-        number.or_else(|| text().map(|text| Crs::Text(text.to_string())))
+    #[test]
+    fn only_north_up_is_written_as_a_scale() {
+        let codes = |transform| tags(&Place::new(transform)).iter().map(|tag| tag.code).collect::<Vec<_>>();
+        assert_eq!(codes([10.0, 0.0, 500.0, 0.0, -10.0, 4100.0]), [PIXEL_SCALE, TIEPOINTS]);
+        assert_eq!(codes([10.0, 0.0, 500.0, 0.0, 10.0, 4100.0]), [TRANSFORMATION]);
+        assert_eq!(codes([8.0, 3.0, 500.0, 3.0, -8.0, 4100.0]), [TRANSFORMATION]);
+        assert!(tags(&Place::default()).is_empty());
     }
 }

@@ -7,6 +7,7 @@ mod geo;
 mod half;
 mod layout;
 mod source;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use self::fault::{Fault, guarded};
 use self::layout::Layout;
 use super::{Limits, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind, Result};
+
+pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 
 /// One tag; 64 MiB are offsets of 8 million tiles.
 const TAG_BYTES: usize = 64 << 20;

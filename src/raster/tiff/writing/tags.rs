@@ -1,0 +1,92 @@
+//! The header of a file to be written.
+
+use std::path::Path;
+
+use tiff_core::{Compression as Code, PhotometricInterpretation, PlanarConfiguration, Predictor, SampleFormat};
+use tiff_writer::{ImageBuilder, TiffVariant, WriteOptions};
+
+use super::grid::Grid;
+use super::spec::{BigTiff, Compression, Interleave, RasterSpec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::Dtype;
+use crate::raster::tiff::{gdal, geo};
+
+pub(super) fn options(spec: &RasterSpec) -> WriteOptions {
+    let variant = match spec.big_tiff {
+        BigTiff::Auto => TiffVariant::Auto,
+        BigTiff::Always => TiffVariant::BigTiff,
+    };
+    WriteOptions { variant, ..WriteOptions::default() }
+}
+
+/// What the library is told of the image.
+pub(super) fn image(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<ImageBuilder> {
+    let (bands, height, width) = spec.shape;
+    let format = format(spec.dtype);
+    let photometric = match (bands, spec.dtype) {
+        (3, Dtype::U8) => PhotometricInterpretation::Rgb,
+        _ => PhotometricInterpretation::MinIsBlack,
+    };
+    let planar = match spec.interleave {
+        // One band is both; readers expect the plainer word.
+        Interleave::Band if bands > 1 => PlanarConfiguration::Planar,
+        _ => PlanarConfiguration::Chunky,
+    };
+    let image = ImageBuilder::new(width as u32, height as u32)
+        .samples_per_pixel(bands as u16)
+        .bits_per_sample(8 * spec.dtype.bytes() as u16)
+        .sample_format(format)
+        .compression(code(spec.compression))
+        .predictor(predictor(spec.compression, format.to_code()))
+        .photometric(photometric)
+        .planar_configuration(planar);
+    let image = match grid.is_tiled {
+        true => image.tiles(grid.block_width as u32, grid.block_height as u32),
+        false => image.strips(grid.block_height as u32),
+    };
+    let tags = geo::tags(&spec.place).into_iter().chain(gdal::tags(spec.nodata, names(spec, path)?));
+    Ok(tags.fold(image, ImageBuilder::tag))
+}
+
+fn names<'a>(spec: &'a RasterSpec, path: &Path) -> Result<&'a [Option<String>]> {
+    let (names, bands) = (&spec.band_names, spec.shape.0);
+    if names.len() > bands {
+        return Err(Error::new(ErrorKind::Usage, "there are more names than bands")
+            .at(path)
+            .expected(format!("{bands} names at most"))
+            .found(names.len()));
+    }
+    match names.iter().flatten().find(|name| name.contains('\0')) {
+        Some(name) => Err(Error::new(ErrorKind::Usage, "the name of a band cannot be written")
+            .at(path)
+            .expected("text without NUL")
+            .found(format!("{name:?}"))),
+        None => Ok(names),
+    }
+}
+
+fn format(dtype: Dtype) -> SampleFormat {
+    match dtype {
+        Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => SampleFormat::Uint,
+        Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => SampleFormat::Int,
+        Dtype::F32 | Dtype::F64 => SampleFormat::Float,
+    }
+}
+
+pub(super) fn code(compression: Compression) -> Code {
+    match compression {
+        Compression::None => Code::None,
+        Compression::Deflate => Code::Deflate,
+        Compression::Lzw => Code::Lzw,
+        Compression::Zstd => Code::Zstd,
+    }
+}
+
+/// What is done to samples before they are compressed; `format` is the code of the tag.
+pub(super) fn predictor(compression: Compression, format: u16) -> Predictor {
+    match compression {
+        Compression::None => Predictor::None,
+        _ if format == SampleFormat::Float.to_code() => Predictor::FloatingPoint,
+        _ => Predictor::Horizontal,
+    }
+}
