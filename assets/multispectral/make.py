@@ -67,3 +67,7 @@ for i, name in enumerate(chosen("A")):
 for name in chosen("B"):
     values = read("B", name)
     write(f"{HERE}/B/images/{name}.tif", values, name, ["red", "green", "blue"], photometric="rgb")
+for file in sorted(os.listdir(f"{HERE}/../bluemarble_test/a")):
+    with rasterio.open(f"{HERE}/../bluemarble_test/a/{file}") as image:
+        values = np.rint(spectra(image.read() / 255) * 10000).clip(1, 65535).astype(np.uint16)
+    write(f"{HERE}/../multispectral_test/a/{file[:-4]}.tif", values, file[:-4], NAMES, nodata=0)

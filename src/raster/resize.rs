@@ -30,7 +30,12 @@ impl Place {
     /// The place of the same area in pixels that are this many times as wide and high.
     fn scaled(&self, across: f64, down: f64) -> Self {
         let scale = |[a, b, c, d, e, f]: [f64; 6]| [a * across, b * down, c, d * across, e * down, f];
-        Self { transform: self.transform.map(scale), ..self.clone() }
+        let mut scaled = Self { transform: self.transform.map(scale), ..self.clone() };
+        for point in &mut scaled.control_points {
+            point[0] /= across;
+            point[1] /= down;
+        }
+        scaled
     }
 }
 
@@ -148,6 +153,13 @@ mod tests {
         assert_eq!(small.samples(), &expected.into());
         let floats = Raster::new(Array3::from_elem((1, 4, 4), f32::NAN)).unwrap().resize(2, 2).unwrap();
         assert!(floats.samples().to_f32().iter().all(|value| value.is_nan()));
+    }
+
+    #[test]
+    fn the_same_area_has_other_pixels() {
+        let place = Place::new([10.0, 0.0, 500.0, 0.0, -10.0, 900.0]);
+        let image = Raster::new(Array3::<u8>::zeros((1, 8, 6))).unwrap().with_place(place);
+        assert_eq!(image.resize(12, 4).unwrap().place().transform(), [5.0, 0.0, 500.0, 0.0, -20.0, 900.0]);
     }
 
     #[test]

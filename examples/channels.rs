@@ -1,0 +1,69 @@
+//! Domains of different numbers of bands: is it better to repeat a band, or to give each domain its own channels?
+//!
+//! ```text
+//! cargo run --release --example channels -- [--epochs N]
+//! ```
+//!
+//! Trains small models on 13 simulated bands (A) and relief in colour (B), and measures them on places that no model
+//! saw, of which both images are known.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
+#[path = "common/arguments.rs"]
+mod arguments;
+
+use std::path::Path;
+
+use arguments::Arguments;
+use geolearn::{Augment, Channels, CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster, Result};
+
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+/// How much one training differs from another of the same kind is seen by repeating it.
+const SEEDS: [u64; 3] = [1, 2, 3];
+
+fn main() -> Result<()> {
+    let Arguments { epochs, chips, .. } = Arguments::read("channels", 60, "multispectral");
+    println!("| channels | identity loss | seed | parameters | A to B | B to A |");
+    println!("|---|---|---|---|---|---|");
+    for seed in SEEDS {
+        for (channels, identity) in [(Channels::Shared, 0.5), (Channels::Shared, 0.0), (Channels::Own, 0.0)] {
+            let data = PrepareData::new(&chips, DatasetType::CycleGan)
+                .channels(channels)
+                .augment(Augment::none().zoom(1.2))
+                .seed(seed)
+                .prepare()?;
+            let builder = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16);
+            let mut model = builder.identity_weight(identity).build()?;
+            model.fit(FitOptions::new(epochs).progress(false))?;
+            let parameters = model.memory_estimate()?.parameters / 4;
+            let [b, a] = distances(&model)?;
+            println!("| {channels:?} | {identity} | {seed} | {parameters} | {b:.4} | {a:.4} |");
+        }
+    }
+    Ok(())
+}
+
+/// Mean absolute distance of translations into B and into A from the truth, as a share of the largest true value.
+fn distances(model: &CycleGan) -> Result<[f64; 2]> {
+    let (mut sums, mut places) = ([0.0; 2], 0.0);
+    let files = std::fs::read_dir(Path::new(ASSETS).join("multispectral_test/a")).into_iter().flatten().flatten();
+    for file in files {
+        let spectra = file.path();
+        let name = spectra.file_stem().unwrap_or_default();
+        let relief = Path::new(ASSETS).join("bluemarble_test/b").join(name).with_extension("png");
+        for (sum, (to, from, truth)) in
+            sums.iter_mut().zip([(Domain::B, &spectra, &relief), (Domain::A, &relief, &spectra)])
+        {
+            *sum += distance(&model.predict(from, to)?, &Raster::open(truth)?);
+        }
+        places += 1.0;
+    }
+    Ok(sums.map(|sum| sum / places))
+}
+
+fn distance(made: &Raster, truth: &Raster) -> f64 {
+    let (made, truth) = (made.samples().to_f32(), truth.samples().to_f32());
+    let largest = truth.iter().fold(0.0f32, |a, b| a.max(*b));
+    let sum: f64 = made.iter().zip(&truth).map(|(a, b)| f64::from((a - b).abs())).sum();
+    sum / made.len() as f64 / f64::from(largest)
+}
