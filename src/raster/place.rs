@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// The same place in the geographic or projected system that has this number in the EPSG registry. Coordinates
-    /// are not converted.
+    /// are not converted. Of systems with heights GDAL reads the one without them, and none of geocentric ones.
     ///
     /// ```
     /// use geolearn::{Crs, ErrorKind, Place};
