@@ -19,7 +19,7 @@ use arguments::Arguments;
 use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Normalisation, PrepareData, Raster};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { epochs, chips, out, resume } = Arguments::read("multispectral", 10, "multispectral");
+    let Arguments { epochs, chips, out, resume } = Arguments::read("multispectral", 40, "multispectral");
     std::fs::create_dir_all(&out)?;
     let data = PrepareData::new(chips, DatasetType::CycleGan)
         // A few bright pixels of snow would leave all else dark.

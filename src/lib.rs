@@ -69,3 +69,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/training.md")]
 struct TrainingGuide;
+
+/// And those of the guide to data.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/data.md")]
+struct DataGuide;
