@@ -70,6 +70,7 @@ impl Band {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn with(list: &str) -> Vec<u8> {
         format!("\u{feff}{{\"Framework\": \"x\", \"AllTilesStats\": {list}}}").into_bytes()
@@ -82,6 +83,22 @@ mod tests {
         let [first, second] = statistics.bands() else { panic!("{statistics:?}") };
         assert_eq!((first.min, first.max, first.mean, first.std, first.percentiles), (-3.0, 3.0, 0.0, 1.0, None));
         assert_eq!(second.max, 9.5);
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_an_error_or_sound_numbers(cut in 0usize..400, place in 0usize..400, byte in any::<u8>(), bands in 0usize..3) {
+            let mut bytes = with(r#"[{"Min": 1, "Max": 9.5, "Mean": 4, "StdDev": 2}, {"Min": -3, "Max": 3, "Mean": 0, "StdDev": 1}]"#);
+            bytes.truncate(cut);
+            if let Some(damaged) = bytes.get_mut(place) {
+                *damaged = byte;
+            }
+            if let Ok(Some(statistics)) = parse(&bytes, bands, &[0, 1]) {
+                for band in statistics.bands() {
+                    prop_assert!(band.min <= band.max && (band.max - band.min).is_finite() && band.std >= 0.0);
+                }
+            }
+        }
     }
 
     #[test]
