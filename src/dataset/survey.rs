@@ -1,6 +1,6 @@
 //! What the chips of one domain are like: sizes and bands from their headers, statistics from their samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -90,6 +90,7 @@ impl Survey {
             Some((statistics, file)) => (statistics, Some(file)),
             None => (found.measured(options, shape, &bands)?, None),
         };
+        let shape = found.sized(options, shape)?;
         for (file, reason) in &found.skipped {
             tracing::warn!(file = %file.display(), reason, "chip is left out");
         }
@@ -109,7 +110,7 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// The one shape that all chips have or are brought to. Those that cannot be are left out.
+    /// The most common shape. Chips that differ and cannot be brought to one size are left out.
     fn agree(&mut self, options: &PrepareData) -> Result<Shape> {
         let resized = |shape: Shape| options.resize_to.map_or(shape, |side| shape.sized((side, side)));
         self.good.iter_mut().for_each(|(_, shape)| *shape = resized(*shape));
@@ -124,8 +125,15 @@ impl Found<'_> {
         for (file, found) in self.good.extract_if(.., |(_, shape)| differ(shape, &common)) {
             self.skipped.push((file.clone(), format!("has {found}, most chips have {common}")));
         }
+        Ok(common)
+    }
+
+    /// `common` at the size that all chips are brought to.
+    fn sized(&self, options: &PrepareData, common: Shape) -> Result<Shape> {
         let sizes: Vec<_> = self.good.iter().map(|(_, shape)| shape.size()).collect();
-        Ok(common.sized(options.mixed_sizes.target(&sizes, common.size())))
+        let shape = common.sized(options.mixed_sizes.target(&sizes, common.size()));
+        options.limits.check_samples(self.root, (shape.bands, shape.height, shape.width), shape.dtype.bytes())?;
+        Ok(shape)
     }
 
     /// What Export Training Data wrote, where that is enough.
@@ -154,9 +162,10 @@ impl Found<'_> {
         if options.bad_chips == BadChips::Fail && !failed.is_empty() {
             return Err(unreadable(self.root, files.len(), failed));
         }
-        let none_is_left = failed.len() == files.len();
+        let bad: BTreeSet<&PathBuf> = failed.iter().map(|(file, _)| *file).collect();
+        self.good.retain(|(file, _)| !bad.contains(file));
         self.skipped.extend(failed.into_iter().map(|(file, error)| (file.clone(), error.to_string())));
-        if none_is_left {
+        if self.good.is_empty() {
             return Err(none_left(self.root, self.domain, &self.skipped));
         }
         Ok(sums.statistics(options.normalisation.percentiles()))

@@ -63,7 +63,7 @@ impl Limits {
     }
 
     /// Checks what is about to be read, (bands, height, width) of `bytes` each, before anything is allocated for it.
-    pub(super) fn check_samples(&self, path: &Path, shape: (usize, usize, usize), bytes: usize) -> Result<()> {
+    pub(crate) fn check_samples(&self, path: &Path, shape: (usize, usize, usize), bytes: usize) -> Result<()> {
         let (bands, height, width) = shape;
         let pixels = height as u64 * width as u64;
         let total = (bands as u64).checked_mul(bytes as u64).and_then(|bytes| pixels.checked_mul(bytes));

@@ -31,7 +31,9 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
 /// What [`read`] will give, without decoding a pixel.
 pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     if is_tiff_file(path)? {
-        return Ok(RasterFile::open_within(path, limits)?.info().clone());
+        let info = RasterFile::open_within(path, limits)?.info().clone();
+        info.check_window(path, limits, (0, 0, info.height, info.width))?;
+        return Ok(info);
     }
     let bytes = store::read_capped(path, limits.max_file_bytes)?;
     let format = format(path, &bytes)?;

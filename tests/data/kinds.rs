@@ -174,6 +174,19 @@ fn mixed_sizes_are_cut_padded_or_resized() {
     assert_eq!(size(MixedSizes::Resize), (8, 8));
 }
 
+/// A chip that is damaged behind its header, or whose header lies, does not decide how large the others become.
+#[test]
+fn damaged_chips_do_not_decide_the_size() {
+    let root = folder(3, 2);
+    let small = fs::read(write(root.path(), "A/images/small.png", &chip(3, 4, 4, 0))).unwrap();
+    fs::write(root.path().join("A/images/small.png"), &small[..small.len() - 30]).unwrap();
+    fs::copy(Path::new("tests/fixtures/tiff/bomb_both.tif"), root.path().join("A/images/bomb.tif")).unwrap();
+    for choice in [MixedSizes::Crop, MixedSizes::Pad] {
+        let data = options(&root).mixed_sizes(choice).bad_chips(BadChips::Skip).prepare().unwrap();
+        assert_eq!((data.chip_size(Domain::A), data.skipped().len()), ((8, 8), 2));
+    }
+}
+
 #[test]
 fn crops_come_from_any_place_and_validation_from_whole_chips() {
     let root = folder(4, 4);
