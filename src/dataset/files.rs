@@ -60,6 +60,11 @@ impl Listing {
         }
     }
 
+    /// Whether there is a file that is no image and has this ending.
+    pub fn has(&self, ending: &str) -> bool {
+        self.others.contains_key(ending)
+    }
+
     /// "12 images", "no images, 3 files (.txt)".
     pub fn describe(&self) -> String {
         let more = if self.cut_short { "at least " } else { "" };

@@ -131,10 +131,16 @@ fn ambiguous(folder: &Path, found: &[PathBuf]) -> Error {
 fn chips(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let listing = Listing::of(folder);
     if listing.images.is_empty() {
-        return Err(Error::new(ErrorKind::Layout, "the folder has no chips")
+        let error = Error::new(ErrorKind::Layout, "the folder has no chips")
             .at(folder)
             .expected("images (TIFF, PNG, JPEG or BMP), also in sub-folders")
-            .found(format!("{}; {} holds {}", listing.describe(), root.display(), describe(root))));
+            .found(format!("{}; {} holds {}", listing.describe(), root.display(), describe(root)));
+        return Err(match listing.has("mrf") {
+            true => {
+                error.help("MRF is not read. Export as TIFF, or convert each: gdal_translate -of GTiff in.mrf out.tif.")
+            }
+            false => error,
+        });
     }
     Ok(listing.images)
 }

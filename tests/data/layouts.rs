@@ -59,6 +59,14 @@ fn esri_files_beside_the_chips_are_passed_over() {
 }
 
 #[test]
+fn chips_of_a_format_that_is_not_read_come_with_a_way_out() {
+    let root = with(&[("A/images", 0), ("B/images", 2)]);
+    fs::write(root.path().join("A/images/0.mrf"), "<MRF_META/>").unwrap();
+    let error = options(&root).prepare().unwrap_err().to_string();
+    assert!(error.contains("(.mrf)") && error.contains("gdal_translate -of GTiff"), "{error}");
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let error = prepare_data("no/such/folder", DatasetType::CycleGan).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new("no/such/folder"))));
