@@ -2,9 +2,11 @@
 
 mod dtype;
 mod file;
+mod ijg;
 mod info;
 mod jpeg;
 mod limits;
+mod picture;
 mod place;
 mod png;
 mod read;
