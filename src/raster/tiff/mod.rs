@@ -1,11 +1,15 @@
 //! TIFF, as GDAL reads it: the first image of the file, its samples as they are stored.
 
+mod blocks;
+mod codec;
 mod entries;
 mod fault;
+mod fax;
 mod gdal;
 mod geo;
 mod half;
 mod layout;
+mod own;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -15,8 +19,11 @@ use tiff_reader::{OpenOptions, ParseBudgets, TiffFile};
 
 use self::fault::{Fault, guarded};
 use self::layout::Layout;
+use self::own::{Own, Part};
 use super::{Limits, RasterInfo, Samples};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One tag; 64 MiB are offsets of 8 million tiles.
 const TAG_BYTES: usize = 64 << 20;
@@ -30,6 +37,7 @@ pub(super) struct TiffImage {
     path: PathBuf,
     file: TiffFile,
     layout: Layout,
+    own: Option<Own>,
     limits: Limits,
 }
 
@@ -40,8 +48,7 @@ pub(super) fn is_tiff(bytes: &[u8]) -> bool {
 
 impl TiffImage {
     pub fn open(path: &Path, limits: &Limits) -> Result<(Self, RasterInfo)> {
-        let (file, layout, info) = guarded(|| open(path, limits)).map_err(|fault| fault.at(path))?;
-        Ok((Self { path: path.to_path_buf(), file, layout, limits: *limits }, info))
+        guarded(|| open(path, limits)).map_err(|fault| fault.at(path))
     }
 
     /// Reads a part that lies within the image and the limits.
@@ -62,10 +69,23 @@ impl TiffImage {
 
     fn rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>> {
         guarded(|| {
-            let bytes = self.file.read_window_bytes(0, row, column, height, width)?;
+            let bytes = self.stored_rows(row, column, height, width)?;
             Ok(if self.layout.is_half { half::widen(&bytes) } else { bytes })
         })
         .map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Samples as stored, halves as halves.
+    fn stored_rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>, Fault> {
+        let mut bytes = match &self.own {
+            Some(own) if own.reads_all() => vec![0; height * width * self.layout.bands * self.layout.stored_bytes()],
+            _ => self.file.read_window_bytes(0, row, column, height, width)?,
+        };
+        if let Some(own) = &self.own {
+            let mut part = Part { rows: row..row + height, columns: column..column + width, bytes: &mut bytes };
+            own.fill(self.file.source(), &mut part)?;
+        }
+        Ok(bytes)
     }
 
     /// A block is decoded as a whole, however small the part that is wanted.
@@ -83,7 +103,7 @@ impl TiffImage {
     }
 }
 
-fn open(path: &Path, limits: &Limits) -> std::result::Result<(TiffFile, Layout, RasterInfo), Fault> {
+fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
     let (shown, stored) = source::Shown::open(path)?;
     let options = OpenOptions {
         block_cache_bytes: CACHE_BYTES,
@@ -107,7 +127,8 @@ fn open(path: &Path, limits: &Limits) -> std::result::Result<(TiffFile, Layout, 
         has_palette: stored.photometric == PALETTE,
         ..RasterInfo::plain("TIFF", shape, layout.dtype)
     };
-    Ok((file, layout, info))
+    let own = Own::of(ifd, file.byte_order(), &layout, stored.photometric, info.nodata)?;
+    Ok((TiffImage { path: path.to_path_buf(), file, layout, own, limits: *limits }, info))
 }
 
 const PALETTE: u64 = 3;
