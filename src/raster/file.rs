@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 
 use super::tiff::{self, TiffImage};
-use super::{Limits, RasterInfo, Samples, picture};
+use super::{Limits, RasterInfo, Samples, picture, world};
 use crate::error::{Error, ErrorKind, Result, caught};
 
 /// An open raster file: its facts at once, its samples when asked for.
@@ -74,7 +74,7 @@ impl RasterFile {
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
         let opening = picture::opening(path)?;
-        let (content, info) = match tiff::is_tiff(&opening) {
+        let (content, mut info) = match tiff::is_tiff(&opening) {
             true => {
                 let (image, info) = TiffImage::open(path, limits)?;
                 (Content::Tiff(Box::new(image)), info)
@@ -84,6 +84,7 @@ impl RasterFile {
                 (Content::Picture(format), info)
             }
         };
+        world::complete(&mut info.place, path);
         Ok(Self { path: path.to_path_buf(), limits: *limits, info, content })
     }
 

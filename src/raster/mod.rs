@@ -14,6 +14,7 @@ mod resize;
 mod samples;
 mod tiff;
 mod window;
+mod world;
 mod write;
 
 use std::path::Path;

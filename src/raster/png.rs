@@ -47,7 +47,15 @@ fn described<R: BufRead + Seek>(reader: &Reader<R>) -> RasterInfo {
     let header = reader.info();
     let dtype = if header.bit_depth == BitDepth::Sixteen { Dtype::U16 } else { Dtype::U8 };
     let shape = (header.color_type.samples(), header.height as usize, header.width as usize);
-    RasterInfo { has_palette: header.color_type == ColorType::Indexed, ..RasterInfo::plain("PNG", shape, dtype) }
+    let has_palette = header.color_type == ColorType::Indexed;
+    let colours = header.palette.as_ref().filter(|_| has_palette).map(|bytes| bytes.as_chunks::<3>().0.to_vec());
+    let has_alpha = matches!(header.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
+    RasterInfo {
+        has_palette,
+        palette: colours,
+        alpha_band: has_alpha.then(|| shape.0 - 1),
+        ..RasterInfo::plain("PNG", shape, dtype)
+    }
 }
 
 /// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.

@@ -2,12 +2,14 @@
 
 mod blocks;
 mod codec;
+mod colours;
 mod entries;
 mod fault;
 mod fax;
 mod gdal;
 mod geo;
 mod half;
+mod inks;
 mod layout;
 mod own;
 mod source;
@@ -20,7 +22,7 @@ use tiff_reader::{OpenOptions, ParseBudgets, TiffFile};
 use self::fault::{Fault, guarded};
 use self::layout::Layout;
 use self::own::{Own, Part};
-use super::{Limits, RasterInfo, Samples};
+use super::{Dtype, Limits, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -38,6 +40,8 @@ pub(super) struct TiffImage {
     file: TiffFile,
     layout: Layout,
     own: Option<Own>,
+    /// The samples are inks, and become colours.
+    are_inks: bool,
     limits: Limits,
 }
 
@@ -85,6 +89,9 @@ impl TiffImage {
             let mut part = Part { rows: row..row + height, columns: column..column + width, bytes: &mut bytes };
             own.fill(self.file.source(), &mut part)?;
         }
+        if self.are_inks {
+            inks::to_rgba(&mut bytes);
+        }
         Ok(bytes)
     }
 
@@ -120,15 +127,26 @@ fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> 
     let ifd = file.ifd(0)?;
     let layout = Layout::of(ifd, &stored)?;
     let shape = (layout.bands, layout.height, layout.width);
+    let has_palette = stored.photometric == PALETTE && layout.bands == 1;
+    let are_inks = inks::are(ifd, stored.photometric, &layout);
+    let nodata = gdal::nodata(ifd).map(|value| as_stored(value, layout.dtype));
     let info = RasterInfo {
         place: geo::place(ifd),
-        nodata: gdal::nodata(ifd),
+        nodata,
         band_names: gdal::band_names(ifd, layout.bands),
-        has_palette: stored.photometric == PALETTE,
+        has_palette,
+        palette: if has_palette { colours::palette(ifd) } else { None },
+        alpha_band: if are_inks { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype)
     };
     let own = Own::of(ifd, file.byte_order(), &layout, stored.photometric, info.nodata)?;
-    Ok((TiffImage { path: path.to_path_buf(), file, layout, own, limits: *limits }, info))
+    Ok((TiffImage { path: path.to_path_buf(), file, layout, own, are_inks, limits: *limits }, info))
+}
+
+/// The nearest value that a sample can have, as GDAL has it; only single precision is asked for here.
+fn as_stored(value: f64, dtype: Dtype) -> f64 {
+    let single = f64::from(value as f32);
+    if dtype == Dtype::F32 && single.is_finite() { single } else { value }
 }
 
 const PALETTE: u64 = 3;
