@@ -1,17 +1,16 @@
 //! A raster file of any kind that this crate reads, in its own type and with its place.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageFormat};
+use image::ImageFormat;
 
 use super::tiff::{self, TiffImage};
-use super::{Dtype, Limits, RasterInfo, Samples, jpeg, png, read};
+use super::{Limits, RasterInfo, Samples, picture, world};
 use crate::error::{Error, ErrorKind, Result, caught};
-use crate::store;
 
 /// An open raster file: its facts at once, its samples when asked for.
+///
+/// To open a file reads its header, however large the file is.
 ///
 /// TIFF (GeoTIFF, BigTIFF, cloud-optimised), PNG, JPEG and BMP are told by the content, not by the name. Samples are
 /// what rasterio reads: the first image of a file at full resolution, in the file's own type (half precision as
@@ -36,7 +35,7 @@ pub struct RasterFile {
 
 enum Content {
     Tiff(Box<TiffImage>),
-    Picture(ImageFormat, Vec<u8>),
+    Picture(ImageFormat),
 }
 
 impl RasterFile {
@@ -74,13 +73,18 @@ impl RasterFile {
     /// As [`RasterFile::open`].
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
-        let (content, info) = match tiff::is_tiff(&opening(path)?) {
+        let opening = picture::opening(path)?;
+        let (content, mut info) = match tiff::is_tiff(&opening) {
             true => {
                 let (image, info) = TiffImage::open(path, limits)?;
                 (Content::Tiff(Box::new(image)), info)
             }
-            false => guarded(path, || picture(path, limits))?,
+            false => {
+                let (format, info) = guarded(path, || picture::info(path, &opening, limits))?;
+                (Content::Picture(format), info)
+            }
         };
+        world::complete(&mut info.place, path);
         Ok(Self { path: path.to_path_buf(), limits: *limits, info, content })
     }
 
@@ -121,10 +125,9 @@ impl RasterFile {
         self.info.check_window(&self.path, &self.limits, (row, column, height, width))?;
         match &self.content {
             Content::Tiff(image) => image.read_window(row, column, height, width),
-            Content::Picture(format, bytes) => {
+            Content::Picture(format) => {
                 let whole = (0, 0, self.info.height, self.info.width);
-                self.info.check_window(&self.path, &self.limits, whole)?;
-                let samples = guarded(&self.path, || decode(&self.path, *format, bytes, &self.limits))?;
+                let samples = guarded(&self.path, || picture::read(&self.path, *format, &self.info, &self.limits))?;
                 Ok(if whole == (row, column, height, width) {
                     samples
                 } else {
@@ -139,7 +142,7 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tiff(_) => f.write_str("Tiff"),
-            Self::Picture(format, bytes) => write!(f, "{format:?}({} bytes)", bytes.len()),
+            Self::Picture(format) => write!(f, "{format:?}"),
         }
     }
 }
@@ -149,44 +152,4 @@ fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
     caught(decode).unwrap_or_else(|words| {
         Err(Error::new(ErrorKind::Format, "image file is damaged").at(path).found(words).help("Make or copy it again."))
     })
-}
-
-/// The first bytes of a file.
-pub(super) fn opening(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
-    let mut bytes = Vec::new();
-    file.take(4).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;
-    Ok(bytes)
-}
-
-fn picture(path: &Path, limits: &Limits) -> Result<(Content, RasterInfo)> {
-    let bytes = store::read_capped(path, limits.max_file_bytes)?;
-    let format = read::format(path, &bytes)?;
-    let info = match format {
-        ImageFormat::Png => png::info(path, &bytes)?,
-        ImageFormat::Jpeg => {
-            let (bands, height, width) = jpeg::shape(path, &bytes)?;
-            RasterInfo::plain("JPEG", (bands, height, width), Dtype::U8)
-        }
-        _ => {
-            let (bands, height, width) = read::shape(path, &bytes, format, limits)?;
-            RasterInfo::plain("BMP", (bands, height, width), Dtype::U8)
-        }
-    };
-    Ok((Content::Picture(format, bytes), info))
-}
-
-fn decode(path: &Path, format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Samples> {
-    match format {
-        ImageFormat::Png => png::read(path, bytes, limits),
-        ImageFormat::Jpeg => Ok(bands(jpeg::decode_as_stored(path, bytes, limits)?)),
-        format => Ok(bands(read::decode(path, bytes, format, limits)?)),
-    }
-}
-
-/// All bands of a picture of 8 bits, alpha included.
-fn bands(picture: DynamicImage) -> Samples {
-    let count = usize::from(picture.color().channel_count());
-    let (height, width) = (picture.height() as usize, picture.width() as usize);
-    Samples::U8(read::planar(picture.as_bytes(), count, count, height, width))
 }

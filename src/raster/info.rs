@@ -17,6 +17,8 @@ pub struct RasterInfo {
     pub(super) nodata: Option<f64>,
     pub(super) band_names: Vec<Option<String>>,
     pub(super) has_palette: bool,
+    pub(super) palette: Option<Vec<[u8; 3]>>,
+    pub(super) alpha_band: Option<usize>,
 }
 
 impl RasterInfo {
@@ -25,7 +27,19 @@ impl RasterInfo {
         let (bands, height, width) = shape;
         let band_names = vec![None; bands];
         let place = Place::default();
-        Self { format, bands, height, width, dtype, place, nodata: None, band_names, has_palette: false }
+        Self {
+            format,
+            bands,
+            height,
+            width,
+            dtype,
+            place,
+            nodata: None,
+            band_names,
+            has_palette: false,
+            palette: None,
+            alpha_band: None,
+        }
     }
 
     /// `"TIFF"`, `"PNG"`, `"JPEG"` or `"BMP"`.
@@ -71,6 +85,28 @@ impl RasterInfo {
     /// Whether the samples are indices into a palette of colours.
     pub fn has_palette(&self) -> bool {
         self.has_palette
+    }
+
+    /// The colours that the samples are indices of: red, green, blue.
+    ///
+    /// ```
+    /// let file = geolearn::RasterFile::open("tests/fixtures/tiff/palette_uint8.tif")?;
+    /// assert_eq!(file.info().palette().map(|colours| colours.len()), Some(256));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn palette(&self) -> Option<&[[u8; 3]]> {
+        self.palette.as_deref()
+    }
+
+    /// The band that holds opacity, counted from 0; none where the file names none.
+    ///
+    /// ```
+    /// let file = geolearn::RasterFile::open("tests/fixtures/tiff/la.png")?;
+    /// assert_eq!(file.info().alpha_band(), Some(1));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn alpha_band(&self) -> Option<usize> {
+        self.alpha_band
     }
 
     /// Refuses a part that does not lie within, or that asks for more than the limits, before anything is allocated.

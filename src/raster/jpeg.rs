@@ -2,6 +2,8 @@
 //!
 //! The `image` crate decodes leniently, as browsers do, and offers no other way; so its decoder is called here.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -11,18 +13,19 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{Limits, read};
+use super::{Dtype, Limits, RasterInfo, Samples, ijg, read};
 use crate::error::{Error, ErrorKind, Result};
 
 type JpegDecoder<'a> = zune_jpeg::JpegDecoder<ZCursor<&'a [u8]>>;
 
-/// Grey or RGB, turned as EXIF says.
-pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<DynamicImage> {
+/// Grey or RGB, turned as EXIF says, and how that was.
+pub(super) fn decode(path: &Path, bytes: &[u8], limits: &Limits) -> Result<(DynamicImage, Orientation)> {
     let mut decoder = opened(path, bytes)?;
     let color = color_space(path, decoder.info().ok_or_else(|| broken(path))?.components)?;
     let mut picture = decode_to(path, bytes, limits, &mut decoder, color)?;
-    picture.apply_orientation(orientation(&decoder));
-    Ok(picture)
+    let orientation = orientation(&decoder);
+    picture.apply_orientation(orientation);
+    Ok((picture, orientation))
 }
 
 fn orientation(decoder: &JpegDecoder<'_>) -> Orientation {
@@ -33,33 +36,40 @@ fn orientation(decoder: &JpegDecoder<'_>) -> Orientation {
 /// (bands, height, width) of what [`decode`] gives.
 pub(super) fn shape_turned(path: &Path, bytes: &[u8]) -> Result<(usize, usize, usize)> {
     let decoder = opened(path, bytes)?;
-    color_space(path, decoder.info().ok_or_else(|| broken(path))?.components)?;
-    Ok(read::turned(shape_of(path, &decoder)?, orientation(&decoder)))
-}
-
-/// Grey or RGB, from CMYK too, not turned: as GDAL has it.
-pub(super) fn decode_as_stored(path: &Path, bytes: &[u8], limits: &Limits) -> Result<DynamicImage> {
-    let mut decoder = opened(path, bytes)?;
-    let color = match shape_of(path, &decoder)?.0 {
-        1 => ColorSpace::Luma,
-        _ => ColorSpace::RGB,
-    };
-    decode_to(path, bytes, limits, &mut decoder, color)
-}
-
-/// (bands, height, width) of what [`decode_as_stored`] gives.
-pub(super) fn shape(path: &Path, bytes: &[u8]) -> Result<(usize, usize, usize)> {
-    shape_of(path, &opened(path, bytes)?)
-}
-
-fn shape_of(path: &Path, decoder: &JpegDecoder<'_>) -> Result<(usize, usize, usize)> {
     let info = decoder.info().ok_or_else(|| broken(path))?;
-    let bands = match info.components {
-        1 => 1,
-        3 | 4 => 3,
-        other => return color_space(path, other).map(|_| Default::default()),
+    let bands = color_space(path, info.components)?.num_components();
+    Ok(read::turned((bands, usize::from(info.height), usize::from(info.width)), orientation(&decoder)))
+}
+
+/// Facts from a header, of which no more is read than it takes: grey, or RGB as GDAL makes it, from CMYK too.
+pub(super) fn info(path: &Path) -> Result<RasterInfo> {
+    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
+    let frame = ijg::frame(BufReader::new(file)).map_err(|e| broken(path).because(e))?;
+    let frame = frame.map_err(|fault| faulty(path, fault))?;
+    let shape = (stored_bands(path, &frame)?, frame.height, frame.width);
+    Ok(RasterInfo::plain("JPEG", shape, Dtype::U8))
+}
+
+/// Samples as GDAL has them, not turned.
+pub(super) fn read_as_stored(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples> {
+    let accept = |header: &ijg::Header| {
+        let (frame, colours) = (header.frame()?, ijg::Colours::of(header));
+        let found = (colours.bands(frame.components.len()), frame.height, frame.width);
+        match found == (info.bands, info.height, info.width) {
+            true => Ok(colours),
+            false => Err(ijg::Fault::Format("another size than when it was opened".into())),
+        }
     };
-    Ok((bands, usize::from(info.height), usize::from(info.width)))
+    let pixels = ijg::decode(&[], bytes, accept).map_err(|fault| faulty(path, fault))?;
+    Ok(Samples::U8(read::planar(&pixels, info.bands, info.bands, info.height, info.width)))
+}
+
+fn stored_bands(path: &Path, frame: &ijg::Frame) -> Result<usize> {
+    match frame.components.len() {
+        1 => Ok(1),
+        3 | 4 => Ok(3),
+        other => color_space(path, other as u8).map(|_| 0),
+    }
 }
 
 fn strict() -> DecoderOptions {
@@ -115,12 +125,22 @@ fn broken(path: &Path) -> Error {
     Error::new(ErrorKind::Format, "JPEG file is truncated or damaged").at(path)
 }
 
+fn faulty(path: &Path, fault: ijg::Fault) -> Error {
+    match fault {
+        ijg::Fault::Format(found) => broken(path).found(found),
+        ijg::Fault::Unsupported(found) => unsupported(path).found(found),
+    }
+}
+
+fn unsupported(path: &Path) -> Error {
+    Error::new(ErrorKind::Unsupported, "this kind of JPEG cannot be read")
+        .at(path)
+        .help("Save the file as a baseline or progressive 8-bit JPEG.")
+}
+
 fn failed(path: &Path, source: DecodeErrors) -> Error {
     match source {
-        DecodeErrors::Unsupported(feature) => Error::new(ErrorKind::Unsupported, "this kind of JPEG cannot be read")
-            .at(path)
-            .found(format!("{feature:?}"))
-            .help("Save the file as a baseline or progressive 8-bit JPEG."),
+        DecodeErrors::Unsupported(feature) => unsupported(path).found(format!("{feature:?}")),
         // The decoder's Debug form is its message.
         other => broken(path).found(format!("{other:?}")),
     }

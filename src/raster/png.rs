@@ -1,6 +1,7 @@
 //! PNG with its samples as they are stored: indices stay indices, 16 bits stay 16 bits, alpha stays.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Reader, Transformations};
@@ -11,12 +12,14 @@ use crate::error::{Error, ErrorKind, Result};
 /// Room for the decoder's own tables.
 const DECODER_BYTES: usize = 64 << 20;
 
-pub(super) fn info(path: &Path, bytes: &[u8]) -> Result<RasterInfo> {
-    Ok(described(&open(path, bytes)?))
+/// Facts from a header, of which no more is read than it takes.
+pub(super) fn info(path: &Path) -> Result<RasterInfo> {
+    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
+    Ok(described(&open(path, BufReader::new(file))?))
 }
 
 pub(super) fn read(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Samples> {
-    let mut reader = open(path, bytes)?;
+    let mut reader = open(path, Cursor::new(bytes))?;
     let info = described(&reader);
     info.check_window(path, limits, (0, 0, info.height, info.width))?;
     let size = reader.output_buffer_size().ok_or_else(|| broken(path).found("a size beyond memory"))?;
@@ -37,21 +40,27 @@ pub(super) fn is_wide(bytes: &[u8]) -> bool {
     bytes.get(24) == Some(&16)
 }
 
-type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
-
-fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<PngReader<'a>> {
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: DECODER_BYTES });
+fn open<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<Reader<R>> {
+    let mut decoder = Decoder::new_with_limits(bytes, png::Limits { bytes: DECODER_BYTES });
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.read_info().map_err(|e| failed(path, e))
 }
 
-fn described(reader: &PngReader<'_>) -> RasterInfo {
+fn described<R: BufRead + Seek>(reader: &Reader<R>) -> RasterInfo {
     let header = reader.info();
     let dtype = if header.bit_depth == BitDepth::Sixteen { Dtype::U16 } else { Dtype::U8 };
     let shape = (header.color_type.samples(), header.height as usize, header.width as usize);
-    RasterInfo { has_palette: header.color_type == ColorType::Indexed, ..RasterInfo::plain("PNG", shape, dtype) }
+    let has_palette = header.color_type == ColorType::Indexed;
+    let colours = header.palette.as_ref().filter(|_| has_palette).map(|bytes| bytes.as_chunks::<3>().0.to_vec());
+    let has_alpha = matches!(header.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
+    RasterInfo {
+        has_palette,
+        palette: colours,
+        alpha_band: has_alpha.then(|| shape.0 - 1),
+        ..RasterInfo::plain("PNG", shape, dtype)
+    }
 }
 
 /// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.

@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use ndarray::Array3;
 
-use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, file, jpeg, png, tiff};
+use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, jpeg, picture, png, tiff, world};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -22,10 +22,20 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
     }
     let bytes = store::read_capped(path, limits.max_file_bytes)?;
     match format(path, &bytes)? {
-        ImageFormat::Png if png::is_wide(&bytes) => read_wide_png(path, &bytes, limits),
-        ImageFormat::Jpeg => planes(path, jpeg::decode(path, &bytes, limits)?),
-        format => planes(path, decode(path, &bytes, format, limits)?),
+        ImageFormat::Png if png::is_wide(&bytes) => placed(path, read_wide_png(path, &bytes, limits)?),
+        ImageFormat::Jpeg => match jpeg::decode(path, &bytes, limits)? {
+            (picture, Orientation::NoTransforms) => placed(path, planes(path, picture)?),
+            // A world file is of the picture as it is stored.
+            (picture, _) => planes(path, picture),
+        },
+        format => placed(path, planes(path, decode(path, &bytes, format, limits)?)?),
     }
+}
+
+/// With the transform of a world file beside it.
+fn placed(path: &Path, mut image: Raster) -> Result<Raster> {
+    world::complete(&mut image.place, path);
+    Ok(image)
 }
 
 /// What [`read`] will give, without decoding a pixel.
@@ -33,13 +43,19 @@ pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     if is_tiff_file(path)? {
         let info = RasterFile::open_within(path, limits)?.info().clone();
         info.check_window(path, limits, (0, 0, info.height, info.width))?;
-        return Ok(info);
+        if let Some(alpha) = info.alpha_band() {
+            tracing::debug!(path = %path.display(), band = alpha + 1, "the file calls this band alpha; it is kept");
+        }
+        return Ok(match info.palette() {
+            Some(_) => RasterInfo::plain("TIFF", (3, info.height, info.width), Dtype::U8),
+            None => info,
+        });
     }
     let bytes = store::read_capped(path, limits.max_file_bytes)?;
     let format = format(path, &bytes)?;
     let (name, shape) = match format {
         ImageFormat::Png if png::is_wide(&bytes) => {
-            let info = png::info(path, &bytes)?;
+            let info = png::info(path)?;
             return Ok(RasterInfo { bands: colours(info.bands), ..info });
         }
         ImageFormat::Jpeg => ("JPEG", jpeg::shape_turned(path, &bytes)?),
@@ -55,13 +71,25 @@ fn colours(bands: usize) -> usize {
 }
 
 fn is_tiff_file(path: &Path) -> Result<bool> {
-    Ok(tiff::is_tiff(&file::opening(path)?))
+    Ok(tiff::is_tiff(&picture::opening(path)?))
 }
 
 fn read_tiff(file: &RasterFile) -> Result<Raster> {
     let info = file.info();
     let samples = file.read()?;
+    if let Some(palette) = info.palette() {
+        return Ok(Raster::new(painted(&samples, palette))?.with_place(info.place().clone()));
+    }
     Ok(Raster { samples, place: info.place().clone(), nodata: info.nodata(), band_names: info.band_names().to_vec() })
+}
+
+/// Indices as red, green and blue; what the palette does not have is black.
+fn painted(indices: &Samples, palette: &[[u8; 3]]) -> Array3<u8> {
+    let (_, height, width) = indices.shape();
+    let indices = indices.to_f32();
+    Array3::from_shape_fn((3, height, width), |(band, y, x)| {
+        palette.get(indices[(0, y, x)] as usize).map_or(0, |colour| colour[band])
+    })
 }
 
 fn read_wide_png(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Raster> {

@@ -96,6 +96,25 @@ fn grey_alpha_palette_and_orientation() {
     assert_eq!(shape(&Raster::open(fixture("exif_rotated.jpg")).unwrap()), (3, 140, 100), "stored lying");
 }
 
+/// The colours that Pillow gives `palette_uint8.tif` after `convert("RGB")`.
+#[test]
+fn palettes_of_tiffs_become_colours_too() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiff/palette_uint8.tif");
+    let image = Raster::open(path).unwrap();
+    assert_eq!(shape(&image), (3, 100, 140));
+    assert_eq!(extremes(&image), [(118, 222); 3]);
+}
+
+/// A world file beside a picture places it.
+#[test]
+fn pictures_have_the_place_of_their_world_file() {
+    let root = tempfile::tempdir().unwrap();
+    let path = write(root.path(), "x.png", &chip(3, 4, 4, 0));
+    assert!(!Raster::open(&path).unwrap().place().has_transform());
+    fs::write(root.path().join("x.pgw"), "10\n0\n0\n-10\n500005\n4099995\n").unwrap();
+    assert_eq!(Raster::open(&path).unwrap().place().transform(), [10.0, 0.0, 500_000.0, 0.0, -10.0, 4_100_000.0]);
+}
+
 #[test]
 fn what_cannot_be_read_says_so() {
     let kind = |name| Raster::open(fixture(name)).unwrap_err().kind();

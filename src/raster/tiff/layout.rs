@@ -66,6 +66,11 @@ impl Layout {
         })
     }
 
+    /// Bytes of a sample as the decoder gives it.
+    pub fn stored_bytes(&self) -> usize {
+        if self.is_half { 2 } else { self.dtype.bytes() }
+    }
+
     /// Rows to decode in one go: whole blocks, some megabytes of them.
     pub fn rows_at_once(&self, columns: usize) -> usize {
         const WANTED_BYTES: usize = 8 << 20;
@@ -113,14 +118,10 @@ fn unread_format(format: u16) -> Option<&'static str> {
 
 fn unread_compression(code: u16) -> Option<String> {
     let name = match code {
-        1 | 5 | 7 | 8 | 32773 | 32946 | 34887 | 50000 | 50001 => return None,
-        2 => "CCITT RLE",
-        3 => "CCITT fax 3",
-        4 => "CCITT fax 4",
+        1..=5 | 7 | 8 | 32773 | 32946 | 34887 | 34925 | 50000 | 50001 => return None,
         6 => "old-style JPEG",
         34676 | 34677 => "LogLuv",
         34712 | 33003 | 33004 | 33005 => "JPEG 2000",
-        34925 => "LZMA",
         34933 => "PNG",
         34892 | 52546 | 50002 => "JPEG XL",
         _ => "",

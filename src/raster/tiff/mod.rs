@@ -1,11 +1,17 @@
 //! TIFF, as GDAL reads it: the first image of the file, its samples as they are stored.
 
+mod blocks;
+mod codec;
+mod colours;
 mod entries;
 mod fault;
+mod fax;
 mod gdal;
 mod geo;
 mod half;
+mod inks;
 mod layout;
+mod own;
 mod source;
 mod writing;
 
@@ -16,8 +22,11 @@ use tiff_reader::{OpenOptions, ParseBudgets, TiffFile};
 
 use self::fault::{Fault, guarded};
 use self::layout::Layout;
-use super::{Limits, RasterInfo, Samples};
-use crate::error::{Error, ErrorKind, Result};
+use self::own::{Own, Part};
+use super::{Dtype, Limits, RasterInfo, Samples};
+use crate::error::{Error, ErrorKind};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 
@@ -33,6 +42,9 @@ pub(super) struct TiffImage {
     path: PathBuf,
     file: TiffFile,
     layout: Layout,
+    own: Option<Own>,
+    /// The samples are inks, and become colours.
+    are_inks: bool,
     limits: Limits,
 }
 
@@ -43,8 +55,7 @@ pub(super) fn is_tiff(bytes: &[u8]) -> bool {
 
 impl TiffImage {
     pub fn open(path: &Path, limits: &Limits) -> Result<(Self, RasterInfo)> {
-        let (file, layout, info) = guarded(|| open(path, limits)).map_err(|fault| fault.at(path))?;
-        Ok((Self { path: path.to_path_buf(), file, layout, limits: *limits }, info))
+        guarded(|| open(path, limits)).map_err(|fault| fault.at(path))
     }
 
     /// Reads a part that lies within the image and the limits.
@@ -65,10 +76,26 @@ impl TiffImage {
 
     fn rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>> {
         guarded(|| {
-            let bytes = self.file.read_window_bytes(0, row, column, height, width)?;
+            let bytes = self.stored_rows(row, column, height, width)?;
             Ok(if self.layout.is_half { half::widen(&bytes) } else { bytes })
         })
         .map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Samples as stored, halves as halves.
+    fn stored_rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>, Fault> {
+        let mut bytes = match &self.own {
+            Some(own) if own.reads_all() => vec![0; height * width * self.layout.bands * self.layout.stored_bytes()],
+            _ => self.file.read_window_bytes(0, row, column, height, width)?,
+        };
+        if let Some(own) = &self.own {
+            let mut part = Part { rows: row..row + height, columns: column..column + width, bytes: &mut bytes };
+            own.fill(self.file.source(), &mut part)?;
+        }
+        if self.are_inks {
+            inks::to_rgba(&mut bytes);
+        }
+        Ok(bytes)
     }
 
     /// A block is decoded as a whole, however small the part that is wanted.
@@ -86,7 +113,7 @@ impl TiffImage {
     }
 }
 
-fn open(path: &Path, limits: &Limits) -> std::result::Result<(TiffFile, Layout, RasterInfo), Fault> {
+fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
     let (shown, stored) = source::Shown::open(path)?;
     let options = OpenOptions {
         block_cache_bytes: CACHE_BYTES,
@@ -103,14 +130,28 @@ fn open(path: &Path, limits: &Limits) -> std::result::Result<(TiffFile, Layout, 
     let ifd = file.ifd(0)?;
     let layout = Layout::of(ifd, &stored)?;
     let shape = (layout.bands, layout.height, layout.width);
+    // GDAL goes by the colours, whatever the samples are called.
+    let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
+    let has_palette = palette.is_some() || stored.photometric == PALETTE && layout.bands == 1;
+    let are_inks = inks::are(ifd, stored.photometric, &layout);
+    let nodata = gdal::nodata(ifd).map(|value| as_stored(value, layout.dtype));
     let info = RasterInfo {
         place: geo::place(ifd),
-        nodata: gdal::nodata(ifd),
+        nodata,
         band_names: gdal::band_names(ifd, layout.bands),
-        has_palette: stored.photometric == PALETTE,
+        has_palette,
+        palette,
+        alpha_band: if are_inks { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype)
     };
-    Ok((file, layout, info))
+    let own = Own::of(ifd, file.byte_order(), &layout, stored.photometric, info.nodata)?;
+    Ok((TiffImage { path: path.to_path_buf(), file, layout, own, are_inks, limits: *limits }, info))
+}
+
+/// The nearest value that a sample can have, as GDAL has it; only single precision is asked for here.
+fn as_stored(value: f64, dtype: Dtype) -> f64 {
+    let single = f64::from(value as f32);
+    if dtype == Dtype::F32 && single.is_finite() { single } else { value }
 }
 
 const PALETTE: u64 = 3;

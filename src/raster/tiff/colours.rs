@@ -1,0 +1,32 @@
+//! What bands stand for: the palette, and which band is alpha.
+
+use tiff_reader::Ifd;
+
+const COLOUR_MAP: u16 = 320;
+const EXTRA_SAMPLES: u16 = 338;
+
+/// The colours of the indices, 16 bits brought to 8 as GDAL brings them.
+pub(super) fn palette(ifd: &Ifd) -> Option<Vec<[u8; 3]>> {
+    let values = numbers(ifd, COLOUR_MAP);
+    let colours = values.len() / 3;
+    let largest = values.iter().max()?;
+    // Some writers leave 8 bits as they are, some multiply by 256 instead of 257.
+    let unit = match largest {
+        1..256 => 1,
+        1.. if values.iter().all(|value| value.is_multiple_of(256)) => 256,
+        _ => 257,
+    };
+    let colour = |index: usize| [0, 1, 2].map(|part| (values[part * colours + index] / unit).min(255) as u8);
+    (colours > 0).then(|| (0..colours).map(colour).collect())
+}
+
+/// The first band that `ExtraSamples` calls alpha, associated (1) or not (2).
+pub(super) fn alpha_band(ifd: &Ifd, bands: usize) -> Option<usize> {
+    let extra = numbers(ifd, EXTRA_SAMPLES);
+    let first = bands.checked_sub(extra.len())?;
+    extra.iter().position(|kind| matches!(kind, 1 | 2)).map(|index| first + index)
+}
+
+fn numbers(ifd: &Ifd, tag: u16) -> Vec<u64> {
+    ifd.tag(tag).and_then(|tag| tag.value.as_u64_vec()).unwrap_or_default()
+}
