@@ -1,5 +1,6 @@
 //! Pixels in memory and on disk, without torch.
 
+mod bmp;
 mod display;
 mod dtype;
 mod epsg;

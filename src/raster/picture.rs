@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use image::{DynamicImage, ImageFormat};
+use image::ImageFormat;
 
-use super::{Dtype, Limits, RasterInfo, Samples, jpeg, png, read};
+use super::{Limits, RasterInfo, Samples, bmp, jpeg, png, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -27,7 +27,7 @@ pub(super) fn info(path: &Path, opening: &[u8], limits: &Limits) -> Result<(Imag
     let info = match format {
         ImageFormat::Png => png::info(path)?,
         ImageFormat::Jpeg => jpeg::info(path)?,
-        _ => RasterInfo::plain("BMP", read::shape(path, opening, format, limits)?, Dtype::U8),
+        _ => bmp::info(path, opening, limits)?,
     };
     Ok((format, info))
 }
@@ -39,17 +39,10 @@ pub(super) fn read(path: &Path, format: ImageFormat, info: &RasterInfo, limits: 
     let samples = match format {
         ImageFormat::Png => png::read(path, &bytes, limits)?,
         ImageFormat::Jpeg => jpeg::read_as_stored(path, &bytes, info)?,
-        format => bands(read::decode(path, &bytes, format, limits)?),
+        _ => bmp::read(path, &bytes, info, limits)?,
     };
     if (samples.shape(), samples.dtype()) != ((info.bands, info.height, info.width), info.dtype) {
         return Err(Error::new(ErrorKind::Format, "the file has changed since it was opened").at(path));
     }
     Ok(samples)
-}
-
-/// All bands of a picture of 8 bits, alpha included.
-fn bands(picture: DynamicImage) -> Samples {
-    let count = usize::from(picture.color().channel_count());
-    let (height, width) = (picture.height() as usize, picture.width() as usize);
-    Samples::U8(read::planar(picture.as_bytes(), count, count, height, width))
 }

@@ -192,7 +192,7 @@ fn check_samples(path: &Path, color: ColorType) -> Result<()> {
 }
 
 /// Sorts a decoder's complaint by who can mend it.
-fn failed(path: &Path, format: ImageFormat, source: ImageError) -> Error {
+pub(super) fn failed(path: &Path, format: ImageFormat, source: ImageError) -> Error {
     let (kind, what) = match &source {
         ImageError::Limits(_) => (ErrorKind::Limits, "asks for too much memory"),
         ImageError::Unsupported(_) => (ErrorKind::Unsupported, "uses a feature that cannot be read"),
