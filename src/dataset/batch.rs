@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ndarray::{ArrayViewMut3, ShapeError};
 use tch::Tensor;
 
 use super::augment::Augment;
@@ -9,7 +10,7 @@ use super::normalise::Normaliser;
 use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::random::Stream;
 use crate::raster::{Limits, Raster};
 
@@ -78,11 +79,17 @@ impl ChipReader {
             }
             size = (chip.dim().1, chip.dim().2);
             if place == 0 {
-                samples.reserve_exact(count * chip.len());
+                samples.resize(count * chip.len(), 0.0);
             }
-            samples.extend(chip.iter());
+            // Chips of a batch have one size; what differs would be an error of the shape.
+            let slot = samples.chunks_exact_mut(chip.len()).nth(place).unwrap_or_default();
+            ArrayViewMut3::from_shape(chip.dim(), slot).map_err(misshapen)?.assign(&chip);
         }
         let shape = [count, self.normaliser.channels(), size.0, size.1].map(|side| side as i64);
         Ok(Tensor::f_from_slice(&samples)?.f_reshape(shape)?)
     }
+}
+
+fn misshapen(source: ShapeError) -> Error {
+    Error::new(ErrorKind::Format, "the chips of a batch differ in size").because(source)
 }

@@ -203,6 +203,8 @@ impl Normaliser {
     fn forward<T: Sample>(&self, chip: ArrayView3<'_, T>, nodata: Option<f64>) -> Result<Array3<f32>> {
         let gap = Gap::new(nodata);
         self.by_band(chip, |scale, from, to| {
+            let from = from.as_standard_layout();
+            let from = from.as_slice().unwrap_or_default();
             to.iter_mut().zip(from).for_each(|(to, &value)| *to = scale.forward(value, gap));
         })
     }
@@ -212,6 +214,8 @@ impl Normaliser {
         let gap = Gap::new(nodata);
         self.by_band(chip, |scale, from, to| {
             let table: [f32; 256] = std::array::from_fn(|value| scale.forward(value as u8, gap));
+            let from = from.as_standard_layout();
+            let from = from.as_slice().unwrap_or_default();
             to.iter_mut().zip(from).for_each(|(to, &value)| *to = table[usize::from(value)]);
         })
     }

@@ -82,10 +82,10 @@ fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
         [(Domain::A, &mut layout.train.a, &mut layout.valid.a), (Domain::B, &mut layout.train.b, &mut layout.valid.b)]
     {
         let mut random = seed.stream(&format!("split/{domain}"), 0);
-        for place in validation_places(train.len(), options.val_split_pct, &mut random).into_iter().rev() {
-            valid.push(train.remove(place));
-        }
-        valid.reverse();
+        let places = validation_places(train.len(), options.val_split_pct, &mut random);
+        let (mut next, mut place) = (places.into_iter().peekable(), 0..);
+        let validates = |_: &mut PathBuf| next.next_if_eq(&place.next().unwrap_or(usize::MAX)).is_some();
+        valid.extend(train.extract_if(.., validates));
     }
     Ok(())
 }

@@ -75,11 +75,10 @@ impl Seen {
     }
 
     fn add<T: Sample>(&mut self, band: ArrayView2<'_, T>, gap: Gap<T>) {
-        let known = band.iter().copied().filter(|&value| !gap.holds(value)).map(T::to_f64);
         match self {
-            Self::Counted(counts) => counts.add(known),
+            Self::Counted(counts) => counts.add(band.as_standard_layout().as_slice().unwrap_or_default(), gap),
             Self::Streamed(moments, sketch) => {
-                let values: Vec<f64> = known.collect();
+                let values: Vec<f64> = band.iter().copied().filter(|&value| !gap.holds(value)).map(T::to_f64).collect();
                 moments.and(&Moments::of(&values));
                 sketch.add(&values);
             }

@@ -1,6 +1,7 @@
 //! From a file to a [`Raster`].
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -15,6 +16,8 @@ use crate::store;
 const DECODER_BYTES: u64 = 64 << 20;
 /// RGBA with 16 bits a sample, the widest pixel that a decoder makes before it is refused.
 const WIDEST_PIXEL_BYTES: u64 = 8;
+/// What is read of a file for its header, at first.
+const HEADER_BYTES: u64 = 16 << 10;
 
 pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
     if is_tiff_file(path)? {
@@ -40,7 +43,8 @@ fn placed(path: &Path, mut image: Raster) -> Result<Raster> {
 
 /// What [`read`] will give, without decoding a pixel.
 pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
-    if is_tiff_file(path)? {
+    let (start, is_all) = beginning(path, limits)?;
+    if tiff::is_tiff(&start) {
         let info = RasterFile::open_within(path, limits)?.info().clone();
         info.check_window(path, limits, (0, 0, info.height, info.width))?;
         if let Some(alpha) = info.alpha_band() {
@@ -51,16 +55,38 @@ pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
             None => info,
         });
     }
-    let bytes = store::read_capped(path, limits.max_file_bytes)?;
-    let format = format(path, &bytes)?;
+    match picture_info(path, &start, limits) {
+        // The header may be longer, by a thumbnail or a profile.
+        Err(_) if !is_all => picture_info(path, &store::read_capped(path, limits.max_file_bytes)?, limits),
+        told => told,
+    }
+}
+
+/// As much of a file as mostly holds the header, and whether that is all of it. Reading the rest of many chips costs
+/// as much as reading them a second time.
+fn beginning(path: &Path, limits: &Limits) -> Result<(Vec<u8>, bool)> {
+    let failed = |e| Error::io("file cannot be read", path, e);
+    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    let mut start = Vec::with_capacity(bytes.min(HEADER_BYTES) as usize);
+    file.take(HEADER_BYTES).read_to_end(&mut start).map_err(failed)?;
+    if bytes > limits.max_file_bytes && !tiff::is_tiff(&start) {
+        store::read_capped(path, limits.max_file_bytes)?;
+    }
+    let is_all = bytes <= HEADER_BYTES;
+    Ok((start, is_all))
+}
+
+fn picture_info(path: &Path, bytes: &[u8], limits: &Limits) -> Result<RasterInfo> {
+    let format = format(path, bytes)?;
     let (name, shape) = match format {
-        ImageFormat::Png if png::is_wide(&bytes) => {
+        ImageFormat::Png if png::is_wide(bytes) => {
             let info = png::info(path)?;
-            return Ok(RasterInfo { bands: colours(info.bands), ..info });
+            return Ok(RasterInfo::plain("PNG", (colours(info.bands), info.height, info.width), Dtype::U16));
         }
-        ImageFormat::Jpeg => ("JPEG", jpeg::shape_turned(path, &bytes)?),
-        ImageFormat::Png => ("PNG", shape_turned(path, &bytes, format, limits)?),
-        _ => ("BMP", shape_turned(path, &bytes, format, limits)?),
+        ImageFormat::Jpeg => ("JPEG", jpeg::shape_turned(path, bytes)?),
+        ImageFormat::Png => ("PNG", shape_turned(path, bytes, format, limits)?),
+        _ => ("BMP", shape_turned(path, bytes, format, limits)?),
     };
     Ok(RasterInfo::plain(name, (colours(shape.0), shape.1, shape.2), Dtype::U8))
 }
@@ -225,10 +251,21 @@ fn planes(path: &Path, decoded: DynamicImage) -> Result<Raster> {
 /// From pixel-interleaved samples, `per_pixel` each, to (bands, height, width) of the first `bands` of them.
 pub(super) fn planar(samples: &[u8], per_pixel: usize, bands: usize, height: usize, width: usize) -> Array3<u8> {
     let mut planes = Array3::zeros((bands, height, width));
-    for (band, mut plane) in planes.outer_iter_mut().enumerate() {
-        for (to, pixel) in plane.iter_mut().zip(samples.chunks_exact(per_pixel)) {
-            *to = pixel[band];
-        }
+    // With a length that the compiler knows, this is several times as fast.
+    match per_pixel {
+        1 => take_apart::<1>(samples, &mut planes),
+        2 => take_apart::<2>(samples, &mut planes),
+        3 => take_apart::<3>(samples, &mut planes),
+        _ => take_apart::<4>(samples, &mut planes),
     }
     planes
+}
+
+fn take_apart<const PER_PIXEL: usize>(samples: &[u8], planes: &mut Array3<u8>) {
+    let pixels = samples.as_chunks::<PER_PIXEL>().0;
+    let plane = (planes.dim().1 * planes.dim().2).max(1);
+    let planes = planes.as_slice_mut().unwrap_or_default();
+    for (band, plane) in planes.chunks_exact_mut(plane).enumerate().take(PER_PIXEL) {
+        plane.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = pixel[band]);
+    }
 }

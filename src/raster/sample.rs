@@ -5,6 +5,9 @@ pub(crate) trait Sample: Copy + PartialEq + Send + Sync + 'static {
     /// Exact for all but 64-bit integers above 2^53.
     fn to_f64(self) -> f64;
 
+    /// Exact for integers of at most 16 bits.
+    fn to_i32(self) -> i32;
+
     /// The nearest value of this type: integers are rounded (halves away from zero) and cut to their range, and take
     /// what is not a number to 0.
     fn nearest(value: f64) -> Self;
@@ -21,6 +24,10 @@ macro_rules! integers {
         impl Sample for $type {
             fn to_f64(self) -> f64 {
                 self as f64
+            }
+
+            fn to_i32(self) -> i32 {
+                self as i32
             }
 
             fn nearest(value: f64) -> Self {
@@ -44,6 +51,10 @@ macro_rules! floats {
         impl Sample for $type {
             fn to_f64(self) -> f64 {
                 f64::from(self)
+            }
+
+            fn to_i32(self) -> i32 {
+                self as i32
             }
 
             fn nearest(value: f64) -> Self {

@@ -204,7 +204,7 @@ fn put<T: Copy, const BYTES: usize>(
     for (line, y) in values.chunks_exact(bands * width).zip(row..) {
         for (band, mut plane) in data.outer_iter_mut().enumerate() {
             let to = plane.row_mut(y);
-            to.into_iter().zip(line.iter().skip(band).step_by(bands)).for_each(|(to, from)| *to = decode(*from));
+            to.into_iter().zip(line.chunks_exact(bands)).for_each(|(to, pixel)| *to = decode(pixel[band]));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::compare::Comparison;
 use crate::libtorch::Kind;
 use crate::trouble::{Result, Trouble};
 
@@ -13,6 +14,8 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
   cargo xtask setup [--cpu|--cuda]    only set up; a flag chooses the kind of libtorch
   cargo xtask doctor                  say what is found, what is wanted, and whether CUDA is used
   cargo xtask dependent               set up, then build and run a crate that depends on this one
+  cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
+                                      set up, then time the loader beside those of that Python
   cargo xtask help                    print this
 
 Set up means: a LIBTORCH or LIBTORCH_USE_PYTORCH of yours is checked and used; else a torch of the
@@ -26,6 +29,7 @@ pub enum Task {
     Setup(Option<Kind>),
     Doctor,
     Dependent,
+    CompareLoader(Comparison),
     /// A cargo command with its arguments, for which libtorch is set up first.
     Cargo(Vec<String>),
 }
@@ -39,6 +43,7 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "setup" => kind(rest).map(Task::Setup),
         "doctor" => alone(name, rest, Task::Doctor),
         "dependent" => alone(name, rest, Task::Dependent),
+        "compare-loader" => comparison(rest).map(Task::CompareLoader),
         "demo" => Ok(Task::Cargo(demo(rest))),
         "test" => Ok(Task::Cargo(test(rest))),
         "build" | "check" | "clippy" | "run" | "bench" | "doc" => Ok(Task::Cargo(arguments.to_vec())),
@@ -61,6 +66,24 @@ fn alone(name: &str, rest: &[String], task: Task) -> Result<Task> {
     } else {
         Err(Trouble::new(format!("{name} takes no arguments, not {:?}", rest.join(" "))))
     }
+}
+
+fn comparison(rest: &[String]) -> Result<Comparison> {
+    let mut asked = Comparison::default();
+    for pair in rest.chunks(2) {
+        let [name, value] = pair else {
+            return Err(Trouble::new(format!("{} needs a value", pair[0])));
+        };
+        let wrong = || Trouble::new(format!("{name} cannot be {value:?}"));
+        match name.as_str() {
+            "--python" => asked.python = Some(value.clone()),
+            "--repeats" => asked.repeats = value.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?,
+            "--seconds" => asked.seconds = value.parse().ok().filter(|s| *s > 0.0).ok_or_else(wrong)?,
+            "--json" => asked.json = Some(value.into()),
+            _ => return Err(Trouble::new(format!("compare-loader does not know {name:?}"))),
+        }
+    }
+    Ok(asked)
 }
 
 fn demo(rest: &[String]) -> Vec<String> {
@@ -111,6 +134,15 @@ mod tests {
         {
             let trouble = task(line).unwrap_err().to_string();
             assert!(trouble.contains(named), "{line:?} gave {trouble:?}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_takes_pairs() {
+        let Ok(Task::CompareLoader(asked)) = task("compare-loader --repeats 5 --python p") else { panic!() };
+        assert_eq!((asked.repeats, asked.python.as_deref()), (5, Some("p")));
+        for line in ["compare-loader --repeats", "compare-loader --repeats 0", "compare-loader --speed 3"] {
+            assert!(task(line).is_err(), "{line}");
         }
     }
 

@@ -4,11 +4,13 @@
 
 mod checkout;
 mod cli;
+mod compare;
 mod dependent;
 mod doctor;
 mod libtorch;
 mod machine;
 mod origin;
+mod process_memory;
 mod python;
 mod release;
 mod scratch;
@@ -48,6 +50,10 @@ fn run(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Doctor => Ok(doctor::examine(&checkout)),
+        Task::CompareLoader(asked) => {
+            setup::prepare(&checkout, None)?;
+            compare::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
+        }
         Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
         Task::Cargo(arguments) => {
             setup::prepare(&checkout, None)?;

@@ -1,0 +1,59 @@
+//! Chips of 256 pixels in each format: mosaics of sixteen bundled ones, so that every pixel is a real one.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use geolearn::{Raster, Samples};
+use ndarray::{Array3, s};
+
+use super::tiff;
+
+/// Chips of each domain.
+const CHIPS: usize = 64;
+const SIDE: usize = 256;
+/// Chips side by side in a mosaic.
+const ACROSS: usize = 4;
+/// Shares no factor with the number of bundled chips, so that each mosaic has others.
+const STRIDE: usize = 5;
+
+/// `png`, `jpg` and `tif` in `folder`, each with `A/images` and `B/images`.
+pub fn make(bundled: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    for domain in ["A/images", "B/images"] {
+        let tiles = tiles(&bundled.join(domain))?;
+        for format in ["png", "jpg", "tif"] {
+            fs::create_dir_all(folder.join(format).join(domain))?;
+        }
+        for number in 0..CHIPS {
+            let mosaic = mosaic(&tiles, number);
+            let name = |format: &str| folder.join(format).join(domain).join(format!("{number:04}.{format}"));
+            let chip = Raster::new(mosaic.clone())?;
+            chip.save(name("png"))?;
+            chip.save(name("jpg"))?;
+            fs::write(name("tif"), tiff::deflated(&mosaic)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn tiles(folder: &Path) -> Result<Vec<Array3<u8>>, Box<dyn Error>> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    files.sort();
+    let bytes = |file: &PathBuf| match Raster::open(file)?.into_samples() {
+        Samples::U8(data) => Ok(data),
+        other => Err(format!("{}: expected bytes, found {}", file.display(), other.dtype()).into()),
+    };
+    files.iter().map(bytes).collect()
+}
+
+fn mosaic(tiles: &[Array3<u8>], number: usize) -> Array3<u8> {
+    let side = SIDE / ACROSS;
+    let mut mosaic = Array3::zeros((3, SIDE, SIDE));
+    for place in 0..ACROSS * ACROSS {
+        let tile = &tiles[(number * ACROSS * ACROSS + place) * STRIDE % tiles.len()];
+        let (y, x) = (place / ACROSS * side, place % ACROSS * side);
+        mosaic.slice_mut(s![.., y..y + side, x..x + side]).assign(tile);
+    }
+    mosaic
+}
