@@ -1,4 +1,4 @@
-//! Generator forward, training step and loader, in images per second.
+//! Generator forward and training step, in images per second.
 //!
 //! `cargo bench` on an otherwise idle machine; `OMP_WAIT_POLICY=passive` where others share it.
 #![allow(clippy::expect_used, reason = "a bench that cannot run should say so at once")]
@@ -60,23 +60,5 @@ fn training_step(c: &mut Criterion) {
     group.finish();
 }
 
-/// Reading, decoding, augmenting and normalising an epoch of the bundled chips; an element is a chip.
-fn loader(c: &mut Criterion) {
-    let mut group = c.benchmark_group("loader");
-    group.sample_size(10).measurement_time(Duration::from_secs(10));
-    for (name, augment) in [("plain", Augment::none()), ("augmented", Augment::default())] {
-        for workers in [0, 1, 2] {
-            let options = PrepareData::new(Path::new(CHIPS), DatasetType::CycleGan).batch_size(4);
-            let data = options.augment(augment.clone()).workers(workers).prepare().expect("bundled chips");
-            let chips = 2 * data.len(Domain::A).max(data.len(Domain::B));
-            group.throughput(Throughput::Elements(chips as u64));
-            group.bench_function(BenchmarkId::new(name, format!("{workers}_workers")), |b| {
-                b.iter(|| data.epoch(0).expect("loader").for_each(|batch| drop(black_box(batch.expect("batch")))));
-            });
-        }
-    }
-    group.finish();
-}
-
-criterion_group!(benches, generator_forward, training_step, loader);
+criterion_group!(benches, generator_forward, training_step);
 criterion_main!(benches);

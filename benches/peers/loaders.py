@@ -68,8 +68,10 @@ def arcgis_loader(folder, workers):
     torch.set_num_threads(1)
     # Asked for, and not used here.
     stubs = tempfile.mkdtemp()
-    for name in ("spacy", "arcpy"):
-        Path(stubs, f"{name}.py").touch()
+    Path(stubs, "arcpy.py").touch()
+    Path(stubs, "spacy").mkdir()
+    Path(stubs, "spacy", "__init__.py").touch()
+    Path(stubs, "spacy", "symbols.py").write_text("ORTH = 65\n")
     sys.path.append(stubs)
     from arcgis.learn import prepare_data
     import fastai.vision.transform

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{ArrayViewMut3, ShapeError};
+use ndarray::{Array3, ArrayViewMut3};
 use tch::Tensor;
 
 use super::augment::Augment;
@@ -11,6 +11,7 @@ use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 use crate::random::Stream;
 use crate::raster::{Limits, Raster};
 
@@ -69,27 +70,40 @@ impl ChipReader {
         files: impl ExactSizeIterator<Item = &'a PathBuf>,
         augment: Option<(&Augment, &dyn Fn(usize) -> Stream)>,
     ) -> Result<Tensor> {
-        let (count, mut samples, mut size) = (files.len(), Vec::<f32>::new(), (0, 0));
-        for (place, file) in files.enumerate() {
-            let mut random = augment.map(|(augment, stream)| (augment, stream(place)));
-            let image = self.image(file, random.as_mut().map(|(_, stream)| stream))?;
-            let mut chip = self.normaliser.normalise_raster(&image)?;
-            if let Some((augment, stream)) = &mut random {
-                chip = augment.apply(chip, stream);
+        let size = match augment {
+            Some((augment, _)) => augment.output_size(self.shape.size())?,
+            None => self.shape.size(),
+        };
+        let chip_shape = [self.normaliser.channels(), size.0, size.1];
+        let shape = [files.len(), chip_shape[0], chip_shape[1], chip_shape[2]].map(|side| side as i64);
+        ffi::filled(&shape, |samples| {
+            let slots = samples.chunks_exact_mut(chip_shape.iter().product::<usize>().max(1));
+            for ((place, file), slot) in files.enumerate().zip(slots) {
+                let varied = augment.map(|(augment, stream)| (augment, stream(place)));
+                let chip = self.chip(file, varied)?;
+                let mut slot = ArrayViewMut3::from_shape(chip_shape, slot).map_err(|e| misshapen(file).because(e))?;
+                if slot.dim() != chip.dim() {
+                    return Err(misshapen(file)
+                        .expected(format!("{:?}", slot.dim()))
+                        .found(format!("{:?}", chip.dim())));
+                }
+                slot.assign(&chip);
             }
-            size = (chip.dim().1, chip.dim().2);
-            if place == 0 {
-                samples.resize(count * chip.len(), 0.0);
-            }
-            // Chips of a batch have one size; what differs would be an error of the shape.
-            let slot = samples.chunks_exact_mut(chip.len()).nth(place).unwrap_or_default();
-            ArrayViewMut3::from_shape(chip.dim(), slot).map_err(misshapen)?.assign(&chip);
-        }
-        let shape = [count, self.normaliser.channels(), size.0, size.1].map(|side| side as i64);
-        Ok(Tensor::f_from_slice(&samples)?.f_reshape(shape)?)
+            Ok(())
+        })
+    }
+
+    /// One chip as (C, height, width), varied by the stream.
+    fn chip(&self, file: &Path, mut varied: Option<(&Augment, Stream)>) -> Result<Array3<f32>> {
+        let image = self.image(file, varied.as_mut().map(|(_, stream)| stream))?;
+        let chip = self.normaliser.normalise_raster(&image)?;
+        Ok(match &mut varied {
+            Some((augment, stream)) => augment.apply(chip, stream),
+            None => chip,
+        })
     }
 }
 
-fn misshapen(source: ShapeError) -> Error {
-    Error::new(ErrorKind::Format, "the chips of a batch differ in size").because(source)
+fn misshapen(file: &Path) -> Error {
+    Error::new(ErrorKind::Format, "a chip differs in size from the others of its batch").at(file)
 }

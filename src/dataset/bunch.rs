@@ -60,9 +60,10 @@ pub(super) struct Shared {
 /// What is known of one domain.
 #[derive(Clone)]
 pub(super) struct DomainData {
-    pub train: Vec<PathBuf>,
-    pub valid: Vec<PathBuf>,
-    pub test: Vec<PathBuf>,
+    /// Shared by copies with another batch size or scaling: of very many chips, they are most of the memory.
+    pub train: Arc<[PathBuf]>,
+    pub valid: Arc<[PathBuf]>,
+    pub test: Arc<[PathBuf]>,
     pub statistics: Statistics,
     /// The file that the statistics were taken from, where it was not the chips.
     pub definition: Option<PathBuf>,

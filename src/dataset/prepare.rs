@@ -113,6 +113,7 @@ impl DomainData {
         let band_names = bands.iter().map(|&band| band_names.get(band).cloned().flatten()).collect();
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
         let reader = ChipReader { shape, bands, resize_to, mixed_sizes, limits, normaliser };
+        let [train, valid, test] = [train, valid, test].map(Arc::from);
         Ok(Self { train, valid, test, statistics, definition, band_names, colours, reader })
     }
 }

@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod cuda;
+mod fill;
 #[cfg(not(feature = "doc-only"))]
 mod linked;
 #[cfg(feature = "doc-only")]
@@ -12,6 +13,7 @@ mod memory;
 
 pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
+pub(crate) use fill::filled;
 pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;

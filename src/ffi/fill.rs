@@ -1,0 +1,38 @@
+//! A tensor that is filled in place: a batch of chips is large, and copying it costs as much as scaling it.
+
+use std::slice;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A new f32 tensor of this shape on the processor, whose values `fill` writes; they are 0 before.
+pub(crate) fn filled(shape: &[i64], fill: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<Tensor> {
+    let tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+    let values = tensor.numel();
+    if values > 0 {
+        let start = tensor.data_ptr().cast::<f32>();
+        if start.is_null() {
+            return Err(Error::new(ErrorKind::Limits, "a batch has no memory"));
+        }
+        // SAFETY: a new tensor is contiguous, holds `values` initialised floats, and nothing else refers to it yet.
+        fill(unsafe { slice::from_raw_parts_mut(start, values) })?;
+    }
+    Ok(tensor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_row_by_row() {
+        let tensor = filled(&[2, 3], |values| {
+            assert_eq!(values, [0.0; 6]);
+            values.iter_mut().enumerate().for_each(|(place, value)| *value = place as f32);
+            Ok(())
+        });
+        assert_eq!(tensor.unwrap(), Tensor::from_slice2(&[[0f32, 1.0, 2.0], [3.0, 4.0, 5.0]]));
+        assert_eq!(filled(&[0, 3], |_| Ok(())).unwrap().size(), [0, 3]);
+    }
+}
