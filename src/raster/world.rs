@@ -43,7 +43,7 @@ fn parse(text: &str) -> Option<[f64; 6]> {
     let numbers: Vec<f64> = lines.map(|line| line.replace(',', ".").parse().ok()).collect::<Option<_>>()?;
     let [a, d, b, e, x, y] = numbers[..] else { return None };
     let is_flat = (a == 0.0 && b == 0.0) || (d == 0.0 && e == 0.0);
-    (!is_flat).then(|| [a, b, x - 0.5 * a - 0.5 * b, d, e, y - 0.5 * d - 0.5 * e])
+    (!is_flat).then_some([a, b, x - 0.5 * a - 0.5 * b, d, e, y - 0.5 * d - 0.5 * e])
 }
 
 #[cfg(test)]
