@@ -6,8 +6,6 @@
 // The same chips as in the comparison.
 #[path = "../examples/loader/chips.rs"]
 mod chips;
-#[path = "../examples/loader/tiff.rs"]
-mod tiff;
 
 use std::hint::black_box;
 use std::path::Path;

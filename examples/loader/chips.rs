@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use geolearn::{Raster, Samples};
 use ndarray::{Array3, s};
 
-use super::tiff;
-
 /// Chips of each domain.
 const CHIPS: usize = 64;
 const SIDE: usize = 256;
@@ -27,10 +25,10 @@ pub fn make(bundled: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
         for number in 0..CHIPS {
             let mosaic = mosaic(&tiles, number);
             let name = |format: &str| folder.join(format).join(domain).join(format!("{number:04}.{format}"));
-            let chip = Raster::new(mosaic.clone())?;
+            let chip = Raster::new(mosaic)?;
             chip.save(name("png"))?;
             chip.save(name("jpg"))?;
-            fs::write(name("tif"), tiff::deflated(&mosaic)?)?;
+            chip.save(name("tif"))?;
         }
     }
     Ok(())

@@ -15,7 +15,6 @@ mod many;
 mod process;
 mod scale;
 mod speed;
-mod tiff;
 
 use std::error::Error;
 use std::path::Path;
