@@ -11,6 +11,8 @@ mod store;
 #[path = "../../src/package/emd/mod.rs"]
 mod emd;
 
+mod dataset;
+
 use std::io::Write;
 
 /// Opens a file of these bytes and reads a part of it, within limits that a run can bear.
@@ -34,4 +36,14 @@ pub fn raster_window(bytes: &[u8]) {
 /// Reads these bytes as the text of a saved model.
 pub fn model_definition(bytes: &[u8]) {
     let _ = emd::Emd::parse(bytes);
+}
+
+/// Reads these bytes as the statistics that Export Training Data writes, of so many bands as the first byte says.
+pub fn statistics(bytes: &[u8]) {
+    let Some((&bands, text)) = bytes.split_first() else { return };
+    if let Some(statistics) = dataset::statistics(text, usize::from(bands)) {
+        for band in statistics.bands() {
+            assert!(band.min <= band.max && (band.max - band.min).is_finite() && band.std >= 0.0);
+        }
+    }
 }
