@@ -235,7 +235,8 @@ fn wide_pngs_are_chips_too() {
 fn what_was_found_is_kept_until_a_chip_changes() {
     let root = tempfile::tempdir().unwrap();
     let large = |seed: usize| {
-        let noise = move |(b, y, x): (usize, usize, usize)| ((seed + b + y * 31 + x * 17) * 2_654_435_761 >> 13) as u8;
+        let noise =
+            move |(b, y, x): (usize, usize, usize)| (((seed + b + y * 31 + x * 17) * 2_654_435_761) >> 13) as u8;
         Raster::new(Array3::from_shape_fn((3, 1100, 1100), noise)).unwrap()
     };
     let first = write(root.path(), "A/0.png", &large(1));
