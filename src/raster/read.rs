@@ -269,3 +269,23 @@ fn take_apart<const PER_PIXEL: usize>(samples: &[u8], planes: &mut Array3<u8>) {
         plane.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = pixel[band]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_longer_than_its_usual_place_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip.jpg");
+        Raster::new(Array3::<u8>::zeros((3, 5, 7))).unwrap().save(&path).unwrap();
+        let short = std::fs::read(&path).unwrap();
+        // A comment between the first marker and the rest.
+        let comment = [[0xff, 0xfe].as_slice(), &60_002u16.to_be_bytes(), &[b' '; 60_000]].concat();
+        std::fs::write(&path, [&short[..2], &comment, &short[2..]].concat()).unwrap();
+        let info = chip_info(&path, &Limits::default()).unwrap();
+        assert_eq!((info.bands(), info.height(), info.width()), (3, 5, 7));
+        let small = Limits::default().max_file_bytes(50_000);
+        assert_eq!(chip_info(&path, &small).unwrap_err().kind(), ErrorKind::Limits);
+    }
+}
