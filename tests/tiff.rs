@@ -64,9 +64,10 @@ fn samples_are_rasterios() {
 fn palettes_and_alpha_are_rasterios() {
     for (path, truth) in good() {
         let file = RasterFile::open(&path).unwrap();
+        let sums = |colours: &[[u8; 3]]| [0, 1, 2].map(|part| colours.iter().map(|c| u64::from(c[part])).sum::<u64>());
         let colours = file.info().palette().map(|colours| {
-            let sum = |part: usize| colours.iter().map(|colour| u64::from(colour[part])).sum();
-            [colours.len() as u64, sum(0), sum(1), sum(2)]
+            let [red, green, blue] = sums(colours);
+            [colours.len() as u64, red, green, blue]
         });
         assert_eq!(serde_json::json!(colours), truth["palette"], "{path:?}");
         assert_eq!(serde_json::json!(file.info().alpha_band()), truth["alpha"], "{path:?}");

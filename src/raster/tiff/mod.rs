@@ -127,15 +127,16 @@ fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> 
     let ifd = file.ifd(0)?;
     let layout = Layout::of(ifd, &stored)?;
     let shape = (layout.bands, layout.height, layout.width);
-    let has_palette = stored.photometric == PALETTE && layout.bands == 1;
+    // As in GDAL, a colour map counts whatever the samples are said to be.
+    let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
     let are_inks = inks::are(ifd, stored.photometric, &layout);
     let nodata = gdal::nodata(ifd).map(|value| as_stored(value, layout.dtype));
     let info = RasterInfo {
         place: geo::place(ifd),
         nodata,
         band_names: gdal::band_names(ifd, layout.bands),
-        has_palette,
-        palette: if has_palette { colours::palette(ifd) } else { None },
+        has_palette: palette.is_some() || stored.photometric == PALETTE,
+        palette,
         alpha_band: if are_inks { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype)
     };
