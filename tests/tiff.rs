@@ -64,9 +64,10 @@ fn samples_are_rasterios() {
 fn palettes_and_alpha_are_rasterios() {
     for (path, truth) in good() {
         let file = RasterFile::open(&path).unwrap();
+        let sums = |colours: &[[u8; 3]]| [0, 1, 2].map(|part| colours.iter().map(|c| u64::from(c[part])).sum::<u64>());
         let colours = file.info().palette().map(|colours| {
-            let sum = |part: usize| colours.iter().map(|colour| u64::from(colour[part])).sum();
-            [colours.len() as u64, sum(0), sum(1), sum(2)]
+            let [red, green, blue] = sums(colours);
+            [colours.len() as u64, red, green, blue]
         });
         assert_eq!(serde_json::json!(colours), truth["palette"], "{path:?}");
         assert_eq!(serde_json::json!(file.info().alpha_band()), truth["alpha"], "{path:?}");
@@ -130,6 +131,50 @@ fn limits_are_kept_before_anything_is_read() {
     // A tile is decoded as a whole, so its 64 x 64 x 13 x 2 bytes count.
     let file = RasterFile::open_within(&path, &Limits::default().max_sample_bytes(100_000)).unwrap();
     assert_eq!(file.read_window(0, 0, 1, 1).unwrap_err().kind(), ErrorKind::Limits);
+}
+
+/// A TIFF of 40,000 x 40,000 bytes in tiles of 256 x 256, of which just the one at (1, 1) is stored, full of 7; nodata
+/// is 9.
+fn huge_and_sparse() -> Vec<u8> {
+    const TILES: u32 = 157 * 157;
+    let entries = 11u16;
+    let offsets = 8 + 2 + u32::from(entries) * 12 + 4;
+    let (counts, data) = (offsets + 4 * TILES, offsets + 8 * TILES);
+    let mut bytes = [&b"II*\0"[..], &8u32.to_le_bytes(), &entries.to_le_bytes()].concat();
+    let (short, long, text) = (3u16, 4u16, 2u16);
+    for (tag, kind, count, value) in [
+        (256u16, long, 1, 40_000),
+        (257, long, 1, 40_000),
+        (258, short, 1, 8),
+        (259, short, 1, 1),
+        (262, short, 1, 1),
+        (277, short, 1, 1),
+        (322, short, 1, 256),
+        (323, short, 1, 256),
+        (324, long, TILES, offsets),
+        (325, long, TILES, counts),
+        (42113, text, 2, u32::from(b'9')),
+    ] {
+        bytes
+            .extend([&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat());
+    }
+    bytes.extend([0; 4]);
+    let values = |stored: u32| (0..TILES).flat_map(move |tile| (if tile == 158 { stored } else { 0u32 }).to_le_bytes());
+    bytes.extend(values(data).chain(values(256 * 256)));
+    bytes.extend([7; 256 * 256]);
+    bytes
+}
+
+#[test]
+fn a_part_of_a_huge_sparse_file_needs_little_memory() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), huge_and_sparse()).unwrap();
+    let file = RasterFile::open_within(file.path(), &Limits::default().max_sample_bytes(1 << 20)).unwrap();
+    assert_eq!((file.info().height(), file.info().nodata()), (40_000, Some(9.0)));
+    assert_eq!(file.read().unwrap_err().kind(), ErrorKind::Limits);
+    let edge = file.read_window(250, 250, 10, 10).unwrap().band(0).unwrap();
+    assert_eq!((edge[(5, 5)], edge[(5, 6)], edge[(6, 5)], edge[(6, 6)]), (9.0, 9.0, 9.0, 7.0));
+    assert_eq!(file.read_window(39_990, 39_990, 10, 10).unwrap().band(0).unwrap().sum(), 900.0);
 }
 
 fn crop(whole: &Samples, band: usize, part: (usize, usize, usize, usize)) -> ndarray::Array2<f64> {

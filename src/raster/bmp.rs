@@ -6,8 +6,8 @@ use std::path::Path;
 use image::codecs::bmp::BmpDecoder;
 use image::{ImageDecoder, ImageFormat};
 
-use super::{Dtype, Limits, RasterInfo, Samples, read};
-use crate::error::Result;
+use super::{Dtype, Limits, RasterInfo, Samples, png, read};
+use crate::error::{Error, ErrorKind, Result};
 
 type Decoder<'a> = BmpDecoder<Cursor<&'a [u8]>>;
 
@@ -20,6 +20,9 @@ pub(super) fn info(path: &Path, opening: &[u8], limits: &Limits) -> Result<Raste
 }
 
 pub(super) fn read(path: &Path, bytes: &[u8], info: &RasterInfo, limits: &Limits) -> Result<Samples> {
+    if let Some(bits @ (1 | 2 | 4)) = number(bytes, 28, 2).filter(|_| info.has_palette) {
+        return packed(bytes, bits as usize, info).ok_or_else(|| broken(path));
+    }
     let picture = match indexed(bytes).filter(|_| info.has_palette) {
         Some(decoder) => {
             image::DynamicImage::from_decoder(decoder).map_err(|e| read::failed(path, ImageFormat::Bmp, e))?
@@ -31,9 +34,34 @@ pub(super) fn read(path: &Path, bytes: &[u8], info: &RasterInfo, limits: &Limits
     Ok(Samples::U8(read::planar(picture.as_bytes(), count, count, height, width)))
 }
 
+/// Indices of less than 8 bits, which the decoder cannot give: lines of whole words, the lowest line first.
+fn packed(bytes: &[u8], bits: usize, info: &RasterInfo) -> Option<Samples> {
+    let start = usize::try_from(number(bytes, 10, 4)?).ok()?;
+    let is_compressed = number(bytes, 30, 4)? != 0;
+    let is_downwards = number(bytes, 22, 4)? > u32::MAX >> 1;
+    let stride = (info.width * bits).div_ceil(32) * 4;
+    let lines = bytes.get(start..start.checked_add(stride * info.height)?)?;
+    let mut samples = Samples::zeros(Dtype::U8, (1, info.height, info.width));
+    for (index, line) in lines.chunks_exact(stride).enumerate() {
+        let row = if is_downwards { index } else { info.height - 1 - index };
+        samples.put_rows(row, &png::unpacked(line, bits, info.width));
+    }
+    (!is_compressed).then_some(samples)
+}
+
+/// A number of the header, its lowest byte first.
+fn number(bytes: &[u8], at: usize, size: usize) -> Option<u32> {
+    let field = bytes.get(at..at + size)?;
+    Some(field.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+}
+
+fn broken(path: &Path) -> Error {
+    Error::new(ErrorKind::Format, "BMP file is truncated or damaged, or its indices are compressed").at(path)
+}
+
 /// The decoder fills a palette up to 256 colours; the header says how many there are, or 0 for all.
 fn used<'a>(colours: &'a [[u8; 3]], header: &[u8]) -> &'a [[u8; 3]] {
-    let count = header.get(46..50).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes));
+    let count = number(header, 46, 4);
     colours.get(..count.filter(|count| *count > 0).unwrap_or(u32::MAX) as usize).unwrap_or(colours)
 }
 

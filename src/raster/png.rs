@@ -64,7 +64,7 @@ fn described<R: BufRead + Seek>(reader: &Reader<R>) -> RasterInfo {
 }
 
 /// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.
-fn unpacked(line: &[u8], bits: usize, samples: usize) -> Vec<u8> {
+pub(super) fn unpacked(line: &[u8], bits: usize, samples: usize) -> Vec<u8> {
     match bits {
         8 => line.to_vec(),
         16 => line.as_chunks::<2>().0.iter().flat_map(|pair| u16::from_be_bytes(*pair).to_ne_bytes()).collect(),
