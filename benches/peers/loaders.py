@@ -76,7 +76,8 @@ def arcgis_loader(folder, workers):
     from arcgis.learn import prepare_data
     import fastai.vision.transform
 
-    fastai.vision.transform._solve_func = torch.linalg.solve
+    # torch.solve, which is gone, took the right-hand side first and gave a pair.
+    fastai.vision.transform._solve_func = lambda b, a: (torch.linalg.solve(a, b),)
     data = prepare_data(folder, dataset_type="CycleGAN", batch_size=BATCH, val_split_pct=0.1, transforms=False)
     loader = data.train_dl
     inner = loader.dl if hasattr(loader, "dl") else loader
