@@ -42,6 +42,11 @@ pub(crate) fn remove_abandoned(folder: &Path) {
     }
 }
 
+/// What follows the last dot of a name, in lower case; empty where there is none.
+pub(crate) fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
 /// A file being written under a temporary name in the folder of its final one.
 pub(crate) struct Pending {
     writer: BufWriter<NamedTempFile>,
@@ -107,6 +112,11 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
+    /// Where the file lies for now.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Gives the file its final name, in place of any file that had it.
     pub fn publish(self) -> Result<()> {
         let target = self.target;

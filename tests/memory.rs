@@ -9,8 +9,8 @@ use std::process::Command;
 use common::{answer, few_chips, small_data, small_model};
 use geolearn::tch::Tensor;
 use geolearn::{
-    Batch, BatchSize, CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, History, MemoryEstimate,
-    Precision, PrepareData, Raster, Result, StepContext, TrainState, Translator, fit,
+    Batch, BatchSize, CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, History, LoadOptions,
+    MemoryEstimate, Precision, PrepareData, Raster, Result, StepContext, TrainState, Translator, fit,
 };
 
 fn quiet(epochs: usize) -> FitOptions {
@@ -54,7 +54,7 @@ fn a_loaded_model_finds_its_batch_size_too() {
     let data = small_data(folder.path());
     let saved = small_model(&data).save(folder.path().join("saved")).unwrap();
     let open = chips(folder.path(), 32).batch_size(BatchSize::Auto).prepare().unwrap();
-    let model = CycleGan::from_model_on(saved, Some(&open), Device::Cpu).unwrap();
+    let model = CycleGan::from_model_with(saved, LoadOptions::new().data(&open).device(Device::Cpu)).unwrap();
     assert_eq!(model.batch_size_trials()[0].batch_size, 1);
     assert_eq!(answer(&model), answer(&small_model(&data)));
 }

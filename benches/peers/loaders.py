@@ -60,24 +60,9 @@ def torch_loader(folder, workers, decode):
 
 
 def arcgis_loader(folder, workers):
-    import tempfile
+    from arcgis_cpu import use
 
-    import numpy._core  # noqa: F401  arcgis's unpickling looks for it
-    import torch
-
-    torch.set_num_threads(1)
-    # Asked for, and not used here.
-    stubs = tempfile.mkdtemp()
-    Path(stubs, "arcpy.py").touch()
-    Path(stubs, "spacy").mkdir()
-    Path(stubs, "spacy", "__init__.py").touch()
-    Path(stubs, "spacy", "symbols.py").write_text("ORTH = 65\n")
-    sys.path.append(stubs)
-    from arcgis.learn import prepare_data
-    import fastai.vision.transform
-
-    # torch.solve, which is gone, took the right-hand side first and gave a pair.
-    fastai.vision.transform._solve_func = lambda b, a: (torch.linalg.solve(a, b),)
+    prepare_data = use().prepare_data
     data = prepare_data(folder, dataset_type="CycleGAN", batch_size=BATCH, val_split_pct=0.1, transforms=False)
     loader = data.train_dl
     inner = loader.dl if hasattr(loader, "dl") else loader

@@ -35,7 +35,7 @@ pub fn raster_window(bytes: &[u8]) {
 
 /// Reads these bytes as the text of a saved model.
 pub fn model_definition(bytes: &[u8]) {
-    let _ = emd::Emd::parse(bytes);
+    let _ = emd::Emd::parse(bytes, emd::Reach::Folder);
 }
 
 /// Reads these bytes as the statistics that Export Training Data writes, of so many bands as the first byte says.

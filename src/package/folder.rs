@@ -4,14 +4,18 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use tch::Tensor;
+use tempfile::TempDir;
 
-use super::emd::Emd;
-use super::pth;
+use super::emd::{Emd, Reach};
+use super::{dlpk, pth};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{self, Pending};
+use crate::store::{self, Pending, Ready};
 
 /// The folder below a root that holds models saved by name alone.
 const MODELS: &str = "models";
+/// The folder of a model's pictures, and the report that shows them: names that ArcGIS looks for.
+const PICTURES: &str = "ModelCharacteristics";
+const REPORT: &str = "model_metrics.html";
 /// At most so many names of a folder go into a message.
 const MAX_LISTED: usize = 20;
 
@@ -40,7 +44,7 @@ impl Place {
         if name.contains([':', '\\', '\0']) {
             return Err(wrong("a name with `:` or `\\`").help("Use letters, digits, `-`, `_` and spaces."));
         }
-        if has_model_extension(name_or_path) {
+        if has_model_extension(name_or_path) || store::extension(name_or_path) == "dlpk" {
             return Err(
                 wrong("a file's extension").help("Leave the extension out: a model is a folder of several files.")
             );
@@ -62,30 +66,52 @@ impl Place {
     pub(crate) fn pth(&self) -> PathBuf {
         self.folder.join(self.pth_name())
     }
+
+    /// All of it in one file.
+    pub(crate) fn dlpk(&self) -> PathBuf {
+        self.folder.join(format!("{}.dlpk", self.name))
+    }
 }
 
-/// The two files of a model that is there.
+/// A model that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub emd: PathBuf,
-    /// The weights, when the caller named them; else the definition says where they are.
-    pub pth: Option<PathBuf>,
+pub(crate) enum Found {
+    /// The definition, and the weights when the caller named them; else the definition says where they are.
+    Files { emd: PathBuf, pth: Option<PathBuf> },
+    /// A `.dlpk`.
+    Package(PathBuf),
+}
+
+/// A definition, and where its weights lie.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub emd: Emd,
+    pub weights: PathBuf,
+    /// Goes with this value; holds the weights that came out of a package.
+    _unpacked: Option<TempDir>,
 }
 
 impl Found {
     /// The definition and the path of the weights, which exist.
-    pub(crate) fn open(&self) -> Result<(Emd, PathBuf)> {
-        let emd = Emd::read(&self.emd)?;
-        let folder = parent(&self.emd);
-        let pth = self.pth.clone().unwrap_or_else(|| emd.weights_in(folder));
-        if pth.is_file() {
-            return Ok((emd, pth));
+    pub(crate) fn open(&self, reach: Reach) -> Result<Opened> {
+        let (path, pth) = match self {
+            Self::Files { emd, pth } => (emd, pth),
+            Self::Package(path) => {
+                let dlpk::Unpacked { emd, weights, folder } = dlpk::unpack_model(path)?;
+                return Ok(Opened { emd, weights, _unpacked: Some(folder) });
+            }
+        };
+        let emd = Emd::read(path, reach)?;
+        let folder = parent(path);
+        let weights = pth.clone().unwrap_or_else(|| emd.weights_in(folder));
+        if weights.is_file() {
+            return Ok(Opened { emd, weights, _unpacked: None });
         }
-        Err(missing("the weights are missing", &pth, [folder]))
+        Err(missing("the weights are missing", &weights, [folder]))
     }
 }
 
-/// Finds a saved model by the path of its folder, of its `.emd` or of its `.pth`, or by its name alone
+/// Finds a saved model by the path of its folder, of its `.emd`, `.pth` or `.dlpk`, or by its name alone
 /// below `<root>/models`.
 ///
 /// # Errors
@@ -98,10 +124,13 @@ pub(crate) fn find(root: &Path, name_or_path: &Path) -> Result<Found> {
     if name_or_path.is_dir() {
         return in_folder(name_or_path);
     }
+    if dlpk::is_package(name_or_path) {
+        return Ok(Found::Package(name_or_path.to_path_buf()));
+    }
     let emd = name_or_path.with_extension("emd");
     if name_or_path.is_file() && has_model_extension(name_or_path) {
         return match emd.is_file() {
-            true => Ok(Found { pth: (emd != name_or_path).then(|| name_or_path.to_path_buf()), emd }),
+            true => Ok(Found::Files { pth: (emd != name_or_path).then(|| name_or_path.to_path_buf()), emd }),
             false => Err(missing("there is no model definition beside it", &emd, [parent(name_or_path)])),
         };
     }
@@ -109,9 +138,9 @@ pub(crate) fn find(root: &Path, name_or_path: &Path) -> Result<Found> {
     Err(missing("no saved model is there", wanted, [wanted, parent(wanted)]))
 }
 
-/// `<folder>/<last part>.emd`, or the only other `.emd`.
+/// `<folder>/<last part>.emd`, or the only other `.emd`, or the only `.dlpk` where there is none.
 fn in_folder(folder: &Path) -> Result<Found> {
-    let found = |emd| Ok(Found { emd, pth: None });
+    let found = |emd| Ok(Found::Files { emd, pth: None });
     if let Some(name) =
         folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().and_then(|name| name.to_str())
     {
@@ -120,11 +149,15 @@ fn in_folder(folder: &Path) -> Result<Found> {
             return found(usual);
         }
     }
+    let mut packages = entries(folder).into_iter().filter(|path| dlpk::is_package(path));
     let mut definitions: Vec<PathBuf> =
-        entries(folder).into_iter().filter(|path| extension(path) == "emd" && path.is_file()).collect();
+        entries(folder).into_iter().filter(|path| store::extension(path) == "emd" && path.is_file()).collect();
     match definitions.len() {
         1 => found(definitions.remove(0)),
-        0 => Err(missing("the folder holds no model definition (.emd)", folder, [folder, parent(folder)])),
+        0 => match (packages.next(), packages.next()) {
+            (Some(package), None) => Ok(Found::Package(package)),
+            _ => Err(missing("the folder holds no model definition (.emd)", folder, [folder, parent(folder)])),
+        },
         _ => {
             Err(missing("the folder holds several model definitions", folder, [folder])
                 .help("Name the .emd file itself."))
@@ -132,25 +165,59 @@ fn in_folder(folder: &Path) -> Result<Found> {
     }
 }
 
-/// Saves a model: both files are complete beside their places before either is published, and when the second
-/// cannot take its place the first gives its own back. So a failure leaves the last model whole; only a kill just
-/// between two renames can leave newer weights beside an older definition. Other files are left alone.
-pub(crate) fn save(place: &Place, emd: &Emd, tensors: &[(String, &Tensor)], modules: &[(String, u32)]) -> Result<()> {
+/// What goes into the folder of a model.
+pub(crate) struct Contents<'a> {
+    pub emd: &'a Emd,
+    pub tensors: &'a [(String, &'a Tensor)],
+    /// See [`crate::package::keys`].
+    pub modules: &'a [(String, u32)],
+    /// `model_metrics.html`.
+    pub report: &'a str,
+    /// Names and PNGs of the pictures in `ModelCharacteristics`.
+    pub pictures: &'a [(&'a str, Vec<u8>)],
+}
+
+/// Saves a model: all files are complete beside their places before the first is published, and when one cannot take
+/// its place all give theirs back. So a failure leaves the last model whole; only a kill just between two renames can
+/// leave newer weights beside an older definition. Other files are left alone.
+pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     store::create_dir(&place.folder)?;
-    let weights = pth::write(&place.pth(), tensors, modules)?;
-    let target = place.emd();
-    let mut definition = Pending::create(&target)?;
-    std::io::Write::write_all(&mut definition, emd.to_json()?.as_bytes())
-        .map_err(|e| Error::io("file cannot be written", &target, e).help("Is the disk full?"))?;
-    let definition = definition.finish()?;
-    let older = weights.publish_keeping_older()?;
-    match definition.publish() {
-        Ok(()) => older.discard(),
-        Err(error) => {
-            older.put_back()?;
-            Err(error)
+    let mut files = vec![
+        (place.pth_name(), pth::write(&place.pth(), contents.tensors, contents.modules)?),
+        (format!("{}.emd", place.name), ready(&place.emd(), contents.emd.to_json()?.as_bytes())?),
+        (REPORT.to_owned(), ready(&place.folder.join(REPORT), contents.report.as_bytes())?),
+    ];
+    for (name, png) in contents.pictures {
+        let folder = place.folder.join(PICTURES);
+        store::create_dir(&folder)?;
+        files.push((format!("{PICTURES}/{name}"), ready(&folder.join(name), png)?));
+    }
+    let named: Vec<(String, &Ready)> = files.iter().map(|(name, file)| (name.clone(), file)).collect();
+    let package = dlpk::write(&place.dlpk(), &named)?;
+    publish(files.into_iter().map(|(_, file)| file).chain([package]))
+}
+
+fn ready(target: &Path, bytes: &[u8]) -> Result<Ready> {
+    let mut file = Pending::create(target)?;
+    std::io::Write::write_all(&mut file, bytes)
+        .map_err(|e| Error::io("file cannot be written", target, e).help("Is the disk full?"))?;
+    file.finish()
+}
+
+/// All, or none.
+fn publish(files: impl Iterator<Item = Ready>) -> Result<()> {
+    let mut replaced = Vec::new();
+    for file in files {
+        match file.publish_keeping_older() {
+            Ok(older) => replaced.push(older),
+            Err(error) => {
+                // Each gets its chance, whatever becomes of the others.
+                let undone: Vec<Result<()>> = replaced.into_iter().rev().map(store::Older::put_back).collect();
+                return undone.into_iter().collect::<Result<()>>().and(Err(error));
+            }
         }
     }
+    replaced.into_iter().try_for_each(store::Older::discard)
 }
 
 fn named(root: &Path, name: &Path) -> PathBuf {
@@ -165,11 +232,7 @@ fn is_bare(path: &Path) -> bool {
 }
 
 fn has_model_extension(path: &Path) -> bool {
-    matches!(extension(path).as_str(), "emd" | "pth")
-}
-
-fn extension(path: &Path) -> String {
-    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+    matches!(store::extension(path).as_str(), "emd" | "pth")
 }
 
 fn parent(path: &Path) -> &Path {
@@ -187,7 +250,7 @@ fn missing<'a>(what: &str, wanted: &Path, folders: impl IntoIterator<Item = &'a 
     let found: Vec<String> = folders.into_iter().map(listing).collect();
     Error::new(ErrorKind::Layout, what)
         .at(wanted)
-        .expected("<name>.emd with <name>.pth in a folder")
+        .expected("<name>.emd with <name>.pth in a folder, or <name>.dlpk")
         .found(found.join("; "))
 }
 

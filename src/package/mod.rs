@@ -1,13 +1,17 @@
-//! What a saved model is: `<name>.pth` with the weights and `<name>.emd` with everything else.
+//! What a saved model is: a folder of `<name>.pth` with the weights, `<name>.emd` with what they mean, a report with
+//! pictures for people, and `<name>.dlpk` with all of it in one file.
 //!
-//! Both files are read as attacks until proven otherwise: sizes are capped first, arithmetic is checked,
+//! All files are read as attacks until proven otherwise: sizes are capped first, arithmetic is checked,
 //! and a pickle is data that is interpreted, never code that runs.
 
+mod dlpk;
 pub(crate) mod emd;
 pub(crate) mod folder;
 pub(crate) mod keys;
 mod pickle;
 pub(crate) mod pth;
+pub(crate) mod report;
+mod zipped;
 
 #[cfg(test)]
 mod tests;

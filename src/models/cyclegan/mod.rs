@@ -1,5 +1,7 @@
 //! CycleGAN (Zhu et al. 2017, arXiv:1703.10593), under the names that arcgis.learn gives its parts.
 
+#[cfg(test)]
+mod arcgis_tests;
 mod batch_size;
 mod config;
 #[cfg(test)]
@@ -9,12 +11,14 @@ mod memory;
 mod memory_tests;
 mod networks;
 mod predict;
+mod report;
 mod resumed;
 mod saved;
 mod step;
 mod translator;
 
 pub use config::{CycleGanBuilder, CycleGanConfig};
+pub use saved::LoadOptions;
 
 use std::fmt;
 
@@ -25,6 +29,7 @@ use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, P
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::SMALLEST_TRAINING_SIDE;
+use crate::package::emd::Emd;
 use crate::plot::{self, Picture};
 use crate::train::{self, BatchSizeTrial, FitOptions, History, LrCurve, LrFindOptions, Translator};
 use networks::Networks;
@@ -74,6 +79,8 @@ pub struct CycleGan {
     trials: Vec<BatchSizeTrial>,
     /// Whether the encoders of the generators stay as they are.
     frozen: bool,
+    /// The definition that it was loaded with; its keys live on.
+    definition: Option<Emd>,
 }
 
 /// What a model must know of a domain to translate its images.
@@ -163,7 +170,7 @@ impl CycleGan {
     ) -> Result<Self> {
         let optimisers = Optimisers::new(&nets, config.pool_size)?;
         let (history, trials) = (History::default(), Vec::new());
-        Ok(Self { config, nets, optimisers, history, domains, data, device, trials, frozen: false })
+        Ok(Self { config, nets, optimisers, history, domains, data, device, trials, frozen: false, definition: None })
     }
 
     /// Trains: `fit(20)` for twenty epochs by the published recipe, or [`FitOptions`] for anything else.

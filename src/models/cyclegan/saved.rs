@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::networks::Networks;
+use super::report;
 use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
 use super::{CycleGan, CycleGanConfig, DomainFacts, Selection};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain, Values};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
-use crate::package::emd::{DomainBands, Emd};
+use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
 use crate::package::{folder, keys, pth};
 use crate::raster::Dtype;
 use crate::train::History;
@@ -77,16 +78,78 @@ struct Saved {
     history: History,
     domains: PerDomain<DomainFacts>,
     weights: Vec<(String, Tensor)>,
+    definition: Emd,
+}
+
+/// How [`CycleGan::from_model_with`] opens a model.
+///
+/// | Name | Default | Purpose |
+/// |---|---|---|
+/// | `data` | none | data to train and to show results on; scaled by the model's own statistics |
+/// | `device` | [`Device::Auto`] | where to compute |
+/// | `weights_anywhere` | false | whether an `.emd` may name weights outside its own folder |
+///
+/// ```
+/// use geolearn::{CycleGan, Device, LoadOptions};
+///
+/// let options = LoadOptions::new().device(Device::Cpu);
+/// let model = CycleGan::from_model_with("assets/models/sat2relief", options)?;
+/// assert!(!model.device().is_cuda());
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct LoadOptions {
+    data: Option<DataBunch>,
+    device: Device,
+    weights_anywhere: bool,
+}
+
+impl LoadOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Data to train and to show results on.
+    pub fn data(mut self, data: &DataBunch) -> Self {
+        self.data = Some(data.clone());
+        self
+    }
+
+    /// Where to compute.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Lets the definition name weights by an absolute path or above its folder. For files whose origin you trust:
+    /// what is at that path is opened and read, as a `.pth` and with the same limits as ever.
+    pub fn weights_anywhere(mut self, allowed: bool) -> Self {
+        self.weights_anywhere = allowed;
+        self
+    }
+
+    fn reach(&self) -> Reach {
+        if self.weights_anywhere { Reach::Anywhere } else { Reach::Folder }
+    }
 }
 
 impl CycleGan {
-    /// Saves the model.
+    /// Saves the model as a folder that opens here, in arcgis.learn and ArcGIS Pro, and in PyTorch. Gives the folder.
     ///
-    /// It becomes a folder of `<name>.pth` (the weights, for PyTorch too) and `<name>.emd` (everything
-    /// else, as Esri's model definition). Gives the folder.
+    /// | File | Holds |
+    /// |---|---|
+    /// | `<name>.pth` | the weights, as `torch.save` writes a state dict |
+    /// | `<name>.emd` | everything else, as Esri's model definition; this crate's own part under `Geolearn` |
+    /// | `<name>.dlpk` | all the other files in one, for ArcGIS |
+    /// | `model_metrics.html` | what the model is, its losses and samples, for people |
+    /// | `ModelCharacteristics/*.png` | the same pictures: `loss_graph.png`, and with data `show_results.png` |
     ///
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
-    /// `models/<name>` in the data's working folder.
+    /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
+    /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
+    /// ([`Channels::Shared`](crate::Channels::Shared)): models of other shapes it cannot open.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -95,12 +158,14 @@ impl CycleGan {
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let models = folder.path().join("models");
     /// let folder = model.save(models.join("copy"))?;
-    /// assert!(folder.join("copy.pth").is_file() && folder.join("copy.emd").is_file());
+    /// for file in ["copy.pth", "copy.emd", "copy.dlpk", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
+    ///     assert!(folder.join(file).is_file());
+    /// }
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
-    /// Both files are written beside their places before either is
-    /// renamed into it, so a save that fails leaves the older model whole.
+    /// All files are written beside their places before the first is renamed into it, so a save that fails leaves
+    /// the older model whole.
     ///
     /// # Errors
     /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written.
@@ -108,11 +173,16 @@ impl CycleGan {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.nets.parameters();
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
+        let pictures = report::pictures(self)?;
         folder::save(
             &place,
-            &self.definition(&place.pth_name())?,
-            &tensors,
-            &keys::cyclegan_modules(self.config.gen_blocks),
+            &folder::Contents {
+                emd: &self.definition(&place.pth_name())?,
+                tensors: &tensors,
+                modules: &keys::cyclegan_modules(self.config.gen_blocks),
+                report: &report::html(self, &place.name, &pictures),
+                pictures: &pictures.files(),
+            },
         )?;
         Ok(place.folder)
     }
@@ -134,7 +204,7 @@ impl CycleGan {
     /// architecture differs, naming the first tensor that does. The model is then unchanged.
     pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
         let path = name_or_path.as_ref();
-        let saved = read(root(self.data.as_ref()), path)?;
+        let saved = read(root(self.data.as_ref()), path, Reach::Folder)?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         let mut optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
@@ -144,12 +214,13 @@ impl CycleGan {
         self.optimisers = optimisers;
         self.domains = saved.domains;
         self.history = saved.history;
+        self.definition = Some(saved.definition);
         self.data = data;
         Ok(())
     }
 
-    /// A model from its folder, its `.emd` or its `.pth`, on the first CUDA device that can be used, else the
-    /// processor.
+    /// A model from its folder, its `.emd`, `.pth` or `.dlpk`, saved here or by arcgis.learn, on the first CUDA device
+    /// that can be used, else the processor.
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
@@ -163,34 +234,40 @@ impl CycleGan {
     /// ```
     ///
     /// Without `data` it predicts; with data it can also be trained on. The data is then scaled by the model's
-    /// own statistics, on which its weights depend.
+    /// own statistics, on which its weights depend. Optimisers begin anew; what arcgis.learn saves of its own is left
+    /// out.
+    ///
+    /// Nothing in these files is run: a `.pth` is read as data, a `.dlpk` is unpacked within limits to a temporary
+    /// folder, an `.emd` cannot point outside its own.
     ///
     /// # Errors
-    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when data and
-    /// model differ in bands.
+    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Unsupported` for those that hold
+    /// more than a model's weights; `Limits` for those that would swell beyond 8 GiB; `Usage` when data and model
+    /// differ in bands.
     pub fn from_model(path: impl AsRef<Path>, data: Option<&DataBunch>) -> Result<Self> {
-        Self::from_model_on(path, data, Device::Auto)
+        Self::from_model_with(path, LoadOptions { data: data.cloned(), ..LoadOptions::default() })
     }
 
-    /// As [`from_model`](Self::from_model), on the given device.
+    /// As [`from_model`](Self::from_model), with options.
     ///
     /// # Errors
     /// As [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
-    pub fn from_model_on(path: impl AsRef<Path>, data: Option<&DataBunch>, device: Device) -> Result<Self> {
+    pub fn from_model_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self> {
         let path = path.as_ref();
-        let saved = read(root(data), path)?;
-        let data = data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        let device = device.resolve()?;
+        let saved = read(root(options.data.as_ref()), path, options.reach())?;
+        let data = options.data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
+        let device = options.device.resolve()?;
         let nets = Networks::blank(&saved.config, saved.channels(), device.torch())?;
         nets.load(&saved.weights).map_err(|e| e.at(path))?;
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
+        model.definition = Some(saved.definition);
         model.with_batch_size_settled()
     }
 
     /// Takes over the weights of a saved model of the same architecture, and nothing else.
     pub(super) fn begin_with(&self, path: &Path) -> Result<()> {
-        let saved = read(root(self.data.as_ref()), path)?;
+        let saved = read(root(self.data.as_ref()), path, Reach::Folder)?;
         self.nets.load(&saved.weights).map_err(|e| {
             e.at(path)
                 .help("A model begins with the weights of another only when gen_blocks, features and bands agree.")
@@ -198,25 +275,14 @@ impl CycleGan {
     }
 
     fn definition(&self, model_file: &str) -> Result<Emd> {
-        let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
-        let plain = |domain| {
-            let DomainFacts { normaliser, selection, .. } = self.domain(domain);
-            normaliser.dtype() == Dtype::U8 && *selection == Selection::all(3)
-        };
-        let three = Domain::BOTH.into_iter().all(plain);
-        let selections = Domain::BOTH.map(|domain| &self.domain(domain).selection.bands);
-        let mut emd = Emd::new(model_file, a, b);
-        let (height, width) = self.domain(Domain::A).chip;
-        emd.image_height = height;
-        emd.image_width = width;
-        emd.resize_to = height.into();
+        let mut emd = self.definition_to_begin_with(model_file);
         emd.gen_blocks = self.config.gen_blocks;
         emd.lsgan = self.config.adversarial == AdversarialLoss::LeastSquares;
-        // The rate before it began to fall.
-        emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
-        emd.multispectral = !three;
-        // arcgis.learn has one list for both domains.
-        emd.extract_bands = (selections[0] == selections[1]).then(|| selections[0].clone());
+        if !self.history.epochs().is_empty() {
+            // The rate before it began to fall.
+            emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
+            emd.valid_loss = self.history.last("valid_loss");
+        }
         let extra = Extra {
             version: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config.clone(),
@@ -226,6 +292,32 @@ impl CycleGan {
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(serde_json::to_value(extra).map_err(failed)?);
         Ok(emd)
+    }
+
+    /// What the model was loaded with, so that nothing of it is lost; else what its data say.
+    fn definition_to_begin_with(&self, model_file: &str) -> Emd {
+        let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
+        if let Some(loaded) = &self.definition {
+            let mut emd = loaded.clone();
+            emd.model_file = model_file.to_owned();
+            // A script that lay beside it does not lie here.
+            emd.inference_function = INFERENCE_FUNCTION.to_owned();
+            (emd.domain_a, emd.domain_b) = (a, b);
+            return emd;
+        }
+        let plain = |domain| {
+            let DomainFacts { normaliser, selection, .. } = self.domain(domain);
+            normaliser.dtype() == Dtype::U8 && *selection == Selection::all(3)
+        };
+        let rgb = Domain::BOTH.into_iter().all(plain);
+        let mut emd = Emd::new(model_file, a, b, !rgb);
+        let (height, width) = self.domain(Domain::A).chip;
+        emd.image_height = height;
+        emd.image_width = width;
+        emd.resize_to = height.into();
+        // As arcgis.learn has it: its statistics, too, would be picked by these. Our own choice stands in `Geolearn`.
+        emd.extract_bands = rgb.then(|| vec![0, 1, 2]);
+        emd
     }
 }
 
@@ -239,8 +331,9 @@ fn bands_of(domain: &DomainFacts) -> DomainBands {
         bands: domain.normaliser.bands(),
         min: Some(domain.normaliser.min().to_vec()),
         max: Some(domain.normaliser.max().to_vec()),
-        mean: Some(domain.mean.clone()),
-        std: Some(domain.std.clone()),
+        // arcgis.learn does not always gather them.
+        mean: (!domain.mean.is_empty()).then(|| domain.mean.clone()),
+        std: (!domain.std.is_empty()).then(|| domain.std.clone()),
     }
 }
 
@@ -254,24 +347,34 @@ impl Saved {
     }
 }
 
-fn read(root: &Path, path: &Path) -> Result<Saved> {
-    let (emd, weights_path) = folder::find(root, path)?.open()?;
-    let weights = pth::read(&weights_path, &pth::PthLimits::default())?;
-    let Extra { config, history, domains, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
+fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
+    let opened = folder::find(root, path)?.open(reach)?;
+    let (emd, weights) = (&opened.emd, pth::read(&opened.weights, &pth::PthLimits::default())?);
+    let Extra { config, history, domains, .. } = extra(emd, &weights).map_err(|e| e.at(path))?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let told =
-        domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(&emd, stated.get(domain).bands)));
+        domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(emd, stated.get(domain).bands)));
     let PerDomain { a, b } = told;
     check_parameters(&config, PerDomain { a: a.channels, b: b.channels }, &weights).map_err(|e| e.at(path))?;
     let facts = |bands: &DomainBands, told| facts(bands, told).map_err(|e| e.at(path));
-    Ok(Saved { config, history, domains: PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? }, weights })
+    let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
+    Ok(Saved { config, history, domains, weights, definition: opened.emd })
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
 fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
     let extra = match &emd.geolearn {
-        Some(section) => serde_json::from_value(section.clone())
-            .map_err(|e| Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e))?,
+        Some(section) => serde_json::from_value(section.clone()).map_err(|e| {
+            let error = Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e);
+            match section.get("Version").and_then(|version| version.as_str()) {
+                Some(version) if version != env!("CARGO_PKG_VERSION") => error.help(format!(
+                    "It was written by geolearn {}, and this is {}: a newer release may read it.",
+                    version.escape_debug(),
+                    env!("CARGO_PKG_VERSION")
+                )),
+                _ => error,
+            }
+        })?,
         None => Extra {
             version: String::new(),
             config: arcgis_configuration(emd, weights)?,

@@ -14,16 +14,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
 /// A definition is a few KiB; statistics of some hundred bands are still far below this.
-const MAX_BYTES: u64 = 4 << 20;
+pub(super) const MAX_BYTES: u64 = 4 << 20;
 const MAX_BANDS: u64 = 65_536;
 const MAX_SIDE: u64 = 1 << 20;
 const MAX_BLOCKS: u64 = 1_000;
+/// `gen_blocks` of a CycleGAN in arcgis.learn that was built without options.
+const DEFAULT_BLOCKS: usize = 9;
+const RGB: usize = 3;
 
 /// Esri's own built-in function; with it no script has to lie beside the model.
 pub(crate) const INFERENCE_FUNCTION: &str = r"[Functions]System\DeepLearning\ArcGISLearn\ArcGISImageTranslation.py";
 /// The release of arcgis.learn whose form we write.
 const ARCGIS_LEARN_VERSION: &str = "2.4.4";
 const MODEL_TYPE: &str = "CycleGAN";
+/// The loss by which arcgis.learn chose these weights.
+const VALID_LOSS: &str = "monitored_valid_loss";
+
+/// Where a definition may say that its weights lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In its own folder or below.
+    Folder,
+    /// Anywhere: the caller trusts it.
+    Anywhere,
+}
 
 /// A model definition of a CycleGAN.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +67,8 @@ pub(crate) struct Emd {
     pub extract_bands: Option<Vec<usize>>,
     /// `IsMultispectral`: not plain 8-bit RGB.
     pub multispectral: bool,
+    /// `monitored_valid_loss`.
+    pub valid_loss: Option<f64>,
     /// `Geolearn`: what arcgis.learn has no key for.
     pub geolearn: Option<Value>,
     /// The whole object as it was read, with the order of its keys.
@@ -71,14 +87,15 @@ pub(crate) struct DomainBands {
 }
 
 impl Emd {
-    /// A definition with the keys and the order of arcgis.learn's own files, for 8-bit RGB.
-    pub(crate) fn new(model_file: &str, domain_a: DomainBands, domain_b: DomainBands) -> Self {
+    /// A definition with the keys and the order of arcgis.learn's own files, in their form for 8-bit RGB or in that for
+    /// everything else.
+    pub(crate) fn new(model_file: &str, domain_a: DomainBands, domain_b: DomainBands, multispectral: bool) -> Self {
         Self {
             domain_a,
             domain_b,
             image_height: 256,
             image_width: 256,
-            gen_blocks: 9,
+            gen_blocks: DEFAULT_BLOCKS,
             lsgan: true,
             model_file: model_file.to_owned(),
             inference_function: INFERENCE_FUNCTION.to_owned(),
@@ -87,9 +104,10 @@ impl Emd {
             max_cell_size: Value::Null,
             resize_to: Value::Null,
             extract_bands: None,
-            multispectral: false,
+            multispectral,
+            valid_loss: None,
             geolearn: None,
-            rest: template(),
+            rest: template(multispectral),
         }
     }
 
@@ -98,25 +116,28 @@ impl Emd {
     /// # Errors
     /// [`ErrorKind::Format`] naming the key that is missing, of a wrong type or in contradiction to another;
     /// [`ErrorKind::Unsupported`] for a model of another kind.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path, reach: Reach) -> Result<Self> {
         let bytes = store::read_capped(path, MAX_BYTES)?;
-        Self::parse(&bytes).map_err(|e| e.at(path))
+        Self::parse(&bytes, reach).map_err(|e| e.at(path))
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8], reach: Reach) -> Result<Self> {
         let not_json = || Error::new(ErrorKind::Format, "model definition is no JSON");
         let text = std::str::from_utf8(bytes).map_err(|e| not_json().because(e))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match serde_json::from_str(&without_non_finite(text)).map_err(|e| not_json().because(e))? {
-            Value::Object(rest) => Self::from_object(rest),
+            Value::Object(rest) => Self::from_object(rest, reach),
             _ => Err(not_json().expected("an object")),
         }
     }
 
-    fn from_object(rest: Object) -> Result<Self> {
+    fn from_object(rest: Object, reach: Reach) -> Result<Self> {
         let keys = Keys { object: &rest, prefix: "" };
         check_type(keys)?;
-        let parameters = Keys { object: keys.object("ModelParameters")?, prefix: "ModelParameters." };
+        // Files without these are of models built without options.
+        let none = Object::new();
+        let parameters = keys.get_optional("ModelParameters", "an object", Value::as_object)?.unwrap_or(&none);
+        let parameters = Keys { object: parameters, prefix: "ModelParameters." };
         let domain_a = DomainBands::read(keys, "n_channel_rev", "NormalizationStats")?;
         let domain_b = DomainBands::read(keys, "n_channel", "NormalizationStats_b")?;
         check_channels(keys, domain_a.bands.max(domain_b.bands))?;
@@ -125,16 +146,23 @@ impl Emd {
             domain_b,
             image_height: keys.integer("ImageHeight", 1, MAX_SIDE)?,
             image_width: keys.integer("ImageWidth", 1, MAX_SIDE)?,
-            gen_blocks: parameters.integer("gen_blocks", 0, MAX_BLOCKS)?,
+            gen_blocks: match parameters.optional("gen_blocks") {
+                Some(_) => parameters.integer("gen_blocks", 0, MAX_BLOCKS)?,
+                None => DEFAULT_BLOCKS,
+            },
             lsgan: parameters.get_optional("lsgan", "true or false", Value::as_bool)?.unwrap_or(true),
-            model_file: model_file(keys)?,
-            inference_function: keys.text("InferenceFunction")?,
+            model_file: model_file(keys, reach)?,
+            inference_function: match keys.optional("InferenceFunction") {
+                Some(_) => keys.text("InferenceFunction")?,
+                None => INFERENCE_FUNCTION.to_owned(),
+            },
             learning_rate: keys.optional("LearningRate").and_then(learning_rate),
             min_cell_size: keys.optional("MinCellSize").cloned().unwrap_or_default(),
             max_cell_size: keys.optional("MaxCellSize").cloned().unwrap_or_default(),
             resize_to: keys.optional("resize_to").cloned().unwrap_or_default(),
             extract_bands: keys.get_optional("ExtractBands", "a list of band indices", indices)?,
             multispectral: keys.get_optional("IsMultispectral", "true or false", Value::as_bool)?.unwrap_or(false),
+            valid_loss: keys.optional(VALID_LOSS).and_then(Value::as_f64),
             geolearn: keys.optional("Geolearn").cloned(),
             rest,
         })
@@ -147,7 +175,11 @@ impl Emd {
 
     /// Where the weights lie, for a definition in `folder`.
     pub(crate) fn weights_in(&self, folder: &Path) -> PathBuf {
-        folder.join(self.model_file.split(['/', '\\']).collect::<PathBuf>())
+        match check_model_file(&self.model_file) {
+            Ok(()) => folder.join(self.model_file.split(['/', '\\']).collect::<PathBuf>()),
+            // It was read with `Reach::Anywhere`.
+            Err(_) => folder.join(&self.model_file),
+        }
     }
 
     /// The file as text, indented as arcgis.learn's.
@@ -184,8 +216,12 @@ impl Emd {
         set("resize_to", self.resize_to.clone());
         set("ExtractBands", json!(self.extract_bands));
         set("IsMultispectral", self.multispectral.into());
+        object.shift_remove(VALID_LOSS);
+        if let Some(loss) = self.valid_loss {
+            object.insert(VALID_LOSS.to_owned(), loss.into());
+        }
         if let Some(geolearn) = &self.geolearn {
-            set("Geolearn", geolearn.clone());
+            object.insert("Geolearn".to_owned(), geolearn.clone());
         }
         object
     }
@@ -199,7 +235,22 @@ impl Emd {
 }
 
 impl DomainBands {
+    /// Older files of RGB models have neither counts nor statistics; arcgis.learn then takes three bands of 0 to 255.
     fn read(keys: Keys, count: &str, stats: &str) -> Result<Self> {
+        let absent = |key: &&str| keys.optional(key).is_none();
+        let old = keys.optional("IsMultispectral").and_then(Value::as_bool) != Some(true)
+            && ["n_channel_rev", stats].iter().all(absent);
+        if old {
+            let known = ["n_channel", "n_intput_channel"].into_iter().find(|key| !absent(key));
+            let bands = known.map_or(Ok(RGB), |key| keys.integer(key, 1, MAX_BANDS))?;
+            return Ok(Self {
+                bands,
+                min: Some(vec![0.0; bands]),
+                max: Some(vec![255.0; bands]),
+                mean: None,
+                std: None,
+            });
+        }
         let prefix = format!("{stats}.");
         let bands = keys.integer(count, 1, MAX_BANDS)?;
         let stats = Keys { object: keys.object(stats)?, prefix: &prefix };
@@ -248,9 +299,12 @@ fn check_channels(keys: Keys, larger: usize) -> Result<()> {
         .map(drop)
 }
 
-fn model_file(keys: Keys) -> Result<String> {
+fn model_file(keys: Keys, reach: Reach) -> Result<String> {
     let file = keys.text("ModelFile")?;
-    check_model_file(&file)?;
+    match reach {
+        Reach::Folder => check_model_file(&file)?,
+        Reach::Anywhere => {}
+    }
     Ok(file)
 }
 
@@ -262,7 +316,8 @@ fn check_model_file(file: &str) -> Result<()> {
     }
     Err(Error::new(ErrorKind::Format, "key `ModelFile` has a wrong value")
         .expected("the relative path of a file in the folder of the definition")
-        .found(file.chars().take(200).flat_map(char::escape_debug).collect::<String>()))
+        .found(file.chars().take(200).flat_map(char::escape_debug).collect::<String>())
+        .help("Move the weights beside the definition; or, if you trust it, use LoadOptions::weights_anywhere."))
 }
 
 fn learning_rate(value: &Value) -> Option<f64> {
@@ -286,8 +341,14 @@ fn python_exponent(number: f64) -> String {
 }
 
 /// Keys in arcgis.learn's order, with what is the same in every file; [`Emd::to_json`] fills in the rest.
-fn template() -> Object {
-    let Value::Object(template) = json!({
+fn template(multispectral: bool) -> Object {
+    let mut template = Object::new();
+    let mut add = |keys: Value| {
+        if let Value::Object(keys) = keys {
+            template.extend(keys);
+        }
+    };
+    add(json!({
         "Framework": "arcgis.learn.models._inferencing",
         "ModelConfiguration": "_cyclegan",
         "InferenceFunction": null,
@@ -304,18 +365,22 @@ fn template() -> Object {
         "ModelFile": null,
         "ImageHeight": null,
         "ImageWidth": null,
-        "ImageSpaceUsed": "MAP_SPACE",
+        // Its word where cell sizes are not known.
+        "ImageSpaceUsed": "PIXEL_SPACE",
         "LearningRate": null,
         "ModelName": MODEL_TYPE,
         "backend": "pytorch",
         "resize_to": null,
         "IsMultispectral": null,
         "IsImageNetNormalization": true,
-        "ExtractBands": null,
-        "NormalizationStats": null,
-        "n_channel_rev": null,
-    }) else {
-        return Object::new();
-    };
+    }));
+    if multispectral {
+        add(json!({"Bands": null, "ImageryType": null}));
+    }
+    add(json!({"ExtractBands": null, "NormalizationStats": null}));
+    if multispectral {
+        add(json!({"DoNormalize": false}));
+    }
+    add(json!({"n_channel_rev": null}));
     template
 }

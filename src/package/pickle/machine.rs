@@ -275,6 +275,9 @@ impl<'a> Machine<'a> {
             }
             Value::Global(Global::RebuildTensor) => self.rebuild_tensor(arguments),
             Value::Global(Global::RebuildParameter) => self.rebuild_parameter(arguments),
+            Value::Global(Global::NumpyNumber) => {
+                self.tuple(arguments).map(drop).and_then(|()| self.create(Object::Opaque))
+            }
             _ => Err(self.broken("it calls what cannot be called so")),
         }
     }
@@ -305,11 +308,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// State of a dict is `_metadata`, which says nothing about weights. Nothing else can have state.
+    /// State of a dict is `_metadata`, which says nothing about weights; that of a type of NumPy is its byte order.
+    /// Nothing else can have state.
     fn build(&mut self) -> Result<()> {
         self.pop()?;
         match self.top_object() {
-            Some(Object::Dict(_)) => Ok(()),
+            Some(Object::Dict(_) | Object::Opaque) => Ok(()),
             _ => Err(self.broken("it gives state to what is no dict")),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Object<'a> {
     Dict(Vec<(Value<'a>, Value<'a>)>),
     Storage(Storage<'a>),
     Tensor(TensorView<'a>),
+    /// A number of NumPy, or its type: of no interest here, but learning rates are kept as such.
+    Opaque,
 }
 
 /// The only names that a pickle may mention.
@@ -31,6 +33,8 @@ pub(crate) enum Global {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
+    /// One of the functions that make a number of NumPy.
+    NumpyNumber,
     Storage(Dtype),
 }
 
@@ -40,6 +44,10 @@ impl Global {
             ("collections", "OrderedDict") => Self::OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensor,
             ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
+            // Beside weights: what a schedule computed goes into the optimiser's state as such a number.
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
+            | ("numpy", "dtype")
+            | ("_codecs", "encode") => Self::NumpyNumber,
             ("torch", name) => Self::Storage(Dtype::of_storage(name)?),
             _ => return None,
         })
@@ -157,6 +165,7 @@ impl<'a> Pickle<'a> {
                 Some(Object::Dict(_)) => "a dict",
                 Some(Object::Storage(_)) => "a storage",
                 Some(Object::Tensor(_)) => "a tensor",
+                Some(Object::Opaque) => "a number of NumPy",
                 None => "nothing",
             },
         }

@@ -1,52 +1,35 @@
 //! The zip around a state dict.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::path::Path;
-use std::rc::Rc;
 
 use zip::ZipArchive;
-use zip::result::ZipError;
 
 use super::PthLimits;
 use crate::error::{Error, ErrorKind, Result};
+use crate::package::zipped::{Zipped, open_capped};
 
 /// The entries of a `.pth`; all lie in one folder, whose name is free.
 pub(super) struct Archive {
-    zip: ZipArchive<BufReader<Rationed<File>>>,
+    zipped: Zipped,
     root: String,
-    /// Bytes of the file.
-    length: u64,
 }
 
 impl Archive {
     pub(super) fn open(path: &Path, limits: &PthLimits) -> Result<Self> {
-        let mut file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
-        let length = file.metadata().map_err(|e| Error::io("file cannot be read", path, e))?.len();
-        if length > limits.file_bytes {
-            return Err(Error::new(ErrorKind::Limits, "file is too large")
-                .expected(format!("at most {} bytes", limits.file_bytes))
-                .found(length));
-        }
+        let (mut file, length) = open_capped(path, limits.file_bytes)?;
         check_start(&mut file)?;
-        let ration = Rc::new(Cell::new(limits.directory_bytes));
-        let reader = BufReader::new(Rationed { inner: file, left: Rc::clone(&ration) });
-        let zip = ZipArchive::new(reader).map_err(refused)?;
-        // From here each entry has its own cap.
-        ration.set(u64::MAX);
-        if zip.has_duplicate_names() {
-            return Err(Error::new(ErrorKind::Format, "archive has two entries of one name"));
-        }
-        let root = root(&zip)?;
-        let mut archive = Self { zip, root, length };
+        let zipped = Zipped::open(file, length, limits.directory_bytes)?;
+        let root = root(&zipped.zip)?;
+        let mut archive = Self { zipped, root };
         archive.check_byte_order()?;
         Ok(archive)
     }
 
     /// Bytes of the file.
     pub(super) fn length(&self) -> u64 {
-        self.length
+        self.zipped.length
     }
 
     /// The pickle that says what the storages mean.
@@ -66,33 +49,14 @@ impl Archive {
             .found(bytes.len()))
     }
 
-    /// A whole entry. The length that it declares must be true, and not above `cap`, before memory is taken.
+    /// A whole entry of at most `cap` bytes.
     fn entry(&mut self, name: &str, cap: u64) -> Result<Vec<u8>> {
-        let full = format!("{}/{name}", self.root);
-        let entry = self.zip.by_name(&full).map_err(|e| match e {
-            ZipError::FileNotFound => Error::new(ErrorKind::Format, format!("entry {full:?} is missing")),
-            other => refused(other),
-        })?;
-        let declared = entry.size();
-        if declared > cap {
-            return Err(Error::new(ErrorKind::Limits, format!("entry {full:?} is too large"))
-                .expected(format!("at most {cap} bytes"))
-                .found(declared));
-        }
-        // Neither what is declared nor what is there need be true: memory is taken ahead only as far as the
-        // file itself reaches, and grows with what really comes out, up to one byte too many.
-        let mut bytes = Vec::with_capacity(declared.min(self.length) as usize);
-        let mut bounded = entry.take(declared.saturating_add(1));
-        bounded.read_to_end(&mut bytes).map_err(|e| damaged(&full).because(e))?;
-        if bytes.len() as u64 != declared {
-            return Err(damaged(&full).expected(format!("{declared} bytes")).found(bytes.len()));
-        }
-        Ok(bytes)
+        self.zipped.bytes(&format!("{}/{name}", self.root), cap)
     }
 
     /// Absent in files of torch before 2.0, which are of the machine's order, little on all that matter.
     fn check_byte_order(&mut self) -> Result<()> {
-        if self.zip.index_for_name(&format!("{}/byteorder", self.root)).is_none() {
+        if self.zipped.zip.index_for_name(&format!("{}/byteorder", self.root)).is_none() {
             return Ok(());
         }
         let ours: &[u8] = if cfg!(target_endian = "little") { b"little" } else { b"big" };
@@ -138,44 +102,3 @@ fn root<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<String> {
         _ => Err(Error::new(ErrorKind::Format, "archive holds more than one data.pkl")),
     }
 }
-
-fn damaged(entry: &str) -> Error {
-    Error::new(ErrorKind::Format, format!("entry {entry:?} is damaged"))
-}
-
-fn refused(error: ZipError) -> Error {
-    let kind = match &error {
-        // The ration, too, arrives as an I/O error.
-        ZipError::Io(e) if e.get_ref().is_some_and(|inner| inner.is::<Exhausted>()) => ErrorKind::Limits,
-        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) | ZipError::InvalidPassword => {
-            ErrorKind::Unsupported
-        }
-        _ => ErrorKind::Format,
-    };
-    Error::new(kind, "archive cannot be read").because(error)
-}
-
-/// A reader that gives up after so many bytes: the directory of a hostile archive can be the whole file.
-struct Rationed<R> {
-    inner: R,
-    left: Rc<Cell<u64>>,
-}
-
-impl<R: Read> Read for Rationed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        let left = self.left.get().checked_sub(count as u64).ok_or_else(|| io::Error::other(Exhausted))?;
-        self.left.set(left);
-        Ok(count)
-    }
-}
-
-impl<R: Seek> Seek for Rationed<R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(to)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("its directory is too large")]
-struct Exhausted;

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION};
+use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
 
 fn rgb() -> Value {
     serde_json::from_slice(&fixture_bytes("golden/rgb.emd")).unwrap()
 }
 
 fn parse(value: &Value) -> Result<Emd> {
-    Emd::parse(value.to_string().as_bytes())
+    Emd::parse(value.to_string().as_bytes(), Reach::Folder)
 }
 
 fn bands(list: &[f64]) -> DomainBands {
@@ -20,7 +20,7 @@ fn bands(list: &[f64]) -> DomainBands {
 
 #[test]
 fn arcgis_learns_files_are_read() {
-    let emd = Emd::read(&fixture("golden/rgb.emd")).unwrap();
+    let emd = Emd::read(&fixture("golden/rgb.emd"), Reach::Folder).unwrap();
     assert_eq!((emd.channels(), emd.gen_blocks, emd.lsgan, emd.multispectral), (3, 2, true, false));
     assert_eq!((emd.image_height, emd.image_width), (64, 64));
     assert_eq!(emd.learning_rate, Some(2e-4));
@@ -30,7 +30,7 @@ fn arcgis_learns_files_are_read() {
     assert_eq!(emd.extract_bands, Some(vec![0, 1, 2]));
     assert_eq!(emd.geolearn, None);
 
-    let emd = Emd::read(&fixture("golden/ms.emd")).unwrap();
+    let emd = Emd::read(&fixture("golden/ms.emd"), Reach::Folder).unwrap();
     assert_eq!((emd.channels(), emd.domain_a.bands, emd.domain_b.bands), (6, 6, 4));
     assert_eq!(emd.domain_a.max, Some(vec![9000.0; 6]));
     assert_eq!(emd.domain_b.max, Some(vec![4000.0; 4]));
@@ -41,7 +41,7 @@ fn arcgis_learns_files_are_read() {
 #[test]
 fn what_is_read_is_written_to_the_byte() {
     for file in ["golden/rgb.emd", "golden/ms.emd"] {
-        let emd = Emd::read(&fixture(file)).unwrap();
+        let emd = Emd::read(&fixture(file), Reach::Folder).unwrap();
         assert_eq!(
             emd.to_json().unwrap().trim_end(),
             String::from_utf8(fixture_bytes(file)).unwrap().trim_end(),
@@ -63,13 +63,16 @@ fn unknown_keys_survive() {
     value["ModelParameters"]["gen_blocks"] = json!(6);
     value["Geolearn"] = json!({"Version": "0.1.0"});
     assert_eq!(written, value);
-    assert_eq!(Emd::parse(emd.to_json().unwrap().as_bytes()).unwrap().to_json().unwrap(), emd.to_json().unwrap());
+    assert_eq!(
+        Emd::parse(emd.to_json().unwrap().as_bytes(), Reach::Folder).unwrap().to_json().unwrap(),
+        emd.to_json().unwrap()
+    );
 }
 
 /// The same keys in the same order as arcgis.learn's.
 #[test]
 fn a_new_definition_has_every_key() {
-    let mut emd = Emd::new("map.pth", bands(&[0.0, 0.0, 0.0]), bands(&[1.0, 2.0, f64::NAN]));
+    let mut emd = Emd::new("map.pth", bands(&[0.0, 0.0, 0.0]), bands(&[1.0, 2.0, f64::NAN]), false);
     emd.learning_rate = Some(2e-4);
     let written: Value = serde_json::from_str(&emd.to_json().unwrap()).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -80,7 +83,7 @@ fn a_new_definition_has_every_key() {
     assert_eq!(written["LearningRate"], "2.0000e-04");
     assert_eq!(written["InferenceFunction"], INFERENCE_FUNCTION);
     assert_eq!(written["NormalizationStats_b"]["band_min_values"], json!([1.0, 2.0, null]));
-    let read = Emd::parse(emd.to_json().unwrap().as_bytes()).unwrap();
+    let read = Emd::parse(emd.to_json().unwrap().as_bytes(), Reach::Folder).unwrap();
     assert!(read.domain_b.min.as_ref().unwrap()[2].is_nan());
     assert_eq!(read.domain_b.max, None);
 }
@@ -146,7 +149,7 @@ fn weights_cannot_lie_elsewhere() {
         value["ModelFile"] = json!(file);
         let error = parse(&value).unwrap_err();
         assert!(error.to_string().contains("`ModelFile`"), "{file}: {error}");
-        assert!(Emd::new(file, bands(&[0.0]), bands(&[0.0])).to_json().is_err(), "{file}");
+        assert!(Emd::new(file, bands(&[0.0]), bands(&[0.0]), false).to_json().is_err(), "{file}");
     }
     for (file, place) in [("a.pth", "m/a.pth"), (r"sub\a.pth", "m/sub/a.pth"), ("sub/a..b.pth", "m/sub/a..b.pth")] {
         let mut value = rgb();
@@ -161,7 +164,7 @@ fn pythons_numbers_are_read() {
     let text = String::from_utf8(fixture_bytes("golden/rgb.emd")).unwrap();
     let odd =
         text.replacen("10.0", "NaN", 1).replacen("245.0", "-Infinity", 1).replace("MAP_SPACE", r#"NaN \" Infinity"#);
-    let emd = Emd::parse(format!("\u{feff}{odd}").as_bytes()).unwrap();
+    let emd = Emd::parse(format!("\u{feff}{odd}").as_bytes(), Reach::Folder).unwrap();
     assert!(emd.domain_b.min.as_ref().unwrap()[0].is_nan());
     assert!(emd.domain_b.max.as_ref().unwrap()[0].is_nan());
     assert!(emd.to_json().unwrap().contains(r#""NaN \" Infinity""#));
@@ -171,18 +174,67 @@ fn pythons_numbers_are_read() {
 fn what_is_no_definition_is_an_error() {
     let deep = "[".repeat(100_000);
     for text in ["", "{", "[]", "null", "{}", "\u{0}", "NaN", "{\"a\":NaN", deep.as_str()] {
-        assert_eq!(Emd::parse(text.as_bytes()).unwrap_err().kind(), ErrorKind::Format, "{text:.20}");
+        assert_eq!(Emd::parse(text.as_bytes(), Reach::Folder).unwrap_err().kind(), ErrorKind::Format, "{text:.20}");
     }
-    assert_eq!(Emd::parse(&[0xff, 0xfe]).unwrap_err().kind(), ErrorKind::Format);
+    assert_eq!(Emd::parse(&[0xff, 0xfe], Reach::Folder).unwrap_err().kind(), ErrorKind::Format);
     let bytes = fixture_bytes("golden/ms.emd");
     for length in 0..bytes.len() - 1 {
-        assert!(Emd::parse(&bytes[..length]).is_err(), "cut to {length} bytes");
+        assert!(Emd::parse(&bytes[..length], Reach::Folder).is_err(), "cut to {length} bytes");
     }
     for place in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
         flipped[place / 8] ^= 1 << (place % 8);
-        if let Ok(emd) = Emd::parse(&flipped) {
+        if let Ok(emd) = Emd::parse(&flipped, Reach::Folder) {
             emd.to_json().unwrap();
         }
     }
+}
+
+/// The form before there were counts of bands and statistics, which arcgis.learn still reads.
+#[test]
+fn older_rgb_files_are_of_bytes() {
+    let mut value = rgb();
+    let object = value.as_object_mut().unwrap();
+    for key in ["n_intput_channel", "n_channel", "n_channel_rev", "NormalizationStats", "NormalizationStats_b"] {
+        object.remove(key);
+    }
+    object.remove("ModelParameters");
+    object.remove("InferenceFunction");
+    let emd = parse(&value).unwrap();
+    let bytes = DomainBands { bands: 3, min: Some(vec![0.0; 3]), max: Some(vec![255.0; 3]), mean: None, std: None };
+    assert_eq!((&emd.domain_a, &emd.domain_b), (&bytes, &bytes));
+    assert_eq!((emd.channels(), emd.gen_blocks, emd.lsgan), (3, 9, true));
+    assert_eq!(emd.inference_function, INFERENCE_FUNCTION);
+    // Without them nobody knows what a multispectral model was trained on.
+    value["IsMultispectral"] = json!(true);
+    assert_eq!(parse(&value).unwrap_err().kind(), ErrorKind::Format);
+}
+
+#[test]
+fn a_new_multispectral_definition_has_every_key() {
+    let written = Emd::new("map.pth", bands(&[0.0; 6]), bands(&[1.0; 4]), true).to_json().unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    let golden: Value = serde_json::from_slice(&fixture_bytes("golden/ms.emd")).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&written)[..23], keys(&golden)[..23]);
+    let sorted = |value| {
+        let mut keys = keys(value);
+        keys.sort();
+        keys
+    };
+    assert_eq!(sorted(&written), [sorted(&golden), vec![]].concat());
+}
+
+#[test]
+fn only_who_trusts_a_definition_follows_it_out_of_its_folder() {
+    let mut value = rgb();
+    value["ModelFile"] = json!("../weights/x.pth");
+    let text = value.to_string();
+    let refused = Emd::parse(text.as_bytes(), Reach::Folder).unwrap_err().to_string();
+    assert!(refused.contains("`ModelFile`") && refused.contains("weights_anywhere"), "{refused}");
+    let trusted = Emd::parse(text.as_bytes(), Reach::Anywhere).unwrap();
+    assert_eq!(trusted.weights_in("m".as_ref()), PathBuf::from("m/../weights/x.pth"));
+    value["ModelFile"] = json!("/weights/x.pth");
+    let absolute = Emd::parse(value.to_string().as_bytes(), Reach::Anywhere).unwrap();
+    assert_eq!(absolute.weights_in("m".as_ref()), PathBuf::from("/weights/x.pth"));
 }

@@ -7,22 +7,31 @@ use tch::Tensor;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::package::emd::{DomainBands, Emd};
-use crate::package::folder::{Found, Place, find, save};
+use crate::package::emd::{DomainBands, Emd, Reach};
+use crate::package::folder::{Contents, Found, Place, find, save};
+
+/// Weights, definition, package, report, and the folder of pictures.
+const FILES: usize = 5;
 
 fn emd(place: &Place) -> Emd {
     let one = || DomainBands { bands: 1, ..DomainBands::default() };
-    Emd::new(&place.pth_name(), one(), one())
+    Emd::new(&place.pth_name(), one(), one(), false)
 }
 
 fn save_number(place: &Place, number: f32) -> Result<()> {
+    save_with(place, &emd(place), number)
+}
+
+fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
     let tensor = Tensor::from_slice(&[number]);
-    save(place, &emd(place), &[("w".to_owned(), &tensor)], &[])
+    let tensors = [("w".to_owned(), &tensor)];
+    let pictures = [("loss_graph.png", b"picture".to_vec())];
+    save(place, &Contents { emd, tensors: &tensors, modules: &[], report: "<html>", pictures: &pictures })
 }
 
 fn saved_number(found: &Found) -> f64 {
-    let (_, weights) = found.open().unwrap();
-    values(&pth::read(&weights, &tight()).unwrap()[0].1)[0]
+    let opened = found.open(Reach::Folder).unwrap();
+    values(&pth::read(&opened.weights, &tight()).unwrap()[0].1)[0]
 }
 
 #[test]
@@ -34,7 +43,7 @@ fn a_name_lies_below_the_root_and_a_path_where_it_says() {
     assert_eq!(place("./sat2map").pth(), Path::new("./sat2map/sat2map.pth"));
     assert_eq!(place("/m/sat2map/").pth(), Path::new("/m/sat2map/sat2map.pth"));
     assert_eq!(place("v1.5").pth(), Path::new("/data/chips/models/v1.5/v1.5.pth"));
-    for path in ["", "/", "..", "models/..", "sat2map.emd", "models/sat2map.pth"] {
+    for path in ["", "/", "..", "models/..", "sat2map.emd", "models/sat2map.pth", "m.dlpk"] {
         let error = Place::to_save(root, Path::new(path)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{path}: {error}");
     }
@@ -45,8 +54,8 @@ fn a_saved_model_is_found_in_every_way() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::to_save(root.path(), Path::new("m")).unwrap();
     save_number(&place, 7.0).unwrap();
-    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 2);
-    for path in [PathBuf::from("m"), place.folder.clone(), place.emd(), place.pth()] {
+    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), FILES);
+    for path in [PathBuf::from("m"), place.folder.clone(), place.emd(), place.pth(), place.dlpk()] {
         assert_eq!(saved_number(&find(root.path(), &path).unwrap()), 7.0, "{path:?}");
     }
     // A model that was renamed as a folder, and weights named by the caller.
@@ -57,8 +66,8 @@ fn a_saved_model_is_found_in_every_way() {
     fs::rename(moved.join("m.pth"), moved.join("other.pth")).unwrap();
     assert_eq!(saved_number(&find(root.path(), &moved.join("other.pth")).unwrap()), 7.0);
     let error = find(root.path(), &moved).unwrap_err().to_string();
-    assert!(error.contains("several") && error.contains("m.emd, other.emd"), "{error}");
-    let error = find(root.path(), &moved.join("m.emd")).unwrap().open().unwrap_err().to_string();
+    assert!(error.contains("several") && error.contains("m.emd") && error.contains("other.emd"), "{error}");
+    let error = find(root.path(), &moved.join("m.emd")).unwrap().open(Reach::Folder).unwrap_err().to_string();
     assert!(error.contains("weights are missing") && error.contains("other.pth"), "{error}");
 }
 
@@ -89,7 +98,7 @@ fn saving_again_replaces_both_and_leaves_the_rest() {
     save_number(&place, 2.0).unwrap();
     assert_eq!(saved_number(&find(root.path(), &place.folder).unwrap()), 2.0);
     assert_eq!(fs::read(place.folder.join("notes.txt")).unwrap(), b"mine");
-    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), FILES + 1);
 }
 
 /// The definition cannot be written, after the weights could.
@@ -100,8 +109,7 @@ fn a_save_that_fails_leaves_the_last_one() {
     save_number(&place, 1.0).unwrap();
     let mut bad = emd(&place);
     bad.model_file = "../m.pth".into();
-    let tensor = Tensor::from_slice(&[2.0f32]);
-    save(&place, &bad, &[("w".to_owned(), &tensor)], &[]).unwrap_err();
+    save_with(&place, &bad, 2.0).unwrap_err();
     assert_eq!(saved_number(&find(root.path(), &place.folder).unwrap()), 1.0);
-    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(&place.folder).unwrap().count(), FILES);
 }

@@ -1,6 +1,7 @@
 //! Tests that concern more than one file of the module.
 
 mod craft;
+mod dlpk;
 mod emd;
 mod fixtures;
 mod folder;

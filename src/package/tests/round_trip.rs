@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn any_text_is_a_definition_or_an_error(text in "[{}\\[\\]\",:a-zNInfity0-9\\\\\\-]{0,80}") {
-        let _ = Emd::parse(text.as_bytes());
+        let _ = Emd::parse(text.as_bytes(), crate::package::emd::Reach::Folder);
     }
 }
 

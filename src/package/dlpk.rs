@@ -1,0 +1,101 @@
+//! `.dlpk`: a deep learning package, the zip of a model's folder that ArcGIS takes as one file.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use zip::ZipWriter;
+use zip::result::ZipError;
+use zip::write::{SimpleFileOptions, StreamWriter};
+
+use super::emd::{Emd, MAX_BYTES, Reach};
+use super::zipped::{Zipped, open_capped, unpack};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{self, Pending, Ready};
+
+/// Weights hardly shrink: the fastest level gives nearly what the best one does.
+const LEVEL: i64 = 1;
+/// What reading a package may cost: the file and what comes out of it, and what finding its entries may read.
+const MOST_BYTES: u64 = 8 << 30;
+const DIRECTORY_BYTES: u64 = 64 << 20;
+
+/// Zips files, each with its name in the archive, into what will be `target`.
+pub(super) fn write(target: &Path, files: &[(String, &Ready)]) -> Result<Ready> {
+    let mut zip = ZipWriter::new_stream(Pending::create(target)?);
+    for (name, file) in files {
+        add(&mut zip, name, file.path()).map_err(|e| match e {
+            ZipError::Io(e) => Error::io("file cannot be written", target, e).help("Is the disk full?"),
+            other => Error::new(ErrorKind::Limits, "archive cannot be written").at(target).because(other),
+        })?;
+    }
+    let stream = zip.finish().map_err(|e| Error::new(ErrorKind::Io, "archive cannot be written").because(e).at(target));
+    stream?.into_inner().finish()
+}
+
+fn add<W: Write>(zip: &mut ZipWriter<StreamWriter<W>>, name: &str, path: &Path) -> zip::result::ZipResult<()> {
+    let mut file = File::open(path)?;
+    let options = SimpleFileOptions::default()
+        .compression_level(Some(LEVEL))
+        .large_file(file.metadata()?.len() >= u32::MAX.into());
+    zip.start_file(name, options)?;
+    std::io::copy(&mut file, zip)?;
+    Ok(())
+}
+
+/// The definition and the weights of a package, in a folder that goes with this value.
+pub(super) struct Unpacked {
+    pub emd: Emd,
+    pub weights: PathBuf,
+    /// Holds the file of the weights.
+    pub folder: TempDir,
+}
+
+/// Takes definition and weights out of a package, and nothing else. Both get names of ours, so that no name in the
+/// archive can lead anywhere.
+pub(super) fn unpack_model(path: &Path) -> Result<Unpacked> {
+    unpack_within(path, MOST_BYTES).map_err(|e| e.at(path))
+}
+
+pub(super) fn unpack_within(path: &Path, most: u64) -> Result<Unpacked> {
+    let (file, length) = open_capped(path, most)?;
+    let mut archive = Zipped::open(file, length, DIRECTORY_BYTES.min(most))?;
+    let definition = definition(&archive)?;
+    let emd = Emd::parse(&archive.bytes(&definition, MAX_BYTES.min(most))?, Reach::Folder)?;
+    let weights = beside(&definition, &emd.model_file);
+    let folder = tempfile::tempdir().map_err(|e| {
+        Error::io("package cannot be unpacked", std::env::temp_dir(), e).help("Set TMPDIR to a folder with space.")
+    })?;
+    let unpacked = folder.path().join("weights.pth");
+    // A package that claims to hold far more than it is long is an attack.
+    let plausible = length.saturating_mul(8).saturating_add(64 << 20).min(most);
+    let entry = archive.entry(&weights, plausible)?;
+    let mut out = File::create_new(&unpacked).map_err(|e| Error::io("file cannot be written", &unpacked, e))?;
+    unpack(entry, &weights, &mut out)?;
+    Ok(Unpacked { emd, weights: unpacked, folder })
+}
+
+/// The name of the only model definition.
+fn definition(archive: &Zipped) -> Result<String> {
+    let is_definition = |name: &&str| store::extension(name.as_ref()) == "emd";
+    let names = archive.zip.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
+    let names: Vec<&str> = names.filter(is_definition).take(2).collect();
+    match names.as_slice() {
+        [name] => Ok((*name).to_owned()),
+        [] => Err(Error::new(ErrorKind::Format, "package holds no model definition (.emd)")),
+        several => Err(Error::new(ErrorKind::Format, "package holds several model definitions")
+            .found(several.join(" and "))
+            .help("Unpack it, and open the .emd that you want.")),
+    }
+}
+
+/// The name of a file in the folder of another; in archives the separator is `/`.
+fn beside(name: &str, file: &str) -> String {
+    let folder = name.rfind('/').map_or("", |slash| name.split_at(slash + 1).0);
+    format!("{folder}{}", file.replace('\\', "/"))
+}
+
+/// Whether a file calls itself a package and is there.
+pub(super) fn is_package(path: &Path) -> bool {
+    store::extension(path) == "dlpk" && fs::metadata(path).is_ok_and(|found| found.is_file())
+}

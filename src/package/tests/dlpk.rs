@@ -1,0 +1,163 @@
+//! Packages, and those made to hurt.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use proptest::prelude::*;
+use tch::Tensor;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::package::dlpk::unpack_within;
+use crate::package::emd::Reach;
+use crate::package::folder::find;
+use crate::package::{emd, folder};
+
+const MOST: u64 = 1 << 20;
+
+fn package(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn definition(model_file: &str) -> Vec<u8> {
+    let text = String::from_utf8(fixture_bytes("golden/rgb.emd")).unwrap();
+    text.replace("rgb_g2.pth", model_file).into_bytes()
+}
+
+/// The weights that came out.
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.dlpk");
+    fs::write(&path, bytes).unwrap();
+    let unpacked = unpack_within(&path, MOST)?;
+    assert!(unpacked.weights.starts_with(unpacked.folder.path()));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing lies beside the package");
+    Ok(fs::read(&unpacked.weights).unwrap())
+}
+
+fn refused(bytes: &[u8], kind: ErrorKind, words: &str) {
+    let error = unpacked(bytes).unwrap_err();
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+#[test]
+fn definition_and_weights_come_out_wherever_they_lie() {
+    for (emd, file, weights) in [
+        ("m.emd", "m.pth", "m.pth"),
+        ("sat2map/m.emd", "m.pth", "sat2map/m.pth"),
+        ("m.EMD", "weights/m.pth", "weights/m.pth"),
+        ("a/m.emd", r"b\\m.pth", "a/b/m.pth"),
+    ] {
+        let bytes = package(&[("readme.txt", b"x"), (weights, b"weights"), (emd, &definition(file))]);
+        assert_eq!(unpacked(&bytes).unwrap(), b"weights", "{emd}");
+    }
+}
+
+#[test]
+fn no_name_leads_out_of_the_package() {
+    let outside = tempfile::tempdir().unwrap();
+    let aim = outside.path().join("victim");
+    let absolute = aim.to_str().unwrap();
+    for file in ["../m.pth", "/etc/passwd", absolute, r"..\\m.pth", "a/../../m.pth", "C:m.pth"] {
+        let bytes = package(&[("m.emd", &definition(file)), (file, b"weights"), ("m.pth", b"weights")]);
+        refused(&bytes, ErrorKind::Format, "`ModelFile`");
+    }
+    // Entries that would land elsewhere are never written at all.
+    let bytes = package(&[
+        ("../../evil.txt", b"evil"),
+        (absolute, b"evil"),
+        ("../m.emd", &definition("m.pth")),
+        ("../m.pth", b"weights"),
+    ]);
+    assert_eq!(unpacked(&bytes).unwrap(), b"weights");
+    assert!(!aim.exists());
+}
+
+#[test]
+fn a_package_without_one_model_is_refused() {
+    refused(b"", ErrorKind::Format, "archive cannot be read");
+    refused(b"PK\x03\x04", ErrorKind::Format, "archive cannot be read");
+    refused(&package(&[]), ErrorKind::Format, "no model definition");
+    refused(&package(&[("m.emd", &definition("m.pth"))]), ErrorKind::Format, "\"m.pth\" is missing");
+    let two = definition("m.pth");
+    refused(&package(&[("a.emd", &two), ("b.emd", &two)]), ErrorKind::Format, "several model definitions: found a.emd");
+    refused(&package(&[("m.emd", b"[]")]), ErrorKind::Format, "no JSON");
+}
+
+#[test]
+fn a_package_cannot_swell() {
+    let zeros = vec![0; 2 << 20];
+    let big_weights = package(&[("m.emd", &definition("m.pth")), ("m.pth", &zeros)]);
+    assert!(big_weights.len() < 1 << 16);
+    refused(&big_weights, ErrorKind::Limits, "\"m.pth\" is too large");
+    let big_definition = package(&[("m.emd", &zeros), ("m.pth", b"")]);
+    refused(&big_definition, ErrorKind::Limits, "\"m.emd\" is too large");
+    refused(&vec![0; MOST as usize + 1], ErrorKind::Limits, "file is too large");
+    // One that lies about the length: the data go on beyond it.
+    let honest = package(&[("m.emd", &definition("m.pth")), ("m.pth", &[7; 1000])]);
+    let length = 1000u32.to_le_bytes();
+    let places: Vec<usize> = (0..honest.len() - 4).filter(|&at| honest[at..at + 4] == length).collect();
+    assert!(!places.is_empty());
+    let mut lying = honest.clone();
+    for at in places {
+        lying[at..at + 4].copy_from_slice(&10u32.to_le_bytes());
+    }
+    assert!(unpacked(&lying).is_err());
+}
+
+#[test]
+fn a_saved_package_is_the_whole_model() {
+    let root = tempfile::tempdir().unwrap();
+    let place = folder::Place::to_save(root.path(), Path::new("m")).unwrap();
+    let one = || emd::DomainBands { bands: 1, ..emd::DomainBands::default() };
+    let emd = emd::Emd::new(&place.pth_name(), one(), one(), false);
+    let tensor = Tensor::from_slice(&[3.5f32]);
+    let contents = folder::Contents {
+        emd: &emd,
+        tensors: &[("w".to_owned(), &tensor)],
+        modules: &[],
+        report: "<html>",
+        pictures: &[("loss_graph.png", b"png".to_vec())],
+    };
+    folder::save(&place, &contents).unwrap();
+    let opened = find(root.path(), &place.dlpk()).unwrap().open(Reach::Folder).unwrap();
+    assert_eq!(values(&pth::read(&opened.weights, &tight()).unwrap()[0].1), [3.5]);
+    let mut zip = zip::ZipArchive::new(fs::File::open(place.dlpk()).unwrap()).unwrap();
+    for name in ["m.pth", "m.emd", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
+        let mut entry = zip.by_name(name).unwrap();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        assert_eq!(bytes, fs::read(place.folder.join(name)).unwrap(), "{name}");
+    }
+    assert_eq!(zip.len(), 4);
+    let kept = opened.weights.clone();
+    drop(opened);
+    assert!(!kept.exists(), "what was unpacked goes when it is no longer needed");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Bytes changed and cut anywhere: an error or the model, never a panic, never more than the limit.
+    #[test]
+    fn damage_never_panics(changes in prop::collection::vec((0usize..4096, any::<u8>()), 1..6), cut in 0usize..4096) {
+        let mut bytes = package(&[("m.emd", &definition("m.pth")), ("m.pth", &[7; 1000])]);
+        for (at, value) in changes {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        bytes.truncate(bytes.len() - cut % 64 * usize::from(cut % 3 == 0));
+        if let Ok(weights) = unpacked(&bytes) {
+            prop_assert!(weights.len() as u64 <= MOST);
+        }
+    }
+}
