@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{answer, few_chips, small_data, small_model};
-use geolearn::{CycleGan, Domain, ErrorKind, FitOptions, Raster};
+use geolearn::{CycleGan, Domain, ErrorKind, FitOptions, LoadOptions, Raster};
 use ndarray::Array3;
 use serde_json::Value;
 
@@ -113,9 +113,15 @@ fn a_failed_save_leaves_the_older_model() {
     // A folder stands where the definition should go: it cannot be replaced by a file.
     fs::remove_file(place.join("m.emd")).unwrap();
     fs::create_dir(place.join("m.emd")).unwrap();
+    let files = || {
+        let mut names: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let names = files();
     assert_eq!(model.save(&place).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(fs::read(place.join("m.pth")).unwrap(), before);
-    assert_eq!(fs::read_dir(&place).unwrap().count(), 2, "no temporary file is left");
+    assert_eq!(files(), names, "no temporary file is left");
 }
 
 /// Any size, and the three ways to ask for the same thing.
@@ -210,4 +216,67 @@ fn values_that_no_model_has_are_refused() {
     *emd.pointer_mut("/Geolearn/History/epochs").unwrap() = Value::Array(vec![]);
     fs::write(&path, emd.to_string()).unwrap();
     assert!(CycleGan::from_model(&place, None).unwrap().history().epochs().is_empty());
+}
+
+#[test]
+fn a_saved_model_shows_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    let page = |place: &Path| fs::read_to_string(place.join("model_metrics.html")).unwrap();
+    let fresh = model.save(folder.path().join("fresh")).unwrap();
+    assert!(page(&fresh).contains("no record of its training"));
+    assert!(!fresh.join("ModelCharacteristics/loss_graph.png").exists());
+    model.fit(FitOptions::new(2).progress(false)).unwrap();
+    let place = model.save(folder.path().join("<b>sat & map")).unwrap();
+    let html = page(&place);
+    assert_eq!(html.matches("src=\"data:image/png;base64,").count(), 2);
+    assert!(html.contains("<h1>&lt;b&gt;sat &amp; map</h1>") && html.contains("2 epochs"), "{html:.2000}");
+    assert!(!html.contains("http") && !html.contains("<script"), "nothing is fetched or run");
+    for picture in ["loss_graph.png", "show_results.png"] {
+        let picture = Raster::open(place.join("ModelCharacteristics").join(picture)).unwrap();
+        assert!(picture.width() >= 500, "{} x {}", picture.width(), picture.height());
+    }
+    // The weights are worth more than the pictures.
+    for domain in [Domain::A, Domain::B] {
+        data.train_files(domain).iter().chain(data.valid_files(domain)).for_each(|file| fs::remove_file(file).unwrap());
+    }
+    let place = model.save(folder.path().join("chips_gone")).unwrap();
+    assert!(page(&place).contains("Samples could not be drawn"));
+    assert_eq!(answer(&CycleGan::from_model(&place, None).unwrap()), answer(&model));
+}
+
+#[test]
+fn weights_elsewhere_are_read_only_when_the_caller_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(&small_data(folder.path()));
+    let place = model.save(folder.path().join("m")).unwrap();
+    let elsewhere = folder.path().join("elsewhere.pth");
+    fs::rename(place.join("m.pth"), &elsewhere).unwrap();
+    let emd = fs::read_to_string(place.join("m.emd")).unwrap();
+    for path in [elsewhere.to_str().unwrap(), "../elsewhere.pth"] {
+        fs::write(place.join("m.emd"), emd.replace("\"m.pth\"", &format!("{path:?}"))).unwrap();
+        let error = CycleGan::from_model(&place, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format);
+        assert!(error.to_string().contains("ModelFile") && error.to_string().contains("m.emd"), "{error}");
+        let trusted = CycleGan::from_model_with(&place, LoadOptions::new().weights_anywhere(true)).unwrap();
+        assert_eq!(answer(&trusted), answer(&model));
+        let saved = trusted.save(folder.path().join("again")).unwrap();
+        assert_eq!(answer(&CycleGan::from_model(saved, None).unwrap()), answer(&model));
+    }
+}
+
+#[test]
+fn a_newer_form_is_named_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = small_model(&small_data(folder.path())).save(folder.path().join("m")).unwrap();
+    let path = place.join("m.emd");
+    let mut emd: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    emd["Geolearn"]["Version"] = "9.1.0".into();
+    fs::write(&path, emd.to_string()).unwrap();
+    assert!(CycleGan::from_model(&place, None).is_ok(), "the number alone is no reason to refuse it");
+    emd["Geolearn"]["Config"]["adversarial"] = "Hinge".into();
+    fs::write(&path, emd.to_string()).unwrap();
+    let error = CycleGan::from_model(&place, None).unwrap_err().to_string();
+    assert!(error.contains("written by geolearn 9.1.0") && error.contains("Hinge"), "{error}");
 }
