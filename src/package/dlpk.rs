@@ -14,8 +14,8 @@ use super::zipped::{Zipped, open_capped, unpack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Pending, Ready};
 
-/// Weights hardly shrink: the fastest level gives nearly what the best one does.
-const LEVEL: i64 = 1;
+/// Weights shrink by a fourteenth and no further: of 47 MB, level 1 makes 50, level 2 43.6, as level 4 does.
+const LEVEL: i64 = 2;
 /// What reading a package may cost: the file and what comes out of it, and what finding its entries may read.
 const MOST_BYTES: u64 = 8 << 30;
 const DIRECTORY_BYTES: u64 = 64 << 20;
