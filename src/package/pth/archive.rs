@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 use std::rc::Rc;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::PthLimits;
+use super::container::StorageBytes;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The entries of a `.pth`; all lie in one folder, whose name is free.
@@ -21,15 +21,8 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    pub(super) fn open(path: &Path, limits: &PthLimits) -> Result<Self> {
-        let mut file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
-        let length = file.metadata().map_err(|e| Error::io("file cannot be read", path, e))?.len();
-        if length > limits.file_bytes {
-            return Err(Error::new(ErrorKind::Limits, "file is too large")
-                .expected(format!("at most {} bytes", limits.file_bytes))
-                .found(length));
-        }
-        check_start(&mut file)?;
+    /// `length` is that of the file.
+    pub(super) fn open(file: File, length: u64, limits: &PthLimits) -> Result<Self> {
         let ration = Rc::new(Cell::new(limits.directory_bytes));
         let reader = BufReader::new(Rationed { inner: file, left: Rc::clone(&ration) });
         let zip = ZipArchive::new(reader).map_err(refused)?;
@@ -44,18 +37,13 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Bytes of the file.
-    pub(super) fn length(&self) -> u64 {
-        self.length
-    }
-
     /// The pickle that says what the storages mean.
     pub(super) fn pickle(&mut self, limits: &PthLimits) -> Result<Vec<u8>> {
         self.entry("data.pkl", limits.pickle_bytes)
     }
 
     /// The bytes of a storage, which must be exactly `length`.
-    pub(super) fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
+    fn read_storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
         let name = format!("data/{key}");
         let bytes = self.entry(&name, length)?;
         if bytes.len() as u64 == length {
@@ -106,21 +94,9 @@ impl Archive {
     }
 }
 
-/// Tells what else calls itself `.pth` from a broken zip.
-fn check_start(file: &mut File) -> Result<()> {
-    let mut start = Vec::new();
-    file.by_ref()
-        .take(4)
-        .read_to_end(&mut start)
-        .and_then(|_| file.rewind())
-        .map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
-    let not_zip = |kind| Error::new(kind, "file is no zip archive of torch.save");
-    match start.as_slice() {
-        b"PK\x03\x04" => Ok(()),
-        [0x80, ..] => Err(not_zip(ErrorKind::Unsupported)
-            .found("a pickle, as torch before 1.6 wrote it")
-            .help("In Python: torch.save(torch.load(path, weights_only=True), path).")),
-        _ => Err(not_zip(ErrorKind::Format)),
+impl StorageBytes for Archive {
+    fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
+        self.read_storage(key, length)
     }
 }
 
