@@ -17,6 +17,11 @@ const MAX_PROTOCOL: u8 = 5;
 /// Every opcode takes at least one byte and does work in proportion to what it takes or to what earlier
 /// opcodes pushed, so time is linear in the length.
 pub(crate) fn read(bytes: &[u8], max_values: usize) -> Result<Pickle<'_>> {
+    read_first(bytes, max_values).map(|(pickle, _)| pickle)
+}
+
+/// Reads the pickle at the beginning of `bytes`, and says how many of them it takes.
+pub(crate) fn read_first(bytes: &[u8], max_values: usize) -> Result<(Pickle<'_>, usize)> {
     let mut machine = Machine {
         bytes: Bytes::new(bytes),
         stack: Vec::new(),
@@ -29,7 +34,7 @@ pub(crate) fn read(bytes: &[u8], max_values: usize) -> Result<Pickle<'_>> {
         let code = machine.bytes.u8()?;
         if code == op::STOP {
             let top = machine.pop()?;
-            return Ok(Pickle { objects: machine.objects, top });
+            return Ok((Pickle { objects: machine.objects, top }, machine.bytes.position()));
         }
         machine.step(code)?;
     }
@@ -52,7 +57,7 @@ impl<'a> Machine<'a> {
             // Frames only help Python to read ahead.
             op::FRAME => self.bytes.take(8).map(drop),
             op::NONE => self.push(Value::None),
-            op::NEWTRUE | op::NEWFALSE => self.push(Value::Bool),
+            op::NEWTRUE | op::NEWFALSE => self.push(Value::Bool(code == op::NEWTRUE)),
             op::BINFLOAT => self.bytes.take(8).map(drop).and_then(|()| self.push(Value::Float)),
             op::BININT | op::BININT1 | op::BININT2 | op::LONG1 => self.integer(code),
             op::BINUNICODE | op::SHORT_BINUNICODE => self.text(code),
@@ -248,23 +253,43 @@ impl<'a> Machine<'a> {
         self.push(Value::Global(global))
     }
 
-    /// A storage: `('storage', class, key, location, elements)`.
+    /// A storage: `('storage', class, key, location, elements)`; in the form of before torch 1.6 with a view into it.
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
-        let storage = match self.tuple(id)? {
-            &[
-                Value::Str("storage"),
-                Value::Global(Global::Storage(dtype)),
-                Value::Str(key),
-                Value::Str(_),
-                Value::Int(elements),
-            ] => {
-                let elements = u64::try_from(elements).map_err(|_| self.broken("a storage has a negative length"))?;
-                Storage { dtype, key, elements }
-            }
+        let (parts, view) = match self.tuple(id)? {
+            &[kind, class, key, place, elements] => ([kind, class, key, place, elements], Value::None),
+            &[kind, class, key, place, elements, view] => ([kind, class, key, place, elements], view),
             _ => return Err(self.broken("a persistent object is no storage")),
         };
-        self.create(Object::Storage(storage))
+        let [Value::Str("storage"), Value::Global(Global::Storage(dtype)), Value::Str(key), Value::Str(_), elements] =
+            parts
+        else {
+            return Err(self.broken("a persistent object is no storage"));
+        };
+        let storage = Storage { dtype, key, elements: self.length(elements, "a storage's length")? };
+        let first = self.view(view, storage)?;
+        self.create(Object::Storage { storage, first })
+    }
+
+    /// Where a view into a storage, `(key, offset, elements)`, begins; none begins at its first element.
+    fn view(&self, view: Value, storage: Storage) -> Result<u64> {
+        if view == Value::None {
+            return Ok(0);
+        }
+        let &[Value::Str(_), offset, elements] = self.tuple(view)? else {
+            return Err(self.broken("a storage's view has wrong parts"));
+        };
+        let first = self.length(offset, "a view's offset")?;
+        let end = first.checked_add(self.length(elements, "a view's length")?);
+        match end.is_some_and(|end| end <= storage.elements) {
+            true => Ok(first),
+            false => Err(self.broken("a view lies outside its storage")),
+        }
+    }
+
+    fn length(&self, value: Value, what: &str) -> Result<u64> {
+        let length = if let Value::Int(length) = value { u64::try_from(length).ok() } else { None };
+        length.ok_or_else(|| self.broken(&format!("{what} is negative or no integer")))
     }
 
     fn reduce(&mut self) -> Result<()> {
@@ -290,10 +315,11 @@ impl<'a> Machine<'a> {
             }
             _ => return Err(self.broken("a tensor has a wrong number of parts")),
         };
-        let Value::Int(offset) = offset else { return Err(self.broken("a tensor's offset is no integer")) };
+        let (storage, first) = self.storage(storage)?;
+        let offset = self.length(offset, "a tensor's offset")?.checked_add(first);
         let tensor = TensorView {
-            storage: self.storage(storage)?,
-            offset: u64::try_from(offset).map_err(|_| self.broken("a tensor's offset is negative"))?,
+            storage,
+            offset: offset.ok_or_else(|| self.broken("a tensor's offset is too large"))?,
             size: self.lengths(size)?,
             stride: self.lengths(stride)?,
         };
@@ -325,9 +351,10 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn storage(&self, value: Value) -> Result<Storage<'a>> {
+    /// A storage, and the element at which its view begins.
+    fn storage(&self, value: Value) -> Result<(Storage<'a>, u64)> {
         match self.object(value) {
-            Some(&Object::Storage(storage)) => Ok(storage),
+            Some(&Object::Storage { storage, first }) => Ok((storage, first)),
             _ => Err(self.broken("a tensor has no storage")),
         }
     }
@@ -345,14 +372,7 @@ impl<'a> Machine<'a> {
         if items.len() > MAX_DIMENSIONS {
             return Err(self.broken("a tensor has too many dimensions"));
         }
-        let length = |item: &Value| match item {
-            Value::Int(length) => u64::try_from(*length).ok(),
-            _ => None,
-        };
-        items
-            .iter()
-            .map(|item| length(item).ok_or_else(|| self.broken("a tensor's size or stride is negative or no integer")))
-            .collect()
+        items.iter().map(|&item| self.length(item, "a tensor's size or stride")).collect()
     }
 
     fn broken(&self, why: &str) -> Error {

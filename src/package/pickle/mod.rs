@@ -9,6 +9,6 @@ mod opcode;
 mod value;
 mod write;
 
-pub(crate) use machine::read;
+pub(crate) use machine::{read, read_first};
 pub(crate) use value::{Pickle, Storage, TensorView, Value};
 pub(crate) use write::state_dict;

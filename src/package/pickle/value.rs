@@ -4,11 +4,11 @@ use tch::Kind;
 
 /// A value; compound ones are an index into [`Pickle`]'s list.
 ///
-/// Floats and truth values carry nothing: weights never lie in them.
+/// Floats carry nothing: weights never lie in them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     None,
-    Bool,
+    Bool(bool),
     Float,
     Int(i64),
     Str(&'a str),
@@ -21,7 +21,11 @@ pub(crate) enum Object<'a> {
     Tuple(Vec<Value<'a>>),
     List(Vec<Value<'a>>),
     Dict(Vec<(Value<'a>, Value<'a>)>),
-    Storage(Storage<'a>),
+    Storage {
+        storage: Storage<'a>,
+        /// The element at which tensors begin to count.
+        first: u64,
+    },
     Tensor(TensorView<'a>),
     /// A number of NumPy, or its type: of no interest here, but learning rates are kept as such.
     Opaque,
@@ -104,7 +108,7 @@ impl Dtype {
     }
 }
 
-/// Elements that lie in the entry `data/<key>` of the archive.
+/// Elements that lie in the entry `data/<key>` of an archive, or at their turn in a file of before torch 1.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Storage<'a> {
     pub dtype: Dtype,
@@ -150,11 +154,27 @@ impl<'a> Pickle<'a> {
         }
     }
 
+    /// The items of a list, in order.
+    pub(crate) fn list(&self, value: Value) -> Option<&[Value<'a>]> {
+        match self.object(value)? {
+            Object::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// All storages that are mentioned, those that no tensor of the state dict uses included.
+    pub(crate) fn storages(&self) -> impl Iterator<Item = Storage<'a>> + '_ {
+        self.objects.iter().filter_map(|object| match object {
+            Object::Storage { storage, .. } => Some(*storage),
+            _ => None,
+        })
+    }
+
     /// What `value` is, for messages.
     pub(crate) fn describe(&self, value: Value) -> &'static str {
         match value {
             Value::None => "None",
-            Value::Bool => "a bool",
+            Value::Bool(_) => "a bool",
             Value::Float => "a float",
             Value::Int(_) => "an integer",
             Value::Str(_) => "a string",
@@ -163,7 +183,7 @@ impl<'a> Pickle<'a> {
                 Some(Object::Tuple(_)) => "a tuple",
                 Some(Object::List(_)) => "a list",
                 Some(Object::Dict(_)) => "a dict",
-                Some(Object::Storage(_)) => "a storage",
+                Some(Object::Storage { .. }) => "a storage",
                 Some(Object::Tensor(_)) => "a tensor",
                 Some(Object::Opaque) => "a number of NumPy",
                 None => "nothing",

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::Path;
 
 use zip::ZipArchive;
 
 use super::PthLimits;
+use super::container::StorageBytes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::zipped::{Zipped, open_capped};
+use crate::package::zipped::Zipped;
 
 /// The entries of a `.pth`; all lie in one folder, whose name is free.
 pub(super) struct Archive {
@@ -17,19 +17,13 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    pub(super) fn open(path: &Path, limits: &PthLimits) -> Result<Self> {
-        let (mut file, length) = open_capped(path, limits.file_bytes)?;
-        check_start(&mut file)?;
+    /// `length` is that of the file.
+    pub(super) fn open(file: File, length: u64, limits: &PthLimits) -> Result<Self> {
         let zipped = Zipped::open(file, length, limits.directory_bytes)?;
         let root = root(&zipped.zip)?;
         let mut archive = Self { zipped, root };
         archive.check_byte_order()?;
         Ok(archive)
-    }
-
-    /// Bytes of the file.
-    pub(super) fn length(&self) -> u64 {
-        self.zipped.length
     }
 
     /// The pickle that says what the storages mean.
@@ -38,7 +32,7 @@ impl Archive {
     }
 
     /// The bytes of a storage, which must be exactly `length`.
-    pub(super) fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
+    fn read_storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
         let name = format!("data/{key}");
         let bytes = self.entry(&name, length)?;
         if bytes.len() as u64 == length {
@@ -70,21 +64,9 @@ impl Archive {
     }
 }
 
-/// Tells what else calls itself `.pth` from a broken zip.
-fn check_start(file: &mut File) -> Result<()> {
-    let mut start = Vec::new();
-    file.by_ref()
-        .take(4)
-        .read_to_end(&mut start)
-        .and_then(|_| file.rewind())
-        .map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
-    let not_zip = |kind| Error::new(kind, "file is no zip archive of torch.save");
-    match start.as_slice() {
-        b"PK\x03\x04" => Ok(()),
-        [0x80, ..] => Err(not_zip(ErrorKind::Unsupported)
-            .found("a pickle, as torch before 1.6 wrote it")
-            .help("In Python: torch.save(torch.load(path, weights_only=True), path).")),
-        _ => Err(not_zip(ErrorKind::Format)),
+impl StorageBytes for Archive {
+    fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
+        self.read_storage(key, length)
     }
 }
 

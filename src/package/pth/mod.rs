@@ -1,48 +1,15 @@
-//! `.pth`: what `torch.save` writes for a state dict, a zip of one pickle and one entry for each storage.
+//! `.pth`: what `torch.save` writes for a state dict, one pickle and the storages that it mentions.
 
 mod archive;
+pub(crate) mod container;
+mod legacy;
+mod limits;
 mod read;
+mod views;
 mod write;
 
+pub(crate) use limits::PthLimits;
 pub(crate) use read::read;
 #[cfg(test)]
-pub(crate) use read::tensor_views;
+pub(crate) use views::tensor_views;
 pub(crate) use write::write;
-
-/// What reading a `.pth` may cost.
-///
-/// | Name | Default | Bounds |
-/// |---|---|---|
-/// | `file_bytes` | 8 GiB | the file |
-/// | `directory_bytes` | 64 MiB | what finding the entries may read |
-/// | `pickle_bytes` | 16 MiB | `data.pkl` |
-/// | `values` | 2^20 | stack, memo and objects of the pickle, each |
-/// | `tensor_bytes` | 8 GiB | all storages together, and all tensors together; no more than 64 MiB + 8 times the file |
-#[derive(Debug, Clone)]
-pub(crate) struct PthLimits {
-    pub file_bytes: u64,
-    pub directory_bytes: u64,
-    pub pickle_bytes: u64,
-    pub values: usize,
-    pub tensor_bytes: u64,
-}
-
-impl Default for PthLimits {
-    fn default() -> Self {
-        Self {
-            file_bytes: 8 << 30,
-            directory_bytes: 64 << 20,
-            pickle_bytes: 16 << 20,
-            values: 1 << 20,
-            tensor_bytes: 8 << 30,
-        }
-    }
-}
-
-impl PthLimits {
-    /// torch does not compress, and weights hardly can be: a small file that claims to hold much is an attack.
-    fn for_file(&self, length: u64) -> Self {
-        let plausible = length.saturating_mul(8).saturating_add(64 << 20);
-        Self { tensor_bytes: self.tensor_bytes.min(plausible), ..self.clone() }
-    }
-}

@@ -1,123 +1,32 @@
 //! From a `.pth` to tensors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use tch::Tensor;
 
 use super::PthLimits;
-use super::archive::Archive;
+use super::container::{self, StorageBytes};
+use super::views::Views;
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::pickle::{self, Pickle, Storage, TensorView, Value};
+use crate::package::pickle::{Storage, TensorView};
 
 /// Reads the tensors of a state dict in the order of the file.
 ///
 /// They lie on the CPU, have the file's dtype, are contiguous and share no memory. Of a dict that holds a
-/// state dict under `model`, as arcgis.learn writes it together with the optimiser's state, that one is read.
+/// state dict beside other things, such as the optimiser's state, the state dict is read; where it is looked for
+/// says [`NAMES`](super::views::NAMES).
 ///
 /// # Errors
 /// [`ErrorKind::Format`] for a file that is damaged or contradicts itself, [`ErrorKind::Unsupported`] for
 /// one that holds more than tensors, [`ErrorKind::Limits`] for one beyond `limits`.
 pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tensor)>> {
-    read_archive(path, limits).map_err(|e| e.at(path))
+    container::open(path, limits, tensors).map_err(|e| e.at(path))
 }
 
-fn read_archive(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tensor)>> {
-    let mut archive = Archive::open(path, limits)?;
-    let limits = &limits.for_file(archive.length());
-    let bytes = archive.pickle(limits)?;
-    let pickle = pickle::read(&bytes, limits.values)?;
-    let views = tensor_views(&pickle, limits)?;
-    let mut storages = Storages { archive, users: users(&views), loaded: HashMap::new() };
+fn tensors(views: Views, source: &mut dyn StorageBytes) -> Result<Vec<(String, Tensor)>> {
+    let mut storages = Storages { source, users: users(&views), loaded: HashMap::new() };
     views.into_iter().map(|(name, view)| Ok((name.to_owned(), storages.tensor(name, view)?))).collect()
-}
-
-pub(crate) type Views<'p, 'a> = Vec<(&'a str, &'p TensorView<'a>)>;
-
-/// The entries of the state dict, as far as they can be checked before a storage is read.
-pub(crate) fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>, limits: &PthLimits) -> Result<Views<'p, 'a>> {
-    let mut names = HashSet::new();
-    let named = |&(key, value): &(Value<'a>, Value<'a>)| {
-        let Value::Str(name) = key else {
-            return Err(
-                Error::new(ErrorKind::Format, "a key of the state dict is no string").found(pickle.describe(key))
-            );
-        };
-        if !names.insert(name) {
-            return Err(Error::new(ErrorKind::Format, format!("the state dict has the key `{name}` twice")));
-        }
-        let tensor = pickle.tensor(value).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("`{name}` cannot be read"))
-                .expected("a tensor")
-                .found(pickle.describe(value))
-        })?;
-        Ok((name, tensor))
-    };
-    let views = state_dict(pickle)?.iter().map(named).collect::<Result<Views>>()?;
-    check_claims(&views, limits)?;
-    Ok(views)
-}
-
-fn state_dict<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<&'p [(Value<'a>, Value<'a>)]> {
-    let top = pickle.dict(pickle.top()).ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "file holds no state dict")
-            .expected("a dict of tensors")
-            .found(pickle.describe(pickle.top()))
-    })?;
-    let model = top.iter().find(|(key, _)| *key == Value::Str("model")).and_then(|(_, value)| pickle.dict(*value));
-    Ok(model.unwrap_or(top))
-}
-
-fn check_claims(views: &Views, limits: &PthLimits) -> Result<()> {
-    let mut storages: HashMap<&str, Storage> = HashMap::new();
-    let mut budget = limits.tensor_bytes;
-    let mut storage_budget = limits.tensor_bytes;
-    for (name, view) in views {
-        let storage = view.storage;
-        let known = storages.insert(storage.key, storage);
-        if known.is_some_and(|known| known != storage) {
-            return Err(Error::new(ErrorKind::Format, format!("storage {:?} is described in two ways", storage.key)));
-        }
-        let elements = elements(view).ok_or_else(|| outside(name, view))?;
-        budget = spend(budget, elements, storage, limits)?;
-        if known.is_none() {
-            storage_budget = spend(storage_budget, storage.elements, storage, limits)?;
-        }
-    }
-    Ok(())
-}
-
-fn spend(budget: u64, elements: u64, storage: Storage, limits: &PthLimits) -> Result<u64> {
-    let bytes = elements.checked_mul(storage.dtype.width());
-    bytes.and_then(|bytes| budget.checked_sub(bytes)).ok_or_else(|| {
-        Error::new(ErrorKind::Limits, "tensors are too large")
-            .expected(format!("at most {} bytes in all", limits.tensor_bytes))
-    })
-}
-
-/// How many elements a view has; `None` when it reaches out of its storage or the count overflows.
-fn elements(view: &TensorView) -> Option<u64> {
-    if view.size.len() != view.stride.len() {
-        return None;
-    }
-    // Even an empty tensor must not have dimensions whose product libtorch cannot hold.
-    let count = view.size.iter().try_fold(1u64, |count, &length| count.checked_mul(length.max(1)))?;
-    i64::try_from(count).ok()?;
-    if view.size.contains(&0) {
-        return (view.offset <= view.storage.elements).then_some(0);
-    }
-    let last = view
-        .size
-        .iter()
-        .zip(&view.stride)
-        .try_fold(view.offset, |last, (&length, &step)| last.checked_add((length - 1).checked_mul(step)?))?;
-    (last < view.storage.elements).then_some(count)
-}
-
-fn outside(name: &str, view: &TensorView) -> Error {
-    Error::new(ErrorKind::Format, format!("`{name}` lies outside its storage"))
-        .expected(format!("a view into {} elements", view.storage.elements))
-        .found(format!("shape {:?}, strides {:?}, offset {}", view.size, view.stride, view.offset))
 }
 
 /// How many tensors look into each storage.
@@ -130,13 +39,13 @@ fn users<'a>(views: &Views<'_, 'a>) -> HashMap<&'a str, usize> {
 }
 
 /// The storages, each read when it is first needed and dropped after its last use.
-struct Storages<'a> {
-    archive: Archive,
+struct Storages<'a, 's> {
+    source: &'s mut dyn StorageBytes,
     users: HashMap<&'a str, usize>,
     loaded: HashMap<&'a str, Tensor>,
 }
 
-impl<'a> Storages<'a> {
+impl<'a> Storages<'a, '_> {
     fn tensor(&mut self, name: &str, view: &TensorView<'a>) -> Result<Tensor> {
         let key = view.storage.key;
         let left = self.users.get_mut(key).map_or(0, |left| {
@@ -159,7 +68,7 @@ impl<'a> Storages<'a> {
     fn load(&mut self, storage: Storage) -> Result<Tensor> {
         // check_claims bounded the product.
         let length = storage.elements.saturating_mul(storage.dtype.width());
-        let bytes = self.archive.storage(storage.key, length)?;
+        let bytes = self.source.storage(storage.key, length)?;
         // The length of `bytes` is exactly what libtorch will copy.
         Ok(Tensor::f_from_data_size(&bytes, &[storage.elements as i64], storage.dtype.kind())?)
     }

@@ -177,7 +177,7 @@ fn contradictions_are_named() {
 fn archives_that_lie_are_refused() {
     let pickle = Claim::default().pickle();
     let data = ("data/0", [0u8; 24]);
-    check(b"", ErrorKind::Format, "no zip");
+    check(b"", ErrorKind::Format, "neither a zip");
     check(b"PK\x03\x04", ErrorKind::Format, "archive cannot be read");
     check(&archive(&[("other", b"")], CompressionMethod::Stored), ErrorKind::Format, "no data.pkl");
     check(&archive(&[("data.pkl", &pickle)], CompressionMethod::Stored), ErrorKind::Format, "data/0\" is missing");

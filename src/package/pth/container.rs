@@ -1,0 +1,70 @@
+//! What a `.pth` lies in: the zip that torch writes since 1.6, or the bare pickles of before.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use super::PthLimits;
+use super::archive::Archive;
+use super::legacy;
+use super::views::{Views, tensor_views};
+use crate::error::{Error, ErrorKind, Result};
+use crate::package::pickle;
+use crate::package::zipped::open_capped;
+
+/// Where the bytes of storages come from.
+pub(crate) trait StorageBytes {
+    /// The bytes of a storage, which must be exactly `length`.
+    fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>>;
+}
+
+/// Opens a file and hands its checked state dict, with the bytes it lies in, to `make`.
+pub(crate) fn open<T>(
+    path: &Path,
+    limits: &PthLimits,
+    make: impl FnOnce(Views, &mut dyn StorageBytes) -> Result<T>,
+) -> Result<T> {
+    let (mut file, length) = open_capped(path, limits.file_bytes)?;
+    let limits = &limits.for_file(length);
+    match form(&mut file)? {
+        Form::Zip => {
+            let mut archive = Archive::open(file, length, limits)?;
+            let bytes = archive.pickle(limits)?;
+            let pickle = pickle::read(&bytes, limits.values)?;
+            make(tensor_views(&pickle, limits)?, &mut archive)
+        }
+        Form::Legacy => {
+            let head = legacy::head(&mut file, limits)?;
+            let parts = legacy::Parts::read(&head, limits)?;
+            let mut stream = parts.storages(file, length, limits)?;
+            make(tensor_views(&parts.object, limits)?, &mut stream)
+        }
+    }
+}
+
+enum Form {
+    Zip,
+    Legacy,
+}
+
+/// Where a tar names its format.
+const TAR_MAGIC: usize = 257;
+
+/// Tells the forms from each other, and from what else calls itself `.pth`.
+fn form(file: &mut File) -> Result<Form> {
+    let mut start = Vec::new();
+    file.by_ref()
+        .take(TAR_MAGIC as u64 + 5)
+        .read_to_end(&mut start)
+        .and_then(|_| file.rewind())
+        .map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
+    let refused = |kind| Error::new(kind, "file is neither a zip archive nor a pickle of torch.save");
+    match start.as_slice() {
+        [b'P', b'K', 3, 4, ..] => Ok(Form::Zip),
+        [0x80, ..] => Ok(Form::Legacy),
+        bytes if bytes.get(TAR_MAGIC..).is_some_and(|rest| rest == b"ustar") => Err(refused(ErrorKind::Unsupported)
+            .found("a tar, as torch before 0.1.10 wrote it")
+            .help("In Python: torch.save(torch.load(path, weights_only=True), path).")),
+        _ => Err(refused(ErrorKind::Format)),
+    }
+}

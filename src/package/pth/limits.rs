@@ -1,0 +1,39 @@
+//! What reading a `.pth` may cost.
+
+/// What reading a `.pth` may cost.
+///
+/// | Name | Default | Bounds |
+/// |---|---|---|
+/// | `file_bytes` | 8 GiB | the file |
+/// | `directory_bytes` | 64 MiB | what finding the entries may read |
+/// | `pickle_bytes` | 16 MiB | `data.pkl`, or the pickles of the older form together |
+/// | `values` | 2^20 | stack, memo and objects of the pickle, each |
+/// | `tensor_bytes` | 8 GiB | all storages together, and all tensors together; no more than 64 MiB + 8 times the file |
+#[derive(Debug, Clone)]
+pub(crate) struct PthLimits {
+    pub file_bytes: u64,
+    pub directory_bytes: u64,
+    pub pickle_bytes: u64,
+    pub values: usize,
+    pub tensor_bytes: u64,
+}
+
+impl Default for PthLimits {
+    fn default() -> Self {
+        Self {
+            file_bytes: 8 << 30,
+            directory_bytes: 64 << 20,
+            pickle_bytes: 16 << 20,
+            values: 1 << 20,
+            tensor_bytes: 8 << 30,
+        }
+    }
+}
+
+impl PthLimits {
+    /// torch does not compress, and weights hardly can be: a small file that claims to hold much is an attack.
+    pub(super) fn for_file(&self, length: u64) -> Self {
+        let plausible = length.saturating_mul(8).saturating_add(64 << 20);
+        Self { tensor_bytes: self.tensor_bytes.min(plausible), ..self.clone() }
+    }
+}
