@@ -8,6 +8,9 @@ pub(crate) mod folder;
 pub(crate) mod keys;
 mod pickle;
 pub(crate) mod pth;
+pub(crate) mod research;
+pub(crate) mod safetensors;
+pub(crate) mod state_dict;
 
 #[cfg(test)]
 mod tests;

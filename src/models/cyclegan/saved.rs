@@ -7,13 +7,13 @@ use tch::Tensor;
 
 use super::networks::Networks;
 use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
-use super::{CycleGan, CycleGanConfig, DomainFacts, Selection};
+use super::{CycleGan, CycleGanConfig, DomainFacts, Selection, weights};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain, Values};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd};
-use crate::package::{folder, keys, pth};
+use crate::package::{folder, keys, pth, safetensors};
 use crate::raster::Dtype;
 use crate::train::History;
 
@@ -148,7 +148,8 @@ impl CycleGan {
         Ok(())
     }
 
-    /// A model from its folder, its `.emd` or its `.pth`, on the first CUDA device that can be used, else the
+    /// A model from its folder, its `.emd`, its `.pth` or its `.safetensors` (see
+    /// [`save_safetensors`](Self::save_safetensors)), on the first CUDA device that can be used, else the
     /// processor.
     ///
     /// ```
@@ -197,7 +198,7 @@ impl CycleGan {
         })
     }
 
-    fn definition(&self, model_file: &str) -> Result<Emd> {
+    pub(super) fn definition(&self, model_file: &str) -> Result<Emd> {
         let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
         let plain = |domain| {
             let DomainFacts { normaliser, selection, .. } = self.domain(domain);
@@ -255,8 +256,7 @@ impl Saved {
 }
 
 fn read(root: &Path, path: &Path) -> Result<Saved> {
-    let (emd, weights_path) = folder::find(root, path)?.open()?;
-    let weights = pth::read(&weights_path, &pth::PthLimits::default())?;
+    let (emd, weights) = if safetensors::is_named(path) { weights::bundle(path)? } else { folder(root, path)? };
     let Extra { config, history, domains, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let told =
@@ -265,6 +265,11 @@ fn read(root: &Path, path: &Path) -> Result<Saved> {
     check_parameters(&config, PerDomain { a: a.channels, b: b.channels }, &weights).map_err(|e| e.at(path))?;
     let facts = |bands: &DomainBands, told| facts(bands, told).map_err(|e| e.at(path));
     Ok(Saved { config, history, domains: PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? }, weights })
+}
+
+fn folder(root: &Path, path: &Path) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    let (emd, weights) = folder::find(root, path)?.open()?;
+    Ok((emd, pth::read(&weights, &pth::PthLimits::default())?))
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
