@@ -44,7 +44,7 @@ pub use dataset::{
 pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
 pub use loss::AdversarialLoss;
-pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, LoadOptions};
+pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorImport, LoadOptions};
 pub use nn::Initialisation;
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};

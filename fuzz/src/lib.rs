@@ -12,24 +12,64 @@ mod store;
 mod emd;
 
 mod dataset;
+mod package;
 
 use std::io::Write;
 
-/// Opens a file of these bytes and reads a part of it, within limits that a run can bear.
-///
-/// The file lies in memory where the system offers that; only its bytes count.
-pub fn raster_window(bytes: &[u8]) {
+/// A file in memory where the system offers that; only its bytes count.
+fn file_of(bytes: &[u8]) -> Option<tempfile::NamedTempFile> {
     let folder = if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
-    let Ok(mut file) = tempfile::NamedTempFile::new_in(folder) else { return };
-    if file.write_all(bytes).is_err() {
-        return;
-    }
+    let mut file = tempfile::NamedTempFile::new_in(folder).ok()?;
+    file.write_all(bytes).ok()?;
+    Some(file)
+}
+
+/// Opens a file of these bytes and reads a part of it, within limits that a run can bear.
+pub fn raster_window(bytes: &[u8]) {
+    let Some(file) = file_of(bytes) else { return };
     let limits = raster::Limits::default().max_sample_bytes(16 << 20).max_pixels(1 << 22).max_file_bytes(1 << 20);
     let Ok(raster) = raster::RasterFile::open_within(file.path(), &limits) else { return };
     let (height, width) = (raster.info().height(), raster.info().width());
     let _ = raster.read_window(height / 3, width / 3, (height / 2).clamp(1, 64), (width / 2).clamp(1, 64));
     if let Ok(samples) = raster.read() {
         assert!(samples.interleaved_bytes().len() <= 16 << 20);
+    }
+}
+
+/// Small enough for a run, large enough for every path of the readers.
+fn pth_limits() -> package::pth::PthLimits {
+    package::pth::PthLimits {
+        file_bytes: 1 << 20,
+        directory_bytes: 1 << 20,
+        pickle_bytes: 1 << 18,
+        values: 1 << 14,
+        tensor_bytes: 4 << 20,
+    }
+}
+
+/// Opens a file of these bytes as weights, in the zip's form or the older one, and reads every storage.
+pub fn weights(bytes: &[u8]) {
+    let Some(file) = file_of(bytes) else { return };
+    let _ = package::pth::container::open(file.path(), &pth_limits(), |views, storages| {
+        for (_, view) in views {
+            let length = view.storage.elements * view.storage.dtype.width();
+            // A compressed entry may be longer than the file, but not than the limit.
+            assert!(length <= 4 << 20);
+            if let Ok(read) = storages.storage(view.storage.key, length) {
+                assert_eq!(read.len() as u64, length);
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Reads these bytes as a pickle, and as a state dict where it is one; each tensor must lie in its storage.
+pub fn pickle(bytes: &[u8]) {
+    let Ok(pickle) = package::pickle::read(bytes, 1 << 12) else { return };
+    let Ok(views) = package::pth::tensor_views(&pickle, &pth_limits()) else { return };
+    for (_, view) in views.iter().filter(|(_, view)| !view.size.contains(&0)) {
+        let steps = view.size.iter().zip(&view.stride).map(|(&length, &step)| u128::from(length - 1) * u128::from(step));
+        assert!(u128::from(view.offset) + steps.sum::<u128>() < u128::from(view.storage.elements));
     }
 }
 

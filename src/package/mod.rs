@@ -11,6 +11,9 @@ pub(crate) mod keys;
 mod pickle;
 pub(crate) mod pth;
 pub(crate) mod report;
+pub(crate) mod research;
+pub(crate) mod safetensors;
+pub(crate) mod state_dict;
 mod zipped;
 
 #[cfg(test)]

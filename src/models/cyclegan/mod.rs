@@ -6,6 +6,9 @@ mod batch_size;
 mod config;
 #[cfg(test)]
 mod golden_tests;
+mod import;
+#[cfg(test)]
+mod import_tests;
 mod memory;
 #[cfg(test)]
 mod memory_tests;
@@ -16,8 +19,12 @@ mod resumed;
 mod saved;
 mod step;
 mod translator;
+mod weights;
+#[cfg(test)]
+mod weights_tests;
 
 pub use config::{CycleGanBuilder, CycleGanConfig};
+pub use import::GeneratorImport;
 pub use saved::LoadOptions;
 
 use std::fmt;

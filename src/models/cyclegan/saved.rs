@@ -8,13 +8,13 @@ use tch::Tensor;
 use super::networks::Networks;
 use super::report;
 use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
-use super::{CycleGan, CycleGanConfig, DomainFacts, Selection};
+use super::{CycleGan, CycleGanConfig, DomainFacts, Selection, weights};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain, Values};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
-use crate::package::{folder, keys, pth};
+use crate::package::{folder, keys, pth, safetensors};
 use crate::raster::Dtype;
 use crate::train::History;
 
@@ -219,8 +219,9 @@ impl CycleGan {
         Ok(())
     }
 
-    /// A model from its folder, its `.emd`, `.pth` or `.dlpk`, saved here or by arcgis.learn, on the first CUDA device
-    /// that can be used, else the processor.
+    /// A model from its folder, its `.emd`, `.pth` or `.dlpk`, saved here or by arcgis.learn, or from its
+    /// `.safetensors` (see [`save_safetensors`](Self::save_safetensors)); on the first CUDA device that can be used,
+    /// else the processor.
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
@@ -274,7 +275,7 @@ impl CycleGan {
         })
     }
 
-    fn definition(&self, model_file: &str) -> Result<Emd> {
+    pub(super) fn definition(&self, model_file: &str) -> Result<Emd> {
         let mut emd = self.definition_to_begin_with(model_file);
         emd.gen_blocks = self.config.gen_blocks;
         emd.lsgan = self.config.adversarial == AdversarialLoss::LeastSquares;
@@ -348,17 +349,24 @@ impl Saved {
 }
 
 fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
-    let opened = folder::find(root, path)?.open(reach)?;
-    let (emd, weights) = (&opened.emd, pth::read(&opened.weights, &pth::PthLimits::default())?);
-    let Extra { config, history, domains, .. } = extra(emd, &weights).map_err(|e| e.at(path))?;
+    let (emd, weights) =
+        if safetensors::is_named(path) { weights::bundle(path)? } else { from_folder(root, path, reach)? };
+    let Extra { config, history, domains, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let told =
-        domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(emd, stated.get(domain).bands)));
+        domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(&emd, stated.get(domain).bands)));
     let PerDomain { a, b } = told;
     check_parameters(&config, PerDomain { a: a.channels, b: b.channels }, &weights).map_err(|e| e.at(path))?;
     let facts = |bands: &DomainBands, told| facts(bands, told).map_err(|e| e.at(path));
     let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
-    Ok(Saved { config, history, domains, weights, definition: opened.emd })
+    Ok(Saved { config, history, domains, weights, definition: emd })
+}
+
+fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    // Holds the weights of a package until they are read.
+    let opened = folder::find(root, path)?.open(reach)?;
+    let weights = pth::read(&opened.weights, &pth::PthLimits::default())?;
+    Ok((opened.emd, weights))
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.

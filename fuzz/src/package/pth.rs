@@ -1,0 +1,15 @@
+//! What `src/package/pth/mod.rs` is, less the files that use libtorch.
+
+#[path = "../../../src/package/pth/archive.rs"]
+mod archive;
+#[path = "../../../src/package/pth/container.rs"]
+pub(crate) mod container;
+#[path = "../../../src/package/pth/legacy.rs"]
+mod legacy;
+#[path = "../../../src/package/pth/limits.rs"]
+mod limits;
+#[path = "../../../src/package/pth/views.rs"]
+mod views;
+
+pub(crate) use limits::PthLimits;
+pub(crate) use views::tensor_views;

@@ -1,0 +1,198 @@
+//! Models from the files of the CycleGAN research code.
+
+use std::path::{Path, PathBuf};
+
+use tch::{Kind, Tensor};
+
+use super::networks::Networks;
+use super::{CycleGan, CycleGanConfig, DomainFacts, Selection};
+use crate::dataset::{Domain, Normaliser, PerDomain};
+use crate::device::Device;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::load_parameters;
+use crate::package::research;
+
+/// Side of the chips that the research code trains on by default (`--crop_size 256`); the files do not say.
+const CHIP: usize = 256;
+
+impl CycleGan {
+    /// A model of the two generators that the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as
+    /// `latest_net_G_A.pth` and `latest_net_G_B.pth`, on the first CUDA device that can be used, else the processor.
+    ///
+    /// **The letters mean the opposite there.** Its `G_A` takes images of A and makes images of B, so it becomes our
+    /// `G_B`; its `G_B` becomes our `G_A`. Give its files in its own order, and `predict_a2b` does what its `AtoB` does.
+    ///
+    /// The generators are those of `--netG resnet_9blocks`, `resnet_6blocks` or any other number of blocks, with
+    /// `--norm instance`, with or without dropout, of any `--ngf`, `--input_nc` and `--output_nc`; keys with or without
+    /// `module.`; running statistics that old files have are not used. Files may be `.pth` of either form or
+    /// `.safetensors`.
+    ///
+    /// The images are taken to be of 8 bits, 0 to 255, which the research code scales to [-1, 1] as x / 127.5 - 1. The
+    /// discriminators are fresh: to go on with a training, give them to [`import`](Self::import).
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::import_generators(
+    ///     "tests/fixtures/research/latest_net_G_A.pth",
+    ///     "tests/fixtures/research/latest_net_G_B.pth",
+    /// )?;
+    /// let made = model.predict_a2b("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!((made.bands(), made.height(), made.width()), (3, 64, 64));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`, `Format` or `Limits` for a file that cannot be read; `Unsupported` for another architecture (U-Net, batch
+    /// norm, zero padding), naming the first key that differs and both shapes; `Usage` when the two do not fit together.
+    pub fn import_generators(net_g_a: impl AsRef<Path>, net_g_b: impl AsRef<Path>) -> Result<Self> {
+        Self::import(net_g_a, net_g_b).build()
+    }
+
+    /// The same with options: the discriminators' files, the device.
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, Device};
+    ///
+    /// let model = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth")
+    ///     .discriminators("latest_net_D_A.pth", "latest_net_D_B.pth")
+    ///     .device(Device::Cpu)
+    ///     .build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn import(net_g_a: impl AsRef<Path>, net_g_b: impl AsRef<Path>) -> GeneratorImport {
+        GeneratorImport {
+            generators: [net_g_a.as_ref().to_owned(), net_g_b.as_ref().to_owned()],
+            discriminators: None,
+            config: CycleGanConfig::default(),
+            device: Device::Auto,
+        }
+    }
+}
+
+/// Options of an import from the research code; made by [`CycleGan::import`].
+///
+/// | Name | Default | Purpose |
+/// |---|---|---|
+/// | `discriminators` | none | files of the discriminators; without them they are fresh |
+/// | `disc_features` | 64 | feature maps of fresh discriminators' first layer |
+/// | `seed` | 42 | from which fresh discriminators are drawn |
+/// | `device` | CUDA, else the processor | where to compute |
+#[derive(Debug, Clone)]
+pub struct GeneratorImport {
+    /// Its `G_A` and `G_B`.
+    generators: [PathBuf; 2],
+    /// Its `D_A` and `D_B`.
+    discriminators: Option<[PathBuf; 2]>,
+    config: CycleGanConfig,
+    device: Device,
+}
+
+impl GeneratorImport {
+    /// `latest_net_D_A.pth` and `latest_net_D_B.pth`, in the research code's order. Its `D_A` judges what its `G_A`
+    /// makes, which are images of B, so it becomes our `D_B`. Default: fresh discriminators.
+    pub fn discriminators(mut self, net_d_a: impl AsRef<Path>, net_d_b: impl AsRef<Path>) -> Self {
+        self.discriminators = Some([net_d_a.as_ref().to_owned(), net_d_b.as_ref().to_owned()]);
+        self
+    }
+
+    /// Feature maps of the first layer of fresh discriminators. Default: 64.
+    pub fn disc_features(mut self, features: usize) -> Self {
+        self.config.disc_features = features;
+        self
+    }
+
+    /// Root of all randomness of the model. Default: 42.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Where to compute. Default: the first CUDA device that can be used, else the processor.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Reads the files and builds the model.
+    ///
+    /// # Errors
+    /// As [`CycleGan::import_generators`], and `Device` for a device that cannot be used.
+    pub fn build(self) -> Result<CycleGan> {
+        let Self { generators: [net_g_a, net_g_b], discriminators, mut config, device } = self;
+        let (a2b, b2a) = (research::generator(&net_g_a)?, research::generator(&net_g_b)?);
+        check_pair(&a2b, &b2a).map_err(|e| e.at(&net_g_b))?;
+        config.gen_blocks = a2b.blocks;
+        config.gen_features = a2b.features;
+        let channels = PerDomain { a: a2b.input, b: a2b.output };
+        let mut weights = prefixed("G_A", b2a.tensors);
+        weights.extend(prefixed("G_B", a2b.tensors));
+        if let Some([net_d_a, net_d_b]) = &discriminators {
+            let (of_b, of_a) = (research::discriminator(net_d_a)?, research::discriminator(net_d_b)?);
+            check_judges(&of_a, &of_b, channels).map_err(|e| e.at(net_d_b))?;
+            config.disc_features = of_a.features;
+            weights.extend(prefixed("D_A", of_a.tensors));
+            weights.extend(prefixed("D_B", of_b.tensors));
+        }
+        config.check()?;
+        let device = device.resolve()?;
+        let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
+        let mut target = nets.parameters();
+        // Fresh discriminators stay as they are.
+        target.retain(|(name, _)| discriminators.is_some() || name.starts_with('G'));
+        load_parameters(&target, &weights)?;
+        let facts = |domain| byte_facts(*channels.get(domain));
+        let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
+        CycleGan::assemble(nets, config, domains, None, device)
+    }
+}
+
+/// What comes out of one must go into the other, and both must be of one size.
+fn check_pair(a2b: &research::Generator, b2a: &research::Generator) -> Result<()> {
+    let of = |channels: [usize; 2], net: &research::Generator| {
+        let [input, output] = channels;
+        format!("{input} bands to {output}, {} features, {} blocks", net.features, net.blocks)
+    };
+    let (expected, found) = (of([a2b.output, a2b.input], a2b), of([b2a.input, b2a.output], b2a));
+    match expected == found {
+        true => Ok(()),
+        false => {
+            Err(Error::new(ErrorKind::Usage, "the generators do not fit together").expected(expected).found(found))
+        }
+    }
+}
+
+fn check_judges(
+    of_a: &research::Discriminator,
+    of_b: &research::Discriminator,
+    channels: PerDomain<usize>,
+) -> Result<()> {
+    let found = [(of_a.channels, of_a.features), (of_b.channels, of_b.features)];
+    let expected = [(channels.a, of_a.features), (channels.b, of_a.features)];
+    let words =
+        |[a, b]: [(usize, usize); 2]| format!("{} bands of A with {} features, {} of B with {}", a.0, a.1, b.0, b.1);
+    match expected == found {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Usage, "the discriminators do not fit the generators, or each other")
+            .expected(words(expected))
+            .found(words(found))
+            .help("Give D_A and D_B in the research code's order.")),
+    }
+}
+
+fn prefixed(network: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+    tensors.into_iter().map(|(name, tensor)| (format!("{network}.{name}"), tensor)).collect()
+}
+
+/// A domain of images of 8 bits that are scaled by the whole range.
+fn byte_facts(bands: usize) -> Result<DomainFacts> {
+    Ok(DomainFacts {
+        normaliser: Normaliser::new(vec![0.0; bands], vec![255.0; bands], bands)?,
+        // Not known, and nothing here is scaled by them.
+        mean: Vec::new(),
+        std: Vec::new(),
+        chip: (CHIP, CHIP),
+        selection: Selection::all(bands),
+        band_names: vec![None; bands],
+    })
+}

@@ -1,0 +1,157 @@
+//! Generators of the research code make here what they make in PyTorch (`tests/fixtures/research/make.py`).
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ndarray::Array3;
+use tch::{Device as TorchDevice, Kind, Tensor};
+
+use super::{CycleGan, LoadOptions};
+use crate::dataset::Domain;
+use crate::device::Device;
+use crate::error::ErrorKind;
+use crate::train::Translator;
+
+/// f32 rounding through some thirty layers, on values in [-1, 1].
+const TOLERANCE: f64 = 1e-5;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research").join(name)
+}
+
+fn import(a: &str, b: &str) -> CycleGan {
+    CycleGan::import(fixture(a), fixture(b)).disc_features(4).device(Device::Cpu).build().unwrap()
+}
+
+/// As make.py's `image`, in [0, 255].
+fn bytes(bands: usize, height: usize, width: usize) -> Array3<f32> {
+    Array3::from_shape_fn((bands, height, width), |(c, y, x)| ((37 * c + 11 * y + 5 * x) % 256) as f32)
+}
+
+fn image(bands: usize, height: usize, width: usize) -> Tensor {
+    let pixels = bytes(bands, height, width);
+    let (flat, _) = pixels.into_raw_vec_and_offset();
+    Tensor::from_slice(&flat).view([1, bands as i64, height as i64, width as i64]) / 127.5 - 1.0
+}
+
+fn output(name: &str) -> Tensor {
+    let mut arrays = npyz::npz::NpzArchive::new(File::open(fixture("outputs.npz")).unwrap()).unwrap();
+    let array = arrays.by_name(name).unwrap().unwrap();
+    let size: Vec<i64> = std::iter::once(1).chain(array.shape().iter().map(|&n| n as i64)).collect();
+    Tensor::from_slice(&array.into_vec::<f32>().unwrap()).view(size.as_slice())
+}
+
+fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    (a - b).abs().max().double_value(&[])
+}
+
+fn check(model: &CycleGan, to: Domain, bands: usize, name: &str) {
+    let off = distance(&model.translate(&image(bands, 16, 20), to).unwrap(), &output(name));
+    assert!(off <= TOLERANCE, "{name} is off by {off}");
+}
+
+/// Their G_A makes images of B.
+#[test]
+fn six_blocks_make_what_pytorch_makes() {
+    let model = import("latest_net_G_A.pth", "latest_net_G_B.pth");
+    assert_eq!((model.config().gen_blocks, model.config().gen_features), (6, 4));
+    check(&model, Domain::B, 3, "latest_net_G_A");
+    check(&model, Domain::A, 3, "latest_net_G_B");
+    // The two do differ, so a confusion of the letters would show.
+    assert!(distance(&output("latest_net_G_A"), &output("latest_net_G_B")) > 0.01);
+}
+
+#[test]
+fn nine_blocks_with_dropout_and_other_bands_make_what_pytorch_makes() {
+    let model = import("nine_G_A.pth", "nine_G_B.safetensors");
+    assert_eq!(model.config().gen_blocks, 9);
+    check(&model, Domain::B, 3, "nine_G_A");
+    check(&model, Domain::A, 1, "nine_G_B");
+}
+
+#[test]
+fn pixels_are_scaled_as_there_and_a_saved_model_is_the_same() {
+    for (a, b) in [("latest_net_G_A.pth", "latest_net_G_B.pth"), ("nine_G_A.pth", "nine_G_B.safetensors")] {
+        let model = import(a, b);
+        let made = model.predict_array(&bytes(3, 16, 20), Domain::B).unwrap();
+        let bands = made.dim().0 as i64;
+        let (flat, _) = made.clone().into_raw_vec_and_offset();
+        let made_tensor = Tensor::from_slice(&flat).view([1, bands, 16, 20]) / 127.5 - 1.0;
+        let off = distance(&made_tensor, &output(a.trim_end_matches(".pth")));
+        // Scaling there and back adds a rounding at each end.
+        assert!(off <= 2.0 * TOLERANCE, "off by {off}");
+        let folder = tempfile::tempdir().unwrap();
+        let saved = model.save(folder.path().join("m")).unwrap();
+        let single = folder.path().join("m.safetensors");
+        model.save_safetensors(&single).unwrap();
+        for path in [&saved, &single] {
+            let again = CycleGan::from_model_with(path, LoadOptions::new().device(Device::Cpu)).unwrap();
+            assert_eq!(again.predict_array(&bytes(3, 16, 20), Domain::B).unwrap(), made, "{path:?}");
+            assert_eq!(again.config(), model.config());
+        }
+    }
+}
+
+/// Their D_A judges B.
+#[test]
+fn discriminators_change_their_letters_too() {
+    let model = CycleGan::import(fixture("latest_net_G_A.pth"), fixture("latest_net_G_B.pth"))
+        .discriminators(fixture("latest_net_D_A.pth"), fixture("latest_net_D_B.pth"))
+        .device(Device::Cpu)
+        .build()
+        .unwrap();
+    let first = |name| crate::package::state_dict::read(&fixture(name)).unwrap().remove(0).1;
+    let weights = model.nets.parameters();
+    let ours = |name: &str| weights.iter().find(|(other, _)| other == name).unwrap().1.detach();
+    assert_eq!(ours("D_B.0.weight"), first("latest_net_D_A.pth"));
+    assert_eq!(ours("D_A.0.weight"), first("latest_net_D_B.pth"));
+    assert_eq!(model.config().disc_features, 4);
+}
+
+#[test]
+fn other_architectures_are_named() {
+    for (file, words) in [
+        ("batch_norm.pth", ["model.2.weight", "[2], as batch norm"]),
+        ("zero_padding.pth", ["model.10.conv_block.0.weight", "zero padding"]),
+        ("u_net.pth", ["U-Net", "resnet_9blocks"]),
+        ("kernel.pth", ["[4, 2, 3, 3]", "[4, 2, 5, 5]"]),
+        ("latest_net_D_A.pth", ["model.1.weight", "no such key"]),
+    ] {
+        let error = CycleGan::import_generators(fixture(file), fixture("latest_net_G_B.pth")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        for word in words.into_iter().chain([file]) {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+    let error =
+        CycleGan::import_generators(fixture("latest_net_G_A.pth"), fixture("nine_G_B.safetensors")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("6 blocks") && error.to_string().contains("9 blocks"), "{error}");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sat2relief/sat2relief.pth");
+    let error = CycleGan::import_generators(&ours, &ours).unwrap_err().to_string();
+    assert!(error.contains("load_weights"), "{error}");
+}
+
+/// At full width, with networks that PyTorch makes as the test runs.
+#[test]
+fn full_width_makes_what_pytorch_makes() {
+    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
+        println!("skipped: GEOLEARN_TEST_PYTHON is not set");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(python).arg(fixture("make.py")).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let at = |name: &str| folder.path().join(name);
+    let model = CycleGan::import_generators(at("latest_net_G_A.pth"), at("latest_net_G_B.pth")).unwrap();
+    for (to, name) in [(Domain::B, "a2b.npy"), (Domain::A, "b2a.npy")] {
+        let array = npyz::NpyFile::new(File::open(at(name)).unwrap()).unwrap();
+        let expected = Tensor::from_slice(&array.into_vec::<f32>().unwrap()).view([1, 3, 64, 64]);
+        let found = model.translate(&image(3, 64, 64), to).unwrap().to_device(TorchDevice::Cpu).to_kind(Kind::Float);
+        let off = distance(&found, &expected);
+        println!("{name}: off by {off:e}");
+        assert!(off <= TOLERANCE, "{name} is off by {off}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Weights alone, and a whole model in one file of them.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::CycleGan;
+use super::step::Optimisers;
+use crate::error::{Error, ErrorKind, Result};
+use crate::package::emd::{Emd, Reach};
+use crate::package::{safetensors, state_dict};
+use crate::store;
+
+impl CycleGan {
+    /// Saves the model as one `.safetensors` file: the weights of all four networks as float32, under the names that
+    /// they have in the `.pth`, and in the header the whole model definition. Any reader of safetensors can use the
+    /// weights; [`from_model`](Self::from_model) gives the model back.
+    ///
+    /// The file is written beside its place and renamed, so a save that fails leaves an older file whole. Missing
+    /// folders are made.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.safetensors");
+    /// model.save_safetensors(&path)?;
+    /// let same = CycleGan::from_model(&path, None)?;
+    /// assert_eq!(same.config(), model.config());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` for a path that does not end in `.safetensors`, `Io` when it cannot be written.
+    pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|_| safetensors::is_named(path));
+        let name = name.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "this cannot be the file's name").at(path).expected("<name>.safetensors")
+        })?;
+        let definition = self.definition(name)?.to_json().map_err(|e| e.at(path))?;
+        if let Some(folder) = path.parent() {
+            store::create_dir(folder)?;
+        }
+        safetensors::write(path, &self.nets.parameters(), &definition)?.publish()
+    }
+
+    /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
+    /// PyTorch (of either form; alone, or in a checkpoint under `model`, `state_dict`, `model_state_dict`, `net`,
+    /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
+    /// `module.`; 16-bit and 64-bit floats are converted.
+    ///
+    /// Scaling and history stay as they are; optimisers and image pools start anew. [`load`](Self::load) takes over a
+    /// saved model with its scaling, [`import_generators`](Self::import_generators) the research code's files.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// model.load_weights("assets/models/sat2relief/sat2relief.pth")?;
+    /// assert!(model.load_weights("assets/models/sat2relief/sat2relief.emd").is_err());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Usage` when the architecture
+    /// differs, naming the first tensor that does, with both shapes. The model is then unchanged.
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let weights = state_dict::read(path)?;
+        let mut optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
+        optimisers.freeze_encoders(self.frozen);
+        // The last thing that can fail, and it changes nothing when it does.
+        self.nets.load(&weights).map_err(|e| e.at(path))?;
+        self.optimisers = optimisers;
+        Ok(())
+    }
+}
+
+/// Definition and weights of a file that [`CycleGan::save_safetensors`] wrote.
+pub(super) fn bundle(path: &Path) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    let contents = safetensors::read(path)?;
+    let definition = contents.definition.ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "the file holds weights, but no model definition")
+            .at(path)
+            .expected("a file of CycleGan::save_safetensors")
+            .help("Build the model and use CycleGan::load_weights, or CycleGan::from_checkpoint for a checkpoint.")
+    })?;
+    Ok((Emd::parse(definition.as_bytes(), Reach::Folder).map_err(|e| e.at(path))?, contents.tensors))
+}

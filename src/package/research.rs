@@ -1,0 +1,210 @@
+//! State dicts of the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix), in our keys.
+//!
+//! Its generators are a `Sequential` called `model` of the very layers that arcgis.learn's and ours have; only the
+//! second convolution of a residual block has another index when there is dropout between the two.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::state_dict;
+use crate::error::{Error, ErrorKind, Result};
+
+const PREFIX: &str = "model.";
+/// Running statistics of instance norms in files of before torch 0.4, which the research code does not use either.
+const UNUSED: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];
+/// As many residual blocks as a model may have.
+const MOST_BLOCKS: usize = 64;
+
+/// A generator: its tensors, with keys such as `1.weight`, and what they say of its architecture.
+#[derive(Debug)]
+pub(crate) struct Generator {
+    pub input: usize,
+    pub output: usize,
+    pub features: usize,
+    pub blocks: usize,
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+/// A discriminator, with keys such as `0.weight`.
+#[derive(Debug)]
+pub(crate) struct Discriminator {
+    pub channels: usize,
+    pub features: usize,
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+/// Reads a `latest_net_G_A.pth` or the like.
+pub(crate) fn generator(path: &Path) -> Result<Generator> {
+    state_dict::read(path).and_then(generator_of).map_err(|e| e.at(path))
+}
+
+/// Reads a `latest_net_D_A.pth` or the like, of the basic kind (`--netD basic`, a 70x70 PatchGAN).
+pub(crate) fn discriminator(path: &Path) -> Result<Discriminator> {
+    state_dict::read(path).and_then(discriminator_of).map_err(|e| e.at(path))
+}
+
+fn generator_of(tensors: Vec<(String, Tensor)>) -> Result<Generator> {
+    let mut dict = Dict::new(tensors)?;
+    let (features, input) = dict.first("1.weight", 7)?;
+    let blocks = (0..=MOST_BLOCKS).take_while(|i| dict.has_below(&format!("{}.conv_block.", 10 + i))).count();
+    let output = dict.rows(&format!("{}.weight", 17 + blocks));
+    if blocks == 0 || blocks > MOST_BLOCKS {
+        return Err(misfit("the file is no ResNet generator")
+            .expected(format!("1 to {MOST_BLOCKS} residual blocks, `model.10.conv_block.1.weight` and on"))
+            .found(format!("{blocks} blocks")));
+    }
+    let second = if dict.has_below("10.conv_block.6.") { 6 } else { 5 };
+    let layers = generator_layers(input, output, features, blocks, second);
+    let tensors = dict.take_all(&layers)?;
+    let [input, output, features] = [input, output, features].map(|n| n as usize);
+    Ok(Generator { input, output, features, blocks, tensors })
+}
+
+/// A convolution: its key in the file, ours, the shape of its weight and the length of its bias.
+struct Layer {
+    theirs: String,
+    ours: String,
+    weight: [i64; 4],
+    bias: i64,
+}
+
+impl Layer {
+    fn new(index: impl ToString, [rows, columns, kernel]: [i64; 3]) -> Self {
+        let name = index.to_string();
+        Self { theirs: name.clone(), ours: name, weight: [rows, columns, kernel, kernel], bias: rows }
+    }
+
+    /// Its weight has the channels that come in first.
+    fn transposed(index: usize, input: i64, output: i64) -> Self {
+        Self { bias: output, ..Self::new(index, [input, output, 3]) }
+    }
+}
+
+fn generator_layers(input: i64, output: i64, f: i64, blocks: usize, second: usize) -> Vec<Layer> {
+    let mut layers = vec![Layer::new(1, [f, input, 7]), Layer::new(4, [2 * f, f, 3]), Layer::new(7, [4 * f, 2 * f, 3])];
+    for index in 10..10 + blocks {
+        let conv = |place| Layer::new(format!("{index}.conv_block.{place}"), [4 * f, 4 * f, 3]);
+        layers.push(conv(1));
+        layers.push(Layer { ours: format!("{index}.conv_block.5"), ..conv(second) });
+    }
+    layers.push(Layer::transposed(10 + blocks, 4 * f, 2 * f));
+    layers.push(Layer::transposed(13 + blocks, 2 * f, f));
+    layers.push(Layer::new(17 + blocks, [output, f, 7]));
+    layers
+}
+
+fn discriminator_of(tensors: Vec<(String, Tensor)>) -> Result<Discriminator> {
+    let mut dict = Dict::new(tensors)?;
+    let (f, channels) = dict.first("0.weight", 4)?;
+    let shapes = [[f, channels, 4], [2 * f, f, 4], [4 * f, 2 * f, 4], [8 * f, 4 * f, 4], [1, 8 * f, 4]];
+    let layers: Vec<Layer> = [0, 2, 5, 8, 11].into_iter().zip(shapes).map(|(i, shape)| Layer::new(i, shape)).collect();
+    let tensors = dict.take_all(&layers)?;
+    Ok(Discriminator { channels: channels as usize, features: f as usize, tensors })
+}
+
+/// The tensors below `model.` that matter.
+struct Dict(Vec<(String, Tensor)>);
+
+impl Dict {
+    fn new(mut tensors: Vec<(String, Tensor)>) -> Result<Self> {
+        tensors.retain(|(name, _)| !UNUSED.iter().any(|end| name.ends_with(end)));
+        if tensors.iter().any(|(name, _)| name.starts_with("model.model.")) {
+            return Err(misfit("the network is a U-Net (`--netG unet_256` or the like)")
+                .expected("a ResNet generator (`--netG resnet_9blocks` or `resnet_6blocks`)"));
+        }
+        let strip = |(name, tensor): (String, Tensor)| match name.strip_prefix(PREFIX) {
+            Some(rest) => Ok((rest.to_owned(), tensor)),
+            None => Err(misfit(format!("key `{}` is not of the research code", shown(&name)))
+                .expected("keys that begin with `model.` or `module.model.`")
+                .help(BOTH_OURS)),
+        };
+        tensors.into_iter().map(strip).collect::<Result<_>>().map(Self)
+    }
+
+    fn get(&self, name: &str) -> Option<&Tensor> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor)
+    }
+
+    fn has_below(&self, prefix: &str) -> bool {
+        self.0.iter().any(|(name, _)| name.starts_with(prefix))
+    }
+
+    /// Rows and columns of the first convolution.
+    fn first(&self, name: &str, kernel: i64) -> Result<(i64, i64)> {
+        let size = self.get(name).map(Tensor::size);
+        match size.as_deref() {
+            Some(&[rows @ 1..=1024, columns @ 1..=65_535, height, width]) if [height, width] == [kernel; 2] => {
+                Ok((rows, columns))
+            }
+            _ => Err(differs(name, &format!("[features, channels, {kernel}, {kernel}]"), size)),
+        }
+    }
+
+    /// 0, which no layer has, where the tensor is missing.
+    fn rows(&self, name: &str) -> i64 {
+        self.get(name).and_then(|tensor| tensor.size().first().copied()).filter(|rows| *rows <= 65_535).unwrap_or(0)
+    }
+
+    /// The tensors of these layers in our keys; there must be no others.
+    fn take_all(&mut self, layers: &[Layer]) -> Result<Vec<(String, Tensor)>> {
+        self.check_variant()?;
+        let mut taken = Vec::with_capacity(2 * layers.len());
+        for layer in layers {
+            taken.push((
+                format!("{}.weight", layer.ours),
+                self.take(&format!("{}.weight", layer.theirs), &layer.weight)?,
+            ));
+            taken.push((format!("{}.bias", layer.ours), self.take(&format!("{}.bias", layer.theirs), &[layer.bias])?));
+        }
+        match self.0.first() {
+            Some((name, tensor)) => Err(misfit(format!("key `{PREFIX}{}` is one too many", shown(name)))
+                .expected("no such key in this architecture")
+                .found(format!("{:?}", tensor.size()))),
+            None => Ok(taken),
+        }
+    }
+
+    /// Variants that a differing key alone would not explain.
+    fn check_variant(&self) -> Result<()> {
+        // Batch norm has weights, and takes the bias off the convolutions before it.
+        let norm = self.0.iter().find(|(name, tensor)| name.ends_with(".weight") && tensor.dim() == 1);
+        if let Some((name, tensor)) = norm {
+            return Err(misfit(format!("key `{PREFIX}{}` belongs to a norm with weights", shown(name)))
+                .expected("no such key: instance norm without weights (`--norm instance`, the default of CycleGAN)")
+                .found(format!("{:?}, as batch norm has (`--norm batch`)", tensor.size())));
+        }
+        let unpadded = "10.conv_block.0.weight";
+        if let Some(tensor) = self.get(unpadded) {
+            return Err(misfit(format!("key `{PREFIX}{unpadded}` is of residual blocks with zero padding"))
+                .expected(format!("reflection padding, `{PREFIX}10.conv_block.1.weight`"))
+                .found(format!("{:?}", tensor.size())));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        let place = self.0.iter().position(|(other, _)| other == name);
+        match place.map(|place| (place, self.0.get(place).map(|(_, tensor)| tensor.size()))) {
+            Some((place, Some(size))) if size == shape => Ok(self.0.swap_remove(place).1),
+            Some((_, size)) => Err(differs(name, &format!("{shape:?}"), size)),
+            None => Err(differs(name, &format!("{shape:?}"), None)),
+        }
+    }
+}
+
+const BOTH_OURS: &str =
+    "A model of all four networks (`D_A.…`, `G_B.…`) is loaded with CycleGan::from_model or CycleGan::load_weights.";
+
+fn differs(name: &str, expected: &str, found: Option<Vec<i64>>) -> Error {
+    let found = found.map_or("no such key".to_owned(), |size| format!("{size:?}"));
+    misfit(format!("key `{PREFIX}{name}` differs")).expected(expected).found(found)
+}
+
+fn misfit(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unsupported, what)
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_debug).collect()
+}

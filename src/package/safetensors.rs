@@ -1,0 +1,125 @@
+//! `.safetensors`: weights that can only be weights, with the model definition in the header.
+
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
+use tch::{Kind, Tensor};
+
+use crate::device::available_memory;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::bytes_of;
+use crate::store::{self, Pending, Ready};
+
+/// The key of the header under which the text of our model definition stands.
+const DEFINITION: &str = "geolearn.emd";
+/// Where the system does not say how much memory is free.
+const MOST_BYTES: u64 = 64 << 30;
+
+/// A file as it was read.
+pub(crate) struct Contents {
+    /// The text of the model definition, where the file is one of ours.
+    pub definition: Option<String>,
+    /// In the order of the file, on the CPU, in the file's dtypes.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+/// Whether a file begins as this format does: a length of eight bytes, then JSON.
+pub(crate) fn is_begun_by(start: &[u8]) -> bool {
+    start.get(8) == Some(&b'{')
+}
+
+/// Whether a path has the format's extension.
+pub(crate) fn is_named(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"))
+}
+
+/// Writes tensors as float32 beside `target`, with what Transformers and others want to read there (`format: pt`).
+pub(crate) fn write(target: &Path, tensors: &[(String, Tensor)], definition: &str) -> Result<Ready> {
+    let header = header(tensors, definition).map_err(|e| e.at(target))?;
+    let mut file = Pending::create(target)?;
+    let failed = |e| Error::io("file cannot be written", target, e).help("Is the disk full?");
+    file.write_all(&(header.len() as u64).to_le_bytes()).and_then(|()| file.write_all(&header)).map_err(failed)?;
+    let mut buffer = Vec::new();
+    for (name, tensor) in tensors {
+        bytes_of(tensor, Kind::Float, &mut buffer).map_err(|e| {
+            Error::new(ErrorKind::Torch, format!("`{name}` cannot be read from its device")).at(target).because(e)
+        })?;
+        file.write_all(&buffer).map_err(failed)?;
+    }
+    file.finish()
+}
+
+/// Built by hand, since the crate's own type keeps metadata in an order that changes from run to run.
+fn header(tensors: &[(String, Tensor)], definition: &str) -> Result<Vec<u8>> {
+    let mut header = Map::new();
+    header.insert("__metadata__".to_owned(), json!({"format": "pt", DEFINITION: definition}));
+    let mut begin = 0;
+    for (name, tensor) in tensors {
+        let end = begin + tensor.numel() * Kind::Float.elt_size_in_bytes();
+        header.insert(name.clone(), json!({"dtype": "F32", "shape": tensor.size(), "data_offsets": [begin, end]}));
+        begin = end;
+    }
+    let failed = |e| Error::new(ErrorKind::Format, "header cannot be written").because(e);
+    let mut bytes = serde_json::to_vec(&Value::Object(header)).map_err(failed)?;
+    // The data begin at a multiple of eight.
+    bytes.resize(bytes.len().next_multiple_of(8), b' ');
+    Ok(bytes)
+}
+
+/// Reads a file, which may be anything.
+///
+/// # Errors
+/// `Format` for a header that is too large, overlaps, leaves gaps or reaches out of the file; `Unsupported` for a dtype
+/// that weights do not have; `Limits` for a file that does not fit into half of the free memory.
+pub(crate) fn read(path: &Path) -> Result<Contents> {
+    // The tensors are there twice for a moment.
+    let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
+    parse(&bytes).map_err(|e| e.at(path))
+}
+
+/// The crate caps the header at 100 MB and checks that offsets are in order, without gaps, and end with the file.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Contents> {
+    let broken = |e| Error::new(ErrorKind::Format, "this is not a whole safetensors file").because(e);
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let definition = metadata.metadata().as_ref().and_then(|extra| extra.get(DEFINITION)).cloned();
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let tensor = |name: String| {
+        let view = file.tensor(&name).map_err(broken)?;
+        let kind = kind_of(view.dtype()).ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, format!("`{name}` cannot be read"))
+                .expected("floats of 16, 32 or 64 bits, or integers")
+                .found(format!("{:?}", view.dtype()))
+        })?;
+        let size = sides(view.shape()).ok_or_else(|| {
+            Error::new(ErrorKind::Format, format!("`{name}` has a shape that no tensor has"))
+                .found(format!("{:?}", view.shape()))
+        })?;
+        Ok((name, Tensor::f_from_data_size(view.data(), &size, kind)?))
+    };
+    let tensors = metadata.offset_keys().into_iter().map(tensor).collect::<Result<_>>()?;
+    Ok(Contents { definition, tensors })
+}
+
+/// A shape that libtorch can hold; even an empty tensor must not have sides whose product overflows.
+fn sides(shape: &[usize]) -> Option<Vec<i64>> {
+    let sides = shape.iter().map(|&side| i64::try_from(side).ok()).collect::<Option<Vec<_>>>()?;
+    sides.iter().try_fold(1i64, |count, &side| count.checked_mul(side.max(1)))?;
+    (sides.len() <= 64).then_some(sides)
+}
+
+fn kind_of(dtype: Dtype) -> Option<Kind> {
+    Some(match dtype {
+        Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
+        Dtype::I64 => Kind::Int64,
+        Dtype::I32 => Kind::Int,
+        Dtype::I16 => Kind::Int16,
+        Dtype::I8 => Kind::Int8,
+        Dtype::U8 => Kind::Uint8,
+        _ => return None,
+    })
+}
