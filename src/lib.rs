@@ -29,6 +29,7 @@ mod nn;
 mod optim;
 mod package;
 mod plot;
+mod protobuf;
 mod random;
 mod raster;
 mod store;

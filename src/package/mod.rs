@@ -4,6 +4,7 @@
 //! and a pickle is data that is interpreted, never code that runs.
 
 pub(crate) mod emd;
+pub(crate) mod export;
 pub(crate) mod folder;
 pub(crate) mod keys;
 mod pickle;

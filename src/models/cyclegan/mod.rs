@@ -2,6 +2,7 @@
 
 mod batch_size;
 mod config;
+mod export;
 #[cfg(test)]
 mod golden_tests;
 mod memory;

@@ -1,0 +1,227 @@
+//! What we export is what torch.jit and onnxruntime run. Needs a Python with torch, onnx and onnxruntime, named by
+//! GEOLEARN_TEST_PYTHON, where it says so.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of a test")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{small_data, small_model};
+use geolearn::{Channels, CycleGan, DatasetType, Domain, ErrorKind, Normalisation, PrepareData};
+use ndarray::Array3;
+use serde_json::{Value, json};
+
+/// `None`, and a line that says so, where there is no Python to test with.
+fn python(script: &str, arguments: &[&Path]) -> Option<Value> {
+    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
+        eprintln!("skipped: GEOLEARN_TEST_PYTHON does not name a Python with torch, onnx and onnxruntime");
+        return None;
+    };
+    let output = Command::new(python).args(["-c", script]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// Both formats against each other and against the `.pth`, at several sizes; prints the names of the parameters.
+const NETWORKS: &str = r#"
+import json, sys
+import numpy as np, onnx, onnxruntime, torch
+
+script, graph, weights, network = sys.argv[1:]
+extra = {"geolearn.json": ""}
+module = torch.jit.load(script, _extra_files=extra)
+assert not module.training
+module.train(); module.eval()
+assert module.code.count("cuda") + module.code.count('"cpu"') == 0, module.code
+
+saved = {k[4:]: v for k, v in torch.load(weights, weights_only=True).items() if k.startswith(network + ".")}
+state = module.state_dict()
+assert list(state) == list(saved), list(state)
+assert all(torch.equal(state[k], saved[k]) for k in saved)
+assert [n for n, _ in module.named_parameters()] == list(saved)
+
+onnx.checker.check_model(graph, full_check=True)
+model = onnx.load(graph)
+found = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+assert [n for n in found if n in saved] == list(saved)
+assert all(np.array_equal(found[k], saved[k].numpy()) for k in saved)
+assert (model.opset_import[0].version, model.producer_name) == (17, "geolearn")
+dims = lambda v: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim]
+(i,), (o,) = model.graph.input, model.graph.output
+metadata = json.loads(extra["geolearn.json"])
+assert (i.name, dims(i)) == ("input", ["batch", metadata["input"]["channels"], "height", "width"])
+assert (o.name, dims(o)) == ("output", ["batch", metadata["output"]["channels"], "height", "width"])
+
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+assert session.get_modelmeta().custom_metadata_map == {"geolearn.json": extra["geolearn.json"]}
+worst = 0.0
+rng = np.random.default_rng(0)
+for n, h, w in [(1, 8, 8), (3, 32, 64), (1, 64, 36), (3, 12, 8), (1, 4, 4), (2, 33, 61), (1, 1, 1), (1, 7, 200)]:
+    x = rng.uniform(-1, 1, (n, metadata["input"]["channels"], h, w)).astype(np.float32)
+    with torch.no_grad():
+        y = module(torch.from_numpy(x)).numpy()
+    z, = session.run(None, {"input": x})
+    assert y.shape == z.shape == (n, metadata["output"]["channels"], h, w), (y.shape, z.shape)
+    worst = max(worst, float(np.abs(y - z).max()))
+    # Where it runs is not written into it.
+    assert module.to("meta")(torch.from_numpy(x).to("meta")).shape == y.shape
+    module = torch.jit.load(script)
+    double = module.double()(torch.from_numpy(x).double())
+    assert double.dtype == torch.float64 and np.abs(double.numpy() - y).max() < 1e-4
+    module = torch.jit.load(script)
+x = torch.from_numpy(x)
+half = module.to(torch.bfloat16)(x.to(torch.bfloat16))
+assert half.dtype == torch.bfloat16
+print(json.dumps({"worst": worst, "names": list(saved), "metadata": metadata}))
+"#;
+
+fn export(model: &CycleGan, to: Domain, folder: &Path) -> [PathBuf; 2] {
+    let paths = ["network.pt", "network.onnx"].map(|name| folder.join(to.to_string()).join(name));
+    model.export_torchscript(to, &paths[0]).unwrap();
+    model.export_onnx(to, &paths[1]).unwrap();
+    paths
+}
+
+/// What the two runtimes give differs by the order of sums in f32, on values of [-1, 1].
+const RUNTIMES: f64 = 1e-5;
+
+fn check_networks(model: &CycleGan, folder: &Path) {
+    let saved = model.save(folder.join("m")).unwrap();
+    for (to, network) in [(Domain::A, "G_A"), (Domain::B, "G_B")] {
+        let [script, onnx] = export(model, to, folder);
+        let Some(found) = python(NETWORKS, &[&script, &onnx, &saved.join("m.pth"), Path::new(network)]) else { return };
+        let worst = found["worst"].as_f64().unwrap();
+        assert!(worst <= RUNTIMES, "to {to}: off by {worst}");
+        let metadata = &found["metadata"];
+        assert_eq!(metadata["network"], network);
+        assert_eq!(metadata["direction"], format!("{} to {to}", to.other()));
+        assert_eq!(metadata["geolearn"], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[test]
+fn torch_and_onnxruntime_run_both_directions_at_any_size() {
+    let folder = tempfile::tempdir().unwrap();
+    check_networks(&small_model(&small_data(folder.path())), folder.path());
+}
+
+#[test]
+fn a_frozen_model_without_blocks_is_exported_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = CycleGan::builder(&data).gen_blocks(0).gen_features(3).disc_features(2).build().unwrap();
+    model.freeze();
+    check_networks(&model, folder.path());
+}
+
+#[test]
+fn generators_of_different_channels_in_and_out_are_exported_too() {
+    let folder = tempfile::tempdir().unwrap();
+    check_networks(&multispectral(Channels::Own), folder.path());
+}
+
+/// 13 bands of uint16, with nodata, to 3 of bytes; percentiles cut.
+fn multispectral(channels: Channels) -> CycleGan {
+    let data = PrepareData::new(root("multispectral"), DatasetType::CycleGan)
+        .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+        .channels(channels)
+        .prepare()
+        .unwrap();
+    CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap()
+}
+
+fn root(asset: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(asset)
+}
+
+/// From a file to a translated image with what the metadata say and nothing else: the program of docs/interop.md.
+fn translate_as_documented(model: &CycleGan, to: Domain, image: &Path, worst_count: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let [script, onnx] = export(model, to, folder.path());
+    let made = folder.path().join("made.tif");
+    for network in [&script, &onnx] {
+        let Some(_) = python(&documented_program(), &[network, image, &made]) else { return };
+        let expected = model.predict(image, to).unwrap();
+        let found = geolearn::Raster::open(&made).unwrap();
+        assert_eq!((found.samples().dtype(), found.nodata()), (expected.samples().dtype(), expected.nodata()));
+        assert_eq!(found.place().transform(), expected.place().transform());
+        let [found, expected]: [Array3<f32>; 2] = [found, expected].map(|image| image.samples().to_f32());
+        assert_eq!(found.dim(), expected.dim());
+        let worst = (&found - &expected).iter().fold(0f32, |worst, d| worst.max(d.abs()));
+        assert!(f64::from(worst) <= worst_count, "{}: off by {worst}", network.display());
+    }
+}
+
+/// The fenced block that begins with this line.
+fn documented_program() -> String {
+    const DOCS: &str = include_str!("../docs/interop_export.part.md");
+    let start = DOCS.find("# translate.py").expect("docs hold the program");
+    let program: &str = &DOCS[start..];
+    let program = &program[..program.find("\n```").unwrap()];
+    format!("{program}\nprint('null')\n")
+}
+
+/// A value on the edge between two integers may fall to either side.
+const ROUNDING: f64 = 1.0;
+
+#[test]
+fn the_documented_program_translates_as_predict_does() {
+    let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
+    translate_as_documented(&model, Domain::B, &root("bluemarble/A/images/y0300_x0900.png"), ROUNDING);
+}
+
+/// Bands repeated, values cut, gaps kept; back in uint16 a unit in the last place of f32 is up to some counts.
+#[test]
+fn the_documented_program_translates_spectra_as_predict_does() {
+    let model = multispectral(Channels::Shared);
+    let first = |domain: &str| {
+        let folder = root("multispectral").join(domain).join("images");
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "tif"));
+        files.sort();
+        files.remove(0)
+    };
+    translate_as_documented(&model, Domain::B, &first("A"), ROUNDING);
+    translate_as_documented(&model, Domain::A, &first("B"), ROUNDING);
+}
+
+/// Needs no Python: onnx.proto says `metadata_props` is field 14, a message of key and value.
+#[test]
+fn metadata_stand_in_both_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
+    for path in export(&model, Domain::B, folder.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let begin = text.find("{\n  \"format\": 1").unwrap();
+        let object = serde_json::Deserializer::from_str(&text[begin..]).into_iter::<Value>().next().unwrap().unwrap();
+        assert_eq!(object["direction"], "A to B");
+        assert_eq!(object["input"]["domain"], "A");
+        assert_eq!(object["input"]["bands_used"], json!([1, 2, 3]));
+        assert_eq!(object["output"]["dtype"], "uint8");
+        assert_eq!(object["output"]["min"].as_array().unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn places_that_will_not_do_are_named_and_older_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "older").unwrap();
+    for export in [CycleGan::export_torchscript::<PathBuf>, CycleGan::export_onnx::<PathBuf>] {
+        let error = export(&model, Domain::A, folder.path().to_path_buf()).unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(folder.path())));
+        assert_eq!(export(&model, Domain::A, "".into()).unwrap_err().kind(), ErrorKind::Usage);
+        let below_a_file = file.join("network.pt");
+        assert_eq!(export(&model, Domain::A, below_a_file).unwrap_err().kind(), ErrorKind::Io);
+        let made = folder.path().join("new/folder/network.any");
+        export(&model, Domain::A, made.clone()).unwrap();
+        assert!(made.metadata().unwrap().len() > 100_000);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"older");
+    assert_eq!(std::fs::read_dir(folder.path().join("new/folder")).unwrap().count(), 1, "no leftovers");
+}
