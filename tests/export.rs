@@ -23,7 +23,7 @@ fn python(script: &str, arguments: &[&Path]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Both formats against each other and against the `.pth`, at several sizes; prints the names of the parameters.
+/// Both formats against each other and against the `.pth`, at several sizes.
 const NETWORKS: &str = r#"
 import json, sys
 import numpy as np, onnx, onnxruntime, torch
@@ -57,25 +57,36 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 assert session.get_modelmeta().custom_metadata_map == {"geolearn.json": extra["geolearn.json"].decode()}
-worst = 0.0
+worst = {"small": 0.0, "usual": 0.0}
 rng = np.random.default_rng(0)
-for n, h, w in [(1, 8, 8), (3, 32, 64), (1, 64, 36), (3, 12, 8), (1, 4, 4), (2, 33, 61), (1, 1, 1), (1, 7, 200)]:
+for n, h, w in [(1, 32, 32), (3, 32, 64), (1, 64, 36), (2, 33, 61), (1, 7, 200), (1, 8, 8), (3, 8, 4), (1, 2, 3), (1, 1, 1)]:
     x = rng.uniform(-1, 1, (n, metadata["input"]["channels"], h, w)).astype(np.float32)
     with torch.no_grad():
         y = module(torch.from_numpy(x)).numpy()
     z, = session.run(None, {"input": x})
     assert y.shape == z.shape == (n, metadata["output"]["channels"], h, w), (y.shape, z.shape)
-    worst = max(worst, float(np.abs(y - z).max()))
-    # Where it runs is not written into it.
-    assert module.to("meta")(torch.from_numpy(x).to("meta")).shape == y.shape
-    module = torch.jit.load(script)
-    double = module.double()(torch.from_numpy(x).double())
-    assert double.dtype == torch.float64 and np.abs(double.numpy() - y).max() < 1e-4
-    module = torch.jit.load(script)
-x = torch.from_numpy(x)
-half = module.to(torch.bfloat16)(x.to(torch.bfloat16))
-assert half.dtype == torch.bfloat16
-print(json.dumps({"worst": worst, "names": list(saved), "metadata": metadata}))
+    kind = "small" if h * w < 256 else "usual"
+    # One pixel leaves nothing but rounding to be normalised.
+    if h * w > 1:
+        worst[kind] = max(worst[kind], float(np.abs(y - z).max()))
+# Device and dtype are not written into it.
+x = torch.from_numpy(rng.uniform(-1, 1, (2, metadata["input"]["channels"], 33, 16)).astype(np.float32))
+elsewhere = torch.jit.load(script, map_location="meta")
+assert elsewhere(x.to("meta")).device.type == "meta"
+with torch.no_grad():
+    y = module(x)
+    # f32 against f64; and half precision, of 11 bits, through a dozen layers.
+    for dtype, most in [(torch.float64, 1e-4), (torch.float16, 0.1)]:
+        other = torch.jit.load(script).to(dtype)(x.to(dtype))
+        assert other.dtype == dtype and (other - y).abs().max() < most, (other - y).abs().max()
+if torch.cuda.is_available():
+    on_gpu = torch.jit.load(script).to("cuda").half()(x.to("cuda").half())
+    assert on_gpu.device.type == "cuda" and (on_gpu.cpu() - y).abs().max() < 0.1
+for p in module.parameters():
+    p.requires_grad_(True)
+module(x).square().sum().backward()
+assert all(p.grad is not None for p in module.parameters())
+print(json.dumps({"worst": worst, "metadata": metadata}))
 "#;
 
 fn export(model: &CycleGan, to: Domain, folder: &Path) -> [PathBuf; 2] {
@@ -85,16 +96,20 @@ fn export(model: &CycleGan, to: Domain, folder: &Path) -> [PathBuf; 2] {
     paths
 }
 
-/// What the two runtimes give differs by the order of sums in f32, on values of [-1, 1].
-const RUNTIMES: f64 = 1e-5;
+/// What the two runtimes give differs by the order of sums in f32, on values of [-1, 1]. Small images are of 2 x 2
+/// pixels inside the network, where a norm over four values that happen to be close enlarges rounding: torch itself is
+/// as far from its own f64.
+const RUNTIMES: [(&str, f64); 2] = [("usual", 1e-5), ("small", 1e-3)];
 
 fn check_networks(model: &CycleGan, folder: &Path) {
     let saved = model.save(folder.join("m")).unwrap();
     for (to, network) in [(Domain::A, "G_A"), (Domain::B, "G_B")] {
         let [script, onnx] = export(model, to, folder);
         let Some(found) = python(NETWORKS, &[&script, &onnx, &saved.join("m.pth"), Path::new(network)]) else { return };
-        let worst = found["worst"].as_f64().unwrap();
-        assert!(worst <= RUNTIMES, "to {to}: off by {worst}");
+        for (kind, most) in RUNTIMES {
+            let worst = found["worst"][kind].as_f64().unwrap();
+            assert!(worst <= most, "to {to}, {kind}: off by {worst}");
+        }
         let metadata = &found["metadata"];
         assert_eq!(metadata["network"], network);
         assert_eq!(metadata["direction"], format!("{} to {to}", to.other()));
