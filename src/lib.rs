@@ -75,3 +75,8 @@ struct TrainingGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/data.md")]
 struct DataGuide;
+
+/// And that of the part on export.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/interop_export.part.md")]
+struct ExportGuide;

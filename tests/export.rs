@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{small_data, small_model};
-use geolearn::{Channels, CycleGan, DatasetType, Domain, ErrorKind, Normalisation, PrepareData};
+use geolearn::tch::{self, CModule, Kind, Tensor};
+use geolearn::{Channels, CycleGan, DatasetType, Device, Domain, ErrorKind, Normalisation, PrepareData, Translator};
 use ndarray::Array3;
 use serde_json::{Value, json};
 
@@ -173,8 +174,7 @@ fn translate_as_documented(model: &CycleGan, to: Domain, image: &Path, worst_cou
 /// The fenced block that begins with this line.
 fn documented_program() -> String {
     const DOCS: &str = include_str!("../docs/interop_export.part.md");
-    let start = DOCS.find("# translate.py").expect("docs hold the program");
-    let program: &str = &DOCS[start..];
+    let program = &DOCS[DOCS.find("# translate.py").unwrap()..];
     let program = &program[..program.find("\n```").unwrap()];
     format!("{program}\nprint('null')\n")
 }
@@ -203,6 +203,24 @@ fn the_documented_program_translates_spectra_as_predict_does() {
     translate_as_documented(&model, Domain::A, &first("B"), ROUNDING);
 }
 
+/// Without Python: libtorch runs the archive. The operations are the same; 1e-6 is for the order of sums within them.
+#[test]
+fn torchscript_gives_what_the_model_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = CycleGan::from_model_on(root("models/sat2relief"), None, Device::Cpu).unwrap();
+    for to in Domain::BOTH {
+        let network = CModule::load(&export(&model, to, folder.path())[0]).unwrap();
+        for (height, width) in [(64, 64), (61, 30), (256, 256)] {
+            let x = (Tensor::arange(3 * height * width, (Kind::Float, tch::Device::Cpu)) * 0.011).sin();
+            let x = x.view([1, 3, height, width]);
+            let [found, expected] = [network.forward_ts(&[&x]).unwrap(), model.translate(&x, to).unwrap()];
+            assert!(expected.abs().max().double_value(&[]) > 0.1);
+            let worst = (found - expected).abs().max().double_value(&[]);
+            assert!(worst <= 1e-6, "to {to}, {width} x {height}: off by {worst}");
+        }
+    }
+}
+
 /// Needs no Python: onnx.proto says `metadata_props` is field 14, a message of key and value.
 #[test]
 fn metadata_stand_in_both_files() {
@@ -227,7 +245,8 @@ fn places_that_will_not_do_are_named_and_older_files_stay() {
     let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "older").unwrap();
-    let exports: [fn(&CycleGan, Domain, PathBuf) -> geolearn::Result<()>; 2] =
+    type Export = fn(&CycleGan, Domain, PathBuf) -> geolearn::Result<()>;
+    let exports: [Export; 2] =
         [|model, to, path| model.export_torchscript(to, path), |model, to, path| model.export_onnx(to, path)];
     for export in exports {
         let error = export(&model, Domain::A, folder.path().to_path_buf()).unwrap_err();

@@ -12,7 +12,7 @@ use crate::nn::bytes_of;
 use crate::protobuf::Message;
 use crate::store::{Pending, Ready};
 
-/// Of 2022: the first with all that the graph needs is 15, and runtimes, ArcGIS's and OpenCV's too, lag behind.
+/// Of 2022, and so known to every runtime in use; the first with all that the graph needs is 15 (`Shape` from a start).
 const OPSET: u64 = 17;
 /// The version of the file's layout that came with it.
 const IR_VERSION: u64 = 8;
