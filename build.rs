@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    for source in ["shim.cpp", "memory.cpp", "guarded.h"] {
+    for source in ["shim.cpp", "memory.cpp", "script.cpp", "guarded.h"] {
         println!("cargo:rerun-if-changed=src/ffi/{source}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
@@ -46,7 +46,7 @@ fn compile_shim(lib: &Path) {
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp"])
+        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/script.cpp"])
         .compile("geolearn_shim");
 }
 

@@ -29,6 +29,7 @@ mod nn;
 mod optim;
 mod package;
 mod plot;
+mod protobuf;
 mod random;
 mod raster;
 mod store;
@@ -74,3 +75,8 @@ struct TrainingGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/data.md")]
 struct DataGuide;
+
+/// And those of the guide to other tools.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/interop.md")]
+struct InteropGuide;

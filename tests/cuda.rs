@@ -5,7 +5,8 @@
 mod common;
 
 use common::{answer, small_data};
-use geolearn::{CycleGan, Device, FitOptions, Precision};
+use geolearn::tch::{self, CModule, Kind, Tensor};
+use geolearn::{CycleGan, Device, Domain, FitOptions, Precision};
 
 /// A device, or a line that says why there is none.
 fn device() -> Option<Device> {
@@ -52,5 +53,34 @@ fn bf16_and_tf32_follow_f32() {
         for (a, b) in exact.iter().zip(&found) {
             assert!((a - b).abs() < 0.03 * a, "{precision:?}: {found:?} {exact:?}");
         }
+    }
+}
+
+/// Files for the processor, whatever the model computes on; and they run on CUDA. f32 sums in another order.
+#[test]
+fn what_is_exported_from_cuda_is_bound_to_no_device() {
+    let Some(device) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let exported = [Device::Cpu, device].map(|device| {
+        let model = CycleGan::from_model_on("assets/models/sat2relief", None, device).unwrap();
+        let [script, onnx] = ["network.pt", "network.onnx"].map(|name| folder.path().join(name));
+        model.export_torchscript(Domain::B, &script).unwrap();
+        model.export_onnx(Domain::B, &onnx).unwrap();
+        [script, onnx].map(|path| std::fs::read(path).unwrap())
+    });
+    assert!(exported[0] == exported[1], "the files depend on the device");
+    let x = (Tensor::arange(3 * 61 * 64, (Kind::Float, tch::Device::Cpu)) * 0.011).sin().view([1, 3, 61, 64]);
+    let run = |device, kind| {
+        let mut network = CModule::load_data_on_device(&mut exported[0][0].as_slice(), device).unwrap();
+        network.to(device, kind, false);
+        let y = network.forward_ts(&[x.to_device(device).to_kind(kind)]).unwrap();
+        assert_eq!((y.device(), y.kind()), (device, kind));
+        y.to_device(tch::Device::Cpu).to_kind(Kind::Float)
+    };
+    let expected = run(tch::Device::Cpu, Kind::Float);
+    // TF32 may be on, of 11 bits as half precision is; through some twenty layers.
+    for kind in [Kind::Float, Kind::Half] {
+        let worst = (run(device.resolve().unwrap().torch(), kind) - &expected).abs().max().double_value(&[]);
+        assert!(worst < 0.05, "{kind:?}: off by {worst}");
     }
 }

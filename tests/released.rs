@@ -3,6 +3,8 @@
 //! After a change of what is saved: `cargo test --test released -- --ignored` adds the forms of the version in
 //! Cargo.toml, if they are not there yet. Files that are there are never written again.
 
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 mod common;
 
 use std::fs;

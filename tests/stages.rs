@@ -10,6 +10,7 @@ const STAGES: &[(&str, usize)] = &[
     ("device", 0),
     ("random", 0),
     ("store", 0),
+    ("protobuf", 0),
     ("ffi", 0),
     ("raster", 1),
     ("dataset", 2),

@@ -7,6 +7,7 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 use super::memory::MemoryUse;
+use super::script::ScriptText;
 use super::{AdamStep, AdamTensors};
 use crate::error::{Error, Result};
 
@@ -34,6 +35,16 @@ unsafe extern "C" {
     fn geolearn_meter_begin(meter: *mut *mut c_void) -> *mut c_char;
     fn geolearn_meter_read(meter: *const c_void, live: *mut i64, peak: *mut i64) -> *mut c_char;
     fn geolearn_meter_end(meter: *mut c_void) -> *mut c_char;
+    fn geolearn_script_save(
+        source: *const c_char,
+        names: *const *const c_char,
+        values: *const *const C_tensor,
+        count: usize,
+        extra_name: *const c_char,
+        extra_text: *const c_char,
+        context: *mut c_void,
+        write: unsafe extern "C" fn(*mut c_void, *const c_void, usize),
+    ) -> *mut c_char;
     fn geolearn_cuda_free(index: c_int, free: *mut i64) -> *mut c_char;
 }
 
@@ -152,4 +163,33 @@ pub(crate) fn free_cuda_memory(index: usize) -> Result<u64> {
     // SAFETY: the pointer is to a local that lives through the call.
     check(unsafe { geolearn_cuda_free(c_int::try_from(index).unwrap_or(c_int::MAX), &mut free) })?;
     Ok(u64::try_from(free).unwrap_or(0))
+}
+
+/// Gives a piece of an archive to the sink that `context` points to.
+unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void, count: usize) {
+    if count == 0 {
+        return;
+    }
+    // SAFETY: `script_save` passes a pointer to its sink, which nothing else uses during the call.
+    let sink = unsafe { &mut *context.cast::<&mut dyn FnMut(&[u8])>() };
+    // SAFETY: torch's writer passes a buffer of `count` bytes that it has filled.
+    sink(unsafe { std::slice::from_raw_parts(bytes.cast(), count) });
+}
+
+pub(super) fn script_save(text: &ScriptText, tensors: &[&Tensor], mut sink: &mut dyn FnMut(&[u8])) -> Result<()> {
+    let names: Vec<_> = text.names.iter().map(|name| name.as_ptr()).collect();
+    let tensors: Vec<_> = tensors.iter().map(|tensor| tensor.as_ptr()).collect();
+    // SAFETY: names and tensors are as many, and they, the strings and the sink outlive the call.
+    check(unsafe {
+        geolearn_script_save(
+            text.source.as_ptr(),
+            names.as_ptr(),
+            tensors.as_ptr(),
+            names.len().min(tensors.len()),
+            text.extra.0.as_ptr(),
+            text.extra.1.as_ptr(),
+            (&raw mut sink).cast(),
+            give,
+        )
+    })
 }

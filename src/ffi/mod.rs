@@ -10,6 +10,7 @@ mod linked;
 #[path = "unlinked.rs"]
 mod linked;
 mod memory;
+mod script;
 
 pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
@@ -18,6 +19,7 @@ pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;
 pub(crate) use memory::measure_memory;
+pub(crate) use script::Script;
 
 use tch::Tensor;
 

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::init::Initialiser;
+use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
 
@@ -50,6 +51,12 @@ impl Conv2d {
         Ok(x.f_conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1)?)
     }
 
+    /// What [`forward`](Self::forward) does.
+    pub fn outline(&self, name: &str) -> Step {
+        let ConvShape { stride, padding, .. } = self.shape;
+        Step::Convolution { name: name.to_string(), stride, padding }
+    }
+
     pub fn kind(&self) -> Kind {
         self.weight.kind()
     }
@@ -80,6 +87,11 @@ impl Upsampling {
     /// (N, input, H, W) to (N, output, 2H, 2W).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
+    }
+
+    /// What [`forward`](Self::forward) does.
+    pub fn outline(&self, name: &str) -> Step {
+        Step::Upsampling { name: name.to_string() }
     }
 
     pub fn collect(&self, name: &str, into: &mut Parameters) {

@@ -4,7 +4,8 @@ use tch::Tensor;
 
 use super::conv::{Conv2d, ConvShape, Role, Upsampling};
 use super::init::Initialiser;
-use super::layers::{ResidualBlock, instance_norm, reflect};
+use super::layers::{EPSILON, ResidualBlock, instance_norm, reflect};
+use super::outline::{Outline, Step};
 use super::parameters::Parameters;
 use crate::error::Result;
 
@@ -92,6 +93,30 @@ impl Generator {
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.
         Ok(self.tail.forward(&reflect(&y, 3)?)?.f_to_kind(x.kind())?.f_tanh()?)
+    }
+
+    /// The prefix of the parameters' names.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What [`forward`](Self::forward) does, with the names of parameters without their prefix.
+    pub fn outline(&self) -> Outline {
+        let n = self.blocks.len();
+        let ends_layer = || [Step::InstanceNorm(EPSILON), Step::Relu];
+        let mut steps = vec![Step::Reflect(3), self.head.outline("1")];
+        steps.extend(ends_layer());
+        for (i, conv) in self.down.iter().enumerate() {
+            steps.push(conv.outline(&(4 + 3 * i).to_string()));
+            steps.extend(ends_layer());
+        }
+        steps.extend(self.blocks.iter().enumerate().map(|(i, block)| block.outline(&(10 + i).to_string())));
+        for (i, conv) in self.up.iter().enumerate() {
+            steps.push(conv.outline(&(10 + n + 3 * i).to_string()));
+            steps.extend(ends_layer());
+        }
+        steps.extend([Step::Reflect(3), self.tail.outline(&(17 + n).to_string()), Step::Tanh]);
+        Outline { steps, factor: FACTOR, smallest_side: SMALLEST_SIDE }
     }
 
     /// Parameters in the order of PyTorch's `state_dict`.

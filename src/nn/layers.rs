@@ -4,14 +4,18 @@ use tch::Tensor;
 
 use super::conv::{Conv2d, ConvShape, Role};
 use super::init::Initialiser;
+use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
 use crate::ffi;
 
+/// What instance normalisation adds to a variance.
+pub(super) const EPSILON: f64 = 1e-5;
+
 /// Instance normalisation without parameters or running statistics, eps 1e-5
 /// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
 pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {
-    Ok(x.f_instance_norm(None::<Tensor>, None::<Tensor>, None::<Tensor>, None::<Tensor>, true, 0.0, 1e-5, true)?)
+    Ok(x.f_instance_norm(None::<Tensor>, None::<Tensor>, None::<Tensor>, None::<Tensor>, true, 0.0, EPSILON, true)?)
 }
 
 /// Reflects `pad` pixels over each border; each side must be longer than `pad`.
@@ -58,6 +62,14 @@ impl ResidualBlock {
     pub fn collect(&self, name: &str, into: &mut Parameters) {
         self.first.collect(&format!("{name}.conv_block.1"), into);
         self.second.collect(&format!("{name}.conv_block.5"), into);
+    }
+
+    /// What [`forward`](Self::forward) does.
+    pub fn outline(&self, name: &str) -> Step {
+        let norm = Step::InstanceNorm(EPSILON);
+        let first = self.first.outline(&format!("{name}.conv_block.1"));
+        let second = self.second.outline(&format!("{name}.conv_block.5"));
+        Step::Residual(vec![Step::Reflect(1), first, norm.clone(), Step::Relu, Step::Reflect(1), second, norm])
     }
 }
 

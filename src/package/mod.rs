@@ -6,6 +6,7 @@
 
 mod dlpk;
 pub(crate) mod emd;
+pub(crate) mod export;
 pub(crate) mod folder;
 pub(crate) mod keys;
 mod pickle;

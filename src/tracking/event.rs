@@ -2,6 +2,8 @@
 //!
 //! Field numbers are those of TensorFlow's `event.proto` and `summary.proto`; what we do not write is left out.
 
+use crate::protobuf::Message;
+
 /// One entry of an event file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Event {
@@ -41,87 +43,40 @@ const START: u64 = 1;
 impl Event {
     /// The event as a record: length, checksum of it, message, checksum of that.
     pub fn to_record(&self) -> Vec<u8> {
-        let message = self.message().0;
+        let message = self.message();
+        let message = message.as_bytes();
         let length = (message.len() as u64).to_le_bytes();
         let mut record = Vec::with_capacity(message.len() + 16);
         record.extend(length);
         record.extend(masked_crc(&length).to_le_bytes());
-        record.extend(&message);
-        record.extend(masked_crc(&message).to_le_bytes());
+        record.extend(message);
+        record.extend(masked_crc(message).to_le_bytes());
         record
     }
 
     fn message(&self) -> Message {
         let event = Message::default().double(1, self.wall_time).varint(2, self.step as u64);
         match &self.what {
-            What::FileVersion => event.bytes(3, FILE_VERSION.as_bytes()),
+            What::FileVersion => event.text(3, FILE_VERSION),
             What::Summary(values) => {
-                let summary = values.iter().fold(Message::default(), |summary, value| summary.part(1, value.message()));
-                event.part(5, summary)
+                let values: Vec<Message> = values.iter().map(Value::message).collect();
+                event.part(5, &Message::default().parts(1, &values))
             }
-            What::Restart => event.part(7, Message::default().varint(1, START)),
+            What::Restart => event.part(7, &Message::default().varint(1, START)),
         }
     }
 }
 
 impl Value {
     fn message(&self) -> Message {
-        let value = Message::default().bytes(1, self.tag.as_bytes());
+        let value = Message::default().text(1, &self.tag);
         match &self.shown {
             Shown::Scalar(number) => value.float(2, *number),
             Shown::Image { height, width, png } => {
                 let image = Message::default().varint(1, u64::from(*height)).varint(2, u64::from(*width));
-                value.part(4, image.varint(3, RGB).bytes(4, png))
+                value.part(4, &image.varint(3, RGB).bytes(4, png))
             }
         }
-    }
-}
-
-/// A message in protobuf's wire format; each method adds a field.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(self, field: u8, value: u64) -> Self {
-        self.key(field, 0).number(value)
-    }
-
-    fn double(mut self, field: u8, value: f64) -> Self {
-        self = self.key(field, 1);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn float(mut self, field: u8, value: f32) -> Self {
-        self = self.key(field, 5);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u8, value: &[u8]) -> Self {
-        self = self.key(field, 2).number(value.len() as u64);
-        self.0.extend(value);
-        self
-    }
-
-    fn part(self, field: u8, part: Self) -> Self {
-        self.bytes(field, &part.0)
-    }
-
-    /// Field numbers here are below 16, so that a key is one byte.
-    fn key(mut self, field: u8, wire_type: u8) -> Self {
-        self.0.push(field << 3 | wire_type);
-        self
-    }
-
-    /// Seven bits to a byte, the lowest first; all bytes but the last have the top bit set.
-    fn number(mut self, mut value: u64) -> Self {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-        self
     }
 }
 
@@ -146,7 +101,7 @@ mod tests {
     /// leaves a `step` of 0 out.
     #[test]
     fn messages_are_protobufs() {
-        let event = |step, what| Event { wall_time: 1.5, step, what }.message().0;
+        let event = |step, what| Event { wall_time: 1.5, step, what }.message().as_bytes().to_vec();
         let start = b"\x09\0\0\0\0\0\0\xf8\x3f".as_slice();
         assert_eq!(event(0, What::FileVersion), [start, b"\x10\0", b"\x1a\x0dbrain.Event:2"].concat());
         let value = Value { tag: "a/b".into(), shown: Shown::Scalar(0.5) };
@@ -167,7 +122,7 @@ mod tests {
         assert_eq!(head[8..], masked_crc(&head[..8]).to_le_bytes());
         let (message, crc) = rest.split_at(length);
         assert_eq!(crc, masked_crc(message).to_le_bytes());
-        assert_eq!(message, event.message().0);
+        assert_eq!(message, event.message().as_bytes());
         assert!(message.ends_with(&png));
     }
 }

@@ -4,6 +4,7 @@
 mod arcgis_tests;
 mod batch_size;
 mod config;
+mod export;
 #[cfg(test)]
 mod golden_tests;
 mod import;

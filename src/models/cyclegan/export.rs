@@ -1,0 +1,109 @@
+//! A generator for programs that know nothing of this crate.
+
+use std::path::Path;
+
+use super::{CycleGan, Selection};
+use crate::dataset::Domain;
+use crate::error::{Error, ErrorKind, Result};
+use crate::package::export::{DomainNote, Exported, Metadata, onnx, torchscript};
+use crate::store;
+
+impl CycleGan {
+    /// Writes the generator that makes images of domain `to` as TorchScript, for `torch.jit.load` in Python and
+    /// libtorch anywhere.
+    ///
+    /// Its parameters have the names that they have in the `.pth`, without the network's prefix: `1.weight`, not
+    /// `G_B.1.weight`. They are float32 on the processor; `.to("cuda")` and `.half()` move them. Nothing in the archive
+    /// is bound to a device, and the same model gives the same bytes.
+    ///
+    /// The extra file `geolearn.json` tells how images are scaled to the input and back from the output, their bands
+    /// and their type; `docs/interop.md` describes it, with a program in Python.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain, tch};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.pt");
+    /// model.export_torchscript(Domain::B, &path)?;
+    /// let network = tch::CModule::load(&path)?;
+    /// let images = tch::Tensor::zeros([2, 3, 40, 61], (tch::Kind::Float, tch::Device::Cpu));
+    /// assert_eq!(network.forward_ts(&[images])?.size(), [2, 3, 40, 61]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Shapes
+    /// The network takes (N, C of the other domain, H, W) in [-1, 1] to (N, C of this domain, H, W) in [-1, 1], for any
+    /// N, H and W; sides that it cannot take as they are it mirrors to the next that it can, and cuts back, as
+    /// [`predict`](Self::predict) does.
+    ///
+    /// # Errors
+    /// `Usage` for a path that is a folder, `Io` when the file cannot be written. Missing folders are made; an older
+    /// file stays whole until the new one is complete.
+    pub fn export_torchscript(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
+        let path = with_folder(path.as_ref())?;
+        torchscript::write(path, &self.exported(to)).map_err(|e| e.at(path))?.publish()
+    }
+
+    /// Writes the generator that makes images of domain `to` as ONNX (opset 17, float32), for onnxruntime and other
+    /// runtimes.
+    ///
+    /// Initialisers have the names that the parameters have in the `.pth`, without the network's prefix. The input is
+    /// called `input`, the output `output`, their dimensions `batch`, `height` and `width`. Of `metadata_props`,
+    /// `geolearn.json` tells how images are scaled, as the extra file of
+    /// [`export_torchscript`](Self::export_torchscript) does.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.onnx");
+    /// model.export_onnx(Domain::B, &path)?;
+    /// assert!(path.metadata().unwrap().len() > 100_000);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Shapes
+    /// As [`export_torchscript`](Self::export_torchscript).
+    ///
+    /// # Errors
+    /// As [`export_torchscript`](Self::export_torchscript), and `Unsupported` for a network of more than 2 GiB, which no
+    /// ONNX file holds.
+    pub fn export_onnx(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
+        let path = with_folder(path.as_ref())?;
+        onnx::write(path, &self.exported(to))?.publish()
+    }
+
+    fn exported(&self, to: Domain) -> Exported {
+        let generator = self.nets.generator(to);
+        let prefix = format!("{}.", generator.name());
+        let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
+        Exported {
+            outline: generator.outline(),
+            parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
+            metadata: Metadata::new("CycleGAN", generator.name(), self.note(to.other()), self.note(to)),
+        }
+    }
+
+    fn note(&self, domain: Domain) -> DomainNote {
+        let facts = self.domain(domain);
+        let Selection { of, bands } = &facts.selection;
+        DomainNote::new(domain, &facts.normaliser, (bands, *of), &facts.band_names)
+    }
+}
+
+/// The path of a file, in a folder that is there.
+fn with_folder(path: &Path) -> Result<&Path> {
+    let wrong = |found| Error::new(ErrorKind::Usage, "a network is exported to a file").at(path).found(found);
+    if path.is_dir() {
+        return Err(wrong("a folder").help("Add the name of a file, such as `a2b.onnx`."));
+    }
+    if path.file_name().is_none() {
+        return Err(wrong("a path without a last part"));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        store::create_dir(folder)?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,26 @@
+//! A generator in formats that run without this crate: TorchScript and ONNX.
+//!
+//! Both are written from the same [`Exported`]: the outline of the network, its parameters and the metadata.
+
+mod metadata;
+pub(crate) mod onnx;
+mod onnx_graph;
+#[cfg(test)]
+mod tests;
+pub(crate) mod torchscript;
+
+pub(crate) use metadata::{DomainNote, Metadata};
+
+use crate::nn::{Outline, Parameters};
+
+/// What the metadata are called in a file: an extra file in TorchScript, an entry of `metadata_props` in ONNX.
+const METADATA_NAME: &str = "geolearn.json";
+const DESCRIPTION: &str = "Image translation by the generator of a CycleGAN; geolearn.json tells how images are scaled";
+
+/// A network to be written for others.
+pub(crate) struct Exported {
+    pub outline: Outline,
+    /// By the names that the outline uses, which are those of the `.pth` without the network's own.
+    pub parameters: Parameters,
+    pub metadata: Metadata,
+}

@@ -1,0 +1,178 @@
+//! The nodes of an ONNX graph. Field numbers are those of `onnx.proto`.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::{Outline, Parameters, Step};
+use crate::protobuf::Message;
+
+pub(super) const INPUT: &str = "input";
+pub(super) const OUTPUT: &str = "output";
+/// `TensorProto.DataType`.
+pub(super) const FLOAT: u64 = 1;
+const INT64: u64 = 7;
+/// `AttributeProto.AttributeType`.
+const ATTRIBUTE_FLOAT: u64 = 1;
+const ATTRIBUTE_INT: u64 = 2;
+const ATTRIBUTE_STRING: u64 = 3;
+const ATTRIBUTE_INTS: u64 = 7;
+
+/// What grows while the steps of an outline are gone through.
+pub(super) struct Graph<'a> {
+    parameters: &'a Parameters,
+    nodes: Vec<Message>,
+    /// Small tensors by name.
+    constants: BTreeMap<String, Message>,
+    /// Channels of what the next node takes in.
+    channels: i64,
+}
+
+/// Nodes and constants of the network, as fields of a `GraphProto`.
+pub(super) fn nodes(outline: &Outline, parameters: &Parameters, channels: i64) -> Result<Message> {
+    let mut graph = Graph { parameters, nodes: Vec::new(), constants: BTreeMap::new(), channels };
+    let shape = graph.node("Shape", &[INPUT], &[]);
+    let tall = graph.extended(INPUT, 2, &shape, outline);
+    let whole = graph.extended(&tall, 3, &shape, outline);
+    let made = graph.steps(&outline.steps, whole)?;
+    graph.cropped(&made);
+    Ok(Message::default().parts(1, &graph.nodes).parts(5, graph.constants.values()))
+}
+
+impl Graph<'_> {
+    /// Adds a node with one output, and gives the output's name.
+    fn node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message]) -> String {
+        let name = format!("{kind}_{}", self.nodes.len());
+        self.named_node(kind, inputs, attributes, &name);
+        name
+    }
+
+    fn named_node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message], output: &str) {
+        let node = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
+        let name = format!("{kind}_{}", self.nodes.len());
+        self.nodes.push(node.text(2, output).text(3, &name).text(4, kind).parts(5, attributes));
+    }
+
+    /// A number, for arithmetic with sizes.
+    fn number(&mut self, value: i64) -> String {
+        self.constant(format!("int_{value}"), &[], INT64, &value.to_le_bytes())
+    }
+
+    fn list(&mut self, name: &str, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+        self.constant(name.to_string(), &[values.len() as i64], INT64, &bytes)
+    }
+
+    /// The same number for each channel.
+    fn per_channel(&mut self, name: &str, value: f32) -> String {
+        let bytes = value.to_le_bytes().repeat(self.channels as usize);
+        self.constant(format!("{name}_{}", self.channels), &[self.channels], FLOAT, &bytes)
+    }
+
+    fn constant(&mut self, name: String, dims: &[i64], dtype: u64, bytes: &[u8]) -> String {
+        let tensor = tensor(&name, dims, dtype).bytes(9, bytes);
+        self.constants.insert(name.clone(), tensor);
+        name
+    }
+
+    /// The image with its side `axis` lengthened by mirroring to one that the network can take; the same as
+    /// `Generator::forward` does.
+    fn extended(&mut self, image: &str, axis: i64, shape: &str, outline: &Outline) -> String {
+        let (zero, one, two) = (self.number(0), self.number(1), self.number(2));
+        let (factor, most_missing) = (self.number(outline.factor), self.number(outline.factor - 1));
+        let (smallest, axis_name) = (self.number(outline.smallest_side), self.number(axis));
+        let side = self.node("Gather", &[shape, &axis_name], &[int("axis", 0)]);
+        let wanted =
+            self.chain(&side, &[("Max", &smallest), ("Add", &most_missing), ("Div", &factor), ("Mul", &factor)]);
+        let period = self.chain(&side, &[("Mul", &two), ("Sub", &two), ("Max", &one)]);
+        let range = self.node("Range", &[&zero, &wanted, &one], &[]);
+        let forth = self.node("Mod", &[&range, &period], &[]);
+        let back = self.node("Sub", &[&period, &forth], &[]);
+        let index = self.node("Min", &[&forth, &back], &[]);
+        self.node("Gather", &[image, &index], &[int("axis", axis)])
+    }
+
+    /// Nodes of two inputs, one after the other.
+    fn chain(&mut self, first: &str, nodes: &[(&str, &str)]) -> String {
+        nodes.iter().fold(first.to_string(), |value, (kind, other)| self.node(kind, &[&value, other], &[]))
+    }
+
+    /// Back to the height and width of the input: the last node.
+    fn cropped(&mut self, image: &str) {
+        let ends = self.node("Shape", &[INPUT], &[int("start", 2), int("end", 4)]);
+        let (starts, axes) = (self.list("crop_starts", &[0, 0]), self.list("crop_axes", &[2, 3]));
+        self.named_node("Slice", &[image, &starts, &ends, &axes], &[], OUTPUT);
+    }
+
+    fn steps(&mut self, steps: &[Step], input: String) -> Result<String> {
+        steps.iter().try_fold(input, |value, step| self.step(step, &value))
+    }
+
+    fn step(&mut self, step: &Step, x: &str) -> Result<String> {
+        Ok(match step {
+            Step::Reflect(pad) => {
+                let pads = self.list(&format!("pads_{pad}"), &[0, 0, *pad, *pad, 0, 0, *pad, *pad]);
+                self.node("Pad", &[x, &pads], &[string("mode", "reflect")])
+            }
+            Step::Convolution { name, stride, padding } => {
+                let shape = [ints("strides", &[*stride; 2]), ints("pads", &[*padding; 4])];
+                self.convolution("Conv", name, x, &shape)?
+            }
+            Step::Upsampling { name } => {
+                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[1, 1])];
+                self.convolution("ConvTranspose", name, x, &shape)?
+            }
+            Step::InstanceNorm(epsilon) => {
+                let (ones, zeros) = (self.per_channel("ones", 1.0), self.per_channel("zeros", 0.0));
+                self.node("InstanceNormalization", &[x, &ones, &zeros], &[float("epsilon", *epsilon as f32)])
+            }
+            Step::Relu => self.node("Relu", &[x], &[]),
+            Step::Tanh => self.node("Tanh", &[x], &[]),
+            Step::Residual(steps) => {
+                let made = self.steps(steps, x.to_string())?;
+                self.node("Add", &[x, &made], &[])
+            }
+        })
+    }
+
+    fn convolution(&mut self, kind: &str, name: &str, x: &str, shape: &[Message]) -> Result<String> {
+        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        // As many as there are biases, whichever way round the weights are.
+        self.channels = *sizes(self.parameters, &bias)?.first().unwrap_or(&0);
+        let kernel = sizes(self.parameters, &weight)?.into_iter().skip(2).collect::<Vec<_>>();
+        let attributes = [shape, &[ints("kernel_shape", &kernel)]].concat();
+        Ok(self.node(kind, &[x, &weight, &bias], &attributes))
+    }
+}
+
+fn sizes(parameters: &Parameters, name: &str) -> Result<Vec<i64>> {
+    let found = parameters.iter().find(|(other, _)| other == name);
+    found
+        .map(|(_, tensor)| tensor.size())
+        .ok_or_else(|| Error::new(ErrorKind::Usage, format!("the network has no parameter {name}")))
+}
+
+/// A `TensorProto` without its values.
+pub(super) fn tensor(name: &str, dims: &[i64], dtype: u64) -> Message {
+    let dims = dims.iter().fold(Message::default(), |tensor, &dim| tensor.varint(1, dim as u64));
+    dims.varint(2, dtype).text(8, name)
+}
+
+fn attribute(name: &str, kind: u64) -> Message {
+    Message::default().text(1, name).varint(20, kind)
+}
+
+fn float(name: &str, value: f32) -> Message {
+    attribute(name, ATTRIBUTE_FLOAT).float(2, value)
+}
+
+fn int(name: &str, value: i64) -> Message {
+    attribute(name, ATTRIBUTE_INT).varint(3, value as u64)
+}
+
+fn string(name: &str, value: &str) -> Message {
+    attribute(name, ATTRIBUTE_STRING).text(4, value)
+}
+
+fn ints(name: &str, values: &[i64]) -> Message {
+    values.iter().fold(attribute(name, ATTRIBUTE_INTS), |list, &value| list.varint(8, value as u64))
+}

@@ -1,0 +1,103 @@
+//! TorchScript: the source text of a network, compiled and packed by libtorch itself.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
+
+use super::{Exported, METADATA_NAME};
+use crate::error::{Error, Result};
+use crate::ffi::Script;
+use crate::nn::{Outline, Step};
+use crate::store::{Pending, Ready};
+
+/// Writes the network beside `target`; [`Ready::publish`] puts the file in its place.
+///
+/// The parameters are float32 for the processor, without gradient; `.to(device)` and `.half()` move them.
+pub(crate) fn write(target: &Path, exported: &Exported) -> Result<Ready> {
+    let metadata = exported.metadata.to_json()?;
+    let parameters = on_processor(&exported.parameters)?;
+    let source = source(&exported.outline);
+    let script = Script { source: &source, parameters: &parameters, extra: (METADATA_NAME, &metadata) };
+    let mut file = Pending::create(target)?;
+    let mut written = Ok(());
+    script.save(&mut |bytes| {
+        if written.is_ok() {
+            written = file.write_all(bytes);
+        }
+    })?;
+    written.map_err(|e| Error::io("file cannot be written", target, e).help("Is the disk full?"))?;
+    file.finish()
+}
+
+/// No copies where they are there already.
+fn on_processor(parameters: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+    let moved =
+        |tensor: &Tensor| tensor.f_detach()?.f_to_device_(Device::Cpu, Kind::Float, false, false)?.f_contiguous();
+    parameters.iter().map(|(name, tensor)| Ok((name.clone(), moved(tensor)?))).collect()
+}
+
+/// Methods `forward` and `extended`.
+fn source(outline: &Outline) -> String {
+    let Outline { steps, factor, smallest_side } = outline;
+    let mut body = String::new();
+    lines(steps, 0, &mut body);
+    format!(
+        r#"def extended(self, x: Tensor, dim: int) -> Tensor:
+  n = x.size(dim)
+  wanted = (max(n, {smallest_side}) + {most_missing}) // {factor} * {factor}
+  if wanted == n:
+    return x
+  period = max(2 * n - 2, 1)
+  index = torch.arange(wanted, device=x.device) % period
+  return x.index_select(dim, torch.minimum(index, period - index))
+
+def forward(self, x: Tensor) -> Tensor:
+  assert x.dim() == 4, "expected images of shape (N, C, H, W)"
+  height = x.size(2)
+  width = x.size(3)
+  y = self.extended(self.extended(x, 2), 3)
+{body}  return y[:, :, :height, :width]
+"#,
+        most_missing = factor - 1,
+    )
+}
+
+/// A line for each step; `depth` tells the inputs of residual blocks apart.
+fn lines(steps: &[Step], depth: usize, into: &mut String) {
+    for step in steps {
+        let value = match step {
+            Step::Reflect(pad) => format!("torch.reflection_pad2d(y, [{pad}, {pad}, {pad}, {pad}])"),
+            Step::Convolution { name, stride, padding } => {
+                let m = module(name);
+                format!("torch.conv2d(y, {m}.weight, {m}.bias, [{stride}, {stride}], [{padding}, {padding}])")
+            }
+            Step::Upsampling { name } => {
+                let m = module(name);
+                format!("torch.conv_transpose2d(y, {m}.weight, {m}.bias, [2, 2], [1, 1], [1, 1])")
+            }
+            Step::InstanceNorm(epsilon) => {
+                format!("torch.instance_norm(y, None, None, None, None, True, 0.0, {epsilon:e}, True)")
+            }
+            Step::Relu => "torch.relu(y)".to_string(),
+            Step::Tanh => "torch.tanh(y)".to_string(),
+            Step::Residual(steps) => {
+                line(&format!("kept{depth} = y"), into);
+                lines(steps, depth + 1, into);
+                format!("kept{depth} + y")
+            }
+        };
+        line(&format!("y = {value}"), into);
+    }
+}
+
+fn line(text: &str, into: &mut String) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(into, "  {text}");
+}
+
+/// The modules are called by numbers, which are no identifiers.
+fn module(path: &str) -> String {
+    path.split('.').fold("self".to_string(), |outer, name| format!("getattr({outer}, \"{name}\")"))
+}
