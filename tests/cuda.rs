@@ -6,7 +6,7 @@ mod common;
 
 use common::{answer, small_data};
 use geolearn::tch::{self, CModule, Kind, Tensor};
-use geolearn::{CycleGan, Device, Domain, FitOptions, Precision};
+use geolearn::{CycleGan, Device, Domain, FitOptions, LoadOptions, Precision};
 
 /// A device, or a line that says why there is none.
 fn device() -> Option<Device> {
@@ -62,7 +62,7 @@ fn what_is_exported_from_cuda_is_bound_to_no_device() {
     let Some(device) = device() else { return };
     let folder = tempfile::tempdir().unwrap();
     let exported = [Device::Cpu, device].map(|device| {
-        let model = CycleGan::from_model_on("assets/models/sat2relief", None, device).unwrap();
+        let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(device)).unwrap();
         let [script, onnx] = ["network.pt", "network.onnx"].map(|name| folder.path().join(name));
         model.export_torchscript(Domain::B, &script).unwrap();
         model.export_onnx(Domain::B, &onnx).unwrap();

@@ -6,8 +6,10 @@ mod emd;
 mod fixtures;
 mod folder;
 mod hostile;
+mod legacy;
 mod live;
 mod round_trip;
+mod safetensors;
 mod writer;
 
 use std::path::PathBuf;

@@ -99,7 +99,7 @@ proptest! {
 }
 
 /// The elements of a claim in row order, counted by hand: storage element i is i.
-fn walk(claim: &Claim) -> Vec<f64> {
+pub(super) fn walk(claim: &Claim) -> Vec<f64> {
     let mut places = vec![claim.offset];
     for (&length, &step) in claim.size.iter().zip(&claim.stride) {
         places = places.iter().flat_map(|&place| (0..length).map(move |i| place + i * step)).collect();
