@@ -256,9 +256,9 @@ impl<'a> Machine<'a> {
     /// A storage: `('storage', class, key, location, elements)`; in the form of before torch 1.6 with a view into it.
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
-        let (parts, view) = match self.tuple(id)? {
-            &[kind, class, key, place, elements] => ([kind, class, key, place, elements], Value::None),
-            &[kind, class, key, place, elements, view] => ([kind, class, key, place, elements], view),
+        let (parts, view) = match *self.tuple(id)? {
+            [kind, class, key, place, elements] => ([kind, class, key, place, elements], Value::None),
+            [kind, class, key, place, elements, view] => ([kind, class, key, place, elements], view),
             _ => return Err(self.broken("a persistent object is no storage")),
         };
         let [Value::Str("storage"), Value::Global(Global::Storage(dtype)), Value::Str(key), Value::Str(_), elements] =
