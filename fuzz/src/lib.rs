@@ -8,9 +8,6 @@ pub mod raster;
 #[path = "../../src/store.rs"]
 mod store;
 
-#[path = "../../src/package/emd/mod.rs"]
-mod emd;
-
 mod dataset;
 mod package;
 
@@ -73,9 +70,17 @@ pub fn pickle(bytes: &[u8]) {
     }
 }
 
+/// Unpacks a file of these bytes as a package, within a limit.
+pub fn package(bytes: &[u8]) {
+    let Some(file) = file_of(bytes) else { return };
+    if let Some(length) = package::unpacked(file.path(), 1 << 20) {
+        assert!(length <= 1 << 20);
+    }
+}
+
 /// Reads these bytes as the text of a saved model.
 pub fn model_definition(bytes: &[u8]) {
-    let _ = emd::Emd::parse(bytes, emd::Reach::Folder);
+    let _ = package::emd::Emd::parse(bytes, package::emd::Reach::Folder);
 }
 
 /// Reads these bytes as the statistics that Export Training Data writes, of so many bands as the first byte says.

@@ -94,7 +94,7 @@ struct Saved {
 ///
 /// let options = LoadOptions::new().device(Device::Cpu);
 /// let model = CycleGan::from_model_with("assets/models/sat2relief", options)?;
-/// assert!(!model.device().is_cuda());
+/// assert_eq!(model.device().torch(), geolearn::tch::Device::Cpu);
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
