@@ -42,7 +42,7 @@ impl CycleGan {
     /// file stays whole until the new one is complete.
     pub fn export_torchscript(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
         let path = with_folder(path.as_ref())?;
-        torchscript::write(path, &self.exported(to)).map_err(|e| e.at(path))?.publish()
+        torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()
     }
 
     /// Writes the generator that makes images of domain `to` as ONNX (opset 17, float32), for onnxruntime and other
@@ -72,18 +72,19 @@ impl CycleGan {
     /// ONNX file holds.
     pub fn export_onnx(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
         let path = with_folder(path.as_ref())?;
-        onnx::write(path, &self.exported(to))?.publish()
+        onnx::write(path, &self.exported(to)?)?.publish()
     }
 
-    fn exported(&self, to: Domain) -> Exported {
+    fn exported(&self, to: Domain) -> Result<Exported> {
+        self.check_trained(to)?;
         let generator = self.nets.generator(to);
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
-        Exported {
+        Ok(Exported {
             outline: generator.outline(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
             metadata: Metadata::new("CycleGAN", generator.name(), self.note(to.other()), self.note(to)),
-        }
+        })
     }
 
     fn note(&self, domain: Domain) -> DomainNote {

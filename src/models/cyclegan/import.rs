@@ -49,6 +49,27 @@ impl CycleGan {
         Self::import(net_g_a, net_g_b).build()
     }
 
+    /// A model of one generator, such as the `latest_net_G.pth` that the research code publishes for each of its data
+    /// sets. `to` is the domain whose images it makes. Translating the other way is an error until the model was
+    /// [fit](Self::fit), also after [`save`](Self::save).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain};
+    ///
+    /// let model = CycleGan::import_generator("tests/fixtures/research/latest_net_G_A.pth", Domain::B)?;
+    /// assert!(model.predict_a2b("assets/bluemarble/A/images/y0300_x0900.png").is_ok());
+    /// assert!(model.predict_b2a("assets/bluemarble/B/images/y0300_x0900.png").is_err());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`import_generators`](Self::import_generators).
+    pub fn import_generator(path: impl AsRef<Path>, to: Domain) -> Result<Self> {
+        let mut import = GeneratorImport::default();
+        import.set_generator(path.as_ref(), to);
+        import.build()
+    }
+
     /// The same with options: the discriminators' files, the device.
     ///
     /// ```no_run
@@ -61,12 +82,8 @@ impl CycleGan {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn import(net_g_a: impl AsRef<Path>, net_g_b: impl AsRef<Path>) -> GeneratorImport {
-        GeneratorImport {
-            generators: [net_g_a.as_ref().to_owned(), net_g_b.as_ref().to_owned()],
-            discriminators: None,
-            config: CycleGanConfig::default(),
-            device: Device::Auto,
-        }
+        let generators = [net_g_a.as_ref(), net_g_b.as_ref()].map(|path| Some(path.to_owned()));
+        GeneratorImport { generators, ..GeneratorImport::default() }
     }
 }
 
@@ -78,10 +95,11 @@ impl CycleGan {
 /// | `disc_features` | 64 | feature maps of fresh discriminators' first layer |
 /// | `seed` | 42 | from which fresh discriminators are drawn |
 /// | `device` | CUDA, else the processor | where to compute |
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
+#[must_use]
 pub struct GeneratorImport {
-    /// Its `G_A` and `G_B`.
-    generators: [PathBuf; 2],
+    /// Its `G_A` and `G_B`, or one of them.
+    generators: [Option<PathBuf>; 2],
     /// Its `D_A` and `D_B`.
     discriminators: Option<[PathBuf; 2]>,
     config: CycleGanConfig,
@@ -89,6 +107,14 @@ pub struct GeneratorImport {
 }
 
 impl GeneratorImport {
+    /// The file of the generator that makes images of domain `to`.
+    pub(super) fn set_generator(&mut self, path: &Path, to: Domain) {
+        let [net_g_a, net_g_b] = &mut self.generators;
+        // Their letters are those of what goes in.
+        let place = if to == Domain::B { net_g_a } else { net_g_b };
+        *place = Some(path.to_owned());
+    }
+
     /// `latest_net_D_A.pth` and `latest_net_D_B.pth`, in the research code's order. Its `D_A` judges what its `G_A`
     /// makes, which are images of B, so it becomes our `D_B`. Default: fresh discriminators.
     pub fn discriminators(mut self, net_d_a: impl AsRef<Path>, net_d_b: impl AsRef<Path>) -> Self {
@@ -120,13 +146,25 @@ impl GeneratorImport {
     /// As [`CycleGan::import_generators`], and `Device` for a device that cannot be used.
     pub fn build(self) -> Result<CycleGan> {
         let Self { generators: [net_g_a, net_g_b], discriminators, mut config, device } = self;
-        let (a2b, b2a) = (research::generator(&net_g_a)?, research::generator(&net_g_b)?);
-        check_pair(&a2b, &b2a).map_err(|e| e.at(&net_g_b))?;
-        config.gen_blocks = a2b.blocks;
-        config.gen_features = a2b.features;
-        let channels = PerDomain { a: a2b.input, b: a2b.output };
-        let mut weights = prefixed("G_A", b2a.tensors);
-        weights.extend(prefixed("G_B", a2b.tensors));
+        let read = |path: &Option<PathBuf>| path.as_deref().map(research::generator).transpose();
+        let (a2b, b2a) = (read(&net_g_a)?, read(&net_g_b)?);
+        if let (Some(a2b), Some(b2a), Some(path)) = (&a2b, &b2a, &net_g_b) {
+            check_pair(a2b, b2a).map_err(|e| e.at(path))?;
+        }
+        let untrained = if a2b.is_none() { Some(Domain::B) } else { b2a.is_none().then_some(Domain::A) };
+        let channels = match (&a2b, &b2a) {
+            (Some(net), _) => PerDomain { a: net.input, b: net.output },
+            (None, Some(net)) => PerDomain { a: net.output, b: net.input },
+            (None, None) => return Err(Error::new(ErrorKind::Usage, "no generator was given")),
+        };
+        let mut weights = Vec::new();
+        for (network, net) in [("G_A", b2a), ("G_B", a2b)] {
+            if let Some(net) = net {
+                config.gen_blocks = net.blocks;
+                config.gen_features = net.features;
+                weights.extend(prefixed(network, net.tensors));
+            }
+        }
         if let Some([net_d_a, net_d_b]) = &discriminators {
             let (of_b, of_a) = (research::discriminator(net_d_a)?, research::discriminator(net_d_b)?);
             check_judges(&of_a, &of_b, channels).map_err(|e| e.at(net_d_b))?;
@@ -138,13 +176,20 @@ impl GeneratorImport {
         let device = device.resolve()?;
         let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
         let mut target = nets.parameters();
-        // Fresh discriminators stay as they are.
-        target.retain(|(name, _)| discriminators.is_some() || name.starts_with('G'));
+        // Networks without files stay fresh.
+        target.retain(|(name, _)| weights.iter().any(|(other, _)| network_of(other) == network_of(name)));
         load_parameters(&target, &weights)?;
         let facts = |domain| byte_facts(*channels.get(domain));
         let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
-        CycleGan::assemble(nets, config, domains, None, device)
+        let mut model = CycleGan::assemble(nets, config, domains, None, device)?;
+        model.untrained = untrained;
+        Ok(model)
     }
+}
+
+/// `G_A` of `G_A.1.weight`.
+fn network_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
 }
 
 /// What comes out of one must go into the other, and both must be of one size.

@@ -1,17 +1,17 @@
 //! Generators of the research code make here what they make in PyTorch (`tests/fixtures/research/make.py`).
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ndarray::Array3;
 use tch::{Device as TorchDevice, Kind, Tensor};
 
-use super::{CycleGan, LoadOptions};
-use crate::dataset::Domain;
+use super::{CycleGan, GeneratorImport, LoadOptions};
+use crate::dataset::{DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::error::ErrorKind;
-use crate::train::Translator;
+use crate::train::{FitOptions, LrFindOptions, Translator};
 
 /// f32 rounding through some thirty layers, on values in [-1, 1].
 const TOLERANCE: f64 = 1e-5;
@@ -153,5 +153,52 @@ fn full_width_makes_what_pytorch_makes() {
         let off = distance(&found, &expected);
         println!("{name}: off by {off:e}");
         assert!(off <= TOLERANCE, "{name} is off by {off}");
+    }
+}
+
+/// Four chips of each domain.
+fn few_chips(folder: &Path) -> PathBuf {
+    for domain in ["A", "B"] {
+        let into = folder.join("chips").join(domain).join("images");
+        fs::create_dir_all(&into).unwrap();
+        for file in fs::read_dir(format!("assets/bluemarble/{domain}/images")).unwrap().take(4) {
+            let file = file.unwrap();
+            fs::copy(file.path(), into.join(file.file_name())).unwrap();
+        }
+    }
+    folder.join("chips")
+}
+
+#[test]
+fn one_generator_translates_one_way_until_the_other_has_learned() {
+    let small = |path: &str, to| {
+        let mut import = GeneratorImport::default().disc_features(4).device(Device::Cpu);
+        import.set_generator(&fixture(path), to);
+        import.build().unwrap()
+    };
+    // Their G_B makes images of A.
+    for (name, to) in [("latest_net_G_A", Domain::B), ("latest_net_G_B", Domain::A)] {
+        let model = small(&format!("{name}.pth"), to);
+        check(&model, to, 3, name);
+        let folder = tempfile::tempdir().unwrap();
+        let place = model.save(folder.path().join("one")).unwrap();
+        let data = PrepareData::new(few_chips(folder.path()), DatasetType::CycleGan).resize_to(32);
+        let data = data.batch_size(2).prepare().unwrap();
+        let options = LoadOptions::new().device(Device::Cpu).data(&data);
+        let mut again = CycleGan::from_model_with(&place, options).unwrap();
+        check(&again, to, 3, name);
+        for model in [&model, &again] {
+            let error = model.predict_array(&bytes(3, 16, 20), to.other()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().contains(&format!("images of domain {} yet", to.other())), "{error}");
+            assert!(model.export_onnx(to.other(), folder.path().join("x.onnx")).is_err());
+            model.export_onnx(to, folder.path().join("y.onnx")).unwrap();
+        }
+        let _ = again.lr_find_with(LrFindOptions::default().steps(12)).unwrap();
+        assert!(again.predict_array(&bytes(3, 16, 20), to.other()).is_err(), "a sweep is no training");
+        again.fit(FitOptions::new(1).progress(false)).unwrap();
+        assert!(again.predict_array(&bytes(3, 16, 20), to.other()).is_ok());
+        let place = again.save(folder.path().join("fit")).unwrap();
+        assert!(CycleGan::from_model(place, None).unwrap().predict_array(&bytes(3, 16, 20), to.other()).is_ok());
     }
 }

@@ -89,6 +89,8 @@ pub struct CycleGan {
     frozen: bool,
     /// The definition that it was loaded with; its keys live on.
     definition: Option<Emd>,
+    /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
+    untrained: Option<Domain>,
 }
 
 /// What a model must know of a domain to translate its images.
@@ -178,7 +180,19 @@ impl CycleGan {
     ) -> Result<Self> {
         let optimisers = Optimisers::new(&nets, config.pool_size)?;
         let (history, trials) = (History::default(), Vec::new());
-        Ok(Self { config, nets, optimisers, history, domains, data, device, trials, frozen: false, definition: None })
+        Ok(Self {
+            config,
+            nets,
+            optimisers,
+            history,
+            domains,
+            data,
+            device,
+            trials,
+            frozen: false,
+            definition: None,
+            untrained: None,
+        })
     }
 
     /// Trains: `fit(20)` for twenty epochs by the published recipe, or [`FitOptions`] for anything else.
@@ -241,7 +255,11 @@ impl CycleGan {
         let data = self.data("lr_find")?;
         check_chips(&data)?;
         let steps = self.history.steps();
-        train::lr_find(self, &data, steps, options)
+        // The sweep takes back what it learns.
+        let untrained = self.untrained;
+        let curve = train::lr_find(self, &data, steps, options);
+        self.untrained = untrained;
+        curve
     }
 
     /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with
@@ -386,6 +404,17 @@ impl CycleGan {
     /// Where it computes, and why not on CUDA where it does not.
     pub fn device(&self) -> &ChosenDevice {
         &self.device
+    }
+
+    /// Noise must not pass for a translation.
+    fn check_trained(&self, to: Domain) -> Result<()> {
+        if self.untrained != Some(to) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, format!("no generator of this model makes images of domain {to} yet"))
+            .expected("a model of both generators")
+            .found(format!("an import of the one that makes images of domain {}", to.other()))
+            .help("Import both with CycleGan::import_generators, or fit the model."))
     }
 
     fn domain(&self, domain: Domain) -> &DomainFacts {

@@ -29,6 +29,9 @@ struct Extra {
     /// Absent from files of before there were bands to choose and types other than bytes.
     #[serde(default)]
     domains: Option<PerDomain<DomainExtra>>,
+    /// The domain whose images no generator makes yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    untrained: Option<Domain>,
 }
 
 /// What they have no place for in one domain.
@@ -79,6 +82,7 @@ struct Saved {
     domains: PerDomain<DomainFacts>,
     weights: Vec<(String, Tensor)>,
     definition: Emd,
+    untrained: Option<Domain>,
 }
 
 /// How [`CycleGan::from_model_with`] opens a model.
@@ -215,6 +219,7 @@ impl CycleGan {
         self.domains = saved.domains;
         self.history = saved.history;
         self.definition = Some(saved.definition);
+        self.untrained = saved.untrained;
         self.data = data;
         Ok(())
     }
@@ -263,6 +268,7 @@ impl CycleGan {
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
         model.definition = Some(saved.definition);
+        model.untrained = saved.untrained;
         model.with_batch_size_settled()
     }
 
@@ -289,6 +295,7 @@ impl CycleGan {
             config: self.config.clone(),
             history: self.history.clone(),
             domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
+            untrained: self.untrained,
         };
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(serde_json::to_value(extra).map_err(failed)?);
@@ -351,7 +358,7 @@ impl Saved {
 fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
     let (emd, weights) =
         if safetensors::is_named(path) { weights::bundle(path)? } else { from_folder(root, path, reach)? };
-    let Extra { config, history, domains, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
+    let Extra { config, history, domains, untrained, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let told =
         domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(&emd, stated.get(domain).bands)));
@@ -359,7 +366,7 @@ fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
     check_parameters(&config, PerDomain { a: a.channels, b: b.channels }, &weights).map_err(|e| e.at(path))?;
     let facts = |bands: &DomainBands, told| facts(bands, told).map_err(|e| e.at(path));
     let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
-    Ok(Saved { config, history, domains, weights, definition: emd })
+    Ok(Saved { config, history, domains, weights, definition: emd, untrained })
 }
 
 fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {
@@ -388,6 +395,7 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
             config: arcgis_configuration(emd, weights)?,
             history: History::default(),
             domains: None,
+            untrained: None,
         },
     };
     let Extra { config, history, .. } = &extra;

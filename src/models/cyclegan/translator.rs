@@ -21,6 +21,7 @@ impl Translator for CycleGan {
     fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor> {
         let device = self.device.torch();
         let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
+        self.untrained = None;
         step::train_step(&self.nets, &mut self.optimisers, &self.config, (&a, &b), context)
     }
 
@@ -36,6 +37,7 @@ impl Translator for CycleGan {
     }
 
     fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
+        self.check_trained(to)?;
         let _f32 = ffi::exact(self.device.torch())?;
         tch::no_grad(|| self.nets.generator(to).forward(images))
     }
