@@ -55,6 +55,11 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// A name from a file that nobody vouches for, short enough and printable.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
 impl Error {
     /// An error of `kind`; `what` says in a few words what could not be done.
     pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {

@@ -198,9 +198,32 @@ fn sync_folder(file: &Path) {
 
 /// Writes a whole file at once, atomically.
 pub(crate) fn write(target: &Path, bytes: &[u8]) -> Result<()> {
+    ready(target, bytes)?.publish()
+}
+
+/// A whole file that lacks only its name.
+pub(crate) fn ready(target: &Path, bytes: &[u8]) -> Result<Ready> {
     let mut file = Pending::create(target)?;
     file.write_all(bytes).map_err(|e| Error::io("file cannot be written", target, e).help("Is the disk full?"))?;
-    file.finish()?.publish()
+    file.finish()
+}
+
+/// The path of a file to be written, in a folder that is made where it is missing.
+///
+/// # Errors
+/// `Usage` for a folder, or a path without a last part.
+pub(crate) fn path_of_file(path: &Path) -> Result<&Path> {
+    let wrong = |found| Error::new(ErrorKind::Usage, "this cannot be a file's name").at(path).found(found);
+    if path.is_dir() {
+        return Err(wrong("a folder").help("Add the name of a file."));
+    }
+    if path.file_name().is_none() {
+        return Err(wrong("a path without a last part"));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        create_dir(folder)?;
+    }
+    Ok(path)
 }
 
 #[cfg(test)]

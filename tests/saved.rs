@@ -280,3 +280,100 @@ fn a_newer_form_is_named_as_such() {
     let error = CycleGan::from_model(&place, None).unwrap_err().to_string();
     assert!(error.contains("written by geolearn 9.1.0") && error.contains("Hinge"), "{error}");
 }
+
+#[test]
+fn pictures_of_an_older_model_do_not_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    let place = model.save(folder.path().join("m")).unwrap();
+    let pictures = || fs::read_dir(place.join("ModelCharacteristics")).unwrap().count();
+    fs::write(place.join("ModelCharacteristics/mine.txt"), b"x").unwrap();
+    assert_eq!(pictures(), 3);
+    let fresh = small_model(&data).save(folder.path().join("fresh")).unwrap();
+    CycleGan::from_model(fresh, None).unwrap().save(&place).unwrap();
+    assert_eq!(pictures(), 1, "only what is not ours");
+}
+
+#[test]
+fn a_model_is_not_named_as_one_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(&small_data(folder.path()));
+    for name in ["m.safetensors", "m.onnx", "m.pt", "m.dlpk", "m.emd"] {
+        assert_eq!(model.save(folder.path().join(name)).unwrap_err().kind(), ErrorKind::Usage, "{name}");
+    }
+    assert_eq!(model.save_safetensors(folder.path().join("m.pth")).unwrap_err().kind(), ErrorKind::Usage);
+    model.save_safetensors(folder.path().join("new/odd:name.safetensors")).unwrap();
+    let again = CycleGan::from_model(folder.path().join("new/odd:name.safetensors"), None).unwrap();
+    assert_eq!(answer(&again), answer(&model));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_leads_no_further_than_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(&small_data(folder.path()));
+    let place = model.save(folder.path().join("m")).unwrap();
+    let outside = folder.path().join("outside.pth");
+    fs::rename(place.join("m.pth"), &outside).unwrap();
+    std::os::unix::fs::symlink(&outside, place.join("m.pth")).unwrap();
+    let error = CycleGan::from_model(&place, None).unwrap_err().to_string();
+    assert!(error.contains("a link out of the folder") && error.contains("m.pth"), "{error}");
+    assert!(CycleGan::from_model(place.join("m.pth"), None).is_ok(), "named by the caller");
+    assert!(CycleGan::from_model_with(&place, LoadOptions::new().weights_anywhere(true)).is_ok());
+}
+
+#[test]
+fn what_a_newer_release_adds_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = small_model(&small_data(folder.path())).save(folder.path().join("m")).unwrap();
+    let path = place.join("m.emd");
+    let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let mut emd = read(&path);
+    emd["Geolearn"]["Newer"] = 1.into();
+    emd["Geolearn"]["Config"]["spectral_norm"] = true.into();
+    emd["monitored_valid_loss"] = "n/a".into();
+    fs::write(&path, emd.to_string()).unwrap();
+    let again = CycleGan::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
+    let again = read(&again.join("again.emd"));
+    assert_eq!(again["Geolearn"]["Newer"], 1);
+    assert_eq!(again["Geolearn"]["Config"]["spectral_norm"], true);
+    assert_eq!(again["monitored_valid_loss"], "n/a");
+}
+
+#[test]
+fn errors_name_the_package_and_the_first_tensor_that_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    let larger = CycleGan::builder(&data).gen_blocks(2).gen_features(4).disc_features(4).build().unwrap();
+    let larger = larger.save(folder.path().join("larger")).unwrap();
+    fs::copy(larger.join("larger.pth"), place.join("m.pth")).unwrap();
+    let error = CycleGan::from_model(&place, None).unwrap_err();
+    // The second of the larger model's blocks stands where the smaller one begins to enlarge.
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert!(error.to_string().contains("G_A.11.weight is missing"), "{error}");
+
+    let mut zip = zip::ZipWriter::new(fs::File::create(folder.path().join("bad.dlpk")).unwrap());
+    for (name, bytes) in [("m.emd", fs::read(larger.join("larger.emd")).unwrap()), ("larger.pth", b"junk".to_vec())] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, &bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    let error = CycleGan::from_model(folder.path().join("bad.dlpk"), None).unwrap_err();
+    assert!(error.path().unwrap().ends_with("bad.dlpk"), "{error}");
+}
+
+#[test]
+fn a_choice_of_bands_that_cannot_be_followed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arcgis/rgb");
+    let mut emd: Value = serde_json::from_slice(&fs::read(source.join("rgb.emd")).unwrap()).unwrap();
+    emd["ExtractBands"] = serde_json::json!([2, 1, 0]);
+    fs::write(folder.path().join("rgb.emd"), emd.to_string()).unwrap();
+    fs::copy(source.join("rgb.pth"), folder.path().join("rgb.pth")).unwrap();
+    let error = CycleGan::from_model(folder.path(), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("ExtractBands") && error.to_string().contains("[2, 1, 0]"), "{error}");
+}

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 
 /// The named parameters of a network, in the order of PyTorch's `state_dict`. The tensors are shallow
 /// copies: they share their memory with the layers.
@@ -43,7 +43,7 @@ pub(crate) fn load_parameters(target: &Parameters, source: &[(String, Tensor)]) 
         pairs.push((into, from));
     }
     if let Some((name, _)) = source.iter().find(|(name, _)| !target.iter().any(|(other, _)| other == name)) {
-        return Err(misfit(format!("the weights hold a tensor {name} that these networks do not have")));
+        return Err(misfit(format!("the weights hold a tensor {} that these networks do not have", shown(name))));
     }
     tch::no_grad(|| pairs.into_iter().try_for_each(|(into, from)| into.shallow_clone().f_copy_(from)))?;
     Ok(())

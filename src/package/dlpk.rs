@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use zip::ZipWriter;
-use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 
 use super::emd::{Emd, MAX_BYTES, Reach};
-use super::zipped::{Zipped, open_capped, unpack};
+use super::zipped::{Zipped, not_written, open_capped, unpack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Pending, Ready};
 
@@ -24,13 +23,9 @@ const DIRECTORY_BYTES: u64 = 64 << 20;
 pub(super) fn write(target: &Path, files: &[(String, &Ready)]) -> Result<Ready> {
     let mut zip = ZipWriter::new_stream(Pending::create(target)?);
     for (name, file) in files {
-        add(&mut zip, name, file.path()).map_err(|e| match e {
-            ZipError::Io(e) => Error::io("file cannot be written", target, e).help("Is the disk full?"),
-            other => Error::new(ErrorKind::Limits, "archive cannot be written").at(target).because(other),
-        })?;
+        add(&mut zip, name, file.path()).map_err(|e| not_written(target, e))?;
     }
-    let stream = zip.finish().map_err(|e| Error::new(ErrorKind::Io, "archive cannot be written").because(e).at(target));
-    stream?.into_inner().finish()
+    zip.finish().map_err(|e| not_written(target, e))?.into_inner().finish()
 }
 
 fn add<W: Write>(zip: &mut ZipWriter<StreamWriter<W>>, name: &str, path: &Path) -> zip::result::ZipResult<()> {

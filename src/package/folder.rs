@@ -9,13 +9,15 @@ use tempfile::TempDir;
 use super::emd::{Emd, Reach};
 use super::{dlpk, pth};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{self, Pending, Ready};
+use crate::store::{self, Ready};
 
 /// The folder below a root that holds models saved by name alone.
 const MODELS: &str = "models";
 /// The folder of a model's pictures, and the report that shows them: names that ArcGIS looks for.
 const PICTURES: &str = "ModelCharacteristics";
 const REPORT: &str = "model_metrics.html";
+/// Files that are no folder of a model, besides `.emd` and `.pth`.
+const OTHER_FILES: [&str; 4] = ["dlpk", "safetensors", "pt", "onnx"];
 /// At most so many names of a folder go into a message.
 const MAX_LISTED: usize = 20;
 
@@ -44,7 +46,7 @@ impl Place {
         if name.contains([':', '\\', '\0']) {
             return Err(wrong("a name with `:` or `\\`").help("Use letters, digits, `-`, `_` and spaces."));
         }
-        if has_model_extension(name_or_path) || store::extension(name_or_path) == "dlpk" {
+        if has_model_extension(name_or_path) || OTHER_FILES.contains(&store::extension(name_or_path).as_str()) {
             return Err(
                 wrong("a file's extension").help("Leave the extension out: a model is a folder of several files.")
             );
@@ -87,6 +89,8 @@ pub(crate) enum Found {
 pub(crate) struct Opened {
     pub emd: Emd,
     pub weights: PathBuf,
+    /// The file by which its user knows the weights: these, or the package that they came out of.
+    pub named: PathBuf,
     /// Goes with this value; holds the weights that came out of a package.
     _unpacked: Option<TempDir>,
 }
@@ -98,17 +102,34 @@ impl Found {
             Self::Files { emd, pth } => (emd, pth),
             Self::Package(path) => {
                 let dlpk::Unpacked { emd, weights, folder } = dlpk::unpack_model(path)?;
-                return Ok(Opened { emd, weights, _unpacked: Some(folder) });
+                return Ok(Opened { emd, weights, named: path.clone(), _unpacked: Some(folder) });
             }
         };
         let emd = Emd::read(path, reach)?;
         let folder = parent(path);
         let weights = pth.clone().unwrap_or_else(|| emd.weights_in(folder));
         if weights.is_file() {
-            return Ok(Opened { emd, weights, _unpacked: None });
+            if pth.is_none() && reach == Reach::Folder {
+                check_within(folder, &weights)?;
+            }
+            return Ok(Opened { emd, named: weights.clone(), weights, _unpacked: None });
         }
         Err(missing("the weights are missing", &weights, [folder]))
     }
+}
+
+/// A link must not lead where a path may not.
+fn check_within(folder: &Path, weights: &Path) -> Result<()> {
+    let whole = |path: &Path| path.canonicalize().map_err(|e| Error::io("file cannot be found", path, e));
+    let (folder, real) = (whole(folder)?, whole(weights)?);
+    if real.starts_with(&folder) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Format, "the weights are a link out of the folder of their definition")
+        .at(weights)
+        .expected(format!("a file in {}", folder.display()))
+        .found(real.display())
+        .help("Name the .pth itself; or, if you trust the definition, use LoadOptions::weights_anywhere."))
 }
 
 /// Finds a saved model by the path of its folder, of its `.emd`, `.pth` or `.dlpk`, or by its name alone
@@ -173,8 +194,8 @@ pub(crate) struct Contents<'a> {
     pub modules: &'a [(String, u32)],
     /// `model_metrics.html`.
     pub report: &'a str,
-    /// Names and PNGs of the pictures in `ModelCharacteristics`.
-    pub pictures: &'a [(&'a str, Vec<u8>)],
+    /// Names and PNGs of the pictures in `ModelCharacteristics`; an older one of the same name goes where there is none.
+    pub pictures: &'a [(&'a str, Option<Vec<u8>>)],
 }
 
 /// Saves a model: all files are complete beside their places before the first is published, and when one cannot take
@@ -184,24 +205,29 @@ pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     store::create_dir(&place.folder)?;
     let mut files = vec![
         (place.pth_name(), pth::write(&place.pth(), contents.tensors, contents.modules)?),
-        (format!("{}.emd", place.name), ready(&place.emd(), contents.emd.to_json()?.as_bytes())?),
-        (REPORT.to_owned(), ready(&place.folder.join(REPORT), contents.report.as_bytes())?),
+        (format!("{}.emd", place.name), store::ready(&place.emd(), contents.emd.to_json()?.as_bytes())?),
+        (REPORT.to_owned(), store::ready(&place.folder.join(REPORT), contents.report.as_bytes())?),
     ];
-    for (name, png) in contents.pictures {
+    let drawn = contents.pictures.iter().filter_map(|(name, png)| Some((name, png.as_ref()?)));
+    for (name, png) in drawn {
         let folder = place.folder.join(PICTURES);
         store::create_dir(&folder)?;
-        files.push((format!("{PICTURES}/{name}"), ready(&folder.join(name), png)?));
+        files.push((format!("{PICTURES}/{name}"), store::ready(&folder.join(name), png)?));
     }
     let named: Vec<(String, &Ready)> = files.iter().map(|(name, file)| (name.clone(), file)).collect();
     let package = dlpk::write(&place.dlpk(), &named)?;
-    publish(files.into_iter().map(|(_, file)| file).chain([package]))
+    publish(files.into_iter().map(|(_, file)| file).chain([package]))?;
+    let gone = contents.pictures.iter().filter(|(_, png)| png.is_none());
+    gone.map(|(name, _)| place.folder.join(PICTURES).join(name)).try_for_each(|path| remove(&path))
 }
 
-fn ready(target: &Path, bytes: &[u8]) -> Result<Ready> {
-    let mut file = Pending::create(target)?;
-    std::io::Write::write_all(&mut file, bytes)
-        .map_err(|e| Error::io("file cannot be written", target, e).help("Is the disk full?"))?;
-    file.finish()
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound && e.kind() != std::io::ErrorKind::NotADirectory => {
+            Err(Error::io("picture of an older model cannot be removed", path, e))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// All, or none.

@@ -8,7 +8,7 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::state_dict;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 
 const PREFIX: &str = "model.";
 /// Running statistics of instance norms in files of before torch 0.4, which the research code does not use either.
@@ -186,7 +186,7 @@ impl Dict {
     fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
         let place = self.0.iter().position(|(other, _)| other == name);
         match place.map(|place| (place, self.0.get(place).map(|(_, tensor)| tensor.size()))) {
-            Some((place, Some(size))) if size == shape => Ok(self.0.swap_remove(place).1),
+            Some((place, Some(size))) if size == shape => Ok(self.0.remove(place).1),
             Some((_, size)) => Err(differs(name, &format!("{shape:?}"), size)),
             None => Err(differs(name, &format!("{shape:?}"), None)),
         }
@@ -203,8 +203,4 @@ fn differs(name: &str, expected: &str, found: Option<Vec<i64>>) -> Error {
 
 fn misfit(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Unsupported, what)
-}
-
-fn shown(name: &str) -> String {
-    name.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tch::{Kind, Tensor};
 
 use crate::device::available_memory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::nn::bytes_of;
 use crate::store::{self, Pending, Ready};
 
@@ -32,7 +32,7 @@ pub(crate) fn is_begun_by(start: &[u8]) -> bool {
 
 /// Whether a path has the format's extension.
 pub(crate) fn is_named(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"))
+    store::extension(path) == "safetensors"
 }
 
 /// Writes tensors as float32 beside `target`, with what Transformers and others want to read there (`format: pt`).
@@ -88,12 +88,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Contents> {
     let tensor = |name: String| {
         let view = file.tensor(&name).map_err(broken)?;
         let kind = kind_of(view.dtype()).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("`{name}` cannot be read"))
+            Error::new(ErrorKind::Unsupported, format!("`{}` cannot be read", shown(&name)))
                 .expected("floats of 16, 32 or 64 bits, or integers")
                 .found(format!("{:?}", view.dtype()))
         })?;
         let size = sides(view.shape()).ok_or_else(|| {
-            Error::new(ErrorKind::Format, format!("`{name}` has a shape that no tensor has"))
+            Error::new(ErrorKind::Format, format!("`{}` has a shape that no tensor has", shown(&name)))
                 .found(format!("{:?}", view.shape()))
         })?;
         Ok((name, Tensor::f_from_data_size(view.data(), &size, kind)?))

@@ -83,6 +83,14 @@ pub(super) fn open_capped(path: &Path, cap: u64) -> Result<(File, u64)> {
     Err(Error::new(ErrorKind::Limits, "file is too large").expected(format!("at most {cap} bytes")).found(length))
 }
 
+/// What went wrong while an archive was written.
+pub(super) fn not_written(target: &Path, error: ZipError) -> Error {
+    match error {
+        ZipError::Io(e) => Error::io("file cannot be written", target, e).help("Is the disk full?"),
+        other => Error::new(ErrorKind::Limits, "archive cannot be written").at(target).because(other),
+    }
+}
+
 fn damaged(entry: &str) -> Error {
     Error::new(ErrorKind::Format, format!("entry {entry:?} is damaged"))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{CycleGan, Selection};
 use crate::dataset::Domain;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::package::export::{DomainNote, Exported, Metadata, onnx, torchscript};
 use crate::store;
 
@@ -41,7 +41,7 @@ impl CycleGan {
     /// `Usage` for a path that is a folder, `Io` when the file cannot be written. Missing folders are made; an older
     /// file stays whole until the new one is complete.
     pub fn export_torchscript(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
-        let path = with_folder(path.as_ref())?;
+        let path = store::path_of_file(path.as_ref())?;
         torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()
     }
 
@@ -71,7 +71,7 @@ impl CycleGan {
     /// As [`export_torchscript`](Self::export_torchscript), and `Unsupported` for a network of more than 2 GiB, which no
     /// ONNX file holds.
     pub fn export_onnx(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
-        let path = with_folder(path.as_ref())?;
+        let path = store::path_of_file(path.as_ref())?;
         onnx::write(path, &self.exported(to)?)?.publish()
     }
 
@@ -92,19 +92,4 @@ impl CycleGan {
         let Selection { of, bands } = &facts.selection;
         DomainNote::new(domain, &facts.normaliser, (bands, *of), &facts.band_names)
     }
-}
-
-/// The path of a file, in a folder that is there.
-fn with_folder(path: &Path) -> Result<&Path> {
-    let wrong = |found| Error::new(ErrorKind::Usage, "a network is exported to a file").at(path).found(found);
-    if path.is_dir() {
-        return Err(wrong("a folder").help("Add the name of a file, such as `a2b.onnx`."));
-    }
-    if path.file_name().is_none() {
-        return Err(wrong("a path without a last part"));
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        store::create_dir(folder)?;
-    }
-    Ok(path)
 }

@@ -5,6 +5,7 @@ use crate::dataset::Domain;
 use crate::error::Result;
 use crate::loss::AdversarialLoss;
 use crate::package::report::Report;
+use crate::plot::Picture;
 
 /// Rows of samples on chips of 256 x 256; fewer of larger ones, so that saving stays quick.
 const ROWS: usize = 3;
@@ -15,31 +16,39 @@ const RESULTS: &str = "show_results.png";
 
 /// Pictures as PNG, or why there are none.
 pub(super) struct Pictures {
-    losses: Option<Vec<u8>>,
-    results: std::result::Result<Vec<u8>, String>,
+    losses: Drawn,
+    results: Drawn,
 }
 
+/// A PNG, or a sentence that says why there is none.
+type Drawn = std::result::Result<Vec<u8>, String>;
+
 impl Pictures {
-    /// Those that there are, with their names.
-    pub fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let losses = self.losses.iter().map(|png| (LOSSES, png.clone()));
-        losses.chain(self.results.iter().map(|png| (RESULTS, png.clone()))).collect()
+    /// With their names.
+    pub fn files(&self) -> [(&'static str, Option<Vec<u8>>); 2] {
+        [(LOSSES, self.losses.clone().ok()), (RESULTS, self.results.clone().ok())]
     }
 }
 
-/// Draws the pictures. Samples that cannot be drawn, since a chip is gone for example, must not keep a trained model
-/// from being saved: the page says why they are missing, and a warning does.
-pub(super) fn pictures(model: &CycleGan) -> Result<Pictures> {
-    let trained = !model.history.epochs().is_empty();
-    let losses = trained.then(|| model.plot_losses()?.to_png()).transpose()?;
+/// Draws the pictures. One that cannot be drawn, since a chip is gone for example, must not keep a trained model from
+/// being saved: the page says why it is missing, and a warning does.
+pub(super) fn pictures(model: &CycleGan) -> Pictures {
+    let losses = match model.history.epochs() {
+        [] => Err("This model holds no record of its training.".to_owned()),
+        _ => drawn("Losses", || model.plot_losses()),
+    };
     let results = match model.data {
         None => Err("The model was saved without data, so there are no samples.".to_owned()),
-        Some(_) => model.show_results(rows(model)).and_then(|picture| picture.to_png()).map_err(|error| {
-            tracing::warn!(%error, "samples for the report of a saved model could not be drawn");
-            format!("Samples could not be drawn: {error}.")
-        }),
+        Some(_) => drawn("Samples", || model.show_results(rows(model))),
     };
-    Ok(Pictures { losses, results })
+    Pictures { losses, results }
+}
+
+fn drawn(what: &str, draw: impl FnOnce() -> Result<Picture>) -> Drawn {
+    draw().and_then(|picture| picture.to_png()).map_err(|error| {
+        tracing::warn!(%error, what, "a picture of a saved model could not be drawn");
+        format!("{what} could not be drawn: {error}.")
+    })
 }
 
 fn rows(model: &CycleGan) -> usize {
@@ -58,11 +67,11 @@ pub(super) fn html(model: &CycleGan, name: &str, pictures: &Pictures) -> String 
     page.facts(facts(model));
     page.heading("Training and validation loss");
     match &pictures.losses {
-        Some(png) => {
-            page.picture(png, "Losses of each epoch, in training and on validation pairs");
-            page.numbers(&["", "last epoch", "lowest", "in epoch"], &measures(model));
-        }
-        None => page.paragraph("This model holds no record of its training."),
+        Ok(png) => page.picture(png, "Losses of each epoch, in training and on validation pairs"),
+        Err(why) => page.paragraph(why),
+    }
+    if !model.history.epochs().is_empty() {
+        page.numbers(&["", "last epoch", "lowest", "in epoch"], &measures(model));
     }
     page.heading("Sample results");
     match &pictures.results {

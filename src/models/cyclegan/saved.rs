@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tch::Tensor;
 
 use super::networks::Networks;
@@ -177,7 +178,7 @@ impl CycleGan {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.nets.parameters();
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
-        let pictures = report::pictures(self)?;
+        let pictures = report::pictures(self);
         folder::save(
             &place,
             &folder::Contents {
@@ -288,7 +289,7 @@ impl CycleGan {
         if !self.history.epochs().is_empty() {
             // The rate before it began to fall.
             emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
-            emd.valid_loss = self.history.last("valid_loss");
+            emd.valid_loss = self.history.last("valid_loss").map(Into::into);
         }
         let extra = Extra {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -298,7 +299,7 @@ impl CycleGan {
             untrained: self.untrained,
         };
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
-        emd.geolearn = Some(serde_json::to_value(extra).map_err(failed)?);
+        emd.geolearn = Some(over(emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
         Ok(emd)
     }
 
@@ -329,6 +330,21 @@ impl CycleGan {
     }
 }
 
+/// Our section over the one that was loaded, of which keys that only another release knows live on.
+fn over(loaded: Option<Value>, section: Value) -> Value {
+    let (mut kept, new) = match (loaded, section) {
+        (Some(Value::Object(kept)), Value::Object(new)) => (kept, new),
+        (_, section) => return section,
+    };
+    // What may be absent must not come back.
+    kept.retain(|key, _| !["Domains", "Untrained"].contains(&key.as_str()));
+    for (key, value) in new {
+        let within = kept.remove(&key).filter(|_| key == "Config");
+        kept.insert(key, over(within, value));
+    }
+    kept.into()
+}
+
 /// Where models that are given by name alone lie.
 fn root(data: Option<&DataBunch>) -> &Path {
     data.map_or(Path::new("."), DataBunch::working_dir)
@@ -356,8 +372,11 @@ impl Saved {
 }
 
 fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
-    let (emd, weights) =
-        if safetensors::is_named(path) { weights::bundle(path)? } else { from_folder(root, path, reach)? };
+    let (emd, weights) = if safetensors::is_named(path) && path.is_file() {
+        weights::bundle(path)?
+    } else {
+        from_folder(root, path, reach)?
+    };
     let Extra { config, history, domains, untrained, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let told =
@@ -372,8 +391,8 @@ fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
 fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {
     // Holds the weights of a package until they are read.
     let opened = folder::find(root, path)?.open(reach)?;
-    let weights = pth::read(&opened.weights, &pth::PthLimits::default())?;
-    Ok((opened.emd, weights))
+    let weights = pth::read(&opened.weights, &pth::PthLimits::default());
+    Ok((opened.emd, weights.map_err(|e| e.at(&opened.named))?))
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
@@ -391,7 +410,8 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
             }
         })?,
         None => Extra {
-            version: String::new(),
+            // Checked here, since our own section has a choice of bands for each domain.
+            version: plain_bands(emd).map(|()| String::new())?,
             config: arcgis_configuration(emd, weights)?,
             history: History::default(),
             domains: None,
@@ -409,6 +429,18 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
     Ok(extra)
 }
 
+/// arcgis.learn writes all bands, or null; what it would make of another list nobody knows.
+fn plain_bands(emd: &Emd) -> Result<()> {
+    let list = emd.extract_bands.as_deref().unwrap_or_default();
+    if list.iter().enumerate().all(|(place, &band)| place == band) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, "key `ExtractBands` chooses among bands")
+        .expected("null, or all of them in order")
+        .found(format!("{list:?}"))
+        .help("Set it to null, and give images of just these bands in this order."))
+}
+
 /// Before anything is allocated for the networks.
 fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights: &[(String, Tensor)]) -> Result<()> {
     let sound = |channels: usize| (1..=usize::from(u16::MAX)).contains(&channels);
@@ -417,6 +449,14 @@ fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights
         return Ok(());
     }
     let PerDomain { a, b } = channels;
+    // Networks of about the size of the weights can be made to see where they differ.
+    let near = config.parameter_count(channels) <= found.saturating_mul(4).saturating_add(1 << 20);
+    if sound(channels.a) && sound(channels.b) && near {
+        let load = Networks::blank(config, channels, tch::Device::Cpu).and_then(|nets| nets.load(weights));
+        if let Err(first) = load {
+            return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit").because(first));
+        }
+    }
     Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
         .expected(format!("the parameters of a model of {a} and {b} channels"))
         .found(format!("{found} parameters")))

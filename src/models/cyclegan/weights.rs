@@ -35,14 +35,14 @@ impl CycleGan {
     /// `Usage` for a path that does not end in `.safetensors`, `Io` when it cannot be written.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let name = path.file_name().and_then(|name| name.to_str()).filter(|_| safetensors::is_named(path));
-        let name = name.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "this cannot be the file's name").at(path).expected("<name>.safetensors")
-        })?;
-        let definition = self.definition(name)?.to_json().map_err(|e| e.at(path))?;
-        if let Some(folder) = path.parent() {
-            store::create_dir(folder)?;
+        if !safetensors::is_named(path) {
+            return Err(Error::new(ErrorKind::Usage, "this cannot be the file's name")
+                .at(path)
+                .expected("<name>.safetensors"));
         }
+        let path = store::path_of_file(path)?;
+        // Weights and definition are one file; the name in it leads nowhere.
+        let definition = self.definition("weights.safetensors")?.to_json().map_err(|e| e.at(path))?;
         safetensors::write(path, &self.nets.parameters(), &definition)?.publish()
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use self::json::{Keys, Object, numbers, without_non_finite};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::store;
 
 /// A definition is a few KiB; statistics of some hundred bands are still far below this.
@@ -68,7 +68,7 @@ pub(crate) struct Emd {
     /// `IsMultispectral`: not plain 8-bit RGB.
     pub multispectral: bool,
     /// `monitored_valid_loss`.
-    pub valid_loss: Option<f64>,
+    pub valid_loss: Option<Value>,
     /// `Geolearn`: what arcgis.learn has no key for.
     pub geolearn: Option<Value>,
     /// The whole object as it was read, with the order of its keys.
@@ -162,7 +162,7 @@ impl Emd {
             resize_to: keys.optional("resize_to").cloned().unwrap_or_default(),
             extract_bands: keys.get_optional("ExtractBands", "a list of band indices", indices)?,
             multispectral: keys.get_optional("IsMultispectral", "true or false", Value::as_bool)?.unwrap_or(false),
-            valid_loss: keys.optional(VALID_LOSS).and_then(Value::as_f64),
+            valid_loss: keys.optional(VALID_LOSS).cloned(),
             geolearn: keys.optional("Geolearn").cloned(),
             rest,
         })
@@ -217,8 +217,8 @@ impl Emd {
         set("ExtractBands", json!(self.extract_bands));
         set("IsMultispectral", self.multispectral.into());
         object.shift_remove(VALID_LOSS);
-        if let Some(loss) = self.valid_loss {
-            object.insert(VALID_LOSS.to_owned(), loss.into());
+        if let Some(loss) = &self.valid_loss {
+            object.insert(VALID_LOSS.to_owned(), loss.clone());
         }
         if let Some(geolearn) = &self.geolearn {
             object.insert("Geolearn".to_owned(), geolearn.clone());
@@ -252,8 +252,12 @@ impl DomainBands {
             });
         }
         let prefix = format!("{stats}.");
-        let bands = keys.integer(count, 1, MAX_BANDS)?;
         let stats = Keys { object: keys.object(stats)?, prefix: &prefix };
+        // Older multispectral files count in `n_channel` the channels of the networks; bands are those of the statistics.
+        let bands = match keys.optional("n_channel_rev") {
+            Some(_) => keys.integer(count, 1, MAX_BANDS)?,
+            None => stats.get("band_min_values", "a number for each band", |list| list.as_array().map(Vec::len))?,
+        };
         let expected = format!("a number for each of the {bands} bands (`{count}`)");
         let list = |key| stats.get_optional(key, &expected, |value| numbers(value).filter(|list| list.len() == bands));
         Ok(Self {
@@ -316,7 +320,7 @@ fn check_model_file(file: &str) -> Result<()> {
     }
     Err(Error::new(ErrorKind::Format, "key `ModelFile` has a wrong value")
         .expected("the relative path of a file in the folder of the definition")
-        .found(file.chars().take(200).flat_map(char::escape_debug).collect::<String>())
+        .found(shown(file))
         .help("Move the weights beside the definition; or, if you trust it, use LoadOptions::weights_anywhere."))
 }
 

@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use super::bytes::Bytes;
 use super::opcode as op;
 use super::value::{Global, Object, Pickle, Storage, TensorView, Value};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 
-/// libtorch itself refuses more dimensions.
-const MAX_DIMENSIONS: usize = 64;
+/// Far more than weights have; libtorch refuses more than 64.
+const MAX_DIMENSIONS: usize = 16;
+/// What lies in tuples, lists and dicts together, as a multiple of the limit for each of the others.
+const ITEMS: usize = 4;
 /// The newest pickle protocol; later ones would bring opcodes that nobody has defined yet.
 const MAX_PROTOCOL: u8 = 5;
 
-/// Reads a pickle; the stack, the memo and the objects may each hold at most `max_values`.
+/// Reads a pickle; the stack, the memo and the objects may each hold at most `max_values`, and all containers together
+/// four times as many.
 ///
 /// Every opcode takes at least one byte and does work in proportion to what it takes or to what earlier
 /// opcodes pushed, so time is linear in the length.
@@ -28,6 +31,7 @@ pub(crate) fn read_first(bytes: &[u8], max_values: usize) -> Result<(Pickle<'_>,
         marks: Vec::new(),
         memo: HashMap::new(),
         objects: Vec::new(),
+        items: 0,
         max_values,
     };
     loop {
@@ -47,6 +51,8 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
     objects: Vec<Object<'a>>,
+    /// How many values lie in containers.
+    items: usize,
     max_values: usize,
 }
 
@@ -60,7 +66,7 @@ impl<'a> Machine<'a> {
             op::NEWTRUE | op::NEWFALSE => self.push(Value::Bool(code == op::NEWTRUE)),
             op::BINFLOAT => self.bytes.take(8).map(drop).and_then(|()| self.push(Value::Float)),
             op::BININT | op::BININT1 | op::BININT2 | op::LONG1 => self.integer(code),
-            op::BINUNICODE | op::SHORT_BINUNICODE => self.text(code),
+            op::BINUNICODE | op::SHORT_BINUNICODE | op::BINSTRING | op::SHORT_BINSTRING => self.text(code),
             op::MARK => self.mark(),
             op::EMPTY_TUPLE => self.create(Object::Tuple(Vec::new())),
             op::TUPLE1 => self.short_tuple(1),
@@ -122,7 +128,7 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, code: u8) -> Result<()> {
         let length = match code {
-            op::SHORT_BINUNICODE => self.bytes.u8()?.into(),
+            op::SHORT_BINUNICODE | op::SHORT_BINSTRING => self.bytes.u8()?.into(),
             _ => self.bytes.u32()? as usize,
         };
         let text = self.bytes.text(length)?;
@@ -136,9 +142,18 @@ impl<'a> Machine<'a> {
     }
 
     fn create(&mut self, object: Object<'a>) -> Result<()> {
+        if let Object::Tuple(items) = &object {
+            self.hold(items.len())?;
+        }
         self.check_room(self.objects.len(), "objects")?;
         self.objects.push(object);
         self.push(Value::Object(self.objects.len() - 1))
+    }
+
+    /// Counts values that a container keeps.
+    fn hold(&mut self, count: usize) -> Result<()> {
+        self.items = self.items.saturating_add(count);
+        self.check_room(self.items / ITEMS, "items")
     }
 
     fn check_room(&self, used: usize, what: &str) -> Result<()> {
@@ -183,6 +198,7 @@ impl<'a> Machine<'a> {
 
     /// Adds keys and values, which alternate, to the dict on top of the stack.
     fn extend_dict(&mut self, items: &[Value<'a>]) -> Result<()> {
+        self.hold(items.len())?;
         let Some(Object::Dict(entries)) = self.top_object() else {
             return Err(self.broken("it sets an item of what is no dict"));
         };
@@ -192,6 +208,7 @@ impl<'a> Machine<'a> {
     }
 
     fn extend_list(&mut self, mut items: Vec<Value<'a>>) -> Result<()> {
+        self.hold(items.len())?;
         let Some(Object::List(list)) = self.top_object() else {
             return Err(self.broken("it appends to what is no list"));
         };
@@ -310,9 +327,10 @@ impl<'a> Machine<'a> {
     /// `(storage, offset, size, stride, requires_grad, hooks)`, and metadata after it in newer files.
     fn rebuild_tensor(&mut self, arguments: Value<'a>) -> Result<()> {
         let (storage, offset, size, stride) = match self.tuple(arguments)? {
-            &[storage, offset, size, stride, _, _] | &[storage, offset, size, stride, _, _, _] => {
-                (storage, offset, size, stride)
-            }
+            // Four parts before torch 0.4; metadata after six in newer files.
+            &[storage, offset, size, stride]
+            | &[storage, offset, size, stride, _, _]
+            | &[storage, offset, size, stride, _, _, _] => (storage, offset, size, stride),
             _ => return Err(self.broken("a tensor has a wrong number of parts")),
         };
         let (storage, first) = self.storage(storage)?;
@@ -378,9 +396,4 @@ impl<'a> Machine<'a> {
     fn broken(&self, why: &str) -> Error {
         Error::new(ErrorKind::Format, format!("pickle is broken at byte {}: {why}", self.bytes.position()))
     }
-}
-
-/// A name from the file, short enough and printable.
-fn shown(name: &str) -> String {
-    name.chars().take(80).flat_map(char::escape_debug).collect()
 }

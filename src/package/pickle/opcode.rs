@@ -8,6 +8,9 @@ pub(crate) const BININT: u8 = b'J';
 pub(crate) const BININT1: u8 = b'K';
 pub(crate) const BININT2: u8 = b'M';
 pub(crate) const BINUNICODE: u8 = b'X';
+/// Strings of Python 2.
+pub(crate) const BINSTRING: u8 = b'T';
+pub(crate) const SHORT_BINSTRING: u8 = b'U';
 pub(crate) const APPEND: u8 = b'a';
 pub(crate) const APPENDS: u8 = b'e';
 pub(crate) const BUILD: u8 = b'b';
@@ -43,7 +46,7 @@ pub(crate) fn describe(code: u8) -> String {
         b'o' => "OBJ",
         b'P' => "PERSID",
         b'B' | b'C' => "BINBYTES",
-        b'S' | b'T' | b'U' => "STRING",
+        b'S' => "STRING",
         0x81 => "NEWOBJ",
         0x92 => "NEWOBJ_EX",
         0x82..=0x84 => "EXT",

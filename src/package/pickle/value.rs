@@ -46,7 +46,7 @@ impl Global {
     pub(crate) fn named(module: &str, name: &str) -> Option<Self> {
         Some(match (module, name) {
             ("collections", "OrderedDict") => Self::OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensor,
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::RebuildTensor,
             ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
             // Beside weights: what a schedule computed goes into the optimiser's state as such a number.
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")

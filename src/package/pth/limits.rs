@@ -7,7 +7,7 @@
 /// | `file_bytes` | 8 GiB | the file |
 /// | `directory_bytes` | 64 MiB | what finding the entries may read |
 /// | `pickle_bytes` | 16 MiB | `data.pkl`, or the pickles of the older form together |
-/// | `values` | 2^20 | stack, memo and objects of the pickle, each |
+/// | `values` | 2^18 | stack, memo and objects of each pickle; a fourth of what its containers hold together |
 /// | `tensor_bytes` | 8 GiB | all storages together, and all tensors together; no more than 64 MiB + 8 times the file |
 #[derive(Debug, Clone)]
 pub(crate) struct PthLimits {
@@ -24,7 +24,7 @@ impl Default for PthLimits {
             file_bytes: 8 << 30,
             directory_bytes: 64 << 20,
             pickle_bytes: 16 << 20,
-            values: 1 << 20,
+            values: 1 << 18,
             tensor_bytes: 8 << 30,
         }
     }

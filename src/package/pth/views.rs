@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::PthLimits;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::package::pickle::{Pickle, Storage, TensorView, Value};
 
 /// Where training scripts put the state dict when they save more than that, in the order in which it is looked for:
@@ -22,10 +22,10 @@ pub(crate) fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>, limits: &PthLimits) -
             );
         };
         if !names.insert(name) {
-            return Err(Error::new(ErrorKind::Format, format!("the state dict has the key `{name}` twice")));
+            return Err(Error::new(ErrorKind::Format, format!("the state dict has the key `{}` twice", shown(name))));
         }
         let tensor = pickle.tensor(value).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("`{name}` cannot be read"))
+            Error::new(ErrorKind::Unsupported, format!("`{}` cannot be read", shown(name)))
                 .expected("a tensor")
                 .found(pickle.describe(value))
         })?;
@@ -61,7 +61,7 @@ fn state_dict<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<&'p [(Value<'a>, Value<'
 /// A checkpoint of parts under names that we do not know: any guess could be another network.
 fn several(top: &[(Value, Value)]) -> Error {
     let names = top.iter().take(20).filter_map(|(key, _)| match key {
-        Value::Str(name) => Some(name.chars().take(80).flat_map(char::escape_debug).collect::<String>()),
+        Value::Str(name) => Some(shown(name)),
         _ => None,
     });
     Error::new(ErrorKind::Unsupported, "the state dict is not found")
@@ -117,7 +117,7 @@ fn elements(view: &TensorView) -> Option<u64> {
 }
 
 fn outside(name: &str, view: &TensorView) -> Error {
-    Error::new(ErrorKind::Format, format!("`{name}` lies outside its storage"))
+    Error::new(ErrorKind::Format, format!("`{}` lies outside its storage", shown(name)))
         .expected(format!("a view into {} elements", view.storage.elements))
         .found(format!("shape {:?}, strides {:?}, offset {}", view.size, view.stride, view.offset))
 }

@@ -5,13 +5,13 @@ use std::io::Write;
 use std::path::Path;
 
 use tch::{Kind, Tensor};
-use zip::result::ZipError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::bytes_of;
 use crate::package::pickle;
+use crate::package::zipped::not_written;
 use crate::store::{Pending, Ready};
 
 /// Where torch wants the data of an entry to begin, so that it can map a file.
@@ -79,7 +79,7 @@ impl<'a> Archive<'a> {
             .zip
             .start_file(format!("{}/{name}", self.root), options)
             .and_then(|()| Ok(self.zip.write_all(bytes)?));
-        written.map_err(|e| failed(self.target, e))
+        written.map_err(|e| not_written(self.target, e))
     }
 
     /// A fingerprint of names and contents, in two numbers of 20 digits; torch uses hashes of its own.
@@ -89,14 +89,7 @@ impl<'a> Archive<'a> {
     }
 
     fn finish(self) -> Result<Ready> {
-        let stream = self.zip.finish().map_err(|e| failed(self.target, e))?;
+        let stream = self.zip.finish().map_err(|e| not_written(self.target, e))?;
         stream.into_inner().finish()
-    }
-}
-
-fn failed(target: &Path, error: ZipError) -> Error {
-    match error {
-        ZipError::Io(e) => Error::io("file cannot be written", target, e).help("Is the disk full?"),
-        other => Error::new(ErrorKind::Limits, "archive cannot be written").at(target).because(other),
     }
 }

@@ -126,7 +126,7 @@ fn a_saved_package_is_the_whole_model() {
         tensors: &[("w".to_owned(), &tensor)],
         modules: &[],
         report: "<html>",
-        pictures: &[("loss_graph.png", b"png".to_vec())],
+        pictures: &[("loss_graph.png", Some(b"png".to_vec()))],
     };
     folder::save(&place, &contents).unwrap();
     let opened = find(root.path(), &place.dlpk()).unwrap().open(Reach::Folder).unwrap();

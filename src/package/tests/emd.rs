@@ -238,3 +238,18 @@ fn only_who_trusts_a_definition_follows_it_out_of_its_folder() {
     let absolute = Emd::parse(value.to_string().as_bytes(), Reach::Anywhere).unwrap();
     assert_eq!(absolute.weights_in("m".as_ref()), PathBuf::from("/weights/x.pth"));
 }
+
+/// Before there were counts for both domains, `n_channel` was that of the networks.
+#[test]
+fn older_multispectral_files_count_bands_in_their_statistics() {
+    let mut value: Value = serde_json::from_slice(&fixture_bytes("golden/ms.emd")).unwrap();
+    value.as_object_mut().unwrap().retain(|key, _| !["n_intput_channel", "n_channel_rev"].contains(&key.as_str()));
+    value["n_channel"] = json!(6);
+    let emd = parse(&value).unwrap();
+    assert_eq!((emd.domain_a.bands, emd.domain_b.bands, emd.channels()), (6, 4, 6));
+    assert_eq!(emd.domain_b.max, Some(vec![4000.0; 4]));
+    let written: Value = serde_json::from_str(&emd.to_json().unwrap()).unwrap();
+    assert_eq!((&written["n_channel"], &written["n_channel_rev"]), (&json!(4), &json!(6)));
+    value["NormalizationStats_b"]["band_min_values"] = Value::Null;
+    assert!(parse(&value).unwrap_err().to_string().contains("NormalizationStats_b.band_min_values"));
+}

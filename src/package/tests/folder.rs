@@ -25,7 +25,7 @@ fn save_number(place: &Place, number: f32) -> Result<()> {
 fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
     let tensor = Tensor::from_slice(&[number]);
     let tensors = [("w".to_owned(), &tensor)];
-    let pictures = [("loss_graph.png", b"picture".to_vec())];
+    let pictures = [("loss_graph.png", Some(b"picture".to_vec()))];
     save(place, &Contents { emd, tensors: &tensors, modules: &[], report: "<html>", pictures: &pictures })
 }
 

@@ -348,3 +348,32 @@ fn recalling_is_cheap() {
     let pickle = [body, recall, b"(".to_vec(), integer(1), b"t.".to_vec()].concat();
     assert!(pickle::read(&pickle, 1 << 15).is_ok());
 }
+
+/// Torch before 0.4 rebuilt tensors of four parts; Python 2 wrote strings of its own kind.
+#[test]
+fn the_oldest_writers_are_read() {
+    let modern = Claim::default().pickle();
+    let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|window| window == part).unwrap();
+    let mut old = modern.clone();
+    let at = find(&old, b"_rebuild_tensor_v2");
+    old.splice(at..at + 18, b"_rebuild_tensor".iter().copied());
+    // `NEWFALSE NONE` are the gradient and the hooks.
+    let at = find(&old, b"\x89NtR");
+    old.splice(at..at + 2, []);
+    let at = find(&old, b"X\x01\0\0\0w");
+    old.splice(at..at + 5, b"U\x01".iter().copied());
+    let tensors = read_bytes(&archive(&[("data.pkl", &old), ("data/0", &[0; 24])], CompressionMethod::Stored)).unwrap();
+    assert_eq!((tensors[0].0.as_str(), tensors[0].1.size()), ("w", vec![2, 3]));
+}
+
+/// Containers are filled by opcodes of two bytes that make no object.
+#[test]
+fn containers_cannot_swell() {
+    let many = 5 * tight().values;
+    let list = [b"\x80\x02]".to_vec(), b"Na".repeat(many), b".".to_vec()].concat();
+    check(&pickle_only(&list), ErrorKind::Limits, "items");
+    let dict = [b"\x80\x02}".to_vec(), b"K\x01Ns".repeat(many), b".".to_vec()].concat();
+    check(&pickle_only(&dict), ErrorKind::Limits, "items");
+    let dimensions = Claim { size: vec![1; 17], stride: vec![1; 17], ..Claim::default() };
+    check(&dimensions.archive(), ErrorKind::Format, "too many dimensions");
+}
