@@ -1,37 +1,38 @@
 //! Generators of the CycleGAN research code, without Python: a chip is translated, and the model saved in our forms.
 //!
 //! ```text
-//! cargo run --release --example import_pytorch -- [latest_net_G_A.pth latest_net_G_B.pth]
+//! cargo run --release --example import_pytorch -- [latest_net_G_A.pth [latest_net_G_B.pth]]
 //! ```
 //!
-//! Without arguments it takes a pair that comes with the repository, of random weights: its picture is only a pattern.
-//! The picture and the model come into `out/import_pytorch`.
+//! One file alone translates from A to B only. Without arguments it takes a pair that comes with the repository, of
+//! random weights: its picture is only a pattern. The picture and the model come into `out/import_pytorch`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
 use std::path::{Path, PathBuf};
 
-use geolearn::CycleGan;
+use geolearn::{CycleGan, Domain};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let given: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let (net_g_a, net_g_b) = match given.as_slice() {
+    let model = match given.as_slice() {
         [] => {
             let fixtures = root.join("tests/fixtures/research");
-            (fixtures.join("latest_net_G_A.pth"), fixtures.join("latest_net_G_B.pth"))
+            both(&fixtures.join("latest_net_G_A.pth"), &fixtures.join("latest_net_G_B.pth"))?
         }
-        [a, b] => (a.clone(), b.clone()),
+        [a, b] => both(a, b)?,
+        [only] => {
+            println!("  {}: from A to B, here G_B", only.display());
+            CycleGan::import_generator(only, Domain::B)?
+        }
         _ => {
-            eprintln!("usage: import_pytorch [latest_net_G_A.pth latest_net_G_B.pth]");
+            eprintln!("usage: import_pytorch [latest_net_G_A.pth [latest_net_G_B.pth]]");
             std::process::exit(2);
         }
     };
-    let model = CycleGan::import_generators(&net_g_a, &net_g_b)?;
     let config = model.config();
     println!("Imported generators of {} blocks and {} features.", config.gen_blocks, config.gen_features);
-    println!("  {}: from A to B, here G_B", net_g_a.display());
-    println!("  {}: from B to A, here G_A", net_g_b.display());
 
     let out = Path::new("out/import_pytorch");
     std::fs::create_dir_all(out)?;
@@ -57,4 +58,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("Saved {}: loaded again, it makes the same picture.", path.display());
     }
     Ok(())
+}
+
+fn both(net_g_a: &Path, net_g_b: &Path) -> geolearn::Result<CycleGan> {
+    println!("  {}: from A to B, here G_B", net_g_a.display());
+    println!("  {}: from B to A, here G_A", net_g_b.display());
+    CycleGan::import_generators(net_g_a, net_g_b)
 }

@@ -109,9 +109,13 @@ struct Dict(Vec<(String, Tensor)>);
 impl Dict {
     fn new(mut tensors: Vec<(String, Tensor)>) -> Result<Self> {
         tensors.retain(|(name, _)| !UNUSED.iter().any(|end| name.ends_with(end)));
-        if tensors.iter().any(|(name, _)| name.starts_with("model.model.")) {
-            return Err(misfit("the network is a U-Net (`--netG unet_256` or the like)")
-                .expected("a ResNet generator (`--netG resnet_9blocks` or `resnet_6blocks`)"));
+        if let Some((name, tensor)) = tensors.iter().find(|(name, _)| name.starts_with("model.model.")) {
+            return Err(misfit(format!("key `{}` is of a U-Net (`--netG unet_256` or the like)", shown(name)))
+                .expected(
+                    "a ResNet generator (`--netG resnet_9blocks` or `resnet_6blocks`), \
+                     `model.1.weight` of shape [features, channels, 7, 7]",
+                )
+                .found(format!("{:?}", tensor.size())));
         }
         let strip = |(name, tensor): (String, Tensor)| match name.strip_prefix(PREFIX) {
             Some(rest) => Ok((rest.to_owned(), tensor)),
