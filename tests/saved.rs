@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{answer, few_chips, small_data, small_model};
-use geolearn::{CycleGan, Domain, ErrorKind, FitOptions, LoadOptions, Raster};
+use geolearn::{CycleGan, DatasetType, Domain, ErrorKind, FitOptions, LoadOptions, PrepareData, Raster};
 use ndarray::Array3;
 use serde_json::Value;
 
@@ -376,4 +376,28 @@ fn a_choice_of_bands_that_cannot_be_followed_is_refused() {
     let error = CycleGan::from_model(folder.path(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("ExtractBands") && error.to_string().contains("[2, 1, 0]"), "{error}");
+}
+
+#[test]
+fn cell_sizes_of_exported_chips_go_into_the_definition() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = few_chips(folder.path(), 6, 5);
+    let band = serde_json::json!({"Min": 0.0, "Max": 255.0, "Mean": 100.0, "StdDev": 50.0});
+    let cell = |side: f64| serde_json::json!({"x": side, "y": side, "spatialReference": {"wkid": 32633}});
+    let definition = serde_json::json!({
+        "AllTilesStats": [band, band, band], "MinCellSize": cell(9.5), "MaxCellSize": cell(10.0),
+    });
+    fs::write(chips.join("A/esri_model_definition.emd"), definition.to_string()).unwrap();
+    let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(2).prepare().unwrap();
+    let place = small_model(&data).save(folder.path().join("m")).unwrap();
+    // Kept by a model without data, too.
+    let again = CycleGan::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
+    for path in [place.join("m.emd"), again.join("again.emd")] {
+        let emd: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        assert_eq!((&emd["MinCellSize"], &emd["MaxCellSize"]), (&cell(9.5), &cell(10.0)));
+        assert_eq!(emd["ImageSpaceUsed"], "MAP_SPACE");
+    }
+    let plain = small_model(&small_data(&folder.path().join("other"))).save(folder.path().join("p")).unwrap();
+    let emd: Value = serde_json::from_slice(&fs::read(plain.join("p.emd")).unwrap()).unwrap();
+    assert_eq!((&emd["MinCellSize"], &emd["ImageSpaceUsed"]), (&Value::Null, &"PIXEL_SPACE".into()));
 }

@@ -213,6 +213,11 @@ impl DataBunch {
         self.domain(domain).definition.as_deref()
     }
 
+    /// The range of cell sizes that Export Training Data tells of, for domain A, else B.
+    pub(crate) fn cell_sizes(&self) -> Option<[serde_json::Value; 2]> {
+        Domain::BOTH.into_iter().filter_map(|domain| self.statistics_file(domain)).find_map(super::esri::cell_sizes)
+    }
+
     /// How images of a domain become pictures.
     pub(crate) fn colours(&self, domain: Domain) -> &Colours {
         &self.domain(domain).colours

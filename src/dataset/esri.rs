@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::statistics::{BandStatistics, Statistics};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,6 +35,16 @@ pub(super) fn definition_of(chips: &Path) -> Option<PathBuf> {
         .parent()
         .filter(|_| chips.file_name().is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case("images")));
     [Some(chips), beside].into_iter().flatten().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+}
+
+/// `MinCellSize` and `MaxCellSize` as Esri writes them (`x`, `y` and a reference system); none where the file, which was
+/// read before, holds none or is gone.
+pub(super) fn cell_sizes(file: &Path) -> Option<[Value; 2]> {
+    let bytes = store::read_capped(file, MAX_BYTES).ok()?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let definition: Value = serde_json::from_slice(bytes).ok()?;
+    let [least, most] = ["MinCellSize", "MaxCellSize"].map(|key| definition.get(key).filter(|size| size.is_object()));
+    Some([least?.clone(), most?.clone()])
 }
 
 /// Statistics of the file's bands `bands` (from 0) of `count`; none where the file holds none.

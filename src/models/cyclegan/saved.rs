@@ -324,6 +324,9 @@ impl CycleGan {
         emd.image_height = height;
         emd.image_width = width;
         emd.resize_to = height.into();
+        if let Some(sizes) = self.data.as_ref().and_then(DataBunch::cell_sizes) {
+            emd.set_cell_sizes(sizes);
+        }
         // As arcgis.learn has it: its statistics, too, would be picked by these. Our own choice stands in `Geolearn`.
         emd.extract_bands = rgb.then(|| vec![0, 1, 2]);
         emd

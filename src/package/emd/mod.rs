@@ -168,6 +168,12 @@ impl Emd {
         })
     }
 
+    /// Takes over the range of cell sizes of the chips: the model then works in units of a map.
+    pub(crate) fn set_cell_sizes(&mut self, [least, most]: [Value; 2]) {
+        (self.min_cell_size, self.max_cell_size) = (least, most);
+        self.rest.insert("ImageSpaceUsed".to_owned(), "MAP_SPACE".into());
+    }
+
     /// The larger band count, which is that of both networks' inputs: `n_intput_channel`.
     pub(crate) fn channels(&self) -> usize {
         self.domain_a.bands.max(self.domain_b.bands)
