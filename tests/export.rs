@@ -1,30 +1,19 @@
 //! What we export is what torch.jit and onnxruntime run. Needs a Python with torch, onnx and onnxruntime, named by
 //! GEOLEARN_TEST_PYTHON, where it says so.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of a test")]
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use common::{small_data, small_model};
+use common::{python, small_data, small_model};
 use geolearn::tch::{self, CModule, Kind, Tensor};
 use geolearn::{
     Channels, CycleGan, DatasetType, Device, Domain, ErrorKind, LoadOptions, Normalisation, PrepareData, Translator,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
-
-/// `None`, and a line that says so, where there is no Python to test with.
-fn python(script: &str, arguments: &[&Path]) -> Option<Value> {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        eprintln!("skipped: GEOLEARN_TEST_PYTHON does not name a Python with torch, onnx and onnxruntime");
-        return None;
-    };
-    let output = Command::new(python).args(["-c", script]).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
-}
 
 /// Both formats against each other and against the `.pth`, at several sizes.
 const NETWORKS: &str = r#"
@@ -108,7 +97,9 @@ fn check_networks(model: &CycleGan, folder: &Path) {
     let saved = model.save(folder.join("m")).unwrap();
     for (to, network) in [(Domain::A, "G_A"), (Domain::B, "G_B")] {
         let [script, onnx] = export(model, to, folder);
-        let Some(found) = python(NETWORKS, &[&script, &onnx, &saved.join("m.pth"), Path::new(network)]) else { return };
+        let arguments: [&dyn AsRef<OsStr>; 6] = [&"-c", &NETWORKS, &script, &onnx, &saved.join("m.pth"), &network];
+        let Some(found) = python::run(&arguments) else { return };
+        let found: Value = serde_json::from_str(&found).unwrap();
         for (kind, most) in RUNTIMES {
             let worst = found["worst"][kind].as_f64().unwrap();
             assert!(worst <= most, "to {to}, {kind}: off by {worst}");
@@ -161,7 +152,7 @@ fn translate_as_documented(model: &CycleGan, to: Domain, image: &Path, worst_cou
     let [script, onnx] = export(model, to, folder.path());
     let made = folder.path().join("made.tif");
     for network in [&script, &onnx] {
-        let Some(_) = python(&documented_program(), &[network, image, &made]) else { return };
+        let Some(_) = python::run(&[&"-c", &documented_program(), network, &image, &made]) else { return };
         let expected = model.predict(image, to).unwrap();
         let found = geolearn::Raster::open(&made).unwrap();
         assert_eq!((found.samples().dtype(), found.nodata()), (expected.samples().dtype(), expected.nodata()));
@@ -177,8 +168,7 @@ fn translate_as_documented(model: &CycleGan, to: Domain, image: &Path, worst_cou
 fn documented_program() -> String {
     const DOCS: &str = include_str!("../docs/interop.md");
     let program = &DOCS[DOCS.find("# translate.py").unwrap()..];
-    let program = &program[..program.find("\n```").unwrap()];
-    format!("{program}\nprint('null')\n")
+    program[..program.find("\n```").unwrap()].to_owned()
 }
 
 /// A value on the edge between two integers may fall to either side.

@@ -2,9 +2,7 @@
 
 mod common;
 
-use std::process::Command;
-
-use common::{answer, small_data, small_model};
+use common::{answer, python, small_data, small_model};
 
 /// The architecture of arcgis.learn's generator in plain PyTorch, fed with our file.
 const SCRIPT: &str = r#"
@@ -52,10 +50,6 @@ print(json.dumps(out.flatten().tolist()))
 
 #[test]
 fn pytorch_reads_our_weights_and_translates_alike() {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        eprintln!("skipped: GEOLEARN_TEST_PYTHON does not name a Python with torch");
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let model = small_model(&data);
@@ -64,14 +58,9 @@ fn pytorch_reads_our_weights_and_translates_alike() {
         let bands = data.statistics(domain).bands();
         [bands.iter().map(|b| b.min).collect::<Vec<_>>(), bands.iter().map(|b| b.max).collect()]
     });
-    let output = Command::new(python)
-        .args(["-c", SCRIPT])
-        .arg(place.join("m.pth"))
-        .arg(serde_json::to_string(&extremes.concat()).unwrap())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let expected: Vec<f32> = serde_json::from_slice(&output.stdout).unwrap();
+    let extremes = serde_json::to_string(&extremes.concat()).unwrap();
+    let Some(found) = python::run(&[&"-c", &SCRIPT, &place.join("m.pth"), &extremes]) else { return };
+    let expected: Vec<f32> = serde_json::from_str(&found).unwrap();
     let image = ndarray::Array3::from_shape_fn((3, 36, 48), |(c, y, x)| ((c + 1) * (2 * y + x)) as f32);
     let found = model.predict_array(&image, geolearn::Domain::B).unwrap();
     assert_eq!(found.len(), expected.len());

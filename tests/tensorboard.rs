@@ -1,13 +1,12 @@
 //! What we write for TensorBoard is what it reads. Needs a Python with tensorboard, named by GEOLEARN_TEST_PYTHON.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of a test")]
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
-use common::{small_data, small_model};
+use common::{python, small_data, small_model};
 use geolearn::{
     Callback, Checkpoint, EpochReport, ErrorKind, FitOptions, Flow, History, Result, SamplePictures, StepReport,
     TensorBoard,
@@ -35,15 +34,9 @@ print(json.dumps([scalars, images]))
 type Scalars = BTreeMap<String, Vec<(u64, f64)>>;
 type Images = Vec<(String, u64, u32, u32)>;
 
-/// `None`, and a line that says so, where there is no Python to test with.
+/// `None` where there is no Python to test with.
 fn read_back(folder: &Path) -> Option<(Scalars, Images)> {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        eprintln!("skipped: GEOLEARN_TEST_PYTHON does not name a Python with tensorboard");
-        return None;
-    };
-    let output = Command::new(python).args(["-c", SCRIPT]).arg(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    Some(serde_json::from_str(&python::run(&[&"-c", &SCRIPT, &folder])?).unwrap())
 }
 
 /// Numbers of the history by epoch, rounded as event files round.

@@ -1,6 +1,10 @@
 //! What integration tests share.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 #![allow(dead_code, reason = "each test uses a part of it")]
+
+#[path = "../../src/testing/python.rs"]
+pub mod python;
 
 use std::path::{Path, PathBuf};
 

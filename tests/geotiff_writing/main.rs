@@ -1,14 +1,16 @@
 //! GeoTIFFs that we write hold what they were given, to our own reader and to GDAL's. The second needs a Python with
 //! rasterio, named by GEOLEARN_TEST_PYTHON.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "helpers of a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod places;
 mod refused;
 mod samples;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use geolearn::{
     BigTiff, Blocks, Compression, Crs, Dtype, ErrorKind, Interleave, Place, RasterFile, RasterSpec, RasterWriter,
@@ -99,16 +101,12 @@ fn layouts() -> [(Blocks, Interleave); 4] {
     ]
 }
 
-/// What rasterio finds in each file. `None`, and a line that says so, where there is no Python to test with.
+/// What rasterio finds in each file. `None` where there is no Python to test with.
 fn rasterio(files: &[PathBuf]) -> Option<Vec<Value>> {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        eprintln!("skipped: GEOLEARN_TEST_PYTHON does not name a Python with rasterio");
-        return None;
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geotiff/check.py");
-    let output = Command::new(python).arg(script).args(files).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let script = fixture("geotiff/check.py");
+    let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![&script];
+    arguments.extend(files.iter().map(|file| file as &dyn AsRef<OsStr>));
+    Some(serde_json::from_str(&common::python::run(&arguments)?).unwrap())
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -92,10 +92,6 @@ fn checkpoints_open_in_other_tools_and_say_what_they_are() {
     assert_eq!(header["model"]["config"]["gen_features"], 8);
     let tensors = super::tensors(&last(&run));
     let place = trained.save(folder.path().join("m")).unwrap();
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        eprintln!("skipped the comparison in Python: GEOLEARN_TEST_PYTHON does not name one");
-        return;
-    };
     // The file's layout is simple enough to be read with numpy alone.
     let script = "
 import json, struct, sys, numpy, torch
@@ -108,11 +104,6 @@ for name, tensor in torch.load(sys.argv[2], weights_only=True).items():
     assert (kept == tensor.numpy()).all(), name
 print(len(header) - 1)
 ";
-    let output = std::process::Command::new(python)
-        .args(["-c", script])
-        .args([last(&run), place.join("m.pth")])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), tensors.len().to_string());
+    let Some(found) = common::python::run(&[&"-c", &script, &last(&run), &place.join("m.pth")]) else { return };
+    assert_eq!(found.trim(), tensors.len().to_string());
 }

@@ -1,9 +1,9 @@
 //! Models that arcgis.learn wrote open here, and ours there (see `tests/fixtures/arcgis/README.md`).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ndarray::Array3;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use super::{CycleGan, LoadOptions};
 use crate::dataset::{Channels, DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::loss::AdversarialLoss;
-use crate::testing::{Tolerance, fixture, npy};
+use crate::testing::{Tolerance, fixture, npy, python};
 
 const MODELS: [&str; 3] = ["rgb", "rgb_optimiser", "multispectral"];
 /// Rounding of f32 through some 30 layers, on values in [-1, 1].
@@ -144,10 +144,7 @@ fn full_size(data: &DataBunch, blocks: usize) -> CycleGan {
 
 #[test]
 fn arcgis_learn_opens_ours() {
-    let Some(python) = std::env::var_os("GEOLEARN_ARCGIS_PYTHON") else {
-        println!("skipped: GEOLEARN_ARCGIS_PYTHON does not name a Python with arcgis.learn");
-        return;
-    };
+    let Some(python) = python::named_by("GEOLEARN_ARCGIS_PYTHON") else { return };
     let folder = tempfile::tempdir().unwrap();
     let rgb = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).prepare().unwrap();
     let bands = PrepareData::new("assets/multispectral", DatasetType::CycleGan);
@@ -163,12 +160,10 @@ fn arcgis_learn_opens_ours() {
         image.write_npy(beside(&path, "input")).unwrap();
         cases.push((path, image, model));
     }
-    let output = Command::new(python)
-        .arg(fixture("arcgis/open.py"))
-        .args(cases.iter().map(|(path, _, _)| path))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let script = fixture("arcgis/open.py");
+    let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![&script];
+    arguments.extend(cases.iter().map(|(path, _, _)| path as &dyn AsRef<OsStr>));
+    python::output(&python, &arguments);
     for (path, image, model) in &cases {
         for (to, answer) in [(Domain::B, "a2b"), (Domain::A, "b2a")] {
             let theirs = Tensor::read_npy(beside(path, answer)).unwrap().to_kind(Kind::Float);

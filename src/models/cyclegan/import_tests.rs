@@ -1,8 +1,7 @@
 //! Generators of the research code make here what they make in PyTorch (`tests/fixtures/research/make.py`).
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ndarray::Array3;
 use tch::{Device as TorchDevice, Kind, Tensor};
@@ -11,13 +10,14 @@ use super::{CycleGan, GeneratorImport, LoadOptions};
 use crate::dataset::{DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::error::ErrorKind;
+use crate::testing::{self, Tolerance, python};
 use crate::train::{FitOptions, LrFindOptions, Translator};
 
 /// f32 rounding through some thirty layers, on values in [-1, 1].
-const TOLERANCE: f64 = 1e-5;
+const CLOSE: Tolerance = Tolerance::abs(1e-5);
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research").join(name)
+    testing::fixture("research").join(name)
 }
 
 fn import(a: &str, b: &str) -> CycleGan {
@@ -36,10 +36,8 @@ fn image(bands: usize, height: usize, width: usize) -> Tensor {
 }
 
 fn output(name: &str) -> Tensor {
-    let mut arrays = npyz::npz::NpzArchive::new(File::open(fixture("outputs.npz")).unwrap()).unwrap();
-    let array = arrays.by_name(name).unwrap().unwrap();
-    let size: Vec<i64> = std::iter::once(1).chain(array.shape().iter().map(|&n| n as i64)).collect();
-    Tensor::from_slice(&array.into_vec::<f32>().unwrap()).view(size.as_slice())
+    let arrays = Tensor::read_npz(fixture("outputs.npz")).unwrap();
+    arrays.into_iter().find(|(other, _)| other == name).unwrap().1.unsqueeze(0)
 }
 
 fn distance(a: &Tensor, b: &Tensor) -> f64 {
@@ -48,8 +46,7 @@ fn distance(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 fn check(model: &CycleGan, to: Domain, bands: usize, name: &str) {
-    let off = distance(&model.translate(&image(bands, 16, 20), to).unwrap(), &output(name));
-    assert!(off <= TOLERANCE, "{name} is off by {off}");
+    CLOSE.tensor(name, &model.translate(&image(bands, 16, 20), to).unwrap(), &output(name));
 }
 
 /// Their G_A makes images of B.
@@ -81,7 +78,7 @@ fn pixels_are_scaled_as_there_and_a_saved_model_is_the_same() {
         let made_tensor = Tensor::from_slice(&flat).view([1, bands, 16, 20]) / 127.5 - 1.0;
         let off = distance(&made_tensor, &output(a.trim_end_matches(".pth")));
         // Scaling there and back adds a rounding at each end.
-        assert!(off <= 2.0 * TOLERANCE, "off by {off}");
+        assert!(off <= 2.0 * CLOSE.abs, "off by {off}");
         let folder = tempfile::tempdir().unwrap();
         let saved = model.save(folder.path().join("m")).unwrap();
         let single = folder.path().join("m.safetensors");
@@ -137,22 +134,15 @@ fn other_architectures_are_named() {
 /// At full width, with networks that PyTorch makes as the test runs.
 #[test]
 fn full_width_makes_what_pytorch_makes() {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        println!("skipped: GEOLEARN_TEST_PYTHON is not set");
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(python).arg(fixture("make.py")).arg(folder.path()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(_) = python::run(&[&fixture("make.py"), &folder.path()]) else { return };
     let at = |name: &str| folder.path().join(name);
     let model = CycleGan::import_generators(at("latest_net_G_A.pth"), at("latest_net_G_B.pth")).unwrap();
     for (to, name) in [(Domain::B, "a2b.npy"), (Domain::A, "b2a.npy")] {
-        let array = npyz::NpyFile::new(File::open(at(name)).unwrap()).unwrap();
-        let expected = Tensor::from_slice(&array.into_vec::<f32>().unwrap()).view([1, 3, 64, 64]);
+        let expected = Tensor::read_npy(at(name)).unwrap().view([1, 3, 64, 64]);
         let found = model.translate(&image(3, 64, 64), to).unwrap().to_device(TorchDevice::Cpu).to_kind(Kind::Float);
-        let off = distance(&found, &expected);
-        println!("{name}: off by {off:e}");
-        assert!(off <= TOLERANCE, "{name} is off by {off}");
+        println!("{name}: off by {:e}", distance(&found, &expected));
+        CLOSE.tensor(name, &found, &expected);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Weights that come and go without their folder.
 
 use std::path::Path;
-use std::process::Command;
 
 use ndarray::Array3;
 use tch::Kind;
@@ -10,6 +9,7 @@ use super::{CycleGan, LoadOptions};
 use crate::dataset::Domain;
 use crate::device::Device;
 use crate::error::ErrorKind;
+use crate::testing::python;
 
 const MODEL: &str = "assets/models/sat2relief";
 
@@ -103,16 +103,11 @@ save_file({k: v.bfloat16() for k, v in weights.items()}, f"{out}/bf16.safetensor
 
 #[test]
 fn pythons_files_come_in() {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        println!("skipped: GEOLEARN_TEST_PYTHON is not set");
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("ours.safetensors");
     model().save_safetensors(&ours).unwrap();
     let pth = "assets/models/sat2relief/sat2relief.pth";
-    let output = Command::new(python).args(["-c", SCRIPT]).arg(&ours).arg(pth).arg(folder.path()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(_) = python::run(&[&"-c", &SCRIPT, &ours, &pth, &folder.path()]) else { return };
     for (file, kind) in [
         ("wrapped.pth", Kind::Float),
         ("legacy.pt", Kind::Float),

@@ -1,11 +1,10 @@
 //! Real PyTorch reads what we write, where one is given.
 
-use std::process::Command;
-
 use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::package::keys;
+use crate::testing::python;
 
 /// Prints key, dtype, shape and the bytes of each tensor, read in both of torch's ways.
 const SCRIPT: &str = r#"
@@ -19,10 +18,6 @@ for mmap in (False, True):
 
 #[test]
 fn pytorch_loads_our_file() {
-    let Some(python) = std::env::var_os("GEOLEARN_TEST_PYTHON") else {
-        println!("skipped: GEOLEARN_TEST_PYTHON is not set");
-        return;
-    };
     let ramp = |size: &[i64]| {
         Tensor::arange(size.iter().product::<i64>(), (Kind::Float, Device::Cpu)).reshape(size) / 3.0 - 7.0
     };
@@ -36,13 +31,12 @@ fn pytorch_loads_our_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.pth");
     std::fs::write(&path, written(&tensors, &keys::modules_of(["D_A.0.weight"]))).unwrap();
-    let output = Command::new(python).arg("-c").arg(SCRIPT).arg(&path).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(found) = python::run(&[&"-c", &SCRIPT, &path]) else { return };
     let mut expected = String::from("OrderedDict 3\n");
     for (name, tensor) in &tensors {
         expected += &format!("{name} torch.float32 {} {}\n", python_tuple(&tensor.size()), hex(tensor));
     }
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected.repeat(2));
+    assert_eq!(found, expected.repeat(2));
 }
 
 fn python_tuple(size: &[i64]) -> String {

@@ -1,5 +1,7 @@
 //! What unit tests share: fixtures and the one way to compare numbers.
 
+pub(crate) mod python;
+
 use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
