@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Diverged,
     /// A callback asked to stop with an error of its own.
     Callback,
+    /// Work was ended from outside, by a [`StopSignal`](crate::StopSignal), before it was done.
+    Stopped,
     /// libtorch reported an error.
     Torch,
 }
@@ -190,8 +192,6 @@ fn without_frames(text: &str) -> &str {
         .trim()
 }
 
-/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
-/// oneDNN, which does not say why it has no scratch memory.
 /// Runs work of others, such as a decoder; where it panics, gives what it said. A file must not end a program.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
@@ -200,6 +200,8 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, Stri
     })
 }
 
+/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
+/// oneDNN, which does not say why it has no scratch memory.
 fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
     let text = error.to_string();
     ["out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc"]

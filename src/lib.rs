@@ -44,6 +44,7 @@ pub use dataset::{
 };
 pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
+pub use inference::{NormStatistics, RasterOptions, RasterReport};
 pub use loss::AdversarialLoss;
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorImport, LoadOptions};
 pub use nn::Initialisation;

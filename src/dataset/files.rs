@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::error::{Error, Result};
+
 /// Endings of files that are taken for chips.
 const IMAGE_ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "jfif", "bmp", "tif", "tiff"];
 
@@ -80,6 +82,21 @@ impl Listing {
         let endings: Vec<String> = self.others.keys().take(5).map(|ending| format!(".{ending}")).collect();
         format!("{images}, {more}{others} other files ({})", endings.join(", "))
     }
+}
+
+/// Images in a folder itself, sorted by name; hidden ones are passed over.
+pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io("folder cannot be read", folder, e))?;
+    let mut images = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io("folder cannot be read", folder, e))?.path();
+        let is_image = IMAGE_ENDINGS.contains(&ending(&path).as_str()) && path.is_file();
+        if is_image && !path.file_name().is_some_and(is_hidden) {
+            images.push(path);
+        }
+    }
+    images.sort();
+    Ok(images)
 }
 
 pub(super) fn is_hidden(name: &OsStr) -> bool {

@@ -40,6 +40,7 @@ pub use channels::Channels;
 pub(crate) use digest::{DataDigest, DomainDigest};
 pub use domain::Domain;
 pub(crate) use domain::PerDomain;
+pub(crate) use files::images_in;
 pub use loader::Loader;
 pub use normalisation::Normalisation;
 pub use normalise::Normaliser;

@@ -1,5 +1,26 @@
-//! From an image to its translation.
+//! From an image to its translation, of any size.
 
-mod predict;
+mod arrays;
+mod blended;
+mod engine;
+mod job;
+mod local;
+mod options;
+mod parts;
+mod pass;
+mod plan;
+mod progress;
+mod report;
+mod sample;
+mod scenes;
+mod sink;
+mod sizes;
+mod tiles;
+mod translation;
 
-pub(crate) use predict::{predict_array, predict_raster, tensor_to_array};
+pub(crate) use arrays::tensor_to_array;
+pub(crate) use engine::translate_image;
+pub use options::{NormStatistics, RasterOptions};
+pub use report::RasterReport;
+pub(crate) use scenes::{Scenes, translate_scenes};
+pub(crate) use translation::Translation;

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::init::Initialiser;
+use super::norm::Moments;
 use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
@@ -51,10 +52,26 @@ impl Conv2d {
         Ok(x.f_conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1)?)
     }
 
+    /// The convolution and the norm behind it in one: `(w * x + b - mean) * scale`.
+    pub fn folded(&self, moments: &Moments) -> Result<Self> {
+        let scale = moments.scale.f_reshape([-1, 1, 1, 1])?;
+        Ok(Self { weight: self.weight.f_multiply(&scale)?, bias: folded_bias(&self.bias, moments)?, shape: self.shape })
+    }
+
     /// What [`forward`](Self::forward) does.
     pub fn outline(&self, name: &str) -> Step {
         let ConvShape { stride, padding, .. } = self.shape;
         Step::Convolution { name: name.to_string(), stride, padding }
+    }
+
+    /// The same layer; the tensors share their memory.
+    pub fn shallow_clone(&self) -> Self {
+        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone(), shape: self.shape }
+    }
+
+    /// Channels that it makes.
+    pub fn outputs(&self) -> usize {
+        self.shape.output as usize
     }
 
     pub fn kind(&self) -> Kind {
@@ -89,6 +106,12 @@ impl Upsampling {
         Ok(x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
     }
 
+    /// The convolution and the norm behind it in one.
+    pub fn folded(&self, moments: &Moments) -> Result<Self> {
+        let scale = moments.scale.f_reshape([1, -1, 1, 1])?;
+        Ok(Self { weight: self.weight.f_multiply(&scale)?, bias: folded_bias(&self.bias, moments)? })
+    }
+
     /// What [`forward`](Self::forward) does.
     pub fn outline(&self, name: &str) -> Step {
         Step::Upsampling { name: name.to_string() }
@@ -97,6 +120,10 @@ impl Upsampling {
     pub fn collect(&self, name: &str, into: &mut Parameters) {
         collect_pair(name, &self.weight, &self.bias, into);
     }
+}
+
+fn folded_bias(bias: &Tensor, moments: &Moments) -> Result<Tensor> {
+    Ok(bias.f_sub(&moments.mean.f_flatten(0, -1)?)?.f_multiply(&moments.scale.f_flatten(0, -1)?)?)
 }
 
 fn collect_pair(name: &str, weight: &Tensor, bias: &Tensor, into: &mut Parameters) {

@@ -4,7 +4,8 @@ use tch::Tensor;
 
 use super::conv::{Conv2d, ConvShape, Role, Upsampling};
 use super::init::Initialiser;
-use super::layers::{EPSILON, ResidualBlock, instance_norm, reflect};
+use super::layers::{EPSILON, ResidualBlock, reflect};
+use super::norm::{Folded, Moments, Norm, Own, too_few};
 use super::outline::{Outline, Step};
 use super::parameters::Parameters;
 use crate::error::Result;
@@ -70,29 +71,55 @@ impl Generator {
     /// (N, channels in, H, W) to (N, channels out, H, W), of any height and width from 1: sides that are no multiple of 4, or too
     /// short for the network's own padding, are extended by reflection and cropped back.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.f_to_device(self.head.device())?.f_to_kind(self.head.kind())?;
-        let (height, width) = sides(&x)?;
-        let (bottom, right) = (missing(height), missing(width));
-        if bottom == 0 && right == 0 {
-            return self.network(&x);
-        }
-        let padded = extend(&extend(&x, 2, bottom)?, 3, right)?;
-        Ok(self.network(&padded)?.f_narrow(2, 0, height)?.f_narrow(3, 0, width)?)
+        self.forward_with(x, &mut Own)
     }
 
-    fn network(&self, x: &Tensor) -> Result<Tensor> {
-        let mut y = instance_norm(&self.head.forward(&reflect(x, 3)?)?)?.f_relu_()?;
+    /// The same with norms of other statistics; they see images of the size that [`extended`] gives.
+    pub fn forward_with(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let x = x.f_to_device(self.head.device())?.f_to_kind(self.head.kind())?;
+        let (height, width) = sides(&x)?;
+        let made = self.network(&extended(&x)?, norm)?;
+        Ok(made.f_narrow(2, 0, height)?.f_narrow(3, 0, width)?)
+    }
+
+    fn network(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let mut y = norm.apply(&self.head.forward(&reflect(x, 3)?)?)?.f_relu_()?;
         for conv in &self.down {
-            y = instance_norm(&conv.forward(&y)?)?.f_relu_()?;
+            y = norm.apply(&conv.forward(&y)?)?.f_relu_()?;
         }
         for block in &self.blocks {
-            y = block.forward(&y)?;
+            y = block.forward(&y, norm)?;
         }
         for conv in &self.up {
-            y = instance_norm(&conv.forward(&y)?)?.f_relu_()?;
+            y = norm.apply(&conv.forward(&y)?)?.f_relu_()?;
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.
         Ok(self.tail.forward(&reflect(&y, 3)?)?.f_to_kind(x.kind())?.f_tanh()?)
+    }
+
+    /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so
+    /// that nothing but convolutions is left to do, and what becomes of a pixel depends on its surroundings alone.
+    pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedGenerator> {
+        let mut left = statistics.iter();
+        let mut next = || left.next().ok_or_else(too_few);
+        let head = self.head.folded(next()?)?;
+        let down = [self.down[0].folded(next()?)?, self.down[1].folded(next()?)?];
+        let blocks = self.blocks.iter().map(|block| block.folded(next()?, next()?)).collect::<Result<_>>()?;
+        let up = [self.up[0].folded(next()?)?, self.up[1].folded(next()?)?];
+        let tail = self.tail.shallow_clone();
+        Ok(FoldedGenerator(Self { name: self.name.clone(), head, down, blocks, up, tail }))
+    }
+
+    /// Feature maps of the first layer.
+    pub fn features(&self) -> usize {
+        self.head.outputs()
+    }
+
+    /// How far from a pixel its output can depend on the input, in pixels, where statistics are fixed.
+    pub fn reach(&self) -> usize {
+        // 3 and 3 of the first and last layers, 1 + 2 on the way down, at most 4 + 2 on the way up, and each of the two
+        // convolutions of a block one pixel of a quarter of the size.
+        15 + 8 * self.blocks.len()
     }
 
     /// The prefix of the parameters' names.
@@ -139,6 +166,26 @@ impl Generator {
     }
 }
 
+/// A generator whose norms have statistics of their own; see [`Generator::folded`].
+pub(crate) struct FoldedGenerator(Generator);
+
+impl FoldedGenerator {
+    /// # Shapes
+    /// As [`Generator::forward`].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.0.forward_with(x, &mut Folded)
+    }
+}
+
+/// Images of sides that the network can take: lengthened at their ends by mirroring.
+///
+/// # Shapes
+/// (N, C, H, W) to the same with H and W multiples of 4, at least 8.
+pub(crate) fn extended(x: &Tensor) -> Result<Tensor> {
+    let (height, width) = sides(x)?;
+    extend(&extend(x, 2, missing(height))?, 3, missing(width))
+}
+
 /// Values that autograd keeps of one image, of `c` channels that become `made`, through a generator of `f` features and
 /// `b` blocks: inputs of convolutions and norms, outputs of activations, and what is padded, which is a copy.
 pub(crate) fn generator_activations((c, made): (f64, f64), f: f64, b: f64, (height, width): (usize, usize)) -> f64 {
@@ -179,7 +226,7 @@ fn extend(x: &Tensor, dim: i64, by: i64) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Initialisation;
+    use crate::nn::{Gathered, Initialisation};
     use crate::random::Seed;
     use tch::{Device, Kind};
 
@@ -198,6 +245,35 @@ mod tests {
             assert_eq!(y.size(), [2, 3, height, width]);
             assert!(y.isfinite().all().int64_value(&[]) == 1, "{height}x{width}");
         }
+    }
+
+    /// 1e-4: the folded weights are rounded once more, and seven layers pass it on.
+    #[test]
+    fn folded_statistics_give_the_same_image() {
+        let generator = small();
+        let x = Tensor::arange(2 * 3 * 36 * 28, (Kind::Float, Device::Cpu)).sin().view([2, 3, 36, 28]);
+        let mut pooled = Gathered::pooled(None);
+        let expected = generator.forward_with(&x, &mut pooled).unwrap();
+        let made = generator.folded(&pooled.layers).unwrap().forward(&x).unwrap();
+        assert!((made - expected).abs().max().double_value(&[]) < 1e-4);
+        assert!(generator.folded(&pooled.layers[1..]).is_err());
+    }
+
+    /// What lies further away than that changes nothing, what lies nearer does.
+    #[test]
+    fn reach_is_how_far_a_pixel_looks() {
+        let generator = small();
+        let x = Tensor::arange(3 * 96 * 8, (Kind::Float, Device::Cpu)).sin().view([1, 3, 8, 96]);
+        let mut pooled = Gathered::pooled(None);
+        let _ = generator.forward_with(&x, &mut pooled).unwrap();
+        let folded = generator.folded(&pooled.layers).unwrap();
+        let changed = x.copy();
+        let _ = changed.narrow(3, 95, 1).fill_(1.0);
+        let difference = (folded.forward(&x).unwrap() - folded.forward(&changed).unwrap()).abs().amax([0, 1, 2], false);
+        let changes = |pixel: i64| difference.double_value(&[pixel]) > 0.0;
+        let farthest = (0..96).find(|&pixel| changes(pixel)).unwrap();
+        let reach = 95 - farthest as usize;
+        assert!((generator.reach() - 7..=generator.reach()).contains(&reach), "{reach} of {}", generator.reach());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::conv::{Conv2d, ConvShape, Role};
 use super::init::Initialiser;
+use super::norm::{Moments, Norm};
 use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
@@ -53,10 +54,15 @@ impl ResidualBlock {
 
     /// # Shapes
     /// (N, features, H, W) to the same, H and W at least 2.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = instance_norm(&self.first.forward(&reflect(x, 1)?)?)?.f_relu_()?;
-        let y = instance_norm(&self.second.forward(&reflect(&y, 1)?)?)?;
+    pub fn forward(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let y = norm.apply(&self.first.forward(&reflect(x, 1)?)?)?.f_relu_()?;
+        let y = norm.apply(&self.second.forward(&reflect(&y, 1)?)?)?;
         Ok(x.f_add(&y)?)
+    }
+
+    /// With the statistics of its two norms in the convolutions.
+    pub fn folded(&self, first: &Moments, second: &Moments) -> Result<Self> {
+        Ok(Self { first: self.first.folded(first)?, second: self.second.folded(second)? })
     }
 
     pub fn collect(&self, name: &str, into: &mut Parameters) {

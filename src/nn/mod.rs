@@ -7,12 +7,14 @@ mod discriminator;
 mod generator;
 mod init;
 mod layers;
+mod norm;
 mod outline;
 mod parameters;
 
 pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE, discriminator_activations};
-pub(crate) use generator::{Generator, GeneratorShape, generator_activations};
+pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
 pub use init::Initialisation;
 pub(crate) use init::Initialiser;
+pub(crate) use norm::{Field, Gathered, Moments, NodeLine};
 pub(crate) use outline::{Outline, Step};
 pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};

@@ -25,8 +25,8 @@ impl Raster {
         Self { samples, place, band_names, nodata: Some(value) }
     }
 
-    /// Whether a pixel has no data in any band.
-    fn gaps(&self) -> Array2<bool> {
+    /// Whether a pixel has no data in any band, (height, width).
+    pub(crate) fn gaps(&self) -> Array2<bool> {
         with_array!(&self.samples, data => {
             let gap = Gap::new(self.nodata);
             let mut gaps = Array2::from_elem((self.height(), self.width()), true);

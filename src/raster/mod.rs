@@ -18,6 +18,7 @@ mod read;
 mod resize;
 mod sample;
 mod samples;
+mod source;
 mod tiff;
 mod window;
 mod world;
@@ -39,6 +40,7 @@ pub(crate) use read::chip_info;
 pub(crate) use sample::{Gap, Sample};
 pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};
+pub(crate) use source::Source;
 pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 pub(crate) use window::Window;
 
@@ -236,7 +238,19 @@ impl Raster {
         if (row, column, height, width) == (0, 0, self.height(), self.width()) {
             return self;
         }
-        Self { samples: self.samples.crop(row, column, height, width), place: self.place.shifted(row, column), ..self }
+        self.part(row, column, height, width)
+    }
+
+    /// A copy of the part that begins at (`row`, `column`); the caller has seen to it that it lies within.
+    pub(crate) fn part(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
+        let part = self.replaced(self.samples.crop(row, column, height, width));
+        Self { place: self.place.shifted(row, column), ..part }
+    }
+
+    /// Pixels of these rows and columns, in any order and as often as they are named; the caller has seen to it that
+    /// they exist.
+    pub(crate) fn gathered(&self, rows: &[usize], columns: &[usize]) -> Self {
+        self.replaced(self.samples.gathered(rows, columns))
     }
 
     /// Other samples in the same place, with the same nodata value and names.

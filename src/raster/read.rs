@@ -96,13 +96,25 @@ fn colours(bands: usize) -> usize {
     if bands >= 3 { 3 } else { 1 }
 }
 
-fn is_tiff_file(path: &Path) -> Result<bool> {
+pub(super) fn is_tiff_file(path: &Path) -> Result<bool> {
     Ok(tiff::is_tiff(&picture::opening(path)?))
 }
 
 fn read_tiff(file: &RasterFile) -> Result<Raster> {
     let info = file.info();
-    let samples = file.read()?;
+    read_tiff_window(file, 0, 0, info.height, info.width)
+}
+
+/// A part of a TIFF, as [`read`] would give it; its place is that of the whole.
+pub(super) fn read_tiff_window(
+    file: &RasterFile,
+    row: usize,
+    column: usize,
+    height: usize,
+    width: usize,
+) -> Result<Raster> {
+    let info = file.info();
+    let samples = file.read_window(row, column, height, width)?;
     if let Some(palette) = info.palette() {
         return Ok(Raster::new(painted(&samples, palette))?.with_place(info.place().clone()));
     }

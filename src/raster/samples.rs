@@ -160,7 +160,7 @@ macro_rules! samples {
             }
 
             /// Zeros, on pages that the system has yet to touch.
-            pub(super) fn zeros(dtype: Dtype, shape: (usize, usize, usize)) -> Self {
+            pub(crate) fn zeros(dtype: Dtype, shape: (usize, usize, usize)) -> Self {
                 match dtype { $(Dtype::$variant => Self::$variant(Array3::zeros(shape)),)* }
             }
 
@@ -171,9 +171,32 @@ macro_rules! samples {
                 }
             }
 
+            /// Puts `part`, of the same type and bands, where it begins at (`row`, `column`); the caller has seen to it
+            /// that it lies within.
+            pub(crate) fn paste(&mut self, row: usize, column: usize, part: &Self) {
+                let (_, height, width) = part.shape();
+                match (self, part) {
+                    $((Self::$variant(to), Self::$variant(part)) => {
+                        let (rows, columns) = (Slice::from(row..row + height), Slice::from(column..column + width));
+                        to.slice_axis_mut(Axis(1), rows).slice_axis_mut(Axis(2), columns).assign(part);
+                    })*
+                    _ => debug_assert!(false, "parts of one image are of one type"),
+                }
+            }
+
             /// Bands of these indices, in this order; the caller has seen to it that they exist.
             pub(crate) fn select(&self, bands: &[usize]) -> Self {
                 match self { $(Self::$variant(data) => Self::$variant(data.select(Axis(0), bands)),)* }
+            }
+
+            /// Pixels of these rows and columns; the caller has seen to it that they exist.
+            pub(crate) fn gathered(&self, rows: &[usize], columns: &[usize]) -> Self {
+                match self {
+                    $(Self::$variant(data) => {
+                        let shape = (data.dim().0, rows.len(), columns.len());
+                        Self::$variant(Array3::from_shape_fn(shape, |(b, y, x)| data[(b, rows[y], columns[x])]))
+                    })*
+                }
             }
 
             /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.

@@ -33,6 +33,7 @@ pub use lr_finder::{LrCurve, LrFindOptions, SweepEnd};
 pub use memory::MemoryEstimate;
 pub use options::FitOptions;
 pub use progress::Progress;
+pub(crate) use progress::spoken;
 pub use state::{Snapshot, TrainState};
 pub use stop::StopSignal;
 pub use trainer::fit;

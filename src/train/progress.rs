@@ -106,7 +106,7 @@ fn loss_list(names: &[String], losses: &[f64]) -> String {
 }
 
 /// "2 h 5 min", "3 min 20 s" or "12 s".
-fn spoken(time: Duration) -> String {
+pub(crate) fn spoken(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),

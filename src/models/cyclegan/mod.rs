@@ -15,6 +15,7 @@ mod memory;
 mod memory_tests;
 mod networks;
 mod predict;
+mod raster;
 mod report;
 mod resumed;
 mod saved;

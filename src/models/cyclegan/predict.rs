@@ -6,9 +6,9 @@ use ndarray::Array3;
 
 use super::{CycleGan, Selection};
 use crate::dataset::Domain;
-use crate::device::available_memory;
-use crate::error::{Error, ErrorKind, Result};
-use crate::inference;
+use crate::device::Precision;
+use crate::error::{Error, Result};
+use crate::inference::{self, Translation};
 use crate::raster::Raster;
 use crate::train::Translator;
 
@@ -31,8 +31,10 @@ impl CycleGan {
     ///
     /// # Errors
     /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read, `Usage` for a wrong number of
-    /// bands, `Limits` for an image that needs more memory than there is (about 768 bytes a pixel with the default
-    /// 64 features).
+    /// bands, `Limits` when there is not even memory for tiles.
+    ///
+    /// An image that the network cannot take at once (about 768 bytes a pixel with the default 64 features) is translated
+    /// in tiles with statistics of the whole, as [`predict_raster`](Self::predict_raster) does it.
     pub fn predict_a2b(&self, path: impl AsRef<Path>) -> Result<Raster> {
         self.predict(path, Domain::B)
     }
@@ -85,9 +87,7 @@ impl CycleGan {
     /// # Errors
     /// `Usage` for a wrong number of bands, `Limits` when memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
-        self.check_memory(image.height(), image.width())?;
-        let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
-        let made = inference::predict_raster(image, from, into, |x| self.translate(x, to)).map_err(advise)?;
+        let made = inference::translate_image(&self.translation(to, Precision::F32)?, image).map_err(advise)?;
         Ok(made.with_optional_names(self.domain(to).band_names.clone()))
     }
 
@@ -111,36 +111,28 @@ impl CycleGan {
     /// # Errors
     /// `Usage` for a wrong number of bands or an empty array, `Limits` when memory is short.
     pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
-        let (_, height, width) = image.dim();
-        self.check_memory(height, width)?;
-        let [from, into] = [to.other(), to].map(|domain| &self.domain(domain).normaliser);
-        inference::predict_array(image.view(), from, into, |x| self.translate(x, to)).map_err(advise)
+        let translation = Translation { exact: true, ..self.translation(to, Precision::F32)? };
+        let made = inference::translate_image(&translation, &Raster::new(image.clone())?).map_err(advise)?;
+        Ok(made.samples().to_f32())
     }
 
-    /// The image goes through the network as a whole. On the processor a lack of memory would end the process; a
-    /// CUDA device reports it.
-    fn check_memory(&self, height: usize, width: usize) -> Result<()> {
-        let needed = self.forward_bytes(height, width);
-        match available_memory().filter(|_| !self.torch_device().is_cuda()) {
-            Some(available) if needed > u128::from(available) => Err(Error::new(
-                ErrorKind::Limits,
-                format!("an image of {width} x {height} pixels needs too much memory"),
-            )
-            .expected(format!("at most the {} MiB that are free", available >> 20))
-            .found(format!("about {} MiB", needed >> 20))
-            .help(SMALLER)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The first and last layers hold the most: input, convolution and norm of `gen_features` maps at full size.
-    fn forward_bytes(&self, height: usize, width: usize) -> u128 {
-        let floats = [height, width, self.config().gen_features].iter().fold(3u128, |n, &side| n * side as u128);
-        floats * 4
+    /// What makes images of domain `to`.
+    pub(super) fn translation(&self, to: Domain, precision: Precision) -> Result<Translation<'_>> {
+        self.check_trained(to)?;
+        precision.check(self.torch_device())?;
+        Ok(Translation {
+            generator: self.nets.generator(to),
+            from: &self.domain(to.other()).normaliser,
+            to: &self.domain(to).normaliser,
+            chip: self.domain(to.other()).chip,
+            device: self.torch_device(),
+            precision,
+            exact: false,
+        })
     }
 }
 
-const SMALLER: &str = "Cut the image into pieces, or make it smaller.";
+const SMALLER: &str = "Make the image smaller, or write it to a file and use CycleGan::predict_raster.";
 
 fn advise(error: Error) -> Error {
     if error.is_out_of_memory() { error.help(SMALLER) } else { error }

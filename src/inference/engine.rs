@@ -1,0 +1,138 @@
+//! One image or part of an image, by whichever pass suits it.
+
+use super::blended::{Blended, Blending};
+use super::local::Local;
+use super::options::NormStatistics;
+use super::pass::{self, Pass};
+use super::plan::{Part, TilePlan};
+use super::progress::Watch;
+use super::sample::sample;
+use super::sink::Rows;
+use super::sizes::{Sizes, at_once, chip_side, is_affordable};
+use super::tiles::{Statistics, Tiles};
+use super::translation::{Translation, check};
+use crate::error::Result;
+use crate::nn::Moments;
+use crate::raster::{Raster, Samples, Source};
+
+/// A scene to be translated in parts.
+pub(crate) struct Engine<'a> {
+    pub translation: &'a Translation<'a>,
+    pub sizes: Sizes,
+    pub statistics: NormStatistics,
+    pub source: &'a Source,
+    /// Of the scene, or of all scenes, as far as they are known yet.
+    pub moments: Option<Vec<Moments>>,
+}
+
+impl<'a> Engine<'a> {
+    /// The way through a part of the scene, where `empty` stands for "no data".
+    pub fn pass(&mut self, part: &Part, empty: Option<f64>, watch: &mut Watch) -> Result<Box<dyn Pass + 'a>> {
+        let statistics = match self.statistics {
+            NormStatistics::Tile { padding } => return self.blended(part, padding, empty),
+            NormStatistics::Scene if self.is_whole(part) => Statistics::Own,
+            NormStatistics::Scene | NormStatistics::Inputs => self.fixed(watch)?,
+            NormStatistics::Local { spacing } => self.local(spacing, watch)?,
+        };
+        let size = self.source.size();
+        let plan = match self.is_whole(part) {
+            true => TilePlan::whole(size),
+            false => self.sizes.plan(size, part, self.pixel_bytes()),
+        };
+        Ok(Box::new(Tiles { translation: self.translation, plan, statistics, empty }))
+    }
+
+    /// Whether it is all of a scene that goes through the network as one.
+    fn is_whole(&self, part: &Part) -> bool {
+        *part == Part::whole(self.source.size()) && self.sizes.take_whole(self.source.size())
+    }
+
+    fn blended(&self, part: &Part, padding: Option<usize>, empty: Option<f64>) -> Result<Box<dyn Pass + 'a>> {
+        let side = self.sizes.side;
+        let padding = padding.unwrap_or(side / 4);
+        check("padding of tiles", 2 * padding < side, &format!("less than half of {side}"), padding)?;
+        let blending = Blending { side, padding, at_once: at_once(side) };
+        Ok(Box::new(Blended::new(self.translation, part.clone(), self.source.size(), blending, empty)))
+    }
+
+    fn fixed(&mut self, watch: &mut Watch) -> Result<Statistics<'a>> {
+        self.gather(watch)?;
+        match &self.moments {
+            Some(moments) => Ok(Statistics::Fixed(self.translation.folded(moments)?)),
+            // There is nothing to translate.
+            None => Ok(Statistics::Own),
+        }
+    }
+
+    fn local(&mut self, spacing: Option<usize>, watch: &mut Watch) -> Result<Statistics<'a>> {
+        self.gather(watch)?;
+        let side = chip_side(self.translation);
+        let (height, width) = self.translation.chip;
+        let spacing = spacing.unwrap_or(2 * height.min(width).max(side));
+        let Some(moments) = &self.moments else { return Ok(Statistics::Own) };
+        let fallback = moments.iter().map(Moments::shallow_clone).collect();
+        Ok(Statistics::Grid(Box::new(Local::new(self.source, spacing, side, fallback, at_once(side)))))
+    }
+
+    fn gather(&mut self, watch: &mut Watch) -> Result<()> {
+        if self.moments.is_none() {
+            self.moments = gathered(self.translation, self.sizes, &[self.source], watch)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of a pixel of input and output.
+    fn pixel_bytes(&self) -> usize {
+        let made = self.translation.to.bands() * self.translation.dtype().bytes();
+        made + self.source.bands() * self.source.dtype().bytes()
+    }
+}
+
+/// Statistics of scenes together; none where none of them has data.
+pub(crate) fn gathered(
+    translation: &Translation<'_>,
+    sizes: Sizes,
+    scenes: &[&Source],
+    watch: &mut Watch,
+) -> Result<Option<Vec<Moments>>> {
+    watch.check()?;
+    let pieces = match scenes {
+        [scene] if sizes.take_whole(scene.size()) => {
+            let (height, width) = scene.size();
+            vec![scene.window(0, 0, height, width)?]
+        }
+        _ => {
+            let pixels = scenes.iter().map(|scene| Part::whole(scene.size()).pixels()).sum();
+            let (count, side) = sizes.sample(translation, pixels);
+            sample(scenes, count, side)?
+        }
+    };
+    watch.saw(pieces.iter().map(|piece| piece.height() as u64 * piece.width() as u64).sum());
+    translation.pooled(&pieces)
+}
+
+/// Translates an image in memory: as a whole where there is memory for it, else in tiles.
+///
+/// # Shapes
+/// (bands, H, W) of the one domain to (bands, H, W) of the other, in its type of samples.
+pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> Result<Raster> {
+    let size = (image.height(), image.width());
+    let empty = translation.empty_value_of(image);
+    let samples = match is_affordable(translation, size) {
+        true => translation.samples(&translation.whole(image)?.f_squeeze_dim(0)?, image, empty)?,
+        false => in_tiles(translation, image, empty)?,
+    };
+    Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
+}
+
+fn in_tiles(translation: &Translation<'_>, image: &Raster, empty: Option<f64>) -> Result<Samples> {
+    let source = Source::of(image.clone());
+    let (size, sizes) = (source.size(), Sizes::default_of(translation)?);
+    let mut watch = Watch::silent();
+    let statistics = NormStatistics::Scene;
+    let mut engine = Engine { translation, sizes, statistics, source: &source, moments: None };
+    let mut pass = engine.pass(&Part::whole(size), empty, &mut watch)?;
+    let mut rows = Rows::new(translation.dtype(), (translation.to.bands(), size.0, size.1));
+    pass::run(&source, pass.as_mut(), (0, size.1), &mut watch, &mut rows)?;
+    Ok(rows.image)
+}

@@ -1,0 +1,190 @@
+//! What the translation of a scene can be asked to do.
+
+use super::plan::Part;
+use super::translation::check;
+use crate::dataset::Domain;
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::Compression;
+use crate::train::StopSignal;
+
+/// Sides of tiles that are allowed.
+const SIDES: std::ops::RangeInclusive<usize> = 8..=16_384;
+/// Distances between nodes of [`NormStatistics::Local`] that are allowed.
+const SPACINGS: std::ops::RangeInclusive<usize> = 16..=65_536;
+const WIDEST_HALO: usize = 1024;
+
+/// Where the instance norms of the generator take mean and deviation from when a scene is translated in tiles.
+///
+/// In training they come from the chip. If every tile of a scene took its own, the same forest would look different from
+/// tile to tile, with a seam in between. What each choice costs and how far it is from the scene translated as a whole is
+/// measured in `docs/raster-inference.md`.
+///
+/// ```
+/// use geolearn::{Domain, NormStatistics, RasterOptions};
+///
+/// let options = RasterOptions::new(Domain::B).statistics(NormStatistics::Tile { padding: None });
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NormStatistics {
+    /// One set for the whole scene, from a sample of chips spread over it. No seams, and nearest to the scene translated
+    /// as a whole. A scene that fits into one tile is translated as a whole.
+    #[default]
+    Scene,
+    /// One set for all scenes of the call, so that the parts of a mosaic match.
+    Inputs,
+    /// A set for each node of a grid over the scene, bilinear in between: Dense Normalization (Ho et al. 2024,
+    /// arXiv:2407.04245). Follows a scene whose parts differ much, such as desert and forest; costs more.
+    Local {
+        /// Distance of the nodes in pixels, 16 to 65,536. Default: twice the side of the model's chips.
+        spacing: Option<usize>,
+    },
+    /// Each tile its own, blended where tiles overlap: what arcgis.learn does. Four times the work with the default
+    /// padding. The tile size is that of the model's chips, unless [`RasterOptions::tile_size`] sets another.
+    Tile {
+        /// Overlap with a neighbour at each side in pixels, less than half the tile size. Default: a quarter of it.
+        padding: Option<usize>,
+    },
+}
+
+/// How a scene is translated.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `to` | given | domain whose images are made | |
+/// | `statistics` | `Scene` | see [`NormStatistics`] | |
+/// | `window` | the whole scene | part of the scene, as often as wanted | within the scene |
+/// | `tile_size` | 1024 on a processor, 2048 on CUDA; less where memory is short | side of the squares that go through the network | 8 to 16,384 |
+/// | `halo` | 0.7 of how far the network sees: 36 pixels at 4 blocks, 64 at 9 | what a tile sees around itself | at most 1024 |
+/// | `precision` | `F32` on a processor, `Tf32` on CUDA | arithmetic of the network | as [`Precision`] |
+/// | `compression` | `Deflate` | of the output | see [`Compression`] |
+/// | `resume` | off | keeps what is done beside the output, and goes on with it | |
+/// | `stop_signal` | none | ends the work from outside | |
+/// | `progress` | on | shows megapixels, their rate and the time left | |
+///
+/// ```
+/// use geolearn::{Domain, NormStatistics, RasterOptions};
+///
+/// let options = RasterOptions::new(Domain::B).window(0, 0, 2000, 3000).resume(true).progress(false);
+/// ```
+#[derive(Debug, Clone)]
+pub struct RasterOptions {
+    pub(crate) to: Domain,
+    pub(super) statistics: NormStatistics,
+    pub(super) windows: Vec<Part>,
+    pub(super) tile_size: Option<usize>,
+    pub(super) halo: Option<usize>,
+    pub(crate) precision: Option<Precision>,
+    pub(super) compression: Compression,
+    pub(super) resume: bool,
+    pub(super) stop: Option<StopSignal>,
+    pub(super) progress: bool,
+}
+
+impl RasterOptions {
+    /// Translates images of the other domain into `to`, with the defaults of the table.
+    pub fn new(to: Domain) -> Self {
+        Self {
+            to,
+            statistics: NormStatistics::default(),
+            windows: Vec::new(),
+            tile_size: None,
+            halo: None,
+            precision: None,
+            compression: Compression::default(),
+            resume: false,
+            stop: None,
+            progress: true,
+        }
+    }
+
+    /// Sets where norms take their statistics from.
+    pub fn statistics(mut self, statistics: NormStatistics) -> Self {
+        self.statistics = statistics;
+        self
+    }
+
+    /// Adds a part of the scene to be translated, in pixels from its upper left corner. Statistics are those of the whole
+    /// scene all the same, so that windows match each other. With several, each becomes a file of its own.
+    pub fn window(mut self, row: usize, column: usize, height: usize, width: usize) -> Self {
+        let end = |start: usize, length: usize| start..start.saturating_add(length);
+        self.windows.push(Part { rows: end(row, height), columns: end(column, width) });
+        self
+    }
+
+    /// Sets the side of the squares that go through the network, in pixels.
+    pub fn tile_size(mut self, pixels: usize) -> Self {
+        self.tile_size = Some(pixels);
+        self
+    }
+
+    /// Sets how many pixels around itself a tile sees, for all statistics but [`NormStatistics::Tile`].
+    pub fn halo(mut self, pixels: usize) -> Self {
+        self.halo = Some(pixels);
+        self
+    }
+
+    /// Sets the arithmetic of the network. Statistics are never gathered in less than TF32.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = Some(precision);
+        self
+    }
+
+    /// Sets how the output is compressed.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Keeps finished rows in a folder beside the output (`OUTPUT.parts`), and goes on with those that an earlier
+    /// call with the same scene, model and options left there. They take as much room as the output, until it is complete.
+    pub fn resume(mut self, on: bool) -> Self {
+        self.resume = on;
+        self
+    }
+
+    /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`]. No half file is left.
+    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
+        self.stop = Some(signal);
+        self
+    }
+
+    /// Shows progress on standard error, or not.
+    pub fn progress(mut self, on: bool) -> Self {
+        self.progress = on;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let within = |name: &str, value: Option<usize>, range: std::ops::RangeInclusive<usize>| {
+            let expected = format!("{} to {}", range.start(), range.end());
+            check(name, value.is_none_or(|value| range.contains(&value)), &expected, value.unwrap_or_default())
+        };
+        within("tile size", self.tile_size, SIDES)?;
+        within("halo", self.halo, 0..=WIDEST_HALO)?;
+        match self.statistics {
+            NormStatistics::Local { spacing } => within("spacing of local statistics", spacing, SPACINGS),
+            _ => Ok(()),
+        }
+    }
+
+    /// The parts to be translated of an image of this size.
+    pub(super) fn parts(&self, size: (usize, usize)) -> Result<Vec<Part>> {
+        if self.windows.is_empty() {
+            return Ok(vec![Part::whole(size)]);
+        }
+        for window in &self.windows {
+            if window.pixels() == 0 || window.rows.end > size.0 || window.columns.end > size.1 {
+                let found = format!(
+                    "rows {} to {}, columns {} to {}",
+                    window.rows.start, window.rows.end, window.columns.start, window.columns.end
+                );
+                return Err(Error::new(ErrorKind::Usage, "a window does not lie within the scene")
+                    .expected(format!("at least a pixel of {} rows and {} columns", size.0, size.1))
+                    .found(found));
+            }
+        }
+        Ok(self.windows.clone())
+    }
+}

@@ -1,0 +1,64 @@
+//! What was done, and where the time went.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::pass::Times;
+
+/// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did.
+#[derive(Debug, Clone)]
+pub struct RasterReport {
+    pub(super) outputs: Vec<PathBuf>,
+    pub(super) pixels: u64,
+    pub(super) network_pixels: u64,
+    pub(super) time: Duration,
+    pub(super) times: Times,
+}
+
+impl RasterReport {
+    /// The files that were written, in the order of inputs and windows.
+    pub fn outputs(&self) -> &[PathBuf] {
+        &self.outputs
+    }
+
+    /// The only file that was written, or the first one.
+    pub fn output(&self) -> &Path {
+        self.outputs.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Pixels of all outputs.
+    pub fn pixels(&self) -> u64 {
+        self.pixels
+    }
+
+    /// Pixels that went through the network: with halos and what statistics were gathered from, without tiles that have
+    /// no data.
+    pub fn network_pixels(&self) -> u64 {
+        self.network_pixels
+    }
+
+    /// From the call to its end.
+    pub fn time(&self) -> Duration {
+        self.time
+    }
+
+    /// Time in which input was read and decoded. It runs beside the network, as writing does.
+    pub fn read_time(&self) -> Duration {
+        self.times.read
+    }
+
+    /// Time in the network, with scaling to and fro.
+    pub fn network_time(&self) -> Duration {
+        self.times.network
+    }
+
+    /// Time in which output was compressed and written.
+    pub fn write_time(&self) -> Duration {
+        self.times.write
+    }
+
+    /// Megapixels of the output a second.
+    pub fn megapixels_per_second(&self) -> f64 {
+        self.pixels as f64 / 1e6 / self.time.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}

@@ -1,0 +1,183 @@
+//! Scenes on the disk, one after the other.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tch::Kind;
+
+use super::engine::{Engine, gathered};
+use super::job::{Job, inputs, jobs};
+use super::options::{NormStatistics, RasterOptions};
+use super::parts::Parts;
+use super::pass::{self, Times, steps_for};
+use super::progress::Watch;
+use super::report::RasterReport;
+use super::sizes::Sizes;
+use super::translation::Translation;
+use crate::error::{Error, Result};
+use crate::nn::Moments;
+use crate::raster::{RasterSpec, RasterWriter, Source};
+
+/// What a call translates scenes with.
+pub(crate) struct Scenes<'a> {
+    pub translation: &'a Translation<'a>,
+    pub options: &'a RasterOptions,
+    /// Names of the bands that are made.
+    pub band_names: &'a [Option<String>],
+}
+
+/// Translates the file `input`, or the images in that folder, which `open` opens.
+///
+/// # Errors
+/// Before anything is written: what is wrong with options, inputs or names of outputs. Then what reading, the network or
+/// writing gives; outputs that are complete by then stay.
+pub(crate) fn translate_scenes(
+    scenes: &Scenes<'_>,
+    open: impl Fn(&Path) -> Result<Source>,
+    input: &Path,
+    output: &Path,
+) -> Result<RasterReport> {
+    let (started, options) = (Instant::now(), scenes.options);
+    options.check()?;
+    let sources = inputs(input)?.iter().map(|path| open(path)).collect::<Result<Vec<_>>>()?;
+    let sizes = Sizes::of(scenes.translation, options)?;
+    let jobs = jobs(input, &sources, output, options)?;
+    let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
+    let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
+    let times = scenes.run(&sources, sizes, &jobs, &mut watch)?;
+    let outputs = jobs.into_iter().map(|job| job.output).collect();
+    Ok(RasterReport { outputs, pixels, network_pixels: watch.network_pixels(), time: started.elapsed(), times })
+}
+
+impl Scenes<'_> {
+    fn run(&self, sources: &[Source], sizes: Sizes, jobs: &[Job], watch: &mut Watch) -> Result<Times> {
+        let (translation, statistics) = (self.translation, self.options.statistics);
+        let shared = match statistics {
+            NormStatistics::Inputs => gathered(translation, sizes, &sources.iter().collect::<Vec<_>>(), watch)?,
+            _ => None,
+        };
+        let weights = if self.options.resume { digest(translation)? } else { String::new() };
+        let mut times = Times::default();
+        let mut kept = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let moments = shared.as_ref().map(|layers| layers.iter().map(Moments::shallow_clone).collect());
+            let mut engine = Engine { translation, sizes, statistics, source, moments };
+            for job in jobs.iter().filter(|job| job.scene == index) {
+                let done = match self.options.resume {
+                    false => self.write(&mut engine, job, watch),
+                    true => self.resume(&mut engine, job, &self.fingerprint(sources, job, sizes, &weights), watch).map(
+                        |(done, parts)| {
+                            kept.push(parts);
+                            done
+                        },
+                    ),
+                };
+                times += done.map_err(|error| named(error, source))?;
+            }
+        }
+        // Only now: what is complete is not to be made again when a later scene fails.
+        kept.into_iter().try_for_each(Parts::close)?;
+        Ok(times)
+    }
+
+    fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<Times> {
+        let empty = self.translation.empty_value(engine.source);
+        let mut writer = RasterWriter::create(&job.output, self.spec(engine.source, job, empty))?;
+        let mut pass = engine.pass(&job.part, empty, watch)?;
+        let times = pass::run(engine.source, pass.as_mut(), (0, job.part.columns.len()), watch, &mut writer)?;
+        writer.finish()?;
+        Ok(times)
+    }
+
+    fn resume(
+        &self,
+        engine: &mut Engine<'_>,
+        job: &Job,
+        fingerprint: &str,
+        watch: &mut Watch,
+    ) -> Result<(Times, Parts)> {
+        let empty = self.translation.empty_value(engine.source);
+        let spec = self.spec(engine.source, job, empty);
+        let mut parts = Parts::open(parts_folder(&job.output), fingerprint, spec)?;
+        if parts.is_done(&job.output) {
+            watch.found(job.part.pixels());
+            return Ok((Times::default(), parts));
+        }
+        let mut pass = engine.pass(&job.part, empty, watch)?;
+        let skip = match steps_for(pass.as_ref(), parts.rows()) {
+            Some(steps) => steps,
+            None => {
+                parts.clear()?;
+                0
+            }
+        };
+        let times = pass::run(engine.source, pass.as_mut(), (skip, job.part.columns.len()), watch, &mut parts)?;
+        parts.assemble(&job.output)?;
+        Ok((times, parts))
+    }
+
+    fn spec(&self, source: &Source, job: &Job, empty: Option<f64>) -> RasterSpec {
+        let (height, width) = job.part.size();
+        let spec = RasterSpec::new(self.translation.to.bands(), height, width, self.translation.dtype())
+            .place(source.place().shifted(job.part.rows.start, job.part.columns.start))
+            .band_names(self.band_names.iter().map(|name| name.clone().unwrap_or_default()))
+            .compression(self.options.compression);
+        match empty {
+            Some(value) => spec.nodata(value),
+            None => spec,
+        }
+    }
+
+    /// All that decides the samples of an output.
+    fn fingerprint(&self, sources: &[Source], job: &Job, sizes: Sizes, weights: &str) -> String {
+        let file = |path: &Path| {
+            let told = path.metadata().ok();
+            let changed = told.as_ref().and_then(|told| told.modified().ok());
+            format!("{} {:?} {changed:?}", path.display(), told.map(|told| told.len()))
+        };
+        let files: Vec<_> = match self.options.statistics {
+            NormStatistics::Inputs => sources.iter().filter_map(Source::path).map(file).collect(),
+            _ => sources[job.scene].path().map(file).into_iter().collect(),
+        };
+        let Translation { from, to, precision, device, chip, .. } = self.translation;
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "files": files,
+            "scene": sources[job.scene].path(),
+            "part": format!("{:?}", job.part),
+            "statistics": format!("{:?}", self.options.statistics),
+            "sizes": format!("{sizes:?}"),
+            "arithmetic": format!("{precision:?} {device:?}"),
+            "compression": format!("{:?}", self.options.compression),
+            "scaling": format!("{from:?} {to:?} {chip:?}"),
+            "weights": weights,
+        })
+        .to_string()
+    }
+}
+
+/// An error that names no file is one of the scene.
+fn named(error: Error, source: &Source) -> Error {
+    match source.path() {
+        Some(path) if error.path().is_none() => error.at(path),
+        _ => error,
+    }
+}
+
+fn parts_folder(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".parts");
+    PathBuf::from(name)
+}
+
+/// Of all weights of the generator.
+fn digest(translation: &Translation<'_>) -> Result<String> {
+    let mut crc = 0;
+    for (name, tensor) in translation.generator.parameters() {
+        crc = crc32c::crc32c_append(crc, name.as_bytes());
+        let flat = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
+        let bytes: Vec<u8> = Vec::<f32>::try_from(flat)?.iter().flat_map(|value| value.to_le_bytes()).collect();
+        crc = crc32c::crc32c_append(crc, &bytes);
+    }
+    Ok(format!("{crc:08x}"))
+}

@@ -1,0 +1,116 @@
+//! How large tiles and their halos are.
+
+use super::options::{NormStatistics, RasterOptions};
+use super::plan::{Part, TilePlan};
+use super::translation::Translation;
+use crate::device::free_memory;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Fixed for each kind of device, so that the same scene gives the same image whatever else the machine does.
+const CPU_SIDE: usize = 1024;
+const CUDA_SIDE: usize = 2048;
+const LEAST_SIDE: usize = 256;
+/// A scene of so many tiles is still translated as a whole: halos would cost as much.
+const WHOLE: f64 = 1.4;
+/// Of what a pixel can see around itself, the nearest part that decides its colour.
+const HALO_SHARE: f64 = 0.7;
+/// Of what is free, the part that is not taken.
+const RESERVE: f64 = 1.5;
+/// Pixels that go through the network at least at a time.
+const BATCH_PIXELS: usize = 1 << 18;
+/// Sides of the chips from which statistics are gathered.
+const CHIP_SIDES: (usize, usize) = (64, 128);
+/// The share of a scene from which they are gathered, as far as it fits into a tile.
+const SAMPLE_SHARE: f64 = 0.15;
+
+/// Tiles of a translation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sizes {
+    /// Side of tiles.
+    pub side: usize,
+    pub halo: usize,
+}
+
+impl Sizes {
+    /// What the options say, else what suits device and model.
+    pub fn of(translation: &Translation<'_>, options: &RasterOptions) -> Result<Self> {
+        let halo = options.halo.unwrap_or_else(|| default_halo(translation));
+        let free = free_memory(translation.device).map_or(f64::INFINITY, |bytes| bytes as f64);
+        let needed = |side: usize| bytes(translation, ((side + 2 * halo) as f64).powi(2));
+        let is_blended = matches!(options.statistics, NormStatistics::Tile { .. });
+        let side = match options.tile_size {
+            Some(side) => side,
+            None if is_blended => translation.chip.0.min(translation.chip.1),
+            None => affordable(translation, |side| needed(side) * RESERVE <= free),
+        };
+        if needed(side) > free {
+            return Err(Error::new(ErrorKind::Limits, format!("tiles of {side} x {side} pixels need too much memory"))
+                .expected(format!("at most the {:.0} MiB that are free", free / MIB))
+                .found(format!("about {:.0} MiB", needed(side) / MIB))
+                .help("Choose a smaller RasterOptions::tile_size, or close other programs."));
+        }
+        Ok(Self { side, halo })
+    }
+
+    /// For an image in memory that is too large to go through the network at once.
+    pub fn default_of(translation: &Translation<'_>) -> Result<Self> {
+        Self::of(translation, &RasterOptions::new(crate::dataset::Domain::B))
+    }
+
+    /// Whether an image of this size goes through the network as one.
+    pub fn take_whole(&self, (height, width): (usize, usize)) -> bool {
+        height as f64 * width as f64 <= WHOLE * (self.side as f64).powi(2)
+    }
+
+    pub fn plan(&self, image: (usize, usize), part: &Part, pixel_bytes: usize) -> TilePlan {
+        TilePlan::new(image, part, self.side, self.halo, pixel_bytes)
+    }
+
+    /// How many chips statistics are gathered from, and their side.
+    pub fn sample(&self, translation: &Translation<'_>, pixels: u64) -> (usize, usize) {
+        let side = chip_side(translation);
+        let most = (self.side as f64).powi(2);
+        let wanted = (SAMPLE_SHARE * pixels as f64).max((BATCH_PIXELS as f64).min(most)).min(most);
+        ((wanted / (side * side) as f64).ceil() as usize, side)
+    }
+}
+
+/// Side of the chips from which statistics are gathered: as in training, within reason, on the network's grid.
+pub(crate) fn chip_side(translation: &Translation<'_>) -> usize {
+    let (least, most) = CHIP_SIDES;
+    translation.chip.0.min(translation.chip.1).clamp(least, most) / 4 * 4
+}
+
+/// How many chips or tiles of this side go through the network together.
+pub(crate) fn at_once(side: usize) -> usize {
+    (BATCH_PIXELS / (side * side).max(1)).clamp(1, 64)
+}
+
+/// Whether there is memory for an image to go through the network as one.
+pub(crate) fn is_affordable(translation: &Translation<'_>, (height, width): (usize, usize)) -> bool {
+    let needed = bytes(translation, height as f64 * width as f64);
+    free_memory(translation.device).is_none_or(|free| needed <= free as f64)
+}
+
+const MIB: f64 = (1u64 << 20) as f64;
+
+/// The first and last layers hold the most: input, convolution and norm of so many maps at full size.
+fn bytes(translation: &Translation<'_>, pixels: f64) -> f64 {
+    12.0 * translation.generator.features() as f64 * pixels
+}
+
+fn default_halo(translation: &Translation<'_>) -> usize {
+    ((HALO_SHARE * translation.generator.reach() as f64) as usize).next_multiple_of(4)
+}
+
+fn affordable(translation: &Translation<'_>, fits: impl Fn(usize) -> bool) -> usize {
+    let usual = if translation.device.is_cuda() { CUDA_SIDE } else { CPU_SIDE };
+    let mut side = usual;
+    while side > LEAST_SIDE && !fits(side) {
+        side /= 2;
+    }
+    if side < usual {
+        tracing::warn!("memory is short: tiles of {side} x {side} pixels in place of {usual} x {usual}");
+    }
+    side
+}

@@ -1,0 +1,160 @@
+//! Images through one generator, with norms of any statistics.
+
+use tch::Tensor;
+
+use super::arrays::tensor_to_array;
+use crate::dataset::Normaliser;
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
+use crate::nn::{FoldedGenerator, Gathered, Generator, Moments, extended};
+use crate::raster::{Dtype, Raster, Samples, Source};
+
+/// A generator, and the scalings of the domains on either side of it.
+pub(crate) struct Translation<'a> {
+    pub generator: &'a Generator,
+    pub from: &'a Normaliser,
+    pub to: &'a Normaliser,
+    /// Height and width of the chips that the generator learned from.
+    pub chip: (usize, usize),
+    pub device: tch::Device,
+    pub precision: Precision,
+    /// Whether values stay as the network made them, in f32: neither rounded nor cut to the domain's own type.
+    pub exact: bool,
+}
+
+impl Translation<'_> {
+    /// # Shapes
+    /// One image as (1, C, H, W) in [-1, 1] on the device.
+    pub fn tensor(&self, image: &Raster) -> Result<Tensor> {
+        let scaled = self.from.normalise_raster(image)?;
+        let (channels, height, width) = scaled.dim();
+        let (values, _) = scaled.into_raw_vec_and_offset();
+        let tensor = Tensor::f_from_slice(&values)?.f_reshape([1, channels as i64, height as i64, width as i64])?;
+        Ok(tensor.f_to_device(self.device)?)
+    }
+
+    /// Images of one size as one batch.
+    pub fn batch(&self, images: &[Raster]) -> Result<Tensor> {
+        let tensors = images.iter().map(|image| self.tensor(image)).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::f_cat(&tensors, 0)?)
+    }
+
+    /// 1 where an image has data, (N, 1, H, W) of the size that the network takes; none where all of them have data
+    /// everywhere.
+    fn mask(&self, images: &[Raster]) -> Result<Option<Tensor>> {
+        let gaps: Vec<_> = images.iter().map(Raster::gaps).collect();
+        if gaps.iter().all(|gaps| gaps.iter().all(|&gap| !gap)) {
+            return Ok(None);
+        }
+        let masks = gaps.iter().map(|gaps| {
+            let (height, width) = gaps.dim();
+            let values: Vec<f32> = gaps.iter().map(|&gap| if gap { 0.0 } else { 1.0 }).collect();
+            Ok(Tensor::f_from_slice(&values)?.f_reshape([1, 1, height as i64, width as i64])?)
+        });
+        let masks = masks.collect::<Result<Vec<_>>>()?;
+        Ok(Some(extended(&Tensor::f_cat(&masks, 0)?)?.f_to_device(self.device)?))
+    }
+
+    /// An image that is small enough to go through the network as one, with statistics of its own: of those pixels that
+    /// have data.
+    pub fn whole(&self, image: &Raster) -> Result<Tensor> {
+        let x = self.tensor(image)?;
+        match self.mask(std::slice::from_ref(image))? {
+            None => self.run(|| self.generator.forward(&x)),
+            mask => self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask))),
+        }
+    }
+
+    /// Statistics of each layer over all of these images together; none where there are no images.
+    pub fn pooled(&self, images: &[Raster]) -> Result<Option<Vec<Moments>>> {
+        if images.is_empty() {
+            return Ok(None);
+        }
+        let mut norm = Gathered::pooled(self.mask(images)?);
+        let batch = self.batch(images)?;
+        self.gather(&batch, &mut norm)?;
+        Ok(Some(norm.layers))
+    }
+
+    /// Statistics of each layer for each of these images.
+    pub fn of_each(&self, images: &[Raster]) -> Result<Vec<Moments>> {
+        let mut norm = Gathered::of_each(self.mask(images)?);
+        let batch = self.batch(images)?;
+        self.gather(&batch, &mut norm)?;
+        Ok(norm.layers)
+    }
+
+    /// Never in bfloat16: what is off here is off everywhere.
+    fn gather(&self, batch: &Tensor, norm: &mut Gathered) -> Result<()> {
+        let precision = match (self.precision, self.device.is_cuda()) {
+            (Precision::F32, _) | (_, false) => Precision::F32,
+            _ => Precision::Tf32,
+        };
+        self.run_in(precision, || self.generator.forward_with(batch, norm)).map(drop)
+    }
+
+    /// The generator with these statistics.
+    pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedGenerator> {
+        tch::no_grad(|| self.generator.folded(statistics))
+    }
+
+    /// Without gradients, in the arithmetic that was chosen.
+    pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.run_in(self.precision, work)
+    }
+
+    fn run_in<T>(&self, precision: Precision, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _switches = match self.device.is_cuda() {
+            true => Some(ffi::Arithmetic::set(precision == Precision::Tf32, ffi::is_deterministic())?),
+            false => None,
+        };
+        tch::no_grad(|| ffi::autocast(precision == Precision::Bf16, self.device, work))
+    }
+
+    /// The type of what it makes.
+    pub fn dtype(&self) -> Dtype {
+        if self.exact { Dtype::F32 } else { self.to.dtype() }
+    }
+
+    /// What the network made as samples of the other domain.
+    ///
+    /// # Shapes
+    /// (C, H, W) in [-1, 1] to (bands, H, W), with `empty` where `image`, of the same size, has no data in any band.
+    pub fn samples(&self, made: &Tensor, image: &Raster, empty: Option<f64>) -> Result<Samples> {
+        let made = tensor_to_array(made)?;
+        if self.exact {
+            return Ok(Samples::F32(self.to.denormalise(made.view())?));
+        }
+        Ok(self.to.to_raster(made.view())?.with_gaps_of(image, empty).into_samples())
+    }
+
+    /// What stands for "no data" in translations of `scene`, which has to be known before the first row is written.
+    /// Images of integers without a value for it have no gaps.
+    pub fn empty_value(&self, scene: &Source) -> Option<f64> {
+        let may_have_gaps = scene.nodata().is_some() || is_float(scene.dtype());
+        self.to.values().nodata.or_else(|| may_have_gaps.then_some(self.own_empty_value()))
+    }
+
+    /// The same where all of the image can be looked at.
+    pub fn empty_value_of(&self, image: &Raster) -> Option<f64> {
+        let has_gaps = || image.gaps().iter().any(|&gap| gap);
+        self.to.values().nodata.or_else(|| has_gaps().then_some(self.own_empty_value()))
+    }
+
+    fn own_empty_value(&self) -> f64 {
+        if is_float(self.to.dtype()) { f64::NAN } else { 0.0 }
+    }
+}
+
+fn is_float(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F32 | Dtype::F64)
+}
+
+/// That a setting lies in a range.
+pub(crate) fn check(name: &str, is_right: bool, expected: &str, found: impl ToString) -> Result<()> {
+    if is_right {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected(expected).found(found.to_string()))
+}

@@ -1,0 +1,70 @@
+//! Translating scenes of any size.
+
+use std::path::Path;
+
+use super::{CycleGan, Selection};
+use crate::device::Precision;
+use crate::error::Result;
+use crate::inference::{self, RasterOptions, RasterReport, Scenes};
+use crate::raster::Source;
+use crate::train::Translator;
+
+impl CycleGan {
+    /// Translates a scene of any size, from a file to a GeoTIFF, in memory that does not grow with it.
+    ///
+    /// The output has the grid and reference system of the scene, bands and type of samples of the target domain, and no
+    /// data where no band of the scene has any. It is written while it is made, and gets its name when it is complete.
+    /// Reading and writing run beside the network.
+    ///
+    /// `input` may be a folder: each image in it becomes `NAME.tif` in the folder `output`. So it is with several
+    /// [windows](RasterOptions::window): each becomes `NAME_ROW_COLUMN.tif`. What exists under such a name is replaced.
+    ///
+    /// How tiles, their halo and the statistics of norms are chosen, and what other choices give, stands in
+    /// `docs/raster-inference.md`.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain, RasterFile, RasterOptions};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let output = folder.path().join("relief.tif");
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let scene = "assets/scenes/bluemarble_asia.tif";
+    /// let options = RasterOptions::new(Domain::B).window(10, 20, 90, 100).progress(false);
+    /// let report = model.predict_raster(scene, &output, options)?;
+    /// println!("{:.2} megapixels a second", report.megapixels_per_second());
+    /// let (from, to) = (RasterFile::open(scene)?, RasterFile::open(&output)?);
+    /// assert_eq!((to.info().bands(), to.info().height(), to.info().width()), (3, 90, 100));
+    /// assert_eq!(to.info().place(), &from.info().place().shifted(10, 20));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Shapes
+    /// Files of any height and width from 1, with all the bands that the domain's files had, or those that were used of
+    /// them.
+    ///
+    /// # Errors
+    /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
+    /// range, a wrong number of bands, or an output that is no `.tif`, an input or named twice; `Io`, `Format`,
+    /// `Unsupported` or `Limits` for a file that cannot be read; `Layout` for a folder without images; `Limits` when
+    /// tiles need more memory than there is. Later `Stopped` when the
+    /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
+    /// are complete by then stay.
+    pub fn predict_raster(
+        &self,
+        input: impl AsRef<Path>,
+        output: impl AsRef<Path>,
+        options: RasterOptions,
+    ) -> Result<RasterReport> {
+        let usual = if self.torch_device().is_cuda() { Precision::Tf32 } else { Precision::F32 };
+        let to = options.to;
+        let translation = self.translation(to, options.precision.unwrap_or(usual))?;
+        let Selection { of, bands } = &self.domain(to.other()).selection;
+        let open = |path: &Path| {
+            let source = Source::open(path)?.select(*of, bands);
+            source.check_bands(translation.from.bands())?;
+            Ok(source)
+        };
+        let scenes = Scenes { translation: &translation, options: &options, band_names: &self.domain(to).band_names };
+        inference::translate_scenes(&scenes, open, input.as_ref(), output.as_ref())
+    }
+}
