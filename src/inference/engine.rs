@@ -97,7 +97,7 @@ pub(crate) fn gathered(
 ) -> Result<Option<Vec<Moments>>> {
     watch.check()?;
     let pieces = match scenes {
-        [scene] if sizes.take_whole(scene.size()) => {
+        [scene] if sizes.sample_whole(scene.size()) => {
             let (height, width) = scene.size();
             vec![scene.window(0, 0, height, width)?]
         }

@@ -20,8 +20,9 @@ const RESERVE: f64 = 1.5;
 const BATCH_PIXELS: usize = 1 << 18;
 /// Sides of the chips from which statistics are gathered.
 const CHIP_SIDES: (usize, usize) = (64, 128);
-/// The share of a scene from which they are gathered, as far as it fits into a tile.
-const SAMPLE_SHARE: f64 = 0.15;
+/// The share of a scene from which they are gathered, as far as it fits into a tile, and the least number of pixels.
+const SAMPLE_SHARE: f64 = 0.12;
+const LEAST_SAMPLE: f64 = 200_000.0;
 
 /// Tiles of a translation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +63,11 @@ impl Sizes {
         height as f64 * width as f64 <= WHOLE * (self.side as f64).powi(2)
     }
 
+    /// Whether statistics are gathered from all of such a scene at once.
+    pub fn sample_whole(&self, size: (usize, usize)) -> bool {
+        self.take_whole(size) || size.0 as f64 * size.1 as f64 <= LEAST_SAMPLE
+    }
+
     pub fn plan(&self, image: (usize, usize), part: &Part, pixel_bytes: usize) -> TilePlan {
         TilePlan::new(image, part, self.side, self.halo, pixel_bytes)
     }
@@ -69,8 +75,8 @@ impl Sizes {
     /// How many chips statistics are gathered from, and their side.
     pub fn sample(&self, translation: &Translation<'_>, pixels: u64) -> (usize, usize) {
         let side = chip_side(translation);
-        let most = (self.side as f64).powi(2);
-        let wanted = (SAMPLE_SHARE * pixels as f64).max((BATCH_PIXELS as f64).min(most)).min(most);
+        let most = (self.side as f64).powi(2).max(LEAST_SAMPLE);
+        let wanted = (SAMPLE_SHARE * pixels as f64).clamp(LEAST_SAMPLE, most);
         ((wanted / (side * side) as f64).ceil() as usize, side)
     }
 }

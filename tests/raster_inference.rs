@@ -1,0 +1,287 @@
+//! Scenes translated in tiles: seams, edges, windows, stopping and going on.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+use std::path::{Path, PathBuf};
+
+use geolearn::{
+    CycleGan, Domain, Dtype, ErrorKind, NormStatistics, Raster, RasterFile, RasterOptions, RasterReport, RasterSpec,
+    RasterWriter, Samples, StopSignal,
+};
+use ndarray::{Array3, Axis, s};
+
+const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
+
+fn model() -> CycleGan {
+    CycleGan::from_model("assets/models/sat2relief", None).unwrap()
+}
+
+fn options() -> RasterOptions {
+    RasterOptions::new(Domain::B).progress(false)
+}
+
+/// Tiles of 128 pixels, so that the bundled scene is 12 of them.
+fn tiled() -> RasterOptions {
+    options().tile_size(128)
+}
+
+fn translated(options: RasterOptions) -> (Array3<f32>, RasterReport) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let report = model().predict_raster(SCENE, &output, options).unwrap();
+    (Raster::open(output).unwrap().samples().to_f32(), report)
+}
+
+fn write(path: &Path, values: Array3<u8>, nodata: Option<f64>) {
+    let (bands, height, width) = values.dim();
+    let spec = RasterSpec::new(bands, height, width, Dtype::U8);
+    let mut writer = RasterWriter::create(path, nodata.map_or(spec.clone(), |value| spec.nodata(value))).unwrap();
+    writer.write_rows(&Samples::U8(values)).unwrap();
+    writer.finish().unwrap();
+}
+
+fn scene() -> Array3<u8> {
+    match Raster::open(SCENE).unwrap().into_samples() {
+        Samples::U8(values) => values,
+        other => unreachable!("{:?}", other.dtype()),
+    }
+}
+
+fn mean_difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
+    (a - b).mapv(f32::abs).mean().unwrap()
+}
+
+/// Mean gradient across the borders of tiles of `side` pixels, against that everywhere: 1 where borders are as any other
+/// place.
+fn seams(image: &Array3<f32>, side: usize) -> f32 {
+    let mut ratio = 0.0;
+    for axis in [1, 2] {
+        let length = image.len_of(Axis(axis));
+        let cut = |from: usize, to: usize| image.slice_axis(Axis(axis), (from..to).into()).to_owned();
+        let gradient = (cut(1, length) - cut(0, length - 1)).mapv(f32::abs);
+        let across: Vec<usize> = (side - 1..length - 1).step_by(side).collect();
+        ratio += gradient.select(Axis(axis), &across).mean().unwrap() / gradient.mean().unwrap() / 2.0;
+    }
+    ratio
+}
+
+/// The scene is small enough to be its own measure. The seam metric may be 5 % off the untiled image's own, and tiles may
+/// take 1.4 times the work of tiles without overlap at their usual size.
+#[test]
+fn tiles_are_as_the_whole_and_have_no_seams() {
+    let (whole, report) = translated(options());
+    assert_eq!(report.network_pixels(), report.pixels(), "a scene that fits is translated as a whole");
+    let own_seams = seams(&whole, 128);
+    let (tiles, _) = translated(tiled());
+    let (arcgis, arcgis_report) = translated(options().statistics(NormStatistics::Tile { padding: None }));
+    let (local, _) = translated(tiled().statistics(NormStatistics::Local { spacing: None }));
+    let off = [&tiles, &local, &arcgis].map(|image| mean_difference(image, &whole));
+    let seams_of = [&tiles, &local, &arcgis].map(|image| seams(image, 128) / own_seams);
+    println!("off {off:?} of 255, seams {seams_of:?}, arcgis work {}", arcgis_report.network_pixels());
+    assert!((seams_of[0] - 1.0).abs() < 0.05, "{seams_of:?}");
+    assert!(off[0] < 0.3 * off[2] && off[0] < off[1], "{off:?}");
+    assert!(arcgis_report.network_pixels() as f64 > 3.9 * arcgis_report.pixels() as f64);
+}
+
+#[test]
+fn a_window_is_a_part_of_the_scene() {
+    let (all, _) = translated(tiled());
+    let (part, _) = translated(tiled().window(51, 77, 130, 211));
+    let off = (&part - &all.slice(s![.., 51..181, 77..288])).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
+    // Tiles begin elsewhere, so halos are cut elsewhere; what is beyond a halo changes a pixel by little.
+    assert!(off <= 3.0, "{off}");
+    // In a scene that fits into one tile the window's statistics are those of the scene all the same.
+    let (whole, _) = translated(options());
+    let (part, _) = translated(options().window(51, 77, 130, 211));
+    let off = mean_difference(&part, &whole.slice(s![.., 51..181, 77..288]).to_owned());
+    assert!(off < 0.1, "{off}");
+}
+
+#[test]
+fn gaps_stay_gaps_and_change_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // The left part is a scene of its own, and once one beside an area without data that is larger than the tiles.
+    let left = scene().slice(s![.., .., ..256]).mapv(|value| value.max(1));
+    let mut wide = Array3::zeros((3, 320, 640));
+    wide.slice_mut(s![.., .., ..256]).assign(&left);
+    write(&path("left.tif"), left, None);
+    write(&path("wide.tif"), wide, Some(0.0));
+    let model = model();
+    let run = |from: &str, to: &str, options| {
+        let report = model.predict_raster(path(from), path(to), options).unwrap();
+        (Raster::open(path(to)).unwrap(), report)
+    };
+    for (name, statistics) in [
+        ("scene", NormStatistics::Scene),
+        ("local", NormStatistics::Local { spacing: None }),
+        ("inputs", NormStatistics::Inputs),
+        ("tile", NormStatistics::Tile { padding: None }),
+    ] {
+        let (made, report) = run("wide.tif", &format!("{name}.tif"), options().tile_size(64).statistics(statistics));
+        assert_eq!(made.nodata(), Some(0.0));
+        let values = made.samples().to_f32();
+        assert!(values.slice(s![.., .., 256..]).iter().all(|&value| value == 0.0), "{name}");
+        assert!(values.slice(s![.., .., ..256]).iter().all(|&value| value != 0.0), "{name}");
+        assert!(report.network_pixels() < 5 * 320 * 640 * 9 / 10, "{name}: {}", report.network_pixels());
+    }
+    // Whole: the gap is masked out of the statistics, so just its border differs.
+    let (alone, _) = run("left.tif", "alone.tif", options());
+    let (beside, _) = run("wide.tif", "beside.tif", options());
+    let values = |image: &Raster| image.samples().to_f32().slice(s![.., .., ..192]).to_owned();
+    let off = mean_difference(&values(&alone), &values(&beside));
+    println!("off by {off} beside the gap");
+    assert!(off < 2.0, "{off}");
+}
+
+#[test]
+fn scenes_of_any_size_and_content_are_translated() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model();
+    for (height, width) in [(1, 1), (1, 700), (700, 1), (2, 3), (131, 257), (127, 5)] {
+        for statistics in [
+            NormStatistics::Scene,
+            NormStatistics::Inputs,
+            NormStatistics::Local { spacing: Some(16) },
+            NormStatistics::Tile { padding: Some(7) },
+        ] {
+            let (from, to) = (folder.path().join("from.tif"), folder.path().join("to.tif"));
+            let columns: Vec<usize> = (0..width).map(|x| x % 512).collect();
+            let rows: Vec<usize> = (0..height).map(|y| y % 320).collect();
+            write(&from, scene().select(Axis(1), &rows).select(Axis(2), &columns), None);
+            model.predict_raster(&from, &to, options().tile_size(32).halo(8).statistics(statistics)).unwrap();
+            let info = RasterFile::open(&to).unwrap();
+            assert_eq!((info.info().height(), info.info().width()), (height, width), "{statistics:?}");
+        }
+    }
+    // Areas of one value have no deviation; an image of nothing but gaps has no statistics at all.
+    for (value, nodata) in [(7, None), (0, Some(0.0))] {
+        let (from, to) = (folder.path().join("from.tif"), folder.path().join("to.tif"));
+        write(&from, Array3::from_elem((3, 90, 90), value), nodata);
+        model.predict_raster(&from, &to, options().tile_size(32).halo(8)).unwrap();
+        let made = Raster::open(&to).unwrap().samples().to_f32();
+        let is_gap = nodata.is_some();
+        assert!(made.iter().all(|&value| is_gap == (value == 0.0)), "{value}");
+    }
+}
+
+#[test]
+fn a_stopped_translation_leaves_no_file_and_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let model = model();
+    let stop = StopSignal::new();
+    stop.stop();
+    let error = model.predict_raster(SCENE, &output, tiled().stop_signal(stop.clone())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+
+    for statistics in [NormStatistics::Scene, NormStatistics::Tile { padding: None }] {
+        let options = || tiled().statistics(statistics).tile_size(64).resume(true);
+        let expected = folder.path().join("expected.tif");
+        model.predict_raster(SCENE, &expected, options().resume(false)).unwrap();
+        stopped_half_way(&model, &output, options());
+        let report = model.predict_raster(SCENE, &output, options()).unwrap();
+        let all = model.predict_raster(SCENE, &expected, options().resume(false)).unwrap();
+        assert!(report.network_pixels() < all.network_pixels(), "{statistics:?}: finished rows were made again");
+        assert_eq!(Raster::open(&output).unwrap(), Raster::open(&expected).unwrap());
+        assert!(!parts_of(&output).exists());
+        std::fs::remove_file(&output).unwrap();
+    }
+}
+
+/// Ends as soon as the second piece of the output is on the disk.
+fn stopped_half_way(model: &CycleGan, output: &Path, options: RasterOptions) {
+    let stop = StopSignal::new();
+    let (signal, parts) = (stop.clone(), parts_of(output));
+    let watcher = std::thread::spawn(move || {
+        let pieces = || std::fs::read_dir(&parts).into_iter().flatten().flatten();
+        let is_piece = |name: std::ffi::OsString| name.to_string_lossy().starts_with("rows_");
+        while pieces().filter(|entry| is_piece(entry.file_name())).count() < 2 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        signal.stop();
+    });
+    let error = model.predict_raster(SCENE, output, options.stop_signal(stop)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    watcher.join().unwrap();
+    assert!(!output.exists() && parts_of(output).exists());
+}
+
+fn parts_of(output: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.parts", output.display()))
+}
+
+#[test]
+fn rows_of_another_scene_or_model_are_not_used_and_strange_folders_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let model = model();
+    stopped_half_way(&model, &output, tiled().tile_size(64).resume(true));
+    let other = tiled().tile_size(64).halo(16).resume(true);
+    model.predict_raster(SCENE, &output, other.clone()).unwrap();
+    let expected = folder.path().join("expected.tif");
+    model.predict_raster(SCENE, &expected, other.clone().resume(false)).unwrap();
+    assert_eq!(Raster::open(&output).unwrap(), Raster::open(&expected).unwrap());
+
+    let mine = parts_of(&output).join("mine.txt");
+    std::fs::create_dir(parts_of(&output)).unwrap();
+    std::fs::write(&mine, "precious").unwrap();
+    let error = model.predict_raster(SCENE, &output, other).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(mine.exists());
+}
+
+#[test]
+fn a_folder_and_windows_become_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = folder.path().join("in");
+    std::fs::create_dir(&inputs).unwrap();
+    let scene = scene();
+    write(&inputs.join("b.tif"), scene.slice(s![.., ..100, ..90]).to_owned(), None);
+    write(&inputs.join("a.tiff"), scene.slice(s![.., 100..180, ..90]).to_owned(), None);
+    std::fs::write(inputs.join("notes.txt"), "no image").unwrap();
+    let model = model();
+    let names = |report: &RasterReport| {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        report.outputs().iter().map(name).collect::<Vec<_>>()
+    };
+    let output = folder.path().join("out");
+    let report = model.predict_raster(&inputs, &output, options().statistics(NormStatistics::Inputs)).unwrap();
+    assert_eq!(names(&report), ["a.tif", "b.tif"]);
+    assert_eq!(report.pixels(), 180 * 90);
+    assert!(report.outputs().iter().all(|path| Raster::open(path).is_ok()));
+    let windows = options().window(0, 0, 40, 50).window(40, 20, 30, 30);
+    let report = model.predict_raster(SCENE, &output, windows.resume(true)).unwrap();
+    assert_eq!(names(&report), ["bluemarble_asia_0_0.tif", "bluemarble_asia_40_20.tif"]);
+    assert_eq!(std::fs::read_dir(&output).unwrap().count(), 4, "no folder of rows is left");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let grey = folder.path().join("grey.tif");
+    write(&grey, Array3::from_elem((1, 20, 20), 5), None);
+    let model = model();
+    let usage = |input: &Path, output: &Path, options: RasterOptions, says: &str| {
+        let error = model.predict_raster(input, output, options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    };
+    let scene = Path::new(SCENE);
+    usage(&grey, &output, options(), "grey.tif");
+    usage(scene, &folder.path().join("out.png"), options(), ".png");
+    usage(&grey, &grey, options(), "grey.tif");
+    usage(scene, scene, options(), "replace an input");
+    usage(scene, &output, options().window(0, 0, 321, 1), "320 rows");
+    usage(scene, &output, options().window(0, 0, 0, 1), "at least a pixel");
+    usage(scene, &output, options().window(usize::MAX, 0, 2, 1), "320 rows");
+    usage(scene, &output, options().tile_size(7), "tile size");
+    usage(scene, &output, options().halo(2000), "halo");
+    usage(scene, &output, options().statistics(NormStatistics::Local { spacing: Some(1) }), "spacing");
+    usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(32) }), "padding");
+    usage(scene, &folder.path().join("x"), options().window(0, 0, 4, 4).window(0, 0, 4, 4), "same name");
+    let missing = model.predict_raster("no/such.tif", &output, options()).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Io);
+    assert!(!output.exists());
+}
