@@ -1,0 +1,94 @@
+//! Peak memory of a scene's translation by the side of the scene, each in a process of its own.
+//!
+//! `cargo bench --bench raster_memory` for scenes of 2,000 and 8,000 pixels; `cargo bench --bench raster_memory -- 40000`
+//! for one of 40,000 x 40,000 x 4 bands of uint16, which needs 30 GB on the disk that holds temporary files, and minutes.
+//!
+//! Scenes are bundled chips repeated; the model is small and untrained, since the memory of a tile is the same whatever
+//! the weights are.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
+
+#[path = "../examples/loader/process.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod process;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use geolearn::{
+    Compression, CycleGan, DatasetType, Domain, Dtype, PrepareData, Raster, RasterOptions, RasterSpec, RasterWriter,
+    Samples,
+};
+use ndarray::{Array3, Axis, concatenate};
+
+const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/multispectral");
+const BANDS: usize = 4;
+/// Rows that are written at a time.
+const CHIP: usize = 64;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    if let [scene, output] = words.as_slice() {
+        return translate(Path::new(scene), Path::new(output));
+    }
+    let sides: Vec<usize> = words.iter().map(|word| word.parse().expect("a side in pixels")).collect();
+    let sides = if sides.is_empty() { vec![2_000, 8_000] } else { sides };
+    for side in sides {
+        let folder = tempfile::tempdir().expect("a folder");
+        let scene = folder.path().join("scene.tif");
+        write_scene(&scene, side);
+        let status = Command::new(std::env::current_exe().expect("this program"))
+            .args([&scene, &folder.path().join("out.tif")])
+            .status()
+            .expect("a process");
+        assert!(status.success());
+    }
+}
+
+/// The chips side by side, again and again.
+fn write_scene(path: &Path, side: usize) {
+    let chips: Vec<Array3<u16>> = chips().iter().map(|path| four_bands(path)).collect();
+    let spec = RasterSpec::new(BANDS, side, side, Dtype::U16).compression(Compression::Zstd);
+    let mut writer = RasterWriter::create(path, spec).expect("a scene");
+    for (index, row) in (0..side).step_by(CHIP).enumerate() {
+        let across: Vec<_> =
+            (0..side.div_ceil(CHIP)).map(|column| chips[(index * 7 + column) % chips.len()].view()).collect();
+        let mut rows = concatenate(Axis(2), &across).expect("chips of one height");
+        rows.slice_axis_inplace(Axis(1), (0..CHIP.min(side - row)).into());
+        rows.slice_axis_inplace(Axis(2), (0..side).into());
+        writer.write_rows(&Samples::U16(rows)).expect("rows");
+    }
+    writer.finish().expect("a scene");
+}
+
+fn chips() -> Vec<PathBuf> {
+    let folder = Path::new(CHIPS).join("A/images");
+    let mut chips: Vec<_> = folder.read_dir().expect("chips").flatten().map(|entry| entry.path()).collect();
+    chips.sort();
+    chips
+}
+
+fn four_bands(path: &Path) -> Array3<u16> {
+    match Raster::open(path).expect("a chip").into_samples() {
+        Samples::U16(values) => values.select(Axis(0), &[1, 2, 3, 7]),
+        other => unreachable!("{} in place of uint16", other.dtype()),
+    }
+}
+
+fn translate(scene: &Path, output: &Path) {
+    let data = PrepareData::new(CHIPS, DatasetType::CycleGan).bands(Domain::A, [1, 2, 3, 7]).prepare().expect("chips");
+    let model = CycleGan::builder(&data).gen_blocks(1).gen_features(4).build().expect("a model");
+    drop(data);
+    let before = process::resident_mib();
+    let report = model.predict_raster(scene, output, RasterOptions::new(Domain::B)).expect("a translation");
+    println!(
+        "{:.1} megapixels of {BANDS} x uint16: {:.0} MiB at most, {before:.0} MiB before; {:.2} MP/s; \
+         read {:.1} s, network {:.1} s, write {:.1} s of {:.1} s",
+        report.pixels() as f64 / 1e6,
+        process::peak_mib(),
+        report.megapixels_per_second(),
+        report.read_time().as_secs_f64(),
+        report.network_time().as_secs_f64(),
+        report.write_time().as_secs_f64(),
+        report.time().as_secs_f64(),
+    );
+}
