@@ -1,0 +1,80 @@
+//! How far scenes translated in tiles are from the scene translated as a whole, and how visible their seams are.
+//!
+//! `cargo bench --bench raster_quality` measures the bundled scene; `-- SCENE [TRUTH]` another one that the bundled model
+//! can translate, and its distance from a true image of the same size.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
+
+use std::path::PathBuf;
+
+use geolearn::{CycleGan, Domain, NormStatistics, Raster, RasterOptions};
+use ndarray::{Array3, Axis};
+
+const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
+
+fn main() {
+    let words: Vec<PathBuf> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).map(Into::into).collect();
+    let scene = words.first().cloned().unwrap_or_else(|| SCENE.into());
+    let truth = words.get(1).map(open);
+    let model = CycleGan::from_model(MODEL, None).expect("the bundled model");
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("out.tif");
+    let translated = |options: RasterOptions| {
+        let report = model.predict_raster(&scene, &output, options.progress(false)).expect("a translation");
+        (open(&output), report.network_pixels() as f64 / report.pixels() as f64)
+    };
+    let (whole, _) = translated(RasterOptions::new(Domain::B).tile_size(4096));
+    println!("| statistics | tile | halo | off from whole | seams | off from truth | work |");
+    println!("|---|---|---|---|---|---|---|");
+    println!("| whole | | | 0 | 1 | {} | 1 |", off(truth.as_ref(), &whole));
+    for (name, side, halo, statistics) in methods() {
+        let options = RasterOptions::new(Domain::B).tile_size(side).statistics(statistics);
+        let (image, work) = translated(halo.map_or(options.clone(), |halo| options.halo(halo)));
+        let seams = seams(&image, side) / seams(&whole, side);
+        let halo = halo.map_or("default".to_string(), |halo| halo.to_string());
+        let (far, true_off) = (difference(&image, &whole), off(truth.as_ref(), &image));
+        println!("| {name} | {side} | {halo} | {far:.3} | {seams:.3} | {true_off} | {work:.2} |");
+    }
+}
+
+fn methods() -> Vec<(&'static str, usize, Option<usize>, NormStatistics)> {
+    let (scene, local) = (NormStatistics::Scene, NormStatistics::Local { spacing: None });
+    let tile = |padding| NormStatistics::Tile { padding };
+    let mut methods = vec![
+        ("tile, no overlap", 128, None, tile(Some(0))),
+        ("tile, no overlap", 256, None, tile(Some(0))),
+        ("tile, blended (arcgis)", 64, None, tile(None)),
+        ("tile, blended (arcgis)", 128, None, tile(None)),
+        ("tile, blended (arcgis)", 256, None, tile(None)),
+        ("local", 256, None, local),
+        ("local, nodes 256 apart", 256, None, NormStatistics::Local { spacing: Some(256) }),
+        ("scene", 512, None, scene),
+    ];
+    methods.extend([0, 8, 16, 24, 32, 36, 48].map(|halo| ("scene", 256, Some(halo), scene)));
+    methods
+}
+
+fn open(path: impl AsRef<std::path::Path>) -> Array3<f32> {
+    Raster::open(path).expect("an image").samples().to_f32()
+}
+
+fn off(truth: Option<&Array3<f32>>, image: &Array3<f32>) -> String {
+    truth.map_or(String::new(), |truth| format!("{:.2}", difference(truth, image)))
+}
+
+/// In units of 8-bit samples.
+fn difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
+    (a - b).mapv(f32::abs).mean().unwrap_or_default()
+}
+
+/// Mean gradient across the borders of tiles, by the mean of all gradients.
+fn seams(image: &Array3<f32>, side: usize) -> f32 {
+    let of_axis = |axis: usize| {
+        let length = image.len_of(Axis(axis));
+        let cut = |from: usize, to: usize| image.slice_axis(Axis(axis), (from..to).into()).to_owned();
+        let gradient = (cut(1, length) - cut(0, length - 1)).mapv(f32::abs);
+        let across: Vec<usize> = (side - 1..length - 1).step_by(side).collect();
+        gradient.select(Axis(axis), &across).mean().unwrap_or_default() / gradient.mean().unwrap_or(1.0)
+    };
+    (of_axis(1) + of_axis(2)) / 2.0
+}
