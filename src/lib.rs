@@ -81,3 +81,8 @@ struct DataGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/interop.md")]
 struct InteropGuide;
+
+/// And those of the guide to scenes.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/raster-inference.md")]
+struct SceneGuide;
