@@ -103,8 +103,8 @@ pub(crate) fn gathered(
         }
         _ => {
             let pixels = scenes.iter().map(|scene| Part::whole(scene.size()).pixels()).sum();
-            let (count, side) = sizes.sample(translation, pixels);
-            sample(scenes, count, side)?
+            let side = chip_side(translation);
+            sample(scenes, sizes.sample(pixels, side), side)?
         }
     };
     watch.saw(pieces.iter().map(|piece| piece.height() as u64 * piece.width() as u64).sum());

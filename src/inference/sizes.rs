@@ -72,12 +72,11 @@ impl Sizes {
         TilePlan::new(image, part, self.side, self.halo, pixel_bytes)
     }
 
-    /// How many chips statistics are gathered from, and their side.
-    pub fn sample(&self, translation: &Translation<'_>, pixels: u64) -> (usize, usize) {
-        let side = chip_side(translation);
+    /// How many chips of `side` pixels statistics of scenes of so many pixels are gathered from.
+    pub fn sample(&self, pixels: u64, side: usize) -> usize {
         let most = (self.side as f64).powi(2).max(LEAST_SAMPLE);
         let wanted = (SAMPLE_SHARE * pixels as f64).clamp(LEAST_SAMPLE, most);
-        ((wanted / (side * side) as f64).ceil() as usize, side)
+        (wanted / (side * side) as f64).ceil() as usize
     }
 }
 
@@ -119,4 +118,28 @@ fn affordable(translation: &Translation<'_>, fits: impl Fn(usize) -> bool) -> us
         tracing::warn!("memory is short: tiles of {side} x {side} pixels in place of {usual} x {usual}");
     }
     side
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a generator of nine blocks needs at the usual size of tiles, with the chips for the statistics.
+    #[test]
+    fn work_is_at_most_1_4_times_that_of_tiles_without_overlap() {
+        let sizes = Sizes { side: CPU_SIDE, halo: 64 };
+        for image in
+            [(1211, 1213), (1025, 1500), (1025, 2049), (3000, 3100), (10_980, 10_980), (300, 9000), (40_000, 40_000)]
+        {
+            let part = Part::whole(image);
+            assert!(!sizes.take_whole(image));
+            let plan = sizes.plan(image, &part, 11);
+            let along =
+                |spans: &[crate::inference::plan::Span]| spans.iter().map(|span| span.seen.len()).sum::<usize>();
+            let tiles = along(&plan.rows) as f64 * along(&plan.columns) as f64;
+            let sample = sizes.sample(part.pixels(), 64) * 64 * 64;
+            let work = (tiles + sample as f64) / part.pixels() as f64;
+            assert!(work <= 1.4, "{work} for {image:?}");
+        }
+    }
 }
