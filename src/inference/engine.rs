@@ -120,14 +120,20 @@ pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> 
     let empty = translation.empty_value_of(image);
     let samples = match is_affordable(translation, size) {
         true => translation.samples(&translation.whole(image)?.f_squeeze_dim(0)?, image, empty)?,
-        false => in_tiles(translation, image, empty)?,
+        false => in_tiles(translation, Sizes::default_of(translation)?, image, empty)?,
     };
     Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
 }
 
-fn in_tiles(translation: &Translation<'_>, image: &Raster, empty: Option<f64>) -> Result<Samples> {
+/// With statistics of the whole image.
+pub(crate) fn in_tiles(
+    translation: &Translation<'_>,
+    sizes: Sizes,
+    image: &Raster,
+    empty: Option<f64>,
+) -> Result<Samples> {
     let source = Source::of(image.clone());
-    let (size, sizes) = (source.size(), Sizes::default_of(translation)?);
+    let size = source.size();
     let mut watch = Watch::silent();
     let statistics = NormStatistics::Scene;
     let mut engine = Engine { translation, sizes, statistics, source: &source, moments: None };

@@ -19,8 +19,12 @@ mod tiles;
 mod translation;
 
 pub(crate) use arrays::tensor_to_array;
+#[cfg(test)]
+pub(crate) use engine::in_tiles;
 pub(crate) use engine::translate_image;
 pub use options::{NormStatistics, RasterOptions};
 pub use report::RasterReport;
 pub(crate) use scenes::{Scenes, translate_scenes};
+#[cfg(test)]
+pub(crate) use sizes::Sizes;
 pub(crate) use translation::Translation;
