@@ -189,14 +189,50 @@ fn a_stopped_translation_leaves_no_file_and_goes_on_later() {
     }
 }
 
+/// This test runs itself in a process that is killed between two pieces of the output.
+#[test]
+fn a_killed_translation_goes_on() {
+    let options = || tiled().tile_size(64).resume(true);
+    if let Some(output) = std::env::var_os("GEOLEARN_TEST_KILLED") {
+        model().predict_raster(SCENE, output, options()).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_killed_translation_goes_on"])
+        .env("GEOLEARN_TEST_KILLED", &output)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while pieces(&output) < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!output.exists() && pieces(&output) >= 2);
+    let model = model();
+    let report = model.predict_raster(SCENE, &output, options()).unwrap();
+    let expected = folder.path().join("expected.tif");
+    let all = model.predict_raster(SCENE, &expected, options().resume(false)).unwrap();
+    assert!(report.network_pixels() < all.network_pixels());
+    assert_eq!(std::fs::read(&output).unwrap(), std::fs::read(&expected).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+}
+
+/// How many pieces of an output are on the disk.
+fn pieces(output: &Path) -> usize {
+    let entries = std::fs::read_dir(parts_of(output)).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("rows_")).count()
+}
+
 /// Ends as soon as the second piece of the output is on the disk.
 fn stopped_half_way(model: &CycleGan, output: &Path, options: RasterOptions) {
     let stop = StopSignal::new();
-    let (signal, parts) = (stop.clone(), parts_of(output));
+    let (signal, watched) = (stop.clone(), output.to_path_buf());
     let watcher = std::thread::spawn(move || {
-        let pieces = || std::fs::read_dir(&parts).into_iter().flatten().flatten();
-        let is_piece = |name: std::ffi::OsString| name.to_string_lossy().starts_with("rows_");
-        while pieces().filter(|entry| is_piece(entry.file_name())).count() < 2 {
+        while pieces(&watched) < 2 {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         signal.stop();
