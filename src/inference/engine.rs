@@ -58,7 +58,7 @@ impl<'a> Engine<'a> {
     fn fixed(&mut self, watch: &mut Watch) -> Result<Statistics<'a>> {
         self.gather(watch)?;
         match &self.moments {
-            Some(moments) => Ok(Statistics::Fixed(self.translation.folded(moments)?)),
+            Some(moments) => Ok(Statistics::Fixed(Box::new(self.translation.folded(moments)?))),
             // There is nothing to translate.
             None => Ok(Statistics::Own),
         }

@@ -10,10 +10,13 @@ use super::sink::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Raster, Samples, Source};
 
+/// Rows and columns of an image.
+pub(crate) type Area = (Range<usize>, Range<usize>);
+
 /// Makes rows of rows, in the order that it asks for.
 pub(crate) trait Pass {
     /// Rows and columns of the image that each step has to see.
-    fn reads(&self) -> Vec<(Range<usize>, Range<usize>)>;
+    fn reads(&self) -> Vec<Area>;
 
     /// How many rows of the output are complete after so many steps.
     fn rows_after(&self, steps: usize) -> usize;
@@ -82,11 +85,7 @@ pub(crate) fn run(
 
 type Seen = (usize, Raster);
 
-fn read(
-    source: &Source,
-    steps: Vec<(usize, (Range<usize>, Range<usize>))>,
-    seen: &SyncSender<Seen>,
-) -> Result<Duration> {
+fn read(source: &Source, steps: Vec<(usize, Area)>, seen: &SyncSender<Seen>) -> Result<Duration> {
     let mut time = Duration::ZERO;
     for (index, (rows, columns)) in steps {
         let start = Instant::now();

@@ -16,7 +16,7 @@ use crate::raster::{Raster, Samples};
 /// Where the norms of a tile take their statistics from.
 pub(crate) enum Statistics<'a> {
     /// The same everywhere: they are in the convolutions.
-    Fixed(FoldedGenerator),
+    Fixed(Box<FoldedGenerator>),
     /// From a grid that lies over the scene.
     Grid(Box<Local<'a>>),
     /// From the tile.

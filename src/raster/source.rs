@@ -16,7 +16,7 @@ pub(crate) struct Source {
 }
 
 enum Content {
-    Whole(Raster),
+    Whole(Box<Raster>),
     Tiff(Box<RasterFile>),
 }
 
@@ -25,14 +25,14 @@ impl Source {
     pub fn open(path: &Path) -> Result<Self> {
         let content = match is_tiff_file(path)? {
             true => Content::Tiff(Box::new(RasterFile::open_within(path, &Limits::default())?)),
-            false => Content::Whole(Raster::open(path)?),
+            false => Content::Whole(Box::new(Raster::open(path)?)),
         };
         Ok(Self { content, selection: None, path: Some(path.to_path_buf()) })
     }
 
     /// An image in memory.
     pub fn of(image: Raster) -> Self {
-        Self { content: Content::Whole(image), selection: None, path: None }
+        Self { content: Content::Whole(Box::new(image)), selection: None, path: None }
     }
 
     /// The same with these bands alone, where the image has `of` bands; otherwise as it is.
