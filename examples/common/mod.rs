@@ -2,7 +2,8 @@
 
 use geolearn::StopSignal;
 
-/// The first Ctrl-C (or SIGTERM, as schedulers send it) ends the fit after its step; a second one ends the program.
+/// The first Ctrl-C (or SIGTERM, as schedulers send it) ends the work after the step or tile that is under way; a second
+/// one ends the program.
 pub fn stop_on_ctrl_c() -> Result<StopSignal, ctrlc::Error> {
     let signal = StopSignal::new();
     let handler = signal.clone();
@@ -10,7 +11,7 @@ pub fn stop_on_ctrl_c() -> Result<StopSignal, ctrlc::Error> {
         if handler.is_set() {
             std::process::exit(130);
         }
-        eprintln!("\nStopping after this step; press Ctrl-C again to end at once.");
+        eprintln!("\nStopping in good order; press Ctrl-C again to end at once.");
         handler.stop();
     })?;
     Ok(signal)
