@@ -119,23 +119,25 @@ pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> 
     let size = (image.height(), image.width());
     let empty = translation.empty_value_of(image);
     let samples = match is_affordable(translation, size) {
-        true => translation.samples(&translation.whole(image)?.f_squeeze_dim(0)?, image, empty)?,
-        false => in_tiles(translation, Sizes::default_of(translation)?, image, empty)?,
+        true => translation.samples(&translation.plain(image)?.f_squeeze_dim(0)?, image, empty)?,
+        false => {
+            let sizes = Sizes::default_of(translation)?;
+            in_tiles(translation, (NormStatistics::Scene, sizes), image, empty)?
+        }
     };
     Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
 }
 
-/// With statistics of the whole image.
+/// An image in memory as it were a scene.
 pub(crate) fn in_tiles(
     translation: &Translation<'_>,
-    sizes: Sizes,
+    (statistics, sizes): (NormStatistics, Sizes),
     image: &Raster,
     empty: Option<f64>,
 ) -> Result<Samples> {
     let source = Source::of(image.clone());
     let size = source.size();
     let mut watch = Watch::silent();
-    let statistics = NormStatistics::Scene;
     let mut engine = Engine { translation, sizes, statistics, source: &source, moments: None };
     let mut pass = engine.pass(&Part::whole(size), empty, &mut watch)?;
     let mut rows = Rows::new(translation.dtype(), (translation.to.bands(), size.0, size.1));

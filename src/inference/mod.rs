@@ -18,6 +18,8 @@ mod sizes;
 mod tiles;
 mod translation;
 
+#[cfg(test)]
+pub(crate) use arrays::array_to_tensor;
 pub(crate) use arrays::tensor_to_array;
 #[cfg(test)]
 pub(crate) use engine::in_tiles;

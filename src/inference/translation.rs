@@ -56,14 +56,21 @@ impl Translation<'_> {
         Ok(Some(extended(&Tensor::f_cat(&masks, 0)?)?.f_to_device(self.device)?))
     }
 
-    /// An image that is small enough to go through the network as one, with statistics of its own: of those pixels that
-    /// have data.
-    pub fn whole(&self, image: &Raster) -> Result<Tensor> {
+    /// The network as it was trained and is exported, for an image that is small enough to go through it as one. What
+    /// stands in for gaps counts like any other value.
+    pub fn plain(&self, image: &Raster) -> Result<Tensor> {
         let x = self.tensor(image)?;
-        match self.mask(std::slice::from_ref(image))? {
-            None => self.run(|| self.generator.forward(&x)),
-            mask => self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask))),
+        self.run(|| self.generator.forward(&x))
+    }
+
+    /// The same with statistics of those pixels alone that have data.
+    pub fn whole(&self, image: &Raster) -> Result<Tensor> {
+        let mask = self.mask(std::slice::from_ref(image))?;
+        if mask.is_none() {
+            return self.plain(image);
         }
+        let x = self.tensor(image)?;
+        self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask)))
     }
 
     /// Statistics of each layer over all of these images together; none where there are no images.

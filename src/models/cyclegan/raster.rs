@@ -73,8 +73,9 @@ impl CycleGan {
 mod tests {
     use super::*;
     use crate::dataset::Domain;
-    use crate::inference::{Sizes, Translation, in_tiles};
+    use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
     use crate::raster::Raster;
+    use crate::testing::npy;
 
     /// What an image in memory goes through where the network cannot take it at once. Values are unrounded, of 255: the
     /// halo leaves 0.001 of them on average.
@@ -84,9 +85,27 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
-        let tiles = in_tiles(&translation, Sizes { side: 128, halo: 36 }, &scene, None).unwrap().to_f32();
+        let tiles = in_tiles(&translation, (NormStatistics::Scene, Sizes { side: 128, halo: 36 }), &scene, None)
+            .unwrap()
+            .to_f32();
         let off = (&whole - &tiles).mapv(f32::abs);
         assert!(off.mean().unwrap() < 0.02 && off.iter().all(|&value| value < 5.0), "{:?}", off.mean());
         assert!(off.iter().any(|&value| value > 0.0), "it was not translated in tiles");
+    }
+
+    /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when it
+    /// scales and sums tiles in another order, so they may differ by 1e-3 of the range of 255.
+    #[test]
+    fn blended_tiles_are_those_of_arcgis() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 128, 128);
+        let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
+        let tiles = NormStatistics::Tile { padding: Some(16) };
+        let made = in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0 }), &scene, None).unwrap().to_f32();
+        let made = array_to_tensor(made).unwrap().narrow(1, 0, 64);
+        let expected = npy("arcgis/tiles/a2b.npy");
+        let off = (made - &expected).abs().max().double_value(&[]);
+        assert!(off < 0.255, "{off}");
+        assert!(expected.std(true).double_value(&[]) > 10.0, "it is a picture");
     }
 }
