@@ -47,7 +47,7 @@ impl RasterReport {
         self.times.read
     }
 
-    /// Time in the network, with scaling to and fro.
+    /// Time in the network, with scaling to and fro and what statistics were gathered from.
     pub fn network_time(&self) -> Duration {
         self.times.network
     }

@@ -9,7 +9,7 @@ use super::engine::{Engine, gathered};
 use super::job::{Job, inputs, jobs};
 use super::options::{NormStatistics, RasterOptions};
 use super::parts::Parts;
-use super::pass::{self, Times, steps_for};
+use super::pass::{self, Pass, Times, steps_for};
 use super::progress::Watch;
 use super::report::RasterReport;
 use super::sizes::Sizes;
@@ -52,12 +52,13 @@ pub(crate) fn translate_scenes(
 impl Scenes<'_> {
     fn run(&self, sources: &[Source], sizes: Sizes, jobs: &[Job], watch: &mut Watch) -> Result<Times> {
         let (translation, statistics) = (self.translation, self.options.statistics);
+        let start = Instant::now();
         let shared = match statistics {
             NormStatistics::Inputs => gathered(translation, sizes, &sources.iter().collect::<Vec<_>>(), watch)?,
             _ => None,
         };
+        let mut times = Times { network: start.elapsed(), ..Times::default() };
         let weights = if self.options.resume { digest(translation)? } else { String::new() };
-        let mut times = Times::default();
         let mut kept = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             let moments = shared.as_ref().map(|layers| layers.iter().map(Moments::shallow_clone).collect());
@@ -83,8 +84,8 @@ impl Scenes<'_> {
     fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<Times> {
         let empty = self.translation.empty_value(engine.source);
         let mut writer = RasterWriter::create(&job.output, self.spec(engine.source, job, empty))?;
-        let mut pass = engine.pass(&job.part, empty, watch)?;
-        let times = pass::run(engine.source, pass.as_mut(), (0, job.part.columns.len()), watch, &mut writer)?;
+        let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
+        times += pass::run(engine.source, pass.as_mut(), (0, job.part.columns.len()), watch, &mut writer)?;
         writer.finish()?;
         Ok(times)
     }
@@ -103,7 +104,7 @@ impl Scenes<'_> {
             watch.found(job.part.pixels());
             return Ok((Times::default(), parts));
         }
-        let mut pass = engine.pass(&job.part, empty, watch)?;
+        let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
         let skip = match steps_for(pass.as_ref(), parts.rows()) {
             Some(steps) => steps,
             None => {
@@ -111,7 +112,7 @@ impl Scenes<'_> {
                 0
             }
         };
-        let times = pass::run(engine.source, pass.as_mut(), (skip, job.part.columns.len()), watch, &mut parts)?;
+        times += pass::run(engine.source, pass.as_mut(), (skip, job.part.columns.len()), watch, &mut parts)?;
         parts.assemble(&job.output)?;
         Ok((times, parts))
     }
@@ -154,6 +155,18 @@ impl Scenes<'_> {
         })
         .to_string()
     }
+}
+
+/// The way through a part, and the time that its statistics took.
+fn prepared<'a>(
+    engine: &mut Engine<'a>,
+    job: &Job,
+    empty: Option<f64>,
+    watch: &mut Watch,
+) -> Result<(Box<dyn Pass + 'a>, Times)> {
+    let start = Instant::now();
+    let pass = engine.pass(&job.part, empty, watch)?;
+    Ok((pass, Times { network: start.elapsed(), ..Times::default() }))
 }
 
 /// An error that names no file is one of the scene.
