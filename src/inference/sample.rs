@@ -22,6 +22,7 @@ pub(crate) fn sample(scenes: &[&Source], count: usize, side: usize) -> Result<Ve
     for scene in scenes {
         let share = (count as f64 * area(scene) / total.max(1.0)).ceil().max(1.0);
         pieces.extend(of_scene(scene, share as usize, size)?);
+        scene.release();
     }
     Ok(pieces)
 }

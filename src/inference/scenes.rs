@@ -75,6 +75,7 @@ impl Scenes<'_> {
                 };
                 times += done.map_err(|error| named(error, source))?;
             }
+            source.release();
         }
         // Only now: what is complete is not to be made again when a later scene fails.
         kept.into_iter().try_for_each(Parts::close)?;

@@ -1,18 +1,31 @@
 //! An image to be read part by part, however large.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::read::{is_tiff_file, read_tiff_window};
-use super::{Dtype, Limits, Place, Raster, RasterFile};
+use super::read::{chip_info, is_tiff_file, read_tiff_window};
+use super::{Dtype, Limits, Place, Raster, RasterFile, RasterInfo, world};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, no alpha of a PNG.
 /// Of a TIFF only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
+///
+/// A file is open, or decoded, from the first part to [`Source::release`], so that there may be thousands of them.
 pub(crate) struct Source {
-    content: Content,
+    facts: Facts,
     /// Bands that are used, of how many; all where there is none.
     selection: Option<Vec<usize>>,
     path: Option<PathBuf>,
+    content: Mutex<Option<Arc<Content>>>,
+}
+
+/// What stays known.
+struct Facts {
+    bands: usize,
+    size: (usize, usize),
+    dtype: Dtype,
+    place: Place,
+    nodata: Option<f64>,
 }
 
 enum Content {
@@ -20,19 +33,87 @@ enum Content {
     Tiff(Box<RasterFile>),
 }
 
+impl Content {
+    fn open(path: &Path) -> Result<Self> {
+        Ok(match is_tiff_file(path)? {
+            true => Self::Tiff(Box::new(RasterFile::open_within(path, &Limits::default())?)),
+            false => Self::Whole(Box::new(Raster::open(path)?)),
+        })
+    }
+
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Whole(image) => (image.height(), image.width()),
+            Self::Tiff(file) => (file.info().height(), file.info().width()),
+        }
+    }
+}
+
+impl Facts {
+    fn of(info: &RasterInfo) -> Self {
+        let has_palette = info.palette().is_some();
+        Self {
+            bands: if has_palette { 3 } else { info.bands() },
+            size: (info.height(), info.width()),
+            dtype: if has_palette { Dtype::U8 } else { info.dtype() },
+            place: info.place().clone(),
+            nodata: info.nodata().filter(|_| !has_palette),
+        }
+    }
+}
+
 impl Source {
-    /// Opens a file.
+    /// Reads the header of a file.
     pub fn open(path: &Path) -> Result<Self> {
-        let content = match is_tiff_file(path)? {
-            true => Content::Tiff(Box::new(RasterFile::open_within(path, &Limits::default())?)),
-            false => Content::Whole(Box::new(Raster::open(path)?)),
+        let facts = match is_tiff_file(path)? {
+            true => Facts::of(RasterFile::open_within(path, &Limits::default())?.info()),
+            false => {
+                let mut facts = Facts::of(&chip_info(path, &Limits::default())?);
+                world::complete(&mut facts.place, path);
+                facts
+            }
         };
-        Ok(Self { content, selection: None, path: Some(path.to_path_buf()) })
+        Ok(Self { facts, selection: None, path: Some(path.to_path_buf()), content: Mutex::default() })
     }
 
     /// An image in memory.
     pub fn of(image: Raster) -> Self {
-        Self { content: Content::Whole(Box::new(image)), selection: None, path: None }
+        let facts = Facts {
+            bands: image.bands(),
+            size: (image.height(), image.width()),
+            dtype: image.dtype(),
+            place: image.place().clone(),
+            nodata: image.nodata(),
+        };
+        let content = Mutex::new(Some(Arc::new(Content::Whole(Box::new(image)))));
+        Self { facts, selection: None, path: None, content }
+    }
+
+    /// Closes the file, or gives the memory of its pixels back.
+    pub fn release(&self) {
+        if self.path.is_some() {
+            *self.lock() = None;
+        }
+    }
+
+    fn content(&self) -> Result<Arc<Content>> {
+        let mut content = self.lock();
+        match (&*content, &self.path) {
+            (Some(content), _) => Ok(content.clone()),
+            (None, Some(path)) => {
+                let opened = Content::open(path)?;
+                if opened.size() != self.facts.size {
+                    return Err(Error::new(ErrorKind::Format, "the file changed while it was in use").at(path));
+                }
+                Ok(content.insert(Arc::new(opened)).clone())
+            }
+            (None, None) => Err(Error::new(ErrorKind::Usage, "an image in memory was given back")),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Content>>> {
+        // What is in it is whole, also after a panic elsewhere.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same with these bands alone, where the image has `of` bands; otherwise as it is.
@@ -45,43 +126,26 @@ impl Source {
 
     /// Number of bands that it gives.
     pub fn bands(&self) -> usize {
-        match (&self.selection, &self.content) {
-            (Some(bands), _) => bands.len(),
-            (None, Content::Whole(image)) => image.bands(),
-            (None, Content::Tiff(file)) if file.info().palette().is_some() => 3,
-            (None, Content::Tiff(file)) => file.info().bands(),
-        }
+        self.selection.as_ref().map_or(self.facts.bands, Vec::len)
     }
 
     /// Height and width.
     pub fn size(&self) -> (usize, usize) {
-        match &self.content {
-            Content::Whole(image) => (image.height(), image.width()),
-            Content::Tiff(file) => (file.info().height(), file.info().width()),
-        }
+        self.facts.size
     }
 
     /// The type of the samples.
     pub fn dtype(&self) -> Dtype {
-        match &self.content {
-            Content::Whole(image) => image.dtype(),
-            Content::Tiff(file) => file.info().dtype(),
-        }
+        self.facts.dtype
     }
 
     pub fn place(&self) -> &Place {
-        match &self.content {
-            Content::Whole(image) => image.place(),
-            Content::Tiff(file) => file.info().place(),
-        }
+        &self.facts.place
     }
 
     /// The value that stands for "no data".
     pub fn nodata(&self) -> Option<f64> {
-        match &self.content {
-            Content::Whole(image) => image.nodata(),
-            Content::Tiff(file) => file.info().nodata().filter(|_| file.info().palette().is_none()),
-        }
+        self.facts.nodata
     }
 
     /// The file, where there is one.
@@ -91,7 +155,7 @@ impl Source {
 
     /// A part that lies within the image.
     pub fn window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
-        let image = match &self.content {
+        let image = match &*self.content()? {
             Content::Whole(image) => image.part(row, column, height, width),
             Content::Tiff(file) => read_tiff_window(file, row, column, height, width)?,
         };
@@ -114,5 +178,40 @@ impl Source {
             Some(path) => error.at(path),
             None => error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said before a file is read is what comes out of it.
+    #[test]
+    fn headers_tell_what_parts_are_like() {
+        for path in ["assets/scenes/bluemarble_asia.tif", "assets/bluemarble/A/images/y0300_x0900.png"] {
+            let whole = Raster::open(path).unwrap();
+            let source = Source::open(Path::new(path)).unwrap().select(3, &[2, 0]);
+            assert_eq!((source.size(), source.bands()), ((whole.height(), whole.width()), 2));
+            assert_eq!(
+                (source.dtype(), source.place(), source.nodata()),
+                (whole.dtype(), whole.place(), whole.nodata())
+            );
+            for _ in 0..2 {
+                let part = source.window(10, 20, 30, 40).unwrap();
+                assert_eq!(part.samples(), whole.part(10, 20, 30, 40).select(&[2, 0]).samples());
+                source.release();
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip.png");
+        let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png").unwrap();
+        chip.save(&path).unwrap();
+        let source = Source::open(&path).unwrap();
+        chip.resize(10, 10).unwrap().save(&path).unwrap();
+        assert_eq!(source.window(20, 20, 30, 30).unwrap_err().kind(), ErrorKind::Format);
     }
 }
