@@ -7,13 +7,18 @@ use crate::raster::{Raster, Source};
 const LEAST_DATA: f64 = 0.25;
 /// Places that are looked at for each piece that is wanted, before the scene is searched from its corner.
 const TRIES: usize = 8;
+/// Scenes of which a side is shorter than this share of a piece are passed over: pieces have one size, and theirs would
+/// be too small to stand for anything.
+const LEAST_SIDE: f64 = 0.25;
 
 /// Cuts about `count` pieces of `side` x `side` pixels, or as large as the smallest scene allows, out of `scenes`, each in
-/// proportion to its area. Pieces without data are passed over; where no scene has data, there are none.
+/// proportion to its area. Pieces without data are passed over, and slivers beside larger scenes; where no scene has
+/// data, there are none.
 ///
 /// Places are points of a sequence that fills the plane evenly from its first point on (Roberts 2018, the R2 sequence),
 /// so the same scenes always give the same pieces.
 pub(crate) fn sample(scenes: &[&Source], count: usize, side: usize) -> Result<Vec<Raster>> {
+    let scenes = &without_slivers(scenes, side);
     let least = |of: fn((usize, usize)) -> usize| scenes.iter().map(|s| of(s.size())).min().unwrap_or(1).min(side);
     let size = (least(|(height, _)| height), least(|(_, width)| width));
     let area = |scene: &Source| scene.size().0 as f64 * scene.size().1 as f64;
@@ -25,6 +30,12 @@ pub(crate) fn sample(scenes: &[&Source], count: usize, side: usize) -> Result<Ve
         scene.release();
     }
     Ok(pieces)
+}
+
+fn without_slivers<'a>(scenes: &[&'a Source], side: usize) -> Vec<&'a Source> {
+    let is_large = |scene: &&&Source| scene.size().0.min(scene.size().1) as f64 >= LEAST_SIDE * side as f64;
+    let large: Vec<_> = scenes.iter().filter(is_large).copied().collect();
+    if large.is_empty() { scenes.to_vec() } else { large }
 }
 
 fn of_scene(scene: &Source, count: usize, size: (usize, usize)) -> Result<Vec<Raster>> {
@@ -124,5 +135,14 @@ mod tests {
         assert!(pieces.iter().all(|piece| (piece.height(), piece.width()) == (32, 20)));
         let of_small = pieces.iter().filter(|piece| piece.samples().to_f32()[(0, 0, 0)] == 2.0).count();
         assert_eq!((pieces.len() - of_small, of_small), (45, 1));
+    }
+
+    #[test]
+    fn a_sliver_beside_scenes_does_not_decide_the_size() {
+        let (scene, sliver) = (scene(300, 300, |_, _| 1.0), scene(300, 1, |_, _| 2.0));
+        let pieces = sample(&[&scene, &sliver], 8, 32).unwrap();
+        assert!(pieces.iter().all(|piece| (piece.height(), piece.width()) == (32, 32)));
+        let alone = sample(&[&sliver], 8, 32).unwrap();
+        assert!(alone.iter().all(|piece| (piece.height(), piece.width()) == (32, 1)));
     }
 }
