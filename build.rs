@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    for source in ["shim.cpp", "memory.cpp", "script.cpp", "guarded.h"] {
-        println!("cargo:rerun-if-changed=src/ffi/{source}");
-    }
+    println!("cargo:rerun-if-changed=src/ffi");
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     // Set by torch-sys (links = "tch"); absent with `doc-only`, where nothing is compiled or linked.
@@ -31,6 +29,18 @@ fn watch_setup(lib: &Path) {
 }
 
 fn compile_shim(lib: &Path) {
+    compiler(lib)
+        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/script.cpp"])
+        .compile("geolearn_shim");
+    // Inner loops: optimised in every profile, or tests would take minutes; side by side on libtorch's own threads.
+    compiler(lib)
+        .opt_level(3)
+        .flag_if_supported("-fopenmp")
+        .file("src/ffi/cpu/layers.cpp")
+        .compile("geolearn_layers");
+}
+
+fn compiler(lib: &Path) -> cc::Build {
     let root = env::var_os("LIBTORCH_INCLUDE")
         .map(PathBuf::from)
         .or_else(|| lib.parent().map(Path::to_path_buf))
@@ -45,9 +55,8 @@ fn compile_shim(lib: &Path) {
         .debug(false)
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
-        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/script.cpp"])
-        .compile("geolearn_shim");
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str());
+    build
 }
 
 /// Lets programs find libtorch without LD_LIBRARY_PATH: our own by rpath, those that cargo starts

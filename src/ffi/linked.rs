@@ -8,6 +8,7 @@ use torch_sys::C_tensor;
 
 use super::memory::MemoryUse;
 use super::script::ScriptText;
+use super::layers::ConvolutionForm;
 use super::{AdamStep, AdamTensors};
 use crate::error::{Error, Result};
 
@@ -15,6 +16,32 @@ unsafe extern "C" {
     fn geolearn_free(message: *mut c_char);
     fn geolearn_leaky_relu(input: *const C_tensor, slope: f64, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_scale(input: *const C_tensor, factor: f64, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_cpu_layers_fit(x: *const C_tensor, in_lanes: bool) -> bool;
+    fn geolearn_convolution(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        stride: i64,
+        padding: i64,
+        transposed: bool,
+        normalised: bool,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn geolearn_norm_activation(
+        x: *const C_tensor,
+        slope: f64,
+        epsilon: f64,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn geolearn_residual(
+        x: *const C_tensor,
+        weight1: *const C_tensor,
+        bias1: *const C_tensor,
+        weight2: *const C_tensor,
+        bias2: *const C_tensor,
+        epsilon: f64,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn geolearn_fused_adamw(
         params: *const *mut C_tensor,
         grads: *const *mut C_tensor,
@@ -60,22 +87,48 @@ fn check(message: *mut c_char) -> Result<()> {
     Err(Error::torch(text))
 }
 
+/// The tensor that a call of the shim makes.
+fn made(call: impl FnOnce(*mut *mut C_tensor) -> *mut c_char) -> Result<Tensor> {
+    let mut output = null_mut();
+    check(call(&mut output))?;
+    // SAFETY: a call that succeeded has written a new tensor that nothing else owns.
+    Ok(unsafe { Tensor::from_ptr(output) })
+}
+
 /// `max(0, x) + slope * min(0, x)`, with gradient; tch's own has a fixed slope of 0.01.
 pub(crate) fn leaky_relu(input: &Tensor, slope: f64) -> Result<Tensor> {
-    let mut output = null_mut();
     // SAFETY: `input` outlives the call, which writes `output` only when it succeeds.
-    check(unsafe { geolearn_leaky_relu(input.as_ptr(), slope, &mut output) })?;
-    // SAFETY: on success `output` is a new tensor that nothing else owns.
-    Ok(unsafe { Tensor::from_ptr(output) })
+    made(|output| unsafe { geolearn_leaky_relu(input.as_ptr(), slope, output) })
 }
 
 /// `factor * x`, with gradient; tch's operators with a number panic when libtorch reports an error.
 pub(crate) fn scale(input: &Tensor, factor: f64) -> Result<Tensor> {
-    let mut output = null_mut();
-    // SAFETY: `input` outlives the call, which writes `output` only when it succeeds.
-    check(unsafe { geolearn_scale(input.as_ptr(), factor, &mut output) })?;
-    // SAFETY: on success `output` is a new tensor that nothing else owns.
-    Ok(unsafe { Tensor::from_ptr(output) })
+    // SAFETY: as for `leaky_relu`.
+    made(|output| unsafe { geolearn_scale(input.as_ptr(), factor, output) })
+}
+
+pub(super) fn cpu_layers_fit(x: &Tensor, in_lanes: bool) -> bool {
+    // SAFETY: `x` outlives the call, which reads what is known of it without its values.
+    unsafe { geolearn_cpu_layers_fit(x.as_ptr(), in_lanes) }
+}
+
+pub(super) fn convolution(x: &Tensor, weight: &Tensor, bias: &Tensor, form: ConvolutionForm) -> Result<Tensor> {
+    let ConvolutionForm { stride, padding, transposed, normalised } = form;
+    let (x, weight, bias) = (x.as_ptr(), weight.as_ptr(), bias.as_ptr());
+    // SAFETY: the tensors outlive the call, which writes `output` only when it succeeds.
+    made(|output| unsafe { geolearn_convolution(x, weight, bias, stride, padding, transposed, normalised, output) })
+}
+
+pub(super) fn norm_activation(x: &Tensor, slope: f64, epsilon: f64) -> Result<Tensor> {
+    // SAFETY: as for `leaky_relu`; the caller has asked whether `x` fits.
+    made(|output| unsafe { geolearn_norm_activation(x.as_ptr(), slope, epsilon, output) })
+}
+
+pub(super) fn residual(x: &Tensor, [weight1, bias1, weight2, bias2]: [&Tensor; 4], epsilon: f64) -> Result<Tensor> {
+    let (weight1, bias1) = (weight1.as_ptr(), bias1.as_ptr());
+    let (weight2, bias2) = (weight2.as_ptr(), bias2.as_ptr());
+    // SAFETY: as for `norm_activation`; the call compares the shapes before it reads values.
+    made(|output| unsafe { geolearn_residual(x.as_ptr(), weight1, bias1, weight2, bias2, epsilon, output) })
 }
 
 pub(super) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()> {

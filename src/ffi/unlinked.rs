@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::memory::MemoryUse;
 use super::script::ScriptText;
+use super::layers::ConvolutionForm;
 use super::{AdamStep, AdamTensors};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -16,6 +17,22 @@ pub(crate) fn leaky_relu(_: &Tensor, _: f64) -> Result<Tensor> {
 }
 
 pub(crate) fn scale(_: &Tensor, _: f64) -> Result<Tensor> {
+    absent()
+}
+
+pub(super) fn cpu_layers_fit(_: &Tensor, _: bool) -> bool {
+    false
+}
+
+pub(super) fn convolution(_: &Tensor, _: &Tensor, _: &Tensor, _: ConvolutionForm) -> Result<Tensor> {
+    absent()
+}
+
+pub(super) fn norm_activation(_: &Tensor, _: f64, _: f64) -> Result<Tensor> {
+    absent()
+}
+
+pub(super) fn residual(_: &Tensor, _: [&Tensor; 4], _: f64) -> Result<Tensor> {
     absent()
 }
 

@@ -7,6 +7,7 @@ use super::norm::Moments;
 use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
+use crate::ffi::{self, ConvolutionForm};
 
 /// Where a layer stands in its network, which decides how it is initialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,14 @@ pub(crate) enum Role {
     Upsampling,
     /// The last layer of the network.
     Last,
+}
+
+/// What stands behind a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// An instance norm, which takes the bias off again: nothing depends on it, and its gradient is 0.
+    Norm,
+    Nothing,
 }
 
 /// What a convolution is made of.
@@ -46,10 +55,19 @@ impl Conv2d {
 
     /// # Shapes
     /// (N, input, H, W) to (N, output, H', W').
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
         let ConvShape { stride, padding, .. } = self.shape;
+        let form = ConvolutionForm { stride, padding, transposed: false, normalised: behind == Behind::Norm };
+        if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
+            return Ok(made);
+        }
         let (stride, padding) = ([stride; 2], [padding; 2]);
         Ok(x.f_conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1)?)
+    }
+
+    /// Weight and bias.
+    pub fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
     }
 
     /// The convolution and the norm behind it in one: `(w * x + b - mean) * scale`.
@@ -102,7 +120,11 @@ impl Upsampling {
 
     /// # Shapes
     /// (N, input, H, W) to (N, output, 2H, 2W).
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+        let form = ConvolutionForm { stride: 2, padding: 1, transposed: true, normalised: behind == Behind::Norm };
+        if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
+            return Ok(made);
+        }
         Ok(x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
     }
 

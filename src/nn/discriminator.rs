@@ -2,9 +2,9 @@
 
 use tch::Tensor;
 
-use super::conv::{Conv2d, ConvShape, Role};
+use super::conv::{Behind, Conv2d, ConvShape, Role};
 use super::init::Initialiser;
-use super::layers::instance_norm;
+use super::layers::norm_activation;
 use super::parameters::Parameters;
 use crate::error::Result;
 use crate::ffi;
@@ -43,11 +43,10 @@ impl Discriminator {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut y = x.shallow_clone();
         for (i, conv) in self.convs.iter().enumerate() {
-            y = conv.forward(&y)?;
             y = match i {
-                0 => ffi::leaky_relu(&y, SLOPE)?,
-                4 => y,
-                _ => ffi::leaky_relu(&instance_norm(&y)?, SLOPE)?,
+                0 => ffi::leaky_relu(&conv.forward(&y, Behind::Nothing)?, SLOPE)?,
+                4 => conv.forward(&y, Behind::Nothing)?,
+                _ => norm_activation(&conv.forward(&y, Behind::Norm)?, SLOPE)?,
             };
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::conv::{Conv2d, ConvShape, Role, Upsampling};
+use super::conv::{Behind, Conv2d, ConvShape, Role, Upsampling};
 use super::init::Initialiser;
 use super::layers::{EPSILON, ResidualBlock, reflect};
 use super::norm::{Folded, Moments, Norm, Own, too_few};
@@ -83,18 +83,18 @@ impl Generator {
     }
 
     fn network(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
-        let mut y = norm.apply(&self.head.forward(&reflect(x, 3)?)?)?.f_relu_()?;
+        let mut y = norm.rectified(&self.head.forward(&reflect(x, 3)?, Behind::Norm)?)?;
         for conv in &self.down {
-            y = norm.apply(&conv.forward(&y)?)?.f_relu_()?;
+            y = norm.rectified(&conv.forward(&y, Behind::Norm)?)?;
         }
         for block in &self.blocks {
-            y = block.forward(&y, norm)?;
+            y = norm.residual(block, &y)?;
         }
         for conv in &self.up {
-            y = norm.apply(&conv.forward(&y)?)?.f_relu_()?;
+            y = norm.rectified(&conv.forward(&y, Behind::Norm)?)?;
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.
-        Ok(self.tail.forward(&reflect(&y, 3)?)?.f_to_kind(x.kind())?.f_tanh()?)
+        Ok(self.tail.forward(&reflect(&y, 3)?, Behind::Nothing)?.f_to_kind(x.kind())?.f_tanh()?)
     }
 
     /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so

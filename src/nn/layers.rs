@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::conv::{Conv2d, ConvShape, Role};
+use super::conv::{Behind, Conv2d, ConvShape, Role};
 use super::init::Initialiser;
 use super::norm::{Moments, Norm};
 use super::outline::Step;
@@ -17,6 +17,15 @@ pub(super) const EPSILON: f64 = 1e-5;
 /// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
 pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_instance_norm(None::<Tensor>, None::<Tensor>, None::<Tensor>, None::<Tensor>, true, 0.0, EPSILON, true)?)
+}
+
+/// `leaky_relu(instance_norm(x), slope)`.
+pub(crate) fn norm_activation(x: &Tensor, slope: f64) -> Result<Tensor> {
+    match ffi::norm_activation(x, slope, EPSILON)? {
+        Some(made) => Ok(made),
+        None if slope == 0.0 => Ok(instance_norm(x)?.f_relu_()?),
+        None => ffi::leaky_relu(&instance_norm(x)?, slope),
+    }
 }
 
 /// Reflects `pad` pixels over each border; each side must be longer than `pad`.
@@ -52,11 +61,19 @@ impl ResidualBlock {
         Ok(Self { first: conv(1)?, second: conv(5)? })
     }
 
+    /// With each image's own statistics, by one kernel; `None` where it cannot.
+    ///
     /// # Shapes
     /// (N, features, H, W) to the same, H and W at least 2.
-    pub fn forward(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
-        let y = norm.apply(&self.first.forward(&reflect(x, 1)?)?)?.f_relu_()?;
-        let y = norm.apply(&self.second.forward(&reflect(&y, 1)?)?)?;
+    pub fn as_one(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        let ([weight1, bias1], [weight2, bias2]) = (self.first.parameters(), self.second.parameters());
+        ffi::residual(x, [weight1, bias1, weight2, bias2], EPSILON)
+    }
+
+    /// With norms of any statistics; shapes are those of [`as_one`](Self::as_one).
+    pub fn layer_by_layer(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let y = norm.rectified(&self.first.forward(&reflect(x, 1)?, Behind::Norm)?)?;
+        let y = norm.apply(&self.second.forward(&reflect(&y, 1)?, Behind::Norm)?)?;
         Ok(x.f_add(&y)?)
     }
 

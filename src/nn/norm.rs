@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::layers::{EPSILON, instance_norm};
+use super::layers::{EPSILON, ResidualBlock, instance_norm, norm_activation};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Normalises the outputs of a generator's convolutions, one after the other in the order of its layers.
@@ -10,6 +10,14 @@ pub(crate) trait Norm {
     /// # Shapes
     /// (N, C, H, W) to the same.
     fn apply(&mut self, x: &Tensor) -> Result<Tensor>;
+
+    /// The same, rectified.
+    fn rectified(&mut self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.apply(x)?.f_relu_()?)
+    }
+
+    /// A residual block with two such norms.
+    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor>;
 }
 
 /// Each image by its own statistics: what the network was trained with.
@@ -19,6 +27,17 @@ impl Norm for Own {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         instance_norm(x)
     }
+
+    fn rectified(&mut self, x: &Tensor) -> Result<Tensor> {
+        norm_activation(x, 0.0)
+    }
+
+    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
+        match block.as_one(x)? {
+            Some(made) => Ok(made),
+            None => block.layer_by_layer(x, self),
+        }
+    }
 }
 
 /// Nothing, for convolutions that normalise already.
@@ -27,6 +46,10 @@ pub(super) struct Folded;
 impl Norm for Folded {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         Ok(x.shallow_clone())
+    }
+
+    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
+        block.layer_by_layer(x, self)
     }
 }
 
@@ -92,6 +115,10 @@ impl Norm for Gathered {
         self.layers.push(moments);
         Ok(y)
     }
+
+    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
+        block.layer_by_layer(x, self)
+    }
 }
 
 /// How much each pixel of `x` counts: its share of data, of a total of 1.
@@ -147,6 +174,10 @@ impl Norm for Field<'_> {
             Ok(down.f_matmul(grid)?.f_matmul(&across.f_transpose(0, 1)?)?)
         };
         Ok(x.f_sub(&at(&moments.mean)?)?.f_multiply_(&at(&moments.scale)?)?)
+    }
+
+    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
+        block.layer_by_layer(x, self)
     }
 }
 

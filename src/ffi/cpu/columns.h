@@ -1,0 +1,86 @@
+// Gradients of a convolution's weights, as products of matrices: what a kernel saw of one map, pixel by pixel, with the other map.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <cstring>
+
+#include "tiles.h"
+
+namespace geolearn {
+
+// A kernel that steps over a large map and gives a pixel of a small one at each step.
+struct Stencil {
+  int64_t side, stride, padding;
+};
+
+// Pixels of the small map whose columns are made at once: enough for a good product, few enough for a core's own cache.
+constexpr int64_t COLUMNS_AT_ONCE = 256;
+
+template <class T> class WeightGradient {
+public:
+  WeightGradient(const T *large, Map large_map, const T *small, Map small_map, Stencil stencil, at::TensorOptions options)
+      : large_(large), small_(small), large_map_(large_map), small_map_(small_map), stencil_(stencil), options_(options) {}
+
+  // (small channels, large channels, side, side): sums of products of each small pixel with what the kernel saw there.
+  at::Tensor sum() const {
+    int64_t rows = small_map_.images * small_map_.height, threads = at::get_num_threads();
+    int64_t each = std::max<int64_t>(1, COLUMNS_AT_ONCE / small_map_.width), blocks = (rows + each - 1) / each;
+    int64_t parts = std::min(threads, blocks);
+    // A sum for each thread, which they add up in the end; so the blocks of a part are the same at each run.
+    auto sums = at::zeros({parts, wide(), small_map_.channels}, options_);
+    at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t part = begin; part < end; part++) {
+        auto sum = sums.select(0, part), columns = at::empty({each * small_map_.width, wide()}, options_);
+        for (int64_t block = blocks * part / parts; block < blocks * (part + 1) / parts; block++) {
+          add(block * each, std::min(rows, (block + 1) * each), columns, sum);
+        }
+      }
+    });
+    auto sum = parts == 1 ? sums.select(0, 0) : sums.sum(0);
+    int64_t side = stencil_.side;
+    return sum.view({side, side, large_map_.channels, small_map_.channels}).permute({3, 2, 0, 1}).contiguous();
+  }
+
+private:
+  const T *large_, *small_;
+  Map large_map_, small_map_;
+  Stencil stencil_;
+  at::TensorOptions options_;
+
+  int64_t wide() const { return stencil_.side * stencil_.side * large_map_.channels; }
+
+  void add(int64_t first_row, int64_t last_row, const at::Tensor &columns, at::Tensor &sum) const {
+    T *to = columns.mutable_data_ptr<T>();
+    int64_t line = small_map_.width * wide();
+    for (int64_t row = first_row; row < last_row; row++, to += line) fill(row, to);
+    int64_t pixels = (last_row - first_row) * small_map_.width, channels = small_map_.channels;
+    auto *from = const_cast<T *>(small_ + first_row * small_map_.width * channels);
+    auto small = at::from_blob(from, {pixels, channels}, options_);
+    at::addmm_out(sum, sum, columns.narrow(0, 0, pixels).t(), small);
+  }
+
+  // What the kernel sees at each pixel of a row of the small map, 0 beyond the large one.
+  void fill(int64_t small_row, T *to) const {
+    int64_t image = small_row / small_map_.height, row = small_row % small_map_.height;
+    int64_t channels = large_map_.channels, line = stencil_.side * channels;
+    for (int64_t column = 0; column < small_map_.width; column++) {
+      int64_t x = column * stencil_.stride - stencil_.padding;
+      int64_t before = std::clamp<int64_t>(-x, 0, stencil_.side);
+      int64_t inside = std::clamp<int64_t>(large_map_.width - x, before, stencil_.side) - before;
+      for (int64_t i = 0; i < stencil_.side; i++, to += line) {
+        int64_t y = row * stencil_.stride - stencil_.padding + i;
+        bool exists = y >= 0 && y < large_map_.height && inside > 0;
+        int64_t first = exists ? before : stencil_.side, count = exists ? inside : 0;
+        std::fill(to, to + first * channels, T(0));
+        const T *from = large_ + ((image * large_map_.height + y) * large_map_.width + x + first) * channels;
+        if (count > 0) std::memcpy(to + first * channels, from, count * channels * sizeof(T));
+        std::fill(to + (first + count) * channels, to + line, T(0));
+      }
+    }
+  }
+};
+
+} // namespace geolearn

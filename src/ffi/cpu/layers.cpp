@@ -1,0 +1,220 @@
+// Layers of the networks on a processor, each as one node of autograd: it keeps less and walks through memory less often than
+// the operators that it stands for.
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "../guarded.h"
+#include "columns.h"
+#include "conv3x3.h"
+#include "norm.h"
+
+namespace geolearn {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+Map shape_of(const at::Tensor &x) { return {x.size(0), x.size(2), x.size(3), x.size(1)}; }
+
+at::Tensor nhwc(const at::Tensor &x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+
+// `work` with a value of the tensor's dtype.
+template <class F> auto for_dtype(const at::Tensor &x, F work) {
+  return x.scalar_type() == at::kDouble ? work(double{}) : work(float{});
+}
+
+at::TensorOptions options_of(const at::Tensor &x) { return x.options().memory_format(std::nullopt); }
+
+// A convolution or a transposed one, in NHWC. The library's own kernels are the fastest there but for the weights' gradient,
+// where they take two to five times as long as a product of matrices.
+struct Convolution : Function<Convolution> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
+                            const at::Tensor &bias, int64_t stride, int64_t padding, bool transposed, bool normalised) {
+    auto x = nhwc(input);
+    context->save_for_backward({x, weight});
+    context->saved_data["stride"] = stride;
+    context->saved_data["padding"] = padding;
+    context->saved_data["transposed"] = transposed;
+    context->saved_data["normalised"] = normalised;
+    return at::convolution(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, transposed,
+                           {transposed, transposed}, 1);
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    auto x = saved[0], weight = saved[1], gradient = nhwc(gradients[0]);
+    int64_t stride = context->saved_data["stride"].toInt(), padding = context->saved_data["padding"].toInt();
+    bool transposed = context->saved_data["transposed"].toBool();
+    variable_list made(7);
+    if (context->needs_input_grad(0)) {
+      made[0] = std::get<0>(at::convolution_backward(gradient, x, weight, std::nullopt, {stride, stride},
+                                                     {padding, padding}, {1, 1}, transposed, {transposed, transposed},
+                                                     1, {true, false, false}));
+    }
+    if (context->needs_input_grad(1)) {
+      made[1] = weight_gradient(x, gradient, {weight.size(2), stride, padding}, transposed);
+    }
+    if (context->needs_input_grad(2)) {
+      // A norm behind takes the bias off again, so nothing depends on it.
+      bool is_felt = !context->saved_data["normalised"].toBool();
+      made[2] = is_felt ? gradient.sum({0, 2, 3}) : at::zeros({gradient.size(1)}, options_of(x));
+    }
+    return made;
+  }
+
+  static at::Tensor weight_gradient(const at::Tensor &x, const at::Tensor &gradient, Stencil stencil, bool transposed) {
+    if (transposed) return products(gradient, x, stencil);
+    // Of the two maps, the one of fewer channels had better be the one that columns are made of.
+    if (stencil.stride > 1 || gradient.size(1) >= x.size(1)) return products(x, gradient, stencil);
+    Stencil turned{stencil.side, 1, stencil.side - 1 - stencil.padding};
+    return products(gradient, x, turned).flip({2, 3}).transpose(0, 1).contiguous();
+  }
+
+  static at::Tensor products(const at::Tensor &large, const at::Tensor &small, Stencil stencil) {
+    return for_dtype(large, [&](auto zero) {
+      using T = decltype(zero);
+      return WeightGradient<T>(large.const_data_ptr<T>(), shape_of(large), small.const_data_ptr<T>(), shape_of(small),
+                               stencil, options_of(large))
+          .sum();
+    });
+  }
+};
+
+// activation(norm(x)).
+struct NormActivation : Function<NormActivation> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, double slope, double epsilon) {
+    auto x = nhwc(input);
+    auto y = at::empty_like(x);
+    auto moments = for_dtype(x, [&](auto zero) {
+      using T = decltype(zero);
+      auto moments = moments_of(x.const_data_ptr<T>(), shape_of(x), epsilon, options_of(x));
+      Normalised<T> source{x.const_data_ptr<T>(), view<T>(moments), T(slope)};
+      write<T>(shape_of(x), source, nullptr, y.mutable_data_ptr<T>());
+      return moments;
+    });
+    context->save_for_backward({x, moments});
+    context->saved_data["slope"] = slope;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    auto x = saved[0], moments = saved[1], gradient = nhwc(gradients[0]);
+    auto made = at::empty_like(x);
+    for_dtype(x, [&](auto zero) {
+      using T = decltype(zero);
+      T slope = T(context->saved_data["slope"].toDouble());
+      Returned<T> returned{gradient.const_data_ptr<T>(), {x.const_data_ptr<T>(), view<T>(moments), slope}};
+      NormGradient<T> norm(returned, shape_of(x), options_of(x));
+      write<T>(shape_of(x), norm.source(), nullptr, made.mutable_data_ptr<T>());
+    });
+    return {made, Variable(), Variable()};
+  }
+
+  static at::TensorOptions statistics(const at::Tensor &x) { return x.options().memory_format(std::nullopt); }
+};
+
+// x + norm(conv(reflect(relu(norm(conv(reflect(x))))))). Of what is between, the two convolutions' outputs are kept; what the
+// first norm makes of its input is made again where it is read.
+struct Residual : Function<Residual> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight1,
+                            const at::Tensor &bias1, const at::Tensor &weight2, const at::Tensor &bias2,
+                            double epsilon) {
+    auto x = nhwc(input), w1 = weight1.contiguous(), w2 = weight2.contiguous();
+    auto first = at::empty_like(x), second = at::empty_like(x), y = at::empty_like(x);
+    Map map = shape_of(x);
+    auto options = options_of(x);
+    at::Tensor moments1, moments2;
+    for_dtype(x, [&](auto zero) {
+      using T = decltype(zero);
+      const T *from = x.const_data_ptr<T>();
+      T *made1 = first.mutable_data_ptr<T>(), *made2 = second.mutable_data_ptr<T>();
+      Conv3x3<T>(w1, map).forward(Plain<T>{from}, bias1.const_data_ptr<T>(), made1);
+      moments1 = moments_of(made1, map, epsilon, options);
+      Conv3x3<T>(w2, map).forward(hidden<T>(first, moments1), bias2.const_data_ptr<T>(), made2);
+      moments2 = moments_of(made2, map, epsilon, options);
+      write<T>(map, normalised<T>(second, moments2), from, y.mutable_data_ptr<T>());
+    });
+    context->save_for_backward({x, w1, w2, first, second, moments1, moments2});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    auto x = saved[0], w1 = saved[1], w2 = saved[2], first = saved[3], second = saved[4];
+    auto gradient = nhwc(gradients[0]);
+    auto to_hidden = at::zeros_like(x), to_x = gradient.clone();
+    Map map = shape_of(x);
+    auto options = options_of(x);
+    at::Tensor to_w1, to_w2;
+    for_dtype(x, [&](auto zero) {
+      using T = decltype(zero);
+      auto hidden1 = hidden<T>(first, saved[5]);
+      NormGradient<T> norm2({gradient.const_data_ptr<T>(), normalised<T>(second, saved[6])}, map, options);
+      to_w2 = Conv3x3<T>(w2, map).backward(hidden1, norm2.source(), to_hidden.mutable_data_ptr<T>());
+      NormGradient<T> norm1({to_hidden.const_data_ptr<T>(), hidden1}, map, options);
+      Plain<T> from{x.const_data_ptr<T>()};
+      to_w1 = Conv3x3<T>(w1, map).backward(from, norm1.source(), to_x.mutable_data_ptr<T>());
+    });
+    // A norm takes the bias off again, so nothing depends on it.
+    return {to_x, to_w1, at::zeros({map.channels}, options), to_w2, at::zeros({map.channels}, options), Variable()};
+  }
+
+  template <class T> static Normalised<T> hidden(const at::Tensor &first, const at::Tensor &moments) {
+    return {first.const_data_ptr<T>(), view<T>(moments), T(0)};
+  }
+
+  template <class T> static Normalised<T> normalised(const at::Tensor &second, const at::Tensor &moments) {
+    return {second.const_data_ptr<T>(), view<T>(moments), T(1)};
+  }
+};
+
+} // namespace
+} // namespace geolearn
+
+extern "C" {
+
+// Whether the functions below can take such maps: on a processor, of f32 or f64, outside of autocast, and not empty; where
+// `in_lanes` is set, of channels that fill vectors, and on a processor that has them.
+bool geolearn_cpu_layers_fit(const at::Tensor *x, bool in_lanes) {
+  auto kind = x->scalar_type();
+  return x->device().is_cpu() && x->dim() == 4 && x->numel() > 0 && (kind == at::kFloat || kind == at::kDouble) &&
+         !at::autocast::is_autocast_enabled(at::kCPU) &&
+         (!in_lanes || (x->size(1) % 8 == 0 && geolearn::has_lanes()));
+}
+
+char *geolearn_convolution(const at::Tensor *x, const at::Tensor *weight, const at::Tensor *bias, int64_t stride,
+                           int64_t padding, bool transposed, bool normalised, at::Tensor **output) {
+  return guarded([&] {
+    TORCH_CHECK(weight->dim() == 4 && weight->size(2) == weight->size(3), "a kernel must be square");
+    *output = new at::Tensor(
+        geolearn::Convolution::apply(*x, *weight, *bias, stride, padding, transposed, normalised));
+  });
+}
+
+char *geolearn_norm_activation(const at::Tensor *x, double slope, double epsilon, at::Tensor **output) {
+  return guarded([&] {
+    TORCH_CHECK(x->size(2) * x->size(3) > 1, "instance norm needs more than one pixel");
+    *output = new at::Tensor(geolearn::NormActivation::apply(*x, slope, epsilon));
+  });
+}
+
+char *geolearn_residual(const at::Tensor *x, const at::Tensor *weight1, const at::Tensor *bias1,
+                        const at::Tensor *weight2, const at::Tensor *bias2, double epsilon, at::Tensor **output) {
+  return guarded([&] {
+    std::array<int64_t, 4> kernel{x->size(1), x->size(1), 3, 3};
+    bool fit = weight1->sizes() == kernel && weight2->sizes() == kernel;
+    TORCH_CHECK(fit, "the kernels of a residual block must be ", at::IntArrayRef(kernel));
+    TORCH_CHECK(x->size(2) > 1 && x->size(3) > 1, "a residual block reflects: it needs at least 2 x 2 pixels");
+    *output = new at::Tensor(geolearn::Residual::apply(*x, *weight1, *bias1, *weight2, *bias2, epsilon));
+  });
+}
+}

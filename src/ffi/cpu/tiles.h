@@ -1,0 +1,119 @@
+// Maps in NHWC, their tiles, and what is read from and written to them, one vector of channels at a time.
+#pragma once
+#include <ATen/Parallel.h>
+
+#include <vector>
+
+#include "winograd.h"
+
+namespace geolearn {
+
+struct Map {
+  int64_t images, height, width, channels;
+
+  int64_t pixels() const { return height * width; }
+  int64_t tile_rows() const { return (height + winograd::OUT - 1) / winograd::OUT; }
+  int64_t tile_columns() const { return (width + winograd::OUT - 1) / winograd::OUT; }
+};
+
+// Rows of tiles, counted through all images.
+struct Band {
+  int64_t begin, end;
+};
+
+// Matrices of rows x columns, one for each point. Between two of them lies a line of the cache that is not used: else the 36
+// places that a tile is spread over would fall into one set of the cache.
+struct Points {
+  int64_t rows, columns;
+
+  template <class T> int64_t stride() const { return rows * columns + 64 / int64_t(sizeof(T)); }
+  template <class T> int64_t size() const { return winograd::POINTS * stride<T>(); }
+};
+
+template <class T> GEOLEARN_INLINE typename Lanes<T>::type load(const T *from) {
+  return *reinterpret_cast<const typename Lanes<T>::loose *>(from);
+}
+
+template <class T> GEOLEARN_INLINE void store(T *to, typename Lanes<T>::type value) {
+  *reinterpret_cast<typename Lanes<T>::loose *>(to) = value;
+}
+
+// A map as it is.
+template <class T> struct Plain {
+  const T *map;
+
+  GEOLEARN_INLINE auto at(int64_t, int64_t offset) const { return load(map + offset); }
+};
+
+// What instance norm takes off a map and multiplies it by, for each image and channel.
+template <class T> struct Moments {
+  const T *mean, *scale;
+};
+
+// leaky_relu of this slope below 0; a slope of 0 is relu, one of 1 is nothing at all.
+template <class V, class T> GEOLEARN_INLINE V activated(V z, T slope) { return z > 0 ? z : slope * z; }
+
+// A map, normalised and activated as it is read.
+template <class T> struct Normalised {
+  const T *map;
+  Moments<T> moments;
+  T slope;
+
+  GEOLEARN_INLINE auto at(int64_t statistics, int64_t offset) const {
+    auto z = (load(map + offset) - load(moments.mean + statistics)) * load(moments.scale + statistics);
+    return activated(z, slope);
+  }
+};
+
+// What comes back through the activation, and what it is multiplied by z for the norm's gradient: g, z.
+template <class T> struct Returned {
+  const T *gradient;
+  Normalised<T> forward;
+
+  GEOLEARN_INLINE void at(int64_t statistics, int64_t offset, typename Lanes<T>::type *g,
+                          typename Lanes<T>::type *z) const {
+    const Moments<T> &moments = forward.moments;
+    *z = (load(forward.map + offset) - load(moments.mean + statistics)) * load(moments.scale + statistics);
+    auto back = load(gradient + offset);
+    *g = *z > 0 ? back : forward.slope * back;
+  }
+};
+
+// The gradient of a map before instance norm: scale * (g - mean(g) - z * mean(g * z)).
+template <class T> struct Unnormalised {
+  Returned<T> returned;
+  const T *mean_gradient, *mean_product;
+
+  GEOLEARN_INLINE auto at(int64_t statistics, int64_t offset) const {
+    typename Lanes<T>::type g, z;
+    returned.at(statistics, offset, &g, &z);
+    auto rest = g - load(mean_gradient + statistics) - z * load(mean_product + statistics);
+    return load(returned.forward.moments.scale + statistics) * rest;
+  }
+};
+
+// Where each line of a tile's input lies along a side of `length` pixels that is reflected by one pixel at both ends; -1 where
+// nothing that comes out depends on it.
+inline std::vector<int64_t> reflected_lines(int64_t length, int64_t tiles) {
+  std::vector<int64_t> lines(tiles * winograd::IN, -1);
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    for (int64_t i = 0; i < winograd::IN; i++) {
+      int64_t at = tile * winograd::OUT + i - 1;
+      if (at <= length) lines[tile * winograd::IN + i] = at < 0 ? 1 : at == length ? length - 2 : at;
+    }
+  }
+  return lines;
+}
+
+// Calls `work(image, row of tiles in it, number of its first tile in the band)` for rows of tiles, side by side.
+template <class F> void for_tile_rows(const Map &map, Band band, int64_t first, int64_t step, F work) {
+  int64_t rows = (band.end - band.begin - first + step - 1) / step;
+  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      int64_t row = band.begin + first + i * step;
+      work(row / map.tile_rows(), row % map.tile_rows(), (row - band.begin) * map.tile_columns());
+    }
+  });
+}
+
+} // namespace geolearn
