@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::compare::Comparison;
+use crate::compare_step::StepComparison;
 use crate::libtorch::Kind;
 use crate::trouble::{Result, Trouble};
 
@@ -14,6 +15,8 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
   cargo xtask setup [--cpu|--cuda]    only set up; a flag chooses the kind of libtorch
   cargo xtask doctor                  say what is found, what is wanted, and whether CUDA is used
   cargo xtask dependent               set up, then build and run a crate that depends on this one
+  cargo xtask compare [--python FILE] [--repeats N] [--sizes 256x1,128x4] [--precisions f32,bf16] [--out FOLDER]
+                                      set up, then time the training step beside that of PyTorch in that Python
   cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
                                       set up, then time the loader beside those of that Python
   cargo xtask help                    print this
@@ -29,6 +32,7 @@ pub enum Task {
     Setup(Option<Kind>),
     Doctor,
     Dependent,
+    Compare(StepComparison),
     CompareLoader(Comparison),
     /// A cargo command with its arguments, for which libtorch is set up first.
     Cargo(Vec<String>),
@@ -43,6 +47,7 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "setup" => kind(rest).map(Task::Setup),
         "doctor" => alone(name, rest, Task::Doctor),
         "dependent" => alone(name, rest, Task::Dependent),
+        "compare" => step_comparison(rest).map(Task::Compare),
         "compare-loader" => comparison(rest).map(Task::CompareLoader),
         "demo" => Ok(Task::Cargo(demo(rest))),
         "test" => Ok(Task::Cargo(test(rest))),
@@ -70,20 +75,58 @@ fn alone(name: &str, rest: &[String], task: Task) -> Result<Task> {
 
 fn comparison(rest: &[String]) -> Result<Comparison> {
     let mut asked = Comparison::default();
+    for_pairs("compare-loader", rest, |name, value| {
+        match name {
+            "--python" => asked.python = Some(value.to_string()),
+            "--repeats" => asked.repeats = count(value)?,
+            "--seconds" => asked.seconds = value.parse().ok().filter(|s| *s > 0.0)?,
+            "--json" => asked.json = Some(value.into()),
+            _ => return Some(false),
+        }
+        Some(true)
+    })?;
+    Ok(asked)
+}
+
+fn step_comparison(rest: &[String]) -> Result<StepComparison> {
+    let mut asked = StepComparison::default();
+    for_pairs("compare", rest, |name, value| {
+        match name {
+            "--python" => asked.python = value.to_string(),
+            "--repeats" => asked.repeats = count(value)?,
+            "--sizes" => asked.sizes = value.split(',').map(size).collect::<Option<_>>()?,
+            "--precisions" => asked.precisions = value.split(',').map(String::from).collect(),
+            "--out" => asked.out = Some(value.into()),
+            _ => return Some(false),
+        }
+        Some(true)
+    })?;
+    Ok(asked)
+}
+
+/// A side and a batch size, as in `256x1`.
+fn size(text: &str) -> Option<(usize, usize)> {
+    let (side, batch) = text.split_once('x')?;
+    Some((count(side)?, count(batch)?))
+}
+
+fn count(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|n| *n > 0)
+}
+
+/// Hands each option with its value to `take`, which gives `None` for a wrong value and false for an unknown name.
+fn for_pairs(task: &str, rest: &[String], mut take: impl FnMut(&str, &str) -> Option<bool>) -> Result<()> {
     for pair in rest.chunks(2) {
         let [name, value] = pair else {
             return Err(Trouble::new(format!("{} needs a value", pair[0])));
         };
-        let wrong = || Trouble::new(format!("{name} cannot be {value:?}"));
-        match name.as_str() {
-            "--python" => asked.python = Some(value.clone()),
-            "--repeats" => asked.repeats = value.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?,
-            "--seconds" => asked.seconds = value.parse().ok().filter(|s| *s > 0.0).ok_or_else(wrong)?,
-            "--json" => asked.json = Some(value.into()),
-            _ => return Err(Trouble::new(format!("compare-loader does not know {name:?}"))),
+        match take(name, value) {
+            Some(true) => {}
+            Some(false) => return Err(Trouble::new(format!("{task} does not know {name:?}"))),
+            None => return Err(Trouble::new(format!("{name} cannot be {value:?}"))),
         }
     }
-    Ok(asked)
+    Ok(())
 }
 
 fn demo(rest: &[String]) -> Vec<String> {
@@ -141,6 +184,11 @@ mod tests {
     fn a_comparison_takes_pairs() {
         let Ok(Task::CompareLoader(asked)) = task("compare-loader --repeats 5 --python p") else { panic!() };
         assert_eq!((asked.repeats, asked.python.as_deref()), (5, Some("p")));
+        let Ok(Task::Compare(asked)) = task("compare --sizes 64x1,32x2 --precisions f32") else { panic!() };
+        assert_eq!((asked.sizes, asked.precisions), (vec![(64, 1), (32, 2)], vec!["f32".to_string()]));
+        for line in ["compare --sizes 64", "compare --sizes 0x1", "compare --seconds 3"] {
+            assert!(task(line).is_err(), "{line}");
+        }
         for line in ["compare-loader --repeats", "compare-loader --repeats 0", "compare-loader --speed 3"] {
             assert!(task(line).is_err(), "{line}");
         }

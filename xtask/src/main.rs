@@ -2,14 +2,17 @@
 //!
 //! It depends on nothing, least of all on tch, so that it builds in seconds where no libtorch is.
 
+mod chart;
 mod checkout;
 mod cli;
 mod compare;
+mod compare_step;
 mod dependent;
 mod doctor;
 mod libtorch;
 mod machine;
 mod origin;
+mod peer;
 mod process_memory;
 mod python;
 mod release;
@@ -53,6 +56,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::CompareLoader(asked) => {
             setup::prepare(&checkout, None)?;
             compare::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
+        }
+        Task::Compare(asked) => {
+            setup::prepare(&checkout, None)?;
+            compare_step::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
         }
         Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
         Task::Cargo(arguments) => {

@@ -1,0 +1,163 @@
+"""A training step of CycleGAN in PyTorch, for `cargo xtask compare`, which runs it beside geolearn.
+
+train_step.py WAY FOLDER SIDE BATCH PRECISION
+
+WAY is `plain`, the recipe of the research code: a call of a generator for each image, two calls for each discriminator,
+torch.optim.Adam. Or `tuned`, the same step with every trick that PyTorch is known for: calls put together in batches,
+channels_last, fused Adam, autocast, torch.compile where it works, cuDNN's search. PRECISION is f32, bf16 or tf32; `plain` is
+always f32.
+
+Input and output are those of examples/step.
+"""
+import itertools
+import os
+import sys
+import time
+
+import torch
+from torch import nn
+
+SLOPE = 0.2
+
+
+class Block(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        conv = lambda: nn.Conv2d(features, features, 3)
+        norm = lambda: nn.InstanceNorm2d(features)
+        self.conv_block = nn.Sequential(
+            nn.ReflectionPad2d(1), conv(), norm(), nn.ReLU(True), nn.ReflectionPad2d(1), conv(), norm()
+        )
+
+    def forward(self, x):
+        return x + self.conv_block(x)
+
+
+def generator(bands=3, features=64, blocks=9):
+    layers = [nn.ReflectionPad2d(3), nn.Conv2d(bands, features, 7), nn.InstanceNorm2d(features), nn.ReLU(True)]
+    for width in (features, 2 * features):
+        layers += [nn.Conv2d(width, 2 * width, 3, 2, 1), nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
+    layers += [Block(4 * features) for _ in range(blocks)]
+    for width in (4 * features, 2 * features):
+        up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, output_padding=1)
+        layers += [up, nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+    return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(features, bands, 7), nn.Tanh())
+
+
+def discriminator(bands=3, features=64):
+    layers = [nn.Conv2d(bands, features, 4, 2, 1), nn.LeakyReLU(SLOPE, True)]
+    for width, stride in ((features, 2), (2 * features, 2), (4 * features, 1)):
+        conv = nn.Conv2d(width, 2 * width, 4, stride, 1)
+        layers += [conv, nn.InstanceNorm2d(2 * width), nn.LeakyReLU(SLOPE, True)]
+    return nn.Sequential(*layers, nn.Conv2d(8 * features, 1, 4, 1, 1))
+
+
+class Model:
+    """Esri's letters: G_A makes images of domain A, D_A judges them."""
+
+    def __init__(self, folder, device, tuned):
+        self.device, self.tuned = device, tuned
+        self.nets = {"D_A": discriminator(), "D_B": discriminator(), "G_A": generator(), "G_B": generator()}
+        weights = torch.load(os.path.join(folder, "initial.pth"), weights_only=True)
+        for name, net in self.nets.items():
+            own = {key[len(name) + 1 :]: value for key, value in weights.items() if key.startswith(name + ".")}
+            net.load_state_dict(own)
+            net.to(device)
+            if tuned:
+                net.to(memory_format=torch.channels_last)
+        adam = lambda *names: torch.optim.Adam(
+            itertools.chain(*(self.nets[name].parameters() for name in names)),
+            lr=2e-4, betas=(0.5, 0.999), fused=True if tuned else None,
+        )
+        self.generators, self.discriminators = adam("G_A", "G_B"), adam("D_A", "D_B")
+        self.gan, self.l1 = nn.MSELoss(), nn.L1Loss()
+
+    def judged(self, score, real):
+        return self.gan(score, torch.full_like(score, float(real)))
+
+    def images(self, a, b):
+        g_a, g_b = self.nets["G_A"], self.nets["G_B"]
+        if not self.tuned:
+            fake_b, fake_a = g_b(a), g_a(b)
+            return fake_a, fake_b, g_a(fake_b), g_b(fake_a), g_a(a), g_b(b)
+        fake_a, same_a = g_a(torch.cat((b, a))).chunk(2)
+        fake_b, same_b = g_b(torch.cat((a, b))).chunk(2)
+        return fake_a, fake_b, g_a(fake_b), g_b(fake_a), same_a, same_b
+
+    def generator_losses(self, a, b):
+        fake_a, fake_b, cycled_a, cycled_b, same_a, same_b = self.images(a, b)
+        adversarial = self.judged(self.nets["D_A"](fake_a), True) + self.judged(self.nets["D_B"](fake_b), True)
+        cycle = 10 * (self.l1(cycled_a, a) + self.l1(cycled_b, b))
+        identity = 5 * (self.l1(same_a, a) + self.l1(same_b, b))
+        return fake_a, fake_b, (adversarial + cycle + identity, adversarial, cycle, identity)
+
+    def discriminator_loss(self, name, real, fake):
+        net = self.nets[name]
+        if not self.tuned:
+            return 0.5 * (self.judged(net(real), True) + self.judged(net(fake.detach()), False))
+        on_real, on_fake = net(torch.cat((real, fake.detach()))).chunk(2)
+        return 0.5 * (self.judged(on_real, True) + self.judged(on_fake, False))
+
+    def freeze(self, frozen):
+        for name in ("D_A", "D_B"):
+            self.nets[name].requires_grad_(not frozen)
+
+    def step(self, a, b, cast):
+        self.freeze(True)
+        self.generators.zero_grad()
+        with cast():
+            fake_a, fake_b, losses = self.generator_losses(a, b)
+        losses[0].backward()
+        self.generators.step()
+        self.freeze(False)
+        self.discriminators.zero_grad()
+        with cast():
+            loss_a = self.discriminator_loss("D_A", a, fake_a)
+        loss_a.backward()
+        with cast():
+            loss_b = self.discriminator_loss("D_B", b, fake_b)
+        loss_b.backward()
+        self.discriminators.step()
+        return torch.stack([loss.detach() for loss in (*losses, loss_a, loss_b)])
+
+
+def batches(folder, side, batch, device, tuned):
+    def read(name):
+        with open(os.path.join(folder, name), "rb") as file:
+            values = torch.frombuffer(bytearray(file.read()), dtype=torch.float32)
+        values = values.reshape(-1, batch, 3, side, side).to(device)
+        return [x.contiguous(memory_format=torch.channels_last) if tuned else x for x in values]
+
+    return list(zip(read("a.f32"), read("b.f32")))
+
+
+def main(way, folder, side, batch, precision):
+    side, batch, tuned = int(side), int(batch), way == "tuned"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(0)
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = tuned
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    model = Model(folder, device, tuned)
+    compiled = ""
+    if tuned and os.environ.get("GEOLEARN_COMPARE_COMPILE", "1") != "0":
+        model.nets = {name: torch.compile(net) for name, net in model.nets.items()}
+        compiled = ", torch.compile"
+    cast = lambda: torch.autocast(device, torch.bfloat16, enabled=tuned and precision == "bf16")
+    data = batches(folder, side, batch, device, tuned)
+    print(f"ready on {device}, {torch.get_num_threads()} threads, torch {torch.__version__}{compiled}", flush=True)
+    done = 0
+    for line in sys.stdin:
+        times, losses = [], None
+        for _ in range(int(line)):
+            begin = time.perf_counter()
+            # Reading waits for the device.
+            losses = model.step(*data[done % len(data)], cast).double().tolist()
+            times.append(time.perf_counter() - begin)
+            done += 1
+        print(*times)
+        print(*losses, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
