@@ -30,7 +30,7 @@ fn watch_setup(lib: &Path) {
 
 fn compile_shim(lib: &Path) {
     compiler(lib)
-        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/script.cpp"])
+        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/keep.cpp", "src/ffi/script.cpp"])
         .compile("geolearn_shim");
     // Inner loops: optimised in every profile, or tests would take minutes; side by side on libtorch's own threads.
     compiler(lib)

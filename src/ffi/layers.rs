@@ -6,6 +6,10 @@ use tch::Tensor;
 use super::linked;
 use crate::error::Result;
 
+/// Channels that fill a vector, and a panel of the matrices that residual blocks multiply.
+const LANES: i64 = 8;
+const PANEL: i64 = 16;
+
 /// What a convolution with a square kernel does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConvolutionForm {
@@ -24,21 +28,21 @@ pub(crate) fn convolution(
     bias: &Tensor,
     form: ConvolutionForm,
 ) -> Result<Option<Tensor>> {
-    where_it_fits(x, false, || linked::convolution(x, weight, bias, form))
+    where_it_fits(x, 1, || linked::convolution(x, weight, bias, form))
 }
 
 /// `leaky_relu(instance_norm(x), slope)`; a slope of 0 is relu.
 pub(crate) fn norm_activation(x: &Tensor, slope: f64, epsilon: f64) -> Result<Option<Tensor>> {
-    where_it_fits(x, true, || linked::norm_activation(x, slope, epsilon))
+    where_it_fits(x, LANES, || linked::norm_activation(x, slope, epsilon))
 }
 
 /// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))` with the weights and biases of both 3x3 convolutions.
 pub(crate) fn residual(x: &Tensor, parameters: [&Tensor; 4], epsilon: f64) -> Result<Option<Tensor>> {
-    where_it_fits(x, true, || linked::residual(x, parameters, epsilon))
+    where_it_fits(x, PANEL, || linked::residual(x, parameters, epsilon))
 }
 
-fn where_it_fits(x: &Tensor, in_lanes: bool, work: impl FnOnce() -> Result<Tensor>) -> Result<Option<Tensor>> {
-    if !linked::cpu_layers_fit(x, in_lanes) {
+fn where_it_fits(x: &Tensor, channels: i64, work: impl FnOnce() -> Result<Tensor>) -> Result<Option<Tensor>> {
+    if !linked::cpu_layers_fit(x, channels) {
         return Ok(None);
     }
     work().map(Some)

@@ -16,7 +16,7 @@ unsafe extern "C" {
     fn geolearn_free(message: *mut c_char);
     fn geolearn_leaky_relu(input: *const C_tensor, slope: f64, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_scale(input: *const C_tensor, factor: f64, output: *mut *mut C_tensor) -> *mut c_char;
-    fn geolearn_cpu_layers_fit(x: *const C_tensor, in_lanes: bool) -> bool;
+    fn geolearn_cpu_layers_fit(x: *const C_tensor, channels: i64) -> bool;
     fn geolearn_convolution(
         x: *const C_tensor,
         weight: *const C_tensor,
@@ -59,6 +59,8 @@ unsafe extern "C" {
     fn geolearn_autocast_end(cuda: bool, was_on: bool, old_dtype: c_int) -> *mut c_char;
     fn geolearn_arithmetic_get(bits: *mut c_int) -> *mut c_char;
     fn geolearn_arithmetic_set(bits: c_int) -> *mut c_char;
+    fn geolearn_keep_begin() -> *mut c_char;
+    fn geolearn_keep_end() -> *mut c_char;
     fn geolearn_meter_begin(meter: *mut *mut c_void) -> *mut c_char;
     fn geolearn_meter_read(meter: *const c_void, live: *mut i64, peak: *mut i64) -> *mut c_char;
     fn geolearn_meter_end(meter: *mut c_void) -> *mut c_char;
@@ -107,9 +109,9 @@ pub(crate) fn scale(input: &Tensor, factor: f64) -> Result<Tensor> {
     made(|output| unsafe { geolearn_scale(input.as_ptr(), factor, output) })
 }
 
-pub(super) fn cpu_layers_fit(x: &Tensor, in_lanes: bool) -> bool {
+pub(super) fn cpu_layers_fit(x: &Tensor, channels: i64) -> bool {
     // SAFETY: `x` outlives the call, which reads what is known of it without its values.
-    unsafe { geolearn_cpu_layers_fit(x.as_ptr(), in_lanes) }
+    unsafe { geolearn_cpu_layers_fit(x.as_ptr(), channels) }
 }
 
 pub(super) fn convolution(x: &Tensor, weight: &Tensor, bias: &Tensor, form: ConvolutionForm) -> Result<Tensor> {
@@ -185,6 +187,16 @@ pub(super) fn arithmetic() -> Result<c_int> {
 pub(super) fn set_arithmetic(bits: c_int) -> Result<()> {
     // SAFETY: takes a plain value.
     check(unsafe { geolearn_arithmetic_set(bits) })
+}
+
+pub(super) fn keep_begin() -> Result<()> {
+    // SAFETY: takes nothing; libtorch's allocator is replaced by one that serves all that the old one did.
+    check(unsafe { geolearn_keep_begin() })
+}
+
+pub(super) fn keep_end() -> Result<()> {
+    // SAFETY: called once for each `keep_begin`, by `Drop`.
+    check(unsafe { geolearn_keep_end() })
 }
 
 /// A meter of libtorch's memory; it ends on the thread that began it, which a raw pointer sees to.

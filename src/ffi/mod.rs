@@ -4,6 +4,7 @@
 mod arithmetic;
 mod cuda;
 mod fill;
+mod keep;
 mod layers;
 #[cfg(not(feature = "doc-only"))]
 mod linked;
@@ -16,6 +17,7 @@ mod script;
 pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 pub(crate) use fill::filled;
+pub(crate) use keep::KeptMemory;
 pub(crate) use layers::{ConvolutionForm, convolution, norm_activation, residual};
 pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
 #[cfg(test)]

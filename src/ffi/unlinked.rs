@@ -20,7 +20,7 @@ pub(crate) fn scale(_: &Tensor, _: f64) -> Result<Tensor> {
     absent()
 }
 
-pub(super) fn cpu_layers_fit(_: &Tensor, _: bool) -> bool {
+pub(super) fn cpu_layers_fit(_: &Tensor, _: i64) -> bool {
     false
 }
 
@@ -55,6 +55,14 @@ pub(super) fn arithmetic() -> Result<i32> {
 }
 
 pub(super) fn set_arithmetic(_: i32) -> Result<()> {
+    absent()
+}
+
+pub(super) fn keep_begin() -> Result<()> {
+    absent()
+}
+
+pub(super) fn keep_end() -> Result<()> {
     absent()
 }
 

@@ -182,13 +182,13 @@ struct Residual : Function<Residual> {
 
 extern "C" {
 
-// Whether the functions below can take such maps: on a processor, of f32 or f64, outside of autocast, and not empty; where
-// `in_lanes` is set, of channels that fill vectors, and on a processor that has them.
-bool geolearn_cpu_layers_fit(const at::Tensor *x, bool in_lanes) {
+// Whether the functions below can take such maps: on a processor, of f32 or f64, outside of autocast, not empty, of a multiple of
+// so many channels, and, where that is more than one, with the vectors that they fill.
+bool geolearn_cpu_layers_fit(const at::Tensor *x, int64_t channels) {
   auto kind = x->scalar_type();
   return x->device().is_cpu() && x->dim() == 4 && x->numel() > 0 && (kind == at::kFloat || kind == at::kDouble) &&
-         !at::autocast::is_autocast_enabled(at::kCPU) &&
-         (!in_lanes || (x->size(1) % 8 == 0 && geolearn::has_lanes()));
+         !at::autocast::is_autocast_enabled(at::kCPU) && x->size(1) % channels == 0 &&
+         (channels == 1 || geolearn::has_lanes());
 }
 
 char *geolearn_convolution(const at::Tensor *x, const at::Tensor *weight, const at::Tensor *bias, int64_t stride,

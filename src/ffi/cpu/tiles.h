@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "panels.h"
 #include "winograd.h"
 
 namespace geolearn {
@@ -20,23 +21,6 @@ struct Map {
 struct Band {
   int64_t begin, end;
 };
-
-// Matrices of rows x columns, one for each point. Between two of them lies a line of the cache that is not used: else the 36
-// places that a tile is spread over would fall into one set of the cache.
-struct Points {
-  int64_t rows, columns;
-
-  template <class T> int64_t stride() const { return rows * columns + 64 / int64_t(sizeof(T)); }
-  template <class T> int64_t size() const { return winograd::POINTS * stride<T>(); }
-};
-
-template <class T> GEOLEARN_INLINE typename Lanes<T>::type load(const T *from) {
-  return *reinterpret_cast<const typename Lanes<T>::loose *>(from);
-}
-
-template <class T> GEOLEARN_INLINE void store(T *to, typename Lanes<T>::type value) {
-  *reinterpret_cast<typename Lanes<T>::loose *>(to) = value;
-}
 
 // A map as it is.
 template <class T> struct Plain {

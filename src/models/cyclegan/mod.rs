@@ -37,6 +37,7 @@ use tch::Kind;
 use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, PerDomain};
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::KeptMemory;
 use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::package::emd::Emd;
 use crate::plot::{self, Picture};
@@ -92,6 +93,8 @@ pub struct CycleGan {
     definition: Option<Emd>,
     /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
     untrained: Option<Domain>,
+    /// On a processor, while it trains.
+    kept: Option<KeptMemory>,
 }
 
 /// What a model must know of a domain to translate its images.
@@ -193,6 +196,7 @@ impl CycleGan {
             frozen: false,
             definition: None,
             untrained: None,
+            kept: None,
         })
     }
 
@@ -223,6 +227,7 @@ impl CycleGan {
         check_chips(&data)?;
         let mut history = std::mem::take(&mut self.history);
         let result = train::fit(self, &data, options.into(), &mut history);
+        self.kept = None;
         self.history = history;
         result
     }
@@ -259,6 +264,7 @@ impl CycleGan {
         // The sweep takes back what it learns.
         let untrained = self.untrained;
         let curve = train::lr_find(self, &data, steps, options);
+        self.kept = None;
         self.untrained = untrained;
         curve
     }

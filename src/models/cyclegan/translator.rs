@@ -9,7 +9,7 @@ use super::{CycleGan, CycleGanConfig, memory};
 use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi;
+use crate::ffi::{self, KeptMemory};
 use crate::nn::{Parameters, copied, load_parameters};
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
@@ -22,6 +22,9 @@ impl Translator for CycleGan {
         let device = self.device.torch();
         let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
         self.untrained = None;
+        if self.kept.is_none() && !device.is_cuda() {
+            self.kept = Some(KeptMemory::begin()?);
+        }
         step::train_step(&self.nets, &mut self.optimisers, &self.config, (&a, &b), context)
     }
 

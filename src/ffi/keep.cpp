@@ -1,0 +1,127 @@
+// Memory of large tensors on the processor, kept for the next ones while somebody wants that.
+//
+// The system's allocator gives large blocks back to the kernel, which clears each page again when it is next touched. A training
+// step takes and gives back the same sizes again and again.
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
+
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "guarded.h"
+
+namespace {
+
+// Smaller blocks the system's allocator keeps by itself.
+constexpr size_t LEAST = size_t(1) << 20;
+// A block may be larger than what is asked for by this share of it.
+constexpr size_t SPARE = 8;
+
+class Keeper final : public c10::Allocator {
+public:
+  explicit Keeper(c10::Allocator *plain) : plain_(plain) {}
+
+  c10::DataPtr allocate(size_t bytes) override {
+    if (bytes < LEAST || !is_wanted()) return plain_->allocate(bytes);
+    void *block = take(bytes);
+    c10::profiledCPUMemoryReporter().New(block, bytes);
+    return {block, block, give_back, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  // Of blocks of either kind, which some of the library's own code gives back without their tensor.
+  c10::DeleterFnPtr raw_deleter() const override { return give_back; }
+
+  void copy_data(void *to, const void *from, size_t bytes) const override { default_copy_data(to, from, bytes); }
+
+  void want() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    users_++;
+  }
+
+  void leave() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (--users_ == 0) release();
+  }
+
+  static Keeper &instance() {
+    // Never destroyed: tensors may outlive everything else.
+    static Keeper *keeper = [] {
+      auto *made = new Keeper(c10::GetCPUAllocator());
+      c10::SetCPUAllocator(made, /*priority=*/1);
+      return made;
+    }();
+    return *keeper;
+  }
+
+private:
+  c10::Allocator *plain_;
+  std::mutex mutex_;
+  int users_ = 0;
+  std::multimap<size_t, void *> free_;
+  std::unordered_map<void *, size_t> sizes_;
+
+  bool is_wanted() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return users_ > 0;
+  }
+
+  void *take(size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = free_.lower_bound(bytes);
+    if (found != free_.end() && found->first - bytes <= bytes / SPARE) {
+      void *block = found->second;
+      free_.erase(found);
+      return block;
+    }
+    void *block = nullptr;
+    try {
+      block = c10::alloc_cpu(bytes);
+    } catch (const c10::Error &) {
+      // What is kept may be what is missing.
+      release();
+      block = c10::alloc_cpu(bytes);
+    }
+    sizes_[block] = bytes;
+    return block;
+  }
+
+  static void give_back(void *block) {
+    auto &keeper = instance();
+    if (!keeper.put_back(block)) keeper.plain_->raw_deallocate(block);
+  }
+
+  // Whether it is one of ours.
+  bool put_back(void *block) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = sizes_.find(block);
+    if (found == sizes_.end()) return false;
+    c10::profiledCPUMemoryReporter().Delete(block);
+    free_.emplace(found->second, block);
+    if (users_ == 0) release();
+    return true;
+  }
+
+  void release() {
+    for (auto &[size, block] : free_) {
+      sizes_.erase(block);
+      c10::free_cpu(block);
+    }
+    free_.clear();
+  }
+};
+
+} // namespace
+
+extern "C" {
+
+// Large blocks are kept from now on, until geolearn_keep_end has been called as often.
+char *geolearn_keep_begin() {
+  return guarded([] { Keeper::instance().want(); });
+}
+
+char *geolearn_keep_end() {
+  return guarded([] { Keeper::instance().leave(); });
+}
+}
