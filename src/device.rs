@@ -1,6 +1,7 @@
 //! Which device computes, and why.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +42,8 @@ pub enum Precision {
     /// 32-bit floating point throughout. The default.
     #[default]
     F32,
-    /// Convolutions take bfloat16: 8 bits of exponent, 8 of precision. Pays on CUDA, and on processors with AVX-512
-    /// BF16 or AMX; on others it is many times slower, and a warning says so.
+    /// Convolutions may take bfloat16: 8 bits of exponent, 8 of precision. They do on CUDA, and on processors with AMX. On
+    /// other processors this is the same as [`F32`](Self::F32), which is faster there: see `docs/performance.md`.
     Bf16,
     /// CUDA only: inputs of convolutions are rounded to 11 bits of precision, which keeps f32's range and memory.
     Tf32,
@@ -56,20 +57,27 @@ impl Precision {
                 .found(format!("{device:?}"))
                 .help("Use Precision::F32 or Precision::Bf16."));
         }
-        if self == Self::Bf16 && !device.is_cuda() && !has_bf16_instructions() {
-            tracing::warn!("this processor has no instructions for bfloat16; f32 is probably many times as fast");
+        if self == Self::Bf16 && !self.casts(device) {
+            tracing::info!("without AMX, f32 is faster than bfloat16 on a processor, and is used");
         }
         Ok(())
     }
+
+    /// Whether convolutions take bfloat16 on `device`. AVX-512's instructions for it double the rate of products; the
+    /// algorithm that residual blocks take in f32 needs a quarter of them.
+    pub(crate) fn casts(self, device: tch::Device) -> bool {
+        self == Self::Bf16 && (device.is_cuda() || has_matrix_units())
+    }
 }
 
-/// Whether the processor multiplies bfloat16 in hardware.
-fn has_bf16_instructions() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let found = std::arch::is_x86_feature_detected!("avx512bf16");
-    #[cfg(not(target_arch = "x86_64"))]
-    let found = true;
-    found
+/// Whether the processor has Intel's units for products of bfloat16 matrices.
+fn has_matrix_units() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let flags = text.lines().find(|line| line.starts_with("flags"));
+        flags.is_some_and(|line| line.split_whitespace().any(|flag| flag == "amx_bf16"))
+    })
 }
 
 /// A device that is there, and the reason for choosing it.

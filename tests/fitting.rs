@@ -26,6 +26,11 @@ fn chips_of(folder: &std::path::Path, batch_size: usize) -> DataBunch {
     prepared.val_split_pct(0.0).batch_size(batch_size).prepare().unwrap()
 }
 
+fn casts() -> bool {
+    let amx = || std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" amx_bf16"));
+    tch::Cuda::is_available() || amx()
+}
+
 /// bfloat16 has 8 bits of precision, a relative error of 0.4 % in each operand: the losses of reconstruction stay within
 /// 2 %. Those of the game between the networks are near 1 to 0.2 and answer to every small difference; they were seen
 /// to stay within 0.15, and within 2 % in the first epoch.
@@ -47,7 +52,8 @@ fn training_in_bf16_follows_f32() {
         ("discriminator_b", 0.02, 0.25),
     ] {
         let (a, b) = (in_f32.losses(name).unwrap(), in_bf16.losses(name).unwrap());
-        assert_ne!(a, b, "{name}: bfloat16 was not used");
+        // Only with AMX does a processor take bfloat16 at all.
+        assert_eq!(a != b, casts(), "{name}");
         for (epoch, (a, b)) in a.iter().zip(&b).enumerate() {
             let most = rel * a + if epoch == 0 { 0.0 } else { abs };
             assert!((a - b).abs() <= most, "{name} in epoch {}: {a} in f32, {b} in bf16", epoch + 1);

@@ -1,7 +1,7 @@
 //! Layers that our own kernels compute on a processor. Each gives `None` where they cannot: on another device, in another
 //! dtype, under autocast, or on channels that do not fill vectors.
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use super::linked;
 use crate::error::Result;
@@ -39,6 +39,12 @@ pub(crate) fn norm_activation(x: &Tensor, slope: f64, epsilon: f64) -> Result<Op
 /// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))` with the weights and biases of both 3x3 convolutions.
 pub(crate) fn residual(x: &Tensor, parameters: [&Tensor; 4], epsilon: f64) -> Result<Option<Tensor>> {
     where_it_fits(x, PANEL, || linked::residual(x, parameters, epsilon))
+}
+
+/// Whether [`residual`] can take f32 maps of so many channels on `device`.
+pub(crate) fn fits_residual(device: Device, channels: i64) -> bool {
+    let map = || Tensor::f_empty([1, channels, 2, 2], (Kind::Float, Device::Cpu));
+    device == Device::Cpu && map().is_ok_and(|map| linked::cpu_layers_fit(&map, PANEL))
 }
 
 fn where_it_fits(x: &Tensor, channels: i64, work: impl FnOnce() -> Result<Tensor>) -> Result<Option<Tensor>> {

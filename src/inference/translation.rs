@@ -116,7 +116,7 @@ impl Translation<'_> {
             true => Some(ffi::Arithmetic::set(precision == Precision::Tf32, ffi::is_deterministic())?),
             false => None,
         };
-        tch::no_grad(|| ffi::autocast(precision == Precision::Bf16, self.device, work))
+        tch::no_grad(|| ffi::autocast(precision.casts(self.device), self.device, work))
     }
 
     /// The type of what it makes.

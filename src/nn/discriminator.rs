@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::conv::{Behind, Conv2d, ConvShape, Role};
 use super::init::Initialiser;
-use super::layers::norm_activation;
+use super::layers::{LayerMemory, norm_activation};
 use super::parameters::Parameters;
 use crate::error::Result;
 use crate::ffi;
@@ -64,10 +64,14 @@ impl Discriminator {
 }
 
 /// Values that autograd keeps of one image, of `c` bands, through a discriminator of `d` features.
-pub(crate) fn discriminator_activations(c: f64, d: f64, (height, width): (usize, usize)) -> f64 {
+pub(crate) fn discriminator_activations(c: f64, d: f64, (height, width): (usize, usize), layers: LayerMemory) -> f64 {
     let area = (height * width) as f64;
     // Convolution and activation, with a norm between them in all but the first and last.
-    c * area + d * area * (2.0 / 4.0 + 3.0 * 2.0 / 16.0 + 3.0 * 4.0 / 64.0 + 3.0 * 8.0 / 64.0)
+    let normed = match layers {
+        LayerMemory::AsOne => 2.0,
+        LayerMemory::ByParts => 3.0,
+    };
+    c * area + d * area * (2.0 / 4.0 + normed * (2.0 / 16.0 + 4.0 / 64.0 + 8.0 / 64.0))
 }
 
 #[cfg(test)]

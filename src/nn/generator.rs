@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::conv::{Behind, Conv2d, ConvShape, Role, Upsampling};
 use super::init::Initialiser;
-use super::layers::{EPSILON, ResidualBlock, reflect};
+use super::layers::{EPSILON, LayerMemory, ResidualBlock, reflect};
 use super::norm::{Folded, Moments, Norm, Own, too_few};
 use super::outline::{Outline, Step};
 use super::parameters::Parameters;
@@ -188,7 +188,13 @@ pub(crate) fn extended(x: &Tensor) -> Result<Tensor> {
 
 /// Values that autograd keeps of one image, of `c` channels that become `made`, through a generator of `f` features and
 /// `b` blocks: inputs of convolutions and norms, outputs of activations, and what is padded, which is a copy.
-pub(crate) fn generator_activations((c, made): (f64, f64), f: f64, b: f64, (height, width): (usize, usize)) -> f64 {
+pub(crate) fn generator_activations(
+    (c, made): (f64, f64),
+    f: f64,
+    b: f64,
+    (height, width): (usize, usize),
+    layers: LayerMemory,
+) -> f64 {
     let side = |n: usize| (n as i64 + missing(n as i64)) as f64;
     let (h, w) = (side(height), side(width));
     let area = h * w;
@@ -197,7 +203,11 @@ pub(crate) fn generator_activations((c, made): (f64, f64), f: f64, b: f64, (heig
     let wide = (c + f) * (h + 6.0) * (w + 6.0) + 3.0 * made * area;
     let inner = f * area / 4.0;
     let padded = 4.0 * f * (h / 4.0 + 2.0) * (w / 4.0 + 2.0);
-    ends + wide + b * (4.0 * inner + 2.0 * padded)
+    let block = match layers {
+        LayerMemory::AsOne => 3.0 * inner,
+        LayerMemory::ByParts => 4.0 * inner + 2.0 * padded,
+    };
+    ends + wide + b * block
 }
 
 fn sides(x: &Tensor) -> Result<(i64, i64)> {

@@ -13,6 +13,22 @@ use crate::ffi;
 /// What instance normalisation adds to a variance.
 pub(super) const EPSILON: f64 = 1e-5;
 
+/// What autograd keeps of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LayerMemory {
+    /// A norm with its activation, or a residual block, is one node.
+    AsOne,
+    /// Each operator is a node of its own.
+    ByParts,
+}
+
+impl LayerMemory {
+    /// Of residual blocks of so many channels, in f32 or cast to bfloat16.
+    pub fn of(device: tch::Device, channels: i64, cast: bool) -> Self {
+        if !cast && ffi::fits_residual(device, channels) { Self::AsOne } else { Self::ByParts }
+    }
+}
+
 /// Instance normalisation without parameters or running statistics, eps 1e-5
 /// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
 pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {

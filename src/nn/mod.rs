@@ -15,6 +15,7 @@ pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE, discrimina
 pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
 pub use init::Initialisation;
 pub(crate) use init::Initialiser;
+pub(crate) use layers::LayerMemory;
 pub(crate) use norm::{Field, Gathered, Moments, NodeLine};
 pub(crate) use outline::{Outline, Step};
 pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};

@@ -27,7 +27,7 @@ public:
   // (small channels, large channels, side, side): sums of products of each small pixel with what the kernel saw there.
   at::Tensor sum() const {
     int64_t rows = small_map_.images * small_map_.height, threads = at::get_num_threads();
-    int64_t each = std::max<int64_t>(1, COLUMNS_AT_ONCE / small_map_.width), blocks = (rows + each - 1) / each;
+    int64_t each = std::clamp<int64_t>(COLUMNS_AT_ONCE / small_map_.width, 1, rows), blocks = (rows + each - 1) / each;
     int64_t parts = std::min(threads, blocks);
     // A sum for each thread, which they add up in the end; so the blocks of a part are the same at each run.
     auto sums = at::zeros({parts, wide(), small_map_.channels}, options_);

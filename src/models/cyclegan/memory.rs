@@ -6,7 +6,7 @@ use super::{CycleGan, CycleGanConfig, training_size};
 use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
-use crate::nn::{discriminator_activations, generator_activations};
+use crate::nn::{LayerMemory, discriminator_activations, generator_activations};
 use crate::train::MemoryEstimate;
 
 const FLOAT: f64 = 4.0;
@@ -45,12 +45,13 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let pair = (area(chips[0]) * channels.a as f64 + area(chips[1]) * channels.b as f64) * FLOAT;
     let pool = pair * config.pool_size as f64;
     let kept_gradients = if accumulate > 1 { parameters } else { 0.0 };
-    let cast = precision == Precision::Bf16;
+    let cast = precision.casts(model.device.torch());
     let casts = if cast { generators / 2.0 } else { 0.0 };
     let value = if cast { cast_value(model.device.torch()) } else { FLOAT };
     // Few chips do not fill a large batch.
     let batch = data.batch_size().min(data.draws()) as f64;
-    let held = Held::of(config, channels, chips, batch * value);
+    let layers = LayerMemory::of(model.device.torch(), 4 * config.gen_features as i64, cast);
+    let held = Held::of(config, channels, chips, batch, value, layers);
     let estimate = MemoryEstimate {
         parameters: parameters as u64,
         optimiser: (2.0 * parameters) as u64,
@@ -75,32 +76,52 @@ struct Held {
     passes: f64,
     /// When backward begins. One gradient is taken of all losses, so that all passes are held at once.
     at_first: f64,
-    /// What backward holds besides.
+    /// What backward holds besides for each image.
     passing: f64,
+    /// Scratch of a residual block's products.
+    products: f64,
 }
 
 impl Held {
-    fn of(config: &CycleGanConfig, channels: PerDomain<usize>, chips: [(usize, usize); 2], bytes: f64) -> Self {
+    fn of(
+        config: &CycleGanConfig,
+        channels: PerDomain<usize>,
+        chips: [(usize, usize); 2],
+        batch: f64,
+        value: f64,
+        layers: LayerMemory,
+    ) -> Self {
+        let bytes = batch * value;
         let [g, b, d] = [config.gen_features, config.gen_blocks, config.disc_features].map(|n| n as f64);
         let passes = if config.has_identity(channels) { 3.0 } else { 2.0 };
-        let (mut at_first, mut passing) = (0.0, 0.0f64);
+        let (mut at_first, mut passing, mut products) = (0.0, 0.0f64, 0.0f64);
         let (a_bands, b_bands) = (channels.a as f64, channels.b as f64);
         for (chip, own, other) in [(chips[0], a_bands, b_bands), (chips[1], b_bands, a_bands)] {
             // A real image there, and a made one back.
-            let there = generator_activations((own, other), g, b, chip);
-            let back = generator_activations((other, own), g, b, chip);
-            at_first += bytes * ((passes - 1.0) * there + back + discriminator_activations(other, d, chip));
-            passing = passing.max(bytes * TRANSIENT * g * (chip.0 * chip.1) as f64);
+            let there = generator_activations((own, other), g, b, chip, layers);
+            let back = generator_activations((other, own), g, b, chip, layers);
+            at_first += bytes * ((passes - 1.0) * there + back + discriminator_activations(other, d, chip, layers));
+            let area = (chip.0 * chip.1) as f64;
+            passing = passing.max(bytes * TRANSIENT * g * area);
+            products = products.max(if layers == LayerMemory::AsOne { scratch(g, batch * area) } else { 0.0 });
         }
-        Self { passes, at_first, passing }
+        Self { passes, at_first, passing, products }
     }
 
     fn peak(&self, gradients: f64) -> f64 {
         // The last pass of each generator is the first to be given back; all gradients are there from then on, and the
         // next pass is of two images where there is an identity loss.
         let later = self.at_first * (1.0 - 1.0 / self.passes) + 2.0 * self.passing + gradients;
-        later.max(self.at_first + self.passing)
+        later.max(self.at_first + self.passing) + self.products
     }
+}
+
+/// What the products of a residual block's convolution take on their way back, in bytes: 36 for each 16 pixels of its two
+/// maps, of so many pixels at most, and 36 for each pair of channels, of the weights and of their gradient.
+fn scratch(features: f64, pixels: f64) -> f64 {
+    const MOST_TILES: f64 = 256.0;
+    let (channels, tiles) = (4.0 * features, (2.0 * pixels / 16.0 / 16.0).min(MOST_TILES));
+    36.0 * FLOAT * 2.0 * channels * (channels + tiles)
 }
 
 /// Maps of full size with `gen_features` channels that backward holds besides what forward kept; found by measuring.

@@ -8,7 +8,6 @@ use tch::Tensor;
 use super::config::CycleGanConfig;
 use super::networks::Networks;
 use crate::dataset::PerDomain;
-use crate::device::Precision;
 use crate::error::Result;
 use crate::ffi;
 use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
@@ -188,7 +187,7 @@ pub(super) fn train_step(
     let StepContext { lr, adam, step, precision, share, update } = context;
     let (real_a, real_b) = real;
     let update = Update { lr, adam, share, now: update };
-    let cast = precision == Precision::Bf16;
+    let cast = precision.casts(real_a.device());
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
     let (images, losses) = ffi::autocast(cast, real_a.device(), || {
         let images = translate_all(nets, real_a, real_b, config.has_identity(channels(real_a, real_b)?))?;
