@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use geolearn::{CycleGan, Domain, NormStatistics, Raster, RasterOptions};
+use geolearn::{CycleGan, Domain, NormStatistics, Raster, RasterOptions, RasterReport};
 use ndarray::{Array3, Axis};
 
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
@@ -21,16 +21,17 @@ fn main() {
     let output = folder.path().join("out.tif");
     let translated = |options: RasterOptions| {
         let report = model.predict_raster(&scene, &output, options.progress(false)).expect("a translation");
-        (open(&output), report.network_pixels() as f64 / report.pixels() as f64)
+        let work = report.network_pixels() as f64 / report.pixels() as f64;
+        (open(&output), work, report)
     };
-    let (whole, _) = translated(RasterOptions::new(Domain::B).tile_size(4096));
+    let (whole, ..) = translated(RasterOptions::new(Domain::B).tile_size(4096));
     println!("| statistics | tile | halo | off from whole | seams | off from truth | work |");
     println!("|---|---|---|---|---|---|---|");
     println!("| whole | | | 0 | 1 | {} | 1 |", off(truth.as_ref(), &whole));
     for (name, side, halo, statistics) in methods() {
         let options = RasterOptions::new(Domain::B).tile_size(side).statistics(statistics);
-        let (image, work) = translated(halo.map_or(options.clone(), |halo| options.halo(halo)));
-        let seams = seams(&image, side) / seams(&whole, side);
+        let (image, work, report) = translated(halo.map_or(options.clone(), |halo| options.halo(halo)));
+        let seams = seams(&image, &report) / seams(&whole, &report);
         let halo = halo.map_or("default".to_string(), |halo| halo.to_string());
         let (far, true_off) = (difference(&image, &whole), off(truth.as_ref(), &image));
         println!("| {name} | {side} | {halo} | {far:.3} | {seams:.3} | {true_off} | {work:.2} |");
@@ -67,14 +68,16 @@ fn difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (a - b).mapv(f32::abs).mean().unwrap_or_default()
 }
 
-/// Mean gradient across the borders of tiles, by the mean of all gradients.
-fn seams(image: &Array3<f32>, side: usize) -> f32 {
-    let of_axis = |axis: usize| {
+/// Mean gradient across the borders of tiles, by the mean of all gradients; of the axes that have borders.
+fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
+    let (rows, columns) = report.tile_borders();
+    let of_axis = |(axis, borders): (usize, &[usize])| {
         let length = image.len_of(Axis(axis));
         let cut = |from: usize, to: usize| image.slice_axis(Axis(axis), (from..to).into()).to_owned();
         let gradient = (cut(1, length) - cut(0, length - 1)).mapv(f32::abs);
-        let across: Vec<usize> = (side - 1..length - 1).step_by(side).collect();
+        let across: Vec<usize> = borders.iter().map(|border| border - 1).collect();
         gradient.select(Axis(axis), &across).mean().unwrap_or_default() / gradient.mean().unwrap_or(1.0)
     };
-    (of_axis(1) + of_axis(2)) / 2.0
+    let axes: Vec<f32> = [(1, rows), (2, columns)].into_iter().filter(|(_, b)| !b.is_empty()).map(of_axis).collect();
+    axes.iter().sum::<f32>() / axes.len() as f32
 }

@@ -50,18 +50,18 @@ fn mean_difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (a - b).mapv(f32::abs).mean().unwrap()
 }
 
-/// Mean gradient across the borders of tiles of `side` pixels, against that everywhere: 1 where borders are as any other
-/// place.
-fn seams(image: &Array3<f32>, side: usize) -> f32 {
-    let mut ratio = 0.0;
-    for axis in [1, 2] {
+/// Mean gradient across the borders of tiles, against that everywhere: 1 where borders are as any other place.
+fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
+    let (rows, columns) = report.tile_borders();
+    assert!(!rows.is_empty() && !columns.is_empty(), "there are no tiles beside each other");
+    let of_axis = |(axis, borders): (usize, &[usize])| {
         let length = image.len_of(Axis(axis));
         let cut = |from: usize, to: usize| image.slice_axis(Axis(axis), (from..to).into()).to_owned();
         let gradient = (cut(1, length) - cut(0, length - 1)).mapv(f32::abs);
-        let across: Vec<usize> = (side - 1..length - 1).step_by(side).collect();
-        ratio += gradient.select(Axis(axis), &across).mean().unwrap() / gradient.mean().unwrap() / 2.0;
-    }
-    ratio
+        let across: Vec<usize> = borders.iter().map(|border| border - 1).collect();
+        gradient.select(Axis(axis), &across).mean().unwrap() / gradient.mean().unwrap()
+    };
+    [(1, rows), (2, columns)].map(of_axis).iter().sum::<f32>() / 2.0
 }
 
 /// The scene is small enough to be its own measure. The seam metric may be 5 % off the untiled image's own, and tiles may
@@ -70,14 +70,22 @@ fn seams(image: &Array3<f32>, side: usize) -> f32 {
 fn tiles_are_as_the_whole_and_have_no_seams() {
     let (whole, report) = translated(options());
     assert_eq!(report.network_pixels(), report.pixels(), "a scene that fits is translated as a whole");
-    let own_seams = seams(&whole, 128);
-    let (tiles, _) = translated(tiled());
+    let (tiles, tiles_report) = translated(tiled());
+    assert_eq!(tiles_report.tile_borders(), (&[108, 216][..], &[128, 256, 384][..]), "tiles are evened out");
     let (arcgis, arcgis_report) = translated(options().statistics(NormStatistics::Tile { padding: None }));
-    let (local, _) = translated(tiled().statistics(NormStatistics::Local { spacing: None }));
+    let (local, local_report) = translated(tiled().statistics(NormStatistics::Local { spacing: None }));
+    let reports = [&tiles_report, &local_report, &arcgis_report];
     let off = [&tiles, &local, &arcgis].map(|image| mean_difference(image, &whole));
-    let seams_of = [&tiles, &local, &arcgis].map(|image| seams(image, 128) / own_seams);
+    let seams_of: Vec<f32> = [&tiles, &local, &arcgis]
+        .iter()
+        .zip(reports)
+        .map(|(image, report)| seams(image, report) / seams(&whole, report))
+        .collect();
+    let (bare, bare_report) = translated(tiled().statistics(NormStatistics::Tile { padding: Some(0) }));
+    let bare = seams(&bare, &bare_report) / seams(&whole, &bare_report);
     println!("off {off:?} of 255, seams {seams_of:?}, arcgis work {}", arcgis_report.network_pixels());
     assert!((seams_of[0] - 1.0).abs() < 0.05, "{seams_of:?}");
+    assert!(bare > 1.5, "the measure does not see seams where they are: {bare}");
     assert!(off[0] < 0.3 * off[2] && off[0] < off[1], "{off:?}");
     assert!(arcgis_report.network_pixels() as f64 > 3.9 * arcgis_report.pixels() as f64);
 }

@@ -11,7 +11,7 @@ use ndarray::{Array2, Array3, s};
 use tch::Kind;
 
 use super::arrays::{array_to_tensor, tensor_to_array};
-use super::pass::Pass;
+use super::pass::{Borders, Pass};
 use super::plan::Part;
 use super::progress::Watch;
 use super::translation::Translation;
@@ -123,6 +123,10 @@ impl Pass for Blended<'_> {
         (0..self.rows.count).map(|index| (self.rows.seen(index), self.columns.all_seen())).collect()
     }
 
+    fn borders(&self) -> Borders {
+        Borders { rows: self.rows.borders(), columns: self.columns.borders() }
+    }
+
     fn warm_up(&self) -> usize {
         self.rows.side.div_ceil(self.rows.stride) - 1
     }
@@ -170,6 +174,12 @@ impl Tiling {
     /// Where a tile begins, counted from `padding` pixels before the range.
     fn start(&self, index: usize) -> usize {
         index * self.stride
+    }
+
+    /// Where within the range a tile begins; with half a tile of overlap another one ends there.
+    fn borders(&self) -> Vec<usize> {
+        let starts = (0..self.count).map(|index| self.start(index).saturating_sub(self.padding));
+        starts.filter(|start| (1..self.range.len()).contains(start)).collect()
     }
 
     fn tile(&self, index: usize) -> Vec<usize> {

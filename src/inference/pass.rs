@@ -13,10 +13,19 @@ use crate::raster::{Raster, Samples, Source};
 /// Rows and columns of an image.
 pub(crate) type Area = (Range<usize>, Range<usize>);
 
+/// Rows and columns of an output at which a tile begins, but for its own edges: where seams would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Borders {
+    pub rows: Vec<usize>,
+    pub columns: Vec<usize>,
+}
+
 /// Makes rows of rows, in the order that it asks for.
 pub(crate) trait Pass {
     /// Rows and columns of the image that each step has to see.
     fn reads(&self) -> Vec<Area>;
+
+    fn borders(&self) -> Borders;
 
     /// How many rows of the output are complete after so many steps.
     fn rows_after(&self, steps: usize) -> usize;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::pass::Borders;
+
 /// The networks halve height and width twice: tiles that begin at multiples of this are seen as in the whole image.
 const GRID: usize = 4;
 /// Sides below this cost as much as this.
@@ -62,6 +64,11 @@ impl TilePlan {
     pub fn whole((height, width): (usize, usize)) -> Self {
         let span = |length: usize| vec![Span { made: 0..length, seen: 0..length }];
         Self { rows: span(height), columns: span(width) }
+    }
+
+    pub fn borders(&self) -> Borders {
+        let inner = |spans: &[Span]| spans.iter().skip(1).map(|span| span.made.start - spans[0].made.start).collect();
+        Borders { rows: inner(&self.rows), columns: inner(&self.columns) }
     }
 
     /// Columns that a band of rows has to hold.

@@ -9,7 +9,7 @@ use super::engine::{Engine, gathered};
 use super::job::{Job, inputs, jobs};
 use super::options::{NormStatistics, RasterOptions};
 use super::parts::Parts;
-use super::pass::{self, Pass, Times, steps_for};
+use super::pass::{self, Borders, Pass, Times, steps_for};
 use super::progress::Watch;
 use super::report::RasterReport;
 use super::sizes::Sizes;
@@ -44,13 +44,13 @@ pub(crate) fn translate_scenes(
     let jobs = jobs(input, &sources, output, options)?;
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
     let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
-    let times = scenes.run(&sources, sizes, &jobs, &mut watch)?;
+    let (times, borders) = scenes.run(&sources, sizes, &jobs, &mut watch)?;
     let outputs = jobs.into_iter().map(|job| job.output).collect();
-    Ok(RasterReport { outputs, pixels, network_pixels: watch.network_pixels(), time: started.elapsed(), times })
+    Ok(RasterReport { outputs, pixels, network_pixels: watch.network_pixels(), time: started.elapsed(), times, borders })
 }
 
 impl Scenes<'_> {
-    fn run(&self, sources: &[Source], sizes: Sizes, jobs: &[Job], watch: &mut Watch) -> Result<Times> {
+    fn run(&self, sources: &[Source], sizes: Sizes, jobs: &[Job], watch: &mut Watch) -> Result<(Times, Borders)> {
         let (translation, statistics) = (self.translation, self.options.statistics);
         let start = Instant::now();
         let shared = match statistics {
@@ -59,7 +59,7 @@ impl Scenes<'_> {
         };
         let mut times = Times { network: start.elapsed(), ..Times::default() };
         let weights = if self.options.resume { digest(translation)? } else { String::new() };
-        let mut kept = Vec::new();
+        let (mut kept, mut first) = (Vec::new(), None);
         for (index, source) in sources.iter().enumerate() {
             let moments = shared.as_ref().map(|layers| layers.iter().map(Moments::shallow_clone).collect());
             let mut engine = Engine { translation, sizes, statistics, source, moments };
@@ -73,22 +73,24 @@ impl Scenes<'_> {
                         },
                     ),
                 };
-                times += done.map_err(|error| named(error, source))?;
+                let (took, borders) = done.map_err(|error| named(error, source))?;
+                times += took;
+                first.get_or_insert(borders);
             }
             source.release();
         }
         // Only now: what is complete is not to be made again when a later scene fails.
         kept.into_iter().try_for_each(Parts::close)?;
-        Ok(times)
+        Ok((times, first.unwrap_or_default()))
     }
 
-    fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<Times> {
+    fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<(Times, Borders)> {
         let empty = self.translation.empty_value(engine.source);
         let mut writer = RasterWriter::create(&job.output, self.spec(engine.source, job, empty))?;
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
         times += pass::run(engine.source, pass.as_mut(), (0, job.part.columns.len()), watch, &mut writer)?;
         writer.finish()?;
-        Ok(times)
+        Ok((times, pass.borders()))
     }
 
     fn resume(
@@ -97,13 +99,13 @@ impl Scenes<'_> {
         job: &Job,
         fingerprint: &str,
         watch: &mut Watch,
-    ) -> Result<(Times, Parts)> {
+    ) -> Result<((Times, Borders), Parts)> {
         let empty = self.translation.empty_value(engine.source);
         let spec = self.spec(engine.source, job, empty);
         let mut parts = Parts::open(parts_folder(&job.output), fingerprint, spec)?;
         if parts.is_done(&job.output) {
             watch.found(job.part.pixels());
-            return Ok((Times::default(), parts));
+            return Ok((Default::default(), parts));
         }
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
         let skip = match steps_for(pass.as_ref(), parts.rows()) {
@@ -115,7 +117,7 @@ impl Scenes<'_> {
         };
         times += pass::run(engine.source, pass.as_mut(), (skip, job.part.columns.len()), watch, &mut parts)?;
         parts.assemble(&job.output)?;
-        Ok((times, parts))
+        Ok(((times, pass.borders()), parts))
     }
 
     fn spec(&self, source: &Source, job: &Job, empty: Option<f64>) -> RasterSpec {

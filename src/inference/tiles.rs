@@ -5,7 +5,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::local::Local;
-use super::pass::Pass;
+use super::pass::{Borders, Pass};
 use super::plan::{Span, TilePlan};
 use super::progress::Watch;
 use super::translation::Translation;
@@ -36,6 +36,10 @@ impl Pass for Tiles<'_> {
     fn reads(&self) -> Vec<(Range<usize>, Range<usize>)> {
         let columns = self.plan.seen_columns();
         self.plan.rows.iter().map(|span| (span.seen.clone(), columns.clone())).collect()
+    }
+
+    fn borders(&self) -> Borders {
+        self.plan.borders()
     }
 
     fn rows_after(&self, steps: usize) -> usize {
