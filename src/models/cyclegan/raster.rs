@@ -74,7 +74,8 @@ mod tests {
     use super::*;
     use crate::dataset::Domain;
     use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
-    use crate::raster::Raster;
+    use crate::dataset::Values;
+    use crate::raster::{Raster, Samples};
     use crate::testing::npy;
 
     /// What an image in memory goes through where the network cannot take it at once. Values are unrounded, of 255: the
@@ -91,6 +92,24 @@ mod tests {
         let off = (&whole - &tiles).mapv(f32::abs);
         assert!(off.mean().unwrap() < 0.02 && off.iter().all(|&value| value < 5.0), "{:?}", off.mean());
         assert!(off.iter().any(|&value| value > 0.0), "it was not translated in tiles");
+    }
+
+    /// As where the target's files were of floats, or name a value that no sample has.
+    #[test]
+    fn gaps_stay_gaps_when_the_target_names_a_value_it_cannot_have() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 64, 64).with_nodata(0.0);
+        let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
+        values.slice_mut(ndarray::s![.., 10..20, 5..40]).fill(0);
+        let scene = scene.replaced(Samples::U8(values));
+        let translation = model.translation(Domain::B, Precision::F32).unwrap();
+        for nodata in [-9999.0, f64::NAN] {
+            let to = translation.to.clone().with_values(Values { nodata: Some(nodata), ..Values::BYTES });
+            let translation = Translation { to: &to, ..model.translation(Domain::B, Precision::F32).unwrap() };
+            assert_eq!(translation.empty_value(&Source::of(scene.clone())), Some(0.0));
+            let made = inference::translate_image(&translation, &scene).unwrap();
+            assert_eq!((made.nodata(), made.gaps()), (Some(0.0), scene.gaps()));
+        }
     }
 
     /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when it
