@@ -325,6 +325,12 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
     usage(scene, &output, options().statistics(NormStatistics::Local { spacing: Some(1) }), "spacing");
     usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(32) }), "padding");
     usage(scene, &folder.path().join("x"), options().window(0, 0, 4, 4).window(0, 0, 4, 4), "same name");
+    let taken = folder.path().join("taken.tif");
+    std::fs::create_dir(&taken).unwrap();
+    usage(scene, &taken, options(), "a folder");
+    let several = options().window(0, 0, 4, 4).window(4, 4, 4, 4);
+    std::fs::create_dir_all(folder.path().join("y/bluemarble_asia_4_4.tif")).unwrap();
+    usage(scene, &folder.path().join("y"), several, "a folder");
     let missing = model.predict_raster("no/such.tif", &output, options()).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Io);
     assert!(!output.exists());

@@ -44,7 +44,7 @@ impl CycleGan {
     ///
     /// # Errors
     /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
-    /// range, a wrong number of bands, or an output that is no `.tif`, an input or named twice; `Io`, `Format`,
+    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input or named twice; `Io`, `Format`,
     /// `Unsupported` or `Limits` for a file that cannot be read; `Layout` for a folder without images; `Limits` when
     /// tiles need more memory than there is. Later `Stopped` when the
     /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
