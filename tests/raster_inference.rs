@@ -197,28 +197,35 @@ fn a_stopped_translation_leaves_no_file_and_goes_on_later() {
     }
 }
 
-/// This test runs itself in a process that is killed between two pieces of the output.
-#[test]
-fn a_killed_translation_goes_on() {
-    let options = || tiled().tile_size(64).resume(true);
-    if let Some(output) = std::env::var_os("GEOLEARN_TEST_KILLED") {
-        model().predict_raster(SCENE, output, options()).unwrap();
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("out.tif");
+/// Runs the named test in a process of its own, with the output in its environment, and kills it once `is_time`.
+fn killed(test: &str, output: &Path, is_time: impl Fn() -> bool) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_translation_goes_on"])
-        .env("GEOLEARN_TEST_KILLED", &output)
+        .args(["--exact", test])
+        .env(KILLED, output)
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while pieces(&output) < 2 {
+    while !is_time() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+const KILLED: &str = "GEOLEARN_TEST_KILLED";
+
+/// It is killed between two pieces of the output.
+#[test]
+fn a_killed_translation_goes_on() {
+    let options = || tiled().tile_size(64).resume(true);
+    if let Some(output) = std::env::var_os(KILLED) {
+        model().predict_raster(SCENE, output, options()).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    killed("a_killed_translation_goes_on", &output, || pieces(&output) >= 2);
     assert!(!output.exists() && pieces(&output) >= 2);
     let model = model();
     let report = model.predict_raster(SCENE, &output, options()).unwrap();
@@ -227,6 +234,21 @@ fn a_killed_translation_goes_on() {
     assert!(report.network_pixels() < all.network_pixels());
     assert_eq!(std::fs::read(&output).unwrap(), std::fs::read(&expected).unwrap());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
+fn the_next_run_removes_what_a_killed_one_left() {
+    if let Some(output) = std::env::var_os(KILLED) {
+        model().predict_raster(SCENE, output, tiled().tile_size(64)).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    killed("the_next_run_removes_what_a_killed_one_left", &output, || files() > 0);
+    assert!(!output.exists() && files() == 1);
+    model().predict_raster(SCENE, &output, tiled().window(0, 0, 8, 8)).unwrap();
+    assert_eq!(files(), 1, "the output alone");
 }
 
 /// How many pieces of an output are on the disk.

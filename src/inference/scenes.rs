@@ -17,6 +17,7 @@ use super::translation::Translation;
 use crate::error::{Error, Result};
 use crate::nn::Moments;
 use crate::raster::{RasterSpec, RasterWriter, Source};
+use crate::store;
 
 /// What a call translates scenes with.
 pub(crate) struct Scenes<'a> {
@@ -42,6 +43,7 @@ pub(crate) fn translate_scenes(
     let sources = inputs(input)?.iter().map(|path| open(path)).collect::<Result<Vec<_>>>()?;
     let sizes = Sizes::of(scenes.translation, options)?;
     let jobs = jobs(input, &sources, output, options)?;
+    jobs.iter().for_each(|job| store::remove_abandoned_of(&job.output));
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
     let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
     let (times, borders) = scenes.run(&sources, sizes, &jobs, &mut watch)?;
