@@ -254,7 +254,7 @@ fn the_next_run_removes_what_a_killed_one_left() {
 /// How many pieces of an output are on the disk.
 fn pieces(output: &Path) -> usize {
     let entries = std::fs::read_dir(parts_of(output)).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("rows_")).count()
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("piece_")).count()
 }
 
 /// Ends as soon as the second piece of the output is on the disk.

@@ -11,7 +11,7 @@ use ndarray::{Array2, Array3, s};
 use tch::Kind;
 
 use super::arrays::{array_to_tensor, tensor_to_array};
-use super::pass::{Borders, Pass};
+use super::pass::{Area, Borders, Pass};
 use super::plan::Part;
 use super::progress::Watch;
 use super::translation::Translation;
@@ -119,8 +119,12 @@ impl<'a> Blended<'a> {
 }
 
 impl Pass for Blended<'_> {
-    fn reads(&self) -> Vec<(Range<usize>, Range<usize>)> {
+    fn reads(&self) -> Vec<Area> {
         (0..self.rows.count).map(|index| (self.rows.seen(index), self.columns.all_seen())).collect()
+    }
+
+    fn makes(&self) -> Vec<Area> {
+        (0..self.rows.count).map(|index| (self.rows.completed(index), 0..self.part.columns.len())).collect()
     }
 
     fn borders(&self) -> Borders {
@@ -129,10 +133,6 @@ impl Pass for Blended<'_> {
 
     fn warm_up(&self) -> usize {
         self.rows.side.div_ceil(self.rows.stride) - 1
-    }
-
-    fn rows_after(&self, steps: usize) -> usize {
-        steps.checked_sub(1).map_or(0, |last| self.rows.completed(last).end)
     }
 
     fn make(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Option<Samples>> {

@@ -4,10 +4,9 @@ use super::blended::{Blended, Blending};
 use super::local::Local;
 use super::options::NormStatistics;
 use super::pass::{self, Pass};
-use super::plan::{Part, TilePlan};
+use super::plan::{Part, PixelBytes, TilePlan};
 use super::progress::Watch;
 use super::sample::sample;
-use super::sink::Rows;
 use super::sizes::{Sizes, at_once, chip_side, is_affordable};
 use super::tiles::{Statistics, Tiles};
 use super::translation::{Translation, check};
@@ -34,12 +33,24 @@ impl<'a> Engine<'a> {
             NormStatistics::Scene | NormStatistics::Inputs => self.fixed(watch)?,
             NormStatistics::Local { spacing } => self.local(spacing, watch)?,
         };
+        Ok(Box::new(Tiles { translation: self.translation, plan: self.plan(part), statistics, empty }))
+    }
+
+    /// Side of the blocks in which a part is written; none where it is written row by row.
+    pub fn block(&self, part: &Part) -> Option<usize> {
+        match self.statistics {
+            NormStatistics::Tile { .. } => None,
+            _ => self.plan(part).block,
+        }
+    }
+
+    /// The tiles of a part, where they do not overlap.
+    fn plan(&self, part: &Part) -> TilePlan {
         let size = self.source.size();
-        let plan = match self.is_whole(part) {
+        match self.is_whole(part) {
             true => TilePlan::whole(size),
             false => self.sizes.plan(size, part, self.pixel_bytes()),
-        };
-        Ok(Box::new(Tiles { translation: self.translation, plan, statistics, empty }))
+        }
     }
 
     /// Whether it is all of a scene that goes through the network as one.
@@ -81,10 +92,9 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Bytes of a pixel of input and output.
-    fn pixel_bytes(&self) -> usize {
+    fn pixel_bytes(&self) -> PixelBytes {
         let made = self.translation.to.bands() * self.translation.dtype().bytes();
-        made + self.source.bands() * self.source.dtype().bytes()
+        PixelBytes { read: self.source.bands() * self.source.dtype().bytes(), made }
     }
 }
 
@@ -140,7 +150,7 @@ pub(crate) fn in_tiles(
     let mut watch = Watch::silent();
     let mut engine = Engine { translation, sizes, statistics, source: &source, moments: None };
     let mut pass = engine.pass(&Part::whole(size), empty, &mut watch)?;
-    let mut rows = Rows::new(translation.dtype(), (translation.to.bands(), size.0, size.1));
-    pass::run(&source, pass.as_mut(), (0, size.1), &mut watch, &mut rows)?;
-    Ok(rows.image)
+    let mut made = Samples::zeros(translation.dtype(), (translation.to.bands(), size.0, size.1));
+    pass::run(&source, pass.as_mut(), 0, &mut watch, &mut made)?;
+    Ok(made)
 }

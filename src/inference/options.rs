@@ -1,6 +1,6 @@
 //! What the translation of a scene can be asked to do.
 
-use super::plan::Part;
+use super::plan::{Part, STEP_BYTES};
 use super::translation::check;
 use crate::dataset::Domain;
 use crate::device::Precision;
@@ -80,6 +80,8 @@ pub struct RasterOptions {
     pub(super) resume: bool,
     pub(super) stop: Option<StopSignal>,
     pub(super) progress: bool,
+    /// What one step may read and write; less in tests of scenes that are wide for it.
+    pub(crate) step_bytes: usize,
 }
 
 impl RasterOptions {
@@ -96,6 +98,7 @@ impl RasterOptions {
             resume: false,
             stop: None,
             progress: true,
+            step_bytes: STEP_BYTES,
         }
     }
 

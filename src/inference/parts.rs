@@ -1,8 +1,10 @@
-//! Finished rows of a file to come, kept on the disk so that a later run can go on.
+//! Finished pieces of a file to come, kept on the disk so that a later run can go on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::pass::Area;
+use super::sink::{File, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Raster, RasterFile, RasterSpec, RasterWriter, Samples};
 use crate::store;
@@ -10,11 +12,13 @@ use crate::store;
 const JOB: &str = "job.json";
 const DONE: &str = "done";
 
-/// A folder with the rows of one output, top to bottom, each piece under the row that it begins with.
+/// How files of pieces begin.
+const PIECE: &str = "piece_";
+
+/// A folder with the pieces of one output, each under the row and column that it begins with.
 pub(crate) struct Parts {
     folder: PathBuf,
     spec: RasterSpec,
-    rows: usize,
 }
 
 impl Parts {
@@ -28,16 +32,13 @@ impl Parts {
         check_own(&folder)?;
         store::remove_abandoned(&folder);
         store::write(&folder.join(JOB), job.as_bytes())?;
-        let mut parts = Self { folder, spec, rows: 0 };
-        while let Some(height) = parts.height_of_next() {
-            parts.rows += height;
-        }
-        Ok(parts)
+        Ok(Self { folder, spec })
     }
 
-    /// Rows that are there.
-    pub fn rows(&self) -> usize {
-        self.rows
+    /// How many steps, which complete these areas, have been done.
+    pub fn steps(&self, makes: &[Area]) -> usize {
+        let is_done = |area: &&Area| area.0.is_empty() || self.holds(area);
+        makes.iter().take_while(is_done).count()
     }
 
     /// Whether the output was completed and stands where it belongs.
@@ -50,59 +51,44 @@ impl Parts {
         remove(&self.folder)
     }
 
-    /// Forgets all rows.
-    pub fn clear(&mut self) -> Result<()> {
-        let mut from = 0;
-        while from < self.rows {
-            let path = self.at(from);
-            from += self.height_at(from).unwrap_or(self.rows);
+    pub fn add(&mut self, at: (usize, usize), piece: &Samples) -> Result<()> {
+        let (bands, height, width) = piece.shape();
+        let mut writer = RasterWriter::create(self.at(at), RasterSpec::new(bands, height, width, piece.dtype()))?;
+        writer.write_rows(piece)?;
+        writer.finish()
+    }
+
+    /// Makes the output of the pieces of these areas, which must be complete, and removes them.
+    pub fn assemble(&mut self, makes: &[Area], output: &Path, block: Option<usize>) -> Result<()> {
+        let mut file = File::create(output, self.spec.clone(), block)?;
+        let pieces: Vec<_> = makes.iter().filter(|area| !area.0.is_empty()).map(start).collect();
+        for at in &pieces {
+            file.write(*at, Raster::open(self.at(*at))?.samples())?;
+        }
+        file.finish()?;
+        store::write(&self.folder.join(DONE), b"")?;
+        for path in pieces.into_iter().map(|at| self.at(at)) {
             fs::remove_file(&path).map_err(|e| Error::io("file cannot be removed", &path, e))?;
         }
-        self.rows = 0;
         Ok(())
     }
 
-    pub fn add(&mut self, rows: &Samples) -> Result<()> {
-        let (bands, height, width) = rows.shape();
-        let mut writer = RasterWriter::create(self.at(self.rows), RasterSpec::new(bands, height, width, rows.dtype()))?;
-        writer.write_rows(rows)?;
-        writer.finish()?;
-        self.rows += height;
-        Ok(())
+    /// Whether the piece of this area is there and has the right form.
+    fn holds(&self, area: &Area) -> bool {
+        let path = self.at(start(area));
+        let Some(file) = path.exists().then(|| RasterFile::open(&path).ok()).flatten() else { return false };
+        let (info, bands) = (file.info(), self.spec.shape().0);
+        let shape = (info.bands(), info.height(), info.width());
+        shape == (bands, area.0.len(), area.1.len()) && info.dtype() == self.spec.dtype()
     }
 
-    /// Makes the output of the rows, which must be complete, and removes them.
-    pub fn assemble(&mut self, output: &Path) -> Result<()> {
-        let mut writer = RasterWriter::create(output, self.spec.clone())?;
-        let mut from = 0;
-        while from < self.rows {
-            let rows = Raster::open(self.at(from))?.into_samples();
-            writer.write_rows(&rows)?;
-            from += rows.shape().1;
-        }
-        writer.finish()?;
-        store::write(&self.folder.join(DONE), b"")?;
-        self.clear()
+    fn at(&self, (row, column): (usize, usize)) -> PathBuf {
+        self.folder.join(format!("{PIECE}{row:08}_{column:08}.tif"))
     }
+}
 
-    fn height_of_next(&self) -> Option<usize> {
-        let (_, height, _) = self.spec.shape();
-        self.height_at(self.rows).filter(|next| self.rows + next <= height)
-    }
-
-    /// The height of a piece that is there and has the right form.
-    fn height_at(&self, row: usize) -> Option<usize> {
-        let path = self.at(row);
-        let file = path.exists().then(|| RasterFile::open(&path).ok()).flatten()?;
-        let (bands, _, width) = self.spec.shape();
-        let info = file.info();
-        let fits = (info.bands(), info.width(), info.dtype()) == (bands, width, self.spec.dtype());
-        fits.then_some(info.height())
-    }
-
-    fn at(&self, row: usize) -> PathBuf {
-        self.folder.join(format!("rows_{row:08}.tif"))
-    }
+fn start(area: &Area) -> (usize, usize) {
+    (area.0.start, area.1.start)
 }
 
 /// Somebody else's folder is not touched.

@@ -9,14 +9,15 @@ use super::engine::{Engine, gathered};
 use super::job::{Job, inputs, jobs};
 use super::options::{NormStatistics, RasterOptions};
 use super::parts::Parts;
-use super::pass::{self, Borders, Pass, Times, steps_for};
+use super::pass::{self, Borders, Pass, Times};
 use super::progress::Watch;
 use super::report::RasterReport;
+use super::sink::File;
 use super::sizes::Sizes;
 use super::translation::Translation;
 use crate::error::{Error, Result};
 use crate::nn::Moments;
-use crate::raster::{RasterSpec, RasterWriter, Source};
+use crate::raster::{RasterSpec, Source};
 use crate::store;
 
 /// What a call translates scenes with.
@@ -88,10 +89,10 @@ impl Scenes<'_> {
 
     fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<(Times, Borders)> {
         let empty = self.translation.empty_value(engine.source);
-        let mut writer = RasterWriter::create(&job.output, self.spec(engine.source, job, empty))?;
+        let mut file = File::create(&job.output, self.spec(engine.source, job, empty), engine.block(&job.part))?;
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
-        times += pass::run(engine.source, pass.as_mut(), (0, job.part.columns.len()), watch, &mut writer)?;
-        writer.finish()?;
+        times += pass::run(engine.source, pass.as_mut(), 0, watch, &mut file)?;
+        file.finish()?;
         Ok((times, pass.borders()))
     }
 
@@ -110,15 +111,9 @@ impl Scenes<'_> {
             return Ok((Default::default(), parts));
         }
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
-        let skip = match steps_for(pass.as_ref(), parts.rows()) {
-            Some(steps) => steps,
-            None => {
-                parts.clear()?;
-                0
-            }
-        };
-        times += pass::run(engine.source, pass.as_mut(), (skip, job.part.columns.len()), watch, &mut parts)?;
-        parts.assemble(&job.output)?;
+        let (makes, block) = (pass.makes(), engine.block(&job.part));
+        times += pass::run(engine.source, pass.as_mut(), parts.steps(&makes), watch, &mut parts)?;
+        parts.assemble(&makes, &job.output, block)?;
         Ok(((times, pass.borders()), parts))
     }
 

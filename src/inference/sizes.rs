@@ -1,7 +1,7 @@
 //! How large tiles and their halos are.
 
 use super::options::{NormStatistics, RasterOptions};
-use super::plan::{Part, TilePlan};
+use super::plan::{Part, PixelBytes, TilePlan};
 use super::translation::Translation;
 use crate::device::free_memory;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +30,8 @@ pub(crate) struct Sizes {
     /// Side of tiles.
     pub side: usize,
     pub halo: usize,
+    /// What is read and written at a time may take so much.
+    pub step_bytes: usize,
 }
 
 impl Sizes {
@@ -50,7 +52,7 @@ impl Sizes {
                 .found(format!("about {:.0} MiB", needed(side) / MIB))
                 .help("Choose a smaller RasterOptions::tile_size, or close other programs."));
         }
-        Ok(Self { side, halo })
+        Ok(Self { side, halo, step_bytes: options.step_bytes })
     }
 
     /// For an image in memory that is too large to go through the network at once.
@@ -68,8 +70,8 @@ impl Sizes {
         self.take_whole(size) || size.0 as f64 * size.1 as f64 <= LEAST_SAMPLE
     }
 
-    pub fn plan(&self, image: (usize, usize), part: &Part, pixel_bytes: usize) -> TilePlan {
-        TilePlan::new(image, part, self.side, self.halo, pixel_bytes)
+    pub fn plan(&self, image: (usize, usize), part: &Part, bytes: PixelBytes) -> TilePlan {
+        TilePlan::new(image, part, *self, bytes)
     }
 
     /// How many chips of `side` pixels statistics of scenes of so many pixels are gathered from.
@@ -123,23 +125,35 @@ fn affordable(translation: &Translation<'_>, fits: impl Fn(usize) -> bool) -> us
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::plan::STEP_BYTES;
 
-    /// What a generator of nine blocks needs at the usual size of tiles, with the chips for the statistics.
+    /// What a generator of nine blocks needs at the usual size of tiles, with the chips for the statistics, from 13
+    /// bands of 2 bytes to 3 of 1 and to as many.
     #[test]
     fn work_is_at_most_1_4_times_that_of_tiles_without_overlap() {
-        let sizes = Sizes { side: CPU_SIDE, halo: 64 };
-        for image in
-            [(1211, 1213), (1025, 1500), (1025, 2049), (3000, 3100), (10_980, 10_980), (300, 9000), (40_000, 40_000)]
-        {
-            let part = Part::whole(image);
-            assert!(!sizes.take_whole(image));
-            let plan = sizes.plan(image, &part, 11);
-            let along =
-                |spans: &[crate::inference::plan::Span]| spans.iter().map(|span| span.seen.len()).sum::<usize>();
-            let tiles = along(&plan.rows) as f64 * along(&plan.columns) as f64;
-            let sample = sizes.sample(part.pixels(), 64) * 64 * 64;
-            let work = (tiles + sample as f64) / part.pixels() as f64;
-            assert!(work <= 1.4, "{work} for {image:?}");
+        let sizes = Sizes { side: CPU_SIDE, halo: 64, step_bytes: STEP_BYTES };
+        for image in [
+            (1211, 1213),
+            (1025, 1500),
+            (1025, 2049),
+            (3000, 3100),
+            (10_980, 10_980),
+            (300, 9000),
+            (40_000, 40_000),
+            (20_000, 200_000),
+            (2_000, 2_000_000),
+        ] {
+            for bytes in [PixelBytes { read: 26, made: 3 }, PixelBytes { read: 26, made: 26 }] {
+                let part = Part::whole(image);
+                assert!(!sizes.take_whole(image));
+                let plan = sizes.plan(image, &part, bytes);
+                let along =
+                    |spans: &[crate::inference::plan::Span]| spans.iter().map(|span| span.seen.len()).sum::<usize>();
+                let tiles = along(&plan.rows) as f64 * along(&plan.columns) as f64;
+                let sample = sizes.sample(part.pixels(), 64) * 64 * 64;
+                let work = (tiles + sample as f64) / part.pixels() as f64;
+                assert!(work <= 1.4, "{work} for {image:?}");
+            }
         }
     }
 }

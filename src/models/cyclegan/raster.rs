@@ -78,6 +78,8 @@ mod tests {
     use crate::raster::{Raster, Samples};
     use crate::testing::npy;
 
+    const SIZES: Sizes = Sizes { side: 128, halo: 36, step_bytes: 256 << 20 };
+
     /// What an image in memory goes through where the network cannot take it at once. Values are unrounded, of 255: the
     /// halo leaves 0.001 of them on average.
     #[test]
@@ -86,7 +88,7 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
-        let tiles = in_tiles(&translation, (NormStatistics::Scene, Sizes { side: 128, halo: 36 }), &scene, None)
+        let tiles = in_tiles(&translation, (NormStatistics::Scene, SIZES), &scene, None)
             .unwrap()
             .to_f32();
         let off = (&whole - &tiles).mapv(f32::abs);
@@ -112,6 +114,30 @@ mod tests {
         }
     }
 
+    /// The bundled scene is wide where a step may take just 64 KiB: it is read and written in pieces, also on the way
+    /// through the folder of a translation that can go on.
+    #[test]
+    fn a_wide_scene_is_the_same_piece_by_piece() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let translated = |name: &str, options: RasterOptions| {
+            let output = folder.path().join(name);
+            let options = options.tile_size(64).halo(32).window(7, 9, 301, 499).progress(false);
+            let report = model.predict_raster("assets/scenes/bluemarble_asia.tif", &output, options).unwrap();
+            assert_eq!(report.tile_borders().0[..2], [64, 128], "tiles are the same");
+            Raster::open(output).unwrap()
+        };
+        let rows = translated("rows.tif", RasterOptions::new(Domain::B));
+        let small = || {
+            let mut options = RasterOptions::new(Domain::B);
+            options.step_bytes = 64 << 10;
+            options
+        };
+        assert_eq!(translated("pieces.tif", small()), rows);
+        assert_eq!(translated("resumed.tif", small().resume(true)), rows);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
     /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when it
     /// scales and sums tiles in another order, so they may differ by 1e-3 of the range of 255.
     #[test]
@@ -120,7 +146,7 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 128, 128);
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let tiles = NormStatistics::Tile { padding: Some(16) };
-        let made = in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0 }), &scene, None).unwrap().to_f32();
+        let made = in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0, ..SIZES }), &scene, None).unwrap().to_f32();
         let made = array_to_tensor(made).unwrap().narrow(1, 0, 64);
         let expected = npy("arcgis/tiles/a2b.npy");
         let off = (made - &expected).abs().max().double_value(&[]);

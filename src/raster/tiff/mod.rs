@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
+pub(crate) use self::writing::BlockWriter;
 pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 
 /// One tag; 64 MiB are offsets of 8 million tiles.
