@@ -31,11 +31,16 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
 const PREFIX: &str = ".geolearn-";
 const SUFFIX: &str = ".part";
 
+/// Whether a file bears the name of one that is being written.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// Removes what a killed process left half written in a folder. Nobody else may be writing there.
 pub(crate) fn remove_abandoned(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+        if name.to_str().is_some_and(is_temporary) {
             // It does no harm where it cannot be removed.
             let _ = fs::remove_file(entry.path());
         }

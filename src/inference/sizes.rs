@@ -35,13 +35,13 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// What the options say, else what suits device and model.
-    pub fn of(translation: &Translation<'_>, options: &RasterOptions) -> Result<Self> {
+    /// What the options say, else what an unfinished job was `begun` with, else what suits device and model.
+    pub fn of(translation: &Translation<'_>, options: &RasterOptions, begun: Option<usize>) -> Result<Self> {
         let halo = options.halo.unwrap_or_else(|| default_halo(translation));
         let free = free_memory(translation.device).map_or(f64::INFINITY, |bytes| bytes as f64);
         let needed = |side: usize| bytes(translation, ((side + 2 * halo) as f64).powi(2));
         let is_blended = matches!(options.statistics, NormStatistics::Tile { .. });
-        let side = match options.tile_size {
+        let side = match options.tile_size.or(begun) {
             Some(side) => side,
             None if is_blended => translation.chip.0.min(translation.chip.1),
             None => affordable(translation, |side| needed(side) * RESERVE <= free),
@@ -57,7 +57,7 @@ impl Sizes {
 
     /// For an image in memory that is too large to go through the network at once.
     pub fn default_of(translation: &Translation<'_>) -> Result<Self> {
-        Self::of(translation, &RasterOptions::new(crate::dataset::Domain::B))
+        Self::of(translation, &RasterOptions::new(crate::dataset::Domain::B), None)
     }
 
     /// Whether an image of this size goes through the network as one.
