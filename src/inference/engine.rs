@@ -113,8 +113,7 @@ pub(crate) fn gathered(
         }
         _ => {
             let pixels = scenes.iter().map(|scene| Part::whole(scene.size()).pixels()).sum();
-            let side = chip_side(translation);
-            sample(scenes, sizes.sample(pixels, side), side)?
+            sample(scenes, sizes.sample(pixels), chip_side(translation), watch)?
         }
     };
     watch.saw(pieces.iter().map(|piece| piece.height() as u64 * piece.width() as u64).sum());

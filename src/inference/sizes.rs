@@ -74,11 +74,10 @@ impl Sizes {
         TilePlan::new(image, part, *self, bytes)
     }
 
-    /// How many chips of `side` pixels statistics of scenes of so many pixels are gathered from.
-    pub fn sample(&self, pixels: u64, side: usize) -> usize {
+    /// Pixels of chips that statistics of scenes of so many pixels are gathered from.
+    pub fn sample(&self, pixels: u64) -> usize {
         let most = (self.side as f64).powi(2).max(LEAST_SAMPLE);
-        let wanted = (SAMPLE_SHARE * pixels as f64).clamp(LEAST_SAMPLE, most);
-        (wanted / (side * side) as f64).ceil() as usize
+        (SAMPLE_SHARE * pixels as f64).clamp(LEAST_SAMPLE, most).ceil() as usize
     }
 }
 
@@ -150,7 +149,7 @@ mod tests {
                 let along =
                     |spans: &[crate::inference::plan::Span]| spans.iter().map(|span| span.seen.len()).sum::<usize>();
                 let tiles = along(&plan.rows) as f64 * along(&plan.columns) as f64;
-                let sample = sizes.sample(part.pixels(), 64) * 64 * 64;
+                let sample = sizes.sample(part.pixels()).next_multiple_of(64 * 64);
                 let work = (tiles + sample as f64) / part.pixels() as f64;
                 assert!(work <= 1.4, "{work} for {image:?}");
             }
