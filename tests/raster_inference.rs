@@ -346,6 +346,10 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
     usage(scene, &output, options().halo(2000), "halo");
     usage(scene, &output, options().statistics(NormStatistics::Local { spacing: Some(1) }), "spacing");
     usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(32) }), "padding");
+    usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(usize::MAX) }), "padding");
+    let wide = NormStatistics::Tile { padding: Some(32) };
+    usage(scene, &output, options().resume(true).statistics(wide), "padding");
+    assert!(!parts_of(&output).exists());
     usage(scene, &folder.path().join("x"), options().window(0, 0, 4, 4).window(0, 0, 4, 4), "same name");
     let taken = folder.path().join("taken.tif");
     std::fs::create_dir(&taken).unwrap();

@@ -9,7 +9,7 @@ use super::progress::Watch;
 use super::sample::sample;
 use super::sizes::{Sizes, at_once, chip_side, is_affordable};
 use super::tiles::{Statistics, Tiles};
-use super::translation::{Translation, check};
+use super::translation::Translation;
 use crate::error::Result;
 use crate::nn::Moments;
 use crate::raster::{Raster, Samples, Source};
@@ -49,7 +49,7 @@ impl<'a> Engine<'a> {
         let size = self.source.size();
         match self.is_whole(part) {
             true => TilePlan::whole(size),
-            false => self.sizes.plan(size, part, self.pixel_bytes()),
+            false => self.sizes.plan(size, part, pixel_bytes(self.translation, self.source)),
         }
     }
 
@@ -61,7 +61,6 @@ impl<'a> Engine<'a> {
     fn blended(&self, part: &Part, padding: Option<usize>, empty: Option<f64>) -> Result<Box<dyn Pass + 'a>> {
         let side = self.sizes.side;
         let padding = padding.unwrap_or(side / 4);
-        check("padding of tiles", 2 * padding < side, &format!("less than half of {side}"), padding)?;
         let blending = Blending { side, padding, at_once: at_once(side) };
         Ok(Box::new(Blended::new(self.translation, part.clone(), self.source.size(), blending, empty)))
     }
@@ -91,11 +90,11 @@ impl<'a> Engine<'a> {
         }
         Ok(())
     }
+}
 
-    fn pixel_bytes(&self) -> PixelBytes {
-        let made = self.translation.to.bands() * self.translation.dtype().bytes();
-        PixelBytes { read: self.source.bands() * self.source.dtype().bytes(), made }
-    }
+pub(crate) fn pixel_bytes(translation: &Translation<'_>, source: &Source) -> PixelBytes {
+    let made = translation.to.bands() * translation.dtype().bytes();
+    PixelBytes { read: source.bands() * source.dtype().bytes(), made }
 }
 
 /// Statistics of scenes together; none where none of them has data.

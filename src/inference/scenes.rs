@@ -50,6 +50,9 @@ pub(crate) fn translate_scenes(
     if let Some(side) = begun(&jobs, &identities) {
         sizes = Sizes::of(scenes.translation, options, Some(side))?;
     }
+    if matches!(options.statistics, NormStatistics::Tile { .. }) {
+        jobs.iter().try_for_each(|job| sizes.check_rows(scenes.translation, &sources[job.scene], &job.part))?;
+    }
     jobs.iter().for_each(|job| store::remove_abandoned_of(&job.output));
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
     let mut watch = Watch::new(pixels, options.progress, options.stop.clone());

@@ -1,10 +1,12 @@
 //! How large tiles and their halos are.
 
+use super::engine::pixel_bytes;
 use super::options::{NormStatistics, RasterOptions};
 use super::plan::{Part, PixelBytes, TilePlan};
-use super::translation::Translation;
+use super::translation::{Translation, check};
 use crate::device::free_memory;
 use crate::error::{Error, ErrorKind, Result};
+use crate::raster::Source;
 
 /// Fixed for each kind of device, so that the same scene gives the same image whatever else the machine does.
 const CPU_SIDE: usize = 1024;
@@ -46,13 +48,27 @@ impl Sizes {
             None if is_blended => translation.chip.0.min(translation.chip.1),
             None => affordable(translation, |side| needed(side) * RESERVE <= free),
         };
-        if needed(side) > free {
-            return Err(Error::new(ErrorKind::Limits, format!("tiles of {side} x {side} pixels need too much memory"))
-                .expected(format!("at most the {:.0} MiB that are free", free / MIB))
-                .found(format!("about {:.0} MiB", needed(side) / MIB))
-                .help("Choose a smaller RasterOptions::tile_size, or close other programs."));
+        if let NormStatistics::Tile { padding: Some(padding) } = options.statistics {
+            check("padding of tiles", padding < side.div_ceil(2), &format!("less than half of {side}"), padding)?;
+        }
+        let needed = if is_blended { bytes(translation, (at_once(side) * side * side) as f64) } else { needed(side) };
+        if needed > free {
+            return Err(too_much(format!("tiles of {side} x {side} pixels need"), needed, free));
         }
         Ok(Self { side, halo, step_bytes: options.step_bytes })
+    }
+
+    /// That there is memory for rows of overlapping tiles, which are as wide as the part: two of the input, the sums and
+    /// a copy of them, and what is made of them and written.
+    pub fn check_rows(&self, translation: &Translation<'_>, scene: &Source, part: &Part) -> Result<()> {
+        let PixelBytes { read, made } = pixel_bytes(translation, scene);
+        let pixels = self.side as f64 * (part.columns.len() + 2 * self.side) as f64;
+        let rows = pixels * (2 * read + 3 * (translation.to.channels() * 4 + made)) as f64;
+        let needed = rows + bytes(translation, (at_once(self.side) * self.side * self.side) as f64);
+        match free_memory(translation.device).filter(|&free| needed > free as f64 && !translation.device.is_cuda()) {
+            Some(free) => Err(too_much("rows of tiles that overlap need".to_string(), needed, free as f64)),
+            None => Ok(()),
+        }
     }
 
     /// For an image in memory that is too large to go through the network at once.
@@ -96,6 +112,13 @@ pub(crate) fn at_once(side: usize) -> usize {
 pub(crate) fn is_affordable(translation: &Translation<'_>, (height, width): (usize, usize)) -> bool {
     let needed = bytes(translation, height as f64 * width as f64);
     free_memory(translation.device).is_none_or(|free| needed <= free as f64)
+}
+
+fn too_much(what: String, needed: f64, free: f64) -> Error {
+    Error::new(ErrorKind::Limits, format!("{what} too much memory"))
+        .expected(format!("at most the {:.0} MiB that are free", free / MIB))
+        .found(format!("about {:.0} MiB", needed / MIB))
+        .help("Choose a smaller RasterOptions::tile_size or window, or close other programs.")
 }
 
 const MIB: f64 = (1u64 << 20) as f64;

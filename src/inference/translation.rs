@@ -73,6 +73,16 @@ impl Translation<'_> {
         self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask)))
     }
 
+    /// Images of one size, each with its own statistics: as the network was trained where all have data everywhere, and
+    /// else of those pixels alone that have.
+    pub fn each(&self, images: &[Raster]) -> Result<Tensor> {
+        let batch = self.batch(images)?;
+        match self.mask(images)? {
+            None => self.run(|| self.generator.forward(&batch)),
+            mask => self.run(|| self.generator.forward_with(&batch, &mut Gathered::of_each(mask))),
+        }
+    }
+
     /// Statistics of each layer over all of these images together; none where there are no images.
     pub fn pooled(&self, images: &[Raster]) -> Result<Option<Vec<Moments>>> {
         if images.is_empty() {

@@ -138,6 +138,24 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
+    /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
+    #[test]
+    fn gaps_do_not_count_in_a_tile_of_its_own_statistics() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 64, 64).with_nodata(0.0);
+        let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
+        values.slice_mut(ndarray::s![.., .., 24..]).fill(0);
+        let scene = scene.replaced(Samples::U8(values));
+        let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
+        let made = |statistics| {
+            let sizes = Sizes { side: 64, halo: 0, ..SIZES };
+            in_tiles(&translation, (statistics, sizes), &scene, None).unwrap().to_f32()
+        };
+        let off = made(NormStatistics::Tile { padding: Some(0) }) - made(NormStatistics::Scene);
+        let off = off.slice(ndarray::s![.., .., ..24]).fold(0f32, |most, value| most.max(value.abs()));
+        assert!(off < 0.01, "{off}");
+    }
+
     /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when it
     /// scales and sums tiles in another order, so they may differ by 1e-3 of the range of 255.
     #[test]
