@@ -166,9 +166,10 @@ fn check_own(folder: &Path) -> Result<()> {
     match names.iter().find(|name| !is_own(name)) {
         None if begun || job_in(folder).is_some() => Ok(()),
         found => {
-            let error = Error::new(ErrorKind::Usage, "this folder is needed for finished pieces, and holds something else")
-                .at(folder)
-                .help("Move it, or choose another name for the output.");
+            let error =
+                Error::new(ErrorKind::Usage, "this folder is needed for finished pieces, and holds something else")
+                    .at(folder)
+                    .help("Move it, or choose another name for the output.");
             Err(match found {
                 Some(name) => error.found(name),
                 None => error,
@@ -183,11 +184,9 @@ fn locked(folder: &Path) -> Result<fs::File> {
     let opened = fs::File::options().create(true).truncate(false).write(true).open(&path);
     let file = opened.map_err(|e| Error::io("file cannot be written", &path, e))?;
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::new(ErrorKind::Usage, "another process is making this output")
-                .at(folder)
-                .help("Wait until it is done, or choose another name for the output."))
-        }
+        Err(TryLockError::WouldBlock) => Err(Error::new(ErrorKind::Usage, "another process is making this output")
+            .at(folder)
+            .help("Wait until it is done, or choose another name for the output.")),
         _ => Ok(file),
     }
 }

@@ -254,7 +254,8 @@ mod tests {
         assert_eq!(from.len(), 10);
         assert!(from.windows(2).all(|pair| (5.0..=15.0).contains(&(pair[1] - pair[0]))), "{from:?}");
         // Data in one scene only, that is not among the ten.
-        let holes: Vec<Source> = (0..100).map(|i| scene(64, 64, move |_, _| if i == 3 { 1.0 } else { f32::NAN })).collect();
+        let holes: Vec<Source> =
+            (0..100).map(|i| scene(64, 64, move |_, _| if i == 3 { 1.0 } else { f32::NAN })).collect();
         assert!(!pieces(&holes.iter().collect::<Vec<_>>(), 10, 32).is_empty());
     }
 

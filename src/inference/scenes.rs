@@ -58,7 +58,14 @@ pub(crate) fn translate_scenes(
     let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
     let (times, borders) = scenes.run(&sources, sizes, (&jobs, &identities), &mut watch)?;
     let outputs = jobs.into_iter().map(|job| job.output).collect();
-    Ok(RasterReport { outputs, pixels, network_pixels: watch.network_pixels(), time: started.elapsed(), times, borders })
+    Ok(RasterReport {
+        outputs,
+        pixels,
+        network_pixels: watch.network_pixels(),
+        time: started.elapsed(),
+        times,
+        borders,
+    })
 }
 
 impl Scenes<'_> {

@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, Array3, Axis};
 
+use super::Raster;
 use super::sample::{Gap, Sample};
 use super::samples::with_array;
-use super::Raster;
 
 impl Raster {
     /// No data where `other`, of the same height and width, has none in any band; otherwise the same.

@@ -73,8 +73,8 @@ impl CycleGan {
 mod tests {
     use super::*;
     use crate::dataset::Domain;
-    use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
     use crate::dataset::Values;
+    use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
     use crate::raster::{Raster, Samples};
     use crate::testing::npy;
 
@@ -88,9 +88,7 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
-        let tiles = in_tiles(&translation, (NormStatistics::Scene, SIZES), &scene, None)
-            .unwrap()
-            .to_f32();
+        let tiles = in_tiles(&translation, (NormStatistics::Scene, SIZES), &scene, None).unwrap().to_f32();
         let off = (&whole - &tiles).mapv(f32::abs);
         assert!(off.mean().unwrap() < 0.02 && off.iter().all(|&value| value < 5.0), "{:?}", off.mean());
         assert!(off.iter().any(|&value| value > 0.0), "it was not translated in tiles");
@@ -164,7 +162,8 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 128, 128);
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let tiles = NormStatistics::Tile { padding: Some(16) };
-        let made = in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0, ..SIZES }), &scene, None).unwrap().to_f32();
+        let made =
+            in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0, ..SIZES }), &scene, None).unwrap().to_f32();
         let made = array_to_tensor(made).unwrap().narrow(1, 0, 64);
         let expected = npy("arcgis/tiles/a2b.npy");
         let off = (made - &expected).abs().max().double_value(&[]);
