@@ -277,6 +277,31 @@ fn parts_of(output: &Path) -> PathBuf {
     PathBuf::from(format!("{}.parts", output.display()))
 }
 
+/// Whatever stands under the output's name: what is complete is known by its length and time.
+#[test]
+fn an_output_that_was_replaced_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = folder.path().join("in");
+    std::fs::create_dir(&inputs).unwrap();
+    write(&inputs.join("a.tif"), scene().slice(s![.., ..100, ..90]).to_owned(), None);
+    write(&inputs.join("b.tif"), scene().slice(s![.., ..100, ..90]).to_owned(), None);
+    let model = model();
+    let output = folder.path().join("out");
+    let options = || options().resume(true);
+    // The second scene cannot be written, so what is known of the first one stays.
+    std::fs::create_dir_all(output.join("b.tif.parts/mine")).unwrap();
+    let first = output.join("a.tif");
+    model.predict_raster(&inputs, &output, options()).unwrap_err();
+    let made = std::fs::read(&first).unwrap();
+    let time = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    let before = time(&first);
+    model.predict_raster(&inputs, &output, options()).unwrap_err();
+    assert_eq!(time(&first), before, "it is complete");
+    std::fs::write(&first, "something else").unwrap();
+    model.predict_raster(&inputs, &output, options()).unwrap_err();
+    assert_eq!(std::fs::read(&first).unwrap(), made);
+}
+
 #[test]
 fn rows_of_another_scene_or_model_are_not_used_and_strange_folders_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();

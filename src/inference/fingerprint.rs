@@ -15,24 +15,36 @@ use crate::raster::Source;
 
 const SIZES: &str = "sizes";
 
+/// What is the same for all jobs of a call: the weights, and the files where statistics are those of all of them.
+pub(crate) struct Shared {
+    weights: String,
+    files: Option<String>,
+}
+
+impl Shared {
+    pub fn of(translation: &Translation<'_>, options: &RasterOptions, sources: &[Source]) -> Result<Self> {
+        let files = (options.statistics == NormStatistics::Inputs).then(|| {
+            let files = sources.iter().map(|source| of_source(source).to_string());
+            // Their names would take much room in each of thousands of jobs.
+            format!("{:08x}", files.fold(0, |crc, file| crc32c::crc32c_append(crc, file.as_bytes())))
+        });
+        Ok(Self { weights: of_weights(translation)?, files })
+    }
+}
+
 /// All that decides the samples of an output but [`Sizes`], which depend on free memory too.
 pub(crate) fn of_job(
     translation: &Translation<'_>,
     options: &RasterOptions,
-    sources: &[Source],
+    source: &Source,
     job: &Job,
-    weights: &str,
+    Shared { weights, files }: &Shared,
 ) -> Value {
-    let of_source = |source: &Source| source.path().map(|path| json!([path, of_file(path)]));
-    let files: Vec<_> = match options.statistics {
-        NormStatistics::Inputs => sources.iter().filter_map(of_source).collect(),
-        _ => of_source(&sources[job.scene]).into_iter().collect(),
-    };
     let Translation { from, to, precision, device, chip, .. } = translation;
     json!({
         "geolearn": env!("CARGO_PKG_VERSION"),
         "files": files,
-        "scene": sources[job.scene].path(),
+        "scene": of_source(source),
         "part": format!("{:?}", job.part),
         "statistics": format!("{:?}", options.statistics),
         "asked_for": [options.tile_size, options.halo],
@@ -58,6 +70,10 @@ pub(crate) fn side_of(mut known: Value, job: &Value) -> Option<usize> {
     sizes.get(0)?.as_u64()?.try_into().ok()
 }
 
+fn of_source(source: &Source) -> Value {
+    source.path().map_or(Value::Null, |path| json!([path.display().to_string(), of_file(path)]))
+}
+
 /// Length and time of the last change of a file: what tells it from another of its name. Nothing where there is none.
 pub(crate) fn of_file(path: &Path) -> Value {
     let told = path.metadata().ok();
@@ -66,7 +82,7 @@ pub(crate) fn of_file(path: &Path) -> Value {
 }
 
 /// Of all weights of the generator.
-pub(crate) fn of_weights(translation: &Translation<'_>) -> Result<String> {
+fn of_weights(translation: &Translation<'_>) -> Result<String> {
     let mut crc = 0;
     for (name, tensor) in translation.generator.parameters() {
         crc = crc32c::crc32c_append(crc, name.as_bytes());

@@ -74,9 +74,9 @@ impl Scenes<'_> {
         if !self.options.resume {
             return Ok(vec![None; jobs.len()]);
         }
-        let weights = fingerprint::of_weights(self.translation)?;
-        let of = |job| Some(fingerprint::of_job(self.translation, self.options, sources, job, &weights));
-        Ok(jobs.iter().map(of).collect())
+        let shared = fingerprint::Shared::of(self.translation, self.options, sources)?;
+        let of = |job: &Job| fingerprint::of_job(self.translation, self.options, &sources[job.scene], job, &shared);
+        Ok(jobs.iter().map(|job| Some(of(job))).collect())
     }
 
     fn run(
