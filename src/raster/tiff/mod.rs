@@ -180,9 +180,25 @@ mod tests {
         writer.finish().unwrap();
         let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
         assert_eq!(file.read_window(0, 0, 64, 64).unwrap(), image.crop(0, 0, 64, 64));
-        // Nothing of the strip can be decoded now.
-        let length = path.metadata().unwrap().len() as usize;
-        std::fs::write(&path, vec![0; length]).unwrap();
+        destroy(&path);
         assert_eq!(file.read_window(4000, 900, 64, 64).unwrap(), image.crop(4000, 900, 64, 64));
+    }
+
+    /// The same of what the library does not decode.
+    #[test]
+    fn a_part_of_the_last_block_is_not_decoded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jpeg.tif");
+        std::fs::copy("tests/fixtures/tiff/b3_uint8_jpeg_ycbcr_tiled.tif", &path).unwrap();
+        let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
+        let corner = file.read_window(0, 0, 12, 12).unwrap();
+        destroy(&path);
+        assert_eq!(file.read_window(5, 3, 7, 9).unwrap(), corner.crop(5, 3, 7, 9));
+    }
+
+    /// Nothing can be decoded any more.
+    fn destroy(path: &Path) {
+        let length = path.metadata().unwrap().len() as usize;
+        std::fs::write(path, vec![0; length]).unwrap();
     }
 }
