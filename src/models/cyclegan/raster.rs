@@ -46,7 +46,8 @@ impl CycleGan {
     /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
     /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input or named twice; `Io`, `Format`,
     /// `Unsupported` or `Limits` for a file that cannot be read; `Layout` for a folder without images; `Limits` when
-    /// tiles need more memory than there is. Later `Stopped` when the
+    /// tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
+    /// [resumption](RasterOptions::resume) holds what is not ours. Later `Stopped` when the
     /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
     /// are complete by then stay.
     pub fn predict_raster(
