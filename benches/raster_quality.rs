@@ -1,44 +1,62 @@
 //! How far scenes translated in tiles are from the scene translated as a whole, and how visible their seams are.
 //!
 //! `cargo bench --bench raster_quality` measures the bundled scene; `-- SCENE [TRUTH]` another one that the bundled model
-//! can translate, and its distance from a true image of the same size.
+//! can translate, and its distance from a true image of the same size. A second table is of tiles of the usual size, on the
+//! same scene mirrored at its sides until it is some of them.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use geolearn::{CycleGan, Domain, NormStatistics, Raster, RasterOptions};
+use geolearn::{
+    CycleGan, Domain, Dtype, NormStatistics, Raster, RasterOptions, RasterReport, RasterSpec, RasterWriter, Samples,
+};
 use ndarray::{Array3, Axis};
 
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
+/// Tiles as they are on a processor, and the side of a scene that is nine of them.
+const USUAL: usize = 1024;
+const LARGE: usize = 2600;
+
+type Method = (&'static str, usize, Option<usize>, NormStatistics);
 
 fn main() {
     let words: Vec<PathBuf> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).map(Into::into).collect();
     let scene = words.first().cloned().unwrap_or_else(|| SCENE.into());
-    let truth = words.get(1).map(open);
     let model = CycleGan::from_model(MODEL, None).expect("the bundled model");
+    table(&model, &scene, words.get(1).map(open), &small_tiles());
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = folder.path().join("large.tif");
+    write(&large, &mirrored(&open(&scene)));
+    println!("\nmirrored:\n");
+    table(&model, &large, words.get(1).map(|truth| mirrored(&open(truth))), &usual_tiles());
+}
+
+fn table(model: &CycleGan, scene: &Path, truth: Option<Array3<f32>>, methods: &[Method]) {
     let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join("out.tif");
     let translated = |options: RasterOptions| {
-        let report = model.predict_raster(&scene, &output, options.progress(false)).expect("a translation");
-        (open(&output), report.network_pixels() as f64 / report.pixels() as f64)
+        let report = model.predict_raster(scene, &output, options.progress(false)).expect("a translation");
+        let work = report.network_pixels() as f64 / report.pixels() as f64;
+        (open(&output), work, report)
     };
-    let (whole, _) = translated(RasterOptions::new(Domain::B).tile_size(4096));
+    let (whole, ..) = translated(RasterOptions::new(Domain::B).tile_size(4096));
     println!("| statistics | tile | halo | off from whole | seams | off from truth | work |");
     println!("|---|---|---|---|---|---|---|");
     println!("| whole | | | 0 | 1 | {} | 1 |", off(truth.as_ref(), &whole));
-    for (name, side, halo, statistics) in methods() {
+    for &(name, side, halo, statistics) in methods {
         let options = RasterOptions::new(Domain::B).tile_size(side).statistics(statistics);
-        let (image, work) = translated(halo.map_or(options.clone(), |halo| options.halo(halo)));
-        let seams = seams(&image, side) / seams(&whole, side);
+        let (image, work, report) = translated(halo.map_or(options.clone(), |halo| options.halo(halo)));
+        let seams = seams(&image, &report) / seams(&whole, &report);
         let halo = halo.map_or("default".to_string(), |halo| halo.to_string());
         let (far, true_off) = (difference(&image, &whole), off(truth.as_ref(), &image));
         println!("| {name} | {side} | {halo} | {far:.3} | {seams:.3} | {true_off} | {work:.2} |");
     }
 }
 
-fn methods() -> Vec<(&'static str, usize, Option<usize>, NormStatistics)> {
-    let (scene, local) = (NormStatistics::Scene, NormStatistics::Local { spacing: None });
+const LOCAL: NormStatistics = NormStatistics::Local { spacing: None };
+
+fn small_tiles() -> Vec<Method> {
     let tile = |padding| NormStatistics::Tile { padding };
     let mut methods = vec![
         ("tile, no overlap", 128, None, tile(Some(0))),
@@ -46,12 +64,39 @@ fn methods() -> Vec<(&'static str, usize, Option<usize>, NormStatistics)> {
         ("tile, blended (arcgis)", 64, None, tile(None)),
         ("tile, blended (arcgis)", 128, None, tile(None)),
         ("tile, blended (arcgis)", 256, None, tile(None)),
-        ("local", 256, None, local),
+        ("local", 256, None, LOCAL),
         ("local, nodes 256 apart", 256, None, NormStatistics::Local { spacing: Some(256) }),
-        ("scene", 512, None, scene),
+        ("scene", 512, None, NormStatistics::Scene),
     ];
-    methods.extend([0, 8, 16, 24, 32, 36, 48].map(|halo| ("scene", 256, Some(halo), scene)));
+    methods.extend([0, 8, 16, 24, 32, 36, 48].map(|halo| ("scene", 256, Some(halo), NormStatistics::Scene)));
     methods
+}
+
+fn usual_tiles() -> Vec<Method> {
+    let mut methods = vec![
+        ("tile, no overlap", USUAL, None, NormStatistics::Tile { padding: Some(0) }),
+        ("local", USUAL, None, LOCAL),
+    ];
+    methods.extend([0, 8, 16, 24, 36].map(|halo| ("scene", USUAL, Some(halo), NormStatistics::Scene)));
+    methods
+}
+
+/// The image, mirrored at its sides again and again.
+fn mirrored(image: &Array3<f32>) -> Array3<f32> {
+    let fold =
+        |i: usize, period: usize| if (i / period).is_multiple_of(2) { i % period } else { period - 1 - i % period };
+    let along = |axis: usize| -> Vec<usize> {
+        let length = image.len_of(Axis(axis));
+        (0..LARGE.max(length)).map(|i| fold(i, length)).collect()
+    };
+    image.select(Axis(1), &along(1)).select(Axis(2), &along(2))
+}
+
+fn write(path: &Path, image: &Array3<f32>) {
+    let (bands, height, width) = image.dim();
+    let mut writer = RasterWriter::create(path, RasterSpec::new(bands, height, width, Dtype::U8)).expect("a scene");
+    writer.write_rows(&Samples::U8(image.mapv(|value| value as u8))).expect("rows");
+    writer.finish().expect("a scene");
 }
 
 fn open(path: impl AsRef<std::path::Path>) -> Array3<f32> {
@@ -67,14 +112,16 @@ fn difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (a - b).mapv(f32::abs).mean().unwrap_or_default()
 }
 
-/// Mean gradient across the borders of tiles, by the mean of all gradients.
-fn seams(image: &Array3<f32>, side: usize) -> f32 {
-    let of_axis = |axis: usize| {
+/// Mean gradient across the borders of tiles, by the mean of all gradients; of the axes that have borders.
+fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
+    let (rows, columns) = report.tile_borders();
+    let of_axis = |(axis, borders): (usize, &[usize])| {
         let length = image.len_of(Axis(axis));
         let cut = |from: usize, to: usize| image.slice_axis(Axis(axis), (from..to).into()).to_owned();
         let gradient = (cut(1, length) - cut(0, length - 1)).mapv(f32::abs);
-        let across: Vec<usize> = (side - 1..length - 1).step_by(side).collect();
+        let across: Vec<usize> = borders.iter().map(|border| border - 1).collect();
         gradient.select(Axis(axis), &across).mean().unwrap_or_default() / gradient.mean().unwrap_or(1.0)
     };
-    (of_axis(1) + of_axis(2)) / 2.0
+    let axes: Vec<f32> = [(1, rows), (2, columns)].into_iter().filter(|(_, b)| !b.is_empty()).map(of_axis).collect();
+    axes.iter().sum::<f32>() / axes.len() as f32
 }

@@ -31,15 +31,60 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
 const PREFIX: &str = ".geolearn-";
 const SUFFIX: &str = ".part";
 
+/// Whether a file bears the name of one that is being written.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// Removes what a killed process left half written in a folder. Nobody else may be writing there.
 pub(crate) fn remove_abandoned(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+        if name.to_str().is_some_and(is_temporary) {
             // It does no harm where it cannot be removed.
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Removes what killed processes left half written of this one file, however many of them; what somebody is still
+/// writing stays.
+pub(crate) fn remove_abandoned_of(target: &Path) {
+    let own = prefix_of(target);
+    for entry in fs::read_dir(folder_of(target)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_own = name.to_str().is_some_and(|name| name.starts_with(&own) && name.ends_with(SUFFIX));
+        if is_own && fs::File::open(entry.path()).is_ok_and(|file| is_free(&file)) {
+            // It does no harm where it cannot be removed.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// How temporary names of a file begin: short, whatever the length of its own.
+fn prefix_of(target: &Path) -> String {
+    let name = target.file_name().unwrap_or_default();
+    format!("{PREFIX}{:08x}-", crc32c::crc32c(name.as_encoded_bytes()))
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Marks a file as being written, as long as it is open. Not every file system can do that; nothing is taken for
+/// abandoned there. On Windows a marked file could not be read by others.
+fn mark_as_ours(file: &fs::File) {
+    if cfg!(unix) {
+        let _ = file.try_lock();
+    }
+}
+
+/// Whether nobody has marked the file.
+fn is_free(file: &fs::File) -> bool {
+    cfg!(unix) && file.try_lock().is_ok()
 }
 
 /// What follows the last dot of a name, in lower case; empty where there is none.
@@ -56,16 +101,14 @@ pub(crate) struct Pending {
 impl Pending {
     /// Starts a file that will be called `target`; its folder must exist.
     pub fn create(target: &Path) -> Result<Self> {
-        let folder = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let (folder, prefix) = (folder_of(target), prefix_of(target));
         let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX).suffix(SUFFIX);
+        builder.prefix(&prefix).suffix(SUFFIX);
         usual_mode(&mut builder);
         let file = builder.tempfile_in(folder).map_err(|e| {
             Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written.")
         })?;
+        mark_as_ours(file.as_file());
         Ok(Self { writer: BufWriter::new(file), target: target.to_path_buf() })
     }
 
@@ -281,6 +324,24 @@ mod tests {
         fs::write(dir.path().join(".geolearn-x.part"), b"half").unwrap();
         remove_abandoned(dir.path());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_was_abandoned_of_a_file_goes_and_what_is_being_written_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("f"), dir.path().join("g"));
+        let abandoned = |path: &Path| {
+            let mut file = Pending::create(path).unwrap();
+            file.write_all(b"half").unwrap();
+            let (_, kept) = file.finish().unwrap().file.keep().unwrap();
+            kept
+        };
+        let (own, others) = (abandoned(&path), abandoned(&other));
+        let pending = Pending::create(&path).unwrap();
+        remove_abandoned_of(&path);
+        assert!(!own.exists() && others.exists());
+        assert!(pending.writer.get_ref().path().exists());
     }
 
     #[test]

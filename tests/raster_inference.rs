@@ -50,18 +50,18 @@ fn mean_difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (a - b).mapv(f32::abs).mean().unwrap()
 }
 
-/// Mean gradient across the borders of tiles of `side` pixels, against that everywhere: 1 where borders are as any other
-/// place.
-fn seams(image: &Array3<f32>, side: usize) -> f32 {
-    let mut ratio = 0.0;
-    for axis in [1, 2] {
+/// Mean gradient across the borders of tiles, against that everywhere: 1 where borders are as any other place.
+fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
+    let (rows, columns) = report.tile_borders();
+    assert!(!rows.is_empty() && !columns.is_empty(), "there are no tiles beside each other");
+    let of_axis = |(axis, borders): (usize, &[usize])| {
         let length = image.len_of(Axis(axis));
         let cut = |from: usize, to: usize| image.slice_axis(Axis(axis), (from..to).into()).to_owned();
         let gradient = (cut(1, length) - cut(0, length - 1)).mapv(f32::abs);
-        let across: Vec<usize> = (side - 1..length - 1).step_by(side).collect();
-        ratio += gradient.select(Axis(axis), &across).mean().unwrap() / gradient.mean().unwrap() / 2.0;
-    }
-    ratio
+        let across: Vec<usize> = borders.iter().map(|border| border - 1).collect();
+        gradient.select(Axis(axis), &across).mean().unwrap() / gradient.mean().unwrap()
+    };
+    [(1, rows), (2, columns)].map(of_axis).iter().sum::<f32>() / 2.0
 }
 
 /// The scene is small enough to be its own measure. The seam metric may be 5 % off the untiled image's own, and tiles may
@@ -70,14 +70,22 @@ fn seams(image: &Array3<f32>, side: usize) -> f32 {
 fn tiles_are_as_the_whole_and_have_no_seams() {
     let (whole, report) = translated(options());
     assert_eq!(report.network_pixels(), report.pixels(), "a scene that fits is translated as a whole");
-    let own_seams = seams(&whole, 128);
-    let (tiles, _) = translated(tiled());
+    let (tiles, tiles_report) = translated(tiled());
+    assert_eq!(tiles_report.tile_borders(), (&[108, 216][..], &[128, 256, 384][..]), "tiles are evened out");
     let (arcgis, arcgis_report) = translated(options().statistics(NormStatistics::Tile { padding: None }));
-    let (local, _) = translated(tiled().statistics(NormStatistics::Local { spacing: None }));
+    let (local, local_report) = translated(tiled().statistics(NormStatistics::Local { spacing: None }));
+    let reports = [&tiles_report, &local_report, &arcgis_report];
     let off = [&tiles, &local, &arcgis].map(|image| mean_difference(image, &whole));
-    let seams_of = [&tiles, &local, &arcgis].map(|image| seams(image, 128) / own_seams);
+    let seams_of: Vec<f32> = [&tiles, &local, &arcgis]
+        .iter()
+        .zip(reports)
+        .map(|(image, report)| seams(image, report) / seams(&whole, report))
+        .collect();
+    let (bare, bare_report) = translated(tiled().statistics(NormStatistics::Tile { padding: Some(0) }));
+    let bare = seams(&bare, &bare_report) / seams(&whole, &bare_report);
     println!("off {off:?} of 255, seams {seams_of:?}, arcgis work {}", arcgis_report.network_pixels());
     assert!((seams_of[0] - 1.0).abs() < 0.05, "{seams_of:?}");
+    assert!(bare > 1.5, "the measure does not see seams where they are: {bare}");
     assert!(off[0] < 0.3 * off[2] && off[0] < off[1], "{off:?}");
     assert!(arcgis_report.network_pixels() as f64 > 3.9 * arcgis_report.pixels() as f64);
 }
@@ -189,28 +197,35 @@ fn a_stopped_translation_leaves_no_file_and_goes_on_later() {
     }
 }
 
-/// This test runs itself in a process that is killed between two pieces of the output.
-#[test]
-fn a_killed_translation_goes_on() {
-    let options = || tiled().tile_size(64).resume(true);
-    if let Some(output) = std::env::var_os("GEOLEARN_TEST_KILLED") {
-        model().predict_raster(SCENE, output, options()).unwrap();
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("out.tif");
+/// Runs the named test in a process of its own, with the output in its environment, and kills it once `is_time`.
+fn killed(test: &str, output: &Path, is_time: impl Fn() -> bool) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_translation_goes_on"])
-        .env("GEOLEARN_TEST_KILLED", &output)
+        .args(["--exact", test])
+        .env(KILLED, output)
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while pieces(&output) < 2 {
+    while !is_time() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+const KILLED: &str = "GEOLEARN_TEST_KILLED";
+
+/// It is killed between two pieces of the output.
+#[test]
+fn a_killed_translation_goes_on() {
+    let options = || tiled().tile_size(64).resume(true);
+    if let Some(output) = std::env::var_os(KILLED) {
+        model().predict_raster(SCENE, output, options()).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    killed("a_killed_translation_goes_on", &output, || pieces(&output) >= 2);
     assert!(!output.exists() && pieces(&output) >= 2);
     let model = model();
     let report = model.predict_raster(SCENE, &output, options()).unwrap();
@@ -221,10 +236,25 @@ fn a_killed_translation_goes_on() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
 }
 
+#[test]
+fn the_next_run_removes_what_a_killed_one_left() {
+    if let Some(output) = std::env::var_os(KILLED) {
+        model().predict_raster(SCENE, output, tiled().tile_size(64)).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    killed("the_next_run_removes_what_a_killed_one_left", &output, || files() > 0);
+    assert!(!output.exists() && files() == 1);
+    model().predict_raster(SCENE, &output, tiled().window(0, 0, 8, 8)).unwrap();
+    assert_eq!(files(), 1, "the output alone");
+}
+
 /// How many pieces of an output are on the disk.
 fn pieces(output: &Path) -> usize {
     let entries = std::fs::read_dir(parts_of(output)).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("rows_")).count()
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("piece_")).count()
 }
 
 /// Ends as soon as the second piece of the output is on the disk.
@@ -245,6 +275,31 @@ fn stopped_half_way(model: &CycleGan, output: &Path, options: RasterOptions) {
 
 fn parts_of(output: &Path) -> PathBuf {
     PathBuf::from(format!("{}.parts", output.display()))
+}
+
+/// Whatever stands under the output's name: what is complete is known by its length and time.
+#[test]
+fn an_output_that_was_replaced_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = folder.path().join("in");
+    std::fs::create_dir(&inputs).unwrap();
+    write(&inputs.join("a.tif"), scene().slice(s![.., ..100, ..90]).to_owned(), None);
+    write(&inputs.join("b.tif"), scene().slice(s![.., ..100, ..90]).to_owned(), None);
+    let model = model();
+    let output = folder.path().join("out");
+    let options = || options().resume(true);
+    // The second scene cannot be written, so what is known of the first one stays.
+    std::fs::create_dir_all(output.join("b.tif.parts/mine")).unwrap();
+    let first = output.join("a.tif");
+    model.predict_raster(&inputs, &output, options()).unwrap_err();
+    let made = std::fs::read(&first).unwrap();
+    let time = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    let before = time(&first);
+    model.predict_raster(&inputs, &output, options()).unwrap_err();
+    assert_eq!(time(&first), before, "it is complete");
+    std::fs::write(&first, "something else").unwrap();
+    model.predict_raster(&inputs, &output, options()).unwrap_err();
+    assert_eq!(std::fs::read(&first).unwrap(), made);
 }
 
 #[test]
@@ -316,7 +371,17 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
     usage(scene, &output, options().halo(2000), "halo");
     usage(scene, &output, options().statistics(NormStatistics::Local { spacing: Some(1) }), "spacing");
     usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(32) }), "padding");
+    usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(usize::MAX) }), "padding");
+    let wide = NormStatistics::Tile { padding: Some(32) };
+    usage(scene, &output, options().resume(true).statistics(wide), "padding");
+    assert!(!parts_of(&output).exists());
     usage(scene, &folder.path().join("x"), options().window(0, 0, 4, 4).window(0, 0, 4, 4), "same name");
+    let taken = folder.path().join("taken.tif");
+    std::fs::create_dir(&taken).unwrap();
+    usage(scene, &taken, options(), "a folder");
+    let several = options().window(0, 0, 4, 4).window(4, 4, 4, 4);
+    std::fs::create_dir_all(folder.path().join("y/bluemarble_asia_4_4.tif")).unwrap();
+    usage(scene, &folder.path().join("y"), several, "a folder");
     let missing = model.predict_raster("no/such.tif", &output, options()).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Io);
     assert!(!output.exists());

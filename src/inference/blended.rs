@@ -2,7 +2,7 @@
 //!
 //! Tiles of K pixels begin every K - 2p pixels, the first one p pixels before the part. Each counts by the outer product
 //! of a periodic Hann window with itself, divided by the sum of those at a pixel. Beyond the image its pixels are
-//! mirrored.
+//! mirrored. Pixels without data do not count in a tile's statistics, as arcgis.learn has them count.
 
 use std::f64::consts::PI;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use ndarray::{Array2, Array3, s};
 use tch::Kind;
 
 use super::arrays::{array_to_tensor, tensor_to_array};
-use super::pass::Pass;
+use super::pass::{Area, Borders, Pass};
 use super::plan::Part;
 use super::progress::Watch;
 use super::translation::Translation;
@@ -52,42 +52,44 @@ impl<'a> Blended<'a> {
         Self { translation, part, rows, columns, empty, at_once: blending.at_once.max(1), sums }
     }
 
-    /// The row of tiles `index`, in order; none of those without any data.
-    fn tiles(&self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Vec<Option<Array3<f32>>>> {
+    /// Adds up the row of tiles `index`, some at a time, without those that have no data.
+    fn add_row(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<()> {
         let rows = self.rows.tile(index);
-        let mut inputs = Vec::with_capacity(self.columns.count);
+        let origin = (self.rows.seen(index).start, self.columns.all_seen().start);
+        let mut waiting = Vec::with_capacity(self.at_once);
         for column in 0..self.columns.count {
-            let columns = self.columns.tile(column);
-            let tile = mirrored(seen, (&rows, &columns), (self.rows.seen(index).start, self.columns.all_seen().start));
-            inputs.push((!tile.gaps().iter().all(|&gap| gap)).then_some(tile));
+            let tile = mirrored(seen, (&rows, &self.columns.tile(column)), origin);
+            if !tile.gaps().iter().all(|&gap| gap) {
+                waiting.push((column, tile));
+            }
+            if waiting.len() == self.at_once || column + 1 == self.columns.count {
+                self.add_tiles(index, std::mem::take(&mut waiting), watch)?;
+            }
         }
-        let with_data: Vec<Raster> = inputs.iter().flatten().cloned().collect();
-        let mut made = Vec::with_capacity(with_data.len());
-        for tiles in with_data.chunks(self.at_once) {
-            made.extend(self.network(tiles, watch)?);
-        }
-        let mut made = made.into_iter();
-        Ok(inputs.iter().map(|input| input.as_ref().and_then(|_| made.next())).collect())
+        Ok(())
     }
 
-    fn network(&self, tiles: &[Raster], watch: &mut Watch) -> Result<Vec<Array3<f32>>> {
+    fn add_tiles(&mut self, index: usize, tiles: Vec<(usize, Raster)>, watch: &mut Watch) -> Result<()> {
+        let (columns, tiles): (Vec<usize>, Vec<Raster>) = tiles.into_iter().unzip();
+        if tiles.is_empty() {
+            return Ok(());
+        }
         watch.check()?;
         watch.saw(tiles.iter().map(|tile| tile.height() as u64 * tile.width() as u64).sum());
-        let batch = self.translation.batch(tiles)?;
-        let made = self.translation.run(|| self.translation.generator.forward(&batch))?.f_to_kind(Kind::Float)?;
-        (0..tiles.len()).map(|i| tensor_to_array(&made.f_get(i as i64)?)).collect()
+        let made = self.translation.each(&tiles)?.f_to_kind(Kind::Float)?;
+        for (i, column) in columns.into_iter().enumerate() {
+            self.add(index, column, &tensor_to_array(&made.f_get(i as i64)?)?);
+        }
+        Ok(())
     }
 
-    fn add(&mut self, index: usize, tiles: &[Option<Array3<f32>>]) {
+    fn add(&mut self, index: usize, column: usize, tile: &Array3<f32>) {
         let (side, stride) = (self.rows.side, self.rows.stride);
-        for (column, tile) in tiles.iter().enumerate() {
-            let Some(tile) = tile else { continue };
-            let (down, across) = (self.rows.weights(index), self.columns.weights(column));
-            let weights = Array2::from_shape_fn((side, side), |(y, x)| down[y] * across[x]);
-            let mut sums = self.sums.slice_mut(s![.., .., column * stride..column * stride + side]);
-            for (mut sums, tile) in sums.outer_iter_mut().zip(tile.outer_iter()) {
-                sums += &(&tile * &weights);
-            }
+        let (down, across) = (self.rows.weights(index), self.columns.weights(column));
+        let weights = Array2::from_shape_fn((side, side), |(y, x)| down[y] * across[x]);
+        let mut sums = self.sums.slice_mut(s![.., .., column * stride..column * stride + side]);
+        for (mut sums, tile) in sums.outer_iter_mut().zip(tile.outer_iter()) {
+            sums += &(&tile * &weights);
         }
     }
 
@@ -119,21 +121,24 @@ impl<'a> Blended<'a> {
 }
 
 impl Pass for Blended<'_> {
-    fn reads(&self) -> Vec<(Range<usize>, Range<usize>)> {
+    fn reads(&self) -> Vec<Area> {
         (0..self.rows.count).map(|index| (self.rows.seen(index), self.columns.all_seen())).collect()
+    }
+
+    fn makes(&self) -> Vec<Area> {
+        (0..self.rows.count).map(|index| (self.rows.completed(index), 0..self.part.columns.len())).collect()
+    }
+
+    fn borders(&self) -> Borders {
+        Borders { rows: self.rows.borders(), columns: self.columns.borders() }
     }
 
     fn warm_up(&self) -> usize {
         self.rows.side.div_ceil(self.rows.stride) - 1
     }
 
-    fn rows_after(&self, steps: usize) -> usize {
-        steps.checked_sub(1).map_or(0, |last| self.rows.completed(last).end)
-    }
-
     fn make(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Option<Samples>> {
-        let tiles = self.tiles(index, seen, watch)?;
-        self.add(index, &tiles);
+        self.add_row(index, seen, watch)?;
         watch.made(self.rows.completed(index).len() as u64 * self.part.columns.len() as u64);
         self.complete(index, seen)
     }
@@ -170,6 +175,12 @@ impl Tiling {
     /// Where a tile begins, counted from `padding` pixels before the range.
     fn start(&self, index: usize) -> usize {
         index * self.stride
+    }
+
+    /// Where within the range a tile begins; with half a tile of overlap another one ends there.
+    fn borders(&self) -> Vec<usize> {
+        let starts = (0..self.count).map(|index| self.start(index).saturating_sub(self.padding));
+        starts.filter(|start| (1..self.range.len()).contains(start)).collect()
     }
 
     fn tile(&self, index: usize) -> Vec<usize> {

@@ -4,13 +4,12 @@ use super::blended::{Blended, Blending};
 use super::local::Local;
 use super::options::NormStatistics;
 use super::pass::{self, Pass};
-use super::plan::{Part, TilePlan};
+use super::plan::{Part, PixelBytes, TilePlan};
 use super::progress::Watch;
 use super::sample::sample;
-use super::sink::Rows;
 use super::sizes::{Sizes, at_once, chip_side, is_affordable};
 use super::tiles::{Statistics, Tiles};
-use super::translation::{Translation, check};
+use super::translation::Translation;
 use crate::error::Result;
 use crate::nn::Moments;
 use crate::raster::{Raster, Samples, Source};
@@ -34,12 +33,24 @@ impl<'a> Engine<'a> {
             NormStatistics::Scene | NormStatistics::Inputs => self.fixed(watch)?,
             NormStatistics::Local { spacing } => self.local(spacing, watch)?,
         };
+        Ok(Box::new(Tiles { translation: self.translation, plan: self.plan(part), statistics, empty }))
+    }
+
+    /// Side of the blocks in which a part is written; none where it is written row by row.
+    pub fn block(&self, part: &Part) -> Option<usize> {
+        match self.statistics {
+            NormStatistics::Tile { .. } => None,
+            _ => self.plan(part).block,
+        }
+    }
+
+    /// The tiles of a part, where they do not overlap.
+    fn plan(&self, part: &Part) -> TilePlan {
         let size = self.source.size();
-        let plan = match self.is_whole(part) {
+        match self.is_whole(part) {
             true => TilePlan::whole(size),
-            false => self.sizes.plan(size, part, self.pixel_bytes()),
-        };
-        Ok(Box::new(Tiles { translation: self.translation, plan, statistics, empty }))
+            false => self.sizes.plan(size, part, pixel_bytes(self.translation, self.source)),
+        }
     }
 
     /// Whether it is all of a scene that goes through the network as one.
@@ -50,7 +61,6 @@ impl<'a> Engine<'a> {
     fn blended(&self, part: &Part, padding: Option<usize>, empty: Option<f64>) -> Result<Box<dyn Pass + 'a>> {
         let side = self.sizes.side;
         let padding = padding.unwrap_or(side / 4);
-        check("padding of tiles", 2 * padding < side, &format!("less than half of {side}"), padding)?;
         let blending = Blending { side, padding, at_once: at_once(side) };
         Ok(Box::new(Blended::new(self.translation, part.clone(), self.source.size(), blending, empty)))
     }
@@ -80,12 +90,11 @@ impl<'a> Engine<'a> {
         }
         Ok(())
     }
+}
 
-    /// Bytes of a pixel of input and output.
-    fn pixel_bytes(&self) -> usize {
-        let made = self.translation.to.bands() * self.translation.dtype().bytes();
-        made + self.source.bands() * self.source.dtype().bytes()
-    }
+pub(crate) fn pixel_bytes(translation: &Translation<'_>, source: &Source) -> PixelBytes {
+    let made = translation.to.bands() * translation.dtype().bytes();
+    PixelBytes { read: source.bands() * source.dtype().bytes(), made }
 }
 
 /// Statistics of scenes together; none where none of them has data.
@@ -103,8 +112,7 @@ pub(crate) fn gathered(
         }
         _ => {
             let pixels = scenes.iter().map(|scene| Part::whole(scene.size()).pixels()).sum();
-            let side = chip_side(translation);
-            sample(scenes, sizes.sample(pixels, side), side)?
+            sample(scenes, sizes.sample(pixels), chip_side(translation), watch)?
         }
     };
     watch.saw(pieces.iter().map(|piece| piece.height() as u64 * piece.width() as u64).sum());
@@ -140,7 +148,7 @@ pub(crate) fn in_tiles(
     let mut watch = Watch::silent();
     let mut engine = Engine { translation, sizes, statistics, source: &source, moments: None };
     let mut pass = engine.pass(&Part::whole(size), empty, &mut watch)?;
-    let mut rows = Rows::new(translation.dtype(), (translation.to.bands(), size.0, size.1));
-    pass::run(&source, pass.as_mut(), (0, size.1), &mut watch, &mut rows)?;
-    Ok(rows.image)
+    let mut made = Samples::zeros(translation.dtype(), (translation.to.bands(), size.0, size.1));
+    pass::run(&source, pass.as_mut(), 0, &mut watch, &mut made)?;
+    Ok(made)
 }

@@ -77,11 +77,12 @@ fn check_ending(output: &Path) -> Result<()> {
     }
 }
 
-/// That no two outputs are the same file, and none is an input.
+/// That no two outputs are the same file, and none is an input or a folder.
 fn check_names(jobs: &[Job], scenes: &[Source]) -> Result<()> {
     let mut known = BTreeMap::new();
     for job in jobs {
         let of = scenes[job.scene].path().unwrap_or(Path::new(""));
+        store::path_of_file(&job.output)?;
         if let Some(other) = known.insert(&job.output, of) {
             return Err(Error::new(ErrorKind::Usage, "two outputs would have the same name")
                 .at(&job.output)

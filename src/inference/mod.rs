@@ -3,6 +3,7 @@
 mod arrays;
 mod blended;
 mod engine;
+mod fingerprint;
 mod job;
 mod local;
 mod options;

@@ -1,6 +1,6 @@
 //! What the translation of a scene can be asked to do.
 
-use super::plan::Part;
+use super::plan::{Part, STEP_BYTES};
 use super::translation::check;
 use crate::dataset::Domain;
 use crate::device::Precision;
@@ -40,8 +40,9 @@ pub enum NormStatistics {
         /// Distance of the nodes in pixels, 16 to 65,536. Default: twice the side of the model's chips.
         spacing: Option<usize>,
     },
-    /// Each tile its own, blended where tiles overlap: what arcgis.learn does. Four times the work with the default
-    /// padding. The tile size is that of the model's chips, unless [`RasterOptions::tile_size`] sets another.
+    /// Each tile its own, blended where tiles overlap: what arcgis.learn does, but that pixels without data do not count.
+    /// Four times the work with the default padding, and memory grows with the width of the scene. The tile size is that
+    /// of the model's chips, unless [`RasterOptions::tile_size`] sets another.
     Tile {
         /// Overlap with a neighbour at each side in pixels, less than half the tile size. Default: a quarter of it.
         padding: Option<usize>,
@@ -80,6 +81,8 @@ pub struct RasterOptions {
     pub(super) resume: bool,
     pub(super) stop: Option<StopSignal>,
     pub(super) progress: bool,
+    /// What one step may read and write; less in tests of scenes that are wide for it.
+    pub(crate) step_bytes: usize,
 }
 
 impl RasterOptions {
@@ -96,6 +99,7 @@ impl RasterOptions {
             resume: false,
             stop: None,
             progress: true,
+            step_bytes: STEP_BYTES,
         }
     }
 
@@ -137,8 +141,9 @@ impl RasterOptions {
         self
     }
 
-    /// Keeps finished rows in a folder beside the output (`OUTPUT.parts`), and goes on with those that an earlier
-    /// call with the same scene, model and options left there. They take as much room as the output, until it is complete.
+    /// Keeps finished pieces in a folder beside the output (`OUTPUT.parts`), and goes on with those that an earlier
+    /// call with the same scene, model and options left there, in tiles of the same size. They take as much room as the
+    /// output, until it is complete. Two processes cannot make the same output so.
     pub fn resume(mut self, on: bool) -> Self {
         self.resume = on;
         self

@@ -1,4 +1,4 @@
-//! An image from top to bottom: the next rows are read and the last ones written while the network works.
+//! An image from top to bottom: the next part is read and the last one written while the network works.
 
 use std::ops::{AddAssign, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,28 +13,32 @@ use crate::raster::{Raster, Samples, Source};
 /// Rows and columns of an image.
 pub(crate) type Area = (Range<usize>, Range<usize>);
 
-/// Makes rows of rows, in the order that it asks for.
+/// Rows and columns of an output at which a tile begins, but for its own edges: where seams would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Borders {
+    pub rows: Vec<usize>,
+    pub columns: Vec<usize>,
+}
+
+/// Makes pieces of the output from parts of the image, in the order that it asks for.
 pub(crate) trait Pass {
     /// Rows and columns of the image that each step has to see.
     fn reads(&self) -> Vec<Area>;
 
-    /// How many rows of the output are complete after so many steps.
-    fn rows_after(&self, steps: usize) -> usize;
+    /// Rows and columns of the output that each step completes, from the top to the bottom and each row of them from the
+    /// left to the right; there may be none.
+    fn makes(&self) -> Vec<Area>;
+
+    fn borders(&self) -> Borders;
 
     /// How many steps before another one have to be done again when the work begins with it.
     fn warm_up(&self) -> usize {
         0
     }
 
-    /// The next rows of the output, of which there may be none, from what step `index` sees. Tells `watch` how many
+    /// The next piece of the output, which there may not be, from what step `index` sees. Tells `watch` how many
     /// pixels are complete.
     fn make(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Option<Samples>>;
-}
-
-/// The steps that made so many rows; none where those are not the rows of whole steps.
-pub(crate) fn steps_for(pass: &dyn Pass, rows: usize) -> Option<usize> {
-    let steps = (0..=pass.reads().len()).take_while(|&steps| pass.rows_after(steps) <= rows).last()?;
-    (pass.rows_after(steps) == rows).then_some(steps)
 }
 
 /// Where the time went. Reading and writing run beside the network, so the sum may be longer than it took.
@@ -53,27 +57,28 @@ impl AddAssign for Times {
     }
 }
 
-/// Runs all steps of `pass`, whose output has `width` columns, but the first `skip`.
+/// Runs all steps of `pass` but the first `skip`.
 ///
 /// # Errors
 /// The first that reading, translating or writing gave. The sink is complete only where there was none.
 pub(crate) fn run(
     source: &Source,
     pass: &mut dyn Pass,
-    (skip, width): (usize, usize),
+    skip: usize,
     watch: &mut Watch,
     sink: &mut dyn Sink,
 ) -> Result<Times> {
     let first = skip.saturating_sub(pass.warm_up());
+    let makes = pass.makes();
     let steps: Vec<_> = pass.reads().into_iter().enumerate().skip(first).collect();
-    watch.found((pass.rows_after(first) * width) as u64);
+    watch.found(makes[..first].iter().map(|(rows, columns)| rows.len() as u64 * columns.len() as u64).sum());
     thread::scope(|scope| {
-        // Without room in between: each side holds one band, and there are two of each at most.
+        // Without room in between: each side holds one piece, and there are two of each at most.
         let (seen, to_see) = sync_channel(0);
         let (made, to_write) = sync_channel(0);
         let reader = scope.spawn(move || read(source, steps, &seen));
         let writer = scope.spawn(move || write(&to_write, sink));
-        let network = translate(pass, skip, watch, &to_see, &made);
+        let network = translate(pass, (skip, &makes), watch, &to_see, &made);
         // The others end when nobody listens or speaks to them any more.
         drop((to_see, made));
         let read = reader.join().unwrap_or_else(|_| Err(ended("reading")));
@@ -84,6 +89,8 @@ pub(crate) fn run(
 }
 
 type Seen = (usize, Raster);
+/// The row and column at which a piece begins, and the piece.
+type Made = ((usize, usize), Samples);
 
 fn read(source: &Source, steps: Vec<(usize, Area)>, seen: &SyncSender<Seen>) -> Result<Duration> {
     let mut time = Duration::ZERO;
@@ -100,18 +107,18 @@ fn read(source: &Source, steps: Vec<(usize, Area)>, seen: &SyncSender<Seen>) -> 
 
 fn translate(
     pass: &mut dyn Pass,
-    skip: usize,
+    (skip, makes): (usize, &[Area]),
     watch: &mut Watch,
     seen: &Receiver<Seen>,
-    made: &SyncSender<Samples>,
+    made: &SyncSender<Made>,
 ) -> Result<Duration> {
     let mut time = Duration::ZERO;
     while let Ok((index, band)) = seen.recv() {
         let start = Instant::now();
-        let rows = pass.make(index, &band, watch)?;
+        let piece = pass.make(index, &band, watch)?;
         time += start.elapsed();
-        if let Some(rows) = rows.filter(|_| index >= skip)
-            && made.send(rows).is_err()
+        if let Some(piece) = piece.filter(|_| index >= skip)
+            && made.send(((makes[index].0.start, makes[index].1.start), piece)).is_err()
         {
             break;
         }
@@ -119,11 +126,11 @@ fn translate(
     Ok(time)
 }
 
-fn write(made: &Receiver<Samples>, sink: &mut dyn Sink) -> Result<Duration> {
+fn write(made: &Receiver<Made>, sink: &mut dyn Sink) -> Result<Duration> {
     let mut time = Duration::ZERO;
-    while let Ok(rows) = made.recv() {
+    while let Ok((at, piece)) = made.recv() {
         let start = Instant::now();
-        sink.write(&rows)?;
+        sink.write(at, &piece)?;
         time += start.elapsed();
     }
     Ok(time)

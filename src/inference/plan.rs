@@ -2,12 +2,19 @@
 
 use std::ops::Range;
 
+use super::pass::{Area, Borders};
+use super::sizes::Sizes;
+
 /// The networks halve height and width twice: tiles that begin at multiples of this are seen as in the whole image.
 const GRID: usize = 4;
 /// Sides below this cost as much as this.
 const LEAST_SIDE: usize = 8;
-/// What one band of rows may take, input and output together.
-const BAND_BYTES: usize = 256 << 20;
+/// What one step may take, input and output together.
+pub(super) const STEP_BYTES: usize = 256 << 20;
+/// Side of the blocks of the output, where tiles are that large.
+const BLOCK: usize = 256;
+/// What sides of blocks have to be multiples of.
+const BLOCK_GRID: usize = 16;
 
 /// A part of an image in whole pixels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,64 +44,114 @@ pub(crate) struct Span {
     pub seen: Range<usize>,
 }
 
-/// Tiles without overlap, each with a halo that is only looked at.
+/// Bytes of a pixel of input and output.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PixelBytes {
+    pub read: usize,
+    pub made: usize,
+}
+
+impl PixelBytes {
+    /// Of tiles beside each other that make `height` x `width` pixels.
+    fn of_step(self, height: usize, width: usize, halo: usize) -> usize {
+        let seen = (height + 2 * halo).saturating_mul(width + 2 * halo);
+        seen.saturating_mul(self.read).saturating_add(height.saturating_mul(width).saturating_mul(self.made))
+    }
+}
+
+/// Tiles without overlap, each with a halo that is only looked at, row after row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TilePlan {
     pub rows: Vec<Span>,
     pub columns: Vec<Span>,
+    /// Tiles beside each other that are read and written together.
+    at_once: usize,
+    /// Side of the output's blocks, where it is written piece by piece and not row by row: each step fills whole blocks.
+    pub block: Option<usize>,
 }
 
 impl TilePlan {
-    /// Covers `part` of an image by tiles of at most `side` x `side` pixels; wider where the image is low, and lower
-    /// where a band of rows would take more memory than it should.
+    /// Covers `part` of an image by tiles of at most `side` x `side` pixels; wider where the image is low.
     ///
-    /// `pixel_bytes` are those of a pixel of input and output together.
-    pub fn new(image: (usize, usize), part: &Part, side: usize, halo: usize, pixel_bytes: usize) -> Self {
-        let area = side * side;
+    /// A step is a row of tiles, or as many of it as memory should be taken for: lower tiles would need less, and have
+    /// more halo for each pixel.
+    pub fn new(image: (usize, usize), part: &Part, sizes: Sizes, bytes: PixelBytes) -> Self {
+        let Sizes { side, halo, step_bytes } = sizes;
         let (height, width) = part.size();
-        let affordable = (BAND_BYTES / (width * pixel_bytes).max(1)).saturating_sub(2 * halo).max(side / 4);
-        let down = side.min(height).min(affordable).max(1);
-        let across = (area / down.max(LEAST_SIDE)).min(width).max(1);
-        Self { rows: spans(&part.rows, down, halo, image.0), columns: spans(&part.columns, across, halo, image.1) }
+        let down = side.min(height).max(1);
+        let across = (side * side / down.max(LEAST_SIDE)).min(width).max(1);
+        let plan = |down: usize, across: usize, grid: usize| {
+            (spans(&part.rows, down, halo, image.0, grid), spans(&part.columns, across, halo, image.1, grid))
+        };
+        // The writer gathers a row of blocks.
+        let gathered = BLOCK.saturating_mul(width).saturating_mul(bytes.made);
+        if bytes.of_step(down, width, halo).max(gathered) <= step_bytes {
+            let (rows, columns) = plan(down, across, GRID);
+            return Self { rows, at_once: columns.len(), columns, block: None };
+        }
+        let block = if side < BLOCK { (side / BLOCK_GRID * BLOCK_GRID).max(BLOCK_GRID) } else { BLOCK };
+        let whole_blocks = |length: usize| (length / block * block).max(block);
+        let (rows, columns) = plan(whole_blocks(side), whole_blocks(across), block);
+        let (down, across) = (rows[0].made.len(), columns[0].made.len());
+        let fits = |tiles: &usize| bytes.of_step(down, tiles * across, halo) <= step_bytes;
+        let most = (1..=columns.len()).take_while(fits).last().unwrap_or(1);
+        let at_once = columns.len().div_ceil(columns.len().div_ceil(most));
+        Self { rows, columns, at_once, block: Some(block) }
     }
 
     /// An image as one tile.
     pub fn whole((height, width): (usize, usize)) -> Self {
         let span = |length: usize| vec![Span { made: 0..length, seen: 0..length }];
-        Self { rows: span(height), columns: span(width) }
+        Self { rows: span(height), columns: span(width), at_once: 1, block: None }
     }
 
-    /// Columns that a band of rows has to hold.
-    pub fn seen_columns(&self) -> Range<usize> {
-        let start = self.columns.first().map_or(0, |span| span.seen.start);
-        start..self.columns.last().map_or(0, |span| span.seen.end)
+    pub fn steps(&self) -> usize {
+        self.rows.len() * self.columns.len().div_ceil(self.at_once)
+    }
+
+    /// The row of tiles and the columns of step `index`.
+    pub fn step(&self, index: usize) -> (&Span, &[Span]) {
+        let groups = self.columns.len().div_ceil(self.at_once);
+        let first = index % groups * self.at_once;
+        (&self.rows[index / groups], &self.columns[first..(first + self.at_once).min(self.columns.len())])
+    }
+
+    /// What step `index` has to see of the image, and what it makes of the output.
+    pub fn areas(&self, index: usize) -> (Area, Area) {
+        let (rows, columns) = self.step(index);
+        let (first, last) = (&columns[0], &columns[columns.len() - 1]);
+        let (top, left) = (self.rows[0].made.start, self.columns[0].made.start);
+        let seen = (rows.seen.clone(), first.seen.start..last.seen.end);
+        (seen, (rows.made.start - top..rows.made.end - top, first.made.start - left..last.made.end - left))
+    }
+
+    pub fn borders(&self) -> Borders {
+        let inner = |spans: &[Span]| spans.iter().skip(1).map(|span| span.made.start - spans[0].made.start).collect();
+        Borders { rows: inner(&self.rows), columns: inner(&self.columns) }
     }
 }
 
-/// As few spans of at most `most` pixels as cover `range`, about as long as each other.
-fn spans(range: &Range<usize>, most: usize, halo: usize, end: usize) -> Vec<Span> {
+/// As few spans of at most `most` pixels as cover `range`, about as long as each other, multiples of `grid` but for the
+/// last.
+fn spans(range: &Range<usize>, most: usize, halo: usize, end: usize, grid: usize) -> Vec<Span> {
     let length = range.len();
     let count = length.div_ceil(most).max(1);
-    let step = length.div_ceil(count).next_multiple_of(GRID);
-    let mut spans = Vec::with_capacity(count);
-    let mut start = range.start;
-    while start < range.end {
-        // So that only the first one may begin off the grid.
-        let stop = ((start + step) / GRID * GRID).min(range.end).max(start + 1);
+    let step = length.div_ceil(count).next_multiple_of(grid);
+    let span = |start: usize| {
+        let stop = (start + step).min(range.end);
         let seen_start = start.saturating_sub(halo) / GRID * GRID;
         let seen_end = (stop + halo).next_multiple_of(GRID).min(end);
-        spans.push(Span { made: start..stop, seen: seen_start..seen_end });
-        start = stop;
-    }
-    spans
+        Span { made: start..stop, seen: seen_start..seen_end }
+    };
+    range.clone().step_by(step).map(span).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn covers(image: (usize, usize), part: &Part, side: usize, halo: usize, bytes: usize) -> TilePlan {
-        let plan = TilePlan::new(image, part, side, halo, bytes);
+    fn covers(image: (usize, usize), part: &Part, (side, halo): (usize, usize), bytes: PixelBytes) -> TilePlan {
+        let plan = TilePlan::new(image, part, Sizes { side, halo, step_bytes: STEP_BYTES }, bytes);
         for (spans, range, end) in [(&plan.rows, &part.rows, image.0), (&plan.columns, &part.columns, image.1)] {
             assert_eq!((spans[0].made.start, spans.last().unwrap().made.end), (range.start, range.end));
             assert!(spans.windows(2).all(|pair| pair[0].made.end == pair[1].made.start));
@@ -104,34 +161,55 @@ mod tests {
                 assert!(seen.end % GRID == 0 || seen.end == end);
             }
         }
+        let made: usize = (0..plan.steps()).map(|step| plan.areas(step).1).map(|(a, b)| a.len() * b.len()).sum();
+        assert_eq!(made as u64, part.pixels());
         plan
     }
 
+    const SMALL: PixelBytes = PixelBytes { read: 6, made: 6 };
+
     #[test]
-    fn tiles_cover_any_part_once_and_begin_on_the_grid() {
+    fn tiles_cover_any_part_once_and_see_from_the_grid_on() {
         for image in [(1, 1), (1, 40_000), (40_000, 1), (7, 13), (512, 512), (1000, 1537), (2048, 3001)] {
-            covers(image, &Part::whole(image), 256, 36, 12);
+            covers(image, &Part::whole(image), (256, 36), SMALL);
         }
-        covers((1000, 1000), &Part { rows: 13..777, columns: 501..502 }, 128, 36, 12);
+        covers((1000, 1000), &Part { rows: 13..777, columns: 501..502 }, (128, 36), SMALL);
     }
 
     #[test]
     fn a_small_image_is_one_tile_and_a_strip_is_cut_across() {
-        assert_eq!(covers((900, 1000), &Part::whole((900, 1000)), 1024, 36, 12), TilePlan::whole((900, 1000)));
-        assert_eq!(covers((1, 100_000), &Part::whole((1, 100_000)), 1024, 36, 12), TilePlan::whole((1, 100_000)));
-        let strip = covers((40_000, 5), &Part::whole((40_000, 5)), 256, 36, 12);
+        for image in [(900, 1000), (1, 100_000)] {
+            assert_eq!(covers(image, &Part::whole(image), (1024, 36), SMALL), TilePlan::whole(image));
+        }
+        let strip = covers((40_000, 5), &Part::whole((40_000, 5)), (256, 36), SMALL);
         assert_eq!(strip.columns.len(), 1);
     }
 
-    /// 40,000 columns of 4 bands of 2 bytes in and 3 of 1 out.
+    /// Of 13 bands of 2 bytes in and as many out, and of small tiles on a very wide scene.
     #[test]
-    fn bands_of_a_wide_image_take_no_more_memory() {
-        let image = (40_000, 40_000);
-        let plan = covers(image, &Part::whole(image), 1024, 36, 11);
-        let band = plan.rows.iter().map(|span| span.seen.len()).max().unwrap() * 40_000 * 11;
-        assert!(band <= BAND_BYTES + 40_000 * 11 * 8, "{band}");
-        let work: usize = plan.rows.iter().map(|span| span.seen.len()).sum::<usize>()
-            * plan.columns.iter().map(|span| span.seen.len()).sum::<usize>();
-        assert!((work as f64) < 1.2 * 1.6e9, "{work}");
+    fn steps_of_a_wide_image_take_no_more_memory_and_fill_blocks() {
+        let many = PixelBytes { read: 26, made: 26 };
+        for (image, sizes, bytes) in [
+            ((10_980, 10_980), (1024, 64), many),
+            ((40_000, 40_000), (1024, 64), PixelBytes { read: 26, made: 3 }),
+            ((40_000, 40_000), (2048, 64), many),
+            ((300, 2_000_000), (1024, 64), many),
+            ((20_000, 200_000), (1024, 64), PixelBytes { read: 8, made: 3 }),
+            ((2_000, 1_000_000), (100, 36), many),
+            ((100, 2_000_000), (8, 0), many),
+        ] {
+            let part = Part { rows: 0..image.0, columns: 3..image.1 };
+            let plan = covers(image, &part, sizes, bytes);
+            let block = plan.block.unwrap();
+            for step in 0..plan.steps() {
+                let ((rows, columns), made) = plan.areas(step);
+                let taken = rows.len() * columns.len() * bytes.read + made.0.len() * made.1.len() * bytes.made;
+                // Halos end on the grid.
+                assert!(taken <= STEP_BYTES + 8 * (rows.len() + columns.len()) * bytes.read, "{taken} for {image:?}");
+                let (height, width) = part.size();
+                assert!(made.0.start % block == 0 && (made.0.end % block == 0 || made.0.end == height));
+                assert!(made.1.start % block == 0 && (made.1.end % block == 0 || made.1.end == width));
+            }
+        }
     }
 }

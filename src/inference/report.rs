@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::pass::Times;
+use super::pass::{Borders, Times};
 
 /// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct RasterReport {
     pub(super) network_pixels: u64,
     pub(super) time: Duration,
     pub(super) times: Times,
+    /// Of the first output that was translated.
+    pub(super) borders: Borders,
 }
 
 impl RasterReport {
@@ -55,6 +57,12 @@ impl RasterReport {
     /// Time in which output was compressed and written.
     pub fn write_time(&self) -> Duration {
         self.times.write
+    }
+
+    /// Rows and columns of the first output at which a tile begins, but for its own edges: where to look for seams.
+    #[doc(hidden)]
+    pub fn tile_borders(&self) -> (&[usize], &[usize]) {
+        (&self.borders.rows, &self.borders.columns)
     }
 
     /// Megapixels of the output a second.

@@ -1,22 +1,25 @@
 //! Scenes on the disk, one after the other.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use tch::Kind;
+use serde_json::Value;
 
 use super::engine::{Engine, gathered};
+use super::fingerprint;
 use super::job::{Job, inputs, jobs};
 use super::options::{NormStatistics, RasterOptions};
-use super::parts::Parts;
-use super::pass::{self, Pass, Times, steps_for};
+use super::parts::{self, Parts};
+use super::pass::{self, Borders, Pass, Times};
 use super::progress::Watch;
 use super::report::RasterReport;
+use super::sink::File;
 use super::sizes::Sizes;
 use super::translation::Translation;
 use crate::error::{Error, Result};
 use crate::nn::Moments;
-use crate::raster::{RasterSpec, RasterWriter, Source};
+use crate::raster::{RasterSpec, Source};
+use crate::store;
 
 /// What a call translates scenes with.
 pub(crate) struct Scenes<'a> {
@@ -40,17 +43,49 @@ pub(crate) fn translate_scenes(
     let (started, options) = (Instant::now(), scenes.options);
     options.check()?;
     let sources = inputs(input)?.iter().map(|path| open(path)).collect::<Result<Vec<_>>>()?;
-    let sizes = Sizes::of(scenes.translation, options)?;
+    // Before the first folder is made.
+    let mut sizes = Sizes::of(scenes.translation, options, None)?;
     let jobs = jobs(input, &sources, output, options)?;
+    let identities = scenes.identities(&sources, &jobs)?;
+    if let Some(side) = begun(&jobs, &identities) {
+        sizes = Sizes::of(scenes.translation, options, Some(side))?;
+    }
+    if matches!(options.statistics, NormStatistics::Tile { .. }) {
+        jobs.iter().try_for_each(|job| sizes.check_rows(scenes.translation, &sources[job.scene], &job.part))?;
+    }
+    jobs.iter().for_each(|job| store::remove_abandoned_of(&job.output));
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
     let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
-    let times = scenes.run(&sources, sizes, &jobs, &mut watch)?;
+    let (times, borders) = scenes.run(&sources, sizes, (&jobs, &identities), &mut watch)?;
     let outputs = jobs.into_iter().map(|job| job.output).collect();
-    Ok(RasterReport { outputs, pixels, network_pixels: watch.network_pixels(), time: started.elapsed(), times })
+    Ok(RasterReport {
+        outputs,
+        pixels,
+        network_pixels: watch.network_pixels(),
+        time: started.elapsed(),
+        times,
+        borders,
+    })
 }
 
 impl Scenes<'_> {
-    fn run(&self, sources: &[Source], sizes: Sizes, jobs: &[Job], watch: &mut Watch) -> Result<Times> {
+    /// What tells each job from others, where it may go on with what an earlier call did.
+    fn identities(&self, sources: &[Source], jobs: &[Job]) -> Result<Vec<Option<Value>>> {
+        if !self.options.resume {
+            return Ok(vec![None; jobs.len()]);
+        }
+        let shared = fingerprint::Shared::of(self.translation, self.options, sources)?;
+        let of = |job: &Job| fingerprint::of_job(self.translation, self.options, &sources[job.scene], job, &shared);
+        Ok(jobs.iter().map(|job| Some(of(job))).collect())
+    }
+
+    fn run(
+        &self,
+        sources: &[Source],
+        sizes: Sizes,
+        (jobs, identities): (&[Job], &[Option<Value>]),
+        watch: &mut Watch,
+    ) -> Result<(Times, Borders)> {
         let (translation, statistics) = (self.translation, self.options.statistics);
         let start = Instant::now();
         let shared = match statistics {
@@ -58,64 +93,62 @@ impl Scenes<'_> {
             _ => None,
         };
         let mut times = Times { network: start.elapsed(), ..Times::default() };
-        let weights = if self.options.resume { digest(translation)? } else { String::new() };
-        let mut kept = Vec::new();
+        let (mut kept, mut first) = (Vec::new(), None);
         for (index, source) in sources.iter().enumerate() {
             let moments = shared.as_ref().map(|layers| layers.iter().map(Moments::shallow_clone).collect());
             let mut engine = Engine { translation, sizes, statistics, source, moments };
-            for job in jobs.iter().filter(|job| job.scene == index) {
-                let done = match self.options.resume {
-                    false => self.write(&mut engine, job, watch),
-                    true => self.resume(&mut engine, job, &self.fingerprint(sources, job, sizes, &weights), watch).map(
-                        |(done, parts)| {
+            for (job, identity) in jobs.iter().zip(identities).filter(|(job, _)| job.scene == index) {
+                let done = match identity {
+                    None => self.write(&mut engine, job, watch),
+                    Some(identity) => {
+                        let identity = fingerprint::with_sizes(identity.clone(), sizes);
+                        self.resume(&mut engine, job, &identity, watch).map(|(done, parts)| {
                             kept.push(parts);
                             done
-                        },
-                    ),
+                        })
+                    }
                 };
-                times += done.map_err(|error| named(error, source))?;
+                let (took, borders) = done.map_err(|error| named(error, source))?;
+                times += took;
+                first.get_or_insert(borders);
             }
             source.release();
         }
         // Only now: what is complete is not to be made again when a later scene fails.
         kept.into_iter().try_for_each(Parts::close)?;
-        Ok(times)
+        Ok((times, first.unwrap_or_default()))
     }
 
-    fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<Times> {
+    fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<(Times, Borders)> {
         let empty = self.translation.empty_value(engine.source);
-        let mut writer = RasterWriter::create(&job.output, self.spec(engine.source, job, empty))?;
+        let mut file = File::create(&job.output, self.spec(engine.source, job, empty), engine.block(&job.part))?;
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
-        times += pass::run(engine.source, pass.as_mut(), (0, job.part.columns.len()), watch, &mut writer)?;
-        writer.finish()?;
-        Ok(times)
+        times += pass::run(engine.source, pass.as_mut(), 0, watch, &mut file)?;
+        file.finish()?;
+        Ok((times, pass.borders()))
     }
 
     fn resume(
         &self,
         engine: &mut Engine<'_>,
         job: &Job,
-        fingerprint: &str,
+        identity: &Value,
         watch: &mut Watch,
-    ) -> Result<(Times, Parts)> {
+    ) -> Result<((Times, Borders), Parts)> {
         let empty = self.translation.empty_value(engine.source);
         let spec = self.spec(engine.source, job, empty);
-        let mut parts = Parts::open(parts_folder(&job.output), fingerprint, spec)?;
+        let mut parts = Parts::open(parts::folder_of(&job.output), identity, spec)?;
         if parts.is_done(&job.output) {
             watch.found(job.part.pixels());
-            return Ok((Times::default(), parts));
+            parts.unlock();
+            return Ok((Default::default(), parts));
         }
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
-        let skip = match steps_for(pass.as_ref(), parts.rows()) {
-            Some(steps) => steps,
-            None => {
-                parts.clear()?;
-                0
-            }
-        };
-        times += pass::run(engine.source, pass.as_mut(), (skip, job.part.columns.len()), watch, &mut parts)?;
-        parts.assemble(&job.output)?;
-        Ok((times, parts))
+        let (makes, block) = (pass.makes(), engine.block(&job.part));
+        times += pass::run(engine.source, pass.as_mut(), parts.steps(&makes), watch, &mut parts)?;
+        parts.assemble(&makes, &job.output, block, watch)?;
+        parts.unlock();
+        Ok(((times, pass.borders()), parts))
     }
 
     fn spec(&self, source: &Source, job: &Job, empty: Option<f64>) -> RasterSpec {
@@ -129,33 +162,14 @@ impl Scenes<'_> {
             None => spec,
         }
     }
+}
 
-    /// All that decides the samples of an output.
-    fn fingerprint(&self, sources: &[Source], job: &Job, sizes: Sizes, weights: &str) -> String {
-        let file = |path: &Path| {
-            let told = path.metadata().ok();
-            let changed = told.as_ref().and_then(|told| told.modified().ok());
-            format!("{} {:?} {changed:?}", path.display(), told.map(|told| told.len()))
-        };
-        let files: Vec<_> = match self.options.statistics {
-            NormStatistics::Inputs => sources.iter().filter_map(Source::path).map(file).collect(),
-            _ => sources[job.scene].path().map(file).into_iter().collect(),
-        };
-        let Translation { from, to, precision, device, chip, .. } = self.translation;
-        serde_json::json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "files": files,
-            "scene": sources[job.scene].path(),
-            "part": format!("{:?}", job.part),
-            "statistics": format!("{:?}", self.options.statistics),
-            "sizes": format!("{sizes:?}"),
-            "arithmetic": format!("{precision:?} {device:?}"),
-            "compression": format!("{:?}", self.options.compression),
-            "scaling": format!("{from:?} {to:?} {chip:?}"),
-            "weights": weights,
-        })
-        .to_string()
-    }
+/// The side of tiles that an unfinished job of these was begun with.
+fn begun(jobs: &[Job], identities: &[Option<Value>]) -> Option<usize> {
+    jobs.iter().zip(identities).find_map(|(job, identity)| {
+        let known = parts::job_in(&parts::folder_of(&job.output))?;
+        fingerprint::side_of(known, identity.as_ref()?)
+    })
 }
 
 /// The way through a part, and the time that its statistics took.
@@ -176,22 +190,4 @@ fn named(error: Error, source: &Source) -> Error {
         Some(path) if error.path().is_none() => error.at(path),
         _ => error,
     }
-}
-
-fn parts_folder(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".parts");
-    PathBuf::from(name)
-}
-
-/// Of all weights of the generator.
-fn digest(translation: &Translation<'_>) -> Result<String> {
-    let mut crc = 0;
-    for (name, tensor) in translation.generator.parameters() {
-        crc = crc32c::crc32c_append(crc, name.as_bytes());
-        let flat = tensor.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
-        let bytes: Vec<u8> = Vec::<f32>::try_from(flat)?.iter().flat_map(|value| value.to_le_bytes()).collect();
-        crc = crc32c::crc32c_append(crc, &bytes);
-    }
-    Ok(format!("{crc:08x}"))
 }

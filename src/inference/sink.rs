@@ -1,46 +1,62 @@
-//! Where the rows of a translation go.
+//! Where the pieces of a translation go.
+
+use std::path::Path;
 
 use super::parts::Parts;
 use crate::error::Result;
-use crate::raster::{Dtype, RasterWriter, Samples};
+use crate::raster::{BlockWriter, RasterSpec, RasterWriter, Samples};
 
-/// Takes rows from top to bottom.
+/// Takes pieces from top to bottom, and from left to right.
 pub(crate) trait Sink: Send {
-    fn write(&mut self, rows: &Samples) -> Result<()>;
+    /// The piece that begins at this row and column.
+    fn write(&mut self, at: (usize, usize), piece: &Samples) -> Result<()>;
 }
 
 /// Straight into the file.
-impl Sink for RasterWriter {
-    fn write(&mut self, rows: &Samples) -> Result<()> {
-        self.write_rows(rows)
+pub(crate) enum File {
+    /// Pieces are as wide as the image.
+    Rows(Box<RasterWriter>),
+    /// Pieces are of whole blocks.
+    Blocks(Box<BlockWriter>),
+}
+
+impl File {
+    /// `block` is the side of blocks that pieces are made of, where they are not as wide as the image.
+    pub fn create(path: &Path, spec: RasterSpec, block: Option<usize>) -> Result<Self> {
+        Ok(match block {
+            None => Self::Rows(Box::new(RasterWriter::create(path, spec)?)),
+            Some(side) => Self::Blocks(Box::new(BlockWriter::create(path, spec, side)?)),
+        })
+    }
+
+    pub fn finish(self) -> Result<()> {
+        match self {
+            Self::Rows(writer) => writer.finish(),
+            Self::Blocks(writer) => writer.finish(),
+        }
     }
 }
 
-/// Into pieces beside the file, so that a later run can go on.
+impl Sink for File {
+    fn write(&mut self, at: (usize, usize), piece: &Samples) -> Result<()> {
+        match self {
+            Self::Rows(writer) => writer.write_rows(piece),
+            Self::Blocks(writer) => writer.write(at, piece),
+        }
+    }
+}
+
+/// Into files beside the output, so that a later run can go on.
 impl Sink for Parts {
-    fn write(&mut self, rows: &Samples) -> Result<()> {
-        self.add(rows)
+    fn write(&mut self, at: (usize, usize), piece: &Samples) -> Result<()> {
+        self.add(at, piece)
     }
 }
 
-/// Rows in memory.
-pub(crate) struct Rows {
-    pub image: Samples,
-    done: usize,
-}
-
-impl Rows {
-    /// # Shapes
-    /// (bands, H, W).
-    pub fn new(dtype: Dtype, shape: (usize, usize, usize)) -> Self {
-        Self { image: Samples::zeros(dtype, shape), done: 0 }
-    }
-}
-
-impl Sink for Rows {
-    fn write(&mut self, rows: &Samples) -> Result<()> {
-        self.image.paste(self.done, 0, rows);
-        self.done += rows.shape().1;
+/// An image in memory.
+impl Sink for Samples {
+    fn write(&mut self, (row, column): (usize, usize), piece: &Samples) -> Result<()> {
+        self.paste(row, column, piece);
         Ok(())
     }
 }

@@ -1,11 +1,9 @@
 //! Tiles whose norms take their statistics from the scene, side by side.
 
-use std::ops::Range;
-
 use tch::Tensor;
 
 use super::local::Local;
-use super::pass::Pass;
+use super::pass::{Area, Borders, Pass};
 use super::plan::{Span, TilePlan};
 use super::progress::Watch;
 use super::translation::Translation;
@@ -33,22 +31,25 @@ pub(crate) struct Tiles<'a> {
 }
 
 impl Pass for Tiles<'_> {
-    fn reads(&self) -> Vec<(Range<usize>, Range<usize>)> {
-        let columns = self.plan.seen_columns();
-        self.plan.rows.iter().map(|span| (span.seen.clone(), columns.clone())).collect()
+    fn reads(&self) -> Vec<Area> {
+        (0..self.plan.steps()).map(|step| self.plan.areas(step).0).collect()
     }
 
-    fn rows_after(&self, steps: usize) -> usize {
-        self.plan.rows.iter().take(steps).map(|span| span.made.len()).sum()
+    fn makes(&self) -> Vec<Area> {
+        (0..self.plan.steps()).map(|step| self.plan.areas(step).1).collect()
+    }
+
+    fn borders(&self) -> Borders {
+        self.plan.borders()
     }
 
     fn make(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Option<Samples>> {
-        let rows = self.plan.rows[index].clone();
-        let columns = self.plan.columns.clone();
+        let (rows, columns) = self.plan.step(index);
+        let (rows, columns) = (rows.clone(), columns.to_vec());
         let (first, last) = (columns[0].made.start, columns[columns.len() - 1].made.end);
         let (bands, height) = (self.translation.to.bands(), rows.made.len());
         let mut made = Samples::zeros(self.translation.dtype(), (bands, height, last - first));
-        let edge = self.plan.seen_columns().start;
+        let edge = columns[0].seen.start;
         for span in &columns {
             watch.check()?;
             let tile = seen.part(0, span.seen.start - edge, rows.seen.len(), span.seen.len());

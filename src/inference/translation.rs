@@ -73,6 +73,16 @@ impl Translation<'_> {
         self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask)))
     }
 
+    /// Images of one size, each with its own statistics: as the network was trained where all have data everywhere, and
+    /// else of those pixels alone that have.
+    pub fn each(&self, images: &[Raster]) -> Result<Tensor> {
+        let batch = self.batch(images)?;
+        match self.mask(images)? {
+            None => self.run(|| self.generator.forward(&batch)),
+            mask => self.run(|| self.generator.forward_with(&batch, &mut Gathered::of_each(mask))),
+        }
+    }
+
     /// Statistics of each layer over all of these images together; none where there are no images.
     pub fn pooled(&self, images: &[Raster]) -> Result<Option<Vec<Moments>>> {
         if images.is_empty() {
@@ -139,23 +149,20 @@ impl Translation<'_> {
     /// What stands for "no data" in translations of `scene`, which has to be known before the first row is written.
     /// Images of integers without a value for it have no gaps.
     pub fn empty_value(&self, scene: &Source) -> Option<f64> {
-        let may_have_gaps = scene.nodata().is_some() || is_float(scene.dtype());
-        self.to.values().nodata.or_else(|| may_have_gaps.then_some(self.own_empty_value()))
+        let names_gaps = scene.nodata().is_some_and(|value| scene.dtype().can_mean(value));
+        self.empty_value_where(|| names_gaps || scene.dtype().is_float())
     }
 
     /// The same where all of the image can be looked at.
     pub fn empty_value_of(&self, image: &Raster) -> Option<f64> {
-        let has_gaps = || image.gaps().iter().any(|&gap| gap);
-        self.to.values().nodata.or_else(|| has_gaps().then_some(self.own_empty_value()))
+        self.empty_value_where(|| image.gaps().iter().any(|&gap| gap))
     }
 
-    fn own_empty_value(&self) -> f64 {
-        if is_float(self.to.dtype()) { f64::NAN } else { 0.0 }
+    /// A value of the model's that samples cannot have (-9999 in bytes) would leave gaps looking like data.
+    fn empty_value_where(&self, has_gaps: impl Fn() -> bool) -> Option<f64> {
+        let (dtype, own) = (self.dtype(), self.to.values().nodata);
+        (own.is_some_and(|value| dtype.can_mean(value)) || has_gaps()).then(|| dtype.nodata_like(own))
     }
-}
-
-fn is_float(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F32 | Dtype::F64)
 }
 
 /// That a setting lies in a range.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::sample::Sample;
+use super::samples::with_type;
+
 /// The type of the samples of a file, under rasterio's names.
 ///
 /// ```
@@ -76,6 +79,22 @@ impl Dtype {
             Self::U32 | Self::I32 | Self::F32 => 4,
             Self::U64 | Self::I64 | Self::F64 => 8,
         }
+    }
+
+    /// Whether samples are floating-point numbers, which may be NaN.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
+    }
+
+    /// Whether a sample can stand for this number, as a nodata value has to.
+    pub(crate) fn can_mean(self, value: f64) -> bool {
+        with_type!(self, T => T::meant_by(value).is_some())
+    }
+
+    /// What stands for "no data" in samples of this type: `wanted` where they can have it, else NaN or 0.
+    pub(crate) fn nodata_like(self, wanted: Option<f64>) -> f64 {
+        let own = if self.is_float() { f64::NAN } else { 0.0 };
+        wanted.filter(|&value| self.can_mean(value)).unwrap_or(own)
     }
 }
 

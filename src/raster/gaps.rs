@@ -2,24 +2,22 @@
 
 use ndarray::{Array2, Array3, Axis};
 
+use super::Raster;
 use super::sample::{Gap, Sample};
 use super::samples::with_array;
-use super::{Raster, Samples};
 
 impl Raster {
     /// No data where `other`, of the same height and width, has none in any band; otherwise the same.
     ///
-    /// `nodata` is the value for it. Without one, it is NaN in floating-point images and 0 in others, where it is
-    /// needed. A sample that happens to have the value becomes the one beside it.
+    /// `nodata` is the value for it. Without one, or where samples cannot have it, it is NaN in floating-point images and
+    /// 0 in others, where it is needed. A sample that happens to have the value becomes the one beside it.
     pub(crate) fn with_gaps_of(self, other: &Self, nodata: Option<f64>) -> Self {
         let gaps = other.gaps();
+        let nodata = nodata.filter(|&value| self.dtype().can_mean(value));
         if nodata.is_none() && !gaps.iter().any(|&gap| gap) {
             return self;
         }
-        let value = nodata.unwrap_or(match self.samples {
-            Samples::F32(_) | Samples::F64(_) => f64::NAN,
-            _ => 0.0,
-        });
+        let value = self.dtype().nodata_like(nodata);
         let (place, band_names) = (self.place, self.band_names);
         let samples = with_array!(self.samples, data => emptied(data, &gaps, value).into());
         Self { samples, place, band_names, nodata: Some(value) }
@@ -39,7 +37,6 @@ impl Raster {
 }
 
 fn emptied<T: Sample>(mut data: Array3<T>, gaps: &Array2<bool>, value: f64) -> Array3<T> {
-    // A value that the type does not have cannot mark anything.
     let Some(empty) = T::meant_by(value) else { return data };
     let beside = T::nearest(value + 1.0);
     let beside = if beside == empty { T::nearest(value - 1.0) } else { beside };
@@ -56,6 +53,7 @@ fn emptied<T: Sample>(mut data: Array3<T>, gaps: &Array2<bool>, value: f64) -> A
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raster::Samples;
 
     fn image<T>(values: [T; 4]) -> Raster
     where
@@ -74,6 +72,16 @@ mod tests {
         assert_eq!((emptied.nodata(), emptied.samples()), (Some(65535.0), image([65535u16, 0, 65535, 5]).samples()));
         let floats = image([9f32, 0.0, 7.0, 5.0]).with_gaps_of(&source, None).samples().to_f32();
         assert!(floats[(0, 0, 0)].is_nan() && floats[(0, 0, 1)] == 0.0);
+    }
+
+    /// Models say so: their target's files were of another type, or name a value that no sample has.
+    #[test]
+    fn a_value_that_samples_cannot_have_is_not_used() {
+        let source = image([f32::NAN, 1.0, f32::NAN, f32::NAN]);
+        for nodata in [-9999.0, f64::NAN, 256.0, 0.5] {
+            let emptied = image([9u8, 0, 7, 5]).with_gaps_of(&source, Some(nodata));
+            assert_eq!((emptied.nodata(), emptied.samples()), (Some(0.0), image([0u8, 1, 0, 5]).samples()));
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) use sample::{Gap, Sample};
 pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};
 pub(crate) use source::Source;
+pub(crate) use tiff::BlockWriter;
 pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 pub(crate) use window::Window;
 

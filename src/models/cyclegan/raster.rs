@@ -44,9 +44,10 @@ impl CycleGan {
     ///
     /// # Errors
     /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
-    /// range, a wrong number of bands, or an output that is no `.tif`, an input or named twice; `Io`, `Format`,
+    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input or named twice; `Io`, `Format`,
     /// `Unsupported` or `Limits` for a file that cannot be read; `Layout` for a folder without images; `Limits` when
-    /// tiles need more memory than there is. Later `Stopped` when the
+    /// tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
+    /// [resumption](RasterOptions::resume) holds what is not ours. Later `Stopped` when the
     /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
     /// are complete by then stay.
     pub fn predict_raster(
@@ -73,9 +74,12 @@ impl CycleGan {
 mod tests {
     use super::*;
     use crate::dataset::Domain;
+    use crate::dataset::Values;
     use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
-    use crate::raster::Raster;
+    use crate::raster::{Raster, Samples};
     use crate::testing::npy;
+
+    const SIZES: Sizes = Sizes { side: 128, halo: 36, step_bytes: 256 << 20 };
 
     /// What an image in memory goes through where the network cannot take it at once. Values are unrounded, of 255: the
     /// halo leaves 0.001 of them on average.
@@ -85,12 +89,70 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
-        let tiles = in_tiles(&translation, (NormStatistics::Scene, Sizes { side: 128, halo: 36 }), &scene, None)
-            .unwrap()
-            .to_f32();
+        let tiles = in_tiles(&translation, (NormStatistics::Scene, SIZES), &scene, None).unwrap().to_f32();
         let off = (&whole - &tiles).mapv(f32::abs);
         assert!(off.mean().unwrap() < 0.02 && off.iter().all(|&value| value < 5.0), "{:?}", off.mean());
         assert!(off.iter().any(|&value| value > 0.0), "it was not translated in tiles");
+    }
+
+    /// As where the target's files were of floats, or name a value that no sample has.
+    #[test]
+    fn gaps_stay_gaps_when_the_target_names_a_value_it_cannot_have() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 64, 64).with_nodata(0.0);
+        let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
+        values.slice_mut(ndarray::s![.., 10..20, 5..40]).fill(0);
+        let scene = scene.replaced(Samples::U8(values));
+        let translation = model.translation(Domain::B, Precision::F32).unwrap();
+        for nodata in [-9999.0, f64::NAN] {
+            let to = translation.to.clone().with_values(Values { nodata: Some(nodata), ..Values::BYTES });
+            let translation = Translation { to: &to, ..model.translation(Domain::B, Precision::F32).unwrap() };
+            assert_eq!(translation.empty_value(&Source::of(scene.clone())), Some(0.0));
+            let made = inference::translate_image(&translation, &scene).unwrap();
+            assert_eq!((made.nodata(), made.gaps()), (Some(0.0), scene.gaps()));
+        }
+    }
+
+    /// The bundled scene is wide where a step may take just 64 KiB: it is read and written in pieces, also on the way
+    /// through the folder of a translation that can go on.
+    #[test]
+    fn a_wide_scene_is_the_same_piece_by_piece() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let translated = |name: &str, options: RasterOptions| {
+            let output = folder.path().join(name);
+            let options = options.tile_size(64).halo(32).window(7, 9, 301, 499).progress(false);
+            let report = model.predict_raster("assets/scenes/bluemarble_asia.tif", &output, options).unwrap();
+            assert_eq!(report.tile_borders().0[..2], [64, 128], "tiles are the same");
+            Raster::open(output).unwrap()
+        };
+        let rows = translated("rows.tif", RasterOptions::new(Domain::B));
+        let small = || {
+            let mut options = RasterOptions::new(Domain::B);
+            options.step_bytes = 64 << 10;
+            options
+        };
+        assert_eq!(translated("pieces.tif", small()), rows);
+        assert_eq!(translated("resumed.tif", small().resume(true)), rows);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
+    #[test]
+    fn gaps_do_not_count_in_a_tile_of_its_own_statistics() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 64, 64).with_nodata(0.0);
+        let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
+        values.slice_mut(ndarray::s![.., .., 24..]).fill(0);
+        let scene = scene.replaced(Samples::U8(values));
+        let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
+        let made = |statistics| {
+            let sizes = Sizes { side: 64, halo: 0, ..SIZES };
+            in_tiles(&translation, (statistics, sizes), &scene, None).unwrap().to_f32()
+        };
+        let off = made(NormStatistics::Tile { padding: Some(0) }) - made(NormStatistics::Scene);
+        let off = off.slice(ndarray::s![.., .., ..24]).fold(0f32, |most, value| most.max(value.abs()));
+        assert!(off < 0.01, "{off}");
     }
 
     /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when it
@@ -101,7 +163,8 @@ mod tests {
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 128, 128);
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let tiles = NormStatistics::Tile { padding: Some(16) };
-        let made = in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0 }), &scene, None).unwrap().to_f32();
+        let made =
+            in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0, ..SIZES }), &scene, None).unwrap().to_f32();
         let made = array_to_tensor(made).unwrap().narrow(1, 0, 64);
         let expected = npy("arcgis/tiles/a2b.npy");
         let off = (made - &expected).abs().max().double_value(&[]);

@@ -71,6 +71,12 @@ impl Layout {
         if self.is_half { 2 } else { self.dtype.bytes() }
     }
 
+    /// Bytes of the blocks that hold one pixel, those of all bands.
+    pub fn block_bytes(&self) -> Option<usize> {
+        let sides = [self.block_columns, self.bands, self.stored_bytes()];
+        sides.iter().try_fold(self.block_rows, |product, side| product.checked_mul(*side))
+    }
+
     /// Rows to decode in one go: whole blocks, some megabytes of them.
     pub fn rows_at_once(&self, columns: usize) -> usize {
         const WANTED_BYTES: usize = 8 << 20;

@@ -28,13 +28,14 @@ use crate::error::{Error, ErrorKind};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
+pub(crate) use self::writing::BlockWriter;
 pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 
 /// One tag; 64 MiB are offsets of 8 million tiles.
 const TAG_BYTES: usize = 64 << 20;
 /// All tags of the image.
 const HEADER_BYTES: usize = 256 << 20;
-/// Decoded blocks that are kept for the next rows.
+/// Decoded blocks that are kept for the next rows; more where a block is larger.
 const CACHE_BYTES: usize = 16 << 20;
 
 /// An open TIFF file.
@@ -115,8 +116,9 @@ impl TiffImage {
 
 fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
     let (shown, stored) = source::Shown::open(path)?;
-    let options = OpenOptions {
-        block_cache_bytes: CACHE_BYTES,
+    let shown = Arc::new(shown);
+    let options = |block_cache_bytes: usize| OpenOptions {
+        block_cache_bytes,
         parse_budgets: ParseBudgets {
             max_ifds: 1,
             max_tag_value_bytes: TAG_BYTES,
@@ -126,9 +128,14 @@ fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> 
         decode_output_bytes: usize::try_from(limits.max_sample_bytes).unwrap_or(usize::MAX),
         ..OpenOptions::default()
     };
-    let file = TiffFile::from_source_with_options(Arc::new(shown), options)?;
+    let mut file = TiffFile::from_source_with_options(shown.clone(), options(CACHE_BYTES))?;
+    let layout = Layout::of(file.ifd(0)?, &stored)?;
+    let most = usize::try_from(limits.max_sample_bytes).unwrap_or(usize::MAX);
+    if let Some(bytes) = layout.block_bytes().filter(|bytes| (CACHE_BYTES + 1..=most).contains(bytes)) {
+        // An image that is a single strip would be decoded again for each part of it.
+        file = TiffFile::from_source_with_options(shown, options(bytes))?;
+    }
     let ifd = file.ifd(0)?;
-    let layout = Layout::of(ifd, &stored)?;
     let shape = (layout.bands, layout.height, layout.width);
     // GDAL goes by the colours, whatever the samples are called.
     let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
@@ -155,3 +162,43 @@ fn as_stored(value: f64, dtype: Dtype) -> f64 {
 }
 
 const PALETTE: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    /// 17 megabytes in one strip, which the second part does not need from the file any more.
+    #[test]
+    fn a_large_strip_is_decoded_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("strip.tif");
+        let spec = RasterSpec::new(1, 4200, 4200, Dtype::U8).blocks(Blocks::Strips { rows: 4200 });
+        let mut writer = RasterWriter::create(&path, spec).unwrap();
+        let image = Samples::U8(Array3::from_shape_fn((1, 4200, 4200), |(_, y, x)| (y * 7 + x) as u8));
+        writer.write_rows(&image).unwrap();
+        writer.finish().unwrap();
+        let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
+        assert_eq!(file.read_window(0, 0, 64, 64).unwrap(), image.crop(0, 0, 64, 64));
+        destroy(&path);
+        assert_eq!(file.read_window(4000, 900, 64, 64).unwrap(), image.crop(4000, 900, 64, 64));
+    }
+
+    /// The same of what the library does not decode.
+    #[test]
+    fn a_part_of_the_last_block_is_not_decoded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jpeg.tif");
+        std::fs::copy("tests/fixtures/tiff/b3_uint8_jpeg_ycbcr_tiled.tif", &path).unwrap();
+        let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
+        let corner = file.read_window(0, 0, 12, 12).unwrap();
+        destroy(&path);
+        assert_eq!(file.read_window(5, 3, 7, 9).unwrap(), corner.crop(5, 3, 7, 9));
+    }
+
+    /// Nothing can be decoded any more.
+    fn destroy(path: &Path) {
+        let length = path.metadata().unwrap().len() as usize;
+        std::fs::write(path, vec![0; length]).unwrap();
+    }
+}

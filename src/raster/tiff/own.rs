@@ -1,6 +1,7 @@
 //! Reading strips and tiles without the decoder: those of a compression of ours, and those that are not there.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tiff_reader::source::TiffSource;
 use tiff_reader::{ByteOrder, Ifd, filters};
@@ -21,6 +22,8 @@ pub(super) struct Own {
     bands: usize,
     /// What stands in a block that is not there: one sample in the machine's byte order.
     filler: Vec<u8>,
+    /// The block that was decoded last: where it is all of an image, parts of it are asked for again and again.
+    last: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
 }
 
 /// How samples lie in a block.
@@ -70,7 +73,7 @@ impl Own {
         }
         let is_reversed = ifd.fill_order() == LOWEST_BIT_FIRST && codec.as_ref().is_some_and(Codec::is_reversible);
         let samples = Stored { bits, bytes: raster.bytes_per_sample, predictor: raster.predictor, order, is_reversed };
-        Ok(Some(Self { blocks, codec, samples, bands: layout.bands, filler }))
+        Ok(Some(Self { blocks, codec, samples, bands: layout.bands, filler, last: Mutex::default() }))
     }
 
     /// Whether no block is left to the decoder.
@@ -84,13 +87,25 @@ impl Own {
             match &self.codec {
                 _ if block.is_sparse() => self.fill_empty(&block, part),
                 Some(codec) => {
-                    let samples = self.decode(codec, source, &block)?;
+                    let samples = self.decoded(codec, source, &block)?;
                     self.put(&block, &samples, part);
                 }
                 None => {}
             }
         }
         Ok(())
+    }
+
+    fn decoded(&self, codec: &Codec, source: &dyn TiffSource, block: &Block) -> Result<Arc<Vec<u8>>, Fault> {
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((index, samples)) = &*last()
+            && *index == block.index
+        {
+            return Ok(samples.clone());
+        }
+        let samples = Arc::new(self.decode(codec, source, block)?);
+        *last() = Some((block.index, samples.clone()));
+        Ok(samples)
     }
 
     fn decode(&self, codec: &Codec, source: &dyn TiffSource, block: &Block) -> Result<Vec<u8>, Fault> {

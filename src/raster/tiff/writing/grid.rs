@@ -27,7 +27,7 @@ pub(super) struct Grid {
     pub block_width: usize,
 }
 
-/// One of them; `top` counts from the first of the rows that were gathered.
+/// One of them; `top` and `left` count from the first of the rows and columns that are at hand.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     /// Its place in the file's list.
@@ -67,30 +67,38 @@ impl Grid {
             let found = format!("{block_width} x {block_height} pixels of {} bands", grid.block_bands());
             return Err(unfit(path, format!("at most {LARGEST_BLOCK} bytes"), found));
         }
-        grid.check_memory(path, spec.dtype.bytes())?;
+        grid.check_count(path)?;
         Ok(grid)
     }
 
-    fn check_memory(&self, path: &Path, sample_bytes: usize) -> Result<()> {
-        let (bands, height, width) = self.shape;
+    /// That there is memory for the rows that are gathered, where they are.
+    pub fn check_gathered(&self, path: &Path, sample_bytes: usize) -> Result<()> {
+        let (bands, _, width) = self.shape;
         let gathered = [width, self.rows_at_once(), sample_bytes].iter().try_fold(bands, |a, b| a.checked_mul(*b));
-        let large = |expected: String, help| {
-            Err(Error::new(ErrorKind::Limits, "this image is too large to be written")
-                .at(path)
-                .expected(expected)
-                .found(format!("{bands} bands of {width} x {height} pixels"))
-                .help(help))
-        };
         if gathered.is_none_or(|bytes| bytes > MOST_GATHERED) {
-            return large(format!("at most {MOST_GATHERED} bytes a row of tiles or strips"), "Make them less high.");
-        }
-        let planes = bands / self.block_bands();
-        let counts = [height.div_ceil(self.block_height), planes];
-        let blocks = counts.iter().try_fold(width.div_ceil(self.block_width), |a, b| a.checked_mul(*b));
-        if blocks.is_none_or(|blocks| blocks > MOST_BLOCKS) {
-            return large(format!("at most {MOST_BLOCKS} tiles or strips"), "Make them larger.");
+            let expected = format!("at most {MOST_GATHERED} bytes a row of tiles or strips");
+            return Err(self.too_large(path, expected, "Make them less high."));
         }
         Ok(())
+    }
+
+    fn check_count(&self, path: &Path) -> Result<()> {
+        let (bands, height, width) = self.shape;
+        let counts = [height.div_ceil(self.block_height), bands / self.block_bands()];
+        let blocks = counts.iter().try_fold(width.div_ceil(self.block_width), |a, b| a.checked_mul(*b));
+        if blocks.is_none_or(|blocks| blocks > MOST_BLOCKS) {
+            return Err(self.too_large(path, format!("at most {MOST_BLOCKS} tiles or strips"), "Make them larger."));
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, path: &Path, expected: String, help: &str) -> Error {
+        let (bands, height, width) = self.shape;
+        Error::new(ErrorKind::Limits, "this image is too large to be written")
+            .at(path)
+            .expected(expected)
+            .found(format!("{bands} bands of {width} x {height} pixels"))
+            .help(help)
     }
 
     fn block_bands(&self) -> usize {
@@ -106,24 +114,25 @@ impl Grid {
         (self.block_height * strips).min(self.shape.1)
     }
 
-    /// The blocks of the rows from `first` to `end`; both lie between blocks, or at the end of the image.
-    pub fn blocks(&self, first: usize, end: usize) -> Vec<Block> {
+    /// The blocks of these rows and columns, which begin and end between blocks, or with the image.
+    pub fn blocks(&self, rows: Range<usize>, columns: Range<usize>) -> Vec<Block> {
         let (bands, height, width) = self.shape;
         let (across, down) = (width.div_ceil(self.block_width), height.div_ceil(self.block_height));
         let mut blocks = Vec::new();
         for (plane, bands) in
             (0..bands).step_by(self.block_bands()).map(|band| band..band + self.block_bands()).enumerate()
         {
-            for row in first / self.block_height..end.div_ceil(self.block_height) {
+            for row in rows.start / self.block_height..rows.end.div_ceil(self.block_height) {
                 let top = row * self.block_height;
                 // Tiles are whole at the edges too, strips are not.
-                let rows = if self.is_tiled { self.block_height } else { self.block_height.min(height - top) };
-                blocks.extend((0..across).map(|column| Block {
+                let block_rows = if self.is_tiled { self.block_height } else { self.block_height.min(height - top) };
+                let within = columns.start / self.block_width..columns.end.div_ceil(self.block_width);
+                blocks.extend(within.map(|column| Block {
                     index: (plane * down + row) * across + column,
                     bands: bands.clone(),
-                    top: top - first,
-                    left: column * self.block_width,
-                    height: rows,
+                    top: top - rows.start,
+                    left: column * self.block_width - columns.start,
+                    height: block_rows,
                     width: self.block_width,
                 }));
             }
@@ -152,14 +161,14 @@ mod tests {
     fn tiles_are_whole_and_no_larger_than_the_image_needs() {
         let grid = grid(RasterSpec::new(2, 300, 40, Dtype::U8));
         assert_eq!((grid.block_height, grid.block_width, grid.rows_at_once()), (256, 48, 256));
-        let last = &grid.blocks(256, 300)[0];
+        let last = &grid.blocks(256..300, 0..40)[0];
         assert_eq!((last.index, last.top, last.height, last.bands.clone()), (1, 0, 256, 0..2));
     }
 
     #[test]
     fn strips_end_with_the_image_and_planes_follow_each_other() {
         let spec = RasterSpec::new(2, 25, 40, Dtype::U8).interleave(Interleave::Band);
-        let blocks = grid(spec.blocks(Blocks::Strips { rows: 10 })).blocks(0, 25);
+        let blocks = grid(spec.blocks(Blocks::Strips { rows: 10 })).blocks(0..25, 0..40);
         let facts: Vec<_> = blocks.iter().map(|b| (b.index, b.bands.start, b.top, b.height)).collect();
         assert_eq!(facts, [(0, 0, 0, 10), (1, 0, 10, 10), (2, 0, 20, 5), (3, 1, 0, 10), (4, 1, 10, 10), (5, 1, 20, 5)]);
     }
@@ -183,7 +192,8 @@ mod tests {
         }
         for (height, width) in [(9, (1 << 31) - 1), ((1 << 31) - 1, 4096)] {
             let spec = RasterSpec::new(255, height, width, Dtype::F64).blocks(Blocks::Tiles { width: 16, height: 16 });
-            let error = Grid::of(&spec, Path::new("a.tif")).unwrap_err();
+            let path = Path::new("a.tif");
+            let error = Grid::of(&spec, path).and_then(|grid| grid.check_gathered(path, 8)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
         }
     }

@@ -1,5 +1,6 @@
 //! A GeoTIFF written row by row.
 
+mod blocks;
 mod grid;
 mod pack;
 mod spec;
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Samples;
 use crate::store::Pending;
 
+pub(crate) use self::blocks::BlockWriter;
 pub use self::spec::{BigTiff, Blocks, Compression, Interleave, RasterSpec};
 
 /// Does the same to samples of each type.
@@ -86,15 +88,8 @@ impl RasterWriter {
     pub fn create(path: impl AsRef<Path>, spec: RasterSpec) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let grid = Grid::of(&spec, &path)?;
-        let image = tags::image(&spec, &grid, &path)?;
-        let options = tags::options(&spec);
-        let pending = Pending::create(&path)?;
-        let begin = || {
-            let mut tiff = TiffWriter::new(pending, options)?;
-            let image = tiff.add_image(image)?;
-            Ok(Output { tiff, image })
-        };
-        let output = Some(begin().map_err(|error| fault(&path, error))?);
+        grid.check_gathered(&path, spec.dtype().bytes())?;
+        let output = Some(Output::begin(&spec, &grid, &path)?);
         let (bands, _, width) = spec.shape();
         let gathered = Samples::zeros(spec.dtype(), (bands, grid.rows_at_once(), width));
         Ok(Self { path, spec, grid, output, gathered, gathered_rows: 0, rows: 0 })
@@ -153,8 +148,7 @@ impl RasterWriter {
                 .found(self.rows)
                 .help("Write all rows before finish()."));
         }
-        let pending = output.tiff.finish().map_err(|error| fault(&self.path, error))?;
-        pending.finish()?.publish()
+        output.finish(&self.path)
     }
 
     fn check(&self, rows: &Samples) -> Result<()> {
@@ -174,8 +168,8 @@ impl RasterWriter {
     fn pack_gathered(&mut self) -> Result<()> {
         let mut output = self.take_output()?;
         let first = self.rows - self.gathered_rows;
-        let blocks = self.grid.blocks(first, self.rows);
-        let packed = self.pack(&blocks);
+        let blocks = self.grid.blocks(first..self.rows, 0..self.spec.shape().2);
+        let packed = packed(&self.gathered, self.gathered_rows, &blocks, &self.spec);
         let written = packed.and_then(|packed| {
             blocks.iter().zip(packed).try_for_each(|(block, bytes)| output.put(block.index, &bytes))
         });
@@ -183,14 +177,6 @@ impl RasterWriter {
         self.output = Some(output);
         self.gathered_rows = 0;
         Ok(())
-    }
-
-    fn pack(&self, blocks: &[Block]) -> tiff_writer::Result<Vec<Vec<u8>>> {
-        let rows = Slice::from(..self.gathered_rows);
-        for_each_type!(&self.gathered, data => {
-            let data = data.slice_axis(Axis(1), rows);
-            blocks.par_iter().map(|block| pack::pack(data, block, self.spec.compression)).collect()
-        })
     }
 
     fn take_output(&mut self) -> Result<Output> {
@@ -202,7 +188,30 @@ impl RasterWriter {
     }
 }
 
+/// The bytes of blocks of the first `height` rows.
+fn packed(rows: &Samples, height: usize, blocks: &[Block], spec: &RasterSpec) -> tiff_writer::Result<Vec<Vec<u8>>> {
+    for_each_type!(rows, data => {
+        let data = data.slice_axis(Axis(1), Slice::from(..height));
+        blocks.par_iter().map(|block| pack::pack(data, block, spec.compression)).collect()
+    })
+}
+
 impl Output {
+    fn begin(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Self> {
+        let image = tags::image(spec, grid, path)?;
+        let pending = Pending::create(path)?;
+        let begin = || {
+            let mut tiff = TiffWriter::new(pending, tags::options(spec))?;
+            let image = tiff.add_image(image)?;
+            Ok(Self { tiff, image })
+        };
+        begin().map_err(|error| fault(path, error))
+    }
+
+    fn finish(self, path: &Path) -> Result<()> {
+        self.tiff.finish().map_err(|error| fault(path, error))?.finish()?.publish()
+    }
+
     fn put(&mut self, index: usize, bytes: &[u8]) -> tiff_writer::Result<()> {
         self.tiff.write_block_raw(&self.image, index, bytes)
     }
