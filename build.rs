@@ -33,11 +33,7 @@ fn compile_shim(lib: &Path) {
         .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/keep.cpp", "src/ffi/script.cpp"])
         .compile("geolearn_shim");
     // Inner loops: optimised in every profile, or tests would take minutes; side by side on libtorch's own threads.
-    compiler(lib)
-        .opt_level(3)
-        .flag_if_supported("-fopenmp")
-        .file("src/ffi/cpu/layers.cpp")
-        .compile("geolearn_layers");
+    compiler(lib).opt_level(3).flag_if_supported("-fopenmp").file("src/ffi/cpu/layers.cpp").compile("geolearn_layers");
 }
 
 fn compiler(lib: &Path) -> cc::Build {

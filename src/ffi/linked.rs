@@ -6,9 +6,9 @@ use std::ptr::null_mut;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+use super::layers::ConvolutionForm;
 use super::memory::MemoryUse;
 use super::script::ScriptText;
-use super::layers::ConvolutionForm;
 use super::{AdamStep, AdamTensors};
 use crate::error::{Error, Result};
 
@@ -40,6 +40,14 @@ unsafe extern "C" {
         weight2: *const C_tensor,
         bias2: *const C_tensor,
         epsilon: f64,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn geolearn_residual_without_norms(
+        x: *const C_tensor,
+        weight1: *const C_tensor,
+        bias1: *const C_tensor,
+        weight2: *const C_tensor,
+        bias2: *const C_tensor,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn geolearn_fused_adamw(
@@ -126,11 +134,16 @@ pub(super) fn norm_activation(x: &Tensor, slope: f64, epsilon: f64) -> Result<Te
     made(|output| unsafe { geolearn_norm_activation(x.as_ptr(), slope, epsilon, output) })
 }
 
-pub(super) fn residual(x: &Tensor, [weight1, bias1, weight2, bias2]: [&Tensor; 4], epsilon: f64) -> Result<Tensor> {
-    let (weight1, bias1) = (weight1.as_ptr(), bias1.as_ptr());
-    let (weight2, bias2) = (weight2.as_ptr(), bias2.as_ptr());
+pub(super) fn residual(x: &Tensor, parameters: [&Tensor; 4], epsilon: f64) -> Result<Tensor> {
+    let [weight1, bias1, weight2, bias2] = parameters.map(Tensor::as_ptr);
     // SAFETY: as for `norm_activation`; the call compares the shapes before it reads values.
     made(|output| unsafe { geolearn_residual(x.as_ptr(), weight1, bias1, weight2, bias2, epsilon, output) })
+}
+
+pub(super) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Result<Tensor> {
+    let [weight1, bias1, weight2, bias2] = parameters.map(Tensor::as_ptr);
+    // SAFETY: as for `residual`.
+    made(|output| unsafe { geolearn_residual_without_norms(x.as_ptr(), weight1, bias1, weight2, bias2, output) })
 }
 
 pub(super) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()> {

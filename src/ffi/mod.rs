@@ -18,7 +18,9 @@ pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 pub(crate) use fill::filled;
 pub(crate) use keep::KeptMemory;
-pub(crate) use layers::{ConvolutionForm, convolution, fits_residual, norm_activation, residual};
+pub(crate) use layers::{
+    ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
+};
 pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;

@@ -2,9 +2,9 @@
 
 use tch::Tensor;
 
+use super::layers::ConvolutionForm;
 use super::memory::MemoryUse;
 use super::script::ScriptText;
-use super::layers::ConvolutionForm;
 use super::{AdamStep, AdamTensors};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -33,6 +33,10 @@ pub(super) fn norm_activation(_: &Tensor, _: f64, _: f64) -> Result<Tensor> {
 }
 
 pub(super) fn residual(_: &Tensor, _: [&Tensor; 4], _: f64) -> Result<Tensor> {
+    absent()
+}
+
+pub(super) fn residual_without_norms(_: &Tensor, _: [&Tensor; 4]) -> Result<Tensor> {
     absent()
 }
 

@@ -82,12 +82,21 @@ impl ResidualBlock {
     /// # Shapes
     /// (N, features, H, W) to the same, H and W at least 2.
     pub fn as_one(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        ffi::residual(x, self.parameters(), EPSILON)
+    }
+
+    /// The same without norms and without gradients.
+    pub fn without_norms(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        ffi::residual_without_norms(x, self.parameters())
+    }
+
+    fn parameters(&self) -> [&Tensor; 4] {
         let ([weight1, bias1], [weight2, bias2]) = (self.first.parameters(), self.second.parameters());
-        ffi::residual(x, [weight1, bias1, weight2, bias2], EPSILON)
+        [weight1, bias1, weight2, bias2]
     }
 
     /// With norms of any statistics; shapes are those of [`as_one`](Self::as_one).
-    pub fn layer_by_layer(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+    pub fn layer_by_layer<N: Norm + ?Sized>(&self, x: &Tensor, norm: &mut N) -> Result<Tensor> {
         let y = norm.rectified(&self.first.forward(&reflect(x, 1)?, Behind::Norm)?)?;
         let y = norm.apply(&self.second.forward(&reflect(&y, 1)?, Behind::Norm)?)?;
         Ok(x.f_add(&y)?)

@@ -17,7 +17,9 @@ pub(crate) trait Norm {
     }
 
     /// A residual block with two such norms.
-    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor>;
+    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
+        block.layer_by_layer(x, self)
+    }
 }
 
 /// Each image by its own statistics: what the network was trained with.
@@ -49,7 +51,10 @@ impl Norm for Folded {
     }
 
     fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
-        block.layer_by_layer(x, self)
+        match block.without_norms(x)? {
+            Some(made) => Ok(made),
+            None => block.layer_by_layer(x, self),
+        }
     }
 }
 
@@ -115,10 +120,6 @@ impl Norm for Gathered {
         self.layers.push(moments);
         Ok(y)
     }
-
-    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
-        block.layer_by_layer(x, self)
-    }
 }
 
 /// How much each pixel of `x` counts: its share of data, of a total of 1.
@@ -174,10 +175,6 @@ impl Norm for Field<'_> {
             Ok(down.f_matmul(grid)?.f_matmul(&across.f_transpose(0, 1)?)?)
         };
         Ok(x.f_sub(&at(&moments.mean)?)?.f_multiply_(&at(&moments.scale)?)?)
-    }
-
-    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
-        block.layer_by_layer(x, self)
     }
 }
 

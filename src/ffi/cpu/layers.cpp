@@ -177,6 +177,33 @@ struct Residual : Function<Residual> {
   }
 };
 
+// x + conv(reflect(relu(conv(reflect(x))))), without gradients.
+at::Tensor residual_without_norms(const at::Tensor &input, const at::Tensor &weight1, const at::Tensor &bias1,
+                                  const at::Tensor &weight2, const at::Tensor &bias2) {
+  at::AutoDispatchBelowADInplaceOrView no_gradients;
+  auto x = nhwc(input), w1 = weight1.contiguous(), w2 = weight2.contiguous();
+  auto first = at::empty_like(x), y = at::empty_like(x);
+  for_dtype(x, [&](auto zero) {
+    using T = decltype(zero);
+    T *made = first.mutable_data_ptr<T>();
+    Conv3x3<T>(w1, shape_of(x)).forward(Plain<T>{x.const_data_ptr<T>()}, bias1.const_data_ptr<T>(), made);
+    Conv3x3<T>(w2, shape_of(x)).forward(Rectified<T>{made}, bias2.const_data_ptr<T>(), y.mutable_data_ptr<T>());
+  });
+  return y.add_(x);
+}
+
+// One of the two convolutions of a residual block of x.
+void check_convolution(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias) {
+  std::array<int64_t, 4> kernel{x.size(1), x.size(1), 3, 3};
+  TORCH_CHECK(weight.sizes() == kernel, "a kernel of this residual block must be ", at::IntArrayRef(kernel));
+  bool fits = bias.dim() == 1 && bias.numel() == x.size(1) && bias.is_contiguous();
+  TORCH_CHECK(fits, "a bias of this residual block must be of ", x.size(1), " numbers");
+  bool same = weight.scalar_type() == x.scalar_type() && bias.scalar_type() == x.scalar_type();
+  TORCH_CHECK(same && weight.device() == x.device() && bias.device() == x.device(),
+              "a residual block must be of the dtype and on the device of its input");
+  TORCH_CHECK(x.size(2) > 1 && x.size(3) > 1, "a residual block reflects: it needs at least 2 x 2 pixels");
+}
+
 } // namespace
 } // namespace geolearn
 
@@ -210,11 +237,18 @@ char *geolearn_norm_activation(const at::Tensor *x, double slope, double epsilon
 char *geolearn_residual(const at::Tensor *x, const at::Tensor *weight1, const at::Tensor *bias1,
                         const at::Tensor *weight2, const at::Tensor *bias2, double epsilon, at::Tensor **output) {
   return guarded([&] {
-    std::array<int64_t, 4> kernel{x->size(1), x->size(1), 3, 3};
-    bool fit = weight1->sizes() == kernel && weight2->sizes() == kernel;
-    TORCH_CHECK(fit, "the kernels of a residual block must be ", at::IntArrayRef(kernel));
-    TORCH_CHECK(x->size(2) > 1 && x->size(3) > 1, "a residual block reflects: it needs at least 2 x 2 pixels");
+    geolearn::check_convolution(*x, *weight1, *bias1);
+    geolearn::check_convolution(*x, *weight2, *bias2);
     *output = new at::Tensor(geolearn::Residual::apply(*x, *weight1, *bias1, *weight2, *bias2, epsilon));
+  });
+}
+
+char *geolearn_residual_without_norms(const at::Tensor *x, const at::Tensor *weight1, const at::Tensor *bias1,
+                                      const at::Tensor *weight2, const at::Tensor *bias2, at::Tensor **output) {
+  return guarded([&] {
+    geolearn::check_convolution(*x, *weight1, *bias1);
+    geolearn::check_convolution(*x, *weight2, *bias2);
+    *output = new at::Tensor(geolearn::residual_without_norms(*x, *weight1, *bias1, *weight2, *bias2));
   });
 }
 }

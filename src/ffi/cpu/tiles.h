@@ -29,6 +29,16 @@ template <class T> struct Plain {
   GEOLEARN_INLINE auto at(int64_t, int64_t offset) const { return load(map + offset); }
 };
 
+// A map that is rectified as it is read.
+template <class T> struct Rectified {
+  const T *map;
+
+  GEOLEARN_INLINE auto at(int64_t, int64_t offset) const {
+    auto value = load(map + offset);
+    return value > 0 ? value : 0 * value;
+  }
+};
+
 // What instance norm takes off a map and multiplies it by, for each image and channel.
 template <class T> struct Moments {
   const T *mean, *scale;
