@@ -1,4 +1,4 @@
-//! Generator forward and training step, in images per second.
+//! Generator forward and training step, in images per second. `cargo xtask compare` puts PyTorch beside the step.
 //!
 //! `cargo bench` on an otherwise idle machine; `OMP_WAIT_POLICY=passive` where others share it.
 #![allow(clippy::expect_used, reason = "a bench that cannot run should say so at once")]
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use geolearn::{
-    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Domain, PrepareData, StepContext, Translator,
+    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Domain, Precision, PrepareData, StepContext,
+    Translator,
 };
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
@@ -47,15 +48,19 @@ fn generator_forward(c: &mut Criterion) {
 fn training_step(c: &mut Criterion) {
     let mut group = c.benchmark_group("training_step");
     group.sample_size(10).measurement_time(Duration::from_secs(15));
-    for (side, batch_size) in [(64, 1), (64, 4), (128, 1)] {
+    for (side, batch_size) in [(64, 1), (64, 4), (128, 1), (128, 4), (256, 1)] {
         let data = data(side, batch_size);
-        let mut model = CycleGan::new(&data).expect("model");
         let batch = first_batch(&data);
-        let context = StepContext::new(2e-4, AdamOptions::default(), 0);
         group.throughput(Throughput::Elements(batch_size as u64));
-        group.bench_function(BenchmarkId::new("9_blocks_f32", format!("{side}px_batch_{batch_size}")), |b| {
-            b.iter(|| black_box(model.train_step(&batch, context).expect("step")));
-        });
+        for (name, precision) in [("f32", Precision::F32), ("bf16", Precision::Bf16)] {
+            let mut model = CycleGan::new(&data).expect("model");
+            let mut context = StepContext::new(2e-4, AdamOptions::default(), 0);
+            context.precision = precision;
+            let id = BenchmarkId::new(format!("9_blocks_{name}"), format!("{side}px_batch_{batch_size}"));
+            group.bench_function(id, |b| {
+                b.iter(|| Vec::<f32>::try_from(model.train_step(&batch, context).expect("step")).expect("losses"));
+            });
+        }
     }
     group.finish();
 }

@@ -1,7 +1,7 @@
 //! Which device computes, and why.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,60 @@ impl Precision {
     }
 }
 
+/// Threads that libtorch shares a piece of work among, on the processor.
+///
+/// From the start as many as there are real cores, and no more than the process may use: of a container's share too, which
+/// libtorch does not look at. `OMP_NUM_THREADS` in the environment goes before that, and [`set_num_threads`] before both.
+///
+/// ```
+/// assert!(geolearn::num_threads() >= 1);
+/// ```
+pub fn num_threads() -> usize {
+    settle_threads();
+    usize::try_from(tch::get_num_threads()).unwrap_or(1)
+}
+
+/// Lets libtorch share a piece of work among so many threads, in the whole process. More than there are real cores makes
+/// everything slower. Sums depend on it: for the same bits, the same number.
+///
+/// ```
+/// let before = geolearn::num_threads();
+/// geolearn::set_num_threads(1)?;
+/// assert_eq!(geolearn::num_threads(), 1);
+/// geolearn::set_num_threads(before)?;
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+///
+/// # Errors
+/// `Usage` for 0, and for more than 1,024.
+pub fn set_num_threads(threads: usize) -> Result<()> {
+    const MOST: usize = 1024;
+    settle_threads();
+    match i32::try_from(threads) {
+        Ok(count) if (1..=MOST).contains(&threads) => {
+            tch::set_num_threads(count);
+            Ok(())
+        }
+        _ => Err(Error::new(ErrorKind::Usage, "this cannot be a number of threads")
+            .expected(format!("1 to {MOST}"))
+            .found(threads)),
+    }
+}
+
+/// Once, before anything is computed.
+fn settle_threads() {
+    static SETTLED: Once = Once::new();
+    SETTLED.call_once(|| {
+        if std::env::var_os("OMP_NUM_THREADS").is_some() {
+            return;
+        }
+        let most = std::thread::available_parallelism().ok().and_then(|n| i32::try_from(n.get()).ok());
+        if let Some(most) = most.filter(|&most| most < tch::get_num_threads()) {
+            tch::set_num_threads(most);
+        }
+    });
+}
+
 /// Whether the processor has Intel's units for products of bfloat16 matrices.
 fn has_matrix_units() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
@@ -115,6 +169,7 @@ impl Device {
     /// # Errors
     /// [`ErrorKind::Device`] when a CUDA device is asked for and cannot be used; the message says why.
     pub fn resolve(self) -> Result<ChosenDevice> {
+        settle_threads();
         let cpu = |reason| ChosenDevice { torch: tch::Device::Cpu, reason };
         match self {
             Self::Cpu => Ok(cpu(None)),
@@ -205,6 +260,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_cuda_library_was_looked_for_before_main() {
         assert!(!matches!(ffi::cuda_library(), CudaLibrary::Unknown));
+    }
+
+    /// Changes nothing that the tests beside it could see.
+    #[test]
+    fn threads_can_be_set_within_reason() {
+        assert!(set_num_threads(num_threads()).is_ok());
+        for wrong in [0, 1025, usize::MAX] {
+            assert_eq!(set_num_threads(wrong).unwrap_err().kind(), ErrorKind::Usage);
+        }
     }
 
     #[test]
