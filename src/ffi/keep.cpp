@@ -6,6 +6,8 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -18,6 +20,9 @@ namespace {
 constexpr size_t LEAST = size_t(1) << 20;
 // A block may be larger than what is asked for by this share of it.
 constexpr size_t SPARE = 8;
+// All blocks together may be more than were ever in use at once by this share of it, so that sizes that do not come again
+// do not pile up.
+constexpr size_t UNUSED = 4;
 
 class Keeper final : public c10::Allocator {
 public:
@@ -42,7 +47,7 @@ public:
 
   void leave() {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (--users_ == 0) release();
+    if (--users_ == 0) release_all();
   }
 
   static Keeper &instance() {
@@ -59,8 +64,10 @@ private:
   c10::Allocator *plain_;
   std::mutex mutex_;
   int users_ = 0;
+  // By size.
   std::multimap<size_t, void *> free_;
   std::unordered_map<void *, size_t> sizes_;
+  size_t all_ = 0, used_ = 0, most_used_ = 0;
 
   bool is_wanted() {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -72,19 +79,36 @@ private:
     auto found = free_.lower_bound(bytes);
     if (found != free_.end() && found->first - bytes <= bytes / SPARE) {
       void *block = found->second;
+      count_use(found->first);
       free_.erase(found);
       return block;
     }
-    void *block = nullptr;
+    count_use(bytes);
+    while (!free_.empty() && all_ + bytes > most_used_ + most_used_ / UNUSED) release(std::prev(free_.end()));
+    void *block = fresh(bytes);
+    sizes_[block] = bytes;
+    all_ += bytes;
+    return block;
+  }
+
+  void *fresh(size_t bytes) {
     try {
-      block = c10::alloc_cpu(bytes);
+      return c10::alloc_cpu(bytes);
     } catch (const c10::Error &) {
       // What is kept may be what is missing.
-      release();
-      block = c10::alloc_cpu(bytes);
+      release_all();
     }
-    sizes_[block] = bytes;
-    return block;
+    try {
+      return c10::alloc_cpu(bytes);
+    } catch (const c10::Error &) {
+      used_ -= bytes;
+      throw;
+    }
+  }
+
+  void count_use(size_t bytes) {
+    used_ += bytes;
+    most_used_ = std::max(most_used_, used_);
   }
 
   static void give_back(void *block) {
@@ -99,16 +123,21 @@ private:
     if (found == sizes_.end()) return false;
     c10::profiledCPUMemoryReporter().Delete(block);
     free_.emplace(found->second, block);
-    if (users_ == 0) release();
+    used_ -= found->second;
+    if (users_ == 0) release_all();
     return true;
   }
 
-  void release() {
-    for (auto &[size, block] : free_) {
-      sizes_.erase(block);
-      c10::free_cpu(block);
-    }
-    free_.clear();
+  void release(std::multimap<size_t, void *>::iterator place) {
+    all_ -= place->first;
+    sizes_.erase(place->second);
+    c10::free_cpu(place->second);
+    free_.erase(place);
+  }
+
+  void release_all() {
+    while (!free_.empty()) release(free_.begin());
+    most_used_ = used_;
   }
 };
 
