@@ -92,7 +92,8 @@ fn run(folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcom
     let batches = batches(folder, side, batch)?;
     let mut step = 0;
     let mut out = std::io::stdout();
-    writeln!(out, "ready on {}, {} threads", model.device(), tch::get_num_threads())?;
+    let device = format!("{:?}", model.device().torch()).to_lowercase();
+    writeln!(out, "ready on {device}, {} threads", geolearn::num_threads())?;
     for line in std::io::stdin().lock().lines() {
         let mut losses = Vec::new();
         let mut times = Vec::new();

@@ -85,6 +85,7 @@ pub fn compare(checkout: &Checkout, asked: &StepComparison) -> Result<()> {
     for &size in &asked.sizes {
         rows.extend(compare_at(checkout, asked, size, &mut words)?);
     }
+    words.sort();
     words.dedup();
     let text = format!(
         "{}\nMedians of interleaved steps; load before {before}, after {}. {}\n",
