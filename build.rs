@@ -32,8 +32,18 @@ fn compile_shim(lib: &Path) {
     compiler(lib)
         .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/keep.cpp", "src/ffi/script.cpp"])
         .compile("geolearn_shim");
-    // Inner loops: optimised in every profile, or tests would take minutes; side by side on libtorch's own threads.
-    compiler(lib).opt_level(3).flag_if_supported("-fopenmp").file("src/ffi/cpu/layers.cpp").compile("geolearn_layers");
+    compile_layers(compiler(lib));
+}
+
+/// Inner loops: optimised in every profile, or tests would take minutes.
+fn compile_layers(mut build: cc::Build) {
+    let tool = build.get_compiler();
+    let source = if tool.is_like_msvc() { "absent.cpp" } else { "layers.cpp" };
+    if tool.is_like_gnu() {
+        // Side by side on libtorch's own threads, which are those of GCC's runtime; another compiler's would be others.
+        build.flag("-fopenmp");
+    }
+    build.opt_level(3).file(Path::new("src/ffi/cpu").join(source)).compile("geolearn_layers");
 }
 
 fn compiler(lib: &Path) -> cc::Build {

@@ -269,7 +269,8 @@ mod tests {
         assert!(generator.folded(&pooled.layers[1..]).is_err());
     }
 
-    /// What lies further away than that changes nothing, what lies nearer does.
+    /// What lies further away than that changes nothing but rounding, which the pixels of a tile of Winograd's share; what lies
+    /// nearer does.
     #[test]
     fn reach_is_how_far_a_pixel_looks() {
         let generator = small();
@@ -280,7 +281,7 @@ mod tests {
         let changed = x.copy();
         let _ = changed.narrow(3, 95, 1).fill_(1.0);
         let difference = (folded.forward(&x).unwrap() - folded.forward(&changed).unwrap()).abs().amax([0, 1, 2], false);
-        let changes = |pixel: i64| difference.double_value(&[pixel]) > 0.0;
+        let changes = |pixel: i64| difference.double_value(&[pixel]) > 1e-5;
         let farthest = (0..96).find(|&pixel| changes(pixel)).unwrap();
         let reach = 95 - farthest as usize;
         assert!((generator.reach() - 7..=generator.reach()).contains(&reach), "{reach} of {}", generator.reach());

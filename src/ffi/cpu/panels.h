@@ -20,6 +20,9 @@ template <class T> GEOLEARN_INLINE void store(T *to, typename Lanes<T>::type val
   *reinterpret_cast<typename Lanes<T>::loose *>(to) = value;
 }
 
+// Products that are added up one after the other. Sums of these follow, so that rounding grows less with their number.
+constexpr int64_t AT_ONCE = 32;
+
 // One matrix for each point of a tile. Between two of them lies a line of the cache that is not used: else the 36 places that a
 // tile is spread over would fall into one set of the cache.
 template <class T> struct Points {
@@ -73,12 +76,14 @@ GEOLEARN_KERNEL void multiply_panel(const T *a, Points<T> left, const T *b, int6
     const T *rows[Rows<T>::COUNT];
     // Rows beyond the last are the last one again, and not written.
     for (int64_t r = 0; r < Rows<T>::COUNT; r++) rows[r] = a + std::min(first + r, left.rows - 1) * PANEL<T>;
-    Rows<T> sums;
-    for (int64_t i = 0; i < inner; i += PANEL<T>) {
-      sums.add(rows, 1, b + i * PANEL<T>, PANEL<T>);
-      for (auto &row : rows) row += left.rows * PANEL<T>;
+    for (int64_t part = 0; part < inner; part += AT_ONCE) {
+      Rows<T> sums;
+      for (int64_t i = part; i < std::min(inner, part + AT_ONCE); i += PANEL<T>) {
+        sums.add(rows, 1, b + i * PANEL<T>, PANEL<T>);
+        for (auto &row : rows) row += left.rows * PANEL<T>;
+      }
+      sums.write(made + first * PANEL<T>, left.rows - first, part > 0);
     }
-    sums.write(made + first * PANEL<T>, left.rows - first, false);
   }
 }
 
@@ -88,9 +93,13 @@ GEOLEARN_KERNEL void multiply_transposed_panel(const T *a, Points<T> left, const
   for (int64_t first = 0; first < left.columns; first += Rows<T>::COUNT) {
     const T *rows[Rows<T>::COUNT];
     for (int64_t r = 0; r < Rows<T>::COUNT; r++) rows[r] = a + left.place(0, std::min(first + r, left.columns - 1));
-    Rows<T> sums;
-    sums.add(rows, PANEL<T>, b, left.rows);
-    sums.write(made + first * PANEL<T>, left.columns - first, adds);
+    for (int64_t part = 0; part < left.rows; part += AT_ONCE) {
+      Rows<T> sums;
+      int64_t count = std::min(AT_ONCE, left.rows - part);
+      sums.add(rows, PANEL<T>, b + part * PANEL<T>, count);
+      sums.write(made + first * PANEL<T>, left.columns - first, adds || part > 0);
+      for (auto &row : rows) row += count * PANEL<T>;
+    }
   }
 }
 
