@@ -108,7 +108,8 @@ fn build(checkout: &Checkout) -> Result<()> {
     succeed(cargo.args(["build", "--release", "--quiet", "--package", "geolearn", "--example", "loader"]))
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+/// Runs a command that explains its own failures.
+pub fn succeed(command: &mut Command) -> Result<()> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Trouble::new(format!("{command:?} failed: {status}"))),
@@ -176,7 +177,8 @@ fn peak_mib(command: &mut Command) -> Result<f64> {
     Ok(peak)
 }
 
-fn load() -> String {
+/// The machine's load over the last minute, as the system tells it.
+pub fn load() -> String {
     let load = fs::read_to_string(Path::new("/proc/loadavg")).unwrap_or_default();
     load.split_whitespace().next().unwrap_or("unknown").to_string()
 }

@@ -2,11 +2,12 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::chart;
 use crate::checkout::Checkout;
+use crate::compare::{load, succeed};
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::scratch::Scratch;
@@ -259,19 +260,6 @@ fn table(rows: &[Row]) -> String {
         ));
     }
     text
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Trouble::new(format!("{command:?} failed: {status}"))),
-        Err(e) => Err(Trouble::new(format!("cannot start {command:?}: {e}"))),
-    }
-}
-
-fn load() -> String {
-    let load = fs::read_to_string(Path::new("/proc/loadavg")).unwrap_or_default();
-    load.split_whitespace().next().unwrap_or("unknown").to_string()
 }
 
 #[cfg(test)]
