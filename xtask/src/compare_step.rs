@@ -173,7 +173,7 @@ fn warm_up(contestants: &mut Vec<Contestant>) -> Result<()> {
         let (expected, _) = plain.get_or_insert_with(|| (answer.losses.clone(), answer.seconds[0]));
         contestant.apart = apart(&answer.losses, expected);
         let most = if contestant.precision == "f32" { F32_APART } else { OTHERS_APART };
-        if !(contestant.apart <= most) {
+        if contestant.apart.is_nan() || contestant.apart > most {
             let Contestant { way, precision, apart, .. } = &contestant;
             return Err(Trouble::new(format!(
                 "losses of {way} {precision} are {apart:.1e} apart from the plain recipe's, more than {most:.0e}"
