@@ -195,7 +195,8 @@ fn the_documented_program_translates_spectra_as_predict_does() {
     translate_as_documented(&model, Domain::A, &first("B"), ROUNDING);
 }
 
-/// Without Python: libtorch runs the archive. The operations are the same; 1e-6 is for the order of sums within them.
+/// Without Python: libtorch runs the archive, with its own convolutions; 1e-5 is for rounding in ours and in those, through
+/// some twenty layers.
 #[test]
 fn torchscript_gives_what_the_model_gives() {
     let folder = tempfile::tempdir().unwrap();
@@ -208,7 +209,7 @@ fn torchscript_gives_what_the_model_gives() {
             let [found, expected] = [network.forward_ts(&[&x]).unwrap(), model.translate(&x, to).unwrap()];
             assert!(expected.abs().max().double_value(&[]) > 0.1);
             let worst = (found - expected).abs().max().double_value(&[]);
-            assert!(worst <= 1e-6, "to {to}, {width} x {height}: off by {worst}");
+            assert!(worst <= 1e-5, "to {to}, {width} x {height}: off by {worst}");
         }
     }
 }
