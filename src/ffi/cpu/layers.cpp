@@ -9,6 +9,8 @@
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <array>
+
 #include "../guarded.h"
 #include "columns.h"
 #include "conv3x3.h"
@@ -118,8 +120,6 @@ struct NormActivation : Function<NormActivation> {
     });
     return {made, Variable(), Variable()};
   }
-
-  static at::TensorOptions statistics(const at::Tensor &x) { return x.options().memory_format(std::nullopt); }
 };
 
 // x + norm(conv(reflect(relu(norm(conv(reflect(x))))))). Of what is between, the two convolutions' outputs are kept; what the

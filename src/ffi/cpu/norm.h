@@ -2,11 +2,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
-
-#include <cmath>
 
 #include "tiles.h"
 
