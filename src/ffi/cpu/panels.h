@@ -5,6 +5,8 @@
 #pragma once
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "lanes.h"
 #include "winograd.h"
 

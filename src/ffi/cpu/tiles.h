@@ -53,21 +53,23 @@ template <class T> struct Normalised {
   Moments<T> moments;
   T slope;
 
+  GEOLEARN_INLINE auto normal(int64_t statistics, int64_t offset) const {
+    return (load(map + offset) - load(moments.mean + statistics)) * load(moments.scale + statistics);
+  }
+
   GEOLEARN_INLINE auto at(int64_t statistics, int64_t offset) const {
-    auto z = (load(map + offset) - load(moments.mean + statistics)) * load(moments.scale + statistics);
-    return activated(z, slope);
+    return activated(normal(statistics, offset), slope);
   }
 };
 
-// What comes back through the activation, and what it is multiplied by z for the norm's gradient: g, z.
+// What comes back through the activation, g, and what the norm made there on the way forward, z.
 template <class T> struct Returned {
   const T *gradient;
   Normalised<T> forward;
 
   GEOLEARN_INLINE void at(int64_t statistics, int64_t offset, typename Lanes<T>::type *g,
                           typename Lanes<T>::type *z) const {
-    const Moments<T> &moments = forward.moments;
-    *z = (load(forward.map + offset) - load(moments.mean + statistics)) * load(moments.scale + statistics);
+    *z = forward.normal(statistics, offset);
     auto back = load(gradient + offset);
     *g = *z > 0 ? back : forward.slope * back;
   }
