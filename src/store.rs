@@ -1,5 +1,11 @@
 //! Files that are either whole or not there: written beside their place, synced, then renamed.
 
+mod abandoned;
+mod identity;
+
+pub(crate) use abandoned::{is_temporary, remove_abandoned, remove_abandoned_of};
+pub(crate) use identity::Identity;
+
 use std::fs;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -27,66 +33,6 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How files begin and end that are being written.
-const PREFIX: &str = ".geolearn-";
-const SUFFIX: &str = ".part";
-
-/// Whether a file bears the name of one that is being written.
-pub(crate) fn is_temporary(name: &str) -> bool {
-    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
-}
-
-/// Removes what a killed process left half written in a folder. Nobody else may be writing there.
-pub(crate) fn remove_abandoned(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if name.to_str().is_some_and(is_temporary) {
-            // It does no harm where it cannot be removed.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Removes what killed processes left half written of this one file, however many of them; what somebody is still
-/// writing stays.
-pub(crate) fn remove_abandoned_of(target: &Path) {
-    let own = prefix_of(target);
-    for entry in fs::read_dir(folder_of(target)).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_own = name.to_str().is_some_and(|name| name.starts_with(&own) && name.ends_with(SUFFIX));
-        if is_own && fs::File::open(entry.path()).is_ok_and(|file| is_free(&file)) {
-            // It does no harm where it cannot be removed.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// How temporary names of a file begin: short, whatever the length of its own.
-fn prefix_of(target: &Path) -> String {
-    let name = target.file_name().unwrap_or_default();
-    format!("{PREFIX}{:08x}-", crc32c::crc32c(name.as_encoded_bytes()))
-}
-
-fn folder_of(target: &Path) -> &Path {
-    match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// Marks a file as being written, as long as it is open. Not every file system can do that; nothing is taken for
-/// abandoned there. On Windows a marked file could not be read by others.
-fn mark_as_ours(file: &fs::File) {
-    if cfg!(unix) {
-        let _ = file.try_lock();
-    }
-}
-
-/// Whether nobody has marked the file.
-fn is_free(file: &fs::File) -> bool {
-    cfg!(unix) && file.try_lock().is_ok()
-}
-
 /// What follows the last dot of a name, in lower case; empty where there is none.
 pub(crate) fn extension(path: &Path) -> String {
     path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
@@ -101,14 +47,15 @@ pub(crate) struct Pending {
 impl Pending {
     /// Starts a file that will be called `target`; its folder must exist.
     pub fn create(target: &Path) -> Result<Self> {
-        let (folder, prefix) = (folder_of(target), prefix_of(target));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(SUFFIX);
-        usual_mode(&mut builder);
-        let file = builder.tempfile_in(folder).map_err(|e| {
+        Self::create_as_of(target, target)
+    }
+
+    /// The same under a temporary name of the file `owner`, with whose leftovers it is removed after a kill.
+    fn create_as_of(target: &Path, owner: &Path) -> Result<Self> {
+        let folder = abandoned::folder_of(target);
+        let file = abandoned::temporary(folder, owner).map_err(|e| {
             Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written.")
         })?;
-        mark_as_ours(file.as_file());
         Ok(Self { writer: BufWriter::new(file), target: target.to_path_buf() })
     }
 
@@ -138,16 +85,6 @@ impl Seek for Pending {
     }
 }
 
-/// Temporary files are private by default; these will be what a plain new file would be, as the umask has it.
-#[cfg(unix)]
-fn usual_mode(builder: &mut tempfile::Builder<'_, '_>) {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(fs::Permissions::from_mode(0o666));
-}
-
-#[cfg(not(unix))]
-fn usual_mode(_: &mut tempfile::Builder<'_, '_>) {}
-
 /// A complete file that does not yet bear its final name.
 pub(crate) struct Ready {
     file: NamedTempFile,
@@ -172,15 +109,10 @@ impl Ready {
     /// what happens to one of them must not happen to both.
     pub fn publish_copy(&self, other: &Path) -> Result<()> {
         let failed = |e| Error::io("file cannot be written", other, e).help("Is the disk full?");
-        let name = other.file_name().unwrap_or_default().to_string_lossy();
-        let aside = other.with_file_name(format!("{PREFIX}{name}{SUFFIX}"));
-        let copied = fs::copy(self.file.path(), &aside).and_then(|_| fs::File::open(&aside)?.sync_all());
-        copied.and_then(|()| fs::rename(&aside, other)).map_err(|e| {
-            let _ = fs::remove_file(&aside);
-            failed(e)
-        })?;
-        sync_folder(other);
-        Ok(())
+        let mut copy = Pending::create_as_of(other, &self.target)?;
+        let mut original = fs::File::open(self.file.path()).map_err(failed)?;
+        std::io::copy(&mut original, &mut copy).map_err(failed)?;
+        copy.finish()?.publish()
     }
 
     /// The same, but the file that had the name can still be put back.
@@ -321,27 +253,7 @@ mod tests {
         }
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read(&copy).unwrap(), b"first");
-        fs::write(dir.path().join(".geolearn-x.part"), b"half").unwrap();
-        remove_abandoned(dir.path());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn what_was_abandoned_of_a_file_goes_and_what_is_being_written_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, other) = (dir.path().join("f"), dir.path().join("g"));
-        let abandoned = |path: &Path| {
-            let mut file = Pending::create(path).unwrap();
-            file.write_all(b"half").unwrap();
-            let (_, kept) = file.finish().unwrap().file.keep().unwrap();
-            kept
-        };
-        let (own, others) = (abandoned(&path), abandoned(&other));
-        let pending = Pending::create(&path).unwrap();
-        remove_abandoned_of(&path);
-        assert!(!own.exists() && others.exists());
-        assert!(pending.writer.get_ref().path().exists());
     }
 
     #[test]

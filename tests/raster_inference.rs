@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    CycleGan, Domain, Dtype, ErrorKind, NormStatistics, Raster, RasterFile, RasterOptions, RasterReport, RasterSpec,
-    RasterWriter, Samples, StopSignal,
+    Compression, CycleGan, Domain, Dtype, ErrorKind, NormStatistics, Raster, RasterFile, RasterOptions, RasterReport,
+    RasterSpec, RasterWriter, Samples, StopSignal,
 };
 use ndarray::{Array3, Axis, s};
 
@@ -259,6 +259,10 @@ fn pieces(output: &Path) -> usize {
 
 /// Ends as soon as the second piece of the output is on the disk.
 fn stopped_half_way(model: &CycleGan, output: &Path, options: RasterOptions) {
+    stopped_half_way_of(model, Path::new(SCENE), output, options);
+}
+
+fn stopped_half_way_of(model: &CycleGan, scene: &Path, output: &Path, options: RasterOptions) {
     let stop = StopSignal::new();
     let (signal, watched) = (stop.clone(), output.to_path_buf());
     let watcher = std::thread::spawn(move || {
@@ -267,7 +271,7 @@ fn stopped_half_way(model: &CycleGan, output: &Path, options: RasterOptions) {
         }
         signal.stop();
     });
-    let error = model.predict_raster(SCENE, output, options.stop_signal(stop)).unwrap_err();
+    let error = model.predict_raster(scene, output, options.stop_signal(stop)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped);
     watcher.join().unwrap();
     assert!(!output.exists() && parts_of(output).exists());
@@ -300,6 +304,34 @@ fn an_output_that_was_replaced_is_made_again() {
     std::fs::write(&first, "something else").unwrap();
     model.predict_raster(&inputs, &output, options()).unwrap_err();
     assert_eq!(std::fs::read(&first).unwrap(), made);
+}
+
+/// By a scene of the same length and time: pieces of the older one are not used.
+#[test]
+#[cfg(unix)]
+fn a_scene_that_was_replaced_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let raw = |name: &str, values: Array3<u8>| {
+        let (bands, height, width) = values.dim();
+        let spec = RasterSpec::new(bands, height, width, Dtype::U8).compression(Compression::None);
+        let mut writer = RasterWriter::create(path(name), spec).unwrap();
+        writer.write_rows(&Samples::U8(values)).unwrap();
+        writer.finish().unwrap();
+    };
+    raw("scene.tif", scene());
+    raw("other.tif", scene().mapv(|value| 255 - value));
+    let length = |name: &str| path(name).metadata().unwrap().len();
+    assert_eq!(length("scene.tif"), length("other.tif"));
+    let model = model();
+    let options = || tiled().tile_size(64).resume(true);
+    stopped_half_way_of(&model, &path("scene.tif"), &path("out.tif"), options());
+    let time = path("scene.tif").metadata().unwrap().modified().unwrap();
+    std::fs::File::options().write(true).open(path("other.tif")).unwrap().set_modified(time).unwrap();
+    std::fs::rename(path("other.tif"), path("scene.tif")).unwrap();
+    model.predict_raster(path("scene.tif"), path("out.tif"), options()).unwrap();
+    model.predict_raster(path("scene.tif"), path("expected.tif"), options().resume(false)).unwrap();
+    assert_eq!(Raster::open(path("out.tif")).unwrap(), Raster::open(path("expected.tif")).unwrap());
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::options::PrepareData;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store;
+use crate::store::{self, Identity};
 
 /// Of fewer bytes, looking anew takes about as long as asking for each file's date.
 const WORTH_KEEPING: u64 = 8 << 20;
@@ -20,7 +19,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// In the folder of the chips; hidden names are passed over there.
 const FOLDER: &str = ".geolearn";
 
-/// Everything on which a survey depends: the chips by name, size and date of change, and the options.
+/// Everything on which a survey depends: the chips by name and [`Identity`], and the options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Key {
     version: String,
@@ -28,7 +27,7 @@ pub(super) struct Key {
     domain: String,
     chips: usize,
     bytes: u64,
-    /// CRC-32C of paths, sizes and dates.
+    /// CRC-32C of names and identities.
     crc: u32,
     options: String,
 }
@@ -79,11 +78,9 @@ fn user_cache() -> Option<PathBuf> {
 }
 
 fn facts(root: &Path, file: &Path) -> (u64, String) {
-    let data = fs::metadata(file).ok();
-    let bytes = data.as_ref().map_or(0, fs::Metadata::len);
-    let changed = data.and_then(|data| data.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-    let name = file.strip_prefix(root).unwrap_or(file).to_string_lossy();
-    (bytes, format!("{name}\t{bytes}\t{changed:?}\n"))
+    let identity = Identity::of(file);
+    let name = file.strip_prefix(root).unwrap_or(file);
+    (identity.bytes(), format!("{name:?}\t{identity}\n"))
 }
 
 /// A survey with exactly this key. A cache that cannot be read is none.
@@ -115,6 +112,7 @@ pub(super) fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
     let Ok(text) = serde_json::to_vec(&kept) else { return };
     let write = |folder: PathBuf| {
         store::create_dir(&folder)?;
+        store::remove_abandoned(&folder);
         store::write(&folder.join(key.file_name()), &text)
     };
     let tried: Vec<Error> = key.places().map_while(|folder| write(folder).err()).collect();
@@ -122,5 +120,29 @@ pub(super) fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
         for error in tried {
             tracing::warn!(%error, "what was found in the chips is not kept for the next time");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{DatasetType, Domain};
+
+    /// Other chips under the same names, of the same length and with the times of the older ones, are looked at anew.
+    #[test]
+    #[cfg(unix)]
+    fn chips_that_were_replaced_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (chip, other) = (folder.path().join("chip.png"), folder.path().join("other"));
+        fs::write(&chip, "old").unwrap();
+        let options = PrepareData::new(folder.path(), DatasetType::CycleGan);
+        let key = || Key::of(&options, Chips { domain: Domain::A, folder: folder.path(), files: &[&chip] });
+        let before = key();
+        assert_eq!(before, key());
+        fs::write(&other, "new").unwrap();
+        let time = chip.metadata().unwrap().modified().unwrap();
+        fs::File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+        fs::rename(&other, &chip).unwrap();
+        assert_ne!(before, key());
     }
 }

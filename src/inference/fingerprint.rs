@@ -1,7 +1,6 @@
 //! What decides the samples of an output, so that a later run knows whether it may go on with what is there.
 
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 use tch::Kind;
@@ -12,6 +11,7 @@ use super::sizes::Sizes;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::raster::Source;
+use crate::store::Identity;
 
 const SIZES: &str = "sizes";
 
@@ -71,14 +71,13 @@ pub(crate) fn side_of(mut known: Value, job: &Value) -> Option<usize> {
 }
 
 fn of_source(source: &Source) -> Value {
-    source.path().map_or(Value::Null, |path| json!([path.display().to_string(), of_file(path)]))
+    // A name that is no text must not be taken for another one.
+    source.path().map_or(Value::Null, |path| json!([format!("{path:?}"), of_file(path)]))
 }
 
-/// Length and time of the last change of a file: what tells it from another of its name. Nothing where there is none.
+/// What tells a file from another of its name.
 pub(crate) fn of_file(path: &Path) -> Value {
-    let told = path.metadata().ok();
-    let changed = told.as_ref().and_then(|told| told.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-    json!([told.map(|told| told.len()), changed.map(|time| time.as_nanos().to_string())])
+    json!(Identity::of(path))
 }
 
 /// Of all weights of the generator.

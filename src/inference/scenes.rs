@@ -53,7 +53,7 @@ pub(crate) fn translate_scenes(
     if matches!(options.statistics, NormStatistics::Tile { .. }) {
         jobs.iter().try_for_each(|job| sizes.check_rows(scenes.translation, &sources[job.scene], &job.part))?;
     }
-    jobs.iter().for_each(|job| store::remove_abandoned_of(&job.output));
+    store::remove_abandoned_of(jobs.iter().map(|job| job.output.as_path()));
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
     let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
     let (times, borders) = scenes.run(&sources, sizes, (&jobs, &identities), &mut watch)?;

@@ -57,6 +57,7 @@ impl Callback for SamplePictures {
             }
         }
         store::create_dir(&self.folder)?;
+        store::remove_abandoned(&self.folder);
         Ok(Flow::Continue)
     }
 

@@ -66,6 +66,7 @@ impl Callback for HistoryFile {
         if let Some(folder) = self.path.parent() {
             store::create_dir(folder)?;
         }
+        store::remove_abandoned_of([self.path.as_path()]);
         drop(Pending::create(&self.path)?);
         self.epochs_written = report.history.epochs().len();
         Ok(Flow::Continue)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "children report, and what is skipped is said")]
 
+mod beside;
 #[path = "../common/mod.rs"]
 mod common;
 mod kept;

@@ -42,6 +42,7 @@ impl CycleGan {
     /// file stays whole until the new one is complete.
     pub fn export_torchscript(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
         let path = store::path_of_file(path.as_ref())?;
+        store::remove_abandoned_of([path]);
         torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()
     }
 
@@ -72,6 +73,7 @@ impl CycleGan {
     /// ONNX file holds.
     pub fn export_onnx(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
         let path = store::path_of_file(path.as_ref())?;
+        store::remove_abandoned_of([path]);
         onnx::write(path, &self.exported(to)?)?.publish()
     }
 

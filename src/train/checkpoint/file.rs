@@ -67,7 +67,9 @@ impl Snapshot<'_> {
     /// # Errors
     /// `Io` when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        write(path.as_ref(), self)?.publish()
+        let path = path.as_ref();
+        store::remove_abandoned_of([path]);
+        write(path, self)?.publish()
     }
 }
 
