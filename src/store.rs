@@ -2,9 +2,13 @@
 
 mod abandoned;
 mod identity;
+mod lock;
+mod older;
 
 pub(crate) use abandoned::{is_temporary, remove_abandoned, remove_abandoned_of};
 pub(crate) use identity::Identity;
+pub(crate) use lock::Lock;
+pub(crate) use older::{aside, clear, publish_all};
 
 use std::fs;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -100,6 +104,8 @@ impl Ready {
     /// Gives the file its final name, in place of any file that had it.
     pub fn publish(self) -> Result<()> {
         let target = self.target;
+        #[cfg(test)]
+        crate::testing::kill_point();
         self.file.persist(&target).map_err(|e| Error::io("file cannot be renamed into place", &target, e.error))?;
         sync_folder(&target);
         Ok(())
@@ -113,53 +119,6 @@ impl Ready {
         let mut original = fs::File::open(self.file.path()).map_err(failed)?;
         std::io::copy(&mut original, &mut copy).map_err(failed)?;
         copy.finish()?.publish()
-    }
-
-    /// The same, but the file that had the name can still be put back.
-    pub fn publish_keeping_older(self) -> Result<Older> {
-        let target = self.target.clone();
-        // A name of ours alone: a leftover under it may be removed.
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let aside = target.with_file_name(format!(".geolearn-{name}.older"));
-        let was_there = target.exists();
-        if was_there {
-            // A second name for the old file, so that its place is never empty.
-            let _ = fs::remove_file(&aside);
-            fs::hard_link(&target, &aside)
-                .or_else(|_| fs::copy(&target, &aside).map(drop))
-                .map_err(|e| Error::io("older file cannot be kept", &target, e))?;
-        }
-        let older = Older { target, aside: was_there.then_some(aside) };
-        match self.publish() {
-            Ok(()) => Ok(older),
-            Err(error) => {
-                older.discard()?;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// What a published file replaced.
-pub(crate) struct Older {
-    target: PathBuf,
-    aside: Option<PathBuf>,
-}
-
-impl Older {
-    /// Undoes the publishing.
-    pub fn put_back(self) -> Result<()> {
-        let undone = match &self.aside {
-            Some(aside) => fs::rename(aside, &self.target),
-            None => fs::remove_file(&self.target),
-        };
-        undone.map_err(|e| Error::io("older file cannot be put back", &self.target, e))
-    }
-
-    /// Lets the older file go.
-    pub fn discard(self) -> Result<()> {
-        let gone = self.aside.map_or(Ok(()), fs::remove_file);
-        gone.map_err(|e| Error::io("older file cannot be removed", &self.target, e))
     }
 }
 
@@ -216,25 +175,6 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"old");
         ready.publish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_was_replaced_can_be_put_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
-        let publish = |bytes: &[u8]| {
-            let mut pending = Pending::create(&path).unwrap();
-            pending.write_all(bytes).unwrap();
-            pending.finish().unwrap().publish_keeping_older().unwrap()
-        };
-        publish(b"first").put_back().unwrap();
-        assert!(!path.exists());
-        publish(b"first").discard().unwrap();
-        publish(b"second").put_back().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"first");
-        publish(b"second").discard().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

@@ -351,6 +351,12 @@ fn errors_name_the_package_and_the_first_tensor_that_differs() {
     let larger = larger.save(folder.path().join("larger")).unwrap();
     fs::copy(larger.join("larger.pth"), place.join("m.pth")).unwrap();
     let error = CycleGan::from_model(&place, None).unwrap_err();
+    assert!(error.kind() == ErrorKind::Format && error.to_string().contains("mixed"), "{error}");
+    // As the error advises.
+    let mut emd: Value = serde_json::from_slice(&fs::read(place.join("m.emd")).unwrap()).unwrap();
+    emd["Geolearn"].as_object_mut().unwrap().remove("Weights").unwrap();
+    fs::write(place.join("m.emd"), emd.to_string()).unwrap();
+    let error = CycleGan::from_model(&place, None).unwrap_err();
     // The second of the larger model's blocks stands where the smaller one begins to enlarge.
     assert_eq!(error.kind(), ErrorKind::Format);
     assert!(error.to_string().contains("G_A.11.weight is missing"), "{error}");

@@ -9,6 +9,7 @@ use zip::ZipWriter;
 use zip::write::{SimpleFileOptions, StreamWriter};
 
 use super::emd::{Emd, MAX_BYTES, Reach};
+use super::pth;
 use super::zipped::{Zipped, not_written, open_capped, unpack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Pending, Ready};
@@ -46,6 +47,11 @@ pub(super) struct Unpacked {
     pub folder: TempDir,
 }
 
+/// Whether a package that was written will be opened again.
+pub(super) fn check(path: &Path) -> Result<()> {
+    open_capped(path, MOST_BYTES).map(drop)
+}
+
 /// Takes definition and weights out of a package, and nothing else. Both get names of ours, so that no name in the
 /// archive can lead anywhere.
 pub(super) fn unpack_model(path: &Path) -> Result<Unpacked> {
@@ -57,13 +63,13 @@ pub(super) fn unpack_within(path: &Path, most: u64) -> Result<Unpacked> {
     let mut archive = Zipped::open(file, length, DIRECTORY_BYTES.min(most))?;
     let definition = definition(&archive)?;
     let emd = Emd::parse(&archive.bytes(&definition, MAX_BYTES.min(most))?, Reach::Folder)?;
-    let weights = beside(&definition, &emd.model_file);
+    let weights = beside(&definition, &emd);
     let folder = tempfile::tempdir().map_err(|e| {
         Error::io("package cannot be unpacked", std::env::temp_dir(), e).help("Set TMPDIR to a folder with space.")
     })?;
     let unpacked = folder.path().join("weights.pth");
     // A package that claims to hold far more than it is long is an attack.
-    let plausible = length.saturating_mul(8).saturating_add(64 << 20).min(most);
+    let plausible = pth::plausible(length).min(most);
     let entry = archive.entry(&weights, plausible)?;
     let mut out = File::create_new(&unpacked).map_err(|e| Error::io("file cannot be written", &unpacked, e))?;
     unpack(entry, &weights, &mut out)?;
@@ -72,7 +78,7 @@ pub(super) fn unpack_within(path: &Path, most: u64) -> Result<Unpacked> {
 
 /// The name of the only model definition.
 fn definition(archive: &Zipped) -> Result<String> {
-    let is_definition = |name: &&str| store::extension(name.as_ref()) == "emd";
+    let is_definition = |name: &&str| store::extension(name.as_ref()) == "emd" && !is_of_macos(name.as_ref());
     let names = archive.zip.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
     let names: Vec<&str> = names.filter(is_definition).take(2).collect();
     match names.as_slice() {
@@ -84,10 +90,16 @@ fn definition(archive: &Zipped) -> Result<String> {
     }
 }
 
-/// The name of a file in the folder of another; in archives the separator is `/`.
-fn beside(name: &str, file: &str) -> String {
+/// The name of the weights of a definition of this name; in archives the separator is `/`.
+fn beside(name: &str, emd: &Emd) -> String {
     let folder = name.rfind('/').map_or("", |slash| name.split_at(slash + 1).0);
-    format!("{folder}{}", file.replace('\\', "/"))
+    format!("{folder}{}", emd.weights_within().unwrap_or_default().join("/"))
+}
+
+/// Whether a file is one that macOS puts beside each of others', with what only it knows of it.
+pub(super) fn is_of_macos(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
+    hidden || path.components().any(|part| part.as_os_str() == "__MACOSX")
 }
 
 /// Whether a file calls itself a package and is there.

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use tch::Tensor;
-use tempfile::TempDir;
 
 use super::emd::{Emd, Reach};
-use super::{dlpk, pth};
+use super::{dlpk, generation, pth};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{self, Ready};
+use crate::store::{self, Lock, Ready};
 
 /// The folder below a root that holds models saved by name alone.
 const MODELS: &str = "models";
@@ -18,6 +17,8 @@ const PICTURES: &str = "ModelCharacteristics";
 const REPORT: &str = "model_metrics.html";
 /// Files that are no folder of a model, besides `.emd` and `.pth`.
 const OTHER_FILES: [&str; 4] = ["dlpk", "safetensors", "pt", "onnx"];
+/// File systems take names of 255 bytes; the longest extension is `.dlpk`.
+const LONGEST_NAME: usize = 250;
 /// At most so many names of a folder go into a message.
 const MAX_LISTED: usize = 20;
 
@@ -43,6 +44,10 @@ impl Place {
         };
         let name = name_or_path.file_name().ok_or_else(|| wrong("a path without a last part"))?;
         let name = name.to_str().ok_or_else(|| wrong("a name that is not UTF-8"))?.to_owned();
+        if name.len() > LONGEST_NAME {
+            let found = format!("a name of {} bytes", name.len());
+            return Err(wrong(&found).help(format!("Use at most {LONGEST_NAME} bytes.")));
+        }
         if name.contains([':', '\\', '\0']) {
             return Err(wrong("a name with `:` or `\\`").help("Use letters, digits, `-`, `_` and spaces."));
         }
@@ -69,6 +74,10 @@ impl Place {
         self.folder.join(self.pth_name())
     }
 
+    fn picture(&self, name: &str) -> PathBuf {
+        self.folder.join(PICTURES).join(name)
+    }
+
     /// All of it in one file.
     pub(crate) fn dlpk(&self) -> PathBuf {
         self.folder.join(format!("{}.dlpk", self.name))
@@ -84,52 +93,28 @@ pub(crate) enum Found {
     Package(PathBuf),
 }
 
-/// A definition, and where its weights lie.
+/// A definition and its weights.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub emd: Emd,
-    pub weights: PathBuf,
-    /// The file by which its user knows the weights: these, or the package that they came out of.
-    pub named: PathBuf,
-    /// Goes with this value; holds the weights that came out of a package.
-    _unpacked: Option<TempDir>,
+    pub tensors: Vec<(String, Tensor)>,
 }
 
 impl Found {
-    /// The definition and the path of the weights, which exist.
+    /// Reads the definition and the weights that belong to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Format`] for weights that a save put beside another definition, besides what reading each reports.
     pub(crate) fn open(&self, reach: Reach) -> Result<Opened> {
-        let (path, pth) = match self {
-            Self::Files { emd, pth } => (emd, pth),
+        match self {
+            Self::Files { emd, pth } => generation::open(emd, pth.as_deref(), reach),
             Self::Package(path) => {
-                let dlpk::Unpacked { emd, weights, folder } = dlpk::unpack_model(path)?;
-                return Ok(Opened { emd, weights, named: path.clone(), _unpacked: Some(folder) });
+                let dlpk::Unpacked { emd, weights, folder: _folder } = dlpk::unpack_model(path)?;
+                let tensors = generation::weights_of(&emd, &weights).map_err(|e| e.at(path))?;
+                Ok(Opened { emd, tensors })
             }
-        };
-        let emd = Emd::read(path, reach)?;
-        let folder = parent(path);
-        let weights = pth.clone().unwrap_or_else(|| emd.weights_in(folder));
-        if weights.is_file() {
-            if pth.is_none() && reach == Reach::Folder {
-                check_within(folder, &weights)?;
-            }
-            return Ok(Opened { emd, named: weights.clone(), weights, _unpacked: None });
         }
-        Err(missing("the weights are missing", &weights, [folder]))
     }
-}
-
-/// A link must not lead where a path may not.
-fn check_within(folder: &Path, weights: &Path) -> Result<()> {
-    let whole = |path: &Path| path.canonicalize().map_err(|e| Error::io("file cannot be found", path, e));
-    let (folder, real) = (whole(folder)?, whole(weights)?);
-    if real.starts_with(&folder) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Format, "the weights are a link out of the folder of their definition")
-        .at(weights)
-        .expected(format!("a file in {}", folder.display()))
-        .found(real.display())
-        .help("Name the .pth itself; or, if you trust the definition, use LoadOptions::weights_anywhere."))
 }
 
 /// Finds a saved model by the path of its folder, of its `.emd`, `.pth` or `.dlpk`, or by its name alone
@@ -148,15 +133,25 @@ pub(crate) fn find(root: &Path, name_or_path: &Path) -> Result<Found> {
     if dlpk::is_package(name_or_path) {
         return Ok(Found::Package(name_or_path.to_path_buf()));
     }
-    let emd = name_or_path.with_extension("emd");
-    if name_or_path.is_file() && has_model_extension(name_or_path) {
-        return match emd.is_file() {
-            true => Ok(Found::Files { pth: (emd != name_or_path).then(|| name_or_path.to_path_buf()), emd }),
-            false => Err(missing("there is no model definition beside it", &emd, [parent(name_or_path)])),
-        };
+    if name_or_path.is_file() && has_extension(name_or_path, "emd") {
+        return Ok(Found::Files { emd: name_or_path.to_path_buf(), pth: None });
+    }
+    if name_or_path.is_file() && has_extension(name_or_path, "pth") {
+        return Ok(Found::Files { emd: definition_beside(name_or_path)?, pth: Some(name_or_path.to_path_buf()) });
     }
     let wanted = if is_bare(name_or_path) { &by_name } else { name_or_path };
     Err(missing("no saved model is there", wanted, [wanted, parent(wanted)]))
+}
+
+/// The definition of the same name, whatever the case of its extension.
+fn definition_beside(pth: &Path) -> Result<PathBuf> {
+    let emd = pth.with_extension("emd");
+    if emd.is_file() {
+        return Ok(emd);
+    }
+    let same = |path: &PathBuf| path.file_stem() == pth.file_stem() && has_extension(path, "emd");
+    let beside = entries(parent(pth)).into_iter().find(same);
+    beside.ok_or_else(|| missing("there is no model definition beside it", &emd, [parent(pth)]))
 }
 
 /// `<folder>/<last part>.emd`, or the only other `.emd`, or the only `.dlpk` where there is none.
@@ -170,9 +165,9 @@ fn in_folder(folder: &Path) -> Result<Found> {
             return found(usual);
         }
     }
-    let mut packages = entries(folder).into_iter().filter(|path| dlpk::is_package(path));
-    let mut definitions: Vec<PathBuf> =
-        entries(folder).into_iter().filter(|path| store::extension(path) == "emd" && path.is_file()).collect();
+    let mut packages = entries(folder).into_iter().filter(|path| dlpk::is_package(path) && !dlpk::is_of_macos(path));
+    let is_definition = |path: &PathBuf| has_extension(path, "emd") && !dlpk::is_of_macos(path) && path.is_file();
+    let mut definitions: Vec<PathBuf> = entries(folder).into_iter().filter(is_definition).collect();
     match definitions.len() {
         1 => found(definitions.remove(0)),
         0 => match (packages.next(), packages.next()) {
@@ -198,27 +193,49 @@ pub(crate) struct Contents<'a> {
     pub pictures: &'a [(&'a str, Option<Vec<u8>>)],
 }
 
-/// Saves a model: all files are complete beside their places before the first is published, and when one cannot take
-/// its place all give theirs back. So a failure leaves the last model whole; only a kill just between two renames can
-/// leave newer weights beside an older definition. Other files are left alone.
+/// Saves a model: all files are complete beside their places, and known to open, before the first is published; when one
+/// cannot take its place all give theirs back. So a failure leaves the last model whole, and so does a kill: see
+/// [`generation`](super::generation). Other files are left alone.
 pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     store::create_dir(&place.folder)?;
+    let _lock = Lock::of(&place.pth())?;
+    generation::settle(&place.emd(), &place.pth())?;
+    clear(place, contents);
+    let (weights, mark) = pth::write(&place.pth(), contents.tensors, contents.modules)?;
+    let mut emd = contents.emd.clone();
+    emd.set_mark(Some(&mark));
     let mut files = vec![
-        (place.pth_name(), pth::write(&place.pth(), contents.tensors, contents.modules)?),
-        (format!("{}.emd", place.name), store::ready(&place.emd(), contents.emd.to_json()?.as_bytes())?),
+        (place.pth_name(), weights),
+        (format!("{}.emd", place.name), store::ready(&place.emd(), emd.to_json()?.as_bytes())?),
         (REPORT.to_owned(), store::ready(&place.folder.join(REPORT), contents.report.as_bytes())?),
     ];
-    let drawn = contents.pictures.iter().filter_map(|(name, png)| Some((name, png.as_ref()?)));
-    for (name, png) in drawn {
-        let folder = place.folder.join(PICTURES);
-        store::create_dir(&folder)?;
-        files.push((format!("{PICTURES}/{name}"), store::ready(&folder.join(name), png)?));
+    for (name, png) in contents.pictures.iter().filter_map(|(name, png)| Some((name, png.as_ref()?))) {
+        store::create_dir(&place.folder.join(PICTURES))?;
+        files.push((format!("{PICTURES}/{name}"), store::ready(&place.picture(name), png)?));
     }
     let named: Vec<(String, &Ready)> = files.iter().map(|(name, file)| (name.clone(), file)).collect();
     let package = dlpk::write(&place.dlpk(), &named)?;
-    publish(files.into_iter().map(|(_, file)| file).chain([package]))?;
+    check(&named, &package).map_err(|e| e.at(&place.folder))?;
+    let older = generation::of(&place.emd());
+    store::publish_all(files.into_iter().map(|(_, file)| file).chain([package]), older)?;
     let gone = contents.pictures.iter().filter(|(_, png)| png.is_none());
-    gone.map(|(name, _)| place.folder.join(PICTURES).join(name)).try_for_each(|path| remove(&path))
+    gone.map(|(name, _)| place.picture(name)).try_for_each(|path| remove(&path))
+}
+
+/// Removes what killed saves left.
+fn clear(place: &Place, contents: &Contents) {
+    let pictures = contents.pictures.iter().map(|(name, _)| place.picture(name));
+    let others = [place.pth(), place.emd(), place.dlpk(), place.folder.join(REPORT)];
+    others.into_iter().chain(pictures).for_each(|path| store::clear(&path));
+}
+
+/// Whether files that were written will be opened again.
+fn check(files: &[(String, &Ready)], package: &Ready) -> Result<()> {
+    if let [(_, weights), (_, emd), ..] = files {
+        pth::check(weights.path(), &pth::PthLimits::default())?;
+        generation::definition(emd.path(), Reach::Folder)?;
+    }
+    dlpk::check(package.path())
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -228,22 +245,6 @@ fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// All, or none.
-fn publish(files: impl Iterator<Item = Ready>) -> Result<()> {
-    let mut replaced = Vec::new();
-    for file in files {
-        match file.publish_keeping_older() {
-            Ok(older) => replaced.push(older),
-            Err(error) => {
-                // Each gets its chance, whatever becomes of the others.
-                let undone: Vec<Result<()>> = replaced.into_iter().rev().map(store::Older::put_back).collect();
-                return undone.into_iter().collect::<Result<()>>().and(Err(error));
-            }
-        }
-    }
-    replaced.into_iter().try_for_each(store::Older::discard)
 }
 
 fn named(root: &Path, name: &Path) -> PathBuf {
@@ -258,10 +259,14 @@ fn is_bare(path: &Path) -> bool {
 }
 
 fn has_model_extension(path: &Path) -> bool {
-    matches!(store::extension(path).as_str(), "emd" | "pth")
+    has_extension(path, "emd") || has_extension(path, "pth")
 }
 
-fn parent(path: &Path) -> &Path {
+fn has_extension(path: &Path, extension: &str) -> bool {
+    store::extension(path) == extension
+}
+
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -272,7 +277,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn missing<'a>(what: &str, wanted: &Path, folders: impl IntoIterator<Item = &'a Path>) -> Error {
+pub(super) fn missing<'a>(what: &str, wanted: &Path, folders: impl IntoIterator<Item = &'a Path>) -> Error {
     let found: Vec<String> = folders.into_iter().map(listing).collect();
     Error::new(ErrorKind::Layout, what)
         .at(wanted)

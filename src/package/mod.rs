@@ -8,6 +8,7 @@ mod dlpk;
 pub(crate) mod emd;
 pub(crate) mod export;
 pub(crate) mod folder;
+mod generation;
 pub(crate) mod keys;
 mod pickle;
 pub(crate) mod pth;

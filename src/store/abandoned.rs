@@ -9,8 +9,8 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// How files begin and end that are being written.
-const PREFIX: &str = ".geolearn-";
-const SUFFIX: &str = ".part";
+pub(super) const PREFIX: &str = ".geolearn-";
+pub(super) const SUFFIX: &str = ".part";
 /// Where files cannot be marked, one that nobody has written to for so long is nobody's.
 const LONG_AGO: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a temporary file is made anew when another process took it for abandoned.
@@ -51,7 +51,7 @@ fn remove(folder: &Path, is_meant: impl Fn(&str) -> bool) {
 }
 
 /// How temporary names of a file begin: short, whatever the length of its own.
-fn prefix_of(target: &Path) -> String {
+pub(super) fn prefix_of(target: &Path) -> String {
     let name = target.file_name().unwrap_or_default();
     format!("{PREFIX}{:08x}-", crc32c::crc32c(name.as_encoded_bytes()))
 }

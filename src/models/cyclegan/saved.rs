@@ -15,7 +15,7 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
-use crate::package::{folder, keys, pth, safetensors};
+use crate::package::{folder, keys, safetensors};
 use crate::raster::Dtype;
 use crate::train::History;
 
@@ -170,10 +170,12 @@ impl CycleGan {
     /// ```
     ///
     /// All files are written beside their places before the first is renamed into it, so a save that fails leaves
-    /// the older model whole.
+    /// the older model whole. So does a process that is killed: the folder opens as the older or the newer model, and
+    /// the next save removes what was left. Saves at the same time into one folder take turns.
     ///
     /// # Errors
-    /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written.
+    /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written, `Limits` for a model that
+    /// could not be opened again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.nets.parameters();
@@ -392,10 +394,8 @@ fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
 }
 
 fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    // Holds the weights of a package until they are read.
-    let opened = folder::find(root, path)?.open(reach)?;
-    let weights = pth::read(&opened.weights, &pth::PthLimits::default());
-    Ok((opened.emd, weights.map_err(|e| e.at(&opened.named))?))
+    let folder::Opened { emd, tensors } = folder::find(root, path)?.open(reach)?;
+    Ok((emd, tensors))
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.

@@ -43,7 +43,9 @@ impl CycleGan {
         let path = store::path_of_file(path)?;
         store::remove_abandoned_of([path]);
         // Weights and definition are one file; the name in it leads nowhere.
-        let definition = self.definition("weights.safetensors")?.to_json().map_err(|e| e.at(path))?;
+        let mut definition = self.definition("weights.safetensors")?;
+        definition.set_mark(None);
+        let definition = definition.to_json().map_err(|e| e.at(path))?;
         safetensors::write(path, &self.nets.parameters(), &definition)?.publish()
     }
 

@@ -11,10 +11,14 @@ use serde_json::{Value, json};
 
 use self::json::{Keys, Object, numbers, without_non_finite};
 use crate::error::{Error, ErrorKind, Result, shown};
-use crate::store;
 
-/// A definition is a few KiB; statistics of some hundred bands are still far below this.
-pub(super) const MAX_BYTES: u64 = 4 << 20;
+/// A definition is a few KiB, to which each epoch of the history adds some hundred bytes. JSON of this size takes about
+/// 1 GiB at worst.
+pub(super) const MAX_BYTES: u64 = 32 << 20;
+/// The key of our section.
+const SECTION: &str = "Geolearn";
+/// The key in our section that says which weights belong to the definition.
+const WEIGHTS: &str = "Weights";
 const MAX_BANDS: u64 = 65_536;
 const MAX_SIDE: u64 = 1 << 20;
 const MAX_BLOCKS: u64 = 1_000;
@@ -116,11 +120,6 @@ impl Emd {
     /// # Errors
     /// [`ErrorKind::Format`] naming the key that is missing, of a wrong type or in contradiction to another;
     /// [`ErrorKind::Unsupported`] for a model of another kind.
-    pub(crate) fn read(path: &Path, reach: Reach) -> Result<Self> {
-        let bytes = store::read_capped(path, MAX_BYTES)?;
-        Self::parse(&bytes, reach).map_err(|e| e.at(path))
-    }
-
     pub(crate) fn parse(bytes: &[u8], reach: Reach) -> Result<Self> {
         let not_json = || Error::new(ErrorKind::Format, "model definition is no JSON");
         let text = std::str::from_utf8(bytes).map_err(|e| not_json().because(e))?;
@@ -163,7 +162,7 @@ impl Emd {
             extract_bands: keys.get_optional("ExtractBands", "a list of band indices", indices)?,
             multispectral: keys.get_optional("IsMultispectral", "true or false", Value::as_bool)?.unwrap_or(false),
             valid_loss: keys.optional(VALID_LOSS).cloned(),
-            geolearn: keys.optional("Geolearn").cloned(),
+            geolearn: keys.optional(SECTION).cloned(),
             rest,
         })
     }
@@ -181,24 +180,52 @@ impl Emd {
 
     /// Where the weights lie, for a definition in `folder`.
     pub(crate) fn weights_in(&self, folder: &Path) -> PathBuf {
-        match check_model_file(&self.model_file) {
-            Ok(()) => folder.join(self.model_file.split(['/', '\\']).collect::<PathBuf>()),
+        match self.weights_within() {
+            Some(parts) => folder.join(parts.into_iter().collect::<PathBuf>()),
             // It was read with `Reach::Anywhere`.
-            Err(_) => folder.join(&self.model_file),
+            None => folder.join(&self.model_file),
         }
     }
 
-    /// The file as text, indented as arcgis.learn's.
+    /// The parts of the weights' path below the folder of the definition, if that is where they lie.
+    pub(super) fn weights_within(&self) -> Option<Vec<&str>> {
+        within(&self.model_file)
+    }
+
+    /// The fingerprint of the weights that belong to the definition, in a file that [`set_mark`](Self::set_mark) marked.
+    pub(super) fn mark(&self) -> Option<&str> {
+        self.geolearn.as_ref()?.get(WEIGHTS)?.as_str()
+    }
+
+    /// Says which weights belong to the definition, or that they lie in one file with it.
+    pub(crate) fn set_mark(&mut self, mark: Option<&str>) {
+        if let Some(Value::Object(section)) = &mut self.geolearn {
+            section.shift_remove(WEIGHTS);
+            section.extend(mark.map(|mark| (WEIGHTS.to_owned(), mark.into())));
+        }
+    }
+
+    /// The file as text, indented as arcgis.learn's unless it would be too large for its readers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limits`] for one that would be too large all the same.
     pub(crate) fn to_json(&self) -> Result<String> {
         check_model_file(&self.model_file)?;
         let failed =
             |e: serde_json::Error| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
-        let mut text = Vec::new();
-        let indented = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let mut serializer = serde_json::Serializer::with_formatter(&mut text, indented);
-        serde::Serialize::serialize(&self.to_object(), &mut serializer).map_err(failed)?;
-        String::from_utf8(text)
-            .map_err(|e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e))
+        let object = self.to_object();
+        let text = indented(&object).map_err(failed)?;
+        if text.len() as u64 <= MAX_BYTES {
+            return Ok(text);
+        }
+        let text = serde_json::to_string(&object).map_err(failed)?;
+        if text.len() as u64 <= MAX_BYTES {
+            return Ok(text);
+        }
+        Err(Error::new(ErrorKind::Limits, "model definition is too large to be opened again")
+            .expected(format!("at most {MAX_BYTES} bytes"))
+            .found(text.len())
+            .help("Most of it is the history: train in fewer epochs of more steps."))
     }
 
     fn to_object(&self) -> Object {
@@ -227,7 +254,7 @@ impl Emd {
             object.insert(VALID_LOSS.to_owned(), loss.clone());
         }
         if let Some(geolearn) = &self.geolearn {
-            object.insert("Geolearn".to_owned(), geolearn.clone());
+            object.insert(SECTION.to_owned(), geolearn.clone());
         }
         object
     }
@@ -318,10 +345,15 @@ fn model_file(keys: Keys, reach: Reach) -> Result<String> {
     Ok(file)
 }
 
-/// The weights lie in the folder of the definition or below it, on every operating system.
+/// The parts of a path that stays in its folder or below it, on every operating system.
+fn within(file: &str) -> Option<Vec<&str>> {
+    let parts: Vec<&str> = file.split(['/', '\\']).filter(|part| *part != ".").collect();
+    let plain = |part: &&str| !matches!(*part, "" | "..") && !part.contains([':', '\0']);
+    (!parts.is_empty() && parts.iter().all(plain)).then_some(parts)
+}
+
 fn check_model_file(file: &str) -> Result<()> {
-    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains([':', '\0']);
-    if file.split(['/', '\\']).all(plain) {
+    if within(file).is_some() {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Format, "key `ModelFile` has a wrong value")
@@ -336,6 +368,14 @@ fn learning_rate(value: &Value) -> Option<f64> {
 
 fn indices(value: &Value) -> Option<Vec<usize>> {
     value.as_array()?.iter().map(|item| item.as_u64().and_then(|index| usize::try_from(index).ok())).collect()
+}
+
+fn indented(object: &Object) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    serde::Serialize::serialize(object, &mut serde_json::Serializer::with_formatter(&mut text, format))?;
+    // serde_json writes nothing else.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A number as Python's `"{:.4e}"` writes it: `2.0000e-04`.

@@ -10,6 +10,9 @@ use super::container::StorageBytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::zipped::Zipped;
 
+/// Where torch, too, keeps a fingerprint of names and contents.
+pub(super) const FINGERPRINT: &str = ".data/serialization_id";
+
 /// The entries of a `.pth`; all lie in one folder, whose name is free.
 pub(super) struct Archive {
     zipped: Zipped,
@@ -43,6 +46,10 @@ impl Archive {
             .found(bytes.len()))
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.zipped.zip.index_for_name(&format!("{}/{name}", self.root)).is_some()
+    }
+
     /// A whole entry of at most `cap` bytes.
     fn entry(&mut self, name: &str, cap: u64) -> Result<Vec<u8>> {
         self.zipped.bytes(&format!("{}/{name}", self.root), cap)
@@ -50,7 +57,7 @@ impl Archive {
 
     /// Absent in files of torch before 2.0, which are of the machine's order, little on all that matter.
     fn check_byte_order(&mut self) -> Result<()> {
-        if self.zipped.zip.index_for_name(&format!("{}/byteorder", self.root)).is_none() {
+        if !self.has("byteorder") {
             return Ok(());
         }
         let ours: &[u8] = if cfg!(target_endian = "little") { b"little" } else { b"big" };
@@ -67,6 +74,13 @@ impl Archive {
 impl StorageBytes for Archive {
     fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
         self.read_storage(key, length)
+    }
+
+    fn fingerprint(&mut self) -> Result<Option<String>> {
+        if !self.has(FINGERPRINT) {
+            return Ok(None);
+        }
+        self.entry(FINGERPRINT, 256).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 }
 

@@ -16,6 +16,9 @@ use crate::package::zipped::open_capped;
 pub(crate) trait StorageBytes {
     /// The bytes of a storage, which must be exactly `length`.
     fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>>;
+
+    /// What the file says to tell it from others; older ones say nothing.
+    fn fingerprint(&mut self) -> Result<Option<String>>;
 }
 
 /// Opens a file and hands its checked state dict, with the bytes it lies in, to `make`.

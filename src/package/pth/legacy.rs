@@ -103,6 +103,10 @@ impl StorageBytes for Stream {
         read.map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(truncated(key)) }
     }
+
+    fn fingerprint(&mut self) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// The length of the first pickle, which must be the magic number; some protocols have frames around it.

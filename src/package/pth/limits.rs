@@ -31,9 +31,13 @@ impl Default for PthLimits {
 }
 
 impl PthLimits {
-    /// torch does not compress, and weights hardly can be: a small file that claims to hold much is an attack.
     pub(super) fn for_file(&self, length: u64) -> Self {
-        let plausible = length.saturating_mul(8).saturating_add(64 << 20);
-        Self { tensor_bytes: self.tensor_bytes.min(plausible), ..self.clone() }
+        Self { tensor_bytes: self.tensor_bytes.min(plausible(length)), ..self.clone() }
     }
+}
+
+/// What a file of this length can hold. torch does not compress, and weights hardly can be: a small file that claims to
+/// hold much is an attack.
+pub(crate) fn plausible(length: u64) -> u64 {
+    length.saturating_mul(8).saturating_add(64 << 20)
 }

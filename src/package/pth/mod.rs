@@ -8,8 +8,8 @@ mod read;
 mod views;
 mod write;
 
-pub(crate) use limits::PthLimits;
-pub(crate) use read::read;
+pub(crate) use limits::{PthLimits, plausible};
+pub(crate) use read::{check, read, read_marked};
 #[cfg(test)]
 pub(crate) use views::tensor_views;
 pub(crate) use write::write;

@@ -21,7 +21,18 @@ use crate::package::pickle::{Storage, TensorView};
 /// [`ErrorKind::Format`] for a file that is damaged or contradicts itself, [`ErrorKind::Unsupported`] for
 /// one that holds more than tensors, [`ErrorKind::Limits`] for one beyond `limits`.
 pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tensor)>> {
-    container::open(path, limits, tensors).map_err(|e| e.at(path))
+    read_marked(path, limits).map(|(tensors, _)| tensors)
+}
+
+/// The same, with the fingerprint that the file has of its contents.
+pub(crate) fn read_marked(path: &Path, limits: &PthLimits) -> Result<(Vec<(String, Tensor)>, Option<String>)> {
+    let marked = |views: Views, source: &mut dyn StorageBytes| Ok((tensors(views, source)?, source.fingerprint()?));
+    container::open(path, limits, marked).map_err(|e| e.at(path))
+}
+
+/// Whether a file that was written would be read, by all that can be told without its storages.
+pub(crate) fn check(path: &Path, limits: &PthLimits) -> Result<()> {
+    container::open(path, limits, |_, _| Ok(()))
 }
 
 fn tensors(views: Views, source: &mut dyn StorageBytes) -> Result<Vec<(String, Tensor)>> {

@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
+use super::archive::FINGERPRINT;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::bytes_of;
 use crate::package::pickle;
@@ -21,12 +22,17 @@ const PADDING_ID: u16 = 0x4246;
 /// What torch calls the version of the archive's layout, in its file `version`.
 const VERSION: &[u8] = b"3\n";
 
-/// Writes tensors as float32 beside `target`; [`Ready::publish`] puts the file in its place.
+/// Writes tensors as float32 beside `target`; [`Ready::publish`] puts the file in its place. Gives the file's
+/// fingerprint too, by which [`read_marked`](super::read_marked) tells it from others.
 ///
 /// The file is what `torch.save` would write: `data.pkl` is the same to the byte, and the entries have the
 /// same names, order and alignment. `modules` become `_metadata` (see [`crate::package::keys`]); readers
 /// take an empty list as well. Tensors may lie on any device and have any strides.
-pub(crate) fn write(target: &Path, tensors: &[(String, &Tensor)], modules: &[(String, u32)]) -> Result<Ready> {
+pub(crate) fn write(
+    target: &Path,
+    tensors: &[(String, &Tensor)],
+    modules: &[(String, u32)],
+) -> Result<(Ready, String)> {
     let shapes = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.size())).collect::<Vec<_>>();
     let pickle = pickle::state_dict(&shapes, modules)?;
     let mut archive = Archive::create(target)?;
@@ -42,8 +48,8 @@ pub(crate) fn write(target: &Path, tensors: &[(String, &Tensor)], modules: &[(St
         archive.entry(&format!("data/{index}"), &buffer)?;
     }
     archive.entry("version", VERSION)?;
-    archive.entry_of_identity()?;
-    archive.finish()
+    let fingerprint = archive.entry_of_fingerprint()?;
+    Ok((archive.finish()?, fingerprint))
 }
 
 struct Archive<'a> {
@@ -83,9 +89,10 @@ impl<'a> Archive<'a> {
     }
 
     /// A fingerprint of names and contents, in two numbers of 20 digits; torch uses hashes of its own.
-    fn entry_of_identity(&mut self) -> Result<()> {
-        let identity = format!("{:020}{:020}", self.names.finish(), self.contents.finish());
-        self.entry(".data/serialization_id", identity.as_bytes())
+    fn entry_of_fingerprint(&mut self) -> Result<String> {
+        let fingerprint = format!("{:020}{:020}", self.names.finish(), self.contents.finish());
+        self.entry(FINGERPRINT, fingerprint.as_bytes())?;
+        Ok(fingerprint)
     }
 
     fn finish(self) -> Result<Ready> {

@@ -12,7 +12,6 @@ use zip::write::SimpleFileOptions;
 use super::*;
 use crate::error::ErrorKind;
 use crate::package::dlpk::unpack_within;
-use crate::package::emd::Reach;
 use crate::package::folder::find;
 use crate::package::{emd, folder};
 
@@ -93,6 +92,19 @@ fn a_package_without_one_model_is_refused() {
     refused(&package(&[("m.emd", b"[]")]), ErrorKind::Format, "no JSON");
 }
 
+/// As macOS makes them, with what belongs to it alone beside each file.
+#[test]
+fn what_macos_adds_is_passed_over() {
+    let entries: [(&str, &[u8]); 5] = [
+        ("m/x.emd", &definition("./x.pth")),
+        ("__MACOSX/m/._x.emd", b"\0\x05\x16\x07"),
+        ("m/._y.emd", b"\0\x05\x16\x07"),
+        ("m/x.pth", b"weights"),
+        ("__MACOSX/m/._x.pth", b"\0\x05\x16\x07"),
+    ];
+    assert_eq!(unpacked(&package(&entries)).unwrap(), b"weights");
+}
+
 #[test]
 fn a_package_cannot_swell() {
     let zeros = vec![0; 2 << 20];
@@ -130,7 +142,7 @@ fn a_saved_package_is_the_whole_model() {
     };
     folder::save(&place, &contents).unwrap();
     let opened = find(root.path(), &place.dlpk()).unwrap().open(Reach::Folder).unwrap();
-    assert_eq!(values(&pth::read(&opened.weights, &tight()).unwrap()[0].1), [3.5]);
+    assert_eq!(values(&opened.tensors[0].1), [3.5]);
     let mut zip = zip::ZipArchive::new(fs::File::open(place.dlpk()).unwrap()).unwrap();
     for name in ["m.pth", "m.emd", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
         let mut entry = zip.by_name(name).unwrap();
@@ -139,8 +151,9 @@ fn a_saved_package_is_the_whole_model() {
         assert_eq!(bytes, fs::read(place.folder.join(name)).unwrap(), "{name}");
     }
     assert_eq!(zip.len(), 4);
-    let kept = opened.weights.clone();
-    drop(opened);
+    let unpacked = unpack_within(&place.dlpk(), MOST).unwrap();
+    let kept = unpacked.weights.clone();
+    drop(unpacked);
     assert!(!kept.exists(), "what was unpacked goes when it is no longer needed");
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
+use crate::package::emd::{DomainBands, INFERENCE_FUNCTION};
 
 fn rgb() -> Value {
     serde_json::from_slice(&fixture_bytes("golden/rgb.emd")).unwrap()
@@ -20,7 +20,7 @@ fn bands(list: &[f64]) -> DomainBands {
 
 #[test]
 fn arcgis_learns_files_are_read() {
-    let emd = Emd::read(&fixture("golden/rgb.emd"), Reach::Folder).unwrap();
+    let emd = emd_fixture("golden/rgb.emd").unwrap();
     assert_eq!((emd.channels(), emd.gen_blocks, emd.lsgan, emd.multispectral), (3, 2, true, false));
     assert_eq!((emd.image_height, emd.image_width), (64, 64));
     assert_eq!(emd.learning_rate, Some(2e-4));
@@ -30,7 +30,7 @@ fn arcgis_learns_files_are_read() {
     assert_eq!(emd.extract_bands, Some(vec![0, 1, 2]));
     assert_eq!(emd.geolearn, None);
 
-    let emd = Emd::read(&fixture("golden/ms.emd"), Reach::Folder).unwrap();
+    let emd = emd_fixture("golden/ms.emd").unwrap();
     assert_eq!((emd.channels(), emd.domain_a.bands, emd.domain_b.bands), (6, 6, 4));
     assert_eq!(emd.domain_a.max, Some(vec![9000.0; 6]));
     assert_eq!(emd.domain_b.max, Some(vec![4000.0; 4]));
@@ -41,7 +41,7 @@ fn arcgis_learns_files_are_read() {
 #[test]
 fn what_is_read_is_written_to_the_byte() {
     for file in ["golden/rgb.emd", "golden/ms.emd"] {
-        let emd = Emd::read(&fixture(file), Reach::Folder).unwrap();
+        let emd = emd_fixture(file).unwrap();
         assert_eq!(
             emd.to_json().unwrap().trim_end(),
             String::from_utf8(fixture_bytes(file)).unwrap().trim_end(),
@@ -144,6 +144,8 @@ fn weights_cannot_lie_elsewhere() {
         ".",
         "a//b",
         "a/",
+        "./..",
+        "./",
     ] {
         let mut value = rgb();
         value["ModelFile"] = json!(file);
@@ -151,7 +153,14 @@ fn weights_cannot_lie_elsewhere() {
         assert!(error.to_string().contains("`ModelFile`"), "{file}: {error}");
         assert!(Emd::new(file, bands(&[0.0]), bands(&[0.0]), false).to_json().is_err(), "{file}");
     }
-    for (file, place) in [("a.pth", "m/a.pth"), (r"sub\a.pth", "m/sub/a.pth"), ("sub/a..b.pth", "m/sub/a..b.pth")] {
+    for (file, place) in [
+        ("a.pth", "m/a.pth"),
+        (r"sub\a.pth", "m/sub/a.pth"),
+        ("sub/a..b.pth", "m/sub/a..b.pth"),
+        ("./a.pth", "m/a.pth"),
+        (r".\a.pth", "m/a.pth"),
+        ("sub/./a.pth", "m/sub/a.pth"),
+    ] {
         let mut value = rgb();
         value["ModelFile"] = json!(file);
         assert_eq!(parse(&value).unwrap().weights_in("m".as_ref()), PathBuf::from(place));
@@ -252,4 +261,21 @@ fn older_multispectral_files_count_bands_in_their_statistics() {
     assert_eq!((&written["n_channel"], &written["n_channel_rev"]), (&json!(4), &json!(6)));
     value["NormalizationStats_b"]["band_min_values"] = Value::Null;
     assert!(parse(&value).unwrap_err().to_string().contains("NormalizationStats_b.band_min_values"));
+}
+
+/// Some 600 bytes for each epoch of a history.
+#[test]
+fn a_long_history_is_written_as_it_can_be_read() {
+    let with = |epochs: usize| {
+        let mut emd = emd_fixture("golden/rgb.emd").unwrap();
+        let record = json!({"epoch": 1, "losses": vec![1.0 / 81.0; 8], "nested": {"a": [[[[1]]]]}});
+        emd.geolearn = Some(json!({"History": vec![record; epochs]}));
+        emd
+    };
+    let long = with(60_000).to_json().unwrap();
+    assert!(long.len() > 8 << 20 && long.lines().count() == 1, "{} bytes", long.len());
+    assert_eq!(Emd::parse(long.as_bytes(), Reach::Folder).unwrap().geolearn, with(60_000).geolearn);
+    let error = with(200_000).to_json().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+    assert!(error.to_string().contains("history"), "{error}");
 }

@@ -7,13 +7,13 @@ use tch::Tensor;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::package::emd::{DomainBands, Emd, Reach};
+use crate::package::emd::DomainBands;
 use crate::package::folder::{Contents, Found, Place, find, save};
 
 /// Weights, definition, package, report, and the folder of pictures.
-const FILES: usize = 5;
+pub(super) const FILES: usize = 5;
 
-fn emd(place: &Place) -> Emd {
+pub(super) fn emd(place: &Place) -> Emd {
     let one = || DomainBands { bands: 1, ..DomainBands::default() };
     Emd::new(&place.pth_name(), one(), one(), false)
 }
@@ -22,7 +22,7 @@ fn save_number(place: &Place, number: f32) -> Result<()> {
     save_with(place, &emd(place), number)
 }
 
-fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
+pub(super) fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
     let tensor = Tensor::from_slice(&[number]);
     let tensors = [("w".to_owned(), &tensor)];
     let pictures = [("loss_graph.png", Some(b"picture".to_vec()))];
@@ -30,8 +30,7 @@ fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
 }
 
 fn saved_number(found: &Found) -> f64 {
-    let opened = found.open(Reach::Folder).unwrap();
-    values(&pth::read(&opened.weights, &tight()).unwrap()[0].1)[0]
+    values(&found.open(Reach::Folder).unwrap().tensors[0].1)[0]
 }
 
 #[test]
@@ -112,4 +111,55 @@ fn a_save_that_fails_leaves_the_last_one() {
     save_with(&place, &bad, 2.0).unwrap_err();
     assert_eq!(saved_number(&find(root.path(), &place.folder).unwrap()), 1.0);
     assert_eq!(fs::read_dir(&place.folder).unwrap().count(), FILES);
+}
+
+#[test]
+fn names_are_as_long_as_their_files_can_be() {
+    let root = tempfile::tempdir().unwrap();
+    let longest = "m".repeat(250);
+    let place = Place::to_save(root.path(), &root.path().join(&longest)).unwrap();
+    for number in [1.0, 2.0, 3.0] {
+        save_number(&place, number).unwrap();
+        assert_eq!(saved_number(&find(root.path(), &place.folder).unwrap()), f64::from(number));
+        assert_eq!(fs::read_dir(&place.folder).unwrap().count(), FILES);
+    }
+    for name in ["m".repeat(251), "é".repeat(126), "m".repeat(300)] {
+        let error = Place::to_save(root.path(), &root.path().join(name)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+        assert!(error.to_string().contains("250 bytes"), "{error}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn folders_keep_names_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let root = tempfile::tempdir().unwrap();
+    let parent = root.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    let place = Place::to_save(root.path(), &parent.join("m")).unwrap();
+    save_number(&place, 4.0).unwrap();
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    for path in [parent.join("m"), parent.join("m/m.emd"), parent.join("m/m.pth"), parent.join("m/m.dlpk")] {
+        assert_eq!(saved_number(&find(root.path(), &path).unwrap()), 4.0);
+    }
+    let error = Place::to_save(root.path(), &parent).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
+}
+
+#[test]
+fn a_definition_is_found_in_any_case_and_beside_what_macos_adds() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::to_save(root.path(), &root.path().join("m")).unwrap();
+    save_number(&place, 5.0).unwrap();
+    fs::remove_file(place.dlpk()).unwrap();
+    let upper = place.folder.join("x.EMD");
+    fs::rename(place.emd(), &upper).unwrap();
+    fs::rename(place.pth(), place.folder.join("x.pth")).unwrap();
+    let text = fs::read_to_string(&upper).unwrap().replace("\"m.pth\"", r#"".\\x.pth""#);
+    fs::write(&upper, text).unwrap();
+    fs::write(place.folder.join("._x.EMD"), b"\0\x05\x16\x07").unwrap();
+    fs::write(place.folder.join("._x.dlpk"), b"\0\x05\x16\x07").unwrap();
+    for path in [place.folder.clone(), upper, place.folder.join("x.pth")] {
+        assert_eq!(saved_number(&find(root.path(), &path).unwrap()), 5.0, "{path:?}");
+    }
 }

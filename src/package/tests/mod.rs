@@ -5,6 +5,7 @@ mod dlpk;
 mod emd;
 mod fixtures;
 mod folder;
+mod generation;
 mod hostile;
 mod legacy;
 mod live;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
 
+use super::emd::{Emd, Reach};
 use super::pth::{self, PthLimits};
 use crate::error::{Error, Result};
 
@@ -46,6 +48,10 @@ fn read_bytes(bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
     pth::read(&path, &tight())
 }
 
+fn emd_fixture(path: &str) -> Result<Emd> {
+    Emd::parse(&fixture_bytes(path), Reach::Folder)
+}
+
 fn refusal(bytes: &[u8]) -> Error {
     match read_bytes(bytes) {
         Ok(tensors) => panic!("was read: {tensors:?}"),
@@ -58,7 +64,7 @@ fn written(tensors: &[(String, Tensor)], modules: &[(String, u32)]) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.pth");
     let borrowed: Vec<(String, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
-    pth::write(&path, &borrowed, modules).unwrap().publish().unwrap();
+    pth::write(&path, &borrowed, modules).unwrap().0.publish().unwrap();
     std::fs::read(path).unwrap()
 }
 
