@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use zip::ZipArchive;
-use zip::read::ZipFile;
+use zip::read::{ArchiveOffset, Config, ZipFile, ZipReadOptions};
 use zip::result::ZipError;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -27,7 +27,9 @@ impl Zipped {
     pub(super) fn open(file: File, length: u64, directory_bytes: u64) -> Result<Self> {
         let ration = Rc::new(Cell::new(directory_bytes));
         let reader = BufReader::new(Rationed { inner: file, left: Rc::clone(&ration) });
-        let zip = ZipArchive::new(reader).map_err(refused)?;
+        // Where an archive may begin later, the zip64 records of torch can make it seem to.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let zip = ZipArchive::with_config(config, reader).map_err(refused)?;
         // From here each entry has its own cap.
         ration.set(u64::MAX);
         if zip.has_duplicate_names() {
@@ -38,10 +40,12 @@ impl Zipped {
 
     /// The entry of that name. The length that it declares is not above `cap`.
     pub(super) fn entry(&mut self, name: &str, cap: u64) -> Result<Entry<'_>> {
-        let entry = self.zip.by_name(name).map_err(|e| match e {
-            ZipError::FileNotFound => Error::new(ErrorKind::Format, format!("entry {name:?} is missing")),
-            other => refused(other),
-        })?;
+        let missing = || Error::new(ErrorKind::Format, format!("entry {name:?} is missing"));
+        let index = self.zip.index_for_name(name).ok_or_else(missing)?;
+        // torch can be told to write no checksums, and then writes 0.
+        let unchecked = self.zip.by_index_raw(index).map_err(refused)?.crc32() == 0;
+        let options = ZipReadOptions::new().ignore_crc32(unchecked);
+        let entry = self.zip.by_index_with_options(index, options).map_err(refused)?;
         if entry.size() > cap {
             return Err(Error::new(ErrorKind::Limits, format!("entry {name:?} is too large"))
                 .expected(format!("at most {cap} bytes"))

@@ -24,7 +24,7 @@ impl CycleGan {
     ///
     /// The generators are those of `--netG resnet_9blocks`, `resnet_6blocks` or any other number of blocks, with
     /// `--norm instance`, with or without dropout, of any `--ngf`, `--input_nc` and `--output_nc`; keys with or without
-    /// `module.`; running statistics that old files have are not used. Files may be `.pth` of either form or
+    /// `module.` and `_orig_mod.`; running statistics that old files have are not used. Files may be `.pth` of either form or
     /// `.safetensors`.
     ///
     /// The images are taken to be of 8 bits, 0 to 255, which the research code scales to [-1, 1] as x / 127.5 - 1. The

@@ -52,7 +52,7 @@ impl CycleGan {
     /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
     /// PyTorch (of either form; alone, or in a checkpoint under `model`, `state_dict`, `model_state_dict`, `net`,
     /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
-    /// `module.`; 16-bit and 64-bit floats are converted.
+    /// `module.`, and the `_orig_mod.` of `torch.compile` may stand in them; 16-bit and 64-bit floats are converted.
     ///
     /// Scaling and history stay as they are; optimisers and image pools start anew. [`load`](Self::load) takes over a
     /// saved model with its scaling, [`import_generators`](Self::import_generators) the research code's files.

@@ -35,6 +35,11 @@ impl<'a> Bytes<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
+    /// A length of eight bytes; one that memory cannot hold is longer than what is left.
+    pub(crate) fn length(&mut self) -> Result<usize> {
+        self.array().map(|bytes| usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
+    }
+
     /// UTF-8 of `length` bytes.
     pub(crate) fn text(&mut self, length: usize) -> Result<&'a str> {
         let at = self.position();

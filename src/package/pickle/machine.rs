@@ -4,11 +4,9 @@ use std::collections::HashMap;
 
 use super::bytes::Bytes;
 use super::opcode as op;
-use super::value::{Global, Object, Pickle, Storage, TensorView, Value};
+use super::value::{Global, Object, Pickle, Value};
 use crate::error::{Error, ErrorKind, Result, shown};
 
-/// Far more than weights have; libtorch refuses more than 64.
-const MAX_DIMENSIONS: usize = 16;
 /// What lies in tuples, lists and dicts together, as a multiple of the limit for each of the others.
 const ITEMS: usize = 4;
 /// The newest pickle protocol; later ones would bring opcodes that nobody has defined yet.
@@ -44,13 +42,13 @@ pub(crate) fn read_first(bytes: &[u8], max_values: usize) -> Result<(Pickle<'_>,
     }
 }
 
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     bytes: Bytes<'a>,
     stack: Vec<Value<'a>>,
     /// Stack heights at which a MARK lies; nothing below the last one can be popped.
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
-    objects: Vec<Object<'a>>,
+    pub(super) objects: Vec<Object<'a>>,
     /// How many values lie in containers.
     items: usize,
     max_values: usize,
@@ -66,7 +64,13 @@ impl<'a> Machine<'a> {
             op::NEWTRUE | op::NEWFALSE => self.push(Value::Bool(code == op::NEWTRUE)),
             op::BINFLOAT => self.bytes.take(8).map(drop).and_then(|()| self.push(Value::Float)),
             op::BININT | op::BININT1 | op::BININT2 | op::LONG1 => self.integer(code),
-            op::BINUNICODE | op::SHORT_BINUNICODE | op::BINSTRING | op::SHORT_BINSTRING => self.text(code),
+            op::BINUNICODE | op::SHORT_BINUNICODE | op::BINUNICODE8 | op::BINSTRING | op::SHORT_BINSTRING => {
+                self.text(code)
+            }
+            op::SHORT_BINBYTES | op::BINBYTES | op::BINBYTES8 | op::BYTEARRAY8 => self.skip_bytes(code),
+            op::EMPTY_SET => self.create(Object::Opaque),
+            op::FROZENSET => self.pop_to_mark().and_then(|_| self.create(Object::Opaque)),
+            op::ADDITEMS => self.pop_to_mark().and_then(|_| self.add_to_set()),
             op::MARK => self.mark(),
             op::EMPTY_TUPLE => self.create(Object::Tuple(Vec::new())),
             op::TUPLE1 => self.short_tuple(1),
@@ -85,11 +89,16 @@ impl<'a> Machine<'a> {
             op::STACK_GLOBAL => self.stack_global(),
             op::BINPERSID => self.persistent(),
             op::REDUCE => self.reduce(),
+            op::NEWOBJ => self.new_object(),
             op::BUILD => self.build(),
-            other => Err(Error::new(ErrorKind::Unsupported, format!("pickle uses {}", op::describe(other)))
-                .found(format!("it at byte {}", self.bytes.position().saturating_sub(1)))
-                .help("A state dict of tensors needs no such opcode; the file was not written by a plain torch.save.")),
+            other => Err(self.unsupported(other)),
         }
+    }
+
+    pub(super) fn unsupported(&self, code: u8) -> Error {
+        Error::new(ErrorKind::Unsupported, format!("pickle uses {}", op::describe(code)))
+            .found(format!("it at byte {}", self.bytes.position().saturating_sub(1)))
+            .help("A state dict of tensors needs no such opcode; the file was not written by a plain torch.save.")
     }
 
     fn protocol(&mut self) -> Result<()> {
@@ -103,45 +112,60 @@ impl<'a> Machine<'a> {
 
     fn integer(&mut self, code: u8) -> Result<()> {
         let value = match code {
-            op::BININT => i32::from_le_bytes(self.bytes.array()?).into(),
-            op::BININT1 => self.bytes.u8()?.into(),
-            op::BININT2 => u16::from_le_bytes(self.bytes.array()?).into(),
+            op::BININT => Value::Int(i32::from_le_bytes(self.bytes.array()?).into()),
+            op::BININT1 => Value::Int(self.bytes.u8()?.into()),
+            op::BININT2 => Value::Int(u16::from_le_bytes(self.bytes.array()?).into()),
             _ => self.long()?,
         };
-        self.push(Value::Int(value))
+        self.push(value)
     }
 
-    /// Two's complement, least significant byte first, of any length up to eight.
-    fn long(&mut self) -> Result<i64> {
+    /// Two's complement, least significant byte first, of any length; no number of a tensor has more than eight bytes.
+    fn long(&mut self) -> Result<Value<'a>> {
         let length = usize::from(self.bytes.u8()?);
         let digits = self.bytes.take(length)?;
         let negative = digits.last().is_some_and(|byte| byte & 0x80 != 0);
         let mut whole = if negative { [0xff; 8] } else { [0; 8] };
-        let low = whole.get_mut(..length).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "pickle has an integer that is too large")
-                .expected("at most 8 bytes")
-                .found(length)
-        })?;
+        let Some(low) = whole.get_mut(..length) else { return Ok(Value::Large) };
         low.copy_from_slice(digits);
-        Ok(i64::from_le_bytes(whole))
+        Ok(Value::Int(i64::from_le_bytes(whole)))
     }
 
     fn text(&mut self, code: u8) -> Result<()> {
         let length = match code {
             op::SHORT_BINUNICODE | op::SHORT_BINSTRING => self.bytes.u8()?.into(),
+            op::BINUNICODE8 => self.bytes.length()?,
             _ => self.bytes.u32()? as usize,
         };
         let text = self.bytes.text(length)?;
         self.push(Value::Str(text))
     }
 
-    fn push(&mut self, value: Value<'a>) -> Result<()> {
+    /// Weights never lie in the pickle's own bytes.
+    fn skip_bytes(&mut self, code: u8) -> Result<()> {
+        let length = match code {
+            op::SHORT_BINBYTES => self.bytes.u8()?.into(),
+            op::BINBYTES => self.bytes.u32()? as usize,
+            _ => self.bytes.length()?,
+        };
+        self.bytes.take(length)?;
+        self.push(Value::Bytes)
+    }
+
+    fn add_to_set(&mut self) -> Result<()> {
+        match self.top_object() {
+            Some(Object::Opaque) => Ok(()),
+            _ => Err(self.broken("it adds to what is no set")),
+        }
+    }
+
+    pub(super) fn push(&mut self, value: Value<'a>) -> Result<()> {
         self.check_room(self.stack.len(), "stack")?;
         self.stack.push(value);
         Ok(())
     }
 
-    fn create(&mut self, object: Object<'a>) -> Result<()> {
+    pub(super) fn create(&mut self, object: Object<'a>) -> Result<()> {
         if let Object::Tuple(items) = &object {
             self.hold(items.len())?;
         }
@@ -170,7 +194,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Value<'a>> {
+    pub(super) fn pop(&mut self) -> Result<Value<'a>> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
             return Err(self.broken("its stack is empty"));
@@ -199,8 +223,11 @@ impl<'a> Machine<'a> {
     /// Adds keys and values, which alternate, to the dict on top of the stack.
     fn extend_dict(&mut self, items: &[Value<'a>]) -> Result<()> {
         self.hold(items.len())?;
-        let Some(Object::Dict(entries)) = self.top_object() else {
-            return Err(self.broken("it sets an item of what is no dict"));
+        let entries = match self.top_object() {
+            Some(Object::Dict(entries)) => entries,
+            // Such as a Counter.
+            Some(Object::Opaque) => return Ok(()),
+            _ => return Err(self.broken("it sets an item of what is no dict")),
         };
         let (pairs, rest) = items.as_chunks::<2>();
         entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
@@ -209,14 +236,16 @@ impl<'a> Machine<'a> {
 
     fn extend_list(&mut self, mut items: Vec<Value<'a>>) -> Result<()> {
         self.hold(items.len())?;
-        let Some(Object::List(list)) = self.top_object() else {
-            return Err(self.broken("it appends to what is no list"));
-        };
-        list.append(&mut items);
+        match self.top_object() {
+            Some(Object::List(list)) => list.append(&mut items),
+            // Such as a deque.
+            Some(Object::Opaque) => {}
+            _ => return Err(self.broken("it appends to what is no list")),
+        }
         Ok(())
     }
 
-    fn top_object(&mut self) -> Option<&mut Object<'a>> {
+    pub(super) fn top_object(&mut self) -> Option<&mut Object<'a>> {
         match self.stack.last()? {
             Value::Object(index) => self.objects.get_mut(*index),
             _ => None,
@@ -264,136 +293,13 @@ impl<'a> Machine<'a> {
     fn push_global(&mut self, module: &str, name: &str) -> Result<()> {
         let global = Global::named(module, name).ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, format!("pickle asks for `{}.{}`", shown(module), shown(name)))
-                .expected("nothing but OrderedDict and tensors of float32, float64, float16, bfloat16 or integers")
+                .expected("nothing but tensors, containers and plain data")
                 .help("Nothing was run. In Python, save `model.state_dict()` alone; do not open files that you do not trust there.")
         })?;
         self.push(Value::Global(global))
     }
 
-    /// A storage: `('storage', class, key, location, elements)`; in the form of before torch 1.6 with a view into it.
-    fn persistent(&mut self) -> Result<()> {
-        let id = self.pop()?;
-        let (parts, view) = match *self.tuple(id)? {
-            [kind, class, key, place, elements] => ([kind, class, key, place, elements], Value::None),
-            [kind, class, key, place, elements, view] => ([kind, class, key, place, elements], view),
-            _ => return Err(self.broken("a persistent object is no storage")),
-        };
-        let [Value::Str("storage"), Value::Global(Global::Storage(dtype)), Value::Str(key), Value::Str(_), elements] =
-            parts
-        else {
-            return Err(self.broken("a persistent object is no storage"));
-        };
-        let storage = Storage { dtype, key, elements: self.length(elements, "a storage's length")? };
-        let first = self.view(view, storage)?;
-        self.create(Object::Storage { storage, first })
-    }
-
-    /// Where a view into a storage, `(key, offset, elements)`, begins; none begins at its first element.
-    fn view(&self, view: Value, storage: Storage) -> Result<u64> {
-        if view == Value::None {
-            return Ok(0);
-        }
-        let &[Value::Str(_), offset, elements] = self.tuple(view)? else {
-            return Err(self.broken("a storage's view has wrong parts"));
-        };
-        let first = self.length(offset, "a view's offset")?;
-        let end = first.checked_add(self.length(elements, "a view's length")?);
-        match end.is_some_and(|end| end <= storage.elements) {
-            true => Ok(first),
-            false => Err(self.broken("a view lies outside its storage")),
-        }
-    }
-
-    fn length(&self, value: Value, what: &str) -> Result<u64> {
-        let length = if let Value::Int(length) = value { u64::try_from(length).ok() } else { None };
-        length.ok_or_else(|| self.broken(&format!("{what} is negative or no integer")))
-    }
-
-    fn reduce(&mut self) -> Result<()> {
-        let arguments = self.pop()?;
-        match self.pop()? {
-            Value::Global(Global::OrderedDict) if self.tuple(arguments)?.is_empty() => {
-                self.create(Object::Dict(Vec::new()))
-            }
-            Value::Global(Global::RebuildTensor) => self.rebuild_tensor(arguments),
-            Value::Global(Global::RebuildParameter) => self.rebuild_parameter(arguments),
-            Value::Global(Global::NumpyNumber) => {
-                self.tuple(arguments).map(drop).and_then(|()| self.create(Object::Opaque))
-            }
-            _ => Err(self.broken("it calls what cannot be called so")),
-        }
-    }
-
-    /// `(storage, offset, size, stride, requires_grad, hooks)`, and metadata after it in newer files.
-    fn rebuild_tensor(&mut self, arguments: Value<'a>) -> Result<()> {
-        let (storage, offset, size, stride) = match self.tuple(arguments)? {
-            // Four parts before torch 0.4; metadata after six in newer files.
-            &[storage, offset, size, stride]
-            | &[storage, offset, size, stride, _, _]
-            | &[storage, offset, size, stride, _, _, _] => (storage, offset, size, stride),
-            _ => return Err(self.broken("a tensor has a wrong number of parts")),
-        };
-        let (storage, first) = self.storage(storage)?;
-        let offset = self.length(offset, "a tensor's offset")?.checked_add(first);
-        let tensor = TensorView {
-            storage,
-            offset: offset.ok_or_else(|| self.broken("a tensor's offset is too large"))?,
-            size: self.lengths(size)?,
-            stride: self.lengths(stride)?,
-        };
-        self.create(Object::Tensor(tensor))
-    }
-
-    /// `(tensor, requires_grad, hooks)`: the tensor is all we want.
-    fn rebuild_parameter(&mut self, arguments: Value<'a>) -> Result<()> {
-        match self.tuple(arguments)? {
-            &[tensor, _, _] => self.push(tensor),
-            _ => Err(self.broken("a parameter has a wrong number of parts")),
-        }
-    }
-
-    /// State of a dict is `_metadata`, which says nothing about weights; that of a type of NumPy is its byte order.
-    /// Nothing else can have state.
-    fn build(&mut self) -> Result<()> {
-        self.pop()?;
-        match self.top_object() {
-            Some(Object::Dict(_) | Object::Opaque) => Ok(()),
-            _ => Err(self.broken("it gives state to what is no dict")),
-        }
-    }
-
-    fn tuple(&self, value: Value) -> Result<&[Value<'a>]> {
-        match self.object(value) {
-            Some(Object::Tuple(items)) => Ok(items),
-            _ => Err(self.broken("it has something else where a tuple belongs")),
-        }
-    }
-
-    /// A storage, and the element at which its view begins.
-    fn storage(&self, value: Value) -> Result<(Storage<'a>, u64)> {
-        match self.object(value) {
-            Some(&Object::Storage { storage, first }) => Ok((storage, first)),
-            _ => Err(self.broken("a tensor has no storage")),
-        }
-    }
-
-    fn object(&self, value: Value) -> Option<&Object<'a>> {
-        match value {
-            Value::Object(index) => self.objects.get(index),
-            _ => None,
-        }
-    }
-
-    /// A size or a stride.
-    fn lengths(&self, value: Value) -> Result<Vec<u64>> {
-        let items = self.tuple(value)?;
-        if items.len() > MAX_DIMENSIONS {
-            return Err(self.broken("a tensor has too many dimensions"));
-        }
-        items.iter().map(|&item| self.length(item, "a tensor's size or stride")).collect()
-    }
-
-    fn broken(&self, why: &str) -> Error {
+    pub(super) fn broken(&self, why: &str) -> Error {
         Error::new(ErrorKind::Format, format!("pickle is broken at byte {}: {why}", self.bytes.position()))
     }
 }

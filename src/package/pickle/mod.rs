@@ -4,6 +4,8 @@
 //! it calls nothing. [`write`] gives the very bytes of `torch.save`.
 
 mod bytes;
+mod calls;
+mod globals;
 mod machine;
 mod opcode;
 mod value;

@@ -1,16 +1,19 @@
 //! What a pickle holds once it is read: plain data in one flat list, so that no nesting can exhaust the stack.
 
-use tch::Kind;
+pub(crate) use super::globals::{Dtype, Global};
 
 /// A value; compound ones are an index into [`Pickle`]'s list.
 ///
-/// Floats carry nothing: weights never lie in them.
+/// Floats, large integers and bytes carry nothing: weights never lie in them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     None,
     Bool(bool),
     Float,
     Int(i64),
+    /// An integer of more than eight bytes.
+    Large,
+    Bytes,
     Str(&'a str),
     Global(Global),
     Object(usize),
@@ -27,85 +30,10 @@ pub(crate) enum Object<'a> {
         first: u64,
     },
     Tensor(TensorView<'a>),
-    /// A number of NumPy, or its type: of no interest here, but learning rates are kept as such.
+    /// A tensor of a kind that weights do not have, by what it is called.
+    Other(&'static str),
+    /// Plain data of no interest here, such as a number of NumPy, a size or a set.
     Opaque,
-}
-
-/// The only names that a pickle may mention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Global {
-    OrderedDict,
-    RebuildTensor,
-    RebuildParameter,
-    /// One of the functions that make a number of NumPy.
-    NumpyNumber,
-    Storage(Dtype),
-}
-
-impl Global {
-    pub(crate) fn named(module: &str, name: &str) -> Option<Self> {
-        Some(match (module, name) {
-            ("collections", "OrderedDict") => Self::OrderedDict,
-            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::RebuildTensor,
-            ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
-            // Beside weights: what a schedule computed goes into the optimiser's state as such a number.
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
-            | ("numpy", "dtype")
-            | ("_codecs", "encode") => Self::NumpyNumber,
-            ("torch", name) => Self::Storage(Dtype::of_storage(name)?),
-            _ => return None,
-        })
-    }
-}
-
-/// The type of a storage's elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dtype {
-    F32,
-    F64,
-    F16,
-    Bf16,
-    I64,
-    I32,
-    I16,
-    I8,
-    U8,
-}
-
-impl Dtype {
-    fn of_storage(class: &str) -> Option<Self> {
-        Some(match class {
-            "FloatStorage" => Self::F32,
-            "DoubleStorage" => Self::F64,
-            "HalfStorage" => Self::F16,
-            "BFloat16Storage" => Self::Bf16,
-            "LongStorage" => Self::I64,
-            "IntStorage" => Self::I32,
-            "ShortStorage" => Self::I16,
-            "CharStorage" => Self::I8,
-            "ByteStorage" => Self::U8,
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn kind(self) -> Kind {
-        match self {
-            Self::F32 => Kind::Float,
-            Self::F64 => Kind::Double,
-            Self::F16 => Kind::Half,
-            Self::Bf16 => Kind::BFloat16,
-            Self::I64 => Kind::Int64,
-            Self::I32 => Kind::Int,
-            Self::I16 => Kind::Int16,
-            Self::I8 => Kind::Int8,
-            Self::U8 => Kind::Uint8,
-        }
-    }
-
-    /// Bytes of one element.
-    pub(crate) fn width(self) -> u64 {
-        self.kind().elt_size_in_bytes() as u64
-    }
 }
 
 /// Elements that lie in the entry `data/<key>` of an archive, or at their turn in a file of before torch 1.6.
@@ -124,6 +52,8 @@ pub(crate) struct TensorView<'a> {
     pub offset: u64,
     pub size: Vec<u64>,
     pub stride: Vec<u64>,
+    /// Whether it stands for the negatives of what lies there.
+    pub negative: bool,
 }
 
 /// A whole pickle.
@@ -162,6 +92,14 @@ impl<'a> Pickle<'a> {
         }
     }
 
+    /// Whether a value is data that no tensor can lie in.
+    pub(crate) fn is_plain(&self, value: Value) -> bool {
+        match self.object(value) {
+            Some(object) => matches!(object, Object::Opaque),
+            None => true,
+        }
+    }
+
     /// All storages that are mentioned, those that no tensor of the state dict uses included.
     pub(crate) fn storages(&self) -> impl Iterator<Item = Storage<'a>> + '_ {
         self.objects.iter().filter_map(|object| match object {
@@ -176,7 +114,8 @@ impl<'a> Pickle<'a> {
             Value::None => "None",
             Value::Bool(_) => "a bool",
             Value::Float => "a float",
-            Value::Int(_) => "an integer",
+            Value::Int(_) | Value::Large => "an integer",
+            Value::Bytes => "bytes",
             Value::Str(_) => "a string",
             Value::Global(_) => "a class or function",
             Value::Object(_) => match self.object(value) {
@@ -185,7 +124,8 @@ impl<'a> Pickle<'a> {
                 Some(Object::Dict(_)) => "a dict",
                 Some(Object::Storage { .. }) => "a storage",
                 Some(Object::Tensor(_)) => "a tensor",
-                Some(Object::Opaque) => "a number of NumPy",
+                Some(Object::Other(kind)) => kind,
+                Some(Object::Opaque) => "plain data",
                 None => "nothing",
             },
         }

@@ -68,6 +68,7 @@ impl<'a> Storages<'a, '_> {
             None => (self.load(view.storage)?, left > 0),
         };
         let tensor = copy_out(&storage, view, shared)
+            .and_then(|tensor| if view.negative { tensor.f_neg() } else { Ok(tensor) })
             .map_err(|e| Error::new(ErrorKind::Torch, format!("`{name}` cannot be made")).because(e))?;
         if left > 0 {
             self.loaded.insert(key, storage);
@@ -80,8 +81,9 @@ impl<'a> Storages<'a, '_> {
         // check_claims bounded the product.
         let length = storage.elements.saturating_mul(storage.dtype.width());
         let bytes = self.source.storage(storage.key, length)?;
+        let kind = storage.dtype.kind().ok_or_else(|| Error::new(ErrorKind::Unsupported, storage.dtype.describe()))?;
         // The length of `bytes` is exactly what libtorch will copy.
-        Ok(Tensor::f_from_data_size(&bytes, &[storage.elements as i64], storage.dtype.kind())?)
+        Ok(Tensor::f_from_data_size(&bytes, &[storage.elements as i64], kind)?)
     }
 }
 
@@ -90,7 +92,7 @@ fn copy_out(storage: &Tensor, view: &TensorView, shared: bool) -> std::result::R
     // Every number was checked against the storage, whose length is an i64; for an empty view any stride
     // will do, and a dimension of length 1 is never stepped along.
     let size: Vec<i64> = view.size.iter().map(|&length| length as i64).collect();
-    let options = (view.storage.dtype.kind(), tch::Device::Cpu);
+    let options = (storage.kind(), tch::Device::Cpu);
     if size.contains(&0) {
         return Tensor::f_zeros(&size, options);
     }

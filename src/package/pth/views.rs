@@ -24,14 +24,18 @@ pub(crate) fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>, limits: &PthLimits) -
         if !names.insert(name) {
             return Err(Error::new(ErrorKind::Format, format!("the state dict has the key `{}` twice", shown(name))));
         }
-        let tensor = pickle.tensor(value).ok_or_else(|| {
+        let tensor = pickle.tensor(value).filter(|view| view.storage.dtype.kind().is_some()).ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, format!("`{}` cannot be read", shown(name)))
-                .expected("a tensor")
-                .found(pickle.describe(value))
+                .expected("a tensor of floats of 16, 32 or 64 bits, or of integers")
+                .found(pickle.tensor(value).map_or(pickle.describe(value), |view| view.storage.dtype.describe()))
         })?;
         Ok((name, tensor))
     };
-    let views = state_dict(pickle)?.iter().map(named).collect::<Result<Views>>()?;
+    let entries = state_dict(pickle)?;
+    let holds_tensors = entries.iter().any(|&(_, value)| pickle.tensor(value).is_some());
+    // Numbers and words that stand among tensors are no weights.
+    let is_meant = |entry: &&(Value<'a>, Value<'a>)| !(holds_tensors && pickle.is_plain(entry.1));
+    let views = entries.iter().filter(is_meant).map(named).collect::<Result<Views>>()?;
     check_claims(&views, limits)?;
     Ok(views)
 }

@@ -12,7 +12,7 @@ fn read(name: &str) -> Vec<(String, Tensor)> {
 }
 
 /// As make.py's `ramp`.
-fn ramp(tensor: &Tensor) -> Vec<f64> {
+pub(super) fn ramp(tensor: &Tensor) -> Vec<f64> {
     let at = |i: usize| match tensor.kind() {
         Kind::Uint8 => i as f64,
         Kind::Int64 | Kind::Int | Kind::Int16 | Kind::Int8 => i as f64 - 3.0,

@@ -34,6 +34,13 @@ fn nothing_but_tensors_can_be_named() {
     check(&with(b"(S'true'\nios\nsystem\n"), ErrorKind::Unsupported, "STRING");
     check(&with(b"(ios\nsystem\n"), ErrorKind::Unsupported, "INST");
     check(&with(b"ccollections\nOrderedDict\n)\x81"), ErrorKind::Unsupported, "NEWOBJ");
+    check(&with(b"cos\nPathLike\n)\x81"), ErrorKind::Unsupported, "`os.PathLike`");
+    for name in ["eval", "exec", "getattr", "__import__", "open", "compile", "type", "object"] {
+        check(&with(format!("cbuiltins\n{name}\n").as_bytes()), ErrorKind::Unsupported, name);
+    }
+    for name in ["floats", "hub", "ops", "_C", "intern", "FloatTensor", "XStorage"] {
+        check(&with(format!("ctorch\n{name}\n").as_bytes()), ErrorKind::Unsupported, name);
+    }
     check(&with(b"\x82\x01"), ErrorKind::Unsupported, "EXT");
     // Within what is skipped, too.
     let nested = [text("model"), b"}".to_vec(), text("opt"), b"cos\nsystem\n".to_vec()].concat();
@@ -56,6 +63,14 @@ fn known_names_cannot_be_misused() {
         &b"ctorch._utils\n_rebuild_parameter\n)R".to_vec(),
         &b"NNR".to_vec(),
         &b"NQ".to_vec(),
+        &b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._tensor\n_rebuild_from_type_v2\nctorch\nTensor\n)NtR"
+            .to_vec(),
+        &b"ctorch._utils\n_rebuild_qtensor\nNR".to_vec(),
+        &b"cargparse\nNamespace\nN\x81".to_vec(),
+        &b"}(N\x90".to_vec(),
+        &b"\x91".to_vec(),
+        &b"\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc".to_vec(),
+        &b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffabc".to_vec(),
         &b"N}b".to_vec(),
         &b"NNNs".to_vec(),
         &b"}(Nu".to_vec(),

@@ -5,6 +5,7 @@ mod dlpk;
 mod emd;
 mod fixtures;
 mod folder;
+mod forms;
 mod generation;
 mod hostile;
 mod legacy;

@@ -28,11 +28,15 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 
 /// Bytes that are likely to be a pickle's.
 fn pickle_like() -> impl Strategy<Value = Vec<u8>> {
-    let codes = b"(.NGJKMXaebc}])hjqrQRsut\x80\x85\x86\x87\x88\x89\x8a\x8c\x93\x94\x95".to_vec();
+    let codes =
+        b"(.NGJKMXaebc}])hjqrQRsut\x80\x85\x86\x87\x88\x89\x8a\x8c\x93\x94\x95BC\x81\x8d\x8e\x8f\x90\x91\x96".to_vec();
     let globals: Vec<Vec<u8>> = [
         "ccollections\nOrderedDict\n",
         "ctorch._utils\n_rebuild_tensor_v2\n",
         "ctorch\nFloatStorage\n",
+        "ctorch\nSize\n",
+        "ctorch._tensor\n_rebuild_from_type_v2\n",
+        "cargparse\nNamespace\n",
         "X\x07\0\0\0storage",
         "K\x01",
         "X\x01\0\0\x000",

@@ -1,0 +1,170 @@
+//! What a pickle may call, which is data here: tensors and their storages are noted, everything else is passed over.
+
+use super::machine::Machine;
+use super::opcode as op;
+use super::value::{Global, Object, Storage, TensorView, Value};
+use crate::error::Result;
+
+/// Far more than weights have; libtorch refuses more than 64.
+const MAX_DIMENSIONS: usize = 16;
+const UNCALLABLE: &str = "it calls what cannot be called so";
+
+impl<'a> Machine<'a> {
+    /// A storage: `('storage', class, key, location, elements)`; in the form of before torch 1.6 with a view into it.
+    pub(super) fn persistent(&mut self) -> Result<()> {
+        let id = self.pop()?;
+        let (parts, view) = match *self.tuple(id)? {
+            [kind, class, key, place, elements] => ([kind, class, key, place, elements], Value::None),
+            [kind, class, key, place, elements, view] => ([kind, class, key, place, elements], view),
+            _ => return Err(self.broken("a persistent object is no storage")),
+        };
+        let [Value::Str("storage"), Value::Global(Global::Storage(dtype)), Value::Str(key), Value::Str(_), elements] =
+            parts
+        else {
+            return Err(self.broken("a persistent object is no storage"));
+        };
+        let storage = Storage { dtype, key, elements: self.length(elements, "a storage's length")? };
+        let first = self.view(view, storage)?;
+        self.create(Object::Storage { storage, first })
+    }
+
+    /// Where a view into a storage, `(key, offset, elements)`, begins; none begins at its first element.
+    fn view(&self, view: Value, storage: Storage) -> Result<u64> {
+        if view == Value::None {
+            return Ok(0);
+        }
+        let &[Value::Str(_), offset, elements] = self.tuple(view)? else {
+            return Err(self.broken("a storage's view has wrong parts"));
+        };
+        let first = self.length(offset, "a view's offset")?;
+        let end = first.checked_add(self.length(elements, "a view's length")?);
+        match end.is_some_and(|end| end <= storage.elements) {
+            true => Ok(first),
+            false => Err(self.broken("a view lies outside its storage")),
+        }
+    }
+
+    fn length(&self, value: Value, what: &str) -> Result<u64> {
+        let length = if let Value::Int(length) = value { u64::try_from(length).ok() } else { None };
+        length.ok_or_else(|| self.broken(&format!("{what} is negative or no integer")))
+    }
+
+    pub(super) fn reduce(&mut self) -> Result<()> {
+        let arguments = self.pop()?;
+        match self.pop()? {
+            Value::Global(Global::RebuildSubclass) => self.rebuild_subclass(arguments),
+            Value::Global(global) => self.call(global, arguments),
+            _ => Err(self.broken(UNCALLABLE)),
+        }
+    }
+
+    fn call(&mut self, global: Global, arguments: Value<'a>) -> Result<()> {
+        match global {
+            Global::OrderedDict if self.tuple(arguments)?.is_empty() => self.create(Object::Dict(Vec::new())),
+            Global::RebuildTensor => self.rebuild_tensor(arguments),
+            Global::RebuildParameter => self.rebuild_parameter(arguments),
+            Global::RebuildOther(kind) => {
+                self.tuple(arguments).map(drop).and_then(|()| self.create(Object::Other(kind)))
+            }
+            Global::Plain => self.tuple(arguments).map(drop).and_then(|()| self.create(Object::Opaque)),
+            _ => Err(self.broken(UNCALLABLE)),
+        }
+    }
+
+    /// `(function, class, arguments, state)`: a tensor of a class of its own, or with attributes.
+    fn rebuild_subclass(&mut self, arguments: Value<'a>) -> Result<()> {
+        match *self.tuple(arguments)? {
+            // Another call of its own kind is not among these, so this nests no further.
+            [Value::Global(function), Value::Global(_), arguments, _] => self.call(function, arguments),
+            _ => Err(self.broken("a tensor of a class of its own has wrong parts")),
+        }
+    }
+
+    /// An object of a class whose objects are passed over.
+    pub(super) fn new_object(&mut self) -> Result<()> {
+        let arguments = self.pop()?;
+        match self.pop()? {
+            Value::Global(Global::Plain) => self.call(Global::Plain, arguments),
+            _ => Err(self.unsupported(op::NEWOBJ)),
+        }
+    }
+
+    /// `(storage, offset, size, stride, requires_grad, hooks)`, and metadata after it in newer files.
+    fn rebuild_tensor(&mut self, arguments: Value<'a>) -> Result<()> {
+        let (storage, offset, size, stride, metadata) = match self.tuple(arguments)? {
+            // Four parts before torch 0.4; metadata after six in newer files.
+            &[storage, offset, size, stride] | &[storage, offset, size, stride, _, _] => {
+                (storage, offset, size, stride, Value::None)
+            }
+            &[storage, offset, size, stride, _, _, metadata] => (storage, offset, size, stride, metadata),
+            _ => return Err(self.broken("a tensor has a wrong number of parts")),
+        };
+        let (storage, first) = self.storage(storage)?;
+        let offset = self.length(offset, "a tensor's offset")?.checked_add(first);
+        let tensor = TensorView {
+            storage,
+            offset: offset.ok_or_else(|| self.broken("a tensor's offset is too large"))?,
+            size: self.lengths(size)?,
+            stride: self.lengths(stride)?,
+            negative: self.is_negative(metadata),
+        };
+        self.create(Object::Tensor(tensor))
+    }
+
+    /// Whether the view stands for the negatives of what lies in the storage: the imaginary part of a conjugate does.
+    fn is_negative(&self, metadata: Value) -> bool {
+        match self.object(metadata) {
+            Some(Object::Dict(entries)) => entries.contains(&(Value::Str("neg"), Value::Bool(true))),
+            _ => false,
+        }
+    }
+
+    /// `(tensor, requires_grad, hooks)`, and state after it: the tensor is all we want.
+    fn rebuild_parameter(&mut self, arguments: Value<'a>) -> Result<()> {
+        match self.tuple(arguments)? {
+            &[tensor, _, _] | &[tensor, _, _, _] => self.push(tensor),
+            _ => Err(self.broken("a parameter has a wrong number of parts")),
+        }
+    }
+
+    /// State of a dict is `_metadata`, which says nothing about weights; that of a type of NumPy is its byte order.
+    /// Nothing else can have state.
+    pub(super) fn build(&mut self) -> Result<()> {
+        self.pop()?;
+        match self.top_object() {
+            Some(Object::Dict(_) | Object::Opaque) => Ok(()),
+            _ => Err(self.broken("it gives state to what is no dict")),
+        }
+    }
+
+    fn tuple(&self, value: Value) -> Result<&[Value<'a>]> {
+        match self.object(value) {
+            Some(Object::Tuple(items)) => Ok(items),
+            _ => Err(self.broken("it has something else where a tuple belongs")),
+        }
+    }
+
+    /// A storage, and the element at which its view begins.
+    fn storage(&self, value: Value) -> Result<(Storage<'a>, u64)> {
+        match self.object(value) {
+            Some(&Object::Storage { storage, first }) => Ok((storage, first)),
+            _ => Err(self.broken("a tensor has no storage")),
+        }
+    }
+
+    fn object(&self, value: Value) -> Option<&Object<'a>> {
+        match value {
+            Value::Object(index) => self.objects.get(index),
+            _ => None,
+        }
+    }
+
+    /// A size or a stride.
+    fn lengths(&self, value: Value) -> Result<Vec<u64>> {
+        let items = self.tuple(value)?;
+        if items.len() > MAX_DIMENSIONS {
+            return Err(self.broken("a tensor has too many dimensions"));
+        }
+        items.iter().map(|&item| self.length(item, "a tensor's size or stride")).collect()
+    }
+}
