@@ -51,8 +51,8 @@ pub use nn::Initialisation;
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use raster::{
-    BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterInfo, RasterSpec,
-    RasterWriter, Samples,
+    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterInfo,
+    RasterSpec, RasterWriter, Samples,
 };
 pub use tch;
 pub use tracking::{SamplePictures, TensorBoard};

@@ -8,7 +8,7 @@ use super::shape::Shape;
 use super::statistics::Sums;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{Limits, Raster};
+use crate::raster::{Limits, Raster, read_chip};
 
 /// Chips whose sums are taken one after the other. The number is fixed, so that rounding does not depend on threads.
 const PER_PART: usize = 16;
@@ -48,7 +48,7 @@ pub(super) fn over<'a>(
 
 /// The bands that are used of a chip whose file has the bands and the type of `shape`.
 pub(super) fn read(file: &Path, shape: Shape, bands: &[usize], limits: &Limits) -> Result<Raster> {
-    let chip = Raster::open_within(file, limits)?;
+    let chip = read_chip(file, limits)?;
     if (chip.bands(), chip.dtype()) != shape.kind() {
         return Err(changed(file, shape, Shape::of(&chip)));
     }

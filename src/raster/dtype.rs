@@ -91,6 +91,12 @@ impl Dtype {
         with_type!(self, T => T::meant_by(value).is_some())
     }
 
+    /// The nearest number that a sample can have; only single precision rounds.
+    pub(super) fn stored(self, value: f64) -> f64 {
+        let single = f64::from(value as f32);
+        if self == Self::F32 && single.is_finite() { single } else { value }
+    }
+
     /// What stands for "no data" in samples of this type: `wanted` where they can have it, else NaN or 0.
     pub(crate) fn nodata_like(self, wanted: Option<f64>) -> f64 {
         let own = if self.is_float() { f64::NAN } else { 0.0 };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 
 use super::tiff::{self, TiffImage};
-use super::{Limits, RasterInfo, Samples, picture, world};
+use super::{Limits, RasterInfo, Samples, pam, picture, world};
 use crate::error::{Error, ErrorKind, Result, caught};
 
 /// An open raster file: its facts at once, its samples when asked for.
@@ -73,6 +73,13 @@ impl RasterFile {
     /// As [`RasterFile::open`].
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
+        let mut file = Self::open_unplaced(path, limits)?;
+        world::complete(&mut file.info.place, path);
+        Ok(file)
+    }
+
+    /// The same without a look for world files, which training does not need.
+    pub(super) fn open_unplaced(path: &Path, limits: &Limits) -> Result<Self> {
         let opening = picture::opening(path)?;
         let (content, mut info) = match tiff::is_tiff(&opening) {
             true => {
@@ -84,7 +91,7 @@ impl RasterFile {
                 (Content::Picture(format), info)
             }
         };
-        world::complete(&mut info.place, path);
+        pam::complete(&mut info, path);
         Ok(Self { path: path.to_path_buf(), limits: *limits, info, content })
     }
 

@@ -18,9 +18,9 @@ impl Raster {
             return self;
         }
         let value = self.dtype().nodata_like(nodata);
-        let (place, band_names) = (self.place, self.band_names);
-        let samples = with_array!(self.samples, data => emptied(data, &gaps, value).into());
-        Self { samples, place, band_names, nodata: Some(value) }
+        let Self { samples, place, band_names, band_scales, .. } = self;
+        let samples = with_array!(samples, data => emptied(data, &gaps, value).into());
+        Self { samples, place, band_names, band_scales, nodata: Some(value) }
     }
 
     /// Whether a pixel has no data in any band, (height, width).

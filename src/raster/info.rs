@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Dtype, Limits, Place};
+use super::{BandScale, Dtype, Limits, Place};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The facts of an image file; see [`RasterFile::info`](crate::RasterFile::info).
@@ -16,13 +16,15 @@ pub struct RasterInfo {
     pub(super) place: Place,
     pub(super) nodata: Option<f64>,
     pub(super) band_names: Vec<Option<String>>,
+    /// One a band.
+    pub(super) band_scales: Vec<BandScale>,
     pub(super) has_palette: bool,
     pub(super) palette: Option<Vec<[u8; 3]>>,
     pub(super) alpha_band: Option<usize>,
 }
 
 impl RasterInfo {
-    /// An image without place, nodata or names.
+    /// An image without place, nodata, names or scales.
     pub(super) fn plain(format: &'static str, shape: (usize, usize, usize), dtype: Dtype) -> Self {
         let (bands, height, width) = shape;
         let band_names = vec![None; bands];
@@ -36,6 +38,7 @@ impl RasterInfo {
             place,
             nodata: None,
             band_names,
+            band_scales: vec![BandScale::default(); bands],
             has_palette: false,
             palette: None,
             alpha_band: None,
@@ -80,6 +83,19 @@ impl RasterInfo {
     /// The description of each band, where it has one.
     pub fn band_names(&self) -> &[Option<String>] {
         &self.band_names
+    }
+
+    /// How the samples of each band become physical values. Samples are given as stored, whatever this says.
+    ///
+    /// ```
+    /// use geolearn::{BandScale, RasterFile};
+    ///
+    /// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!(file.info().band_scales(), [BandScale::default(); 3]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn band_scales(&self) -> &[BandScale] {
+        &self.band_scales
     }
 
     /// Whether the samples are indices into a palette of colours.

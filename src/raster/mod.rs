@@ -11,16 +11,22 @@ mod ijg;
 mod info;
 mod jpeg;
 mod limits;
+mod number;
+mod palette;
+mod pam;
 mod picture;
 mod place;
 mod png;
 mod read;
 mod resize;
+mod rpc;
 mod sample;
 mod samples;
 mod source;
 mod tiff;
+mod units;
 mod window;
+mod wkt;
 mod world;
 mod write;
 
@@ -36,13 +42,14 @@ pub use file::RasterFile;
 pub use info::RasterInfo;
 pub use limits::Limits;
 pub use place::{Crs, Place};
-pub(crate) use read::chip_info;
+pub(crate) use read::{chip_info, read_chip};
 pub(crate) use sample::{Gap, Sample};
 pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};
 pub(crate) use source::Source;
 pub(crate) use tiff::BlockWriter;
 pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
+pub use units::BandScale;
 pub(crate) use window::Window;
 
 /// An image in memory: samples in (bands, height, width), with what a file says besides.
@@ -64,6 +71,8 @@ pub struct Raster {
     place: Place,
     nodata: Option<f64>,
     band_names: Vec<Option<String>>,
+    /// One a band.
+    band_scales: Vec<BandScale>,
 }
 
 impl Raster {
@@ -89,7 +98,25 @@ impl Raster {
                 .expected("(bands, height, width), each at least 1")
                 .found(format!("{:?}", samples.shape())));
         }
-        Ok(Self { samples, place: Place::default(), nodata: None, band_names: vec![None; bands] })
+        Ok(Self::plain(samples))
+    }
+
+    /// Without place, nodata, names or scales; the caller has seen to it that there are pixels.
+    fn plain(samples: Samples) -> Self {
+        let (bands, ..) = samples.shape();
+        let band_scales = vec![BandScale::default(); bands];
+        Self { samples, place: Place::default(), nodata: None, band_names: vec![None; bands], band_scales }
+    }
+
+    /// Samples with all else that a header says; the caller has seen to it that they fit.
+    fn described(samples: Samples, info: &RasterInfo) -> Self {
+        Self {
+            samples,
+            place: info.place().clone(),
+            nodata: info.nodata(),
+            band_names: info.band_names().to_vec(),
+            band_scales: info.band_scales().to_vec(),
+        }
     }
 
     /// Reads an image file within the default [`Limits`].
@@ -129,7 +156,7 @@ impl Raster {
     /// # Errors
     /// As [`Raster::open`].
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
-        read::read(path.as_ref(), limits)
+        read::read(path.as_ref(), limits, read::Georeference::Read)
     }
 
     /// Number of bands.
@@ -175,6 +202,11 @@ impl Raster {
     /// The name of each band, where it has one.
     pub fn band_names(&self) -> &[Option<String>] {
         &self.band_names
+    }
+
+    /// How the samples of each band become physical values. They are kept beside the samples, which stay as stored.
+    pub fn band_scales(&self) -> &[BandScale] {
+        &self.band_scales
     }
 
     /// The same image at another place.
@@ -227,11 +259,29 @@ impl Raster {
         self
     }
 
+    /// The same samples with other scales and offsets of its bands; those beyond the list have none. Samples stay as
+    /// they are.
+    ///
+    /// ```
+    /// # use geolearn::{BandScale, Raster};
+    /// # use ndarray::Array3;
+    /// let image = Raster::new(Array3::<i16>::zeros((1, 4, 6)))?.with_band_scales([BandScale::new(0.001, 0.5)]);
+    /// assert_eq!(image.band_scales()[0].value(500.0), 1.0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn with_band_scales(mut self, scales: impl IntoIterator<Item = BandScale>) -> Self {
+        self.band_scales =
+            scales.into_iter().chain(std::iter::repeat(BandScale::default())).take(self.bands()).collect();
+        self
+    }
+
     /// Bands of these indices (from 0), in this order; the caller has seen to it that they exist.
     pub(crate) fn select(self, bands: &[usize]) -> Self {
         let samples = self.samples.select(bands);
         let band_names = bands.iter().map(|&band| self.band_names.get(band).cloned().flatten()).collect();
-        Self { samples, band_names, ..self }
+        let scale = |&band: &usize| self.band_scales.get(band).copied().unwrap_or_default();
+        let band_scales = bands.iter().map(scale).collect();
+        Self { samples, band_names, band_scales, ..self }
     }
 
     /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
@@ -254,9 +304,15 @@ impl Raster {
         self.replaced(self.samples.gathered(rows, columns))
     }
 
-    /// Other samples in the same place, with the same nodata value and names.
+    /// Other samples in the same place, with the same nodata value, names and scales.
     pub(crate) fn replaced(&self, samples: Samples) -> Self {
-        Self { samples, place: self.place.clone(), nodata: self.nodata, band_names: self.band_names.clone() }
+        Self {
+            samples,
+            place: self.place.clone(),
+            nodata: self.nodata,
+            band_names: self.band_names.clone(),
+            band_scales: self.band_scales.clone(),
+        }
     }
 
     /// The image as RGB: the first three bands, or the first band three times where there are fewer.
@@ -299,7 +355,7 @@ impl Raster {
 
     /// Writes the image as GeoTIFF, PNG or JPEG, as the name ends (`.tif`, `.png`, `.jpg`, …).
     ///
-    /// A GeoTIFF holds any bands and samples, with place, nodata value and names; [`RasterWriter`] has options for it.
+    /// A GeoTIFF holds any bands and samples, with place, nodata value, names and scales; [`RasterWriter`] has options for it.
     /// PNG holds one or three bands of 8 or 16 bits, JPEG (quality 95) of 8.
     ///
     /// The file is written beside its place and renamed, so a failure leaves an older file as it was.
@@ -327,7 +383,7 @@ impl From<RgbImage> for Raster {
     fn from(image: RgbImage) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let samples = Samples::U8(read::planar(&image, 3, 3, height, width));
-        Self { samples, place: Place::default(), nodata: None, band_names: vec![None; 3] }
+        Self::plain(samples)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::geo_keys::{self, GeoKeys};
+use super::rpc::Rpc;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A coordinate reference system, as far as the file names it.
@@ -32,7 +33,8 @@ impl fmt::Display for Crs {
 
 /// The georeference of an image.
 ///
-/// One that was read from a GeoTIFF keeps its GeoKeys and ground control points as they stand in the file, so that
+/// One that was read from a GeoTIFF keeps its GeoKeys, ground control points and rational polynomial coefficients (RPCs) as
+/// they stand in the file, so that
 /// [`RasterWriter`](crate::RasterWriter) writes systems of a file's own to the letter.
 ///
 /// ```
@@ -50,6 +52,7 @@ pub struct Place {
     pub(super) keys: GeoKeys,
     /// Column, row, 0, x, y, z of each, where they stand in place of a transform.
     pub(super) control_points: Vec<[f64; 6]>,
+    pub(super) rpc: Option<Rpc>,
 }
 
 impl Place {
@@ -131,6 +134,11 @@ impl Place {
         !self.control_points.is_empty()
     }
 
+    /// Whether rational polynomial coefficients (RPCs) say how the image was taken.
+    pub fn has_rpc(&self) -> bool {
+        self.rpc.is_some()
+    }
+
     /// The place of a part that begins at (`row`, `column`).
     ///
     /// ```
@@ -142,7 +150,8 @@ impl Place {
             let (x, y) = (column as f64, row as f64);
             [a, b, a * x + b * y + c, d, e, d * x + e * y + f]
         };
-        let mut part = Self { transform: self.transform.map(shift), ..self.clone() };
+        let rpc = self.rpc.as_ref().map(|rpc| rpc.shifted(row, column));
+        let mut part = Self { transform: self.transform.map(shift), rpc, ..self.clone() };
         for point in &mut part.control_points {
             point[0] -= column as f64;
             point[1] -= row as f64;

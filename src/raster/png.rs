@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, Reader, Transformations};
+use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Reader, Transformations};
 
 use super::{Dtype, Limits, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,11 +56,37 @@ fn described<R: BufRead + Seek>(reader: &Reader<R>) -> RasterInfo {
     let colours = header.palette.as_ref().filter(|_| has_palette).map(|bytes| bytes.as_chunks::<3>().0.to_vec());
     let has_alpha = matches!(header.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
     RasterInfo {
+        nodata: key(header).map(f64::from),
         has_palette,
         palette: colours,
         alpha_band: has_alpha.then(|| shape.0 - 1),
         ..RasterInfo::plain("PNG", shape, dtype)
     }
+}
+
+/// The value without data of an image as it is decoded for training, where grey of fewer bits is spread to 8.
+pub(super) fn key_of_chip(path: &Path, bytes: &[u8]) -> Result<Option<f64>> {
+    let reader = open(path, Cursor::new(bytes))?;
+    let header = reader.info();
+    let spread = match header.bit_depth as u32 {
+        bits @ ..8 => 255 / ((1 << bits) - 1),
+        _ => 1,
+    };
+    Ok(key(header).map(|value| f64::from(value) * f64::from(spread)))
+}
+
+/// The one value of all bands that stands for transparent pixels. GDAL's nodata value may differ from band to band, ours
+/// may not: such keys are passed over, like opacity.
+fn key(header: &Info<'_>) -> Option<u16> {
+    let has_key = matches!(header.color_type, ColorType::Grayscale | ColorType::Rgb);
+    let bytes = header.trns.as_ref().filter(|_| has_key)?;
+    // The decoder keeps one byte of each value where samples have no more.
+    let values: Vec<u16> = match header.bit_depth {
+        BitDepth::Sixteen => bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect(),
+        _ => bytes.iter().map(|byte| u16::from(*byte)).collect(),
+    };
+    let first = *values.first()?;
+    values.iter().all(|value| *value == first).then_some(first)
 }
 
 /// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.

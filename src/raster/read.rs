@@ -8,7 +8,8 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use ndarray::Array3;
 
-use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, jpeg, picture, png, tiff, world};
+use super::palette::Painter;
+use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, jpeg, pam, picture, png, tiff, world};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -19,46 +20,77 @@ const WIDEST_PIXEL_BYTES: u64 = 8;
 /// What is read of a file for its header, at first.
 const HEADER_BYTES: u64 = 16 << 10;
 
-pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
+/// Whether world files are looked for, which costs several looks for each image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Georeference {
+    Read,
+    Skip,
+}
+
+/// An image for training: all but the transform of a world file.
+pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<Raster> {
+    read(path, limits, Georeference::Skip)
+}
+
+pub(super) fn read(path: &Path, limits: &Limits, place: Georeference) -> Result<Raster> {
     if is_tiff_file(path)? {
-        return read_tiff(&RasterFile::open_within(path, limits)?);
+        return read_tiff(&match place {
+            Georeference::Read => RasterFile::open_within(path, limits)?,
+            Georeference::Skip => RasterFile::open_unplaced(path, limits)?,
+        });
     }
     let bytes = store::read_capped(path, limits.max_file_bytes)?;
     match format(path, &bytes)? {
-        ImageFormat::Png if png::is_wide(&bytes) => placed(path, read_wide_png(path, &bytes, limits)?),
+        ImageFormat::Png if png::is_wide(&bytes) => placed(path, read_wide_png(path, &bytes, limits)?, place),
         ImageFormat::Jpeg => match jpeg::decode(path, &bytes, limits)? {
-            (picture, Orientation::NoTransforms) => placed(path, planes(path, picture)?),
+            (picture, Orientation::NoTransforms) => placed(path, planes(path, picture, None)?, place),
             // A world file is of the picture as it is stored.
-            (picture, _) => planes(path, picture),
+            (picture, _) => planes(path, picture, None),
         },
-        format => placed(path, planes(path, decode(path, &bytes, format, limits)?)?),
+        ImageFormat::Png => {
+            let key = png::key_of_chip(path, &bytes)?;
+            placed(path, planes(path, decode(path, &bytes, ImageFormat::Png, limits)?, key)?, place)
+        }
+        format => placed(path, planes(path, decode(path, &bytes, format, limits)?, None)?, place),
     }
 }
 
-/// With the transform of a world file beside it.
-fn placed(path: &Path, mut image: Raster) -> Result<Raster> {
-    world::complete(&mut image.place, path);
-    Ok(image)
+/// With what stands beside it.
+fn placed(path: &Path, image: Raster, place: Georeference) -> Result<Raster> {
+    let shape = (image.bands(), image.height(), image.width());
+    let mut info = RasterInfo { nodata: image.nodata, ..RasterInfo::plain("", shape, image.dtype()) };
+    pam::complete(&mut info, path);
+    if place == Georeference::Read {
+        world::complete(&mut info.place, path);
+    }
+    Ok(Raster::described(image.samples, &info))
 }
 
 /// What [`read`] will give, without decoding a pixel.
 pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     let (start, is_all) = beginning(path, limits)?;
     if tiff::is_tiff(&start) {
-        let info = RasterFile::open_within(path, limits)?.info().clone();
+        let info = RasterFile::open_unplaced(path, limits)?.info().clone();
         info.check_window(path, limits, (0, 0, info.height, info.width))?;
         if let Some(alpha) = info.alpha_band() {
             tracing::debug!(path = %path.display(), band = alpha + 1, "the file calls this band alpha; it is kept");
         }
-        return Ok(match info.palette() {
-            Some(_) => RasterInfo::plain("TIFF", (3, info.height, info.width), Dtype::U8),
-            None => info,
-        });
+        return Ok(shown(info));
     }
-    match picture_info(path, &start, limits) {
+    let mut info = match picture_info(path, &start, limits) {
         // The header may be longer, by a thumbnail or a profile.
-        Err(_) if !is_all => picture_info(path, &store::read_capped(path, limits.max_file_bytes)?, limits),
-        told => told,
+        Err(_) if !is_all => picture_info(path, &store::read_capped(path, limits.max_file_bytes)?, limits)?,
+        told => told?,
+    };
+    pam::complete(&mut info, path);
+    Ok(info)
+}
+
+/// What [`read_tiff_window`] makes of a TIFF that says this.
+pub(super) fn shown(info: RasterInfo) -> RasterInfo {
+    match Painter::of(&info) {
+        Some(painter) => painter.painted_info(&info),
+        None => info,
     }
 }
 
@@ -79,16 +111,24 @@ fn beginning(path: &Path, limits: &Limits) -> Result<(Vec<u8>, bool)> {
 
 fn picture_info(path: &Path, bytes: &[u8], limits: &Limits) -> Result<RasterInfo> {
     let format = format(path, bytes)?;
-    let (name, shape) = match format {
+    let (mut name, mut nodata) = ("BMP", None);
+    let shape = match format {
         ImageFormat::Png if png::is_wide(bytes) => {
             let info = png::info(path)?;
-            return Ok(RasterInfo::plain("PNG", (colours(info.bands), info.height, info.width), Dtype::U16));
+            let shape = (colours(info.bands), info.height, info.width);
+            return Ok(RasterInfo { nodata: info.nodata, ..RasterInfo::plain("PNG", shape, Dtype::U16) });
         }
-        ImageFormat::Jpeg => ("JPEG", jpeg::shape_turned(path, bytes)?),
-        ImageFormat::Png => ("PNG", shape_turned(path, bytes, format, limits)?),
-        _ => ("BMP", shape_turned(path, bytes, format, limits)?),
+        ImageFormat::Jpeg => {
+            name = "JPEG";
+            jpeg::shape_turned(path, bytes)?
+        }
+        ImageFormat::Png => {
+            (name, nodata) = ("PNG", png::key_of_chip(path, bytes)?);
+            shape_turned(path, bytes, format, limits)?
+        }
+        _ => shape_turned(path, bytes, format, limits)?,
     };
-    Ok(RasterInfo::plain(name, (colours(shape.0), shape.1, shape.2), Dtype::U8))
+    Ok(RasterInfo { nodata, ..RasterInfo::plain(name, (colours(shape.0), shape.1, shape.2), Dtype::U8) })
 }
 
 /// Bands without alpha.
@@ -115,23 +155,14 @@ pub(super) fn read_tiff_window(
 ) -> Result<Raster> {
     let info = file.info();
     let samples = file.read_window(row, column, height, width)?;
-    if let Some(palette) = info.palette() {
-        return Ok(Raster::new(painted(&samples, palette))?.with_place(info.place().clone()));
-    }
-    Ok(Raster { samples, place: info.place().clone(), nodata: info.nodata(), band_names: info.band_names().to_vec() })
-}
-
-/// Indices as red, green and blue; what the palette does not have is black.
-fn painted(indices: &Samples, palette: &[[u8; 3]]) -> Array3<u8> {
-    let (_, height, width) = indices.shape();
-    let indices = indices.to_f32();
-    Array3::from_shape_fn((3, height, width), |(band, y, x)| {
-        palette.get(indices[(0, y, x)] as usize).map_or(0, |colour| colour[band])
+    Ok(match Painter::of(info) {
+        Some(painter) => Raster::described(painter.paint(&samples).into(), &painter.painted_info(info)),
+        None => Raster::described(samples, info),
     })
 }
 
 fn read_wide_png(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Raster> {
-    let samples = png::read(path, bytes, limits)?;
+    let (info, samples) = (png::info(path)?, png::read(path, bytes, limits)?);
     let (bands, ..) = samples.shape();
     let kept: Vec<usize> = (0..colours(bands)).collect();
     if let Some(alpha) = samples.band(kept.len()).filter(|_| bands > kept.len())
@@ -139,7 +170,7 @@ fn read_wide_png(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Raster> {
     {
         warn_of_alpha(path);
     }
-    Raster::new(samples.select(&kept))
+    Ok(Raster::new(samples.select(&kept))?.with_nodata(info.nodata))
 }
 
 fn warn_of_alpha(path: &Path) {
@@ -240,8 +271,8 @@ pub(super) fn failed(path: &Path, format: ImageFormat, source: ImageError) -> Er
     Error::new(kind, format!("{format:?} file {what}")).at(path).because(source)
 }
 
-/// Splits pixels into bands and leaves alpha out.
-fn planes(path: &Path, decoded: DynamicImage) -> Result<Raster> {
+/// Splits pixels into bands and leaves alpha out, which may be made from the value that stands for no data.
+fn planes(path: &Path, decoded: DynamicImage, nodata: Option<f64>) -> Result<Raster> {
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let (samples, per_pixel, bands) = match decoded {
         DynamicImage::ImageLuma8(pixels) => (pixels.into_raw(), 1, 1),
@@ -254,10 +285,13 @@ fn planes(path: &Path, decoded: DynamicImage) -> Result<Raster> {
                 .found(format!("{:?}", other.color())));
         }
     };
-    if per_pixel > bands && samples.chunks_exact(per_pixel).any(|pixel| pixel.last() != Some(&u8::MAX)) {
+    if per_pixel > bands
+        && nodata.is_none()
+        && samples.chunks_exact(per_pixel).any(|pixel| pixel.last() != Some(&u8::MAX))
+    {
         warn_of_alpha(path);
     }
-    Raster::new(planar(&samples, per_pixel, bands, height, width))
+    Ok(Raster::new(planar(&samples, per_pixel, bands, height, width))?.with_nodata(nodata))
 }
 
 /// From pixel-interleaved samples, `per_pixel` each, to (bands, height, width) of the first `bands` of them.

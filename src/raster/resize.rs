@@ -30,7 +30,8 @@ impl Place {
     /// The place of the same area in pixels that are this many times as wide and high.
     fn scaled(&self, across: f64, down: f64) -> Self {
         let scale = |[a, b, c, d, e, f]: [f64; 6]| [a * across, b * down, c, d * across, e * down, f];
-        let mut scaled = Self { transform: self.transform.map(scale), ..self.clone() };
+        let rpc = self.rpc.as_ref().map(|rpc| rpc.scaled(across, down));
+        let mut scaled = Self { transform: self.transform.map(scale), rpc, ..self.clone() };
         for point in &mut scaled.control_points {
             point[0] /= across;
             point[1] /= down;

@@ -15,6 +15,9 @@ pub(crate) trait Sample: Copy + PartialEq + Send + Sync + 'static {
     /// The value that a file means by this number, such as its nodata value; none where the type does not have it.
     fn meant_by(value: f64) -> Option<Self>;
 
+    /// Whether this counts as the nodata value.
+    fn is_like(self, nodata: Self) -> bool;
+
     /// Whether this is neither infinite nor "not a number".
     fn is_finite(self) -> bool;
 }
@@ -37,6 +40,10 @@ macro_rules! integers {
 
             fn meant_by(value: f64) -> Option<Self> {
                 Some(value as $type).filter(|&own| own as f64 == value)
+            }
+
+            fn is_like(self, nodata: Self) -> bool {
+                self == nodata
             }
 
             fn is_finite(self) -> bool {
@@ -63,7 +70,13 @@ macro_rules! floats {
 
             /// Decimal digits in a file seldom name a value of the type exactly.
             fn meant_by(value: f64) -> Option<Self> {
-                Some(value as $type)
+                Some(value as $type).filter(|own| own.is_finite() == value.is_finite())
+            }
+
+            /// GDAL's rule to the letter (`ARE_REAL_EQUAL` in `gdal_priv.h`): a few units in the last place of single
+            /// precision, and more where the sum overflows, as with -3.4e38 for `f32::MIN`.
+            fn is_like(self, nodata: Self) -> bool {
+                self == nodata || (self - nodata).abs() < f32::EPSILON as $type * (self + nodata).abs() * 2.0
             }
 
             fn is_finite(self) -> bool {
@@ -76,7 +89,8 @@ macro_rules! floats {
 integers!(u8, i8, u16, i16, u32, i32, u64, i64);
 floats!(f32, f64);
 
-/// Which samples of an image hold no data: those that are not finite, and those of the nodata value.
+/// Which samples of an image hold no data: those that are not finite, and those of the nodata value, which floating-point
+/// samples need not match to the last digit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gap<T> {
     nodata: Option<T>,
@@ -88,7 +102,7 @@ impl<T: Sample> Gap<T> {
     }
 
     pub fn holds(self, value: T) -> bool {
-        !value.is_finite() || self.nodata == Some(value)
+        !value.is_finite() || self.nodata.is_some_and(|nodata| value.is_like(nodata))
     }
 }
 
@@ -111,5 +125,19 @@ mod tests {
         assert!(Gap::<f32>::new(Some(-3.402_823_466_385_29e38)).holds(f32::MIN), "as GDAL writes it");
         assert!(Gap::<f32>::new(None).holds(f32::NAN) && Gap::<f64>::new(Some(f64::NAN)).holds(f64::NAN));
         assert!(!Gap::<u16>::new(None).holds(0));
+        assert!(!Gap::<f32>::new(Some(1e39)).holds(f32::MAX), "beyond the type");
+    }
+
+    /// What GDAL 3.10.3 masks (`read_masks` of rasterio 1.4.4).
+    #[test]
+    fn floats_match_nodata_as_in_gdal() {
+        let masked = |nodata: f64, value: f32| Gap::<f32>::new(Some(nodata)).holds(value);
+        let near = |ulps: u32| f32::from_bits((-9999f32).to_bits() - ulps);
+        assert!(masked(-9999.0, near(4)) && !masked(-9999.0, near(5)));
+        assert!([-3.4028235e38, -1e38, -3e35].iter().all(|&value| masked(-3.4e38, value)));
+        assert!([-2.8e35, -1e30, 3.4e38].iter().all(|&value| !masked(-3.4e38, value)));
+        assert!(masked(0.0, -0.0) && !masked(0.0, 1e-45) && !masked(1e-40, 1.1e-40));
+        let wide = |value: f64| Gap::<f64>::new(Some(-9999.0)).holds(value);
+        assert!(wide(-9999.0 + 0.0047) && !wide(-9999.0 + 0.0048));
     }
 }

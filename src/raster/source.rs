@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::read::{chip_info, is_tiff_file, read_tiff_window};
+use super::read::{chip_info, is_tiff_file, read_tiff_window, shown};
 use super::{Dtype, Limits, Place, Raster, RasterFile, RasterInfo, world};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,13 +51,12 @@ impl Content {
 
 impl Facts {
     fn of(info: &RasterInfo) -> Self {
-        let has_palette = info.palette().is_some();
         Self {
-            bands: if has_palette { 3 } else { info.bands() },
+            bands: info.bands(),
             size: (info.height(), info.width()),
-            dtype: if has_palette { Dtype::U8 } else { info.dtype() },
+            dtype: info.dtype(),
             place: info.place().clone(),
-            nodata: info.nodata().filter(|_| !has_palette),
+            nodata: info.nodata(),
         }
     }
 }
@@ -66,7 +65,7 @@ impl Source {
     /// Reads the header of a file.
     pub fn open(path: &Path) -> Result<Self> {
         let facts = match is_tiff_file(path)? {
-            true => Facts::of(RasterFile::open_within(path, &Limits::default())?.info()),
+            true => Facts::of(&shown(RasterFile::open_within(path, &Limits::default())?.info().clone())),
             false => {
                 let mut facts = Facts::of(&chip_info(path, &Limits::default())?);
                 world::complete(&mut facts.place, path);

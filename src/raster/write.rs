@@ -33,9 +33,15 @@ pub(super) fn save(image: &Raster, path: &Path) -> Result<()> {
 
 fn save_tiff(image: &Raster, path: &Path) -> Result<()> {
     let spec = RasterSpec::new(image.bands(), image.height(), image.width(), image.dtype()).place(image.place.clone());
-    let spec = spec.band_names(image.band_names.iter().map(|name| name.clone().unwrap_or_default()));
+    let spec = spec
+        .band_names(image.band_names.iter().map(|name| name.clone().unwrap_or_default()))
+        .band_scales(image.band_scales.iter().copied());
     let spec = match image.nodata {
-        Some(value) => spec.nodata(value),
+        Some(value) if image.dtype().can_mean(value) => spec.nodata(value),
+        Some(value) => {
+            tracing::warn!(path = %path.display(), value, "no sample can have this nodata value, which is left out");
+            spec
+        }
         None => spec,
     };
     let mut writer = RasterWriter::create(path, spec)?;

@@ -2,6 +2,7 @@
 //! rasterio, named by GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
+mod beside;
 #[path = "../common/mod.rs"]
 mod common;
 mod places;
@@ -13,8 +14,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    BigTiff, Blocks, Compression, Crs, Dtype, ErrorKind, Interleave, Place, RasterFile, RasterSpec, RasterWriter,
-    Samples,
+    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, ErrorKind, Interleave, Place, RasterFile, RasterSpec,
+    RasterWriter, Samples,
 };
 use ndarray::{Array3, s};
 use proptest::prelude::*;

@@ -56,6 +56,13 @@ fn what_cannot_be_written_is_refused_at_once() {
         image().blocks(Blocks::Tiles { width: 100, height: 100 }),
         image().band_names(["a", "b", "c"]),
         image().band_names(["a\0b"]),
+        image().nodata(-9999.0),
+        image().nodata(0.5),
+        image().nodata(f64::NAN),
+        RasterSpec::new(2, 20, 10, Dtype::F32).nodata(1e39),
+        image().band_scales([BandScale::default(); 3]),
+        image().band_scales([BandScale::new(0.0, 1.0)]),
+        image().band_scales([BandScale::new(1.0, f64::NAN)]),
     ] {
         let error = RasterWriter::create(&path, spec).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);

@@ -4,6 +4,7 @@ use tiff_reader::{Ifd, Tag, TagValue};
 
 use crate::raster::Place;
 use crate::raster::geo_keys::GeoKeys;
+use crate::raster::rpc::Rpc;
 
 const PIXEL_SCALE: u16 = 33550;
 const TIEPOINTS: u16 = 33922;
@@ -11,6 +12,7 @@ const TRANSFORMATION: u16 = 34264;
 const KEYS: u16 = 34735;
 const DOUBLES: u16 = 34736;
 const TEXTS: u16 = 34737;
+const RPC: u16 = 50844;
 
 pub(super) fn place(ifd: &Ifd) -> Place {
     let keys = keys(ifd);
@@ -21,7 +23,7 @@ pub(super) fn place(ifd: &Ifd) -> Place {
         Some(_) => Vec::new(),
         None => doubles(ifd, TIEPOINTS).as_chunks::<6>().0.to_vec(),
     };
-    Place { transform, crs: keys.crs(), pixel_is_point, keys, control_points }
+    Place { transform, crs: keys.crs(), pixel_is_point, keys, control_points, rpc: Rpc::new(doubles(ifd, RPC)) }
 }
 
 /// As GDAL: pixel scale with a tiepoint before a matrix; ground control points alone give none.
@@ -75,6 +77,9 @@ pub(super) fn tags(place: &Place) -> Vec<Tag> {
     }
     if !keys.texts.is_empty() {
         tags.push(Tag::new(TEXTS, TagValue::Ascii(keys.texts)));
+    }
+    if let Some(rpc) = &place.rpc {
+        tags.push(Tag::new(RPC, TagValue::Double(rpc.numbers().to_vec())));
     }
     tags
 }

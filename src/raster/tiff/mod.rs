@@ -23,7 +23,7 @@ use tiff_reader::{OpenOptions, ParseBudgets, TiffFile};
 use self::fault::{Fault, guarded};
 use self::layout::Layout;
 use self::own::{Own, Part};
-use super::{Dtype, Limits, RasterInfo, Samples};
+use super::{Limits, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -141,11 +141,13 @@ fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> 
     let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
     let has_palette = palette.is_some() || stored.photometric == PALETTE && layout.bands == 1;
     let are_inks = inks::are(ifd, stored.photometric, &layout);
-    let nodata = gdal::nodata(ifd).map(|value| as_stored(value, layout.dtype));
+    let nodata = gdal::nodata(path, ifd, layout.dtype).map(|value| layout.dtype.stored(value));
+    let told = gdal::told(path, ifd, layout.bands);
     let info = RasterInfo {
         place: geo::place(ifd),
         nodata,
-        band_names: gdal::band_names(ifd, layout.bands),
+        band_names: told.names,
+        band_scales: told.scales,
         has_palette,
         palette,
         alpha_band: if are_inks { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
@@ -155,17 +157,12 @@ fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> 
     Ok((TiffImage { path: path.to_path_buf(), file, layout, own, are_inks, limits: *limits }, info))
 }
 
-/// The nearest value that a sample can have, as GDAL has it; only single precision is asked for here.
-fn as_stored(value: f64, dtype: Dtype) -> f64 {
-    let single = f64::from(value as f32);
-    if dtype == Dtype::F32 && single.is_finite() { single } else { value }
-}
-
 const PALETTE: u64 = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raster::Dtype;
     use ndarray::Array3;
 
     /// 17 megabytes in one strip, which the second part does not need from the file any more.

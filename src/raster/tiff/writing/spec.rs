@@ -1,6 +1,6 @@
 //! What a GeoTIFF to be written is like.
 
-use crate::raster::{Dtype, Place, RasterInfo};
+use crate::raster::{BandScale, Dtype, Place, RasterInfo};
 
 /// How the blocks of a written file are compressed; all of them without loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -60,8 +60,9 @@ pub enum BigTiff {
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `place` | none | transform, reference system, ground control points | |
-/// | `nodata` | none | the value that stands for "no data" | may be NaN |
+/// | `nodata` | none | the value that stands for "no data" | one that samples can have; NaN too |
 /// | `band_names` | none | description of each band | one a band at most, without NUL |
+/// | `band_scales` | samples are values | scale and offset of each band | one a band at most, scales other than 0, finite |
 /// | `compression` | `Deflate` | see [`Compression`] | |
 /// | `blocks` | tiles of 256 x 256 | see [`Blocks`] | sides of tiles: multiples of 16; 1 GiB a block at most |
 /// | `interleave` | `Pixel` | see [`Interleave`] | |
@@ -88,6 +89,7 @@ pub struct RasterSpec {
     pub(super) place: Place,
     pub(super) nodata: Option<f64>,
     pub(super) band_names: Vec<Option<String>>,
+    pub(super) band_scales: Vec<BandScale>,
     pub(super) compression: Compression,
     pub(super) blocks: Blocks,
     pub(super) interleave: Interleave,
@@ -104,6 +106,7 @@ impl RasterSpec {
             place: Place::default(),
             nodata: None,
             band_names: Vec::new(),
+            band_scales: Vec::new(),
             compression: Compression::default(),
             blocks: Blocks::Tiles { width: 256, height: 256 },
             interleave: Interleave::default(),
@@ -111,7 +114,8 @@ impl RasterSpec {
         }
     }
 
-    /// An image of the shape and type of one that was read, with its place, nodata and names of bands.
+    /// An image of the shape and type of one that was read, with its place, nodata, names and scales of
+    /// bands. A nodata value that no sample can have, such as -9999 in bytes, is left out: it stands for nothing.
     ///
     /// ```
     /// use geolearn::{RasterFile, RasterSpec};
@@ -123,8 +127,9 @@ impl RasterSpec {
     pub fn like(info: &RasterInfo) -> Self {
         Self {
             place: info.place().clone(),
-            nodata: info.nodata(),
+            nodata: info.nodata().filter(|&value| info.dtype().can_mean(value)),
             band_names: info.band_names().to_vec(),
+            band_scales: info.band_scales().to_vec(),
             ..Self::new(info.bands(), info.height(), info.width(), info.dtype())
         }
     }
@@ -151,7 +156,7 @@ impl RasterSpec {
         Self { place, ..self }
     }
 
-    /// The value that stands for "no data". Default: none.
+    /// The value that stands for "no data", which samples must be able to have. Default: none.
     ///
     /// ```
     /// use geolearn::{Dtype, RasterSpec};
@@ -172,6 +177,17 @@ impl RasterSpec {
     pub fn band_names<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
         let named = |name: S| Some(name.into()).filter(|name| !name.is_empty());
         Self { band_names: names.into_iter().map(named).collect(), ..self }
+    }
+
+    /// How samples become physical values, first band first. Default: samples are the values.
+    ///
+    /// ```
+    /// use geolearn::{BandScale, Dtype, RasterSpec};
+    ///
+    /// let spec = RasterSpec::new(1, 64, 64, Dtype::U16).band_scales([BandScale::new(0.0001, -0.1)]);
+    /// ```
+    pub fn band_scales(self, scales: impl IntoIterator<Item = BandScale>) -> Self {
+        Self { band_scales: scales.into_iter().collect(), ..self }
     }
 
     /// How blocks are compressed. Default: [`Compression::Deflate`].

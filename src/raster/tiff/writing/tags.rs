@@ -8,8 +8,8 @@ use tiff_writer::{ImageBuilder, TiffVariant, WriteOptions};
 use super::grid::Grid;
 use super::spec::{BigTiff, Compression, Interleave, RasterSpec};
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::Dtype;
 use crate::raster::tiff::{gdal, geo};
+use crate::raster::{BandScale, Dtype};
 
 pub(super) fn options(spec: &RasterSpec) -> WriteOptions {
     let variant = match spec.big_tiff {
@@ -44,8 +44,43 @@ pub(super) fn image(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Image
         true => image.tiles(grid.block_width as u32, grid.block_height as u32),
         false => image.strips(grid.block_height as u32),
     };
-    let tags = geo::tags(&spec.place).into_iter().chain(gdal::tags(spec.nodata, names(spec, path)?));
+    let tags = geo::tags(&spec.place).into_iter().chain(gdal::tags(
+        nodata(spec, path)?,
+        spec.dtype,
+        names(spec, path)?,
+        scales(spec, path)?,
+    ));
     Ok(tags.fold(image, ImageBuilder::tag))
+}
+
+/// A value that no sample has stands for nothing, and other readers might take another one for it.
+fn nodata(spec: &RasterSpec, path: &Path) -> Result<Option<f64>> {
+    match spec.nodata {
+        Some(value) if !spec.dtype.can_mean(value) => {
+            Err(Error::new(ErrorKind::Usage, "samples of this type cannot have the nodata value")
+                .at(path)
+                .expected(format!("a value of {}", spec.dtype))
+                .found(value))
+        }
+        nodata => Ok(nodata),
+    }
+}
+
+fn scales<'a>(spec: &'a RasterSpec, path: &Path) -> Result<&'a [BandScale]> {
+    let (scales, bands) = (&spec.band_scales, spec.shape.0);
+    let wrong = |expected: String, found: String| {
+        Err(Error::new(ErrorKind::Usage, "these scales of bands cannot be written")
+            .at(path)
+            .expected(expected)
+            .found(found))
+    };
+    if scales.len() > bands {
+        return wrong(format!("{bands} at most"), scales.len().to_string());
+    }
+    match scales.iter().find(|scale| !scale.is_sound()) {
+        Some(scale) => wrong("finite numbers, scales other than 0".into(), format!("{scale:?}")),
+        None => Ok(scales),
+    }
 }
 
 fn names<'a>(spec: &'a RasterSpec, path: &Path) -> Result<&'a [Option<String>]> {

@@ -1,0 +1,140 @@
+//! What GDAL keeps beside a file of any format, in `NAME.aux.xml`. It goes before what the file says itself.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use roxmltree::{Document, Node};
+
+use super::units::BandScale;
+use super::{Dtype, Place, RasterInfo, number, rpc, wkt};
+
+/// Histograms and tables of attributes can make it long.
+const CAP: u64 = 16 << 20;
+
+/// Puts what stands beside an image over what its file says.
+pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
+    let Some(xml) = text(&path_of(image)) else { return };
+    let told = Document::parse(&xml).map(|document| {
+        let root = document.root_element();
+        complete_place(&mut info.place, root, image);
+        let values = metadata(root, None).find(|(key, _)| *key == "NODATA_VALUES");
+        let shared = values.and_then(|(_, text)| shared_nodata(text, info.dtype));
+        info.nodata = nodata(root, info.dtype, image).or(info.nodata).or(shared);
+        named(root, "PAMRasterBand").for_each(|band| complete_band(info, band));
+    });
+    if let Err(error) = told {
+        tracing::warn!(path = %image.display(), %error, "the .aux.xml beside this file is no XML and is passed over");
+    }
+}
+
+fn path_of(image: &Path) -> PathBuf {
+    let mut name = OsString::from(image);
+    name.push(".aux.xml");
+    name.into()
+}
+
+fn text(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let read = File::open(path).ok()?.take(CAP + 1).read_to_string(&mut text);
+    if read.is_err() || text.len() as u64 > CAP {
+        tracing::warn!(path = %path.display(), "this is no text of a usual length and is passed over");
+        return None;
+    }
+    Some(text)
+}
+
+fn named<'a, 'input>(node: Node<'a, 'input>, name: &'static str) -> impl Iterator<Item = Node<'a, 'input>> {
+    node.children().filter(move |child| child.has_tag_name(name))
+}
+
+fn text_of<'a>(node: Node<'a, '_>, name: &'static str) -> Option<&'a str> {
+    named(node, name).next()?.text()
+}
+
+/// Keys and texts of the metadata of a domain.
+fn metadata<'a>(root: Node<'a, '_>, domain: Option<&'static str>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of_domain = move |node: &Node<'_, '_>| node.attribute("domain").filter(|name| !name.is_empty()) == domain;
+    let items = named(root, "Metadata").filter(of_domain).flat_map(|node| named(node, "MDI"));
+    items.filter_map(|item| Some((item.attribute("key")?, item.text()?)))
+}
+
+fn complete_place(place: &mut Place, root: Node<'_, '_>, image: &Path) {
+    if let Some(transform) = text_of(root, "GeoTransform").and_then(transform) {
+        place.transform = Some(transform);
+        place.control_points.clear();
+    }
+    if let Some(system) = text_of(root, "SRS") {
+        wkt::put(place, system, image);
+    }
+    if let Some(list) = named(root, "GCPList").next()
+        && place.transform.is_none()
+    {
+        place.control_points = named(list, "GCP").filter_map(control_point).collect();
+        if let Some(system) = list.attribute("Projection").or_else(|| text_of(list, "SRS")) {
+            wkt::put(place, system, image);
+        }
+    }
+    if let Some(rpc) = rpc::of_metadata(metadata(root, Some("RPC"))) {
+        place.rpc = Some(rpc);
+    }
+}
+
+/// GDAL counts the other way around: x of the corner first.
+fn transform(text: &str) -> Option<[f64; 6]> {
+    let numbers: Vec<f64> = text.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+    let [c, a, b, f, d, e] = numbers[..] else { return None };
+    numbers.iter().all(|number| number.is_finite()).then_some([a, b, c, d, e, f])
+}
+
+fn control_point(node: Node<'_, '_>) -> Option<[f64; 6]> {
+    let number = |name| node.attribute(name)?.trim().parse::<f64>().ok();
+    let height = number("Z").or_else(|| number("GCPZ")).unwrap_or(0.0);
+    Some([number("Pixel")?, number("Line")?, 0.0, number("X")?, number("Y")?, height])
+}
+
+/// The value of the first band, as rasterio has it; an image has one.
+fn nodata(root: Node<'_, '_>, dtype: Dtype, image: &Path) -> Option<f64> {
+    let stated = |band| value(named(band, "NoDataValue").next()?, dtype);
+    let values: Vec<(usize, f64)> =
+        named(root, "PAMRasterBand").filter_map(|band| Some((index(band)?, stated(band)?))).collect();
+    let (_, first) = *values.iter().min_by_key(|(band, _)| *band)?;
+    let same = |value: f64| value == first || value.is_nan() && first.is_nan();
+    if !values.iter().all(|(_, value)| same(*value)) {
+        tracing::warn!(path = %image.display(), nodata = first, "bands differ in nodata; that of the first counts for all");
+    }
+    Some(first)
+}
+
+/// The text has 15 digits; the exact value may stand beside it.
+fn value(node: Node<'_, '_>, dtype: Dtype) -> Option<f64> {
+    let exact = node.attribute("le_hex_equiv").filter(|digits| digits.len() == 16);
+    let exact = exact.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let exact = exact.map(|bits| f64::from_bits(bits.swap_bytes()));
+    exact.or_else(|| number::nodata(node.text()?, dtype)).map(|value| dtype.stored(value))
+}
+
+/// The value that all bands have in a list of one for each.
+fn shared_nodata(text: &str, dtype: Dtype) -> Option<f64> {
+    let mut values = text.split_whitespace().map(|text| number::nodata(text, dtype));
+    let first = values.next()??;
+    values.all(|value| value == Some(first)).then_some(dtype.stored(first))
+}
+
+/// Counted from 0.
+fn index(band: Node<'_, '_>) -> Option<usize> {
+    band.attribute("band")?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+fn complete_band(info: &mut RasterInfo, band: Node<'_, '_>) {
+    let Some(index) = index(band).filter(|index| *index < info.bands) else { return };
+    if let Some(name) = text_of(band, "Description") {
+        info.band_names[index] = Some(name.to_string());
+    }
+    let [scale, offset] = ["Scale", "Offset"].map(|name| text_of(band, name).and_then(number::leading));
+    if scale.is_some() || offset.is_some() {
+        let told = BandScale::new(scale.unwrap_or(1.0), offset.unwrap_or(0.0));
+        info.band_scales[index] = if told.is_sound() { told } else { BandScale::default() };
+    }
+}
