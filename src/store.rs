@@ -26,15 +26,27 @@ pub(crate) fn create_dir(path: &Path) -> Result<()> {
 
 /// Reads a file of at most `cap` bytes; a larger one is refused before it is read.
 pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
-    let file = fs::File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
+    let file = open_capped(path, cap)?;
     let mut bytes = Vec::new();
-    file.take(cap + 1).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;
-    if bytes.len() as u64 > cap {
-        return Err(Error::new(ErrorKind::Limits, "file is too large")
-            .at(path)
-            .expected(format!("at most {cap} bytes")));
-    }
+    file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;
+    // It may have grown, or be no plain file.
+    check_length(path, bytes.len() as u64, cap)?;
     Ok(bytes)
+}
+
+/// Opens a file of at most `cap` bytes.
+pub(crate) fn open_capped(path: &Path, cap: u64) -> Result<fs::File> {
+    let file = fs::File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
+    let length = file.metadata().map_err(|e| Error::io("file cannot be read", path, e))?.len();
+    check_length(path, length, cap)?;
+    Ok(file)
+}
+
+fn check_length(path: &Path, length: u64, cap: u64) -> Result<()> {
+    if length <= cap {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Limits, "file is too large").at(path).expected(format!("at most {cap} bytes")))
 }
 
 /// What follows the last dot of a name, in lower case; empty where there is none.

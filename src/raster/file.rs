@@ -1,12 +1,16 @@
 //! A raster file of any kind that this crate reads, in its own type and with its place.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image::ImageFormat;
-
+use super::picture::Picture;
 use super::tiff::{self, TiffImage};
-use super::{Limits, RasterInfo, Samples, pam, picture, world};
-use crate::error::{Error, ErrorKind, Result, caught};
+use super::{Limits, RasterInfo, Samples, pam, world};
+use crate::error::{Error, Result};
+
+/// Enough for the signature of every format.
+const OPENING_BYTES: u64 = 64;
 
 /// An open raster file: its facts at once, its samples when asked for.
 ///
@@ -35,7 +39,7 @@ pub struct RasterFile {
 
 enum Content {
     Tiff(Box<TiffImage>),
-    Picture(ImageFormat),
+    Picture(Picture),
 }
 
 impl RasterFile {
@@ -78,20 +82,23 @@ impl RasterFile {
         Ok(file)
     }
 
-    /// The same without a look for world files, which training does not need.
+    /// The same without a look for world files, which training does not need; but a picture with a place is not turned.
     pub(super) fn open_unplaced(path: &Path, limits: &Limits) -> Result<Self> {
-        let opening = picture::opening(path)?;
+        let opening = opening(path)?;
         let (content, mut info) = match tiff::is_tiff(&opening) {
             true => {
                 let (image, info) = TiffImage::open(path, limits)?;
                 (Content::Tiff(Box::new(image)), info)
             }
             false => {
-                let (format, info) = guarded(path, || picture::info(path, &opening, limits))?;
-                (Content::Picture(format), info)
+                let (picture, info) = Picture::open(path, &opening, limits)?;
+                (Content::Picture(picture), info)
             }
         };
         pam::complete(&mut info, path);
+        if matches!(&content, Content::Picture(picture) if picture.is_to_be_turned()) {
+            world::complete(&mut info.place, path);
+        }
         Ok(Self { path: path.to_path_buf(), limits: *limits, info, content })
     }
 
@@ -106,6 +113,18 @@ impl RasterFile {
     /// ```
     pub fn info(&self) -> &RasterInfo {
         &self.info
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What its header says beside the facts, where it is not a TIFF.
+    pub(super) fn picture(&self) -> Option<&Picture> {
+        match &self.content {
+            Content::Picture(picture) => Some(picture),
+            Content::Tiff(_) => None,
+        }
     }
 
     /// Reads the whole image.
@@ -132,9 +151,9 @@ impl RasterFile {
         self.info.check_window(&self.path, &self.limits, (row, column, height, width))?;
         match &self.content {
             Content::Tiff(image) => image.read_window(row, column, height, width),
-            Content::Picture(format) => {
+            Content::Picture(picture) => {
                 let whole = (0, 0, self.info.height, self.info.width);
-                let samples = guarded(&self.path, || picture::read(&self.path, *format, &self.info, &self.limits))?;
+                let samples = picture.read(&self.path, &self.info, &self.limits)?;
                 Ok(if whole == (row, column, height, width) {
                     samples
                 } else {
@@ -149,14 +168,15 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tiff(_) => f.write_str("Tiff"),
-            Self::Picture(format) => write!(f, "{format:?}"),
+            Self::Picture(picture) => write!(f, "{:?}", picture.format),
         }
     }
 }
 
-/// Runs a decoder; where it panics, the file is at fault.
-fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
-    caught(decode).unwrap_or_else(|words| {
-        Err(Error::new(ErrorKind::Format, "image file is damaged").at(path).found(words).help("Make or copy it again."))
-    })
+/// The first bytes of a file, which say what it is.
+fn opening(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
+    let mut bytes = Vec::new();
+    file.take(OPENING_BYTES).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;
+    Ok(bytes)
 }

@@ -82,21 +82,4 @@ impl Limits {
         }
         Ok(())
     }
-
-    /// Checks the size that a file states, before anything is allocated for it.
-    pub(super) fn check(&self, path: &Path, width: u32, height: u32) -> Result<()> {
-        if width == 0 || height == 0 {
-            return Err(Error::new(ErrorKind::Format, "image has no pixels")
-                .at(path)
-                .found(format!("{width} x {height}")));
-        }
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            return Err(Error::new(ErrorKind::Limits, "image is too large")
-                .at(path)
-                .expected(format!("at most {} pixels", self.max_pixels))
-                .found(format!("{width} x {height}"))
-                .help("If the file is to be trusted, allow more with Limits::max_pixels."));
-        }
-        Ok(())
-    }
 }

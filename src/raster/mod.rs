@@ -1,6 +1,7 @@
 //! Pixels in memory and on disk, without torch.
 
 mod bmp;
+mod bmp_indexed;
 mod display;
 mod dtype;
 mod epsg;
@@ -24,6 +25,7 @@ mod sample;
 mod samples;
 mod source;
 mod tiff;
+mod turn;
 mod units;
 mod window;
 mod wkt;
@@ -156,7 +158,7 @@ impl Raster {
     /// # Errors
     /// As [`Raster::open`].
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
-        read::read(path.as_ref(), limits, read::Georeference::Read)
+        read::read(path.as_ref(), limits)
     }
 
     /// Number of bands.

@@ -1,78 +1,87 @@
 //! PNG with its samples as they are stored: indices stay indices, 16 bits stay 16 bits, alpha stays.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
 
+use image::metadata::Orientation;
 use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Reader, Transformations};
 
-use super::{Dtype, Limits, RasterInfo, Samples};
+use super::picture::{Format, Picture, changed};
+use super::read::planar;
+use super::{Dtype, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Room for the decoder's own tables.
 const DECODER_BYTES: usize = 64 << 20;
+/// Indices have 8 bits at most.
+const MAX_COLOURS: usize = 256;
 
-/// Facts from a header, of which no more is read than it takes.
-pub(super) fn info(path: &Path) -> Result<RasterInfo> {
-    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
-    Ok(described(&open(path, BufReader::new(file))?))
+pub(super) fn header(path: &Path, reader: impl BufRead + Seek) -> Result<(Picture, RasterInfo)> {
+    let reader = open(path, reader)?;
+    let header = reader.info();
+    let stated = header.exif_metadata.as_ref().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let picture = Picture {
+        orientation: stated.unwrap_or(Orientation::NoTransforms),
+        bits: header.bit_depth as usize,
+        transparent: header.trns.as_ref().map(|bytes| bytes.to_vec()),
+        ..Picture::plain(Format::Png)
+    };
+    Ok((picture, described(path, &reader)?))
 }
 
-pub(super) fn read(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Samples> {
+pub(super) fn read(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples> {
     let mut reader = open(path, Cursor::new(bytes))?;
-    let info = described(&reader);
-    info.check_window(path, limits, (0, 0, info.height, info.width))?;
+    let found = described(path, &reader)?;
+    if (found.bands, found.height, found.width) != (info.bands, info.height, info.width) || found.dtype != info.dtype {
+        return Err(changed(path));
+    }
     let size = reader.output_buffer_size().ok_or_else(|| broken(path).found("a size beyond memory"))?;
     let mut buffer = vec![0; size];
     reader.next_frame(&mut buffer).map_err(|e| failed(path, e))?;
     reader.finish().map_err(|e| failed(path, e))?;
-    let row_bytes = size / info.height;
-    let bits = reader.info().bit_depth as usize;
-    let mut samples = Samples::zeros(info.dtype, (info.bands, info.height, info.width));
-    for (row, line) in buffer.chunks_exact(row_bytes).enumerate() {
-        samples.put_rows(row, &unpacked(line, bits, info.width * info.bands));
-    }
-    Ok(samples)
+    Ok(samples(&buffer, reader.info().bit_depth as usize, info))
 }
 
-/// Whether the samples are of 16 bits; the depth stands behind the signature, the header's mark and both sides.
-pub(super) fn is_wide(bytes: &[u8]) -> bool {
-    bytes.get(24) == Some(&16)
+fn samples(buffer: &[u8], bits: usize, info: &RasterInfo) -> Samples {
+    if bits == 8 {
+        return Samples::U8(planar(buffer, info.bands, info.bands, info.height, info.width));
+    }
+    let mut samples = Samples::zeros(info.dtype, (info.bands, info.height, info.width));
+    for (row, line) in buffer.chunks_exact(buffer.len() / info.height).enumerate() {
+        samples.put_rows(row, &unpacked(line, bits, info.width * info.bands));
+    }
+    samples
 }
 
 fn open<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<Reader<R>> {
     let mut decoder = Decoder::new_with_limits(bytes, png::Limits { bytes: DECODER_BYTES });
+    // Nothing is expanded: that code panics where a palette's length is not a multiple of three.
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.read_info().map_err(|e| failed(path, e))
 }
 
-fn described<R: BufRead + Seek>(reader: &Reader<R>) -> RasterInfo {
+fn described<R: BufRead + Seek>(path: &Path, reader: &Reader<R>) -> Result<RasterInfo> {
     let header = reader.info();
     let dtype = if header.bit_depth == BitDepth::Sixteen { Dtype::U16 } else { Dtype::U8 };
     let shape = (header.color_type.samples(), header.height as usize, header.width as usize);
     let has_palette = header.color_type == ColorType::Indexed;
-    let colours = header.palette.as_ref().filter(|_| has_palette).map(|bytes| bytes.as_chunks::<3>().0.to_vec());
+    let palette = if has_palette { Some(colours(path, header.palette.as_deref().unwrap_or_default())?) } else { None };
     let has_alpha = matches!(header.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
-    RasterInfo {
-        nodata: key(header).map(f64::from),
-        has_palette,
-        palette: colours,
-        alpha_band: has_alpha.then(|| shape.0 - 1),
-        ..RasterInfo::plain("PNG", shape, dtype)
-    }
+    let alpha_band = has_alpha.then(|| shape.0 - 1);
+    let nodata = key(header).map(f64::from);
+    Ok(RasterInfo { nodata, has_palette, palette, alpha_band, ..RasterInfo::plain("PNG", shape, dtype) })
 }
 
-/// The value without data of an image as it is decoded for training, where grey of fewer bits is spread to 8.
-pub(super) fn key_of_chip(path: &Path, bytes: &[u8]) -> Result<Option<f64>> {
-    let reader = open(path, Cursor::new(bytes))?;
-    let header = reader.info();
-    let spread = match header.bit_depth as u32 {
-        bits @ ..8 => 255 / ((1 << bits) - 1),
-        _ => 1,
-    };
-    Ok(key(header).map(|value| f64::from(value) * f64::from(spread)))
+/// Whole colours only, as libpng has it.
+fn colours(path: &Path, bytes: &[u8]) -> Result<Vec<[u8; 3]>> {
+    match bytes.as_chunks::<3>() {
+        (colours @ [_, ..], []) if colours.len() <= MAX_COLOURS => Ok(colours.to_vec()),
+        _ => Err(broken(path)
+            .expected(format!("a palette (PLTE) of 1 to {MAX_COLOURS} colours of 3 bytes"))
+            .found(format!("{} bytes", bytes.len()))),
+    }
 }
 
 /// The one value of all bands that stands for transparent pixels. GDAL's nodata value may differ from band to band, ours
@@ -92,7 +101,7 @@ fn key(header: &Info<'_>) -> Option<u16> {
 /// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.
 pub(super) fn unpacked(line: &[u8], bits: usize, samples: usize) -> Vec<u8> {
     match bits {
-        8 => line.to_vec(),
+        8 => line.iter().copied().take(samples).collect(),
         16 => line.as_chunks::<2>().0.iter().flat_map(|pair| u16::from_be_bytes(*pair).to_ne_bytes()).collect(),
         _ => {
             let mask = (1u8 << bits) - 1;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::read::{chip_info, is_tiff_file, read_tiff_window, shown};
-use super::{Dtype, Limits, Place, Raster, RasterFile, RasterInfo, world};
+use super::read::{read_tiff_window, seen, whole};
+use super::{Dtype, Limits, Place, Raster, RasterFile, RasterInfo};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, no alpha of a PNG.
@@ -35,9 +35,10 @@ enum Content {
 
 impl Content {
     fn open(path: &Path) -> Result<Self> {
-        Ok(match is_tiff_file(path)? {
-            true => Self::Tiff(Box::new(RasterFile::open_within(path, &Limits::default())?)),
-            false => Self::Whole(Box::new(Raster::open(path)?)),
+        let file = RasterFile::open_within(path, &Limits::default())?;
+        Ok(match file.picture() {
+            None => Self::Tiff(Box::new(file)),
+            Some(_) => Self::Whole(Box::new(whole(&file)?)),
         })
     }
 
@@ -64,14 +65,7 @@ impl Facts {
 impl Source {
     /// Reads the header of a file.
     pub fn open(path: &Path) -> Result<Self> {
-        let facts = match is_tiff_file(path)? {
-            true => Facts::of(&shown(RasterFile::open_within(path, &Limits::default())?.info().clone())),
-            false => {
-                let mut facts = Facts::of(&chip_info(path, &Limits::default())?);
-                world::complete(&mut facts.place, path);
-                facts
-            }
-        };
+        let facts = Facts::of(&seen(&RasterFile::open_within(path, &Limits::default())?));
         Ok(Self { facts, selection: None, path: Some(path.to_path_buf()), content: Mutex::default() })
     }
 

@@ -9,6 +9,7 @@ mod chips;
 mod kinds;
 mod layouts;
 mod normalisation;
+mod pictures;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The segments of a stream: sizes, tables, and where the scans are (ITU T.81, annex B).
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 
 use super::huffman::Huffman;
 use super::{Fault, Result, damaged};
@@ -235,35 +235,53 @@ fn frame_of_marker(marker: u8, segment: &[u8]) -> Result<Option<Frame>> {
     }
 }
 
-/// The frame header of a file, however long the segments before it are.
-pub(super) fn frame_of(mut reader: impl Read + Seek) -> std::io::Result<Result<Frame>> {
-    let mut two = [0; 2];
-    reader.read_exact(&mut two)?;
+/// What a file says before its first scan.
+pub(in super::super) struct Opened {
+    pub frame: Frame,
+    /// The EXIF data, without the mark before them.
+    pub exif: Option<Vec<u8>>,
+}
+
+/// Reads the segments that are needed of a file, however long those between them are.
+pub(super) fn open(mut reader: impl Read + Seek) -> std::io::Result<Result<Opened>> {
+    let (mut frame, mut exif) = (None, None);
     loop {
-        let mut byte = [0];
-        while byte != [0xff] {
-            reader.read_exact(&mut byte)?;
-        }
-        while byte == [0xff] {
-            reader.read_exact(&mut byte)?;
-        }
-        let [marker] = byte;
+        let marker = marker_of(&mut reader)?;
         if matches!(marker, 0x00 | 0x01 | 0xd0..=0xd8) {
             continue;
         }
         if matches!(marker, 0xd9 | 0xda) {
-            return Ok(damaged("no frame header"));
+            let missing = || Fault::Format("no frame header".into());
+            return Ok(frame.ok_or_else(missing).map(|frame| Opened { frame, exif }));
         }
-        reader.read_exact(&mut two)?;
-        let length = u16::from_be_bytes(two).saturating_sub(2);
-        if !matches!(marker, 0xc0..=0xcf) || marker == 0xc4 {
-            reader.seek(SeekFrom::Current(length.into()))?;
+        let mut length = [0; 2];
+        reader.read_exact(&mut length)?;
+        let length = u16::from_be_bytes(length).saturating_sub(2);
+        if !matches!(marker, 0xc0..=0xcf | 0xe1) || marker == 0xc4 {
+            reader.seek_relative(length.into())?;
             continue;
         }
         let mut segment = vec![0; length.into()];
         reader.read_exact(&mut segment)?;
-        if let Some(frame) = frame_of_marker(marker, &segment).transpose() {
-            return Ok(frame);
+        if let (0xe1, None, Some(data)) = (marker, &exif, segment.strip_prefix(b"Exif\0\0")) {
+            exif = Some(data.to_vec());
+        }
+        match frame_of_marker(marker, &segment) {
+            Ok(Some(_)) if frame.is_some() => return Ok(damaged("two frame headers")),
+            Ok(found) => frame = frame.or(found),
+            Err(fault) => return Ok(Err(fault)),
         }
     }
+}
+
+/// Goes over the next marker of a file, and over anything before it.
+fn marker_of(reader: &mut impl Read) -> std::io::Result<u8> {
+    let mut byte = [0];
+    while byte != [0xff] {
+        reader.read_exact(&mut byte)?;
+    }
+    while byte == [0xff] {
+        reader.read_exact(&mut byte)?;
+    }
+    Ok(byte[0])
 }

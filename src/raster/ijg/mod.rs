@@ -13,7 +13,7 @@ mod progressive;
 mod scan;
 
 pub(super) use colour::Colours;
-pub(super) use header::{Frame, Header};
+pub(super) use header::{Frame, Header, Opened};
 
 use self::header::Step;
 
@@ -60,7 +60,7 @@ pub(super) fn decode(tables: &[u8], bytes: &[u8], accept: impl FnOnce(&Header) -
     Err(Fault::Unsupported(format!("more than {MAX_SCANS} scans")))
 }
 
-/// The size and components that a stream states, without reading on.
-pub(super) fn frame(reader: impl std::io::Read + std::io::Seek) -> std::io::Result<Result<Frame>> {
-    header::frame_of(reader)
+/// What a stream states before its first scan, without reading on.
+pub(super) fn open(reader: impl std::io::Read + std::io::Seek) -> std::io::Result<Result<Opened>> {
+    header::open(reader)
 }
