@@ -10,7 +10,8 @@ impl Raster {
     /// No data where `other`, of the same height and width, has none in any band; otherwise the same.
     ///
     /// `nodata` is the value for it. Without one, or where samples cannot have it, it is NaN in floating-point images and
-    /// 0 in others, where it is needed. A sample that happens to have the value becomes the one beside it.
+    /// 0 in others, where it is needed. A sample that happens to have the value
+    /// becomes the one beside it, towards 0.
     pub(crate) fn with_gaps_of(self, other: &Self, nodata: Option<f64>) -> Self {
         let gaps = other.gaps();
         let nodata = nodata.filter(|&value| self.dtype().can_mean(value));
@@ -38,13 +39,11 @@ impl Raster {
 
 fn emptied<T: Sample>(mut data: Array3<T>, gaps: &Array2<bool>, value: f64) -> Array3<T> {
     let Some(empty) = T::meant_by(value) else { return data };
-    let beside = T::nearest(value + 1.0);
-    let beside = if beside == empty { T::nearest(value - 1.0) } else { beside };
+    let nodata = Gap::new(Some(value));
     for mut band in data.axis_iter_mut(Axis(0)) {
         band.zip_mut_with(gaps, |sample, &gap| match gap {
             true => *sample = empty,
-            false if *sample == empty => *sample = beside,
-            false => {}
+            false => *sample = nodata.avoided_by(*sample),
         });
     }
     data
@@ -88,6 +87,14 @@ mod tests {
     fn an_image_without_gaps_stays_as_it_is() {
         let made = image([0u8, 1, 2, 3]);
         assert_eq!(made.clone().with_gaps_of(&image([1.5f64; 4]), None), made);
+    }
+
+    #[test]
+    fn floats_give_way_by_as_little_as_there_is() {
+        let made = image([0f32, -1.0, 1.0, 0.25]).with_gaps_of(&image([1u8; 4]), Some(0.0));
+        assert_eq!(made.samples(), image([f32::from_bits(1), -1.0, 1.0, 0.25]).samples());
+        let made = image([1f64, -1.0, 0.0, 0.25]).with_gaps_of(&image([1u8; 4]), Some(1.0)).samples().to_f32();
+        assert!(made[(0, 0, 0)] < 1.0 && made[(0, 0, 0)] > 0.999_999);
     }
 
     #[test]

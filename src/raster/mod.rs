@@ -25,6 +25,7 @@ mod sample;
 mod samples;
 mod source;
 mod tiff;
+mod triangle;
 mod turn;
 mod units;
 mod window;
@@ -339,7 +340,8 @@ impl Raster {
     ///
     /// Bilinear where it grows, a triangle filter as wide as the reduction where it shrinks (so nothing aliases).
     /// The ratio of the sides is not kept; the place is. A pixel is computed from those that have data, and has none
-    /// where less than half of what it covers does. Integers above 2^24 lose digits.
+    /// where less than half of what it covers does. A computed value that happens to be the nodata value becomes the one
+    /// beside it. 64-bit integers above 2^53 lose digits.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -350,7 +352,8 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a side is 0 or the image would have more pixels than the default [`Limits`] allow.
+    /// [`ErrorKind::Usage`] when a side is 0, [`ErrorKind::Limits`] when one is above 1,048,576 or the image would be larger
+    /// than the default [`Limits`] allow.
     pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
         resize::resize(self, width, height)
     }

@@ -6,11 +6,14 @@ use ndarray::{Array3, ArrayView2, Axis};
 
 use super::sample::{Gap, Sample};
 use super::samples::with_array;
-use super::{Limits, Place, Raster, Samples};
+use super::{Limits, Place, Raster, Samples, triangle};
 use crate::error::{Error, ErrorKind, Result};
 
+/// Weights are kept for each row and column: some 100 bytes.
+const MAX_SIDE: usize = 1 << 20;
+
 pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
-    let size = target(width, height)?;
+    let size = target(image, width, height)?;
     let mut resizer = Resizer::new();
     let samples = match image.samples() {
         Samples::U8(data) if image.nodata.is_none() => {
@@ -40,12 +43,29 @@ impl Place {
     }
 }
 
-fn target(width: usize, height: usize) -> Result<(u32, u32)> {
+/// Refuses what would need too much memory before any is taken.
+fn target(image: &Raster, width: usize, height: usize) -> Result<(u32, u32)> {
+    let sides = [width, height, image.width(), image.height()];
+    let limits = Limits::default();
+    let bytes = image.dtype().bytes().saturating_mul(image.bands()) as u64;
+    let pixels = (width as u64).saturating_mul(height as u64);
     match (u32::try_from(width), u32::try_from(height)) {
-        (Ok(w @ 1..), Ok(h @ 1..)) if u64::from(w) * u64::from(h) <= Limits::default().max_pixels => Ok((w, h)),
-        _ => Err(Error::new(ErrorKind::Usage, "an image cannot have this size")
-            .expected(format!("sides of at least 1, at most {} pixels in all", Limits::default().max_pixels))
+        (Ok(0), _) | (_, Ok(0)) => Err(Error::new(ErrorKind::Usage, "an image cannot have this size")
+            .expected("sides of at least 1")
             .found(format!("{width} x {height}"))),
+        (Ok(width), Ok(height))
+            if sides.iter().all(|&side| side <= MAX_SIDE)
+                && pixels <= limits.max_pixels
+                && pixels.saturating_mul(bytes) <= limits.max_sample_bytes =>
+        {
+            Ok((width, height))
+        }
+        _ => Err(Error::new(ErrorKind::Limits, "an image is not resized from or to this size")
+            .expected(format!(
+                "sides of at most {MAX_SIDE}, {} pixels and {} bytes in all",
+                limits.max_pixels, limits.max_sample_bytes
+            ))
+            .found(format!("{} x {} to {width} x {height}, {bytes} bytes a pixel", image.width(), image.height()))),
     }
 }
 
@@ -69,7 +89,7 @@ fn resize_bytes(resizer: &mut Resizer, plane: ArrayView2<'_, u8>, size: (u32, u3
     filter(resizer, samples.as_slice().unwrap_or_default(), plane.dim(), PixelType::U8, size)
 }
 
-/// In single precision. Gaps count for nothing: both the values and the shares that have data are filtered, and divided.
+/// In single precision, or double where samples need it. Gaps count for nothing: both the values and the shares that have data are filtered, and divided.
 fn resize_any<T: Sample>(
     resizer: &mut Resizer,
     plane: ArrayView2<'_, T>,
@@ -78,16 +98,27 @@ fn resize_any<T: Sample>(
     size: (u32, u32),
 ) -> Result<Vec<T>> {
     let known = |value: &T| !gap.holds(*value);
-    let values = plane.iter().map(|value| if known(value) { value.to_f64() as f32 } else { 0.0 });
-    let values = filter_floats(resizer, &values.collect::<Vec<_>>(), plane.dim(), size)?;
+    let values = plane.mapv(|value| if known(&value) { value.to_f64() } else { 0.0 });
+    let values = filter_numbers::<T>(resizer, values.view(), size)?;
+    // Rounding may carry a sum of the largest values beyond them.
+    let made = |value: f64| gap.avoided_by(T::nearest(value.clamp(T::LEAST, T::MOST)));
     if plane.iter().all(known) {
-        return Ok(values.into_iter().map(|value| T::nearest(value.into())).collect());
+        return Ok(values.into_iter().map(made).collect());
     }
-    let shares: Vec<f32> = plane.iter().map(|value| if known(value) { 1.0 } else { 0.0 }).collect();
-    let shares = filter_floats(resizer, &shares, plane.dim(), size)?;
+    let shares = plane.mapv(|value| if known(&value) { 1.0 } else { 0.0 });
+    let shares = filter_numbers::<T>(resizer, shares.view(), size)?;
     let empty = nodata.and_then(T::meant_by).unwrap_or_else(|| T::nearest(f64::NAN));
-    let mixed = |(value, share): (f32, f32)| if share < 0.5 { empty } else { T::nearest((value / share).into()) };
+    let mixed = |(value, share): (f64, f64)| if share < 0.5 { empty } else { made(value / share) };
     Ok(values.into_iter().zip(shares).map(mixed).collect())
+}
+
+/// The crate that is fast knows no double precision.
+fn filter_numbers<T: Sample>(resizer: &mut Resizer, values: ArrayView2<'_, f64>, size: (u32, u32)) -> Result<Vec<f64>> {
+    if T::IS_WIDE {
+        return Ok(triangle::resized(values, (size.1 as usize, size.0 as usize)).into_raw_vec_and_offset().0);
+    }
+    let narrow: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+    Ok(filter_floats(resizer, &narrow, values.dim(), size)?.into_iter().map(f64::from).collect())
 }
 
 fn filter_floats(resizer: &mut Resizer, values: &[f32], from: (usize, usize), size: (u32, u32)) -> Result<Vec<f32>> {
@@ -164,8 +195,69 @@ mod tests {
     }
 
     #[test]
-    fn a_side_of_zero_is_refused() {
+    fn sizes_that_cannot_be_are_refused() {
         let image = Raster::new(Array3::<u8>::zeros((1, 2, 2))).unwrap();
         assert_eq!(image.resize(0, 2).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(image.resize(2, 0).unwrap_err().kind(), ErrorKind::Usage);
+        for (width, height) in [(67_108_864, 1), (1, 1 << 21), (1 << 20, 1 << 20), (usize::MAX, usize::MAX)] {
+            assert_eq!(image.resize(width, height).unwrap_err().kind(), ErrorKind::Limits, "{width} x {height}");
+        }
+    }
+
+    #[test]
+    fn a_computed_value_is_no_gap() {
+        let values = Array3::from_shape_fn((1, 8, 8), |(.., x)| if x % 2 == 0 { -10i16 } else { 10 });
+        let small = Raster::new(values).unwrap().with_nodata(0.0).resize(4, 4).unwrap();
+        assert!(!small.gaps().iter().any(|&gap| gap), "{:?}", small.samples());
+    }
+
+    #[test]
+    fn the_largest_values_stay_finite_and_large_integers_exact() {
+        for value in [1e300, f64::MAX, -f64::MAX, 1e-300] {
+            let image = Raster::new(Array3::from_elem((1, 5, 7), value)).unwrap();
+            let made = image.resize(3, 9).unwrap();
+            assert!(made.samples().band(0).unwrap().iter().all(|made| (made / value - 1.0).abs() < 1e-12), "{value}");
+        }
+        let floats = Raster::new(Array3::from_elem((1, 5, 7), f32::MAX)).unwrap().resize(3, 9).unwrap();
+        assert!(floats.samples().to_f32().iter().all(|value| value.is_finite()));
+        let large = Raster::new(Array3::from_elem((1, 5, 7), 123_456_789i32)).unwrap().resize(3, 9).unwrap();
+        assert!(large.samples().band(0).unwrap().iter().all(|&value| value == 123_456_789.0));
+    }
+
+    /// The two ways differ by rounding alone.
+    #[test]
+    fn wide_samples_are_filtered_as_narrow_ones() {
+        let value = |(_, y, x): (usize, usize, usize)| (y * 37 + x * 91 + x * y) % 251;
+        for (width, height) in [(5, 4), (30, 23), (13, 40), (1, 1)] {
+            let narrow = Raster::new(Array3::from_shape_fn((1, 17, 23), |at| value(at) as f32)).unwrap();
+            let wide = Raster::new(Array3::from_shape_fn((1, 17, 23), |at| value(at) as f64)).unwrap();
+            let (narrow, wide) = (narrow.resize(width, height).unwrap(), wide.resize(width, height).unwrap());
+            let off = narrow.samples().to_f32() - wide.samples().to_f32();
+            assert!(off.iter().all(|off| off.abs() < 1e-3), "{width} x {height}: {off}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever the values and the nodata value: nothing becomes a gap where all pixels have data, and nothing
+        /// leaves the range of the pixels by more than the step from the nodata value.
+        #[test]
+        fn an_image_without_gaps_has_none_at_another_size(
+            values in proptest::collection::vec(-20i32..20, 48), nodata in -20i32..20, width in 1usize..20,
+            height in 1usize..20, kind in 0..4,
+        ) {
+            let known: Vec<i32> = values.iter().map(|&value| if value == nodata { value + 1 } else { value }).collect();
+            let array = Array3::from_shape_vec((1, 6, 8), known.clone()).unwrap();
+            let samples: Samples = match kind {
+                0 => array.mapv(|value| value as i16).into(),
+                1 => array.into(),
+                2 => array.mapv(|value| value as f32).into(),
+                _ => array.mapv(f64::from).into(),
+            };
+            let made = Raster::new(samples).unwrap().with_nodata(f64::from(nodata)).resize(width, height).unwrap();
+            proptest::prop_assert!(!made.gaps().iter().any(|&gap| gap));
+            let (low, high) = (known.iter().min().unwrap() - 1, known.iter().max().unwrap() + 1);
+            let band = made.samples().band(0).unwrap();
+            proptest::prop_assert!(band.iter().all(|&value| f64::from(low) <= value && value <= f64::from(high)));
+        }
     }
 }

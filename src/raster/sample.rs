@@ -2,6 +2,12 @@
 
 /// What all types of samples have in common.
 pub(crate) trait Sample: Copy + PartialEq + Send + Sync + 'static {
+    /// The smallest and the largest value, as near as `f64` has them.
+    const LEAST: f64;
+    const MOST: f64;
+    /// Whether single precision cannot hold all values.
+    const IS_WIDE: bool;
+
     /// Exact for all but 64-bit integers above 2^53.
     fn to_f64(self) -> f64;
 
@@ -20,11 +26,18 @@ pub(crate) trait Sample: Copy + PartialEq + Send + Sync + 'static {
 
     /// Whether this is neither infinite nor "not a number".
     fn is_finite(self) -> bool;
+
+    /// The value so many steps of the type nearer to 0; above it where this is 0.
+    fn inward(self, steps: u64) -> Self;
 }
 
 macro_rules! integers {
     ($($type:ty),*) => {$(
         impl Sample for $type {
+            const LEAST: f64 = <$type>::MIN as f64;
+            const MOST: f64 = <$type>::MAX as f64;
+            const IS_WIDE: bool = size_of::<$type>() > 2;
+
             fn to_f64(self) -> f64 {
                 self as f64
             }
@@ -49,13 +62,22 @@ macro_rules! integers {
             fn is_finite(self) -> bool {
                 true
             }
+
+            fn inward(self, steps: u64) -> Self {
+                let steps = <$type>::try_from(steps).unwrap_or(<$type>::MAX);
+                if self > 0 { self - steps.min(self) } else { self.saturating_add(steps) }
+            }
         }
     )*};
 }
 
 macro_rules! floats {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $bits:ty),*) => {$(
         impl Sample for $type {
+            const LEAST: f64 = <$type>::MIN as f64;
+            const MOST: f64 = <$type>::MAX as f64;
+            const IS_WIDE: bool = size_of::<$type>() > 4;
+
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
@@ -82,12 +104,19 @@ macro_rules! floats {
             fn is_finite(self) -> bool {
                 <$type>::is_finite(self)
             }
+
+            fn inward(self, steps: u64) -> Self {
+                // Values of one sign are in the order of their bits.
+                let steps = <$bits>::try_from(steps).unwrap_or(<$bits>::MAX);
+                let bits = self.abs().to_bits();
+                if bits == 0 { Self::from_bits(steps) } else { Self::from_bits(bits.saturating_sub(steps)).copysign(self) }
+            }
         }
     )*};
 }
 
 integers!(u8, i8, u16, i16, u32, i32, u64, i64);
-floats!(f32, f64);
+floats!(f32: u32, f64: u64);
 
 /// Which samples of an image hold no data: those that are not finite, and those of the nodata value, which floating-point
 /// samples need not match to the last digit.
@@ -103,6 +132,30 @@ impl<T: Sample> Gap<T> {
 
     pub fn holds(self, value: T) -> bool {
         !value.is_finite() || self.nodata.is_some_and(|nodata| value.is_like(nodata))
+    }
+
+    /// A computed value, moved to the next one towards 0 that holds data where it happens to be the nodata value.
+    /// Towards 0, so that it stays within a range of values that has 0 in it.
+    pub fn avoided_by(self, value: T) -> T {
+        match self.nodata {
+            Some(nodata) if value.is_finite() && value.is_like(nodata) => self.beside(nodata),
+            _ => value,
+        }
+    }
+
+    /// The nearest value inward of the nodata value that is not taken for it.
+    fn beside(self, nodata: T) -> T {
+        let holds = |steps: u64| self.holds(nodata.inward(steps));
+        let mut most = 1;
+        while holds(most) && most < 1 << 62 {
+            most *= 2;
+        }
+        let mut least = most / 2;
+        while most - least > 1 {
+            let middle = least + (most - least) / 2;
+            if holds(middle) { least = middle } else { most = middle }
+        }
+        nodata.inward(most)
     }
 }
 
@@ -126,6 +179,33 @@ mod tests {
         assert!(Gap::<f32>::new(None).holds(f32::NAN) && Gap::<f64>::new(Some(f64::NAN)).holds(f64::NAN));
         assert!(!Gap::<u16>::new(None).holds(0));
         assert!(!Gap::<f32>::new(Some(1e39)).holds(f32::MAX), "beyond the type");
+    }
+
+    #[test]
+    fn a_computed_value_gives_way_to_nodata_towards_zero() {
+        let moved = |nodata: f64, value: f32| Gap::<f32>::new(Some(nodata)).avoided_by(value);
+        assert_eq!(moved(0.0, 0.0).to_bits(), 1, "the smallest of all");
+        assert_eq!((moved(1.0, 1.0), moved(1.0, 0.5)), (1.0 - 4.0 * f32::EPSILON, 0.5));
+        assert!((-2.9e35..-2.7e35).contains(&moved(-3.4e38, f32::MIN)));
+        assert!(moved(0.0, f32::NAN).is_nan());
+        assert_eq!(Gap::<u8>::new(Some(255.0)).avoided_by(255), 254);
+        assert_eq!(Gap::<u8>::new(Some(0.0)).avoided_by(0), 1);
+        assert_eq!(Gap::<i16>::new(Some(-32768.0)).avoided_by(-32768), -32767);
+        assert_eq!(Gap::<i64>::new(Some(9.0)).avoided_by(9), 8);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_gave_way_is_data_and_no_further_from_zero(bits: u32) {
+            let nodata = f32::from_bits(bits);
+            let gap = Gap::<f32>::new(Some(nodata.into()));
+            if nodata.is_finite() {
+                let moved = gap.avoided_by(nodata);
+                proptest::prop_assert!(!gap.holds(moved), "{nodata} to {moved}");
+                proptest::prop_assert!(moved.abs() <= nodata.abs() || nodata == 0.0);
+                proptest::prop_assert!((moved - nodata).abs() <= 1e-6 * nodata.abs().max(1e-38) || nodata.abs() > 1e38);
+            }
+        }
     }
 
     /// What GDAL 3.10.3 masks (`read_masks` of rasterio 1.4.4).
