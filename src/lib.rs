@@ -40,7 +40,7 @@ mod train;
 
 pub use dataset::{
     Augment, BadChips, Band, BandStatistics, Batch, BatchSize, Channels, DataBunch, DatasetType, Domain, Loader,
-    MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
+    MixedBands, MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
 };
 pub use device::{ChosenDevice, Device, Precision, num_threads, set_num_threads};
 pub use error::{Error, ErrorKind, Result};

@@ -1,10 +1,13 @@
 //! Models between domains of different bands, types and gaps.
-#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+
+use std::path::{Path, PathBuf};
 
 use geolearn::{
     Channels, Checkpoint, Crs, CycleGan, CycleGanBuilder, DataBunch, DatasetType, Domain, Dtype, ErrorKind, FitOptions,
-    Normalisation, PrepareData, Raster, Split,
+    MixedBands, Normalisation, PrepareData, Raster, RasterOptions, Samples, Split,
 };
+use ndarray::Array3;
 
 fn options() -> PrepareData {
     PrepareData::new("assets/multispectral", DatasetType::CycleGan)
@@ -98,4 +101,122 @@ fn generators_may_have_other_channels_out_than_in() {
         small(&options().prepare().unwrap()).build().unwrap().load(&saved).unwrap_err().kind(),
         ErrorKind::Usage
     );
+}
+
+/// A file that `make.py` in that folder made with rasterio.
+fn mixture(name: &str) -> PathBuf {
+    Path::new("tests/fixtures/mixtures").join(name)
+}
+
+/// These files as domain A, and those as B.
+fn chips(folder: &Path, a: &[&str], b: &[&str]) -> PrepareData {
+    for (domain, files) in [("A", a), ("B", b)] {
+        std::fs::create_dir_all(folder.join(domain)).unwrap();
+        for (i, name) in files.iter().enumerate() {
+            std::fs::copy(mixture(name), folder.join(domain).join(format!("{i}.tif"))).unwrap();
+        }
+    }
+    PrepareData::new(folder, DatasetType::CycleGan).val_split_pct(0.0)
+}
+
+const ORDERS: [&str; 3] = ["order/bgrn.tif", "order/rgbn.tif", "order/rgbn.tif"];
+const COLOURS: [&str; 2] = ["colours/rgb.tif", "colours/rgb.tif"];
+
+/// Both files hold one scene, with its bands in different orders.
+#[test]
+fn bands_chosen_by_name_are_found_wherever_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = chips(&at("chips"), &ORDERS, &COLOURS).bands(Domain::A, ["Red", "Green", "Blue"]).prepare().unwrap();
+    let mut model = small(&data).build().unwrap();
+    model.fit(quiet().checkpoint(Checkpoint::Last).checkpoint_dir(at("run"))).unwrap();
+    let saved = model.save(at("m")).unwrap();
+    model.save_safetensors(at("m.safetensors")).unwrap();
+    let expected = model.predict_a2b(mixture(ORDERS[0])).unwrap();
+    let models = [
+        ("itself", model),
+        ("saved", CycleGan::from_model(saved, None).unwrap()),
+        ("one file", CycleGan::from_model(at("m.safetensors"), None).unwrap()),
+        ("a checkpoint", CycleGan::from_checkpoint(at("run/last.safetensors"), &data).unwrap()),
+    ];
+    let unnamed = Raster::open(mixture(ORDERS[1])).unwrap();
+    for (what, model) in models {
+        for file in ORDERS {
+            assert_eq!(model.predict_a2b(mixture(file)).unwrap(), expected, "{what}, {file}");
+            let options = RasterOptions::new(Domain::B).progress(false);
+            model.predict_raster(mixture(file), at("out.tif"), options).unwrap();
+            assert_eq!(Raster::open(at("out.tif")).unwrap().samples(), expected.samples(), "{what}, {file}");
+        }
+        let images = [0, 1].map(|index| data.image(Domain::A, Split::Train, index).unwrap());
+        assert!(images.iter().all(|image| model.predict_image(image, Domain::B).unwrap() == expected), "{what}");
+        let Samples::U16(bands) = images[0].samples().clone() else { panic!("{images:?}") };
+        let turned = Raster::new(bands.slice(ndarray::s![..;-1, .., ..]).to_owned()).unwrap();
+        let turned = turned.with_band_names(["Blue", "Green", "Red"]);
+        assert_eq!(model.predict_image(&turned, Domain::B).unwrap(), expected, "{what}");
+        let error = model.predict_a2b(mixture("order/red.tif")).unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(mixture("order/red.tif").as_path())));
+        assert!(error.to_string().contains("Green"), "{what}: {error}");
+        // A file without names has the order of the first chip.
+        let blank = at("blank.tif");
+        Raster::open(mixture(ORDERS[0])).unwrap().with_band_names(Vec::<String>::new()).save(&blank).unwrap();
+        assert_eq!(model.predict_a2b(&blank).unwrap().samples(), expected.samples(), "{what}");
+        unnamed.clone().with_band_names(["", "", "", ""]).save(&blank).unwrap();
+        assert_ne!(model.predict_a2b(&blank).unwrap().samples(), expected.samples(), "{what}");
+    }
+}
+
+/// Three of four chips declare -32768, the first does not.
+#[test]
+fn gaps_have_the_value_that_chips_of_the_domain_declare() {
+    let folder = tempfile::tempdir().unwrap();
+    let heights = ["nodata/0.tif", "nodata/1.tif", "nodata/2.tif", "nodata/3.tif"];
+    let data = chips(folder.path(), &COLOURS, &heights).prepare().unwrap();
+    let model = small(&data).build().unwrap();
+    let image =
+        Raster::new(Array3::from_shape_fn((3, 28, 28), |(_, y, _)| if y < 5 { f32::NAN } else { y as f32 })).unwrap();
+    let made = model.predict_image(&image, Domain::B).unwrap();
+    assert_eq!((made.dtype(), made.nodata()), (Dtype::I16, Some(-32768.0)));
+    let values = made.samples().band(0).unwrap();
+    assert!(values.indexed_iter().all(|((y, _), &value)| (value == -32768.0) == (y < 5)));
+}
+
+/// Single pixels of one band are no gaps; those of all bands are, also where the target's type is another.
+#[test]
+fn arrays_have_gaps_where_images_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = chips(folder.path(), &COLOURS, &["nodata/1.tif", "nodata/2.tif"]).prepare().unwrap();
+    let model = small(&data).build().unwrap();
+    let array = Array3::from_shape_fn((3, 30, 41), |(band, y, x)| match (band, y, x) {
+        (_, 3..7, 10..20) | (1, 20, 20) => f32::NAN,
+        (_, 29, 40) => f32::INFINITY,
+        _ => (7 * y + x) as f32 % 256.0,
+    });
+    for (to, array) in [(Domain::B, array.clone()), (Domain::A, array.slice(ndarray::s![..1, .., ..]).to_owned())] {
+        let made = model.predict_array(&array, to).unwrap();
+        let image = model.predict_image(&Raster::new(array).unwrap(), to).unwrap();
+        let empty = image.nodata().unwrap();
+        let gaps = |band: usize| image.samples().band(band).unwrap().mapv(|value| value == empty);
+        for (band, plane) in made.outer_iter().enumerate() {
+            assert_eq!(plane.mapv(f32::is_nan), gaps(band), "{to}");
+        }
+        assert_eq!(made.iter().filter(|value| value.is_nan()).count(), made.dim().0 * 41);
+    }
+}
+
+#[test]
+fn a_model_of_grey_and_colour_takes_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["colours/grey.tif", "colours/rgb.tif", "colours/rgba.tif"];
+    let data = chips(folder.path(), &files, &COLOURS).mixed_bands(MixedBands::Rgb).prepare().unwrap();
+    let model = small(&data).build().unwrap();
+    let loaded = CycleGan::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
+    let grey = Raster::open(mixture("colours/grey.tif")).unwrap().samples().to_f32();
+    let three = ndarray::concatenate(ndarray::Axis(0), &[grey.view(), grey.view(), grey.view()]).unwrap();
+    for model in [model, loaded] {
+        let expected = model.predict_image(&Raster::new(three.clone()).unwrap(), Domain::B).unwrap();
+        assert_eq!(model.predict_a2b(mixture("colours/grey.tif")).unwrap().samples(), expected.samples());
+        let colour = model.predict_a2b(mixture("colours/rgb.tif")).unwrap();
+        assert_eq!(model.predict_a2b(mixture("colours/rgba.tif")).unwrap().samples(), colour.samples());
+        assert_ne!(colour.samples(), expected.samples());
+    }
 }

@@ -3,6 +3,7 @@
 use ndarray::{Array3, Axis};
 use serde::{Deserialize, Serialize};
 
+use super::normalise::GAP;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Stream;
 use crate::raster::Window;
@@ -182,7 +183,8 @@ impl Augment {
         Ok((side, side))
     }
 
-    /// Varies one normalised chip (C, H, W) in [-1, 1]; the result stays in [-1, 1].
+    /// Varies one normalised chip (C, H, W) in [-1, 1], with NaN for gaps; the result stays in [-1, 1], and gaps are
+    /// [`GAP`] whatever the light.
     pub(super) fn apply(&self, chip: Array3<f32>, random: &mut Stream) -> Array3<f32> {
         let draw = Draw::new(self, (chip.dim().1, chip.dim().2), random);
         draw.light(draw.turn(draw.cut(chip)))
@@ -252,9 +254,12 @@ impl Draw {
     }
 
     fn light(&self, mut chip: Array3<f32>) -> Array3<f32> {
-        if self.gain != 1.0 || self.offset != 0.0 {
-            chip.mapv_inplace(|value| (value * self.gain + self.offset).clamp(-1.0, 1.0));
-        }
+        let is_plain = self.gain == 1.0 && self.offset == 0.0;
+        chip.mapv_inplace(|value| match value {
+            gap if gap.is_nan() => GAP,
+            value if is_plain => value,
+            value => (value * self.gain + self.offset).clamp(-1.0, 1.0),
+        });
         chip
     }
 }
@@ -271,4 +276,41 @@ fn draw_window(zoom: f64, chip: (usize, usize), size: (usize, usize), random: &m
     }
     let (height, width) = (size.0 as f64 / scale, size.1 as f64 / scale);
     Some(Window { top: place[0] * (chip.0 as f64 - height), left: place[1] * (chip.1 as f64 - width), height, width })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Seed;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A chip of one value with gaps: whatever is drawn, each sample is a gap or that value in the light of the draw,
+        /// and there are gaps where there were some at all.
+        #[test]
+        fn gaps_stay_gaps(
+            seed in any::<u64>(), value in -1.0f32..1.0, size in (8usize..40, 8usize..40), zoom in prop_oneof![Just(1.0), 1.0f64..3.0],
+            light in (0.0f64..=1.0, 0.0f64..=1.0), share in 0.0f64..=1.0, plain in any::<bool>(),
+        ) {
+            let mut random = Seed(seed).stream("gaps", 0);
+            let chip = Array3::from_shape_fn((2, size.0, size.1), |_| if random.unit() < share { f32::NAN } else { value });
+            let (brightness, contrast) = if plain { (0.0, 0.0) } else { light };
+            let augment = Augment::default().zoom(zoom).brightness(brightness).contrast(contrast);
+            let draw = Draw::new(&augment, size, &mut Seed(seed).stream("draw", 0));
+            let lit = if plain { value } else { (value * draw.gain + draw.offset).clamp(-1.0, 1.0) };
+            let gaps = chip.iter().filter(|value| value.is_nan()).count();
+            let made = augment.apply(chip.clone(), &mut Seed(seed).stream("draw", 0));
+            let empty = |sample: &f32| *sample == GAP && lit != GAP;
+            prop_assert!(made.iter().all(|sample| empty(sample) || (sample - lit).abs() < 1e-5), "{lit}");
+            if gaps == chip.len() {
+                prop_assert!(made.iter().all(|sample| *sample == GAP));
+            }
+            if gaps == 0 && lit != GAP {
+                prop_assert!(!made.iter().any(empty));
+            }
+            if zoom == 1.0 && lit != GAP {
+                prop_assert_eq!(made.iter().filter(|sample| empty(sample)).count(), gaps);
+            }
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use super::mixed_bands::MixedBands;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A band of a file, by number or by name.
@@ -54,9 +57,8 @@ impl Band {
             Self::Number(number) => number.checked_sub(1).filter(|index| *index < names.len()),
             Self::Name(name) => names.iter().position(|own| own.as_ref().is_some_and(|own| is_named(own, name))),
         };
-        found.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "the chips have no such band").expected(described(names)).found(self)
-        })
+        found
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "there is no such band").expected(described(names)).found(self))
     }
 }
 
@@ -85,6 +87,133 @@ pub(super) fn indices(bands: &[Band], names: &[Option<String>]) -> Result<Vec<us
     Ok(indices)
 }
 
+/// What a domain's chips are asked for: some of their bands, or all of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    /// None stands for all.
+    pub bands: Vec<Band>,
+    pub mixed: MixedBands,
+}
+
+impl Asked {
+    /// Indices of the used bands in a chip whose bands have these names; `alpha` is the one that holds opacity.
+    pub fn indices(&self, names: &[Option<String>], alpha: Option<usize>) -> Result<Vec<usize>> {
+        match self.bands.as_slice() {
+            [] => Ok(self.mixed.indices(names.len(), alpha)),
+            bands => indices(bands, names),
+        }
+    }
+
+    /// The same of a chip whose header was looked at before: `used` of its bands were chosen, and where there may be
+    /// alpha, it is the last one.
+    pub fn in_chip(&self, names: &[Option<String>], used: usize) -> Result<Vec<usize>> {
+        self.indices(names, names.len().checked_sub(1).filter(|_| names.len() != used))
+    }
+
+    /// Whether each band is found by its name, wherever it stands in a file.
+    pub fn is_by_name(&self) -> bool {
+        !self.bands.is_empty() && self.bands.iter().all(|band| matches!(band, Band::Name(_)))
+    }
+
+    /// The names that bands are asked for by; empty where none is.
+    fn names(&self) -> Vec<Option<String>> {
+        let name = |band: &Band| match band {
+            Band::Name(name) => Some(name.clone()),
+            Band::Number(_) => None,
+        };
+        let names: Vec<_> = self.bands.iter().map(name).collect();
+        if names.iter().any(Option::is_some) { names } else { Vec::new() }
+    }
+}
+
+/// The bands of a domain that are used, as they are found in each of its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Selection {
+    /// Bands of a file, of the first where files differ.
+    pub of: usize,
+    /// Indices of the used bands in that file.
+    pub bands: Vec<usize>,
+    /// The name of each used band that is looked up by it; empty where all of them go by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Option<String>>,
+    #[serde(default, skip_serializing_if = "MixedBands::is_default")]
+    pub mixed: MixedBands,
+}
+
+impl Selection {
+    /// All of so many bands.
+    pub fn all(bands: usize) -> Self {
+        Self { of: bands, bands: (0..bands).collect(), ..Self::default() }
+    }
+
+    /// `bands` are indices in a file of `of` bands.
+    pub(super) fn new(asked: &Asked, of: usize, bands: Vec<usize>) -> Self {
+        let mixed = if asked.bands.is_empty() { asked.mixed } else { MixedBands::default() };
+        Self { of, bands, names: asked.names(), mixed }
+    }
+
+    /// Whether it holds together, of so many used bands; a file may hold anything.
+    pub fn is_sound(&self, bands: usize) -> bool {
+        self.bands.len() == bands
+            && self.bands.iter().all(|&band| band < self.of)
+            && (self.names.is_empty() || self.names.len() == bands)
+    }
+
+    /// Indices of the used bands in an image to be translated, whose bands have these names. None where it may hold
+    /// just the used bands, in their order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when the image names its bands and one of those asked for by name is not among them.
+    pub fn in_image(&self, names: &[Option<String>]) -> Result<Option<Vec<usize>>> {
+        let (by_name, named) = (!self.names.is_empty(), names.iter().any(Option::is_some));
+        if by_name && named {
+            return self.in_named(names).map(Some);
+        }
+        if names.len() == self.of {
+            if by_name {
+                tracing::warn!(
+                    bands = ?self.names,
+                    "the image does not name its bands; they are taken to be in the order of the first chip"
+                );
+            }
+            return Ok(Some(self.bands.clone()));
+        }
+        let made = self.mixed.indices(names.len(), names.len().checked_sub(1));
+        Ok(Some(made).filter(|made| made.len() == self.bands.len() && names.len() != made.len()))
+    }
+
+    /// As [`in_image`](Self::in_image), of an image that must hold just the used bands: in which order they come.
+    pub fn order_in(&self, names: &[Option<String>]) -> Option<Vec<usize>> {
+        let whole = names.len() == self.bands.len() && self.names.iter().all(Option::is_some) && !self.names.is_empty();
+        self.in_named(names).ok().filter(|order| whole && !order.iter().copied().eq(0..order.len()))
+    }
+
+    fn in_named(&self, names: &[Option<String>]) -> Result<Vec<usize>> {
+        let name = |place: usize| self.names.get(place).cloned().flatten();
+        let band = |(place, &band): (usize, &usize)| name(place).map_or(Band::Number(band + 1), Band::Name);
+        let bands: Vec<Band> = self.bands.iter().enumerate().map(band).collect();
+        indices(&bands, names).map_err(|error| {
+            error.help(
+                "Give the image's bands the names of the chips', or give a file of just the used bands without names.",
+            )
+        })
+    }
+}
+
+/// Whether bands of one name stand at different places in two files.
+pub(super) fn are_shuffled(names: &[Option<String>], others: &[Option<String>]) -> bool {
+    let place = |names: &[Option<String>], name: &str| {
+        let mut places =
+            names.iter().enumerate().filter(|(_, own)| own.as_ref().is_some_and(|own| is_named(own, name)));
+        // A name that comes twice tells nothing.
+        places.next().filter(|_| places.next().is_none()).map(|(place, _)| place)
+    };
+    names.iter().flatten().any(|name| match (place(names, name), place(others, name)) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
+    })
+}
+
 /// The bands that the files call red, green and blue.
 pub(super) fn true_colours(names: &[Option<String>]) -> Option<[usize; 3]> {
     let find = |name: &str| Band::from(name).index(names).ok();
@@ -94,6 +223,7 @@ pub(super) fn true_colours(names: &[Option<String>]) -> Option<[usize; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn names() -> Vec<Option<String>> {
         [Some("Blue"), None, Some("Red"), Some("green")].map(|name| name.map(String::from)).to_vec()
@@ -104,6 +234,62 @@ mod tests {
         assert_eq!(indices(&[4.into(), "RED".into(), 1.into()], &names()).unwrap(), [3, 2, 0]);
         assert_eq!(true_colours(&names()), Some([2, 3, 0]));
         assert_eq!(true_colours(&[None, None, None]), None);
+    }
+
+    #[test]
+    fn names_at_other_places_are_shuffled() {
+        let list = |names: &[&str]| -> Vec<_> {
+            names.iter().map(|n| Some(n.to_string()).filter(|n| !n.is_empty())).collect()
+        };
+        let shuffled = |one: &[&str], other: &[&str]| are_shuffled(&list(one), &list(other));
+        assert!(shuffled(&["Red", "Green", "Blue"], &["blue", "green", "red"]));
+        assert!(shuffled(&["Red", "NIR"], &["", "Red"]));
+        assert!(!shuffled(&["Red", "NIR"], &["RED ", "SWIR"]));
+        assert!(!shuffled(&["Red", "NIR"], &["", ""]) && !shuffled(&["x", "x"], &["y", "x"]));
+    }
+
+    fn selection(asked: &[Band], of: &[Option<String>]) -> Selection {
+        let asked = Asked { bands: asked.to_vec(), mixed: MixedBands::Fail };
+        Selection::new(&asked, of.len(), asked.indices(of, None).unwrap())
+    }
+
+    proptest! {
+        /// Wherever a file has the bands that were asked for by name, there they are found.
+        #[test]
+        fn names_are_found_in_any_order(order in Just(vec![0usize, 1, 2, 3, 4, 5]).prop_shuffle(), more in 0usize..3) {
+            let known = ["Blue", "Green", "Red", "NIR", "SWIR 1", "SWIR 2"];
+            let mut file: Vec<_> = order.iter().map(|&band| Some(known[band].to_uppercase())).collect();
+            file.extend(vec![None; more]);
+            let first: Vec<_> = known.iter().map(|name| Some(name.to_string())).collect();
+            let chosen = selection(&["red".into(), "nir".into(), "Blue".into()], &first);
+            let place = |band: usize| order.iter().position(|&other| other == band).unwrap();
+            let expected = [2, 3, 0].map(place);
+
+            prop_assert_eq!(chosen.in_image(&file).unwrap().unwrap(), expected);
+            file[expected[1]] = None;
+            prop_assert!(chosen.in_image(&file).is_err());
+        }
+    }
+
+    #[test]
+    fn images_without_names_hold_the_bands_in_the_order_of_the_chips() {
+        let chosen = selection(&["Red".into(), "Blue".into()], &names());
+        assert_eq!(chosen.in_image(&vec![None; 4]).unwrap(), Some(vec![2, 0]));
+        assert_eq!(chosen.in_image(&vec![None; 2]).unwrap(), None, "just the used ones");
+        let two = ["blue", "red"].map(|name| Some(name.to_string()));
+        assert_eq!(chosen.in_image(&two).unwrap(), Some(vec![1, 0]));
+        assert_eq!((chosen.order_in(&two), chosen.order_in(&[None, None])), (Some(vec![1, 0]), None));
+        let numbered = selection(&[3.into(), 1.into()], &names());
+        assert_eq!(numbered.in_image(&names()).unwrap(), Some(vec![2, 0]));
+        assert_eq!((numbered.in_image(&two).unwrap(), numbered.order_in(&two)), (None, None));
+    }
+
+    #[test]
+    fn models_of_before_names_were_kept_still_open() {
+        let old: Selection = serde_json::from_str(r#"{"of": 4, "bands": [2, 0]}"#).unwrap();
+        assert_eq!(old, selection(&[3.into(), 1.into()], &names()));
+        assert!(old.is_sound(2) && !old.is_sound(3));
+        assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"of":4,"bands":[2,0]}"#);
     }
 
     #[test]

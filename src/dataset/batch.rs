@@ -6,6 +6,7 @@ use ndarray::{Array3, ArrayViewMut3};
 use tch::Tensor;
 
 use super::augment::Augment;
+use super::bands::Asked;
 use super::normalise::Normaliser;
 use super::pass;
 use super::shape::Shape;
@@ -39,10 +40,10 @@ impl Batch {
 /// Reads chips of one domain into the form in which a network takes them.
 #[derive(Debug, Clone)]
 pub(super) struct ChipReader {
-    /// Bands and type of the files' images, and the size that chips are brought to.
+    /// Bands that are used, their type, and the size that chips are brought to.
     pub shape: Shape,
-    /// Indices of the bands that are used.
-    pub bands: Vec<usize>,
+    /// Which bands are used; they are looked up in each file.
+    pub asked: Asked,
     pub resize_to: Option<usize>,
     pub mixed_sizes: MixedSizes,
     pub limits: Limits,
@@ -53,7 +54,7 @@ impl ChipReader {
     /// The image in (bands, height, width), at its size; a window into a larger one is placed by `random`, else in the
     /// middle.
     pub fn image(&self, file: &Path, random: Option<&mut Stream>) -> Result<Raster> {
-        let chip = pass::read(file, self.shape, &self.bands, &self.limits)?;
+        let chip = pass::read(file, self.shape, &self.asked, &self.limits)?;
         let chip = match self.resize_to {
             Some(side) => chip.resize(side, side)?,
             None => self.mixed_sizes.fit(chip, self.shape.size(), random)?,
@@ -96,11 +97,10 @@ impl ChipReader {
     /// One chip as (C, height, width), varied by the stream.
     fn chip(&self, file: &Path, mut varied: Option<(&Augment, Stream)>) -> Result<Array3<f32>> {
         let image = self.image(file, varied.as_mut().map(|(_, stream)| stream))?;
-        let chip = self.normaliser.normalise_raster(&image)?;
-        Ok(match &mut varied {
-            Some((augment, stream)) => augment.apply(chip, stream),
-            None => chip,
-        })
+        match &mut varied {
+            Some((augment, stream)) => Ok(augment.apply(self.normaliser.normalise_with_gaps(&image)?, stream)),
+            None => self.normaliser.normalise_raster(&image),
+        }
     }
 }
 

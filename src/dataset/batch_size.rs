@@ -1,5 +1,7 @@
 //! How many chips make a batch.
 
+use crate::error::{Error, ErrorKind, Result};
+
 /// The number of chips of each domain in a batch, or how it is found.
 ///
 /// ```no_run
@@ -23,7 +25,21 @@ pub enum BatchSize {
     Auto,
 }
 
+/// More chips than any device holds.
+const MOST: usize = 1 << 16;
+
 impl BatchSize {
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Fixed(chips) if !(1..=MOST).contains(&chips) => {
+                Err(Error::new(ErrorKind::Usage, "batch_size is out of range")
+                    .expected(format!("1 to {MOST}"))
+                    .found(chips))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// 1 while it is not known.
     pub(super) fn or_one(self) -> usize {
         match self {

@@ -1,9 +1,10 @@
 //! Prepared data: what a model trains on.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::augment::Augment;
+use super::bands::Selection;
 use super::batch::ChipReader;
 use super::batch_size::BatchSize;
 use super::domain::{Domain, PerDomain};
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub augment: Augment,
     pub domains: PerDomain<DomainData>,
     pub skipped: Vec<(PathBuf, String)>,
+    /// What the chips hold, once somebody asked; shared by copies.
+    pub contents: Arc<PerDomain<OnceLock<String>>>,
 }
 
 /// What is known of one domain.
@@ -68,6 +71,8 @@ pub(super) struct DomainData {
     /// The file that the statistics were taken from, where it was not the chips.
     pub definition: Option<PathBuf>,
     pub band_names: Vec<Option<String>>,
+    /// How the used bands are found in a file.
+    pub selection: Selection,
     pub colours: Colours,
     pub reader: ChipReader,
 }
@@ -112,11 +117,9 @@ impl DataBunch {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for 0.
+    /// [`ErrorKind::Usage`] for a size that is out of range.
     pub fn with_batch_size(&self, chips: usize) -> Result<Self> {
-        if chips == 0 {
-            return Err(Error::new(ErrorKind::Usage, "batch size is out of range").expected("at least 1").found(0));
-        }
+        BatchSize::Fixed(chips).check()?;
         let mut shared = (*self.shared).clone();
         shared.batch_size = BatchSize::Fixed(chips);
         Ok(Self { shared: Arc::new(shared) })
@@ -169,17 +172,12 @@ impl DataBunch {
 
     /// Number of bands of a domain's chips that are used.
     pub fn bands(&self, domain: Domain) -> usize {
-        self.domain(domain).reader.bands.len()
-    }
-
-    /// Indices of the bands that are used.
-    pub(crate) fn selected(&self, domain: Domain) -> &[usize] {
-        &self.domain(domain).reader.bands
-    }
-
-    /// Number of bands of a domain's files.
-    pub(crate) fn bands_of_files(&self, domain: Domain) -> usize {
         self.domain(domain).reader.shape.bands
+    }
+
+    /// Which bands of a domain's files are used.
+    pub(crate) fn selection(&self, domain: Domain) -> &Selection {
+        &self.domain(domain).selection
     }
 
     /// The name of each band that is used, where the files give it one.

@@ -43,7 +43,7 @@ impl Key {
         let definition = super::esri::definition_of(chips.folder);
         let files: Vec<&PathBuf> = chips.files.iter().copied().chain(&definition).collect();
         let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
-        let PrepareData { resize_to, bad_chips, mixed_sizes, bands, normalisation, limits, .. } = options;
+        let PrepareData { resize_to, bad_chips, mixed_sizes, mixed_bands, bands, normalisation, limits, .. } = options;
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
             root: fs::canonicalize(&options.path).unwrap_or_else(|_| options.path.clone()),
@@ -52,7 +52,7 @@ impl Key {
             bytes: facts.iter().map(|(bytes, _)| bytes).sum(),
             crc: facts.iter().fold(0, |crc, (_, line)| crc32c::crc32c_append(crc, line.as_bytes())),
             options: format!(
-                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {:?} {normalisation:?} {limits:?}",
+                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {normalisation:?} {limits:?}",
                 bands.get(chips.domain)
             ),
         }
@@ -88,14 +88,8 @@ pub(super) fn find(options: &PrepareData, key: &Key) -> Option<Survey> {
     if !options.cache {
         return None;
     }
-    key.places().filter_map(|folder| read(&folder.join(key.file_name())).ok()).find(|kept| kept.key == *key).map(
-        |kept| {
-            for (file, reason) in &kept.survey.skipped {
-                tracing::warn!(file = %file.display(), reason, "chip is left out");
-            }
-            kept.survey
-        },
-    )
+    let kept = key.places().filter_map(|folder| read(&folder.join(key.file_name())).ok());
+    kept.into_iter().find(|kept| kept.key == *key).map(|kept| kept.survey)
 }
 
 fn read(file: &Path) -> Result<Kept> {

@@ -5,9 +5,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
+use super::bands::Selection;
 use super::bunch::{DataBunch, Split};
+use super::contents;
 use super::domain::{Domain, PerDomain};
+use super::mixed_bands::MixedBands;
 use super::normalise::{Normaliser, Values};
+use super::sizes::MixedSizes;
 use super::statistics::Statistics;
 use crate::error::Result;
 
@@ -18,7 +22,17 @@ pub(crate) struct DataDigest {
     pub seed: u64,
     pub batch_size: usize,
     pub augment: Augment,
+    /// How chips come to one size; absent from checkpoints of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Sizes>,
     pub domains: PerDomain<DomainDigest>,
+}
+
+/// How chips come to one size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sizes {
+    pub resize_to: Option<usize>,
+    pub mixed_sizes: MixedSizes,
 }
 
 /// The same of one domain.
@@ -28,12 +42,21 @@ pub(crate) struct DomainDigest {
     pub validation_chips: usize,
     /// CRC-32C of the chips' paths within the folder.
     pub names: String,
+    /// CRC-32C of what the chips hold, in the order of their names. Absent from checkpoints of earlier releases, as
+    /// the other optional parts are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<String>,
     /// Height and width.
     pub chip_size: (usize, usize),
     pub statistics: Statistics,
     pub bands_of_files: usize,
     /// Indices of the bands that are used.
     pub bands: Vec<usize>,
+    /// The names by which bands are looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bands_by_name: Option<Vec<Option<String>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_bands: Option<MixedBands>,
     pub band_names: Vec<Option<String>>,
     pub values: Values,
     pub channels: usize,
@@ -48,6 +71,33 @@ impl DomainDigest {
     pub fn normaliser(&self) -> Result<Normaliser> {
         Ok(Normaliser::new(self.min.clone(), self.max.clone(), self.channels)?.with_values(self.values))
     }
+
+    /// How the used bands are found in a file.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            of: self.bands_of_files,
+            bands: self.bands.clone(),
+            names: self.bands_by_name.clone().unwrap_or_default(),
+            mixed: self.mixed_bands.unwrap_or_default(),
+        }
+    }
+
+    /// Without what `other` does not tell of.
+    fn comparable_to(mut self, other: &Self) -> Self {
+        self.contents = self.contents.filter(|_| other.contents.is_some());
+        self.bands_by_name = self.bands_by_name.filter(|_| other.bands_by_name.is_some());
+        self.mixed_bands = self.mixed_bands.filter(|_| other.mixed_bands.is_some());
+        self
+    }
+}
+
+impl DataDigest {
+    /// Without what `other` does not tell of, being of an earlier release.
+    pub fn comparable_to(self, other: &Self) -> Self {
+        let PerDomain { a, b } = self.domains;
+        let domains = PerDomain { a: a.comparable_to(&other.domains.a), b: b.comparable_to(&other.domains.b) };
+        Self { sizes: self.sizes.filter(|_| other.sizes.is_some()), domains, ..self }
+    }
 }
 
 impl DataBunch {
@@ -56,14 +106,18 @@ impl DataBunch {
             seed: self.seed(),
             batch_size: self.batch_size(),
             augment: self.augment().clone(),
+            sizes: Some(self.sizes()),
             domains: PerDomain::from_fn(|domain| DomainDigest {
                 training_chips: self.len(domain),
                 validation_chips: self.valid_len(domain),
                 names: format!("{:08x}", self.crc_of_names(domain)),
+                contents: Some(self.contents(domain)),
                 chip_size: self.chip_size(domain),
                 statistics: self.statistics(domain).clone(),
-                bands_of_files: self.bands_of_files(domain),
-                bands: self.selected(domain).to_vec(),
+                bands_of_files: self.selection(domain).of,
+                bands: self.selection(domain).bands.clone(),
+                bands_by_name: Some(self.selection(domain).names.clone()),
+                mixed_bands: Some(self.selection(domain).mixed),
                 band_names: self.band_names(domain).to_vec(),
                 values: self.normaliser(domain).values(),
                 channels: self.channels(domain),
@@ -73,9 +127,46 @@ impl DataBunch {
         }
     }
 
+    fn sizes(&self) -> Sizes {
+        let reader = &self.domain(Domain::A).reader;
+        Sizes { resize_to: reader.resize_to, mixed_sizes: reader.mixed_sizes }
+    }
+
+    /// Looked at once: when a fit is first written down or gone on with.
+    fn contents(&self, domain: Domain) -> String {
+        let files = || [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
+        self.shared.contents.get(domain).get_or_init(|| format!("{:08x}", contents::crc(files()))).clone()
+    }
+
     fn crc_of_names(&self, domain: Domain) -> u32 {
         let files = [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
         let name = |file: &Path| file.strip_prefix(self.path()).unwrap_or(file).to_string_lossy().into_owned();
         files.fold(0, |crc, file| crc32c::crc32c_append(crc, format!("{}\n", name(file)).as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{DatasetType, prepare_data};
+
+    /// Checkpoints of earlier releases tell of less, and are compared as far as they tell.
+    #[test]
+    fn what_an_older_digest_does_not_tell_is_not_compared() {
+        let data = prepare_data("assets/bluemarble", DatasetType::CycleGan).unwrap();
+        let mut older = serde_json::to_value(data.digest()).unwrap();
+        assert!(older.as_object_mut().unwrap().remove("sizes").is_some());
+        for domain in ["a", "b"] {
+            let keys = older["domains"][domain].as_object_mut().unwrap();
+            for key in ["contents", "bands_by_name", "mixed_bands"] {
+                assert!(keys.remove(key).is_some(), "{key}");
+            }
+        }
+        let older: DataDigest = serde_json::from_value(older).unwrap();
+        assert_ne!(data.digest(), older);
+        assert_eq!(data.digest().comparable_to(&older), older);
+        assert_eq!(data.digest().comparable_to(&data.digest()), data.digest());
+        let selection = &older.domains.a.selection();
+        assert_eq!((selection, selection), (data.selection(Domain::A), &Selection::all(3)));
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Everything in `folder`. Hidden files and folders are passed over; a loop of links is cut with a warning.
+    /// Everything in `folder`. Hidden files and folders, and those that storage and archives leave, are passed over; a loop of links is cut with a warning.
     pub fn of(folder: &Path) -> Self {
         Self::of_at_most(folder, usize::MAX)
     }
@@ -99,8 +99,26 @@ pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(images)
 }
 
+/// Folders that network storage, archives and operating systems put among a user's own.
+const NOT_THE_USERS: [&str; 13] = [
+    "@eadir",
+    "@recycle",
+    "@recently-snapshot",
+    "@tmp",
+    "@sharebin",
+    "#recycle",
+    "#snapshot",
+    "__macosx",
+    "$recycle.bin",
+    "recycler",
+    "system volume information",
+    "lost+found",
+    "thumbs.db",
+];
+
+/// Whether it begins with a dot, or is one of the names that others leave in any folder.
 pub(super) fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
+    name.as_encoded_bytes().starts_with(b".") || NOT_THE_USERS.contains(&&*name.to_string_lossy().to_ascii_lowercase())
 }
 
 fn ending(path: &Path) -> String {
@@ -129,6 +147,20 @@ mod tests {
             listing.images.iter().map(|path| path.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a/b/c.tif", "a/z.jpg", "b.PNG", "c.JPeG"]);
         assert_eq!(listing.describe(), "4 images");
+    }
+
+    /// What a Synology or QNAP, a Mac's archive, Windows and a repaired disk leave behind.
+    #[test]
+    fn what_others_leave_behind_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["a.png", "@b.png", "#c.png", "thumbs.png", "sub/d.png"]);
+        for left in ["@eaDir", "sub/@eaDir", "@Recycle", "#recycle", "__MACOSX", "$RECYCLE.BIN", "lost+found"] {
+            touch(folder.path(), &[&format!("{left}/a.png/SYNOPHOTO_THUMB_M.jpg"), &format!("{left}/e.png")]);
+        }
+        touch(folder.path(), &["._a.png", "Thumbs.db", ".DS_Store"]);
+        let listing = Listing::of(folder.path());
+        assert_eq!(listing.images.len(), 5, "{:?}", listing.images);
+        assert!(listing.others.is_empty(), "{:?}", listing.others);
     }
 
     #[test]

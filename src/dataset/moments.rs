@@ -52,14 +52,17 @@ impl Moments {
         (self.count, self.min, self.max) = (count, self.min.min(other.min), self.max.max(other.max));
     }
 
-    /// 0 where there was nothing.
-    pub fn min(&self) -> f64 {
-        self.or_zero(self.min)
+    /// Whether there was nothing.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0.0
     }
 
-    /// 0 where there was nothing.
+    pub fn min(&self) -> f64 {
+        self.min
+    }
+
     pub fn max(&self) -> f64 {
-        self.or_zero(self.max)
+        self.max
     }
 
     pub fn mean(&self) -> f64 {
@@ -68,11 +71,7 @@ impl Moments {
 
     /// Of the population.
     pub fn std(&self) -> f64 {
-        self.or_zero((self.squares / self.count).sqrt())
-    }
-
-    fn or_zero(&self, value: f64) -> f64 {
-        if self.count == 0.0 { 0.0 } else { value }
+        (self.squares / self.count).sqrt()
     }
 }
 

@@ -85,6 +85,12 @@ impl Normalisation {
         Ok(Normaliser::new(min, max, channels)?.with_values(Values { dtype, nodata, clip: self.needs_percentiles() }))
     }
 
+    /// Whether the scale of a band would be another without this extreme value.
+    pub(super) fn is_set_by(self, band: &BandStatistics, extreme: f64) -> bool {
+        let (low, high) = self.range(band);
+        !matches!(self, Self::Percentile { .. }) || low == extreme || high == extreme
+    }
+
     fn range(self, band: &BandStatistics) -> (f64, f64) {
         let BandStatistics { min, max, mean, std, .. } = *band;
         match self {

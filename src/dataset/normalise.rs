@@ -7,7 +7,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Dtype, Gap, Raster, Sample, Samples, with_array, with_type};
 
 /// What a gap in the data becomes: the middle of the range, which says least.
-const GAP: f32 = 0.0;
+pub(super) const GAP: f32 = 0.0;
+/// Far above what sensors have, and what saved models may have.
+pub(crate) const MOST_CHANNELS: usize = u16::MAX as usize;
 
 /// Linear scaling of one domain to [-1, 1], band by band, and its inverse.
 ///
@@ -69,7 +71,7 @@ impl Normaliser {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when there is no band, when the lengths differ, when a value is not finite, when a
-    /// minimum is above its maximum, or when there are fewer channels than bands.
+    /// minimum is above its maximum, or when there are fewer channels than bands or more than 65,535.
     pub fn new(min: Vec<f64>, max: Vec<f64>, channels: usize) -> Result<Self> {
         let wrong = |what: &str| Error::new(ErrorKind::Usage, "these statistics cannot be used").expected(what);
         if min.is_empty() || min.len() != max.len() {
@@ -83,8 +85,9 @@ impl Normaliser {
             let found = format!("minimum {} and maximum {} in band {}", min[band], max[band], band + 1);
             return Err(wrong("finite values, minimum not above maximum").found(found));
         }
-        if channels < min.len() {
-            return Err(wrong("at least as many channels as bands").found(format!("{channels} for {}", min.len())));
+        if !(min.len()..=MOST_CHANNELS).contains(&channels) {
+            let range = format!("at least as many channels as bands, at most {MOST_CHANNELS}");
+            return Err(wrong(&range).found(format!("{channels} for {}", min.len())));
         }
         Ok(Self { min, max, channels, values: Values::BYTES })
     }
@@ -147,7 +150,7 @@ impl Normaliser {
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of bands differs.
     pub fn normalise(&self, chip: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
-        self.forward(chip, None)
+        self.forward(chip, None, GAP)
     }
 
     /// Scales an image; the same as [`Normaliser::normalise`] on its values.
@@ -168,9 +171,18 @@ impl Normaliser {
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of bands differs.
     pub fn normalise_raster(&self, image: &Raster) -> Result<Array3<f32>> {
+        self.scaled(image, GAP)
+    }
+
+    /// The same with NaN where there are no data, for what must tell gaps from the middle of the range.
+    pub(super) fn normalise_with_gaps(&self, image: &Raster) -> Result<Array3<f32>> {
+        self.scaled(image, f32::NAN)
+    }
+
+    fn scaled(&self, image: &Raster, empty: f32) -> Result<Array3<f32>> {
         match image.samples() {
-            Samples::U8(data) => self.forward_bytes(data.view(), image.nodata()),
-            samples => with_array!(samples, data => self.forward(data.view(), image.nodata())),
+            Samples::U8(data) => self.forward_bytes(data.view(), image.nodata(), empty),
+            samples => with_array!(samples, data => self.forward(data.view(), image.nodata(), empty)),
         }
     }
 
@@ -200,20 +212,20 @@ impl Normaliser {
         with_type!(self.values.dtype, T => Raster::new(self.inverse(output, T::nearest)?))
     }
 
-    fn forward<T: Sample>(&self, chip: ArrayView3<'_, T>, nodata: Option<f64>) -> Result<Array3<f32>> {
+    fn forward<T: Sample>(&self, chip: ArrayView3<'_, T>, nodata: Option<f64>, empty: f32) -> Result<Array3<f32>> {
         let gap = Gap::new(nodata);
         self.by_band(chip, |scale, from, to| {
             let from = from.as_standard_layout();
             let from = from.as_slice().unwrap_or_default();
-            to.iter_mut().zip(from).for_each(|(to, &value)| *to = scale.forward(value, gap));
+            to.iter_mut().zip(from).for_each(|(to, &value)| *to = scale.forward(value, gap, empty));
         })
     }
 
     /// A table of all values costs less than the arithmetic for each pixel.
-    fn forward_bytes(&self, chip: ArrayView3<'_, u8>, nodata: Option<f64>) -> Result<Array3<f32>> {
+    fn forward_bytes(&self, chip: ArrayView3<'_, u8>, nodata: Option<f64>, empty: f32) -> Result<Array3<f32>> {
         let gap = Gap::new(nodata);
         self.by_band(chip, |scale, from, to| {
-            let table: [f32; 256] = std::array::from_fn(|value| scale.forward(value as u8, gap));
+            let table: [f32; 256] = std::array::from_fn(|value| scale.forward(value as u8, gap, empty));
             let from = from.as_standard_layout();
             let from = from.as_slice().unwrap_or_default();
             to.iter_mut().zip(from).for_each(|(to, &value)| *to = table[usize::from(value)]);
@@ -229,7 +241,7 @@ impl Normaliser {
         if bands != self.bands() {
             return Err(mismatch("bands", self.bands(), bands));
         }
-        let mut out = vec![0.0; self.channels * height * width];
+        let mut out = zeros(self.channels.saturating_mul(height).saturating_mul(width))?;
         for (band, to) in out.chunks_exact_mut((height * width).max(1)).take(bands).enumerate() {
             scale_band(self.scale(band), chip.index_axis(Axis(0), band), to);
         }
@@ -261,6 +273,18 @@ impl Normaliser {
     }
 }
 
+/// Refuses what there is no memory for.
+fn zeros(count: usize) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|e| {
+        Error::new(ErrorKind::Limits, "there is not enough memory for a tensor")
+            .found(format!("{count} values"))
+            .because(e)
+    })?;
+    values.resize(count, 0.0);
+    Ok(values)
+}
+
 fn mismatch(what: &str, expected: usize, found: usize) -> Error {
     Error::new(ErrorKind::Usage, format!("wrong number of {what}")).expected(expected).found(found)
 }
@@ -274,9 +298,9 @@ struct Scale {
 
 impl Scale {
     /// In f64, so that the only rounding is the last one.
-    fn forward<T: Sample>(self, value: T, gap: Gap<T>) -> f32 {
+    fn forward<T: Sample>(self, value: T, gap: Gap<T>, empty: f32) -> f32 {
         if gap.holds(value) {
-            return GAP;
+            return empty;
         }
         // A value other than the only known one has no place in a range of nothing.
         let scaled = if self.range == 0.0 { -1.0 } else { -1.0 + 2.0 * (value.to_f64() - self.min) / self.range };

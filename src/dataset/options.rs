@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::augment::Augment;
-use super::bands::Band;
+use super::bands::{Asked, Band};
 use super::batch_size::BatchSize;
 use super::bunch::DataBunch;
 use super::channels::Channels;
 use super::domain::{Domain, PerDomain};
+use super::mixed_bands::MixedBands;
 use super::normalisation::Normalisation;
 use super::sizes::MixedSizes;
 use super::survey::BadChips;
@@ -47,13 +48,14 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `batch_size` | 1 | chips of each domain in a batch | 1 and above, or [`BatchSize::Auto`] |
+/// | `batch_size` | 1 | chips of each domain in a batch | 1 to 65536, or [`BatchSize::Auto`] |
 /// | `val_split_pct` | 0.1 | share of each domain kept for validation, where no fixed set is there | 0 to below 1 |
 /// | `seed` | 42 | root of split, order and augmentation | any |
 /// | `resize_to` | none | side in pixels to which every chip is resized | 1 to 16384 |
 /// | `mixed_sizes` | [`MixedSizes::Fail`] | what to do with chips of other sizes | |
 /// | `crop_size` | none | side in pixels of a square cut at random from each training chip | 1 to the chip's sides |
-/// | `bands` | all | which bands of a domain's files are used, in which order | numbers from 1, or names |
+/// | `bands` | all | which bands of a domain's files are used, in which order | numbers from 1, or names, which are looked up in each file |
+/// | `mixed_bands` | [`MixedBands::Fail`] | what to do with chips of other numbers of bands | |
 /// | `rgb_bands` | those named so, else the first three | which bands pictures show | of the bands used |
 /// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
 /// | `channels` | [`Channels::Shared`] | channels where the domains differ in bands | |
@@ -88,6 +90,7 @@ pub struct PrepareData {
     pub(super) mixed_sizes: MixedSizes,
     pub(super) crop_size: Option<usize>,
     pub(super) bands: PerDomain<Vec<Band>>,
+    pub(super) mixed_bands: MixedBands,
     pub(super) rgb_bands: PerDomain<Option<[Band; 3]>>,
     pub(super) normalisation: Normalisation,
     pub(super) channels: Channels,
@@ -114,6 +117,7 @@ impl PrepareData {
             mixed_sizes: MixedSizes::default(),
             crop_size: None,
             bands: PerDomain::default(),
+            mixed_bands: MixedBands::default(),
             rgb_bands: PerDomain::default(),
             normalisation: Normalisation::default(),
             channels: Channels::default(),
@@ -215,6 +219,10 @@ impl PrepareData {
     /// Which bands of a domain's files are used, and in which order: numbers from 1, or the names that the files give
     /// their bands. Default: all of them.
     ///
+    /// A name is looked up in each file, so files may hold their bands in different orders, and more of them than others
+    /// do. A file without a band that is asked for is a [bad chip](Self::bad_chips). Where bands are not named and files
+    /// have the same names in different orders, `prepare` fails, or leaves the rarer order out.
+    ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
     /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).bands(Domain::B, [3]).prepare()?;
@@ -224,6 +232,25 @@ impl PrepareData {
     pub fn bands<B: Into<Band>>(mut self, domain: Domain, bands: impl IntoIterator<Item = B>) -> Self {
         *self.bands.get_mut(domain) = bands.into_iter().map(B::into).collect();
         self
+    }
+
+    /// What to do with chips that differ in their number of bands from the others of their domain. Default
+    /// [`MixedBands::Fail`].
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, Domain, MixedBands, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).mixed_bands(MixedBands::Rgb).prepare()?;
+    /// assert_eq!(data.bands(Domain::A), 3);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn mixed_bands(mut self, choice: MixedBands) -> Self {
+        self.mixed_bands = choice;
+        self
+    }
+
+    /// What a domain's chips are asked for.
+    pub(super) fn asked(&self, domain: Domain) -> Asked {
+        Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands }
     }
 
     /// Which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, else
@@ -384,9 +411,7 @@ impl PrepareData {
                 .expected(expected)
                 .found(found))
         };
-        if self.batch_size == BatchSize::Fixed(0) {
-            return out("batch_size", "at least 1", "0".into());
-        }
+        self.batch_size.check()?;
         if !(0.0..1.0).contains(&self.val_split_pct) {
             return out("val_split_pct", "a share from 0 to below 1, such as 0.1", self.val_split_pct.to_string());
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::bands::Asked;
 use super::shape::Shape;
 use super::statistics::Sums;
 use super::watch::Watch;
@@ -21,17 +22,17 @@ type Failed<'a> = Vec<(&'a PathBuf, Error)>;
 pub(super) fn over<'a>(
     files: &[&'a PathBuf],
     shape: Shape,
-    bands: &[usize],
+    asked: &Asked,
     limits: &Limits,
     watch: &Watch,
 ) -> (Sums, Failed<'a>) {
-    let nothing = Sums::nothing(bands.len(), shape.dtype);
+    let nothing = Sums::nothing(shape.bands, shape.dtype);
     let (mut all, mut failed) = (nothing.clone(), Vec::new());
     for block in files.chunks(PER_PART * PARTS_PER_THREAD * rayon::current_num_threads()) {
         let part = |files: &[&'a PathBuf]| {
             let (mut sums, mut failed) = (nothing.clone(), Vec::new());
             for file in files {
-                match watch.one(read(file, shape, bands, limits)) {
+                match watch.one(read(file, shape, asked, limits)) {
                     Ok(chip) => sums.add(&chip),
                     Err(error) => failed.push((*file, error)),
                 }
@@ -46,14 +47,16 @@ pub(super) fn over<'a>(
     (all, failed)
 }
 
-/// The bands that are used of a chip whose file has the bands and the type of `shape`.
-pub(super) fn read(file: &Path, shape: Shape, bands: &[usize], limits: &Limits) -> Result<Raster> {
+/// The bands that are asked for of a chip, which are as many and of the type as `shape` says.
+pub(super) fn read(file: &Path, shape: Shape, asked: &Asked, limits: &Limits) -> Result<Raster> {
     let chip = read_chip(file, limits)?;
-    if (chip.bands(), chip.dtype()) != shape.kind() {
-        return Err(changed(file, shape, Shape::of(&chip)));
+    let bands = asked.in_chip(chip.band_names(), shape.bands).map_err(|error| error.at(file))?;
+    let all = bands.iter().copied().eq(0..chip.bands());
+    let chip = if all { chip } else { chip.select(&bands) };
+    match (chip.bands(), chip.dtype()) == shape.kind() {
+        true => Ok(chip),
+        false => Err(changed(file, shape, Shape::of(&chip))),
     }
-    let all = bands.len() == shape.bands && bands.iter().copied().eq(0..shape.bands);
-    Ok(if all { chip } else { chip.select(bands) })
 }
 
 pub(super) fn changed(file: &Path, expected: Shape, found: Shape) -> Error {

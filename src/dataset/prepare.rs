@@ -23,7 +23,7 @@ impl DataBunch {
         let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
         leave_out(&mut layout, &skipped);
         split(&mut layout, &options)?;
-        let [a, b] = [surveys.a.bands.len(), surveys.b.bands.len()];
+        let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
         let channels = PerDomain { a: options.channels.of(a, b), b: options.channels.of(b, a) };
         let PerDomain { a, b } = surveys;
         let Layout { train, valid, test, .. } = layout;
@@ -42,6 +42,7 @@ impl DataBunch {
                 augment: options.augment,
                 domains,
                 skipped,
+                contents: Arc::default(),
             }),
         })
     }
@@ -105,15 +106,15 @@ impl DomainData {
         channels: usize,
         options: &PrepareData,
     ) -> Result<Self> {
-        let Survey { shape, bands, band_names, nodata, statistics, definition, .. } = survey;
-        let colours =
-            colours::of(options.rgb_bands.get(domain).as_ref(), &bands, &band_names, &statistics, shape.dtype)
-                .map_err(|e| e.at(&options.path))?;
+        let Survey { shape, selection, band_names, nodata, statistics, definition, .. } = survey;
+        let (asked, bands) = (options.asked(domain), &selection.bands);
+        let colours = colours::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
+            .map_err(|e| e.at(&options.path))?;
         let normaliser = options.normalisation.normaliser(&statistics, channels, shape.dtype, nodata)?;
         let band_names = bands.iter().map(|&band| band_names.get(band).cloned().flatten()).collect();
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
-        let reader = ChipReader { shape, bands, resize_to, mixed_sizes, limits, normaliser };
+        let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser };
         let [train, valid, test] = [train, valid, test].map(Arc::from);
-        Ok(Self { train, valid, test, statistics, definition, band_names, colours, reader })
+        Ok(Self { train, valid, test, statistics, definition, band_names, selection, colours, reader })
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::raster::{Dtype, Raster, RasterInfo};
 
-/// Bands, size and type of a chip.
+/// Bands that are used, size and type of a chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Shape {
     pub bands: usize,
@@ -20,8 +20,9 @@ impl Shape {
         Self { bands: image.bands(), dtype: image.dtype(), height: image.height(), width: image.width() }
     }
 
-    pub fn stated(info: &RasterInfo) -> Self {
-        Self { bands: info.bands(), dtype: info.dtype(), height: info.height(), width: info.width() }
+    /// Of a file of which so many bands are used.
+    pub fn stated(info: &RasterInfo, bands: usize) -> Self {
+        Self { bands, dtype: info.dtype(), height: info.height(), width: info.width() }
     }
 
     pub fn size(self) -> (usize, usize) {

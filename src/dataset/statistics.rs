@@ -3,6 +3,7 @@
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
+use super::extremes::{Extreme, alone};
 use super::histogram::{Counts, Sketch, quantile};
 use super::moments::Moments;
 use crate::raster::{Dtype, Gap, Raster, Sample, with_array};
@@ -22,8 +23,8 @@ pub struct BandStatistics {
     /// The percentiles that the [`Normalisation`](crate::Normalisation) asks for, else the 2nd and the 98th; linear
     /// between values, as NumPy's. None where the statistics are those of an `.emd` file.
     ///
-    /// Exact for samples of 8 and 16 bits. Of wider ones, up to 4096 evenly spaced pixels of each chip count, and
-    /// values within 1/4096 of each other are one.
+    /// Exact for samples of 8 and 16 bits. Of wider ones, up to 4096 pixels from all over each chip count; of these
+    /// percentiles are exact where at most 8192 different values came, else to a thousandth of the range.
     pub percentiles: Option<(f64, f64)>,
 }
 
@@ -97,21 +98,33 @@ impl Seen {
         }
     }
 
-    fn statistics(self, (low, high): (f64, f64)) -> BandStatistics {
-        let (moments, sorted) = match self {
-            Self::Counted(counts) => (counts.moments(), counts.sorted()),
-            Self::Streamed(moments, sketch) => (moments, sketch.sorted()),
+    /// None where no sample had data.
+    fn measured(self, (low, high): (f64, f64)) -> Option<Measured> {
+        let (moments, sorted) = match &self {
+            Self::Counted(counts) => (counts.moments(), &*counts.sorted()),
+            Self::Streamed(moments, sketch) => (*moments, sketch.sorted()),
         };
-        // Rounding of values to their neighbours must not lead beyond the extremes.
-        let at = |percent| quantile(&sorted, percent).clamp(moments.min(), moments.max());
-        BandStatistics {
+        if moments.is_empty() {
+            return None;
+        }
+        let at = |percent| quantile(sorted, percent).clamp(moments.min(), moments.max());
+        let band = BandStatistics {
             min: moments.min(),
             max: moments.max(),
             mean: moments.mean(),
             std: moments.std(),
             percentiles: Some((at(low), at(high))),
-        }
+        };
+        Some(Measured { band, extreme: alone(sorted, (band.min, band.max)) })
     }
+}
+
+/// What is known of a band of which there were data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Measured {
+    pub band: BandStatistics,
+    /// A value far from all others.
+    pub extreme: Option<Extreme>,
 }
 
 /// What was seen of all bands of some chips. Chips are added, and such sums put together, in the order of the files,
@@ -135,9 +148,9 @@ impl Sums {
         self.0.iter_mut().zip(other.0).for_each(|(own, other)| own.and(other));
     }
 
-    /// With these two percentiles, in percent.
-    pub fn statistics(self, percentiles: (f64, f64)) -> Statistics {
-        Statistics::new(self.0.into_iter().map(|seen| seen.statistics(percentiles)).collect())
+    /// Band by band with these two percentiles, in percent; none for a band of which no sample has data.
+    pub fn measured(self, percentiles: (f64, f64)) -> Vec<Option<Measured>> {
+        self.0.into_iter().map(|seen| seen.measured(percentiles)).collect()
     }
 }
 
@@ -148,13 +161,17 @@ mod tests {
     use ndarray::Array3;
 
     fn statistics(chips: &[Raster]) -> Vec<BandStatistics> {
+        measured(chips).into_iter().map(|band| band.unwrap().band).collect()
+    }
+
+    fn measured(chips: &[Raster]) -> Vec<Option<Measured>> {
         let mut sums = Sums::nothing(chips[0].bands(), chips[0].dtype());
         for chip in chips {
             let mut one = Sums::nothing(chip.bands(), chip.dtype());
             one.add(chip);
             sums.and(one);
         }
-        sums.statistics((2.0, 98.0)).bands
+        sums.measured((2.0, 98.0))
     }
 
     fn raster(samples: impl Into<Samples>) -> Raster {
@@ -193,8 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn a_band_without_any_data_is_zero() {
-        let nothing = statistics(&[raster(Array3::from_elem((1, 2, 2), f64::NAN))])[0];
-        assert_eq!((nothing.min, nothing.max, nothing.mean, nothing.std), (0.0, 0.0, 0.0, 0.0));
+    fn a_band_without_any_data_has_no_statistics() {
+        assert_eq!(measured(&[raster(Array3::from_elem((1, 2, 2), f64::NAN))]), [None]);
+        let bytes = raster(Array3::from_shape_fn((2, 2, 2), |(band, ..)| band as u8)).with_nodata(1.0);
+        let [first, second] = measured(&[bytes])[..] else { panic!() };
+        assert!(first.is_some() && second.is_none());
     }
 }

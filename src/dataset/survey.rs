@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::bands;
+use super::bands::{Asked, Selection};
 use super::cache;
 use super::domain::Domain;
 use super::esri;
+use super::extremes::Extreme;
+use super::headers::{self, Header, Headers, Order, listed, orders};
+use super::normalisation::Normalisation;
 use super::options::PrepareData;
 use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
-use super::statistics::Statistics;
+use super::statistics::{Measured, Statistics};
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{Dtype, chip_info};
+use crate::raster::Dtype;
 
 /// So many bad chips are named in a message.
 const NAMED_AT_MOST: usize = 5;
@@ -36,19 +39,20 @@ pub enum BadChips {
 /// What was found in one domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Survey {
-    /// Bands, type and size of the files' images; the size is the one that all chips are brought to.
+    /// Bands that are used, type and size of the files' images; the size is the one that all chips are brought to.
     pub shape: Shape,
-    /// Indices of the bands that are used.
-    pub bands: Vec<usize>,
-    /// The name of each band of the files.
+    pub selection: Selection,
+    /// The name of each band of the first file.
     pub band_names: Vec<Option<String>>,
-    /// The value that stands for "no data" in the first chip.
+    /// The value that stands for "no data" in most chips.
     pub nodata: Option<f64>,
     pub statistics: Statistics,
     /// The `.emd` file that the statistics are of, where they are not of the chips.
     pub definition: Option<PathBuf>,
     /// Chips that are left out, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
+    /// What the caller should know of the chips, and how to mend it.
+    pub remarks: Vec<String>,
 }
 
 /// The chips of a domain: all that train or validate, and the folder of those that train.
@@ -63,57 +67,85 @@ impl Survey {
     /// Takes it from the cache where nothing has changed.
     pub fn of(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
         let key = cache::Key::of(options, chips);
-        if let Some(survey) = cache::find(options, &key) {
-            return Ok(survey);
+        let survey = match cache::find(options, &key) {
+            Some(survey) => survey,
+            None => {
+                let survey = Self::take(options, chips)?;
+                cache::keep(options, &key, &survey);
+                survey
+            }
+        };
+        for (file, reason) in &survey.skipped {
+            tracing::warn!(file = %file.display(), reason, "chip is left out");
         }
-        let survey = Self::take(options, chips)?;
-        cache::keep(options, &key, &survey);
+        for remark in &survey.remarks {
+            tracing::warn!(path = %chips.folder.display(), "domain {}: {remark}", chips.domain);
+        }
         Ok(survey)
     }
 
-    fn take(options: &PrepareData, Chips { domain, folder, files }: Chips<'_>) -> Result<Self> {
-        let (root, limits) = (options.path.as_path(), &options.limits);
-        let watch = Watch::new(options.progress, &format!("Domain {domain}, headers"), files.len());
-        let looked =
-            files.par_iter().map(|file| watch.one((*file, chip_info(file, limits).map(|i| Shape::stated(&i)))));
-        let (good, skipped) = readable(root, looked.collect(), options.bad_chips)?;
-        let mut found = Found { root, domain, good, skipped };
+    fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
+        let asked = options.asked(chips.domain);
+        let mut found = Found::look(options, chips, &asked)?;
         let shape = found.agree(options)?;
-        let first = found.good.first().map(|(file, _)| chip_info(file, limits)).transpose()?;
-        let (band_names, nodata) = first.map(|i| (i.band_names().to_vec(), i.nodata())).unwrap_or_default();
-        let asked = options.bands.get(domain);
-        let bands = match asked.is_empty() {
-            true => (0..shape.bands).collect(),
-            false => bands::indices(asked, &band_names).map_err(|e| e.at(folder))?,
-        };
-        let (statistics, definition) = match found.written(options, folder, shape, &bands) {
-            Some((statistics, file)) => (statistics, Some(file)),
-            None => (found.measured(options, shape, &bands)?, None),
-        };
-        let shape = found.sized(options, shape)?;
-        for (file, reason) in &found.skipped {
-            tracing::warn!(file = %file.display(), reason, "chip is left out");
+        if !asked.is_by_name() {
+            found.agree_on_order(options.bad_chips)?;
         }
-        Ok(Self { shape, bands, band_names, nodata, statistics, definition, skipped: found.skipped })
+        let selection = found.selection()?;
+        let (statistics, definition) = match found.written(options, &selection) {
+            Some((statistics, file)) => (statistics, Some(file)),
+            None => (found.measured(options, shape)?, None),
+        };
+        // Chips that turned out damaged do not count.
+        let (selection, band_names) = (found.selection()?, found.first_names());
+        let (nodata, shape) = (found.nodata(shape), found.sized(options, shape)?);
+        let Found { skipped, remarks, .. } = found;
+        Ok(Self { shape, selection, band_names, nodata, statistics, definition, skipped, remarks })
     }
 }
-
-type Looked<'a> = (&'a PathBuf, Result<Shape>);
-type Good<'a> = Vec<(&'a PathBuf, Shape)>;
 
 /// What the headers say.
 struct Found<'a> {
     root: &'a Path,
+    folder: &'a Path,
     domain: Domain,
-    good: Good<'a>,
+    asked: &'a Asked,
+    good: Vec<Header<'a>>,
     skipped: Vec<(PathBuf, String)>,
+    remarks: Vec<String>,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    /// Reads all headers.
+    fn look(options: &'a PrepareData, chips: Chips<'a>, asked: &'a Asked) -> Result<Self> {
+        let Chips { domain, folder, files } = chips;
+        let root = options.path.as_path();
+        let watch = Watch::new(options.progress, &format!("Domain {domain}, headers"), files.len());
+        let headers = Headers::new(asked, &options.limits);
+        let looked: Vec<_> = files.par_iter().map(|file| watch.one((*file, headers.read(file)))).collect();
+        let (mut good, mut failed) = (Vec::new(), Vec::new());
+        for (file, result) in looked {
+            match result {
+                Ok(header) => good.push(header),
+                Err(error) => failed.push((file, error)),
+            }
+        }
+        // A name or number that no file has is a mistake of the caller's.
+        let nobody_has_it = good.is_empty() && failed.iter().all(|(_, error)| error.kind() == ErrorKind::Usage);
+        if let Some((_, error)) = failed.pop_if(|_| nobody_has_it) {
+            return Err(error.at(folder));
+        }
+        if options.bad_chips == BadChips::Fail && !failed.is_empty() {
+            return Err(unreadable(root, files.len(), failed));
+        }
+        let skipped = failed.into_iter().map(|(file, error)| (file.clone(), error.to_string())).collect();
+        Ok(Self { root, folder, domain, asked, good, skipped, remarks: Vec::new() })
+    }
+
     /// The most common shape. Chips that differ and cannot be brought to one size are left out.
     fn agree(&mut self, options: &PrepareData) -> Result<Shape> {
         let resized = |shape: Shape| options.resize_to.map_or(shape, |side| shape.sized((side, side)));
-        self.good.iter_mut().for_each(|(_, shape)| *shape = resized(*shape));
+        self.good.iter_mut().for_each(|header| header.shape = resized(header.shape));
         let sizes_count = options.mixed_sizes == MixedSizes::Fail;
         let differ =
             |shape: &Shape, other: &Shape| shape.kind() != other.kind() || sizes_count && shape.size() != other.size();
@@ -122,30 +154,69 @@ impl Found<'_> {
         if options.bad_chips == BadChips::Fail && shapes.keys().any(|shape| differ(shape, &common)) {
             return Err(mixed(self.root, self.domain, &shapes));
         }
-        for (file, found) in self.good.extract_if(.., |(_, shape)| differ(shape, &common)) {
-            self.skipped.push((file.clone(), format!("has {found}, most chips have {common}")));
+        for header in self.good.extract_if(.., |header| differ(&header.shape, &common)) {
+            self.skipped.push((header.file.clone(), format!("has {}, most chips have {common}", header.shape)));
         }
         Ok(common)
     }
 
+    /// That bands which go by their place have one place each; chips in the rarer order are left out.
+    fn agree_on_order(&mut self, bad_chips: BadChips) -> Result<()> {
+        let Some((common, others)) = orders(&self.good) else { return Ok(()) };
+        let Some(other) = others.first() else { return Ok(()) };
+        if bad_chips == BadChips::Fail {
+            return Err(shuffled(self.root, self.domain, &common, other));
+        }
+        for header in self.good.extract_if(.., |header| others.iter().any(|other| other.names == header.names)) {
+            let (its, most) = (listed(&header.names), listed(&common.names));
+            self.skipped.push((header.file.clone(), format!("has the bands {its}, most chips have {most}")));
+        }
+        Ok(())
+    }
+
+    fn selection(&self) -> Result<Selection> {
+        let first = self.good.first().ok_or_else(|| none_left(self.root, self.domain, &self.skipped))?;
+        let bands = self.asked.in_chip(&first.names, first.shape.bands)?;
+        Ok(Selection::new(self.asked, first.names.len(), bands))
+    }
+
+    fn first_names(&self) -> Vec<Option<String>> {
+        self.good.first().map(|header| header.names.to_vec()).unwrap_or_default()
+    }
+
+    /// The value that predictions have where there are no data.
+    fn nodata(&mut self, shape: Shape) -> Option<f64> {
+        let (value, declared) = headers::nodata(&self.good, shape.dtype);
+        if let (Some(value), [_, _, ..]) = (value, declared.as_slice()) {
+            let counts = declared.iter().map(|(value, count)| format!("{value} in {count}"));
+            self.remarks.push(format!(
+                "chips declare different nodata values ({} chips); each is read by its own, and predictions have {value}",
+                counts.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        value
+    }
+
     /// `common` at the size that all chips are brought to.
     fn sized(&self, options: &PrepareData, common: Shape) -> Result<Shape> {
-        let sizes: Vec<_> = self.good.iter().map(|(_, shape)| shape.size()).collect();
+        let sizes: Vec<_> = self.good.iter().map(|header| header.shape.size()).collect();
         let shape = common.sized(options.mixed_sizes.target(&sizes, common.size()));
         options.limits.check_samples(self.root, (shape.bands, shape.height, shape.width), shape.dtype.bytes())?;
         Ok(shape)
     }
 
     /// What Export Training Data wrote, where that is enough.
-    fn written(
-        &self,
-        options: &PrepareData,
-        folder: &Path,
-        shape: Shape,
-        bands: &[usize],
-    ) -> Option<(Statistics, PathBuf)> {
-        let file = esri::definition_of(folder).filter(|_| !options.normalisation.needs_percentiles())?;
-        match esri::statistics(&file, shape.bands, bands) {
+    fn written(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
+        let file = esri::definition_of(self.folder).filter(|_| !options.normalisation.needs_percentiles())?;
+        let alike = |header: &Header<'_>| {
+            let bands = self.asked.in_chip(&header.names, header.shape.bands);
+            header.names.len() == selection.of && bands.is_ok_and(|bands| bands == selection.bands)
+        };
+        if !self.good.iter().all(alike) {
+            tracing::warn!(file = %file.display(), "chips have their bands in different orders; statistics are taken from them");
+            return None;
+        }
+        match esri::statistics(&file, selection.of, &selection.bands) {
             Ok(statistics) => statistics.map(|statistics| (statistics, file)),
             Err(error) => {
                 tracing::warn!(%error, "statistics are taken from the chips instead");
@@ -155,36 +226,68 @@ impl Found<'_> {
     }
 
     /// Decodes every chip.
-    fn measured(&mut self, options: &PrepareData, shape: Shape, bands: &[usize]) -> Result<Statistics> {
-        let files: Vec<&PathBuf> = self.good.iter().map(|(file, _)| *file).collect();
+    fn measured(&mut self, options: &PrepareData, shape: Shape) -> Result<Statistics> {
+        let files: Vec<&PathBuf> = self.good.iter().map(|header| header.file).collect();
         let watch = Watch::new(options.progress, &format!("Domain {}, statistics", self.domain), files.len());
-        let (sums, failed) = pass::over(&files, shape, bands, &options.limits, &watch);
+        let (sums, failed) = pass::over(&files, shape, self.asked, &options.limits, &watch);
         if options.bad_chips == BadChips::Fail && !failed.is_empty() {
             return Err(unreadable(self.root, files.len(), failed));
         }
         let bad: BTreeSet<&PathBuf> = failed.iter().map(|(file, _)| *file).collect();
-        self.good.retain(|(file, _)| !bad.contains(file));
+        self.good.retain(|header| !bad.contains(header.file));
         self.skipped.extend(failed.into_iter().map(|(file, error)| (file.clone(), error.to_string())));
         if self.good.is_empty() {
             return Err(none_left(self.root, self.domain, &self.skipped));
         }
-        Ok(sums.statistics(options.normalisation.percentiles()))
+        self.judged(options.normalisation, sums.measured(options.normalisation.percentiles()))
     }
-}
 
-fn readable<'a>(root: &Path, looked: Vec<Looked<'a>>, bad: BadChips) -> Result<(Good<'a>, Vec<(PathBuf, String)>)> {
-    let (mut good, mut failed) = (Vec::new(), Vec::new());
-    let all = looked.len();
-    for (file, result) in looked {
-        match result {
-            Ok(found) => good.push((file, found)),
-            Err(error) => failed.push((file, error)),
+    /// Refuses bands without data, and remarks on values that set the scale by themselves.
+    fn judged(&mut self, normalisation: Normalisation, bands: Vec<Option<Measured>>) -> Result<Statistics> {
+        let with_data: Vec<usize> =
+            bands.iter().enumerate().filter_map(|(band, b)| b.is_some().then_some(band)).collect();
+        if with_data.len() < bands.len() {
+            return Err(self.without_data(&with_data, bands.len()));
+        }
+        let bands: Vec<Measured> = bands.into_iter().flatten().collect();
+        for (band, Measured { band: statistics, extreme }) in bands.iter().enumerate() {
+            let Some(Extreme { value, others: (low, high) }) = *extreme else { continue };
+            if normalisation.is_set_by(statistics, value) {
+                self.remarks.push(format!(
+                    "the value {value:?} of {} lies far from nearly all others, {low} to {high}, and sets the scale. If it \
+                     stands for no data, declare it in the files (`rio edit-info --nodata {value:?} FILE`); else scale with \
+                     Normalisation::Percentile, which few extremes do not change",
+                    self.name_of(band)
+                ));
+            }
+        }
+        Ok(Statistics::new(bands.into_iter().map(|measured| measured.band).collect()))
+    }
+
+    /// `band 2 (NIR)`, as files count their bands where they agree.
+    fn name_of(&self, band: usize) -> String {
+        let index = self.selection().ok().and_then(|selection| selection.bands.get(band).copied()).unwrap_or(band);
+        match self.first_names().get(index).cloned().flatten() {
+            Some(name) => format!("band {} ({name})", index + 1),
+            None => format!("band {}", index + 1),
         }
     }
-    if bad == BadChips::Fail && !failed.is_empty() {
-        return Err(unreadable(root, all, failed));
+
+    fn without_data(&self, with_data: &[usize], bands: usize) -> Error {
+        let empty: Vec<String> =
+            (0..bands).filter(|band| !with_data.contains(band)).map(|band| self.name_of(band)).collect();
+        let error = Error::new(ErrorKind::Layout, format!("no chip of domain {} has data in some band", self.domain))
+            .at(self.folder)
+            .expected("samples that are finite and not the nodata value in each band that is used")
+            .found(format!("none in {}", empty.join(", ")));
+        match with_data.is_empty() {
+            true => error.help("Are these the right chips, and is their nodata value the right one?"),
+            false => error.help(format!(
+                "Leave it out: PrepareData::bands(Domain::{}, ...) names the bands to use.",
+                self.domain
+            )),
+        }
     }
-    Ok((good, failed.into_iter().map(|(file, error)| (file.clone(), error.to_string())).collect()))
 }
 
 fn unreadable(root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error {
@@ -206,10 +309,10 @@ fn unreadable(root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error 
 /// How many chips have each shape, with the first of them.
 type Shapes<'a> = BTreeMap<Shape, (usize, &'a Path)>;
 
-fn shapes<'a>(good: &Good<'a>) -> Shapes<'a> {
+fn shapes<'a>(good: &[Header<'a>]) -> Shapes<'a> {
     let mut shapes = Shapes::new();
-    for (file, shape) in good {
-        shapes.entry(*shape).or_insert((0, file.as_path())).0 += 1;
+    for header in good {
+        shapes.entry(header.shape).or_insert((0, header.file.as_path())).0 += 1;
     }
     shapes
 }
@@ -229,18 +332,35 @@ fn mixed(root: &Path, domain: Domain, shapes: &Shapes<'_>) -> Error {
         .take(NAMED_AT_MOST)
         .map(|(shape, (count, example))| format!("{count} of {shape} (such as {})", example.display()))
         .collect();
-    let first = shapes.keys().next();
-    let kinds_differ = shapes.keys().any(|shape| first.is_some_and(|first| first.kind() != shape.kind()));
-    let help = if kinds_differ {
-        "Keep chips of one kind, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."
-    } else {
-        "Make them equal with PrepareData::mixed_sizes or resize_to(side), or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."
+    let differ = |of: fn(&Shape, &Shape) -> bool| shapes.keys().zip(shapes.keys().skip(1)).any(|(a, b)| of(a, b));
+    let pictures = shapes.keys().all(|shape| shape.bands <= 4) && !differ(|a, b| a.dtype != b.dtype);
+    let help = match differ(|a, b| a.kind() != b.kind()) {
+        true if pictures => {
+            "Make grey and colour alike with PrepareData::mixed_bands(MixedBands::Rgb), choose bands that all have with PrepareData::bands, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."
+        }
+        true => "Keep chips of one kind, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip).",
+        false => {
+            "Make them equal with PrepareData::mixed_sizes or resize_to(side), or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."
+        }
     };
     Error::new(ErrorKind::Layout, format!("the chips of domain {domain} differ in size, bands or type"))
         .at(root)
         .expected("one size, number of bands and type of samples")
         .found(lines.join(", "))
         .help(help)
+}
+
+fn shuffled(root: &Path, domain: Domain, common: &Order<'_>, other: &Order<'_>) -> Error {
+    let told = |order: &Order<'_>| format!("{} in {}", listed(&order.names), order.example.display());
+    let names: Vec<String> = common.names.iter().flatten().map(|name| format!("{name:?}")).collect();
+    Error::new(ErrorKind::Layout, format!("the chips of domain {domain} have their bands in different orders"))
+        .at(root)
+        .expected(told(common))
+        .found(told(other))
+        .help(format!(
+            "Name the bands, and each is looked up in each file: PrepareData::bands(Domain::{domain}, [{}]); or leave the rarer order out with PrepareData::bad_chips(BadChips::Skip).",
+            names.join(", ")
+        ))
 }
 
 fn none_left(root: &Path, domain: Domain, skipped: &[(PathBuf, String)]) -> Error {

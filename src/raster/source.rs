@@ -26,6 +26,7 @@ struct Facts {
     dtype: Dtype,
     place: Place,
     nodata: Option<f64>,
+    band_names: Vec<Option<String>>,
 }
 
 enum Content {
@@ -58,6 +59,7 @@ impl Facts {
             dtype: info.dtype(),
             place: info.place().clone(),
             nodata: info.nodata(),
+            band_names: info.band_names().to_vec(),
         }
     }
 }
@@ -77,6 +79,7 @@ impl Source {
             dtype: image.dtype(),
             place: image.place().clone(),
             nodata: image.nodata(),
+            band_names: image.band_names().to_vec(),
         };
         let content = Mutex::new(Some(Arc::new(Content::Whole(Box::new(image)))));
         Self { facts, selection: None, path: None, content }
@@ -109,12 +112,14 @@ impl Source {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same with these bands alone, where the image has `of` bands; otherwise as it is.
-    pub fn select(mut self, of: usize, bands: &[usize]) -> Self {
-        if self.bands() == of {
-            self.selection = Some(bands.to_vec());
-        }
-        self
+    /// The same with these of the file's bands alone; the caller has seen to it that they exist.
+    pub fn select(self, bands: &[usize]) -> Self {
+        Self { selection: Some(bands.to_vec()), ..self }
+    }
+
+    /// The name of each band of the file.
+    pub fn band_names(&self) -> &[Option<String>] {
+        &self.facts.band_names
     }
 
     /// Number of bands that it gives.
@@ -183,7 +188,7 @@ mod tests {
     fn headers_tell_what_parts_are_like() {
         for path in ["assets/scenes/bluemarble_asia.tif", "assets/bluemarble/A/images/y0300_x0900.png"] {
             let whole = Raster::open(path).unwrap();
-            let source = Source::open(Path::new(path)).unwrap().select(3, &[2, 0]);
+            let source = Source::open(Path::new(path)).unwrap().select(&[2, 0]);
             assert_eq!((source.size(), source.bands()), ((whole.height(), whole.width()), 2));
             assert_eq!(
                 (source.dtype(), source.place(), source.nodata()),

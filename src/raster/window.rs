@@ -14,7 +14,8 @@ pub(crate) struct Window {
 impl Window {
     /// The part of `image` (bands, height, width) as (bands, `rows`, `columns`), bilinear, pixel centres at halves.
     ///
-    /// Meant for enlarging: it does not average where it shrinks. Beyond the edge the edge pixel goes on.
+    /// Meant for enlarging: it does not average where it shrinks. Beyond the edge the edge pixel goes on. NaN stands for
+    /// no data: a sample is computed from the pixels that have data, and is NaN where these weigh less than half.
     pub fn sample(&self, image: &Array3<f32>, rows: usize, columns: usize) -> Array3<f32> {
         let (bands, height, width) = image.dim();
         let ys = taps(self.top, self.height, rows, height);
@@ -24,7 +25,8 @@ impl Window {
             for (y, mut line) in ys.iter().zip(sampled.rows_mut()) {
                 let (upper, lower) = (plane.row(y.low), plane.row(y.high));
                 for (x, to) in xs.iter().zip(&mut line) {
-                    *to = mix(x.of(&upper), x.of(&lower), y.weight);
+                    let mixed = mix(x.of(&upper), x.of(&lower), y.weight);
+                    *to = if mixed.is_nan() { known(x, y, &upper, &lower) } else { mixed };
                 }
             }
         }
@@ -55,6 +57,20 @@ fn taps(start: f64, extent: f64, count: usize, size: usize) -> Vec<Tap> {
     (0..count).map(tap).collect()
 }
 
+/// What the pixels around a sample that have data make of it.
+fn known(x: &Tap, y: &Tap, upper: &ArrayView1<'_, f32>, lower: &ArrayView1<'_, f32>) -> f32 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for (line, down) in [(upper, 1.0 - y.weight), (lower, y.weight)] {
+        for (value, across) in [(line[x.low], 1.0 - x.weight), (line[x.high], x.weight)] {
+            if !value.is_nan() {
+                sum += value * down * across;
+                weights += down * across;
+            }
+        }
+    }
+    if weights < 0.5 { f32::NAN } else { sum / weights }
+}
+
 /// Exact at weight 0, and between equal values.
 fn mix(low: f32, high: f32, weight: f32) -> f32 {
     low + weight * (high - low)
@@ -82,6 +98,18 @@ mod tests {
         assert_eq!(twice[(0, 0, 0)], 10.0 * 0.75 + 0.75);
         assert_eq!(twice[(0, 0, 1)] - twice[(0, 0, 0)], 0.5);
         assert_eq!(twice[(1, 3, 2)] - twice[(0, 3, 2)], 100.0);
+    }
+
+    #[test]
+    fn what_has_no_data_does_not_colour_its_neighbours() {
+        let half = Array3::from_shape_fn((1, 4, 4), |(.., x)| if x < 2 { f32::NAN } else { 7.0 });
+        let twice = Window { top: 0.0, left: 0.0, height: 4.0, width: 4.0 }.sample(&half, 8, 8);
+        let expected = |x: usize| if x < 4 { None } else { Some(7.0) };
+        for ((.., x), &value) in twice.indexed_iter() {
+            assert_eq!(Some(value).filter(|value| !value.is_nan()), expected(x), "column {x}");
+        }
+        let whole = Window { top: 1.0, left: 1.0, height: 2.0, width: 3.0 }.sample(&half, 2, 3);
+        assert_eq!(whole.iter().filter(|value| value.is_nan()).count(), 2);
     }
 
     #[test]

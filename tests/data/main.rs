@@ -6,18 +6,23 @@
 mod augmentation;
 mod batches;
 mod chips;
+mod gaps;
 mod kinds;
 mod layouts;
+mod mixtures;
 mod normalisation;
 mod pictures;
+mod ranges;
+#[path = "../common/warnings.rs"]
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Augment, BadChips, Band, Channels, DataBunch, DatasetType, Domain, Dtype, ErrorKind, MixedSizes, Normalisation,
-    Normaliser, PrepareData, Raster, Samples, Split, prepare_data,
+    Augment, BadChips, Band, Channels, DataBunch, DatasetType, Domain, Dtype, ErrorKind, MixedBands, MixedSizes,
+    Normalisation, Normaliser, PrepareData, Raster, Samples, Split, prepare_data,
 };
 use ndarray::Array3;
 use proptest::prelude::*;
@@ -28,6 +33,21 @@ fn write(root: &Path, name: &str, image: &Raster) -> PathBuf {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image.save(&path).unwrap();
     path
+}
+
+/// Files of one domain that differ in what belongs to a file; `make.py` in that folder made them with rasterio.
+fn mixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mixtures").join(name)
+}
+
+/// These files of `tests/fixtures/mixtures` as domain A, beside pictures as B.
+fn mixtures(files: &[&str]) -> TempDir {
+    let root = folder(0, 3);
+    fs::create_dir_all(root.path().join("A")).unwrap();
+    for (i, name) in files.iter().enumerate() {
+        fs::copy(mixture(name), root.path().join(format!("A/{i}.tif"))).unwrap();
+    }
+    root
 }
 
 /// Every pixel differs from its neighbours, and chips of different seeds differ.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use geolearn::{AdamOptions, Checkpoint, CycleGan, ErrorKind, FitOptions, Precision, PrepareData};
+use geolearn::{AdamOptions, Checkpoint, CycleGan, ErrorKind, FitOptions, MixedSizes, Precision, PrepareData};
 
 use super::{builder, common, data, last, model, options};
 
@@ -55,6 +55,45 @@ fn other_chips_are_noticed() {
     std::fs::rename(&first, first.with_file_name("zzz.png")).unwrap();
     let error = model(&data(&chips)).fit(options(1, &run)).unwrap_err();
     assert!(error.to_string().contains("another data set"), "{error}");
+}
+
+/// Statistics of Export Training Data stay the same whatever the chips are.
+fn with_statistics(chips: &Path) {
+    for domain in ["A", "B"] {
+        let band = serde_json::json!({"Min": 0, "Max": 255, "Mean": 100, "StdDev": 50});
+        let definition = serde_json::json!({"AllTilesStats": [band, band, band]}).to_string();
+        std::fs::write(chips.join(domain).join("images/esri_model_definition.emd"), definition).unwrap();
+    }
+}
+
+/// What is not seen in names, sizes and statistics.
+#[test]
+fn other_pixels_and_other_ways_to_one_size_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 5, 4);
+    with_statistics(&chips);
+    let run = folder.path().join("run");
+    let prepared = || PrepareData::new(&chips, geolearn::DatasetType::CycleGan);
+    let data = || prepared().mixed_sizes(MixedSizes::Crop).prepare().unwrap();
+    model(&data()).fit(options(1, &run)).unwrap();
+    let refused = |data: geolearn::DataBunch, key: &str| {
+        let error = model(&data).fit(options(1, &run)).unwrap_err();
+        assert!(error.to_string().contains(&format!("another data set: {key} differs")), "{error}");
+    };
+    refused(prepared().mixed_sizes(MixedSizes::Resize).prepare().unwrap(), "sizes.mixed_sizes");
+    refused(prepared().mixed_sizes(MixedSizes::Crop).resize_to(64).prepare().unwrap(), "sizes.resize_to");
+    let mut files: Vec<_> =
+        std::fs::read_dir(chips.join("A/images")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "png"));
+    files.sort();
+    let [first, second] = [&files[0], &files[1]].map(|file| std::fs::read(file).unwrap());
+    std::fs::write(&files[0], &second).unwrap();
+    refused(data(), "domains.a.contents");
+    std::fs::write(&files[1], &first).unwrap();
+    refused(data(), "domains.a.contents");
+    std::fs::write(&files[0], &first).unwrap();
+    std::fs::write(&files[1], &second).unwrap();
+    model(&data()).fit(options(1, &run)).unwrap();
 }
 
 #[test]

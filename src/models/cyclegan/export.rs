@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{CycleGan, Selection};
-use crate::dataset::Domain;
+use super::CycleGan;
+use crate::dataset::{Domain, Selection};
 use crate::error::Result;
 use crate::package::export::{DomainNote, Exported, Metadata, onnx, torchscript};
 use crate::store;
@@ -91,7 +91,7 @@ impl CycleGan {
 
     fn note(&self, domain: Domain) -> DomainNote {
         let facts = self.domain(domain);
-        let Selection { of, bands } = &facts.selection;
+        let Selection { of, bands, .. } = &facts.selection;
         DomainNote::new(domain, &facts.normaliser, (bands, *of), &facts.band_names)
     }
 }

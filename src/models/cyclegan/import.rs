@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
 use super::networks::Networks;
-use super::{CycleGan, CycleGanConfig, DomainFacts, Selection};
-use crate::dataset::{Domain, Normaliser, PerDomain};
+use super::{CycleGan, CycleGanConfig, DomainFacts};
+use crate::dataset::{Domain, Normaliser, PerDomain, Selection};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::load_parameters;

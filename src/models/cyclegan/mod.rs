@@ -31,10 +31,9 @@ pub use saved::LoadOptions;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use tch::Kind;
 
-use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, PerDomain};
+use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, PerDomain, Selection};
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::KeptMemory;
@@ -111,22 +110,6 @@ struct DomainFacts {
     band_names: Vec<Option<String>>,
 }
 
-/// Bands of a file that are used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Selection {
-    /// Bands of a file.
-    of: usize,
-    /// Their indices.
-    bands: Vec<usize>,
-}
-
-impl Selection {
-    /// All of so many bands.
-    fn all(bands: usize) -> Self {
-        Self { of: bands, bands: (0..bands).collect() }
-    }
-}
-
 impl DomainFacts {
     fn of(data: &DataBunch, domain: Domain) -> Self {
         let statistics = data.statistics(domain);
@@ -135,7 +118,7 @@ impl DomainFacts {
             mean: statistics.bands().iter().map(|band| band.mean).collect(),
             std: statistics.bands().iter().map(|band| band.std).collect(),
             chip: data.chip_size(domain),
-            selection: Selection { of: data.bands_of_files(domain), bands: data.selected(domain).to_vec() },
+            selection: data.selection(domain).clone(),
             band_names: data.band_names(domain).to_vec(),
         }
     }
@@ -147,7 +130,7 @@ impl DomainFacts {
             mean: bands.iter().map(|band| band.mean).collect(),
             std: bands.iter().map(|band| band.std).collect(),
             chip: digest.chip_size,
-            selection: Selection { of: digest.bands_of_files, bands: digest.bands.clone() },
+            selection: digest.selection(),
             band_names: digest.band_names.clone(),
         })
     }

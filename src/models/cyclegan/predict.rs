@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::{CycleGan, Selection};
+use super::CycleGan;
 use crate::dataset::Domain;
 use crate::device::Precision;
 use crate::error::{Error, Result};
@@ -25,7 +25,8 @@ impl CycleGan {
     /// ```
     ///
     /// # Shapes
-    /// Any height and width; all the bands that A's files had, or those that were used of them. Gives an image of the
+    /// Any height and width; all the bands that A's files had, or those that were used of them. Bands that the model
+    /// knows by name are looked up in the file, where it names any. Gives an image of the
     /// same height, width and place with B's bands, in B's own units and type of samples. Where no band has data, the
     /// result has none: it holds B's nodata value, else NaN or 0.
     ///
@@ -62,9 +63,12 @@ impl CycleGan {
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
         let path = path.as_ref();
-        let Selection { of, bands } = &self.domain(to.other()).selection;
         let image = Raster::open(path)?;
-        let image = if image.bands() == *of { image.select(bands) } else { image };
+        let bands = self.domain(to.other()).selection.in_image(image.band_names()).map_err(|error| error.at(path))?;
+        let image = match bands {
+            Some(bands) => image.select(&bands),
+            None => image,
+        };
         self.predict_image(&image, to).map_err(|error| error.at(path))
     }
 
@@ -81,12 +85,18 @@ impl CycleGan {
     /// ```
     ///
     /// # Shapes
-    /// (bands, H, W) of the other domain to (bands, H, W) of this one, in its type of samples: integers are rounded, and
+    /// (bands, H, W) of the other domain to (bands, H, W) of this one; where both name them, bands may come in any order.
+    /// In its type of samples: integers are rounded, and
     /// cut to what the type can hold.
     ///
     /// # Errors
     /// `Usage` for a wrong number of bands, `Limits` when memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
+        let order = self.domain(to.other()).selection.order_in(image.band_names());
+        let image = match order {
+            Some(order) => &image.clone().select(&order),
+            None => image,
+        };
         let made = inference::translate_image(&self.translation(to, Precision::F32)?, image).map_err(advise)?;
         Ok(made.with_optional_names(self.domain(to).band_names.clone()))
     }
@@ -106,14 +116,31 @@ impl CycleGan {
     ///
     /// # Shapes
     /// (bands, H, W) in the source domain's own units (such as 0 to 255) to (bands, H, W) in the target
-    /// domain's own units, neither rounded nor cut.
+    /// domain's own units, neither rounded nor cut. What is not finite in all bands has no data, and is NaN in the
+    /// result.
     ///
     /// # Errors
     /// `Usage` for a wrong number of bands or an empty array, `Limits` when memory is short.
     pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
         let translation = Translation { exact: true, ..self.translation(to, Precision::F32)? };
         let made = inference::translate_image(&translation, &Raster::new(image.clone())?).map_err(advise)?;
+        self.warn_of_coarse_values(to);
         Ok(made.samples().to_f32())
+    }
+
+    /// Single precision has 24 bits, which a small range far from 0 leaves few of.
+    fn warn_of_coarse_values(&self, to: Domain) {
+        let scaling = &self.domain(to).normaliser;
+        for (band, (&min, &max)) in scaling.min().iter().zip(scaling.max()).enumerate() {
+            let step = f64::from(f32::EPSILON) * min.abs().max(max.abs());
+            if max > min && step > (max - min) / COARSE {
+                tracing::warn!(
+                    "band {} of domain {to} has values from {min} to {max}, of which f32 keeps steps of {step:.0e}; \
+                     CycleGan::predict_image gives them in the domain's own type",
+                    band + 1
+                );
+            }
+        }
     }
 
     /// What makes images of domain `to`.
@@ -132,6 +159,8 @@ impl CycleGan {
     }
 }
 
+/// Fewer steps than bytes have are few.
+const COARSE: f64 = 256.0;
 const SMALLER: &str = "Make the image smaller, or write it to a file and use CycleGan::predict_raster.";
 
 fn advise(error: Error) -> Error {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CycleGan, Selection};
+use super::CycleGan;
 use crate::device::Precision;
 use crate::error::Result;
 use crate::inference::{self, RasterOptions, RasterReport, Scenes};
@@ -40,7 +40,7 @@ impl CycleGan {
     ///
     /// # Shapes
     /// Files of any height and width from 1, with all the bands that the domain's files had, or those that were used of
-    /// them.
+    /// them. Bands that the model knows by name are looked up in each file that names any.
     ///
     /// # Errors
     /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
@@ -59,9 +59,13 @@ impl CycleGan {
         let usual = if self.torch_device().is_cuda() { Precision::Tf32 } else { Precision::F32 };
         let to = options.to;
         let translation = self.translation(to, options.precision.unwrap_or(usual))?;
-        let Selection { of, bands } = &self.domain(to.other()).selection;
+        let selection = &self.domain(to.other()).selection;
         let open = |path: &Path| {
-            let source = Source::open(path)?.select(*of, bands);
+            let source = Source::open(path)?;
+            let source = match selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
+                Some(bands) => source.select(&bands),
+                None => source,
+            };
             source.check_bands(translation.from.bands())?;
             Ok(source)
         };

@@ -9,8 +9,8 @@ use tch::Tensor;
 use super::networks::Networks;
 use super::report;
 use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
-use super::{CycleGan, CycleGanConfig, DomainFacts, Selection, weights};
-use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain, Values};
+use super::{CycleGan, CycleGanConfig, DomainFacts, weights};
+use crate::dataset::{DataBunch, Domain, MOST_CHANNELS, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
@@ -71,8 +71,7 @@ impl DomainExtra {
     }
 
     fn is_sound(&self, bands: usize) -> bool {
-        let Selection { of, bands: chosen } = &self.selection;
-        self.band_names.len() == bands && chosen.len() == bands && chosen.iter().all(|band| band < of)
+        self.band_names.len() == bands && self.selection.is_sound(bands)
     }
 }
 
@@ -318,7 +317,8 @@ impl CycleGan {
         }
         let plain = |domain| {
             let DomainFacts { normaliser, selection, .. } = self.domain(domain);
-            normaliser.dtype() == Dtype::U8 && *selection == Selection::all(3)
+            let all = (selection.of, selection.bands.as_slice()) == (3, &[0, 1, 2]);
+            normaliser.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
         };
         let rgb = Domain::BOTH.into_iter().all(plain);
         let mut emd = Emd::new(model_file, a, b, !rgb);
@@ -446,7 +446,7 @@ fn plain_bands(emd: &Emd) -> Result<()> {
 
 /// Before anything is allocated for the networks.
 fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights: &[(String, Tensor)]) -> Result<()> {
-    let sound = |channels: usize| (1..=usize::from(u16::MAX)).contains(&channels);
+    let sound = |channels: usize| (1..=MOST_CHANNELS).contains(&channels);
     let found: u128 = weights.iter().map(|(_, t)| t.numel() as u128).sum();
     if sound(channels.a) && sound(channels.b) && config.parameter_count(channels) == found {
         return Ok(());

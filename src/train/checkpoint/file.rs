@@ -208,7 +208,7 @@ impl Contents {
         let Header { model: its_model, data: its_data, plan: its_plan, .. } = &self.header;
         for (what, ours, theirs) in [
             ("model", model, its_model),
-            ("data set", &json(data.digest())?, &json(its_data)?),
+            ("data set", &json(data.digest().comparable_to(its_data))?, &json(its_data)?),
             ("fit", &json(plan)?, &json(its_plan)?),
         ] {
             if let Some((key, ours, theirs)) = first_difference("", ours, theirs) {

@@ -1,0 +1,133 @@
+//! What the headers of a domain's chips say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::bands::{Asked, are_shuffled};
+use super::shape::Shape;
+use crate::error::Result;
+use crate::raster::{Dtype, Limits, chip_info};
+
+/// The name of each band of a file; held once for all chips that have the same.
+pub(super) type Names = Arc<Vec<Option<String>>>;
+
+/// A chip that can be used, as far as its header tells.
+#[derive(Debug, Clone)]
+pub(super) struct Header<'a> {
+    pub file: &'a PathBuf,
+    pub shape: Shape,
+    pub names: Names,
+    pub nodata: Option<f64>,
+}
+
+/// Reads headers.
+pub(super) struct Headers<'a> {
+    asked: &'a Asked,
+    limits: &'a Limits,
+    known: Mutex<BTreeSet<Names>>,
+}
+
+impl<'a> Headers<'a> {
+    pub fn new(asked: &'a Asked, limits: &'a Limits) -> Self {
+        Self { asked, limits, known: Mutex::default() }
+    }
+
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a file without a band that is asked for; otherwise what is
+    /// wrong with the file.
+    pub fn read<'f>(&self, file: &'f PathBuf) -> Result<Header<'f>> {
+        let info = chip_info(file, self.limits)?;
+        let bands = self.asked.indices(info.band_names(), info.alpha_band()).map_err(|error| error.at(file))?;
+        let names = self.shared(info.band_names());
+        Ok(Header { file, shape: Shape::stated(&info, bands.len()), names, nodata: info.nodata() })
+    }
+
+    fn shared(&self, names: &[Option<String>]) -> Names {
+        let names = Arc::new(names.to_vec());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.get(&names) {
+            return same.clone();
+        }
+        known.insert(names.clone());
+        names
+    }
+}
+
+/// Chips whose bands have names, and an example of them.
+pub(super) struct Order<'a> {
+    pub names: Names,
+    pub example: &'a Path,
+}
+
+/// The names of most chips, and each list of names that has one of them at another place.
+pub(super) fn orders<'a>(headers: &[Header<'a>]) -> Option<(Order<'a>, Vec<Order<'a>>)> {
+    let mut lists = BTreeMap::<&Names, (usize, &'a Path)>::new();
+    for header in headers.iter().filter(|header| header.names.iter().any(Option::is_some)) {
+        lists.entry(&header.names).or_insert((0, header.file)).0 += 1;
+    }
+    let (names, (_, example)) = lists.iter().rev().max_by_key(|(_, (count, _))| *count)?;
+    let shuffled = lists.iter().filter(|(other, _)| are_shuffled(names, other));
+    let shuffled = shuffled.map(|(names, (_, example))| Order { names: (*names).clone(), example }).collect();
+    Some((Order { names: (*names).clone(), example }, shuffled))
+}
+
+/// Names in a message.
+pub(super) fn listed(names: &Names) -> String {
+    names.iter().map(|name| name.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(", ")
+}
+
+/// The nodata value of most chips that declare one which samples of this type can have, else any; and all values that
+/// are declared, each with the number of chips.
+pub(super) fn nodata(headers: &[Header<'_>], dtype: Dtype) -> (Option<f64>, Vec<(f64, usize)>) {
+    let mut values: Vec<(f64, usize)> = Vec::new();
+    for value in headers.iter().filter_map(|header| header.nodata) {
+        match values.iter_mut().find(|(known, _)| same(*known, value)) {
+            Some((_, count)) => *count += 1,
+            None => values.push((value, 1)),
+        }
+    }
+    let usable = |(value, count): &&(f64, usize)| (dtype.can_mean(*value), *count);
+    let most = values.iter().rev().max_by_key(usable).map(|(value, _)| *value);
+    (most, values)
+}
+
+fn same(one: f64, other: f64) -> bool {
+    one == other || one.is_nan() && other.is_nan()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'a>(file: &'a PathBuf, nodata: Option<f64>, names: &[&str]) -> Header<'a> {
+        let names = Arc::new(names.iter().map(|name| Some(name.to_string())).collect());
+        Header { file, shape: Shape { bands: 1, dtype: Dtype::I16, height: 1, width: 1 }, names, nodata }
+    }
+
+    #[test]
+    fn the_value_of_most_chips_stands_for_no_data() {
+        let file = PathBuf::from("x.tif");
+        let of = |values: &[Option<f64>]| {
+            nodata(&values.iter().map(|&value| header(&file, value, &[])).collect::<Vec<_>>(), Dtype::I16)
+        };
+        assert_eq!(of(&[None, None]), (None, vec![]));
+        assert_eq!(of(&[None, Some(-32768.0), None]).0, Some(-32768.0));
+        assert_eq!(of(&[Some(0.0), Some(-1.0), Some(-1.0)]), (Some(-1.0), vec![(0.0, 1), (-1.0, 2)]));
+        assert_eq!(of(&[Some(1e9), Some(1e9), Some(7.0)]).0, Some(7.0), "no sample of 16 bits can be 1e9");
+        assert_eq!(of(&[Some(0.0), Some(-1.0)]).0, Some(0.0), "the first of equally many");
+        let (value, all) = of(&[Some(f64::NAN), Some(f64::NAN)]);
+        assert!(value.unwrap().is_nan() && all.len() == 1);
+    }
+
+    #[test]
+    fn the_rarer_order_is_told_from_the_common_one() {
+        let files = ["0.tif", "1.tif", "2.tif", "3.tif"].map(PathBuf::from);
+        let lists: [&[&str]; 4] = [&["Blue", "Red"], &["Red", "Blue"], &["Red", "Blue"], &["B4", "B2"]];
+        let headers: Vec<_> = files.iter().zip(lists).map(|(file, names)| header(file, None, names)).collect();
+        let (common, others) = orders(&headers).unwrap();
+        assert_eq!((listed(&common.names).as_str(), common.example), ("Red, Blue", Path::new("1.tif")));
+        assert_eq!(others.iter().map(|order| order.example).collect::<Vec<_>>(), [Path::new("0.tif")]);
+        assert!(orders(&headers[3..]).unwrap().1.is_empty() && orders(&[]).is_none());
+    }
+}
