@@ -30,7 +30,7 @@ fn watch_setup(lib: &Path) {
 
 fn compile_shim(lib: &Path) {
     compiler(lib)
-        .files(["src/ffi/shim.cpp", "src/ffi/memory.cpp", "src/ffi/keep.cpp", "src/ffi/script.cpp"])
+        .files(["shim", "memory", "keep", "script", "profile"].map(|name| format!("src/ffi/{name}.cpp")))
         .compile("geolearn_shim");
     compile_layers(compiler(lib));
 }

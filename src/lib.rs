@@ -29,6 +29,7 @@ mod nn;
 mod optim;
 mod package;
 mod plot;
+mod profile;
 mod protobuf;
 mod random;
 mod raster;
@@ -50,6 +51,7 @@ pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorI
 pub use nn::Initialisation;
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
+pub use profile::{CudaMemory, libtorch_config, profile};
 pub use raster::{
     BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterInfo,
     RasterSpec, RasterWriter, Samples,

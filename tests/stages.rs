@@ -12,6 +12,7 @@ const STAGES: &[(&str, usize)] = &[
     ("store", 0),
     ("protobuf", 0),
     ("ffi", 0),
+    ("profile", 1),
     ("raster", 1),
     ("dataset", 2),
     ("nn", 3),

@@ -1,6 +1,7 @@
-"""A training step of CycleGAN in PyTorch, for `cargo xtask compare`, which runs it beside geolearn.
+"""A training step of CycleGAN in PyTorch, for `cargo xtask compare` and `gpu-check`, which run it beside geolearn.
 
 train_step.py WAY FOLDER SIDE BATCH PRECISION
+train_step.py --bench WAY FOLDER SIDE BATCHES FILE [STEPS]
 
 WAY is `plain`, the recipe of the research code: a call of a generator for each image, two calls for each discriminator,
 torch.optim.Adam. Or `tuned`, the same step with every trick that PyTorch is known for: calls put together in batches,
@@ -8,8 +9,13 @@ channels_last, fused Adam, autocast, torch.compile where it works, cuDNN's searc
 always f32.
 
 Input and output are those of examples/step.
+
+With --bench, WAY is one of `plain-f32` (no TF32), `plain-default` (as PyTorch is delivered: TF32 in convolutions),
+`plain-bf16` (autocast) and `tuned-bf16-compile`; BATCHES are sizes such as 1,8; FOLDER has a folder for each, as `step
+prepare` wrote it; FILE gets a line of JSON for each, as from `step bench`.
 """
 import itertools
+import json
 import os
 import sys
 import time
@@ -131,21 +137,31 @@ def batches(folder, side, batch, device, tuned):
     return list(zip(read("a.f32"), read("b.f32")))
 
 
-def main(way, folder, side, batch, precision):
-    side, batch, tuned = int(side), int(batch), way == "tuned"
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def set_up(device, tuned, tf32):
+    """`tf32` None leaves PyTorch's defaults."""
     torch.manual_seed(0)
     if device == "cuda":
         torch.backends.cudnn.benchmark = tuned
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        if tf32 is not None:
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def compiled(model):
+    model.nets = {name: torch.compile(net) for name, net in model.nets.items()}
+
+
+def main(way, folder, side, batch, precision):
+    side, batch, tuned = int(side), int(batch), way == "tuned"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    set_up(device, tuned, precision == "tf32")
     model = Model(folder, device, tuned)
-    compiled = ""
+    words = ""
     if tuned and os.environ.get("GEOLEARN_COMPARE_COMPILE", "1") != "0":
-        model.nets = {name: torch.compile(net) for name, net in model.nets.items()}
-        compiled = ", torch.compile"
+        compiled(model)
+        words = ", torch.compile"
     cast = lambda: torch.autocast(device, torch.bfloat16, enabled=tuned and precision == "bf16")
     data = batches(folder, side, batch, device, tuned)
-    print(f"ready on {device}, {torch.get_num_threads()} threads, torch {torch.__version__}{compiled}", flush=True)
+    print(f"ready on {device}, {torch.get_num_threads()} threads, torch {torch.__version__}{words}", flush=True)
     done = 0
     for line in sys.stdin:
         times, losses = [], None
@@ -159,5 +175,83 @@ def main(way, folder, side, batch, precision):
         print(*losses, flush=True)
 
 
+# Tuned, TF32 (None: PyTorch's default), precision, torch.compile.
+WAYS = {
+    "plain-f32": (False, False, "f32", False),
+    "plain-default": (False, None, "tf32", False),
+    "plain-bf16": (False, None, "bf16", False),
+    "tuned-bf16-compile": (True, None, "bf16", True),
+}
+WARM_UP = 10
+
+
+def reset_memory(device):
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    elif os.path.exists("/proc/self/clear_refs"):
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+
+
+def peak_mib(device):
+    """Of tensors on the device; on the processor all that the process holds."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    with open("/proc/self/status") as file:
+        return int(next(line for line in file if line.startswith("VmHWM:")).split()[1]) / 1024
+
+
+def measured(way, folder, side, batch, steps, device):
+    tuned, tf32, precision, compiling = WAYS[way]
+    set_up(device, tuned, tf32)
+    reset_memory(device)
+    model = Model(folder, device, tuned)
+    if compiling:
+        compiled(model)
+    cast = lambda: torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+    data = itertools.cycle(batches(folder, side, batch, device, tuned))
+    read = lambda: model.step(*next(data), cast).double().tolist()
+    first_losses = read()
+    for _ in range(WARM_UP - 1):
+        read()
+    times = []
+    for _ in range(steps):
+        begin = time.perf_counter()
+        read()
+        times.append(1e3 * (time.perf_counter() - begin))
+    begin = time.perf_counter()
+    for _ in range(steps - 1):
+        model.step(*next(data), cast)
+    read()
+    unread = 1e3 * (time.perf_counter() - begin) / steps
+    times.sort()
+    at = lambda share: times[round((len(times) - 1) * share)]
+    return {
+        "device": device, "steps": steps, "median_ms": at(0.5), "p10_ms": at(0.1), "p90_ms": at(0.9),
+        "unread_ms": unread, "memory_mib": peak_mib(device), "first_losses": first_losses,
+    }
+
+
+def bench(way, folder, side, sizes, file, steps=30):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    failed = 0
+    for batch in map(int, sizes.split(",")):
+        # What PyTorch calls its default is f32 where there is no TF32.
+        precision = WAYS[way][2] if device == "cuda" or way != "plain-default" else "f32"
+        row = {"way": way, "side": int(side), "batch": batch, "precision": precision}
+        try:
+            row |= measured(way, os.path.join(folder, str(batch)), int(side), batch, int(steps), device)
+        except Exception as error:
+            failed += 1
+            row["error"] = f"{type(error).__name__}: {error}".split("\n")[0]
+        with open(file, "a") as out:
+            print(json.dumps(row), file=out)
+        print(json.dumps(row), flush=True)
+    sys.exit(1 if failed else 0)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--bench"]:
+        bench(*sys.argv[2:])
     main(*sys.argv[1:])

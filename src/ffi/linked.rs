@@ -83,6 +83,14 @@ unsafe extern "C" {
         write: unsafe extern "C" fn(*mut c_void, *const c_void, usize),
     ) -> *mut c_char;
     fn geolearn_cuda_free(index: c_int, free: *mut i64) -> *mut c_char;
+    fn geolearn_profile_begin(cuda: bool) -> *mut c_char;
+    fn geolearn_profile_end(cuda: bool, path: *const c_char) -> *mut c_char;
+    fn geolearn_cuda_memory(index: c_int, numbers: *mut i64) -> *mut c_char;
+    fn geolearn_cuda_memory_reset(index: c_int) -> *mut c_char;
+    fn geolearn_libtorch_config(
+        context: *mut c_void,
+        take: unsafe extern "C" fn(*mut c_void, *const c_void, usize),
+    ) -> *mut c_char;
 }
 
 /// Turns the shim's answer into a `Result` and frees its message.
@@ -243,14 +251,47 @@ pub(crate) fn free_cuda_memory(index: usize) -> Result<u64> {
     Ok(u64::try_from(free).unwrap_or(0))
 }
 
-/// Gives a piece of an archive to the sink that `context` points to.
+pub(super) fn profile_begin(cuda: bool) -> Result<()> {
+    // SAFETY: takes a plain value.
+    check(unsafe { geolearn_profile_begin(cuda) })
+}
+
+/// Ends what `profile_begin` began; `path` is where a trace goes.
+pub(super) fn profile_end(cuda: bool, path: Option<&CStr>) -> Result<()> {
+    // SAFETY: null, or a NUL-terminated string that outlives the call.
+    check(unsafe { geolearn_profile_end(cuda, path.map_or(std::ptr::null(), CStr::as_ptr)) })
+}
+
+/// Bytes allocated now and at most, bytes reserved now and at most.
+pub(super) fn cuda_memory(index: usize) -> Result<[i64; 4]> {
+    let mut numbers = [0; 4];
+    // SAFETY: the pointer is to a local that has room for the four numbers and lives through the call.
+    check(unsafe { geolearn_cuda_memory(c_int::try_from(index).unwrap_or(c_int::MAX), numbers.as_mut_ptr()) })?;
+    Ok(numbers)
+}
+
+pub(crate) fn reset_cuda_memory_peak(index: usize) -> Result<()> {
+    // SAFETY: takes a plain value.
+    check(unsafe { geolearn_cuda_memory_reset(c_int::try_from(index).unwrap_or(c_int::MAX)) })
+}
+
+pub(crate) fn libtorch_config() -> Result<String> {
+    let mut text = Vec::new();
+    let mut sink = |bytes: &[u8]| text.extend_from_slice(bytes);
+    let mut sink: &mut dyn FnMut(&[u8]) = &mut sink;
+    // SAFETY: `give` takes a pointer to such a sink; it and what it borrows outlive the call.
+    check(unsafe { geolearn_libtorch_config((&raw mut sink).cast(), give) })?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Gives bytes to the sink that `context` points to.
 unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void, count: usize) {
     if count == 0 {
         return;
     }
-    // SAFETY: `script_save` passes a pointer to its sink, which nothing else uses during the call.
+    // SAFETY: callers pass a pointer to their sink, which nothing else uses during the call.
     let sink = unsafe { &mut *context.cast::<&mut dyn FnMut(&[u8])>() };
-    // SAFETY: torch's writer passes a buffer of `count` bytes that it has filled.
+    // SAFETY: the C++ side passes a buffer of `count` bytes that it has filled.
     sink(unsafe { std::slice::from_raw_parts(bytes.cast(), count) });
 }
 

@@ -12,6 +12,7 @@ mod linked;
 #[path = "unlinked.rs"]
 mod linked;
 mod memory;
+mod profile;
 mod script;
 
 pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
@@ -21,10 +22,11 @@ pub(crate) use keep::KeptMemory;
 pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
 };
-pub(crate) use linked::{free_cuda_memory, leaky_relu, scale};
+pub(crate) use linked::{free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak, scale};
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;
 pub(crate) use memory::measure_memory;
+pub(crate) use profile::{CudaBytes, Profiler, cuda_bytes};
 pub(crate) use script::Script;
 
 use tch::Tensor;

@@ -88,6 +88,26 @@ pub(crate) fn free_cuda_memory(_: usize) -> Result<u64> {
     absent()
 }
 
+pub(super) fn profile_begin(_: bool) -> Result<()> {
+    absent()
+}
+
+pub(super) fn profile_end(_: bool, _: Option<&std::ffi::CStr>) -> Result<()> {
+    absent()
+}
+
+pub(super) fn cuda_memory(_: usize) -> Result<[i64; 4]> {
+    absent()
+}
+
+pub(crate) fn reset_cuda_memory_peak(_: usize) -> Result<()> {
+    absent()
+}
+
+pub(crate) fn libtorch_config() -> Result<String> {
+    absent()
+}
+
 pub(super) fn script_save(_: &ScriptText, _: &[&Tensor], _: &mut dyn FnMut(&[u8])) -> Result<()> {
     absent()
 }

@@ -2,6 +2,7 @@
 
 use crate::compare::Comparison;
 use crate::compare_step::StepComparison;
+use crate::gpu_check::GpuCheck;
 use crate::libtorch::Kind;
 use crate::trouble::{Result, Trouble};
 
@@ -19,6 +20,10 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
                                       set up, then time the training step beside that of PyTorch in that Python
   cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
                                       set up, then time the loader beside those of that Python
+  cargo xtask gpu-check pack [--profile release|dev]
+                                      set up, then pack what `bash xtask/gpu/run.sh` runs on a GPU machine without Rust
+  cargo xtask gpu-check report FOLDER [--page FILE]
+                                      put what that left in FOLDER into docs/performance.md
   cargo xtask help                    print this
 
 Set up means: a LIBTORCH or LIBTORCH_USE_PYTORCH of yours is checked and used; else a torch of the
@@ -34,6 +39,7 @@ pub enum Task {
     Dependent,
     Compare(StepComparison),
     CompareLoader(Comparison),
+    GpuCheck(GpuCheck),
     /// A cargo command with its arguments, for which libtorch is set up first.
     Cargo(Vec<String>),
 }
@@ -49,6 +55,7 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "dependent" => alone(name, rest, Task::Dependent),
         "compare" => step_comparison(rest).map(Task::Compare),
         "compare-loader" => comparison(rest).map(Task::CompareLoader),
+        "gpu-check" => gpu_check(rest).map(Task::GpuCheck),
         "demo" => Ok(Task::Cargo(demo(rest))),
         "test" => Ok(Task::Cargo(test(rest))),
         "build" | "check" | "clippy" | "run" | "bench" | "doc" => Ok(Task::Cargo(arguments.to_vec())),
@@ -102,6 +109,37 @@ fn step_comparison(rest: &[String]) -> Result<StepComparison> {
         Some(true)
     })?;
     Ok(asked)
+}
+
+fn gpu_check(rest: &[String]) -> Result<GpuCheck> {
+    match rest.split_first() {
+        Some((half, rest)) if half == "pack" => {
+            let mut profile = "release".to_string();
+            for_pairs("gpu-check pack", rest, |name, value| {
+                if name != "--profile" {
+                    return Some(false);
+                }
+                profile = Some(value).filter(|value| !value.is_empty())?.to_string();
+                Some(true)
+            })?;
+            Ok(GpuCheck::Pack { profile })
+        }
+        Some((half, rest)) if half == "report" => {
+            let Some((folder, rest)) = rest.split_first().filter(|(folder, _)| !folder.starts_with("--")) else {
+                return Err(Trouble::new("gpu-check report needs the folder that xtask/gpu/run.sh left"));
+            };
+            let mut page = None;
+            for_pairs("gpu-check report", rest, |name, value| {
+                if name != "--page" {
+                    return Some(false);
+                }
+                page = Some(value.into());
+                Some(true)
+            })?;
+            Ok(GpuCheck::Report { results: folder.into(), page })
+        }
+        _ => Err(Trouble::new(format!("gpu-check takes pack or report, not {:?}", rest.join(" ")))),
+    }
 }
 
 /// A side and a batch size, as in `256x1`.
@@ -190,6 +228,25 @@ mod tests {
             assert!(task(line).is_err(), "{line}");
         }
         for line in ["compare-loader --repeats", "compare-loader --repeats 0", "compare-loader --speed 3"] {
+            assert!(task(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_check_has_two_halves() {
+        let asked = |line| match task(line) {
+            Ok(Task::GpuCheck(asked)) => asked,
+            other => panic!("{line:?} gave {other:?}"),
+        };
+        let packed = |profile: &str| GpuCheck::Pack { profile: profile.into() };
+        assert_eq!(asked("gpu-check pack"), packed("release"));
+        assert_eq!(asked("gpu-check pack --profile dev"), packed("dev"));
+        let report = |page: Option<&str>| GpuCheck::Report { results: "r".into(), page: page.map(Into::into) };
+        assert_eq!(asked("gpu-check report r"), report(None));
+        assert_eq!(asked("gpu-check report r --page p.md"), report(Some("p.md")));
+        for line in
+            ["gpu-check", "gpu-check run", "gpu-check report", "gpu-check report --page p", "gpu-check pack --fast 1"]
+        {
             assert!(task(line).is_err(), "{line}");
         }
     }

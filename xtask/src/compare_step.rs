@@ -117,8 +117,9 @@ fn compare_at(
 ) -> Result<Vec<Row>> {
     let scratch = Scratch::new("step")?;
     let step = checkout.target().join("release/examples/step");
+    let assets = checkout.root().join("assets");
     let place = [scratch.path().display().to_string(), side.to_string(), batch.to_string()];
-    succeed(Command::new(&step).arg("prepare").args(&place))?;
+    succeed(Command::new(&step).arg("prepare").args(&place).env("GEOLEARN_ASSETS", &assets))?;
     let script = checkout.root().join("benches/peers/train_step.py");
     let start = |way, precision: &str| {
         let mut command = match way {
@@ -130,7 +131,7 @@ fn compare_at(
             _ => command.arg(&script).arg(way),
         };
         // Threads that wait by spinning would take the processor from those that are timed.
-        command.args(&place).arg(precision).env("OMP_WAIT_POLICY", "passive");
+        command.args(&place).arg(precision).env("OMP_WAIT_POLICY", "passive").env("GEOLEARN_ASSETS", &assets);
         Contestant::start(way, precision, &mut command)
     };
     let mut contestants = vec![start(PLAIN, "f32")?];
@@ -195,7 +196,8 @@ fn warm_up(contestants: &mut Vec<Contestant>) -> Result<()> {
     Ok(())
 }
 
-fn apart(found: &[f64], expected: &[f64]) -> f64 {
+/// Largest difference of a loss, as a share.
+pub fn apart(found: &[f64], expected: &[f64]) -> f64 {
     if found.len() != expected.len() {
         return f64::INFINITY;
     }

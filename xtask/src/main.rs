@@ -1,6 +1,6 @@
 //! `cargo xtask`: sets libtorch up for this checkout, then hands over to cargo.
 //!
-//! It depends on nothing, least of all on tch, so that it builds in seconds where no libtorch is.
+//! It does not depend on tch and on little else, so that it builds in seconds where no libtorch is.
 
 mod chart;
 mod checkout;
@@ -9,6 +9,7 @@ mod compare;
 mod compare_step;
 mod dependent;
 mod doctor;
+mod gpu_check;
 mod libtorch;
 mod machine;
 mod origin;
@@ -61,6 +62,7 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::prepare(&checkout, None)?;
             compare_step::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
         }
+        Task::GpuCheck(asked) => gpu_check::run(&checkout, &asked).map(|()| ExitCode::SUCCESS),
         Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
         Task::Cargo(arguments) => {
             setup::prepare(&checkout, None)?;

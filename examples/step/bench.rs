@@ -1,0 +1,74 @@
+//! Times and memory of steps, on one device, in one process.
+
+use std::path::Path;
+use std::time::Instant;
+
+use geolearn::Precision;
+use serde_json::{Value, json};
+
+use crate::memory;
+use crate::work::{Outcome, Work, read, write_line};
+
+/// Steps before the clock runs: cuDNN chooses its kernels in the first, and memory is gathered.
+const WARM_UP: usize = 10;
+
+/// Writes a line for each batch size and precision; one that fails says why, and the next is tried.
+pub fn run(file: &Path, side: usize, batches: &[usize], precisions: &[(&str, Precision)], steps: usize) -> Outcome<()> {
+    if steps == 0 {
+        return Err("at least one step is needed".into());
+    }
+    let mut failed = 0;
+    for &batch in batches {
+        for &(name, precision) in precisions {
+            let mut row = json!({ "way": "geolearn", "side": side, "batch": batch, "precision": name });
+            let outcome = Work::new(side, batch, precision).and_then(|work| measured(work, steps));
+            match outcome {
+                Ok(Value::Object(found)) => row.as_object_mut().into_iter().for_each(|row| row.extend(found.clone())),
+                Ok(_) => {}
+                Err(error) => {
+                    failed += 1;
+                    row["error"] = error.to_string().into();
+                }
+            }
+            write_line(file, &row)?;
+        }
+    }
+    if failed > 0 { Err(format!("{failed} could not be measured").into()) } else { Ok(()) }
+}
+
+fn measured(mut work: Work, steps: usize) -> Outcome<Value> {
+    memory::reset(work.model());
+    let first_losses = read(&work.step()?)?;
+    for _ in 1..WARM_UP {
+        read(&work.step()?)?;
+    }
+    let mut times = Vec::new();
+    for _ in 0..steps {
+        let begin = Instant::now();
+        read(&work.step()?)?;
+        times.push(1e3 * begin.elapsed().as_secs_f64());
+    }
+    let begin = Instant::now();
+    for _ in 1..steps {
+        drop(work.step()?);
+    }
+    read(&work.step()?)?;
+    let unread = 1e3 * begin.elapsed().as_secs_f64() / steps as f64;
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    Ok(json!({
+        "device": device(&work),
+        "steps": steps,
+        "median_ms": at(0.5),
+        "p10_ms": at(0.1),
+        "p90_ms": at(0.9),
+        "unread_ms": unread,
+        "memory_mib": memory::peak_mib(work.model()),
+        "first_losses": first_losses,
+    }))
+}
+
+/// As `torch` names it.
+fn device(work: &Work) -> &'static str {
+    if work.model().device().torch().is_cuda() { "cuda" } else { "cpu" }
+}

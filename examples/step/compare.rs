@@ -1,0 +1,68 @@
+//! A step in turn with PyTorch's, for `cargo xtask compare`.
+//!
+//! `prepare` writes initial weights (`initial.pth`) and batches (`a.f32`, `b.f32`: f32, NCHW, little endian, in [-1, 1]).
+//! `run` reads them and answers each line of its input with a line of seconds, one for each step, and one of the losses of
+//! the last.
+
+use std::fs;
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use geolearn::{Batch, Precision};
+use tch::{Kind, Tensor};
+
+use crate::work::{BATCHES, Outcome, Work, data, model, read};
+
+const BANDS: i64 = 3;
+
+pub fn prepare(folder: &Path, side: usize, batch: usize) -> Outcome<()> {
+    let data = data(side, batch)?;
+    fs::create_dir_all(folder)?;
+    model(&data)?.save(folder.join("initial"))?;
+    fs::copy(folder.join("initial/initial.pth"), folder.join("initial.pth"))?;
+    let mut bytes = [Vec::new(), Vec::new()];
+    for batch in data.epoch(0)?.take(BATCHES) {
+        let Batch { a, b } = batch?;
+        for (tensor, bytes) in [a, b].iter().zip(&mut bytes) {
+            let values = Vec::<f32>::try_from(tensor.flatten(0, -1))?;
+            bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
+        }
+    }
+    for (name, bytes) in ["a.f32", "b.f32"].iter().zip(bytes) {
+        fs::write(folder.join(name), bytes)?;
+    }
+    Ok(())
+}
+
+fn batches(folder: &Path, side: usize, batch: usize) -> Outcome<Vec<Batch>> {
+    let shape = [-1, batch as i64, BANDS, side as i64, side as i64];
+    let read = |name: &str| -> Outcome<Tensor> {
+        let bytes = fs::read(folder.join(name))?;
+        Ok(Tensor::f_from_data_size(&bytes, &[bytes.len() as i64 / 4], Kind::Float)?.f_reshape(shape)?)
+    };
+    let (a, b) = (read("a.f32")?, read("b.f32")?);
+    Ok((0..a.size()[0]).map(|i| Batch { a: a.get(i), b: b.get(i) }).collect())
+}
+
+pub fn run(folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {
+    let mut model = model(&data(side, batch)?)?;
+    model.load_weights(folder.join("initial.pth"))?;
+    let mut work = Work::of(model, batches(folder, side, batch)?, precision)?;
+    let mut out = std::io::stdout();
+    let device = format!("{:?}", work.model().device().torch()).to_lowercase();
+    writeln!(out, "ready on {device}, {} threads", geolearn::num_threads())?;
+    for line in std::io::stdin().lock().lines() {
+        let mut losses = Vec::new();
+        let mut times = Vec::new();
+        for _ in 0..line?.trim().parse::<usize>()? {
+            let begin = Instant::now();
+            losses = read(&work.step()?)?;
+            times.push(begin.elapsed().as_secs_f64().to_string());
+        }
+        writeln!(out, "{}", times.join(" "))?;
+        writeln!(out, "{}", losses.iter().map(f64::to_string).collect::<Vec<_>>().join(" "))?;
+        out.flush()?;
+    }
+    Ok(())
+}

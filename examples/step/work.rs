@@ -1,0 +1,110 @@
+//! What all modes share: chips, networks, batches, steps.
+
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use geolearn::{
+    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Device, Precision, PrepareData, StepContext,
+    Translator,
+};
+use serde_json::Value;
+use tch::Tensor;
+
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Batches that take turns.
+pub const BATCHES: usize = 4;
+const SEED: u64 = 42;
+
+/// Something in the folder of bundled data.
+pub fn asset(name: &str) -> PathBuf {
+    std::env::var_os("GEOLEARN_ASSETS").map_or_else(|| "assets".into(), PathBuf::from).join(name)
+}
+
+pub fn precision_of(name: &str) -> Outcome<Precision> {
+    match name {
+        "f32" => Ok(Precision::F32),
+        "bf16" => Ok(Precision::Bf16),
+        "tf32" => Ok(Precision::Tf32),
+        _ => Err(format!("there is no precision {name:?}").into()),
+    }
+}
+
+/// Several, each with its name.
+pub fn precisions_of(names: &str) -> Outcome<Vec<(&str, Precision)>> {
+    names.split(',').map(|name| Ok((name, precision_of(name)?))).collect()
+}
+
+pub fn list<T: FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
+    text.split(',').map(str::parse).collect()
+}
+
+pub fn data(side: usize, batch: usize) -> geolearn::Result<DataBunch> {
+    PrepareData::new(asset("bluemarble"), DatasetType::CycleGan)
+        .resize_to(side)
+        .batch_size(batch)
+        .augment(Augment::none())
+        .seed(SEED)
+        .prepare()
+}
+
+/// The paper's networks; without a pool of images, whose draws PyTorch would not repeat.
+pub fn model(data: &DataBunch) -> geolearn::Result<CycleGan> {
+    CycleGan::builder(data).seed(SEED).pool_size(0).device(Device::Auto).build()
+}
+
+/// A model with batches that lie on its device, and the steps that it has made.
+pub struct Work {
+    model: CycleGan,
+    batches: Vec<Batch>,
+    precision: Precision,
+    step: u64,
+}
+
+impl Work {
+    /// # Errors
+    /// Where the device does not have this precision.
+    pub fn new(side: usize, batch: usize, precision: Precision) -> Outcome<Self> {
+        let data = data(side, batch)?;
+        let batches = data.epoch(0)?.take(BATCHES).collect::<geolearn::Result<_>>()?;
+        Self::of(model(&data)?, batches, precision)
+    }
+
+    pub fn of(model: CycleGan, batches: Vec<Batch>, precision: Precision) -> Outcome<Self> {
+        let device = model.device().torch();
+        if precision == Precision::Tf32 && !device.is_cuda() {
+            return Err("TF32 needs a CUDA device".into());
+        }
+        let there = |tensor: &Tensor| tensor.f_to_device(device);
+        let batches = batches.iter().map(|batch| Ok(Batch { a: there(&batch.a)?, b: there(&batch.b)? }));
+        Ok(Self { batches: batches.collect::<Outcome<_>>()?, model, precision, step: 0 })
+    }
+
+    pub fn model(&self) -> &CycleGan {
+        &self.model
+    }
+
+    /// Learns from the next batch. The device may still be at work afterwards, until the losses are read.
+    pub fn step(&mut self) -> geolearn::Result<Tensor> {
+        let mut context = StepContext::new(2e-4, AdamOptions::default(), self.step);
+        context.precision = self.precision;
+        let batch = &self.batches[self.step as usize % self.batches.len()];
+        let losses = self.model.train_step(batch, context)?;
+        self.step += 1;
+        Ok(losses)
+    }
+}
+
+/// Reading waits for the device.
+pub fn read(losses: &Tensor) -> geolearn::Result<Vec<f64>> {
+    Ok(Vec::<f64>::try_from(losses.to_kind(tch::Kind::Double))?)
+}
+
+/// Adds a line to a file.
+pub fn write_line(file: &Path, row: &Value) -> Outcome<()> {
+    println!("{row}");
+    Ok(writeln!(OpenOptions::new().create(true).append(true).open(file)?, "{row}")?)
+}

@@ -1,0 +1,68 @@
+//! libtorch's profiler, and what its allocator for CUDA has counted.
+
+use std::ffi::CString;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::linked;
+use crate::error::{Error, ErrorKind, Result};
+
+/// libtorch has one profiler for the whole process.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// Records what libtorch does, on all threads, while it lives.
+pub(crate) struct Profiler {
+    cuda: bool,
+    ended: bool,
+}
+
+impl Profiler {
+    /// # Errors
+    /// `Usage` where another one lives.
+    pub fn begin(cuda: bool) -> Result<Self> {
+        if RUNNING.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(ErrorKind::Usage, "libtorch's profiler is at work already")
+                .help("Profile one piece of work at a time in a process, and none within another."));
+        }
+        // From here on `Drop` gives the profiler free.
+        let mut profiler = Self { cuda, ended: true };
+        linked::profile_begin(cuda)?;
+        profiler.ended = false;
+        Ok(profiler)
+    }
+
+    /// Writes what was recorded, as a trace in Chrome's format.
+    pub fn finish(mut self, path: &Path) -> Result<()> {
+        let wrong = || Error::new(ErrorKind::Usage, "libtorch cannot write to this path").at(path);
+        let text = path.to_str().ok_or_else(wrong)?;
+        let text = CString::new(text).map_err(|e| wrong().because(e))?;
+        self.ended = true;
+        linked::profile_end(self.cuda, Some(&text))
+    }
+}
+
+impl Drop for Profiler {
+    fn drop(&mut self) {
+        if !self.ended
+            && let Err(error) = linked::profile_end(self.cuda, None)
+        {
+            tracing::warn!(%error, "libtorch's profiler cannot be ended");
+        }
+        RUNNING.store(false, Ordering::Release);
+    }
+}
+
+/// Bytes of device memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CudaBytes {
+    pub allocated: u64,
+    pub peak_allocated: u64,
+    pub reserved: u64,
+    pub peak_reserved: u64,
+}
+
+pub(crate) fn cuda_bytes(index: usize) -> Result<CudaBytes> {
+    let [allocated, peak_allocated, reserved, peak_reserved] =
+        linked::cuda_memory(index)?.map(|bytes| u64::try_from(bytes).unwrap_or(0));
+    Ok(CudaBytes { allocated, peak_allocated, reserved, peak_reserved })
+}

@@ -1,0 +1,24 @@
+//! What libtorch does with time and memory, by its own account.
+
+mod memory;
+mod trace;
+
+pub use memory::CudaMemory;
+pub use trace::profile;
+
+use crate::error::Result;
+use crate::ffi;
+
+/// Describes the libtorch in use: its version, compiler and libraries; with CUDA also the versions of the runtime and of
+/// cuDNN. What `torch.__config__.show()` gives in Python.
+///
+/// ```
+/// assert!(geolearn::libtorch_config()?.contains("TORCH_VERSION"));
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+///
+/// # Errors
+/// What libtorch reports.
+pub fn libtorch_config() -> Result<String> {
+    ffi::libtorch_config()
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Runs on a GPU machine what `cargo xtask gpu-check pack` has packed: tests, and training steps beside PyTorch's. Needs Linux
+# and a Python that has the torch that was packed for; no Rust, no network.
+#
+#   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke]
+#
+# `smoke` ends after the first tests and a few small steps. Results, at most 8 files of 16 MB, go to OUT (out/gpu-results),
+# for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
+# is nothing to run, 4 where CUDA cannot be used.
+set -u
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+mkdir -p "${OUT:=$root/out/gpu-results}" || exit 3
+out=$(cd "$OUT" && pwd)
+cd "$root" || exit 3
+packed=out/gpu
+smoke=${1:-}
+end=$((SECONDS + ${GPU_CHECK_SECONDS:-470}))
+work=$(mktemp -d) || exit 3
+log=$out/all.log
+failed=0
+readonly most_bytes=$((16 * 1000 * 1000))
+
+rm -f "$out"/{facts.txt,summary.txt,all.log,ceilings.json,steps.jsonl,raster.jsonl} "$out"/trace-*.json.gz
+trap 'rm -rf "$work"' EXIT
+
+say() { echo "$*" | tee -a "$out/summary.txt"; }
+fact() { echo "$1: $2" >>"$out/facts.txt"; }
+give_up() { # CODE WORDS
+  say "stopped: $2"
+  exit "$1"
+}
+
+# part NAME LIMIT COMMAND...: gives the command's status. It is left out when too little time is left for it; its words go to
+# the log.
+part() {
+  local name=$1 limit=$2 begin=$SECONDS left=$((end - SECONDS)) status words
+  shift 2
+  : >"$work/words"
+  if ((left < limit / 2)); then
+    say "$name: no time left"
+    failed=1
+    return 1
+  fi
+  ((left < limit)) && limit=$left
+  timeout -k 5 "$limit" "$@" >"$work/words" 2>&1
+  status=$?
+  words=
+  ((status == 124)) && words=", stopped after its time"
+  { printf '\n== %s\n' "$name" && cat "$work/words"; } >>"$log"
+  say "$name: exit $status, $((SECONDS - begin)) s$words"
+  return $status
+}
+must() { part "$@" || failed=1; }
+
+# A test binary that found nothing to run, or left something out, has not passed.
+tests() {
+  must "$@"
+  local passed
+  passed=$(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$work/words")
+  if [[ -z $passed || $passed == 0 ]] || grep -q 'skipped:' "$work/words"; then
+    say "$1: ${passed:-0} tests passed, $(grep -c 'skipped:' "$work/words") were skipped"
+    failed=1
+  else
+    say "$1: $passed tests passed"
+  fi
+}
+
+unpack() {
+  local zipped name
+  for zipped in "$packed"/*.gz; do
+    name=$(basename "$zipped" .gz)
+    gzip -dc "$zipped" >"$work/$name" && chmod +x "$work/$name" || return 1
+  done
+}
+
+# Tests look for their files where they were built.
+link_root() {
+  local built
+  built=$(cat "$packed/root")
+  [[ -e $built ]] && return
+  mkdir -p "$(dirname "$built")" && ln -s "$root" "$built" || say "note: $built cannot be made, so tests will miss their files"
+}
+
+[[ -s $packed/root && -s $packed/libtorch ]] || give_up 3 "nothing is packed in $root/$packed: run \`cargo xtask gpu-check pack\` first"
+python=$(command -v "${PYTHON:-python3}") || give_up 3 "there is no ${PYTHON:-python3}: name one in PYTHON"
+torch=$("$python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>>"$log") ||
+  give_up 3 "$python has no torch: install torch $(cat $packed/libtorch) there, or name another in PYTHON"
+version=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$torch/version.py")
+[[ ${version%%+*} == "$(cat $packed/libtorch)" ]] ||
+  give_up 3 "this was packed for torch $(cat $packed/libtorch), and $python has $version"
+unpack || give_up 3 "what is packed in $packed cannot be unpacked"
+link_root
+
+# Added, not put in place of what is there: the driver's libraries may be found by it.
+export LD_LIBRARY_PATH=$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-8} PYTHONUNBUFFERED=1 GEOLEARN_ASSETS=$root/assets
+step=$work/step
+compare=$root/benches/peers/train_step.py
+
+fact date "$(date -u +%Y-%m-%d)"
+fact commit "$(cat $packed/commit)"
+fact torch "$version"
+# The wheel for another Python is another file of the same release.
+if grep -qsF "$(cat $packed/record)" "$torch"/../torch-*.dist-info/RECORD; then
+  fact libtorch "the very file that was linked with"
+else
+  fact libtorch "another file of the same release than was linked with"
+fi
+fact python "$("$python" -c 'import platform; print(platform.python_version())')"
+card() { nvidia-smi --query-gpu="$1" --format=csv,noheader 2>/dev/null | head -n 1; }
+for name in name driver_version memory.total clocks.max.sm power.limit; do
+  fact "$name" "$(card $name)"
+done
+
+part card 20 nvidia-smi
+has_card=$?
+must libraries 20 bash -c "ldd '$step' | tee /dev/stderr | grep 'libtorch_cpu.so => $torch/lib/' && ! ldd '$step' | grep 'not found'"
+if ! part doctor 90 "$step" doctor --need-cuda; then
+  reason=$(sed -n 's/^CUDA is needed and cannot be used: //p; s/^\(a convolution there .*\)/\1/p' "$work/words" | head -n 1)
+  [[ -n $reason ]] || reason=$(tail -n 1 "$work/words")
+  if ((has_card == 0)); then
+    part loader 60 env LD_DEBUG=libs "$step" doctor
+    part torch 60 "$python" -c 'import torch; print(torch.cuda.is_available(), torch.version.cuda); torch.ones(1).cuda()'
+  fi
+  give_up 4 "CUDA cannot be used: $reason"
+fi
+fact device "$(sed -n 's/^device: //p' "$work/words")"
+tests golden 60 "$work/unit" cuda --test-threads=1 --nocapture
+if [[ $smoke == smoke ]]; then
+  must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
+  cat "$out/facts.txt"
+  exit $failed
+fi
+tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
+must ceilings 80 "$python" benches/peers/ceilings.py "$out/ceilings.json" --seconds 35
+must ours 110 "$step" bench --json "$out/steps.jsonl" 256 1,8 f32,tf32,bf16 30
+must trace 45 "$step" trace "$work/trace" 256 1,8 bf16
+for batch in 1 8; do
+  must prepare-$batch 20 "$step" prepare "$work/steps/$batch" 256 $batch
+done
+for way in plain-default plain-bf16 plain-f32; do
+  must $way 60 "$python" "$compare" --bench $way "$work/steps" 256 1,8 "$out/steps.jsonl"
+done
+must raster 45 "$step" raster --json "$out/raster.jsonl" 6144
+# Compiling takes minutes, so what is left of the time decides.
+part tuned 120 "$python" "$compare" --bench tuned-bf16-compile "$work/steps" 256 8 "$out/steps.jsonl"
+part clocks 10 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used --format=csv
+
+for trace in "$work"/trace-*.json; do
+  [[ -e $trace ]] && gzip -c "$trace" >"$out/$(basename "$trace").gz"
+done
+for file in "$out"/*; do
+  if (($(stat -c %s "$file") > most_bytes)); then
+    say "note: $(basename "$file") is larger than 16 MB and is left out"
+    rm "$file"
+  fi
+done
+cat "$out/summary.txt"
+exit $failed
