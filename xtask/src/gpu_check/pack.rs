@@ -67,8 +67,8 @@ fn build(checkout: &Checkout, profile: &str) -> Result<Vec<(PathBuf, &'static st
 /// Where cargo's messages say that the program of a target lies.
 fn executable(messages: &str, target: &str) -> Result<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_target = messages.filter(|message| message["target"]["name"] == target);
-    let found = of_target.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let mut of_target = messages.filter(|message| message["target"]["name"] == target);
+    let found = of_target.find_map(|message| message["executable"].as_str().map(PathBuf::from));
     found.ok_or_else(|| Trouble::new(format!("cargo built no program of the target {target:?}")))
 }
 
