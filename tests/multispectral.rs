@@ -1,6 +1,9 @@
 //! Models between domains of different bands, types and gaps.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
+#[path = "common/warnings.rs"]
+mod warnings;
+
 use std::path::{Path, PathBuf};
 
 use geolearn::{
@@ -218,5 +221,34 @@ fn a_model_of_grey_and_colour_takes_both() {
         let colour = model.predict_a2b(mixture("colours/rgb.tif")).unwrap();
         assert_eq!(model.predict_a2b(mixture("colours/rgba.tif")).unwrap().samples(), colour.samples());
         assert_ne!(colour.samples(), expected.samples());
+    }
+}
+
+/// Singles between 10^9 and 10^9 + 255 are 64 apart.
+#[test]
+fn a_range_that_singles_cannot_hold_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = chips(folder.path(), &COLOURS, &[]);
+    let values = |from: f64| Array3::from_shape_fn((1, 28, 28), |(_, y, x)| from + ((y * 28 + x) % 256) as f64);
+    let array = Array3::from_shape_fn((3, 28, 28), |(_, y, x)| (y * x % 256) as f32);
+    for (from, is_coarse) in [(1e9, true), (-1e9, true), (0.0, false), (70_000.0, false)] {
+        for name in ["0.tif", "1.tif"] {
+            Raster::new(values(from)).unwrap().save(folder.path().join("B").join(name)).unwrap();
+        }
+        let model = small(&prepared.clone().prepare().unwrap()).build().unwrap();
+        let (made, said) = warnings::warnings(|| model.predict_array(&array, Domain::B).unwrap());
+        assert_eq!(made.dim(), (1, 28, 28));
+        assert_eq!(said.len(), usize::from(is_coarse), "{from}: {said:?}");
+        assert!(
+            said.iter().all(|text| text.contains("predict_image") && text.contains("band 1 of domain B")),
+            "{said:?}"
+        );
+        // In their own type they have as many values as the network gives.
+        let (image, said) =
+            warnings::warnings(|| model.predict_image(&Raster::new(array.clone()).unwrap(), Domain::B).unwrap());
+        let mut values: Vec<f64> = image.samples().band(0).unwrap().iter().copied().collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        assert!(said.is_empty() && values.len() > 100, "{from}: {} {said:?}", values.len());
     }
 }

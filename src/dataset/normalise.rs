@@ -186,7 +186,8 @@ impl Normaliser {
         }
     }
 
-    /// Takes a network's output back to the domain's own units; nothing is rounded or cut.
+    /// Takes a network's output back to the domain's own units; nothing is rounded or cut but to single precision, which
+    /// has 24 bits: between 10^9 and 10^9 + 255 it knows five values. [`to_raster`](Self::to_raster) keeps the domain's type.
     ///
     /// # Shapes
     /// (C, H, W) in [-1, 1] to (bands, H, W).

@@ -276,7 +276,8 @@ impl<'a> Found<'a> {
     fn without_data(&self, with_data: &[usize], bands: usize) -> Error {
         let empty: Vec<String> =
             (0..bands).filter(|band| !with_data.contains(band)).map(|band| self.name_of(band)).collect();
-        let error = Error::new(ErrorKind::Layout, format!("no chip of domain {} has data in some band", self.domain))
+        let what = if with_data.is_empty() { "no chip has data" } else { "a band has no data in any chip" };
+        let error = Error::new(ErrorKind::Layout, format!("domain {} cannot be scaled: {what}", self.domain))
             .at(self.folder)
             .expected("samples that are finite and not the nodata value in each band that is used")
             .found(format!("none in {}", empty.join(", ")));

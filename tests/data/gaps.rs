@@ -29,6 +29,18 @@ fn a_domain_without_data_is_refused() {
     }
 }
 
+/// What is left out does not lend its data to the rest.
+#[test]
+fn chips_that_are_left_out_do_not_count_as_data() {
+    let root = floats(3, 1, |chip, _, y, x| if chip > 0 { f32::NAN } else { (y * x) as f32 });
+    let first = root.path().join("A/0.tif");
+    assert!(options(&root).prepare().is_ok());
+    let bytes = fs::read(&first).unwrap();
+    fs::write(&first, &bytes[..bytes.len() - 40]).unwrap();
+    let error = options(&root).bad_chips(BadChips::Skip).prepare().unwrap_err();
+    assert!(error.to_string().contains("domain A cannot be scaled"), "{error}");
+}
+
 #[test]
 fn a_band_without_data_is_named_and_can_be_left_out() {
     let root = floats(3, 3, |_, band, y, x| if band == 1 { f32::NAN } else { (y * x) as f32 });
