@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+#[path = "tiff/forms.rs"]
+mod forms;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiff")
 }

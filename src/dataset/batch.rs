@@ -54,7 +54,7 @@ impl ChipReader {
     /// The image in (bands, height, width), at its size; a window into a larger one is placed by `random`, else in the
     /// middle.
     pub fn image(&self, file: &Path, random: Option<&mut Stream>) -> Result<Raster> {
-        let chip = pass::read(file, self.shape, &self.asked, &self.limits)?;
+        let (chip, _turn) = pass::read(file, self.shape, &self.asked, &self.limits)?;
         let chip = match self.resize_to {
             Some(side) => chip.resize(side, side)?,
             None => self.mixed_sizes.fit(chip, self.shape.size(), random)?,

@@ -9,7 +9,7 @@ use super::shape::Shape;
 use super::statistics::Sums;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{Limits, Raster, read_chip};
+use crate::raster::{Limits, Raster, Turn, read_chip};
 
 /// Chips whose sums are taken one after the other. The number is fixed, so that rounding does not depend on threads.
 const PER_PART: usize = 16;
@@ -33,7 +33,7 @@ pub(super) fn over<'a>(
             let (mut sums, mut failed) = (nothing.clone(), Vec::new());
             for file in files {
                 match watch.one(read(file, shape, asked, limits)) {
-                    Ok(chip) => sums.add(&chip),
+                    Ok((chip, _turn)) => sums.add(&chip),
                     Err(error) => failed.push((*file, error)),
                 }
             }
@@ -47,14 +47,15 @@ pub(super) fn over<'a>(
     (all, failed)
 }
 
-/// The bands that are asked for of a chip, which are as many and of the type as `shape` says.
-pub(super) fn read(file: &Path, shape: Shape, asked: &Asked, limits: &Limits) -> Result<Raster> {
-    let chip = read_chip(file, limits)?;
+/// The bands that are asked for of a chip, which are as many and of the type as `shape` says, and the
+/// turn in which it was read, which is to be kept as long as the chip.
+pub(super) fn read(file: &Path, shape: Shape, asked: &Asked, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
+    let (chip, turn) = read_chip(file, limits)?;
     let bands = asked.in_chip(chip.band_names(), shape.bands).map_err(|error| error.at(file))?;
     let all = bands.iter().copied().eq(0..chip.bands());
     let chip = if all { chip } else { chip.select(&bands) };
     match (chip.bands(), chip.dtype()) == shape.kind() {
-        true => Ok(chip),
+        true => Ok((chip, turn)),
         false => Err(changed(file, shape, Shape::of(&chip))),
     }
 }

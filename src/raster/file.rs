@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::budget::{Budget, Turn};
 use super::picture::Picture;
 use super::tiff::{self, TiffImage};
 use super::{Limits, RasterInfo, Samples, pam, world};
@@ -148,17 +149,29 @@ impl RasterFile {
     /// As [`RasterFile::open`], and [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a part that does not lie
     /// within the image.
     pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Samples> {
+        Ok(self.read_in_turn(row, column, height, width)?.0)
+    }
+
+    /// The same, and the turn in which that was done.
+    pub(super) fn read_in_turn(
+        &self,
+        row: usize,
+        column: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<(Samples, Turn<'static>)> {
         self.info.check_window(&self.path, &self.limits, (row, column, height, width))?;
         match &self.content {
             Content::Tiff(image) => image.read_window(row, column, height, width),
             Content::Picture(picture) => {
                 let whole = (0, 0, self.info.height, self.info.width);
+                let bytes = (self.info.height * self.info.width * self.info.bands * self.info.dtype.bytes()) as u64;
+                // The decoder's own and the samples made of them.
+                let mut turn = Budget::process().turn(bytes.saturating_mul(2), self.limits.max_sample_bytes);
                 let samples = picture.read(&self.path, &self.info, &self.limits)?;
-                Ok(if whole == (row, column, height, width) {
-                    samples
-                } else {
-                    samples.crop(row, column, height, width)
-                })
+                turn.shrink_to(bytes);
+                let is_whole = whole == (row, column, height, width);
+                Ok((if is_whole { samples } else { samples.crop(row, column, height, width) }, turn))
             }
         }
     }

@@ -21,6 +21,7 @@ pub struct RasterInfo {
     pub(super) has_palette: bool,
     pub(super) palette: Option<Vec<[u8; 3]>>,
     pub(super) alpha_band: Option<usize>,
+    pub(super) pages: usize,
 }
 
 impl RasterInfo {
@@ -42,6 +43,7 @@ impl RasterInfo {
             has_palette: false,
             palette: None,
             alpha_band: None,
+            pages: 1,
         }
     }
 
@@ -123,6 +125,19 @@ impl RasterInfo {
     /// ```
     pub fn alpha_band(&self) -> Option<usize> {
         self.alpha_band
+    }
+
+    /// Says so where a file has images behind the one that is read: others write bands that way.
+    pub(super) fn warn_of_pages(&self, path: &Path) {
+        if self.pages > 1 {
+            let path = path.display();
+            tracing::warn!(
+                %path,
+                pages = self.pages,
+                "only the first page of this TIFF is read; to make bands of them: gdalbuildvrt -separate all.vrt \
+                 GTIFF_DIR:1:in.tif GTIFF_DIR:2:in.tif (and so on), then gdal_translate all.vrt out.tif"
+            );
+        }
     }
 
     /// Refuses a part that does not lie within, or that asks for more than the limits, before anything is allocated.

@@ -2,6 +2,7 @@
 
 mod bmp;
 mod bmp_indexed;
+mod budget;
 mod display;
 mod dtype;
 mod epsg;
@@ -39,6 +40,7 @@ use image::RgbImage;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub(crate) use budget::Turn;
 pub(crate) use display::{Colours, first_bands};
 pub use dtype::Dtype;
 pub use file::RasterFile;

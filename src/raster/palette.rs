@@ -1,7 +1,9 @@
 //! Indices as colours, where indices without data stay without.
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 
+use super::sample::Sample;
+use super::samples::with_array;
 use super::{Dtype, RasterInfo, Samples};
 
 /// What becomes of the indices of an image.
@@ -35,16 +37,16 @@ impl<'a> Painter<'a> {
     /// Red, green and blue; what the palette does not have is black.
     pub fn paint(&self, indices: &Samples) -> Array3<u8> {
         let (_, height, width) = indices.shape();
-        let indices = indices.to_f32();
         let colour = |index: f32| match self.gap {
             Some((gap, grey)) if index == gap => [grey; 3],
             Some((_, grey)) => beside(self.colours.get(index as usize).copied().unwrap_or_default(), grey),
             None => self.colours.get(index as usize).copied().unwrap_or_default(),
         };
         let mut painted = Array3::zeros((3, height, width));
-        for ((y, x), &index) in indices.index_axis(ndarray::Axis(0), 0).indexed_iter() {
-            colour(index).into_iter().enumerate().for_each(|(band, value)| painted[(band, y, x)] = value);
-        }
+        with_array!(indices, data => for ((y, x), index) in data.index_axis(Axis(0), 0).indexed_iter() {
+            let colour = colour(index.to_f64() as f32);
+            colour.into_iter().enumerate().for_each(|(band, value)| painted[(band, y, x)] = value);
+        });
         painted
     }
 }

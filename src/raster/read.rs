@@ -7,6 +7,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use ndarray::Array3;
 
+use super::budget::Turn;
 use super::palette::Painter;
 use super::picture::{Format, Picture};
 use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples};
@@ -16,9 +17,10 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
     whole(&RasterFile::open_within(path, limits)?)
 }
 
-/// An image for training: all but the transform of a world file.
-pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<Raster> {
-    whole(&RasterFile::open_unplaced(path, limits)?)
+/// An image for training: all but the transform of a world file. The turn in which it was decoded is to be kept as long
+/// as the image, since many threads read chips.
+pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
+    whole_in_turn(&RasterFile::open_unplaced(path, limits)?)
 }
 
 /// What [`read_chip`] will give, without decoding a pixel.
@@ -26,6 +28,7 @@ pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     let file = RasterFile::open_unplaced(path, limits)?;
     let info = file.info();
     info.check_window(path, limits, (0, 0, info.height, info.width))?;
+    info.warn_of_pages(path);
     if let Some(alpha) = info.alpha_band().filter(|_| file.picture().is_none()) {
         tracing::debug!(path = %path.display(), band = alpha + 1, "the file calls this band alpha; it is kept");
     }
@@ -94,9 +97,13 @@ fn turns(picture: &Picture, info: &RasterInfo) -> Orientation {
 
 /// The whole image of a file.
 pub(super) fn whole(file: &RasterFile) -> Result<Raster> {
+    Ok(whole_in_turn(file)?.0)
+}
+
+fn whole_in_turn(file: &RasterFile) -> Result<(Raster, Turn<'static>)> {
     let info = file.info();
-    let Some(picture) = file.picture() else { return read_tiff_window(file, 0, 0, info.height, info.width) };
-    let stored = file.read()?;
+    let Some(picture) = file.picture() else { return read_tiff(file, (0, 0, info.height, info.width)) };
+    let (stored, turn) = file.read_in_turn(0, 0, info.height, info.width)?;
     if hides(picture, info, &stored) {
         tracing::warn!(path = %file.path().display(), "some pixels are transparent, which is left out");
     }
@@ -105,7 +112,7 @@ pub(super) fn whole(file: &RasterFile) -> Result<Raster> {
         None if kept(info) < info.bands => stretched(stored.select(&[0, 1, 2][..kept(info)]), picture.bits),
         None => stretched(stored, picture.bits),
     };
-    Ok(Raster::described(samples.turned(turns(picture, info)), &seen(file)))
+    Ok((Raster::described(samples.turned(turns(picture, info)), &seen(file)), turn))
 }
 
 /// A part of a TIFF, as [`read`] would give it; its place is that of the whole.
@@ -116,12 +123,19 @@ pub(super) fn read_tiff_window(
     height: usize,
     width: usize,
 ) -> Result<Raster> {
-    let samples = file.read_window(row, column, height, width)?;
+    Ok(read_tiff(file, (row, column, height, width))?.0)
+}
+
+fn read_tiff(
+    file: &RasterFile,
+    (row, column, height, width): (usize, usize, usize, usize),
+) -> Result<(Raster, Turn<'static>)> {
+    let (samples, turn) = file.read_in_turn(row, column, height, width)?;
     let samples = match painter(file) {
         Some(painter) => painter.paint(&samples).into(),
         None => samples,
     };
-    Ok(Raster::described(samples, &seen(file)))
+    Ok((Raster::described(samples, &seen(file)), turn))
 }
 
 /// Samples of less than 8 bits as bytes from 0 to 255.

@@ -1,5 +1,7 @@
 //! The samples of an image, in the file's own type.
 
+use std::ops::Range;
+
 use ndarray::{Array2, Array3, Axis, Slice};
 
 use super::Dtype;
@@ -171,6 +173,16 @@ macro_rules! samples {
                 }
             }
 
+            /// Fills pixels of one row, from `corner` (row, column) on, with the samples of some bands: pixel-interleaved,
+            /// in the machine's byte order.
+            pub(super) fn put_pixels(&mut self, corner: (usize, usize), bands: Range<usize>, interleaved: &[u8]) {
+                match self {
+                    $(Self::$variant(data) => {
+                        put_pixels(data, corner, bands, interleaved, |bytes| <$type>::from_ne_bytes(bytes));
+                    })*
+                }
+            }
+
             /// Puts `part`, of the same type and bands, where it begins at (`row`, `column`); the caller has seen to it
             /// that it lies within.
             pub(crate) fn paste(&mut self, row: usize, column: usize, part: &Self) {
@@ -223,11 +235,26 @@ fn put<T: Copy, const BYTES: usize>(
     decode: impl Fn([u8; BYTES]) -> T,
 ) {
     let (bands, _, width) = data.dim();
+    for (line, y) in interleaved.chunks_exact((bands * width * BYTES).max(1)).zip(row..) {
+        put_pixels(data, (y, 0), 0..bands, line, &decode);
+    }
+}
+
+fn put_pixels<T: Copy, const BYTES: usize>(
+    data: &mut Array3<T>,
+    (row, column): (usize, usize),
+    bands: Range<usize>,
+    interleaved: &[u8],
+    decode: impl Fn([u8; BYTES]) -> T,
+) {
     let values = interleaved.as_chunks::<BYTES>().0;
-    for (line, y) in values.chunks_exact(bands * width).zip(row..) {
-        for (band, mut plane) in data.outer_iter_mut().enumerate() {
-            let to = plane.row_mut(y);
-            to.into_iter().zip(line.chunks_exact(bands)).for_each(|(to, pixel)| *to = decode(pixel[band]));
+    for (band, mut plane) in data.slice_axis_mut(Axis(0), Slice::from(bands.clone())).outer_iter_mut().enumerate() {
+        let mut line = plane.row_mut(row);
+        let mut line = line.slice_axis_mut(Axis(0), Slice::from(column..));
+        let to = line.iter_mut();
+        match bands.len() {
+            1 => to.zip(values).for_each(|(to, value)| *to = decode(*value)),
+            bands => to.zip(values.chunks_exact(bands)).for_each(|(to, pixel)| *to = decode(pixel[band])),
         }
     }
 }

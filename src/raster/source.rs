@@ -27,6 +27,8 @@ struct Facts {
     place: Place,
     nodata: Option<f64>,
     band_names: Vec<Option<String>>,
+    /// The band that the file calls alpha, counted from 0.
+    alpha: Option<usize>,
 }
 
 enum Content {
@@ -60,6 +62,7 @@ impl Facts {
             place: info.place().clone(),
             nodata: info.nodata(),
             band_names: info.band_names().to_vec(),
+            alpha: info.alpha_band(),
         }
     }
 }
@@ -67,7 +70,9 @@ impl Facts {
 impl Source {
     /// Reads the header of a file.
     pub fn open(path: &Path) -> Result<Self> {
-        let facts = Facts::of(&seen(&RasterFile::open_within(path, &Limits::default())?));
+        let file = RasterFile::open_within(path, &Limits::default())?;
+        file.info().warn_of_pages(path);
+        let facts = Facts::of(&seen(&file));
         Ok(Self { facts, selection: None, path: Some(path.to_path_buf()), content: Mutex::default() })
     }
 
@@ -80,6 +85,7 @@ impl Source {
             place: image.place().clone(),
             nodata: image.nodata(),
             band_names: image.band_names().to_vec(),
+            alpha: None,
         };
         let content = Mutex::new(Some(Arc::new(Content::Whole(Box::new(image)))));
         Self { facts, selection: None, path: None, content }
@@ -168,15 +174,31 @@ impl Source {
         if self.bands() == expected {
             return Ok(());
         }
-        let error = Error::new(ErrorKind::Usage, "wrong number of bands")
-            .expected(expected)
-            .found(self.bands())
-            .help("Give an image with the bands of the chips that the model learned from, in their order.");
+        let error = Error::new(ErrorKind::Usage, "wrong number of bands").expected(expected);
+        let error = match self.facts.alpha.filter(|_| self.bands() == expected + 1) {
+            Some(alpha) => error
+                .found(format!("{}, of which band {} is alpha", self.bands(), alpha + 1))
+                .help(without(alpha, self.bands())),
+            None => error
+                .found(self.bands())
+                .help("Give an image with the bands of the chips that the model learned from, in their order."),
+        };
         Err(match self.path() {
             Some(path) => error.at(path),
             None => error,
         })
     }
+}
+
+/// How to leave a band out.
+fn without(alpha: usize, bands: usize) -> String {
+    let others: Vec<String> = (0..bands).filter(|band| *band != alpha).map(|band| format!("-b {}", band + 1)).collect();
+    let numbers = others.join(", ").replace("-b ", "");
+    format!(
+        "Leave it out: gdal_translate {} in.tif out.tif. If the chips have it too, train with bands(domain, [{numbers}]), \
+         and the model takes such files as they are.",
+        others.join(" ")
+    )
 }
 
 #[cfg(test)]
@@ -200,6 +222,21 @@ mod tests {
                 source.release();
             }
         }
+    }
+
+    #[test]
+    fn a_band_too_many_is_called_alpha_where_it_is() {
+        let path = Path::new("tests/fixtures/tiff/alpha_premultiplied.tif");
+        let info = RasterFile::open(path).unwrap().info().clone();
+        assert_eq!((info.bands(), info.alpha_band()), (4, Some(3)));
+        let error = Source::open(path).unwrap().check_bands(3).unwrap_err().to_string();
+        for words in
+            ["expected 3", "band 4 is alpha", "gdal_translate -b 1 -b 2 -b 3 ", "[1, 2, 3]", "premultiplied.tif"]
+        {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        let error = Source::open(path).unwrap().check_bands(2).unwrap_err().to_string();
+        assert!(!error.contains("alpha,") && error.contains("found 4"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::dataset::Domain;
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::inference::{self, Translation};
-use crate::raster::Raster;
+use crate::raster::{Raster, Source};
 use crate::train::Translator;
 
 impl CycleGan {
@@ -63,12 +63,9 @@ impl CycleGan {
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
         let path = path.as_ref();
-        let image = Raster::open(path)?;
-        let bands = self.domain(to.other()).selection.in_image(image.band_names()).map_err(|error| error.at(path))?;
-        let image = match bands {
-            Some(bands) => image.select(&bands),
-            None => image,
-        };
+        let source = self.source(path, to.other())?;
+        let (height, width) = source.size();
+        let image = source.window(0, 0, height, width)?;
         self.predict_image(&image, to).map_err(|error| error.at(path))
     }
 
@@ -141,6 +138,18 @@ impl CycleGan {
                 );
             }
         }
+    }
+
+    /// An image file of domain `from`: the bands of it that the model uses.
+    pub(super) fn source(&self, path: &Path, from: Domain) -> Result<Source> {
+        let from = self.domain(from);
+        let source = Source::open(path)?;
+        let source = match from.selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
+            Some(bands) => source.select(&bands),
+            None => source,
+        };
+        source.check_bands(from.normaliser.bands())?;
+        Ok(source)
     }
 
     /// What makes images of domain `to`.

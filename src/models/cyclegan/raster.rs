@@ -6,7 +6,6 @@ use super::CycleGan;
 use crate::device::Precision;
 use crate::error::Result;
 use crate::inference::{self, RasterOptions, RasterReport, Scenes};
-use crate::raster::Source;
 use crate::train::Translator;
 
 impl CycleGan {
@@ -59,16 +58,7 @@ impl CycleGan {
         let usual = if self.torch_device().is_cuda() { Precision::Tf32 } else { Precision::F32 };
         let to = options.to;
         let translation = self.translation(to, options.precision.unwrap_or(usual))?;
-        let selection = &self.domain(to.other()).selection;
-        let open = |path: &Path| {
-            let source = Source::open(path)?;
-            let source = match selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
-                Some(bands) => source.select(&bands),
-                None => source,
-            };
-            source.check_bands(translation.from.bands())?;
-            Ok(source)
-        };
+        let open = |path: &Path| self.source(path, to.other());
         let scenes = Scenes { translation: &translation, options: &options, band_names: &self.domain(to).band_names };
         inference::translate_scenes(&scenes, open, input.as_ref(), output.as_ref())
     }
@@ -80,7 +70,7 @@ mod tests {
     use crate::dataset::Domain;
     use crate::dataset::Values;
     use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
-    use crate::raster::{Raster, Samples};
+    use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
 
     const SIZES: Sizes = Sizes { side: 128, halo: 36, step_bytes: 256 << 20 };

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use tiff_reader::Ifd;
+use tiff_reader::{Ifd, constants};
 
+use super::fault::Fault;
 use super::layout::Layout;
+use super::numbers;
 
 /// All strips or tiles of an image.
 pub(super) struct Blocks {
@@ -31,42 +33,62 @@ pub(super) struct Block {
     pub rows: Range<usize>,
     pub columns: Range<usize>,
     pub stored_rows: usize,
+    /// Rows of a block that is not cut at the lower edge.
+    pub full_rows: usize,
 }
 
 impl Block {
     /// Nothing is stored for it.
     pub fn is_sparse(&self) -> bool {
-        self.offset == 0 || self.count == 0
+        self.count == 0
     }
 }
 
 impl Blocks {
-    pub fn of(ifd: &Ifd, layout: &Layout) -> Self {
-        let (offsets, counts) = match ifd.is_tiled() {
-            true => (ifd.tile_offsets(), ifd.tile_byte_counts()),
-            false => (ifd.strip_offsets(), ifd.strip_byte_counts()),
+    /// `file_bytes` is the length of the file.
+    pub fn of(ifd: &Ifd, layout: &Layout, file_bytes: u64) -> Result<Self, Fault> {
+        let is_tiled = ifd.is_tiled();
+        let (offsets, counts) = match is_tiled {
+            true => (constants::TAG_TILE_OFFSETS, constants::TAG_TILE_BYTE_COUNTS),
+            false => (constants::TAG_STRIP_OFFSETS, constants::TAG_STRIP_BYTE_COUNTS),
         };
-        Self {
+        let mut blocks = Self {
             rows: layout.block_rows,
             columns: layout.block_columns,
             height: layout.height,
             width: layout.width,
-            is_tiled: ifd.is_tiled(),
+            is_tiled,
             bands: layout.block_bands,
             planes: layout.bands.div_ceil(layout.block_bands.max(1)),
-            offsets: offsets.unwrap_or_default(),
-            counts: counts.unwrap_or_default(),
+            offsets: numbers::all(ifd, offsets)?.unwrap_or_default(),
+            counts: numbers::all(ifd, counts)?.unwrap_or_default(),
+        };
+        blocks.supply_counts(file_bytes);
+        Ok(blocks)
+    }
+
+    /// Some writers leave out or zero the size of an only strip. libtiff then takes what follows in the file.
+    fn supply_counts(&mut self, file_bytes: u64) {
+        let is_only_strip = !self.is_tiled && self.height <= self.rows;
+        let are_missing = self.counts.is_empty();
+        let is_zero = self.planes == 1 && self.counts.first() == Some(&0) && self.offsets.first() > Some(&0);
+        if is_only_strip && (are_missing || is_zero) {
+            self.counts = self.offsets.iter().map(|offset| file_bytes.saturating_sub(*offset)).collect();
         }
     }
 
-    pub fn has_sparse(&self) -> bool {
-        self.offsets.iter().chain(&self.counts).any(|value| *value == 0)
-    }
-
-    /// Whether the file says of each block where it is.
-    pub fn is_complete(&self) -> bool {
-        let wanted = self.planes * self.height.div_ceil(self.rows) * self.width.div_ceil(self.columns);
-        self.offsets.len() >= wanted && self.counts.len() >= wanted
+    /// That the file says of each block where it is.
+    pub fn check(&self) -> Result<(), Fault> {
+        let (down, across) = (self.height.div_ceil(self.rows), self.width.div_ceil(self.columns));
+        let wanted = down.checked_mul(across).and_then(|blocks| blocks.checked_mul(self.planes));
+        let (offsets, counts) = (self.offsets.len(), self.counts.len());
+        match wanted.is_some_and(|wanted| offsets >= wanted && counts >= wanted) {
+            true => Ok(()),
+            false => Err(Fault::format(format!(
+                "{offsets} offsets and {counts} sizes for {} bands of {down} x {across} strips or tiles",
+                self.planes
+            ))),
+        }
     }
 
     /// Columns that are stored in each block.
@@ -95,6 +117,7 @@ impl Blocks {
             count: self.counts.get(index).copied().unwrap_or(0),
             band: plane * self.bands,
             stored_rows: if self.is_tiled { self.rows } else { rows.len() },
+            full_rows: self.rows,
             rows,
             columns: x * self.columns..((x + 1) * self.columns).min(self.width),
         }

@@ -1,43 +1,87 @@
-//! Compressions that the decoder does not know, or does not read as GDAL does.
+//! Compressions: from what is stored of a block to the bytes that an uncompressed file would have.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
+use image_webp::WebPDecoder;
 use lzma_rust2::XzReader;
 use tiff_reader::{Ifd, constants};
 
 use super::fault::Fault;
 use super::fax::{self, Coding};
+use super::input::Input;
+use super::layout::{JPEG, LERC, Layout};
+use super::lerc::Lerc;
+use super::lzw::Lzw;
+use super::numbers;
+use super::packbits::PackBits;
 use crate::raster::ijg;
 
 /// Memory for the dictionary of an LZMA stream, in KiB; libtiff writes 8 MiB at most.
 const DICTIONARY_KIB: u32 = 128 << 10;
+/// The same for ZSTD, as a power of two.
+const WINDOW_LOG: u32 = 27;
 const FAX_OPTIONS: u16 = 292;
 const YCBCR: u64 = 6;
 
 pub(super) enum Codec {
+    Plain,
+    Lzw,
+    Deflate,
+    PackBits,
+    Zstd,
+    Lzma,
     Fax(Coding),
     Jpeg { tables: Vec<u8>, is_ycbcr: bool },
-    Lzma,
+    Lerc(Lerc),
+    Webp,
 }
 
-/// The size of a block: columns, rows, bands.
-pub(super) type Size = (usize, usize, usize);
+/// What a block holds.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    pub columns: usize,
+    /// Rows that are asked for.
+    pub rows: usize,
+    /// Rows that some writers store in the last strip of an image.
+    pub most_rows: usize,
+    pub bands: usize,
+}
 
 impl Codec {
-    /// Nothing where the decoder reads the blocks itself.
-    pub fn of(ifd: &Ifd, photometric: u64) -> Option<Self> {
-        let number = |tag| ifd.tag(tag).and_then(|tag| tag.value.as_u64()).unwrap_or(0);
-        match ifd.compression() {
-            2 => Some(Self::Fax(Coding::Rle)),
-            3 => Some(Self::Fax(Coding::Fax3 { two_dimensional: number(FAX_OPTIONS) & 1 == 1 })),
-            4 => Some(Self::Fax(Coding::Fax4)),
-            7 => {
-                let tables = ifd.tag(constants::TAG_JPEG_TABLES).and_then(|tag| tag.value.as_bytes());
-                let is_ycbcr = photometric == YCBCR && ifd.planar_configuration() == 1;
-                Some(Self::Jpeg { tables: tables.unwrap_or_default().to_vec(), is_ycbcr })
+    pub fn of(ifd: &Ifd, layout: &Layout, photometric: u64) -> Result<Self, Fault> {
+        let codec = match ifd.compression() {
+            2 => Self::Fax(Coding::Rle),
+            3 => {
+                let options = numbers::first::<u64>(ifd, FAX_OPTIONS)?.unwrap_or(0);
+                Self::Fax(Coding::Fax3 { two_dimensional: options & 1 == 1 })
             }
-            34925 => Some(Self::Lzma),
-            _ => None,
+            4 => Self::Fax(Coding::Fax4),
+            5 => Self::Lzw,
+            JPEG => {
+                let tables = ifd.tag(constants::TAG_JPEG_TABLES).and_then(|tag| tag.value.as_bytes());
+                let is_ycbcr = photometric == YCBCR && layout.block_bands > 1;
+                Self::Jpeg { tables: tables.unwrap_or_default().to_vec(), is_ycbcr }
+            }
+            8 | 32946 => Self::Deflate,
+            32773 => Self::PackBits,
+            LERC => Self::Lerc(Lerc::of(ifd, layout)?),
+            34925 => Self::Lzma,
+            50000 => Self::Zstd,
+            50001 => Self::Webp,
+            _ => Self::Plain,
+        };
+        let bits = layout.format.bits;
+        match codec {
+            Self::Fax(_) if (bits, layout.block_bands) != (1, 1) => {
+                Err(Fault::unsupported("a fax with more than one bit a pixel"))
+            }
+            Self::Jpeg { .. } if bits != 8 => {
+                Err(Fault::unsupported(format!("JPEG with {bits} bits a sample")).help(JPEG_OF_12_BITS))
+            }
+            Self::Webp if bits != 8 || !matches!(layout.block_bands, 3 | 4) => {
+                Err(Fault::format(format!("WebP of {} bands of {bits} bits", layout.block_bands)))
+            }
+            codec => Ok(codec),
         }
     }
 
@@ -46,30 +90,43 @@ impl Codec {
         !matches!(self, Self::Jpeg { .. })
     }
 
-    /// The bytes of a block, `wanted` of them, as an uncompressed file would have them.
-    pub fn decode(&self, bytes: &[u8], size: Size, wanted: usize) -> Result<Vec<u8>, Fault> {
-        let block = match self {
-            Self::Fax(coding) => fax::decode(*coding, bytes, size.0, size.1)?,
-            Self::Jpeg { tables, is_ycbcr } => jpeg(tables, *is_ycbcr, bytes, size)?,
-            Self::Lzma => lzma(bytes, wanted)?,
-        };
-        match block.len() >= wanted {
-            true => Ok(block),
-            false => Err(Fault::format(format!("a block of {} bytes instead of {wanted}", block.len()))),
-        }
+    /// Whether a block is decoded as it is read, in little memory.
+    pub fn is_stream(&self) -> bool {
+        !matches!(self, Self::Fax(_) | Self::Jpeg { .. } | Self::Lerc(_) | Self::Webp)
+    }
+
+    /// Whether damage may show behind the last sample, in a checksum.
+    pub fn has_end(&self) -> bool {
+        matches!(self, Self::Deflate | Self::Zstd | Self::Lzma)
+    }
+
+    /// The bytes of a block, row after row; there may be more of them.
+    pub fn open<'a>(&self, input: Input<'a>, size: Size) -> Result<Box<dyn Read + 'a>, Fault> {
+        Ok(match self {
+            Self::Plain => Box::new(input),
+            Self::Lzw => Box::new(Lzw::new(input)?),
+            Self::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(input)),
+            Self::PackBits => Box::new(PackBits::new(input)),
+            Self::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(input)?.single_frame();
+                decoder.window_log_max(WINDOW_LOG)?;
+                Box::new(decoder)
+            }
+            Self::Lzma => Box::new(XzReader::new_mem_limit(input, false, DICTIONARY_KIB)),
+            Self::Fax(coding) => Box::new(Cursor::new(fax::decode(*coding, &input.whole()?, size.columns, size.rows)?)),
+            Self::Jpeg { tables, is_ycbcr } => Box::new(Cursor::new(jpeg(tables, *is_ycbcr, &input.whole()?, size)?)),
+            Self::Lerc(lerc) => Box::new(Cursor::new(lerc.decode(input, size)?)),
+            Self::Webp => Box::new(Cursor::new(webp(&input.whole()?, size)?)),
+        })
     }
 }
 
-fn lzma(bytes: &[u8], wanted: usize) -> Result<Vec<u8>, Fault> {
-    let mut block = Vec::new();
-    let reader = XzReader::new_mem_limit(bytes, false, DICTIONARY_KIB);
-    let read = reader.take(wanted as u64).read_to_end(&mut block);
-    read.map_err(|e| Fault::format(format!("LZMA data that cannot be read: {e}")))?;
-    Ok(block)
-}
+const JPEG_OF_12_BITS: &str = "Few builds of GDAL read it. Python does, without the georeference: pip install tifffile \
+     imagecodecs, then python -c \"import tifffile as t; t.imwrite('out.tif', t.imread('in.tif'))\".";
 
 /// The last strip of some writers has more rows than the image.
-fn jpeg(tables: &[u8], is_ycbcr: bool, bytes: &[u8], (columns, rows, bands): Size) -> Result<Vec<u8>, Fault> {
+fn jpeg(tables: &[u8], is_ycbcr: bool, bytes: &[u8], size: Size) -> Result<Vec<u8>, Fault> {
+    let Size { columns, rows, bands, .. } = size;
     let accept = |header: &ijg::Header| {
         let frame = header.frame()?;
         let found = (frame.width, frame.components.len());
@@ -83,5 +140,23 @@ fn jpeg(tables: &[u8], is_ycbcr: bool, bytes: &[u8], (columns, rows, bands): Siz
     ijg::decode(tables, bytes, accept).map_err(|fault| match fault {
         ijg::Fault::Format(found) => Fault::format(found),
         ijg::Fault::Unsupported(found) => Fault::unsupported(found),
+    })
+}
+
+/// An alpha that hides nothing is not stored.
+fn webp(bytes: &[u8], size: Size) -> Result<Vec<u8>, Fault> {
+    let failed = |e| Fault::format(format!("WebP that cannot be read: {e}"));
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let bands = if decoder.has_alpha() { 4 } else { 3 };
+    let is_fitting = width as usize == size.columns && (size.rows..=size.most_rows).contains(&(height as usize));
+    if !is_fitting || bands > size.bands || decoder.is_animated() {
+        return Err(Fault::format(format!("a block with a WebP of {width} x {height}, {bands} bands")));
+    }
+    let mut block = vec![0; width as usize * height as usize * bands];
+    decoder.read_image(&mut block).map_err(failed)?;
+    Ok(match bands == size.bands {
+        true => block,
+        false => block.as_chunks::<3>().0.iter().flat_map(|[red, green, blue]| [*red, *green, *blue, 255]).collect(),
     })
 }

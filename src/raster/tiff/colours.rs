@@ -3,7 +3,7 @@
 use tiff_reader::Ifd;
 
 const COLOUR_MAP: u16 = 320;
-const EXTRA_SAMPLES: u16 = 338;
+pub(super) const EXTRA_SAMPLES: u16 = 338;
 
 /// The colours of the indices, 16 bits brought to 8 as GDAL brings them.
 pub(super) fn palette(ifd: &Ifd) -> Option<Vec<[u8; 3]>> {

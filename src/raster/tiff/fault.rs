@@ -1,5 +1,6 @@
 //! What the decoder complains of, sorted by who can mend it.
 
+use std::io;
 use std::path::Path;
 
 use tiff_reader::TiffError;
@@ -11,19 +12,30 @@ use crate::error::{Error, ErrorKind, caught};
 pub(super) struct Fault {
     kind: ErrorKind,
     found: String,
+    /// What to do, where that is not the same for all of the kind.
+    help: Option<&'static str>,
 }
 
 impl Fault {
+    fn new(kind: ErrorKind, found: impl Into<String>) -> Self {
+        Self { kind, found: found.into(), help: None }
+    }
+
     pub fn format(found: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Format, found: found.into() }
+        Self::new(ErrorKind::Format, found)
     }
 
     pub fn unsupported(found: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Unsupported, found: found.into() }
+        Self::new(ErrorKind::Unsupported, found)
     }
 
     pub fn limits(found: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Limits, found: found.into() }
+        Self::new(ErrorKind::Limits, found)
+    }
+
+    pub fn help(mut self, help: &'static str) -> Self {
+        self.help = Some(help);
+        self
     }
 
     pub fn at(self, path: &Path) -> Error {
@@ -39,7 +51,7 @@ impl Fault {
             ErrorKind::Io => ("TIFF file cannot be read", "Is the disk or network in order?"),
             _ => ("TIFF file is truncated or damaged", "Make or copy it again; gdalinfo -checksum shows what is left."),
         };
-        Error::new(self.kind, what).at(path).found(self.found).help(help)
+        Error::new(self.kind, what).at(path).found(self.found).help(self.help.unwrap_or(help))
     }
 }
 
@@ -48,7 +60,7 @@ impl From<TiffError> for Fault {
         use std::io::ErrorKind::UnexpectedEof;
         let found = error.to_string();
         match error {
-            TiffError::Io(source, _) if source.kind() != UnexpectedEof => Self { kind: ErrorKind::Io, found },
+            TiffError::Io(source, _) if source.kind() != UnexpectedEof => Self::new(ErrorKind::Io, found),
             TiffError::UnsupportedCompression(_)
             | TiffError::UnsupportedPredictor(_)
             | TiffError::UnsupportedPlanarConfiguration(_)
@@ -60,6 +72,17 @@ impl From<TiffError> for Fault {
             TiffError::DecodeOutputTooLarge { .. } | TiffError::DecodeOutputAllocationFailed { .. } => {
                 Self::limits(found)
             }
+            _ => Self::format(found),
+        }
+    }
+}
+
+/// Errors of the file are passed on by decoders; what they say themselves is of its content.
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        let found = error.to_string();
+        match error.into_inner().map(|inner| inner.downcast::<TiffError>()) {
+            Some(Ok(inner)) => (*inner).into(),
             _ => Self::format(found),
         }
     }

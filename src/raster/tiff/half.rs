@@ -1,8 +1,8 @@
 //! Half precision (IEEE 754 binary16) as single precision.
 
 /// From samples of two bytes to samples of four, both in the machine's byte order.
-pub(super) fn widen(bytes: &[u8]) -> Vec<u8> {
-    bytes.as_chunks::<2>().0.iter().flat_map(|half| single(u16::from_ne_bytes(*half)).to_ne_bytes()).collect()
+pub(super) fn widen(bytes: &[u8], to: &mut Vec<u8>) {
+    to.extend(bytes.as_chunks::<2>().0.iter().flat_map(|half| single(u16::from_ne_bytes(*half)).to_ne_bytes()));
 }
 
 /// Every half has an equal single.

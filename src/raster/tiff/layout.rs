@@ -1,13 +1,18 @@
 //! How the samples of a TIFF are stored, and whether this crate can read that.
 
-use tiff_reader::Ifd;
+use tiff_reader::{ByteOrder, Ifd};
 
 use super::fault::Fault;
-use super::source::Stored;
+use super::samples::Format;
 use crate::raster::Dtype;
 
-const JPEG: u16 = 7;
+pub(super) const JPEG: u16 = 7;
+pub(super) const LERC: u16 = 34887;
 const YCBCR: u64 = 6;
+const CHUNKY: u16 = 1;
+const PLANAR: u16 = 2;
+const HORIZONTAL: u16 = 2;
+const FLOATING: u16 = 3;
 
 /// What reading the samples needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +20,7 @@ pub(super) struct Layout {
     pub bands: usize,
     pub height: usize,
     pub width: usize,
-    pub dtype: Dtype,
-    /// Stored in half precision; `dtype` is `float32` then, as GDAL has it.
-    pub is_half: bool,
+    pub format: Format,
     /// Rows that are decoded together.
     pub block_rows: usize,
     /// Columns that are decoded together.
@@ -27,61 +30,84 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub fn of(ifd: &Ifd, stored: &Stored) -> Result<Self, Fault> {
+    pub fn of(ifd: &Ifd, order: ByteOrder, photometric: u64) -> Result<Self, Fault> {
         if let Some(name) = unread_compression(ifd.compression()) {
             return Err(Fault::unsupported(format!("compression {name}")));
         }
-        if needs_colours(stored.photometric) && !(stored.photometric == YCBCR && ifd.compression() == JPEG) {
-            return Err(Fault::unsupported(format!("colour model {}", colours(stored.photometric))));
+        if needs_colours(photometric) && !(photometric == YCBCR && ifd.compression() == JPEG) {
+            return Err(Fault::unsupported(format!("colour model {}", colours(photometric))).help(TO_RGB));
         }
-        let formats = ifd.sample_format()?;
-        if let Some(name) = formats.first().and_then(|format| unread_format(*format)) {
-            return Err(Fault::unsupported(format!("samples of {name}")));
+        let (height, width) = (ifd.height() as usize, ifd.width() as usize);
+        let bands = usize::from(ifd.samples_per_pixel());
+        if height == 0 || width == 0 || bands == 0 {
+            return Err(Fault::format(format!("an image of {width} x {height} pixels and {bands} bands")));
         }
-        Self::of_raster(ifd, stored.is_half)
-    }
-
-    fn of_raster(ifd: &Ifd, is_half: bool) -> Result<Self, Fault> {
-        let raster = ifd.raster_layout()?;
-        let dtype = match is_half {
-            true => Dtype::F32,
-            false => dtype(raster.sample_format, raster.bits_per_sample)?,
-        };
-        let (rows, columns) = match ifd.is_tiled() {
+        let (block_rows, block_columns) = match ifd.is_tiled() {
             true => (ifd.tile_height().unwrap_or(0) as usize, ifd.tile_width().unwrap_or(0) as usize),
-            false => ((ifd.rows_per_strip() as usize).min(raster.height), raster.width),
+            false => ((ifd.rows_per_strip() as usize).min(height), width),
         };
-        if rows == 0 || columns == 0 {
-            return Err(Fault::format(format!("blocks of {columns} x {rows} pixels")));
+        if block_rows == 0 || block_columns == 0 {
+            return Err(Fault::format(format!("blocks of {block_columns} x {block_rows} pixels")));
         }
-        Ok(Self {
-            bands: raster.samples_per_pixel,
-            height: raster.height,
-            width: raster.width,
-            dtype,
-            is_half,
-            block_rows: rows,
-            block_columns: columns,
-            block_bands: if raster.planar_configuration == 1 { raster.samples_per_pixel } else { 1 },
-        })
+        let block_bands = match ifd.planar_configuration() {
+            CHUNKY => bands,
+            PLANAR => 1,
+            other => return Err(Fault::format(format!("bands in planar configuration {other}"))),
+        };
+        let format = format(ifd, order, bands)?;
+        Ok(Self { bands, height, width, format, block_rows, block_columns, block_bands })
     }
 
-    /// Bytes of a sample as the decoder gives it.
-    pub fn stored_bytes(&self) -> usize {
-        if self.is_half { 2 } else { self.dtype.bytes() }
+    pub fn dtype(&self) -> Dtype {
+        self.format.dtype
     }
 
-    /// Bytes of the blocks that hold one pixel, those of all bands.
+    /// Bytes of one decoded block, where that is a number.
     pub fn block_bytes(&self) -> Option<usize> {
-        let sides = [self.block_columns, self.bands, self.stored_bytes()];
+        let sides = [self.block_columns, self.block_bands, self.dtype().bytes()];
         sides.iter().try_fold(self.block_rows, |product, side| product.checked_mul(*side))
     }
+}
 
-    /// Rows to decode in one go: whole blocks, some megabytes of them.
-    pub fn rows_at_once(&self, columns: usize) -> usize {
-        const WANTED_BYTES: usize = 8 << 20;
-        let row = (columns * self.bands * self.dtype.bytes()).max(1);
-        (WANTED_BYTES / row / self.block_rows).max(1).saturating_mul(self.block_rows)
+fn format(ifd: &Ifd, order: ByteOrder, bands: usize) -> Result<Format, Fault> {
+    let bits = one_for_all(&ifd.bits_per_sample()?, bands, "bits a sample")?;
+    let kind = one_for_all(&ifd.sample_format()?, bands, "kinds of samples")?;
+    let dtype = dtype(kind, bits)?;
+    if ifd.compression() == LERC && order == ByteOrder::BigEndian && kind == 3 {
+        return Err(Fault::unsupported("LERC of floating-point samples in a big-endian file").help(
+            "GDAL loses some of these values when it writes such a file. Write the raster again from its source, \
+             with -co ENDIANNESS=LITTLE.",
+        ));
+    }
+    let predictor = if has_predictor(ifd.compression()) { ifd.predictor() } else { 1 };
+    let is_known = match predictor {
+        1 => true,
+        HORIZONTAL => matches!(bits, 8 | 16 | 32 | 64),
+        FLOATING => kind == 3,
+        _ => false,
+    };
+    if !is_known {
+        return Err(Fault::unsupported(format!("predictor {predictor} for samples of {bits} bits")));
+    }
+    Ok(Format { dtype, bits: usize::from(bits), predictor, order })
+}
+
+/// libtiff takes no notice of the tag anywhere else.
+fn has_predictor(compression: u16) -> bool {
+    matches!(compression, 5 | 8 | 32946 | 34925 | 50000)
+}
+
+/// The value that holds for all bands; one value may stand for all.
+fn one_for_all(values: &[u16], bands: usize, what: &str) -> Result<u16, Fault> {
+    let Some((&first, others)) = values.split_first() else {
+        return Err(Fault::format(format!("no {what}")));
+    };
+    if !others.is_empty() && values.len() != bands {
+        return Err(Fault::format(format!("{what} of {} bands in an image of {bands}", values.len())));
+    }
+    match others.iter().all(|&other| other == first) {
+        true => Ok(first),
+        false => Err(Fault::unsupported(format!("bands with different {what}: {values:?}"))),
     }
 }
 
@@ -89,6 +115,8 @@ impl Layout {
 pub(super) fn needs_colours(photometric: u64) -> bool {
     matches!(photometric, YCBCR | 8..=10 | 32844 | 32845)
 }
+
+const TO_RGB: &str = "Convert it: gdal_translate -co COMPRESS=DEFLATE -co PHOTOMETRIC=RGB in.tif out.tif.";
 
 fn colours(photometric: u64) -> &'static str {
     match photometric {
@@ -98,33 +126,32 @@ fn colours(photometric: u64) -> &'static str {
     }
 }
 
+/// GDAL's type for samples of a format and a number of bits; 4 is "undefined", which it takes for unsigned.
 fn dtype(format: u16, bits: u16) -> Result<Dtype, Fault> {
     match (format, bits) {
-        (1, 1..=8) => Ok(Dtype::U8),
-        (1, 9..=16) => Ok(Dtype::U16),
-        (1, 17..=32) => Ok(Dtype::U32),
-        (1, 33..=64) => Ok(Dtype::U64),
+        (1 | 4, 1..=8) => Ok(Dtype::U8),
+        (1 | 4, 9..=16) => Ok(Dtype::U16),
+        (1 | 4, 17..=32) => Ok(Dtype::U32),
+        (1 | 4, 64) => Ok(Dtype::U64),
         (2, 8) => Ok(Dtype::I8),
         (2, 16) => Ok(Dtype::I16),
         (2, 32) => Ok(Dtype::I32),
         (2, 64) => Ok(Dtype::I64),
-        (3, 32) => Ok(Dtype::F32),
+        (3, 16 | 32) => Ok(Dtype::F32),
         (3, 64) => Ok(Dtype::F64),
+        (5 | 6, _) => Err(Fault::unsupported("samples of complex numbers").help(
+            "Take their amplitude, gdal_translate DERIVED_SUBDATASET:AMPLITUDE:in.tif out.tif, or their real part, \
+             gdal_translate -ot Float32 in.tif out.tif.",
+        )),
+        (3, 24) => Err(Fault::unsupported("floating-point samples of 24 bits")
+            .help("Convert it: gdal_translate -co COMPRESS=DEFLATE -co NBITS=32 in.tif out.tif.")),
         _ => Err(Fault::unsupported(format!("samples of {bits} bits in format {format}"))),
-    }
-}
-
-fn unread_format(format: u16) -> Option<&'static str> {
-    match format {
-        5 => Some("complex integers"),
-        6 => Some("complex numbers"),
-        _ => None,
     }
 }
 
 fn unread_compression(code: u16) -> Option<String> {
     let name = match code {
-        1..=5 | 7 | 8 | 32773 | 32946 | 34887 | 34925 | 50000 | 50001 => return None,
+        1..=5 | JPEG | 8 | 32773 | 32946 | LERC | 34925 | 50000 | 50001 => return None,
         6 => "old-style JPEG",
         34676 | 34677 => "LogLuv",
         34712 | 33003 | 33004 | 33005 => "JPEG 2000",

@@ -3,26 +3,34 @@
 mod blocks;
 mod codec;
 mod colours;
-mod entries;
+mod decoder;
 mod fault;
 mod fax;
 mod gdal;
 mod geo;
 mod half;
 mod inks;
+mod input;
+mod kept;
 mod layout;
-mod own;
-mod source;
+mod lerc;
+mod lzw;
+mod numbers;
+mod packbits;
+mod pages;
+mod samples;
 mod writing;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use tiff_reader::{OpenOptions, ParseBudgets, TiffFile};
+use tiff_reader::header::TiffHeader;
+use tiff_reader::source::{FileSource, TiffSource};
+use tiff_reader::{Ifd, ParseBudgets, constants, ifd};
 
+use self::decoder::{Decoder, Part};
 use self::fault::{Fault, guarded};
 use self::layout::Layout;
-use self::own::{Own, Part};
+use super::budget::{Budget, Turn};
 use super::{Limits, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind};
 
@@ -35,15 +43,15 @@ pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, Ra
 const TAG_BYTES: usize = 64 << 20;
 /// All tags of the image.
 const HEADER_BYTES: usize = 256 << 20;
-/// Decoded blocks that are kept for the next rows; more where a block is larger.
-const CACHE_BYTES: usize = 16 << 20;
+/// Entries of the directory.
+const ENTRIES: usize = 65_536;
 
 /// An open TIFF file.
 pub(super) struct TiffImage {
     path: PathBuf,
-    file: TiffFile,
+    source: FileSource,
     layout: Layout,
-    own: Option<Own>,
+    decoder: Decoder,
     /// The samples are inks, and become colours.
     are_inks: bool,
     limits: Limits,
@@ -59,104 +67,90 @@ impl TiffImage {
         guarded(|| open(path, limits)).map_err(|fault| fault.at(path))
     }
 
-    /// Reads a part that lies within the image and the limits.
-    pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Samples> {
-        self.check_block()?;
-        let mut samples = Samples::zeros(self.layout.dtype, (self.layout.bands, height, width));
-        // Whole blocks at a time, so that no block is decoded twice.
-        let step = self.layout.rows_at_once(width);
-        let mut from = row;
-        while from < row + height {
-            let to = (from / step * step).saturating_add(step).min(row + height);
-            let bytes = self.rows(from, column, to - from, width)?;
-            samples.put_rows(from - row, &bytes);
-            from = to;
-        }
-        Ok(samples)
+    /// Reads a part that lies within the image and the limits, with the turn in which that was done.
+    pub fn read_window(
+        &self,
+        row: usize,
+        column: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<(Samples, Turn<'static>)> {
+        let part = Part { rows: row..row + height, columns: column..column + width };
+        self.read_part(part, Budget::process())
     }
 
-    fn rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>> {
-        guarded(|| {
-            let bytes = self.stored_rows(row, column, height, width)?;
-            Ok(if self.layout.is_half { half::widen(&bytes) } else { bytes })
-        })
-        .map_err(|fault| fault.at(&self.path))
-    }
-
-    /// Samples as stored, halves as halves.
-    fn stored_rows(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Vec<u8>, Fault> {
-        let mut bytes = match &self.own {
-            Some(own) if own.reads_all() => vec![0; height * width * self.layout.bands * self.layout.stored_bytes()],
-            _ => self.file.read_window_bytes(0, row, column, height, width)?,
-        };
-        if let Some(own) = &self.own {
-            let mut part = Part { rows: row..row + height, columns: column..column + width, bytes: &mut bytes };
-            own.fill(self.file.source(), &mut part)?;
-        }
+    fn read_part<'a>(&self, part: Part, budget: &'a Budget) -> Result<(Samples, Turn<'a>)> {
+        let (dtype, most) = (self.layout.dtype(), self.limits.max_sample_bytes);
+        let shape = (self.layout.bands, part.rows.len(), part.columns.len());
+        let made = (shape.0 * shape.1 * shape.2 * dtype.bytes()) as u64;
+        let needed = made.saturating_add(self.decoder.copies().saturating_mul(self.block_bytes()?));
+        let spare = most.checked_sub(needed).ok_or_else(|| self.too_large_blocks())?;
+        let mut turn = budget.turn(needed, most);
+        let mut samples = Samples::zeros(dtype, shape);
+        let spare = usize::try_from(spare).unwrap_or(usize::MAX);
+        guarded(|| self.decoder.read(&self.source, &part, spare, &mut samples))
+            .map_err(|fault| fault.at(&self.path))?;
         if self.are_inks {
-            inks::to_rgba(&mut bytes);
+            inks::to_rgba(&mut samples);
         }
-        Ok(bytes)
+        turn.shrink_to(made);
+        Ok((samples, turn))
     }
 
     /// A block is decoded as a whole, however small the part that is wanted.
-    fn check_block(&self) -> Result<()> {
-        let Layout { block_bands, block_rows, block_columns, dtype, .. } = self.layout;
-        let bytes = [block_rows, block_columns, dtype.bytes()].iter().try_fold(block_bands, |a, b| a.checked_mul(*b));
-        if bytes.is_none_or(|bytes| bytes as u64 > self.limits.max_sample_bytes) {
-            return Err(Error::new(ErrorKind::Limits, "the tiles or strips of this TIFF are too large")
-                .at(&self.path)
-                .expected(format!("at most {} bytes each", self.limits.max_sample_bytes))
-                .found(format!("{block_columns} x {block_rows} pixels of {block_bands} bands"))
-                .help("Rewrite it with gdal_translate -co TILED=YES."));
-        }
-        Ok(())
+    fn block_bytes(&self) -> Result<u64> {
+        let bytes = self.layout.block_bytes().map(|bytes| bytes as u64);
+        bytes.filter(|bytes| *bytes <= self.limits.max_sample_bytes).ok_or_else(|| self.too_large_blocks())
+    }
+
+    fn too_large_blocks(&self) -> Error {
+        let Layout { block_bands, block_rows, block_columns, .. } = self.layout;
+        Error::new(ErrorKind::Limits, "the tiles or strips of this TIFF are too large")
+            .at(&self.path)
+            .expected(format!("at most {} bytes to decode one", self.limits.max_sample_bytes))
+            .found(format!("{block_columns} x {block_rows} pixels of {block_bands} bands"))
+            .help("Rewrite it with gdal_translate -co TILED=YES, or allow more with Limits::max_sample_bytes.")
     }
 }
 
 fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
-    let (shown, stored) = source::Shown::open(path)?;
-    let shown = Arc::new(shown);
-    let options = |block_cache_bytes: usize| OpenOptions {
-        block_cache_bytes,
-        parse_budgets: ParseBudgets {
-            max_ifds: 1,
-            max_tag_value_bytes: TAG_BYTES,
-            max_metadata_value_bytes: HEADER_BYTES,
-            ..ParseBudgets::default()
-        },
-        decode_output_bytes: usize::try_from(limits.max_sample_bytes).unwrap_or(usize::MAX),
-        ..OpenOptions::default()
+    let source = FileSource::open(path)?;
+    let header = TiffHeader::parse(&source.read_exact_at(0, source.len().min(16) as usize)?)?;
+    let budgets = ParseBudgets {
+        max_ifd_entries: ENTRIES,
+        max_tag_value_bytes: TAG_BYTES,
+        max_metadata_value_bytes: HEADER_BYTES,
+        ..ParseBudgets::default()
     };
-    let mut file = TiffFile::from_source_with_options(shown.clone(), options(CACHE_BYTES))?;
-    let layout = Layout::of(file.ifd(0)?, &stored)?;
-    let most = usize::try_from(limits.max_sample_bytes).unwrap_or(usize::MAX);
-    if let Some(bytes) = layout.block_bytes().filter(|bytes| (CACHE_BYTES + 1..=most).contains(bytes)) {
-        // An image that is a single strip would be decoded again for each part of it.
-        file = TiffFile::from_source_with_options(shown, options(bytes))?;
-    }
-    let ifd = file.ifd(0)?;
+    // Damage behind the first image does no harm.
+    let ifd = ifd::parse_ifd_at_with_budgets(&source, &header, header.first_ifd_offset, budgets)?;
+    let photometric = numbers::first(&ifd, constants::TAG_PHOTOMETRIC_INTERPRETATION)?.unwrap_or(GREY);
+    let layout = Layout::of(&ifd, header.byte_order, photometric)?;
+    let are_inks = inks::are(&ifd, photometric, &layout);
+    let mut info = info(path, &ifd, &layout, photometric, are_inks);
+    info.pages = pages::count(&source, &header);
+    let decoder = Decoder::of(&ifd, &layout, photometric, info.nodata, &source)?;
+    Ok((TiffImage { path: path.to_path_buf(), source, layout, decoder, are_inks, limits: *limits }, info))
+}
+
+fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, are_inks: bool) -> RasterInfo {
     let shape = (layout.bands, layout.height, layout.width);
     // GDAL goes by the colours, whatever the samples are called.
     let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
-    let has_palette = palette.is_some() || stored.photometric == PALETTE && layout.bands == 1;
-    let are_inks = inks::are(ifd, stored.photometric, &layout);
-    let nodata = gdal::nodata(path, ifd, layout.dtype).map(|value| layout.dtype.stored(value));
     let told = gdal::told(path, ifd, layout.bands);
-    let info = RasterInfo {
+    RasterInfo {
         place: geo::place(ifd),
-        nodata,
+        nodata: gdal::nodata(path, ifd, layout.dtype()).map(|value| layout.dtype().stored(value)),
         band_names: told.names,
         band_scales: told.scales,
-        has_palette,
+        has_palette: palette.is_some() || photometric == PALETTE && layout.bands == 1,
         palette,
         alpha_band: if are_inks { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
-        ..RasterInfo::plain("TIFF", shape, layout.dtype)
-    };
-    let own = Own::of(ifd, file.byte_order(), &layout, stored.photometric, info.nodata)?;
-    Ok((TiffImage { path: path.to_path_buf(), file, layout, own, are_inks, limits: *limits }, info))
+        ..RasterInfo::plain("TIFF", shape, layout.dtype())
+    }
 }
 
+const GREY: u64 = 1;
 const PALETTE: u64 = 3;
 
 #[cfg(test)]
@@ -176,21 +170,47 @@ mod tests {
         writer.write_rows(&image).unwrap();
         writer.finish().unwrap();
         let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
-        assert_eq!(file.read_window(0, 0, 64, 64).unwrap(), image.crop(0, 0, 64, 64));
+        assert_eq!(read(&file, 0, 0, 64, 64), image.crop(0, 0, 64, 64));
         destroy(&path);
-        assert_eq!(file.read_window(4000, 900, 64, 64).unwrap(), image.crop(4000, 900, 64, 64));
+        assert_eq!(read(&file, 4000, 900, 64, 64), image.crop(4000, 900, 64, 64));
     }
 
-    /// The same of what the library does not decode.
+    /// 4 megabytes from a file of some kilobytes, by more threads than there is memory for.
+    #[test]
+    fn threads_together_stay_within_the_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("strip.tif");
+        let spec = RasterSpec::new(1, 2048, 2048, Dtype::U8).blocks(Blocks::Strips { rows: 2048 });
+        let mut writer = RasterWriter::create(&path, spec.compression(Compression::Deflate)).unwrap();
+        writer.write_rows(&Samples::U8(Array3::zeros((1, 2048, 2048)))).unwrap();
+        writer.finish().unwrap();
+        let (budget, image) = (Budget::new(), 1 << 22);
+        let (file, _) = TiffImage::open(&path, &Limits::default().max_sample_bytes(2 * image + 5)).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let (samples, _turn) = file.read_part(Part { rows: 0..2048, columns: 0..2048 }, &budget).unwrap();
+                    assert_eq!(samples.shape(), (1, 2048, 2048));
+                });
+            }
+        });
+        assert!((image..=2 * image).contains(&budget.most()), "{}", budget.most());
+    }
+
+    /// The same of what is decoded as a whole.
     #[test]
     fn a_part_of_the_last_block_is_not_decoded_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jpeg.tif");
         std::fs::copy("tests/fixtures/tiff/b3_uint8_jpeg_ycbcr_tiled.tif", &path).unwrap();
         let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
-        let corner = file.read_window(0, 0, 12, 12).unwrap();
+        let corner = read(&file, 0, 0, 12, 12);
         destroy(&path);
-        assert_eq!(file.read_window(5, 3, 7, 9).unwrap(), corner.crop(5, 3, 7, 9));
+        assert_eq!(read(&file, 5, 3, 7, 9), corner.crop(5, 3, 7, 9));
+    }
+
+    fn read(file: &TiffImage, row: usize, column: usize, height: usize, width: usize) -> Samples {
+        file.read_window(row, column, height, width).unwrap().0
     }
 
     /// Nothing can be decoded any more.

@@ -1,0 +1,46 @@
+//! How many images a file holds, of which only the first is read.
+
+use tiff_reader::ByteOrder;
+use tiff_reader::header::TiffHeader;
+use tiff_reader::source::TiffSource;
+
+const NEW_SUBFILE_TYPE: u64 = 254;
+const REDUCED: u64 = 1;
+const MASK: u64 = 4;
+/// Directories that are looked at: the chain may be a ring.
+const MOST: usize = 1000;
+
+/// The images that are neither overviews nor masks; the chain counts as far as it can be read.
+pub(super) fn count(source: &dyn TiffSource, header: &TiffHeader) -> usize {
+    let mut next = Some(header.first_ifd_offset);
+    let mut count = 0;
+    for _ in 0..MOST {
+        let Some((is_page, after)) = next.filter(|next| *next > 0).and_then(|at| directory(source, header, at)) else {
+            break;
+        };
+        count += usize::from(is_page);
+        next = Some(after);
+    }
+    count
+}
+
+/// Whether the directory at this offset is of a page, and where the next one is.
+fn directory(source: &dyn TiffSource, header: &TiffHeader, at: u64) -> Option<(bool, u64)> {
+    let (count_bytes, entry_bytes, offset_bytes) = if header.is_bigtiff() { (8, 20, 8) } else { (2, 12, 4) };
+    let number = |bytes: &[u8]| number(bytes, header.byte_order);
+    let entries = number(&source.read_exact_at(at, count_bytes).ok()?);
+    let length = usize::try_from(entries).ok()?.checked_mul(entry_bytes)?.checked_add(offset_bytes)?;
+    let bytes = source.read_exact_at(at.checked_add(count_bytes as u64)?, length).ok()?;
+    let (entries, next) = bytes.split_at(length - offset_bytes);
+    let kind = entries.chunks_exact(entry_bytes).find(|entry| number(&entry[..2]) == NEW_SUBFILE_TYPE);
+    let kind = kind.map_or(0, |entry| number(&entry[entry_bytes - offset_bytes..][..4]));
+    Some((kind & (REDUCED | MASK) == 0, number(next)))
+}
+
+fn number(bytes: &[u8], order: ByteOrder) -> u64 {
+    let fold = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+    match order {
+        ByteOrder::LittleEndian => bytes.iter().rev().fold(0, fold),
+        ByteOrder::BigEndian => bytes.iter().fold(0, fold),
+    }
+}
