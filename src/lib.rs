@@ -34,6 +34,7 @@ mod protobuf;
 mod random;
 mod raster;
 mod store;
+mod tensor_file;
 #[cfg(test)]
 mod testing;
 mod tracking;

@@ -11,6 +11,7 @@ const STAGES: &[(&str, usize)] = &[
     ("random", 0),
     ("store", 0),
     ("protobuf", 0),
+    ("tensor_file", 0),
     ("ffi", 0),
     ("profile", 1),
     ("raster", 1),

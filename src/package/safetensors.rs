@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 use tch::{Kind, Tensor};
 
@@ -11,6 +11,7 @@ use crate::device::available_memory;
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::nn::bytes_of;
 use crate::store::{self, Pending, Ready};
+use crate::tensor_file::{TensorFile, View, check_header};
 
 /// The key of the header under which the text of our model definition stands.
 const DEFINITION: &str = "geolearn.emd";
@@ -65,48 +66,33 @@ fn header(tensors: &[(String, Tensor)], definition: &str) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(&Value::Object(header)).map_err(failed)?;
     // The data begin at a multiple of eight.
     bytes.resize(bytes.len().next_multiple_of(8), b' ');
-    Ok(bytes)
+    check_header(&bytes).map(|()| bytes)
 }
 
 /// Reads a file, which may be anything.
 ///
 /// # Errors
-/// `Format` for a header that is too large, overlaps, leaves gaps or reaches out of the file; `Unsupported` for a dtype
-/// that weights do not have; `Limits` for a file that does not fit into half of the free memory.
+/// `Format` for a header that overlaps, leaves gaps or reaches out of the file; `Unsupported` for a dtype that weights do
+/// not have; `Limits` for a file that does not fit into half of the free memory, or of too many tensors.
 pub(crate) fn read(path: &Path) -> Result<Contents> {
     // The tensors are there twice for a moment.
     let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
     parse(&bytes).map_err(|e| e.at(path))
 }
 
-/// The crate caps the header at 100 MB and checks that offsets are in order, without gaps, and end with the file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Contents> {
-    let broken = |e| Error::new(ErrorKind::Format, "this is not a whole safetensors file").because(e);
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let definition = metadata.metadata().as_ref().and_then(|extra| extra.get(DEFINITION)).cloned();
-    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-    let tensor = |name: String| {
-        let view = file.tensor(&name).map_err(broken)?;
-        let kind = kind_of(view.dtype()).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("`{}` cannot be read", shown(&name)))
+    let file = TensorFile::parse(bytes)?;
+    let tensor = |view: Result<View>| {
+        let View { name, dtype, size, bytes } = view?;
+        let kind = kind_of(dtype).ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, format!("`{}` cannot be read", shown(name)))
                 .expected("floats of 16, 32 or 64 bits, or integers")
-                .found(format!("{:?}", view.dtype()))
+                .found(format!("{dtype:?}"))
         })?;
-        let size = sides(view.shape()).ok_or_else(|| {
-            Error::new(ErrorKind::Format, format!("`{}` has a shape that no tensor has", shown(&name)))
-                .found(format!("{:?}", view.shape()))
-        })?;
-        Ok((name, Tensor::f_from_data_size(view.data(), &size, kind)?))
+        Ok((name.to_owned(), Tensor::f_from_data_size(bytes, &size, kind)?))
     };
-    let tensors = metadata.offset_keys().into_iter().map(tensor).collect::<Result<_>>()?;
-    Ok(Contents { definition, tensors })
-}
-
-/// A shape that libtorch can hold; even an empty tensor must not have sides whose product overflows.
-fn sides(shape: &[usize]) -> Option<Vec<i64>> {
-    let sides = shape.iter().map(|&side| i64::try_from(side).ok()).collect::<Option<Vec<_>>>()?;
-    sides.iter().try_fold(1i64, |count, &side| count.checked_mul(side.max(1)))?;
-    (sides.len() <= 64).then_some(sides)
+    let tensors = file.views().map(tensor).collect::<Result<_>>()?;
+    Ok(Contents { definition: file.extra(DEFINITION).map(str::to_owned), tensors })
 }
 
 fn kind_of(dtype: Dtype) -> Option<Kind> {

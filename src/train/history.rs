@@ -84,10 +84,10 @@ impl History {
             e.losses.len() == names.len()
                 && (e.metrics.is_empty() || e.metrics.len() == self.metric_names.len())
                 && e.losses.iter().chain(&e.metrics).chain([&e.lr, &e.seconds]).all(|v| v.abs() < 1e30)
-                && e.steps < 1 << 48
+                && e.epoch < 1 << 48
         };
         let named = self.names == names && (self.metric_names.is_empty() || self.metric_names == metric_names);
-        self.epochs.is_empty() || (named && self.epochs.iter().all(sound))
+        self.epochs.is_empty() || (named && self.epochs.iter().all(sound) && self.steps() < 1 << 48)
     }
 
     /// What a loss or measure was in the epochs from number `from` (0-based) on, and whether the last value is that of

@@ -93,11 +93,27 @@ impl CycleGanConfig {
     /// Those of both generators, each of which has the channels of one domain at its end and of the other at its
     /// beginning.
     pub(super) fn generator_parameter_count(&self, channels: PerDomain<usize>) -> u128 {
-        let [c, g, n] = [channels.a + channels.b, self.gen_features, self.gen_blocks].map(|v| v as u128);
+        let [a, b, g, n] = [channels.a, channels.b, self.gen_features, self.gen_blocks].map(|v| v as u128);
+        let c = a + b;
         let ends = convolution(c, g, 7) + g + g * c * 49 + c;
         let down = convolution(g, 2 * g, 3) + convolution(2 * g, 4 * g, 3);
         let up = convolution(4 * g, 2 * g, 3) + convolution(2 * g, g, 3);
         ends + 2 * (down + 2 * n * convolution(4 * g, 4 * g, 3) + up)
+    }
+}
+
+/// Refuses networks that do not fit into so much memory together with their optimisers, before it is taken.
+pub(super) fn check_memory(config: &CycleGanConfig, channels: PerDomain<usize>, free: Option<u64>) -> Result<()> {
+    // Each parameter has two moments.
+    let needed = config.parameter_count(channels).saturating_mul(3 * 4);
+    match free {
+        Some(free) if needed > free.into() => {
+            Err(Error::new(ErrorKind::Limits, "networks of this size take too much memory")
+                .expected(format!("at most the {free} bytes that are free"))
+                .found(format!("{needed} bytes for weights and optimisers"))
+                .help("Use fewer gen_blocks, gen_features or disc_features."))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -264,6 +280,23 @@ mod tests {
     #[test]
     fn a_default_model_has_28_million_parameters() {
         assert_eq!(CycleGanConfig::default().parameter_count(PerDomain { a: 3, b: 3 }), 2 * (11_378_179 + 2_764_737));
+    }
+
+    #[test]
+    fn networks_beyond_the_memory_are_refused() {
+        let small = CycleGanConfig::default();
+        let largest = CycleGanConfig { gen_blocks: 64, gen_features: 1024, ..small.clone() };
+        let rgb = PerDomain { a: 3, b: 3 };
+        let needed = 3 * 4 * 2 * (11_378_179 + 2_764_737);
+        check_memory(&small, rgb, Some(needed)).unwrap();
+        check_memory(&largest, rgb, None).unwrap();
+        let error = check_memory(&small, rgb, Some(needed - 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&needed.to_string()) && text.contains(&(needed - 1).to_string()), "{text}");
+        assert!(check_memory(&largest, rgb, Some(256 << 30)).is_err());
+        // Numbers of a file that would overflow are only large.
+        assert!(check_memory(&small, PerDomain { a: usize::MAX, b: usize::MAX }, Some(u64::MAX)).is_err());
     }
 
     #[test]

@@ -4,7 +4,9 @@
 mod arcgis_tests;
 mod batch_size;
 mod config;
+mod definition;
 mod export;
+mod facts;
 #[cfg(test)]
 mod golden_tests;
 mod import;
@@ -33,7 +35,7 @@ use std::fmt;
 
 use tch::Kind;
 
-use crate::dataset::{DataBunch, DatasetType, Domain, DomainDigest, Normaliser, PerDomain, Selection};
+use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::KeptMemory;
@@ -41,6 +43,7 @@ use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::package::emd::Emd;
 use crate::plot::{self, Picture};
 use crate::train::{self, BatchSizeTrial, FitOptions, History, LrCurve, LrFindOptions, Translator};
+use facts::DomainFacts;
 use networks::Networks;
 use step::Optimisers;
 
@@ -94,46 +97,6 @@ pub struct CycleGan {
     untrained: Option<Domain>,
     /// On a processor, while it trains.
     kept: Option<KeptMemory>,
-}
-
-/// What a model must know of a domain to translate its images.
-#[derive(Debug, Clone)]
-struct DomainFacts {
-    normaliser: Normaliser,
-    mean: Vec<f64>,
-    std: Vec<f64>,
-    /// Height and width of the chips.
-    chip: (usize, usize),
-    /// Which bands of the domain's files are used.
-    selection: Selection,
-    /// The names of the bands that are used.
-    band_names: Vec<Option<String>>,
-}
-
-impl DomainFacts {
-    fn of(data: &DataBunch, domain: Domain) -> Self {
-        let statistics = data.statistics(domain);
-        Self {
-            normaliser: data.normaliser(domain).clone(),
-            mean: statistics.bands().iter().map(|band| band.mean).collect(),
-            std: statistics.bands().iter().map(|band| band.std).collect(),
-            chip: data.chip_size(domain),
-            selection: data.selection(domain).clone(),
-            band_names: data.band_names(domain).to_vec(),
-        }
-    }
-
-    fn of_digest(digest: &DomainDigest) -> Result<Self> {
-        let bands = digest.statistics.bands();
-        Ok(Self {
-            normaliser: digest.normaliser()?,
-            mean: bands.iter().map(|band| band.mean).collect(),
-            std: bands.iter().map(|band| band.std).collect(),
-            chip: digest.chip_size,
-            selection: digest.selection(),
-            band_names: digest.band_names.clone(),
-        })
-    }
 }
 
 impl CycleGan {

@@ -2,8 +2,9 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::config::CycleGanConfig;
+use super::config::{CycleGanConfig, check_memory};
 use crate::dataset::{Domain, PerDomain};
+use crate::device::free_memory;
 use crate::error::Result;
 use crate::nn::{Discriminator, Generator, GeneratorShape, Initialiser, Parameters, load_parameters};
 use crate::random::Seed;
@@ -31,6 +32,7 @@ impl Networks {
     }
 
     fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initialiser) -> Result<Self> {
+        check_memory(config, channels, free_memory(init.device))?;
         let (a, b) = (channels.a as i64, channels.b as i64);
         let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
         let generator = |input, output| GeneratorShape { input, output, features, blocks };

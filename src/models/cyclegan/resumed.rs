@@ -60,6 +60,12 @@ impl CycleGan {
         let of = |digest: &DomainDigest| DomainFacts::of_digest(digest).map_err(|e| unsound().because(e));
         let its = &contents.data().domains;
         let domains = PerDomain { a: of(&its.a)?, b: of(&its.b)? };
+        let scaled = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        if scaled != made.channels {
+            return Err(unsound()
+                .expected(format!("data of {} and {} channels", made.channels.a, made.channels.b))
+                .found(format!("{} and {}", scaled.a, scaled.b)));
+        }
         let scalings = PerDomain { a: domains.a.normaliser.clone(), b: domains.b.normaliser.clone() };
         let data = data.scaled_as(scalings).map_err(|e| e.at(path))?;
         let device = device.resolve()?;

@@ -2,78 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tch::Tensor;
 
+use super::definition::{self, Read};
 use super::networks::Networks;
 use super::report;
-use super::step::{LOSS_NAMES, METRIC_NAMES, Optimisers};
+use super::step::Optimisers;
 use super::{CycleGan, CycleGanConfig, DomainFacts, weights};
-use crate::dataset::{DataBunch, Domain, MOST_CHANNELS, MixedBands, Normaliser, PerDomain, Selection, Values};
+use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::AdversarialLoss;
-use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
+use crate::package::emd::{Emd, Reach};
 use crate::package::{folder, keys, safetensors};
-use crate::raster::Dtype;
 use crate::train::History;
-
-/// What arcgis.learn's keys have no place for.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Extra {
-    /// The release of this crate that wrote the file.
-    version: String,
-    config: CycleGanConfig,
-    history: History,
-    /// Absent from files of before there were bands to choose and types other than bytes.
-    #[serde(default)]
-    domains: Option<PerDomain<DomainExtra>>,
-    /// The domain whose images no generator makes yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    untrained: Option<Domain>,
-}
-
-/// What they have no place for in one domain.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DomainExtra {
-    values: Values,
-    channels: usize,
-    selection: Selection,
-    band_names: Vec<Option<String>>,
-    /// Height and width.
-    chip: (usize, usize),
-}
-
-impl DomainExtra {
-    fn of(facts: &DomainFacts) -> Self {
-        Self {
-            values: facts.normaliser.values(),
-            channels: facts.normaliser.channels(),
-            selection: facts.selection.clone(),
-            band_names: facts.band_names.clone(),
-            chip: facts.chip,
-        }
-    }
-
-    /// What arcgis.learn's models are: both domains of one number of channels; multispectral ones of real numbers.
-    fn of_arcgis(emd: &Emd, bands: usize) -> Self {
-        let dtype = if emd.multispectral { Dtype::F32 } else { Dtype::U8 };
-        Self {
-            values: Values { dtype, ..Values::BYTES },
-            channels: emd.channels(),
-            selection: Selection::all(bands),
-            band_names: vec![None; bands],
-            chip: (emd.image_height, emd.image_width),
-        }
-    }
-
-    fn is_sound(&self, bands: usize) -> bool {
-        self.band_names.len() == bands && self.selection.is_sound(bands)
-    }
-}
 
 /// A model as it was read.
 struct Saved {
@@ -183,7 +124,7 @@ impl CycleGan {
         folder::save(
             &place,
             &folder::Contents {
-                emd: &self.definition(&place.pth_name())?,
+                emd: &self.definition(&place.pth_name()).map_err(|e| e.at(&place.folder))?,
                 tensors: &tensors,
                 modules: &keys::cyclegan_modules(self.config.gen_blocks),
                 report: &report::html(self, &place.name, &pictures),
@@ -282,88 +223,11 @@ impl CycleGan {
                 .help("A model begins with the weights of another only when gen_blocks, features and bands agree.")
         })
     }
-
-    pub(super) fn definition(&self, model_file: &str) -> Result<Emd> {
-        let mut emd = self.definition_to_begin_with(model_file);
-        emd.gen_blocks = self.config.gen_blocks;
-        emd.lsgan = self.config.adversarial == AdversarialLoss::LeastSquares;
-        if !self.history.epochs().is_empty() {
-            // The rate before it began to fall.
-            emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
-            emd.valid_loss = self.history.last("valid_loss").map(Into::into);
-        }
-        let extra = Extra {
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            config: self.config.clone(),
-            history: self.history.clone(),
-            domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
-            untrained: self.untrained,
-        };
-        let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
-        emd.geolearn = Some(over(emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
-        Ok(emd)
-    }
-
-    /// What the model was loaded with, so that nothing of it is lost; else what its data say.
-    fn definition_to_begin_with(&self, model_file: &str) -> Emd {
-        let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
-        if let Some(loaded) = &self.definition {
-            let mut emd = loaded.clone();
-            emd.model_file = model_file.to_owned();
-            // A script that lay beside it does not lie here.
-            emd.inference_function = INFERENCE_FUNCTION.to_owned();
-            (emd.domain_a, emd.domain_b) = (a, b);
-            return emd;
-        }
-        let plain = |domain| {
-            let DomainFacts { normaliser, selection, .. } = self.domain(domain);
-            let all = (selection.of, selection.bands.as_slice()) == (3, &[0, 1, 2]);
-            normaliser.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
-        };
-        let rgb = Domain::BOTH.into_iter().all(plain);
-        let mut emd = Emd::new(model_file, a, b, !rgb);
-        let (height, width) = self.domain(Domain::A).chip;
-        emd.image_height = height;
-        emd.image_width = width;
-        emd.resize_to = height.into();
-        if let Some(sizes) = self.data.as_ref().and_then(DataBunch::cell_sizes) {
-            emd.set_cell_sizes(sizes);
-        }
-        // As arcgis.learn has it: its statistics, too, would be picked by these. Our own choice stands in `Geolearn`.
-        emd.extract_bands = rgb.then(|| vec![0, 1, 2]);
-        emd
-    }
-}
-
-/// Our section over the one that was loaded, of which keys that only another release knows live on.
-fn over(loaded: Option<Value>, section: Value) -> Value {
-    let (mut kept, new) = match (loaded, section) {
-        (Some(Value::Object(kept)), Value::Object(new)) => (kept, new),
-        (_, section) => return section,
-    };
-    // What may be absent must not come back.
-    kept.retain(|key, _| !["Domains", "Untrained"].contains(&key.as_str()));
-    for (key, value) in new {
-        let within = kept.remove(&key).filter(|_| key == "Config");
-        kept.insert(key, over(within, value));
-    }
-    kept.into()
 }
 
 /// Where models that are given by name alone lie.
 fn root(data: Option<&DataBunch>) -> &Path {
     data.map_or(Path::new("."), DataBunch::working_dir)
-}
-
-fn bands_of(domain: &DomainFacts) -> DomainBands {
-    DomainBands {
-        bands: domain.normaliser.bands(),
-        min: Some(domain.normaliser.min().to_vec()),
-        max: Some(domain.normaliser.max().to_vec()),
-        // arcgis.learn does not always gather them.
-        mean: (!domain.mean.is_empty()).then(|| domain.mean.clone()),
-        std: (!domain.std.is_empty()).then(|| domain.std.clone()),
-    }
 }
 
 impl Saved {
@@ -382,14 +246,9 @@ fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
     } else {
         from_folder(root, path, reach)?
     };
-    let Extra { config, history, domains, untrained, .. } = extra(&emd, &weights).map_err(|e| e.at(path))?;
-    let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
-    let told =
-        domains.unwrap_or_else(|| PerDomain::from_fn(|domain| DomainExtra::of_arcgis(&emd, stated.get(domain).bands)));
-    let PerDomain { a, b } = told;
-    check_parameters(&config, PerDomain { a: a.channels, b: b.channels }, &weights).map_err(|e| e.at(path))?;
-    let facts = |bands: &DomainBands, told| facts(bands, told).map_err(|e| e.at(path));
-    let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
+    let Read { config, history, domains, untrained } = definition::read(&emd, &weights).map_err(|e| e.at(path))?;
+    let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+    check_parameters(&config, channels, &weights).map_err(|e| e.at(path))?;
     Ok(Saved { config, history, domains, weights, definition: emd, untrained })
 }
 
@@ -398,63 +257,16 @@ fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(Stri
     Ok((emd, tensors))
 }
 
-/// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
-fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
-    let extra = match &emd.geolearn {
-        Some(section) => serde_json::from_value(section.clone()).map_err(|e| {
-            let error = Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e);
-            match section.get("Version").and_then(|version| version.as_str()) {
-                Some(version) if version != env!("CARGO_PKG_VERSION") => error.help(format!(
-                    "It was written by geolearn {}, and this is {}: a newer release may read it.",
-                    version.escape_debug(),
-                    env!("CARGO_PKG_VERSION")
-                )),
-                _ => error,
-            }
-        })?,
-        None => Extra {
-            // Checked here, since our own section has a choice of bands for each domain.
-            version: plain_bands(emd).map(|()| String::new())?,
-            config: arcgis_configuration(emd, weights)?,
-            history: History::default(),
-            domains: None,
-            untrained: None,
-        },
-    };
-    let Extra { config, history, .. } = &extra;
-    let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
-    config.check().map_err(|e| unsound().because(e))?;
-    if !history.is_sound(LOSS_NAMES, METRIC_NAMES) {
-        return Err(unsound()
-            .expected("a history of finite losses")
-            .help("Set Geolearn.History.epochs to [] to load the model without its history."));
-    }
-    Ok(extra)
-}
-
-/// arcgis.learn writes all bands, or null; what it would make of another list nobody knows.
-fn plain_bands(emd: &Emd) -> Result<()> {
-    let list = emd.extract_bands.as_deref().unwrap_or_default();
-    if list.iter().enumerate().all(|(place, &band)| place == band) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Unsupported, "key `ExtractBands` chooses among bands")
-        .expected("null, or all of them in order")
-        .found(format!("{list:?}"))
-        .help("Set it to null, and give images of just these bands in this order."))
-}
-
 /// Before anything is allocated for the networks.
 fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights: &[(String, Tensor)]) -> Result<()> {
-    let sound = |channels: usize| (1..=MOST_CHANNELS).contains(&channels);
     let found: u128 = weights.iter().map(|(_, t)| t.numel() as u128).sum();
-    if sound(channels.a) && sound(channels.b) && config.parameter_count(channels) == found {
+    if config.parameter_count(channels) == found {
         return Ok(());
     }
     let PerDomain { a, b } = channels;
     // Networks of about the size of the weights can be made to see where they differ.
     let near = config.parameter_count(channels) <= found.saturating_mul(4).saturating_add(1 << 20);
-    if sound(channels.a) && sound(channels.b) && near {
+    if near {
         let load = Networks::blank(config, channels, tch::Device::Cpu).and_then(|nets| nets.load(weights));
         if let Err(first) = load {
             return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit").because(first));
@@ -463,43 +275,4 @@ fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights
     Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
         .expected(format!("the parameters of a model of {a} and {b} channels"))
         .found(format!("{found} parameters")))
-}
-
-fn arcgis_configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
-    let adversarial = if emd.lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
-    Ok(CycleGanConfig {
-        gen_blocks: emd.gen_blocks,
-        gen_features: first_features(weights, "G_A.1.weight")?,
-        disc_features: first_features(weights, "D_A.0.weight")?,
-        adversarial,
-        pool_size: 0,
-        ..CycleGanConfig::default()
-    })
-}
-
-fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
-    let size = weights.iter().find(|(other, _)| other == name).and_then(|(_, t)| t.size().first().copied());
-    size.and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(|| Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights")))
-}
-
-fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainFacts> {
-    let need = |list: &Option<Vec<f64>>, name: &str| {
-        list.clone()
-            .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
-    };
-    let (min, max) = (need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?);
-    let unsound = || Error::new(ErrorKind::Format, "statistics of the model definition cannot be used");
-    if !told.is_sound(bands.bands) {
-        return Err(unsound().expected(format!("a choice of {} bands", bands.bands)));
-    }
-    let normaliser = Normaliser::new(min, max, told.channels).map_err(|e| unsound().because(e))?;
-    Ok(DomainFacts {
-        normaliser: normaliser.with_values(told.values),
-        mean: bands.mean.clone().unwrap_or_default(),
-        std: bands.std.clone().unwrap_or_default(),
-        chip: told.chip,
-        selection: told.selection,
-        band_names: told.band_names,
-    })
 }

@@ -121,6 +121,11 @@ impl Emd {
     /// [`ErrorKind::Format`] naming the key that is missing, of a wrong type or in contradiction to another;
     /// [`ErrorKind::Unsupported`] for a model of another kind.
     pub(crate) fn parse(bytes: &[u8], reach: Reach) -> Result<Self> {
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(Error::new(ErrorKind::Limits, "model definition is too large")
+                .expected(format!("at most {MAX_BYTES} bytes"))
+                .found(bytes.len()));
+        }
         let not_json = || Error::new(ErrorKind::Format, "model definition is no JSON");
         let text = std::str::from_utf8(bytes).map_err(|e| not_json().because(e))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
-use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use crate::dataset::{DataBunch, DataDigest};
 use crate::device::available_memory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::nn::bytes_of;
 use crate::store::{self, Pending, Ready};
+use crate::tensor_file::{TensorFile, View, check_header};
 use crate::train::history::History;
 use crate::train::plan::Plan;
 use crate::train::state::{Position, Snapshot, TrainState};
@@ -93,6 +94,7 @@ pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
         threads: tch::get_num_threads(),
     };
     let json = serde_json::to_string(&header).map_err(|e| unwritable(target).because(e))?;
+    check_length(&json).map_err(|e| e.at(target))?;
     let mut file = Pending::create(target)?;
     let failed = |e| Error::io("checkpoint cannot be written", target, e).help("Is the disk full?");
     let layout = layout(&state, json).map_err(|e| e.at(target))?;
@@ -104,6 +106,20 @@ pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
         file.write_all(&buffer).map_err(failed)?;
     }
     file.finish()
+}
+
+/// JSON of this length takes about 1 GiB at worst; most of it is the history.
+const MOST_JSON: usize = 32 << 20;
+
+/// What is written is read again.
+fn check_length(json: &str) -> Result<()> {
+    if json.len() <= MOST_JSON {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Limits, "header of the checkpoint is too long")
+        .expected(format!("at most {MOST_JSON} bytes"))
+        .found(json.len())
+        .help("Most of it is the history: train in fewer epochs of more steps."))
 }
 
 fn unwritable(target: &Path) -> Error {
@@ -127,7 +143,7 @@ fn layout(state: &TrainState, json: String) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(&metadata).map_err(|e| failed().because(e))?;
     // The data begin at a multiple of eight.
     bytes.resize(bytes.len().next_multiple_of(8), b' ');
-    Ok(bytes)
+    check_header(&bytes).map(|()| bytes)
 }
 
 fn dtype_of(kind: Kind) -> Option<Dtype> {
@@ -155,22 +171,20 @@ pub(crate) fn read(path: &Path) -> Result<Contents> {
 
 fn parse(bytes: &[u8]) -> Result<Contents> {
     let broken = || Error::new(ErrorKind::Format, "this is not a whole checkpoint");
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| broken().because(e))?;
-    let json = metadata.metadata().as_ref().and_then(|extra| extra.get(KEY));
-    let json = json.ok_or_else(|| {
+    let file = TensorFile::parse(bytes)?;
+    let json = file.extra(KEY).ok_or_else(|| {
         broken().expected(format!("a header with `{KEY}`")).found("another safetensors file").help(
             "To begin with weights of another model use CycleGanBuilder::pretrained_path; to predict, from_model.",
         )
     })?;
+    check_length(json)?;
     let header: Header = serde_json::from_str(json).map_err(|e| broken().because(e))?;
-    let file = SafeTensors::deserialize(bytes).map_err(|e| broken().because(e))?;
-    let mut tensors = Vec::with_capacity(file.len());
+    let mut tensors = Vec::new();
     // In the order of the file, which is the order in which images lie in their pools.
-    for name in metadata.offset_keys() {
-        let view = file.tensor(&name).map_err(|e| broken().because(e))?;
-        let kind = kind_of(view.dtype()).ok_or_else(|| broken().found(format!("{name} of {:?}", view.dtype())))?;
-        let size = view.shape().iter().map(|&side| side as i64).collect::<Vec<_>>();
-        tensors.push((name, Tensor::f_from_data_size(view.data(), &size, kind)?));
+    for view in file.views() {
+        let View { name, dtype, size, bytes } = view?;
+        let kind = kind_of(dtype).ok_or_else(|| broken().found(format!("{} of {dtype:?}", shown(name))))?;
+        tensors.push((name.to_owned(), Tensor::f_from_data_size(bytes, &size, kind)?));
     }
     let state = TrainState { tensors };
     if let Some(name) = state.not_finite()? {

@@ -1,0 +1,72 @@
+//! What a model must know of its domains.
+
+use crate::dataset::{DataBunch, Domain, DomainDigest, MOST_CHANNELS, Normaliser, Selection};
+use crate::error::{Error, ErrorKind, Result};
+
+/// As in a definition.
+const MAX_SIDE: usize = 1 << 20;
+
+/// What a model must know of a domain to translate its images.
+#[derive(Debug, Clone)]
+pub(super) struct DomainFacts {
+    pub normaliser: Normaliser,
+    pub mean: Vec<f64>,
+    pub std: Vec<f64>,
+    /// Height and width of the chips.
+    pub chip: (usize, usize),
+    /// Which bands of the domain's files are used.
+    pub selection: Selection,
+    /// The names of the bands that are used.
+    pub band_names: Vec<Option<String>>,
+}
+
+impl DomainFacts {
+    pub fn of(data: &DataBunch, domain: Domain) -> Self {
+        let statistics = data.statistics(domain);
+        Self {
+            normaliser: data.normaliser(domain).clone(),
+            mean: statistics.bands().iter().map(|band| band.mean).collect(),
+            std: statistics.bands().iter().map(|band| band.std).collect(),
+            chip: data.chip_size(domain),
+            selection: data.selection(domain).clone(),
+            band_names: data.band_names(domain).to_vec(),
+        }
+    }
+
+    /// What a checkpoint says of its data.
+    pub fn of_digest(digest: &DomainDigest) -> Result<Self> {
+        let bands = digest.statistics.bands();
+        let facts = Self {
+            normaliser: digest.normaliser()?,
+            mean: bands.iter().map(|band| band.mean).collect(),
+            std: bands.iter().map(|band| band.std).collect(),
+            chip: digest.chip_size,
+            selection: digest.selection(),
+            band_names: digest.band_names.clone(),
+        };
+        facts.check().map(|()| facts)
+    }
+
+    /// Whether the numbers agree with each other and are in range. Every reader of a file asks this; the normaliser has
+    /// checked its own.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |what: &str, expected: String, found: String| {
+            Err(Error::new(ErrorKind::Format, what).expected(expected).found(found))
+        };
+        let Self { normaliser, mean, std, chip, selection, band_names } = self;
+        let count = normaliser.bands();
+        if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
+            return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
+        }
+        if !selection.is_sound(count) || selection.of > MOST_CHANNELS {
+            let found = format!("{} of {}", selection.bands.len(), selection.of);
+            return wrong("choice of bands cannot be", format!("{count} bands of the files"), found);
+        }
+        let each = |length: usize| length == count || length == 0;
+        if band_names.len() != count || !each(mean.len()) || !each(std.len()) {
+            let found = format!("{} names, {} means and {} deviations", band_names.len(), mean.len(), std.len());
+            return wrong("facts of the bands do not agree", format!("one for each of {count} bands"), found);
+        }
+        Ok(())
+    }
+}
