@@ -19,7 +19,7 @@ end=$((SECONDS + ${GPU_CHECK_SECONDS:-470}))
 work=$(mktemp -d) || exit 3
 log=$out/all.log
 failed=0
-readonly most_bytes=$((16 * 1000 * 1000))
+readonly NO_TIME=99 most_bytes=$((16 * 1000 * 1000))
 
 rm -f "$out"/{facts.txt,summary.txt,all.log,ceilings.json,steps.jsonl,raster.jsonl} "$out"/trace-*.json.gz
 trap 'rm -rf "$work"' EXIT
@@ -31,16 +31,15 @@ give_up() { # CODE WORDS
   exit "$1"
 }
 
-# part NAME LIMIT COMMAND...: gives the command's status. It is left out when too little time is left for it; its words go to
-# the log.
+# part NAME LIMIT COMMAND...: gives the command's status. It is left out, with the status of NO_TIME, when too little time is
+# left for it; its words go to the log.
 part() {
   local name=$1 limit=$2 begin=$SECONDS left=$((end - SECONDS)) status words
   shift 2
   : >"$work/words"
   if ((left < limit / 2)); then
     say "$name: no time left"
-    failed=1
-    return 1
+    return $NO_TIME
   fi
   ((left < limit)) && limit=$left
   timeout -k 5 "$limit" "$@" >"$work/words" 2>&1
@@ -116,7 +115,10 @@ done
 part card 20 nvidia-smi
 has_card=$?
 must libraries 20 bash -c "ldd '$step' | tee /dev/stderr | grep 'libtorch_cpu.so => $torch/lib/' && ! ldd '$step' | grep 'not found'"
-if ! part doctor 90 "$step" doctor --need-cuda; then
+part doctor 90 "$step" doctor --need-cuda
+status=$?
+((status == NO_TIME)) && give_up 1 "there is no time for anything"
+if ((status != 0)); then
   reason=$(sed -n 's/^CUDA is needed and cannot be used: //p; s/^\(a convolution there .*\)/\1/p' "$work/words" | head -n 1)
   [[ -n $reason ]] || reason=$(tail -n 1 "$work/words")
   if ((has_card == 0)); then
@@ -129,7 +131,6 @@ fact device "$(sed -n 's/^device: //p' "$work/words")"
 tests golden 60 "$work/unit" cuda --test-threads=1 --nocapture
 if [[ $smoke == smoke ]]; then
   must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
-  cat "$out/facts.txt"
   exit $failed
 fi
 tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
@@ -143,9 +144,9 @@ for way in plain-default plain-bf16 plain-f32; do
   must $way 60 "$python" "$compare" --bench $way "$work/steps" 256 1,8 "$out/steps.jsonl"
 done
 must raster 45 "$step" raster --json "$out/raster.jsonl" 6144
+part clocks 10 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used --format=csv
 # Compiling takes minutes, so what is left of the time decides.
 part tuned 120 "$python" "$compare" --bench tuned-bf16-compile "$work/steps" 256 8 "$out/steps.jsonl"
-part clocks 10 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used --format=csv
 
 for trace in "$work"/trace-*.json; do
   [[ -e $trace ]] && gzip -c "$trace" >"$out/$(basename "$trace").gz"
@@ -156,5 +157,4 @@ for file in "$out"/*; do
     rm "$file"
   fi
 done
-cat "$out/summary.txt"
 exit $failed
