@@ -16,6 +16,7 @@ prepare` wrote it; FILE gets a line of JSON for each, as from `step bench`.
 """
 import itertools
 import json
+import math
 import os
 import sys
 import time
@@ -229,7 +230,9 @@ def measured(way, folder, side, batch, steps, device):
     at = lambda share: times[round((len(times) - 1) * share)]
     return {
         "device": device, "steps": steps, "median_ms": at(0.5), "p10_ms": at(0.1), "p90_ms": at(0.9),
-        "unread_ms": unread, "memory_mib": peak_mib(device), "first_losses": first_losses,
+        "unread_ms": unread, "memory_mib": peak_mib(device),
+        # JSON has no other word for what is no number.
+        "first_losses": [loss if math.isfinite(loss) else None for loss in first_losses],
     }
 
 
