@@ -99,7 +99,8 @@ mod tests {
         let _one = PROFILER.lock();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("threads.json");
-        profile(&path, || std::thread::spawn(convolved).join().unwrap()).unwrap();
+        let made = profile(&path, || std::thread::spawn(convolved).join().unwrap());
+        assert_eq!(made.unwrap().size(), [1, 5, 14, 14]);
         assert!(operators(&path).iter().any(|(name, _)| name == "aten::conv2d"));
     }
 

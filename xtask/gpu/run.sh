@@ -114,7 +114,8 @@ done
 
 part card 20 nvidia-smi
 has_card=$?
-must libraries 20 bash -c "ldd '$step' | tee /dev/stderr | grep 'libtorch_cpu.so => $torch/lib/' && ! ldd '$step' | grep 'not found'"
+ldd "$step" >"$work/libraries" 2>&1
+must libraries 5 bash -c "cat '$work/libraries'; grep -qF 'libtorch_cpu.so => $torch/lib/' '$work/libraries' && ! grep 'not found' '$work/libraries'"
 part doctor 90 "$step" doctor --need-cuda
 status=$?
 ((status == NO_TIME)) && give_up 1 "there is no time for anything"

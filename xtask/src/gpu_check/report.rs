@@ -93,7 +93,7 @@ fn failures(results: &Results) -> Option<String> {
 fn trace(trace: &Trace) -> String {
     let found = &trace.summary;
     let mut text = format!(
-        "A step under the profiler, {}: {:.0} launches in {:.2} ms, of which the device is at work for {:.2} ms ({:.0} %); the longest \
+        "A step under the profiler, {}: {:.1} launches in {:.2} ms, of which the device is at work for {:.2} ms ({:.0} %); the longest \
          gap is {:.2} ms. The host waits for the device {:.1} times; {:.1} MiB are copied.\n\n| Kernel | Launches a step | Milliseconds | Share |\n|---|---|---|---|\n",
         trace.name,
         found.launches,
@@ -108,7 +108,7 @@ fn trace(trace: &Trace) -> String {
     for kernel in found.kernels.iter().take(KERNELS) {
         let share = 100.0 * kernel.time / all.max(f64::MIN_POSITIVE);
         text +=
-            &format!("| `{}` | {:.0} | {:.2} | {share:.0} % |\n", shown(&kernel.name), kernel.launches, kernel.time);
+            &format!("| `{}` | {:.1} | {:.2} | {share:.0} % |\n", shown(&kernel.name), kernel.launches, kernel.time);
     }
     text.trim_end().into()
 }
@@ -200,9 +200,9 @@ mod tests {
             "- cuda: 1 tests passed, 1 were skipped",
             "- tuned: no time left",
             "- geolearn f32 b8: memory is used up",
-            "A step under the profiler, b8-bf16: 2 launches in 2.00 ms, of which the device is at work for 1.50 ms (75 %); the longest gap is 1.00 ms.",
+            "A step under the profiler, b8-bf16: 2.0 launches in 2.00 ms, of which the device is at work for 1.50 ms (75 %); the longest gap is 1.00 ms.",
             "The host waits for the device 0.5 times; 2.0 MiB are copied.",
-            "| `winograd  a` | 1 | 1.25 | 71 % |",
+            "| `winograd  a` | 1.0 | 1.25 | 71 % |",
             "8192 x 8192 matrices 790 TFLOP/s in bf16 and 400 in TF32, copies 3000 GB/s.",
             "| residual | 16 | bf16 | 300 / 600 | 290 / 580 | 200 / 450 |",
             "A scene of 37.7 megapixels takes 2.0 s (18.9 megapixels a second;",
