@@ -36,6 +36,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// The rows that a block has of it.
+    fn rows_of(&self, block: &Block) -> Range<usize> {
+        self.rows.start.max(block.rows.start)..self.rows.end.min(block.rows.end)
+    }
+
     /// Whether a block has pixels elsewhere.
     fn cuts(&self, block: &Block) -> bool {
         let is_within =
@@ -81,8 +86,7 @@ impl Decoder {
                 self.put_block(&block, &samples, part, to);
                 self.kept.keep(block.index, samples);
             } else {
-                let end = part.rows.end.min(block.rows.end);
-                let rows = part.rows.start.max(block.rows.start)..end;
+                let rows = part.rows_of(&block);
                 self.each_row(source, &block, rows, |y, samples| self.put(&block, y, samples, part, to))?;
             }
         }
@@ -187,21 +191,18 @@ impl Decoder {
 
     fn put_block(&self, block: &Block, samples: &[u8], part: &Part, to: &mut Samples) {
         let row_bytes = self.row_samples() * self.format.dtype.bytes();
-        for (row, y) in samples.chunks_exact(row_bytes).zip(block.rows.clone()) {
-            self.put(block, y, row, part, to);
-        }
+        let rows = part.rows_of(block);
+        let stored = samples.chunks_exact(row_bytes).skip(rows.start - block.rows.start);
+        stored.zip(rows).for_each(|(row, y)| self.put(block, y, row, part, to));
     }
 
     fn fill(&self, block: &Block, part: &Part, to: &mut Samples) {
         let row = self.filler.repeat(self.row_samples());
-        block.rows.clone().for_each(|y| self.put(block, y, &row, part, to));
+        part.rows_of(block).for_each(|y| self.put(block, y, &row, part, to));
     }
 
     /// Puts what a part has of a row of a block.
     fn put(&self, block: &Block, y: usize, row: &[u8], part: &Part, to: &mut Samples) {
-        if !part.rows.contains(&y) {
-            return;
-        }
         let columns = block.columns.start.max(part.columns.start)..block.columns.end.min(part.columns.end);
         let pixel = self.blocks.bands * self.format.dtype.bytes();
         let within = (columns.start - block.columns.start) * pixel..(columns.end - block.columns.start) * pixel;

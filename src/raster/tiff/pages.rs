@@ -9,6 +9,8 @@ const REDUCED: u64 = 1;
 const MASK: u64 = 4;
 /// Directories that are looked at: the chain may be a ring.
 const MOST: usize = 1000;
+/// Entries of one that is taken for a directory.
+const MOST_ENTRIES: u64 = 4096;
 
 /// The images that are neither overviews nor masks; the chain counts as far as it can be read.
 pub(super) fn count(source: &dyn TiffSource, header: &TiffHeader) -> usize {
@@ -29,7 +31,11 @@ fn directory(source: &dyn TiffSource, header: &TiffHeader, at: u64) -> Option<(b
     let (count_bytes, entry_bytes, offset_bytes) = if header.is_bigtiff() { (8, 20, 8) } else { (2, 12, 4) };
     let number = |bytes: &[u8]| number(bytes, header.byte_order);
     let entries = number(&source.read_exact_at(at, count_bytes).ok()?);
-    let length = usize::try_from(entries).ok()?.checked_mul(entry_bytes)?.checked_add(offset_bytes)?;
+    let length = usize::try_from(entries)
+        .ok()
+        .filter(|_| entries <= MOST_ENTRIES)?
+        .checked_mul(entry_bytes)?
+        .checked_add(offset_bytes)?;
     let bytes = source.read_exact_at(at.checked_add(count_bytes as u64)?, length).ok()?;
     let (entries, next) = bytes.split_at(length - offset_bytes);
     let kind = entries.chunks_exact(entry_bytes).find(|entry| number(&entry[..2]) == NEW_SUBFILE_TYPE);
@@ -42,5 +48,38 @@ fn number(bytes: &[u8], order: ByteOrder) -> u64 {
     match order {
         ByteOrder::LittleEndian => bytes.iter().rev().fold(0, fold),
         ByteOrder::BigEndian => bytes.iter().fold(0, fold),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tiff_reader::source::BytesSource;
+
+    /// Directories of one entry each: the kind of image.
+    fn chain(kinds: &[u32], last: u32) -> BytesSource {
+        let mut bytes = [&b"II*\0"[..], &8u32.to_le_bytes()].concat();
+        for (index, kind) in kinds.iter().enumerate() {
+            let next = if index + 1 < kinds.len() { 8 + 18 * (index as u32 + 1) } else { last };
+            let entry = [&1u16.to_le_bytes()[..], &254u16.to_le_bytes(), &4u16.to_le_bytes(), &1u32.to_le_bytes()];
+            bytes.extend([&entry.concat()[..], &kind.to_le_bytes(), &next.to_le_bytes()].concat());
+        }
+        BytesSource::new(bytes)
+    }
+
+    fn pages(source: &BytesSource) -> usize {
+        count(source, &TiffHeader::parse(&source.read_exact_at(0, 8).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn overviews_and_masks_are_no_pages() {
+        assert_eq!(pages(&chain(&[0, 1, 4, 5], 0)), 1);
+        assert_eq!(pages(&chain(&[2, 2, 2, 1], 0)), 3);
+    }
+
+    #[test]
+    fn a_chain_that_is_damaged_or_a_ring_ends() {
+        assert_eq!(pages(&chain(&[0, 0], 1_000_000)), 2);
+        assert!(pages(&chain(&[0, 0], 8)) <= MOST);
     }
 }
