@@ -407,3 +407,37 @@ fn cell_sizes_of_exported_chips_go_into_the_definition() {
     let emd: Value = serde_json::from_slice(&fs::read(plain.join("p.emd")).unwrap()).unwrap();
     assert_eq!((&emd["MinCellSize"], &emd["ImageSpaceUsed"]), (&Value::Null, &"PIXEL_SPACE".into()));
 }
+
+/// Some 4.5 MB of definition.
+#[test]
+fn a_model_of_thousands_of_epochs_opens_again() {
+    const EPOCHS: usize = 6_500;
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = small_model(&small_data(folder.path()));
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    let place = model.save(folder.path().join("m")).unwrap();
+    let path = place.join("m.emd");
+    let mut emd: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let epochs = emd.pointer_mut("/Geolearn/History/epochs").unwrap().as_array_mut().unwrap();
+    *epochs = vec![epochs[0].clone(); EPOCHS];
+    fs::write(&path, emd.to_string()).unwrap();
+    let long = CycleGan::from_model(&place, None).unwrap();
+    let place = long.save(&place).unwrap();
+    assert!(path.metadata().unwrap().len() > 4 << 20);
+    for file in [place.clone(), place.join("m.dlpk")] {
+        assert_eq!(CycleGan::from_model(&file, None).unwrap().history().epochs().len(), EPOCHS, "{file:?}");
+    }
+    let one_file = folder.path().join("m.safetensors");
+    long.save_safetensors(&one_file).unwrap();
+    assert_eq!(CycleGan::from_model(&one_file, None).unwrap().history(), long.history());
+}
+
+/// Some 464 GB.
+#[test]
+fn networks_that_fit_no_memory_are_refused_before_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let error = CycleGan::builder(&data).gen_blocks(64).gen_features(1024).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+    assert!(error.to_string().contains("bytes"), "{error}");
+}

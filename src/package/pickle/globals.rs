@@ -97,7 +97,7 @@ fn is_constant(name: &str) -> bool {
     let numbered = |family: &&str| {
         name.strip_prefix(*family).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
-    TYPES.contains(&name) || LAYOUTS.contains(&name) || FAMILIES.iter().any(|family| numbered(&family))
+    TYPES.contains(&name) || LAYOUTS.contains(&name) || FAMILIES.iter().any(numbered)
 }
 
 /// The type of a storage's elements.

@@ -11,6 +11,9 @@ use super::views::Views;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::pickle::{Storage, TensorView};
 
+/// Tensors and their names.
+type Tensors = Vec<(String, Tensor)>;
+
 /// Reads the tensors of a state dict in the order of the file.
 ///
 /// They lie on the CPU, have the file's dtype, are contiguous and share no memory. Of a dict that holds a
@@ -20,12 +23,12 @@ use crate::package::pickle::{Storage, TensorView};
 /// # Errors
 /// [`ErrorKind::Format`] for a file that is damaged or contradicts itself, [`ErrorKind::Unsupported`] for
 /// one that holds more than tensors, [`ErrorKind::Limits`] for one beyond `limits`.
-pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Vec<(String, Tensor)>> {
+pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Tensors> {
     read_marked(path, limits).map(|(tensors, _)| tensors)
 }
 
 /// The same, with the fingerprint that the file has of its contents.
-pub(crate) fn read_marked(path: &Path, limits: &PthLimits) -> Result<(Vec<(String, Tensor)>, Option<String>)> {
+pub(crate) fn read_marked(path: &Path, limits: &PthLimits) -> Result<(Tensors, Option<String>)> {
     let marked = |views: Views, source: &mut dyn StorageBytes| Ok((tensors(views, source)?, source.fingerprint()?));
     container::open(path, limits, marked).map_err(|e| e.at(path))
 }
@@ -35,7 +38,7 @@ pub(crate) fn check(path: &Path, limits: &PthLimits) -> Result<()> {
     container::open(path, limits, |_, _| Ok(()))
 }
 
-fn tensors(views: Views, source: &mut dyn StorageBytes) -> Result<Vec<(String, Tensor)>> {
+fn tensors(views: Views, source: &mut dyn StorageBytes) -> Result<Tensors> {
     let mut storages = Storages { source, users: users(&views), loaded: HashMap::new() };
     views.into_iter().map(|(name, view)| Ok((name.to_owned(), storages.tensor(name, view)?))).collect()
 }
