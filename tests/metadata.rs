@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{BandScale, Crs, Raster, RasterFile};
+use geolearn::{BandScale, Crs, Normaliser, Raster, RasterFile};
 use serde_json::{Map, Value, json};
 
 fn folder() -> PathBuf {
@@ -67,4 +67,16 @@ fn images_say_what_their_files_say() {
             assert_eq!(image.nodata(), file.info().nodata(), "{name}");
         }
     }
+}
+
+/// Zeros of one band are its smallest value, zeros of all bands the middle of the range.
+#[test]
+fn a_tensor_has_gaps_where_whole_pixels_of_bytes_have() {
+    let image = Raster::open(folder().join("zeros.tif")).unwrap();
+    let normaliser = Normaliser::new(vec![0.0; 3], vec![144.0; 3], 3).unwrap();
+    let tensor = normaliser.normalise_raster(&image).unwrap();
+    assert_eq!((tensor[(0, 0, 0)], tensor[(1, 0, 0)]), (0.0, 0.0));
+    assert!(tensor[(0, 3, 0)] == -1.0 && tensor[(1, 3, 0)] > -1.0);
+    let counted = |value| tensor.index_axis(ndarray::Axis(0), 0).iter().filter(|&&sample| sample == value).count();
+    assert_eq!((counted(0.0), counted(-1.0)), (6, 16));
 }

@@ -12,7 +12,7 @@ use super::normalise::Normaliser;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
-use crate::raster::{Colours, Dtype};
+use crate::raster::{BandScale, Colours, Dtype};
 
 /// Which chips of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +71,8 @@ pub(super) struct DomainData {
     /// The file that the statistics were taken from, where it was not the chips.
     pub definition: Option<PathBuf>,
     pub band_names: Vec<Option<String>>,
+    /// One for each band that is used.
+    pub band_scales: Vec<BandScale>,
     /// How the used bands are found in a file.
     pub selection: Selection,
     pub colours: Colours,
@@ -183,6 +185,12 @@ impl DataBunch {
     /// The name of each band that is used, where the files give it one.
     pub fn band_names(&self, domain: Domain) -> &[Option<String>] {
         &self.domain(domain).band_names
+    }
+
+    /// How samples of each band that is used become physical values. Training takes samples as they are stored; predictions
+    /// carry these scales.
+    pub fn band_scales(&self, domain: Domain) -> &[BandScale] {
+        &self.domain(domain).band_scales
     }
 
     /// The type of the samples of a domain's chips.

@@ -14,6 +14,7 @@ use super::normalise::{Normaliser, Values};
 use super::sizes::MixedSizes;
 use super::statistics::Statistics;
 use crate::error::Result;
+use crate::raster::{BandScale, say_anything};
 
 /// Everything on which the batches of an epoch depend. Where the folder lies does not count; names, numbers and values
 /// of the chips do.
@@ -58,6 +59,9 @@ pub(crate) struct DomainDigest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed_bands: Option<MixedBands>,
     pub band_names: Vec<Option<String>>,
+    /// Absent where samples are values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub band_scales: Vec<BandScale>,
     pub values: Values,
     pub channels: usize,
     /// What becomes -1, band by band.
@@ -87,6 +91,10 @@ impl DomainDigest {
         self.contents = self.contents.filter(|_| other.contents.is_some());
         self.bands_by_name = self.bands_by_name.filter(|_| other.bands_by_name.is_some());
         self.mixed_bands = self.mixed_bands.filter(|_| other.mixed_bands.is_some());
+        // Earlier releases do not tell of scales, and later ones always of mixed bands.
+        if other.mixed_bands.is_none() {
+            self.band_scales.clear();
+        }
         self
     }
 }
@@ -119,6 +127,10 @@ impl DataBunch {
                 bands_by_name: Some(self.selection(domain).names.clone()),
                 mixed_bands: Some(self.selection(domain).mixed),
                 band_names: self.band_names(domain).to_vec(),
+                band_scales: Some(self.band_scales(domain))
+                    .filter(|scales| say_anything(scales))
+                    .unwrap_or_default()
+                    .to_vec(),
                 values: self.normaliser(domain).values(),
                 channels: self.channels(domain),
                 min: self.normaliser(domain).min().to_vec(),

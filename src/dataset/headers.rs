@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::bands::{Asked, are_shuffled};
 use super::shape::Shape;
 use crate::error::Result;
-use crate::raster::{Dtype, Limits, chip_info};
+use crate::raster::{BandScale, Dtype, Limits, chip_info, say_anything};
 
 /// The name of each band of a file; held once for all chips that have the same.
 pub(super) type Names = Arc<Vec<Option<String>>>;
@@ -19,6 +19,8 @@ pub(super) struct Header<'a> {
     pub shape: Shape,
     pub names: Names,
     pub nodata: Option<f64>,
+    /// Of the bands that are used; empty where samples are values, as of most chips.
+    pub scales: Vec<BandScale>,
 }
 
 /// Reads headers.
@@ -40,7 +42,10 @@ impl<'a> Headers<'a> {
         let info = chip_info(file, self.limits)?;
         let bands = self.asked.indices(info.band_names(), info.alpha_band()).map_err(|error| error.at(file))?;
         let names = self.shared(info.band_names());
-        Ok(Header { file, shape: Shape::stated(&info, bands.len()), names, nodata: info.nodata() })
+        let scale = |band: &usize| info.band_scales().get(*band).copied().unwrap_or_default();
+        let scales = Some(bands.iter().map(scale).collect()).filter(|scales: &Vec<_>| say_anything(scales));
+        let (shape, nodata) = (Shape::stated(&info, bands.len()), info.nodata());
+        Ok(Header { file, shape, names, nodata, scales: scales.unwrap_or_default() })
     }
 
     fn shared(&self, names: &[Option<String>]) -> Names {
@@ -77,6 +82,26 @@ pub(super) fn listed(names: &Names) -> String {
     names.iter().map(|name| name.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(", ")
 }
 
+/// The scales of most chips, and an example of each that differ from them.
+pub(super) fn scales<'a>(headers: &[Header<'a>]) -> Option<(Vec<BandScale>, Vec<&'a Path>)> {
+    let mut lists: Vec<(&[BandScale], usize, &'a Path)> = Vec::new();
+    for header in headers {
+        match lists.iter_mut().find(|(known, ..)| *known == header.scales) {
+            Some((_, count, _)) => *count += 1,
+            None => lists.push((&header.scales, 1, header.file)),
+        }
+    }
+    let (common, ..) = *lists.iter().rev().max_by_key(|(_, count, _)| *count)?;
+    let others = lists.iter().filter(|(scales, ..)| *scales != common).map(|(.., example)| *example);
+    Some((common.to_vec(), others.collect()))
+}
+
+/// Scales in a message.
+pub(super) fn told(scales: &[BandScale]) -> String {
+    let told = |band: &BandScale| format!("{} x + {}", band.scale, band.offset);
+    if scales.is_empty() { "none".to_string() } else { scales.iter().map(told).collect::<Vec<_>>().join(", ") }
+}
+
 /// The nodata value of most chips that declare one which samples of this type can have, else any; and all values that
 /// are declared, each with the number of chips.
 pub(super) fn nodata(headers: &[Header<'_>], dtype: Dtype) -> (Option<f64>, Vec<(f64, usize)>) {
@@ -102,7 +127,8 @@ mod tests {
 
     fn header<'a>(file: &'a PathBuf, nodata: Option<f64>, names: &[&str]) -> Header<'a> {
         let names = Arc::new(names.iter().map(|name| Some(name.to_string())).collect());
-        Header { file, shape: Shape { bands: 1, dtype: Dtype::I16, height: 1, width: 1 }, names, nodata }
+        let shape = Shape { bands: 1, dtype: Dtype::I16, height: 1, width: 1 };
+        Header { file, shape, names, nodata, scales: Vec::new() }
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(crate) const MOST_CHANNELS: usize = u16::MAX as usize;
 /// to 0.01, say) and is not taken back by the inverse. A band whose minimum equals its maximum becomes -1 throughout,
 /// and that value again.
 ///
-/// Where a chip has no data (its nodata value, or what is not finite), the tensor holds 0, the middle of the range.
+/// Where a chip has no data (its nodata value, or what is not finite), the tensor holds 0, the middle of the range. In 8-bit
+/// images of several bands only pixels whose bands all have the nodata value have none.
 ///
 /// A network may have more channels than the domain has bands. The last band is then repeated, and the inverse gives
 /// the domain's own bands back.
@@ -180,10 +181,16 @@ impl Normaliser {
     }
 
     fn scaled(&self, image: &Raster, empty: f32) -> Result<Array3<f32>> {
-        match image.samples() {
-            Samples::U8(data) => self.forward_bytes(data.view(), image.nodata(), empty),
-            samples => with_array!(samples, data => self.forward(data.view(), image.nodata(), empty)),
+        let nodata = image.sample_nodata();
+        let mut scaled = match image.samples() {
+            Samples::U8(data) => self.forward_bytes(data.view(), nodata, empty)?,
+            samples => with_array!(samples, data => self.forward(data.view(), nodata, empty)?),
+        };
+        if let Some(gaps) = image.whole_gaps() {
+            let emptied = |value: &mut f32, gap: &bool| *value = if *gap { empty } else { *value };
+            scaled.outer_iter_mut().for_each(|mut channel| channel.zip_mut_with(&gaps, emptied));
         }
+        Ok(scaled)
     }
 
     /// Takes a network's output back to the domain's own units; nothing is rounded or cut but to single precision, which

@@ -15,6 +15,7 @@ use super::split::validation_places;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
+use crate::raster::BandScale;
 
 impl DataBunch {
     pub(super) fn prepare(options: PrepareData) -> Result<Self> {
@@ -106,7 +107,8 @@ impl DomainData {
         channels: usize,
         options: &PrepareData,
     ) -> Result<Self> {
-        let Survey { shape, selection, band_names, nodata, statistics, definition, .. } = survey;
+        let Survey { shape, selection, band_names, nodata, mut band_scales, statistics, definition, .. } = survey;
+        band_scales.resize(shape.bands, BandScale::default());
         let (asked, bands) = (options.asked(domain), &selection.bands);
         let colours = colours::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
             .map_err(|e| e.at(&options.path))?;
@@ -115,6 +117,6 @@ impl DomainData {
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
         let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser };
         let [train, valid, test] = [train, valid, test].map(Arc::from);
-        Ok(Self { train, valid, test, statistics, definition, band_names, selection, colours, reader })
+        Ok(Self { train, valid, test, statistics, definition, band_names, band_scales, selection, colours, reader })
     }
 }

@@ -1,6 +1,6 @@
 //! What the values of the bands of a domain are like.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::extremes::{Extreme, alone};
@@ -138,9 +138,15 @@ impl Sums {
     }
 
     pub fn add(&mut self, chip: &Raster) {
+        let empty = chip.whole_gaps().filter(|gaps| gaps.iter().any(|&gap| gap));
         with_array!(chip.samples(), data => {
-            let gap = Gap::new(chip.nodata());
-            self.0.iter_mut().zip(data.axis_iter(Axis(0))).for_each(|(seen, band)| seen.add(band, gap));
+            let gap = Gap::new(chip.sample_nodata());
+            for (seen, band) in self.0.iter_mut().zip(data.axis_iter(Axis(0))) {
+                match &empty {
+                    Some(gaps) => seen.add(known(band, gaps).view(), gap),
+                    None => seen.add(band, gap),
+                }
+            }
         });
     }
 
@@ -152,6 +158,12 @@ impl Sums {
     pub fn measured(self, percentiles: (f64, f64)) -> Vec<Option<Measured>> {
         self.0.into_iter().map(|seen| seen.measured(percentiles)).collect()
     }
+}
+
+/// Samples of the pixels that have data, in a row.
+fn known<T: Sample>(band: ArrayView2<'_, T>, gaps: &Array2<bool>) -> Array2<T> {
+    let values = band.iter().zip(gaps).filter(|(_, gap)| !**gap).map(|(value, _)| *value);
+    Array1::from_iter(values).insert_axis(Axis(0))
 }
 
 #[cfg(test)]
@@ -209,11 +221,21 @@ mod tests {
         assert_eq!((seen.min, seen.max, seen.mean, seen.std), (500.0, 700.0, 600.0, 100.0));
     }
 
+    /// Red 0 beside other values is data; a pixel of zeros is none.
+    #[test]
+    fn bytes_of_several_bands_have_whole_gaps() {
+        let values = Array3::from_shape_vec((2, 1, 3), vec![0u8, 0, 4, 0, 6, 8]).unwrap();
+        let seen = statistics(&[raster(values.clone()).with_nodata(0.0)]);
+        assert_eq!((seen[0].min, seen[0].mean, seen[1].min, seen[1].mean), (0.0, 2.0, 6.0, 7.0));
+        let wide = statistics(&[raster(values.mapv(u16::from)).with_nodata(0.0)]);
+        assert_eq!((wide[0].min, wide[1].min), (4.0, 6.0));
+    }
+
     #[test]
     fn a_band_without_any_data_has_no_statistics() {
         assert_eq!(measured(&[raster(Array3::from_elem((1, 2, 2), f64::NAN))]), [None]);
-        let bytes = raster(Array3::from_shape_fn((2, 2, 2), |(band, ..)| band as u8)).with_nodata(1.0);
-        let [first, second] = measured(&[bytes])[..] else { panic!() };
+        let words = raster(Array3::from_shape_fn((2, 2, 2), |(band, ..)| band as u16)).with_nodata(1.0);
+        let [first, second] = measured(&[words])[..] else { panic!() };
         assert!(first.is_some() && second.is_none());
     }
 }

@@ -11,7 +11,7 @@ use super::cache;
 use super::domain::Domain;
 use super::esri;
 use super::extremes::Extreme;
-use super::headers::{self, Header, Headers, Order, listed, orders};
+use super::headers::{self, Header, Headers, Order, listed, orders, told};
 use super::normalisation::Normalisation;
 use super::options::PrepareData;
 use super::pass;
@@ -20,7 +20,7 @@ use super::sizes::MixedSizes;
 use super::statistics::{Measured, Statistics};
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::Dtype;
+use crate::raster::{BandScale, Dtype};
 
 /// So many bad chips are named in a message.
 const NAMED_AT_MOST: usize = 5;
@@ -46,6 +46,8 @@ pub(super) struct Survey {
     pub band_names: Vec<Option<String>>,
     /// The value that stands for "no data" in most chips.
     pub nodata: Option<f64>,
+    /// Of the bands that are used; empty where samples are values.
+    pub band_scales: Vec<BandScale>,
     pub statistics: Statistics,
     /// The `.emd` file that the statistics are of, where they are not of the chips.
     pub definition: Option<PathBuf>,
@@ -91,6 +93,7 @@ impl Survey {
         if !asked.is_by_name() {
             found.agree_on_order(options.bad_chips)?;
         }
+        let band_scales = found.agree_on_scales(options.bad_chips)?;
         let selection = found.selection()?;
         let (statistics, definition) = match found.written(options, &selection) {
             Some((statistics, file)) => (statistics, Some(file)),
@@ -100,7 +103,7 @@ impl Survey {
         let (selection, band_names) = (found.selection()?, found.first_names());
         let (nodata, shape) = (found.nodata(shape), found.sized(options, shape)?);
         let Found { skipped, remarks, .. } = found;
-        Ok(Self { shape, selection, band_names, nodata, statistics, definition, skipped, remarks })
+        Ok(Self { shape, selection, band_names, nodata, band_scales, statistics, definition, skipped, remarks })
     }
 }
 
@@ -172,6 +175,33 @@ impl<'a> Found<'a> {
             self.skipped.push((header.file.clone(), format!("has the bands {its}, most chips have {most}")));
         }
         Ok(())
+    }
+
+    /// That samples of all chips mean the same; those of rarer scales and offsets are left out.
+    fn agree_on_scales(&mut self, bad_chips: BadChips) -> Result<Vec<BandScale>> {
+        let Some((common, others)) = headers::scales(&self.good) else { return Ok(Vec::new()) };
+        let Some(example) = others.first() else { return Ok(common) };
+        if bad_chips == BadChips::Fail {
+            let its =
+                self.good.iter().find(|header| header.file.as_path() == *example).map(|header| told(&header.scales));
+            return Err(Error::new(
+                ErrorKind::Layout,
+                format!("the chips of domain {} differ in scale and offset", self.domain),
+            )
+            .at(self.root)
+            .expected(format!("those of most chips: {}", told(&common)))
+            .found(format!("{} in {}", its.unwrap_or_default(), example.display()))
+            .help(
+                "Bring them to one scale and offset, or leave the rarer ones out with \
+                 PrepareData::bad_chips(BadChips::Skip). Where just the tags are wrong, rasterio sets them: \
+                 `file.scales, file.offsets = (0.001,), (0.5,)` on a file opened with mode \"r+\".",
+            ));
+        }
+        for header in self.good.extract_if(.., |header| header.scales != common) {
+            let reason = format!("has the scales {}, most chips have {}", told(&header.scales), told(&common));
+            self.skipped.push((header.file.clone(), reason));
+        }
+        Ok(common)
     }
 
     fn selection(&self) -> Result<Selection> {

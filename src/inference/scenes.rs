@@ -18,7 +18,7 @@ use super::sizes::Sizes;
 use super::translation::Translation;
 use crate::error::{Error, Result};
 use crate::nn::Moments;
-use crate::raster::{RasterSpec, Source};
+use crate::raster::{BandScale, RasterSpec, Source};
 use crate::store;
 
 /// What a call translates scenes with.
@@ -27,6 +27,8 @@ pub(crate) struct Scenes<'a> {
     pub options: &'a RasterOptions,
     /// Names of the bands that are made.
     pub band_names: &'a [Option<String>],
+    /// How their samples become physical values.
+    pub band_scales: &'a [BandScale],
 }
 
 /// Translates the file `input`, or the images in that folder, which `open` opens.
@@ -156,6 +158,7 @@ impl Scenes<'_> {
         let spec = RasterSpec::new(self.translation.to.bands(), height, width, self.translation.dtype())
             .place(source.place().shifted(job.part.rows.start, job.part.columns.start))
             .band_names(self.band_names.iter().map(|name| name.clone().unwrap_or_default()))
+            .band_scales(self.band_scales.iter().copied())
             .compression(self.options.compression);
         match empty {
             Some(value) => spec.nodata(value),

@@ -31,7 +31,9 @@ impl Colours {
         let bands = first_bands(image.bands());
         let range = |band| match image.dtype() {
             Dtype::U8 => (0.0, 255.0),
-            _ => with_array!(image.samples(), data => middle(data.index_axis(ndarray::Axis(0), band), image.nodata())),
+            _ => {
+                with_array!(image.samples(), data => middle(data.index_axis(ndarray::Axis(0), band), image.sample_nodata()))
+            }
         };
         Self { bands, ranges: bands.map(range) }
     }
@@ -41,8 +43,12 @@ impl Colours {
         let mut picture = RgbImage::new(image.width() as u32, image.height() as u32);
         for (colour, (&band, &range)) in self.bands.iter().zip(&self.ranges).enumerate() {
             with_array!(image.samples(), data => {
-                paint(&mut picture, colour, data.index_axis(ndarray::Axis(0), band), image.nodata(), range);
+                paint(&mut picture, colour, data.index_axis(ndarray::Axis(0), band), image.sample_nodata(), range);
             });
+        }
+        if let Some(gaps) = image.whole_gaps() {
+            let empty = picture.pixels_mut().zip(&gaps).filter(|(_, gap)| **gap);
+            empty.for_each(|(pixel, _)| *pixel = Rgb([0; 3]));
         }
         picture
     }

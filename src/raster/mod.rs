@@ -29,6 +29,7 @@ mod tiff;
 mod triangle;
 mod turn;
 mod units;
+mod whole_gaps;
 mod window;
 mod wkt;
 mod world;
@@ -55,6 +56,7 @@ pub(crate) use source::Source;
 pub(crate) use tiff::BlockWriter;
 pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 pub use units::BandScale;
+pub(crate) use units::{Conversion, say_anything};
 pub(crate) use window::Window;
 
 /// An image in memory: samples in (bands, height, width), with what a file says besides.

@@ -20,12 +20,21 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Raster> {
 /// An image for training: all but the transform of a world file. The turn in which it was decoded is to be kept as long
 /// as the image, since many threads read chips.
 pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
-    whole_in_turn(&RasterFile::open_unplaced(path, limits)?)
+    whole_in_turn(&open_chip(path, limits)?)
+}
+
+/// Training needs no world file but where one decides whether a picture is turned.
+fn open_chip(path: &Path, limits: &Limits) -> Result<RasterFile> {
+    let file = RasterFile::open_unplaced(path, limits)?;
+    match file.picture() {
+        Some(picture) if picture.orientation != Orientation::NoTransforms => RasterFile::open_within(path, limits),
+        _ => Ok(file),
+    }
 }
 
 /// What [`read_chip`] will give, without decoding a pixel.
 pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
-    let file = RasterFile::open_unplaced(path, limits)?;
+    let file = open_chip(path, limits)?;
     let info = file.info();
     info.check_window(path, limits, (0, 0, info.height, info.width))?;
     info.warn_of_pages(path);

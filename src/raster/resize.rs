@@ -14,6 +14,9 @@ const MAX_SIDE: usize = 1 << 20;
 
 pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
     let size = target(image, width, height)?;
+    if let Some(gaps) = image.whole_gaps() {
+        return Ok(resize(&image.widened(&gaps), width, height)?.narrowed(image));
+    }
     let mut resizer = Resizer::new();
     let samples = match image.samples() {
         Samples::U8(data) if image.nodata.is_none() => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::read::{read_tiff_window, seen, whole};
-use super::{Dtype, Limits, Place, Raster, RasterFile, RasterInfo};
+use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, no alpha of a PNG.
@@ -15,6 +15,8 @@ pub(crate) struct Source {
     facts: Facts,
     /// Bands that are used, of how many; all where there is none.
     selection: Option<Vec<usize>>,
+    /// What samples are brought to.
+    scales: Option<Vec<BandScale>>,
     path: Option<PathBuf>,
     content: Mutex<Option<Arc<Content>>>,
 }
@@ -29,6 +31,7 @@ struct Facts {
     band_names: Vec<Option<String>>,
     /// The band that the file calls alpha, counted from 0.
     alpha: Option<usize>,
+    band_scales: Vec<BandScale>,
 }
 
 enum Content {
@@ -63,6 +66,7 @@ impl Facts {
             nodata: info.nodata(),
             band_names: info.band_names().to_vec(),
             alpha: info.alpha_band(),
+            band_scales: info.band_scales().to_vec(),
         }
     }
 }
@@ -73,7 +77,7 @@ impl Source {
         let file = RasterFile::open_within(path, &Limits::default())?;
         file.info().warn_of_pages(path);
         let facts = Facts::of(&seen(&file));
-        Ok(Self { facts, selection: None, path: Some(path.to_path_buf()), content: Mutex::default() })
+        Ok(Self { facts, selection: None, scales: None, path: Some(path.to_path_buf()), content: Mutex::default() })
     }
 
     /// An image in memory.
@@ -86,9 +90,10 @@ impl Source {
             nodata: image.nodata(),
             band_names: image.band_names().to_vec(),
             alpha: None,
+            band_scales: image.band_scales().to_vec(),
         };
         let content = Mutex::new(Some(Arc::new(Content::Whole(Box::new(image)))));
-        Self { facts, selection: None, path: None, content }
+        Self { facts, selection: None, scales: None, path: None, content }
     }
 
     /// Closes the file, or gives the memory of its pixels back.
@@ -123,6 +128,20 @@ impl Source {
         Self { selection: Some(bands.to_vec()), ..self }
     }
 
+    /// The same values in these scales of the bands that it gives, in double precision with NaN for gaps.
+    pub fn in_scales(self, scales: Vec<BandScale>) -> Self {
+        Self { scales: Some(scales), ..self }
+    }
+
+    /// Scales of the bands that it gives, as the file has them.
+    pub fn band_scales(&self) -> Vec<BandScale> {
+        let of = |band: &usize| self.facts.band_scales.get(*band).copied().unwrap_or_default();
+        match &self.selection {
+            Some(bands) => bands.iter().map(of).collect(),
+            None => self.facts.band_scales.clone(),
+        }
+    }
+
     /// The name of each band of the file.
     pub fn band_names(&self) -> &[Option<String>] {
         &self.facts.band_names
@@ -140,7 +159,7 @@ impl Source {
 
     /// The type of the samples.
     pub fn dtype(&self) -> Dtype {
-        self.facts.dtype
+        if self.scales.is_some() { Dtype::F64 } else { self.facts.dtype }
     }
 
     pub fn place(&self) -> &Place {
@@ -149,7 +168,7 @@ impl Source {
 
     /// The value that stands for "no data".
     pub fn nodata(&self) -> Option<f64> {
-        self.facts.nodata
+        self.facts.nodata.filter(|_| self.scales.is_none())
     }
 
     /// The file, where there is one.
@@ -163,8 +182,12 @@ impl Source {
             Content::Whole(image) => image.part(row, column, height, width),
             Content::Tiff(file) => read_tiff_window(file, row, column, height, width)?,
         };
-        Ok(match &self.selection {
+        let image = match &self.selection {
             Some(bands) => image.select(bands),
+            None => image,
+        };
+        Ok(match &self.scales {
+            Some(scales) => image.in_scales(scales),
             None => image,
         })
     }

@@ -10,7 +10,7 @@ use crate::dataset::{DataBunch, Domain, MixedBands, Normaliser, PerDomain, Selec
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
-use crate::raster::Dtype;
+use crate::raster::{BandScale, Dtype};
 use crate::train::History;
 
 /// What arcgis.learn's keys have no place for.
@@ -37,6 +37,9 @@ struct DomainExtra {
     channels: usize,
     selection: Selection,
     band_names: Vec<Option<String>>,
+    /// Absent from files of earlier releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    band_scales: Vec<BandScale>,
     /// Height and width.
     chip: (usize, usize),
 }
@@ -48,6 +51,7 @@ impl DomainExtra {
             channels: facts.normaliser.channels(),
             selection: facts.selection.clone(),
             band_names: facts.band_names.clone(),
+            band_scales: facts.band_scales.clone(),
             chip: facts.chip,
         }
     }
@@ -60,6 +64,7 @@ impl DomainExtra {
             channels: emd.channels(),
             selection: Selection::all(bands),
             band_names: vec![None; bands],
+            band_scales: Vec::new(),
             chip: (emd.image_height, emd.image_width),
         }
     }
@@ -245,6 +250,7 @@ fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainFacts> {
         chip: told.chip,
         selection: told.selection,
         band_names: told.band_names,
+        band_scales: told.band_scales,
     };
     facts.check().map_err(|e| unsound().because(e))?;
     Ok(facts)

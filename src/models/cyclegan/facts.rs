@@ -1,7 +1,10 @@
 //! What a model must know of its domains.
 
+use std::path::Path;
+
 use crate::dataset::{DataBunch, Domain, DomainDigest, MOST_CHANNELS, Normaliser, Selection};
 use crate::error::{Error, ErrorKind, Result};
+use crate::raster::{BandScale, Conversion, Dtype};
 
 /// As in a definition.
 const MAX_SIDE: usize = 1 << 20;
@@ -18,6 +21,8 @@ pub(super) struct DomainFacts {
     pub selection: Selection,
     /// The names of the bands that are used.
     pub band_names: Vec<Option<String>>,
+    /// Their scales; empty where they are not known, as in models of earlier releases.
+    pub band_scales: Vec<BandScale>,
 }
 
 impl DomainFacts {
@@ -30,6 +35,7 @@ impl DomainFacts {
             chip: data.chip_size(domain),
             selection: data.selection(domain).clone(),
             band_names: data.band_names(domain).to_vec(),
+            band_scales: data.band_scales(domain).to_vec(),
         }
     }
 
@@ -43,6 +49,7 @@ impl DomainFacts {
             chip: digest.chip_size,
             selection: digest.selection(),
             band_names: digest.band_names.clone(),
+            band_scales: digest.band_scales.clone(),
         };
         facts.check().map(|()| facts)
     }
@@ -53,7 +60,7 @@ impl DomainFacts {
         let wrong = |what: &str, expected: String, found: String| {
             Err(Error::new(ErrorKind::Format, what).expected(expected).found(found))
         };
-        let Self { normaliser, mean, std, chip, selection, band_names } = self;
+        let Self { normaliser, mean, std, chip, selection, band_names, band_scales } = self;
         let count = normaliser.bands();
         if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
@@ -67,6 +74,25 @@ impl DomainFacts {
             let found = format!("{} names, {} means and {} deviations", band_names.len(), mean.len(), std.len());
             return wrong("facts of the bands do not agree", format!("one for each of {count} bands"), found);
         }
+        if !each(band_scales.len()) || !band_scales.iter().all(|scale| scale.is_sound()) {
+            let expected = format!("finite ones other than 0 for {count} bands");
+            return wrong("scales of the bands cannot be", expected, format!("{band_scales:?}"));
+        }
         Ok(())
+    }
+
+    /// What must be done to samples of this type and scales before they mean what those of the domain mean. Warns of what
+    /// is unclear.
+    pub fn conversion(&self, dtype: Dtype, scales: &[BandScale], file: Option<&Path>) -> Conversion {
+        let conversion = Conversion::between((dtype, scales), (self.normaliser.dtype(), &self.band_scales));
+        if conversion == Conversion::Doubtful {
+            tracing::warn!(
+                file = file.map(|file| file.display().to_string()),
+                ?scales,
+                learned = ?self.band_scales,
+                "scale and offset of the image are not those that the model learned from; samples are taken as they are"
+            );
+        }
+        conversion
     }
 }

@@ -239,5 +239,6 @@ fn byte_facts(bands: usize) -> Result<DomainFacts> {
         chip: (CHIP, CHIP),
         selection: Selection::all(bands),
         band_names: vec![None; bands],
+        band_scales: Vec::new(),
     })
 }

@@ -9,7 +9,7 @@ use crate::dataset::Domain;
 use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::inference::{self, Translation};
-use crate::raster::{Raster, Source};
+use crate::raster::{Conversion, Raster, Source};
 use crate::train::Translator;
 
 impl CycleGan {
@@ -66,7 +66,7 @@ impl CycleGan {
         let source = self.source(path, to.other())?;
         let (height, width) = source.size();
         let image = source.window(0, 0, height, width)?;
-        self.predict_image(&image, to).map_err(|error| error.at(path))
+        self.made(&image, to).map_err(|error| error.at(path))
     }
 
     /// Translates an image in memory into domain `to`.
@@ -84,7 +84,8 @@ impl CycleGan {
     /// # Shapes
     /// (bands, H, W) of the other domain to (bands, H, W) of this one; where both name them, bands may come in any order.
     /// In its type of samples: integers are rounded, and
-    /// cut to what the type can hold.
+    /// cut to what the type can hold. Samples of another scale or offset than the chips had are converted first; see
+    /// `docs/data.md`.
     ///
     /// # Errors
     /// `Usage` for a wrong number of bands, `Limits` when memory is short.
@@ -94,8 +95,19 @@ impl CycleGan {
             Some(order) => &image.clone().select(&order),
             None => image,
         };
-        let made = inference::translate_image(&self.translation(to, Precision::F32)?, image).map_err(advise)?;
-        Ok(made.with_optional_names(self.domain(to).band_names.clone()))
+        let from = self.domain(to.other());
+        let converted = match from.conversion(image.dtype(), image.band_scales(), None) {
+            Conversion::Needed => Some(image.in_scales(&from.band_scales)),
+            _ => None,
+        };
+        self.made(converted.as_ref().unwrap_or(image), to)
+    }
+
+    /// The translation of an image whose bands and scales are those of the chips.
+    fn made(&self, image: &Raster, to: Domain) -> Result<Raster> {
+        let made = self.domain(to);
+        let result = inference::translate_image(&self.translation(to, Precision::F32)?, image).map_err(advise)?;
+        Ok(result.with_optional_names(made.band_names.clone()).with_band_scales(made.band_scales.iter().copied()))
     }
 
     /// Translates an array into domain `to`.
@@ -149,7 +161,10 @@ impl CycleGan {
             None => source,
         };
         source.check_bands(from.normaliser.bands())?;
-        Ok(source)
+        Ok(match from.conversion(source.dtype(), &source.band_scales(), Some(path)) {
+            Conversion::Needed => source.in_scales(from.band_scales.clone()),
+            _ => source,
+        })
     }
 
     /// What makes images of domain `to`.

@@ -59,7 +59,9 @@ impl CycleGan {
         let to = options.to;
         let translation = self.translation(to, options.precision.unwrap_or(usual))?;
         let open = |path: &Path| self.source(path, to.other());
-        let scenes = Scenes { translation: &translation, options: &options, band_names: &self.domain(to).band_names };
+        let made = self.domain(to);
+        let (band_names, band_scales) = (&made.band_names, &made.band_scales);
+        let scenes = Scenes { translation: &translation, options: &options, band_names, band_scales };
         inference::translate_scenes(&scenes, open, input.as_ref(), output.as_ref())
     }
 }

@@ -9,7 +9,7 @@ use crate::raster::Dtype;
 /// Changes when a key changes its meaning.
 const FORMAT: u32 = 1;
 const TO_INPUT: &str = "Per band i, in double precision: x = -1 + 2 * (v - min[i]) / (max[i] - min[i]), or -1 where \
-max[i] == min[i]; cut to [-1, 1] if `clip`; 0 where v is `nodata` or not finite. Then the last band is repeated until \
+max[i] == min[i]; cut to [-1, 1] if `clip`; 0 where v is not finite or is `nodata` (of several bands of 8 bits: where all bands are). Then the last band is repeated until \
 there are `channels`. Shape (N, channels, H, W), float32; any height and width.";
 const FROM_OUTPUT: &str = "Of the first `bands` channels: v = (y + 1) / 2 * (max[i] - min[i]) + min[i]. Integers are \
 rounded to the nearest value and cut to the range of `dtype`. A pixel has no data where no band of the input has any: it \
