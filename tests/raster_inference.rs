@@ -90,6 +90,25 @@ fn tiles_are_as_the_whole_and_have_no_seams() {
     assert!(arcgis_report.network_pixels() as f64 > 3.9 * arcgis_report.pixels() as f64);
 }
 
+/// A picture that EXIF would turn has its world file's place, which is of the pixels as stored; GDAL reads 48 rows of 64.
+#[test]
+fn a_picture_with_a_place_is_translated_as_it_is_stored() {
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures/exif6.jpg");
+    let model = model();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    model.predict_raster(&picture, &output, options()).unwrap();
+    for made in [Raster::open(&output).unwrap(), model.predict(&picture, Domain::B).unwrap()] {
+        assert_eq!((made.height(), made.width()), (48, 64));
+        assert_eq!(made.place().transform(), [10.0, 0.0, 500_000.0, 0.0, -10.0, 4_100_000.0]);
+    }
+    let alone = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures/exif6_unplaced.jpg");
+    model.predict_raster(&alone, folder.path().join("alone.tif"), options()).unwrap();
+    for made in [Raster::open(folder.path().join("alone.tif")).unwrap(), model.predict(&alone, Domain::B).unwrap()] {
+        assert_eq!((made.height(), made.width(), made.place().has_transform()), (64, 48, false));
+    }
+}
+
 #[test]
 fn a_window_is_a_part_of_the_scene() {
     let (all, _) = translated(tiled());

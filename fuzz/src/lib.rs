@@ -1,14 +1,20 @@
 //! The readers of the crate, compiled from their sources without the rest, so that no libtorch is needed.
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-#[path = "../../src/error.rs"]
-mod error;
-#[path = "../../src/raster/mod.rs"]
-pub mod raster;
-#[path = "../../src/store.rs"]
-mod store;
+// A folder, so that modules find their own modules there.
+#[path = "../../src"]
+mod sources {
+    pub(crate) mod error;
+    pub mod raster;
+    pub(crate) mod store;
+}
+
+pub use sources::raster;
+pub(crate) use sources::{error, store};
 
 mod dataset;
+mod device;
+mod nn;
 mod package;
 
 use std::io::Write;
@@ -31,6 +37,26 @@ pub fn raster_window(bytes: &[u8]) {
     if let Ok(samples) = raster.read() {
         assert!(samples.interleaved_bytes().len() <= 16 << 20);
     }
+}
+
+/// Opens a file of these bytes as a chip and as a raster file. Both give an image or both an error, and the header tells
+/// what comes.
+pub fn picture(bytes: &[u8]) {
+    let Some(file) = file_of(bytes) else { return };
+    let limits = raster::Limits::default().max_sample_bytes(16 << 20).max_pixels(1 << 22).max_file_bytes(1 << 20);
+    let stored = raster::RasterFile::open_within(file.path(), &limits).and_then(|file| file.read());
+    let chip = raster::Raster::open_within(file.path(), &limits);
+    assert_eq!(stored.is_ok(), chip.is_ok());
+    if let Ok(chip) = chip {
+        let info = raster::chip_info(file.path(), &limits).unwrap();
+        assert_eq!(chip.samples().shape(), (info.bands(), info.height(), info.width()));
+        assert_eq!(chip.dtype(), info.dtype());
+    }
+}
+
+/// Reads these bytes as weights in the form of safetensors.
+pub fn safetensors(bytes: &[u8]) {
+    let _ = package::safetensors::parse(bytes);
 }
 
 /// Small enough for a run, large enough for every path of the readers.

@@ -7,6 +7,8 @@ pub(crate) mod emd;
 #[path = "../../../src/package/pickle/mod.rs"]
 pub(crate) mod pickle;
 pub(crate) mod pth;
+#[path = "../../../src/package/safetensors.rs"]
+pub(crate) mod safetensors;
 #[path = "../../../src/package/zipped.rs"]
 mod zipped;
 

@@ -11,5 +11,5 @@ mod limits;
 #[path = "../../../src/package/pth/views.rs"]
 mod views;
 
-pub(crate) use limits::PthLimits;
+pub(crate) use limits::{PthLimits, plausible};
 pub(crate) use views::tensor_views;

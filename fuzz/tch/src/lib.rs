@@ -16,6 +16,32 @@ impl std::fmt::Display for TchError {
 
 impl std::error::Error for TchError {}
 
+/// A tensor of which the shape is all that is known.
+#[derive(Debug)]
+pub struct Tensor(Vec<i64>);
+
+impl Tensor {
+    /// What libtorch asks of its caller: sides whose product is a number, and as many bytes.
+    pub fn f_from_data_size(data: &[u8], size: &[i64], kind: Kind) -> Result<Self, TchError> {
+        assert!(size.iter().all(|&side| side >= 0), "{size:?}");
+        let elements = size.iter().try_fold(1i64, |count, &side| count.checked_mul(side)).expect("a number");
+        match usize::try_from(elements).ok().and_then(|count| count.checked_mul(kind.elt_size_in_bytes())) {
+            Some(bytes) if bytes <= data.len() => Ok(Self(size.to_vec())),
+            _ => Err(TchError::Torch("too few bytes".into())),
+        }
+    }
+
+    /// Sides.
+    pub fn size(&self) -> Vec<i64> {
+        self.0.clone()
+    }
+
+    /// Number of elements.
+    pub fn numel(&self) -> usize {
+        self.0.iter().product::<i64>() as usize
+    }
+}
+
 /// The types of elements that weights have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
