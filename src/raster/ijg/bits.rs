@@ -16,6 +16,13 @@ impl<'a> Bits<'a> {
 
     /// Takes up bytes until the buffer is full or a marker comes: `ff 00` is a data byte.
     fn fill(&mut self) {
+        if let Some(word) = self.plain_word() {
+            let bytes = (64 - self.count) / 8;
+            self.buffer |= word >> (64 - 8 * bytes) << (64 - self.count - 8 * bytes);
+            self.count += 8 * bytes;
+            self.at += bytes as usize;
+            return;
+        }
         while self.count <= 56 {
             let Some(&byte) = self.bytes.get(self.at) else { return };
             let mut next = self.at + 1;
@@ -32,6 +39,13 @@ impl<'a> Bits<'a> {
             self.buffer |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+    }
+
+    /// The next eight bytes, where none of them is `ff`.
+    fn plain_word(&self) -> Option<u64> {
+        let word = u64::from_be_bytes(*self.bytes.get(self.at..)?.first_chunk()?);
+        let has_ff = (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0;
+        (!has_ff).then_some(word)
     }
 
     /// The next 16 bits; zeros follow the last one.

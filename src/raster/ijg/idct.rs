@@ -44,6 +44,11 @@ pub(super) fn samples(block: &Block, steps: &[u16; 64], (wide, high): (Points, P
     }
     let mut columns = [[0; 16]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
+        if (1..8).all(|y| block[8 * y + x] == 0) {
+            // What the transform gives, to the bit.
+            *column = [value(x) << PASS1_BITS; 16];
+            continue;
+        }
         let shift = CONST_BITS - PASS1_BITS;
         *column = high.apply(std::array::from_fn(|y| value(8 * y + x)), shift, 1 << (shift - 1));
     }
