@@ -2,6 +2,8 @@
 
 #[path = "../../src/dataset/esri.rs"]
 mod esri;
+#[path = "../../src/dataset/extremes.rs"]
+mod extremes;
 #[path = "../../src/dataset/histogram.rs"]
 mod histogram;
 #[path = "../../src/dataset/moments.rs"]
