@@ -7,10 +7,11 @@ mod sources {
     pub(crate) mod error;
     pub mod raster;
     pub(crate) mod store;
+    pub(crate) mod tensor_file;
 }
 
 pub use sources::raster;
-pub(crate) use sources::{error, store};
+pub(crate) use sources::{error, store, tensor_file};
 
 mod dataset;
 mod device;
