@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use common::{answer, few_chips, small_data, small_model};
 use geolearn::{
-    CycleGan, DataBunch, DatasetType, ErrorKind, FitOptions, LrFindOptions, OneCycle, Precision, PrepareData, Schedule,
-    SweepEnd, Translator,
+    Callback, Checkpoint, CycleGan, DataBunch, DatasetType, EarlyStopping, EpochReport, ErrorKind, FitOptions, Flow,
+    LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, SweepEnd, Translator,
 };
 use tch::{Kind, Tensor};
 
@@ -245,4 +245,91 @@ fn a_model_begins_with_the_weights_of_another() {
     assert!(error.to_string().contains("gen_blocks"), "{error}");
     let error = builder().pretrained_path(folder.path().join("none")).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Layout);
+}
+
+/// Panics after a step, or at the end of an epoch.
+struct Panics {
+    at_step: usize,
+    at_epoch: usize,
+}
+
+impl Callback for Panics {
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        if report.steps == self.at_step {
+            panic!("a callback of the user's");
+        }
+        Ok(Flow::Continue)
+    }
+
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        if report.epoch == self.at_epoch {
+            panic!("a callback of the user's");
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// Whoever catches the panic has a model whose history is that of its weights: it goes on as a model does that was trained
+/// for as many epochs.
+#[test]
+fn after_a_panic_model_and_history_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let steps = data.batches_per_epoch();
+    let constant = |epochs| quiet(epochs).schedule(Schedule::Constant);
+    for (at_step, at_epoch, epochs) in [(2 * steps + 1, 0, 2), (1, 0, 0), (0, 2, 2)] {
+        let mut broken = small_model(&data);
+        let fit = std::panic::AssertUnwindSafe(|| broken.fit(constant(5).callback(Panics { at_step, at_epoch })));
+        assert!(std::panic::catch_unwind(fit).is_err());
+        let mut whole = small_model(&data);
+        if epochs > 0 {
+            whole.fit(constant(epochs)).unwrap();
+        }
+        let losses = |model: &CycleGan| model.history().losses("cycle");
+        assert_eq!(broken.history().epochs().len(), epochs);
+        assert_eq!(losses(&broken).unwrap_or_default(), losses(&whole).unwrap_or_default());
+        broken.fit(constant(1)).unwrap();
+        whole.fit(constant(1)).unwrap();
+        assert_eq!(losses(&broken), losses(&whole));
+        assert_eq!(answer(&broken), answer(&whole));
+    }
+}
+
+/// Numbers that nobody means are refused, or taken for what they say; none of them takes memory or panics.
+#[test]
+fn odd_numbers_do_no_harm() {
+    const MOST: usize = usize::MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    for options in [
+        quiet(0),
+        quiet(1).lr(f64::NAN),
+        quiet(1).lr(f64::INFINITY),
+        quiet(1).lr(0.0),
+        quiet(1).accumulate(0),
+        quiet(1).checkpoint(Checkpoint::Last).checkpoint_every(0),
+        quiet(1).early_stopping(EarlyStopping::default().min_delta(f64::NAN)),
+        quiet(1).schedule(Schedule::ConstantThenLinear { constant: f64::NAN }),
+        quiet(1).schedule(Schedule::OneCycle(OneCycle { rise: f64::NAN, ..OneCycle::default() })),
+    ] {
+        assert_eq!(model.fit(options).unwrap_err().kind(), ErrorKind::Usage);
+    }
+    struct Once;
+    impl Callback for Once {
+        fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
+            Ok(Flow::Stop)
+        }
+    }
+    let kept = |options: FitOptions| options.checkpoint(Checkpoint::All).checkpoint_dir(folder.path().join("kept"));
+    for options in [
+        FitOptions::new(MOST).decay_epochs(MOST).callback(Once),
+        quiet(2).accumulate(MOST).callback(Once),
+        kept(quiet(1).validate_every(MOST)).checkpoint_every(MOST).callback(Once),
+        quiet(1).early_stopping(EarlyStopping::default().patience(MOST)).callback(Once),
+    ] {
+        model.fit(options).unwrap();
+    }
 }

@@ -103,3 +103,58 @@ fn a_place_or_a_name_that_will_not_do_is_told_before_the_first_step() {
         assert!(model.history().epochs().is_empty());
     }
 }
+
+/// Fails once, in the epoch of this number, before those that were added after it are told.
+struct FailsIn(usize);
+
+impl Callback for FailsIn {
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        match report.epoch == self.0 {
+            true => Err(geolearn::Error::callback("not now")),
+            false => Ok(Flow::Continue),
+        }
+    }
+}
+
+/// Notes the epochs that it is told of.
+struct Notes(std::rc::Rc<std::cell::RefCell<Vec<usize>>>);
+
+impl Callback for Notes {
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        assert_eq!(report.history.epochs().len(), report.record.epoch);
+        self.0.borrow_mut().push(report.epoch);
+        Ok(Flow::Continue)
+    }
+}
+
+/// The checkpoint of an epoch is there, and the callbacks behind the one that failed were not told of it: the last epoch
+/// of the fit, or one before.
+#[test]
+fn an_epoch_of_which_nobody_was_told_is_told_on_resume() {
+    for failing in [4, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = small_data(folder.path());
+        let told = std::rc::Rc::default();
+        let kept = || FitOptions::new(4).progress(false).validate_every(2).checkpoint(Checkpoint::Last);
+        let options = || kept().checkpoint_dir(folder.path().join("checkpoints")).resume(true);
+        let rest = |options: FitOptions| {
+            let csv = HistoryFile::new(folder.path().join("run/history.csv"));
+            let json = HistoryFile::new(folder.path().join("run/history.JSON"));
+            let tensorboard = geolearn::TensorBoard::new(folder.path().join("board")).pictures_every(0);
+            let pictures = geolearn::SamplePictures::new(folder.path().join("samples")).rows(1);
+            let notes = Notes(std::rc::Rc::clone(&told));
+            options.callback(csv).callback(json).callback(tensorboard).callback(pictures).callback(notes)
+        };
+        let mut first = small_model(&data);
+        assert_eq!(first.fit(rest(options().callback(FailsIn(failing)))).unwrap_err().kind(), ErrorKind::Callback);
+        assert_eq!(*told.borrow(), (1..failing).collect::<Vec<_>>());
+        let mut second = small_model(&data);
+        second.fit(rest(options())).unwrap();
+        assert_eq!(*told.borrow(), [1, 2, 3, 4]);
+        assert_written(folder.path(), second.history());
+        assert!((1..5).all(|epoch| folder.path().join(format!("samples/epoch_{epoch:04}.png")).exists()));
+        // All were told: nothing is told again.
+        small_model(&data).fit(rest(options())).unwrap();
+        assert_eq!(told.borrow().len(), 4);
+    }
+}

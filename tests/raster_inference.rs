@@ -419,7 +419,12 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
     usage(scene, &output, options().window(0, 0, 0, 1), "at least a pixel");
     usage(scene, &output, options().window(usize::MAX, 0, 2, 1), "320 rows");
     usage(scene, &output, options().tile_size(7), "tile size");
+    usage(scene, &output, options().tile_size(0), "tile size");
+    usage(scene, &output, options().tile_size(usize::MAX), "tile size");
     usage(scene, &output, options().halo(2000), "halo");
+    usage(scene, &output, options().halo(usize::MAX), "halo");
+    usage(scene, &output, options().window(usize::MAX, usize::MAX, usize::MAX, usize::MAX), "320 rows");
+    usage(scene, &output, options().statistics(NormStatistics::Local { spacing: Some(usize::MAX) }), "spacing");
     usage(scene, &output, options().statistics(NormStatistics::Local { spacing: Some(1) }), "spacing");
     usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(32) }), "padding");
     usage(scene, &output, options().statistics(NormStatistics::Tile { padding: Some(usize::MAX) }), "padding");
@@ -436,4 +441,115 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
     let missing = model.predict_raster("no/such.tif", &output, options()).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Io);
     assert!(!output.exists());
+}
+
+/// Bytes of a name that are no text; with resumption, from folders and by windows.
+#[test]
+#[cfg(target_os = "linux")]
+fn names_that_are_no_text_are_kept_byte_for_byte() {
+    use std::os::unix::ffi::OsStrExt;
+    let name = |bytes: &[u8]| PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = folder.path().join("in");
+    std::fs::create_dir(&inputs).unwrap();
+    let scenes = [name(b"caf\xe9.tif"), name(b"caf\xe8.tif")];
+    for (scene, from) in scenes.iter().zip([0, 100]) {
+        write(&inputs.join(scene), self::scene().slice(s![.., from..from + 60, ..70]).to_owned(), None);
+    }
+    let model = model();
+    for resume in [false, true] {
+        let output = folder.path().join(format!("out_{resume}"));
+        let report = model.predict_raster(&inputs, &output, options().resume(resume)).unwrap();
+        let mut expected: Vec<PathBuf> = scenes.iter().map(|scene| output.join(scene)).collect();
+        expected.sort();
+        assert_eq!(report.outputs(), expected);
+        assert!(Raster::open(&expected[0]).unwrap() != Raster::open(&expected[1]).unwrap());
+        assert_eq!(std::fs::read_dir(&output).unwrap().count(), 2);
+        let single = output.join(name(b"na\xefve.tif"));
+        model.predict_raster(inputs.join(&scenes[0]), &single, options().resume(resume)).unwrap();
+        assert_eq!(Raster::open(&single).unwrap(), Raster::open(output.join(&scenes[0])).unwrap());
+        let windows = options().resume(resume).window(0, 0, 20, 20).window(20, 10, 20, 20);
+        let report = model.predict_raster(inputs.join(&scenes[0]), output.join("parts"), windows).unwrap();
+        assert_eq!(report.outputs()[1], output.join("parts").join(name(b"caf\xe9_20_10.tif")));
+        assert!(report.outputs()[1].exists());
+    }
+}
+
+/// The folder of pieces has a name of its own, which must not be too long where the output's is not.
+#[test]
+fn outputs_with_the_longest_names_can_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = folder.path().join("in");
+    std::fs::create_dir(&inputs).unwrap();
+    for letter in ["a", "b"] {
+        write(&inputs.join(format!("{}.tif", letter.repeat(251))), scene().slice(s![.., ..40, ..50]).to_owned(), None);
+    }
+    let model = model();
+    for _ in 0..2 {
+        let report = model.predict_raster(&inputs, folder.path().join("out"), options().resume(true)).unwrap();
+        assert!(report.outputs().iter().all(|path| path.exists()));
+        assert_eq!(std::fs::read_dir(folder.path().join("out")).unwrap().count(), 2);
+    }
+    let long = folder.path().join(format!("{}.tif", "c".repeat(250)));
+    model.predict_raster(SCENE, &long, options().resume(true).window(0, 0, 9, 9)).unwrap();
+    assert!(long.exists());
+}
+
+/// Some 200 bytes that say that they are a scene wider than any list of its tiles should be (`make_wide.py`).
+#[test]
+fn a_scene_that_is_wide_beyond_measure_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model();
+    let wide = Path::new("tests/fixtures/long_runs/wide.tif");
+    for resume in [false, true] {
+        let output = folder.path().join("out.tif");
+        let error = model.predict_raster(wide, &output, options().tile_size(32).resume(resume)).unwrap_err();
+        assert!([ErrorKind::Limits, ErrorKind::Format].contains(&error.kind()), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{error}");
+    }
+}
+
+/// Whatever the way through an image is, a signal that is there is heard before anything goes through the network.
+#[test]
+fn a_signal_is_heard_on_every_way_through_an_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Nearly nothing but gaps, which no network sees.
+    let mut sparse = Array3::zeros((3, 1200, 1200));
+    sparse[(0, 1199, 1199)] = 7;
+    write(&path("sparse.tif"), sparse, Some(0.0));
+    std::fs::copy(SCENE, path("full.tif")).unwrap();
+    let model = model();
+    for scene in ["sparse.tif", "full.tif"] {
+        for statistics in [
+            NormStatistics::Scene,
+            NormStatistics::Inputs,
+            NormStatistics::Local { spacing: None },
+            NormStatistics::Tile { padding: None },
+        ] {
+            for (tile_size, resume) in [(16, false), (16, true), (1024, false)] {
+                let stop = StopSignal::new();
+                let options = options().tile_size(tile_size).statistics(statistics).resume(resume);
+                let (signal, output) = (stop.clone(), path("out/out.tif"));
+                // After the first rows: the signal comes while it is at work.
+                let watcher = std::thread::spawn(move || {
+                    let begun =
+                        || std::fs::read_dir(output.parent().unwrap()).is_ok_and(|mut files| files.next().is_some());
+                    while !begun() {
+                        std::thread::yield_now();
+                    }
+                    signal.stop();
+                });
+                let made = model.predict_raster(path(scene), path("out/out.tif"), options.stop_signal(stop));
+                watcher.join().unwrap();
+                // An image that is one tile may be through before the signal is there.
+                if tile_size == 16 {
+                    let kind = made.map_err(|error| error.kind()).err();
+                    assert_eq!(kind, Some(ErrorKind::Stopped), "{scene} {statistics:?} {resume}");
+                    assert!(!path("out/out.tif").exists());
+                }
+                std::fs::remove_dir_all(path("out")).unwrap();
+            }
+        }
+    }
 }

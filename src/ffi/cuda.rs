@@ -58,6 +58,7 @@ mod linux {
     static LOAD: extern "C" fn() = load;
 
     extern "C" fn load() {
+        super::super::caches::limit();
         let _ = STATE.set(try_load());
     }
 

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 mod arithmetic;
+#[cfg(all(target_os = "linux", not(feature = "doc-only")))]
+mod caches;
 mod cuda;
 mod fill;
 mod keep;

@@ -11,7 +11,7 @@ use ndarray::{Array2, Array3, s};
 use tch::Kind;
 
 use super::arrays::{array_to_tensor, tensor_to_array};
-use super::pass::{Area, Borders, Pass};
+use super::pass::{Area, Borders, MOST_BORDERS, Pass, Steps};
 use super::plan::Part;
 use super::progress::Watch;
 use super::translation::Translation;
@@ -48,7 +48,7 @@ impl<'a> Blended<'a> {
     ) -> Self {
         let rows = Tiling::new(part.rows.clone(), image.0, blending);
         let columns = Tiling::new(part.columns.clone(), image.1, blending);
-        let sums = Array3::zeros((translation.to.channels(), blending.side, columns.indices.len()));
+        let sums = Array3::zeros((translation.to.channels(), blending.side, columns.length()));
         Self { translation, part, rows, columns, empty, at_once: blending.at_once.max(1), sums }
     }
 
@@ -58,6 +58,7 @@ impl<'a> Blended<'a> {
         let origin = (self.rows.seen(index).start, self.columns.all_seen().start);
         let mut waiting = Vec::with_capacity(self.at_once);
         for column in 0..self.columns.count {
+            watch.check()?;
             let tile = mirrored(seen, (&rows, &self.columns.tile(column)), origin);
             if !tile.gaps().iter().all(|&gap| gap) {
                 waiting.push((column, tile));
@@ -74,7 +75,6 @@ impl<'a> Blended<'a> {
         if tiles.is_empty() {
             return Ok(());
         }
-        watch.check()?;
         watch.saw(tiles.iter().map(|tile| tile.height() as u64 * tile.width() as u64).sum());
         let made = self.translation.each(&tiles)?.f_to_kind(Kind::Float)?;
         for (i, column) in columns.into_iter().enumerate() {
@@ -121,12 +121,9 @@ impl<'a> Blended<'a> {
 }
 
 impl Pass for Blended<'_> {
-    fn reads(&self) -> Vec<Area> {
-        (0..self.rows.count).map(|index| (self.rows.seen(index), self.columns.all_seen())).collect()
-    }
-
-    fn makes(&self) -> Vec<Area> {
-        (0..self.rows.count).map(|index| (self.rows.completed(index), 0..self.part.columns.len())).collect()
+    fn steps(&self) -> Box<dyn Steps> {
+        let (seen, made) = (self.columns.all_seen(), 0..self.part.columns.len());
+        Box::new(RowsOfTiles { rows: self.rows.clone(), seen, made })
     }
 
     fn borders(&self) -> Borders {
@@ -144,6 +141,27 @@ impl Pass for Blended<'_> {
     }
 }
 
+/// The columns that each row of tiles sees, and makes.
+struct RowsOfTiles {
+    rows: Tiling,
+    seen: Range<usize>,
+    made: Range<usize>,
+}
+
+impl Steps for RowsOfTiles {
+    fn count(&self) -> usize {
+        self.rows.count
+    }
+
+    fn reads(&self, index: usize) -> Area {
+        (self.rows.seen(index), self.seen.clone())
+    }
+
+    fn makes(&self, index: usize) -> Area {
+        (self.rows.completed(index), self.made.clone())
+    }
+}
+
 /// Pixels of these rows and columns of the image, of which `seen` begins at `origin`.
 fn mirrored(seen: &Raster, (rows, columns): (&[usize], &[usize]), origin: (usize, usize)) -> Raster {
     let relative = |indices: &[usize], origin: usize| indices.iter().map(|i| i - origin).collect::<Vec<_>>();
@@ -151,14 +169,15 @@ fn mirrored(seen: &Raster, (rows, columns): (&[usize], &[usize]), origin: (usize
 }
 
 /// Tiles along one side.
+#[derive(Clone)]
 struct Tiling {
     range: Range<usize>,
     side: usize,
     padding: usize,
     stride: usize,
     count: usize,
-    /// For each pixel from the first tile's to the last one's, which pixel of the image stands there.
-    indices: Vec<usize>,
+    /// Length of the image.
+    end: usize,
     window: Vec<f32>,
 }
 
@@ -166,10 +185,12 @@ impl Tiling {
     fn new(range: Range<usize>, end: usize, Blending { side, padding, .. }: Blending) -> Self {
         let stride = side - 2 * padding;
         let count = range.len().div_ceil(stride);
-        let length = (count - 1) * stride + side;
-        let first = range.start as i64 - padding as i64;
-        let indices = (0..length).map(|i| reflected(first + i as i64, end)).collect();
-        Self { range, side, padding, stride, count, indices, window: window(side, padding) }
+        Self { range, side, padding, stride, count, end, window: window(side, padding) }
+    }
+
+    /// Pixels from the first tile's to the last one's.
+    fn length(&self) -> usize {
+        (self.count - 1) * self.stride + self.side
     }
 
     /// Where a tile begins, counted from `padding` pixels before the range.
@@ -180,26 +201,30 @@ impl Tiling {
     /// Where within the range a tile begins; with half a tile of overlap another one ends there.
     fn borders(&self) -> Vec<usize> {
         let starts = (0..self.count).map(|index| self.start(index).saturating_sub(self.padding));
-        starts.filter(|start| (1..self.range.len()).contains(start)).collect()
+        starts.filter(|start| (1..self.range.len()).contains(start)).take(MOST_BORDERS).collect()
     }
 
+    /// For each pixel of a tile, which pixel of the image stands there.
     fn tile(&self, index: usize) -> Vec<usize> {
-        self.indices[self.start(index)..self.start(index) + self.side].to_vec()
+        let first = (self.range.start + self.start(index)) as i64 - self.padding as i64;
+        (first..first + self.side as i64).map(|pixel| reflected(pixel, self.end)).collect()
     }
 
     /// The part of the image in which the pixels of a tile and of its share of the range lie.
     fn seen(&self, index: usize) -> Range<usize> {
         let done = self.completed(index);
-        let own = around(&self.indices[self.start(index)..self.start(index) + self.side]);
+        let own = around(&self.tile(index));
         match done.is_empty() {
             true => own,
             false => own.start.min(self.range.start + done.start)..own.end.max(self.range.start + done.end),
         }
     }
 
+    /// Between the first tile and the last one lies the range; none is reflected further.
     fn all_seen(&self) -> Range<usize> {
-        let all = around(&self.indices);
-        all.start.min(self.range.start)..all.end.max(self.range.end)
+        let (first, last) = (around(&self.tile(0)), around(&self.tile(self.count - 1)));
+        let start = first.start.min(last.start).min(self.range.start);
+        start..first.end.max(last.end).max(self.range.end)
     }
 
     /// Pixels of the range, from its start, that this tile is the last one to lie over.
@@ -259,7 +284,7 @@ mod tests {
             [(0..192, 192, 64, 16), (0..5, 5, 64, 16), (30..101, 300, 32, 15), (0..100, 100, 32, 0), (0..1, 1, 8, 1)]
         {
             let tiling = tiling(range.clone(), end, side, padding);
-            let mut sums = vec![0f32; tiling.indices.len()];
+            let mut sums = vec![0f32; tiling.length()];
             for tile in 0..tiling.count {
                 tiling.weights(tile).iter().zip(&mut sums[tiling.start(tile)..]).for_each(|(w, sum)| *sum += w);
             }
@@ -283,7 +308,11 @@ mod tests {
                     done.is_empty() || seen.start <= range.start + done.start && seen.end >= range.start + done.end
                 );
                 assert!(seen.end <= end);
+                let all = tiling.all_seen();
+                assert!(all.start <= seen.start && all.end >= seen.end);
             }
+            let all: Vec<usize> = (0..tiling.count).flat_map(|tile| tiling.tile(tile)).chain(range.clone()).collect();
+            assert_eq!(tiling.all_seen(), around(&all));
             assert_eq!(next, range.len());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::blended::{Blended, Blending};
 use super::local::Local;
-use super::options::NormStatistics;
+use super::options::{NormStatistics, SPACINGS};
 use super::pass::{self, Pass};
 use super::plan::{Part, PixelBytes, TilePlan};
 use super::progress::Watch;
@@ -78,8 +78,10 @@ impl<'a> Engine<'a> {
         self.gather(watch)?;
         let side = chip_side(self.translation);
         let (height, width) = self.translation.chip;
-        let spacing = spacing.unwrap_or(2 * height.min(width).max(side));
+        let spacing = spacing.unwrap_or(2 * height.min(width).clamp(side, SPACINGS.end() / 2));
         let Some(moments) = &self.moments else { return Ok(Statistics::Own) };
+        let values = moments.iter().map(|layer| layer.mean.numel() + layer.scale.numel()).sum();
+        self.sizes.check_nodes(self.translation, self.source, spacing, values)?;
         let fallback = moments.iter().map(Moments::shallow_clone).collect();
         Ok(Statistics::Grid(Box::new(Local::new(self.source, spacing, side, fallback, at_once(side)))))
     }

@@ -1,6 +1,7 @@
 //! Which files a call reads and writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::options::RasterOptions;
@@ -41,6 +42,7 @@ pub(crate) fn jobs(input: &Path, scenes: &[Source], output: &Path, options: &Ras
     for (index, scene) in scenes.iter().enumerate() {
         let path = scene.path().unwrap_or(input);
         let parts = options.parts(scene.size()).map_err(|error| error.at(path))?;
+        parts.iter().try_for_each(|part| check_size(part).map_err(|error| error.at(path)))?;
         let several = parts.len() > 1;
         for part in parts {
             let output = output.join(name(path, several.then_some(&part)));
@@ -58,12 +60,27 @@ pub(crate) fn jobs(input: &Path, scenes: &[Source], output: &Path, options: &Ras
     Ok(jobs)
 }
 
-fn name(path: &Path, part: Option<&Part>) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    match part {
-        Some(part) => format!("{stem}_{}_{}.tif", part.rows.start, part.columns.start),
-        None => format!("{stem}.tif"),
+/// The scene's own name, byte for byte, also where it is no text.
+fn name(path: &Path, part: Option<&Part>) -> OsString {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    if let Some(part) = part {
+        name.push(format!("_{}_{}", part.rows.start, part.columns.start));
     }
+    name.push(".tif");
+    name
+}
+
+/// GDAL counts pixels in 32 bits with a sign.
+fn check_size(part: &Part) -> Result<()> {
+    const LONGEST: usize = i32::MAX as usize;
+    let (height, width) = part.size();
+    if height.max(width) <= LONGEST {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Limits, "this scene is too large to be written as one GeoTIFF")
+        .expected(format!("sides of at most {LONGEST} pixels"))
+        .found(format!("{width} x {height}"))
+        .help("Translate it by RasterOptions::window, part by part."))
 }
 
 fn check_ending(output: &Path) -> Result<()> {
@@ -90,14 +107,12 @@ fn check_names(jobs: &[Job], scenes: &[Source]) -> Result<()> {
                 .help("Give the inputs different names, or translate them in calls of their own."));
         }
     }
-    for input in scenes.iter().filter_map(Source::path) {
-        let is_input =
-            |job: &&Job| matches!((job.output.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if let Some(job) = jobs.iter().find(is_input) {
-            return Err(Error::new(ErrorKind::Usage, "the output would replace an input")
-                .at(&job.output)
-                .help("Choose another name or folder for the output."));
-        }
+    let inputs: BTreeSet<PathBuf> = scenes.iter().filter_map(|scene| scene.path()?.canonicalize().ok()).collect();
+    let is_input = |job: &&Job| job.output.canonicalize().is_ok_and(|output| inputs.contains(&output));
+    match jobs.iter().find(is_input) {
+        None => Ok(()),
+        Some(job) => Err(Error::new(ErrorKind::Usage, "the output would replace an input")
+            .at(&job.output)
+            .help("Choose another name or folder for the output.")),
     }
-    Ok(())
 }

@@ -115,12 +115,12 @@ impl<'a> Local<'a> {
         let (height, width) = self.source.size();
         let side = (self.side.min(height), self.side.min(width));
         let top = around(self.rows.centre(row), side.0, height);
-        let nodes: Vec<usize> = (0..self.columns.count).collect();
         let mut layers: Vec<Vec<Moments>> = self.fallback.iter().map(|_| Vec::new()).collect();
-        for nodes in nodes.chunks(self.at_once) {
+        for first in (0..self.columns.count).step_by(self.at_once) {
+            let nodes = first..(first + self.at_once).min(self.columns.count);
             watch.check()?;
             let place = |node: usize| around(self.columns.centre(node), side.1, width);
-            let chips = nodes.iter().map(|&node| self.source.window(top, place(node), side.0, side.1));
+            let chips = nodes.map(|node| self.source.window(top, place(node), side.0, side.1));
             let chips = chips.collect::<Result<Vec<_>>>()?;
             watch.saw((chips.len() * side.0 * side.1) as u64);
             let empty: Vec<bool> = chips.iter().map(|chip| chip.gaps().iter().all(|&gap| gap)).collect();

@@ -9,9 +9,9 @@ use crate::raster::Compression;
 use crate::train::StopSignal;
 
 /// Sides of tiles that are allowed.
-const SIDES: std::ops::RangeInclusive<usize> = 8..=16_384;
+pub(super) const SIDES: std::ops::RangeInclusive<usize> = 8..=16_384;
 /// Distances between nodes of [`NormStatistics::Local`] that are allowed.
-const SPACINGS: std::ops::RangeInclusive<usize> = 16..=65_536;
+pub(super) const SPACINGS: std::ops::RangeInclusive<usize> = 16..=65_536;
 const WIDEST_HALO: usize = 1024;
 
 /// Where the instance norms of the generator take mean and deviation from when a scene is translated in tiles.

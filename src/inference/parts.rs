@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::fingerprint;
-use super::pass::Area;
+use super::pass::{Area, Steps};
 use super::progress::Watch;
 use super::sink::{File, Sink};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +22,12 @@ const DONE: &str = "done.json";
 const LOCK: &str = "lock";
 /// More than the names of a hundred thousand files take.
 const MOST_BYTES: u64 = 64 << 20;
+/// How the folder's name ends.
+const ENDING: &str = ".parts";
+/// In bytes, on most file systems.
+const LONGEST_NAME: usize = 255;
+/// Characters that are kept of a name that is too long.
+const BEGIN: usize = 50;
 /// How files of pieces begin.
 const PIECE: &str = "piece_";
 
@@ -33,11 +39,15 @@ pub(crate) struct Parts {
     lock: Option<fs::File>,
 }
 
-/// Where the pieces of an output are kept.
+/// Where the pieces of an output are kept. A name that would get too long is cut.
 pub(crate) fn folder_of(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".parts");
-    PathBuf::from(name)
+    let mut name = output.file_name().unwrap_or_default().to_owned();
+    if name.len() + ENDING.len() > LONGEST_NAME {
+        let begin: String = name.to_string_lossy().chars().take(BEGIN).collect();
+        name = format!("{begin}-{:08x}", crc32c::crc32c(name.as_encoded_bytes())).into();
+    }
+    name.push(ENDING);
+    output.with_file_name(name)
 }
 
 /// The job whose pieces a folder holds.
@@ -91,9 +101,9 @@ impl Parts {
     }
 
     /// How many steps, which complete these areas, have been done.
-    pub fn steps(&self, makes: &[Area]) -> usize {
-        let is_done = |area: &&Area| area.0.is_empty() || self.holds(area);
-        makes.iter().take_while(is_done).count()
+    pub fn steps(&self, steps: &dyn Steps) -> usize {
+        let is_done = |area: &Area| area.0.is_empty() || self.holds(area);
+        (0..steps.count()).map(|index| steps.makes(index)).take_while(is_done).count()
     }
 
     pub fn add(&mut self, at: (usize, usize), piece: &Samples) -> Result<()> {
@@ -107,12 +117,12 @@ impl Parts {
     ///
     /// # Errors
     /// `Stopped` once the signal of `watch` is set; all pieces are there then.
-    pub fn assemble(&mut self, makes: &[Area], output: &Path, block: Option<usize>, watch: &Watch) -> Result<()> {
+    pub fn assemble(&mut self, steps: &dyn Steps, output: &Path, block: Option<usize>, watch: &Watch) -> Result<()> {
         let mut file = File::create(output, self.spec.clone(), block)?;
-        let pieces: Vec<_> = makes.iter().filter(|area| !area.0.is_empty()).map(start).collect();
-        for at in &pieces {
+        let areas = (0..steps.count()).map(|index| steps.makes(index));
+        for at in areas.filter(|area| !area.0.is_empty()).map(|area| start(&area)) {
             watch.check()?;
-            file.write(*at, Raster::open(self.at(*at))?.samples())?;
+            file.write(at, Raster::open(self.at(at))?.samples())?;
         }
         file.finish()?;
         store::write(&self.folder.join(DONE), fingerprint::of_file(output).to_string().as_bytes())?;
@@ -230,8 +240,20 @@ mod tests {
         }
     }
 
-    fn makes() -> Vec<Area> {
-        vec![(0..0, 0..6), (0..2, 0..6), (2..4, 0..6)]
+    struct Three;
+
+    impl Steps for Three {
+        fn count(&self) -> usize {
+            3
+        }
+
+        fn reads(&self, index: usize) -> Area {
+            self.makes(index)
+        }
+
+        fn makes(&self, index: usize) -> Area {
+            ([0..0, 0..2, 2..4][index].clone(), 0..6)
+        }
     }
 
     fn piece() -> Samples {
@@ -242,18 +264,18 @@ mod tests {
     fn pieces_are_found_again_and_make_the_output() {
         let case = Case::new();
         let mut parts = case.open().unwrap();
-        assert_eq!(parts.steps(&makes()), 1);
+        assert_eq!(parts.steps(&Three), 1);
         parts.add((0, 0), &piece()).unwrap();
         drop(parts);
         let mut parts = case.open().unwrap();
-        assert_eq!(parts.steps(&makes()), 2);
+        assert_eq!(parts.steps(&Three), 2);
         parts.add((2, 0), &piece()).unwrap();
         let stop = StopSignal::new();
         stop.stop();
-        let stopped = parts.assemble(&makes(), &case.output(), None, &Watch::new(1, false, Some(stop))).unwrap_err();
+        let stopped = parts.assemble(&Three, &case.output(), None, &Watch::new(1, false, Some(stop))).unwrap_err();
         assert_eq!(stopped.kind(), ErrorKind::Stopped);
-        assert_eq!(parts.steps(&makes()), 3);
-        parts.assemble(&makes(), &case.output(), None, &Watch::silent()).unwrap();
+        assert_eq!(parts.steps(&Three), 3);
+        parts.assemble(&Three, &case.output(), None, &Watch::silent()).unwrap();
         assert!(parts.is_done(&case.output()));
         assert_eq!(Raster::open(case.output()).unwrap().samples(), &Samples::U8(Array3::ones((1, 4, 6))));
         // Another file under the name is not the output.
@@ -261,6 +283,15 @@ mod tests {
         assert!(!parts.is_done(&case.output()));
         parts.close().unwrap();
         assert!(!folder_of(&case.output()).exists());
+    }
+
+    #[test]
+    fn names_of_folders_are_never_too_long() {
+        assert_eq!(folder_of(Path::new("a/out.tif")), Path::new("a/out.tif.parts"));
+        let long = |letter: &str| PathBuf::from(format!("a/{}.tif", letter.repeat(125)));
+        let (one, other) = (folder_of(&long("\u{e9}")), folder_of(&long("\u{e8}")));
+        assert!(one != other && one.starts_with("a") && one.file_name().unwrap().len() <= LONGEST_NAME);
+        assert_ne!(folder_of(&long("\u{e9}")), folder_of(&long("\u{e9}").with_extension("x.tif")));
     }
 
     #[test]
@@ -285,7 +316,7 @@ mod tests {
         assert!(mine.exists() && folder.join("piece_00000000_00000000.tif").exists());
         fs::remove_file(&mine).unwrap();
         let parts = case.open().unwrap();
-        assert_eq!(parts.steps(&makes()), 1, "pieces of the other job are gone");
+        assert_eq!(parts.steps(&Three), 1, "pieces of the other job are gone");
         fs::write(&mine, "precious").unwrap();
         parts.close().unwrap();
         assert!(mine.exists());

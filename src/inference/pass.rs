@@ -13,6 +13,9 @@ use crate::raster::{Raster, Samples, Source};
 /// Rows and columns of an image.
 pub(crate) type Area = (Range<usize>, Range<usize>);
 
+/// Of the borders of tiles along a side, as many are told.
+pub(crate) const MOST_BORDERS: usize = 1 << 16;
+
 /// Rows and columns of an output at which a tile begins, but for its own edges: where seams would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Borders {
@@ -20,14 +23,21 @@ pub(crate) struct Borders {
     pub columns: Vec<usize>,
 }
 
+/// What there is to do, step by step.
+pub(crate) trait Steps: Send {
+    fn count(&self) -> usize;
+
+    /// Rows and columns of the image that a step has to see.
+    fn reads(&self, index: usize) -> Area;
+
+    /// Rows and columns of the output that a step completes, from the top to the bottom and each row of them from the
+    /// left to the right; there may be none.
+    fn makes(&self, index: usize) -> Area;
+}
+
 /// Makes pieces of the output from parts of the image, in the order that it asks for.
 pub(crate) trait Pass {
-    /// Rows and columns of the image that each step has to see.
-    fn reads(&self) -> Vec<Area>;
-
-    /// Rows and columns of the output that each step completes, from the top to the bottom and each row of them from the
-    /// left to the right; there may be none.
-    fn makes(&self) -> Vec<Area>;
+    fn steps(&self) -> Box<dyn Steps>;
 
     fn borders(&self) -> Borders;
 
@@ -69,16 +79,16 @@ pub(crate) fn run(
     sink: &mut dyn Sink,
 ) -> Result<Times> {
     let first = skip.saturating_sub(pass.warm_up());
-    let makes = pass.makes();
-    let steps: Vec<_> = pass.reads().into_iter().enumerate().skip(first).collect();
-    watch.found(makes[..first].iter().map(|(rows, columns)| rows.len() as u64 * columns.len() as u64).sum());
+    let (steps, to_read) = (pass.steps(), pass.steps());
+    let pixels = |(rows, columns): Area| rows.len() as u64 * columns.len() as u64;
+    watch.found((0..first).map(|index| pixels(steps.makes(index))).sum());
     thread::scope(|scope| {
         // Without room in between: each side holds one piece, and there are two of each at most.
         let (seen, to_see) = sync_channel(0);
         let (made, to_write) = sync_channel(0);
-        let reader = scope.spawn(move || read(source, steps, &seen));
+        let reader = scope.spawn(move || read(source, (first, to_read.as_ref()), &seen));
         let writer = scope.spawn(move || write(&to_write, sink));
-        let network = translate(pass, (skip, &makes), watch, &to_see, &made);
+        let network = translate(pass, (skip, steps.as_ref()), watch, &to_see, &made);
         // The others end when nobody listens or speaks to them any more.
         drop((to_see, made));
         let read = reader.join().unwrap_or_else(|_| Err(ended("reading")));
@@ -92,9 +102,10 @@ type Seen = (usize, Raster);
 /// The row and column at which a piece begins, and the piece.
 type Made = ((usize, usize), Samples);
 
-fn read(source: &Source, steps: Vec<(usize, Area)>, seen: &SyncSender<Seen>) -> Result<Duration> {
+fn read(source: &Source, (first, steps): (usize, &dyn Steps), seen: &SyncSender<Seen>) -> Result<Duration> {
     let mut time = Duration::ZERO;
-    for (index, (rows, columns)) in steps {
+    for index in first..steps.count() {
+        let (rows, columns) = steps.reads(index);
         let start = Instant::now();
         let band = source.window(rows.start, columns.start, rows.len(), columns.len())?;
         time += start.elapsed();
@@ -107,7 +118,7 @@ fn read(source: &Source, steps: Vec<(usize, Area)>, seen: &SyncSender<Seen>) -> 
 
 fn translate(
     pass: &mut dyn Pass,
-    (skip, makes): (usize, &[Area]),
+    (skip, steps): (usize, &dyn Steps),
     watch: &mut Watch,
     seen: &Receiver<Seen>,
     made: &SyncSender<Made>,
@@ -117,10 +128,11 @@ fn translate(
         let start = Instant::now();
         let piece = pass.make(index, &band, watch)?;
         time += start.elapsed();
-        if let Some(piece) = piece.filter(|_| index >= skip)
-            && made.send(((makes[index].0.start, makes[index].1.start), piece)).is_err()
-        {
-            break;
+        if let Some(piece) = piece.filter(|_| index >= skip) {
+            let (rows, columns) = steps.makes(index);
+            if made.send(((rows.start, columns.start), piece)).is_err() {
+                break;
+            }
         }
     }
     Ok(time)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::pass::{Area, Borders};
+use super::pass::{Area, Borders, MOST_BORDERS, Steps};
 use super::sizes::Sizes;
 
 /// The networks halve height and width twice: tiles that begin at multiples of this are seen as in the whole image.
@@ -62,8 +62,8 @@ impl PixelBytes {
 /// Tiles without overlap, each with a halo that is only looked at, row after row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TilePlan {
-    pub rows: Vec<Span>,
-    pub columns: Vec<Span>,
+    pub rows: Spans,
+    pub columns: Spans,
     /// Tiles beside each other that are read and written together.
     at_once: usize,
     /// Side of the output's blocks, where it is written piece by piece and not row by row: each step fills whole blocks.
@@ -81,7 +81,7 @@ impl TilePlan {
         let down = side.min(height).max(1);
         let across = (side * side / down.max(LEAST_SIDE)).min(width).max(1);
         let plan = |down: usize, across: usize, grid: usize| {
-            (spans(&part.rows, down, halo, image.0, grid), spans(&part.columns, across, halo, image.1, grid))
+            (Spans::new(&part.rows, down, halo, image.0, grid), Spans::new(&part.columns, across, halo, image.1, grid))
         };
         // The writer gathers a row of blocks.
         let gathered = BLOCK.saturating_mul(width).saturating_mul(bytes.made);
@@ -92,7 +92,7 @@ impl TilePlan {
         let block = if side < BLOCK { (side / BLOCK_GRID * BLOCK_GRID).max(BLOCK_GRID) } else { BLOCK };
         let whole_blocks = |length: usize| (length / block * block).max(block);
         let (rows, columns) = plan(whole_blocks(side), whole_blocks(across), block);
-        let (down, across) = (rows[0].made.len(), columns[0].made.len());
+        let (down, across) = (rows.get(0).made.len(), columns.get(0).made.len());
         let fits = |tiles: &usize| bytes.of_step(down, tiles * across, halo) <= step_bytes;
         let most = (1..=columns.len()).take_while(fits).last().unwrap_or(1);
         let at_once = columns.len().div_ceil(columns.len().div_ceil(most));
@@ -101,49 +101,80 @@ impl TilePlan {
 
     /// An image as one tile.
     pub fn whole((height, width): (usize, usize)) -> Self {
-        let span = |length: usize| vec![Span { made: 0..length, seen: 0..length }];
+        let span = |length: usize| Spans { range: 0..length, step: length.max(1), halo: 0, end: length };
         Self { rows: span(height), columns: span(width), at_once: 1, block: None }
     }
 
-    pub fn steps(&self) -> usize {
-        self.rows.len() * self.columns.len().div_ceil(self.at_once)
-    }
-
-    /// The row of tiles and the columns of step `index`.
-    pub fn step(&self, index: usize) -> (&Span, &[Span]) {
+    /// The row of tiles of step `index`, and the places of its columns among all of them.
+    pub fn step(&self, index: usize) -> (Span, Range<usize>) {
         let groups = self.columns.len().div_ceil(self.at_once);
         let first = index % groups * self.at_once;
-        (&self.rows[index / groups], &self.columns[first..(first + self.at_once).min(self.columns.len())])
-    }
-
-    /// What step `index` has to see of the image, and what it makes of the output.
-    pub fn areas(&self, index: usize) -> (Area, Area) {
-        let (rows, columns) = self.step(index);
-        let (first, last) = (&columns[0], &columns[columns.len() - 1]);
-        let (top, left) = (self.rows[0].made.start, self.columns[0].made.start);
-        let seen = (rows.seen.clone(), first.seen.start..last.seen.end);
-        (seen, (rows.made.start - top..rows.made.end - top, first.made.start - left..last.made.end - left))
+        (self.rows.get(index / groups), first..(first + self.at_once).min(self.columns.len()))
     }
 
     pub fn borders(&self) -> Borders {
-        let inner = |spans: &[Span]| spans.iter().skip(1).map(|span| span.made.start - spans[0].made.start).collect();
-        Borders { rows: inner(&self.rows), columns: inner(&self.columns) }
+        Borders { rows: self.rows.inner_starts(), columns: self.columns.inner_starts() }
     }
 }
 
-/// As few spans of at most `most` pixels as cover `range`, about as long as each other, multiples of `grid` but for the
-/// last.
-fn spans(range: &Range<usize>, most: usize, halo: usize, end: usize, grid: usize) -> Vec<Span> {
-    let length = range.len();
-    let count = length.div_ceil(most).max(1);
-    let step = length.div_ceil(count).next_multiple_of(grid);
-    let span = |start: usize| {
-        let stop = (start + step).min(range.end);
-        let seen_start = start.saturating_sub(halo) / GRID * GRID;
-        let seen_end = (stop + halo).next_multiple_of(GRID).min(end);
+impl Steps for TilePlan {
+    fn count(&self) -> usize {
+        self.rows.len().saturating_mul(self.columns.len().div_ceil(self.at_once))
+    }
+
+    fn reads(&self, index: usize) -> Area {
+        let (rows, columns) = self.step(index);
+        (rows.seen, self.columns.get(columns.start).seen.start..self.columns.get(columns.end - 1).seen.end)
+    }
+
+    fn makes(&self, index: usize) -> Area {
+        let (rows, columns) = self.step(index);
+        let (top, left) = (self.rows.range.start, self.columns.range.start);
+        let (first, last) = (self.columns.get(columns.start).made, self.columns.get(columns.end - 1).made);
+        (rows.made.start - top..rows.made.end - top, first.start - left..last.end - left)
+    }
+}
+
+/// Spans beside each other, as few as cover a range, about as long as each other. They are found when they are asked for:
+/// a scene may be wide enough for a list of them to fill the memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spans {
+    range: Range<usize>,
+    step: usize,
+    halo: usize,
+    /// Length of the image.
+    end: usize,
+}
+
+impl Spans {
+    /// Of at most `most` pixels, multiples of `grid` but for the last.
+    fn new(range: &Range<usize>, most: usize, halo: usize, end: usize, grid: usize) -> Self {
+        let length = range.len();
+        let count = length.div_ceil(most).max(1);
+        let step = length.div_ceil(count).next_multiple_of(grid);
+        Self { range: range.clone(), step, halo, end }
+    }
+
+    pub fn len(&self) -> usize {
+        self.range.len().div_ceil(self.step)
+    }
+
+    pub fn get(&self, index: usize) -> Span {
+        let start = self.range.start + index * self.step;
+        let stop = (start + self.step).min(self.range.end);
+        let seen_start = start.saturating_sub(self.halo) / GRID * GRID;
+        let seen_end = (stop + self.halo).next_multiple_of(GRID).min(self.end);
         Span { made: start..stop, seen: seen_start..seen_end }
-    };
-    range.clone().step_by(step).map(span).collect()
+    }
+
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = Span> + '_ {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    fn inner_starts(&self) -> Vec<usize> {
+        (1..self.len()).map(|index| index * self.step).take(MOST_BORDERS).collect()
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +184,7 @@ mod tests {
     fn covers(image: (usize, usize), part: &Part, (side, halo): (usize, usize), bytes: PixelBytes) -> TilePlan {
         let plan = TilePlan::new(image, part, Sizes { side, halo, step_bytes: STEP_BYTES }, bytes);
         for (spans, range, end) in [(&plan.rows, &part.rows, image.0), (&plan.columns, &part.columns, image.1)] {
+            let spans: Vec<Span> = spans.iter().collect();
             assert_eq!((spans[0].made.start, spans.last().unwrap().made.end), (range.start, range.end));
             assert!(spans.windows(2).all(|pair| pair[0].made.end == pair[1].made.start));
             for Span { made, seen } in spans {
@@ -161,7 +193,7 @@ mod tests {
                 assert!(seen.end % GRID == 0 || seen.end == end);
             }
         }
-        let made: usize = (0..plan.steps()).map(|step| plan.areas(step).1).map(|(a, b)| a.len() * b.len()).sum();
+        let made: usize = (0..plan.count()).map(|step| plan.makes(step)).map(|(a, b)| a.len() * b.len()).sum();
         assert_eq!(made as u64, part.pixels());
         plan
     }
@@ -179,7 +211,9 @@ mod tests {
     #[test]
     fn a_small_image_is_one_tile_and_a_strip_is_cut_across() {
         for image in [(900, 1000), (1, 100_000)] {
-            assert_eq!(covers(image, &Part::whole(image), (1024, 36), SMALL), TilePlan::whole(image));
+            let (plan, whole) = (covers(image, &Part::whole(image), (1024, 36), SMALL), TilePlan::whole(image));
+            assert_eq!((plan.count(), whole.count()), (1, 1));
+            assert_eq!((plan.reads(0), plan.makes(0)), (whole.reads(0), whole.makes(0)));
         }
         let strip = covers((40_000, 5), &Part::whole((40_000, 5)), (256, 36), SMALL);
         assert_eq!(strip.columns.len(), 1);
@@ -201,8 +235,8 @@ mod tests {
             let part = Part { rows: 0..image.0, columns: 3..image.1 };
             let plan = covers(image, &part, sizes, bytes);
             let block = plan.block.unwrap();
-            for step in 0..plan.steps() {
-                let ((rows, columns), made) = plan.areas(step);
+            for step in 0..plan.count() {
+                let ((rows, columns), made) = (plan.reads(step), plan.makes(step));
                 let taken = rows.len() * columns.len() * bytes.read + made.0.len() * made.1.len() * bytes.made;
                 // Halos end on the grid.
                 assert!(taken <= STEP_BYTES + 8 * (rows.len() + columns.len()) * bytes.read, "{taken} for {image:?}");
@@ -211,5 +245,15 @@ mod tests {
                 assert!(made.1.start % block == 0 && (made.1.end % block == 0 || made.1.end == width));
             }
         }
+    }
+
+    /// A plan takes no memory for its tiles, however many there are.
+    #[test]
+    fn a_scene_of_any_width_is_planned() {
+        let (length, sizes) = (i32::MAX as usize, Sizes { side: 32, halo: 8, step_bytes: STEP_BYTES });
+        let plan = TilePlan::new((length, length), &Part::whole((length, length)), sizes, SMALL);
+        let last = plan.makes(plan.count() - 1);
+        assert_eq!((last.0.end, last.1.end), (length, length));
+        assert!(plan.borders().columns.len() <= MOST_BORDERS);
     }
 }

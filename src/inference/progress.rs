@@ -44,13 +44,7 @@ impl Watch {
     /// # Errors
     /// `Stopped` once the signal is set.
     pub fn check(&self) -> Result<()> {
-        match &self.stop {
-            Some(stop) if stop.is_set() => {
-                Err(Error::new(ErrorKind::Stopped, "the translation was stopped before its end")
-                    .help("There is no new file. With RasterOptions::resume it could go on from here."))
-            }
-            _ => Ok(()),
-        }
+        stopped(self.stop.as_ref())
     }
 
     /// Pixels of the output that an earlier run made.
@@ -92,6 +86,16 @@ impl Watch {
         let (done, total) = (mega(self.done), mega(self.total));
         format!("{done:.1} of {total:.1} megapixels, {rate:.2} MP/s, {} left", spoken(left))
     }
+}
+
+/// # Errors
+/// `Stopped` once the signal is set.
+pub(crate) fn stopped(stop: Option<&StopSignal>) -> Result<()> {
+    if !stop.is_some_and(StopSignal::is_set) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Stopped, "the translation was stopped before its end")
+        .help("There is no new file. With RasterOptions::resume it could go on from here."))
 }
 
 impl Drop for Watch {

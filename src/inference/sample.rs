@@ -17,6 +17,8 @@ const LEAST_FOUND: f64 = 0.25;
 const MOST_PIXELS: f64 = 0.9;
 /// Sides below this cost as much as this.
 const LEAST_SIDE: usize = 8;
+/// Places with data that are remembered of a scene.
+const MOST_CELLS: usize = 1 << 20;
 /// Cells beside each other that are looked at together.
 const CELLS: usize = 128;
 
@@ -130,14 +132,16 @@ fn searched(scene: &Source, count: usize, size: Pair, watch: &Watch) -> Result<V
     windows(scene, places, size, watch).collect()
 }
 
-/// All places of a grid of pieces that have data, row by row, with their share of it.
+/// Places of a grid of pieces that have data, row by row, with their share of it: all of them, or every second, fourth and
+/// so on where they would be too many for the memory.
 fn cells(scene: &Source, size: Pair, watch: &Watch) -> Result<Vec<(Pair, f64)>> {
     let (height, width) = scene.size();
-    let columns = starts(width, size.1);
-    let mut cells = Vec::new();
+    let mut cells = Thinned::new(MOST_CELLS);
     for row in starts(height, size.0) {
-        for columns in columns.chunks(CELLS) {
+        let mut all_columns = starts(width, size.1).peekable();
+        while all_columns.peek().is_some() {
             watch.check()?;
+            let columns: Vec<usize> = all_columns.by_ref().take(CELLS).collect();
             let (left, right) = (columns[0], columns[columns.len() - 1] + size.1);
             let gaps = scene.window(row, left, size.0, right - left)?.gaps();
             let share = |column: usize| {
@@ -145,17 +149,47 @@ fn cells(scene: &Source, size: Pair, watch: &Watch) -> Result<Vec<(Pair, f64)>> 
                 cell.iter().filter(|&&gap| !gap).count() as f64 / cell.len() as f64
             };
             let found = columns.iter().map(|&column| ((row, column), share(column)));
-            cells.extend(found.filter(|cell| cell.1 > 0.0));
+            found.filter(|cell| cell.1 > 0.0).for_each(|cell| cells.push(cell));
         }
     }
-    Ok(cells)
+    Ok(cells.kept)
+}
+
+/// At most so many values, evenly taken from all that came.
+struct Thinned<T> {
+    kept: Vec<T>,
+    most: usize,
+    /// Every so-manieth value is kept, of so many that came.
+    every: usize,
+    came: usize,
+}
+
+impl<T> Thinned<T> {
+    fn new(most: usize) -> Self {
+        Self { kept: Vec::new(), most, every: 1, came: 0 }
+    }
+
+    fn push(&mut self, value: T) {
+        if self.came.is_multiple_of(self.every) {
+            self.kept.push(value);
+        }
+        self.came += 1;
+        if self.kept.len() > self.most {
+            let mut index = 0;
+            self.kept.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.every *= 2;
+        }
+    }
 }
 
 /// Where pieces of `side` pixels begin that cover `length`; the last one may overlap the one before.
-fn starts(length: usize, side: usize) -> Vec<usize> {
+fn starts(length: usize, side: usize) -> impl Iterator<Item = usize> {
     let last = length - side;
     let starts = (0..=last).step_by(side);
-    starts.chain((!last.is_multiple_of(side)).then_some(last)).collect()
+    starts.chain((!last.is_multiple_of(side)).then_some(last))
 }
 
 /// The nearest multiple of 4 to this share of `room`: the network's grid.
@@ -270,6 +304,15 @@ mod tests {
         assert!(alone.iter().all(|piece| (piece.height(), piece.width()) == (32, 1)));
         let nothing = scene(300, 300, |_, _| f32::NAN);
         assert!(pieces(&[&nothing, &chip], 8, 32).iter().all(|piece| (piece.height(), piece.width()) == (20, 24)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_thinned_evenly() {
+        for (came, expected) in [(3, vec![0, 1, 2]), (4, vec![0, 1, 2, 3]), (9, vec![0, 4, 8]), (20, vec![0, 8, 16])] {
+            let mut thinned = Thinned::new(4);
+            (0..came).for_each(|value| thinned.push(value));
+            assert_eq!(thinned.kept, expected, "of {came}");
+        }
     }
 
     #[test]

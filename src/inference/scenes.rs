@@ -1,6 +1,6 @@
 //! Scenes on the disk, one after the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::job::{Job, inputs, jobs};
 use super::options::{NormStatistics, RasterOptions};
 use super::parts::{self, Parts};
 use super::pass::{self, Borders, Pass, Times};
-use super::progress::Watch;
+use super::progress::{Watch, stopped};
 use super::report::RasterReport;
 use super::sink::File;
 use super::sizes::Sizes;
@@ -44,7 +44,11 @@ pub(crate) fn translate_scenes(
 ) -> Result<RasterReport> {
     let (started, options) = (Instant::now(), scenes.options);
     options.check()?;
-    let sources = inputs(input)?.iter().map(|path| open(path)).collect::<Result<Vec<_>>>()?;
+    let opened = |path: &PathBuf| {
+        stopped(options.stop.as_ref())?;
+        open(path)
+    };
+    let sources = inputs(input)?.iter().map(opened).collect::<Result<Vec<_>>>()?;
     // Before the first folder is made.
     let mut sizes = Sizes::of(scenes.translation, options, None)?;
     let jobs = jobs(input, &sources, output, options)?;
@@ -100,6 +104,7 @@ impl Scenes<'_> {
             let moments = shared.as_ref().map(|layers| layers.iter().map(Moments::shallow_clone).collect());
             let mut engine = Engine { translation, sizes, statistics, source, moments };
             for (job, identity) in jobs.iter().zip(identities).filter(|(job, _)| job.scene == index) {
+                watch.check()?;
                 let done = match identity {
                     None => self.write(&mut engine, job, watch),
                     Some(identity) => {
@@ -139,6 +144,9 @@ impl Scenes<'_> {
     ) -> Result<((Times, Borders), Parts)> {
         let empty = self.translation.empty_value(engine.source);
         let spec = self.spec(engine.source, job, empty);
+        let block = engine.block(&job.part);
+        // Told before the work begins, not when all its pieces are there.
+        drop(File::create(&job.output, spec.clone(), block)?);
         let mut parts = Parts::open(parts::folder_of(&job.output), identity, spec)?;
         if parts.is_done(&job.output) {
             watch.found(job.part.pixels());
@@ -146,9 +154,9 @@ impl Scenes<'_> {
             return Ok((Default::default(), parts));
         }
         let (mut pass, mut times) = prepared(engine, job, empty, watch)?;
-        let (makes, block) = (pass.makes(), engine.block(&job.part));
-        times += pass::run(engine.source, pass.as_mut(), parts.steps(&makes), watch, &mut parts)?;
-        parts.assemble(&makes, &job.output, block, watch)?;
+        let steps = pass.steps();
+        times += pass::run(engine.source, pass.as_mut(), parts.steps(steps.as_ref()), watch, &mut parts)?;
+        parts.assemble(steps.as_ref(), &job.output, block, watch)?;
         parts.unlock();
         Ok(((times, pass.borders()), parts))
     }

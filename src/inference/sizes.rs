@@ -1,7 +1,7 @@
 //! How large tiles and their halos are.
 
 use super::engine::pixel_bytes;
-use super::options::{NormStatistics, RasterOptions};
+use super::options::{NormStatistics, RasterOptions, SIDES};
 use super::plan::{Part, PixelBytes, TilePlan};
 use super::translation::{Translation, check};
 use crate::device::free_memory;
@@ -45,7 +45,7 @@ impl Sizes {
         let is_blended = matches!(options.statistics, NormStatistics::Tile { .. });
         let side = match options.tile_size.or(begun) {
             Some(side) => side,
-            None if is_blended => translation.chip.0.min(translation.chip.1),
+            None if is_blended => translation.chip.0.min(translation.chip.1).clamp(*SIDES.start(), *SIDES.end()),
             None => affordable(translation, |side| needed(side) * RESERVE <= free),
         };
         if let NormStatistics::Tile { padding: Some(padding) } = options.statistics {
@@ -67,6 +67,23 @@ impl Sizes {
         let needed = rows + bytes(translation, (at_once(self.side) * self.side * self.side) as f64);
         match free_memory(translation.device).filter(|&free| needed > free as f64 && !translation.device.is_cuda()) {
             Some(free) => Err(too_much("rows of tiles that overlap need".to_string(), needed, free as f64)),
+            None => Ok(()),
+        }
+    }
+
+    /// That there is memory for the statistics of the nodes around a row of tiles, which are kept for the whole width of the
+    /// scene: `values` numbers each, twice while a tile is made.
+    pub fn check_nodes(
+        &self,
+        translation: &Translation<'_>,
+        scene: &Source,
+        spacing: usize,
+        values: usize,
+    ) -> Result<()> {
+        let rows = (self.side + 2 * self.halo).div_ceil(spacing) + 2;
+        let needed = 2.0 * 4.0 * values as f64 * rows as f64 * (scene.size().1.div_ceil(spacing) as f64);
+        match free_memory(translation.device).filter(|&free| needed > free as f64) {
+            Some(free) => Err(too_much("local statistics need".to_string(), needed, free as f64)),
             None => Ok(()),
         }
     }
@@ -170,7 +187,7 @@ mod tests {
                 assert!(!sizes.take_whole(image));
                 let plan = sizes.plan(image, &part, bytes);
                 let along =
-                    |spans: &[crate::inference::plan::Span]| spans.iter().map(|span| span.seen.len()).sum::<usize>();
+                    |spans: &crate::inference::plan::Spans| spans.iter().map(|span| span.seen.len()).sum::<usize>();
                 let tiles = along(&plan.rows) as f64 * along(&plan.columns) as f64;
                 let sample = sizes.sample(part.pixels()).next_multiple_of(64 * 64);
                 let work = (tiles + sample as f64) / part.pixels() as f64;

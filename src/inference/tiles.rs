@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::local::Local;
-use super::pass::{Area, Borders, Pass};
+use super::pass::{Borders, Pass, Steps};
 use super::plan::{Span, TilePlan};
 use super::progress::Watch;
 use super::translation::Translation;
@@ -31,12 +31,8 @@ pub(crate) struct Tiles<'a> {
 }
 
 impl Pass for Tiles<'_> {
-    fn reads(&self) -> Vec<Area> {
-        (0..self.plan.steps()).map(|step| self.plan.areas(step).0).collect()
-    }
-
-    fn makes(&self) -> Vec<Area> {
-        (0..self.plan.steps()).map(|step| self.plan.areas(step).1).collect()
+    fn steps(&self) -> Box<dyn Steps> {
+        Box::new(self.plan.clone())
     }
 
     fn borders(&self) -> Borders {
@@ -45,7 +41,7 @@ impl Pass for Tiles<'_> {
 
     fn make(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Option<Samples>> {
         let (rows, columns) = self.plan.step(index);
-        let (rows, columns) = (rows.clone(), columns.to_vec());
+        let columns: Vec<Span> = columns.map(|column| self.plan.columns.get(column)).collect();
         let (first, last) = (columns[0].made.start, columns[columns.len() - 1].made.end);
         let (bands, height) = (self.translation.to.bands(), rows.made.len());
         let mut made = Samples::zeros(self.translation.dtype(), (bands, height, last - first));

@@ -1,5 +1,6 @@
 //! A sweep over learning rates (Smith 2017, arXiv:1506.01186, section 3.3).
 
+use super::loan::Loan;
 use super::memory::advise;
 use super::translator::{StepContext, Translator};
 use crate::dataset::DataBunch;
@@ -72,6 +73,9 @@ impl LrFindOptions {
         }
         if !(self.end > self.start && self.end.is_finite()) {
             return Err(wrong("end").expected(format!("a number above {}", self.start)).found(self.end));
+        }
+        if !(self.end / self.start).is_finite() {
+            return Err(wrong("end").expected("a rate within the range of a number from start").found(self.end));
         }
         if self.steps < 2 {
             return Err(wrong("steps").expected("2 or more").found(self.steps));
@@ -156,10 +160,11 @@ pub(crate) fn lr_find(
 ) -> Result<LrCurve> {
     options.check()?;
     let _f32 = ffi::exact(model.torch_device())?;
-    let before = model.state().copied()?;
-    let swept = sweep(model, data, steps_in_life, options);
-    model.restore(&before)?;
-    swept.map_err(|error| advise(error, model.torch_device(), data.batch_size()))
+    let device = model.torch_device();
+    let mut loan = Loan::of(model)?;
+    let swept = sweep(loan.model(), data, steps_in_life, options);
+    loan.end()?;
+    swept.map_err(|error| advise(error, device, data.batch_size()))
 }
 
 fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFindOptions) -> Result<LrCurve> {
@@ -182,7 +187,7 @@ fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFin
         let loss = model.train_step(&batch, context)?.f_double_value(&[0])?;
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
         // The first values of the average are too low by the weight of what was not there.
-        let smooth = average / (1.0 - SMOOTHING.powi(step as i32 + 1));
+        let smooth = average / (1.0 - SMOOTHING.powi(i32::try_from(step).unwrap_or(i32::MAX).saturating_add(1)));
         rates.push(context.lr);
         losses.push(loss);
         smoothed.push(smooth);
@@ -247,6 +252,8 @@ mod tests {
             (base().end(1e-9), "end"),
             (base().steps(1), "steps"),
             (base().end(f64::NAN), "end"),
+            (base().start(f64::MIN_POSITIVE).end(f64::MAX), "end"),
+            (base().start(f64::INFINITY), "start"),
         ] {
             assert!(options.check().unwrap_err().to_string().contains(part), "{part}");
         }

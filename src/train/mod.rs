@@ -8,6 +8,7 @@ mod guard;
 mod history;
 mod history_file;
 mod history_text;
+mod loan;
 mod lr_finder;
 mod memory;
 mod meter;

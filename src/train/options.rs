@@ -1,9 +1,10 @@
 //! The options of a fit.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::callback::Callback;
-use super::checkpoint::{Checkpoint, Checkpoints, Folder};
+use super::checkpoint::{AllTold, Checkpoint, Checkpoints, Folder};
 use super::early_stopping::EarlyStopping;
 use super::guard::NanGuard;
 use super::plan::Plan;
@@ -249,20 +250,29 @@ impl FitOptions {
         Folder::open(&path).map(Some)
     }
 
-    /// Takes the callbacks, ours before those that were added.
-    pub(super) fn take_callbacks(&mut self, checkpoints: Option<Folder>, monitor: &str) -> Vec<Box<dyn Callback>> {
+    /// Takes the callbacks, ours before those that were added, and the index of the first of these. The last one notes in
+    /// the folder of checkpoints that all were told.
+    pub(super) fn take_callbacks(
+        &mut self,
+        checkpoints: Option<Rc<Folder>>,
+        monitor: &str,
+    ) -> (Vec<Box<dyn Callback>>, usize) {
         let mut list: Vec<Box<dyn Callback>> = vec![Box::new(NanGuard)];
         if self.progress {
             list.push(Box::new(Progress::new()));
         }
-        if let Some(folder) = checkpoints {
-            list.push(Box::new(Checkpoints::new(folder, self.checkpoint, monitor, self.checkpoint_every)));
+        if let Some(folder) = &checkpoints {
+            list.push(Box::new(Checkpoints::new(folder.clone(), self.checkpoint, monitor, self.checkpoint_every)));
         }
         if let Some(rule) = self.early_stopping.take() {
             list.push(Box::new(rule.watching(monitor)));
         }
+        let added = list.len();
         list.append(&mut self.callbacks);
-        list
+        if let Some(folder) = checkpoints {
+            list.push(Box::new(AllTold(folder)));
+        }
+        (list, added)
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -50,6 +50,13 @@ pub(crate) struct Position {
     pub seconds: f64,
 }
 
+impl Position {
+    /// Whole epochs in the model's life.
+    pub fn epochs_in_life(&self) -> usize {
+        self.first_epoch.saturating_add(self.epochs)
+    }
+}
+
 /// A fit at one moment, for a callback that wants to keep it.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
@@ -63,7 +70,7 @@ pub struct Snapshot<'a> {
 impl Snapshot<'_> {
     /// Whole epochs in the model's life.
     pub fn epochs(&self) -> usize {
-        self.position.first_epoch + self.position.epochs
+        self.position.epochs_in_life()
     }
 
     /// Whole epochs of this fit.

@@ -1,5 +1,6 @@
 //! The loop over any model.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
@@ -57,14 +58,17 @@ pub fn fit(
         estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
     }
     let monitor = monitor(model, data, &options)?;
-    let folder = options.open_checkpoints(data.working_dir())?;
+    let folder = options.open_checkpoints(data.working_dir())?.map(Rc::new);
     let resumed = match &folder {
         Some(folder) if options.resume => folder.newest()?,
         _ => None,
     };
     let mut position = Position { first_epoch: history.epochs().len(), ..Position::default() };
+    let mut was_cut = false;
     if let Some(contents) = resumed {
         position = take_up(model, data, &plan, &contents, history)?;
+        was_cut = position.batches == 0
+            && folder.as_ref().is_some_and(|folder| folder.told() != Some(position.epochs_in_life()));
     } else if let Some(folder) = &folder {
         folder.set_aside()?;
     }
@@ -73,11 +77,11 @@ pub fn fit(
         true => Some(Arithmetic::set(plan.precision == Precision::Tf32, options.deterministic)?),
         false => None,
     };
-    let callbacks = options.take_callbacks(folder, &monitor);
+    let (callbacks, added) = options.take_callbacks(folder, &monitor);
     let first_epoch = position.first_epoch;
     let validate_every = options.validate_every;
-    let mut fit = Fit { model, data, history, callbacks, plan, position, memory, validate_every };
-    fit.run().map_err(|error| advise(error, device, data.batch_size()))?;
+    let mut fit = Fit { model, data, history, callbacks, added, plan, position, memory, validate_every };
+    fit.run(was_cut).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
 }
 
@@ -120,6 +124,8 @@ struct Fit<'a> {
     data: &'a DataBunch,
     history: &'a mut History,
     callbacks: Vec<Box<dyn Callback>>,
+    /// Index of the first callback that is not one of every fit.
+    added: usize,
     plan: Plan,
     position: Position,
     memory: Option<MemoryEstimate>,
@@ -140,16 +146,35 @@ struct Good {
     epochs: usize,
 }
 
+/// An epoch that may fail.
+struct Attempt<'a, 'f> {
+    fit: &'a mut Fit<'f>,
+    /// Where to go back to; none once it is over.
+    good: Option<&'a Good>,
+}
+
+impl Drop for Attempt<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(good) = self.good {
+            self.fit.put_back(good);
+        }
+    }
+}
+
 impl Fit<'_> {
-    fn run(&mut self) -> Result<()> {
+    /// `was_cut` says that not all callbacks were told of the last epoch before the process ended.
+    fn run(&mut self, was_cut: bool) -> Result<()> {
         if let Some(name) = self.model.state().not_finite()? {
             return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
                 .help("The model was spoilt before; load or build a sound one."));
         }
         let mut good = self.good()?;
         let mut flow = self.start()?;
+        if was_cut {
+            flow = merged(flow, self.tell_epoch(self.added)?);
+        }
         while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
-            flow = match self.train_epoch().inspect_err(|_| self.put_back(&good))? {
+            flow = match self.train_epoch_or_go_back(&good)? {
                 Ended::With(flow) => flow,
                 Ended::Failed(error) => return Err(error),
             };
@@ -183,6 +208,14 @@ impl Fit<'_> {
         if error.kind() == ErrorKind::Diverged {
             self.put_back(good);
         }
+    }
+
+    /// After an error or a panic within the epoch, model and history are where they were.
+    fn train_epoch_or_go_back(&mut self, good: &Good) -> Result<Ended> {
+        let mut attempt = Attempt { fit: self, good: Some(good) };
+        let ended = attempt.fit.train_epoch()?;
+        attempt.good = None;
+        Ok(ended)
     }
 
     /// Goes through the data once, or through what is left of an epoch, and adds its record to the history. After a
@@ -286,13 +319,19 @@ impl Fit<'_> {
         if due && let Some(metrics) = validate(&*self.model, self.data)? {
             self.history.set_last_metrics(metrics);
         }
+        self.tell_epoch(0)
+    }
+
+    /// Tells all callbacks from this one on of the last epoch.
+    fn tell_epoch(&mut self, first: usize) -> Result<Flow> {
         let Self { model, data, history, callbacks, plan, position, .. } = self;
+        let epoch = position.epochs;
         let Some(record) = history.epochs().last() else {
             return Ok(Flow::Continue);
         };
         let snapshot = Snapshot { model: &**model, data, history, plan, position };
         let report = EpochReport { epoch, record, history, model: &**model, data, snapshot };
-        ask_all(callbacks, |c| c.on_epoch_end(&report))
+        ask_all(&mut callbacks[first..], |c| c.on_epoch_end(&report))
     }
 
     fn end(&mut self) -> Result<()> {

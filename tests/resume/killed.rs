@@ -148,3 +148,52 @@ fn check_newest(folder: &Path, before: u64) -> u64 {
     assert!(done >= before, "the newest checkpoint went back from {before} to {done} steps");
     done
 }
+
+/// Writes its history into a file, and ends the process where the last epoch's checkpoint is there and its line is not.
+struct EndsTheProcess(usize);
+
+impl geolearn::Callback for EndsTheProcess {
+    fn on_epoch_end(&mut self, report: &geolearn::EpochReport<'_>) -> geolearn::Result<geolearn::Flow> {
+        if report.epoch == self.0 {
+            std::process::abort();
+        }
+        Ok(geolearn::Flow::Continue)
+    }
+}
+
+fn written(folder: &Path, killed: bool) {
+    let data = data(&chips(folder));
+    let mut model = builder(&data).device(geolearn::Device::Cpu).build().unwrap();
+    let mut options = options(2, &folder.join("run"));
+    if killed {
+        options = options.callback(EndsTheProcess(2));
+    }
+    model.fit(options.callback(geolearn::HistoryFile::new(folder.join("history.csv")))).unwrap();
+}
+
+/// Not a test of its own: what the child process runs.
+#[test]
+#[ignore = "run by the test that resumes it"]
+fn child_that_ends_before_the_history_is_written() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        written(Path::new(&folder), true);
+    }
+}
+
+#[test]
+fn the_last_epoch_is_in_the_history_file_after_a_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    common::few_chips(folder.path(), 4, 4);
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["killed::child_that_ends_before_the_history_is_written", "--exact", "--ignored", "--quiet"])
+        .env(FOLDER, folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!child.success());
+    let lines = || std::fs::read_to_string(folder.path().join("history.csv")).unwrap().lines().count();
+    assert_eq!((losses(&last(&folder.path().join("run"))).len(), lines()), (2, 2), "a line below the names is missing");
+    written(folder.path(), false);
+    assert_eq!(lines(), 3);
+}

@@ -1,5 +1,6 @@
 //! The batch size of a model's data, where it is to be found by trial.
 
+use super::training::Training;
 use super::{CycleGan, check_chips};
 use crate::dataset::{BatchSize, DataBunch};
 use crate::error::Result;
@@ -41,7 +42,7 @@ impl CycleGan {
     pub(super) fn with_batch_size_settled(mut self) -> Result<Self> {
         let open = |data: &DataBunch| data.batch_size_option() == BatchSize::Auto && check_chips(data).is_ok();
         if let Some(data) = self.data.clone().filter(open) {
-            let (chosen, trials) = choose_batch_size(&mut self, &data)?;
+            let (chosen, trials) = choose_batch_size(&mut *Training::of(&mut self).model, &data)?;
             self.data = Some(data.with_batch_size(chosen)?);
             self.trials = trials;
         }

@@ -22,6 +22,7 @@ mod report;
 mod resumed;
 mod saved;
 mod step;
+mod training;
 mod translator;
 mod weights;
 #[cfg(test)]
@@ -46,6 +47,7 @@ use crate::train::{self, BatchSizeTrial, FitOptions, History, LrCurve, LrFindOpt
 use facts::DomainFacts;
 use networks::Networks;
 use step::Optimisers;
+use training::Training;
 
 /// Translates between two domains of images that are not paired.
 ///
@@ -167,15 +169,14 @@ impl CycleGan {
     /// loss or a weight is no longer finite; `Format` or `Io` for a chip that can no longer be read; what libtorch or
     /// a callback reports; what is wrong with a checkpoint; `Limits` when memory is not enough, by
     /// [`memory_estimate`](Self::memory_estimate) before it begins or in truth later. After an error within an epoch the model is as it was at
-    /// the end of the epoch before; after one in writing a checkpoint it stays as it is, and can be saved elsewhere.
+    /// the end of the epoch before; after one in writing a checkpoint it stays as it is, and can be saved elsewhere. So it is
+    /// after a panic of a callback that is caught: model and history agree.
     pub fn fit(&mut self, options: impl Into<FitOptions>) -> Result<History> {
         let data = self.data("fit")?;
         check_chips(&data)?;
-        let mut history = std::mem::take(&mut self.history);
-        let result = train::fit(self, &data, options.into(), &mut history);
-        self.kept = None;
-        self.history = history;
-        result
+        let options = options.into();
+        let mut training = Training::of(self);
+        train::fit(&mut *training.model, &data, options, &mut training.history)
     }
 
     /// Sweeps over learning rates from 1e-7 to 1 in 100 steps of training and puts the model back to the bit: weights,
@@ -207,12 +208,7 @@ impl CycleGan {
         let data = self.data("lr_find")?;
         check_chips(&data)?;
         let steps = self.history.steps();
-        // The sweep takes back what it learns.
-        let untrained = self.untrained;
-        let curve = train::lr_find(self, &data, steps, options);
-        self.kept = None;
-        self.untrained = untrained;
-        curve
+        train::lr_find(&mut *Training::of(self).model, &data, steps, options)
     }
 
     /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with

@@ -1,5 +1,7 @@
 //! Keeps checkpoints while a fit runs.
 
+use std::rc::Rc;
+
 use super::folder::Folder;
 use super::{Checkpoint, last_is_best};
 use crate::error::Result;
@@ -10,7 +12,7 @@ use crate::train::state::Snapshot;
 /// for.
 #[derive(Debug)]
 pub(in crate::train) struct Checkpoints {
-    folder: Folder,
+    folder: Rc<Folder>,
     which: Checkpoint,
     monitor: String,
     every: Option<usize>,
@@ -23,7 +25,7 @@ pub(in crate::train) struct Checkpoints {
 }
 
 impl Checkpoints {
-    pub fn new(folder: Folder, which: Checkpoint, monitor: &str, every: Option<usize>) -> Self {
+    pub fn new(folder: Rc<Folder>, which: Checkpoint, monitor: &str, every: Option<usize>) -> Self {
         Self { folder, which, monitor: monitor.to_string(), every, first_epoch: 0, kept: None, steps: 0 }
     }
 
@@ -64,5 +66,17 @@ impl Callback for Checkpoints {
             self.keep(&report.snapshot, false, false)?;
         }
         Ok(())
+    }
+}
+
+/// Notes, as the last of all callbacks, that the others were told of an epoch. A process that is killed after the
+/// checkpoint of an epoch and before that tells them when it goes on.
+#[derive(Debug)]
+pub(in crate::train) struct AllTold(pub Rc<Folder>);
+
+impl Callback for AllTold {
+    fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+        self.0.note_told(report.snapshot.epochs());
+        Ok(Flow::Continue)
     }
 }

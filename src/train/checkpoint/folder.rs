@@ -1,6 +1,7 @@
 //! The folder of a fit's checkpoints.
 
 use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Contents};
@@ -10,14 +11,16 @@ use crate::train::state::Snapshot;
 
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
+/// Also holds the note of [`Folder::note_told`].
 const LOCK: &str = ".geolearn-lock";
+const LONGEST_NUMBER: u64 = 20;
 
 /// A folder that this process alone writes to.
 #[derive(Debug)]
 pub(in crate::train) struct Folder {
     path: PathBuf,
     /// The system lets the lock go when the process ends, however it ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -26,7 +29,7 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self> {
         store::create_dir(path)?;
         let place = path.join(LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&place).map_err(|e| {
+        let lock = File::options().create(true).truncate(false).read(true).write(true).open(&place).map_err(|e| {
             Error::io("checkpoints cannot be written in this folder", path, e)
                 .help("Choose one that can be written, with FitOptions::checkpoint_dir.")
         })?;
@@ -43,7 +46,7 @@ impl Folder {
         store::remove_abandoned(path);
         // Told before training, not after the first epoch.
         drop(Pending::create(&path.join(LAST))?);
-        Ok(Self { path: path.to_path_buf(), _lock: lock })
+        Ok(Self { path: path.to_path_buf(), lock })
     }
 
     /// The newest checkpoint, where there is one.
@@ -72,8 +75,27 @@ impl Folder {
         ready.publish()
     }
 
+    /// The last epoch in the model's life of which all callbacks were told, where that was noted.
+    pub fn told(&self) -> Option<usize> {
+        let mut text = String::new();
+        let mut file = &self.lock;
+        file.rewind().and_then(|()| file.take(LONGEST_NUMBER).read_to_string(&mut text)).ok()?;
+        text.parse().ok()
+    }
+
+    /// Notes the last epoch of which all callbacks were told. A note that is not whole, or cannot be written, means that
+    /// they are told twice.
+    pub fn note_told(&self, epochs: usize) {
+        let mut file = &self.lock;
+        let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{epochs}"));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a resumed fit will tell its callbacks of epoch {epochs} again");
+        }
+    }
+
     /// Moves the checkpoints of an earlier fit into a folder of their own, so that a new one loses nothing.
     pub fn set_aside(&self) -> Result<()> {
+        self.note_told(0);
         let entries = fs::read_dir(&self.path).map_err(|e| Error::io("folder cannot be read", &self.path, e))?;
         let ours: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_ours(path)).collect();
         if ours.is_empty() {
@@ -130,6 +152,24 @@ mod tests {
         }
         folder.set_aside().unwrap();
         assert!(dir.path().join("notes.txt").exists() && !dir.path().join("earlier_3").exists());
+    }
+
+    #[test]
+    fn what_was_told_is_noted_until_another_fit_begins() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        assert_eq!(folder.told(), None);
+        folder.note_told(123);
+        folder.note_told(45);
+        assert_eq!(folder.told(), Some(45));
+        drop(folder);
+        let folder = Folder::open(place.path()).unwrap();
+        assert_eq!(folder.told(), Some(45));
+        folder.set_aside().unwrap();
+        assert_eq!(folder.told(), Some(0));
+        drop(folder);
+        fs::write(place.path().join(LOCK), [0xff; 100]).unwrap();
+        assert_eq!(Folder::open(place.path()).unwrap().told(), None);
     }
 
     #[test]

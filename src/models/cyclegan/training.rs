@@ -1,0 +1,32 @@
+//! What a model gets back when training ends, however it ends.
+
+use super::CycleGan;
+use crate::dataset::Domain;
+use crate::train::History;
+
+/// A model with its history on loan to the trainer. Both agree again when this goes, after a panic of a callback too.
+pub(super) struct Training<'a> {
+    pub model: &'a mut CycleGan,
+    pub history: History,
+    epochs: usize,
+    untrained: Option<Domain>,
+}
+
+impl<'a> Training<'a> {
+    pub fn of(model: &'a mut CycleGan) -> Self {
+        let history = std::mem::take(&mut model.history);
+        let (epochs, untrained) = (history.epochs().len(), model.untrained);
+        Self { model, history, epochs, untrained }
+    }
+}
+
+impl Drop for Training<'_> {
+    fn drop(&mut self) {
+        self.model.kept = None;
+        // What was learnt was taken back.
+        if self.history.epochs().len() == self.epochs {
+            self.model.untrained = self.untrained;
+        }
+        self.model.history = std::mem::take(&mut self.history);
+    }
+}

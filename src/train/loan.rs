@@ -1,0 +1,39 @@
+//! A model that is put back to where it was, however the work on it ends.
+
+use super::state::TrainState;
+use super::translator::Translator;
+use crate::error::Result;
+
+/// A model on loan for a trial: weights, moments and image pools come back, after a panic too.
+pub(super) struct Loan<'a> {
+    model: &'a mut dyn Translator,
+    before: Option<TrainState>,
+}
+
+impl<'a> Loan<'a> {
+    pub fn of(model: &'a mut dyn Translator) -> Result<Self> {
+        let before = Some(model.state().copied()?);
+        Ok(Self { model, before })
+    }
+
+    pub fn model(&mut self) -> &mut dyn Translator {
+        self.model
+    }
+
+    /// Puts the model back, and tells whether that failed.
+    pub fn end(mut self) -> Result<()> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> Result<()> {
+        self.before.take().map_or(Ok(()), |before| self.model.restore(&before))
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.put_back() {
+            tracing::warn!(%error, "the model could not be put back to where it was");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What libtorch keeps for images of many sizes, on a processor.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
+use std::process::Command;
+
+use geolearn::{CycleGan, Device, Domain, LoadOptions};
+use ndarray::Array3;
+
+const SETTINGS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];
+/// Names the sides of the images of a child.
+const SIDES: &str = "GEOLEARN_TEST_SIDES";
+
+/// MiB of the process.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// Translates images of these sides one after the other.
+fn translate(sides: impl Iterator<Item = usize>) {
+    let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap();
+    for side in sides {
+        let image = Array3::from_shape_fn((3, side, side), |(c, y, x)| ((7 * c + 2 * y + 3 * x) % 256) as f32);
+        model.predict_array(&image, Domain::B).unwrap();
+    }
+}
+
+/// What a child runs; without sides it does nothing.
+#[test]
+#[ignore = "run by the other tests"]
+#[allow(clippy::print_stdout, reason = "the other process reads it")]
+fn child() {
+    if let Ok(sides) = std::env::var(SIDES) {
+        translate(sides.split(' ').map(|side| side.parse().unwrap()));
+        println!("resident {:.0}", resident());
+    }
+}
+
+/// What a process says that translates images of these sides, where libtorch keeps as much as `kept` says, or as much as
+/// we let it.
+fn said(sides: &[usize], kept: Option<&str>, verbose: &str) -> String {
+    let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child", "--exact", "--ignored", "--nocapture"]).env(SIDES, sides.join(" "));
+    command.env("ONEDNN_VERBOSE", verbose);
+    for setting in SETTINGS {
+        match kept {
+            Some(number) => command.env(setting, number),
+            None => command.env_remove(setting),
+        };
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// How many convolutions and the like oneDNN compiles for images of these sides.
+fn compiled(sides: &[usize], kept: Option<&str>) -> usize {
+    said(sides, kept, "profile_create").matches("create:cache_miss").count()
+}
+
+/// A number is set for both unless the user has set one.
+#[test]
+fn what_is_kept_is_limited() {
+    for setting in SETTINGS {
+        assert!(std::env::var(setting).unwrap().parse::<u32>().unwrap() <= 1024, "{setting}");
+    }
+}
+
+/// A size that comes again is not compiled again.
+#[test]
+fn what_is_used_again_is_kept() {
+    let (once, twice) = (compiled(&[33], None), compiled(&[33, 33], None));
+    assert!(once > 0 && once == twice, "nothing is kept: {once} and {twice}");
+}
+
+#[test]
+#[ignore = "minutes: figures"]
+#[allow(clippy::print_stderr, reason = "figures")]
+fn memory_of_many_sizes() {
+    for count in [1, 60, 120, 300] {
+        // The largest one first.
+        let sides: Vec<usize> = [500].into_iter().chain((0..count).map(|i| 40 + 450 * i / count)).collect();
+        let of = |kept| {
+            said(&sides, kept, "0").split("resident ").nth(1).unwrap_or_default().lines().next().map(str::to_owned)
+        };
+        eprintln!("{count} sizes: {:?} MiB, by libtorch's default {:?}", of(None), of(Some("1024")));
+    }
+}
