@@ -61,19 +61,16 @@ fn compiled(sides: &[usize], kept: Option<&str>) -> usize {
     said(sides, kept, "profile_create").matches("create:cache_miss").count()
 }
 
-/// A number is set for both unless the user has set one.
+/// A size that comes again after many others is compiled again: it was not kept. A size that comes again at once is not,
+/// and where the user has set a larger number none is. Sides are multiples of four in the network.
 #[test]
 fn what_is_kept_is_limited() {
-    for setting in SETTINGS {
-        assert!(std::env::var(setting).unwrap().parse::<u32>().unwrap() <= 1024, "{setting}");
-    }
-}
-
-/// A size that comes again is not compiled again.
-#[test]
-fn what_is_used_again_is_kept() {
-    let (once, twice) = (compiled(&[33], None), compiled(&[33, 33], None));
+    let many: Vec<usize> = (0..60).map(|i| 32 + 4 * i).collect();
+    let again = [many.as_slice(), &[32]].concat();
+    assert!(compiled(&again, None) > compiled(&many, None), "everything is kept");
+    let (once, twice) = (compiled(&[32], None), compiled(&[32, 32], None));
     assert!(once > 0 && once == twice, "nothing is kept: {once} and {twice}");
+    assert_eq!(compiled(&again, Some("1024")), compiled(&many, Some("1024")), "the user's own number holds");
 }
 
 #[test]

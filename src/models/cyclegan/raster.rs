@@ -71,6 +71,7 @@ mod tests {
     use super::*;
     use crate::dataset::Domain;
     use crate::dataset::Values;
+    use crate::error::ErrorKind;
     use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
     use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
@@ -131,6 +132,30 @@ mod tests {
         assert_eq!(translated("pieces.tif", small()), rows);
         assert_eq!(translated("resumed.tif", small().resume(true)), rows);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    /// Numbers that no file of ours has, but a definition might: they neither divide by nothing nor take memory.
+    #[test]
+    fn chips_of_any_size_give_tiles_that_can_be() {
+        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 40, 50);
+        for chip in [(0, 32), (0, 0), (1, 1 << 63), (1 << 63, 1 << 63), (usize::MAX, usize::MAX)] {
+            let translation = Translation { chip, ..model.translation(Domain::B, Precision::F32).unwrap() };
+            for statistics in [NormStatistics::Tile { padding: None }, NormStatistics::Local { spacing: None }] {
+                let options = RasterOptions::new(Domain::B).statistics(statistics);
+                match Sizes::of(&translation, &options, None) {
+                    Ok(sizes) => {
+                        assert!((8..=16_384).contains(&sizes.side), "{chip:?}");
+                        let sizes = Sizes { side: sizes.side.min(64), ..sizes };
+                        in_tiles(&translation, (statistics, sizes), &scene, None).unwrap();
+                    }
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Limits, "{chip:?}: {error}"),
+                }
+            }
+        }
+        let translation = model.translation(Domain::B, Precision::F32).unwrap();
+        let nodes = SIZES.check_nodes(&translation, &Source::of(scene), 16, usize::MAX / 2);
+        assert_eq!(nodes.unwrap_err().kind(), ErrorKind::Limits);
     }
 
     /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
