@@ -30,7 +30,7 @@ fn watch_setup(lib: &Path) {
 
 fn compile_shim(lib: &Path) {
     compiler(lib)
-        .files(["shim", "memory", "keep", "script", "profile"].map(|name| format!("src/ffi/{name}.cpp")))
+        .files(["shim", "memory", "keep", "script", "profile", "transfer"].map(|name| format!("src/ffi/{name}.cpp")))
         .compile("geolearn_shim");
     compile_layers(compiler(lib));
 }

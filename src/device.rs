@@ -1,12 +1,14 @@
 //! Which device computes, and why.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{self, CudaLibrary};
+use crate::ffi::{self, Arithmetic, Capability, CudaLibrary, CudaRuntime};
 
 /// The device to compute on.
 ///
@@ -19,7 +21,7 @@ use crate::ffi::{self, CudaLibrary};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Device {
-    /// The first CUDA device where one can be used, else the processor. The default.
+    /// The first CUDA device that this libtorch has kernels for, else the processor. The default.
     #[default]
     Auto,
     /// The processor.
@@ -28,7 +30,14 @@ pub enum Device {
     Cuda(usize),
 }
 
-/// The arithmetic of the networks in training. Weights, moments of the optimiser and losses are f32 in each.
+/// The arithmetic of the networks. Weights, moments of the optimiser and losses are f32 in each.
+///
+/// | Variant | Convolutions take | Devices |
+/// |---|---|---|
+/// | `Auto` (default) | TF32 on CUDA devices that have it, as in PyTorch; f32 elsewhere | all |
+/// | `F32` | f32 | all |
+/// | `Tf32` | f32 rounded to 11 bits of precision: f32's range and memory | CUDA of compute capability 8.0 (Ampere) and newer |
+/// | `Bf16` | bfloat16: 8 bits of exponent, 8 of precision; half the memory | the same, and processors with AMX; on other processors it is `F32`, which is faster there |
 ///
 /// ```
 /// use geolearn::{FitOptions, Precision};
@@ -39,34 +48,83 @@ pub enum Device {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Precision {
-    /// 32-bit floating point throughout. The default.
+    /// TF32 where the device has it, else f32. The default.
     #[default]
+    Auto,
+    /// 32-bit floating point throughout.
     F32,
-    /// Convolutions may take bfloat16: 8 bits of exponent, 8 of precision. They do on CUDA, and on processors with AMX. On
-    /// other processors this is the same as [`F32`](Self::F32), which is faster there: see `docs/performance.md`.
+    /// Convolutions may take bfloat16. They do on CUDA, and on processors with AMX. On other processors this is the same
+    /// as [`F32`](Self::F32), which is faster there: see `docs/performance.md`.
     Bf16,
     /// CUDA only: inputs of convolutions are rounded to 11 bits of precision, which keeps f32's range and memory.
     Tf32,
 }
 
+/// The first devices with TF32 and bfloat16: NVIDIA's Ampere.
+const AMPERE: Capability = Capability { major: 8, minor: 0 };
+
 impl Precision {
-    /// Whether `device` can compute so.
-    pub(crate) fn check(self, device: tch::Device) -> Result<()> {
-        if self == Self::Tf32 && !device.is_cuda() {
-            return Err(Error::new(ErrorKind::Device, "TF32 needs a CUDA device")
-                .found(format!("{device:?}"))
-                .help("Use Precision::F32 or Precision::Bf16."));
-        }
+    /// What is computed in on `device`: never [`Auto`](Self::Auto).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`] where the device cannot compute so.
+    pub(crate) fn on(self, device: tch::Device) -> Result<Self> {
+        let capability = match device {
+            tch::Device::Cuda(index) => Some(ffi::cuda_capability(index)),
+            _ => None,
+        };
+        self.with_capability(capability).map_err(|error| error.found(format!("{device:?}")))
+    }
+
+    /// Says where something else is computed in than was asked for.
+    pub(crate) fn explain(self, device: tch::Device) {
         if self == Self::Bf16 && !self.casts(device) {
             tracing::info!("without AMX, f32 is faster than bfloat16 on a processor, and is used");
         }
-        Ok(())
+    }
+
+    /// The same for a CUDA device of this capability, which it may not tell, or for a processor, which has none.
+    fn with_capability(self, device: Option<Option<Capability>>) -> Result<Self> {
+        let is_new = match device {
+            // libtorch says that the device can be used, and most can do this.
+            Some(None) => true,
+            Some(Some(capability)) => capability >= AMPERE,
+            None => false,
+        };
+        let lacking = |what: &str, found: &str| {
+            Err(Error::new(ErrorKind::Device, format!("{what} needs a CUDA device of compute capability {AMPERE} or newer{found}"))
+                .help("Use Precision::Auto or Precision::F32."))
+        };
+        let has_found = |capability: Capability| format!(", and this one has {capability}");
+        match (self, device) {
+            (Self::Auto, _) => Ok(if is_new { Self::Tf32 } else { Self::F32 }),
+            (Self::Tf32, None) => lacking("TF32", ""),
+            (Self::Tf32, Some(Some(old))) if !is_new => lacking("TF32", &has_found(old)),
+            (Self::Bf16, Some(Some(old))) if !is_new => lacking("bfloat16", &has_found(old)),
+            (asked, _) => Ok(asked),
+        }
     }
 
     /// Whether convolutions take bfloat16 on `device`. AVX-512's instructions for it double the rate of products; the
     /// algorithm that residual blocks take in f32 needs a quarter of them.
     pub(crate) fn casts(self, device: tch::Device) -> bool {
         self == Self::Bf16 && (device.is_cuda() || has_matrix_units())
+    }
+
+    /// The switches of CUDA for it.
+    pub(crate) fn arithmetic(self) -> Arithmetic {
+        Arithmetic { tf32: self == Self::Tf32, ..Arithmetic::default() }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Tf32 => "tf32",
+        })
     }
 }
 
@@ -173,40 +231,105 @@ impl Device {
         let cpu = |reason| ChosenDevice { torch: tch::Device::Cpu, reason };
         match self {
             Self::Cpu => Ok(cpu(None)),
-            Self::Auto => Ok(match why_not_cuda() {
-                None => ChosenDevice { torch: tch::Device::Cuda(0), reason: None },
-                Some(reason) => cpu(Some(reason)),
+            Self::Auto => Ok(match first_cuda() {
+                Ok(index) => ChosenDevice { torch: tch::Device::Cuda(index), reason: None },
+                Err(reason) => cpu(Some(reason)),
             }),
             Self::Cuda(index) => cuda(index),
         }
     }
 }
 
+/// The first CUDA device that can be used, or why none can.
+fn first_cuda() -> std::result::Result<usize, String> {
+    if let Some(reason) = why_no_cuda() {
+        return Err(reason);
+    }
+    let mut reasons = Vec::new();
+    for index in 0..cuda_devices() {
+        match why_not(index) {
+            None => return Ok(index),
+            Some(reason) => reasons.push(format!("cuda:{index}: {reason}")),
+        }
+    }
+    Err(reasons.join("; "))
+}
+
 fn cuda(index: usize) -> Result<ChosenDevice> {
     let wanted = || Error::new(ErrorKind::Device, format!("device cuda:{index} cannot be used"));
-    if let Some(reason) = why_not_cuda() {
-        return Err(wanted()
-            .found(reason)
-            .help("Use Device::Auto or Device::Cpu, or see docs/setup.md for a libtorch with CUDA."));
+    let advice = "Use Device::Auto or Device::Cpu, or see docs/setup.md for a libtorch with CUDA.";
+    if let Some(reason) = why_no_cuda() {
+        return Err(wanted().found(reason).help(advice));
     }
-    let count = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    let count = cuda_devices();
     if index >= count {
         return Err(wanted().expected(format!("an index below {count}")).found(index));
     }
-    Ok(ChosenDevice { torch: tch::Device::Cuda(index), reason: None })
+    match why_not(index) {
+        None => Ok(ChosenDevice { torch: tch::Device::Cuda(index), reason: None }),
+        Some(reason) => Err(wanted().found(reason).help(advice)),
+    }
 }
 
-/// `None` when CUDA works.
-fn why_not_cuda() -> Option<String> {
+fn cuda_devices() -> usize {
+    usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
+}
+
+/// `None` when there are CUDA devices.
+fn why_no_cuda() -> Option<String> {
     if tch::Cuda::is_available() {
         return None;
     }
     Some(match ffi::cuda_library() {
         CudaLibrary::Missing(path) => format!("this libtorch is the CPU build: there is no {}", path.display()),
         CudaLibrary::Refused(message) => format!("libtorch's CUDA library did not load: {message}"),
-        CudaLibrary::Loaded => "libtorch has CUDA, but no NVIDIA device or driver was found".into(),
+        CudaLibrary::Loaded => why_no_device(&ffi::cuda_runtime()),
         CudaLibrary::Unknown => "libtorch reports no CUDA".into(),
     })
+}
+
+fn why_no_device(CudaRuntime { driver, built_with, trouble }: &CudaRuntime) -> String {
+    match (driver, built_with) {
+        (Some(driver), _) if driver.0 == 0 => "libtorch has CUDA, but no NVIDIA driver was found".into(),
+        // Within a major version newer releases run on older drivers.
+        (Some(driver), Some(built_with)) if driver.0 / 1000 < built_with.0 / 1000 => {
+            format!("the NVIDIA driver runs CUDA {driver} at most, and this libtorch was built with {built_with}: update the driver")
+        }
+        _ => match trouble {
+            Some(words) => format!("CUDA finds no device: {words}"),
+            None => "libtorch has CUDA, but no NVIDIA device or driver was found".into(),
+        },
+    }
+}
+
+/// Why the device of this index cannot be used, which is tried once. A libtorch has kernels for some generations of devices
+/// only, and no function says which.
+fn why_not(index: usize) -> Option<String> {
+    static TRIED: Mutex<BTreeMap<usize, Option<String>>> = Mutex::new(BTreeMap::new());
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    tried.entry(index).or_insert_with(|| try_kernels(tch::Device::Cuda(index)).err().map(|error| refusal(index, &error))).clone()
+}
+
+fn refusal(index: usize, error: &Error) -> String {
+    match ffi::cuda_capability(index) {
+        _ if error.is_out_of_memory() => format!("its memory is used up ({error})"),
+        Some(capability) => format!("this libtorch cannot compute on a device of compute capability {capability} ({error})"),
+        None => format!("this libtorch cannot compute on it ({error})"),
+    }
+}
+
+/// A convolution of ones, whose sum is known.
+fn try_kernels(device: tch::Device) -> Result<()> {
+    let sum = tch::no_grad(|| {
+        let ones = |size: [i64; 4]| Tensor::f_ones(size, (Kind::Float, device));
+        let made = ones([1, 8, 8, 8])?.f_conv2d(&ones([8, 8, 3, 3])?, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1)?;
+        made.f_sum(Kind::Float)?.f_double_value(&[])
+    })?;
+    // 8 channels of 6 x 6 pixels, each the sum of 8 channels of 3 x 3.
+    match sum == (8 * 36 * 72) as f64 {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Device, "a convolution of ones has a wrong result").found(sum)),
+    }
 }
 
 /// Bytes of main memory that can be taken without swapping; `None` where the system does not say.
@@ -247,6 +370,7 @@ fn cgroup_room() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::CudaVersion;
 
     #[test]
     fn cpu_is_always_there_and_auto_gives_a_reason_without_cuda() {
@@ -268,6 +392,50 @@ mod tests {
         assert!(set_num_threads(num_threads()).is_ok());
         for wrong in [0, 1025, usize::MAX] {
             assert_eq!(set_num_threads(wrong).unwrap_err().kind(), ErrorKind::Usage);
+        }
+    }
+
+    #[test]
+    fn a_precision_is_chosen_and_refused_by_what_the_device_can_do() {
+        let of = |major, minor| Some(Some(Capability { major, minor }));
+        let chosen = |asked: Precision, device| asked.with_capability(device).ok();
+        for (device, auto, tf32, bf16) in [
+            (None, Precision::F32, None, Some(Precision::Bf16)),
+            (of(7, 5), Precision::F32, None, None),
+            (of(8, 0), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
+            (of(9, 0), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
+            (Some(None), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
+        ] {
+            assert_eq!(chosen(Precision::Auto, device), Some(auto), "{device:?}");
+            assert_eq!(chosen(Precision::F32, device), Some(Precision::F32), "{device:?}");
+            assert_eq!((chosen(Precision::Tf32, device), chosen(Precision::Bf16, device)), (tf32, bf16), "{device:?}");
+        }
+        let error = Precision::Bf16.with_capability(of(7, 5)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Device);
+        assert!(error.to_string().contains("8.0 or newer, and this one has 7.5"), "{error}");
+        assert_eq!(Precision::Auto.on(tch::Device::Cpu).unwrap(), Precision::F32);
+    }
+
+    #[test]
+    fn the_reason_for_no_device_is_the_true_one() {
+        let version = |number| Some(CudaVersion(number));
+        let reason = |driver, built_with, trouble: Option<&str>| {
+            why_no_device(&CudaRuntime { driver, built_with, trouble: trouble.map(String::from) })
+        };
+        assert!(reason(version(0), version(13_000), Some("no driver")).contains("no NVIDIA driver"));
+        let old = reason(version(12_020), version(13_000), Some("driver version is insufficient"));
+        assert!(old.contains("CUDA 12.2 at most") && old.contains("13.0"), "{old}");
+        let hidden = reason(version(13_000), version(13_000), Some("no CUDA-capable device is detected"));
+        assert!(hidden.contains("no CUDA-capable device is detected"), "{hidden}");
+        assert!(reason(None, None, None).contains("no NVIDIA device or driver"));
+    }
+
+    /// The trial itself, where every machine can make it.
+    #[test]
+    fn a_device_with_kernels_passes_the_trial() {
+        try_kernels(tch::Device::Cpu).unwrap();
+        if !tch::Cuda::is_available() {
+            assert!(try_kernels(tch::Device::Cuda(0)).is_err());
         }
     }
 

@@ -200,14 +200,25 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, Stri
     })
 }
 
-/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, and of
-/// oneDNN, which does not say why it has no scratch memory.
+/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, of oneDNN, which
+/// does not say why it has no scratch memory, of cuDNN and cuBLAS, and of its search for a convolution, which passes over
+/// each algorithm whose scratch memory it cannot get. That a device has kernels at all is tried when it is chosen.
 fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
     let text = error.to_string();
-    ["out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc"]
-        .iter()
-        .any(|words| text.contains(words))
+    OF_NO_MEMORY.iter().any(|words| text.contains(words))
 }
+
+const OF_NO_MEMORY: [&str; 9] = [
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "cudaErrorMemoryAllocation",
+    "unable to find an engine to execute this computation",
+];
 
 #[cfg(test)]
 mod tests {
@@ -233,6 +244,28 @@ mod tests {
         assert_eq!(error.to_string(), "memory is used up (CUDA out of memory. Tried to allocate 2 GiB). Less.");
         assert_eq!(StdError::source(&error).unwrap().to_string(), text);
         assert_eq!(Error::torch("shapes differ").kind(), ErrorKind::Torch);
+    }
+
+    /// As PyTorch 2.11 words them.
+    #[test]
+    fn every_form_of_a_lack_of_memory_is_told_apart() {
+        for words in [
+            "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.10 GiB",
+            "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes",
+            "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            "CUDA error: out of memory",
+            "GET was unable to find an engine to execute this computation",
+            "FIND was unable to find an engine to execute this computation",
+            "could not create a primitive: not enough memory",
+            "std::bad_alloc",
+        ] {
+            let error = Error::torch(words);
+            assert!(error.kind() == ErrorKind::Limits && error.is_out_of_memory(), "{words}");
+        }
+        for words in ["CUDNN_STATUS_BAD_PARAM", "CUDA error: device-side assert triggered"] {
+            assert_eq!(Error::torch(words).kind(), ErrorKind::Torch, "{words}");
+        }
     }
 
     #[test]

@@ -1,68 +1,274 @@
 //! What only a CUDA device can show. Without one these tests say so and pass.
+//!
+//! They fill the device's memory and compare times of the same kernels, so run them one after the other:
+//! `cargo test --release --test cuda -- --test-threads=1`. The golden numbers on CUDA are unit tests of the library
+//! (`cargo test --lib cuda`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod common;
 
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use common::{answer, small_data};
 use geolearn::tch::{self, CModule, Kind, Tensor};
-use geolearn::{CycleGan, Device, Domain, FitOptions, LoadOptions, Precision};
+use geolearn::{
+    Checkpoint, CycleGan, DataBunch, Device, Domain, ErrorKind, FitOptions, LoadOptions, NormStatistics, Precision,
+    Raster, RasterOptions, Samples,
+};
 
-/// A device, or a line that says why there is none.
-fn device() -> Option<Device> {
+/// One test after the other, whatever the number of threads: each may fill the memory of the device.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// The device, as long as the test lasts; or a line that says why there is none.
+fn device() -> Option<(Device, MutexGuard<'static, ()>)> {
     let chosen = Device::Auto.resolve().unwrap();
-    if chosen.torch().is_cuda() {
-        return Some(Device::Cuda(0));
+    if let tch::Device::Cuda(index) = chosen.torch() {
+        return Some((Device::Cuda(index), ONE.lock().unwrap_or_else(PoisonError::into_inner)));
     }
     eprintln!("skipped: {}", chosen.reason().unwrap_or("no CUDA device"));
     None
 }
 
+/// Channels in multiples of 8, which tensor cores want: as in a model of real size.
+fn model(data: &DataBunch, device: Device) -> CycleGan {
+    let builder = CycleGan::builder(data).gen_blocks(2).gen_features(16).disc_features(16).pool_size(3);
+    builder.device(device).build().unwrap()
+}
+
 fn trained(device: Device, options: FitOptions) -> (ndarray::Array3<f32>, Vec<f64>) {
     let folder = tempfile::tempdir().unwrap();
-    let data = small_data(folder.path());
-    let builder = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(3).device(device);
-    let mut model = builder.build().unwrap();
+    let mut model = model(&small_data(folder.path()), device);
     let history = model.fit(options.progress(false)).unwrap();
     (answer(&model), history.losses("cycle").unwrap())
 }
 
-#[test]
-fn deterministic_training_repeats_to_the_bit() {
-    let Some(device) = device() else { return };
-    let run = || trained(device, FitOptions::new(3).deterministic(true));
-    assert_eq!(run(), run());
+fn bundled(device: Device) -> CycleGan {
+    CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(device)).unwrap()
 }
 
-/// f32 sums in another order than the processor's: the first epoch's losses agree to a per cent.
+#[test]
+fn deterministic_training_repeats_to_the_bit() {
+    let Some((device, _one)) = device() else { return };
+    for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
+        let run = || trained(device, FitOptions::new(3).deterministic(true).precision(precision));
+        assert_eq!(run(), run(), "{precision}");
+    }
+}
+
+/// f32 sums in another order than the processor's, and a few steps of Adam make more of it.
 #[test]
 fn cuda_trains_as_the_processor_does() {
-    let Some(device) = device() else { return };
-    let (_, expected) = trained(Device::Cpu, FitOptions::new(2));
-    let (_, found) = trained(device, FitOptions::new(2));
+    let Some((device, _one)) = device() else { return };
+    let in_f32 = || FitOptions::new(2).precision(Precision::F32);
+    let (_, expected) = trained(Device::Cpu, in_f32());
+    let (_, found) = trained(device, in_f32());
     assert!((found[0] - expected[0]).abs() < 0.01 * expected[0], "{found:?} {expected:?}");
 }
 
+/// Under `deterministic`, so that a difference is one of the precision. TF32 keeps 11 bits of each input, bfloat16 8.
 #[test]
-fn bf16_and_tf32_follow_f32() {
-    let Some(device) = device() else { return };
-    let (_, exact) = trained(device, FitOptions::new(3));
+fn bf16_and_tf32_are_used_and_follow_f32() {
+    let Some((device, _one)) = device() else { return };
+    let run = |precision| trained(device, FitOptions::new(3).deterministic(true).precision(precision)).1;
+    let exact = run(Precision::F32);
     for precision in [Precision::Bf16, Precision::Tf32] {
-        let (_, found) = trained(device, FitOptions::new(3).precision(precision));
-        assert_ne!(found, exact, "{precision:?} was not used");
-        for (a, b) in exact.iter().zip(&found) {
-            assert!((a - b).abs() < 0.03 * a, "{precision:?}: {found:?} {exact:?}");
+        for (a, b) in exact.iter().zip(run(precision)) {
+            let apart = (a - b).abs() / a;
+            assert!((1e-7..0.03).contains(&apart), "{precision}: {apart} apart");
         }
     }
+    assert_eq!(run(Precision::Auto), run(Precision::Tf32), "the default is TF32");
+}
+
+#[test]
+fn the_history_says_what_was_computed_in() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = model(&small_data(folder.path()), device);
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    model.fit(FitOptions::new(1).progress(false).precision(Precision::F32)).unwrap();
+    let found: Vec<_> = model.history().epochs().iter().map(|epoch| epoch.precision).collect();
+    assert_eq!(found, [Some(Precision::Tf32), Some(Precision::F32)]);
+}
+
+/// Each thread computes in its own precision, and puts nothing of the other's back.
+#[test]
+fn two_trainings_at_once_do_not_disturb_each_other() {
+    let Some((device, _one)) = device() else { return };
+    let run = |precision| trained(device, FitOptions::new(2).deterministic(true).precision(precision));
+    let alone = [Precision::F32, Precision::Tf32].map(run);
+    let together = std::thread::scope(|scope| {
+        [Precision::F32, Precision::Tf32].map(|precision| scope.spawn(move || run(precision))).map(|t| t.join().unwrap())
+    });
+    assert_eq!(together, alone);
+}
+
+/// A state that goes from the processor to CUDA and back is the same to the bit, and training goes on there.
+#[test]
+fn a_checkpoint_goes_to_cuda_and_back() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let checkpoints = folder.path().join("run");
+    let options = |epochs| FitOptions::new(epochs).progress(false).checkpoint(Checkpoint::Last).checkpoint_dir(&checkpoints);
+    model(&data, Device::Cpu).fit(options(2)).unwrap();
+    let weights = |device: Device, name: &str| {
+        let model = CycleGan::from_checkpoint_on(checkpoints.join("last.safetensors"), &data, device).unwrap();
+        let path = folder.path().join(name);
+        model.save_safetensors(&path).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    assert!(weights(Device::Cpu, "cpu.safetensors") == weights(device, "cuda.safetensors"), "weights differ");
+    let mut resumed = model(&data, device);
+    resumed.fit(options(2).resume(true)).unwrap();
+    assert_eq!(resumed.history().epochs().len(), 2);
+    let mut further = CycleGan::from_checkpoint_on(checkpoints.join("last.safetensors"), &data, device).unwrap();
+    further.fit(FitOptions::new(1).progress(false)).unwrap();
+    let place = further.save(folder.path().join("saved")).unwrap();
+    let back = CycleGan::from_model_with(place, LoadOptions::new().device(Device::Cpu)).unwrap();
+    assert_eq!(back.history().epochs().len(), 3);
+}
+
+/// All of the device's memory but some megabytes.
+fn filler(device: Device, left: i64) -> Vec<Tensor> {
+    let device = device.resolve().unwrap().torch();
+    let block = |bytes: i64| Tensor::f_empty([bytes], (Kind::Uint8, device));
+    let mut taken = Vec::new();
+    let mut size = 1i64 << 36;
+    while size >= 1 << 24 {
+        match block(size) {
+            Ok(tensor) => taken.push(tensor),
+            Err(_) => size /= 2,
+        }
+    }
+    let mut given_back = 0;
+    while given_back < left {
+        given_back += taken.pop().map_or(left, |tensor| tensor.numel() as i64);
+    }
+    taken
+}
+
+#[test]
+fn a_lack_of_memory_leaves_the_model_as_it_was_and_the_next_call_works() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 6, 5);
+    let data = geolearn::PrepareData::new(chips, geolearn::DatasetType::CycleGan);
+    let data = data.resize_to(512).batch_size(2).prepare().unwrap();
+    let mut model = CycleGan::builder(&data).gen_blocks(2).device(device).build().unwrap();
+    let before = answer(&model);
+    let full = filler(device, 64 << 20);
+    let error = model.fit(FitOptions::new(1).progress(false).check_memory(false)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+    assert!(error.to_string().contains("batch"), "advice: {error}");
+    drop(full);
+    assert_eq!(answer(&model), before);
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+}
+
+/// bfloat16 is refused by name where the device has none, and taken where it has.
+#[test]
+fn precisions_are_those_of_the_device() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = model(&small_data(folder.path()), device);
+    match model.fit(FitOptions::new(1).progress(false).precision(Precision::Bf16)) {
+        Ok(history) => assert_eq!(history.epochs()[0].precision, Some(Precision::Bf16)),
+        Err(error) => assert!(error.kind() == ErrorKind::Device && error.to_string().contains("8.0"), "{error}"),
+    }
+}
+
+fn translated(device: Device, scene: &Path, options: RasterOptions) -> Raster {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    bundled(device).predict_raster(scene, &output, options.progress(false)).unwrap();
+    Raster::open(output).unwrap()
+}
+
+/// Odd sizes and a hole without data, by each way through a scene. TF32 changes a pixel by a level or two of 255; strict f32
+/// by rounding at most.
+#[test]
+fn scenes_are_those_of_the_processor() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let scene = folder.path().join("scene.tif");
+    let whole = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().with_nodata(0.0);
+    let Samples::U8(mut values) = whole.samples().clone() else { unreachable!("the scene is of bytes") };
+    let odd = (301.min(values.dim().1), 403.min(values.dim().2));
+    values.slice_mut(ndarray::s![.., 40..90, 60..130]).fill(0);
+    let values = values.slice(ndarray::s![.., ..odd.0, ..odd.1]).to_owned();
+    Raster::new(values).unwrap().with_nodata(0.0).save(&scene).unwrap();
+    for statistics in [
+        NormStatistics::Scene,
+        NormStatistics::Inputs,
+        NormStatistics::Local { spacing: None },
+        NormStatistics::Tile { padding: None },
+    ] {
+        let run = |device, precision| {
+            let options = RasterOptions::new(Domain::B).statistics(statistics).tile_size(128).precision(precision);
+            translated(device, &scene, options)
+        };
+        let expected = run(Device::Cpu, Precision::F32);
+        for (precision, most) in [(Precision::F32, 0.02), (Precision::Tf32, 0.5), (Precision::Bf16, 3.0)] {
+            let found = run(device, precision);
+            assert_eq!((found.nodata(), found.place()), (expected.nodata(), expected.place()));
+            let apart = (found.samples().to_f32() - expected.samples().to_f32()).mapv(f32::abs).mean().unwrap();
+            assert!(apart < most, "{statistics:?} in {precision}: {apart} of 255 on average");
+        }
+    }
+}
+
+/// What does not fit as a whole goes through in tiles, and is about the same.
+#[test]
+fn an_image_that_does_not_fit_is_done_in_tiles() {
+    let Some((device, _one)) = device() else { return };
+    let image = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
+    let model = bundled(device);
+    let expected = model.predict_image(&image, Domain::B).unwrap();
+    let full = filler(device, 128 << 20);
+    let found = model.predict_image(&image, Domain::B).unwrap();
+    drop(full);
+    let apart = (found.samples().to_f32() - expected.samples().to_f32()).mapv(f32::abs).mean().unwrap();
+    assert!(apart < 2.0, "{apart} of 255 on average");
+}
+
+#[test]
+fn a_second_device_trains_too() {
+    let Some((_, _one)) = device() else { return };
+    if tch::Cuda::device_count() < 2 {
+        eprintln!("skipped: there is one CUDA device");
+        return;
+    }
+    let in_f32 = || FitOptions::new(1).precision(Precision::F32);
+    let (first, second) = (trained(Device::Cuda(0), in_f32()).1, trained(Device::Cuda(1), in_f32()).1);
+    assert!((first[0] - second[0]).abs() < 0.01 * first[0], "{first:?} {second:?}");
+}
+
+/// The search by trial ends where memory does, and leaves the model as it was.
+#[test]
+fn a_batch_size_is_found() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let chips = common::few_chips(folder.path(), 6, 5);
+    let data = geolearn::PrepareData::new(chips, geolearn::DatasetType::CycleGan);
+    let data = data.resize_to(64).batch_size(geolearn::BatchSize::Auto).prepare().unwrap();
+    let build = || CycleGan::builder(&data).gen_blocks(1).gen_features(16).disc_features(16).device(device).build().unwrap();
+    let tried = build();
+    assert!(!tried.batch_size_trials().is_empty());
+    let fixed = data.with_batch_size(1).unwrap();
+    let untried = CycleGan::builder(&fixed).gen_blocks(1).gen_features(16).disc_features(16).device(device);
+    assert_eq!(answer(&tried), answer(&untried.build().unwrap()));
 }
 
 /// Files for the processor, whatever the model computes on; and they run on CUDA. f32 sums in another order.
 #[test]
 fn what_is_exported_from_cuda_is_bound_to_no_device() {
-    let Some(device) = device() else { return };
+    let Some((device, _one)) = device() else { return };
     let folder = tempfile::tempdir().unwrap();
     let exported = [Device::Cpu, device].map(|device| {
-        let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(device)).unwrap();
+        let model = bundled(device);
         let [script, onnx] = ["network.pt", "network.onnx"].map(|name| folder.path().join(name));
         model.export_torchscript(Domain::B, &script).unwrap();
         model.export_onnx(Domain::B, &onnx).unwrap();

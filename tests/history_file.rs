@@ -22,7 +22,7 @@ fn written_to(folder: &Path) -> FitOptions {
 fn parsed(csv: &str) -> Vec<EpochRecord> {
     let mut lines = csv.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    assert_eq!(header[..5], ["epoch", "lr", "steps", "seconds", "generator"]);
+    assert_eq!(header[..6], ["epoch", "lr", "steps", "seconds", "precision", "generator"]);
     let first_metric = header.iter().position(|name| name.starts_with("valid_")).unwrap();
     let number = |cell: &str| cell.parse::<f64>().unwrap();
     let record = |line: &str| {
@@ -33,7 +33,8 @@ fn parsed(csv: &str) -> Vec<EpochRecord> {
             lr: number(cells[1]),
             steps: cells[2].parse().unwrap(),
             seconds: number(cells[3]),
-            losses: cells[4..first_metric].iter().map(|cell| number(cell)).collect(),
+            precision: (!cells[4].is_empty()).then(|| serde_json::from_value(cells[4].into()).unwrap()),
+            losses: cells[5..first_metric].iter().map(|cell| number(cell)).collect(),
             metrics: cells[first_metric..].iter().filter(|cell| !cell.is_empty()).map(|cell| number(cell)).collect(),
         }
     };

@@ -12,7 +12,7 @@ use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi;
+use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
 use crate::raster::{Limits, Raster};
 
@@ -48,6 +48,8 @@ pub(super) struct ChipReader {
     pub mixed_sizes: MixedSizes,
     pub limits: Limits,
     pub normaliser: Normaliser,
+    /// Where tensors are made.
+    pub memory: HostMemory,
 }
 
 impl ChipReader {
@@ -77,7 +79,7 @@ impl ChipReader {
         };
         let chip_shape = [self.normaliser.channels(), size.0, size.1];
         let shape = [files.len(), chip_shape[0], chip_shape[1], chip_shape[2]].map(|side| side as i64);
-        ffi::filled(&shape, |samples| {
+        ffi::filled(&shape, self.memory, |samples| {
             let slots = samples.chunks_exact_mut(chip_shape.iter().product::<usize>().max(1));
             for ((place, file), slot) in files.enumerate().zip(slots) {
                 let varied = augment.map(|(augment, stream)| (augment, stream(place)));

@@ -11,6 +11,7 @@ use super::domain::{Domain, PerDomain};
 use super::normalise::Normaliser;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::HostMemory;
 use crate::random::Seed;
 use crate::raster::{BandScale, Colours, Dtype};
 
@@ -257,6 +258,18 @@ impl DataBunch {
     pub(super) fn valid_pairs(&self) -> usize {
         let [a, b] = Domain::BOTH.map(|domain| self.valid_len(domain));
         if a == 0 || b == 0 { 0 } else { a.max(b) }
+    }
+
+    /// The same chips, whose tensors are made where they are fast to bring to `device`.
+    pub(crate) fn for_device(&self, device: tch::Device) -> Self {
+        let memory = HostMemory::for_device(device);
+        if self.domain(Domain::A).reader.memory == memory {
+            return self.clone();
+        }
+        let mut shared = (*self.shared).clone();
+        shared.domains.a.reader.memory = memory;
+        shared.domains.b.reader.memory = memory;
+        Self { shared: Arc::new(shared) }
     }
 
     /// The same chips, scaled by statistics of another data set: those that a model was trained with.

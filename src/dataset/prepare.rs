@@ -14,6 +14,7 @@ use super::options::PrepareData;
 use super::split::validation_places;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::HostMemory;
 use crate::random::Seed;
 use crate::raster::BandScale;
 
@@ -115,7 +116,8 @@ impl DomainData {
         let normaliser = options.normalisation.normaliser(&statistics, channels, shape.dtype, nodata)?;
         let band_names = bands.iter().map(|&band| band_names.get(band).cloned().flatten()).collect();
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
-        let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser };
+        let memory = HostMemory::default();
+        let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser, memory };
         let [train, valid, test] = [train, valid, test].map(Arc::from);
         Ok(Self { train, valid, test, statistics, definition, band_names, band_scales, selection, colours, reader })
     }

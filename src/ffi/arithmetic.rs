@@ -1,14 +1,30 @@
-//! Switches of libtorch that decide how it computes; each is put back where it was.
+//! Switches of libtorch that decide how it computes.
+//!
+//! Those of CUDA belong to the whole process, while two models may train in it at once. So a [`Switches`] is held for one
+//! piece of work, such as a training step: work that wants the same switches runs side by side, other work waits, and the
+//! last holder puts back what the process had before.
+
+use std::cell::Cell;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::linked::{self, OldAutocast};
 use crate::error::Result;
 
-const TF32: i32 = 1 | 2;
+const MATRICES_IN_TF32: i32 = 1;
+const CONVOLUTIONS_IN_TF32: i32 = 2;
 const DETERMINISTIC: i32 = 4 | 8;
+const SEARCH: i32 = 16;
+const FILL_NEW_MEMORY: i32 = 32;
 
 /// Runs `work` with the operators that stand it cast to bfloat16, such as convolutions, on this thread.
 pub(crate) fn autocast<T>(on: bool, device: tch::Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let _cast = if on { Some(Cast(linked::autocast_begin(device.is_cuda())?)) } else { None };
+    let _cast = if on { Some(Cast(linked::autocast_begin(device.is_cuda(), true)?)) } else { None };
+    work()
+}
+
+/// Runs `work` without casts, whatever stands around it.
+pub(crate) fn without_autocast<T>(device: tch::Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _cast = Cast(linked::autocast_begin(device.is_cuda(), false)?);
     work()
 }
 
@@ -22,33 +38,126 @@ impl Drop for Cast {
     }
 }
 
-/// Arithmetic on CUDA as it is to be while this lives. The switches are those of the whole process.
-pub(crate) struct Arithmetic(i32);
+/// How CUDA is to compute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Arithmetic {
+    /// Whether inputs of convolutions are rounded to TF32. Products of matrices never are.
+    pub tf32: bool,
+    /// Whether only kernels may run that give the same result every time; otherwise it is as the process has it.
+    pub deterministic: bool,
+    /// Whether cuDNN times its algorithms for each new shape; otherwise it is as the process has it.
+    pub search: bool,
+}
 
 impl Arithmetic {
-    /// Matrix products with TF32 inputs or not, and only kernels whose result is the same every time or any.
-    pub fn set(tf32: bool, deterministic: bool) -> Result<Self> {
-        let old = Self(linked::arithmetic()?);
-        let wanted = if tf32 { TF32 } else { 0 } | if deterministic { DETERMINISTIC } else { 0 };
-        linked::set_arithmetic(wanted)?;
-        Ok(old)
+    /// The switches, where those of the process are `now`.
+    fn bits(self, now: i32) -> i32 {
+        let mut bits = now & !(MATRICES_IN_TF32 | CONVOLUTIONS_IN_TF32);
+        if self.tf32 {
+            bits |= CONVOLUTIONS_IN_TF32;
+        }
+        if self.search {
+            bits |= SEARCH;
+        }
+        if self.deterministic {
+            bits |= DETERMINISTIC;
+        }
+        if bits & DETERMINISTIC != 0 {
+            // A search may choose differently every time; and nothing here reads memory that it has not written.
+            bits &= !(SEARCH | FILL_NEW_MEMORY);
+        }
+        bits
     }
 }
 
-/// Plain f32 on CUDA while this lives, whatever libtorch's default is; `None` on other devices.
-pub(crate) fn exact(device: tch::Device) -> Result<Option<Arithmetic>> {
-    if !device.is_cuda() {
-        return Ok(None);
-    }
-    Arithmetic::set(false, is_deterministic()).map(Some)
+/// What the holders of the switches share.
+struct Shared {
+    holders: usize,
+    /// The switches that are set, while there are holders.
+    set: i32,
+    /// What the process had before the first of them.
+    before: i32,
 }
 
-impl Drop for Arithmetic {
+static SHARED: Mutex<Shared> = Mutex::new(Shared { holders: 0, set: 0, before: 0 });
+static FREED: Condvar = Condvar::new();
+
+thread_local! {
+    /// What this thread asked for last and still holds.
+    static HELD: Cell<Option<Arithmetic>> = const { Cell::new(None) };
+}
+
+/// The arithmetic of CUDA, as it was asked for, while this lives. It stays on the thread that asked.
+///
+/// On a thread that holds another arithmetic already, that one is given up until this ends.
+#[derive(Debug)]
+pub(crate) struct Switches {
+    outer: Option<Arithmetic>,
+    on_this_thread: std::marker::PhantomData<*const ()>,
+}
+
+impl Switches {
+    /// Waits until nobody computes in another way.
+    pub fn hold(wanted: Arithmetic) -> Result<Self> {
+        let outer = HELD.get();
+        if outer.is_some() {
+            leave();
+        }
+        if let Err(error) = enter(wanted) {
+            // Nothing was changed, so what was held before can be held again.
+            outer.map_or(Ok(()), enter)?;
+            return Err(error);
+        }
+        HELD.set(Some(wanted));
+        Ok(Self { outer, on_this_thread: std::marker::PhantomData })
+    }
+
+    /// The same on a CUDA device; nothing on others, which have no such switches.
+    pub fn hold_on(device: tch::Device, wanted: Arithmetic) -> Result<Option<Self>> {
+        if device.is_cuda() { Self::hold(wanted).map(Some) } else { Ok(None) }
+    }
+}
+
+impl Drop for Switches {
     fn drop(&mut self) {
-        if let Err(error) = linked::set_arithmetic(self.0) {
-            tracing::warn!(%error, "libtorch's switches cannot be put back");
+        leave();
+        HELD.set(self.outer);
+        if let Some(Err(error)) = self.outer.map(enter) {
+            HELD.set(None);
+            tracing::warn!(%error, "libtorch's switches cannot be set again");
         }
     }
+}
+
+fn shared() -> MutexGuard<'static, Shared> {
+    // It is whole whenever the lock is free.
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn enter(wanted: Arithmetic) -> Result<()> {
+    let mut shared = shared();
+    while shared.holders > 0 && shared.set != wanted.bits(shared.before) {
+        shared = FREED.wait(shared).unwrap_or_else(PoisonError::into_inner);
+    }
+    if shared.holders == 0 {
+        shared.before = linked::arithmetic()?;
+        shared.set = wanted.bits(shared.before);
+        linked::set_arithmetic(shared.set)?;
+    }
+    shared.holders += 1;
+    Ok(())
+}
+
+fn leave() {
+    let mut shared = shared();
+    shared.holders = shared.holders.saturating_sub(1);
+    if shared.holders > 0 {
+        return;
+    }
+    if let Err(error) = linked::set_arithmetic(shared.before) {
+        tracing::warn!(%error, "libtorch's switches cannot be put back");
+    }
+    FREED.notify_all();
 }
 
 /// Whether only kernels are allowed whose result is the same every time.
@@ -59,6 +168,8 @@ pub(crate) fn is_deterministic() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
     use tch::{Device, Kind, Tensor};
 
     #[test]
@@ -66,20 +177,63 @@ mod tests {
         let ones = |size: &[i64]| Tensor::ones(size, (Kind::Float, Device::Cpu));
         let (x, w) = (ones(&[1, 2, 8, 8]), ones(&[2, 2, 3, 3]));
         let kind = || x.conv2d(&w, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1).kind();
-        assert_eq!(autocast(true, Device::Cpu, || Ok(kind())).unwrap(), Kind::BFloat16);
+        let inner = || without_autocast(Device::Cpu, || Ok(kind()));
+        let found = autocast(true, Device::Cpu, || Ok((kind(), inner()?, kind()))).unwrap();
+        assert_eq!(found, (Kind::BFloat16, Kind::Float, Kind::BFloat16));
         assert_eq!(autocast(false, Device::Cpu, || Ok(kind())).unwrap(), Kind::Float);
         assert_eq!(kind(), Kind::Float);
     }
 
-    /// One test, because the switches are those of the process.
+    fn switches() -> i32 {
+        linked::arithmetic().unwrap()
+    }
+
+    const TF32: Arithmetic = Arithmetic { tf32: true, deterministic: false, search: true };
+    const SAME: Arithmetic = Arithmetic { tf32: false, deterministic: true, search: true };
+
+    /// One test, because the switches are those of the process. No other test of this crate's library sets them on a
+    /// machine without CUDA.
     #[test]
-    fn switches_are_put_back() {
-        let before = linked::arithmetic().unwrap();
+    fn switches_are_shared_by_those_who_agree_and_put_back() {
+        let before = switches();
+        let held = Switches::hold(SAME).unwrap();
+        assert_eq!(switches(), SAME.bits(before));
+        assert_eq!(switches() & (MATRICES_IN_TF32 | CONVOLUTIONS_IN_TF32 | SEARCH | FILL_NEW_MEMORY), 0);
+        assert!(is_deterministic());
         {
-            let _set = Arithmetic::set(true, true).unwrap();
-            assert_eq!(linked::arithmetic().unwrap(), TF32 | DETERMINISTIC);
-            assert!(is_deterministic());
+            let _inner = Switches::hold(TF32).unwrap();
+            assert_eq!(switches() & (CONVOLUTIONS_IN_TF32 | SEARCH), CONVOLUTIONS_IN_TF32 | SEARCH);
+            let _same_again = Switches::hold(TF32).unwrap();
         }
-        assert_eq!(linked::arithmetic().unwrap(), before);
+        assert_eq!(switches(), SAME.bits(before));
+        drop(held);
+        assert_eq!(switches(), before);
+        two_threads(before);
+        assert_eq!(switches(), before);
+    }
+
+    /// Each sees what it asked for all the while that it computes, whatever the other asks for.
+    fn two_threads(before: i32) {
+        let stop = AtomicBool::new(false);
+        let work = |wanted: Arithmetic| {
+            let mut rounds = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let _held = Switches::hold(wanted).unwrap();
+                for _ in 0..20 {
+                    assert_eq!(switches(), wanted.bits(before));
+                    std::thread::yield_now();
+                }
+                rounds += 1;
+            }
+            rounds
+        };
+        std::thread::scope(|scope| {
+            let threads = [TF32, SAME, TF32].map(|wanted| scope.spawn(move || work(wanted)));
+            std::thread::sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+            for thread in threads {
+                assert!(thread.join().unwrap() > 0);
+            }
+        });
     }
 }

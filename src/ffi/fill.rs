@@ -4,11 +4,36 @@ use std::slice;
 
 use tch::{Device, Kind, Tensor};
 
+use super::linked;
 use crate::error::{Error, ErrorKind, Result};
 
+/// What kind of main memory a tensor lies in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum HostMemory {
+    /// As programs have it.
+    #[default]
+    Pageable,
+    /// Always in place, so that CUDA copies it while the processor goes on.
+    Pinned,
+}
+
+impl HostMemory {
+    /// For tensors that go on to `device`.
+    pub fn for_device(device: Device) -> Self {
+        if device.is_cuda() { Self::Pinned } else { Self::Pageable }
+    }
+}
+
 /// A new f32 tensor of this shape on the processor, whose values `fill` writes; they are 0 before.
-pub(crate) fn filled(shape: &[i64], fill: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<Tensor> {
-    let tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+pub(crate) fn filled(
+    shape: &[i64],
+    memory: HostMemory,
+    fill: impl FnOnce(&mut [f32]) -> Result<()>,
+) -> Result<Tensor> {
+    let tensor = match memory {
+        HostMemory::Pageable => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?,
+        HostMemory::Pinned => linked::zeros_pinned(shape)?,
+    };
     let values = tensor.numel();
     if values > 0 {
         let start = tensor.data_ptr().cast::<f32>();
@@ -27,12 +52,12 @@ mod tests {
 
     #[test]
     fn values_are_written_row_by_row() {
-        let tensor = filled(&[2, 3], |values| {
+        let tensor = filled(&[2, 3], HostMemory::Pageable, |values| {
             assert_eq!(values, [0.0; 6]);
             values.iter_mut().enumerate().for_each(|(place, value)| *value = place as f32);
             Ok(())
         });
         assert_eq!(tensor.unwrap(), Tensor::from_slice2(&[[0f32, 1.0, 2.0], [3.0, 4.0, 5.0]]));
-        assert_eq!(filled(&[0, 3], |_| Ok(())).unwrap().size(), [0, 3]);
+        assert_eq!(filled(&[0, 3], HostMemory::Pageable, |_| Ok(())).unwrap().size(), [0, 3]);
     }
 }

@@ -16,6 +16,10 @@ unsafe extern "C" {
     fn geolearn_free(message: *mut c_char);
     fn geolearn_leaky_relu(input: *const C_tensor, slope: f64, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_scale(input: *const C_tensor, factor: f64, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_add(input: *const C_tensor, number: f64, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_at_least(input: *const C_tensor, least: f64, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_all_finite(tensors: *const *const C_tensor, count: usize, finite: *mut bool) -> *mut c_char;
+    fn geolearn_zeros_pinned(sizes: *const i64, count: usize, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_cpu_layers_fit(x: *const C_tensor, channels: i64) -> bool;
     fn geolearn_convolution(
         x: *const C_tensor,
@@ -63,7 +67,7 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> *mut c_char;
-    fn geolearn_autocast_begin(cuda: bool, was_on: *mut bool, old_dtype: *mut c_int) -> *mut c_char;
+    fn geolearn_autocast_begin(cuda: bool, on: bool, was_on: *mut bool, old_dtype: *mut c_int) -> *mut c_char;
     fn geolearn_autocast_end(cuda: bool, was_on: bool, old_dtype: c_int) -> *mut c_char;
     fn geolearn_arithmetic_get(bits: *mut c_int) -> *mut c_char;
     fn geolearn_arithmetic_set(bits: c_int) -> *mut c_char;
@@ -82,6 +86,9 @@ unsafe extern "C" {
         context: *mut c_void,
         write: unsafe extern "C" fn(*mut c_void, *const c_void, usize),
     ) -> *mut c_char;
+    fn geolearn_transfer_begin(tensor: *const C_tensor, transfer: *mut *mut c_void) -> *mut c_char;
+    fn geolearn_transfer_wait(transfer: *const c_void, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_transfer_end(transfer: *mut c_void) -> *mut c_char;
     fn geolearn_cuda_free(index: c_int, free: *mut i64) -> *mut c_char;
     fn geolearn_profile_begin(cuda: bool) -> *mut c_char;
     fn geolearn_profile_end(cuda: bool, path: *const c_char) -> *mut c_char;
@@ -125,6 +132,33 @@ pub(crate) fn scale(input: &Tensor, factor: f64) -> Result<Tensor> {
     made(|output| unsafe { geolearn_scale(input.as_ptr(), factor, output) })
 }
 
+/// `x + number`, with gradient.
+pub(crate) fn add(input: &Tensor, number: f64) -> Result<Tensor> {
+    // SAFETY: as for `leaky_relu`.
+    made(|output| unsafe { geolearn_add(input.as_ptr(), number, output) })
+}
+
+/// `max(x, least)`, with gradient.
+pub(crate) fn at_least(input: &Tensor, least: f64) -> Result<Tensor> {
+    // SAFETY: as for `leaky_relu`.
+    made(|output| unsafe { geolearn_at_least(input.as_ptr(), least, output) })
+}
+
+/// Whether no value of these floating-point tensors, all on one device, is infinite or not a number. Waits for the device once.
+pub(crate) fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
+    let pointers: Vec<_> = tensors.iter().map(|tensor| tensor.as_ptr()).collect();
+    let mut finite = false;
+    // SAFETY: the tensors outlive the call; the pointer is to a local that lives through it.
+    check(unsafe { geolearn_all_finite(pointers.as_ptr(), pointers.len(), &mut finite) })?;
+    Ok(finite)
+}
+
+/// Zeros in f32 in memory of the processor that CUDA copies from while the processor goes on.
+pub(super) fn zeros_pinned(shape: &[i64]) -> Result<Tensor> {
+    // SAFETY: the sizes outlive the call, which writes `output` only when it succeeds.
+    made(|output| unsafe { geolearn_zeros_pinned(shape.as_ptr(), shape.len(), output) })
+}
+
 pub(super) fn cpu_layers_fit(x: &Tensor, channels: i64) -> bool {
     // SAFETY: `x` outlives the call, which reads what is known of it without its values.
     unsafe { geolearn_cpu_layers_fit(x.as_ptr(), channels) }
@@ -154,14 +188,15 @@ pub(super) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Re
     made(|output| unsafe { geolearn_residual_without_norms(x.as_ptr(), weight1, bias1, weight2, bias2, output) })
 }
 
-pub(super) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()> {
+pub(super) fn fused_adamw(tensors: &mut AdamTensors, grads: &mut [Tensor], step: AdamStep) -> Result<()> {
     let pointers = |list: &mut [Tensor]| list.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>();
-    let params = pointers(tensors.params);
-    let grads = pointers(tensors.grads);
-    let first = pointers(tensors.first);
-    let second = pointers(tensors.second);
-    let steps = pointers(tensors.steps);
-    // SAFETY: the five lists have equal lengths (checked by the caller) and their tensors outlive the call.
+    let params = pointers(&mut tensors.params);
+    let grads = pointers(grads);
+    let first = pointers(&mut tensors.first);
+    let second = pointers(&mut tensors.second);
+    let steps = pointers(&mut tensors.steps);
+    // SAFETY: the five lists have equal lengths, and entries the same form (checked by the caller); their tensors outlive
+    // the call.
     check(unsafe {
         geolearn_fused_adamw(
             params.as_ptr(),
@@ -186,10 +221,10 @@ pub(super) struct OldAutocast {
     dtype: c_int,
 }
 
-pub(super) fn autocast_begin(cuda: bool) -> Result<OldAutocast> {
+pub(super) fn autocast_begin(cuda: bool, on: bool) -> Result<OldAutocast> {
     let mut old = OldAutocast { cuda, was_on: false, dtype: 0 };
     // SAFETY: both pointers are to fields that live through the call.
-    check(unsafe { geolearn_autocast_begin(cuda, &mut old.was_on, &mut old.dtype) })?;
+    check(unsafe { geolearn_autocast_begin(cuda, on, &mut old.was_on, &mut old.dtype) })?;
     Ok(old)
 }
 
@@ -242,6 +277,30 @@ pub(super) fn meter_end(meter: &mut Meter) -> Result<()> {
     let pointer = std::mem::replace(&mut meter.0, null_mut());
     // SAFETY: what `geolearn_meter_begin` gave, given back once: a second call passes null, which is ignored.
     check(unsafe { geolearn_meter_end(pointer) })
+}
+
+/// A copy to main memory that is under way; it belongs to the thread that began it, which a raw pointer sees to.
+pub(super) struct DeviceCopy(*mut c_void);
+
+pub(super) fn copy_begin(tensor: &Tensor) -> Result<DeviceCopy> {
+    let mut copy = null_mut();
+    // SAFETY: the tensor outlives the call; the pointer is to a local that lives through it.
+    check(unsafe { geolearn_transfer_begin(tensor.as_ptr(), &mut copy) })?;
+    Ok(DeviceCopy(copy))
+}
+
+pub(super) fn copy_wait(copy: &DeviceCopy) -> Result<Tensor> {
+    // SAFETY: a `DeviceCopy` is what `geolearn_transfer_begin` gave, until it is dropped.
+    made(|output| unsafe { geolearn_transfer_wait(copy.0, output) })
+}
+
+impl Drop for DeviceCopy {
+    fn drop(&mut self) {
+        // SAFETY: what `geolearn_transfer_begin` gave, given back once.
+        if let Err(error) = check(unsafe { geolearn_transfer_end(self.0) }) {
+            tracing::warn!(%error, "a copy from a device cannot be ended");
+        }
+    }
 }
 
 pub(crate) fn free_cuda_memory(index: usize) -> Result<u64> {

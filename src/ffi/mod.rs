@@ -5,6 +5,7 @@ mod arithmetic;
 #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
 mod caches;
 mod cuda;
+mod cuda_runtime;
 mod fill;
 mod keep;
 mod layers;
@@ -16,20 +17,27 @@ mod linked;
 mod memory;
 mod profile;
 mod script;
+mod transfer;
 
-pub(crate) use arithmetic::{Arithmetic, autocast, exact, is_deterministic};
+pub(crate) use arithmetic::{Arithmetic, Switches, autocast, is_deterministic, without_autocast};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
-pub(crate) use fill::filled;
+#[cfg(test)]
+pub(crate) use cuda_runtime::CudaVersion;
+pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};
+pub(crate) use fill::{HostMemory, filled};
 pub(crate) use keep::KeptMemory;
 pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
 };
-pub(crate) use linked::{free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak, scale};
+pub(crate) use linked::{
+    add, all_finite, at_least, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak, scale,
+};
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;
 pub(crate) use memory::measure_memory;
 pub(crate) use profile::{CudaBytes, Profiler, cuda_bytes};
 pub(crate) use script::Script;
+pub(crate) use transfer::Transfer;
 
 use tch::Tensor;
 
@@ -45,36 +53,78 @@ pub(crate) struct AdamStep {
     pub eps: f64,
 }
 
-/// The tensors of one Adam step; entry i of each list belongs to the same parameter.
-pub(crate) struct AdamTensors<'a> {
-    pub params: &'a mut [Tensor],
-    pub grads: &'a mut [Tensor],
-    pub first: &'a mut [Tensor],
-    pub second: &'a mut [Tensor],
-    /// Scalar f32 tensors that count the steps; already raised for this one.
-    pub steps: &'a mut [Tensor],
+/// The tensors that Adam changes; entry i of each list belongs to the same parameter.
+#[derive(Debug)]
+pub(crate) struct AdamTensors {
+    params: Vec<Tensor>,
+    first: Vec<Tensor>,
+    second: Vec<Tensor>,
+    /// Scalar f32 tensors that count the steps; the kernel wants one for each parameter, on its device.
+    steps: Vec<Tensor>,
 }
 
-/// Adam with decoupled weight decay, all parameters in one kernel, in place.
-///
-/// Parameters and moments must be of one floating dtype and one device.
-pub(crate) fn fused_adamw(tensors: AdamTensors<'_>, step: AdamStep) -> Result<()> {
-    let AdamTensors { params, grads, first, second, steps } = &tensors;
-    let n = params.len();
-    if [grads.len(), first.len(), second.len(), steps.len()] != [n; 4] {
-        return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(n));
-    }
-    for i in 0..n {
-        let size = params[i].size();
-        let like = |t: &Tensor| (t.size(), t.kind(), t.device(), t.is_contiguous());
-        let wanted = (size, params[i].kind(), params[i].device(), true);
-        if [&params[i], &grads[i], &first[i], &second[i]].iter().any(|t| like(t) != wanted) {
-            return Err(Error::new(ErrorKind::Usage, format!("Adam's tensors differ at {i}"))
-                .expected(format!("shape, dtype and device {wanted:?}, contiguous")));
+/// What the kernel, which walks plain memory, relies on.
+type Form = (Vec<i64>, tch::Kind, tch::Device, bool);
+
+fn form(tensor: &Tensor) -> Form {
+    (tensor.size(), tensor.kind(), tensor.device(), tensor.is_contiguous())
+}
+
+impl AdamTensors {
+    /// Parameters, first and second moments, and counts of steps. They share memory with those that are given.
+    ///
+    /// # Errors
+    /// `Usage` unless moments are like their parameters, contiguous, and counts are single f32.
+    pub fn new(params: Vec<Tensor>, [first, second, steps]: [Vec<Tensor>; 3]) -> Result<Self> {
+        let n = params.len();
+        if [first.len(), second.len(), steps.len()] != [n; 3] {
+            return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(n));
         }
-        if (steps[i].numel(), steps[i].kind()) != (1, tch::Kind::Float) {
-            return Err(Error::new(ErrorKind::Usage, "a step count of Adam is not one f32"));
+        for i in 0..n {
+            let (size, kind, device, _) = form(&params[i]);
+            let wanted = (size, kind, device, true);
+            if [&params[i], &first[i], &second[i]].iter().any(|tensor| form(tensor) != wanted) {
+                return Err(misfit(i, &wanted));
+            }
+            if (steps[i].numel(), steps[i].kind()) != (1, tch::Kind::Float) {
+                return Err(Error::new(ErrorKind::Usage, "a step count of Adam is not one f32"));
+            }
         }
+        Ok(Self { params, first, second, steps })
     }
-    linked::fused_adamw(tensors, step)
+
+    /// The parameters.
+    pub fn params(&self) -> &[Tensor] {
+        &self.params
+    }
+
+    /// First moments, second moments and counts of steps.
+    pub fn moments(&self) -> [&[Tensor]; 3] {
+        [&self.first, &self.second, &self.steps]
+    }
+
+    /// Those of these places, which exist. They share memory with these.
+    pub fn subset(&self, places: &[usize]) -> Self {
+        let of = |list: &[Tensor]| places.iter().map(|&i| list[i].shallow_clone()).collect();
+        Self { params: of(&self.params), first: of(&self.first), second: of(&self.second), steps: of(&self.steps) }
+    }
+
+    /// Adam with decoupled weight decay, all parameters in one kernel, in place.
+    ///
+    /// # Errors
+    /// `Usage` unless each gradient is like its parameter, and contiguous.
+    pub fn step(&mut self, grads: &mut [Tensor], numbers: AdamStep) -> Result<()> {
+        if grads.len() != self.params.len() {
+            return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(self.params.len()));
+        }
+        if let Some(i) = (0..grads.len()).find(|&i| form(&grads[i]) != form(&self.params[i])) {
+            return Err(misfit(i, &form(&self.params[i])));
+        }
+        linked::fused_adamw(self, grads, numbers)
+    }
+}
+
+fn misfit(place: usize, wanted: &Form) -> Error {
+    Error::new(ErrorKind::Usage, format!("Adam's tensors differ at {place}"))
+        .expected(format!("shape, dtype and device {wanted:?}, contiguous"))
 }

@@ -20,6 +20,22 @@ pub(crate) fn scale(_: &Tensor, _: f64) -> Result<Tensor> {
     absent()
 }
 
+pub(crate) fn add(_: &Tensor, _: f64) -> Result<Tensor> {
+    absent()
+}
+
+pub(crate) fn at_least(_: &Tensor, _: f64) -> Result<Tensor> {
+    absent()
+}
+
+pub(crate) fn all_finite(_: &[&Tensor]) -> Result<bool> {
+    absent()
+}
+
+pub(super) fn zeros_pinned(_: &[i64]) -> Result<Tensor> {
+    absent()
+}
+
 pub(super) fn cpu_layers_fit(_: &Tensor, _: i64) -> bool {
     false
 }
@@ -40,13 +56,13 @@ pub(super) fn residual_without_norms(_: &Tensor, _: [&Tensor; 4]) -> Result<Tens
     absent()
 }
 
-pub(super) fn fused_adamw(_: AdamTensors<'_>, _: AdamStep) -> Result<()> {
+pub(super) fn fused_adamw(_: &mut AdamTensors, _: &mut [Tensor], _: AdamStep) -> Result<()> {
     absent()
 }
 
 pub(super) struct OldAutocast;
 
-pub(super) fn autocast_begin(_: bool) -> Result<OldAutocast> {
+pub(super) fn autocast_begin(_: bool, _: bool) -> Result<OldAutocast> {
     absent()
 }
 
@@ -81,6 +97,16 @@ pub(super) fn meter_read(_: &Meter) -> Result<MemoryUse> {
 }
 
 pub(super) fn meter_end(_: &mut Meter) -> Result<()> {
+    absent()
+}
+
+pub(super) struct DeviceCopy;
+
+pub(super) fn copy_begin(_: &Tensor) -> Result<DeviceCopy> {
+    absent()
+}
+
+pub(super) fn copy_wait(_: &DeviceCopy) -> Result<Tensor> {
     absent()
 }
 

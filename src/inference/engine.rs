@@ -128,14 +128,28 @@ pub(crate) fn gathered(
 pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> Result<Raster> {
     let size = (image.height(), image.width());
     let empty = translation.empty_value_of(image);
-    let samples = match is_affordable(translation, size) {
-        true => translation.samples(&translation.plain(image)?.f_squeeze_dim(0)?, image, empty)?,
-        false => {
-            let sizes = Sizes::default_of(translation)?;
-            in_tiles(translation, (NormStatistics::Scene, sizes), image, empty)?
-        }
-    };
+    let whole = || translation.samples(&translation.plain(image)?.f_squeeze_dim(0)?, image, empty);
+    let tiles = || in_tiles(translation, (NormStatistics::Scene, Sizes::default_of(translation)?), image, empty);
+    let samples = whole_or_tiles(is_affordable(translation, size), whole, tiles)?;
     Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
+}
+
+/// How much memory a pass takes is an estimate, so what does not fit as a whole after all is done in tiles too.
+fn whole_or_tiles<T>(
+    is_affordable: bool,
+    whole: impl FnOnce() -> Result<T>,
+    tiles: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    if !is_affordable {
+        return tiles();
+    }
+    whole().or_else(|error| match error.is_out_of_memory() {
+        true => {
+            tracing::info!(%error, "the image does not fit in memory as a whole and is translated in tiles");
+            tiles()
+        }
+        false => Err(error),
+    })
 }
 
 /// An image in memory as it were a scene.
@@ -153,4 +167,20 @@ pub(crate) fn in_tiles(
     let mut made = Samples::zeros(translation.dtype(), (translation.to.bands(), size.0, size.1));
     pass::run(&source, pass.as_mut(), 0, &mut watch, &mut made)?;
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    #[test]
+    fn tiles_follow_where_memory_is_used_up_and_only_there() {
+        let full = || Err(Error::torch("CUDA out of memory. Tried to allocate 2.00 GiB"));
+        let other = || Err(Error::new(ErrorKind::Usage, "wrong number of bands"));
+        assert_eq!(whole_or_tiles(true, || Ok("whole"), || Ok("tiles")).unwrap(), "whole");
+        assert_eq!(whole_or_tiles(true, full, || Ok("tiles")).unwrap(), "tiles");
+        assert_eq!(whole_or_tiles(false, full, || Ok("tiles")).unwrap(), "tiles");
+        assert_eq!(whole_or_tiles(true, other, || Ok("tiles")).unwrap_err().kind(), ErrorKind::Usage);
+    }
 }

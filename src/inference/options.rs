@@ -58,7 +58,7 @@ pub enum NormStatistics {
 /// | `window` | the whole scene | part of the scene, as often as wanted | within the scene |
 /// | `tile_size` | 1024 on a processor, 2048 on CUDA; less where memory is short | side of the squares that go through the network | 8 to 16,384 |
 /// | `halo` | 0.7 of how far the network sees: 36 pixels at 4 blocks, 64 at 9 | what a tile sees around itself | at most 1024 |
-/// | `precision` | `F32` on a processor, `Tf32` on CUDA | arithmetic of the network | as [`Precision`] |
+/// | `precision` | `Auto` | arithmetic of the network | see [`Precision`] |
 /// | `compression` | `Deflate` | of the output | see [`Compression`] |
 /// | `resume` | off | keeps what is done beside the output, and goes on with it | |
 /// | `stop_signal` | none | ends the work from outside | |
@@ -76,7 +76,7 @@ pub struct RasterOptions {
     pub(super) windows: Vec<Part>,
     pub(super) tile_size: Option<usize>,
     pub(super) halo: Option<usize>,
-    pub(crate) precision: Option<Precision>,
+    pub(crate) precision: Precision,
     pub(super) compression: Compression,
     pub(super) resume: bool,
     pub(super) stop: Option<StopSignal>,
@@ -94,7 +94,7 @@ impl RasterOptions {
             windows: Vec::new(),
             tile_size: None,
             halo: None,
-            precision: None,
+            precision: Precision::Auto,
             compression: Compression::default(),
             resume: false,
             stop: None,
@@ -131,7 +131,7 @@ impl RasterOptions {
 
     /// Sets the arithmetic of the network. Statistics are never gathered in less than TF32.
     pub fn precision(mut self, precision: Precision) -> Self {
-        self.precision = Some(precision);
+        self.precision = precision;
         self
     }
 

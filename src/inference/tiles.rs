@@ -8,6 +8,7 @@ use super::plan::{Span, TilePlan};
 use super::progress::Watch;
 use super::translation::Translation;
 use crate::error::Result;
+use crate::ffi::Transfer;
 use crate::nn::FoldedGenerator;
 use crate::raster::{Raster, Samples};
 
@@ -46,41 +47,90 @@ impl Pass for Tiles<'_> {
         let (bands, height) = (self.translation.to.bands(), rows.made.len());
         let mut made = Samples::zeros(self.translation.dtype(), (bands, height, last - first));
         let edge = columns[0].seen.start;
+        let mut put = |tile: Underway, watch: &mut Watch| -> Result<()> {
+            let pixels = height as u64 * tile.core.width() as u64;
+            let left = tile.left - first;
+            made.paste(0, left, &tile.land(self.translation, self.empty)?);
+            watch.made(pixels);
+            Ok(())
+        };
+        // One tile is under way while the one before it is unpacked, and the one after it is not yet begun.
+        let mut before: Option<Underway> = None;
         for span in &columns {
             watch.check()?;
             let tile = seen.part(0, span.seen.start - edge, rows.seen.len(), span.seen.len());
-            made.paste(0, span.made.start - first, &self.tile(&tile, &rows, span, watch)?);
-            watch.made(height as u64 * span.made.len() as u64);
+            let begun = self.statistics.begin(self.translation, &tile, (&rows, span), watch)?;
+            if let Some(tile) = before.replace(begun) {
+                put(tile, watch)?;
+            }
+        }
+        if let Some(tile) = before {
+            put(tile, watch)?;
         }
         Ok(Some(made))
     }
 }
 
-impl Tiles<'_> {
-    fn tile(&mut self, tile: &Raster, rows: &Span, columns: &Span, watch: &mut Watch) -> Result<Samples> {
+/// A tile that the network works on.
+struct Underway {
+    /// What of the image it is put down over.
+    core: Raster,
+    /// Its first column in the output.
+    left: usize,
+    /// What the network makes of it; none of a tile without data.
+    made: Option<Transfer>,
+}
+
+impl Underway {
+    /// Waits for the network.
+    fn land(self, translation: &Translation<'_>, empty: Option<f64>) -> Result<Samples> {
+        let made = match self.made {
+            Some(transfer) => transfer.finish()?,
+            None => {
+                let sides = [translation.to.channels(), self.core.height(), self.core.width()].map(|side| side as i64);
+                Tensor::f_zeros(sides, (tch::Kind::Float, tch::Device::Cpu))?
+            }
+        };
+        translation.samples(&made, &self.core, empty)
+    }
+}
+
+impl Statistics<'_> {
+    /// Gives a tile to the network; on CUDA this does not wait.
+    fn begin(
+        &mut self,
+        translation: &Translation<'_>,
+        tile: &Raster,
+        (rows, columns): (&Span, &Span),
+        watch: &mut Watch,
+    ) -> Result<Underway> {
         let (top, left) = (rows.made.start - rows.seen.start, columns.made.start - columns.seen.start);
         let (height, width) = (rows.made.len(), columns.made.len());
         let core = tile.part(top, left, height, width);
-        // What is all gap is not translated.
-        let made = if core.gaps().iter().all(|&gap| gap) {
-            let channels = self.translation.to.channels() as i64;
-            Tensor::f_zeros([channels, height as i64, width as i64], (tch::Kind::Float, tch::Device::Cpu))?
-        } else {
+        let mut made = None;
+        if !core.gaps().iter().all(|&gap| gap) {
             watch.saw(tile.height() as u64 * tile.width() as u64);
-            let made = self.network(tile, rows, columns, watch)?.f_squeeze_dim(0)?;
-            made.f_narrow(1, top as i64, height as i64)?.f_narrow(2, left as i64, width as i64)?
-        };
-        self.translation.samples(&made, &core, self.empty)
+            let whole = self.network(translation, tile, (rows, columns), watch)?.f_squeeze_dim(0)?;
+            let cut = whole.f_narrow(1, top as i64, height as i64)?.f_narrow(2, left as i64, width as i64)?;
+            made = Some(Transfer::begin(&cut)?);
+        }
+        Ok(Underway { core, left: columns.made.start, made })
     }
 
-    fn network(&mut self, tile: &Raster, rows: &Span, columns: &Span, watch: &mut Watch) -> Result<Tensor> {
-        match &mut self.statistics {
-            Statistics::Fixed(generator) => {
-                let x = self.translation.tensor(tile)?;
-                self.translation.run(|| generator.forward(&x))
+    fn network(
+        &mut self,
+        translation: &Translation<'_>,
+        tile: &Raster,
+        (rows, columns): (&Span, &Span),
+        watch: &mut Watch,
+    ) -> Result<Tensor> {
+        match self {
+            Self::Fixed(generator) => {
+                let x = translation.tensor(tile)?;
+                translation.run(|| generator.forward(&x))
             }
-            Statistics::Grid(local) => local.tile(self.translation, tile, rows, columns, watch),
-            Statistics::Own => self.translation.whole(tile),
+            Self::Grid(local) => local.tile(translation, tile, rows, columns, watch),
+            Self::Own => translation.whole(tile),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::arrays::tensor_to_array;
 use crate::dataset::Normaliser;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi;
+use crate::ffi::{self, HostMemory};
 use crate::nn::{FoldedGenerator, Gathered, Generator, Moments, extended};
 use crate::raster::{Dtype, Raster, Samples, Source};
 
@@ -30,8 +30,13 @@ impl Translation<'_> {
         let scaled = self.from.normalise_raster(image)?;
         let (channels, height, width) = scaled.dim();
         let (values, _) = scaled.into_raw_vec_and_offset();
-        let tensor = Tensor::f_from_slice(&values)?.f_reshape([1, channels as i64, height as i64, width as i64])?;
-        Ok(tensor.f_to_device(self.device)?)
+        let shape = [1, channels, height, width].map(|side| side as i64);
+        let tensor = ffi::filled(&shape, HostMemory::for_device(self.device), |to| {
+            to.copy_from_slice(&values);
+            Ok(())
+        })?;
+        // From pinned memory: the processor goes on with the next image.
+        Ok(tensor.f_to_device_(self.device, tensor.kind(), true, false)?)
     }
 
     /// Images of one size as one batch.
@@ -105,8 +110,9 @@ impl Translation<'_> {
     /// Never in bfloat16: what is off here is off everywhere.
     fn gather(&self, batch: &Tensor, norm: &mut Gathered) -> Result<()> {
         let precision = match (self.precision, self.device.is_cuda()) {
-            (Precision::F32, _) | (_, false) => Precision::F32,
-            _ => Precision::Tf32,
+            (Precision::Bf16, true) => Precision::Tf32,
+            (Precision::Bf16, false) => Precision::F32,
+            (other, _) => other,
         };
         self.run_in(precision, || self.generator.forward_with(batch, norm)).map(drop)
     }
@@ -122,10 +128,7 @@ impl Translation<'_> {
     }
 
     fn run_in<T>(&self, precision: Precision, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let _switches = match self.device.is_cuda() {
-            true => Some(ffi::Arithmetic::set(precision == Precision::Tf32, ffi::is_deterministic())?),
-            false => None,
-        };
+        let _switches = ffi::Switches::hold_on(self.device, precision.arithmetic())?;
         tch::no_grad(|| ffi::autocast(precision.casts(self.device), self.device, work))
     }
 

@@ -23,9 +23,17 @@ pub(crate) enum Role {
 /// What stands behind a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
-    /// An instance norm, which takes the bias off again: nothing depends on it, and its gradient is 0.
+    /// An instance norm of the image's own statistics, which takes the bias off again: nothing depends on it, and its
+    /// gradient is 0.
     Norm,
     Nothing,
+}
+
+impl Behind {
+    /// What is worth adding of a bias.
+    fn bias(self, bias: &Tensor) -> Option<&Tensor> {
+        (self == Self::Nothing).then_some(bias)
+    }
 }
 
 /// What a convolution is made of.
@@ -62,7 +70,7 @@ impl Conv2d {
             return Ok(made);
         }
         let (stride, padding) = ([stride; 2], [padding; 2]);
-        Ok(x.f_conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1)?)
+        Ok(x.f_conv2d(&self.weight, behind.bias(&self.bias), stride, padding, [1, 1], 1)?)
     }
 
     /// Weight and bias.
@@ -125,7 +133,7 @@ impl Upsampling {
         if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
             return Ok(made);
         }
-        Ok(x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
+        Ok(x.f_conv_transpose2d(&self.weight, behind.bias(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
     }
 
     /// The convolution and the norm behind it in one.

@@ -65,6 +65,11 @@ impl Generator {
         })
     }
 
+    /// Where its weights lie.
+    pub fn device(&self) -> tch::Device {
+        self.head.device()
+    }
+
     /// Translates images.
     ///
     /// # Shapes
@@ -76,22 +81,22 @@ impl Generator {
 
     /// The same with norms of other statistics; they see images of the size that [`extended`] gives.
     pub fn forward_with(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
-        let x = x.f_to_device(self.head.device())?.f_to_kind(self.head.kind())?;
+        let x = x.f_to_device(self.device())?.f_to_kind(self.head.kind())?;
         let (height, width) = sides(&x)?;
         let made = self.network(&extended(&x)?, norm)?;
-        Ok(made.f_narrow(2, 0, height)?.f_narrow(3, 0, width)?)
+        cropped(&cropped(&made, 2, height)?, 3, width)
     }
 
     fn network(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
-        let mut y = norm.rectified(&self.head.forward(&reflect(x, 3)?, Behind::Norm)?)?;
+        let mut y = norm.rectified(&self.head.forward(&reflect(x, 3)?, norm.behind())?)?;
         for conv in &self.down {
-            y = norm.rectified(&conv.forward(&y, Behind::Norm)?)?;
+            y = norm.rectified(&conv.forward(&y, norm.behind())?)?;
         }
         for block in &self.blocks {
             y = norm.residual(block, &y)?;
         }
         for conv in &self.up {
-            y = norm.rectified(&conv.forward(&y, Behind::Norm)?)?;
+            y = norm.rectified(&conv.forward(&y, norm.behind())?)?;
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.
         Ok(self.tail.forward(&reflect(&y, 3)?, Behind::Nothing)?.f_to_kind(x.kind())?.f_tanh()?)
@@ -208,6 +213,14 @@ pub(crate) fn generator_activations(
         LayerMemory::ByParts => 4.0 * inner + 2.0 * padded,
     };
     ends + wide + b * block
+}
+
+/// The first `length` rows or columns. All of them are the tensor itself: to cut costs a copy on the way back.
+fn cropped(x: &Tensor, dim: i64, length: i64) -> Result<Tensor> {
+    if x.size()[dim as usize] == length {
+        return Ok(x.shallow_clone());
+    }
+    Ok(x.f_narrow(dim, 0, length)?)
 }
 
 fn sides(x: &Tensor) -> Result<(i64, i64)> {

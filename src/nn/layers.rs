@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::conv::{Behind, Conv2d, ConvShape, Role};
+use super::conv::{Conv2d, ConvShape, Role};
 use super::init::Initialiser;
 use super::norm::{Moments, Norm};
 use super::outline::Step;
@@ -97,8 +97,8 @@ impl ResidualBlock {
 
     /// With norms of any statistics; shapes are those of [`as_one`](Self::as_one).
     pub fn layer_by_layer<N: Norm + ?Sized>(&self, x: &Tensor, norm: &mut N) -> Result<Tensor> {
-        let y = norm.rectified(&self.first.forward(&reflect(x, 1)?, Behind::Norm)?)?;
-        let y = norm.apply(&self.second.forward(&reflect(&y, 1)?, Behind::Norm)?)?;
+        let y = norm.rectified(&self.first.forward(&reflect(x, 1)?, norm.behind())?)?;
+        let y = norm.apply(&self.second.forward(&reflect(&y, 1)?, norm.behind())?)?;
         Ok(x.f_add(&y)?)
     }
 

@@ -2,14 +2,21 @@
 
 use tch::{Kind, Tensor};
 
+use super::conv::Behind;
 use super::layers::{EPSILON, ResidualBlock, instance_norm, norm_activation};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 
 /// Normalises the outputs of a generator's convolutions, one after the other in the order of its layers.
 pub(crate) trait Norm {
     /// # Shapes
     /// (N, C, H, W) to the same.
     fn apply(&mut self, x: &Tensor) -> Result<Tensor>;
+
+    /// What this is for the convolution before it.
+    fn behind(&self) -> Behind {
+        Behind::Nothing
+    }
 
     /// The same, rectified.
     fn rectified(&mut self, x: &Tensor) -> Result<Tensor> {
@@ -28,6 +35,10 @@ pub(crate) struct Own;
 impl Norm for Own {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         instance_norm(x)
+    }
+
+    fn behind(&self) -> Behind {
+        Behind::Norm
     }
 
     fn rectified(&mut self, x: &Tensor) -> Result<Tensor> {
@@ -109,7 +120,7 @@ impl Gathered {
         let mean = mean_of(x, weights.as_ref())?;
         let deviation = x.f_sub(&mean)?;
         let variance = mean_of(&deviation.f_square()?, weights.as_ref())?;
-        Ok(Moments { mean, scale: variance.f_add_scalar(EPSILON)?.f_rsqrt()? })
+        Ok(Moments { mean, scale: ffi::add(&variance, EPSILON)?.f_rsqrt()? })
     }
 }
 
@@ -133,7 +144,7 @@ fn shares(mask: &Tensor, x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     };
     let total = data.f_sum_dim_intlist(dims, true, Kind::Float)?;
     // Where nothing counts the sums are 0 all the same.
-    Ok(data.f_divide(&total.f_clamp_min(f64::from(f32::MIN_POSITIVE))?)?)
+    Ok(data.f_divide(&ffi::at_least(&total, f64::from(f32::MIN_POSITIVE))?)?)
 }
 
 /// Statistics that change from pixel to pixel: bilinear between the centres of a grid of them, as in Dense
@@ -172,7 +183,8 @@ impl Norm for Field<'_> {
             let (_, rows, columns) = grid.size3()?;
             let down = self.rows.weights(height, ratio, rows)?.f_to_device(grid.device())?;
             let across = self.columns.weights(width, ratio, columns)?.f_to_device(grid.device())?;
-            Ok(down.f_matmul(grid)?.f_matmul(&across.f_transpose(0, 1)?)?)
+            // bfloat16 would round the weights of the nodes, too.
+            ffi::without_autocast(grid.device(), || Ok(down.f_matmul(grid)?.f_matmul(&across.f_transpose(0, 1)?)?))
         };
         Ok(x.f_sub(&at(&moments.mean)?)?.f_multiply_(&at(&moments.scale)?)?)
     }

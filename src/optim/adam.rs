@@ -75,13 +75,20 @@ pub(crate) struct Update {
 #[derive(Debug)]
 pub(crate) struct Adam {
     names: Vec<String>,
-    params: Vec<Tensor>,
-    first: Vec<Tensor>,
-    second: Vec<Tensor>,
-    steps: Vec<Tensor>,
-    /// Which parameters move; all others stay as they are.
-    moving: Vec<usize>,
-    /// Sum of gradients of the moving parameters since the last update; empty after it.
+    all: AdamTensors,
+    moving: Moving,
+}
+
+/// The parameters that move; all others stay as they are.
+#[derive(Debug)]
+struct Moving {
+    /// Their places among all.
+    places: Vec<usize>,
+    /// They share memory with the lists of all.
+    tensors: AdamTensors,
+    /// The gradients of those that a norm cancels: zeros, made when they are first needed.
+    zeros: Vec<Option<Tensor>>,
+    /// Sum of gradients since the last update; empty after it.
     kept: Vec<Tensor>,
 }
 
@@ -91,72 +98,77 @@ impl Adam {
         let zeros =
             || tch::no_grad(|| params.iter().map(Tensor::f_zeros_like).collect::<std::result::Result<Vec<_>, _>>());
         let (first, second) = (zeros()?, zeros()?);
-        // The kernel wants its step counts as f32, one for each parameter, on the parameters' device.
         let device = params.first().map_or(Device::Cpu, Tensor::device);
         let steps = params.iter().map(|_| Tensor::f_zeros([0i64; 0], (Kind::Float, device)));
         let steps = steps.collect::<std::result::Result<Vec<_>, _>>()?;
-        let moving = (0..params.len()).collect();
-        Ok(Self { names, params, first, second, steps, moving, kept: Vec::new() })
+        let all = AdamTensors::new(params, [first, second, steps])?;
+        let moving = Moving::of(&all, (0..names.len()).collect());
+        Ok(Self { names, all, moving })
     }
 
     /// Lets only those parameters move whose name `moves`; gradients that were kept are forgotten.
     pub fn select(&mut self, moves: impl Fn(&str) -> bool) {
-        self.moving = (0..self.names.len()).filter(|&i| moves(&self.names[i])).collect();
-        self.kept.clear();
+        let places = (0..self.names.len()).filter(|&i| moves(&self.names[i])).collect();
+        self.moving = Moving::of(&self.all, places);
     }
 
     /// Forgets gradients that were kept.
     pub fn forget(&mut self) {
-        self.kept.clear();
+        self.moving.kept.clear();
     }
 
     /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
     pub fn minimise(&mut self, loss: &Tensor, update: Update) -> Result<()> {
-        let params: Vec<&Tensor> = self.moving.iter().map(|&i| &self.params[i]).collect();
         let loss = if update.share == 1.0 { loss.shallow_clone() } else { ffi::scale(loss, update.share)? };
-        let mut grads = Tensor::f_run_backward(&[&loss], &params, false, false)?;
-        if let Some(i) = grads.iter().position(|g| !g.defined()) {
-            return Err(Error::new(ErrorKind::Torch, format!("{} has no gradient", self.names[self.moving[i]])));
-        }
+        let mut grads = Tensor::f_run_backward(&[&loss], self.moving.tensors.params(), false, false)?;
         for (i, grad) in grads.iter_mut().enumerate() {
+            if !grad.defined() {
+                *grad = self.moving.zero(i, &self.names)?;
+            }
             // The kernel walks plain memory; a gradient may be a view, even an expanded scalar.
-            *grad = match self.kept.get(i) {
-                Some(before) => before.f_add(grad)?,
+            *grad = match self.moving.kept.get(i) {
+                Some(before) => before.f_add(grad)?.f_contiguous()?,
                 None => grad.f_contiguous()?,
             };
         }
-        self.kept.clear();
-        if update.now {
-            return self.step(&mut grads, update.lr, &update.adam);
+        self.moving.kept.clear();
+        if !update.now {
+            self.moving.kept = grads;
+            return Ok(());
         }
-        self.kept = grads;
-        Ok(())
-    }
-
-    fn step(&mut self, grads: &mut [Tensor], lr: f64, options: &AdamOptions) -> Result<()> {
-        // Shallow: they share their memory with the originals.
-        let moving = |list: &[Tensor]| self.moving.iter().map(|&i| list[i].shallow_clone()).collect::<Vec<_>>();
-        let (mut params, mut first, mut second, mut steps) =
-            (moving(&self.params), moving(&self.first), moving(&self.second), moving(&self.steps));
-        tch::no_grad(|| {
-            let one = Tensor::f_ones([0i64; 0], (Kind::Float, params.first().map_or(Device::Cpu, Tensor::device)))?;
-            steps.iter_mut().try_for_each(|count| count.f_add_(&one).map(|_| ()))
-        })?;
-        let AdamOptions { beta1, beta2, eps, weight_decay } = *options;
-        let tensors =
-            AdamTensors { params: &mut params, grads, first: &mut first, second: &mut second, steps: &mut steps };
-        ffi::fused_adamw(tensors, AdamStep { lr, beta1, beta2, weight_decay, eps })
+        let AdamOptions { beta1, beta2, eps, weight_decay } = update.adam;
+        self.moving.tensors.step(&mut grads, AdamStep { lr: update.lr, beta1, beta2, weight_decay, eps })
     }
 
     /// Moments and step counts under the names of their parameters. Shallow: they share memory with the state.
     pub fn state(&self) -> Parameters {
-        let kinds = [("exp_avg", &self.first), ("exp_avg_sq", &self.second), ("step", &self.steps)];
+        let kinds = ["exp_avg", "exp_avg_sq", "step"].into_iter().zip(self.all.moments());
         kinds
-            .into_iter()
             .flat_map(|(kind, list)| {
                 self.names.iter().zip(list).map(move |(name, t)| (format!("{name}.{kind}"), t.shallow_clone()))
             })
             .collect()
+    }
+}
+
+impl Moving {
+    fn of(all: &AdamTensors, places: Vec<usize>) -> Self {
+        let zeros = places.iter().map(|_| None).collect();
+        Self { tensors: all.subset(&places), places, zeros, kept: Vec::new() }
+    }
+
+    /// The gradient of a parameter on which the loss does not depend. Only a bias may be such: a norm behind it takes it
+    /// off again.
+    fn zero(&mut self, i: usize, names: &[String]) -> Result<Tensor> {
+        let name = &names[self.places[i]];
+        if !name.ends_with(".bias") {
+            return Err(Error::new(ErrorKind::Torch, format!("{name} has no gradient")));
+        }
+        let zero = match self.zeros[i].take() {
+            Some(zero) => zero,
+            None => tch::no_grad(|| self.tensors.params()[i].f_zeros_like())?,
+        };
+        Ok(self.zeros[i].insert(zero).shallow_clone())
     }
 }
 
@@ -235,6 +247,27 @@ mod tests {
         let steps: Vec<f64> =
             adam.state().iter().filter(|(n, _)| n.ends_with("step")).map(|(_, t)| t.double_value(&[])).collect();
         assert_eq!(steps, [0.0, 1.0]);
+    }
+
+    /// Anything but a bias without a gradient is a network that is not connected.
+    #[test]
+    fn a_bias_that_nothing_depends_on_stays_and_a_weight_is_an_error() {
+        let new = |name: &str| (name.to_string(), Tensor::from_slice(&[1.0f64]).set_requires_grad(true));
+        let (x, bias, weight) = (new("x"), new("a.bias"), new("a.weight"));
+        let minimise = |other: &(String, Tensor), now: bool| {
+            let parameters = [&x, other].map(|(name, t)| (name.clone(), t.shallow_clone()));
+            let mut adam = Adam::new(parameters.into()).unwrap();
+            let update = Update { now, ..update(0.1, AdamOptions::default()) };
+            adam.minimise(&x.1.square().sum(Kind::Double), update)?;
+            adam.minimise(&x.1.square().sum(Kind::Double), Update { now: true, ..update })
+        };
+        for now in [true, false] {
+            minimise(&bias, now).unwrap();
+        }
+        assert_eq!(bias.1.double_value(&[0]), 1.0);
+        assert!(x.1.double_value(&[0]) < 1.0);
+        let error = minimise(&weight, true).unwrap_err();
+        assert!(error.to_string().contains("a.weight has no gradient"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tch::{Kind, Tensor};
 
+use crate::device::Device;
+
 /// How far two numbers may differ: `abs + rel * |expected|`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tolerance {
@@ -45,6 +47,21 @@ pub(crate) fn kill_point() {
         // Nothing is dropped, as when a process is killed.
         std::process::abort();
     }
+}
+
+/// Says what a test found, or why it was skipped.
+#[allow(clippy::print_stderr, reason = "this is what it is for")]
+pub(crate) fn tell(line: &str) {
+    eprintln!("{line}");
+}
+
+/// The first CUDA device, or a line that says why there is none to test.
+pub(crate) fn cuda() -> Option<tch::Device> {
+    let chosen = Device::Auto.resolve().unwrap();
+    if let Some(reason) = chosen.reason() {
+        tell(&format!("skipped: {reason}"));
+    }
+    chosen.torch().is_cuda().then(|| chosen.torch())
 }
 
 /// A file under `tests/fixtures`.

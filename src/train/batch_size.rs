@@ -8,7 +8,7 @@ use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
 use crate::device::{Precision, free_memory};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{self, measure_memory};
+use crate::ffi::measure_memory;
 use crate::optim::AdamOptions;
 
 /// Share of the free memory that a step may take; other programs run too.
@@ -50,10 +50,10 @@ pub struct BatchSizeTrial {
 pub(crate) fn choose_batch_size(model: &mut dyn Translator, data: &DataBunch) -> Result<(usize, Vec<BatchSizeTrial>)> {
     let device = model.torch_device();
     let one = data.with_batch_size(1)?;
-    if let Some(estimate) = model.memory_need(&one, Precision::F32, 1) {
+    let precision = Precision::Auto.on(device)?;
+    if let Some(estimate) = model.memory_need(&one, precision, 1) {
         estimate.check(device, 1, "")?;
     }
-    let _f32 = ffi::exact(device)?;
     let mut loan = Loan::of(model)?;
     let free = free_memory(device).map_or(f64::INFINITY, |bytes| bytes as f64);
     let found = search(data.draws(), SHARE_OF_FREE * free, |n| trial(loan.model(), data, n));

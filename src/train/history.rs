@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::Precision;
+
 /// The record of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -18,6 +20,9 @@ pub struct EpochRecord {
     pub steps: u64,
     /// Wall-clock seconds of the steps, validation not counted.
     pub seconds: f64,
+    /// What the networks computed in; `None` in records of the first release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 /// The losses of every epoch a model was trained for, over all its fits.
@@ -148,7 +153,7 @@ mod tests {
         for (i, metric) in metrics.iter().enumerate() {
             let metrics = metric.iter().copied().collect();
             let losses = vec![i as f64];
-            history.push(EpochRecord { epoch: i + 1, lr: 0.1, losses, metrics, steps: 2, seconds: 1.0 });
+            history.push(EpochRecord { epoch: i + 1, lr: 0.1, losses, metrics, steps: 2, seconds: 1.0, precision: None });
         }
         history
     }

@@ -4,8 +4,8 @@ use super::history::{EpochRecord, History};
 use crate::error::{Error, ErrorKind, Result};
 
 impl History {
-    /// The history as a table: a line for each epoch with its number, learning rate, steps, seconds, losses and
-    /// measures. Cells of epochs that were not validated are empty.
+    /// The history as a table: a line for each epoch with its number, learning rate, steps, seconds, precision, losses
+    /// and measures. Cells of epochs that were not validated are empty.
     ///
     /// Commas between cells and quotes where a name needs them, as RFC 4180 has it; lines end with a line feed. The
     /// decimal sign is a point everywhere, and a number that is read back is the same to the last bit.
@@ -15,12 +15,12 @@ impl History {
     ///
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// let table = model.history().to_csv();
-    /// assert!(table.starts_with("epoch,lr,steps,seconds,generator,adversarial,cycle,identity,"));
+    /// assert!(table.starts_with("epoch,lr,steps,seconds,precision,generator,adversarial,cycle,identity,"));
     /// assert_eq!(table.lines().count(), 1 + model.history().epochs().len());
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn to_csv(&self) -> String {
-        let fixed = ["epoch", "lr", "steps", "seconds"].into_iter().map(String::from);
+        let fixed = ["epoch", "lr", "steps", "seconds", "precision"].into_iter().map(String::from);
         let names = self.names().iter().chain(self.metric_names()).map(|name| quoted(name));
         let mut table = line(fixed.chain(names));
         for epoch in self.epochs() {
@@ -30,9 +30,10 @@ impl History {
     }
 
     fn cells(&self, epoch: &EpochRecord) -> impl Iterator<Item = String> {
-        let EpochRecord { epoch, lr, losses, metrics, steps, seconds } = epoch;
+        let EpochRecord { epoch, lr, losses, metrics, steps, seconds, precision } = epoch;
         let measured = (0..self.metric_names().len()).map(|i| metrics.get(i).map(number).unwrap_or_default());
-        let fixed = [epoch.to_string(), number(lr), steps.to_string(), number(seconds)];
+        let precision = precision.map(|precision| precision.to_string()).unwrap_or_default();
+        let fixed = [epoch.to_string(), number(lr), steps.to_string(), number(seconds), precision];
         fixed.into_iter().chain(losses.iter().map(number)).chain(measured)
     }
 
@@ -75,23 +76,24 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Precision;
 
     #[test]
     fn cells_are_quoted_where_needed_and_empty_where_there_is_nothing() {
         let mut history = History::default();
         history.set_names(&["plain", "L1, \"mean\""], &["valid"]);
-        for (n, metrics) in [(1, vec![]), (2, vec![1e-300])] {
+        for (n, metrics, precision) in [(1, vec![], None), (2, vec![1e-300], Some(Precision::Tf32))] {
             let losses = vec![0.1 + 0.2, 5.0];
-            history.push(EpochRecord { epoch: n, lr: 2e-4, losses, metrics, steps: 7, seconds: 1.5 });
+            history.push(EpochRecord { epoch: n, lr: 2e-4, losses, metrics, steps: 7, seconds: 1.5, precision });
         }
-        let expected = "epoch,lr,steps,seconds,plain,\"L1, \"\"mean\"\"\",valid\n\
-            1,0.0002,7,1.5,0.30000000000000004,5.0,\n\
-            2,0.0002,7,1.5,0.30000000000000004,5.0,1e-300\n";
+        let expected = "epoch,lr,steps,seconds,precision,plain,\"L1, \"\"mean\"\"\",valid\n\
+            1,0.0002,7,1.5,,0.30000000000000004,5.0,\n\
+            2,0.0002,7,1.5,tf32,0.30000000000000004,5.0,1e-300\n";
         assert_eq!(history.to_csv(), expected);
     }
 
     #[test]
     fn an_empty_history_has_a_header() {
-        assert_eq!(History::default().to_csv(), "epoch,lr,steps,seconds\n");
+        assert_eq!(History::default().to_csv(), "epoch,lr,steps,seconds,precision\n");
     }
 }

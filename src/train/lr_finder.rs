@@ -5,7 +5,6 @@ use super::memory::advise;
 use super::translator::{StepContext, Translator};
 use crate::dataset::DataBunch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi;
 use crate::optim::AdamOptions;
 
 /// Weight of older losses in the smoothed curve, at each step.
@@ -159,7 +158,6 @@ pub(crate) fn lr_find(
     options: LrFindOptions,
 ) -> Result<LrCurve> {
     options.check()?;
-    let _f32 = ffi::exact(model.torch_device())?;
     let device = model.torch_device();
     let mut loan = Loan::of(model)?;
     let swept = sweep(loan.model(), data, steps_in_life, options);

@@ -22,7 +22,7 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `lr` | 2e-4 | learning rate | > 0 |
 /// | `schedule` | constant for the first half, then linear to zero | the rate's course | |
 /// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimiser | |
-/// | `precision` | [`Precision::F32`] | arithmetic of the networks | |
+/// | `precision` | [`Precision::Auto`] | arithmetic of the networks | |
 /// | `accumulate` | 1 | batches whose gradients make one update, in place of a batch that memory cannot hold | ≥ 1 |
 /// | `deterministic` | off | on CUDA: the same weights in every run, for some speed | |
 /// | `validate_every` | 1 | epochs between validations; 0 for none | ≥ 0 |
@@ -74,7 +74,7 @@ impl FitOptions {
             schedule: None,
             lr: 2e-4,
             adam: AdamOptions::default(),
-            precision: Precision::F32,
+            precision: Precision::Auto,
             accumulate: 1,
             checkpoint: Checkpoint::Off,
             checkpoint_dir: None,
@@ -121,7 +121,8 @@ impl FitOptions {
         self
     }
 
-    /// Sets the arithmetic of the networks; weights, moments and losses stay f32. Default: [`Precision::F32`].
+    /// Sets the arithmetic of the networks; weights, moments and losses stay f32. Default: [`Precision::Auto`], which is
+    /// TF32 on CUDA devices that have it, as in PyTorch. The [history](crate::EpochRecord::precision) says which was used.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self

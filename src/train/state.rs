@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::translator::Translator;
 use crate::dataset::DataBunch;
 use crate::error::Result;
+use crate::ffi;
 use crate::nn::copied;
 
 /// Everything in a model that changes while it trains.
@@ -20,12 +21,26 @@ pub struct TrainState {
 impl TrainState {
     /// The same values in memory of their own, on the processor.
     pub(crate) fn copied(&self) -> Result<Self> {
-        let copy = |(name, t): &(String, Tensor)| Ok((name.clone(), copied(t, tch::Device::Cpu)?));
+        self.copied_to(tch::Device::Cpu)
+    }
+
+    /// The same values in memory of their own, on `device`.
+    pub(crate) fn copied_to(&self, device: tch::Device) -> Result<Self> {
+        let copy = |(name, t): &(String, Tensor)| Ok((name.clone(), copied(t, device)?));
         Ok(Self { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
     }
 
-    /// The first tensor that holds an infinite value or none at all.
+    /// Memory of all tensors.
+    pub(in crate::train) fn bytes(&self) -> u64 {
+        self.tensors.iter().map(|(_, t)| (t.numel() * t.kind().elt_size_in_bytes()) as u64).sum()
+    }
+
+    /// The name of the first tensor with a value that is infinite or not a number.
     pub(in crate::train) fn not_finite(&self) -> Result<Option<&str>> {
+        let all: Vec<&Tensor> = self.tensors.iter().map(|(_, tensor)| tensor).collect();
+        if ffi::all_finite(&all)? {
+            return Ok(None);
+        }
         for (name, tensor) in &self.tensors {
             if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
                 return Ok(Some(name));

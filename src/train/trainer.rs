@@ -14,9 +14,8 @@ use super::state::{Position, Snapshot, TrainState};
 use super::translator::{StepContext, Translator};
 use super::validation::validate;
 use crate::dataset::DataBunch;
-use crate::device::Precision;
+use crate::device::{Precision, free_memory};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::Arithmetic;
 
 /// On CUDA losses are read every so many steps: reading waits for the device.
 const STEPS_PER_READING_ON_CUDA: usize = 20;
@@ -51,8 +50,9 @@ pub fn fit(
 ) -> Result<History> {
     options.check()?;
     let device = model.torch_device();
-    let plan = options.plan();
-    plan.precision.check(device)?;
+    let asked = options.plan();
+    let plan = Plan { precision: asked.precision.on(device)?, ..asked.clone() };
+    plan.precision.explain(device);
     let memory = model.memory_need(data, plan.precision, plan.accumulate);
     if let Some(estimate) = memory.filter(|_| options.check_memory) {
         estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
@@ -66,21 +66,18 @@ pub fn fit(
     let mut position = Position { first_epoch: history.epochs().len(), ..Position::default() };
     let mut was_cut = false;
     if let Some(contents) = resumed {
-        position = take_up(model, data, &plan, &contents, history)?;
+        position = take_up(model, data, &asked, &contents, history)?;
         was_cut = position.batches == 0
             && folder.as_ref().is_some_and(|folder| folder.told() != Some(position.epochs_in_life()));
     } else if let Some(folder) = &folder {
         folder.set_aside()?;
     }
     history.set_names(model.loss_names(), model.metric_names());
-    let _arithmetic = match device.is_cuda() {
-        true => Some(Arithmetic::set(plan.precision == Precision::Tf32, options.deterministic)?),
-        false => None,
-    };
     let (callbacks, added) = options.take_callbacks(folder, &monitor);
     let first_epoch = position.first_epoch;
-    let validate_every = options.validate_every;
-    let mut fit = Fit { model, data, history, callbacks, added, plan, position, memory, validate_every };
+    let (validate_every, deterministic) = (options.validate_every, options.deterministic);
+    let data = &data.for_device(device);
+    let mut fit = Fit { model, data, history, callbacks, added, plan, position, memory, validate_every, deterministic };
     fit.run(was_cut).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
 }
@@ -111,7 +108,13 @@ fn take_up(
     contents: &Contents,
     history: &mut History,
 ) -> Result<Position> {
-    contents.check(&model.configuration()?, data, plan)?;
+    let kept = contents.plan().precision;
+    // Another device may compute in another precision by default; only a choice must be the same.
+    let precision = match plan.precision {
+        Precision::Auto if kept != Precision::Bf16 => kept,
+        asked => asked.on(model.torch_device())?,
+    };
+    contents.check(&model.configuration()?, data, &Plan { precision, ..plan.clone() })?;
     contents.check_position(model.loss_names(), model.metric_names(), data.batches_per_epoch())?;
     contents.check_history(history)?;
     model.restore(contents.state())?;
@@ -130,6 +133,7 @@ struct Fit<'a> {
     position: Position,
     memory: Option<MemoryEstimate>,
     validate_every: usize,
+    deterministic: bool,
 }
 
 /// How an epoch, or what was left of it, ended.
@@ -193,7 +197,16 @@ impl Fit<'_> {
     }
 
     fn good(&self) -> Result<Good> {
-        Ok(Good { state: self.model.state().copied()?, epochs: self.history.epochs().len() })
+        let state = self.model.state();
+        Ok(Good { state: state.copied_to(self.device_of_copy(&state))?, epochs: self.history.epochs().len() })
+    }
+
+    /// On CUDA the copy stays where it is made when there is plenty of memory: main memory is a hundred times slower.
+    fn device_of_copy(&self, state: &TrainState) -> tch::Device {
+        const ROOM: u64 = 5;
+        let device = self.model.torch_device();
+        let fits = || free_memory(device).is_some_and(|free| free / ROOM > state.bytes());
+        if device.is_cuda() && fits() { device } else { tch::Device::Cpu }
     }
 
     /// After an error within an epoch: model and history as they were at the end of the one before.
@@ -253,8 +266,8 @@ impl Fit<'_> {
             }
         }
         let (steps, seconds) = (self.position.batches as u64, self.position.seconds);
-        let (losses, metrics) = (meter.mean(), Vec::new());
-        self.history.push(EpochRecord { epoch: life + 1, lr, losses, metrics, steps, seconds });
+        let (losses, metrics, precision) = (meter.mean(), Vec::new(), Some(self.plan.precision));
+        self.history.push(EpochRecord { epoch: life + 1, lr, losses, metrics, steps, seconds, precision });
         Ok(ended)
     }
 
@@ -266,6 +279,7 @@ impl Fit<'_> {
         let turn = self.plan.turn(self.position.batches, self.data);
         StepContext {
             precision: self.plan.precision,
+            deterministic: self.deterministic,
             share: turn.share,
             update: turn.update,
             ..StepContext::new(lr, adam, before + self.position.batches as u64)
@@ -316,7 +330,7 @@ impl Fit<'_> {
     fn end_epoch(&mut self) -> Result<Flow> {
         let epoch = self.position.epochs;
         let due = self.validate_every > 0 && (epoch.is_multiple_of(self.validate_every) || epoch == self.plan.epochs);
-        if due && let Some(metrics) = validate(&*self.model, self.data)? {
+        if due && let Some(metrics) = validate(&*self.model, self.data, self.plan.precision)? {
             self.history.set_last_metrics(metrics);
         }
         self.tell_epoch(0)

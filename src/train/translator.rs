@@ -22,6 +22,8 @@ pub struct StepContext {
     pub step: u64,
     /// The arithmetic of the networks.
     pub precision: Precision,
+    /// Whether, on CUDA, only kernels may run that give the same result every time.
+    pub deterministic: bool,
     /// Share of this batch in the next update of the weights: 1, or 1/k where k batches make one update.
     pub share: f64,
     /// Whether the weights are updated after this batch; else its gradients are kept for a later one.
@@ -29,9 +31,9 @@ pub struct StepContext {
 }
 
 impl StepContext {
-    /// A whole step in f32: one batch, one update.
+    /// A whole step in the default precision: one batch, one update.
     pub fn new(lr: f64, adam: AdamOptions, step: u64) -> Self {
-        Self { lr, adam, step, precision: Precision::F32, share: 1.0, update: true }
+        Self { lr, adam, step, precision: Precision::Auto, deterministic: false, share: 1.0, update: true }
     }
 }
 
@@ -64,7 +66,7 @@ pub trait Translator {
     ///
     /// # Errors
     /// What libtorch reports.
-    fn validate(&self, _batch: &Batch) -> Result<Tensor> {
+    fn validate(&self, _batch: &Batch, _precision: Precision) -> Result<Tensor> {
         Err(Error::new(ErrorKind::Unsupported, "this model has no validation"))
     }
 

@@ -4,11 +4,16 @@ use tch::Kind;
 
 use super::translator::Translator;
 use crate::dataset::DataBunch;
+use crate::device::Precision;
 use crate::error::Result;
 
 /// The mean of each of the model's measures over all validation pairs, weighted by images; `None` where there are no
 /// pairs or no measures.
-pub(crate) fn validate(model: &dyn Translator, data: &DataBunch) -> Result<Option<Vec<f64>>> {
+pub(crate) fn validate(
+    model: &dyn Translator,
+    data: &DataBunch,
+    precision: Precision,
+) -> Result<Option<Vec<f64>>> {
     let names = model.metric_names();
     if names.is_empty() || data.valid_batches() == 0 {
         return Ok(None);
@@ -17,7 +22,7 @@ pub(crate) fn validate(model: &dyn Translator, data: &DataBunch) -> Result<Optio
     for batch in data.validation()? {
         let batch = batch?;
         let weight = batch.size() as f64;
-        let means = Vec::<f64>::try_from(model.validate(&batch)?.f_to_kind(Kind::Double)?)?;
+        let means = Vec::<f64>::try_from(model.validate(&batch, precision)?.f_to_kind(Kind::Double)?)?;
         sums.iter_mut().zip(means).for_each(|(sum, mean)| *sum += weight * mean);
         images += weight;
     }

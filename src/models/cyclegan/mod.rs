@@ -4,6 +4,8 @@
 mod arcgis_tests;
 mod batch_size;
 mod config;
+#[cfg(test)]
+mod cuda_tests;
 mod definition;
 mod export;
 mod facts;
@@ -37,7 +39,7 @@ use std::fmt;
 use tch::Kind;
 
 use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
-use crate::device::ChosenDevice;
+use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::KeptMemory;
 use crate::nn::SMALLEST_TRAINING_SIDE;
@@ -212,7 +214,8 @@ impl CycleGan {
     }
 
     /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with
-    /// `valid_`, with its mean over all images. Changes nothing; the same weights always give the same numbers.
+    /// `valid_`, with its mean over all images, in the default [`Precision`]. Changes nothing; the same weights always give
+    /// the same numbers.
     ///
     /// [`available_metrics`]: Self::available_metrics
     ///
@@ -231,7 +234,8 @@ impl CycleGan {
     /// `Usage` when the model has no data or the data no validation pairs; what reading the chips reports.
     pub fn validate(&self) -> Result<Vec<(&'static str, f64)>> {
         let data = self.data("validate")?;
-        let measured = train::validate(self, &data)?.ok_or_else(|| {
+        let measured = train::validate(self, &data.for_device(self.device.torch()), Precision::Auto)?;
+        let measured = measured.ok_or_else(|| {
             Error::new(ErrorKind::Usage, "there are no validation pairs")
                 .at(data.path())
                 .help("Prepare the data with val_split_pct above 0, or with folders valid_a and valid_b.")

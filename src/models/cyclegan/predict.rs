@@ -170,7 +170,8 @@ impl CycleGan {
     /// What makes images of domain `to`.
     pub(super) fn translation(&self, to: Domain, precision: Precision) -> Result<Translation<'_>> {
         self.check_trained(to)?;
-        precision.check(self.torch_device())?;
+        let precision = precision.on(self.torch_device())?;
+        precision.explain(self.torch_device());
         Ok(Translation {
             generator: self.nets.generator(to),
             from: &self.domain(to.other()).normaliser,

@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use super::CycleGan;
-use crate::device::Precision;
 use crate::error::Result;
 use crate::inference::{self, RasterOptions, RasterReport, Scenes};
-use crate::train::Translator;
 
 impl CycleGan {
     /// Translates a scene of any size, from a file to a GeoTIFF, in memory that does not grow with it.
@@ -55,9 +53,8 @@ impl CycleGan {
         output: impl AsRef<Path>,
         options: RasterOptions,
     ) -> Result<RasterReport> {
-        let usual = if self.torch_device().is_cuda() { Precision::Tf32 } else { Precision::F32 };
         let to = options.to;
-        let translation = self.translation(to, options.precision.unwrap_or(usual))?;
+        let translation = self.translation(to, options.precision)?;
         let open = |path: &Path| self.source(path, to.other());
         let made = self.domain(to);
         let (band_names, band_scales) = (&made.band_names, &made.band_scales);
@@ -69,6 +66,7 @@ impl CycleGan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Precision;
     use crate::dataset::Domain;
     use crate::dataset::Values;
     use crate::error::ErrorKind;

@@ -184,7 +184,7 @@ pub(super) fn train_step(
     real: (&Tensor, &Tensor),
     context: StepContext,
 ) -> Result<Tensor> {
-    let StepContext { lr, adam, step, precision, share, update } = context;
+    let StepContext { lr, adam, step, precision, share, update, .. } = context;
     let (real_a, real_b) = real;
     let update = Update { lr, adam, share, now: update };
     let cast = precision.casts(real_a.device());

@@ -9,7 +9,7 @@ use super::{CycleGan, CycleGanConfig, memory};
 use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{self, KeptMemory};
+use crate::ffi::{self, Arithmetic, KeptMemory, Switches};
 use crate::nn::{Parameters, copied, load_parameters};
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
@@ -20,28 +20,32 @@ impl Translator for CycleGan {
 
     fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor> {
         let device = self.device.torch();
-        let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
+        let precision = context.precision.on(device)?;
+        let arithmetic = Arithmetic { deterministic: context.deterministic, search: true, ..precision.arithmetic() };
+        let _switches = Switches::hold_on(device, arithmetic)?;
+        let (a, b) = (on_device(&batch.a, device)?, on_device(&batch.b, device)?);
         self.untrained = None;
         if self.kept.is_none() && !device.is_cuda() {
             self.kept = Some(KeptMemory::begin()?);
         }
-        step::train_step(&self.nets, &mut self.optimisers, &self.config, (&a, &b), context)
+        step::train_step(&self.nets, &mut self.optimisers, &self.config, (&a, &b), StepContext { precision, ..context })
     }
 
     fn metric_names(&self) -> &'static [&'static str] {
         METRIC_NAMES
     }
 
-    fn validate(&self, batch: &Batch) -> Result<Tensor> {
+    fn validate(&self, batch: &Batch, precision: Precision) -> Result<Tensor> {
         let device = self.device.torch();
-        let (a, b) = (batch.a.f_to_device(device)?, batch.b.f_to_device(device)?);
-        let _f32 = ffi::exact(device)?;
-        step::validate(&self.nets, &self.config, (&a, &b))
+        let precision = precision.on(device)?;
+        let _switches = Switches::hold_on(device, precision.arithmetic())?;
+        let (a, b) = (on_device(&batch.a, device)?, on_device(&batch.b, device)?);
+        ffi::autocast(precision.casts(device), device, || step::validate(&self.nets, &self.config, (&a, &b)))
     }
 
     fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
         self.check_trained(to)?;
-        let _f32 = ffi::exact(self.device.torch())?;
+        let _switches = Switches::hold_on(self.device.torch(), Precision::F32.arithmetic())?;
         tch::no_grad(|| self.nets.generator(to).forward(images))
     }
 
@@ -87,6 +91,11 @@ impl Translator for CycleGan {
         serde_json::to_value(made)
             .map_err(|e| Error::new(ErrorKind::Format, "configuration cannot be written").because(e))
     }
+}
+
+/// The tensor on `device`. From pinned memory CUDA copies it while the processor goes on.
+fn on_device(tensor: &Tensor, device: Device) -> Result<Tensor> {
+    Ok(tensor.f_to_device_(device, tensor.kind(), true, false)?)
 }
 
 /// How a model is made, as checkpoints hold it.

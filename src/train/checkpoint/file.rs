@@ -213,6 +213,10 @@ impl Contents {
         &self.header.history
     }
 
+    pub(in crate::train) fn plan(&self) -> &Plan {
+        &self.header.plan
+    }
+
     pub(in crate::train) fn position(&self) -> &Position {
         &self.header.position
     }

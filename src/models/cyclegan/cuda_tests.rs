@@ -1,0 +1,80 @@
+//! One step of real size on CUDA against f64, memory, and growth over many steps. Without a device they say so and pass; the
+//! first runs at a small size on the processor too.
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::CycleGanConfig;
+use super::networks::Networks;
+use super::step;
+use crate::dataset::PerDomain;
+use crate::device::Precision;
+use crate::ffi::{self, Switches};
+use crate::nn::Parameters;
+use crate::testing;
+
+struct Case {
+    config: CycleGanConfig,
+    side: i64,
+}
+
+impl Case {
+    /// Images of smooth waves and noise; what is drawn on the processor is the same for all.
+    fn images(&self) -> [Tensor; 2] {
+        [1.0, 2.0].map(|phase| {
+            let count = 3 * self.side * self.side;
+            let waves = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * 0.013 + phase).sin();
+            let noise = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * 78.233 * phase).sin() * 0.3;
+            ((waves + noise) * 0.7).view([1, 3, self.side, self.side])
+        })
+    }
+
+    /// Gradients of both generators' weights in one list of numbers.
+    fn gradient(&self, device: Device, kind: Kind, precision: Precision) -> Tensor {
+        let nets = Networks::new(&self.config, PerDomain { a: 3, b: 3 }, device, kind).unwrap();
+        let [a, b] = self.images().map(|image| image.to_kind(kind).to_device(device));
+        let _switches = Switches::hold_on(device, precision.arithmetic()).unwrap();
+        let losses = ffi::autocast(precision.casts(device), device, || {
+            let images = step::translate_all(&nets, &a, &b, true)?;
+            step::generator_losses(&nets, &self.config, &a, &b, &images)
+        });
+        let weights: Parameters =
+            nets.generator_parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).collect();
+        let weights: Vec<&Tensor> = weights.iter().map(|(_, tensor)| tensor).collect();
+        let gradients = Tensor::run_backward(&[&losses.unwrap().total], &weights, false, false);
+        let flat = gradients.iter().map(|g| g.to_device(Device::Cpu).to_kind(Kind::Double).flatten(0, -1));
+        Tensor::cat(&flat.collect::<Vec<_>>(), 0)
+    }
+}
+
+/// How far a gradient is from another, as a share of its length.
+fn apart(found: &Tensor, expected: &Tensor) -> f64 {
+    ((found - expected).norm() / expected.norm()).double_value(&[])
+}
+
+#[test]
+fn a_step_in_f32_is_near_one_in_f64() {
+    let config = CycleGanConfig { gen_blocks: 2, gen_features: 8, disc_features: 8, ..Default::default() };
+    let case = Case { config, side: 32 };
+    let exact = case.gradient(Device::Cpu, Kind::Double, Precision::F32);
+    let found = apart(&case.gradient(Device::Cpu, Kind::Float, Precision::F32), &exact);
+    // Rounding of 2^-24 through some thirty layers and back.
+    assert!((1e-9..1e-4).contains(&found), "{found}");
+}
+
+/// Rounding of inputs of convolutions to 11 bits (TF32) and to 8 (bfloat16), through some thirty layers and back.
+#[test]
+fn a_step_of_real_size_is_as_near_to_f64_as_its_precision_on_cuda() {
+    let Some(device) = testing::cuda() else { return };
+    let case = Case { config: CycleGanConfig::default(), side: 256 };
+    let exact = case.gradient(device, Kind::Double, Precision::F32);
+    for (precision, least, most) in [
+        (Precision::F32, 1e-8, 1e-3),
+        (Precision::Tf32, 1e-5, 0.1),
+        (Precision::Bf16, 1e-4, 0.5),
+    ] {
+        let Ok(precision) = precision.on(device) else { continue };
+        let found = apart(&case.gradient(device, Kind::Float, precision), &exact);
+        testing::tell(&format!("gradient in {precision} against f64 at 256 x 256: {found:.2e} apart"));
+        assert!((least..most).contains(&found), "{precision}: {found}");
+    }
+}
