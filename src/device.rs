@@ -92,8 +92,11 @@ impl Precision {
             None => false,
         };
         let lacking = |what: &str, found: &str| {
-            Err(Error::new(ErrorKind::Device, format!("{what} needs a CUDA device of compute capability {AMPERE} or newer{found}"))
-                .help("Use Precision::Auto or Precision::F32."))
+            Err(Error::new(
+                ErrorKind::Device,
+                format!("{what} needs a CUDA device of compute capability {AMPERE} or newer{found}"),
+            )
+            .help("Use Precision::Auto or Precision::F32."))
         };
         let has_found = |capability: Capability| format!(", and this one has {capability}");
         match (self, device) {
@@ -293,7 +296,9 @@ fn why_no_device(CudaRuntime { driver, built_with, trouble }: &CudaRuntime) -> S
         (Some(driver), _) if driver.0 == 0 => "libtorch has CUDA, but no NVIDIA driver was found".into(),
         // Within a major version newer releases run on older drivers.
         (Some(driver), Some(built_with)) if driver.0 / 1000 < built_with.0 / 1000 => {
-            format!("the NVIDIA driver runs CUDA {driver} at most, and this libtorch was built with {built_with}: update the driver")
+            format!(
+                "the NVIDIA driver runs CUDA {driver} at most, and this libtorch was built with {built_with}: update the driver"
+            )
         }
         _ => match trouble {
             Some(words) => format!("CUDA finds no device: {words}"),
@@ -307,13 +312,18 @@ fn why_no_device(CudaRuntime { driver, built_with, trouble }: &CudaRuntime) -> S
 fn why_not(index: usize) -> Option<String> {
     static TRIED: Mutex<BTreeMap<usize, Option<String>>> = Mutex::new(BTreeMap::new());
     let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-    tried.entry(index).or_insert_with(|| try_kernels(tch::Device::Cuda(index)).err().map(|error| refusal(index, &error))).clone()
+    tried
+        .entry(index)
+        .or_insert_with(|| try_kernels(tch::Device::Cuda(index)).err().map(|error| refusal(index, &error)))
+        .clone()
 }
 
 fn refusal(index: usize, error: &Error) -> String {
     match ffi::cuda_capability(index) {
         _ if error.is_out_of_memory() => format!("its memory is used up ({error})"),
-        Some(capability) => format!("this libtorch cannot compute on a device of compute capability {capability} ({error})"),
+        Some(capability) => {
+            format!("this libtorch cannot compute on a device of compute capability {capability} ({error})")
+        }
         None => format!("this libtorch cannot compute on it ({error})"),
     }
 }

@@ -100,7 +100,9 @@ fn two_trainings_at_once_do_not_disturb_each_other() {
     let run = |precision| trained(device, FitOptions::new(2).deterministic(true).precision(precision));
     let alone = [Precision::F32, Precision::Tf32].map(run);
     let together = std::thread::scope(|scope| {
-        [Precision::F32, Precision::Tf32].map(|precision| scope.spawn(move || run(precision))).map(|t| t.join().unwrap())
+        [Precision::F32, Precision::Tf32]
+            .map(|precision| scope.spawn(move || run(precision)))
+            .map(|t| t.join().unwrap())
     });
     assert_eq!(together, alone);
 }
@@ -112,7 +114,8 @@ fn a_checkpoint_goes_to_cuda_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let checkpoints = folder.path().join("run");
-    let options = |epochs| FitOptions::new(epochs).progress(false).checkpoint(Checkpoint::Last).checkpoint_dir(&checkpoints);
+    let options =
+        |epochs| FitOptions::new(epochs).progress(false).checkpoint(Checkpoint::Last).checkpoint_dir(&checkpoints);
     model(&data, Device::Cpu).fit(options(2)).unwrap();
     let weights = |device: Device, name: &str| {
         let model = CycleGan::from_checkpoint_on(checkpoints.join("last.safetensors"), &data, device).unwrap();
@@ -254,7 +257,8 @@ fn a_batch_size_is_found() {
     let chips = common::few_chips(folder.path(), 6, 5);
     let data = geolearn::PrepareData::new(chips, geolearn::DatasetType::CycleGan);
     let data = data.resize_to(64).batch_size(geolearn::BatchSize::Auto).prepare().unwrap();
-    let build = || CycleGan::builder(&data).gen_blocks(1).gen_features(16).disc_features(16).device(device).build().unwrap();
+    let build =
+        || CycleGan::builder(&data).gen_blocks(1).gen_features(16).disc_features(16).device(device).build().unwrap();
     let tried = build();
     assert!(!tried.batch_size_trials().is_empty());
     let fixed = data.with_batch_size(1).unwrap();

@@ -7,7 +7,7 @@ mod common;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use common::{python, small_data, small_model};
+use common::{on_cpu, python, small_data, small_model};
 use geolearn::tch::{self, CModule, Kind, Tensor};
 use geolearn::{
     Channels, CycleGan, DatasetType, Device, Domain, ErrorKind, LoadOptions, Normalisation, PrepareData, Translator,
@@ -121,7 +121,7 @@ fn torch_and_onnxruntime_run_both_directions_at_any_size() {
 fn a_frozen_model_of_odd_width_is_exported_too() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
-    let mut model = CycleGan::builder(&data).gen_blocks(2).gen_features(3).disc_features(2).build().unwrap();
+    let mut model = on_cpu::builder(&data).gen_blocks(2).gen_features(3).disc_features(2).build().unwrap();
     model.freeze();
     check_networks(&model, folder.path());
 }
@@ -139,7 +139,7 @@ fn multispectral(channels: Channels) -> CycleGan {
         .channels(channels)
         .prepare()
         .unwrap();
-    CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap()
+    on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap()
 }
 
 fn root(asset: &str) -> PathBuf {
@@ -176,7 +176,7 @@ const ROUNDING: f64 = 1.0;
 
 #[test]
 fn the_documented_program_translates_as_predict_does() {
-    let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
+    let model = on_cpu::from_model(root("models/sat2relief"), None).unwrap();
     translate_as_documented(&model, Domain::B, &root("bluemarble/A/images/y0300_x0900.png"), ROUNDING);
 }
 
@@ -218,7 +218,7 @@ fn torchscript_gives_what_the_model_gives() {
 #[test]
 fn metadata_stand_in_both_files() {
     let folder = tempfile::tempdir().unwrap();
-    let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
+    let model = on_cpu::from_model(root("models/sat2relief"), None).unwrap();
     for path in export(&model, Domain::B, folder.path()) {
         let bytes = std::fs::read(&path).unwrap();
         let text = String::from_utf8_lossy(&bytes);
@@ -235,7 +235,7 @@ fn metadata_stand_in_both_files() {
 #[test]
 fn places_that_will_not_do_are_named_and_older_files_stay() {
     let folder = tempfile::tempdir().unwrap();
-    let model = CycleGan::from_model(root("models/sat2relief"), None).unwrap();
+    let model = on_cpu::from_model(root("models/sat2relief"), None).unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "older").unwrap();
     type Export = fn(&CycleGan, Domain, PathBuf) -> geolearn::Result<()>;

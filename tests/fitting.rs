@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{answer, few_chips, small_data, small_model};
+use common::{answer, few_chips, on_cpu, small_data, small_model};
 use geolearn::{
     Callback, Checkpoint, CycleGan, DataBunch, DatasetType, EarlyStopping, EpochReport, ErrorKind, FitOptions, Flow,
     LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, SweepEnd, Translator,
@@ -70,7 +70,7 @@ fn training_in_bf16_follows_f32() {
 fn tf32_is_refused_on_the_processor() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
-    let mut model = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4);
+    let mut model = on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4);
     model = model.device(geolearn::Device::Cpu);
     let error = model.build().unwrap().fit(quiet(1).precision(Precision::Tf32)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Device);
@@ -87,7 +87,7 @@ fn accumulated_batches_are_one_larger_batch() {
     few_chips(folder.path(), 8, 8);
     let run = |batch_size: usize, accumulate: usize| {
         let data = chips_of(folder.path(), batch_size);
-        let builder = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(0);
+        let builder = on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(0);
         let mut model = builder.seed(4).build().unwrap();
         let options = quiet(2).accumulate(accumulate).schedule(Schedule::Constant);
         let history = model.fit(options).unwrap();
@@ -234,7 +234,7 @@ fn a_model_begins_with_the_weights_of_another() {
     let mut first = small_model(&data);
     first.fit(quiet(2)).unwrap();
     let place = first.save(folder.path().join("first")).unwrap();
-    let builder = || CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).seed(9);
+    let builder = || on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).seed(9);
     for path in [place.clone(), place.join("first.emd"), place.join("first.pth")] {
         let second = builder().pretrained_path(path).build().unwrap();
         assert_eq!(answer(&second), answer(&first));

@@ -6,7 +6,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{answer, few_chips, small_data, small_model};
+use common::{answer, few_chips, on_cpu, small_data, small_model};
 use geolearn::tch::Tensor;
 use geolearn::{
     Batch, BatchSize, CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, History, LoadOptions,
@@ -22,7 +22,7 @@ fn chips(folder: &std::path::Path, side: usize) -> PrepareData {
 }
 
 fn model(data: &DataBunch, features: usize) -> CycleGan {
-    let builder = CycleGan::builder(data).gen_blocks(1).gen_features(features).disc_features(4).pool_size(3);
+    let builder = on_cpu::builder(data).gen_blocks(1).gen_features(features).disc_features(4).pool_size(3);
     builder.device(Device::Cpu).build().unwrap()
 }
 

@@ -4,10 +4,13 @@
 #[path = "common/warnings.rs"]
 mod warnings;
 
+#[path = "common/on_cpu.rs"]
+mod on_cpu;
+
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Channels, Checkpoint, Crs, CycleGan, CycleGanBuilder, DataBunch, DatasetType, Domain, Dtype, ErrorKind, FitOptions,
+    Channels, Checkpoint, Crs, CycleGanBuilder, DataBunch, DatasetType, Domain, Dtype, ErrorKind, FitOptions,
     MixedBands, Normalisation, PrepareData, Raster, RasterOptions, Samples, Split,
 };
 use ndarray::Array3;
@@ -20,7 +23,7 @@ fn options() -> PrepareData {
 }
 
 fn small(data: &DataBunch) -> CycleGanBuilder {
-    CycleGan::builder(data).gen_blocks(1).gen_features(4).disc_features(4)
+    on_cpu::builder(data).gen_blocks(1).gen_features(4).disc_features(4)
 }
 
 fn first(data: &DataBunch, domain: Domain) -> &std::path::Path {
@@ -66,7 +69,7 @@ fn a_saved_model_knows_bands_types_and_scaling() {
     let mut model = small(&data).build().unwrap();
     model.fit(quiet()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let loaded = CycleGan::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
+    let loaded = on_cpu::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
     // All 13 bands of the file, of which three are used; and just these.
     let file = first(&data, Domain::A);
     let picture = model.predict_a2b(file).unwrap();
@@ -93,8 +96,8 @@ fn generators_may_have_other_channels_out_than_in() {
     let file = first(&data, Domain::A);
     let picture = model.predict_a2b(file).unwrap();
     let saved = model.save(folder.path().join("m")).unwrap();
-    assert_eq!(CycleGan::from_model(&saved, Some(&data)).unwrap().predict_a2b(file).unwrap(), picture);
-    let resumed = CycleGan::from_checkpoint(checkpoints.join("last.safetensors"), &data).unwrap();
+    assert_eq!(on_cpu::from_model(&saved, Some(&data)).unwrap().predict_a2b(file).unwrap(), picture);
+    let resumed = on_cpu::from_checkpoint(checkpoints.join("last.safetensors"), &data).unwrap();
     assert_eq!(resumed.predict_a2b(file).unwrap(), picture);
     let estimate = model.memory_estimate().unwrap();
     let shared = small(&options().prepare().unwrap()).build().unwrap().memory_estimate().unwrap();
@@ -138,9 +141,9 @@ fn bands_chosen_by_name_are_found_wherever_they_stand() {
     let expected = model.predict_a2b(mixture(ORDERS[0])).unwrap();
     let models = [
         ("itself", model),
-        ("saved", CycleGan::from_model(saved, None).unwrap()),
-        ("one file", CycleGan::from_model(at("m.safetensors"), None).unwrap()),
-        ("a checkpoint", CycleGan::from_checkpoint(at("run/last.safetensors"), &data).unwrap()),
+        ("saved", on_cpu::from_model(saved, None).unwrap()),
+        ("one file", on_cpu::from_model(at("m.safetensors"), None).unwrap()),
+        ("a checkpoint", on_cpu::from_checkpoint(at("run/last.safetensors"), &data).unwrap()),
     ];
     let unnamed = Raster::open(mixture(ORDERS[1])).unwrap();
     for (what, model) in models {
@@ -212,7 +215,7 @@ fn a_model_of_grey_and_colour_takes_both() {
     let files = ["colours/grey.tif", "colours/rgb.tif", "colours/rgba.tif"];
     let data = chips(folder.path(), &files, &COLOURS).mixed_bands(MixedBands::Rgb).prepare().unwrap();
     let model = small(&data).build().unwrap();
-    let loaded = CycleGan::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
+    let loaded = on_cpu::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
     let grey = Raster::open(mixture("colours/grey.tif")).unwrap().samples().to_f32();
     let three = ndarray::concatenate(ndarray::Axis(0), &[grey.view(), grey.view(), grey.view()]).unwrap();
     for model in [model, loaded] {

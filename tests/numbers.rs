@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{few_chips, small_data};
+use common::{few_chips, on_cpu, small_data};
 use geolearn::{
     Checkpoint, CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, LoadOptions, NormStatistics, PrepareData,
     Raster, RasterOptions, Result,
@@ -68,7 +68,7 @@ fn variants(sound: &Value) -> Vec<(String, Value)> {
 }
 
 fn tiny_model(data: &DataBunch) -> CycleGan {
-    let builder = CycleGan::builder(data).gen_blocks(1).gen_features(1).disc_features(1).pool_size(2);
+    let builder = on_cpu::builder(data).gen_blocks(1).gen_features(1).disc_features(1).pool_size(2);
     builder.device(Device::Cpu).build().unwrap()
 }
 
@@ -135,7 +135,7 @@ fn chips_without_an_area_are_refused() {
         let mut emd = sound.clone();
         *emd.pointer_mut("/Geolearn/Domains/a/Chip/0").unwrap() = side.clone();
         fs::write(&path, emd.to_string()).unwrap();
-        let error = CycleGan::from_model(&place, None).unwrap_err();
+        let error = on_cpu::from_model(&place, None).unwrap_err();
         assert!(error.path().is_some() && error.to_string().contains("cannot be used"), "{error}");
         let error = reheaded(folder.path(), "/data/domains/a/chip_size/0", side, &data).unwrap_err();
         assert!(error.path().is_some() && error.to_string().contains("holds values that no model has"), "{error}");

@@ -1,6 +1,9 @@
 //! Scenes translated in tiles: seams, edges, windows, stopping and going on.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
+#[path = "common/on_cpu.rs"]
+mod on_cpu;
+
 use std::path::{Path, PathBuf};
 
 use geolearn::{
@@ -12,7 +15,7 @@ use ndarray::{Array3, Axis, s};
 const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 
 fn model() -> CycleGan {
-    CycleGan::from_model("assets/models/sat2relief", None).unwrap()
+    on_cpu::from_model("assets/models/sat2relief", None).unwrap()
 }
 
 fn options() -> RasterOptions {

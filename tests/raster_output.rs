@@ -7,7 +7,8 @@ mod common;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use geolearn::{CycleGan, Domain, Raster, RasterFile, RasterOptions, RasterSpec, RasterWriter, Samples};
+use common::on_cpu;
+use geolearn::{Domain, Raster, RasterFile, RasterOptions, RasterSpec, RasterWriter, Samples};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,7 @@ fn translate(scene: &Path, output: &Path, window: Option<Window>) {
         Some([row, column, height, width]) => options.window(row, column, height, width),
         None => options,
     };
-    CycleGan::from_model(model, None).unwrap().predict_raster(scene, output, options).unwrap();
+    on_cpu::from_model(model, None).unwrap().predict_raster(scene, output, options).unwrap();
 }
 
 /// What rasterio finds in a window of a file. `None` where there is no Python to test with.

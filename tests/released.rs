@@ -10,7 +10,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::few_chips;
+use common::{few_chips, on_cpu};
 use geolearn::tch::Tensor;
 use geolearn::{Channels, CycleGan, DatasetType, Domain, FitOptions, LoadOptions, Normalisation, PrepareData, Raster};
 use ndarray::Array3;
@@ -90,7 +90,7 @@ fn write_the_forms_of_this_version() {
         (&rgb, "single", [3, 3]),
         (&bands, "own_channels", [2, 3]),
     ] {
-        let mut model = CycleGan::builder(data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap();
+        let mut model = on_cpu::builder(data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap();
         model.fit(FitOptions::new(1).progress(false)).unwrap();
         let name = format!("{form}_{}_{}", bands[0], bands[1]);
         let saved = model.save(scratch.path().join(&name)).unwrap();

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{answer, few_chips, small_data, small_model};
+use common::{answer, few_chips, on_cpu, small_data, small_model};
 use geolearn::{CycleGan, DatasetType, Domain, ErrorKind, FitOptions, LoadOptions, PrepareData, Raster};
 use ndarray::Array3;
 use serde_json::Value;
@@ -20,12 +20,12 @@ fn a_saved_model_predicts_the_same_with_and_without_data() {
     assert_eq!(place, folder.path().join("models/sat2map"));
     for path in [place.clone(), place.join("sat2map.emd"), place.join("sat2map.pth")] {
         for data in [None, Some(&data)] {
-            let loaded = CycleGan::from_model(&path, data).unwrap();
+            let loaded = on_cpu::from_model(&path, data).unwrap();
             assert_eq!(answer(&loaded), answer(&model));
             assert_eq!((loaded.config(), loaded.history()), (model.config(), model.history()));
         }
     }
-    let mut other = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).seed(9).build().unwrap();
+    let mut other = on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).seed(9).build().unwrap();
     assert_ne!(answer(&other), answer(&model));
     other.load(&place).unwrap();
     assert_eq!(answer(&other), answer(&model));
@@ -40,7 +40,7 @@ fn a_bare_name_is_saved_below_the_data() {
     let model = small_model(&data);
     assert_eq!(model.save("first").unwrap(), data.path().join("models/first"));
     small_model(&data).load("first").unwrap();
-    CycleGan::from_model("first", Some(&data)).unwrap();
+    on_cpu::from_model("first", Some(&data)).unwrap();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn an_unfit_architecture_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
-    let mut other = CycleGan::builder(&data).gen_blocks(2).gen_features(4).disc_features(4).build().unwrap();
+    let mut other = on_cpu::builder(&data).gen_blocks(2).gen_features(4).disc_features(4).build().unwrap();
     let before = answer(&other);
     let error = other.load(&place).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
@@ -77,17 +77,17 @@ fn missing_and_damaged_models_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
-    let missing = CycleGan::from_model(folder.path().join("n"), None).unwrap_err();
+    let missing = on_cpu::from_model(folder.path().join("n"), None).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Layout);
     let text = missing.to_string();
     assert!(text.contains("/n: no saved model is there") && text.contains("chips"), "{text}");
     let weights = fs::read(place.join("m.pth")).unwrap();
     fs::write(place.join("m.pth"), &weights[..weights.len() / 2]).unwrap();
-    let damaged = CycleGan::from_model(&place, None).unwrap_err();
+    let damaged = on_cpu::from_model(&place, None).unwrap_err();
     assert_eq!(damaged.kind(), ErrorKind::Format);
     assert!(damaged.to_string().contains("m.pth"), "{damaged}");
     fs::remove_file(place.join("m.pth")).unwrap();
-    assert!(CycleGan::from_model(&place, None).unwrap_err().to_string().contains("m.pth"));
+    assert!(on_cpu::from_model(&place, None).unwrap_err().to_string().contains("m.pth"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_model_without_data_says_what_it_needs() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
-    let mut model = CycleGan::from_model(&place, None).unwrap();
+    let mut model = on_cpu::from_model(&place, None).unwrap();
     for error in [model.fit(1).unwrap_err(), model.show_results(1).unwrap_err()] {
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.to_string().contains("from_model"), "{error}");
@@ -168,7 +168,7 @@ fn a_definition_without_our_section_is_read() {
     let mut emd: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     emd.as_object_mut().unwrap().remove("Geolearn");
     fs::write(&path, emd.to_string()).unwrap();
-    assert_eq!(answer(&CycleGan::from_model(&place, None).unwrap()), answer(&model));
+    assert_eq!(answer(&on_cpu::from_model(&place, None).unwrap()), answer(&model));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn data_with_other_bands_than_the_model_is_refused() {
         image::open(&path).unwrap().to_luma8().save(&path).unwrap();
     }
     let grey = geolearn::prepare_data(Path::new(&chips), geolearn::DatasetType::CycleGan).unwrap();
-    let error = CycleGan::from_model(&place, Some(&grey)).unwrap_err();
+    let error = on_cpu::from_model(&place, Some(&grey)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("domain A"), "{error}");
 }
@@ -208,14 +208,14 @@ fn values_that_no_model_has_are_refused() {
         let mut emd = sound.clone();
         *emd.pointer_mut(pointer).unwrap() = value;
         fs::write(&path, emd.to_string()).unwrap();
-        let error = CycleGan::from_model(&place, None).unwrap_err();
+        let error = on_cpu::from_model(&place, None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Format, "{pointer}: {error}");
     }
     // What the message about a history advises.
     let mut emd = sound;
     *emd.pointer_mut("/Geolearn/History/epochs").unwrap() = Value::Array(vec![]);
     fs::write(&path, emd.to_string()).unwrap();
-    assert!(CycleGan::from_model(&place, None).unwrap().history().epochs().is_empty());
+    assert!(on_cpu::from_model(&place, None).unwrap().history().epochs().is_empty());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_saved_model_shows_itself() {
     }
     let place = model.save(folder.path().join("chips_gone")).unwrap();
     assert!(page(&place).contains("Samples could not be drawn"));
-    assert_eq!(answer(&CycleGan::from_model(&place, None).unwrap()), answer(&model));
+    assert_eq!(answer(&on_cpu::from_model(&place, None).unwrap()), answer(&model));
 }
 
 #[test]
@@ -256,13 +256,13 @@ fn weights_elsewhere_are_read_only_when_the_caller_says_so() {
     let emd = fs::read_to_string(place.join("m.emd")).unwrap();
     for path in [elsewhere.to_str().unwrap(), "../elsewhere.pth"] {
         fs::write(place.join("m.emd"), emd.replace("\"m.pth\"", &format!("{path:?}"))).unwrap();
-        let error = CycleGan::from_model(&place, None).unwrap_err();
+        let error = on_cpu::from_model(&place, None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Format);
         assert!(error.to_string().contains("ModelFile") && error.to_string().contains("m.emd"), "{error}");
         let trusted = CycleGan::from_model_with(&place, LoadOptions::new().weights_anywhere(true)).unwrap();
         assert_eq!(answer(&trusted), answer(&model));
         let saved = trusted.save(folder.path().join("again")).unwrap();
-        assert_eq!(answer(&CycleGan::from_model(saved, None).unwrap()), answer(&model));
+        assert_eq!(answer(&on_cpu::from_model(saved, None).unwrap()), answer(&model));
     }
 }
 
@@ -274,10 +274,10 @@ fn a_newer_form_is_named_as_such() {
     let mut emd: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     emd["Geolearn"]["Version"] = "9.1.0".into();
     fs::write(&path, emd.to_string()).unwrap();
-    assert!(CycleGan::from_model(&place, None).is_ok(), "the number alone is no reason to refuse it");
+    assert!(on_cpu::from_model(&place, None).is_ok(), "the number alone is no reason to refuse it");
     emd["Geolearn"]["Config"]["adversarial"] = "Hinge".into();
     fs::write(&path, emd.to_string()).unwrap();
-    let error = CycleGan::from_model(&place, None).unwrap_err().to_string();
+    let error = on_cpu::from_model(&place, None).unwrap_err().to_string();
     assert!(error.contains("written by geolearn 9.1.0") && error.contains("Hinge"), "{error}");
 }
 
@@ -292,7 +292,7 @@ fn pictures_of_an_older_model_do_not_stay() {
     fs::write(place.join("ModelCharacteristics/mine.txt"), b"x").unwrap();
     assert_eq!(pictures(), 3);
     let fresh = small_model(&data).save(folder.path().join("fresh")).unwrap();
-    CycleGan::from_model(fresh, None).unwrap().save(&place).unwrap();
+    on_cpu::from_model(fresh, None).unwrap().save(&place).unwrap();
     assert_eq!(pictures(), 1, "only what is not ours");
 }
 
@@ -305,7 +305,7 @@ fn a_model_is_not_named_as_one_of_its_files() {
     }
     assert_eq!(model.save_safetensors(folder.path().join("m.pth")).unwrap_err().kind(), ErrorKind::Usage);
     model.save_safetensors(folder.path().join("new/odd:name.safetensors")).unwrap();
-    let again = CycleGan::from_model(folder.path().join("new/odd:name.safetensors"), None).unwrap();
+    let again = on_cpu::from_model(folder.path().join("new/odd:name.safetensors"), None).unwrap();
     assert_eq!(answer(&again), answer(&model));
 }
 
@@ -318,9 +318,9 @@ fn a_link_leads_no_further_than_a_path() {
     let outside = folder.path().join("outside.pth");
     fs::rename(place.join("m.pth"), &outside).unwrap();
     std::os::unix::fs::symlink(&outside, place.join("m.pth")).unwrap();
-    let error = CycleGan::from_model(&place, None).unwrap_err().to_string();
+    let error = on_cpu::from_model(&place, None).unwrap_err().to_string();
     assert!(error.contains("a link out of the folder") && error.contains("m.pth"), "{error}");
-    assert!(CycleGan::from_model(place.join("m.pth"), None).is_ok(), "named by the caller");
+    assert!(on_cpu::from_model(place.join("m.pth"), None).is_ok(), "named by the caller");
     assert!(CycleGan::from_model_with(&place, LoadOptions::new().weights_anywhere(true)).is_ok());
 }
 
@@ -335,7 +335,7 @@ fn what_a_newer_release_adds_is_kept() {
     emd["Geolearn"]["Config"]["spectral_norm"] = true.into();
     emd["monitored_valid_loss"] = "n/a".into();
     fs::write(&path, emd.to_string()).unwrap();
-    let again = CycleGan::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
+    let again = on_cpu::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
     let again = read(&again.join("again.emd"));
     assert_eq!(again["Geolearn"]["Newer"], 1);
     assert_eq!(again["Geolearn"]["Config"]["spectral_norm"], true);
@@ -347,16 +347,16 @@ fn errors_name_the_package_and_the_first_tensor_that_differs() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
-    let larger = CycleGan::builder(&data).gen_blocks(2).gen_features(4).disc_features(4).build().unwrap();
+    let larger = on_cpu::builder(&data).gen_blocks(2).gen_features(4).disc_features(4).build().unwrap();
     let larger = larger.save(folder.path().join("larger")).unwrap();
     fs::copy(larger.join("larger.pth"), place.join("m.pth")).unwrap();
-    let error = CycleGan::from_model(&place, None).unwrap_err();
+    let error = on_cpu::from_model(&place, None).unwrap_err();
     assert!(error.kind() == ErrorKind::Format && error.to_string().contains("mixed"), "{error}");
     // As the error advises.
     let mut emd: Value = serde_json::from_slice(&fs::read(place.join("m.emd")).unwrap()).unwrap();
     emd["Geolearn"].as_object_mut().unwrap().remove("Weights").unwrap();
     fs::write(place.join("m.emd"), emd.to_string()).unwrap();
-    let error = CycleGan::from_model(&place, None).unwrap_err();
+    let error = on_cpu::from_model(&place, None).unwrap_err();
     // The second of the larger model's blocks stands where the smaller one begins to enlarge.
     assert_eq!(error.kind(), ErrorKind::Format);
     assert!(error.to_string().contains("G_A.11.weight is missing"), "{error}");
@@ -367,7 +367,7 @@ fn errors_name_the_package_and_the_first_tensor_that_differs() {
         std::io::Write::write_all(&mut zip, &bytes).unwrap();
     }
     zip.finish().unwrap();
-    let error = CycleGan::from_model(folder.path().join("bad.dlpk"), None).unwrap_err();
+    let error = on_cpu::from_model(folder.path().join("bad.dlpk"), None).unwrap_err();
     assert!(error.path().unwrap().ends_with("bad.dlpk"), "{error}");
 }
 
@@ -379,7 +379,7 @@ fn a_choice_of_bands_that_cannot_be_followed_is_refused() {
     emd["ExtractBands"] = serde_json::json!([2, 1, 0]);
     fs::write(folder.path().join("rgb.emd"), emd.to_string()).unwrap();
     fs::copy(source.join("rgb.pth"), folder.path().join("rgb.pth")).unwrap();
-    let error = CycleGan::from_model(folder.path(), None).unwrap_err();
+    let error = on_cpu::from_model(folder.path(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("ExtractBands") && error.to_string().contains("[2, 1, 0]"), "{error}");
 }
@@ -397,7 +397,7 @@ fn cell_sizes_of_exported_chips_go_into_the_definition() {
     let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(2).prepare().unwrap();
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
     // Kept by a model without data, too.
-    let again = CycleGan::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
+    let again = on_cpu::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
     for path in [place.join("m.emd"), again.join("again.emd")] {
         let emd: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         assert_eq!((&emd["MinCellSize"], &emd["MaxCellSize"]), (&cell(9.5), &cell(10.0)));
@@ -421,15 +421,15 @@ fn a_model_of_thousands_of_epochs_opens_again() {
     let epochs = emd.pointer_mut("/Geolearn/History/epochs").unwrap().as_array_mut().unwrap();
     *epochs = vec![epochs[0].clone(); EPOCHS];
     fs::write(&path, emd.to_string()).unwrap();
-    let long = CycleGan::from_model(&place, None).unwrap();
+    let long = on_cpu::from_model(&place, None).unwrap();
     let place = long.save(&place).unwrap();
     assert!(path.metadata().unwrap().len() > 4 << 20);
     for file in [place.clone(), place.join("m.dlpk")] {
-        assert_eq!(CycleGan::from_model(&file, None).unwrap().history().epochs().len(), EPOCHS, "{file:?}");
+        assert_eq!(on_cpu::from_model(&file, None).unwrap().history().epochs().len(), EPOCHS, "{file:?}");
     }
     let one_file = folder.path().join("m.safetensors");
     long.save_safetensors(&one_file).unwrap();
-    assert_eq!(CycleGan::from_model(&one_file, None).unwrap().history(), long.history());
+    assert_eq!(on_cpu::from_model(&one_file, None).unwrap().history(), long.history());
 }
 
 /// Some 464 GB.
@@ -437,7 +437,7 @@ fn a_model_of_thousands_of_epochs_opens_again() {
 fn networks_that_fit_no_memory_are_refused_before_it_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
-    let error = CycleGan::builder(&data).gen_blocks(64).gen_features(1024).build().unwrap_err();
+    let error = on_cpu::builder(&data).gen_blocks(64).gen_features(1024).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
     assert!(error.to_string().contains("bytes"), "{error}");
 }

@@ -6,9 +6,10 @@ mod common;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use common::on_cpu;
 use geolearn::{
-    BadChips, BandScale, Checkpoint, CycleGan, DataBunch, DatasetType, Domain, ErrorKind, FitOptions, PrepareData,
-    Raster, RasterFile, RasterOptions, Samples,
+    BadChips, BandScale, Checkpoint, DataBunch, DatasetType, Domain, ErrorKind, FitOptions, PrepareData, Raster,
+    RasterFile, RasterOptions, Samples,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -59,9 +60,9 @@ fn predictions_have_the_scales_of_the_domain_however_the_model_was_kept() {
     let mut files = std::fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path());
     let last = files.find(|file| file.ends_with("last.safetensors")).unwrap();
     let models = [
-        CycleGan::from_model(folder.path().join("models/saved"), None).unwrap(),
-        CycleGan::from_model(folder.path().join("model.safetensors"), None).unwrap(),
-        CycleGan::from_checkpoint(last, &data).unwrap(),
+        on_cpu::from_model(folder.path().join("models/saved"), None).unwrap(),
+        on_cpu::from_model(folder.path().join("model.safetensors"), None).unwrap(),
+        on_cpu::from_checkpoint(last, &data).unwrap(),
         model,
     ];
     for (index, model) in models.iter().enumerate() {

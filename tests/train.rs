@@ -5,7 +5,7 @@ mod common;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use common::{answer, small_data, small_model};
+use common::{answer, on_cpu, small_data, small_model};
 use geolearn::{
     Callback, CycleGan, DatasetType, Domain, EndReport, EpochReport, Error, ErrorKind, FitOptions, FitReport, Flow,
     History, PrepareData, Result, Schedule, StepReport,
@@ -20,7 +20,7 @@ fn the_same_seed_gives_the_same_model_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let run = |seed: u64| {
         let data = small_data(folder.path());
-        let mut model = CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(2).seed(seed);
+        let mut model = on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(2).seed(seed);
         let mut model = {
             model = model.device(geolearn::Device::Cpu);
             model.build().unwrap()
@@ -212,7 +212,7 @@ fn chips_that_are_too_small_to_train_on_are_refused_with_advice() {
 fn every_option_trains() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
-    let base = || CycleGan::builder(&data).gen_blocks(1).gen_features(4).disc_features(4);
+    let base = || on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4);
     for (name, builder) in [
         ("bce", base().lsgan(false)),
         ("no pool", base().pool_size(0)),

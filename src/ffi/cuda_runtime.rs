@@ -93,8 +93,7 @@ mod linux {
 
     pub fn capability(index: usize) -> Option<Capability> {
         // SAFETY: as in `number`.
-        let function =
-            unsafe { std::mem::transmute::<*mut c_void, GetAttribute>(found(c"cudaDeviceGetAttribute")?) };
+        let function = unsafe { std::mem::transmute::<*mut c_void, GetAttribute>(found(c"cudaDeviceGetAttribute")?) };
         let index = c_int::try_from(index).ok()?;
         let attribute = |which| {
             let mut value = 0;

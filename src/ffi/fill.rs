@@ -25,11 +25,7 @@ impl HostMemory {
 }
 
 /// A new f32 tensor of this shape on the processor, whose values `fill` writes; they are 0 before.
-pub(crate) fn filled(
-    shape: &[i64],
-    memory: HostMemory,
-    fill: impl FnOnce(&mut [f32]) -> Result<()>,
-) -> Result<Tensor> {
+pub(crate) fn filled(shape: &[i64], memory: HostMemory, fill: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<Tensor> {
     let tensor = match memory {
         HostMemory::Pageable => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?,
         HostMemory::Pinned => linked::zeros_pinned(shape)?,

@@ -153,7 +153,15 @@ mod tests {
         for (i, metric) in metrics.iter().enumerate() {
             let metrics = metric.iter().copied().collect();
             let losses = vec![i as f64];
-            history.push(EpochRecord { epoch: i + 1, lr: 0.1, losses, metrics, steps: 2, seconds: 1.0, precision: None });
+            history.push(EpochRecord {
+                epoch: i + 1,
+                lr: 0.1,
+                losses,
+                metrics,
+                steps: 2,
+                seconds: 1.0,
+                precision: None,
+            });
         }
         history
     }

@@ -9,11 +9,7 @@ use crate::error::Result;
 
 /// The mean of each of the model's measures over all validation pairs, weighted by images; `None` where there are no
 /// pairs or no measures.
-pub(crate) fn validate(
-    model: &dyn Translator,
-    data: &DataBunch,
-    precision: Precision,
-) -> Result<Option<Vec<f64>>> {
+pub(crate) fn validate(model: &dyn Translator, data: &DataBunch, precision: Precision) -> Result<Option<Vec<f64>>> {
     let names = model.metric_names();
     if names.is_empty() || data.valid_batches() == 0 {
         return Ok(None);

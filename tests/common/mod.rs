@@ -6,6 +6,8 @@
 #[path = "../../src/testing/python.rs"]
 pub mod python;
 
+pub mod on_cpu;
+
 use std::path::{Path, PathBuf};
 
 use geolearn::{CycleGan, DataBunch, DatasetType, Domain, PrepareData};
@@ -34,7 +36,7 @@ pub fn small_data(folder: &Path) -> DataBunch {
 
 /// The smallest model that still has every kind of layer.
 pub fn small_model(data: &DataBunch) -> CycleGan {
-    CycleGan::builder(data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(3).build().unwrap()
+    on_cpu::builder(data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(3).build().unwrap()
 }
 
 /// What a model makes of a fixed gradient image of domain A.

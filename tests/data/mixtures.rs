@@ -88,8 +88,8 @@ fn grey_and_colour_are_made_alike_where_that_is_asked_for() {
     assert_eq!((data.len(Domain::A), data.bands(Domain::A), data.skipped().len()), (4, 3, 0));
     let images: Vec<_> = (0..4).map(|index| data.image(Domain::A, Split::Train, index).unwrap()).collect();
     let band = |image: usize, band: usize| images[image].samples().band(band).unwrap();
-    for grey in 0..2 {
-        assert!((0..3).all(|index| band(grey, index) == band(2, 0)), "three equal bands, {}", files[grey]);
+    for (grey, name) in files[..2].iter().enumerate() {
+        assert!((0..3).all(|index| band(grey, index) == band(2, 0)), "three equal bands, {name}");
     }
     assert_eq!(images[3].samples(), images[2].samples());
     // One picture alone is grey enough.

@@ -1,9 +1,10 @@
 //! What runs beside each other in one folder does not disturb each other.
 
+use crate::common::on_cpu;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use geolearn::{CycleGan, Domain, Raster, RasterOptions};
+use geolearn::{Domain, Raster, RasterOptions};
 
 use super::{common, data, last, model, options};
 
@@ -12,7 +13,7 @@ const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 const OUTPUT: &str = "GEOLEARN_TEST_BESIDE_OUTPUT";
 
 fn translate(output: &Path) {
-    let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+    let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
     model.predict_raster(SCENE, output, RasterOptions::new(Domain::B).tile_size(32).progress(false)).unwrap();
 }
 

@@ -1,8 +1,9 @@
 //! Which checkpoints are kept.
 
+use crate::common::on_cpu;
 use std::path::Path;
 
-use geolearn::{Checkpoint, CycleGan};
+use geolearn::Checkpoint;
 
 use super::{common, data, header, last, model, options};
 
@@ -53,7 +54,7 @@ fn the_best_is_that_of_the_lowest_monitor() {
         let bytes = |name: &str| std::fs::read(run.join(name)).unwrap();
         assert!(bytes("best.safetensors") == bytes(&format!("epoch_{best:04}.safetensors")), "{monitor}: {values:?}");
         assert!(bytes("last.safetensors") == bytes("epoch_0005.safetensors"));
-        let of_best = CycleGan::from_checkpoint(run.join("best.safetensors"), &data).unwrap();
+        let of_best = on_cpu::from_checkpoint(run.join("best.safetensors"), &data).unwrap();
         assert_eq!(of_best.history().epochs().len(), best);
         assert_eq!(of_best.history().last(monitor), Some(lowest));
     }

@@ -1,12 +1,13 @@
 //! A child process is killed at random moments, often while it writes.
 
+use crate::common::on_cpu;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use geolearn::{Checkpoint, CycleGan};
+use geolearn::Checkpoint;
 
 use super::{builder, common, data, last, losses, options, tensors};
 
@@ -140,7 +141,7 @@ fn check_newest(folder: &Path, before: u64) -> u64 {
         assert_eq!(before, 0, "a checkpoint is gone");
         return 0;
     }
-    CycleGan::from_checkpoint(&newest, &data(&chips(folder))).unwrap();
+    on_cpu::from_checkpoint(&newest, &data(&chips(folder))).unwrap();
     let header = super::header(&newest);
     let of_epochs: u64 =
         header["history"]["epochs"].as_array().unwrap().iter().map(|e| e["steps"].as_u64().unwrap()).sum();

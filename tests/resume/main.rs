@@ -10,6 +10,7 @@ mod killed;
 mod refused;
 mod stopped;
 
+use common::on_cpu;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ fn data(chips: &Path) -> DataBunch {
 }
 
 fn builder(data: &DataBunch) -> CycleGanBuilder {
-    CycleGan::builder(data).gen_blocks(1).gen_features(8).disc_features(8).pool_size(3)
+    on_cpu::builder(data).gen_blocks(1).gen_features(8).disc_features(8).pool_size(3)
 }
 
 fn model(data: &DataBunch) -> CycleGan {

@@ -1,8 +1,9 @@
 //! Checkpoints that cannot be written or gone on from.
 
+use crate::common::on_cpu;
 use std::path::Path;
 
-use geolearn::{AdamOptions, Checkpoint, CycleGan, ErrorKind, FitOptions, MixedSizes, Precision, PrepareData};
+use geolearn::{AdamOptions, Checkpoint, ErrorKind, FitOptions, MixedSizes, Precision, PrepareData};
 
 use super::{builder, common, data, last, model, options};
 
@@ -122,7 +123,7 @@ fn damaged_files_are_named_and_kept() {
     }
     for bytes in [&good[..good.len() / 2], b"", b"not a checkpoint"] {
         std::fs::write(last(&run), bytes).unwrap();
-        let error = CycleGan::from_checkpoint(last(&run), &data).unwrap_err();
+        let error = on_cpu::from_checkpoint(last(&run), &data).unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Format, Some(last(&run).as_path())));
     }
 }

@@ -1,10 +1,11 @@
 //! Fits that were stopped and go on.
 
+use crate::common::on_cpu;
 use std::path::Path;
 
 use geolearn::{
-    Callback, Checkpoint, CycleGan, EarlyStopping, EpochReport, FitOptions, Flow, OneCycle, Result, Schedule,
-    StepReport, StopSignal,
+    Callback, Checkpoint, EarlyStopping, EpochReport, FitOptions, Flow, OneCycle, Result, Schedule, StepReport,
+    StopSignal,
 };
 
 use super::{common, data, last, losses, model, options, tensors};
@@ -121,7 +122,7 @@ fn a_signal_ends_the_fit_after_its_step() {
     // It would take hours.
     stopped.fit(options(10_000, &run).callback(Tells(sender)).callback(signal)).unwrap();
     thread.join().unwrap();
-    let kept = CycleGan::from_checkpoint(last(&run), &data).unwrap();
+    let kept = on_cpu::from_checkpoint(last(&run), &data).unwrap();
     assert_eq!(common::answer(&kept), common::answer(&stopped));
 }
 
@@ -163,7 +164,7 @@ fn a_model_from_a_checkpoint_begins_a_new_course_with_its_moments() {
     whole.fit(constant(4)).unwrap();
     let mut first = model(&data);
     first.fit(constant(2).checkpoint(Checkpoint::Last).checkpoint_dir(&run)).unwrap();
-    let mut second = CycleGan::from_checkpoint(last(&run), &data).unwrap();
+    let mut second = on_cpu::from_checkpoint(last(&run), &data).unwrap();
     assert_eq!(second.config(), first.config());
     assert_eq!(second.history(), first.history());
     second.fit(constant(2)).unwrap();

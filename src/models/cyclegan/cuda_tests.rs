@@ -67,11 +67,9 @@ fn a_step_of_real_size_is_as_near_to_f64_as_its_precision_on_cuda() {
     let Some(device) = testing::cuda() else { return };
     let case = Case { config: CycleGanConfig::default(), side: 256 };
     let exact = case.gradient(device, Kind::Double, Precision::F32);
-    for (precision, least, most) in [
-        (Precision::F32, 1e-8, 1e-3),
-        (Precision::Tf32, 1e-5, 0.1),
-        (Precision::Bf16, 1e-4, 0.5),
-    ] {
+    for (precision, least, most) in
+        [(Precision::F32, 1e-8, 1e-3), (Precision::Tf32, 1e-5, 0.1), (Precision::Bf16, 1e-4, 0.5)]
+    {
         let Ok(precision) = precision.on(device) else { continue };
         let found = apart(&case.gradient(device, Kind::Float, precision), &exact);
         testing::tell(&format!("gradient in {precision} against f64 at 256 x 256: {found:.2e} apart"));

@@ -93,7 +93,11 @@ impl Golden {
             ("D_B_real", &nets.disc_b.forward(&b).unwrap()),
             ("D_B_fake", &nets.disc_b.forward(&fake_b).unwrap()),
         ] {
-            self.values.tensor(name, &found.to_device(Device::Cpu), &npy(&format!("golden/{}/step0_{name}.npy", self.folder)));
+            self.values.tensor(
+                name,
+                &found.to_device(Device::Cpu),
+                &npy(&format!("golden/{}/step0_{name}.npy", self.folder)),
+            );
         }
         let losses = step::generator_losses(nets, &self.config, &a, &b, &images).unwrap();
         self.check_gradients("grad_G_step0.npz", &losses.total, &nets.generator_parameters());
@@ -146,7 +150,9 @@ impl Golden {
     /// arcgis.learn keeps its validation loss as f32, near 19; that of each discriminator is exact.
     fn check_validation(&self, trace: &Value) {
         let kind = self.nets.parameters()[0].1.kind();
-        let [a, b] = ["A", "B"].map(|d| npy(&format!("golden/{}/valid_{d}.npy", self.folder)).to_kind(kind).to_device(self.nets.gen_a2b.device()));
+        let [a, b] = ["A", "B"].map(|d| {
+            npy(&format!("golden/{}/valid_{d}.npy", self.folder)).to_kind(kind).to_device(self.nets.gen_a2b.device())
+        });
         let run = || {
             let found = step::validate(&self.nets, &self.config, (&a, &b)).unwrap();
             Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap()

@@ -97,10 +97,11 @@ fn the_estimate_is_near_the_measured_peak_on_cuda() {
     for (batch_size, precision) in
         [(1, Precision::F32), (1, Precision::Tf32), (1, Precision::Bf16), (4, Precision::Bf16)]
     {
-        let case =
-            Case { features: 64, blocks: 9, batch_size, side: 256, identity: 0.5, precision, is_on_cuda: true };
+        let case = Case { features: 64, blocks: 9, batch_size, side: 256, identity: 0.5, precision, is_on_cuda: true };
         let (peak, estimate) = peak_of(&case);
-        testing::tell(&format!("step, batch {batch_size}, {precision}: {peak:.3e} bytes measured, {estimate:.3e} estimated"));
+        testing::tell(&format!(
+            "step, batch {batch_size}, {precision}: {peak:.3e} bytes measured, {estimate:.3e} estimated"
+        ));
         assert!((0.7..2.0).contains(&(estimate / peak)), "{case:?}: {}", estimate / peak);
     }
 }

@@ -65,14 +65,21 @@ impl CycleGan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LoadOptions;
     use super::*;
-    use crate::device::Precision;
     use crate::dataset::Domain;
     use crate::dataset::Values;
+    use crate::device::{Device, Precision};
     use crate::error::ErrorKind;
     use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
     use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
+
+    /// On the processor, whose bits are compared.
+    fn bundled() -> CycleGan {
+        let options = LoadOptions::new().device(Device::Cpu);
+        CycleGan::from_model_with("assets/models/sat2relief", options).unwrap()
+    }
 
     const SIZES: Sizes = Sizes { side: 128, halo: 36, step_bytes: 256 << 20 };
 
@@ -80,7 +87,7 @@ mod tests {
     /// halo leaves 0.001 of them on average.
     #[test]
     fn an_image_in_memory_is_the_same_in_tiles() {
-        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
@@ -93,7 +100,7 @@ mod tests {
     /// As where the target's files were of floats, or name a value that no sample has.
     #[test]
     fn gaps_stay_gaps_when_the_target_names_a_value_it_cannot_have() {
-        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 64, 64).with_nodata(0.0);
         let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
         values.slice_mut(ndarray::s![.., 10..20, 5..40]).fill(0);
@@ -112,7 +119,7 @@ mod tests {
     /// through the folder of a translation that can go on.
     #[test]
     fn a_wide_scene_is_the_same_piece_by_piece() {
-        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let model = bundled();
         let folder = tempfile::tempdir().unwrap();
         let translated = |name: &str, options: RasterOptions| {
             let output = folder.path().join(name);
@@ -135,7 +142,7 @@ mod tests {
     /// Numbers that no file of ours has, but a definition might: they neither divide by nothing nor take memory.
     #[test]
     fn chips_of_any_size_give_tiles_that_can_be() {
-        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 40, 50);
         for chip in [(0, 32), (0, 0), (1, 1 << 63), (1 << 63, 1 << 63), (usize::MAX, usize::MAX)] {
             let translation = Translation { chip, ..model.translation(Domain::B, Precision::F32).unwrap() };
@@ -159,7 +166,7 @@ mod tests {
     /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
     #[test]
     fn gaps_do_not_count_in_a_tile_of_its_own_statistics() {
-        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 64, 64).with_nodata(0.0);
         let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
         values.slice_mut(ndarray::s![.., .., 24..]).fill(0);
@@ -178,7 +185,7 @@ mod tests {
     /// scales and sums tiles in another order, so they may differ by 1e-3 of the range of 255.
     #[test]
     fn blended_tiles_are_those_of_arcgis() {
-        let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
+        let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 128, 128);
         let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
         let tiles = NormStatistics::Tile { padding: Some(16) };
