@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::options::PrepareData;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
+use crate::raster::metadata_file_of;
 use crate::store::{self, Identity};
 
 /// Of fewer bytes, looking anew takes about as long as asking for each file's date.
@@ -19,7 +20,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// In the folder of the chips; hidden names are passed over there.
 const FOLDER: &str = ".geolearn";
 
-/// Everything on which a survey depends: the chips by name and [`Identity`], and the options.
+/// Everything on which a survey depends: the chips, and what is said beside them, by name and [`Identity`]; and the options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Key {
     version: String,
@@ -80,7 +81,8 @@ fn user_cache() -> Option<PathBuf> {
 fn facts(root: &Path, file: &Path) -> (u64, String) {
     let identity = Identity::of(file);
     let name = file.strip_prefix(root).unwrap_or(file);
-    (identity.bytes(), format!("{name:?}\t{identity}\n"))
+    let beside = Identity::of(&metadata_file_of(file));
+    (identity.bytes(), format!("{name:?}\t{identity}\t{beside}\n"))
 }
 
 /// A survey with exactly this key. A cache that cannot be read is none.
@@ -137,6 +139,9 @@ mod tests {
         let time = chip.metadata().unwrap().modified().unwrap();
         fs::File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
         fs::rename(&other, &chip).unwrap();
-        assert_ne!(before, key());
+        let replaced = key();
+        assert_ne!(before, replaced);
+        fs::write(folder.path().join("chip.png.aux.xml"), "<PAMDataset></PAMDataset>").unwrap();
+        assert_ne!(replaced, key());
     }
 }

@@ -10,7 +10,7 @@ use super::options::{NormStatistics, RasterOptions};
 use super::sizes::Sizes;
 use super::translation::Translation;
 use crate::error::Result;
-use crate::raster::Source;
+use crate::raster::{Source, files_beside};
 use crate::store::Identity;
 
 const SIZES: &str = "sizes";
@@ -72,7 +72,11 @@ pub(crate) fn side_of(mut known: Value, job: &Value) -> Option<usize> {
 
 fn of_source(source: &Source) -> Value {
     // A name that is no text must not be taken for another one.
-    source.path().map_or(Value::Null, |path| json!([format!("{path:?}"), of_file(path)]))
+    source.path().map_or(Value::Null, |path| {
+        let beside = files_beside(path).into_iter().filter(|file| file.exists());
+        let beside: Vec<Value> = beside.map(|file| json!([format!("{file:?}"), of_file(&file)])).collect();
+        json!([format!("{path:?}"), of_file(path), beside])
+    })
 }
 
 /// What tells a file from another of its name.
@@ -95,6 +99,22 @@ fn of_weights(translation: &Translation<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A nodata value or a place that was added beside a scene makes it another one.
+    #[test]
+    fn files_beside_a_scene_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let scene = folder.path().join("scene.png");
+        std::fs::copy("assets/bluemarble/A/images/y0300_x0900.png", &scene).unwrap();
+        let told = || of_source(&Source::open(&scene).unwrap());
+        let mut known = vec![told()];
+        assert_eq!(told(), known[0]);
+        for name in ["scene.png.aux.xml", "scene.pgw"] {
+            std::fs::write(folder.path().join(name), "<PAMDataset></PAMDataset>").unwrap();
+            assert!(!known.contains(&told()), "{name}");
+            known.push(told());
+        }
+    }
 
     /// Less memory is free now: the tiles stay those of the pieces that are there.
     #[test]

@@ -47,6 +47,7 @@ pub use dtype::Dtype;
 pub use file::RasterFile;
 pub use info::RasterInfo;
 pub use limits::Limits;
+pub(crate) use pam::path_of as metadata_file_of;
 pub use place::{Crs, Place};
 pub(crate) use read::{chip_info, read_chip};
 pub(crate) use sample::{Gap, Sample};
@@ -58,6 +59,11 @@ pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWrite
 pub use units::BandScale;
 pub(crate) use units::{Conversion, say_anything};
 pub(crate) use window::Window;
+
+/// Where files may stand beside an image that say something about it: metadata, and where it lies.
+pub(crate) fn files_beside(image: &std::path::Path) -> Vec<std::path::PathBuf> {
+    std::iter::once(metadata_file_of(image)).chain(world::names(image)).collect()
+}
 
 /// An image in memory: samples in (bands, height, width), with what a file says besides.
 ///

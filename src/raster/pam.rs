@@ -29,7 +29,8 @@ pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
     }
 }
 
-fn path_of(image: &Path) -> PathBuf {
+/// Where it stands, whether it is there or not.
+pub(crate) fn path_of(image: &Path) -> PathBuf {
     let mut name = OsString::from(image);
     name.push(".aux.xml");
     name.into()

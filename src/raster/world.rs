@@ -21,8 +21,8 @@ pub(super) fn complete(place: &mut Place, image: &Path) {
     }
 }
 
-/// As GDAL looks for them: `.tfw` or `.tifw` beside a `.tif`, then `.wld`, each in capitals too.
-fn names(image: &Path) -> Vec<PathBuf> {
+/// Where world files of an image may stand. As GDAL looks for them: `.tfw` or `.tifw` beside a `.tif`, then `.wld`, each in capitals too.
+pub(super) fn names(image: &Path) -> Vec<PathBuf> {
     let ending = image.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let (first, last) = (ending.chars().next(), ending.chars().last());
     let short = first.zip(last).map(|(first, last)| format!("{first}{last}w"));
