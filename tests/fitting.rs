@@ -74,7 +74,7 @@ fn tf32_is_refused_on_the_processor() {
     model = model.device(geolearn::Device::Cpu);
     let error = model.build().unwrap().fit(quiet(1).precision(Precision::Tf32)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Device);
-    assert!(error.to_string().contains("Precision::Bf16"), "{error}");
+    assert!(error.to_string().contains("Precision::F32"), "{error}");
 }
 
 /// Batches of two, two of which make an update, teach what batches of four do. The gradients are the same sums in

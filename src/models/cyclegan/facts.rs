@@ -66,8 +66,11 @@ impl DomainFacts {
             return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
         }
         if !selection.is_sound(count) || selection.of > MOST_CHANNELS {
-            let found = format!("{} of {}", selection.bands.len(), selection.of);
-            return wrong("choice of bands cannot be", format!("{count} bands of the files"), found);
+            // A file may name very many.
+            let named: Vec<_> = selection.bands.iter().take(8).map(|band| band.to_string()).collect();
+            let found = format!("{} indices ({}) of {} bands", selection.bands.len(), named.join(", "), selection.of);
+            let expected = format!("{count} different indices below the number of bands, at most {MOST_CHANNELS}");
+            return wrong("choice of bands cannot be", expected, found);
         }
         let each = |length: usize| length == count || length == 0;
         if band_names.len() != count || !each(mean.len()) || !each(std.len()) {
