@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use geolearn::{
-    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Domain, Precision, PrepareData, StepContext,
+    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Device, Domain, Precision, PrepareData, StepContext,
     Translator,
 };
 
@@ -38,7 +38,8 @@ fn generator_forward(c: &mut Criterion) {
         let chip = first_batch(&data).a;
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::new("9_blocks_batch_1", side), &chip, |b, chip| {
-            b.iter(|| black_box(model.translate(chip, Domain::B).expect("translation")));
+            // A value is read, which waits for the device.
+            b.iter(|| black_box(model.translate(chip, Domain::B).expect("translation").double_value(&[0, 0, 0, 0])));
         });
     }
     group.finish();
@@ -48,15 +49,22 @@ fn generator_forward(c: &mut Criterion) {
 fn training_step(c: &mut Criterion) {
     let mut group = c.benchmark_group("training_step");
     group.sample_size(10).measurement_time(Duration::from_secs(15));
-    for (side, batch_size) in [(64, 1), (64, 4), (128, 1), (128, 4), (256, 1)] {
+    let is_cuda = Device::Auto.resolve().expect("a device").torch().is_cuda();
+    let (mut sizes, mut precisions) =
+        (vec![(64, 1), (64, 4), (128, 1), (128, 4), (256, 1)], vec![Precision::F32, Precision::Bf16]);
+    if is_cuda {
+        sizes.push((256, 8));
+        precisions.push(Precision::Tf32);
+    }
+    for (side, batch_size) in sizes {
         let data = data(side, batch_size);
         let batch = first_batch(&data);
         group.throughput(Throughput::Elements(batch_size as u64));
-        for (name, precision) in [("f32", Precision::F32), ("bf16", Precision::Bf16)] {
+        for &precision in &precisions {
             let mut model = CycleGan::new(&data).expect("model");
             let mut context = StepContext::new(2e-4, AdamOptions::default(), 0);
             context.precision = precision;
-            let id = BenchmarkId::new(format!("9_blocks_{name}"), format!("{side}px_batch_{batch_size}"));
+            let id = BenchmarkId::new(format!("9_blocks_{precision}"), format!("{side}px_batch_{batch_size}"));
             group.bench_function(id, |b| {
                 b.iter(|| Vec::<f32>::try_from(model.train_step(&batch, context).expect("step")).expect("losses"));
             });
