@@ -1,0 +1,67 @@
+//! Headers of checkpoints: what is opened must predict.
+#![no_main]
+#![allow(clippy::unwrap_used, reason = "what cannot be set up ends the run")]
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use geolearn::{Augment, Checkpoint, CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, PrepareData};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The key under which a checkpoint holds what is not a tensor.
+const KEY: &str = "geolearn.checkpoint";
+
+/// Names a file for the text of a sound checkpoint, for a corpus to begin with.
+const SEED: &str = "GEOLEARN_FUZZ_SEED";
+
+/// A sound checkpoint of a tiny model, and the data that it learned from.
+struct Sound {
+    folder: TempDir,
+    data: DataBunch,
+    header: Value,
+    tensors: Vec<u8>,
+}
+
+fn sound() -> &'static Sound {
+    static MADE: OnceLock<Sound> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let chips = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/bluemarble");
+        let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(24).augment(Augment::none()).workers(0);
+        let data = data.batch_size(64).progress(false).prepare().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let builder = CycleGan::builder(&data).gen_blocks(1).gen_features(1).disc_features(1).pool_size(1);
+        let options = FitOptions::new(1).progress(false).checkpoint(Checkpoint::Last).checkpoint_dir(folder.path());
+        builder.device(Device::Cpu).build().unwrap().fit(options).unwrap();
+        let bytes = std::fs::read(folder.path().join("last.safetensors")).unwrap();
+        let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+        let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        if let Some(path) = std::env::var_os(SEED) {
+            std::fs::write(path, header["__metadata__"][KEY].as_str().unwrap()).unwrap();
+        }
+        Sound { folder, data, header, tensors: bytes[8 + length..].to_vec() }
+    })
+}
+
+impl Sound {
+    /// The checkpoint with another text in place of its own part of the header.
+    fn with(&self, text: &str) -> PathBuf {
+        let mut header = self.header.clone();
+        header["__metadata__"][KEY] = text.into();
+        let header = serde_json::to_vec(&header).unwrap();
+        let path = self.folder.path().join("changed.safetensors");
+        let length = (header.len() as u64).to_le_bytes();
+        std::fs::write(&path, [&length[..], &header, &self.tensors].concat()).unwrap();
+        path
+    }
+}
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    let sound = sound();
+    if let Ok(model) = CycleGan::from_checkpoint_on(sound.with(text), &sound.data, Device::Cpu) {
+        let image = ndarray::Array3::<f32>::zeros((3, 8, 12));
+        for domain in Domain::BOTH {
+            let _ = model.predict_array(&image, domain);
+        }
+    }
+});
