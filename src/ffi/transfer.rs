@@ -40,7 +40,7 @@ mod tests {
 
     /// More work is given to the device before the copy is waited for, which must not change it.
     #[test]
-    fn what_arrives_is_what_was_there() {
+    fn what_arrives_from_cuda_is_what_was_there() {
         for device in [Some(Device::Cpu), testing::cuda()].into_iter().flatten() {
             let tensor = Tensor::arange(3 * 500 * 400, (Kind::Float, device)).view([3, 500, 400]).narrow(1, 20, 300);
             let expected = tensor.copy().to_device(Device::Cpu);

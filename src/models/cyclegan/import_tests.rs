@@ -137,7 +137,8 @@ fn full_width_makes_what_pytorch_makes() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_) = python::run(&[&fixture("make.py"), &folder.path()]) else { return };
     let at = |name: &str| folder.path().join(name);
-    let model = CycleGan::import_generators(at("latest_net_G_A.pth"), at("latest_net_G_B.pth")).unwrap();
+    let import = CycleGan::import(at("latest_net_G_A.pth"), at("latest_net_G_B.pth"));
+    let model = import.device(Device::Cpu).build().unwrap();
     for (to, name) in [(Domain::B, "a2b.npy"), (Domain::A, "b2a.npy")] {
         let expected = Tensor::read_npy(at(name)).unwrap().view([1, 3, 64, 64]);
         let found = model.translate(&image(3, 64, 64), to).unwrap().to_device(TorchDevice::Cpu).to_kind(Kind::Float);
