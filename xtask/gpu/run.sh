@@ -129,7 +129,7 @@ if ((status != 0)); then
   give_up 4 "CUDA cannot be used: $reason"
 fi
 fact device "$(sed -n 's/^device: //p' "$work/words")"
-tests golden 150 "$work/unit" cuda --test-threads=1 --nocapture
+tests golden 100 "$work/unit" cuda --test-threads=1 --nocapture
 if [[ $smoke == smoke ]]; then
   must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
   exit $failed
