@@ -64,16 +64,16 @@ pub enum Precision {
 const AMPERE: Capability = Capability { major: 8, minor: 0 };
 
 impl Precision {
-    /// What is computed in on `device`: never [`Auto`](Self::Auto).
+    /// Returns the precision that `device` computes in; never [`Auto`](Self::Auto).
     ///
     /// # Errors
     /// [`ErrorKind::Device`] where the device cannot compute so.
     pub(crate) fn on(self, device: tch::Device) -> Result<Self> {
         let capability = match device {
-            tch::Device::Cuda(index) => Some(ffi::cuda_capability(index)),
+            tch::Device::Cuda(index) => ffi::cuda_capability(index),
             _ => None,
         };
-        self.with_capability(capability).map_err(|error| error.found(format!("{device:?}")))
+        self.for_capability(device.is_cuda(), capability).map_err(|error| error.found(format!("{device:?}")))
     }
 
     /// Says where something else is computed in than was asked for.
@@ -83,29 +83,23 @@ impl Precision {
         }
     }
 
-    /// The same for a CUDA device of this capability, which it may not tell, or for a processor, which has none.
-    fn with_capability(self, device: Option<Option<Capability>>) -> Result<Self> {
-        let is_new = match device {
-            // libtorch says that the device can be used, and most can do this.
-            Some(None) => true,
-            Some(Some(capability)) => capability >= AMPERE,
-            None => false,
-        };
-        let lacking = |what: &str, found: &str| {
-            Err(Error::new(
-                ErrorKind::Device,
-                format!("{what} needs a CUDA device of compute capability {AMPERE} or newer{found}"),
-            )
-            .help("Use Precision::Auto or Precision::F32."))
-        };
-        let has_found = |capability: Capability| format!(", and this one has {capability}");
-        match (self, device) {
-            (Self::Auto, _) => Ok(if is_new { Self::Tf32 } else { Self::F32 }),
-            (Self::Tf32, None) => lacking("TF32", ""),
-            (Self::Tf32, Some(Some(old))) if !is_new => lacking("TF32", &has_found(old)),
-            (Self::Bf16, Some(Some(old))) if !is_new => lacking("bfloat16", &has_found(old)),
-            (asked, _) => Ok(asked),
+    /// Returns the precision for a processor, or for a CUDA device of this capability, where it is known.
+    fn for_capability(self, is_cuda: bool, capability: Option<Capability>) -> Result<Self> {
+        // A device of unknown capability has passed its trial, and most devices have TF32 and bfloat16.
+        let is_old = capability.is_some_and(|capability| capability < AMPERE);
+        match self {
+            Self::Auto if is_cuda && !is_old => Ok(Self::Tf32),
+            Self::Auto => Ok(Self::F32),
+            Self::Tf32 if !is_cuda || is_old => Err(Self::lacking("TF32", capability)),
+            Self::Bf16 if is_old => Err(Self::lacking("bfloat16", capability)),
+            _ => Ok(self),
         }
+    }
+
+    fn lacking(name: &str, capability: Option<Capability>) -> Error {
+        let found = capability.map(|found| format!(", and this one has {found}")).unwrap_or_default();
+        let what = format!("{name} needs a CUDA device of compute capability {AMPERE} or newer{found}");
+        Error::new(ErrorKind::Device, what).help("Use Precision::Auto or Precision::F32.")
     }
 
     /// Whether convolutions take bfloat16 on `device`. AVX-512's instructions for it double the rate of products; the
@@ -407,20 +401,20 @@ mod tests {
 
     #[test]
     fn a_precision_is_chosen_and_refused_by_what_the_device_can_do() {
-        let of = |major, minor| Some(Some(Capability { major, minor }));
-        let chosen = |asked: Precision, device| asked.with_capability(device).ok();
+        let of = |major, minor| (true, Some(Capability { major, minor }));
+        let chosen = |asked: Precision, (is_cuda, capability)| asked.for_capability(is_cuda, capability).ok();
         for (device, auto, tf32, bf16) in [
-            (None, Precision::F32, None, Some(Precision::Bf16)),
+            ((false, None), Precision::F32, None, Some(Precision::Bf16)),
             (of(7, 5), Precision::F32, None, None),
             (of(8, 0), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
             (of(9, 0), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
-            (Some(None), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
+            ((true, None), Precision::Tf32, Some(Precision::Tf32), Some(Precision::Bf16)),
         ] {
             assert_eq!(chosen(Precision::Auto, device), Some(auto), "{device:?}");
             assert_eq!(chosen(Precision::F32, device), Some(Precision::F32), "{device:?}");
             assert_eq!((chosen(Precision::Tf32, device), chosen(Precision::Bf16, device)), (tf32, bf16), "{device:?}");
         }
-        let error = Precision::Bf16.with_capability(of(7, 5)).unwrap_err();
+        let error = Precision::Bf16.for_capability(true, of(7, 5).1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Device);
         assert!(error.to_string().contains("8.0 or newer, and this one has 7.5"), "{error}");
         assert_eq!(Precision::Auto.on(tch::Device::Cpu).unwrap(), Precision::F32);
