@@ -76,8 +76,8 @@ impl Precision {
         self.for_capability(device.is_cuda(), capability).map_err(|error| error.found(format!("{device:?}")))
     }
 
-    /// Says where something else is computed in than was asked for.
-    pub(crate) fn explain(self, device: tch::Device) {
+    /// Logs where f32 is used in place of bfloat16.
+    pub(crate) fn log_fallback(self, device: tch::Device) {
         if self == Self::Bf16 && !self.casts(device) {
             tracing::info!("without AMX, f32 is faster than bfloat16 on a processor, and is used");
         }

@@ -5,7 +5,7 @@ mod identity;
 mod lock;
 mod older;
 
-pub(crate) use abandoned::{is_temporary, remove_abandoned, remove_abandoned_of};
+pub(crate) use abandoned::{folder_of, is_temporary, remove_abandoned, remove_abandoned_of};
 pub(crate) use identity::Identity;
 pub(crate) use lock::Lock;
 pub(crate) use older::{aside, clear, publish_all};
@@ -68,7 +68,7 @@ impl Pending {
 
     /// The same under a temporary name of the file `owner`, with whose leftovers it is removed after a kill.
     fn create_as_of(target: &Path, owner: &Path) -> Result<Self> {
-        let folder = abandoned::folder_of(target);
+        let folder = folder_of(target);
         let file = abandoned::temporary(folder, owner).map_err(|e| {
             Error::io("file cannot be written in this folder", folder, e).help("Choose a folder that can be written.")
         })?;

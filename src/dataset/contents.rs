@@ -1,4 +1,4 @@
-//! What tells chips from others of the same names.
+//! A checksum over the contents of chips.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

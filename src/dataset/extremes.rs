@@ -36,8 +36,8 @@ pub(super) struct Extreme {
     pub others: (f64, f64),
 }
 
-/// Which of the extremes lies by itself, if one does. `runs` may hold only a part of the values.
-pub(super) fn alone(runs: &[Run], (min, max): (f64, f64)) -> Option<Extreme> {
+/// Finds an extreme that lies far from all other values. `runs` may hold only a part of the values.
+pub(super) fn isolated(runs: &[Run], (min, max): (f64, f64)) -> Option<Extreme> {
     [min, max].into_iter().find_map(|value| {
         let rest: Vec<Run> = runs.iter().copied().filter(|run| run.low != value && run.high != value).collect();
         let (first, last) = (rest.first()?.low, rest.last()?.high);
@@ -61,7 +61,7 @@ mod tests {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let runs: Vec<Run> = values.iter().map(|&value| Run::of(value, 1)).collect();
-        alone(&runs, (values[0], values[values.len() - 1])).map(|extreme| extreme.value)
+        isolated(&runs, (values[0], values[values.len() - 1])).map(|extreme| extreme.value)
     }
 
     fn ramp(low: f64, high: f64) -> impl Iterator<Item = f64> {

@@ -1,4 +1,4 @@
-//! What the headers of a domain's chips say.
+//! The headers of a domain's chips: bands, nodata values, scales.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -77,29 +77,28 @@ pub(super) fn orders<'a>(headers: &[Header<'a>]) -> Option<(Order<'a>, Vec<Order
     Some((Order { names: (*names).clone(), example }, shuffled))
 }
 
-/// Names in a message.
-pub(super) fn listed(names: &Names) -> String {
+/// Formats band names for a message.
+pub(super) fn describe_names(names: &Names) -> String {
     names.iter().map(|name| name.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(", ")
 }
 
-/// The scales of most chips, and an example of each that differ from them.
-pub(super) fn scales<'a>(headers: &[Header<'a>]) -> Option<(Vec<BandScale>, Vec<&'a Path>)> {
-    let mut lists: Vec<(&[BandScale], usize, &'a Path)> = Vec::new();
+/// Returns the scales of most chips, and the first chip with other ones.
+pub(super) fn scales<'h, 'a>(headers: &'h [Header<'a>]) -> Option<(Vec<BandScale>, Option<&'h Header<'a>>)> {
+    let mut lists: Vec<(&[BandScale], usize)> = Vec::new();
     for header in headers {
-        match lists.iter_mut().find(|(known, ..)| *known == header.scales) {
-            Some((_, count, _)) => *count += 1,
-            None => lists.push((&header.scales, 1, header.file)),
+        match lists.iter_mut().find(|(known, _)| *known == header.scales) {
+            Some((_, count)) => *count += 1,
+            None => lists.push((&header.scales, 1)),
         }
     }
-    let (common, ..) = *lists.iter().rev().max_by_key(|(_, count, _)| *count)?;
-    let others = lists.iter().filter(|(scales, ..)| *scales != common).map(|(.., example)| *example);
-    Some((common.to_vec(), others.collect()))
+    let (common, _) = *lists.iter().rev().max_by_key(|(_, count)| *count)?;
+    Some((common.to_vec(), headers.iter().find(|header| header.scales != common)))
 }
 
-/// Scales in a message.
-pub(super) fn told(scales: &[BandScale]) -> String {
-    let told = |band: &BandScale| format!("{} x + {}", band.scale, band.offset);
-    if scales.is_empty() { "none".to_string() } else { scales.iter().map(told).collect::<Vec<_>>().join(", ") }
+/// Formats scales for a message.
+pub(super) fn describe_scales(scales: &[BandScale]) -> String {
+    let one = |band: &BandScale| format!("{} x + {}", band.scale, band.offset);
+    if scales.is_empty() { "none".to_string() } else { scales.iter().map(one).collect::<Vec<_>>().join(", ") }
 }
 
 /// The nodata value of most chips that declare one which samples of this type can have, else any; and all values that
@@ -152,7 +151,7 @@ mod tests {
         let lists: [&[&str]; 4] = [&["Blue", "Red"], &["Red", "Blue"], &["Red", "Blue"], &["B4", "B2"]];
         let headers: Vec<_> = files.iter().zip(lists).map(|(file, names)| header(file, None, names)).collect();
         let (common, others) = orders(&headers).unwrap();
-        assert_eq!((listed(&common.names).as_str(), common.example), ("Red, Blue", Path::new("1.tif")));
+        assert_eq!((describe_names(&common.names).as_str(), common.example), ("Red, Blue", Path::new("1.tif")));
         assert_eq!(others.iter().map(|order| order.example).collect::<Vec<_>>(), [Path::new("0.tif")]);
         assert!(orders(&headers[3..]).unwrap().1.is_empty() && orders(&[]).is_none());
     }

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::extremes::{Extreme, alone};
+use super::extremes::{Extreme, isolated};
 use super::histogram::{Counts, Sketch, quantile};
 use super::moments::Moments;
 use crate::raster::{Dtype, Gap, Raster, Sample, with_array};
@@ -115,7 +115,7 @@ impl Seen {
             std: moments.std(),
             percentiles: Some((at(low), at(high))),
         };
-        Some(Measured { band, extreme: alone(sorted, (band.min, band.max)) })
+        Some(Measured { band, extreme: isolated(sorted, (band.min, band.max)) })
     }
 }
 

@@ -11,7 +11,7 @@ use super::cache;
 use super::domain::Domain;
 use super::esri;
 use super::extremes::Extreme;
-use super::headers::{self, Header, Headers, Order, listed, orders, told};
+use super::headers::{self, Header, Headers, Order, describe_names, describe_scales, orders};
 use super::normalisation::Normalisation;
 use super::options::PrepareData;
 use super::pass;
@@ -66,7 +66,7 @@ pub(super) struct Chips<'a> {
 }
 
 impl Survey {
-    /// Takes it from the cache where nothing has changed.
+    /// Surveys the chips, or takes the survey from the cache where nothing has changed.
     pub fn of(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
         let key = cache::Key::of(options, chips);
         let survey = match cache::find(options, &key) {
@@ -95,7 +95,7 @@ impl Survey {
         }
         let band_scales = found.agree_on_scales(options.bad_chips)?;
         let selection = found.selection()?;
-        let (statistics, definition) = match found.written(options, &selection) {
+        let (statistics, definition) = match found.from_definition(options, &selection) {
             Some((statistics, file)) => (statistics, Some(file)),
             None => (found.measured(options, shape)?, None),
         };
@@ -163,7 +163,7 @@ impl<'a> Found<'a> {
         Ok(common)
     }
 
-    /// That bands which go by their place have one place each; chips in the rarer order are left out.
+    /// Checks that bands of one name stand at one place in all chips; chips in a rarer order are left out.
     fn agree_on_order(&mut self, bad_chips: BadChips) -> Result<()> {
         let Some((common, others)) = orders(&self.good) else { return Ok(()) };
         let Some(other) = others.first() else { return Ok(()) };
@@ -171,35 +171,22 @@ impl<'a> Found<'a> {
             return Err(shuffled(self.root, self.domain, &common, other));
         }
         for header in self.good.extract_if(.., |header| others.iter().any(|other| other.names == header.names)) {
-            let (its, most) = (listed(&header.names), listed(&common.names));
+            let (its, most) = (describe_names(&header.names), describe_names(&common.names));
             self.skipped.push((header.file.clone(), format!("has the bands {its}, most chips have {most}")));
         }
         Ok(())
     }
 
-    /// That samples of all chips mean the same; those of rarer scales and offsets are left out.
+    /// Checks that samples of all chips have one scale and offset; chips with rarer ones are left out.
     fn agree_on_scales(&mut self, bad_chips: BadChips) -> Result<Vec<BandScale>> {
-        let Some((common, others)) = headers::scales(&self.good) else { return Ok(Vec::new()) };
-        let Some(example) = others.first() else { return Ok(common) };
+        let Some((common, other)) = headers::scales(&self.good) else { return Ok(Vec::new()) };
+        let Some(other) = other else { return Ok(common) };
         if bad_chips == BadChips::Fail {
-            let its =
-                self.good.iter().find(|header| header.file.as_path() == *example).map(|header| told(&header.scales));
-            return Err(Error::new(
-                ErrorKind::Layout,
-                format!("the chips of domain {} differ in scale and offset", self.domain),
-            )
-            .at(self.root)
-            .expected(format!("those of most chips: {}", told(&common)))
-            .found(format!("{} in {}", its.unwrap_or_default(), example.display()))
-            .help(
-                "Bring them to one scale and offset, or leave the rarer ones out with \
-                 PrepareData::bad_chips(BadChips::Skip). Where just the tags are wrong, rasterio sets them: \
-                 `file.scales, file.offsets = (0.001,), (0.5,)` on a file opened with mode \"r+\".",
-            ));
+            return Err(scales_differ(self.root, self.domain, &common, other));
         }
         for header in self.good.extract_if(.., |header| header.scales != common) {
-            let reason = format!("has the scales {}, most chips have {}", told(&header.scales), told(&common));
-            self.skipped.push((header.file.clone(), reason));
+            let (its, most) = (describe_scales(&header.scales), describe_scales(&common));
+            self.skipped.push((header.file.clone(), format!("has the scales {its}, most chips have {most}")));
         }
         Ok(common)
     }
@@ -214,7 +201,7 @@ impl<'a> Found<'a> {
         self.good.first().map(|header| header.names.to_vec()).unwrap_or_default()
     }
 
-    /// The value that predictions have where there are no data.
+    /// Returns the nodata value of predictions.
     fn nodata(&mut self, shape: Shape) -> Option<f64> {
         let (value, declared) = headers::nodata(&self.good, shape.dtype);
         if let (Some(value), [_, _, ..]) = (value, declared.as_slice()) {
@@ -227,7 +214,7 @@ impl<'a> Found<'a> {
         value
     }
 
-    /// `common` at the size that all chips are brought to.
+    /// Returns `common` at the size that all chips are brought to.
     fn sized(&self, options: &PrepareData, common: Shape) -> Result<Shape> {
         let sizes: Vec<_> = self.good.iter().map(|header| header.shape.size()).collect();
         let shape = common.sized(options.mixed_sizes.target(&sizes, common.size()));
@@ -235,8 +222,8 @@ impl<'a> Found<'a> {
         Ok(shape)
     }
 
-    /// What Export Training Data wrote, where that is enough.
-    fn written(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
+    /// Reads the statistics that Export Training Data wrote, where they are enough.
+    fn from_definition(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
         let file = esri::definition_of(self.folder).filter(|_| !options.normalisation.needs_percentiles())?;
         let alike = |header: &Header<'_>| {
             let bands = self.asked.in_chip(&header.names, header.shape.bands);
@@ -255,7 +242,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Decodes every chip.
+    /// Decodes every chip and measures its bands.
     fn measured(&mut self, options: &PrepareData, shape: Shape) -> Result<Statistics> {
         let files: Vec<&PathBuf> = self.good.iter().map(|header| header.file).collect();
         let watch = Watch::new(options.progress, &format!("Domain {}, statistics", self.domain), files.len());
@@ -269,11 +256,11 @@ impl<'a> Found<'a> {
         if self.good.is_empty() {
             return Err(none_left(self.root, self.domain, &self.skipped));
         }
-        self.judged(options.normalisation, sums.measured(options.normalisation.percentiles()))
+        self.checked(options.normalisation, sums.measured(options.normalisation.percentiles()))
     }
 
-    /// Refuses bands without data, and remarks on values that set the scale by themselves.
-    fn judged(&mut self, normalisation: Normalisation, bands: Vec<Option<Measured>>) -> Result<Statistics> {
+    /// Refuses bands without data, and warns of single values that set the scale.
+    fn checked(&mut self, normalisation: Normalisation, bands: Vec<Option<Measured>>) -> Result<Statistics> {
         let with_data: Vec<usize> =
             bands.iter().enumerate().filter_map(|(band, b)| b.is_some().then_some(band)).collect();
         if with_data.len() < bands.len() {
@@ -319,6 +306,18 @@ impl<'a> Found<'a> {
             )),
         }
     }
+}
+
+fn scales_differ(root: &Path, domain: Domain, common: &[BandScale], other: &Header<'_>) -> Error {
+    Error::new(ErrorKind::Layout, format!("the chips of domain {domain} differ in scale and offset"))
+        .at(root)
+        .expected(format!("those of most chips: {}", describe_scales(common)))
+        .found(format!("{} in {}", describe_scales(&other.scales), other.file.display()))
+        .help(
+            "Bring them to one scale and offset, or leave the rarer ones out with \
+             PrepareData::bad_chips(BadChips::Skip). Where just the tags are wrong, rasterio sets them: \
+             `file.scales, file.offsets = (0.001,), (0.5,)` on a file opened with mode \"r+\".",
+        )
 }
 
 fn unreadable(root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error {
@@ -382,7 +381,7 @@ fn mixed(root: &Path, domain: Domain, shapes: &Shapes<'_>) -> Error {
 }
 
 fn shuffled(root: &Path, domain: Domain, common: &Order<'_>, other: &Order<'_>) -> Error {
-    let told = |order: &Order<'_>| format!("{} in {}", listed(&order.names), order.example.display());
+    let told = |order: &Order<'_>| format!("{} in {}", describe_names(&order.names), order.example.display());
     let names: Vec<String> = common.names.iter().flatten().map(|name| format!("{name:?}")).collect();
     Error::new(ErrorKind::Layout, format!("the chips of domain {domain} have their bands in different orders"))
         .at(root)

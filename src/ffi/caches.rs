@@ -1,4 +1,4 @@
-//! How much libtorch keeps of what it compiles for each size of image on a processor.
+//! Limits of libtorch's caches of compiled convolutions on a processor.
 //!
 //! oneDNN and the layer between it and libtorch keep the code of 1,024 convolutions each, by the sizes of their images:
 //! about 1 MiB apiece, which images of many sizes fill. A training step needs some tens of them. libtorch exports no

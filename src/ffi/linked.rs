@@ -321,12 +321,12 @@ pub(super) fn profile_end(cuda: bool, path: Option<&CStr>) -> Result<()> {
     check(unsafe { geolearn_profile_end(cuda, path.map_or(std::ptr::null(), CStr::as_ptr)) })
 }
 
-/// Bytes allocated now and at most, bytes reserved now and at most.
-pub(super) fn cuda_memory(index: usize) -> Result<[i64; 4]> {
+/// Reads the bytes allocated now and at most, and reserved now and at most, of a CUDA device.
+pub(crate) fn cuda_memory(index: usize) -> Result<[u64; 4]> {
     let mut numbers = [0; 4];
     // SAFETY: the pointer is to a local that has room for the four numbers and lives through the call.
     check(unsafe { geolearn_cuda_memory(c_int::try_from(index).unwrap_or(c_int::MAX), numbers.as_mut_ptr()) })?;
-    Ok(numbers)
+    Ok(numbers.map(|bytes: i64| u64::try_from(bytes).unwrap_or(0)))
 }
 
 pub(crate) fn reset_cuda_memory_peak(index: usize) -> Result<()> {

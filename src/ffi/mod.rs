@@ -30,12 +30,13 @@ pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
 };
 pub(crate) use linked::{
-    add, all_finite, at_least, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak, scale,
+    add, all_finite, at_least, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak,
+    scale,
 };
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;
 pub(crate) use memory::measure_memory;
-pub(crate) use profile::{CudaBytes, Profiler, cuda_bytes};
+pub(crate) use profile::Profiler;
 pub(crate) use script::Script;
 pub(crate) use transfer::Transfer;
 

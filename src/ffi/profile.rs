@@ -1,4 +1,4 @@
-//! libtorch's profiler, and what its allocator for CUDA has counted.
+//! libtorch's profiler.
 
 use std::ffi::CString;
 use std::path::Path;
@@ -50,19 +50,4 @@ impl Drop for Profiler {
         }
         RUNNING.store(false, Ordering::Release);
     }
-}
-
-/// Bytes of device memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CudaBytes {
-    pub allocated: u64,
-    pub peak_allocated: u64,
-    pub reserved: u64,
-    pub peak_reserved: u64,
-}
-
-pub(crate) fn cuda_bytes(index: usize) -> Result<CudaBytes> {
-    let [allocated, peak_allocated, reserved, peak_reserved] =
-        linked::cuda_memory(index)?.map(|bytes| u64::try_from(bytes).unwrap_or(0));
-    Ok(CudaBytes { allocated, peak_allocated, reserved, peak_reserved })
 }

@@ -11,14 +11,14 @@ pub(crate) struct Transfer(State);
 enum State {
     /// It lies there already.
     Here(Tensor),
-    Underway(linked::DeviceCopy),
+    Copying(linked::DeviceCopy),
 }
 
 impl Transfer {
     /// Begins to copy. Of a tensor in main memory it keeps the tensor itself.
     pub fn begin(tensor: &Tensor) -> Result<Self> {
         Ok(Self(match tensor.device().is_cuda() {
-            true => State::Underway(linked::copy_begin(tensor)?),
+            true => State::Copying(linked::copy_begin(tensor)?),
             false => State::Here(tensor.shallow_clone()),
         }))
     }
@@ -27,7 +27,7 @@ impl Transfer {
     pub fn finish(self) -> Result<Tensor> {
         match self.0 {
             State::Here(tensor) => Ok(tensor),
-            State::Underway(copy) => linked::copy_wait(&copy),
+            State::Copying(copy) => linked::copy_wait(&copy),
         }
     }
 }

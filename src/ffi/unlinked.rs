@@ -122,7 +122,7 @@ pub(super) fn profile_end(_: bool, _: Option<&std::ffi::CStr>) -> Result<()> {
     absent()
 }
 
-pub(super) fn cuda_memory(_: usize) -> Result<[i64; 4]> {
+pub(crate) fn cuda_memory(_: usize) -> Result<[u64; 4]> {
     absent()
 }
 

@@ -159,7 +159,7 @@ fn cells(scene: &Source, size: Pair, watch: &Watch) -> Result<Vec<(Pair, f64)>> 
 struct Thinned<T> {
     kept: Vec<T>,
     most: usize,
-    /// Every so-manieth value is kept, of so many that came.
+    /// One value in this many is kept.
     every: usize,
     came: usize,
 }

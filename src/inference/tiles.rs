@@ -47,15 +47,15 @@ impl Pass for Tiles<'_> {
         let (bands, height) = (self.translation.to.bands(), rows.made.len());
         let mut made = Samples::zeros(self.translation.dtype(), (bands, height, last - first));
         let edge = columns[0].seen.start;
-        let mut put = |tile: Underway, watch: &mut Watch| -> Result<()> {
+        let mut put = |tile: PendingTile, watch: &mut Watch| -> Result<()> {
             let pixels = height as u64 * tile.core.width() as u64;
             let left = tile.left - first;
-            made.paste(0, left, &tile.land(self.translation, self.empty)?);
+            made.paste(0, left, &tile.finish(self.translation, self.empty)?);
             watch.made(pixels);
             Ok(())
         };
         // One tile is under way while the one before it is unpacked, and the one after it is not yet begun.
-        let mut before: Option<Underway> = None;
+        let mut before: Option<PendingTile> = None;
         for span in &columns {
             watch.check()?;
             let tile = seen.part(0, span.seen.start - edge, rows.seen.len(), span.seen.len());
@@ -71,8 +71,8 @@ impl Pass for Tiles<'_> {
     }
 }
 
-/// A tile that the network works on.
-struct Underway {
+/// A tile whose result may still be computed on the device.
+struct PendingTile {
     /// What of the image it is put down over.
     core: Raster,
     /// Its first column in the output.
@@ -81,9 +81,9 @@ struct Underway {
     made: Option<Transfer>,
 }
 
-impl Underway {
-    /// Waits for the network.
-    fn land(self, translation: &Translation<'_>, empty: Option<f64>) -> Result<Samples> {
+impl PendingTile {
+    /// Waits for the network and returns the samples of the output.
+    fn finish(self, translation: &Translation<'_>, empty: Option<f64>) -> Result<Samples> {
         let made = match self.made {
             Some(transfer) => transfer.finish()?,
             None => {
@@ -103,7 +103,7 @@ impl Statistics<'_> {
         tile: &Raster,
         (rows, columns): (&Span, &Span),
         watch: &mut Watch,
-    ) -> Result<Underway> {
+    ) -> Result<PendingTile> {
         let (top, left) = (rows.made.start - rows.seen.start, columns.made.start - columns.seen.start);
         let (height, width) = (rows.made.len(), columns.made.len());
         let core = tile.part(top, left, height, width);
@@ -114,7 +114,7 @@ impl Statistics<'_> {
             let cut = whole.f_narrow(1, top as i64, height as i64)?.f_narrow(2, left as i64, width as i64)?;
             made = Some(Transfer::begin(&cut)?);
         }
-        Ok(Underway { core, left: columns.made.start, made })
+        Ok(PendingTile { core, left: columns.made.start, made })
     }
 
     fn network(

@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::emd::{Emd, Reach};
 use super::{dlpk, generation, pth};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{self, Lock, Ready};
+use crate::store::{self, Lock, Ready, folder_of};
 
 /// The folder below a root that holds models saved by name alone.
 const MODELS: &str = "models";
@@ -140,7 +140,7 @@ pub(crate) fn find(root: &Path, name_or_path: &Path) -> Result<Found> {
         return Ok(Found::Files { emd: definition_beside(name_or_path)?, pth: Some(name_or_path.to_path_buf()) });
     }
     let wanted = if is_bare(name_or_path) { &by_name } else { name_or_path };
-    Err(missing("no saved model is there", wanted, [wanted, parent(wanted)]))
+    Err(missing("no saved model is there", wanted, [wanted, folder_of(wanted)]))
 }
 
 /// The definition of the same name, whatever the case of its extension.
@@ -150,8 +150,8 @@ fn definition_beside(pth: &Path) -> Result<PathBuf> {
         return Ok(emd);
     }
     let same = |path: &PathBuf| path.file_stem() == pth.file_stem() && has_extension(path, "emd");
-    let beside = entries(parent(pth)).into_iter().find(same);
-    beside.ok_or_else(|| missing("there is no model definition beside it", &emd, [parent(pth)]))
+    let beside = entries(folder_of(pth)).into_iter().find(same);
+    beside.ok_or_else(|| missing("there is no model definition beside it", &emd, [folder_of(pth)]))
 }
 
 /// `<folder>/<last part>.emd`, or the only other `.emd`, or the only `.dlpk` where there is none.
@@ -172,7 +172,7 @@ fn in_folder(folder: &Path) -> Result<Found> {
         1 => found(definitions.remove(0)),
         0 => match (packages.next(), packages.next()) {
             (Some(package), None) => Ok(Found::Package(package)),
-            _ => Err(missing("the folder holds no model definition (.emd)", folder, [folder, parent(folder)])),
+            _ => Err(missing("the folder holds no model definition (.emd)", folder, [folder, folder_of(folder)])),
         },
         _ => {
             Err(missing("the folder holds several model definitions", folder, [folder])
@@ -264,10 +264,6 @@ fn has_model_extension(path: &Path) -> bool {
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     store::extension(path) == extension
-}
-
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

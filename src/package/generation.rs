@@ -1,4 +1,4 @@
-//! Which weights belong to a definition.
+//! Definition and weights of one save: which file belongs to which.
 //!
 //! The definition names the fingerprint of its weights, and takes its place after them. While a save replaces both, the
 //! older weights lie aside under a name that the older definition leads to; so whichever definition is there, its own
@@ -10,10 +10,10 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::emd::{Emd, MAX_BYTES, Reach};
-use super::folder::{Opened, missing, parent};
+use super::folder::{Opened, missing};
 use super::pth;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store;
+use crate::store::{self, folder_of};
 
 /// A save that ends while a model is read makes it begin anew. More of them than this are no coincidence.
 const MOST_TRIES: usize = 100;
@@ -32,10 +32,10 @@ pub(super) fn open(path: &Path, pth: Option<&Path>, reach: Reach) -> Result<Open
     let mut bytes = store::read_capped(path, MAX_BYTES)?;
     for _ in 1..MOST_TRIES {
         let emd = parse(path, &bytes, reach)?;
-        let weights = pth.map_or_else(|| emd.weights_in(parent(path)), Path::to_path_buf);
+        let weights = pth.map_or_else(|| emd.weights_in(folder_of(path)), Path::to_path_buf);
         let aside = store::aside(&weights, number(&bytes));
         let is_aside = aside.is_file();
-        let linked_to = (pth.is_none() && reach == Reach::Folder).then(|| parent(path));
+        let linked_to = (pth.is_none() && reach == Reach::Folder).then(|| folder_of(path));
         let read = read(&emd, if is_aside { &aside } else { &weights }, linked_to);
         // In this order: older weights are removed after the definition was replaced.
         let unchanged = aside.is_file() == is_aside;
@@ -51,7 +51,7 @@ pub(super) fn open(path: &Path, pth: Option<&Path>, reach: Reach) -> Result<Open
 /// The weights in a file, which must not be a link out of `folder`.
 fn read(emd: &Emd, path: &Path, folder: Option<&Path>) -> Result<Vec<(String, Tensor)>> {
     if !path.is_file() {
-        return Err(missing("the weights are missing", path, [parent(path)]));
+        return Err(missing("the weights are missing", path, [folder_of(path)]));
     }
     if let Some(folder) = folder {
         check_within(folder, path)?;

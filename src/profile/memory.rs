@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::error::Result;
-use crate::ffi::{self, CudaBytes};
+use crate::ffi;
 
 /// How much memory of a CUDA device this process has taken through libtorch, in bytes. What the driver, cuDNN and other
 /// processes take is not in it.
@@ -36,7 +36,7 @@ impl CudaMemory {
     /// `Device` where that device cannot be used; `Torch` where nothing was computed on it yet.
     pub fn of(index: usize) -> Result<Self> {
         Device::Cuda(index).resolve()?;
-        let CudaBytes { allocated, peak_allocated, reserved, peak_reserved } = ffi::cuda_bytes(index)?;
+        let [allocated, peak_allocated, reserved, peak_reserved] = ffi::cuda_memory(index)?;
         Ok(Self { allocated, peak_allocated, reserved, peak_reserved })
     }
 

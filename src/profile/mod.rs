@@ -1,4 +1,4 @@
-//! What libtorch does with time and memory, by its own account.
+//! libtorch's profiler and memory counters.
 
 mod memory;
 mod trace;

@@ -36,7 +36,7 @@ impl Budget {
         Self { taken: Mutex::new(Taken { bytes: 0, most: 0 }), given_back: Condvar::new() }
     }
 
-    /// That of the process.
+    /// Returns the budget of the whole process.
     pub fn process() -> &'static Self {
         static PROCESS: Budget = Budget::new();
         &PROCESS

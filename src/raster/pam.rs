@@ -1,4 +1,4 @@
-//! What GDAL keeps beside a file of any format, in `NAME.aux.xml`. It goes before what the file says itself.
+//! GDAL's side files of metadata (PAM), `NAME.aux.xml`. They override the metadata of the file itself.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,7 +13,7 @@ use super::{Dtype, Place, RasterInfo, number, rpc, wkt};
 /// Histograms and tables of attributes can make it long.
 const CAP: u64 = 16 << 20;
 
-/// Puts what stands beside an image over what its file says.
+/// Overrides metadata of an image by its side file.
 pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
     let Some(xml) = text(&path_of(image)) else { return };
     let told = Document::parse(&xml).map(|document| {
@@ -29,7 +29,7 @@ pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
     }
 }
 
-/// Where it stands, whether it is there or not.
+/// Returns the path of an image's side file, whether it exists or not.
 pub(crate) fn path_of(image: &Path) -> PathBuf {
     let mut name = OsString::from(image);
     name.push(".aux.xml");

@@ -1,4 +1,4 @@
-//! What stored samples mean: scale and offset of a band.
+//! Scale and offset of a band: from stored samples to physical values.
 
 use ndarray::{Array3, Axis};
 use serde::{Deserialize, Serialize};

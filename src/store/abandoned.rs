@@ -56,7 +56,8 @@ pub(super) fn prefix_of(target: &Path) -> String {
     format!("{PREFIX}{:08x}-", crc32c::crc32c(name.as_encoded_bytes()))
 }
 
-pub(super) fn folder_of(target: &Path) -> &Path {
+/// Returns the folder that a file lies in.
+pub(crate) fn folder_of(target: &Path) -> &Path {
     match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

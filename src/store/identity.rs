@@ -1,4 +1,4 @@
-//! What tells a file from another one of the same name.
+//! The identity of a file: length, times and number.
 
 use std::fmt;
 use std::fs::Metadata;

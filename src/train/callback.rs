@@ -113,9 +113,9 @@ pub struct EndReport<'a> {
 /// ```
 ///
 /// What a callback has learnt itself is not part of a checkpoint; one that looks at the history, as the example does,
-/// goes on by itself when a fit is resumed. An epoch whose checkpoint was written and of which not all callbacks were told,
-/// because the process was killed or one of them failed, is told to those that were added when the fit is resumed: so each
-/// epoch is told at least once.
+/// goes on by itself when a fit is resumed. An epoch that was written to a checkpoint and not reported to all callbacks,
+/// because the process was killed or one of them failed, is reported to the added callbacks when the fit is resumed: each
+/// epoch is reported at least once.
 pub trait Callback {
     /// Before the first step. To stop here is to train nothing.
     ///

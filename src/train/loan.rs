@@ -1,4 +1,4 @@
-//! A model that is put back to where it was, however the work on it ends.
+//! A model lent for a trial, restored afterwards, after a panic too.
 
 use super::state::TrainState;
 use super::translator::Translator;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::callback::Callback;
-use super::checkpoint::{AllTold, Checkpoint, Checkpoints, Folder};
+use super::checkpoint::{Checkpoint, Checkpoints, Folder, NoteReported};
 use super::early_stopping::EarlyStopping;
 use super::guard::NanGuard;
 use super::plan::Plan;
@@ -252,7 +252,7 @@ impl FitOptions {
     }
 
     /// Takes the callbacks, ours before those that were added, and the index of the first of these. The last one notes in
-    /// the folder of checkpoints that all were told.
+    /// the folder of checkpoints which epoch was reported to all.
     pub(super) fn take_callbacks(
         &mut self,
         checkpoints: Option<Rc<Folder>>,
@@ -271,7 +271,7 @@ impl FitOptions {
         let added = list.len();
         list.append(&mut self.callbacks);
         if let Some(folder) = checkpoints {
-            list.push(Box::new(AllTold(folder)));
+            list.push(Box::new(NoteReported(folder)));
         }
         (list, added)
     }

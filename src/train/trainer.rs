@@ -52,7 +52,7 @@ pub fn fit(
     let device = model.torch_device();
     let asked = options.plan();
     let plan = Plan { precision: asked.precision.on(device)?, ..asked.clone() };
-    plan.precision.explain(device);
+    plan.precision.log_fallback(device);
     let memory = model.memory_need(data, plan.precision, plan.accumulate);
     if let Some(estimate) = memory.filter(|_| options.check_memory) {
         estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
@@ -64,11 +64,11 @@ pub fn fit(
         _ => None,
     };
     let mut position = Position { first_epoch: history.epochs().len(), ..Position::default() };
-    let mut was_cut = false;
+    let mut is_unreported = false;
     if let Some(contents) = resumed {
         position = take_up(model, data, &asked, &contents, history)?;
-        was_cut = position.batches == 0
-            && folder.as_ref().is_some_and(|folder| folder.told() != Some(position.epochs_in_life()));
+        is_unreported = position.batches == 0
+            && folder.as_ref().is_some_and(|folder| folder.reported() != Some(position.epochs_in_life()));
     } else if let Some(folder) = &folder {
         folder.set_aside()?;
     }
@@ -78,7 +78,7 @@ pub fn fit(
     let (validate_every, deterministic) = (options.validate_every, options.deterministic);
     let data = &data.for_device(device);
     let mut fit = Fit { model, data, history, callbacks, added, plan, position, memory, validate_every, deterministic };
-    fit.run(was_cut).map_err(|error| advise(error, device, data.batch_size()))?;
+    fit.run(is_unreported).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
 }
 
@@ -150,7 +150,7 @@ struct Good {
     epochs: usize,
 }
 
-/// An epoch that may fail.
+/// Puts the model back after an epoch that fails or panics.
 struct Attempt<'a, 'f> {
     fit: &'a mut Fit<'f>,
     /// Where to go back to; none once it is over.
@@ -166,16 +166,17 @@ impl Drop for Attempt<'_, '_> {
 }
 
 impl Fit<'_> {
-    /// `was_cut` says that not all callbacks were told of the last epoch before the process ended.
-    fn run(&mut self, was_cut: bool) -> Result<()> {
+    /// Runs all epochs that are left. `is_unreported`: the last epoch was not reported to all callbacks before the process
+    /// ended.
+    fn run(&mut self, is_unreported: bool) -> Result<()> {
         if let Some(name) = self.model.state().not_finite()? {
             return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
                 .help("The model was spoilt before; load or build a sound one."));
         }
         let mut good = self.good()?;
         let mut flow = self.start()?;
-        if was_cut {
-            flow = merged(flow, self.tell_epoch(self.added)?);
+        if is_unreported {
+            flow = merged(flow, self.report_epoch(self.added)?);
         }
         while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
             flow = match self.train_epoch_or_go_back(&good)? {
@@ -333,11 +334,11 @@ impl Fit<'_> {
         if due && let Some(metrics) = validate(&*self.model, self.data, self.plan.precision)? {
             self.history.set_last_metrics(metrics);
         }
-        self.tell_epoch(0)
+        self.report_epoch(0)
     }
 
-    /// Tells all callbacks from this one on of the last epoch.
-    fn tell_epoch(&mut self, first: usize) -> Result<Flow> {
+    /// Reports the last epoch to all callbacks from this one on.
+    fn report_epoch(&mut self, first: usize) -> Result<Flow> {
         let Self { model, data, history, callbacks, plan, position, .. } = self;
         let epoch = position.epochs;
         let Some(record) = history.epochs().last() else {

@@ -1,13 +1,11 @@
-//! What a model must know of its domains.
+//! The facts of a domain that a model keeps: scaling, bands, sizes.
 
 use std::path::Path;
 
 use crate::dataset::{DataBunch, Domain, DomainDigest, MOST_CHANNELS, Normaliser, Selection};
 use crate::error::{Error, ErrorKind, Result};
+use crate::package::emd::MAX_SIDE;
 use crate::raster::{BandScale, Conversion, Dtype};
-
-/// As in a definition.
-const MAX_SIDE: usize = 1 << 20;
 
 /// What a model must know of a domain to translate its images.
 #[derive(Debug, Clone)]
@@ -62,7 +60,7 @@ impl DomainFacts {
         };
         let Self { normaliser, mean, std, chip, selection, band_names, band_scales } = self;
         let count = normaliser.bands();
-        if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
+        if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(&(*side as u64))) {
             return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
         }
         if !selection.is_sound(count) || selection.of > MOST_CHANNELS {

@@ -82,10 +82,9 @@ impl CycleGan {
     /// ```
     ///
     /// # Shapes
-    /// (bands, H, W) of the other domain to (bands, H, W) of this one; where both name them, bands may come in any order.
-    /// In its type of samples: integers are rounded, and
-    /// cut to what the type can hold. Samples of another scale or offset than the chips had are converted first; see
-    /// `docs/data.md`.
+    /// (bands, H, W) of the other domain to (bands, H, W) of this one, in its type of samples: integers are rounded, and
+    /// cut to what the type can hold. Bands may come in any order where image and model name them. Samples of another
+    /// scale or offset than the chips had are converted first; see `docs/data.md`.
     ///
     /// # Errors
     /// `Usage` for a wrong number of bands, `Limits` when memory is short.
@@ -171,7 +170,7 @@ impl CycleGan {
     pub(super) fn translation(&self, to: Domain, precision: Precision) -> Result<Translation<'_>> {
         self.check_trained(to)?;
         let precision = precision.on(self.torch_device())?;
-        precision.explain(self.torch_device());
+        precision.log_fallback(self.torch_device());
         Ok(Translation {
             generator: self.nets.generator(to),
             from: &self.domain(to.other()).normaliser,

@@ -1,4 +1,4 @@
-//! What a model gets back when training ends, however it ends.
+//! Lends a model's history to the trainer and takes it back, after a panic too.
 
 use super::CycleGan;
 use crate::dataset::Domain;

@@ -20,7 +20,8 @@ const SECTION: &str = "Geolearn";
 /// The key in our section that says which weights belong to the definition.
 const WEIGHTS: &str = "Weights";
 const MAX_BANDS: u64 = 65_536;
-const MAX_SIDE: u64 = 1 << 20;
+/// Longest side of a model's chips, in pixels.
+pub(crate) const MAX_SIDE: u64 = 1 << 20;
 const MAX_BLOCKS: u64 = 1_000;
 /// `gen_blocks` of a CycleGAN in arcgis.learn that was built without options.
 const DEFAULT_BLOCKS: usize = 9;

@@ -77,7 +77,7 @@ impl Blocks {
         }
     }
 
-    /// That the file says of each block where it is.
+    /// Checks that the file states offset and size of each block.
     pub fn check(&self) -> Result<(), Fault> {
         let (down, across) = (self.height.div_ceil(self.rows), self.width.div_ceil(self.columns));
         let wanted = down.checked_mul(across).and_then(|blocks| blocks.checked_mul(self.planes));

@@ -69,14 +69,14 @@ impl Callback for Checkpoints {
     }
 }
 
-/// Notes, as the last of all callbacks, that the others were told of an epoch. A process that is killed after the
-/// checkpoint of an epoch and before that tells them when it goes on.
+/// Notes, as the last of all callbacks, that an epoch was reported to the others. A fit that was killed between the
+/// checkpoint of an epoch and this note reports the epoch again when it is resumed.
 #[derive(Debug)]
-pub(in crate::train) struct AllTold(pub Rc<Folder>);
+pub(in crate::train) struct NoteReported(pub Rc<Folder>);
 
-impl Callback for AllTold {
+impl Callback for NoteReported {
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        self.0.note_told(report.snapshot.epochs());
+        self.0.note_reported(report.snapshot.epochs());
         Ok(Flow::Continue)
     }
 }

@@ -11,7 +11,7 @@ use crate::train::state::Snapshot;
 
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
-/// Also holds the note of [`Folder::note_told`].
+/// Also holds the note of [`Folder::note_reported`].
 const LOCK: &str = ".geolearn-lock";
 const LONGEST_NUMBER: u64 = 20;
 
@@ -75,27 +75,26 @@ impl Folder {
         ready.publish()
     }
 
-    /// The last epoch in the model's life of which all callbacks were told, where that was noted.
-    pub fn told(&self) -> Option<usize> {
+    /// Returns the last epoch in the model's life that was reported to all callbacks, where that was noted.
+    pub fn reported(&self) -> Option<usize> {
         let mut text = String::new();
         let mut file = &self.lock;
         file.rewind().and_then(|()| file.take(LONGEST_NUMBER).read_to_string(&mut text)).ok()?;
         text.parse().ok()
     }
 
-    /// Notes the last epoch of which all callbacks were told. A note that is not whole, or cannot be written, means that
-    /// they are told twice.
-    pub fn note_told(&self, epochs: usize) {
+    /// Notes the last epoch that was reported to all callbacks. Without a whole note it is reported a second time.
+    pub fn note_reported(&self, epochs: usize) {
         let mut file = &self.lock;
         let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{epochs}"));
         if let Err(error) = noted {
-            tracing::warn!(%error, "a resumed fit will tell its callbacks of epoch {epochs} again");
+            tracing::warn!(%error, "a resumed fit will report epoch {epochs} to its callbacks again");
         }
     }
 
     /// Moves the checkpoints of an earlier fit into a folder of their own, so that a new one loses nothing.
     pub fn set_aside(&self) -> Result<()> {
-        self.note_told(0);
+        self.note_reported(0);
         let entries = fs::read_dir(&self.path).map_err(|e| Error::io("folder cannot be read", &self.path, e))?;
         let ours: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_ours(path)).collect();
         if ours.is_empty() {
@@ -158,18 +157,18 @@ mod tests {
     fn what_was_told_is_noted_until_another_fit_begins() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path()).unwrap();
-        assert_eq!(folder.told(), None);
-        folder.note_told(123);
-        folder.note_told(45);
-        assert_eq!(folder.told(), Some(45));
+        assert_eq!(folder.reported(), None);
+        folder.note_reported(123);
+        folder.note_reported(45);
+        assert_eq!(folder.reported(), Some(45));
         drop(folder);
         let folder = Folder::open(place.path()).unwrap();
-        assert_eq!(folder.told(), Some(45));
+        assert_eq!(folder.reported(), Some(45));
         folder.set_aside().unwrap();
-        assert_eq!(folder.told(), Some(0));
+        assert_eq!(folder.reported(), Some(0));
         drop(folder);
         fs::write(place.path().join(LOCK), [0xff; 100]).unwrap();
-        assert_eq!(Folder::open(place.path()).unwrap().told(), None);
+        assert_eq!(Folder::open(place.path()).unwrap().reported(), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod callback;
 mod file;
 mod folder;
 
-pub(super) use callback::{AllTold, Checkpoints};
+pub(super) use callback::{Checkpoints, NoteReported};
 pub(super) use file::Contents;
 pub(crate) use file::read as read_checkpoint;
 pub(super) use folder::Folder;
