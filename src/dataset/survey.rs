@@ -95,7 +95,7 @@ impl Survey {
         }
         let band_scales = found.agree_on_scales(options.bad_chips)?;
         let selection = found.selection()?;
-        let (statistics, definition) = match found.from_definition(options, &selection) {
+        let (statistics, definition) = match found.statistics_of_definition(options, &selection) {
             Some((statistics, file)) => (statistics, Some(file)),
             None => (found.measured(options, shape)?, None),
         };
@@ -223,7 +223,7 @@ impl<'a> Found<'a> {
     }
 
     /// Reads the statistics that Export Training Data wrote, where they are enough.
-    fn from_definition(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
+    fn statistics_of_definition(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
         let file = esri::definition_of(self.folder).filter(|_| !options.normalisation.needs_percentiles())?;
         let alike = |header: &Header<'_>| {
             let bands = self.asked.in_chip(&header.names, header.shape.bands);
