@@ -124,7 +124,7 @@ fn validation_changes_nothing_and_gives_the_same_numbers() {
     let (before, first, second) = (state(&always), always.validate().unwrap(), always.validate().unwrap());
     assert_eq!(first, second);
     assert!(state(&always) == before);
-    let values = first.iter().map(|(_, value)| *value).collect::<Vec<_>>();
+    let values = first.iter().map(|(_, value)| Some(*value)).collect::<Vec<_>>();
     assert_eq!(values, with.epochs()[3].metrics);
     let names = always.available_metrics();
     assert_eq!(names[0], "valid_loss");

@@ -35,7 +35,11 @@ fn parsed(csv: &str) -> Vec<EpochRecord> {
             seconds: number(cells[3]),
             precision: (!cells[4].is_empty()).then(|| serde_json::from_value(cells[4].into()).unwrap()),
             losses: cells[5..first_metric].iter().map(|cell| number(cell)).collect(),
-            metrics: cells[first_metric..].iter().filter(|cell| !cell.is_empty()).map(|cell| number(cell)).collect(),
+            metrics: cells[first_metric..]
+                .iter()
+                .filter(|cell| !cell.is_empty())
+                .map(|cell| Some(number(cell)))
+                .collect(),
         }
     };
     lines.map(record).collect()

@@ -18,6 +18,7 @@ const STAGES: &[(&str, usize)] = &[
     ("dataset", 2),
     ("nn", 3),
     ("loss", 4),
+    ("metrics", 4),
     ("optim", 5),
     ("train", 6),
     ("package", 7),

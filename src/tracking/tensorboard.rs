@@ -68,7 +68,8 @@ impl TensorBoard {
     fn write_epoch(&mut self, record: &EpochRecord, history: &History) -> Result<()> {
         let losses = history.names().iter().map(|name| format!("epoch/{name}")).zip(&record.losses);
         let measure = |name: &String| format!("valid/{}", name.strip_prefix("valid_").unwrap_or(name));
-        let measures = history.metric_names().iter().map(measure).zip(&record.metrics);
+        let measures = history.metric_names().iter().zip(&record.metrics);
+        let measures = measures.filter_map(|(name, value)| Some((measure(name), value.as_ref()?)));
         let scalars = losses.chain([("epoch/lr".to_string(), &record.lr)]).chain(measures);
         self.file()?.write_scalars(record.epoch as u64, scalars)?;
         self.epochs_written = history.epochs().len();

@@ -2,13 +2,14 @@
 
 use super::callback::{Callback, EpochReport, FitReport, Flow};
 use super::history::History;
+use super::monitor::Monitor;
 use crate::error::{Error, ErrorKind, Result};
 
 /// When to end a fit before its last epoch.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `patience` | 5 | epochs without an improvement that are waited for; of a measure, those with a validation | ≥ 1 |
+/// | `patience` | 5 | epochs to wait without an improvement; validated epochs only, if a metric is monitored | ≥ 1 |
 /// | `min_delta` | 0.001 | what counts as an improvement | ≥ 0 |
 ///
 /// Losses of adversarial training go up and down: a discriminator that gets better makes a generator's loss worse.
@@ -32,14 +33,14 @@ impl Default for EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Sets the number of epochs without an improvement after which the fit ends; where a measure is watched, only epochs
-    /// with a validation count. Default: 5.
+    /// Sets the number of epochs without an improvement after which the fit ends; where a metric is monitored, only
+    /// validated epochs count. Default: 5.
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = epochs;
         self
     }
 
-    /// Sets by how much the monitor must fall to count as an improvement. Default: 0.001.
+    /// Sets by how much the monitor must get better to count as an improvement. Default: 0.001.
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
@@ -56,7 +57,7 @@ impl EarlyStopping {
         Ok(())
     }
 
-    /// Whether the last value ends the fit.
+    /// Whether the last of these values, of which lower ones are better, ends the fit.
     fn is_over(&self, values: &[f64]) -> bool {
         let (mut best, mut waited) = (f64::INFINITY, 0);
         for &value in values {
@@ -69,8 +70,8 @@ impl EarlyStopping {
         waited >= self.patience
     }
 
-    pub(super) fn watching(self, monitor: &str) -> Watch {
-        Watch { rule: self, monitor: monitor.to_string(), first_epoch: 0 }
+    pub(super) fn watching(self, monitor: Monitor) -> Watch {
+        Watch { rule: self, monitor, first_epoch: 0 }
     }
 }
 
@@ -78,14 +79,14 @@ impl EarlyStopping {
 #[derive(Debug)]
 pub(super) struct Watch {
     rule: EarlyStopping,
-    monitor: String,
+    monitor: Monitor,
     /// Epochs recorded before this fit.
     first_epoch: usize,
 }
 
 impl Watch {
     fn flow(&self, history: &History) -> Flow {
-        let (values, is_fresh) = history.watched(&self.monitor, self.first_epoch);
+        let (values, is_fresh) = self.monitor.values(history, self.first_epoch);
         // Epochs between validations bring nothing new.
         if is_fresh && self.rule.is_over(&values) { Flow::Stop } else { Flow::Continue }
     }

@@ -22,10 +22,7 @@ impl Callback for NanGuard {
     /// The last step may have spoilt weights of which no loss has told yet.
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
         check_state(report.model, report.epoch)?;
-        match report.record.metrics.iter().find(|metric| !metric.is_finite()) {
-            Some(metric) => Err(diverged(report.epoch, "at its validation").expected("finite measures").found(metric)),
-            None => Ok(Flow::Continue),
-        }
+        Ok(Flow::Continue)
     }
 
     fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
@@ -36,6 +33,16 @@ impl Callback for NanGuard {
 fn check_state(model: &dyn Translator, epoch: usize) -> Result<()> {
     match model.state().not_finite()? {
         Some(name) => Err(diverged(epoch, "at its end").expected(format!("finite values in {name}"))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the model's own metrics are finite.
+pub(super) fn check_metrics(names: &[&str], means: &[f64], epoch: usize) -> Result<()> {
+    match names.iter().zip(means).find(|(_, mean)| !mean.is_finite()) {
+        Some((name, mean)) => {
+            Err(diverged(epoch, "at its validation").expected(format!("a finite {name}")).found(mean))
+        }
         None => Ok(()),
     }
 }

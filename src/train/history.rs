@@ -1,8 +1,13 @@
 //! What training has recorded.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::Precision;
+
+/// Beyond this, a value in a file is not one that training gave.
+const MOST: f64 = 1e30;
 
 /// The record of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,11 +16,13 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Learning rate at the epoch's last step.
     pub lr: f64,
-    /// Mean of each loss over the epoch's steps, in the order of [`History::names`].
+    /// Mean of each loss over the epoch's steps, in the order of [`History::names`]; empty where the model recorded
+    /// other losses then, which are among the metrics now.
     pub losses: Vec<f64>,
-    /// Measures on the validation pairs, in the order of [`History::metric_names`]; empty where there were none.
+    /// Metrics on the validation chips, in the order of [`History::metric_names`]: `None`, or beyond the end, where one
+    /// was not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub metrics: Vec<f64>,
+    pub metrics: Vec<Option<f64>>,
     /// Steps made.
     pub steps: u64,
     /// Wall-clock seconds of the steps, validation not counted.
@@ -25,7 +32,7 @@ pub struct EpochRecord {
     pub precision: Option<Precision>,
 }
 
-/// The losses of every epoch a model was trained for, over all its fits.
+/// The losses and metrics of every epoch a model was trained for, over all its fits.
 ///
 /// ```
 /// let history = geolearn::History::default();
@@ -46,7 +53,7 @@ impl History {
         &self.names
     }
 
-    /// Names of the measures on validation pairs.
+    /// Names of the metrics on validation chips.
     pub fn metric_names(&self) -> &[String] {
         &self.metric_names
     }
@@ -56,24 +63,24 @@ impl History {
         &self.epochs
     }
 
-    /// One loss or measure over the epochs for which it was recorded: all of them for a loss, those with a
-    /// validation for a measure. `None` for an unknown name.
+    /// Returns one loss or metric over the epochs for which it was recorded: all of them for a loss, those with a
+    /// validation for a metric. `None` for an unknown name.
     pub fn losses(&self, name: &str) -> Option<Vec<f64>> {
         Some(self.curve(name)?.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// The same with the number of each epoch, from 1.
+    /// Returns the same with the number of each epoch, from 1.
     pub fn curve(&self, name: &str) -> Option<Vec<(usize, f64)>> {
         let (loss, metric) = (place(&self.names, name), place(&self.metric_names, name));
-        let value = |epoch: &EpochRecord| match loss {
-            Some(i) => epoch.losses.get(i).copied(),
-            None => metric.and_then(|i| epoch.metrics.get(i).copied()),
-        };
         loss.or(metric)?;
+        let value = |epoch: &EpochRecord| {
+            let loss = loss.and_then(|i| epoch.losses.get(i).copied());
+            loss.or_else(|| epoch.metrics.get(metric?).copied().flatten())
+        };
         Some(self.epochs.iter().enumerate().filter_map(|(n, epoch)| Some((n + 1, value(epoch)?))).collect())
     }
 
-    /// One loss of the last epoch, or one measure of the last that was validated.
+    /// Returns one loss of the last epoch, or one metric of the last that was validated.
     pub fn last(&self, name: &str) -> Option<f64> {
         self.losses(name)?.last().copied()
     }
@@ -83,24 +90,21 @@ impl History {
         self.epochs.iter().fold(0, |sum, e| sum.saturating_add(e.steps))
     }
 
-    /// Whether the records agree with each other and are numbers that training can give; a file may hold anything.
-    pub(crate) fn is_sound(&self, names: &[&str], metric_names: &[&str]) -> bool {
+    /// Whether the records agree with the names and are numbers that training can give; a file may hold anything. Other
+    /// releases may have recorded other losses and metrics.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_number = |value: &f64| value.abs() < MOST;
         let sound = |e: &EpochRecord| {
-            e.losses.len() == names.len()
-                && (e.metrics.is_empty() || e.metrics.len() == self.metric_names.len())
-                && e.losses.iter().chain(&e.metrics).chain([&e.lr, &e.seconds]).all(|v| v.abs() < 1e30)
+            (e.losses.is_empty() || e.losses.len() == self.names.len())
+                && e.metrics.len() <= self.metric_names.len()
+                && e.losses.iter().chain(e.metrics.iter().flatten()).chain([&e.lr, &e.seconds]).all(is_number)
                 && e.epoch < 1 << 48
         };
-        let named = self.names == names && (self.metric_names.is_empty() || self.metric_names == metric_names);
-        self.epochs.is_empty() || (named && self.epochs.iter().all(sound) && self.steps() < 1 << 48)
-    }
-
-    /// What a loss or measure was in the epochs from number `from` (0-based) on, and whether the last value is that of
-    /// the last epoch: epochs between validations have none.
-    pub(crate) fn watched(&self, name: &str, from: usize) -> (Vec<f64>, bool) {
-        let curve: Vec<_> = self.curve(name).unwrap_or_default().into_iter().filter(|(n, _)| *n > from).collect();
-        let is_fresh = curve.last().is_some_and(|(n, _)| *n == self.epochs.len());
-        (curve.into_iter().map(|(_, value)| value).collect(), is_fresh)
+        let differ = |names: &[String]| names.iter().collect::<HashSet<_>>().len() == names.len();
+        differ(&self.names)
+            && differ(&self.metric_names)
+            && self.epochs.iter().all(sound)
+            && self.epochs.iter().try_fold(0u64, |sum, e| sum.checked_add(e.steps)).is_some_and(|sum| sum < 1 << 48)
     }
 
     /// Forgets all epochs from number `from` (0-based) on.
@@ -108,19 +112,47 @@ impl History {
         self.epochs.truncate(from);
     }
 
-    pub(crate) fn set_names(&mut self, names: &[&str], metric_names: &[&str]) {
-        let owned = |list: &[&str]| list.iter().map(|n| n.to_string()).collect();
-        self.names = owned(names);
-        self.metric_names = owned(metric_names);
+    /// Sets the losses that records to come hold, and adds metrics that are not there yet. Other losses that were
+    /// recorded before become metrics, so that none is lost or takes the name of another.
+    pub(crate) fn set_names<'a>(&mut self, losses: &[&str], metrics: impl IntoIterator<Item = &'a str>) {
+        if self.names != losses {
+            self.losses_to_metrics();
+            self.names = losses.iter().map(ToString::to_string).collect();
+        }
+        for name in metrics {
+            self.column(name);
+        }
+    }
+
+    fn losses_to_metrics(&mut self) {
+        if self.epochs.is_empty() {
+            return;
+        }
+        let columns: Vec<usize> = std::mem::take(&mut self.names).iter().map(|name| self.column(name)).collect();
+        for epoch in &mut self.epochs {
+            for (&column, loss) in columns.iter().zip(std::mem::take(&mut epoch.losses)) {
+                set(&mut epoch.metrics, column, Some(loss));
+            }
+        }
+    }
+
+    /// Returns the place of a metric, which is added where it is not there yet.
+    fn column(&mut self, name: &str) -> usize {
+        place(&self.metric_names, name).unwrap_or_else(|| {
+            self.metric_names.push(name.to_string());
+            self.metric_names.len() - 1
+        })
     }
 
     pub(crate) fn push(&mut self, record: EpochRecord) {
         self.epochs.push(record);
     }
 
-    pub(crate) fn set_last_metrics(&mut self, metrics: Vec<f64>) {
+    /// Sets a metric of the last epoch; a value that is not finite counts as not measured.
+    pub(crate) fn set_last_metric(&mut self, name: &str, value: Option<f64>) {
+        let column = self.column(name);
         if let Some(record) = self.epochs.last_mut() {
-            record.metrics = metrics;
+            set(&mut record.metrics, column, value.filter(|value| value.abs() < MOST));
         }
     }
 
@@ -143,31 +175,35 @@ fn place(names: &[String], name: &str) -> Option<usize> {
     names.iter().position(|n| n == name)
 }
 
+fn set(metrics: &mut Vec<Option<f64>>, column: usize, value: Option<f64>) {
+    if metrics.len() <= column {
+        metrics.resize(column + 1, None);
+    }
+    metrics[column] = value;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn record(epoch: usize, losses: Vec<f64>) -> EpochRecord {
+        EpochRecord { epoch, lr: 0.1, losses, metrics: Vec::new(), steps: 2, seconds: 1.0, precision: None }
+    }
+
     fn history(metrics: &[Option<f64>]) -> History {
         let mut history = History::default();
-        history.set_names(&["loss"], &["valid_loss"]);
+        history.set_names(&["loss"], ["valid_loss"]);
         for (i, metric) in metrics.iter().enumerate() {
-            let metrics = metric.iter().copied().collect();
-            let losses = vec![i as f64];
-            history.push(EpochRecord {
-                epoch: i + 1,
-                lr: 0.1,
-                losses,
-                metrics,
-                steps: 2,
-                seconds: 1.0,
-                precision: None,
-            });
+            history.push(record(i + 1, vec![i as f64]));
+            if metric.is_some() {
+                history.set_last_metric("valid_loss", *metric);
+            }
         }
         history
     }
 
     #[test]
-    fn measures_are_there_for_the_epochs_that_were_validated() {
+    fn metrics_are_there_for_the_epochs_that_were_validated() {
         let history = history(&[Some(5.0), None, Some(3.0)]);
         assert_eq!(history.curve("loss").unwrap(), [(1, 0.0), (2, 1.0), (3, 2.0)]);
         assert_eq!(history.curve("valid_loss").unwrap(), [(1, 5.0), (3, 3.0)]);
@@ -175,8 +211,53 @@ mod tests {
         assert_eq!(history.losses("other"), None);
         assert_eq!(history.since(2).losses("valid_loss"), Some(vec![3.0]));
         assert_eq!(history.until(1).losses("valid_loss"), Some(vec![5.0]));
-        assert!(history.is_sound(&["loss"], &["valid_loss"]));
-        assert!(!history.is_sound(&["loss"], &["other"]));
+        assert!(history.is_sound());
+    }
+
+    /// A metric that later fits measure has no value in earlier epochs, and the other way round.
+    #[test]
+    fn metrics_come_and_go() {
+        let mut history = history(&[Some(5.0)]);
+        history.set_names(&["loss"], ["valid_kid_b"]);
+        history.push(record(2, vec![7.0]));
+        history.set_last_metric("valid_kid_b", Some(0.5));
+        history.push(record(3, vec![8.0]));
+        history.set_last_metric("valid_kid_b", Some(f64::INFINITY));
+        assert_eq!(history.metric_names(), ["valid_loss", "valid_kid_b"]);
+        assert_eq!(history.curve("valid_loss").unwrap(), [(1, 5.0)]);
+        assert_eq!(history.curve("valid_kid_b").unwrap(), [(2, 0.5)]);
+        assert!(history.is_sound());
+        let text = serde_json::to_string(&history).unwrap();
+        assert_eq!(serde_json::from_str::<History>(&text).unwrap(), history);
+    }
+
+    /// As where another release computes other losses.
+    #[test]
+    fn losses_of_other_names_are_kept_under_theirs() {
+        let mut history = history(&[Some(5.0), None]);
+        history.set_names(&["total", "loss"], ["valid_loss"]);
+        history.push(record(3, vec![20.0, 21.0]));
+        assert_eq!(history.curve("loss").unwrap(), [(1, 0.0), (2, 1.0), (3, 21.0)]);
+        assert_eq!(history.curve("total").unwrap(), [(3, 20.0)]);
+        assert_eq!(history.curve("valid_loss").unwrap(), [(1, 5.0)]);
+        assert!(history.is_sound());
+    }
+
+    #[test]
+    fn records_that_do_not_fit_the_names_are_unsound() {
+        let sound = history(&[Some(5.0)]);
+        let changed = |change: &dyn Fn(&mut History)| {
+            let mut history = sound.clone();
+            change(&mut history);
+            history.is_sound()
+        };
+        assert!(!changed(&|h| h.epochs[0].losses.push(1.0)));
+        assert!(!changed(&|h| h.epochs[0].losses[0] = f64::NAN));
+        assert!(!changed(&|h| h.epochs[0].metrics.push(None)));
+        assert!(!changed(&|h| h.epochs[0].metrics[0] = Some(1e40)));
+        assert!(!changed(&|h| h.names.push("loss".to_string())));
+        assert!(!changed(&|h| h.epochs[0].steps = u64::MAX));
+        assert!(changed(&|h| h.epochs[0].losses.clear()));
     }
 
     /// Models saved before there was validation have neither field.
@@ -184,7 +265,7 @@ mod tests {
     fn histories_without_validation_are_read() {
         let text = r#"{"names":["loss"],"epochs":[{"epoch":1,"lr":0.1,"losses":[2.0],"steps":3,"seconds":0.5}]}"#;
         let history: History = serde_json::from_str(text).unwrap();
-        assert!(history.is_sound(&["loss"], &["valid_loss"]));
+        assert!(history.is_sound());
         assert_eq!(history.last("loss"), Some(2.0));
         assert_eq!(serde_json::to_string(&history).unwrap(), text);
     }

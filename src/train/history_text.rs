@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 impl History {
     /// The history as a table: a line for each epoch with its number, learning rate, steps, seconds, precision, losses
-    /// and measures. Cells of epochs that were not validated are empty.
+    /// and metrics. Cells of what was not measured are empty.
     ///
     /// Commas between cells and quotes where a name needs them, as RFC 4180 has it; lines end with a line feed. The
     /// decimal sign is a point everywhere, and a number that is read back is the same to the last bit.
@@ -31,10 +31,12 @@ impl History {
 
     fn cells(&self, epoch: &EpochRecord) -> impl Iterator<Item = String> {
         let EpochRecord { epoch, lr, losses, metrics, steps, seconds, precision } = epoch;
-        let measured = (0..self.metric_names().len()).map(|i| metrics.get(i).map(number).unwrap_or_default());
+        let cell = |value: Option<&f64>| value.map(number).unwrap_or_default();
+        let losses = (0..self.names().len()).map(move |i| cell(losses.get(i)));
+        let metrics = (0..self.metric_names().len()).map(move |i| cell(metrics.get(i).and_then(Option::as_ref)));
         let precision = precision.map(|precision| precision.to_string()).unwrap_or_default();
         let fixed = [epoch.to_string(), number(lr), steps.to_string(), number(seconds), precision];
-        fixed.into_iter().chain(losses.iter().map(number)).chain(measured)
+        fixed.into_iter().chain(losses).chain(metrics)
     }
 
     /// The history as JSON: `names`, `metric_names` and a list of `epochs`. `serde_json` makes the same history of it.
@@ -81,8 +83,8 @@ mod tests {
     #[test]
     fn cells_are_quoted_where_needed_and_empty_where_there_is_nothing() {
         let mut history = History::default();
-        history.set_names(&["plain", "L1, \"mean\""], &["valid"]);
-        for (n, metrics, precision) in [(1, vec![], None), (2, vec![1e-300], Some(Precision::Tf32))] {
+        history.set_names(&["plain", "L1, \"mean\""], ["valid"]);
+        for (n, metrics, precision) in [(1, vec![], None), (2, vec![Some(1e-300)], Some(Precision::Tf32))] {
             let losses = vec![0.1 + 0.2, 5.0];
             history.push(EpochRecord { epoch: n, lr: 2e-4, losses, metrics, steps: 7, seconds: 1.5, precision });
         }

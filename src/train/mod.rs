@@ -12,6 +12,7 @@ mod loan;
 mod lr_finder;
 mod memory;
 mod meter;
+mod monitor;
 mod options;
 mod plan;
 mod progress;

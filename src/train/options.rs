@@ -7,10 +7,12 @@ use super::callback::Callback;
 use super::checkpoint::{Checkpoint, Checkpoints, Folder, NoteReported};
 use super::early_stopping::EarlyStopping;
 use super::guard::NanGuard;
+use super::monitor::Monitor;
 use super::plan::Plan;
 use super::progress::Progress;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{Metric, MetricColumn};
 use crate::optim::{AdamOptions, OneCycle, Schedule};
 
 /// How to train.
@@ -30,6 +32,7 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `checkpoint_dir` | `checkpoints` in the data's working folder | where | |
 /// | `checkpoint_every` | none | steps after which the state is kept within an epoch too | ≥ 1 |
 /// | `monitor` | `valid_loss`, or `generator` without validation | what tells the best epoch, and early stopping | see [`available_metrics`](crate::CycleGan::available_metrics) |
+/// | `metric` | none | a [`Metric`] over the validation chips besides the model's own | |
 /// | `resume` | off | go on from the newest checkpoint in the folder, where there is one | |
 /// | `early_stopping` | none | end when the monitor no longer gets better | |
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
@@ -59,6 +62,7 @@ pub struct FitOptions {
     early_stopping: Option<EarlyStopping>,
     progress: bool,
     callbacks: Vec<Box<dyn Callback>>,
+    pub(super) metrics: Vec<Box<dyn Metric>>,
     pub(super) deterministic: bool,
     pub(super) validate_every: usize,
     pub(super) resume: bool,
@@ -83,6 +87,7 @@ impl FitOptions {
             early_stopping: None,
             progress: true,
             callbacks: Vec::new(),
+            metrics: Vec::new(),
             deterministic: false,
             validate_every: 1,
             resume: false,
@@ -168,8 +173,9 @@ impl FitOptions {
         self
     }
 
-    /// Sets the loss or measure, lower being better, that tells the best epoch and decides early stopping. Default:
-    /// the model's first measure on validation pairs, or its first loss where there is no validation.
+    /// Sets the loss or metric that tells the best epoch and decides early stopping: one of the model's, or a column of
+    /// a [`metric`](Self::metric) that was added. Default: the model's first metric on validation pairs, or its first
+    /// loss where there is no validation.
     pub fn monitor(mut self, name: impl Into<String>) -> Self {
         self.monitor = Some(name.into());
         self
@@ -203,6 +209,13 @@ impl FitOptions {
         self
     }
 
+    /// Adds a metric over the validation chips, measured with each validation and recorded in the history.
+    /// [`Metric`] has an example. Default: the model's own metrics only.
+    pub fn metric(mut self, metric: impl Metric + 'static) -> Self {
+        self.metrics.push(Box::new(metric));
+        self
+    }
+
     /// Adds a callback; they are called in the order in which they were added.
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
@@ -232,14 +245,19 @@ impl FitOptions {
         self.schedule.unwrap_or(Schedule::ConstantThenLinear { constant })
     }
 
-    /// The name of what is watched: as asked for, or `default`.
-    pub(super) fn monitor_or(&self, default: &str) -> String {
-        self.monitor.clone().unwrap_or_else(|| default.to_string())
+    /// The name of the monitor, where one was set.
+    pub(super) fn asked_monitor(&self) -> Option<&str> {
+        self.monitor.as_deref()
     }
 
     /// Whether something looks at the monitor.
     pub(super) fn is_monitored(&self) -> bool {
-        self.checkpoint.watches() || self.early_stopping.is_some() || self.monitor.is_some()
+        self.checkpoint.watches() || self.early_stopping.is_some()
+    }
+
+    /// The columns of all metrics that were added.
+    pub(super) fn metric_columns(&self) -> Vec<MetricColumn> {
+        self.metrics.iter().flat_map(|metric| metric.columns()).collect()
     }
 
     /// The folder of the checkpoints, taken for this fit, where any are kept.
@@ -256,13 +274,14 @@ impl FitOptions {
     pub(super) fn take_callbacks(
         &mut self,
         checkpoints: Option<Rc<Folder>>,
-        monitor: &str,
+        monitor: Monitor,
     ) -> (Vec<Box<dyn Callback>>, usize) {
         let mut list: Vec<Box<dyn Callback>> = vec![Box::new(NanGuard)];
         if self.progress {
             list.push(Box::new(Progress::new()));
         }
         if let Some(folder) = &checkpoints {
+            let monitor = monitor.clone();
             list.push(Box::new(Checkpoints::new(folder.clone(), self.checkpoint, monitor, self.checkpoint_every)));
         }
         if let Some(rule) = self.early_stopping.take() {

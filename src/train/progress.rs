@@ -86,7 +86,8 @@ impl Callback for Progress {
 
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
         let mut losses = loss_list(report.history.names(), &report.record.losses);
-        if let (Some(name), Some(metric)) = (report.history.metric_names().first(), report.record.metrics.first()) {
+        let metrics = report.history.metric_names().iter().zip(&report.record.metrics);
+        if let Some((name, metric)) = metrics.filter_map(|(name, metric)| Some((name, (*metric)?))).next() {
             losses += &format!("  {name} {metric:.3}");
         }
         let seconds = report.record.seconds;

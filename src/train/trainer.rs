@@ -5,17 +5,20 @@ use std::time::Instant;
 
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 use super::checkpoint::Contents;
+use super::guard::check_metrics;
 use super::history::{EpochRecord, History};
 use super::memory::{IF_THE_ESTIMATE_IS_WRONG, MemoryEstimate, advise};
 use super::meter::Meter;
+use super::monitor::Monitor;
 use super::options::FitOptions;
 use super::plan::Plan;
 use super::state::{Position, Snapshot, TrainState};
 use super::translator::{StepContext, Translator};
-use super::validation::validate;
+use super::validation::{measure, validate};
 use crate::dataset::DataBunch;
 use crate::device::{Precision, free_memory};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{Metric, check_columns};
 
 /// On CUDA losses are read every so many steps: reading waits for the device.
 const STEPS_PER_READING_ON_CUDA: usize = 20;
@@ -57,7 +60,13 @@ pub fn fit(
     if let Some(estimate) = memory.filter(|_| options.check_memory) {
         estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
     }
-    let monitor = monitor(model, data, &options)?;
+    let is_validated = data.valid_batches() > 0 && options.validate_every > 0;
+    let columns = options.metric_columns();
+    check_columns(model.loss_names().iter().chain(model.metric_names()).copied(), &columns)?;
+    let monitor = Monitor::find(options.asked_monitor(), model, &columns, is_validated)?;
+    if options.is_monitored() && monitor.name.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "the model has no loss and no metric to monitor"));
+    }
     let folder = options.open_checkpoints(data.working_dir())?.map(Rc::new);
     let resumed = match &folder {
         Some(folder) if options.resume => folder.newest()?,
@@ -72,32 +81,20 @@ pub fn fit(
     } else if let Some(folder) = &folder {
         folder.set_aside()?;
     }
-    history.set_names(model.loss_names(), model.metric_names());
-    let (callbacks, added) = options.take_callbacks(folder, &monitor);
+    let metric_names = model.metric_names().iter().copied().chain(columns.iter().map(|column| column.name.as_str()));
+    history.set_names(model.loss_names(), metric_names);
+    let mut metrics = std::mem::take(&mut options.metrics);
+    if is_validated {
+        metrics.iter_mut().try_for_each(|metric| metric.start(data))?;
+    }
+    let (callbacks, added) = options.take_callbacks(folder, monitor);
     let first_epoch = position.first_epoch;
     let (validate_every, deterministic) = (options.validate_every, options.deterministic);
     let data = &data.for_device(device);
-    let mut fit = Fit { model, data, history, callbacks, added, plan, position, memory, validate_every, deterministic };
+    let mut fit =
+        Fit { model, data, history, metrics, callbacks, added, plan, position, memory, validate_every, deterministic };
     fit.run(is_unreported).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
-}
-
-/// The loss or measure to watch.
-fn monitor(model: &dyn Translator, data: &DataBunch, options: &FitOptions) -> Result<String> {
-    let validated = data.valid_batches() > 0 && options.validate_every > 0;
-    let metrics = if validated { model.metric_names() } else { &[] };
-    let names = || metrics.iter().chain(model.loss_names());
-    let monitor = options.monitor_or(names().next().unwrap_or(&""));
-    if options.is_monitored() && !names().any(|name| *name == monitor) {
-        let known = names().copied().collect::<Vec<_>>().join(", ");
-        let error = Error::new(ErrorKind::Usage, "there is no such loss or measure to monitor");
-        let error = error.expected(format!("one of {known}")).found(monitor);
-        return Err(match validated {
-            true => error,
-            false => error.help("Measures on validation pairs need val_split_pct above 0 and validate_every above 0."),
-        });
-    }
-    Ok(monitor)
 }
 
 /// Puts model and history where the checkpoint was written; nothing changes when it does not fit.
@@ -115,7 +112,7 @@ fn take_up(
         asked => asked.on(model.torch_device())?,
     };
     contents.check(&model.configuration()?, data, &Plan { precision, ..plan.clone() })?;
-    contents.check_position(model.loss_names(), model.metric_names(), data.batches_per_epoch())?;
+    contents.check_position(model.loss_names(), data.batches_per_epoch())?;
     contents.check_history(history)?;
     model.restore(contents.state())?;
     *history = contents.history().clone();
@@ -126,6 +123,7 @@ struct Fit<'a> {
     model: &'a mut dyn Translator,
     data: &'a DataBunch,
     history: &'a mut History,
+    metrics: Vec<Box<dyn Metric>>,
     callbacks: Vec<Box<dyn Callback>>,
     /// Index of the first callback that is not one of every fit.
     added: usize,
@@ -331,10 +329,24 @@ impl Fit<'_> {
     fn end_epoch(&mut self) -> Result<Flow> {
         let epoch = self.position.epochs;
         let due = self.validate_every > 0 && (epoch.is_multiple_of(self.validate_every) || epoch == self.plan.epochs);
-        if due && let Some(metrics) = validate(&*self.model, self.data, self.plan.precision)? {
-            self.history.set_last_metrics(metrics);
+        if due && self.data.valid_batches() > 0 {
+            self.validate()?;
         }
         self.report_epoch(0)
+    }
+
+    /// Records the model's own metrics and those that were added.
+    fn validate(&mut self) -> Result<()> {
+        if let Some(means) = validate(&*self.model, self.data, self.plan.precision)? {
+            check_metrics(self.model.metric_names(), &means, self.position.epochs)?;
+            for (name, mean) in self.model.metric_names().iter().zip(means) {
+                self.history.set_last_metric(name, Some(mean));
+            }
+        }
+        for (name, value) in measure(&*self.model, self.data, &mut self.metrics)? {
+            self.history.set_last_metric(&name, value);
+        }
+        Ok(())
     }
 
     /// Reports the last epoch to all callbacks from this one on.

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::step::{LOSS_NAMES, METRIC_NAMES};
 use super::{CycleGan, CycleGanConfig, DomainFacts};
 use crate::dataset::{DataBunch, Domain, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
@@ -197,7 +196,7 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
     let Extra { config, history, .. } = &extra;
     let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
     config.check().map_err(|e| unsound().because(e))?;
-    if !history.is_sound(LOSS_NAMES, METRIC_NAMES) {
+    if !history.is_sound() {
         return Err(unsound()
             .expected("a history of finite losses")
             .help("Set Geolearn.History.epochs to [] to load the model without its history."));

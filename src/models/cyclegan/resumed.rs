@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::networks::Networks;
-use super::step::{LOSS_NAMES, METRIC_NAMES};
 use super::translator::Made;
 use super::{CycleGan, DomainFacts};
 use crate::dataset::{DataBunch, DomainDigest, PerDomain};
@@ -54,7 +53,7 @@ impl CycleGan {
                 .expected(format!("the parameters of a model of {} and {} channels", expected.a, expected.b))
                 .found(format!("{held} values for {} and {} channels", found.a, found.b)));
         }
-        if !contents.history().is_sound(LOSS_NAMES, METRIC_NAMES) {
+        if !contents.history().is_sound() {
             return Err(unsound().expected("a history of finite losses"));
         }
         let of = |digest: &DomainDigest| DomainFacts::of_digest(digest).map_err(|e| unsound().because(e));

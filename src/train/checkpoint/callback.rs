@@ -6,6 +6,7 @@ use super::folder::Folder;
 use super::{Checkpoint, last_is_best};
 use crate::error::Result;
 use crate::train::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
+use crate::train::monitor::Monitor;
 use crate::train::state::Snapshot;
 
 /// Writes the state after each epoch, when the fit is stopped within one, and every so many steps where that is asked
@@ -14,7 +15,7 @@ use crate::train::state::Snapshot;
 pub(in crate::train) struct Checkpoints {
     folder: Rc<Folder>,
     which: Checkpoint,
-    monitor: String,
+    monitor: Monitor,
     every: Option<usize>,
     /// Epochs recorded before this fit.
     first_epoch: usize,
@@ -25,8 +26,8 @@ pub(in crate::train) struct Checkpoints {
 }
 
 impl Checkpoints {
-    pub fn new(folder: Rc<Folder>, which: Checkpoint, monitor: &str, every: Option<usize>) -> Self {
-        Self { folder, which, monitor: monitor.to_string(), every, first_epoch: 0, kept: None, steps: 0 }
+    pub fn new(folder: Rc<Folder>, which: Checkpoint, monitor: Monitor, every: Option<usize>) -> Self {
+        Self { folder, which, monitor, every, first_epoch: 0, kept: None, steps: 0 }
     }
 
     fn keep(&mut self, snapshot: &Snapshot<'_>, best: bool, numbered: bool) -> Result<()> {
@@ -54,7 +55,7 @@ impl Callback for Checkpoints {
     }
 
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        let (values, is_fresh) = report.history.watched(&self.monitor, self.first_epoch);
+        let (values, is_fresh) = self.monitor.values(report.history, self.first_epoch);
         let best = self.which.watches() && is_fresh && last_is_best(&values);
         self.keep(&report.snapshot, best, self.which == Checkpoint::All)?;
         Ok(Flow::Continue)

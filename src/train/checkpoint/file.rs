@@ -276,12 +276,13 @@ impl Contents {
     }
 
     /// Whether position and history agree with each other and with the plan; a file may hold anything.
-    pub(in crate::train) fn check_position(&self, names: &[&str], metric_names: &[&str], batches: usize) -> Result<()> {
+    pub(in crate::train) fn check_position(&self, names: &[&str], batches: usize) -> Result<()> {
         let Header { position, history, plan, .. } = &self.header;
         let whole = position.first_epoch.checked_add(position.epochs) == Some(history.epochs().len());
         let within = position.epochs <= plan.epochs && position.batches < batches;
-        let sums = position.batches == 0 || position.sums.len() == names.len();
-        if whole && within && sums && history.is_sound(names, metric_names) {
+        // The sums of an epoch that has begun are of the losses that the model gives.
+        let sums = position.batches == 0 || (position.sums.len() == names.len() && history.names() == names);
+        if whole && within && sums && history.is_sound() {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Format, "the checkpoint contradicts itself: its place in the fit cannot be")

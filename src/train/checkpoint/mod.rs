@@ -31,7 +31,7 @@ pub enum Checkpoint {
     /// None. The default: nothing is written unless it is asked for.
     #[default]
     Off,
-    /// The newest, and as `best.safetensors` the one with the lowest monitor.
+    /// The newest, and as `best.safetensors` the one with the best monitor.
     Best,
     /// The newest only.
     Last,
@@ -46,7 +46,7 @@ impl Checkpoint {
     }
 }
 
-/// Whether the last of these values is the lowest, and the first to be so low.
+/// Whether the last of these values, of which lower ones are better, is the lowest and the first to be so low.
 fn last_is_best(values: &[f64]) -> bool {
     let Some((last, before)) = values.split_last() else {
         return false;

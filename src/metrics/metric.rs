@@ -1,0 +1,139 @@
+//! The interface between the trainer and a quality metric.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use tch::Tensor;
+
+use crate::dataset::{DataBunch, Domain};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Which values of a metric are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Better {
+    /// Lower values, as of losses and distances.
+    Lower,
+    /// Higher values, as of PSNR and SSIM.
+    Higher,
+}
+
+impl Better {
+    /// Returns `value` with the sign that makes lower values better.
+    pub(crate) fn as_loss(self, value: f64) -> f64 {
+        match self {
+            Self::Lower => value,
+            Self::Higher => -value,
+        }
+    }
+}
+
+/// One value that a [`Metric`] gives for each validation: its name in the history, and which values are better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricColumn {
+    /// The name, such as `valid_kid_b`.
+    pub name: String,
+    /// Which values are better.
+    pub better: Better,
+}
+
+impl MetricColumn {
+    /// Creates a column.
+    pub fn new(name: impl Into<String>, better: Better) -> Self {
+        Self { name: name.into(), better }
+    }
+}
+
+/// A metric over the whole validation set, for [`FitOptions::metric`](crate::FitOptions::metric).
+///
+/// After each validated epoch the trainer translates every validation chip of both domains once, passes the
+/// translations to [`update`](Self::update) batch by batch, and records what [`finish`](Self::finish) returns. The
+/// values can be monitored, end a fit, and choose its best epoch.
+///
+/// ```
+/// use geolearn::tch::{Kind, Tensor};
+/// use geolearn::{Better, Domain, FitOptions, Metric, MetricColumn, Result};
+///
+/// /// How far translations into domain B are from gray, on average.
+/// #[derive(Debug, Default)]
+/// struct Colorfulness {
+///     sum: f64,
+///     images: i64,
+/// }
+///
+/// impl Metric for Colorfulness {
+///     fn columns(&self) -> Vec<MetricColumn> {
+///         vec![MetricColumn::new("valid_colorfulness_b", Better::Higher)]
+///     }
+///
+///     fn update(&mut self, to: Domain, _sources: &Tensor, translations: &Tensor) -> Result<()> {
+///         if to == Domain::B {
+///             let spread = translations.f_std_dim(Some(1), false, true)?.f_mean_dim([1, 2], false, Kind::Double)?;
+///             self.sum += spread.f_sum(Kind::Double)?.f_double_value(&[])?;
+///             self.images += translations.size()[0];
+///         }
+///         Ok(())
+///     }
+///
+///     fn finish(&mut self) -> Result<Vec<Option<f64>>> {
+///         let Self { sum, images } = std::mem::take(self);
+///         Ok(vec![(images > 0).then(|| sum / images as f64)])
+///     }
+/// }
+///
+/// let options = FitOptions::new(20).metric(Colorfulness::default()).monitor("valid_colorfulness_b");
+/// ```
+pub trait Metric: fmt::Debug {
+    /// Returns the names and directions of the values, in the order of [`finish`](Self::finish).
+    fn columns(&self) -> Vec<MetricColumn>;
+
+    /// Prepares for a fit on `data`: called once, before the first step.
+    ///
+    /// # Errors
+    /// An error ends the fit before it begins.
+    fn start(&mut self, _data: &DataBunch) -> Result<()> {
+        Ok(())
+    }
+
+    /// Adds a batch of validation chips and their translations into domain `to`.
+    ///
+    /// # Shapes
+    /// Both are (N, C, H, W) in [-1, 1], in f32: sources of the other domain, on the CPU, and translations on the
+    /// model's device.
+    ///
+    /// # Errors
+    /// An error ends the fit; the epoch stays recorded.
+    fn update(&mut self, to: Domain, sources: &Tensor, translations: &Tensor) -> Result<()>;
+
+    /// Returns a value for each column and starts over. `None`, or a value that is not finite, is recorded as not
+    /// measured.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    fn finish(&mut self) -> Result<Vec<Option<f64>>>;
+}
+
+/// Checks that all names differ from each other and from those of the model.
+pub(crate) fn check_columns<'a>(taken: impl Iterator<Item = &'a str>, columns: &[MetricColumn]) -> Result<()> {
+    let mut names: HashSet<&str> = taken.collect();
+    match columns.iter().find(|column| column.name.is_empty() || !names.insert(&column.name)) {
+        Some(column) => Err(Error::new(ErrorKind::Usage, "each metric needs a name of its own")
+            .expected("a name that no loss and no other metric has")
+            .found(format!("{:?}", column.name))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_must_differ() {
+        let column = |name: &str| MetricColumn::new(name, Better::Lower);
+        let check = |columns: &[MetricColumn]| check_columns(["loss"].into_iter(), columns);
+        assert!(check(&[column("a"), column("b")]).is_ok());
+        for wrong in [&[column("a"), column("a")][..], &[column("loss")], &[column("")]] {
+            assert_eq!(check(wrong).unwrap_err().kind(), ErrorKind::Usage);
+        }
+    }
+}
