@@ -18,6 +18,7 @@
 //! units. Everything that can fail gives [`Result`]; [`Error`] names the file, what was expected, what was found and
 //! what to do. How libtorch is found stands in `docs/setup.md` of the repository.
 
+mod arrays;
 mod dataset;
 mod device;
 mod error;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// Stage of each module of `src`.
 const STAGES: &[(&str, usize)] = &[
     ("error", 0),
+    ("arrays", 0),
     ("device", 0),
     ("random", 0),
     ("store", 0),

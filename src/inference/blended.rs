@@ -10,11 +10,11 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, s};
 use tch::Kind;
 
-use super::arrays::{array_to_tensor, tensor_to_array};
 use super::pass::{Area, Borders, MOST_BORDERS, Pass, Steps};
 use super::plan::Part;
 use super::progress::Watch;
 use super::translation::Translation;
+use crate::arrays::{array_to_tensor, tensor_to_array};
 use crate::error::Result;
 use crate::raster::{Raster, Samples};
 

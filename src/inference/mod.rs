@@ -1,6 +1,5 @@
 //! From an image to its translation, of any size.
 
-mod arrays;
 mod blended;
 mod engine;
 mod fingerprint;
@@ -20,8 +19,6 @@ mod tiles;
 mod translation;
 
 #[cfg(test)]
-pub(crate) use arrays::array_to_tensor;
-pub(crate) use arrays::tensor_to_array;
 #[cfg(test)]
 pub(crate) use engine::in_tiles;
 pub(crate) use engine::translate_image;

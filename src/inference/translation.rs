@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::arrays::tensor_to_array;
+use crate::arrays::tensor_to_array;
 use crate::dataset::Normaliser;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};

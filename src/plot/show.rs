@@ -4,9 +4,9 @@ use image::RgbImage;
 use tch::Tensor;
 
 use super::picture::Picture;
+use crate::arrays::tensor_to_array;
 use crate::dataset::{DataBunch, Domain, Split};
 use crate::error::{Error, ErrorKind, Result};
-use crate::inference::tensor_to_array;
 use crate::train::Translator;
 
 impl DataBunch {

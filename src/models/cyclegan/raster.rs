@@ -67,11 +67,12 @@ impl CycleGan {
 mod tests {
     use super::super::LoadOptions;
     use super::*;
+    use crate::arrays::array_to_tensor;
     use crate::dataset::Domain;
     use crate::dataset::Values;
     use crate::device::{Device, Precision};
     use crate::error::ErrorKind;
-    use crate::inference::{NormStatistics, Sizes, Translation, array_to_tensor, in_tiles};
+    use crate::inference::{NormStatistics, Sizes, Translation, in_tiles};
     use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
 

@@ -1,12 +1,14 @@
-//! Between arrays and tensors.
+//! Conversions between `ndarray` arrays and tensors.
 
 use ndarray::Array3;
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Converts an array into a tensor on the processor.
+///
 /// # Shapes
-/// (C, H, W) to the same on the processor.
+/// (C, H, W) to the same.
 pub(crate) fn array_to_tensor(array: Array3<f32>) -> Result<Tensor> {
     let (channels, height, width) = array.dim();
     let array = array.as_standard_layout();
@@ -14,8 +16,10 @@ pub(crate) fn array_to_tensor(array: Array3<f32>) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(values)?.f_reshape([channels as i64, height as i64, width as i64])?)
 }
 
+/// Converts a tensor of any float dtype and device into an array.
+///
 /// # Shapes
-/// (C, H, W) of any float dtype and device to the same.
+/// (C, H, W) to the same.
 pub(crate) fn tensor_to_array(tensor: &Tensor) -> Result<Array3<f32>> {
     let (channels, height, width) = tensor.size3()?;
     let flat = tensor.f_to_kind(Kind::Float)?.f_reshape([-1])?;
