@@ -50,7 +50,7 @@ pub use device::{ChosenDevice, Device, Precision, num_threads, set_num_threads};
 pub use error::{Error, ErrorKind, Result};
 pub use inference::{NormStatistics, RasterOptions, RasterReport};
 pub use loss::AdversarialLoss;
-pub use metrics::{Better, Metric, MetricColumn};
+pub use metrics::{Better, Inception, Metric, MetricColumn, Resize};
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorImport, LoadOptions};
 pub use nn::Initialisation;
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};

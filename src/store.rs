@@ -1,11 +1,13 @@
 //! Files that are either whole or not there: written beside their place, synced, then renamed.
 
 mod abandoned;
+mod cache;
 mod identity;
 mod lock;
 mod older;
 
 pub(crate) use abandoned::{folder_of, is_temporary, remove_abandoned, remove_abandoned_of};
+pub(crate) use cache::cache_folder;
 pub(crate) use identity::Identity;
 pub(crate) use lock::Lock;
 pub(crate) use older::{aside, clear, publish_all};

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tch::{Kind, Tensor};
 
 use crate::device::Device;
+use crate::error::ErrorKind;
+use crate::metrics::Inception;
 
 /// How far two numbers may differ: `abs + rel * |expected|`.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,18 @@ pub(crate) fn cuda() -> Option<tch::Device> {
         tell(&format!("skipped: {reason}"));
     }
     chosen.torch().is_cuda().then(|| chosen.torch())
+}
+
+/// The Inception network; or a line that says why there is none to test with, which must not be where
+/// GEOLEARN_REQUIRE_INCEPTION is set.
+pub(crate) fn inception(device: Device) -> Option<Inception> {
+    match Inception::find(device) {
+        Err(error) if error.kind() == ErrorKind::Io && std::env::var_os("GEOLEARN_REQUIRE_INCEPTION").is_none() => {
+            tell(&format!("skipped: {error}"));
+            None
+        }
+        found => Some(found.unwrap()),
+    }
 }
 
 /// A file under `tests/fixtures`.

@@ -1,0 +1,89 @@
+//! Images in the size that the Inception network takes.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Result;
+
+/// Height and width of the network's input.
+pub(crate) const SIDE: i64 = 299;
+
+/// How images are brought to the 299x299 pixels that the Inception network takes.
+///
+/// Distances are comparable only between images that were resized the same way. Neither way rounds to whole values.
+///
+/// | Variant | Resampling | Numbers compare with |
+/// |---|---|---|
+/// | `Tensorflow` (default) | bilinear, without antialiasing, pixel 0 on pixel 0 | most papers: the FID of Heusel et al. 2017, arXiv:1706.08500, and NVIDIA's StyleGAN code; clean-fid's `legacy_tensorflow` |
+/// | `Clean` | bicubic with a = -0.5, antialiased | clean-fid's default, Parmar et al. 2022, arXiv:2104.11222 |
+///
+/// ```
+/// use geolearn::Resize;
+///
+/// assert_eq!(Resize::default(), Resize::Tensorflow);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resize {
+    /// The bilinear `ResizeBilinear` of TensorFlow 1, which the network's own graph begins with, without centers of
+    /// pixels: output pixel `i` is taken at `i * side / 299`. The default.
+    #[default]
+    Tensorflow,
+    /// Pillow's bicubic on 32-bit floats, cut to 0..=255, as clean-fid resizes: when it makes images smaller, it takes
+    /// all of their pixels into account.
+    Clean,
+}
+
+impl Resize {
+    /// Resizes images; those of 299x299 pixels stay as they are.
+    ///
+    /// # Shapes
+    /// (N, 3, H, W) of any kind to (N, 3, 299, 299) in f32, on the same device, with values in 0..=255 on both sides.
+    pub(crate) fn apply(self, images: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Tensorflow => bilinear(&images.f_to_kind(Kind::Float)?),
+            // Pillow's weights and sums are doubles.
+            Self::Clean => Ok(images
+                .f_to_kind(Kind::Double)?
+                .f_internal_upsample_bicubic2d_aa([SIDE, SIDE], false, None, None)?
+                .f_clamp_(0.0, 255.0)?
+                .f_to_kind(Kind::Float)?),
+        }
+    }
+}
+
+fn bilinear(images: &Tensor) -> Result<Tensor> {
+    let (_, _, height, width) = images.size4()?;
+    let rows = Neighbours::new(width, images.device())?.interpolate(images, 3, [1, SIDE])?;
+    Neighbours::new(height, images.device())?.interpolate(&rows, 2, [SIDE, 1])
+}
+
+/// For each output pixel along a side: the two input pixels beside it, and how far it lies from the first.
+struct Neighbours {
+    first: Tensor,
+    second: Tensor,
+    distance: Tensor,
+}
+
+impl Neighbours {
+    /// Places are f32, as TensorFlow computes them.
+    fn new(side: i64, device: Device) -> Result<Self> {
+        let scale = side as f32 / SIDE as f32;
+        let places: Vec<f32> = (0..SIDE).map(|i| i as f32 * scale).collect();
+        let first: Vec<i64> = places.iter().map(|place| (place.floor() as i64).min(side - 1)).collect();
+        let second: Vec<i64> = first.iter().map(|first| (first + 1).min(side - 1)).collect();
+        let distance: Vec<f32> = places.iter().map(|place| place - place.floor()).collect();
+        let on_device = |tensor: Tensor| tensor.f_to_device(device);
+        Ok(Self {
+            first: on_device(Tensor::f_from_slice(&first)?)?,
+            second: on_device(Tensor::f_from_slice(&second)?)?,
+            distance: on_device(Tensor::f_from_slice(&distance)?)?,
+        })
+    }
+
+    /// Interpolates along an axis. `shape` is that of the distances, to go with the last two axes.
+    fn interpolate(&self, x: &Tensor, axis: i64, shape: [i64; 2]) -> Result<Tensor> {
+        let first = x.f_index_select(axis, &self.first)?;
+        let mut step = x.f_index_select(axis, &self.second)?.f_sub(&first)?;
+        Ok(step.f_mul_(&self.distance.f_reshape(shape)?)?.f_add_(&first)?)
+    }
+}
