@@ -1,0 +1,15 @@
+//! The number of bands that the images of a set have in common.
+
+use ndarray::{ArrayView3, Axis};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Refuses images of another number of bands.
+pub(super) fn check_bands(image: ArrayView3<'_, f32>, bands: usize) -> Result<()> {
+    let found = image.len_of(Axis(0));
+    if found == bands {
+        return Ok(());
+    }
+    let what = "image has another number of bands than the images of the set";
+    Err(Error::new(ErrorKind::Usage, what).expected(bands).found(found))
+}
