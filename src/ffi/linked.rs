@@ -67,6 +67,8 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn geolearn_lerp_all(from: *const *mut C_tensor, to: *const *mut C_tensor, count: usize, share: f64)
+    -> *mut c_char;
     fn geolearn_autocast_begin(cuda: bool, on: bool, was_on: *mut bool, old_dtype: *mut c_int) -> *mut c_char;
     fn geolearn_autocast_end(cuda: bool, was_on: bool, old_dtype: c_int) -> *mut c_char;
     fn geolearn_arithmetic_get(bits: *mut c_int) -> *mut c_char;
@@ -212,6 +214,13 @@ pub(super) fn fused_adamw(tensors: &mut AdamTensors, grads: &mut [Tensor], step:
             step.eps,
         )
     })
+}
+
+pub(super) fn lerp_all(from: &mut [Tensor], to: &mut [Tensor], share: f64) -> Result<()> {
+    let pointers = |list: &mut [Tensor]| list.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>();
+    let (from, to) = (pointers(from), pointers(to));
+    // SAFETY: the lists have equal lengths (checked by the caller), and their tensors outlive the call.
+    check(unsafe { geolearn_lerp_all(from.as_ptr(), to.as_ptr(), from.len(), share) })
 }
 
 /// What autocast was set to.

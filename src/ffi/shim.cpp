@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/isfinite.h>
@@ -89,6 +90,14 @@ char *geolearn_fused_adamw(at::Tensor **params, at::Tensor **grads, at::Tensor *
     // The kernel wants the count of this step, not of the one before.
     at::_foreach_add_(s, 1);
     at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+// Moves each tensor of the first list that share of the way to its partner in the second.
+char *geolearn_lerp_all(at::Tensor **from, at::Tensor **to, size_t count, double share) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    at::_foreach_lerp_(gather(from, count), gather(to, count), at::Scalar(share));
   });
 }
 

@@ -56,6 +56,10 @@ pub(super) fn residual_without_norms(_: &Tensor, _: [&Tensor; 4]) -> Result<Tens
     absent()
 }
 
+pub(super) fn lerp_all(_: &mut [Tensor], _: &mut [Tensor], _: f64) -> Result<()> {
+    absent()
+}
+
 pub(super) fn fused_adamw(_: &mut AdamTensors, _: &mut [Tensor], _: AdamStep) -> Result<()> {
     absent()
 }

@@ -1,8 +1,10 @@
-//! Adam with moments of our own, and learning-rate schedules.
+//! Adam with moments of our own, the running mean of weights, and learning-rate schedules.
 
 mod adam;
+mod running_mean;
 mod schedule;
 
 pub use adam::AdamOptions;
 pub(crate) use adam::{Adam, Update};
+pub(crate) use running_mean::RunningMean;
 pub use schedule::{OneCycle, Rate, Schedule};

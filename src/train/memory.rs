@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryEstimate {
-    /// Weights of all networks.
+    /// Weights of all networks, and the running mean of some where there is one.
     pub parameters: u64,
     /// Moments of the optimisers.
     pub optimiser: u64,

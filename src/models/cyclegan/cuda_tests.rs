@@ -34,7 +34,7 @@ impl Case {
         let [a, b] = self.images().map(|image| image.to_kind(kind).to_device(device));
         let _switches = Switches::hold_on(device, precision.arithmetic()).unwrap();
         let losses = ffi::autocast(precision.casts(device), device, || {
-            let images = step::translate_all(&nets, &a, &b, true)?;
+            let images = step::translate_all(nets.learning(), &a, &b, true)?;
             step::generator_losses(&nets, &self.config, &a, &b, &images)
         });
         let weights: Parameters =

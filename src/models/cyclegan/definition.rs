@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
+use super::config::OPTIONAL_KEYS;
 use super::{CycleGan, CycleGanConfig, DomainFacts};
 use crate::dataset::{DataBunch, Domain, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
@@ -151,7 +152,7 @@ fn over(loaded: Option<Value>, section: Value) -> Value {
         (_, section) => return section,
     };
     // What may be absent must not come back.
-    kept.retain(|key, _| !["Domains", "Untrained"].contains(&key.as_str()));
+    kept.retain(|key, _| !["Domains", "Untrained"].iter().chain(OPTIONAL_KEYS).any(|known| known == key));
     for (key, value) in new {
         let within = kept.remove(&key).filter(|_| key == "Config");
         kept.insert(key, over(within, value));

@@ -77,7 +77,7 @@ impl Golden {
 
     fn check_first_step(&self) {
         let (a, b) = self.real(0);
-        let images = step::translate_all(&self.nets, &a, &b, true).unwrap();
+        let images = step::translate_all(self.nets.learning(), &a, &b, true).unwrap();
         let (same_a, same_b) = images.identity.as_ref().unwrap();
         let (nets, detached) = (&self.nets, |t: &Tensor| t.detach());
         let (fake_a, fake_b) = (detached(&images.fake_a), detached(&images.fake_b));
@@ -124,7 +124,7 @@ impl Golden {
     fn check_five_steps(&self) {
         let text = std::fs::read(fixture(&format!("golden/{}/trace.json", self.folder))).unwrap();
         let trace: Value = serde_json::from_slice(&text).unwrap();
-        let mut optimisers = Optimisers::new(&self.nets, 0).unwrap();
+        let mut optimisers = Optimisers::new(&self.nets, &self.config).unwrap();
         for index in 0..5u64 {
             let (a, b) = self.real(index as i64);
             let context = StepContext::new(2e-4, ARCGIS_ADAM, index);

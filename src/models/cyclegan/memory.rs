@@ -41,6 +41,7 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let chips = Domain::BOTH.map(|domain| training_size(data, domain));
     let parameters = config.parameter_count(channels) as f64 * FLOAT;
     let generators = config.generator_parameter_count(channels) as f64 * FLOAT;
+    let mean = if config.has_average() { generators } else { 0.0 };
     let area = |(height, width): (usize, usize)| (height * width) as f64;
     let pair = (area(chips[0]) * channels.a as f64 + area(chips[1]) * channels.b as f64) * FLOAT;
     let pool = pair * config.pool_size as f64;
@@ -53,9 +54,9 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let layers = LayerMemory::of(model.device.torch(), 4 * config.gen_features as i64, cast);
     let held = Held::of(config, channels, chips, batch, value, layers);
     let estimate = MemoryEstimate {
-        parameters: parameters as u64,
+        parameters: (parameters + mean) as u64,
         optimiser: (2.0 * parameters) as u64,
-        kept_copy: (3.0 * parameters + pool) as u64,
+        kept_copy: (3.0 * parameters + mean + pool) as u64,
         activations: (held.peak(generators) + kept_gradients + casts) as u64,
         pool: pool as u64,
         batches: (pair * batch * data.batches_ahead() as f64) as u64,

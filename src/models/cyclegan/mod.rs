@@ -20,6 +20,8 @@ mod memory_tests;
 mod networks;
 mod predict;
 mod raster;
+#[cfg(test)]
+mod recipe_tests;
 mod report;
 mod resumed;
 mod saved;
@@ -132,7 +134,7 @@ impl CycleGan {
         data: Option<DataBunch>,
         device: ChosenDevice,
     ) -> Result<Self> {
-        let optimisers = Optimisers::new(&nets, config.pool_size)?;
+        let optimisers = Optimisers::new(&nets, &config)?;
         let (history, trials) = (History::default(), Vec::new());
         Ok(Self {
             config,

@@ -17,13 +17,17 @@ pub(crate) struct Networks {
     pub disc_b: Discriminator,
     pub gen_b2a: Generator,
     pub gen_a2b: Generator,
+    /// The running mean of both generators, by the domain whose images each makes.
+    mean: Option<PerDomain<Generator>>,
 }
 
 impl Networks {
     /// Networks for tensors of so many channels, with fresh weights.
     pub fn new(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device, kind: Kind) -> Result<Self> {
         let scheme = Some(config.initialisation);
-        Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme, device, kind })
+        let nets = Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme, device, kind })?;
+        nets.restart_mean()?;
+        Ok(nets)
     }
 
     /// Networks of zeros, for weights that are about to be loaded.
@@ -36,16 +40,23 @@ impl Networks {
         let (a, b) = (channels.a as i64, channels.b as i64);
         let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
         let generator = |input, output| GeneratorShape { input, output, features, blocks };
+        let blank = Initialiser { scheme: None, ..init };
+        let mean = || -> Result<_> {
+            let (a, b) = (generator(b, a), generator(a, b));
+            Ok(PerDomain { a: Generator::new("G_A", a, &blank)?, b: Generator::new("G_B", b, &blank)? })
+        };
+        let mean = config.has_average().then(mean).transpose()?;
         let features = config.disc_features as i64;
         Ok(Self {
             disc_a: Discriminator::new("D_A", a, features, &init)?,
             disc_b: Discriminator::new("D_B", b, features, &init)?,
             gen_b2a: Generator::new("G_A", generator(b, a), &init)?,
             gen_a2b: Generator::new("G_B", generator(a, b), &init)?,
+            mean,
         })
     }
 
-    /// All parameters in the order of a saved model.
+    /// All parameters that learn, in the order of a saved model.
     pub fn parameters(&self) -> Parameters {
         let mut list = self.disc_a.parameters();
         list.extend(self.disc_b.parameters());
@@ -60,16 +71,52 @@ impl Networks {
         list
     }
 
-    /// The generator that makes images of domain `to`.
+    /// The parameters that a saved model holds: for the generators those that are shown.
+    pub fn saved_parameters(&self) -> Parameters {
+        let mut list = self.disc_a.parameters();
+        list.extend(self.disc_b.parameters());
+        list.extend(self.mean_parameters().unwrap_or_else(|| self.generator_parameters()));
+        list
+    }
+
+    /// The running mean of both generators' parameters, in their order and under their names.
+    pub fn mean_parameters(&self) -> Option<Parameters> {
+        let PerDomain { a, b } = self.mean.as_ref()?;
+        let mut list = a.parameters();
+        list.extend(b.parameters());
+        Some(list)
+    }
+
+    /// The generators that learn, by the domain whose images each makes.
+    pub fn learning(&self) -> PerDomain<&Generator> {
+        PerDomain { a: &self.gen_b2a, b: &self.gen_a2b }
+    }
+
+    /// The generators that are shown and measured: the running mean, where there is one.
+    pub fn shown(&self) -> PerDomain<&Generator> {
+        self.mean.as_ref().map_or_else(|| self.learning(), |PerDomain { a, b }| PerDomain { a, b })
+    }
+
+    /// The generator that makes images of domain `to` for those who look at them.
     pub fn generator(&self, to: Domain) -> &Generator {
+        let PerDomain { a, b } = self.shown();
         match to {
-            Domain::A => &self.gen_b2a,
-            Domain::B => &self.gen_a2b,
+            Domain::A => a,
+            Domain::B => b,
         }
     }
 
-    /// Takes over weights by name; nothing changes when one does not fit.
+    /// Takes over weights by name; nothing changes when one does not fit. A running mean begins anew from them.
     pub fn load(&self, weights: &[(String, Tensor)]) -> Result<()> {
-        load_parameters(&self.parameters(), weights)
+        load_parameters(&self.parameters(), weights)?;
+        self.restart_mean()
+    }
+
+    /// Makes the running mean that of the generators as they are.
+    pub fn restart_mean(&self) -> Result<()> {
+        match self.mean_parameters() {
+            Some(mean) => load_parameters(&mean, &self.generator_parameters()),
+            None => Ok(()),
+        }
     }
 }

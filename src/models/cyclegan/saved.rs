@@ -96,6 +96,9 @@ impl CycleGan {
     /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
     /// ([`Channels::Shared`](crate::Channels::Shared)): models of other shapes it cannot open.
     ///
+    /// Where there is a [running mean](super::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
+    /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
+    ///
     /// ```
     /// use geolearn::CycleGan;
     ///
@@ -118,7 +121,7 @@ impl CycleGan {
     /// could not be opened again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
-        let weights = self.nets.parameters();
+        let weights = self.nets.saved_parameters();
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
         let pictures = report::pictures(self);
         folder::save(
@@ -154,7 +157,7 @@ impl CycleGan {
         let saved = read(root(self.data.as_ref()), path, Reach::Folder)?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        let mut optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
+        let mut optimisers = Optimisers::new(&self.nets, &self.config)?;
         optimisers.freeze_encoders(self.frozen);
         // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&saved.weights).map_err(|e| e.at(path))?;

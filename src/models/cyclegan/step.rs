@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::ffi;
 use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
 use crate::nn::{Discriminator, Generator, Parameters};
-use crate::optim::{Adam, Update};
+use crate::optim::{Adam, RunningMean, Update};
 use crate::random::Seed;
 use crate::train::StepContext;
 
@@ -59,24 +59,28 @@ pub(super) struct Optimisers {
     generators: Adam,
     disc_a: Adam,
     disc_b: Adam,
+    mean: Option<RunningMean>,
     pool_a: ImagePool,
     pool_b: ImagePool,
 }
 
 impl Optimisers {
-    pub fn new(networks: &Networks, pool_size: usize) -> Result<Self> {
+    pub fn new(networks: &Networks, config: &CycleGanConfig) -> Result<Self> {
+        let follow = |mean| RunningMean::new(mean, networks.generator_parameters(), config.average_half_life);
         Ok(Self {
             generators: Adam::new(networks.generator_parameters())?,
             disc_a: Adam::new(networks.disc_a.parameters())?,
             disc_b: Adam::new(networks.disc_b.parameters())?,
-            pool_a: ImagePool::new(pool_size),
-            pool_b: ImagePool::new(pool_size),
+            mean: networks.mean_parameters().map(follow).transpose()?,
+            pool_a: ImagePool::new(config.pool_size),
+            pool_b: ImagePool::new(config.pool_size),
         })
     }
 
-    /// The moments of all optimisers by name; they share memory with the state.
-    pub fn moments(&self) -> Parameters {
-        [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state).collect()
+    /// The moments of all optimisers, and the running mean of weights, by name; they share memory with the state.
+    pub fn state(&self) -> Parameters {
+        let moments = [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state);
+        moments.chain(self.mean.iter().flat_map(RunningMean::state)).collect()
     }
 
     /// Lets the encoders of the generators move or not; all else moves.
@@ -84,8 +88,9 @@ impl Optimisers {
         self.generators.select(|name| !(frozen && is_encoder(name)));
     }
 
-    /// Forgets gradients of an update that was not made.
+    /// Forgets gradients of an update that was not made, and what is known of a state that may be another now.
     pub fn forget(&mut self) {
+        self.mean.iter_mut().for_each(RunningMean::forget);
         [&mut self.generators, &mut self.disc_a, &mut self.disc_b].into_iter().for_each(Adam::forget);
     }
 
@@ -106,15 +111,20 @@ fn is_encoder(name: &str) -> bool {
     matches!(layer, Some("1" | "4" | "7"))
 }
 
-/// Runs all generators.
+/// Runs both generators, which are given by the domain whose images they make.
 ///
 /// # Shapes
 /// `real_a` and `real_b` are (N, C, H, W) in [-1, 1].
-pub(super) fn translate_all(nets: &Networks, real_a: &Tensor, real_b: &Tensor, with_identity: bool) -> Result<Images> {
-    let (fake_a, same_a) = both(&nets.gen_b2a, real_b, real_a, with_identity)?;
-    let (fake_b, same_b) = both(&nets.gen_a2b, real_a, real_b, with_identity)?;
-    let cycled_b = nets.gen_a2b.forward(&fake_a)?;
-    let cycled_a = nets.gen_b2a.forward(&fake_b)?;
+pub(super) fn translate_all(
+    makers: PerDomain<&Generator>,
+    real_a: &Tensor,
+    real_b: &Tensor,
+    with_identity: bool,
+) -> Result<Images> {
+    let (fake_a, same_a) = both(makers.a, real_b, real_a, with_identity)?;
+    let (fake_b, same_b) = both(makers.b, real_a, real_b, with_identity)?;
+    let cycled_b = makers.b.forward(&fake_a)?;
+    let cycled_a = makers.a.forward(&fake_b)?;
     Ok(Images { fake_a, fake_b, identity: same_a.zip(same_b), cycled_a, cycled_b })
 }
 
@@ -190,11 +200,15 @@ pub(super) fn train_step(
     let cast = precision.casts(real_a.device());
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
     let (images, losses) = ffi::autocast(cast, real_a.device(), || {
-        let images = translate_all(nets, real_a, real_b, config.has_identity(channels(real_a, real_b)?))?;
+        let with_identity = config.has_identity(channels(real_a, real_b)?);
+        let images = translate_all(nets.learning(), real_a, real_b, with_identity)?;
         let losses = generator_losses(nets, config, real_a, real_b, &images)?;
         Ok((images, losses))
     })?;
     optimisers.generators.minimise(&losses.total, update)?;
+    if let Some(mean) = &mut optimisers.mean {
+        mean.follow(real_a.size4()?.0 as u64, update.now)?;
+    }
     let GeneratorLosses { total, adversarial, cycle, identity, .. } = losses;
 
     let draw = |name| Seed(config.seed).stream(name, step);
@@ -218,7 +232,8 @@ pub(super) fn train_step(
 pub(super) fn validate(nets: &Networks, config: &CycleGanConfig, real: (&Tensor, &Tensor)) -> Result<Tensor> {
     let (real_a, real_b) = real;
     tch::no_grad(|| {
-        let images = translate_all(nets, real_a, real_b, config.has_identity(channels(real_a, real_b)?))?;
+        let with_identity = config.has_identity(channels(real_a, real_b)?);
+        let images = translate_all(nets.shown(), real_a, real_b, with_identity)?;
         let losses = generator_losses(nets, config, real_a, real_b, &images)?;
         let loss_a = discriminator_loss(&nets.disc_a, config.adversarial, real_a, &images.fake_a)?;
         let loss_b = discriminator_loss(&nets.disc_b, config.adversarial, real_b, &images.fake_b)?;

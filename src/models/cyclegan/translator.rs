@@ -11,6 +11,7 @@ use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Arithmetic, KeptMemory, Switches};
 use crate::nn::{Parameters, copied, load_parameters};
+use crate::optim::RunningMean;
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
 impl Translator for CycleGan {
@@ -73,6 +74,7 @@ impl Translator for CycleGan {
             pool.check(&own, *self.channels().get(domain))?;
             pools.push(own);
         }
+        RunningMean::check(&rest)?;
         // The last thing that can fail, and it changes nothing when it does.
         load_parameters(&self.changing(), &rest)?;
         for ((_, pool), images) in self.optimisers.pools_mut().into_iter().zip(pools) {
@@ -107,10 +109,10 @@ pub(super) struct Made {
 }
 
 impl CycleGan {
-    /// Parameters and moments; they share memory with the model.
+    /// Parameters, moments and running means; they share memory with the model.
     fn changing(&self) -> Parameters {
         let mut list = self.nets.parameters();
-        list.extend(self.optimisers.moments());
+        list.extend(self.optimisers.state());
         list
     }
 }

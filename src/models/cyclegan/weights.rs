@@ -46,7 +46,7 @@ impl CycleGan {
         let mut definition = self.definition("weights.safetensors")?;
         definition.set_mark(None);
         let definition = definition.to_json().map_err(|e| e.at(path))?;
-        safetensors::write(path, &self.nets.parameters(), &definition)?.publish()
+        safetensors::write(path, &self.nets.saved_parameters(), &definition)?.publish()
     }
 
     /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
@@ -72,7 +72,7 @@ impl CycleGan {
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let weights = state_dict::read(path)?;
-        let mut optimisers = Optimisers::new(&self.nets, self.config.pool_size)?;
+        let mut optimisers = Optimisers::new(&self.nets, &self.config)?;
         optimisers.freeze_encoders(self.frozen);
         // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&weights).map_err(|e| e.at(path))?;

@@ -1,0 +1,204 @@
+//! Options beyond the paper in fits of the whole model: resumed, rolled back, tried and saved.
+
+use std::path::Path;
+
+use tch::{Device, Tensor};
+
+use super::{CycleGan, CycleGanBuilder, LoadOptions};
+use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
+use crate::device;
+use crate::error::{ErrorKind, Result};
+use crate::nn::{Parameters, copied};
+use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
+
+/// An option that is on, by name.
+type Variant = (&'static str, fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOptions) -> FitOptions);
+
+const VARIANTS: &[Variant] = &[("average_half_life", |model| model.average_half_life(20.0), |fit| fit)];
+
+/// Five chips of A and four of B, of 32 pixels.
+fn data(folder: &Path) -> DataBunch {
+    for (domain, count) in [("A", 5), ("B", 4)] {
+        let into = folder.join(domain);
+        std::fs::create_dir_all(&into).unwrap();
+        let mut files: Vec<_> = std::fs::read_dir(format!("assets/bluemarble/{domain}/images")).unwrap().collect();
+        files.sort_by_key(|file| file.as_ref().unwrap().file_name());
+        for file in files.into_iter().take(count).flatten() {
+            std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
+        }
+    }
+    PrepareData::new(folder, DatasetType::CycleGan).resize_to(32).workers(0).val_split_pct(0.25).prepare().unwrap()
+}
+
+fn builder(data: &DataBunch) -> CycleGanBuilder {
+    let builder = CycleGan::builder(data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(2);
+    builder.device(device::Device::Cpu)
+}
+
+fn quiet(epochs: usize) -> FitOptions {
+    FitOptions::new(epochs).progress(false)
+}
+
+/// The values of all that training changes.
+fn state(model: &CycleGan) -> Parameters {
+    let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
+    model.state().tensors.into_iter().map(copy).collect()
+}
+
+/// What a generator makes of an image that is always the same.
+fn answer(model: &CycleGan) -> Tensor {
+    let image = (Tensor::arange(3 * 24 * 20, (tch::Kind::Float, Device::Cpu)) * 0.1).sin().view([1, 3, 24, 20]);
+    model.translate(&image, Domain::B).unwrap()
+}
+
+/// Stops after so many steps of the fit.
+struct After(usize);
+
+impl Callback for After {
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        Ok(if report.steps >= self.0 { Flow::Stop } else { Flow::Continue })
+    }
+}
+
+/// Stopped within the second epoch and gone on with by a new model; in single batches and in accumulated ones.
+#[test]
+fn a_resumed_fit_ends_as_an_unbroken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    for (name, model, fit) in VARIANTS {
+        for accumulate in [1, 2] {
+            let run = folder.path().join(format!("{name}{accumulate}"));
+            let options = |part: &str| {
+                fit(quiet(3).accumulate(accumulate))
+                    .checkpoint(Checkpoint::Last)
+                    .checkpoint_dir(run.join(part))
+                    .resume(true)
+            };
+            let new = || model(builder(&data)).build().unwrap();
+            let (mut whole, mut second) = (new(), new());
+            whole.fit(options("unbroken")).unwrap();
+            new().fit(options("broken").callback(After(6))).unwrap();
+            second.fit(options("broken")).unwrap();
+            assert!(state(&second) == state(&whole), "{name}, {accumulate} batches an update");
+            assert_eq!(second.history().losses("valid_loss"), whole.history().losses("valid_loss"), "{name}");
+            let kept = CycleGan::from_checkpoint_on(run.join("broken/last.safetensors"), &data, device::Device::Cpu);
+            assert_eq!(answer(&kept.unwrap()), answer(&whole), "{name}");
+        }
+    }
+}
+
+/// An option that is on changes what is learnt, and is part of what a resume compares.
+#[test]
+fn an_option_matters_and_is_told_from_its_absence() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut plain = builder(&data).build().unwrap();
+    plain.fit(quiet(2)).unwrap();
+    for (name, model, fit) in VARIANTS {
+        let run = || quiet(2).checkpoint(Checkpoint::Last).checkpoint_dir(folder.path().join(name)).resume(true);
+        let mut with = model(builder(&data)).build().unwrap();
+        with.fit(fit(run())).unwrap();
+        assert_ne!(answer(&with), answer(&plain), "{name}");
+        let error = builder(&data).build().unwrap().fit(run()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{name}");
+        assert!(error.to_string().contains("differs"), "{name}: {error}");
+    }
+}
+
+/// A sweep puts everything back, and a fit that diverges goes back to its last epoch.
+#[test]
+fn trials_and_divergence_leave_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    for (name, model, fit) in VARIANTS {
+        let new = || model(builder(&data)).build().unwrap();
+        let mut tried = new();
+        tried.fit(fit(quiet(1))).unwrap();
+        let before = state(&tried);
+        tried.lr_find_with(LrFindOptions::default().start(1e-5).end(10.0).steps(12)).unwrap();
+        assert!(state(&tried) == before, "{name}");
+        let error = tried.fit(fit(quiet(1).lr(1e30))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Diverged, "{name}: {error}");
+        assert!(state(&tried) == before, "{name}");
+        tried.fit(fit(quiet(1))).unwrap();
+        let mut other = new();
+        other.fit(fit(quiet(1))).unwrap();
+        other.fit(fit(quiet(1))).unwrap();
+        assert!(state(&tried) == state(&other), "{name}");
+    }
+}
+
+/// What was saved opens with its options, and translates and measures as the model that saved it did. 1e-4 of a loss: the
+/// estimate of a spectral norm begins anew.
+#[test]
+fn a_saved_model_is_what_was_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    for (name, model, fit) in VARIANTS {
+        let mut trained = model(builder(&data)).build().unwrap();
+        trained.fit(fit(quiet(2))).unwrap();
+        let saved = trained.save(folder.path().join("models").join(name)).unwrap();
+        let bundle = folder.path().join(format!("{name}.safetensors"));
+        trained.save_safetensors(&bundle).unwrap();
+        for path in [saved, bundle] {
+            let options = LoadOptions::new().device(device::Device::Cpu).data(&data);
+            let opened = CycleGan::from_model_with(&path, options).unwrap();
+            assert_eq!(opened.config(), trained.config());
+            assert_eq!(answer(&opened), answer(&trained), "{name}");
+            for ((metric, found), (_, expected)) in
+                opened.validate().unwrap().into_iter().zip(trained.validate().unwrap())
+            {
+                let most =
+                    if metric.contains("discriminator") || metric.contains("adversarial") || metric == "valid_loss" {
+                        1e-4
+                    } else {
+                        0.0
+                    };
+                assert!((found - expected).abs() <= most, "{name} {metric}: {found}, not {expected}");
+            }
+        }
+    }
+}
+
+/// The weights themselves learn as without a mean; the mean lies between where they began and where they are.
+#[test]
+fn a_running_mean_changes_what_is_shown_and_nothing_that_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut plain = builder(&data).build().unwrap();
+    let mut averaged = builder(&data).average_half_life(20.0).build().unwrap();
+    assert_eq!(answer(&averaged), answer(&plain));
+    for model in [&mut plain, &mut averaged] {
+        model.fit(quiet(3)).unwrap();
+    }
+    for ((name, tensor), (_, same)) in plain.nets.parameters().iter().zip(averaged.nets.parameters()) {
+        assert_eq!(tensor, &same, "{name}");
+    }
+    assert_ne!(answer(&averaged), answer(&plain));
+    let means = averaged.nets.mean_parameters().unwrap();
+    let apart = |list: &Parameters| -> f64 {
+        let difference = |((_, a), (_, b)): (&(String, Tensor), &(String, Tensor))| {
+            (a - b).square().sum(tch::Kind::Double).double_value(&[])
+        };
+        list.iter().zip(&averaged.nets.generator_parameters()).map(difference).sum()
+    };
+    let start = builder(&data).build().unwrap().nets.generator_parameters();
+    assert!(apart(&means) > 0.0 && apart(&means) < apart(&start));
+}
+
+/// With the encoders frozen, their mean stays what it was to the bit.
+#[test]
+fn frozen_encoders_have_a_mean_that_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut model = builder(&data).average_half_life(20.0).build().unwrap();
+    let mean = |model: &CycleGan, layer: &str| {
+        let list = model.nets.mean_parameters().unwrap();
+        list.into_iter().find(|(name, _)| name == layer).unwrap().1.copy()
+    };
+    model.freeze();
+    let (encoder, tail) = (mean(&model, "G_A.4.weight"), mean(&model, "G_A.18.weight"));
+    model.fit(quiet(2)).unwrap();
+    assert_eq!(mean(&model, "G_A.4.weight"), encoder);
+    assert_ne!(mean(&model, "G_A.18.weight"), tail);
+}
