@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::conv::{Behind, Conv2d, ConvShape, Role, Upsampling};
-use super::init::Initialiser;
+use super::init::{Initialiser, UpsamplingInit};
 use super::layers::{EPSILON, LayerMemory, ResidualBlock, reflect};
 use super::norm::{Folded, Moments, Norm, Own, too_few};
 use super::outline::{Outline, Step};
@@ -26,6 +26,8 @@ pub(crate) struct GeneratorShape {
     pub features: i64,
     /// Residual blocks; 9 in the paper.
     pub blocks: i64,
+    /// How the transposed convolutions begin.
+    pub upsampling_init: UpsamplingInit,
 }
 
 /// c7s1-f, d2f, d4f, n residual blocks, u2f, uf, c7s1-C, tanh, in the paper's notation.
@@ -42,7 +44,7 @@ pub(crate) struct Generator {
 impl Generator {
     /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
     pub fn new(name: &str, shape: GeneratorShape, init: &Initialiser) -> Result<Self> {
-        let GeneratorShape { input, output, features, blocks } = shape;
+        let GeneratorShape { input, output, features, blocks, upsampling_init: start } = shape;
         let at = |index: i64| format!("{name}.{index}");
         let down = |input, index| {
             let shape = ConvShape { input, output: 2 * input, kernel: 3, stride: 2, padding: 1 };
@@ -58,8 +60,8 @@ impl Generator {
             down: [down(features, 4)?, down(2 * features, 7)?],
             blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
             up: [
-                Upsampling::new(4 * features, 2 * features, &at(10 + blocks), init)?,
-                Upsampling::new(2 * features, features, &at(13 + blocks), init)?,
+                Upsampling::new(4 * features, 2 * features, start, &at(10 + blocks), init)?,
+                Upsampling::new(2 * features, features, start, &at(13 + blocks), init)?,
             ],
             tail: wide(features, output, Role::Last, 17 + blocks)?,
         })
@@ -256,7 +258,9 @@ mod tests {
     fn small() -> Generator {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
-        Generator::new("G_A", GeneratorShape { input: 3, output: 3, features: 4, blocks: 2 }, &init).unwrap()
+        let upsampling_init = UpsamplingInit::Scheme;
+        Generator::new("G_A", GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling_init }, &init)
+            .unwrap()
     }
 
     #[test]

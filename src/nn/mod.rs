@@ -13,8 +13,8 @@ mod parameters;
 
 pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE, discriminator_activations};
 pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
-pub use init::Initialisation;
 pub(crate) use init::Initialiser;
+pub use init::{Initialisation, UpsamplingInit};
 pub(crate) use layers::LayerMemory;
 pub(crate) use norm::{Field, Gathered, Moments, NodeLine};
 pub(crate) use outline::{Outline, Step};

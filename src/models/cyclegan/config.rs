@@ -9,7 +9,7 @@ use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
-use crate::nn::Initialisation;
+use crate::nn::{Initialisation, UpsamplingInit};
 
 /// What a CycleGAN is made of and what it minimises.
 ///
@@ -24,6 +24,7 @@ use crate::nn::Initialisation;
 /// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
+/// | `upsampling_init` | as `initialisation` | how the transposed convolutions begin | |
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
 ///
 /// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
@@ -49,16 +50,19 @@ pub struct CycleGanConfig {
     pub initialisation: Initialisation,
     /// Root of all randomness of the model.
     pub seed: u64,
+    /// How the weights of the transposed convolutions begin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub upsampling_init: UpsamplingInit,
     /// Half-life, in images, of the running mean of the generators' weights; 0 for none.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub average_half_life: f64,
 }
 
 /// Keys that are written only where an option is on, so that models without it stay as older releases write them.
-pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life"];
+pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life", "upsampling_init"];
 
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for CycleGanConfig {
@@ -73,6 +77,7 @@ impl Default for CycleGanConfig {
             pool_size: 50,
             initialisation: Initialisation::Paper,
             seed: 42,
+            upsampling_init: UpsamplingInit::Scheme,
             average_half_life: 0.0,
         }
     }
@@ -242,6 +247,13 @@ impl CycleGanBuilder {
     /// Root of all randomness of the model. Default: the data's seed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
+        self
+    }
+
+    /// How the weights of the transposed convolutions begin, by which a generator doubles height and width. Default: as
+    /// the others.
+    pub fn upsampling_init(mut self, start: UpsamplingInit) -> Self {
+        self.config.upsampling_init = start;
         self
     }
 

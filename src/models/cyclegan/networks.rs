@@ -39,7 +39,8 @@ impl Networks {
         check_memory(config, channels, free_memory(init.device))?;
         let (a, b) = (channels.a as i64, channels.b as i64);
         let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
-        let generator = |input, output| GeneratorShape { input, output, features, blocks };
+        let upsampling_init = config.upsampling_init;
+        let generator = |input, output| GeneratorShape { input, output, features, blocks, upsampling_init };
         let blank = Initialiser { scheme: None, ..init };
         let mean = || -> Result<_> {
             let (a, b) = (generator(b, a), generator(a, b));

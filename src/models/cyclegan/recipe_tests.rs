@@ -8,13 +8,16 @@ use super::{CycleGan, CycleGanBuilder, LoadOptions};
 use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
 use crate::device;
 use crate::error::{ErrorKind, Result};
-use crate::nn::{Parameters, copied};
+use crate::nn::{Parameters, UpsamplingInit, copied};
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
 
 /// An option that is on, by name.
 type Variant = (&'static str, fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOptions) -> FitOptions);
 
-const VARIANTS: &[Variant] = &[("average_half_life", |model| model.average_half_life(20.0), |fit| fit)];
+const VARIANTS: &[Variant] = &[
+    ("average_half_life", |model| model.average_half_life(20.0), |fit| fit),
+    ("upsampling_init", |model| model.upsampling_init(UpsamplingInit::Bilinear), |fit| fit),
+];
 
 /// Five chips of A and four of B, of 32 pixels.
 fn data(folder: &Path) -> DataBunch {
