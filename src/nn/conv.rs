@@ -64,13 +64,18 @@ impl Conv2d {
     /// # Shapes
     /// (N, input, H, W) to (N, output, H', W').
     pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+        self.forward_by(&self.weight, x, behind)
+    }
+
+    /// The same with a weight that was made of this layer's.
+    pub fn forward_by(&self, weight: &Tensor, x: &Tensor, behind: Behind) -> Result<Tensor> {
         let ConvShape { stride, padding, .. } = self.shape;
         let form = ConvolutionForm { stride, padding, transposed: false, normalised: behind == Behind::Norm };
-        if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
+        if let Some(made) = ffi::convolution(x, weight, &self.bias, form)? {
             return Ok(made);
         }
         let (stride, padding) = ([stride; 2], [padding; 2]);
-        Ok(x.f_conv2d(&self.weight, behind.bias(&self.bias), stride, padding, [1, 1], 1)?)
+        Ok(x.f_conv2d(weight, behind.bias(&self.bias), stride, padding, [1, 1], 1)?)
     }
 
     /// Weight and bias.

@@ -6,6 +6,7 @@ use super::conv::{Behind, Conv2d, ConvShape, Role};
 use super::init::Initialiser;
 use super::layers::{LayerMemory, norm_activation};
 use super::parameters::Parameters;
+use super::spectral::SpectralNorm;
 use crate::error::Result;
 use crate::ffi;
 
@@ -15,16 +16,29 @@ const INDICES: [usize; 5] = [0, 2, 5, 8, 11];
 /// Below this side the last convolution has fewer pixels than its kernel needs.
 pub(crate) const SMALLEST_TRAINING_SIDE: i64 = 24;
 
+/// What decides a discriminator's size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DiscriminatorShape {
+    pub channels: i64,
+    /// Feature maps of the first layer; 64 in the paper.
+    pub features: i64,
+    /// Whether each weight is divided by its largest singular value.
+    pub spectral_norm: bool,
+}
+
 /// Five 4x4 convolutions, C-f-2f-4f-8f-1; gives one raw score for each overlapping 70x70 patch.
 #[derive(Debug)]
 pub(crate) struct Discriminator {
     name: String,
     convs: Vec<Conv2d>,
+    /// One for each convolution, or none.
+    spectral: Vec<SpectralNorm>,
 }
 
 impl Discriminator {
-    /// `features` is f, 64 in the paper; `name` is the prefix of the parameters' names (`D_A`).
-    pub fn new(name: &str, channels: i64, features: i64, init: &Initialiser) -> Result<Self> {
+    /// `name` is the prefix of the parameters' names (`D_A`).
+    pub fn new(name: &str, shape: DiscriminatorShape, init: &Initialiser) -> Result<Self> {
+        let DiscriminatorShape { channels, features, spectral_norm } = shape;
         let widths = [channels, features, 2 * features, 4 * features, 8 * features, 1];
         let strides = [2, 2, 2, 1, 1];
         let conv = |i: usize| {
@@ -33,7 +47,13 @@ impl Discriminator {
                 ConvShape { input: widths[i], output: widths[i + 1], kernel: 4, stride: strides[i], padding: 1 };
             Conv2d::new(shape, role, &format!("{name}.{}", INDICES[i]), init)
         };
-        Ok(Self { name: name.to_string(), convs: (0..5).map(conv).collect::<Result<_>>()? })
+        let convs = (0..5).map(conv).collect::<Result<Vec<_>>>()?;
+        let normed = if spectral_norm { convs.as_slice() } else { &[] };
+        let norm = |(conv, index): (&Conv2d, usize)| {
+            SpectralNorm::new(&format!("{name}.{index}"), init.seed, conv.parameters()[0])
+        };
+        let spectral = normed.iter().zip(INDICES).map(norm).collect::<Result<_>>()?;
+        Ok(Self { name: name.to_string(), convs, spectral })
     }
 
     /// Scores images; higher means more like a real one.
@@ -43,14 +63,45 @@ impl Discriminator {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut y = x.shallow_clone();
         for (i, conv) in self.convs.iter().enumerate() {
+            let weight = self.weight(i)?;
             y = match i {
-                0 => ffi::leaky_relu(&conv.forward(&y, Behind::Nothing)?, SLOPE)?,
-                4 => conv.forward(&y, Behind::Nothing)?,
-                _ => norm_activation(&conv.forward(&y, Behind::Norm)?, SLOPE)?,
+                0 => ffi::leaky_relu(&conv.forward_by(&weight, &y, Behind::Nothing)?, SLOPE)?,
+                4 => conv.forward_by(&weight, &y, Behind::Nothing)?,
+                _ => norm_activation(&conv.forward_by(&weight, &y, Behind::Norm)?, SLOPE)?,
             };
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.
         Ok(y.f_to_kind(x.kind())?)
+    }
+
+    /// The weight that convolution `i` computes with.
+    fn weight(&self, i: usize) -> Result<Tensor> {
+        let [weight, _] = self.convs[i].parameters();
+        match self.spectral.get(i) {
+            Some(norm) => norm.applied(weight),
+            None => Ok(weight.shallow_clone()),
+        }
+    }
+
+    /// Brings the estimates of spectral norms nearer to weights that have moved.
+    pub fn follow_weights(&self) -> Result<()> {
+        self.normed().try_for_each(|(norm, weight)| norm.iterate(weight))
+    }
+
+    /// Begins the estimates of spectral norms anew, for other weights.
+    pub fn restart_norms(&self) -> Result<()> {
+        self.normed().try_for_each(|(norm, weight)| norm.restart(weight))
+    }
+
+    fn normed(&self) -> impl Iterator<Item = (&SpectralNorm, &Tensor)> {
+        self.spectral.iter().zip(&self.convs).map(|(norm, conv)| (norm, conv.parameters()[0]))
+    }
+
+    /// What training changes besides the parameters: vectors of the spectral norms.
+    pub fn vectors(&self) -> Parameters {
+        let mut list = Parameters::new();
+        self.spectral.iter().for_each(|norm| norm.collect(&mut list));
+        list
     }
 
     /// Parameters in the order of PyTorch's `state_dict`.
@@ -60,6 +111,15 @@ impl Discriminator {
             conv.collect(&format!("{}.{index}", self.name), &mut list);
         }
         list
+    }
+
+    /// The parameters of a discriminator without spectral norms that scores as this one does.
+    pub fn folded_parameters(&self) -> Result<Parameters> {
+        let mut list = self.parameters();
+        for (i, (_, weight)) in list.iter_mut().step_by(2).enumerate() {
+            *weight = self.weight(i)?;
+        }
+        Ok(list)
     }
 }
 
@@ -85,7 +145,8 @@ mod tests {
     fn patch_scores_have_the_papers_size() {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
-        let discriminator = Discriminator::new("D_A", 3, 4, &init).unwrap();
+        let shape = DiscriminatorShape { channels: 3, features: 4, spectral_norm: false };
+        let discriminator = Discriminator::new("D_A", shape, &init).unwrap();
         let side = |n| {
             let x = Tensor::zeros([1, 3, n, n], (Kind::Float, Device::Cpu));
             discriminator.forward(&x).map(|y| y.size())

@@ -10,8 +10,9 @@ mod layers;
 mod norm;
 mod outline;
 mod parameters;
+mod spectral;
 
-pub(crate) use discriminator::{Discriminator, SMALLEST_TRAINING_SIDE, discriminator_activations};
+pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator_activations};
 pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
 pub(crate) use init::Initialiser;
 pub use init::{Initialisation, UpsamplingInit};

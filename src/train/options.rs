@@ -22,6 +22,7 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `epochs` | – | passes over the larger domain | ≥ 1 |
 /// | `decay_epochs` | none | epochs added after these, in which the rate falls to zero | ≥ 0 |
 /// | `lr` | 2e-4 | learning rate | > 0 |
+/// | `disc_lr_ratio` | 1 | the discriminators' rate as a multiple of the generators' | > 0 |
 /// | `schedule` | constant for the first half, then linear to zero | the rate's course | |
 /// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimiser | |
 /// | `precision` | [`Precision::Auto`] | arithmetic of the networks | |
@@ -52,6 +53,7 @@ pub struct FitOptions {
     decay_epochs: Option<usize>,
     schedule: Option<Schedule>,
     lr: f64,
+    disc_lr_ratio: f64,
     adam: AdamOptions,
     precision: Precision,
     accumulate: usize,
@@ -77,6 +79,7 @@ impl FitOptions {
             decay_epochs: None,
             schedule: None,
             lr: 2e-4,
+            disc_lr_ratio: 1.0,
             adam: AdamOptions::default(),
             precision: Precision::Auto,
             accumulate: 1,
@@ -105,6 +108,13 @@ impl FitOptions {
     /// Sets the learning rate. Default: 2e-4.
     pub fn lr(mut self, lr: f64) -> Self {
         self.lr = lr;
+        self
+    }
+
+    /// Sets the discriminators' learning rate as a multiple of the generators', over the whole course (Heusel et al. 2017,
+    /// arXiv:1706.08500, give each its own). Default: 1.
+    pub fn disc_lr_ratio(mut self, ratio: f64) -> Self {
+        self.disc_lr_ratio = ratio;
         self
     }
 
@@ -236,6 +246,7 @@ impl FitOptions {
             adam: self.adam,
             precision: self.precision,
             accumulate: self.accumulate,
+            disc_lr_ratio: self.disc_lr_ratio,
         }
     }
 
@@ -336,6 +347,8 @@ mod tests {
             (FitOptions::new(1).schedule(Schedule::ConstantThenLinear { constant: 2.0 }), "share"),
             (FitOptions::new(1).adam(AdamOptions { eps: 0.0, ..Default::default() }), "eps"),
             (FitOptions::new(1).accumulate(0), "batches in an update"),
+            (FitOptions::new(1).disc_lr_ratio(0.0), "disc_lr_ratio"),
+            (FitOptions::new(1).disc_lr_ratio(f64::INFINITY), "disc_lr_ratio"),
             (FitOptions::new(1).checkpoint_every(5), "Checkpoint::Last"),
             (FitOptions::new(1).checkpoint(Checkpoint::Last).checkpoint_every(0), "between checkpoints"),
             (FitOptions::new(1).early_stopping(EarlyStopping::default().patience(0)), "patience"),

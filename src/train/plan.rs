@@ -18,6 +18,17 @@ pub(crate) struct Plan {
     pub precision: Precision,
     /// Batches whose gradients make one update.
     pub accumulate: usize,
+    /// The discriminators' rate as a multiple of the generators'; not written where they are one, as before there was it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub disc_lr_ratio: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == one()
 }
 
 /// Where a step stands in its group of accumulated ones.
@@ -35,6 +46,9 @@ impl Plan {
         }
         if !(self.lr > 0.0 && self.lr.is_finite()) {
             return Err(wrong("learning rate is out of range").expected("a positive number").found(self.lr));
+        }
+        if !(self.disc_lr_ratio > 0.0 && self.disc_lr_ratio.is_finite()) {
+            return Err(wrong("disc_lr_ratio is out of range").expected("a positive number").found(self.disc_lr_ratio));
         }
         if self.accumulate == 0 {
             return Err(wrong("number of batches in an update is out of range").expected("1 or more").found(0));
@@ -78,7 +92,20 @@ mod tests {
             adam: AdamOptions::default(),
             precision: Precision::F32,
             accumulate,
+            disc_lr_ratio: 1.0,
         }
+    }
+
+    /// A checkpoint of a fit at one rate is written as before there were two, and an older one is of such a fit.
+    #[test]
+    fn one_rate_for_all_is_not_written() {
+        let json = serde_json::to_value(plan(1)).unwrap();
+        assert!(json.get("disc_lr_ratio").is_none());
+        assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan(1));
+        let two = Plan { disc_lr_ratio: 0.5, ..plan(1) };
+        let json = serde_json::to_value(&two).unwrap();
+        assert_eq!(json["disc_lr_ratio"], 0.5);
+        assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), two);
     }
 
     #[test]

@@ -277,6 +277,7 @@ impl Fit<'_> {
         let (lr, adam) = self.plan.rate(self.steps(), steps);
         let turn = self.plan.turn(self.position.batches, self.data);
         StepContext {
+            disc_lr_ratio: self.plan.disc_lr_ratio,
             precision: self.plan.precision,
             deterministic: self.deterministic,
             share: turn.share,

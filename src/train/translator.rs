@@ -16,6 +16,8 @@ use crate::optim::AdamOptions;
 pub struct StepContext {
     /// Learning rate of this step.
     pub lr: f64,
+    /// The discriminators' learning rate, as a multiple of this one.
+    pub disc_lr_ratio: f64,
     /// The numbers of Adam.
     pub adam: AdamOptions,
     /// Batches that the model has learnt from in its life, this one not counted; keys its random streams.
@@ -33,7 +35,17 @@ pub struct StepContext {
 impl StepContext {
     /// A whole step in the default precision: one batch, one update.
     pub fn new(lr: f64, adam: AdamOptions, step: u64) -> Self {
-        Self { lr, adam, step, precision: Precision::Auto, deterministic: false, share: 1.0, update: true }
+        let disc_lr_ratio = 1.0;
+        Self {
+            lr,
+            disc_lr_ratio,
+            adam,
+            step,
+            precision: Precision::Auto,
+            deterministic: false,
+            share: 1.0,
+            update: true,
+        }
     }
 }
 

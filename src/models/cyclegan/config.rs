@@ -25,6 +25,7 @@ use crate::nn::{Initialisation, UpsamplingInit};
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
 /// | `upsampling_init` | as `initialisation` | how the transposed convolutions begin | |
+/// | `spectral_norm` | off | divides the discriminators' weights by their spectral norms | |
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
 ///
 /// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
@@ -53,13 +54,16 @@ pub struct CycleGanConfig {
     /// How the weights of the transposed convolutions begin.
     #[serde(skip_serializing_if = "is_default")]
     pub upsampling_init: UpsamplingInit,
+    /// Whether the discriminators' weights are divided by their spectral norms.
+    #[serde(skip_serializing_if = "is_default")]
+    pub spectral_norm: bool,
     /// Half-life, in images, of the running mean of the generators' weights; 0 for none.
     #[serde(skip_serializing_if = "is_default")]
     pub average_half_life: f64,
 }
 
 /// Keys that are written only where an option is on, so that models without it stay as older releases write them.
-pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life", "upsampling_init"];
+pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life", "spectral_norm", "upsampling_init"];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -78,6 +82,7 @@ impl Default for CycleGanConfig {
             initialisation: Initialisation::Paper,
             seed: 42,
             upsampling_init: UpsamplingInit::Scheme,
+            spectral_norm: false,
             average_half_life: 0.0,
         }
     }
@@ -254,6 +259,14 @@ impl CycleGanBuilder {
     /// the others.
     pub fn upsampling_init(mut self, start: UpsamplingInit) -> Self {
         self.config.upsampling_init = start;
+        self
+    }
+
+    /// Divides each weight of the discriminators by an estimate of its largest singular value (Miyato et al. 2018,
+    /// arXiv:1802.05957), as PyTorch's `spectral_norm` does; one step of the power iteration follows each update. Saved
+    /// models hold the divided weights, and the estimate of a model that is loaded begins anew. Default: off.
+    pub fn spectral_norm(mut self, on: bool) -> Self {
+        self.config.spectral_norm = on;
         self
     }
 

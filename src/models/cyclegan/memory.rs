@@ -48,6 +48,8 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let kept_gradients = if accumulate > 1 { parameters } else { 0.0 };
     let cast = precision.casts(model.device.torch());
     let casts = if cast { generators / 2.0 } else { 0.0 };
+    // Of a pass for the generators and one for themselves.
+    let normed = if config.spectral_norm { parameters - generators } else { 0.0 };
     let value = if cast { cast_value(model.device.torch()) } else { FLOAT };
     // Few chips do not fill a large batch.
     let batch = data.batch_size().min(data.draws()) as f64;
@@ -57,7 +59,7 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
         parameters: (parameters + mean) as u64,
         optimiser: (2.0 * parameters) as u64,
         kept_copy: (3.0 * parameters + mean + pool) as u64,
-        activations: (held.peak(generators) + kept_gradients + casts) as u64,
+        activations: (held.peak(generators) + kept_gradients + casts + normed) as u64,
         pool: pool as u64,
         batches: (pair * batch * data.batches_ahead() as f64) as u64,
         ..MemoryEstimate::default()

@@ -25,6 +25,8 @@ mod recipe_tests;
 mod report;
 mod resumed;
 mod saved;
+#[cfg(test)]
+mod spectral_tests;
 mod step;
 mod training;
 mod translator;

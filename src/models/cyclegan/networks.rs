@@ -6,7 +6,9 @@ use super::config::{CycleGanConfig, check_memory};
 use crate::dataset::{Domain, PerDomain};
 use crate::device::free_memory;
 use crate::error::Result;
-use crate::nn::{Discriminator, Generator, GeneratorShape, Initialiser, Parameters, load_parameters};
+use crate::nn::{
+    Discriminator, DiscriminatorShape, Generator, GeneratorShape, Initialiser, Parameters, load_parameters,
+};
 use crate::random::Seed;
 
 /// Generators and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
@@ -32,7 +34,7 @@ impl Networks {
 
     /// Networks of zeros, for weights that are about to be loaded.
     pub fn blank(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device) -> Result<Self> {
-        Self::begin(config, channels, Initialiser { seed: Seed(0), scheme: None, device, kind: Kind::Float })
+        Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme: None, device, kind: Kind::Float })
     }
 
     fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initialiser) -> Result<Self> {
@@ -47,10 +49,11 @@ impl Networks {
             Ok(PerDomain { a: Generator::new("G_A", a, &blank)?, b: Generator::new("G_B", b, &blank)? })
         };
         let mean = config.has_average().then(mean).transpose()?;
-        let features = config.disc_features as i64;
+        let (features, spectral_norm) = (config.disc_features as i64, config.spectral_norm);
+        let discriminator = |channels| DiscriminatorShape { channels, features, spectral_norm };
         Ok(Self {
-            disc_a: Discriminator::new("D_A", a, features, &init)?,
-            disc_b: Discriminator::new("D_B", b, features, &init)?,
+            disc_a: Discriminator::new("D_A", discriminator(a), &init)?,
+            disc_b: Discriminator::new("D_B", discriminator(b), &init)?,
             gen_b2a: Generator::new("G_A", generator(b, a), &init)?,
             gen_a2b: Generator::new("G_B", generator(a, b), &init)?,
             mean,
@@ -72,11 +75,19 @@ impl Networks {
         list
     }
 
-    /// The parameters that a saved model holds: for the generators those that are shown.
-    pub fn saved_parameters(&self) -> Parameters {
-        let mut list = self.disc_a.parameters();
-        list.extend(self.disc_b.parameters());
+    /// The parameters that a saved model holds, which any reader can use: of the generators those that are shown, of the
+    /// discriminators those without spectral norms that score alike.
+    pub fn saved_parameters(&self) -> Result<Parameters> {
+        let mut list = self.disc_a.folded_parameters()?;
+        list.extend(self.disc_b.folded_parameters()?);
         list.extend(self.mean_parameters().unwrap_or_else(|| self.generator_parameters()));
+        Ok(list)
+    }
+
+    /// What training changes in the discriminators besides their parameters.
+    pub fn vectors(&self) -> Parameters {
+        let mut list = self.disc_a.vectors();
+        list.extend(self.disc_b.vectors());
         list
     }
 
@@ -107,9 +118,11 @@ impl Networks {
         }
     }
 
-    /// Takes over weights by name; nothing changes when one does not fit. A running mean begins anew from them.
+    /// Takes over weights by name; nothing changes when one does not fit. A running mean and spectral norms begin anew from
+    /// them.
     pub fn load(&self, weights: &[(String, Tensor)]) -> Result<()> {
         load_parameters(&self.parameters(), weights)?;
+        [&self.disc_a, &self.disc_b].into_iter().try_for_each(Discriminator::restart_norms)?;
         self.restart_mean()
     }
 

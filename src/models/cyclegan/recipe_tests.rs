@@ -6,9 +6,10 @@ use tch::{Device, Tensor};
 
 use super::{CycleGan, CycleGanBuilder, LoadOptions};
 use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
-use crate::device;
+use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
 use crate::nn::{Parameters, UpsamplingInit, copied};
+use crate::optim::Schedule;
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
 
 /// An option that is on, by name.
@@ -17,6 +18,8 @@ type Variant = (&'static str, fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOpti
 const VARIANTS: &[Variant] = &[
     ("average_half_life", |model| model.average_half_life(20.0), |fit| fit),
     ("upsampling_init", |model| model.upsampling_init(UpsamplingInit::Bilinear), |fit| fit),
+    ("spectral_norm", |model| model.spectral_norm(true), |fit| fit),
+    ("disc_lr_ratio", |model| model, |fit| fit.disc_lr_ratio(0.5)),
 ];
 
 /// Five chips of A and four of B, of 32 pixels.
@@ -131,8 +134,8 @@ fn trials_and_divergence_leave_no_trace() {
     }
 }
 
-/// What was saved opens with its options, and translates and measures as the model that saved it did. 1e-4 of a loss: the
-/// estimate of a spectral norm begins anew.
+/// What was saved opens with its options, and translates and measures as the model that saved it did. The estimate of a
+/// spectral norm begins anew, which changes what discriminators say by some per cent.
 #[test]
 fn a_saved_model_is_what_was_shown() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,12 +154,8 @@ fn a_saved_model_is_what_was_shown() {
             for ((metric, found), (_, expected)) in
                 opened.validate().unwrap().into_iter().zip(trained.validate().unwrap())
             {
-                let most =
-                    if metric.contains("discriminator") || metric.contains("adversarial") || metric == "valid_loss" {
-                        1e-4
-                    } else {
-                        0.0
-                    };
+                let judged = *name == "spectral_norm" && !metric.contains("cycle") && metric != "valid_identity";
+                let most = if judged { 0.05 * expected.abs() } else { 0.0 };
                 assert!((found - expected).abs() <= most, "{name} {metric}: {found}, not {expected}");
             }
         }
@@ -204,4 +203,60 @@ fn frozen_encoders_have_a_mean_that_stays() {
     model.fit(quiet(2)).unwrap();
     assert_eq!(mean(&model, "G_A.4.weight"), encoder);
     assert_ne!(mean(&model, "G_A.18.weight"), tail);
+}
+
+/// The first step of Adam is the rate times the gradient's sign: that of the discriminators becomes a quarter, that of the
+/// generators stays. 1e-9 is rounding of weights near 0.02.
+#[test]
+fn discriminators_have_a_rate_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let moved = |ratio: f64| {
+        let mut model = builder(&data).build().unwrap();
+        let before: Parameters = state(&model);
+        model.fit(quiet(1).lr(1e-4).schedule(Schedule::Constant).disc_lr_ratio(ratio).callback(After(1))).unwrap();
+        let of = |name: &str| {
+            let value = |list: &Parameters| list.iter().find(|(other, _)| other == name).unwrap().1.copy();
+            (value(&state(&model)) - value(&before)).abs().median().double_value(&[])
+        };
+        (of("D_A.2.weight"), of("G_A.4.weight"))
+    };
+    let ((disc, gen_), (slow, same)) = (moved(1.0), moved(0.25));
+    assert!((disc - 1e-4).abs() < 1e-8 && (slow - 0.25e-4).abs() < 1e-8, "{disc} {slow}");
+    assert_eq!(gen_, same);
+}
+
+/// What is saved opens without spectral norms, and its discriminators score as those that were trained.
+#[test]
+fn spectral_norms_are_folded_when_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut trained = builder(&data).spectral_norm(true).build().unwrap();
+    trained.fit(quiet(2)).unwrap();
+    let mut plain = builder(&data).build().unwrap();
+    plain.load_weights(trained.save(folder.path().join("model")).unwrap().join("model.pth")).unwrap();
+    let image = (Tensor::arange(3 * 32 * 32, (tch::Kind::Float, Device::Cpu)) * 0.1).sin().view([1, 3, 32, 32]);
+    for (normed, folded) in [(&trained.nets.disc_a, &plain.nets.disc_a), (&trained.nets.disc_b, &plain.nets.disc_b)] {
+        assert_eq!(folded.forward(&image).unwrap().detach(), normed.forward(&image).unwrap().detach());
+        for (name, weight) in folded.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")) {
+            let matrix = weight.detach().view([weight.size()[0], -1]);
+            let largest = matrix.svd(true, false).1.max().double_value(&[]);
+            // The estimate is never above the norm, and near it after so many steps of the power iteration.
+            assert!((0.999..1.3).contains(&largest), "{name}: {largest}");
+        }
+    }
+}
+
+/// In bfloat16, where this processor has it, and with accumulated batches, losses stay finite and near those in f32.
+#[test]
+fn spectral_norms_stand_bfloat16() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let last = |precision| {
+        let mut model = builder(&data).spectral_norm(true).build().unwrap();
+        let options = quiet(1).precision(precision).accumulate(2);
+        model.fit(options).unwrap().last("discriminator_a").unwrap()
+    };
+    let (half, whole) = (last(Precision::Bf16), last(Precision::F32));
+    assert!((half - whole).abs() < 0.05 * whole, "{half} {whole}");
 }

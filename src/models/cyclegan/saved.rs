@@ -98,6 +98,7 @@ impl CycleGan {
     ///
     /// Where there is a [running mean](super::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
     /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
+    /// Weights of discriminators with [spectral norms](super::CycleGanBuilder::spectral_norm) are divided by these.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -121,7 +122,7 @@ impl CycleGan {
     /// could not be opened again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
-        let weights = self.nets.saved_parameters();
+        let weights = self.nets.saved_parameters()?;
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
         let pictures = report::pictures(self);
         folder::save(

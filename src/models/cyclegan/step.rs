@@ -194,7 +194,7 @@ pub(super) fn train_step(
     real: (&Tensor, &Tensor),
     context: StepContext,
 ) -> Result<Tensor> {
-    let StepContext { lr, adam, step, precision, share, update, .. } = context;
+    let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
     let (real_a, real_b) = real;
     let update = Update { lr, adam, share, now: update };
     let cast = precision.casts(real_a.device());
@@ -219,10 +219,14 @@ pub(super) fn train_step(
     let judged = |disc, real, fake: &Tensor| {
         ffi::autocast(cast, fake.device(), || discriminator_loss(disc, config.adversarial, real, fake))
     };
+    let update = Update { lr: lr * disc_lr_ratio, ..update };
     let loss_a = judged(&nets.disc_a, real_a, &fake_a)?;
     optimisers.disc_a.minimise(&loss_a, update)?;
     let loss_b = judged(&nets.disc_b, real_b, &fake_b)?;
     optimisers.disc_b.minimise(&loss_b, update)?;
+    if update.now {
+        [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::follow_weights)?;
+    }
 
     let all = [total, adversarial, cycle, identity, loss_a, loss_b];
     Ok(Tensor::f_stack(&all, 0)?.f_detach()?)

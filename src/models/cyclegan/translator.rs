@@ -109,9 +109,10 @@ pub(super) struct Made {
 }
 
 impl CycleGan {
-    /// Parameters, moments and running means; they share memory with the model.
+    /// Parameters, vectors of spectral norms, moments and running means; they share memory with the model.
     fn changing(&self) -> Parameters {
         let mut list = self.nets.parameters();
+        list.extend(self.nets.vectors());
         list.extend(self.optimisers.state());
         list
     }

@@ -46,7 +46,7 @@ impl CycleGan {
         let mut definition = self.definition("weights.safetensors")?;
         definition.set_mark(None);
         let definition = definition.to_json().map_err(|e| e.at(path))?;
-        safetensors::write(path, &self.nets.saved_parameters(), &definition)?.publish()
+        safetensors::write(path, &self.nets.saved_parameters()?, &definition)?.publish()
     }
 
     /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
