@@ -49,7 +49,7 @@ pub use dataset::{
 pub use device::{ChosenDevice, Device, Precision, num_threads, set_num_threads};
 pub use error::{Error, ErrorKind, Result};
 pub use inference::{NormStatistics, RasterOptions, RasterReport};
-pub use loss::AdversarialLoss;
+pub use loss::{AdversarialLoss, DiffAugment};
 pub use metrics::{Better, Inception, Metric, MetricColumn, Resize};
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorImport, LoadOptions};
 pub use nn::{Initialisation, UpsamplingInit};

@@ -1,10 +1,12 @@
-//! Losses: pure functions of tensors, and the pool of generated images.
+//! Losses: pure functions of tensors, the pool of generated images, and how discriminators see images.
 
 mod adversarial;
+mod diff_augment;
 mod pool;
 mod reconstruction;
 
 pub use adversarial::AdversarialLoss;
 pub(crate) use adversarial::Verdict;
+pub use diff_augment::DiffAugment;
 pub(crate) use pool::ImagePool;
 pub(crate) use reconstruction::l1;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::CycleGan;
-use crate::dataset::{DataBunch, PerDomain};
+use super::{CycleGan, DomainFacts};
+use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::AdversarialLoss;
+use crate::loss::{AdversarialLoss, DiffAugment};
 use crate::nn::{Initialisation, UpsamplingInit};
+use crate::raster::Dtype;
 
 /// What a CycleGAN is made of and what it minimises.
 ///
@@ -26,6 +27,7 @@ use crate::nn::{Initialisation, UpsamplingInit};
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
 /// | `upsampling_init` | as `initialisation` | how the transposed convolutions begin | |
 /// | `spectral_norm` | off | divides the discriminators' weights by their spectral norms | |
+/// | `diff_augment` | nothing | how the discriminators' images vary | colors: three bands of 8 bits in both domains |
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
 ///
 /// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
@@ -57,13 +59,16 @@ pub struct CycleGanConfig {
     /// Whether the discriminators' weights are divided by their spectral norms.
     #[serde(skip_serializing_if = "is_default")]
     pub spectral_norm: bool,
+    /// How the discriminators' images vary.
+    #[serde(skip_serializing_if = "is_default")]
+    pub diff_augment: DiffAugment,
     /// Half-life, in images, of the running mean of the generators' weights; 0 for none.
     #[serde(skip_serializing_if = "is_default")]
     pub average_half_life: f64,
 }
 
 /// Keys that are written only where an option is on, so that models without it stay as older releases write them.
-pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life", "spectral_norm", "upsampling_init"];
+pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life", "diff_augment", "spectral_norm", "upsampling_init"];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -83,6 +88,7 @@ impl Default for CycleGanConfig {
             seed: 42,
             upsampling_init: UpsamplingInit::Scheme,
             spectral_norm: false,
+            diff_augment: DiffAugment::default(),
             average_half_life: 0.0,
         }
     }
@@ -96,6 +102,21 @@ impl CycleGanConfig {
         weight("cycle_weight", self.cycle_weight)?;
         weight("identity_weight", self.identity_weight)?;
         weight("average_half_life", self.average_half_life)
+    }
+
+    /// Whether the options are for images like these.
+    pub(super) fn check_domains(&self, domains: &PerDomain<DomainFacts>) -> Result<()> {
+        for domain in Domain::BOTH {
+            let normaliser = &domains.get(domain).normaliser;
+            let (channels, dtype) = (normaliser.channels(), normaliser.dtype());
+            if self.diff_augment.has_color() && (channels, dtype) != (3, Dtype::U8) {
+                return Err(Error::new(ErrorKind::Usage, "diff_augment cannot change the colors of these images")
+                    .expected("three bands of 8 bits in both domains, as photographs have")
+                    .found(format!("{channels} bands of {dtype:?} in domain {domain}"))
+                    .help("Use DiffAugment::translation and cutout."));
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is a running mean of the generators' weights.
@@ -267,6 +288,13 @@ impl CycleGanBuilder {
     /// models hold the divided weights, and the estimate of a model that is loaded begins anew. Default: off.
     pub fn spectral_norm(mut self, on: bool) -> Self {
         self.config.spectral_norm = on;
+        self
+    }
+
+    /// Varies what the discriminators see, real and generated images alike, for trainings on few chips. Validation sees
+    /// images as they are. Default: nothing varies.
+    pub fn diff_augment(mut self, augment: DiffAugment) -> Self {
+        self.config.diff_augment = augment;
         self
     }
 

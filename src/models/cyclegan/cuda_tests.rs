@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::CycleGanConfig;
 use super::networks::Networks;
+use super::objective::Objective;
 use super::step;
 use crate::dataset::PerDomain;
 use crate::device::Precision;
@@ -35,7 +36,7 @@ impl Case {
         let _switches = Switches::hold_on(device, precision.arithmetic()).unwrap();
         let losses = ffi::autocast(precision.casts(device), device, || {
             let images = step::translate_all(nets.learning(), &a, &b, true)?;
-            step::generator_losses(&nets, &self.config, &a, &b, &images)
+            step::generator_losses(&nets, Objective::plain(&self.config), &a, &b, &images)
         });
         let weights: Parameters =
             nets.generator_parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).collect();

@@ -18,6 +18,7 @@ mod memory;
 #[cfg(test)]
 mod memory_tests;
 mod networks;
+mod objective;
 mod predict;
 mod raster;
 #[cfg(test)]
@@ -136,6 +137,7 @@ impl CycleGan {
         data: Option<DataBunch>,
         device: ChosenDevice,
     ) -> Result<Self> {
+        config.check_domains(&domains)?;
         let optimisers = Optimisers::new(&nets, &config)?;
         let (history, trials) = (History::default(), Vec::new());
         Ok(Self {

@@ -8,6 +8,7 @@ use super::{CycleGan, CycleGanBuilder, LoadOptions};
 use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
+use crate::loss::DiffAugment;
 use crate::nn::{Parameters, UpsamplingInit, copied};
 use crate::optim::Schedule;
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
@@ -19,6 +20,11 @@ const VARIANTS: &[Variant] = &[
     ("average_half_life", |model| model.average_half_life(20.0), |fit| fit),
     ("upsampling_init", |model| model.upsampling_init(UpsamplingInit::Bilinear), |fit| fit),
     ("spectral_norm", |model| model.spectral_norm(true), |fit| fit),
+    (
+        "diff_augment",
+        |model| model.diff_augment(DiffAugment::default().translation(true).cutout(true).color(true)),
+        |fit| fit,
+    ),
     ("disc_lr_ratio", |model| model, |fit| fit.disc_lr_ratio(0.5)),
 ];
 
@@ -259,4 +265,22 @@ fn spectral_norms_stand_bfloat16() {
     };
     let (half, whole) = (last(Precision::Bf16), last(Precision::F32));
     assert!((half - whole).abs() < 0.05 * whole, "{half} {whole}");
+}
+
+/// Colors are those of photographs; everything else is for all images.
+#[test]
+fn colors_of_other_images_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = data(folder.path());
+    let data = |bands: &[usize]| {
+        let prepare = PrepareData::new(chips.path(), DatasetType::CycleGan).resize_to(32).workers(0);
+        prepare.bands(Domain::A, bands.to_vec()).bands(Domain::B, bands.to_vec()).prepare().unwrap()
+    };
+    let build = |augment, bands: &[usize]| builder(&data(bands)).diff_augment(augment).build();
+    let (color, rest) = (DiffAugment::default().color(true), DiffAugment::default().translation(true).cutout(true));
+    build(color, &[1, 2, 3]).unwrap();
+    build(rest, &[1, 2]).unwrap().fit(quiet(1)).unwrap();
+    let error = build(color, &[1, 2]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("2 bands"), "{error}");
 }

@@ -156,6 +156,7 @@ impl CycleGan {
     pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
         let path = name_or_path.as_ref();
         let saved = read(root(self.data.as_ref()), path, Reach::Folder)?;
+        self.config.check_domains(&saved.domains).map_err(|e| e.at(path))?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         let mut optimisers = Optimisers::new(&self.nets, &self.config)?;

@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use super::networks::Networks;
+use super::objective::Objective;
 use crate::dataset::PerDomain;
 use crate::error::Result;
 use crate::ffi;
@@ -154,13 +155,20 @@ fn channels(real_a: &Tensor, real_b: &Tensor) -> Result<PerDomain<usize>> {
 
 pub(super) fn generator_losses(
     nets: &Networks,
-    config: &CycleGanConfig,
+    objective: Objective<'_>,
     real_a: &Tensor,
     real_b: &Tensor,
     images: &Images,
 ) -> Result<GeneratorLosses> {
-    let real = |disc: &Discriminator, image| config.adversarial.distance(&disc.forward(image)?, Verdict::Real);
-    let adversarial = real(&nets.disc_a, &images.fake_a)?.f_add(&real(&nets.disc_b, &images.fake_b)?)?;
+    let config = objective.config;
+    let real = |disc: &Discriminator, image, name| {
+        config.adversarial.distance(&disc.forward(&objective.seen(image, name)?)?, Verdict::Real)
+    };
+    let adversarial = real(&nets.disc_a, &images.fake_a, "augment_made_a")?.f_add(&real(
+        &nets.disc_b,
+        &images.fake_b,
+        "augment_made_b",
+    )?)?;
     let cycle_l1 = (l1(&images.cycled_a, real_a)?, l1(&images.cycled_b, real_b)?);
     let cycle = ffi::scale(&cycle_l1.0.f_add(&cycle_l1.1)?, config.cycle_weight)?;
     let identity = match &images.identity {
@@ -196,13 +204,14 @@ pub(super) fn train_step(
 ) -> Result<Tensor> {
     let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
     let (real_a, real_b) = real;
+    let objective = Objective::of_step(config, &context);
     let update = Update { lr, adam, share, now: update };
     let cast = precision.casts(real_a.device());
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
     let (images, losses) = ffi::autocast(cast, real_a.device(), || {
         let with_identity = config.has_identity(channels(real_a, real_b)?);
         let images = translate_all(nets.learning(), real_a, real_b, with_identity)?;
-        let losses = generator_losses(nets, config, real_a, real_b, &images)?;
+        let losses = generator_losses(nets, objective, real_a, real_b, &images)?;
         Ok((images, losses))
     })?;
     optimisers.generators.minimise(&losses.total, update)?;
@@ -216,13 +225,14 @@ pub(super) fn train_step(
     let fake_b = optimisers.pool_b.exchange(&images.fake_b.f_detach()?, &mut draw("pool_b"))?;
     // The generators' graph is no longer needed: its memory serves the discriminators.
     drop(images);
-    let judged = |disc, real, fake: &Tensor| {
-        ffi::autocast(cast, fake.device(), || discriminator_loss(disc, config.adversarial, real, fake))
+    let judged = |disc, (real, of_real), (fake, of_fake): (&Tensor, _)| {
+        let (real, fake) = (objective.seen(real, of_real)?, objective.seen(fake, of_fake)?);
+        ffi::autocast(cast, fake.device(), || discriminator_loss(disc, config.adversarial, &real, &fake))
     };
     let update = Update { lr: lr * disc_lr_ratio, ..update };
-    let loss_a = judged(&nets.disc_a, real_a, &fake_a)?;
+    let loss_a = judged(&nets.disc_a, (real_a, "augment_real_a"), (&fake_a, "augment_fake_a"))?;
     optimisers.disc_a.minimise(&loss_a, update)?;
-    let loss_b = judged(&nets.disc_b, real_b, &fake_b)?;
+    let loss_b = judged(&nets.disc_b, (real_b, "augment_real_b"), (&fake_b, "augment_fake_b"))?;
     optimisers.disc_b.minimise(&loss_b, update)?;
     if update.now {
         [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::follow_weights)?;
@@ -238,7 +248,7 @@ pub(super) fn validate(nets: &Networks, config: &CycleGanConfig, real: (&Tensor,
     tch::no_grad(|| {
         let with_identity = config.has_identity(channels(real_a, real_b)?);
         let images = translate_all(nets.shown(), real_a, real_b, with_identity)?;
-        let losses = generator_losses(nets, config, real_a, real_b, &images)?;
+        let losses = generator_losses(nets, Objective::plain(config), real_a, real_b, &images)?;
         let loss_a = discriminator_loss(&nets.disc_a, config.adversarial, real_a, &images.fake_a)?;
         let loss_b = discriminator_loss(&nets.disc_b, config.adversarial, real_b, &images.fake_b)?;
         let GeneratorLosses { total, adversarial, cycle, identity, cycle_l1: (cycle_a, cycle_b) } = losses;
