@@ -277,6 +277,7 @@ impl Fit<'_> {
         let (lr, adam) = self.plan.rate(self.steps(), steps);
         let turn = self.plan.turn(self.position.batches, self.data);
         StepContext {
+            progress: self.steps() as f64 / steps.max(1) as f64,
             disc_lr_ratio: self.plan.disc_lr_ratio,
             precision: self.plan.precision,
             deterministic: self.deterministic,

@@ -16,6 +16,8 @@ use crate::optim::AdamOptions;
 pub struct StepContext {
     /// Learning rate of this step.
     pub lr: f64,
+    /// Share of the fit's steps that were made before this one, from 0 to 1; 0 outside of a fit.
+    pub progress: f64,
     /// The discriminators' learning rate, as a multiple of this one.
     pub disc_lr_ratio: f64,
     /// The numbers of Adam.
@@ -35,9 +37,10 @@ pub struct StepContext {
 impl StepContext {
     /// A whole step in the default precision: one batch, one update.
     pub fn new(lr: f64, adam: AdamOptions, step: u64) -> Self {
-        let disc_lr_ratio = 1.0;
+        let (disc_lr_ratio, progress) = (1.0, 0.0);
         Self {
             lr,
+            progress,
             disc_lr_ratio,
             adam,
             step,

@@ -21,6 +21,7 @@ use crate::raster::Dtype;
 /// | `disc_features` | 64 | feature maps of a discriminator's first layer | 1 to 1024 |
 /// | `adversarial` | least squares | form of the adversarial loss | |
 /// | `cycle_weight` | 10 | weight of the cycle loss, both ways | ≥ 0 |
+/// | `cycle_weight_end` | none | weight that the cycle loss goes to in a straight line over the steps of a fit | ≥ 0, or none to stay |
 /// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; none with [`Channels::Own`](crate::Channels::Own) where bands differ |
 /// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
@@ -62,13 +63,17 @@ pub struct CycleGanConfig {
     /// How the discriminators' images vary.
     #[serde(skip_serializing_if = "is_default")]
     pub diff_augment: DiffAugment,
+    /// Weight of the cycle loss at the end of a fit; `None` where it stays.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cycle_weight_end: Option<f64>,
     /// Half-life, in images, of the running mean of the generators' weights; 0 for none.
     #[serde(skip_serializing_if = "is_default")]
     pub average_half_life: f64,
 }
 
 /// Keys that are written only where an option is on, so that models without it stay as older releases write them.
-pub(super) const OPTIONAL_KEYS: &[&str] = &["average_half_life", "diff_augment", "spectral_norm", "upsampling_init"];
+pub(super) const OPTIONAL_KEYS: &[&str] =
+    &["average_half_life", "cycle_weight_end", "diff_augment", "spectral_norm", "upsampling_init"];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -89,6 +94,7 @@ impl Default for CycleGanConfig {
             upsampling_init: UpsamplingInit::Scheme,
             spectral_norm: false,
             diff_augment: DiffAugment::default(),
+            cycle_weight_end: None,
             average_half_life: 0.0,
         }
     }
@@ -100,6 +106,7 @@ impl CycleGanConfig {
         within("gen_features", self.gen_features, 1024)?;
         within("disc_features", self.disc_features, 1024)?;
         weight("cycle_weight", self.cycle_weight)?;
+        weight("cycle_weight_end", self.cycle_weight_end.unwrap_or(0.0))?;
         weight("identity_weight", self.identity_weight)?;
         weight("average_half_life", self.average_half_life)
     }
@@ -126,7 +133,8 @@ impl CycleGanConfig {
 
     /// Whether there is an identity loss: only where a generator takes images of the domain that it makes.
     pub(super) fn has_identity(&self, channels: PerDomain<usize>) -> bool {
-        channels.a == channels.b && self.identity_weight * self.cycle_weight > 0.0
+        let most = self.cycle_weight.max(self.cycle_weight_end.unwrap_or(0.0));
+        channels.a == channels.b && self.identity_weight * most > 0.0
     }
 
     /// Parameters of all four networks for tensors of so many channels.
@@ -298,6 +306,14 @@ impl CycleGanBuilder {
         self
     }
 
+    /// Lets the weight of the cycle loss go to `weight` in a straight line over the steps of each fit (Wang and Lin,
+    /// "CycleGAN with Better Cycles", let it decay), and that of the identity loss, which is a share of it, with it. Validation measures with the
+    /// weights at the beginning, so that its numbers mean the same in each epoch. Default: it stays.
+    pub fn cycle_weight_end(mut self, weight: f64) -> Self {
+        self.config.cycle_weight_end = Some(weight);
+        self
+    }
+
     /// Keeps a running mean of the generators' weights (Yazici et al. 2019, arXiv:1806.04498), with a half-life of so many
     /// images of a domain; less early in training, so that the mean is not that of a random start: at most a twentieth of
     /// the images seen. Predictions, validation, pictures, [`save`](CycleGan::save) and exports use the mean; training goes
@@ -414,6 +430,7 @@ mod tests {
             (CycleGanConfig { gen_features: 5000, ..base() }, "gen_features"),
             (CycleGanConfig { disc_features: 0, ..base() }, "disc_features"),
             (CycleGanConfig { cycle_weight: -1.0, ..base() }, "cycle_weight"),
+            (CycleGanConfig { cycle_weight_end: Some(f64::NAN), ..base() }, "cycle_weight_end"),
             (CycleGanConfig { identity_weight: f64::INFINITY, ..base() }, "identity_weight"),
             (CycleGanConfig { average_half_life: -1.0, ..base() }, "average_half_life"),
         ] {

@@ -1,4 +1,4 @@
-//! How a step sees images, by the options of the model and its place in the fit.
+//! How a step sees images and weighs its losses, by the options of the model and its place in the fit.
 
 use tch::Tensor;
 
@@ -11,19 +11,23 @@ use crate::train::StepContext;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Objective<'a> {
     pub config: &'a CycleGanConfig,
+    /// Weight of the cycle loss at this place of the fit.
+    pub cycle_weight: f64,
     /// The step by which the views of the discriminators are drawn; none for images as they are.
     step: Option<u64>,
 }
 
 impl<'a> Objective<'a> {
-    /// Of images as they are, as validation has it.
+    /// Of images as they are and with the weights that a fit begins with, as validation has it.
     pub fn plain(config: &'a CycleGanConfig) -> Self {
-        Self { config, step: None }
+        Self { config, cycle_weight: config.cycle_weight, step: None }
     }
 
     /// Of a step of training.
     pub fn of_step(config: &'a CycleGanConfig, context: &StepContext) -> Self {
-        Self { step: Some(context.step), ..Self::plain(config) }
+        let start = config.cycle_weight;
+        let cycle_weight = config.cycle_weight_end.map_or(start, |end| start + (end - start) * context.progress);
+        Self { config, cycle_weight, step: Some(context.step) }
     }
 
     /// Images as a discriminator sees them, varied by draws from the stream `name`.

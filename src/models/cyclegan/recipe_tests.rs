@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::{Device, Tensor};
 
-use super::{CycleGan, CycleGanBuilder, LoadOptions};
+use super::{CycleGan, CycleGanBuilder, CycleGanConfig, LoadOptions};
 use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
@@ -25,6 +25,7 @@ const VARIANTS: &[Variant] = &[
         |model| model.diff_augment(DiffAugment::default().translation(true).cutout(true).color(true)),
         |fit| fit,
     ),
+    ("cycle_weight_end", |model| model.cycle_weight_end(1.0), |fit| fit),
     ("disc_lr_ratio", |model| model, |fit| fit.disc_lr_ratio(0.5)),
 ];
 
@@ -283,4 +284,27 @@ fn colors_of_other_images_are_left_alone() {
     let error = build(color, &[1, 2]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("2 bands"), "{error}");
+}
+
+/// At a rate at which nothing moves, the cycle loss of each epoch tells its weight: of four epochs the mean shares of the way
+/// are 1/8 and so on, less half a step.
+#[test]
+fn the_cycle_weight_goes_to_its_end_in_a_straight_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let losses = |end: Option<f64>| {
+        let config = CycleGanConfig { cycle_weight_end: end, ..builder(&data).build().unwrap().config().clone() };
+        let mut model = builder(&data).config(config).build().unwrap();
+        let history = model.fit(quiet(4).lr(1e-30).schedule(Schedule::Constant)).unwrap();
+        let steps = history.epochs()[0].steps as f64;
+        (history.losses("cycle").unwrap(), history.losses("identity").unwrap(), steps)
+    };
+    let ((plain, plain_identity, _), (falling, identity, steps)) = (losses(None), losses(Some(2.0)));
+    for epoch in 0..4 {
+        let share = epoch as f64 / 4.0 + (steps - 1.0) / 2.0 / (4.0 * steps);
+        let weight = 10.0 + (2.0 - 10.0) * share;
+        // Losses of an epoch's steps differ, so that the mean of products is not quite the product of means.
+        assert!((falling[epoch] / plain[epoch] - weight / 10.0).abs() < 0.01, "{epoch}: {falling:?} {plain:?}");
+        assert!((identity[epoch] / plain_identity[epoch] - weight / 10.0).abs() < 0.01, "{epoch}");
+    }
 }

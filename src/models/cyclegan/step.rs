@@ -170,11 +170,11 @@ pub(super) fn generator_losses(
         "augment_made_b",
     )?)?;
     let cycle_l1 = (l1(&images.cycled_a, real_a)?, l1(&images.cycled_b, real_b)?);
-    let cycle = ffi::scale(&cycle_l1.0.f_add(&cycle_l1.1)?, config.cycle_weight)?;
+    let cycle = ffi::scale(&cycle_l1.0.f_add(&cycle_l1.1)?, objective.cycle_weight)?;
     let identity = match &images.identity {
         Some((a, b)) => {
             let sum = l1(a, real_a)?.f_add(&l1(b, real_b)?)?;
-            ffi::scale(&sum, config.cycle_weight * config.identity_weight)?
+            ffi::scale(&sum, objective.cycle_weight * config.identity_weight)?
         }
         None => adversarial.f_zeros_like()?,
     };
