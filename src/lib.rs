@@ -52,7 +52,7 @@ pub use inference::{NormStatistics, RasterOptions, RasterReport};
 pub use loss::{AdversarialLoss, DiffAugment};
 pub use metrics::{Better, Inception, Metric, MetricColumn, Resize};
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorImport, LoadOptions};
-pub use nn::{Initialisation, UpsamplingInit};
+pub use nn::{Initialisation, Upsampling, UpsamplingInit};
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use profile::{CudaMemory, libtorch_config, profile};

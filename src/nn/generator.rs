@@ -2,12 +2,13 @@
 
 use tch::Tensor;
 
-use super::conv::{Behind, Conv2d, ConvShape, Role, Upsampling};
+use super::conv::{Behind, Conv2d, ConvShape, Role};
 use super::init::{Initialiser, UpsamplingInit};
 use super::layers::{EPSILON, LayerMemory, ResidualBlock, reflect};
 use super::norm::{Folded, Moments, Norm, Own, too_few};
 use super::outline::{Outline, Step};
 use super::parameters::Parameters;
+use super::upsampling::{Upsampling, UpsamplingLayer, UpsamplingShape};
 use crate::error::Result;
 
 /// Two stride-2 convolutions halve height and width twice.
@@ -26,7 +27,9 @@ pub(crate) struct GeneratorShape {
     pub features: i64,
     /// Residual blocks; 9 in the paper.
     pub blocks: i64,
-    /// How the transposed convolutions begin.
+    /// How height and width double.
+    pub upsampling: Upsampling,
+    /// How transposed convolutions begin.
     pub upsampling_init: UpsamplingInit,
 }
 
@@ -37,14 +40,14 @@ pub(crate) struct Generator {
     head: Conv2d,
     down: [Conv2d; 2],
     blocks: Vec<ResidualBlock>,
-    up: [Upsampling; 2],
+    up: [UpsamplingLayer; 2],
     tail: Conv2d,
 }
 
 impl Generator {
     /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
     pub fn new(name: &str, shape: GeneratorShape, init: &Initialiser) -> Result<Self> {
-        let GeneratorShape { input, output, features, blocks, upsampling_init: start } = shape;
+        let GeneratorShape { input, output, features, blocks, upsampling: form, upsampling_init: start } = shape;
         let at = |index: i64| format!("{name}.{index}");
         let down = |input, index| {
             let shape = ConvShape { input, output: 2 * input, kernel: 3, stride: 2, padding: 1 };
@@ -54,15 +57,15 @@ impl Generator {
             let shape = ConvShape { input, output, kernel: 7, stride: 1, padding: 0 };
             Conv2d::new(shape, role, &at(index), init)
         };
+        let up = |input, index| {
+            UpsamplingLayer::new(UpsamplingShape { form, start, input, output: input / 2 }, &at(index), init)
+        };
         Ok(Self {
             name: name.to_string(),
             head: wide(input, features, Role::Inner, 1)?,
             down: [down(features, 4)?, down(2 * features, 7)?],
             blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
-            up: [
-                Upsampling::new(4 * features, 2 * features, start, &at(10 + blocks), init)?,
-                Upsampling::new(2 * features, features, start, &at(13 + blocks), init)?,
-            ],
+            up: [up(4 * features, 10 + blocks)?, up(2 * features, 13 + blocks)?],
             tail: wide(features, output, Role::Last, 17 + blocks)?,
         })
     }
@@ -126,7 +129,8 @@ impl Generator {
     pub fn reach(&self) -> usize {
         // 3 and 3 of the first and last layers, 1 + 2 on the way down, at most 4 + 2 on the way up, and each of the two
         // convolutions of a block one pixel of a quarter of the size.
-        15 + 8 * self.blocks.len()
+        let further = 2 * self.up[0].further_reach() + self.up[1].further_reach();
+        15 + further + 8 * self.blocks.len()
     }
 
     /// The prefix of the parameters' names.
@@ -146,7 +150,7 @@ impl Generator {
         }
         steps.extend(self.blocks.iter().enumerate().map(|(i, block)| block.outline(&(10 + i).to_string())));
         for (i, conv) in self.up.iter().enumerate() {
-            steps.push(conv.outline(&(10 + n + 3 * i).to_string()));
+            steps.extend(conv.outline(&(10 + n + 3 * i).to_string()));
             steps.extend(ends_layer());
         }
         steps.extend([Step::Reflect(3), self.tail.outline(&(17 + n).to_string()), Step::Tanh]);
@@ -201,6 +205,7 @@ pub(crate) fn generator_activations(
     b: f64,
     (height, width): (usize, usize),
     layers: LayerMemory,
+    upsampling: Upsampling,
 ) -> f64 {
     let side = |n: usize| (n as i64 + missing(n as i64)) as f64;
     let (h, w) = (side(height), side(width));
@@ -214,7 +219,12 @@ pub(crate) fn generator_activations(
         LayerMemory::AsOne => 3.0 * inner,
         LayerMemory::ByParts => 4.0 * inner + 2.0 * padded,
     };
-    ends + wide + b * block
+    let doubled = match upsampling {
+        Upsampling::Transposed => 0.0,
+        // Maps of twice the size before each of the two convolutions, and with a border.
+        Upsampling::Resize => 2.0 * f * area * (1.0 + 2.0),
+    };
+    ends + wide + b * block + doubled
 }
 
 /// The first `length` rows or columns. All of them are the tensor itself: to cut costs a copy on the way back.
@@ -256,17 +266,23 @@ mod tests {
     use tch::{Device, Kind};
 
     fn small() -> Generator {
+        with(Upsampling::Transposed)
+    }
+
+    const BOTH: [Upsampling; 2] = [Upsampling::Transposed, Upsampling::Resize];
+
+    fn with(upsampling: Upsampling) -> Generator {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
         let upsampling_init = UpsamplingInit::Scheme;
-        Generator::new("G_A", GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling_init }, &init)
-            .unwrap()
+        let shape = GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling, upsampling_init };
+        Generator::new("G_A", shape, &init).unwrap()
     }
 
     #[test]
     fn any_size_comes_back_as_it_went_in() {
-        let generator = small();
-        for (height, width) in [(1, 1), (1, 70), (3, 5), (7, 8), (8, 8), (33, 64), (61, 59)] {
+        let sizes = [(1, 1), (1, 70), (3, 5), (7, 8), (8, 8), (33, 64), (61, 59)];
+        for (generator, (height, width)) in BOTH.into_iter().flat_map(|form| sizes.map(|size| (with(form), size))) {
             let x = Tensor::arange(6 * height * width, (Kind::Float, Device::Cpu)).sin().view([2, 3, height, width]);
             let y = generator.forward(&x).unwrap();
             assert_eq!(y.size(), [2, 3, height, width]);
@@ -277,31 +293,38 @@ mod tests {
     /// 1e-4: the folded weights are rounded once more, and seven layers pass it on.
     #[test]
     fn folded_statistics_give_the_same_image() {
-        let generator = small();
-        let x = Tensor::arange(2 * 3 * 36 * 28, (Kind::Float, Device::Cpu)).sin().view([2, 3, 36, 28]);
-        let mut pooled = Gathered::pooled(None);
-        let expected = generator.forward_with(&x, &mut pooled).unwrap();
-        let made = generator.folded(&pooled.layers).unwrap().forward(&x).unwrap();
-        assert!((made - expected).abs().max().double_value(&[]) < 1e-4);
-        assert!(generator.folded(&pooled.layers[1..]).is_err());
+        for generator in BOTH.map(with) {
+            let x = Tensor::arange(2 * 3 * 36 * 28, (Kind::Float, Device::Cpu)).sin().view([2, 3, 36, 28]);
+            let mut pooled = Gathered::pooled(None);
+            let expected = generator.forward_with(&x, &mut pooled).unwrap();
+            let made = generator.folded(&pooled.layers).unwrap().forward(&x).unwrap();
+            assert!((made - expected).abs().max().double_value(&[]) < 1e-4);
+            assert!(generator.folded(&pooled.layers[1..]).is_err());
+        }
     }
 
-    /// What lies further away than that changes nothing but rounding, which the pixels of a tile of Winograd's share; what lies
-    /// nearer does.
-    #[test]
-    fn reach_is_how_far_a_pixel_looks() {
-        let generator = small();
+    /// How far from a pixel at an end of a line of 96 its change is felt.
+    fn reach_from(generator: &Generator, end: i64) -> usize {
         let x = Tensor::arange(3 * 96 * 8, (Kind::Float, Device::Cpu)).sin().view([1, 3, 8, 96]);
         let mut pooled = Gathered::pooled(None);
         let _ = generator.forward_with(&x, &mut pooled).unwrap();
         let folded = generator.folded(&pooled.layers).unwrap();
         let changed = x.copy();
-        let _ = changed.narrow(3, 95, 1).fill_(1.0);
+        let _ = changed.narrow(3, end, 1).fill_(1.0);
         let difference = (folded.forward(&x).unwrap() - folded.forward(&changed).unwrap()).abs().amax([0, 1, 2], false);
-        let changes = |pixel: i64| difference.double_value(&[pixel]) > 1e-5;
-        let farthest = (0..96).find(|&pixel| changes(pixel)).unwrap();
-        let reach = 95 - farthest as usize;
-        assert!((generator.reach() - 7..=generator.reach()).contains(&reach), "{reach} of {}", generator.reach());
+        let felt = (0..96).filter(|&pixel| difference.double_value(&[pixel]) > 1e-5);
+        felt.map(|pixel| pixel.abs_diff(end)).max().unwrap() as usize
+    }
+
+    /// What lies further away than that changes nothing but rounding, which the pixels of a tile of Winograd's share; what lies
+    /// nearer does, to the left or to the right.
+    #[test]
+    fn reach_is_how_far_a_pixel_looks() {
+        for generator in BOTH.map(with) {
+            let (told, found) = (generator.reach(), [0, 95].map(|end| reach_from(&generator, end)));
+            let farthest = found[0].max(found[1]);
+            assert!((told - 7..=told).contains(&farthest), "{found:?} of {told}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod norm;
 mod outline;
 mod parameters;
 mod spectral;
+mod upsampling;
 
 pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator_activations};
 pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
@@ -20,3 +21,4 @@ pub(crate) use layers::LayerMemory;
 pub(crate) use norm::{Field, Gathered, Moments, NodeLine};
 pub(crate) use outline::{Outline, Step};
 pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};
+pub use upsampling::Upsampling;

@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Upsampling {
         name: String,
     },
+    /// Makes four of each pixel, so that height and width double.
+    Double,
     /// Instance normalisation without parameters, with this epsilon.
     InstanceNorm(f64),
     Relu,

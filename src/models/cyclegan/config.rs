@@ -9,7 +9,7 @@ use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
-use crate::nn::{Initialisation, UpsamplingInit};
+use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
 use crate::raster::Dtype;
 
 /// What a CycleGAN is made of and what it minimises.
@@ -26,6 +26,7 @@ use crate::raster::Dtype;
 /// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
+/// | `upsampling` | transposed convolutions | how the generators double height and width | |
 /// | `upsampling_init` | as `initialisation` | how the transposed convolutions begin | |
 /// | `spectral_norm` | off | divides the discriminators' weights by their spectral norms | |
 /// | `diff_augment` | nothing | how the discriminators' images vary | colors: three bands of 8 bits in both domains |
@@ -54,6 +55,9 @@ pub struct CycleGanConfig {
     pub initialisation: Initialisation,
     /// Root of all randomness of the model.
     pub seed: u64,
+    /// How the generators double height and width.
+    #[serde(skip_serializing_if = "is_default")]
+    pub upsampling: Upsampling,
     /// How the weights of the transposed convolutions begin.
     #[serde(skip_serializing_if = "is_default")]
     pub upsampling_init: UpsamplingInit,
@@ -73,7 +77,7 @@ pub struct CycleGanConfig {
 
 /// Keys that are written only where an option is on, so that models without it stay as older releases write them.
 pub(super) const OPTIONAL_KEYS: &[&str] =
-    &["average_half_life", "cycle_weight_end", "diff_augment", "spectral_norm", "upsampling_init"];
+    &["average_half_life", "cycle_weight_end", "diff_augment", "spectral_norm", "upsampling", "upsampling_init"];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -91,6 +95,7 @@ impl Default for CycleGanConfig {
             pool_size: 50,
             initialisation: Initialisation::Paper,
             seed: 42,
+            upsampling: Upsampling::Transposed,
             upsampling_init: UpsamplingInit::Scheme,
             spectral_norm: false,
             diff_augment: DiffAugment::default(),
@@ -108,7 +113,26 @@ impl CycleGanConfig {
         weight("cycle_weight", self.cycle_weight)?;
         weight("cycle_weight_end", self.cycle_weight_end.unwrap_or(0.0))?;
         weight("identity_weight", self.identity_weight)?;
-        weight("average_half_life", self.average_half_life)
+        weight("average_half_life", self.average_half_life)?;
+        match (self.upsampling, self.upsampling_init) {
+            (Upsampling::Resize, UpsamplingInit::Bilinear) => {
+                Err(Error::new(ErrorKind::Usage, "upsampling_init has no meaning here")
+                    .expected("transposed convolutions for a bilinear start")
+                    .found("resize-convolutions"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What arcgis.learn's networks have no place for, where there is such a thing.
+    pub(super) fn beyond_arcgis(&self, channels: PerDomain<usize>) -> Option<&'static str> {
+        [
+            (self.gen_features != 64 || self.disc_features != 64, "networks of other than 64 features"),
+            (channels.a != channels.b, "domains of different numbers of channels"),
+            (self.upsampling == Upsampling::Resize, "resize-convolutions"),
+        ]
+        .into_iter()
+        .find_map(|(is_beyond, what)| is_beyond.then_some(what))
     }
 
     /// Whether the options are for images like these.
@@ -284,6 +308,12 @@ impl CycleGanBuilder {
         self
     }
 
+    /// How the generators double height and width. Default: transposed convolutions, which alone arcgis.learn can open.
+    pub fn upsampling(mut self, form: Upsampling) -> Self {
+        self.config.upsampling = form;
+        self
+    }
+
     /// How the weights of the transposed convolutions begin, by which a generator doubles height and width. Default: as
     /// the others.
     pub fn upsampling_init(mut self, start: UpsamplingInit) -> Self {
@@ -422,6 +452,20 @@ mod tests {
     ];
 
     #[test]
+    fn what_arcgis_cannot_open_is_told() {
+        let (base, three) = (CycleGanConfig::default, PerDomain { a: 3, b: 3 });
+        assert_eq!(base().beyond_arcgis(three), None);
+        assert!(base().beyond_arcgis(PerDomain { a: 3, b: 1 }).is_some_and(|what| what.contains("channels")));
+        for (config, part) in [
+            (CycleGanConfig { gen_features: 16, ..base() }, "64 features"),
+            (CycleGanConfig { disc_features: 32, ..base() }, "64 features"),
+            (CycleGanConfig { upsampling: Upsampling::Resize, ..base() }, "resize-convolutions"),
+        ] {
+            assert!(config.beyond_arcgis(three).is_some_and(|what| what.contains(part)), "{part}");
+        }
+    }
+
+    #[test]
     fn options_out_of_range_are_named() {
         let base = CycleGanConfig::default;
         assert!(base().check().is_ok());
@@ -432,6 +476,10 @@ mod tests {
             (CycleGanConfig { cycle_weight: -1.0, ..base() }, "cycle_weight"),
             (CycleGanConfig { cycle_weight_end: Some(f64::NAN), ..base() }, "cycle_weight_end"),
             (CycleGanConfig { identity_weight: f64::INFINITY, ..base() }, "identity_weight"),
+            (
+                CycleGanConfig { upsampling: Upsampling::Resize, upsampling_init: UpsamplingInit::Bilinear, ..base() },
+                "upsampling_init",
+            ),
             (CycleGanConfig { average_half_life: -1.0, ..base() }, "average_half_life"),
         ] {
             assert!(config.check().unwrap_err().to_string().contains(name));

@@ -101,8 +101,8 @@ impl Held {
         let (a_bands, b_bands) = (channels.a as f64, channels.b as f64);
         for (chip, own, other) in [(chips[0], a_bands, b_bands), (chips[1], b_bands, a_bands)] {
             // A real image there, and a made one back.
-            let there = generator_activations((own, other), g, b, chip, layers);
-            let back = generator_activations((other, own), g, b, chip, layers);
+            let there = generator_activations((own, other), g, b, chip, layers, config.upsampling);
+            let back = generator_activations((other, own), g, b, chip, layers, config.upsampling);
             at_first += bytes * ((passes - 1.0) * there + back + discriminator_activations(other, d, chip, layers));
             let area = (chip.0 * chip.1) as f64;
             passing = passing.max(bytes * TRANSIENT * g * area);

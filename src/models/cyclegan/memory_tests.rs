@@ -11,6 +11,7 @@ use crate::dataset::{Batch, DataBunch, DatasetType, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::Result;
 use crate::ffi::{MemoryMeter, measure_memory};
+use crate::nn::Upsampling;
 use crate::optim::AdamOptions;
 use crate::testing;
 use crate::train::{Callback, FitOptions, Flow, StepContext, StepReport, Translator};
@@ -52,6 +53,7 @@ struct Case {
     side: usize,
     identity: f64,
     precision: Precision,
+    upsampling: Upsampling,
     is_on_cuda: bool,
 }
 
@@ -60,6 +62,7 @@ fn peak_of(case: &Case) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), case.batch_size, case.side).batch_size(case.batch_size).prepare().unwrap();
     let model = builder(&data, case.features, case.blocks).pool_size(0).identity_weight(case.identity);
+    let model = model.upsampling(case.upsampling);
     let model = if case.is_on_cuda { on_cuda(model).unwrap() } else { model };
     let mut model = model.build().unwrap();
     let batch = batch(case.side as i64, case.batch_size as i64);
@@ -81,10 +84,21 @@ fn the_estimate_is_within_20_percent_of_the_measured_peak() {
         (64, 1, 1, 32, mild, f32),
         (8, 1, 2, 64, mild, Precision::Bf16),
     ] {
-        let case = Case { features, blocks, batch_size, side, identity, precision, is_on_cuda: false };
+        let upsampling = Upsampling::Transposed;
+        let case = Case { features, blocks, batch_size, side, identity, precision, upsampling, is_on_cuda: false };
         let (peak, estimate) = peak_of(&case);
         let ratio = estimate / peak;
         assert!((0.8..1.2).contains(&ratio), "{case:?}: {ratio}");
+    }
+}
+
+#[test]
+fn the_estimate_counts_what_resize_convolutions_keep() {
+    let (precision, upsampling) = (Precision::F32, Upsampling::Resize);
+    for (features, blocks, batch_size, side) in [(16, 2, 1, 64), (8, 6, 2, 96)] {
+        let case = Case { features, blocks, batch_size, side, identity: 0.5, precision, upsampling, is_on_cuda: false };
+        let (peak, estimate) = peak_of(&case);
+        assert!((0.8..1.2).contains(&(estimate / peak)), "{case:?}: {}", estimate / peak);
     }
 }
 
@@ -97,7 +111,17 @@ fn the_estimate_is_near_the_measured_peak_on_cuda() {
     for (batch_size, precision) in
         [(1, Precision::F32), (1, Precision::Tf32), (1, Precision::Bf16), (4, Precision::Bf16)]
     {
-        let case = Case { features: 64, blocks: 9, batch_size, side: 256, identity: 0.5, precision, is_on_cuda: true };
+        let upsampling = Upsampling::Transposed;
+        let case = Case {
+            features: 64,
+            blocks: 9,
+            batch_size,
+            side: 256,
+            identity: 0.5,
+            precision,
+            upsampling,
+            is_on_cuda: true,
+        };
         let (peak, estimate) = peak_of(&case);
         testing::tell(&format!(
             "step, batch {batch_size}, {precision}: {peak:.3e} bytes measured, {estimate:.3e} estimated"

@@ -41,8 +41,8 @@ impl Networks {
         check_memory(config, channels, free_memory(init.device))?;
         let (a, b) = (channels.a as i64, channels.b as i64);
         let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
-        let upsampling_init = config.upsampling_init;
-        let generator = |input, output| GeneratorShape { input, output, features, blocks, upsampling_init };
+        let (upsampling, upsampling_init) = (config.upsampling, config.upsampling_init);
+        let generator = |input, output| GeneratorShape { input, output, features, blocks, upsampling, upsampling_init };
         let blank = Initialiser { scheme: None, ..init };
         let mean = || -> Result<_> {
             let (a, b) = (generator(b, a), generator(a, b));

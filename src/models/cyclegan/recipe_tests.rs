@@ -9,7 +9,7 @@ use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
 use crate::loss::DiffAugment;
-use crate::nn::{Parameters, UpsamplingInit, copied};
+use crate::nn::{Parameters, Upsampling, UpsamplingInit, copied};
 use crate::optim::Schedule;
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
 
@@ -19,6 +19,7 @@ type Variant = (&'static str, fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOpti
 const VARIANTS: &[Variant] = &[
     ("average_half_life", |model| model.average_half_life(20.0), |fit| fit),
     ("upsampling_init", |model| model.upsampling_init(UpsamplingInit::Bilinear), |fit| fit),
+    ("upsampling", |model| model.upsampling(Upsampling::Resize), |fit| fit),
     ("spectral_norm", |model| model.spectral_norm(true), |fit| fit),
     (
         "diff_augment",

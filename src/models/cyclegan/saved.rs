@@ -94,7 +94,8 @@ impl CycleGan {
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
     /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
     /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
-    /// ([`Channels::Shared`](crate::Channels::Shared)): models of other shapes it cannot open.
+    /// ([`Channels::Shared`](crate::Channels::Shared)), and with transposed convolutions: models of other shapes it cannot open,
+    /// which a warning says.
     ///
     /// Where there is a [running mean](super::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
     /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
@@ -135,6 +136,9 @@ impl CycleGan {
                 pictures: &pictures.files(),
             },
         )?;
+        if let Some(what) = self.config.beyond_arcgis(self.channels()) {
+            tracing::warn!(folder = %place.folder.display(), what, "arcgis.learn cannot open this model");
+        }
         Ok(place.folder)
     }
 

@@ -121,6 +121,14 @@ impl Graph<'_> {
                 let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[1, 1])];
                 self.convolution("ConvTranspose", name, x, &shape)?
             }
+            Step::Double => {
+                let scales = [1f32, 1.0, 2.0, 2.0].map(f32::to_le_bytes).concat();
+                let scales = self.constant("scales".to_string(), &[4], FLOAT, &scales);
+                let copies = ["nearest", "asymmetric", "floor"];
+                let names = ["mode", "coordinate_transformation_mode", "nearest_mode"];
+                let attributes: Vec<_> = names.iter().zip(copies).map(|(name, value)| string(name, value)).collect();
+                self.node("Resize", &[x, "", &scales], &attributes)
+            }
             Step::InstanceNorm(epsilon) => {
                 let (ones, zeros) = (self.per_channel("ones", 1.0), self.per_channel("zeros", 0.0));
                 self.node("InstanceNormalization", &[x, &ones, &zeros], &[float("epsilon", *epsilon as f32)])

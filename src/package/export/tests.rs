@@ -6,7 +6,7 @@ use tch::{CModule, Device, Kind, Tensor};
 use super::{DomainNote, Exported, Metadata, onnx, torchscript};
 use crate::dataset::{Domain, Normaliser};
 use crate::error::ErrorKind;
-use crate::nn::{Generator, GeneratorShape, Initialisation, Initialiser, UpsamplingInit};
+use crate::nn::{Generator, GeneratorShape, Initialisation, Initialiser, Upsampling, UpsamplingInit};
 use crate::random::Seed;
 use crate::raster::Dtype;
 use crate::testing::Tolerance;
@@ -35,7 +35,15 @@ fn exported(generator: &Generator, shape: GeneratorShape) -> Exported {
 }
 
 fn small() -> (Generator, Exported) {
-    let shape = GeneratorShape { input: 2, output: 3, features: 4, blocks: 1, upsampling_init: UpsamplingInit::Scheme };
+    let upsampling = Upsampling::Transposed;
+    let shape = GeneratorShape {
+        input: 2,
+        output: 3,
+        features: 4,
+        blocks: 1,
+        upsampling,
+        upsampling_init: UpsamplingInit::Scheme,
+    };
     let generator = generator(shape);
     let exported = exported(&generator, shape);
     (generator, exported)
@@ -53,9 +61,10 @@ proptest! {
     #[test]
     fn torchscript_is_the_network(
         input in 1i64..5, output in 1i64..5, features in 1i64..6, blocks in 0i64..4,
-        n in 1i64..3, height in 1i64..40, width in 1i64..40,
+        resize: bool, n in 1i64..3, height in 1i64..40, width in 1i64..40,
     ) {
-        let shape = GeneratorShape { input, output, features, blocks, upsampling_init: UpsamplingInit::Scheme };
+        let upsampling = if resize { Upsampling::Resize } else { Upsampling::Transposed };
+        let shape = GeneratorShape { input, output, features, blocks, upsampling, upsampling_init: UpsamplingInit::Scheme };
         let generator = generator(shape);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("g.pt");

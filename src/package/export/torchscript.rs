@@ -77,6 +77,7 @@ fn lines(steps: &[Step], depth: usize, into: &mut String) {
                 let m = module(name);
                 format!("torch.conv_transpose2d(y, {m}.weight, {m}.bias, [2, 2], [1, 1], [1, 1])")
             }
+            Step::Double => "torch.upsample_nearest2d(y, None, [2.0, 2.0])".to_string(),
             Step::InstanceNorm(epsilon) => {
                 format!("torch.instance_norm(y, None, None, None, None, True, 0.0, {epsilon:e}, True)")
             }

@@ -1,0 +1,202 @@
+//! How a generator doubles height and width.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::conv::{Behind, Conv2d, ConvShape, Role, collect_pair, folded_bias};
+use super::init::{Initialiser, UpsamplingInit};
+use super::layers::reflect;
+use super::norm::Moments;
+use super::outline::Step;
+use super::parameters::Parameters;
+use crate::error::Result;
+use crate::ffi::{self, ConvolutionForm};
+
+/// The layers by which a generator doubles height and width.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Upsampling {
+    /// Transposed convolutions, as in the paper, arcgis.learn and the research code. The default.
+    #[default]
+    Transposed,
+    /// Each pixel becomes four, and a 3x3 convolution follows (Odena et al. 2016, doi:10.23915/distill.00003): no
+    /// checkerboard, for four times the multiplications of these layers. Other programs cannot open such a model; its
+    /// exports run everywhere.
+    Resize,
+}
+
+/// Either layer, with bias and a 3x3 kernel.
+#[derive(Debug)]
+pub(crate) enum UpsamplingLayer {
+    Transposed(Transposed),
+    Resize(Conv2d),
+}
+
+impl UpsamplingLayer {
+    pub fn new(shape: UpsamplingShape, name: &str, init: &Initialiser) -> Result<Self> {
+        let UpsamplingShape { form, start, input, output } = shape;
+        Ok(match form {
+            Upsampling::Transposed => Self::Transposed(Transposed::new(input, output, start, name, init)?),
+            Upsampling::Resize => {
+                let shape = ConvShape { input, output, kernel: 3, stride: 1, padding: 0 };
+                Self::Resize(Conv2d::new(shape, Role::Inner, name, init)?)
+            }
+        })
+    }
+
+    /// # Shapes
+    /// (N, input, H, W) to (N, output, 2H, 2W).
+    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+        match self {
+            Self::Transposed(layer) => layer.forward(x, behind),
+            Self::Resize(conv) => conv.forward(&reflect(&doubled(x)?, 1)?, behind),
+        }
+    }
+
+    /// The convolution and the norm behind it in one.
+    pub fn folded(&self, moments: &Moments) -> Result<Self> {
+        Ok(match self {
+            Self::Transposed(layer) => Self::Transposed(layer.folded(moments)?),
+            Self::Resize(conv) => Self::Resize(conv.folded(moments)?),
+        })
+    }
+
+    /// What [`forward`](Self::forward) does.
+    pub fn outline(&self, name: &str) -> Vec<Step> {
+        match self {
+            Self::Transposed(layer) => vec![layer.outline(name)],
+            Self::Resize(conv) => vec![Step::Double, Step::Reflect(1), conv.outline(name)],
+        }
+    }
+
+    /// How many of its output's pixels further it looks than a transposed convolution does.
+    pub fn further_reach(&self) -> usize {
+        match self {
+            Self::Transposed(_) => 0,
+            Self::Resize(_) => 1,
+        }
+    }
+
+    pub fn collect(&self, name: &str, into: &mut Parameters) {
+        match self {
+            Self::Transposed(layer) => layer.collect(name, into),
+            Self::Resize(conv) => conv.collect(name, into),
+        }
+    }
+}
+
+/// What such a layer is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UpsamplingShape {
+    pub form: Upsampling,
+    /// Of transposed convolutions.
+    pub start: UpsamplingInit,
+    pub input: i64,
+    pub output: i64,
+}
+
+/// Each pixel four times.
+fn doubled(x: &Tensor) -> Result<Tensor> {
+    let (_, _, height, width) = x.size4()?;
+    Ok(x.f_upsample_nearest2d([2 * height, 2 * width], 2.0, 2.0)?)
+}
+
+/// A transposed 3x3 convolution with bias that doubles height and width (stride 2, padding 1, output padding 1).
+#[derive(Debug)]
+pub(super) struct Transposed {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Transposed {
+    pub fn new(input: i64, output: i64, start: UpsamplingInit, name: &str, init: &Initialiser) -> Result<Self> {
+        let (weight, bias) = init.upsampling(name, start, input, output)?;
+        Ok(Self { weight, bias })
+    }
+
+    /// # Shapes
+    /// (N, input, H, W) to (N, output, 2H, 2W).
+    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+        let form = ConvolutionForm { stride: 2, padding: 1, transposed: true, normalised: behind == Behind::Norm };
+        if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
+            return Ok(made);
+        }
+        Ok(x.f_conv_transpose2d(&self.weight, behind.bias(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
+    }
+
+    /// The convolution and the norm behind it in one.
+    pub fn folded(&self, moments: &Moments) -> Result<Self> {
+        let scale = moments.scale.f_reshape([1, -1, 1, 1])?;
+        Ok(Self { weight: self.weight.f_multiply(&scale)?, bias: folded_bias(&self.bias, moments)? })
+    }
+
+    /// What [`forward`](Self::forward) does.
+    pub fn outline(&self, name: &str) -> Step {
+        Step::Upsampling { name: name.to_string() }
+    }
+
+    pub fn collect(&self, name: &str, into: &mut Parameters) {
+        collect_pair(name, &self.weight, &self.bias, into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Initialisation;
+    use crate::random::Seed;
+    use tch::{Device, Kind};
+
+    /// How far apart the four pixels are that a pixel of the same map everywhere becomes, away from the borders.
+    fn grid(start: UpsamplingInit) -> f64 {
+        let scheme = Some(Initialisation::Paper);
+        let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
+        let layer = Transposed::new(16, 8, start, "layer", &init).unwrap();
+        let x = Tensor::ones([1, 16, 6, 6], (Kind::Double, Device::Cpu));
+        let made = layer.forward(&x, Behind::Nothing).unwrap().narrow(2, 2, 8).narrow(3, 2, 8);
+        (made.amax([2, 3], false) - made.amin([2, 3], false)).max().double_value(&[])
+    }
+
+    /// A flat map has no energy at the frequency of the grid with a bilinear start; 1e-14 is the rounding of sums of 64
+    /// weights near 0.02. The other start makes a grid of the size of a weight.
+    #[test]
+    fn a_bilinear_start_makes_no_checkerboard() {
+        assert!(grid(UpsamplingInit::Bilinear) < 1e-14, "{}", grid(UpsamplingInit::Bilinear));
+        assert!(grid(UpsamplingInit::Scheme) > 0.02, "{}", grid(UpsamplingInit::Scheme));
+    }
+
+    /// Between the pixels of a map stands their mean, as in bilinear interpolation.
+    #[test]
+    fn a_bilinear_start_interpolates() {
+        let scheme = Some(Initialisation::Paper);
+        let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
+        let layer = Transposed::new(1, 1, UpsamplingInit::Bilinear, "layer", &init).unwrap();
+        let x = Tensor::from_slice(&[1.0, 5.0, 3.0, 7.0]).view([1, 1, 2, 2]);
+        let made = layer.forward(&x, Behind::Nothing).unwrap();
+        let gain = made.double_value(&[0, 0, 0, 0]);
+        let found = Vec::<f64>::try_from((made / gain).narrow(2, 0, 3).narrow(3, 0, 3).flatten(0, -1)).unwrap();
+        let expected = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0, 3.0, 5.0, 7.0];
+        found.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{found:?}"));
+    }
+
+    /// The same kernel by libtorch's own interpolation; 1e-12 is rounding. A flat map stays flat.
+    #[test]
+    fn a_resize_convolution_is_interpolation_and_convolution() {
+        let scheme = Some(Initialisation::Paper);
+        let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
+        let (form, start) = (Upsampling::Resize, UpsamplingInit::Scheme);
+        let layer = UpsamplingLayer::new(UpsamplingShape { form, start, input: 3, output: 2 }, "l", &init).unwrap();
+        let mut parameters = Parameters::new();
+        layer.collect("l", &mut parameters);
+        let x = Tensor::arange(60, (Kind::Double, Device::Cpu)).sin().view([1, 3, 4, 5]);
+        let large = x.repeat_interleave_self_int(2, 2, None).repeat_interleave_self_int(2, 3, None);
+        let padded = large.reflection_pad2d([1, 1, 1, 1]);
+        let expected = padded.conv2d(&parameters[0].1, Some(&parameters[1].1), [1, 1], [0, 0], [1, 1], 1);
+        let made = layer.forward(&x, Behind::Nothing).unwrap();
+        assert_eq!(made.size(), [1, 2, 8, 10]);
+        assert!((made - expected).abs().max().double_value(&[]) < 1e-12);
+        let flat = layer.forward(&x.ones_like(), Behind::Nothing).unwrap();
+        assert!((flat.amax([2, 3], false) - flat.amin([2, 3], false)).max().double_value(&[]) < 1e-14);
+    }
+}
