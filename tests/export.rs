@@ -11,6 +11,7 @@ use common::{on_cpu, python, small_data, small_model};
 use geolearn::tch::{self, CModule, Kind, Tensor};
 use geolearn::{
     Channels, CycleGan, DatasetType, Device, Domain, ErrorKind, LoadOptions, Normalisation, PrepareData, Translator,
+    Upsampling,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -124,6 +125,13 @@ fn a_frozen_model_of_odd_width_is_exported_too() {
     let mut model = on_cpu::builder(&data).gen_blocks(2).gen_features(3).disc_features(2).build().unwrap();
     model.freeze();
     check_networks(&model, folder.path());
+}
+
+#[test]
+fn resize_convolutions_are_exported_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = on_cpu::builder(&small_data(folder.path())).gen_blocks(1).gen_features(4).disc_features(2);
+    check_networks(&builder.upsampling(Upsampling::Resize).build().unwrap(), folder.path());
 }
 
 #[test]

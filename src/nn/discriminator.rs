@@ -13,6 +13,8 @@ use crate::ffi;
 const SLOPE: f64 = 0.2;
 /// Indices of the convolutions in PyTorch's `Sequential`.
 const INDICES: [usize; 5] = [0, 2, 5, 8, 11];
+/// What is added to the name of a network that judges images at half size.
+const HALF: &str = "_half";
 /// Below this side the last convolution has fewer pixels than its kernel needs.
 pub(crate) const SMALLEST_TRAINING_SIDE: i64 = 24;
 
@@ -24,6 +26,8 @@ pub(crate) struct DiscriminatorShape {
     pub features: i64,
     /// Whether each weight is divided by its largest singular value.
     pub spectral_norm: bool,
+    /// Networks that judge an image: at its size, and with two of them at half of it as well.
+    pub scales: usize,
 }
 
 /// Five 4x4 convolutions, C-f-2f-4f-8f-1; gives one raw score for each overlapping 70x70 patch.
@@ -33,12 +37,14 @@ pub(crate) struct Discriminator {
     convs: Vec<Conv2d>,
     /// One for each convolution, or none.
     spectral: Vec<SpectralNorm>,
+    /// A network of the same form that judges images at half size (Wang et al. 2018, arXiv:1711.11585, section 3.2).
+    half: Option<Box<Discriminator>>,
 }
 
 impl Discriminator {
     /// `name` is the prefix of the parameters' names (`D_A`).
     pub fn new(name: &str, shape: DiscriminatorShape, init: &Initialiser) -> Result<Self> {
-        let DiscriminatorShape { channels, features, spectral_norm } = shape;
+        let DiscriminatorShape { channels, features, spectral_norm, scales } = shape;
         let widths = [channels, features, 2 * features, 4 * features, 8 * features, 1];
         let strides = [2, 2, 2, 1, 1];
         let conv = |i: usize| {
@@ -53,10 +59,25 @@ impl Discriminator {
             SpectralNorm::new(&format!("{name}.{index}"), init.seed, conv.parameters()[0])
         };
         let spectral = normed.iter().zip(INDICES).map(norm).collect::<Result<_>>()?;
-        Ok(Self { name: name.to_string(), convs, spectral })
+        let of_half = |_| Self::new(&format!("{name}{HALF}"), DiscriminatorShape { scales: 1, ..shape }, init);
+        let half = (scales > 1).then_some(()).map(of_half).transpose()?.map(Box::new);
+        Ok(Self { name: name.to_string(), convs, spectral, half })
     }
 
-    /// Scores images; higher means more like a real one.
+    /// Each network with the images as it sees them: at their size, and at half of it where there is a second scale.
+    ///
+    /// # Shapes
+    /// (N, C, H, W), sides of at least 24 for each scale, to a list of such.
+    pub fn views(&self, x: &Tensor) -> Result<Vec<(&Self, Tensor)>> {
+        let mut list = vec![(self, x.shallow_clone())];
+        if let Some(half) = &self.half {
+            // Borders count as no pixels.
+            list.push((half, x.f_avg_pool2d([3, 3], [2, 2], [1, 1], false, false, None::<i64>)?));
+        }
+        Ok(list)
+    }
+
+    /// Scores images at their size; higher means more like a real one.
     ///
     /// # Shapes
     /// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
@@ -85,12 +106,14 @@ impl Discriminator {
 
     /// Brings the estimates of spectral norms nearer to weights that have moved.
     pub fn follow_weights(&self) -> Result<()> {
-        self.normed().try_for_each(|(norm, weight)| norm.iterate(weight))
+        self.normed().try_for_each(|(norm, weight)| norm.iterate(weight))?;
+        self.half.iter().try_for_each(|half| half.follow_weights())
     }
 
     /// Begins the estimates of spectral norms anew, for other weights.
     pub fn restart_norms(&self) -> Result<()> {
-        self.normed().try_for_each(|(norm, weight)| norm.restart(weight))
+        self.normed().try_for_each(|(norm, weight)| norm.restart(weight))?;
+        self.half.iter().try_for_each(|half| half.restart_norms())
     }
 
     fn normed(&self) -> impl Iterator<Item = (&SpectralNorm, &Tensor)> {
@@ -101,11 +124,18 @@ impl Discriminator {
     pub fn vectors(&self) -> Parameters {
         let mut list = Parameters::new();
         self.spectral.iter().for_each(|norm| norm.collect(&mut list));
+        list.extend(self.half.iter().flat_map(|half| half.vectors()));
         list
     }
 
-    /// Parameters in the order of PyTorch's `state_dict`.
+    /// Parameters in the order of PyTorch's `state_dict`, those of the second scale last.
     pub fn parameters(&self) -> Parameters {
+        let mut list = self.own_parameters();
+        list.extend(self.half.iter().flat_map(|half| half.parameters()));
+        list
+    }
+
+    fn own_parameters(&self) -> Parameters {
         let mut list = Parameters::new();
         for (conv, index) in self.convs.iter().zip(INDICES) {
             conv.collect(&format!("{}.{index}", self.name), &mut list);
@@ -115,9 +145,12 @@ impl Discriminator {
 
     /// The parameters of a discriminator without spectral norms that scores as this one does.
     pub fn folded_parameters(&self) -> Result<Parameters> {
-        let mut list = self.parameters();
+        let mut list = self.own_parameters();
         for (i, (_, weight)) in list.iter_mut().step_by(2).enumerate() {
             *weight = self.weight(i)?;
+        }
+        if let Some(half) = &self.half {
+            list.extend(half.folded_parameters()?);
         }
         Ok(list)
     }
@@ -145,7 +178,7 @@ mod tests {
     fn patch_scores_have_the_papers_size() {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
-        let shape = DiscriminatorShape { channels: 3, features: 4, spectral_norm: false };
+        let shape = DiscriminatorShape { channels: 3, features: 4, spectral_norm: false, scales: 1 };
         let discriminator = Discriminator::new("D_A", shape, &init).unwrap();
         let side = |n| {
             let x = Tensor::zeros([1, 3, n, n], (Kind::Float, Device::Cpu));
@@ -154,5 +187,30 @@ mod tests {
         assert_eq!(side(256).unwrap(), [1, 1, 30, 30]);
         assert_eq!(side(SMALLEST_TRAINING_SIDE).unwrap(), [1, 1, 1, 1]);
         assert!(side(16).is_err());
+    }
+
+    /// The second network has the first one's form and names of its own, and sees means of 3 x 3 pixels, fewer at a border.
+    #[test]
+    fn a_second_scale_judges_images_at_half_size() {
+        let init =
+            Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Double };
+        let shape = DiscriminatorShape { channels: 1, features: 2, spectral_norm: true, scales: 2 };
+        let discriminator = Discriminator::new("D_A", shape, &init).unwrap();
+        let x = Tensor::arange(48 * 48, (Kind::Double, Device::Cpu)).view([1, 1, 48, 48]);
+        let views = discriminator.views(&x).unwrap();
+        assert_eq!(views.iter().map(|(_, view)| view.size()[2]).collect::<Vec<_>>(), [48, 24]);
+        assert_eq!(views[1].0.forward(&views[1].1).unwrap().size(), [1, 1, 1, 1]);
+        // Pixels (0, 0), (0, 1), (1, 0), (1, 1); and the nine around (2, 2).
+        assert_eq!(views[1].1.double_value(&[0, 0, 0, 0]), (1.0 + 48.0 + 49.0) / 4.0);
+        assert_eq!(views[1].1.double_value(&[0, 0, 1, 1]), 2.0 * 48.0 + 2.0);
+        let mut names: Vec<String> = discriminator.parameters().into_iter().map(|(name, _)| name).collect();
+        assert_eq!((names.len(), names[10].as_str()), (20, "D_A_half.0.weight"));
+        let folded: Vec<String> =
+            discriminator.folded_parameters().unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(folded, names);
+        assert_eq!(discriminator.vectors().len(), 20);
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 20);
     }
 }

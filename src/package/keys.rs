@@ -8,10 +8,11 @@ const FIRST: u32 = 1;
 /// Torch's norm layers have changed theirs once.
 const NORM: u32 = 2;
 
-/// The modules of arcgis.learn's CycleGAN with `gen_blocks` residual blocks, as torch lists them.
-pub(crate) fn cyclegan_modules(gen_blocks: usize) -> Vec<(String, u32)> {
+/// The modules of a CycleGAN with these discriminators (`D_A`, `D_B` in arcgis.learn's) and `gen_blocks` residual blocks, as
+/// torch lists them.
+pub(crate) fn cyclegan_modules(discriminators: &[&str], gen_blocks: usize) -> Vec<(String, u32)> {
     let mut modules = vec![(String::new(), FIRST)];
-    for network in ["D_A", "D_B"] {
+    for network in discriminators {
         sequence(&mut modules, network, 12, |index| matches!(index, 3 | 6 | 9));
     }
     for network in ["G_A", "G_B"] {

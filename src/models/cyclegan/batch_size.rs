@@ -40,7 +40,8 @@ impl CycleGan {
 
     /// Measures the batch size of data that leave it open, unless their chips are too small to train on at all.
     pub(super) fn with_batch_size_settled(mut self) -> Result<Self> {
-        let open = |data: &DataBunch| data.batch_size_option() == BatchSize::Auto && check_chips(data).is_ok();
+        let open =
+            |data: &DataBunch| data.batch_size_option() == BatchSize::Auto && check_chips(data, &self.config).is_ok();
         if let Some(data) = self.data.clone().filter(open) {
             let (chosen, trials) = choose_batch_size(&mut *Training::of(&mut self).model, &data)?;
             self.data = Some(data.with_batch_size(chosen)?);

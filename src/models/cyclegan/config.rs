@@ -9,7 +9,7 @@ use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
-use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
+use crate::nn::{Initialisation, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit};
 use crate::raster::Dtype;
 
 /// What a CycleGAN is made of and what it minimises.
@@ -19,6 +19,7 @@ use crate::raster::Dtype;
 /// | `gen_blocks` | 9 | residual blocks of each generator | 1 to 64 |
 /// | `gen_features` | 64 | feature maps of a generator's first layer | 1 to 1024 |
 /// | `disc_features` | 64 | feature maps of a discriminator's first layer | 1 to 1024 |
+/// | `disc_scales` | 1 | discriminators of a domain: at the size of the images, and at half of it | 1 or 2 |
 /// | `adversarial` | least squares | form of the adversarial loss | |
 /// | `cycle_weight` | 10 | weight of the cycle loss, both ways | ≥ 0 |
 /// | `cycle_weight_end` | none | weight that the cycle loss goes to in a straight line over the steps of a fit | ≥ 0, or none to stay |
@@ -55,6 +56,9 @@ pub struct CycleGanConfig {
     pub initialisation: Initialisation,
     /// Root of all randomness of the model.
     pub seed: u64,
+    /// Discriminators of each domain: at the size of the images, and at half of it.
+    #[serde(skip_serializing_if = "is_one")]
+    pub disc_scales: usize,
     /// How the generators double height and width.
     #[serde(skip_serializing_if = "is_default")]
     pub upsampling: Upsampling,
@@ -76,8 +80,19 @@ pub struct CycleGanConfig {
 }
 
 /// Keys that are written only where an option is on, so that models without it stay as older releases write them.
-pub(super) const OPTIONAL_KEYS: &[&str] =
-    &["average_half_life", "cycle_weight_end", "diff_augment", "spectral_norm", "upsampling", "upsampling_init"];
+pub(super) const OPTIONAL_KEYS: &[&str] = &[
+    "average_half_life",
+    "cycle_weight_end",
+    "diff_augment",
+    "disc_scales",
+    "spectral_norm",
+    "upsampling",
+    "upsampling_init",
+];
+
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -95,6 +110,7 @@ impl Default for CycleGanConfig {
             pool_size: 50,
             initialisation: Initialisation::Paper,
             seed: 42,
+            disc_scales: 1,
             upsampling: Upsampling::Transposed,
             upsampling_init: UpsamplingInit::Scheme,
             spectral_norm: false,
@@ -110,6 +126,7 @@ impl CycleGanConfig {
         within("gen_blocks", self.gen_blocks, 64)?;
         within("gen_features", self.gen_features, 1024)?;
         within("disc_features", self.disc_features, 1024)?;
+        within("disc_scales", self.disc_scales, 2)?;
         weight("cycle_weight", self.cycle_weight)?;
         weight("cycle_weight_end", self.cycle_weight_end.unwrap_or(0.0))?;
         weight("identity_weight", self.identity_weight)?;
@@ -130,9 +147,20 @@ impl CycleGanConfig {
             (self.gen_features != 64 || self.disc_features != 64, "networks of other than 64 features"),
             (channels.a != channels.b, "domains of different numbers of channels"),
             (self.upsampling == Upsampling::Resize, "resize-convolutions"),
+            (self.disc_scales > 1, "discriminators of two scales"),
         ]
         .into_iter()
         .find_map(|(is_beyond, what)| is_beyond.then_some(what))
+    }
+
+    /// The names of the discriminators' networks in a saved model.
+    pub(super) fn discriminator_names(&self) -> &'static [&'static str] {
+        if self.disc_scales > 1 { &["D_A", "D_A_half", "D_B", "D_B_half"] } else { &["D_A", "D_B"] }
+    }
+
+    /// Below this side of a chip, the last layer of a discriminator has nothing to look at.
+    pub(super) fn smallest_side(&self) -> i64 {
+        SMALLEST_TRAINING_SIDE * self.disc_scales as i64
     }
 
     /// Whether the options are for images like these.
@@ -168,7 +196,8 @@ impl CycleGanConfig {
             + convolution(2 * d, 4 * d, 4)
             + convolution(4 * d, 8 * d, 4)
             + convolution(8 * d, 1, 4);
-        self.generator_parameter_count(channels) + convolution(a, d, 4) + convolution(b, d, 4) + 2 * inner
+        let discriminators = convolution(a, d, 4) + convolution(b, d, 4) + 2 * inner;
+        self.generator_parameter_count(channels) + self.disc_scales as u128 * discriminators
     }
 
     /// Those of both generators, each of which has the channels of one domain at its end and of the other at its
@@ -305,6 +334,14 @@ impl CycleGanBuilder {
     /// Root of all randomness of the model. Default: the data's seed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
+        self
+    }
+
+    /// Discriminators of each domain. With 2, another one judges images at half size, so that it sees twice as far (Wang et
+    /// al. 2018, arXiv:1711.11585, section 3.2); losses are the mean over both, not the sum as there, so that the other
+    /// weights mean the same. Chips then need sides of 48 pixels, and other programs cannot open the model. Default: 1.
+    pub fn disc_scales(mut self, scales: usize) -> Self {
+        self.config.disc_scales = scales;
         self
     }
 
@@ -460,6 +497,7 @@ mod tests {
             (CycleGanConfig { gen_features: 16, ..base() }, "64 features"),
             (CycleGanConfig { disc_features: 32, ..base() }, "64 features"),
             (CycleGanConfig { upsampling: Upsampling::Resize, ..base() }, "resize-convolutions"),
+            (CycleGanConfig { disc_scales: 2, ..base() }, "two scales"),
         ] {
             assert!(config.beyond_arcgis(three).is_some_and(|what| what.contains(part)), "{part}");
         }
@@ -473,6 +511,8 @@ mod tests {
             (CycleGanConfig { gen_blocks: 0, ..base() }, "gen_blocks"),
             (CycleGanConfig { gen_features: 5000, ..base() }, "gen_features"),
             (CycleGanConfig { disc_features: 0, ..base() }, "disc_features"),
+            (CycleGanConfig { disc_scales: 0, ..base() }, "disc_scales"),
+            (CycleGanConfig { disc_scales: 3, ..base() }, "disc_scales"),
             (CycleGanConfig { cycle_weight: -1.0, ..base() }, "cycle_weight"),
             (CycleGanConfig { cycle_weight_end: Some(f64::NAN), ..base() }, "cycle_weight_end"),
             (CycleGanConfig { identity_weight: f64::INFINITY, ..base() }, "identity_weight"),

@@ -102,8 +102,11 @@ impl Held {
         for (chip, own, other) in [(chips[0], a_bands, b_bands), (chips[1], b_bands, a_bands)] {
             // A real image there, and a made one back.
             let there = generator_activations((own, other), g, b, chip, layers, config.upsampling);
+            // Half the size is a quarter of the pixels.
+            let scales = if config.disc_scales > 1 { 1.25 } else { 1.0 };
             let back = generator_activations((other, own), g, b, chip, layers, config.upsampling);
-            at_first += bytes * ((passes - 1.0) * there + back + discriminator_activations(other, d, chip, layers));
+            at_first +=
+                bytes * ((passes - 1.0) * there + back + scales * discriminator_activations(other, d, chip, layers));
             let area = (chip.0 * chip.1) as f64;
             passing = passing.max(bytes * TRANSIENT * g * area);
             products = products.max(if layers == LayerMemory::AsOne { scratch(g, batch * area) } else { 0.0 });

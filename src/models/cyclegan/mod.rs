@@ -47,7 +47,6 @@ use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::KeptMemory;
-use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::package::emd::Emd;
 use crate::plot::{self, Picture};
 use crate::train::{self, BatchSizeTrial, FitOptions, History, LrCurve, LrFindOptions, Translator};
@@ -123,7 +122,7 @@ impl CycleGan {
     }
 
     fn with(data: DataBunch, config: CycleGanConfig, device: ChosenDevice) -> Result<Self> {
-        check_chips(&data)?;
+        check_chips(&data, &config)?;
         let domains = PerDomain::from_fn(|domain| DomainFacts::of(&data, domain));
         let channels = PerDomain::from_fn(|domain| data.channels(domain));
         let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
@@ -181,7 +180,7 @@ impl CycleGan {
     /// after a panic of a callback that is caught: model and history agree.
     pub fn fit(&mut self, options: impl Into<FitOptions>) -> Result<History> {
         let data = self.data("fit")?;
-        check_chips(&data)?;
+        check_chips(&data, &self.config)?;
         let options = options.into();
         let mut training = Training::of(self);
         train::fit(&mut *training.model, &data, options, &mut training.history)
@@ -214,7 +213,7 @@ impl CycleGan {
     /// As [`lr_find`](Self::lr_find), and `Usage` for an option out of range.
     pub fn lr_find_with(&mut self, options: LrFindOptions) -> Result<LrCurve> {
         let data = self.data("lr_find")?;
-        check_chips(&data)?;
+        check_chips(&data, &self.config)?;
         let steps = self.history.steps();
         train::lr_find(&mut *Training::of(self).model, &data, steps, options)
     }
@@ -405,13 +404,14 @@ fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
 }
 
 /// The discriminator's last layers have nothing to look at in chips below a certain size.
-fn check_chips(data: &DataBunch) -> Result<()> {
+fn check_chips(data: &DataBunch, config: &CycleGanConfig) -> Result<()> {
+    let smallest = config.smallest_side();
     for domain in Domain::BOTH {
         let (height, width) = training_size(data, domain);
-        if (height.min(width) as i64) < SMALLEST_TRAINING_SIDE {
+        if (height.min(width) as i64) < smallest {
             return Err(Error::new(ErrorKind::Usage, format!("chips of domain {domain} are too small to train on"))
                 .at(data.path())
-                .expected(format!("sides of at least {SMALLEST_TRAINING_SIDE} pixels"))
+                .expected(format!("sides of at least {smallest} pixels"))
                 .found(format!("{width} x {height}"))
                 .help("Use larger chips, a larger crop, or PrepareData::resize_to."));
         }

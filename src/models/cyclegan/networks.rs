@@ -49,8 +49,8 @@ impl Networks {
             Ok(PerDomain { a: Generator::new("G_A", a, &blank)?, b: Generator::new("G_B", b, &blank)? })
         };
         let mean = config.has_average().then(mean).transpose()?;
-        let (features, spectral_norm) = (config.disc_features as i64, config.spectral_norm);
-        let discriminator = |channels| DiscriminatorShape { channels, features, spectral_norm };
+        let (features, spectral_norm, scales) = (config.disc_features as i64, config.spectral_norm, config.disc_scales);
+        let discriminator = |channels| DiscriminatorShape { channels, features, spectral_norm, scales };
         Ok(Self {
             disc_a: Discriminator::new("D_A", discriminator(a), &init)?,
             disc_b: Discriminator::new("D_B", discriminator(b), &init)?,

@@ -20,6 +20,7 @@ const VARIANTS: &[Variant] = &[
     ("average_half_life", |model| model.average_half_life(20.0), |fit| fit),
     ("upsampling_init", |model| model.upsampling_init(UpsamplingInit::Bilinear), |fit| fit),
     ("upsampling", |model| model.upsampling(Upsampling::Resize), |fit| fit),
+    ("disc_scales", |model| model.disc_scales(2), |fit| fit),
     ("spectral_norm", |model| model.spectral_norm(true), |fit| fit),
     (
         "diff_augment",
@@ -30,7 +31,7 @@ const VARIANTS: &[Variant] = &[
     ("disc_lr_ratio", |model| model, |fit| fit.disc_lr_ratio(0.5)),
 ];
 
-/// Five chips of A and four of B, of 32 pixels.
+/// Five chips of A and four of B, of 48 pixels.
 fn data(folder: &Path) -> DataBunch {
     for (domain, count) in [("A", 5), ("B", 4)] {
         let into = folder.join(domain);
@@ -41,7 +42,7 @@ fn data(folder: &Path) -> DataBunch {
             std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
         }
     }
-    PrepareData::new(folder, DatasetType::CycleGan).resize_to(32).workers(0).val_split_pct(0.25).prepare().unwrap()
+    PrepareData::new(folder, DatasetType::CycleGan).resize_to(48).workers(0).val_split_pct(0.25).prepare().unwrap()
 }
 
 fn builder(data: &DataBunch) -> CycleGanBuilder {
@@ -308,4 +309,31 @@ fn the_cycle_weight_goes_to_its_end_in_a_straight_line() {
         assert!((falling[epoch] / plain[epoch] - weight / 10.0).abs() < 0.01, "{epoch}: {falling:?} {plain:?}");
         assert!((identity[epoch] / plain_identity[epoch] - weight / 10.0).abs() < 0.01, "{epoch}");
     }
+}
+
+/// The second network takes part in both losses, learns, and has names of its own in what is saved.
+#[test]
+fn a_second_scale_learns_and_needs_larger_chips() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut model = builder(&data).disc_scales(2).build().unwrap();
+    let weights = |model: &CycleGan| {
+        let list = state(model).into_iter();
+        list.filter(|(name, _)| name.starts_with("D_A_half") && name.ends_with(".weight")).collect::<Parameters>()
+    };
+    let before = weights(&model);
+    model.fit(quiet(1)).unwrap();
+    assert_eq!(before.len(), 5);
+    for ((name, found), (_, before)) in weights(&model).iter().zip(&before) {
+        assert_ne!(found, before, "{name}");
+    }
+    let plain = builder(&data).build().unwrap();
+    let count = |model: &CycleGan| model.nets.parameters().iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
+    for model in [&model, &plain] {
+        assert_eq!(model.config().parameter_count(model.channels()), count(model));
+    }
+    let small = PrepareData::new(data.path(), DatasetType::CycleGan).resize_to(47).workers(0).prepare().unwrap();
+    let error = builder(&small).disc_scales(2).build().unwrap_err();
+    assert!(error.to_string().contains("48 pixels"), "{error}");
+    builder(&small).build().unwrap();
 }

@@ -94,7 +94,7 @@ impl CycleGan {
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
     /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
     /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
-    /// ([`Channels::Shared`](crate::Channels::Shared)), and with transposed convolutions: models of other shapes it cannot open,
+    /// ([`Channels::Shared`](crate::Channels::Shared)), with transposed convolutions and one discriminator for each: models of other shapes it cannot open,
     /// which a warning says.
     ///
     /// Where there is a [running mean](super::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
@@ -131,7 +131,7 @@ impl CycleGan {
             &folder::Contents {
                 emd: &self.definition(&place.pth_name()).map_err(|e| e.at(&place.folder))?,
                 tensors: &tensors,
-                modules: &keys::cyclegan_modules(self.config.gen_blocks),
+                modules: &keys::cyclegan_modules(self.config.discriminator_names(), self.config.gen_blocks),
                 report: &report::html(self, &place.name, &pictures),
                 pictures: &pictures.files(),
             },

@@ -16,7 +16,7 @@ const SAME: Tolerance = Tolerance::abs(1e-10);
 fn discriminator() -> Discriminator {
     let scheme = Some(Initialisation::Paper);
     let init = Initialiser { seed: Seed(1), scheme, device: Device::Cpu, kind: Kind::Double };
-    let shape = DiscriminatorShape { channels: 3, features: 2, spectral_norm: true };
+    let shape = DiscriminatorShape { channels: 3, features: 2, spectral_norm: true, scales: 1 };
     Discriminator::new("D_A", shape, &init).unwrap()
 }
 

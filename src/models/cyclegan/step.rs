@@ -162,7 +162,10 @@ pub(super) fn generator_losses(
 ) -> Result<GeneratorLosses> {
     let config = objective.config;
     let real = |disc: &Discriminator, image, name| {
-        config.adversarial.distance(&disc.forward(&objective.seen(image, name)?)?, Verdict::Real)
+        let views = disc.views(&objective.seen(image, name)?)?;
+        let distances =
+            views.iter().map(|(disc, view)| config.adversarial.distance(&disc.forward(view)?, Verdict::Real));
+        mean(distances.collect::<Result<_>>()?)
     };
     let adversarial = real(&nets.disc_a, &images.fake_a, "augment_made_a")?.f_add(&real(
         &nets.disc_b,
@@ -182,16 +185,29 @@ pub(super) fn generator_losses(
     Ok(GeneratorLosses { total, adversarial, cycle, identity, cycle_l1 })
 }
 
-/// Half the sum of the distances of real images from "real" and of generated ones from "generated".
+/// Half the sum of the distances of real images from "real" and of generated ones from "generated"; the mean of that over
+/// scales.
 pub(super) fn discriminator_loss(
     disc: &Discriminator,
     form: AdversarialLoss,
     real: &Tensor,
     fake: &Tensor,
 ) -> Result<Tensor> {
-    let (on_real, on_fake) = together(real, fake, |x| disc.forward(x))?;
-    let sum = form.distance(&on_real, Verdict::Real)?.f_add(&form.distance(&on_fake, Verdict::Generated)?)?;
-    ffi::scale(&sum, 0.5)
+    let (of_real, of_fake) = (disc.views(real)?, disc.views(fake)?);
+    let distances = of_real.iter().zip(&of_fake).map(|((disc, real), (_, fake))| {
+        let (on_real, on_fake) = together(real, fake, |x| disc.forward(x))?;
+        let sum = form.distance(&on_real, Verdict::Real)?.f_add(&form.distance(&on_fake, Verdict::Generated)?)?;
+        ffi::scale(&sum, 0.5)
+    });
+    mean(distances.collect::<Result<_>>()?)
+}
+
+/// The mean over the scales of a discriminator, so that weights of other losses mean the same for any number of them.
+fn mean(of_scales: Vec<Tensor>) -> Result<Tensor> {
+    match of_scales.as_slice() {
+        [one] => Ok(one.shallow_clone()),
+        all => ffi::scale(&Tensor::f_stack(all, 0)?.f_sum(None)?, 1.0 / all.len() as f64),
+    }
 }
 
 /// Learns from one pair of batches; gives the losses in the order of [`LOSS_NAMES`].
