@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod arcgis_tests;
 mod batch_size;
+mod builder;
 mod config;
 #[cfg(test)]
 mod cuda_tests;
@@ -35,7 +36,8 @@ mod weights;
 #[cfg(test)]
 mod weights_tests;
 
-pub use config::{CycleGanBuilder, CycleGanConfig};
+pub use builder::CycleGanBuilder;
+pub use config::CycleGanConfig;
 pub use import::GeneratorImport;
 pub use saved::LoadOptions;
 
