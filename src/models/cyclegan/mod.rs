@@ -19,6 +19,7 @@ mod memory;
 mod memory_tests;
 mod networks;
 mod predict;
+mod quality;
 mod raster;
 mod report;
 mod resumed;
@@ -41,6 +42,7 @@ use tch::Kind;
 use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
+use crate::evaluation::Metrics;
 use crate::ffi::KeptMemory;
 use crate::nn::SMALLEST_TRAINING_SIDE;
 use crate::package::emd::Emd;
@@ -97,6 +99,8 @@ pub struct CycleGan {
     frozen: bool,
     /// The definition that it was loaded with; its keys live on.
     definition: Option<Emd>,
+    /// What was measured of it since it was last trained.
+    metrics: Option<Metrics>,
     /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
     untrained: Option<Domain>,
     /// On a processor, while it trains.
@@ -145,6 +149,7 @@ impl CycleGan {
             trials,
             frozen: false,
             definition: None,
+            metrics: None,
             untrained: None,
             kept: None,
         })
