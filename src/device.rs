@@ -219,6 +219,14 @@ impl fmt::Display for ChosenDevice {
 }
 
 impl Device {
+    /// The device that libtorch calls so.
+    pub(crate) fn of(device: tch::Device) -> Self {
+        match device {
+            tch::Device::Cuda(index) => Self::Cuda(index),
+            _ => Self::Cpu,
+        }
+    }
+
     /// Looks for the device.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The batches and chips of prepared data.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
@@ -103,6 +103,19 @@ impl DataBunch {
     /// As [`DataBunch::chips`].
     pub fn image(&self, domain: Domain, split: Split, index: usize) -> Result<Raster> {
         self.domain(domain).reader.image(self.file(domain, split, index)?, None)
+    }
+
+    /// Reads any file of a domain as [`DataBunch::image`] reads its chips.
+    pub(crate) fn image_of(&self, domain: Domain, file: &Path) -> Result<Raster> {
+        self.domain(domain).reader.image(file, None)
+    }
+
+    /// Reads any file of a domain as [`DataBunch::chips`] reads its chips.
+    ///
+    /// # Shapes
+    /// (1, C, H, W) in [-1, 1].
+    pub(crate) fn tensor_of(&self, domain: Domain, file: &PathBuf) -> Result<Tensor> {
+        self.domain(domain).reader.tensor(std::iter::once(file), None)
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {

@@ -33,7 +33,6 @@ mod split;
 mod statistics;
 mod summary;
 mod survey;
-mod watch;
 
 pub use augment::Augment;
 pub use bands::Band;

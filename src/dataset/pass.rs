@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use super::bands::Asked;
 use super::shape::Shape;
 use super::statistics::Sums;
-use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Counter;
 use crate::raster::{Limits, Raster, Turn, read_chip};
 
 /// Chips whose sums are taken one after the other. The number is fixed, so that rounding does not depend on threads.
@@ -24,7 +24,7 @@ pub(super) fn over<'a>(
     shape: Shape,
     asked: &Asked,
     limits: &Limits,
-    watch: &Watch,
+    progress: &Counter,
 ) -> (Sums, Failed<'a>) {
     let nothing = Sums::nothing(shape.bands, shape.dtype);
     let (mut all, mut failed) = (nothing.clone(), Vec::new());
@@ -32,7 +32,7 @@ pub(super) fn over<'a>(
         let part = |files: &[&'a PathBuf]| {
             let (mut sums, mut failed) = (nothing.clone(), Vec::new());
             for file in files {
-                match watch.one(read(file, shape, asked, limits)) {
+                match progress.one(read(file, shape, asked, limits)) {
                     Ok((chip, _turn)) => sums.add(&chip),
                     Err(error) => failed.push((*file, error)),
                 }

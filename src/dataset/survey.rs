@@ -18,8 +18,8 @@ use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
 use super::statistics::{Measured, Statistics};
-use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Counter;
 use crate::raster::{BandScale, Dtype};
 
 /// So many bad chips are named in a message.
@@ -107,6 +107,13 @@ impl Survey {
     }
 }
 
+/// Fewer chips are done before anybody wonders.
+const SHOWN_FROM: usize = 2000;
+
+fn counter(options: &PrepareData, what: &str, chips: usize) -> Counter {
+    Counter::new(options.progress && chips >= SHOWN_FROM, what, "chips", chips)
+}
+
 /// What the headers say.
 struct Found<'a> {
     root: &'a Path,
@@ -123,9 +130,9 @@ impl<'a> Found<'a> {
     fn look(options: &'a PrepareData, chips: Chips<'a>, asked: &'a Asked) -> Result<Self> {
         let Chips { domain, folder, files } = chips;
         let root = options.path.as_path();
-        let watch = Watch::new(options.progress, &format!("Domain {domain}, headers"), files.len());
+        let progress = counter(options, &format!("Domain {domain}, headers"), files.len());
         let headers = Headers::new(asked, &options.limits);
-        let looked: Vec<_> = files.par_iter().map(|file| watch.one((*file, headers.read(file)))).collect();
+        let looked: Vec<_> = files.par_iter().map(|file| progress.one((*file, headers.read(file)))).collect();
         let (mut good, mut failed) = (Vec::new(), Vec::new());
         for (file, result) in looked {
             match result {
@@ -245,8 +252,8 @@ impl<'a> Found<'a> {
     /// Decodes every chip and measures its bands.
     fn measured(&mut self, options: &PrepareData, shape: Shape) -> Result<Statistics> {
         let files: Vec<&PathBuf> = self.good.iter().map(|header| header.file).collect();
-        let watch = Watch::new(options.progress, &format!("Domain {}, statistics", self.domain), files.len());
-        let (sums, failed) = pass::over(&files, shape, self.asked, &options.limits, &watch);
+        let progress = counter(options, &format!("Domain {}, statistics", self.domain), files.len());
+        let (sums, failed) = pass::over(&files, shape, self.asked, &options.limits, &progress);
         if options.bad_chips == BadChips::Fail && !failed.is_empty() {
             return Err(unreadable(self.root, files.len(), failed));
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Sides of the windows in images that are large enough.
 const MOST: usize = 64;
 /// Smaller images are refused.
-const LEAST: usize = 8;
+pub(crate) const LEAST: usize = 8;
 
 /// Computes the share of each band's energy, without its mean, at the frequencies at which columns or rows alternate:
 /// (π, any) and (any, π). It is 1 for stripes and checkerboards of one pixel and near 0 for smooth images; real images

@@ -1,12 +1,12 @@
 //! Quality metrics of translations, and the simple translations that a model is compared with.
 //!
-//! Images are (bands, height, width); a sample that is not finite has no data and does not count. Metrics of images give
-//! one [`Mean`] for each band, or one for the image where bands only count together. Means add up over bands and over
-//! the images of a set.
-#![allow(dead_code, unused_imports, reason = "no model reports these numbers yet")]
+//! Images are (bands, height, width); a sample that is not finite has no data and does not count. Metrics of pairs of
+//! images return one [`Mean`] for each band, or for the image where bands cannot be told apart; means add up over bands and
+//! over the images of a set.
 
 mod bands;
 mod checkerboard;
+mod feature_set;
 mod features;
 mod filter;
 #[cfg(test)]
@@ -16,30 +16,32 @@ mod gradient_correlation;
 mod histogram;
 mod histogram_match;
 mod inception;
+mod inception_distances;
 mod kernel_distance;
 mod kernel_moments;
 mod mae;
 mod mean;
 mod mean_color;
 mod metric;
-mod no_translation;
 mod pair;
 mod psnr;
 mod spectral_angle;
 mod ssim;
 
-pub(crate) use checkerboard::checkerboard;
+pub(crate) use checkerboard::{LEAST as CHECKERBOARD_SIDE, checkerboard};
+pub(crate) use feature_set::{FeatureDistances, FeatureSet};
 pub(crate) use frechet::frechet_distance;
 pub(crate) use gradient_correlation::gradient_correlation;
 pub(crate) use histogram_match::{HistogramMatch, HistogramPool};
 pub use inception::{Inception, Resize};
+pub use inception_distances::InceptionDistances;
 pub(crate) use kernel_distance::{KernelDistance, kernel_distance};
 pub(crate) use mae::absolute_errors;
 pub(crate) use mean::Mean;
 pub(crate) use mean_color::MeanColor;
 pub(crate) use metric::check_columns;
 pub use metric::{Better, Metric, MetricColumn};
-pub(crate) use no_translation::no_translation;
 pub(crate) use psnr::{psnr, squared_errors};
 pub(crate) use spectral_angle::spectral_angle;
-pub(crate) use ssim::{SsimWindow, ssim};
+pub use ssim::SsimWindow;
+pub(crate) use ssim::ssim;

@@ -16,7 +16,8 @@ const UNIFORM_SIDE: usize = 7;
 
 /// The window within which means, variances and covariances are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum SsimWindow {
+#[non_exhaustive]
+pub enum SsimWindow {
     /// 7 x 7 pixels of equal weight with sample covariances: the defaults of scikit-image's `structural_similarity`.
     #[default]
     Uniform,
@@ -36,6 +37,11 @@ impl SsimWindow {
                 (-REACH..=REACH).map(|at| bell(at) / total).collect()
             }
         }
+    }
+
+    /// Returns the side of the window in pixels; smaller images have no structural similarity.
+    pub(crate) fn side(self) -> usize {
+        self.weights().len()
     }
 
     /// From the mean of squares to a variance: n / (n - 1) for that of a sample.

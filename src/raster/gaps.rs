@@ -24,6 +24,22 @@ impl Raster {
         Self { samples, place, band_names, band_scales, nodata: Some(value) }
     }
 
+    /// Returns the samples as numbers, NaN where there are no data.
+    ///
+    /// # Shapes
+    /// (bands, height, width).
+    pub(crate) fn values_with_gaps(&self) -> Array3<f64> {
+        let mut values = with_array!(&self.samples, data => {
+            let gap = Gap::new(self.sample_nodata());
+            data.mapv(|value| if gap.holds(value) { f64::NAN } else { value.to_f64() })
+        });
+        if let Some(gaps) = self.whole_gaps() {
+            let emptied = |value: &mut f64, gap: &bool| *value = if *gap { f64::NAN } else { *value };
+            values.outer_iter_mut().for_each(|mut band| band.zip_mut_with(&gaps, emptied));
+        }
+        values
+    }
+
     /// Whether a pixel has no data in any band, (height, width).
     pub(crate) fn gaps(&self) -> Array2<bool> {
         with_array!(&self.samples, data => {

@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Dtype, Raster, RasterSpec, RasterWriter, Samples};
+use super::{Dtype, Place, Raster, RasterSpec, RasterWriter, Samples};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -17,6 +17,9 @@ pub(super) fn save(image: &Raster, path: &Path) -> Result<()> {
         return save_tiff(image, path);
     }
     let color = color(image, path)?;
+    if image.place != Place::default() || image.nodata.is_some() {
+        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place and no nodata value; save as .tif to keep them");
+    }
     let mut bytes = Vec::new();
     match ending(path).as_str() {
         "png" => encode(image, color, PngEncoder::new(&mut bytes)),

@@ -10,9 +10,9 @@ use super::guard::NanGuard;
 use super::monitor::Monitor;
 use super::plan::Plan;
 use super::progress::Progress;
-use crate::device::Precision;
+use crate::device::{Device, Precision};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Metric, MetricColumn};
+use crate::metrics::{Inception, InceptionDistances, Metric, MetricColumn};
 use crate::optim::{AdamOptions, OneCycle, Schedule};
 
 /// How to train.
@@ -184,7 +184,7 @@ impl FitOptions {
     }
 
     /// Sets the loss or metric that tells the best epoch and decides early stopping: one of the model's, or a column of
-    /// a [`metric`](Self::metric) that was added. Default: the model's first metric on validation pairs, or its first
+    /// a [`metric`](Self::metric) that was added; KID and FID add themselves, see [`InceptionDistances`]. Default: the model's first metric on validation pairs, or its first
     /// loss where there is no validation.
     pub fn monitor(mut self, name: impl Into<String>) -> Self {
         self.monitor = Some(name.into());
@@ -259,6 +259,17 @@ impl FitOptions {
     /// The name of the monitor, where one was set.
     pub(super) fn asked_monitor(&self) -> Option<&str> {
         self.monitor.as_deref()
+    }
+
+    /// Adds the metric that the monitor names, where it is one of this crate's that was not added.
+    pub(super) fn add_monitored_metric(&mut self, device: tch::Device) -> Result<()> {
+        let asked = self.monitor.as_deref().filter(|name| InceptionDistances::has(name));
+        if let Some(asked) = asked.filter(|name| self.metric_columns().iter().all(|column| column.name != *name)) {
+            let network = Inception::find(Device::of(device))
+                .map_err(|error| Error::new(error.kind(), format!("{asked} cannot be measured")).because(error))?;
+            self.metrics.push(Box::new(InceptionDistances::new(network)));
+        }
+        Ok(())
     }
 
     /// Whether something looks at the monitor.

@@ -61,6 +61,9 @@ pub fn fit(
         estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
     }
     let is_validated = data.valid_batches() > 0 && options.validate_every > 0;
+    if is_validated {
+        options.add_monitored_metric(device)?;
+    }
     let columns = options.metric_columns();
     check_columns(model.loss_names().iter().chain(model.metric_names()).copied(), &columns)?;
     let monitor = Monitor::find(options.asked_monitor(), model, &columns, is_validated)?;

@@ -137,3 +137,18 @@ fn percentiles_of_any_range_are_numpys() {
         assert_eq!((data.normaliser(Domain::A).min()[0], data.normaliser(Domain::A).max()[0]), (low, high));
     }
 }
+
+/// PNG and JPEG have no room for it.
+#[test]
+fn what_a_picture_cannot_hold_is_said_when_it_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = Raster::new(Array3::<u8>::zeros((1, 8, 8))).unwrap();
+    let placed = image.clone().with_place(geolearn::Place::new([10.0, 0.5, 0.0, 50.0, 0.0, -0.5]));
+    let save = |image: &Raster, name: &str| warnings(|| image.save(folder.path().join(name)).unwrap()).1;
+    for name in ["x.png", "x.jpg"] {
+        assert!(save(&image, name).is_empty());
+        assert!(save(&placed, name)[0].contains("no place"));
+        assert!(save(&image.clone().with_nodata(0.0), name)[0].contains("no nodata"));
+    }
+    assert!(save(&placed.with_nodata(0.0), "x.tif").is_empty());
+}

@@ -109,7 +109,6 @@ impl Inception {
     ///
     /// # Errors
     /// `Usage` for another shape or kind, and for values that are not finite or outside of 0..=255.
-    #[cfg_attr(not(test), expect(dead_code, reason = "FID and KID call it"))]
     pub(crate) fn features(&self, images: &Tensor, resize: Resize) -> Result<Tensor> {
         check(images)?;
         let (count, _, height, width) = images.size4()?;

@@ -1,5 +1,6 @@
 //! Images in the size that the Inception network takes.
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
@@ -21,7 +22,7 @@ pub(crate) const SIDE: i64 = 299;
 ///
 /// assert_eq!(Resize::default(), Resize::Tensorflow);
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Resize {
     /// The bilinear `ResizeBilinear` of TensorFlow 1, which the network's own graph begins with, without centers of

@@ -8,6 +8,7 @@ use super::config::OPTIONAL_KEYS;
 use super::{CycleGan, CycleGanConfig, DomainFacts};
 use crate::dataset::{DataBunch, Domain, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
+use crate::evaluation::Metrics;
 use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
 use crate::raster::{BandScale, Dtype};
@@ -24,6 +25,9 @@ struct Extra {
     /// Absent from files of before there were bands to choose and types other than bytes.
     #[serde(default)]
     domains: Option<PerDomain<DomainExtra>>,
+    /// Absent where nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metrics: Option<Metrics>,
     /// The domain whose images no generator makes yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     untrained: Option<Domain>,
@@ -75,17 +79,18 @@ pub(super) struct Read {
     pub config: CycleGanConfig,
     pub history: History,
     pub domains: PerDomain<DomainFacts>,
+    pub metrics: Option<Metrics>,
     pub untrained: Option<Domain>,
 }
 
 /// Reads what a definition says; what arcgis.learn's leave open follows from the shapes of the weights.
 pub(super) fn read(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Read> {
-    let Extra { config, history, domains, untrained, .. } = extra(emd, weights)?;
+    let Extra { config, history, domains, metrics, untrained, .. } = extra(emd, weights)?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let of_arcgis = |domain| DomainExtra::of_arcgis(emd, stated.get(domain).bands);
     let PerDomain { a, b } = domains.unwrap_or_else(|| PerDomain::from_fn(of_arcgis));
     let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
-    Ok(Read { config, history, domains, untrained })
+    Ok(Read { config, history, domains, metrics, untrained })
 }
 
 impl CycleGan {
@@ -104,8 +109,10 @@ impl CycleGan {
             config: self.config.clone(),
             history: self.history.clone(),
             domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
+            metrics: self.metrics.clone(),
             untrained: self.untrained,
         };
+        emd.set_fid(self.metrics.as_ref().map(|metrics| [metrics.a.model.fid, metrics.b.model.fid]));
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(over(emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
         // What cannot be opened must not take the place of what can.
@@ -152,7 +159,7 @@ fn over(loaded: Option<Value>, section: Value) -> Value {
         (_, section) => return section,
     };
     // What may be absent must not come back.
-    kept.retain(|key, _| !["Domains", "Untrained"].iter().chain(OPTIONAL_KEYS).any(|known| known == key));
+    kept.retain(|key, _| !["Domains", "Metrics", "Untrained"].iter().chain(OPTIONAL_KEYS).any(|known| known == key));
     for (key, value) in new {
         let within = kept.remove(&key).filter(|_| key == "Config");
         kept.insert(key, over(within, value));
@@ -191,6 +198,7 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
             config: arcgis_configuration(emd, weights)?,
             history: History::default(),
             domains: None,
+            metrics: None,
             untrained: None,
         },
     };

@@ -21,6 +21,7 @@ mod memory_tests;
 mod networks;
 mod objective;
 mod predict;
+mod quality;
 mod raster;
 #[cfg(test)]
 mod recipe_tests;
@@ -48,6 +49,7 @@ use tch::Kind;
 use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
+use crate::evaluation::Metrics;
 use crate::ffi::KeptMemory;
 use crate::package::emd::Emd;
 use crate::plot::{self, Picture};
@@ -103,6 +105,8 @@ pub struct CycleGan {
     frozen: bool,
     /// The definition that it was loaded with; its keys live on.
     definition: Option<Emd>,
+    /// What was measured of it since it was last trained.
+    metrics: Option<Metrics>,
     /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
     untrained: Option<Domain>,
     /// On a processor, while it trains.
@@ -152,6 +156,7 @@ impl CycleGan {
             trials,
             frozen: false,
             definition: None,
+            metrics: None,
             untrained: None,
             kept: None,
         })

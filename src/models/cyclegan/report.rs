@@ -3,6 +3,7 @@
 use super::CycleGan;
 use crate::dataset::Domain;
 use crate::error::Result;
+use crate::evaluation::{Metrics, table};
 use crate::loss::AdversarialLoss;
 use crate::package::report::Report;
 use crate::plot::Picture;
@@ -73,12 +74,29 @@ pub(super) fn html(model: &CycleGan, name: &str, pictures: &Pictures) -> String 
     if !model.history.epochs().is_empty() {
         page.numbers(&["", "last epoch", "lowest", "in epoch"], &measures(model));
     }
+    if let Some(metrics) = &model.metrics {
+        page.heading("Metrics");
+        quality(&mut page, metrics);
+    }
     page.heading("Sample results");
     match &pictures.results {
         Ok(png) => page.picture(png, "Chips, their translation, and that translated back"),
         Err(why) => page.paragraph(why),
     }
     page.finish()
+}
+
+fn quality(page: &mut Report, metrics: &Metrics) {
+    for to in [Domain::B, Domain::A] {
+        let direction = metrics.to_domain(to);
+        let (translated, real) = (direction.translated, direction.real);
+        page.paragraph(&format!("{} to {to}: {translated} translations, {real} real images", to.other()));
+        let mut rows = table(direction, to).into_iter();
+        let header = rows.next().unwrap_or_default();
+        let rows: Vec<_> = rows.map(|[name, numbers @ ..]| (name, numbers.to_vec())).collect();
+        page.numbers(&header.each_ref().map(String::as_str), &rows);
+    }
+    metrics.notes.iter().for_each(|note| page.paragraph(note));
 }
 
 fn facts(model: &CycleGan) -> Vec<(&'static str, String)> {

@@ -12,6 +12,7 @@ use super::{CycleGan, CycleGanConfig, DomainFacts, weights};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
+use crate::evaluation::Metrics;
 use crate::package::emd::{Emd, Reach};
 use crate::package::{folder, keys, safetensors};
 use crate::train::History;
@@ -23,6 +24,7 @@ struct Saved {
     domains: PerDomain<DomainFacts>,
     weights: Vec<(String, Tensor)>,
     definition: Emd,
+    metrics: Option<Metrics>,
     untrained: Option<Domain>,
 }
 
@@ -171,6 +173,7 @@ impl CycleGan {
         self.domains = saved.domains;
         self.history = saved.history;
         self.definition = Some(saved.definition);
+        self.metrics = saved.metrics;
         self.untrained = saved.untrained;
         self.data = data;
         Ok(())
@@ -220,6 +223,7 @@ impl CycleGan {
         let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
         model.history = saved.history;
         model.definition = Some(saved.definition);
+        model.metrics = saved.metrics;
         model.untrained = saved.untrained;
         model.with_batch_size_settled()
     }
@@ -255,10 +259,11 @@ fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
     } else {
         from_folder(root, path, reach)?
     };
-    let Read { config, history, domains, untrained } = definition::read(&emd, &weights).map_err(|e| e.at(path))?;
+    let Read { config, history, domains, metrics, untrained } =
+        definition::read(&emd, &weights).map_err(|e| e.at(path))?;
     let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
     check_parameters(&config, channels, &weights).map_err(|e| e.at(path))?;
-    Ok(Saved { config, history, domains, weights, definition: emd, untrained })
+    Ok(Saved { config, history, domains, weights, definition: emd, metrics, untrained })
 }
 
 fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {

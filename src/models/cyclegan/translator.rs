@@ -26,6 +26,7 @@ impl Translator for CycleGan {
         let _switches = Switches::hold_on(device, arithmetic)?;
         let (a, b) = (on_device(&batch.a, device)?, on_device(&batch.b, device)?);
         self.untrained = None;
+        self.metrics = None;
         if self.kept.is_none() && !device.is_cuda() {
             self.kept = Some(KeptMemory::begin()?);
         }

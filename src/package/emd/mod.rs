@@ -35,6 +35,9 @@ const MODEL_TYPE: &str = "CycleGAN";
 /// The loss by which arcgis.learn chose these weights.
 const VALID_LOSS: &str = "monitored_valid_loss";
 
+/// Fréchet distances of images of domains A and B.
+const FID: [&str; 2] = ["FID_A", "FID_B"];
+
 /// Where a definition may say that its weights lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -177,6 +180,17 @@ impl Emd {
     pub(crate) fn set_cell_sizes(&mut self, [least, most]: [Value; 2]) {
         (self.min_cell_size, self.max_cell_size) = (least, most);
         self.rest.insert("ImageSpaceUsed".to_owned(), "MAP_SPACE".into());
+    }
+
+    /// Sets or removes the Fréchet distances of images of domains A and B, as texts like arcgis.learn's.
+    pub(crate) fn set_fid(&mut self, distances: Option<[Option<f64>; 2]>) {
+        for (i, key) in FID.into_iter().enumerate() {
+            self.rest.shift_remove(key);
+            if let Some(distances) = distances {
+                let text = distances[i].map_or_else(|| "None".to_owned(), |distance| distance.to_string());
+                self.rest.insert(key.to_owned(), text.into());
+            }
+        }
     }
 
     /// The larger band count, which is that of both networks' inputs: `n_intput_channel`.

@@ -1,0 +1,69 @@
+//! Images that are made without learning anything but colors.
+
+use ndarray::Array3;
+
+use super::images::{Judged, Source};
+use super::scores::Baseline;
+use crate::dataset::{DataBunch, Domain, PerDomain, Split};
+use crate::error::Result;
+use crate::metrics::{HistogramMatch, HistogramPool, MeanColor};
+use crate::raster::{Raster, Sample, with_type};
+
+/// Training chips that histograms are taken of.
+const MOST_CHIPS: usize = 500;
+
+/// What the baselines know of the domains.
+pub(super) struct Baselines<'a> {
+    data: &'a DataBunch,
+    histograms: PerDomain<HistogramMatch>,
+    mean_colors: PerDomain<MeanColor>,
+}
+
+impl<'a> Baselines<'a> {
+    pub fn new(data: &'a DataBunch) -> Result<Self> {
+        let PerDomain { a, b } = PerDomain::try_from_fn(|domain| colors(data, domain))?;
+        let (histograms, mean_colors) = (PerDomain { a: a.0, b: b.0 }, PerDomain { a: a.1, b: b.1 });
+        Ok(Self { data, histograms, mean_colors })
+    }
+
+    /// Makes an image of domain `to` from one of the other; `None` where the baseline cannot, as between domains of
+    /// different bands.
+    pub fn apply(&self, baseline: Baseline, source: &Source, to: Domain) -> Result<Option<Judged>> {
+        let same_bands = source.raster.bands() == self.data.bands(to);
+        let made = match baseline {
+            Baseline::NoTranslation => {
+                let picture = self.data.colours(to.other()).paint(&source.raster);
+                return Ok(Some(Judged { picture, raster: same_bands.then(|| source.raster.clone()) }));
+            }
+            Baseline::MeanColor => self.mean_colors.get(to).translate(values(&source.raster).view())?,
+            Baseline::HistogramMatching if same_bands => {
+                self.histograms.get(to).translate(values(&source.raster).view())?
+            }
+            Baseline::HistogramMatching => return Ok(None),
+        };
+        Ok(Some(Judged::of(self.data, to, in_type(self.data, to, made)?)))
+    }
+}
+
+/// Returns an image of the domain's own type, with gaps where values are NaN.
+fn in_type(data: &DataBunch, domain: Domain, values: Array3<f32>) -> Result<Raster> {
+    let gaps = Raster::new(values.clone())?;
+    let made: Raster = with_type!(data.dtype(domain), T => Raster::new(values.mapv(|value| <T as Sample>::nearest(f64::from(value))))?);
+    Ok(made.with_gaps_of(&gaps, data.normaliser(domain).values().nodata))
+}
+
+fn values(image: &Raster) -> Array3<f32> {
+    image.values_with_gaps().mapv(|value| value as f32)
+}
+
+/// Gathers histogram and mean of each band over the training chips, of which very many are left out at even distances.
+fn colors(data: &DataBunch, domain: Domain) -> Result<(HistogramMatch, MeanColor)> {
+    let (chips, bands) = (data.len(domain), data.bands(domain));
+    let (mut histogram, mut mean) = (HistogramPool::new(bands), MeanColor::new(bands));
+    for chip in (0..chips).step_by(chips.div_ceil(MOST_CHIPS).max(1)) {
+        let values = values(&data.image(domain, Split::Train, chip)?);
+        histogram.add(values.view())?;
+        mean.add(values.view())?;
+    }
+    Ok((histogram.finish()?, mean))
+}

@@ -1,0 +1,106 @@
+//! One direction of translation: the model, baselines and round trips.
+
+use super::baselines::Baselines;
+use super::images::{Judged, Source, translated};
+use super::judge::{FeatureNetwork, ImageSet};
+use super::paired::PairSums;
+use super::pairs::{Pairs, misfit};
+use super::scores::{Baseline, BaselineScores, DirectionMetrics, PairedScores, Scores};
+use crate::dataset::{DataBunch, Domain, PerDomain, Split};
+use crate::error::Result;
+use crate::metrics::SsimWindow;
+use crate::progress::Counter;
+use crate::train::Translator;
+
+const BASELINES: [Baseline; 3] = [Baseline::NoTranslation, Baseline::MeanColor, Baseline::HistogramMatching];
+
+/// What all directions need.
+pub(super) struct Evaluation<'a> {
+    pub model: &'a dyn Translator,
+    pub data: &'a DataBunch,
+    pub network: FeatureNetwork,
+    pub baselines: Option<Baselines<'a>>,
+    pub pairs: Pairs,
+    pub window: SsimWindow,
+    pub progress: Counter,
+}
+
+/// A way to make an image of a domain from one of the other; `None` where it cannot.
+type Make<'m> = dyn Fn(&Source) -> Result<Option<Judged>> + 'm;
+
+impl Evaluation<'_> {
+    /// Looks at the real validation chips of a domain.
+    pub fn real(&self, domain: Domain) -> Result<ImageSet> {
+        let mut set = ImageSet::default();
+        for chip in 0..self.data.valid_len(domain) {
+            let raster = self.data.image(domain, Split::Valid, chip)?;
+            self.progress.one(set.add(&self.network, self.data.colours(domain).paint(&raster)))?;
+        }
+        Ok(set)
+    }
+
+    /// Scores everything that makes images of `to`.
+    pub fn direction(&self, to: Domain, real: &mut PerDomain<ImageSet>) -> Result<DirectionMetrics> {
+        let model = self.scores(to, real.get_mut(to), &|source| {
+            self.progress.one(translated(self.model, self.data, &source.tensor, to).map(Some))
+        })?;
+        let mut baselines = Vec::new();
+        if let Some(made) = &self.baselines {
+            for baseline in BASELINES {
+                let scores = self.scores(to, real.get_mut(to), &|source| made.apply(baseline, source, to))?;
+                baselines.push(BaselineScores { baseline, scores });
+            }
+        }
+        Ok(DirectionMetrics {
+            translated: self.data.valid_len(to.other()),
+            real: self.data.valid_len(to),
+            real_checkerboard: real.get(to).checkerboard(),
+            model,
+            baselines,
+            round_trip: self.round_trip(to)?,
+        })
+    }
+
+    fn scores(&self, to: Domain, real: &mut ImageSet, make: &Make<'_>) -> Result<Scores> {
+        let mut set = ImageSet::default();
+        for file in self.data.valid_files(to.other()) {
+            if let Some(made) = make(&Source::read(self.data, to.other(), file)?)? {
+                set.add(&self.network, made.picture)?;
+            }
+        }
+        let scores = set.against(real, &self.network)?;
+        Ok(Scores { paired: self.paired(to, make)?, ..scores })
+    }
+
+    /// Compares what is made of one image of each pair with the other.
+    fn paired(&self, to: Domain, make: &Make<'_>) -> Result<Option<PairedScores>> {
+        let mut sums = PairSums::new(self.data, to, self.window);
+        for pair in &self.pairs {
+            let (source, truth) = (pair.get(to.other()), pair.get(to));
+            let made = make(&Source::read(self.data, to.other(), source)?)?;
+            let Some(raster) = made.and_then(|made| made.raster) else {
+                continue;
+            };
+            let expected = self.data.image_of(to, truth)?;
+            let size = (raster.height(), raster.width());
+            if size != (expected.height(), expected.width()) {
+                return Err(misfit(source, truth, size, (expected.height(), expected.width())));
+            }
+            sums.add(&raster, &expected)?;
+        }
+        Ok(sums.scores())
+    }
+
+    /// Compares validation chips with what comes back from the other domain.
+    fn round_trip(&self, domain: Domain) -> Result<Option<PairedScores>> {
+        let mut sums = PairSums::new(self.data, domain, self.window);
+        for file in self.data.valid_files(domain) {
+            let source = Source::read(self.data, domain, file)?;
+            let back = self.model.translate(&self.model.translate(&source.tensor, domain.other())?, domain)?;
+            if let Some(raster) = self.progress.one(Judged::made(self.data, domain, &back)?.raster) {
+                sums.add(&raster, &source.raster)?;
+            }
+        }
+        Ok(sums.scores())
+    }
+}

@@ -1,0 +1,53 @@
+//! Images that are judged: as pictures, and as rasters in a domain's own units.
+
+use std::path::PathBuf;
+
+use image::RgbImage;
+use tch::Tensor;
+
+use crate::arrays::tensor_to_array;
+use crate::dataset::{DataBunch, Domain};
+use crate::error::Result;
+use crate::raster::Raster;
+use crate::train::Translator;
+
+/// An image of a domain, or one that stands for it.
+#[derive(Clone)]
+pub(super) struct Judged {
+    pub picture: RgbImage,
+    /// None where its bands are not those of the domain.
+    pub raster: Option<Raster>,
+}
+
+/// A real image, as networks take it and in its own units.
+pub(super) struct Source {
+    /// (1, C, H, W) in [-1, 1].
+    pub tensor: Tensor,
+    pub raster: Raster,
+}
+
+impl Judged {
+    pub fn of(data: &DataBunch, domain: Domain, raster: Raster) -> Self {
+        Self { picture: data.colours(domain).paint(&raster), raster: Some(raster) }
+    }
+
+    /// Converts what a network made of one image.
+    ///
+    /// # Shapes
+    /// (1, C, H, W) in [-1, 1].
+    pub fn made(data: &DataBunch, domain: Domain, made: &Tensor) -> Result<Self> {
+        let array = tensor_to_array(&made.f_get(0)?)?;
+        Ok(Self::of(data, domain, data.normaliser(domain).to_raster(array.view())?))
+    }
+}
+
+impl Source {
+    pub fn read(data: &DataBunch, domain: Domain, file: &PathBuf) -> Result<Self> {
+        Ok(Self { tensor: data.tensor_of(domain, file)?, raster: data.image_of(domain, file)? })
+    }
+}
+
+/// Translates an image of the other domain into `to`.
+pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Tensor, to: Domain) -> Result<Judged> {
+    Judged::made(data, to, &model.translate(source, to)?)
+}

@@ -1,0 +1,74 @@
+//! Evaluation of a trained model: quality metrics of its translations beside baselines.
+
+mod baselines;
+mod direction;
+mod images;
+mod judge;
+mod options;
+mod paired;
+mod pairs;
+mod scores;
+mod table;
+
+pub use options::MetricsOptions;
+pub use scores::{Baseline, BaselineScores, DirectionMetrics, Metrics, PairedScores, Scores};
+pub(crate) use table::rows as table;
+
+use crate::dataset::{DataBunch, Domain, PerDomain};
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Counter;
+use crate::train::Translator;
+use baselines::Baselines;
+use direction::Evaluation;
+use judge::FeatureNetwork;
+
+/// KID and FID are usually given for this many images or more.
+const FEW: usize = 2048;
+
+/// Measures the translations of `model` in both directions.
+///
+/// # Errors
+/// `Usage` when there is nothing to measure on; what reading images and weights or libtorch reports.
+pub(crate) fn compute_metrics(model: &dyn Translator, data: &DataBunch, options: &MetricsOptions) -> Result<Metrics> {
+    let pairs = pairs::find(data, options.pairs.as_ref())?;
+    if Domain::BOTH.iter().all(|&domain| data.valid_len(domain) == 0) && pairs.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "there are no images to measure the model on").at(data.path()).help(
+            "Prepare the data with val_split_pct above 0 or with folders valid_a and valid_b, or name folders of images \
+             of the same places with MetricsOptions::pairs.",
+        ));
+    }
+    let (network, missing) = FeatureNetwork::find(model.torch_device(), options)?;
+    let baselines = options.baselines.then(|| Baselines::new(data)).transpose()?;
+    let images = Domain::BOTH.map(|domain| 3 * data.valid_len(domain)).iter().sum::<usize>() + 2 * pairs.len();
+    let progress = Counter::new(options.progress, "Metrics", "images", images);
+    let evaluation = Evaluation { model, data, network, baselines, pairs, window: options.ssim_window, progress };
+    let mut real = PerDomain::try_from_fn(|domain| evaluation.real(domain))?;
+    let (a, b) = (evaluation.direction(Domain::A, &mut real)?, evaluation.direction(Domain::B, &mut real)?);
+    Ok(Metrics { a, b, resize: options.resize, notes: notes(data, missing) })
+}
+
+/// What to know when reading the numbers.
+fn notes(data: &DataBunch, missing: Option<Error>) -> Vec<String> {
+    if let Some(error) = missing {
+        return vec![format!("KID and FID are left out: {error}")];
+    }
+    let mut notes = Vec::new();
+    let fewest = Domain::BOTH.map(|domain| data.valid_len(domain)).into_iter().min().unwrap_or(0);
+    match fewest {
+        0 | 1 => {
+            notes.push(format!("KID and FID need two images of each domain or more; there is a domain of {fewest}."))
+        }
+        n if n < FEW => notes.push(format!(
+            "{n} images are few: FID is biased upward below {FEW}, so compare it only with FID of as many images, and \
+             KID within its standard error."
+        )),
+        _ => {}
+    }
+    for domain in Domain::BOTH.into_iter().filter(|&domain| data.bands(domain) > 3) {
+        let bands = data.colours(domain).bands.map(|band| (band + 1).to_string()).join(", ");
+        notes.push(format!(
+            "KID, FID and checkerboard of domain {domain} look at its bands {bands}, as show_batch does."
+        ));
+    }
+    notes
+}

@@ -1,0 +1,72 @@
+//! Images of the same places in both domains.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::dataset::{DataBunch, Domain, PerDomain, Split, images_in};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Files of domain A and of domain B that show the same place.
+pub(super) type Pairs = Vec<PerDomain<PathBuf>>;
+
+/// Finds the pairs that the caller named, else test chips of the same name, else validation chips.
+pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Result<Pairs> {
+    if let Some((a, b)) = named {
+        let pairs = of_files(&images_in(a)?, &images_in(b)?);
+        if pairs.is_empty() {
+            return Err(Error::new(ErrorKind::Layout, "no image has a partner of the same name")
+                .at(a)
+                .expected(format!("files whose names are those of files in {}, but for the ending", b.display()))
+                .found(format!("{} and {} images", images_in(a)?.len(), images_in(b)?.len())));
+        }
+        return Ok(pairs);
+    }
+    let of = |split| of_files(data.files(Domain::A, split), data.files(Domain::B, split));
+    let tested = of(Split::Test);
+    Ok(if tested.is_empty() { of(Split::Valid) } else { tested })
+}
+
+/// A name that stands for one file in a folder and its sub-folders; files of the same name in several are none.
+fn of_files(a: &[PathBuf], b: &[PathBuf]) -> Pairs {
+    let (a, b) = (by_stem(a), by_stem(b));
+    let mut pairs: Pairs = a
+        .iter()
+        .filter_map(|(stem, a)| Some(PerDomain { a: (*a)?.clone(), b: (*b.get(stem)?.as_ref()?).clone() }))
+        .collect();
+    pairs.sort_by(|one, other| one.a.cmp(&other.a));
+    pairs
+}
+
+fn by_stem(files: &[PathBuf]) -> HashMap<&OsStr, Option<&PathBuf>> {
+    let mut found = HashMap::new();
+    for file in files {
+        let stem = file.file_stem().unwrap_or_default();
+        found.entry(stem).and_modify(|only| *only = None).or_insert(Some(file));
+    }
+    found
+}
+
+/// Returns the error for a pair of images of different sizes.
+pub(super) fn misfit(source: &Path, truth: &Path, made: (usize, usize), expected: (usize, usize)) -> Error {
+    let what = format!("a pair cannot be compared: {} has another size", source.display());
+    Error::new(ErrorKind::Usage, what)
+        .at(truth)
+        .expected(format!("{} x {} pixels", made.1, made.0))
+        .found(format!("{} x {}", expected.1, expected.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partners_have_the_same_name_but_for_the_ending() {
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let a = files(&["a/x.png", "a/y.png", "a/z.png", "a/1/w.png", "a/2/w.png"]);
+        let b = files(&["b/z.tif", "b/x.tif", "b/w.tif", "b/v.tif"]);
+        let pairs = of_files(&a, &b);
+        let names: Vec<_> = pairs.iter().map(|pair| (pair.a.to_str().unwrap(), pair.b.to_str().unwrap())).collect();
+        assert_eq!(names, [("a/x.png", "b/x.tif"), ("a/z.png", "b/z.tif")]);
+    }
+}

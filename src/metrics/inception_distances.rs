@@ -1,0 +1,112 @@
+//! KID and FID as metrics of a fit.
+
+use tch::Tensor;
+
+use super::feature_set::{FeatureDistances, FeatureSet};
+use super::{Better, Inception, Metric, MetricColumn, Resize};
+use crate::arrays::tensor_to_array;
+use crate::dataset::{DataBunch, Domain, PerDomain, Split};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The names of the values, in order.
+const NAMES: [&str; 4] = ["valid_fid_a", "valid_kid_a", "valid_fid_b", "valid_kid_b"];
+
+/// KID and FID of the translated validation chips of both domains, for [`FitOptions::metric`](crate::FitOptions::metric);
+/// `valid_kid_b` is that of images translated into domain B. `monitor("valid_kid_b")` adds it by itself where it finds
+/// the weights of the network.
+///
+/// A pass of the validation chips through the Inception network comes with each validation: some 0.1 s a chip on two
+/// cores. [`FitOptions::validate_every`](crate::FitOptions::validate_every) makes it rarer.
+///
+/// ```no_run
+/// use geolearn::{Checkpoint, CycleGan, DatasetType, Device, FitOptions, Inception, InceptionDistances, prepare_data};
+///
+/// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+/// let mut model = CycleGan::new(&data)?;
+/// let metric = InceptionDistances::new(Inception::find(Device::Auto)?);
+/// model.fit(FitOptions::new(200).metric(metric).monitor("valid_kid_b").checkpoint(Checkpoint::Best))?;
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct InceptionDistances {
+    network: Inception,
+    resize: Resize,
+    data: Option<DataBunch>,
+    /// Features of the real validation chips, which do not change.
+    real: PerDomain<Option<Tensor>>,
+    made: PerDomain<FeatureSet>,
+}
+
+impl InceptionDistances {
+    /// Creates the metric.
+    pub fn new(network: Inception) -> Self {
+        let (resize, real, made) = (Resize::default(), PerDomain::default(), PerDomain::default());
+        Self { network, resize, data: None, real, made }
+    }
+
+    /// Sets how images are brought to the size that the network takes. Default: [`Resize::Tensorflow`].
+    #[must_use]
+    pub fn resize(mut self, resize: Resize) -> Self {
+        self.resize = resize;
+        self
+    }
+
+    /// Whether this is the name of one of its values.
+    pub(crate) fn has(name: &str) -> bool {
+        NAMES.contains(&name)
+    }
+
+    fn real_features(&self, data: &DataBunch, domain: Domain) -> Result<Option<Tensor>> {
+        let mut set = FeatureSet::default();
+        for chip in 0..data.valid_len(domain) {
+            let picture = data.colours(domain).paint(&data.image(domain, Split::Valid, chip)?);
+            set.add(&self.network, self.resize, picture)?;
+        }
+        set.features(&self.network, self.resize)
+    }
+
+    fn distances(&mut self, domain: Domain) -> Result<Option<FeatureDistances>> {
+        let mut made = std::mem::take(self.made.get_mut(domain));
+        let made = made.features(&self.network, self.resize)?;
+        let real = self.real.get(domain).as_ref();
+        made.zip(real).map(|(made, real)| FeatureDistances::between(&made, real)).transpose()
+    }
+}
+
+impl Metric for InceptionDistances {
+    fn columns(&self) -> Vec<MetricColumn> {
+        NAMES.map(|name| MetricColumn::new(name, Better::Lower)).into()
+    }
+
+    fn start(&mut self, data: &DataBunch) -> Result<()> {
+        let fewest = Domain::BOTH.map(|domain| data.valid_len(domain)).into_iter().min().unwrap_or(0);
+        if fewest < 2 {
+            return Err(Error::new(ErrorKind::Usage, "KID and FID compare sets of images")
+                .at(data.path())
+                .expected("two validation chips of each domain or more")
+                .found(fewest));
+        }
+        self.real = PerDomain::try_from_fn(|domain| self.real_features(data, domain))?;
+        self.data = Some(data.clone());
+        Ok(())
+    }
+
+    fn update(&mut self, to: Domain, _sources: &Tensor, translations: &Tensor) -> Result<()> {
+        let data = self.data.as_ref().ok_or_else(|| Error::new(ErrorKind::Usage, "the metric was not started"))?;
+        for image in 0..translations.size().first().copied().unwrap_or(0) {
+            let array = tensor_to_array(&translations.f_get(image)?)?;
+            let picture = data.colours(to).paint(&data.normaliser(to).to_raster(array.view())?);
+            self.made.get_mut(to).add(&self.network, self.resize, picture)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<Option<f64>>> {
+        let mut values = Vec::new();
+        for domain in Domain::BOTH {
+            let distances = self.distances(domain)?;
+            values.extend([distances.map(|d| d.fid), distances.map(|d| d.kid.value)]);
+        }
+        Ok(values)
+    }
+}

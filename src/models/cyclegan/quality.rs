@@ -1,0 +1,61 @@
+//! How good the translations of a CycleGAN are.
+
+use super::CycleGan;
+use crate::dataset::Domain;
+use crate::error::Result;
+use crate::evaluation::{self, Metrics, MetricsOptions};
+
+impl CycleGan {
+    /// Measures how good the translations of the validation chips are, in both directions, beside baselines that learn
+    /// nothing: KID and FID of all chips; PSNR, SSIM and errors against the truth, where test or validation chips of both
+    /// domains have the same names; and of round trips. The result is printed as a table by `Display`; [`save`](Self::save)
+    /// writes it into the model's `.emd` and `model_metrics.html`, and the last epoch of the [history](Self::history)
+    /// records it.
+    ///
+    /// KID and FID need the weights of the Inception network, 87 MB, which `cargo xtask inception` of this repository
+    /// fetches once; without them they are left out, and the notes of the result say so.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, MetricsOptions, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// # if false {
+    /// println!("{}", model.compute_metrics()?);
+    /// # }
+    /// # let options = MetricsOptions::new().baselines(false).progress(false);
+    /// # let metrics = model.compute_metrics_with(options.pairs("assets/bluemarble_test/a", "assets/bluemarble_test/b"))?;
+    /// # assert!(metrics.b.model.paired.unwrap().ssim.unwrap() > 0.0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data, or the data neither validation chips nor pairs; what reading the chips reports.
+    pub fn compute_metrics(&mut self) -> Result<Metrics> {
+        self.compute_metrics_with(MetricsOptions::new())
+    }
+
+    /// Measures as [`compute_metrics`](Self::compute_metrics) does, with options.
+    ///
+    /// # Errors
+    /// As [`compute_metrics`](Self::compute_metrics), and for folders of pairs or a file of weights that cannot be used.
+    pub fn compute_metrics_with(&mut self, options: MetricsOptions) -> Result<Metrics> {
+        let metrics = evaluation::compute_metrics(self, &self.data("compute_metrics")?, &options)?;
+        for (name, to) in [("a", Domain::A), ("b", Domain::B)] {
+            let scores = &metrics.to_domain(to).model;
+            for (metric, value) in [("fid", scores.fid), ("kid", scores.kid)] {
+                if value.is_some() {
+                    self.history.set_last_metric(&format!("valid_{metric}_{name}"), value);
+                }
+            }
+        }
+        self.metrics = Some(metrics.clone());
+        Ok(metrics)
+    }
+
+    /// Returns what [`compute_metrics`](Self::compute_metrics) measured, also of a model that was loaded; `None` when it was
+    /// not called since the last training.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_ref()
+    }
+}

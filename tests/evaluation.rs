@@ -1,0 +1,233 @@
+//! `compute_metrics`: what it gives, what it says when it cannot, and where it goes when the model is saved.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{few_chips, on_cpu, small_data, small_model};
+use geolearn::{
+    Baseline, CycleGan, DatasetType, Device, Domain, ErrorKind, FitOptions, Inception, Metrics, MetricsOptions,
+    PrepareData, Raster,
+};
+use ndarray::{Array3, Zip};
+use serde_json::Value;
+
+const SAT2RELIEF: &str = "assets/models/sat2relief";
+const UNSEEN: [&str; 2] = ["assets/bluemarble_test/a", "assets/bluemarble_test/b"];
+/// Set where a missing file of weights must not pass for success.
+const REQUIRED: &str = "GEOLEARN_REQUIRE_INCEPTION";
+
+/// Whether KID and FID can be measured here.
+fn has_inception() -> bool {
+    let found = Inception::find(Device::Cpu);
+    let is_required = std::env::var_os(REQUIRED).is_some();
+    found.inspect_err(|error| assert!(!is_required, "{error}")).is_ok()
+}
+
+fn quiet() -> MetricsOptions {
+    MetricsOptions::new().progress(false)
+}
+
+fn unseen() -> MetricsOptions {
+    quiet().pairs(UNSEEN[0], UNSEEN[1])
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn values(image: &Raster) -> Array3<f64> {
+    image.samples().to_f32().mapv(f64::from)
+}
+
+/// The numbers that a reader would compute from predicted files.
+#[test]
+fn errors_of_pairs_are_those_of_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = PrepareData::new(few_chips(folder.path(), 6, 5), DatasetType::CycleGan).prepare().unwrap();
+    let mut model = on_cpu::from_model(SAT2RELIEF, Some(&data)).unwrap();
+    let metrics = model.compute_metrics_with(unseen().baselines(false)).unwrap();
+    let (mut absolute, mut psnr) = ([0.0; 3], 0.0);
+    let places = files(UNSEEN[0]).len() as f64;
+    for (a, b) in files(UNSEEN[0]).iter().zip(files(UNSEEN[1])) {
+        let (made, truth) = (values(&model.predict_a2b(a).unwrap()), values(&Raster::open(b).unwrap()));
+        let error = Zip::from(&made).and(&truth).map_collect(|made, truth| (made - truth).abs());
+        for (sum, band) in absolute.iter_mut().zip(error.outer_iter()) {
+            *sum += band.mean().unwrap() / places;
+        }
+        psnr += -10.0 * (error.mapv(|error| (error / 255.0).powi(2)).mean().unwrap()).log10() / places;
+    }
+    let paired = metrics.b.model.paired.as_ref().unwrap();
+    assert_eq!(paired.pairs, files(UNSEEN[0]).len());
+    // Values of bytes are scaled by 255 in f32: 24 bits.
+    for (found, expected) in paired.mae.iter().zip(absolute) {
+        assert!((found.unwrap() - expected).abs() < 1e-4 * expected, "{found:?} {expected}");
+    }
+    assert!((paired.psnr.unwrap() - psnr).abs() < 1e-4, "{:?} {psnr}", paired.psnr);
+    assert!((0.1..1.0).contains(&paired.ssim.unwrap()), "{:?}", paired.ssim);
+    // The same weights give the same numbers.
+    let again = model.compute_metrics_with(unseen().baselines(false)).unwrap();
+    assert_eq!((&again.a.model.paired, &again.b.model.paired), (&metrics.a.model.paired, &metrics.b.model.paired));
+}
+
+/// An identical image has no error; a flat one of the mean color has no gradients.
+#[test]
+fn baselines_are_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    // Pairs of a domain with itself: what is not translated is right.
+    let [same, _] = UNSEEN;
+    let metrics = small_model(&data).compute_metrics_with(quiet().pairs(same, same)).unwrap();
+    let of = |baseline| {
+        let row = metrics.b.baselines.iter().find(|row| row.baseline == baseline).unwrap();
+        row.scores.paired.clone().unwrap()
+    };
+    let untouched = of(Baseline::NoTranslation);
+    assert_eq!((untouched.mae, untouched.psnr), (vec![Some(0.0); 3], None));
+    assert!((untouched.ssim.unwrap() - 1.0).abs() < 1e-12);
+    let flat = of(Baseline::MeanColor);
+    assert!(flat.mae.iter().all(|error| error.unwrap() > 1.0) && flat.ssim.unwrap() < 0.9);
+    let matched = of(Baseline::HistogramMatching);
+    assert!(matched.mae.iter().all(|error| error.unwrap() > 0.0));
+    // A model that learned nothing loses.
+    if !has_inception() {
+        assert!(metrics.b.baselines_that_win().contains(&Baseline::NoTranslation));
+    }
+    let table = metrics.to_string();
+    for part in ["A to B", "B to A", "no translation", "flat mean color", "histogram matching", "round trip", "KID"] {
+        assert!(table.contains(part), "{table}");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = few_chips(folder.path(), 6, 5);
+    let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).val_split_pct(0.0).prepare().unwrap();
+    let mut model = small_model(&data);
+    let error = model.compute_metrics_with(quiet()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("val_split_pct") && error.to_string().contains("pairs"), "{error}");
+    // Pairs alone are enough.
+    assert!(model.compute_metrics_with(unseen()).unwrap().a.model.paired.is_some());
+    let error = model.compute_metrics_with(quiet().pairs(UNSEEN[0], SAT2RELIEF)).unwrap_err();
+    assert!(error.to_string().contains("partner"), "{error}");
+    let error = model.compute_metrics_with(unseen().inception(folder.path().join("no.safetensors"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let error = CycleGan::from_model(SAT2RELIEF, None).unwrap().compute_metrics().unwrap_err();
+    assert!(error.to_string().contains("data"), "{error}");
+}
+
+/// What a process without the weights prints.
+#[test]
+#[ignore = "run by another test"]
+#[allow(clippy::print_stdout, reason = "the other process reads it")]
+fn child() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = small_model(&small_data(folder.path())).compute_metrics_with(unseen()).unwrap();
+    assert_eq!((metrics.b.model.kid, metrics.b.model.fid), (None, None));
+    println!("{metrics}");
+}
+
+#[test]
+fn without_weights_the_rest_is_measured_and_the_way_to_get_them_is_told() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child", "--exact", "--ignored", "--nocapture"]).env("GEOLEARN_INCEPTION", "/no/such/file");
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("cargo xtask inception") && text.contains("/no/such/file"), "{text}");
+}
+
+/// 13 bands against 3: no baseline keeps the bands, and the pictures are of the bands that are shown.
+#[test]
+fn domains_of_different_bands_are_measured() {
+    let data = PrepareData::new("assets/multispectral", DatasetType::CycleGan).resize_to(32).val_split_pct(0.2);
+    let data = data.prepare().unwrap();
+    let mut model = on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap();
+    let metrics = model.compute_metrics_with(quiet()).unwrap();
+    let round_trips = Domain::BOTH.map(|domain| metrics.to_domain(domain).round_trip.clone().unwrap());
+    assert_eq!(round_trips.each_ref().map(|scores| scores.mae.len()), [13, 3]);
+    assert!(round_trips.iter().all(|scores| scores.spectral_angle.unwrap() > 0.0));
+    assert!(metrics.b.model.paired.is_none());
+    if has_inception() {
+        assert!(metrics.notes.iter().any(|note| note.contains("bands")), "{:?}", metrics.notes);
+    }
+}
+
+#[test]
+fn a_saved_model_carries_its_metrics_until_it_is_trained_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    assert!(model.metrics().is_none());
+    let metrics = model.compute_metrics_with(unseen()).unwrap();
+    let saved = model.save(folder.path().join("models/measured")).unwrap();
+    let definition = |saved: &Path| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(saved.join("measured.emd")).unwrap()).unwrap()
+    };
+    let text = |value: Option<f64>| value.map_or("None".to_string(), |value| value.to_string());
+    assert_eq!(definition(&saved)["FID_A"], text(metrics.a.model.fid));
+    assert_eq!(definition(&saved)["FID_B"], text(metrics.b.model.fid));
+    let page = std::fs::read_to_string(saved.join("model_metrics.html")).unwrap();
+    assert!(page.contains("histogram matching") && page.contains("KID"));
+    let mut loaded = on_cpu::from_model(&saved, Some(&data)).unwrap();
+    assert_eq!(loaded.metrics(), Some(&metrics));
+    assert_eq!(loaded.history(), model.history());
+    loaded.fit(FitOptions::new(1).progress(false)).unwrap();
+    assert!(loaded.metrics().is_none());
+    let saved = loaded.save(folder.path().join("models/measured")).unwrap();
+    assert_eq!(definition(&saved).get("FID_A"), None);
+    assert_eq!(definition(&saved)["Geolearn"].get("Metrics"), None);
+    let text = serde_json::to_string(&metrics).unwrap();
+    assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), metrics);
+}
+
+/// Few images: the numbers are there, with a note. What is not translated is as far from one domain as from the other.
+#[test]
+fn distances_are_measured_with_their_errors() {
+    if !has_inception() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = PrepareData::new(few_chips(folder.path(), 20, 20), DatasetType::CycleGan).val_split_pct(0.25);
+    let data = data.prepare().unwrap();
+    let mut model = on_cpu::from_model(SAT2RELIEF, Some(&data)).unwrap();
+    let metrics = model.compute_metrics_with(quiet()).unwrap();
+    let untouched = Domain::BOTH.map(|to| {
+        let direction = metrics.to_domain(to);
+        assert_eq!(direction.baselines[0].baseline, Baseline::NoTranslation);
+        assert!(direction.model.kid_standard_error.unwrap() > 0.0 && direction.model.fid.unwrap() > 0.0);
+        &direction.baselines[0].scores
+    });
+    // The same sums in another order, of f64.
+    assert!((untouched[0].kid.unwrap() - untouched[1].kid.unwrap()).abs() < 1e-9);
+    assert!((untouched[0].fid.unwrap() - untouched[1].fid.unwrap()).abs() < 1e-6);
+    assert!(metrics.notes.iter().any(|note| note.contains("few")), "{:?}", metrics.notes);
+    assert_eq!(model.history().last("valid_kid_b"), metrics.b.model.kid);
+}
+
+#[test]
+fn kid_can_choose_the_best_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two validation chips of each domain.
+    let data = PrepareData::new(few_chips(folder.path(), 8, 8), DatasetType::CycleGan).resize_to(32);
+    let data = data.val_split_pct(0.25).prepare().unwrap();
+    let options = FitOptions::new(2).progress(false).monitor("valid_kid_b");
+    if !has_inception() {
+        let error = small_model(&data).fit(options).unwrap_err();
+        assert!(error.to_string().contains("cargo xtask inception"), "{error}");
+        return;
+    }
+    let run = folder.path().join("run");
+    let history = small_model(&data).fit(options.checkpoint(geolearn::Checkpoint::Best).checkpoint_dir(&run)).unwrap();
+    let kid = history.losses("valid_kid_b").unwrap();
+    let best = on_cpu::from_checkpoint(run.join("best.safetensors"), &data).unwrap();
+    assert_eq!(best.history().epochs().len(), if kid[1] < kid[0] { 2 } else { 1 });
+    assert_eq!(history.curve("valid_fid_a").unwrap().len(), 2);
+}
