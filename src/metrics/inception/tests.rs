@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tch::{Kind, Tensor};
 
 use super::*;
+use crate::metrics::feature_set::FeatureDistances;
 use crate::testing::{self, Tolerance, npy};
 
 /// Features lie between 0 and about 5. f32 sums in another order, with the batch norms folded in, stay well below this.
@@ -48,6 +49,23 @@ fn features_equal_those_of_the_original_network() {
         FEATURE.tensor(name, &found, &npy("inception/features_mosaics.npy"));
         let found = inception.features(&chips, resize).unwrap();
         FEATURE.tensor(name, &found, &npy(&format!("inception/features_{name}.npy")));
+    }
+}
+
+/// From our features of the chips of either domain to the distances that SciPy finds between the original's
+/// (`make_distances.py`). KID is a difference of sums a hundred times as large.
+#[test]
+fn distances_are_those_of_the_original_features() {
+    let Some(inception) = testing::inception(Device::Cpu) else { return };
+    let text = std::fs::read_to_string(testing::fixture("inception/distances.json")).unwrap();
+    let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (resize, name) in BOTH {
+        let features = inception.features(&chips(), resize).unwrap();
+        let (a, b) = (features.narrow(0, 0, 16), features.narrow(0, 16, 16));
+        let FeatureDistances { fid, kid } = FeatureDistances::between(&a, &b).unwrap();
+        let of = |distance: &str| truth[name][distance].as_f64().unwrap();
+        assert!((fid / of("fid") - 1.0).abs() < 1e-3, "{name}: {fid} instead of {}", of("fid"));
+        assert!((kid.value / of("kid") - 1.0).abs() < 1e-4, "{name}: {} instead of {}", kid.value, of("kid"));
     }
 }
 
