@@ -59,16 +59,22 @@ def discriminator(bands=3, features=64):
     return nn.Sequential(*layers, nn.Conv2d(8 * features, 1, 4, 1, 1))
 
 
+def initial(folder):
+    """The four networks with the weights that `step prepare` wrote."""
+    nets = {"D_A": discriminator(), "D_B": discriminator(), "G_A": generator(), "G_B": generator()}
+    weights = torch.load(os.path.join(folder, "initial.pth"), weights_only=True)
+    for name, net in nets.items():
+        own = {key[len(name) + 1 :]: value for key, value in weights.items() if key.startswith(name + ".")}
+        net.load_state_dict(own)
+    return nets
+
+
 class Model:
     """Esri's letters: G_A makes images of domain A, D_A judges them."""
 
-    def __init__(self, folder, device, tuned):
-        self.device, self.tuned = device, tuned
-        self.nets = {"D_A": discriminator(), "D_B": discriminator(), "G_A": generator(), "G_B": generator()}
-        weights = torch.load(os.path.join(folder, "initial.pth"), weights_only=True)
-        for name, net in self.nets.items():
-            own = {key[len(name) + 1 :]: value for key, value in weights.items() if key.startswith(name + ".")}
-            net.load_state_dict(own)
+    def __init__(self, nets, device, tuned):
+        self.nets, self.device, self.tuned = nets, device, tuned
+        for net in nets.values():
             net.to(device)
             if tuned:
                 net.to(memory_format=torch.channels_last)
@@ -155,7 +161,7 @@ def main(way, folder, side, batch, precision):
     side, batch, tuned = int(side), int(batch), way == "tuned"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     set_up(device, tuned, precision == "tf32")
-    model = Model(folder, device, tuned)
+    model = Model(initial(folder), device, tuned)
     words = ""
     if tuned and os.environ.get("GEOLEARN_COMPARE_COMPILE", "1") != "0":
         compiled(model)
@@ -207,7 +213,7 @@ def measured(way, folder, side, batch, steps, device):
     tuned, tf32, precision, compiling = WAYS[way]
     set_up(device, tuned, tf32)
     reset_memory(device)
-    model = Model(folder, device, tuned)
+    model = Model(initial(folder), device, tuned)
     if compiling:
         compiled(model)
     cast = lambda: torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")

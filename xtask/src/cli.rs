@@ -5,6 +5,7 @@ use crate::compare_step::StepComparison;
 use crate::gpu_check::GpuCheck;
 use crate::inception::Inception;
 use crate::libtorch::Kind;
+use crate::quality::Quality;
 use crate::trouble::{Result, Trouble};
 
 pub const USAGE: &str = "\
@@ -23,6 +24,9 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
                                       set up, then time the training step beside that of PyTorch in that Python
   cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
                                       set up, then time the loader beside those of that Python
+  cargo xtask quality [--seconds S] [--seeds N] [--recipes a,b] [--chips FOLDER] [--pairs FOLDER_A FOLDER_B]
+                      [--features N] [--blocks N] [--inception FILE|none] [--python FILE] [--out FOLDER]
+                                      set up, then train recipes for equal time and measure what they translate
   cargo xtask gpu-check pack [--profile release|dev]
                                       set up, then pack what `bash xtask/gpu/run.sh` runs on a GPU machine without Rust
   cargo xtask gpu-check report FOLDER [--page FILE]
@@ -44,6 +48,7 @@ pub enum Task {
     CompareLoader(Comparison),
     GpuCheck(GpuCheck),
     Inception(Inception),
+    Quality(Quality),
     /// A cargo command with its arguments, for which libtorch is set up first.
     Cargo(Vec<String>),
 }
@@ -60,6 +65,7 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "compare" => step_comparison(rest).map(Task::Compare),
         "compare-loader" => comparison(rest).map(Task::CompareLoader),
         "inception" => inception(rest).map(Task::Inception),
+        "quality" => Quality::parse(rest).map(Task::Quality),
         "gpu-check" => gpu_check(rest).map(Task::GpuCheck),
         "demo" => Ok(Task::Cargo(demo(rest))),
         "test" => Ok(Task::Cargo(test(rest))),
@@ -165,12 +171,12 @@ fn size(text: &str) -> Option<(usize, usize)> {
     Some((count(side)?, count(batch)?))
 }
 
-fn count(text: &str) -> Option<usize> {
+pub fn count(text: &str) -> Option<usize> {
     text.parse().ok().filter(|n| *n > 0)
 }
 
 /// Hands each option with its value to `take`, which gives `None` for a wrong value and false for an unknown name.
-fn for_pairs(task: &str, rest: &[String], mut take: impl FnMut(&str, &str) -> Option<bool>) -> Result<()> {
+pub fn for_pairs(task: &str, rest: &[String], mut take: impl FnMut(&str, &str) -> Option<bool>) -> Result<()> {
     for pair in rest.chunks(2) {
         let [name, value] = pair else {
             return Err(Trouble::new(format!("{} needs a value", pair[0])));

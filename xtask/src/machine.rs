@@ -25,6 +25,18 @@ impl Machine {
     }
 }
 
+/// The processor's name and how many threads it runs at once.
+pub fn processors() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{count} x {}", processor_name(&info).unwrap_or(std::env::consts::ARCH))
+}
+
+fn processor_name(info: &str) -> Option<&str> {
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim()).filter(|name| !name.is_empty())
+}
+
 /// The first dotted number of the line that begins with NVRM.
 fn driver_version(nvrm: &str) -> Option<String> {
     let line = nvrm.lines().find(|line| line.starts_with("NVRM"))?;
@@ -53,6 +65,14 @@ mod tests {
         assert_eq!(driver_version(open).as_deref(), Some("580.95.05"));
         assert_eq!(driver_version(closed).as_deref(), Some("535.183.01"));
         assert_eq!(driver_version(""), None);
+    }
+
+    #[test]
+    fn a_processor_has_a_name() {
+        let info = "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: avx2\n";
+        assert_eq!(processor_name(info), Some("AMD EPYC"));
+        assert_eq!(processor_name("model name\t: \n"), None);
+        assert!(processors().contains(" x "));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod checkout;
 mod cli;
 mod compare;
 mod compare_step;
+mod date;
 mod dependent;
 mod doctor;
 mod gpu_check;
@@ -21,6 +22,7 @@ mod peer;
 mod pip;
 mod process_memory;
 mod python;
+mod quality;
 mod release;
 mod scratch;
 mod setup;
@@ -68,6 +70,10 @@ fn run(task: Task) -> Result<ExitCode> {
             compare_step::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
         }
         Task::Inception(asked) => inception::fetch(&asked).map(|()| ExitCode::SUCCESS),
+        Task::Quality(asked) => {
+            setup::prepare(&checkout, None)?;
+            quality::measure(&checkout, &asked).map(|()| ExitCode::SUCCESS)
+        }
         Task::GpuCheck(asked) => gpu_check::run(&checkout, &asked).map(|()| ExitCode::SUCCESS),
         Task::Dependent => dependent::check(&checkout).map(|()| ExitCode::SUCCESS),
         Task::Cargo(arguments) => {

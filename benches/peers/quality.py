@@ -1,0 +1,183 @@
+"""The research recipe of CycleGAN in plain PyTorch, for `cargo xtask quality`, which measures it beside geolearn's.
+
+quality.py FOLDER WEIGHTS SECONDS SEED FEATURES BLOCKS
+
+FOLDER is one that `quality prepare` of examples/quality made: chips in `train_a` and `train_b`, `ranges.json` with the
+values that become -1 and 1, and `untrained.safetensors`, a model of geolearn. That file with the values of the trained
+networks goes to WEIGHTS. The answer is a line of JSON.
+
+Networks, losses, pool of 50 images, Adam, rate (2e-4, constant for the first half of the epochs, then falling to zero) and
+initial weights are the research code's; chips are enlarged by a random factor up to 1.2, as geolearn's are here.
+"""
+import contextlib
+import itertools
+import json
+import os
+import random
+import struct
+import sys
+import time
+
+try:
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch import nn
+except ImportError as error:
+    sys.exit(f"quality.py needs torch, numpy and Pillow: {error}")
+
+from train_step import Model, discriminator, generator
+
+RATE = 2e-4
+POOL = 50
+ZOOM = 1.2
+WARM_UP, LEAST_STEPS = 10, 10
+# Share of the time that is spent on measuring a step, beforehand.
+MEASURED = 0.1
+
+
+class Pool:
+    """Older generated images: one of two that come in is exchanged for one of these."""
+
+    def __init__(self):
+        self.images = []
+
+    def query(self, image):
+        if len(self.images) < POOL:
+            self.images.append(image)
+            return image
+        if random.random() < 0.5:
+            return image
+        place = random.randrange(POOL)
+        older, self.images[place] = self.images[place], image
+        return older
+
+
+class Research(Model):
+    def __init__(self, device, features, blocks):
+        nets = {name: discriminator(features=features) for name in ("D_A", "D_B")}
+        nets |= {name: generator(features=features, blocks=blocks) for name in ("G_A", "G_B")}
+        for net in nets.values():
+            net.apply(initialise)
+        super().__init__(nets, device, tuned=False)
+        self.pools = {"D_A": Pool(), "D_B": Pool()}
+
+    def discriminator_loss(self, name, real, fake):
+        return super().discriminator_loss(name, real, self.pools[name].query(fake.detach()))
+
+    def rate(self, rate):
+        for group in itertools.chain(self.generators.param_groups, self.discriminators.param_groups):
+            group["lr"] = rate
+
+
+def initialise(layer):
+    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+        nn.init.zeros_(layer.bias)
+
+
+class Chips:
+    """Decoded chips of a domain, which are few."""
+
+    def __init__(self, folder, name, ranges, device):
+        low, high = (torch.tensor(ranges[name][end]).reshape(-1, 1, 1) for end in ("min", "max"))
+        self.images = []
+        for file in sorted(os.listdir(os.path.join(folder, f"train_{name}"))):
+            image = np.asarray(Image.open(os.path.join(folder, f"train_{name}", file)).convert("RGB"), dtype=np.float32)
+            scaled = 2 * (torch.from_numpy(image.copy()).permute(2, 0, 1) - low) / (high - low) - 1
+            self.images.append(scaled.float().unsqueeze(0).to(device))
+
+    def __len__(self):
+        return len(self.images)
+
+    def varied(self, index):
+        """Enlarges by a random factor and cuts to size at a random place."""
+        image = self.images[index]
+        size = 1 / random.uniform(1, ZOOM)
+        x, y = (random.uniform(-1, 1) * (1 - size) for _ in range(2))
+        window = torch.tensor([[[size, 0, x], [0, size, y]]], device=image.device)
+        grid = nn.functional.affine_grid(window, image.shape, align_corners=False)
+        return nn.functional.grid_sample(image, grid, padding_mode="border", align_corners=False)
+
+
+def epoch(a, b):
+    """Every chip of the larger domain once, in random order, each with a random one of the other."""
+    larger = max(len(a), len(b))
+    for index in random.sample(range(larger), larger):
+        yield a.varied(index % len(a)), b.varied(random.randrange(len(b)))
+
+
+def seconds_of_step(model, a, b, enough):
+    batches = itertools.chain.from_iterable(epoch(a, b) for _ in itertools.count())
+    for _ in range(WARM_UP):
+        model.step(*next(batches), contextlib.nullcontext)
+    begin = time.perf_counter()
+    for steps in itertools.count(1):
+        # Reading waits for the device.
+        model.step(*next(batches), contextlib.nullcontext).tolist()
+        took = time.perf_counter() - begin
+        if steps >= LEAST_STEPS and took >= enough:
+            return took / steps
+
+
+def train(model, a, b, epochs):
+    decayed = epochs // 2
+    for number in range(epochs):
+        model.rate(RATE * (1 - max(0, number + 1 - (epochs - decayed)) / (decayed + 1)))
+        for pair in epoch(a, b):
+            losses = model.step(*pair, contextlib.nullcontext)
+        losses = ", ".join(f"{loss:.3f}" for loss in losses.tolist())
+        print(f"epoch {number + 1} of {epochs}, losses of the last step {losses}", file=sys.stderr, flush=True)
+
+
+def write(model, untrained, path):
+    """Writes the file of geolearn with other values: names, shapes and the definition in its header stay."""
+    with open(untrained, "rb") as file:
+        content = bytearray(file.read())
+    begin = 8 + struct.unpack("<Q", content[:8])[0]
+    places = json.loads(content[8:begin])
+    places.pop("__metadata__")
+    trained = {f"{name}.{key}": value for name, net in model.nets.items() for key, value in net.state_dict().items()}
+    if trained.keys() != places.keys():
+        sys.exit(f"{untrained} holds other tensors: {sorted(trained.keys() ^ places.keys())[:5]}")
+    for name, value in trained.items():
+        first, last = places[name]["data_offsets"]
+        if list(value.shape) != places[name]["shape"]:
+            sys.exit(f"{name} has the shape {list(value.shape)}, not {places[name]['shape']}")
+        content[begin + first : begin + last] = value.cpu().numpy().astype("<f4").tobytes()
+    with open(path, "wb") as file:
+        file.write(content)
+
+
+def main(folder, weights, seconds, seed, features, blocks):
+    seconds, seed, features, blocks = float(seconds), int(seed), int(features), int(blocks)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with open(os.path.join(folder, "ranges.json")) as file:
+        ranges = json.load(file)
+    a, b = (Chips(folder, name, ranges, device) for name in ("a", "b"))
+
+    def new():
+        torch.manual_seed(seed)
+        random.seed(seed)
+        return Research(device, features, blocks)
+
+    steps = max(len(a), len(b))
+    step = seconds_of_step(new(), a, b, MEASURED * seconds)
+    epochs = int(seconds / (step * steps))
+    if epochs < 1:
+        sys.exit(f"one epoch takes {step * steps:.1f} s, more than the {seconds} s that were given")
+    model = new()
+    begin = time.perf_counter()
+    train(model, a, b, epochs)
+    took = time.perf_counter() - begin
+    write(model, os.path.join(folder, "untrained.safetensors"), weights)
+    print(json.dumps({
+        "epochs": epochs, "steps": epochs * steps, "seconds": took, "step_seconds_before": step, "chips_a": len(a),
+        "chips_b": len(b), "threads": torch.get_num_threads(), "device": device, "by": f"torch {torch.__version__}",
+    }))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 7:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
