@@ -1,0 +1,41 @@
+//! Measures what a step of training takes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use geolearn::{Callback, Flow, Result, StepReport};
+
+/// Steps that are not counted.
+const WARM_UP: usize = 10;
+const LEAST_STEPS: usize = 10;
+
+/// Ends a fit as soon as the time of a step is known well enough.
+pub struct Clock {
+    enough: Duration,
+    begin: Option<(Instant, usize)>,
+    seconds: Rc<Cell<Option<f64>>>,
+}
+
+impl Clock {
+    /// Creates a clock that looks for a time, and where it puts the seconds of a step.
+    pub fn new(enough: Duration) -> (Self, Rc<Cell<Option<f64>>>) {
+        let seconds = Rc::new(Cell::new(None));
+        (Self { enough, begin: None, seconds: seconds.clone() }, seconds)
+    }
+}
+
+impl Callback for Clock {
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        if report.steps < WARM_UP {
+            return Ok(Flow::Continue);
+        }
+        let (begin, before) = *self.begin.get_or_insert_with(|| (Instant::now(), report.steps));
+        let (time, steps) = (begin.elapsed(), report.steps - before);
+        if steps < LEAST_STEPS || time < self.enough {
+            return Ok(Flow::Continue);
+        }
+        self.seconds.set(Some(time.as_secs_f64() / steps as f64));
+        Ok(Flow::Stop)
+    }
+}

@@ -1,0 +1,94 @@
+//! Measures translations, and shows them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use geolearn::{CycleGan, DataBunch, Domain, LoadOptions, Metrics, MetricsOptions, Picture, Raster};
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::arguments::Arguments;
+use crate::{chips, training};
+
+/// Rows of a picture.
+const SHOWN: usize = 5;
+
+/// Puts chips into their places, beside an untrained model and the ranges of values.
+pub fn prepare(folder: &Path, arguments: &Arguments) -> Outcome<()> {
+    chips::copy(&arguments.needed::<PathBuf>("--chips")?, folder)?;
+    let data = chips::data(folder, 0)?;
+    training::builder(&data, arguments)?.build()?.save_safetensors(folder.join("untrained.safetensors"))?;
+    let range = |domain| {
+        let normaliser = data.normaliser(domain);
+        json!({ "min": normaliser.min(), "max": normaliser.max() })
+    };
+    let ranges = json!({ "a": range(Domain::A), "b": range(Domain::B) });
+    Ok(std::fs::write(folder.join("ranges.json"), ranges.to_string())?)
+}
+
+/// Measures what learns nothing.
+pub fn baselines(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
+    let mut model = training::builder(&chips::data(folder, 0)?, arguments)?.build()?;
+    Ok(json!({ "metrics": metrics(&mut model, arguments, true)? }))
+}
+
+/// Measures a saved model.
+pub fn judge(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
+    let data = chips::data(folder, 0)?;
+    let options = LoadOptions::new().data(&data);
+    let mut model = CycleGan::from_model_with(arguments.needed::<PathBuf>("--weights")?, options)?;
+    let metrics = metrics(&mut model, arguments, false)?;
+    if let Some(picture) = arguments.text("--picture") {
+        places(&model, &data, pairs(arguments)?)?.save(picture)?;
+    }
+    Ok(json!({ "metrics": metrics }))
+}
+
+fn pairs(arguments: &Arguments) -> Outcome<Option<[PathBuf; 2]>> {
+    match (arguments.text("--pairs-a"), arguments.text("--pairs-b")) {
+        (Some(a), Some(b)) => Ok(Some([a.into(), b.into()])),
+        (None, None) => Ok(None),
+        _ => Err("--pairs-a and --pairs-b go together".into()),
+    }
+}
+
+fn metrics(model: &mut CycleGan, arguments: &Arguments, baselines: bool) -> Outcome<Metrics> {
+    let mut options = MetricsOptions::new().baselines(baselines);
+    if let Some([a, b]) = pairs(arguments)? {
+        options = options.pairs(a, b);
+    }
+    Ok(model.compute_metrics_with(options)?)
+}
+
+/// Rows of places that no recipe learnt from. Where images of both domains show them, each translation stands beside its
+/// truth.
+fn places(model: &CycleGan, data: &DataBunch, pairs: Option<[PathBuf; 2]>) -> Outcome<Picture> {
+    let (a, b) = match &pairs {
+        Some([a, b]) => (by_stem(files(a)?), by_stem(files(b)?)),
+        None => {
+            let valid = |domain| by_stem(data.valid_files(domain).to_vec());
+            (valid(Domain::A), valid(Domain::B))
+        }
+    };
+    let same: Vec<_> = a.iter().filter_map(|(stem, a)| Some((a, b.get(stem)?))).collect();
+    let has_truth = !same.is_empty();
+    let shown = if has_truth { same } else { a.values().zip(b.values()).collect() };
+    let mut rows = Vec::new();
+    for (a, b) in shown.iter().step_by(shown.len().div_ceil(SHOWN).max(1)) {
+        let (real_a, real_b) = (Raster::open(a)?, Raster::open(b)?);
+        let (made_b, made_a) = (model.predict_a2b(a)?, model.predict_b2a(b)?);
+        rows.push([&real_a, &made_b, &real_b, &made_a].map(Raster::to_rgb_image).to_vec());
+    }
+    let title = if has_truth { "Unseen places" } else { "Unseen chips, unpaired" };
+    Ok(Picture::grid(title, &["A", "A to B", "B", "B to A"], &rows)?)
+}
+
+fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+    Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+}
+
+fn by_stem(files: Vec<PathBuf>) -> BTreeMap<OsString, PathBuf> {
+    files.into_iter().map(|file| (file.file_stem().unwrap_or_default().to_owned(), file)).collect()
+}

@@ -1,0 +1,63 @@
+//! Trains one recipe for a given time and measures its translations, for `cargo xtask quality`.
+//!
+//! ```text
+//! quality recipes NAMES                      a line for each recipe: its name, a tab, what it changes
+//! quality prepare FOLDER --chips FOLDER      copies chips to train on and unseen ones, and saves an untrained model and
+//!                                            the ranges of values, for PyTorch
+//! quality baselines FOLDER                   answers with the metrics of what learns nothing
+//! quality train FOLDER --recipe NAME --seed N --seconds S --weights FILE
+//!                                            trains for about S seconds; answers with what was done
+//! quality judge FOLDER --weights FILE [--picture FILE]
+//!                                            answers with the metrics of the saved model
+//! ```
+//!
+//! NAMES are separated by commas, and a recipe may be several joined by `+`. All but `recipes` and `judge` take
+//! `--features N` and `--blocks N` too, `baselines` and `judge` `--pairs-a FOLDER --pairs-b FOLDER`, images of the same
+//! places. An answer is one line of JSON.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
+mod arguments;
+mod chips;
+mod clock;
+mod judging;
+mod recipes;
+mod training;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "usage: quality recipes NAMES | prepare FOLDER --chips FOLDER | baselines FOLDER | \
+    train FOLDER --recipe NAME --seed N --seconds S --weights FILE | judge FOLDER --weights FILE [--picture FILE]";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quality: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[String]) -> Outcome<()> {
+    let [task, subject, options @ ..] = words else {
+        return Err(USAGE.into());
+    };
+    let arguments = Arguments::read(options)?;
+    let folder = Path::new(subject);
+    match task.as_str() {
+        "recipes" => recipes::describe(subject)?,
+        "prepare" => judging::prepare(folder, &arguments)?,
+        "baselines" => println!("{}", judging::baselines(folder, &arguments)?),
+        "train" => println!("{}", training::train(folder, &arguments)?),
+        "judge" => println!("{}", judging::judge(folder, &arguments)?),
+        _ => return Err(USAGE.into()),
+    }
+    Ok(())
+}
