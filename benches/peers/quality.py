@@ -81,10 +81,13 @@ class Chips:
 
     def __init__(self, folder, name, ranges, device):
         low, high = (torch.tensor(ranges[name][end]).reshape(-1, 1, 1) for end in ("min", "max"))
+        if len(low) != 3:
+            sys.exit(f"the recipe pytorch takes chips of three bands, not {len(low)}; leave it out of --recipes")
         self.images = []
         for file in sorted(os.listdir(os.path.join(folder, f"train_{name}"))):
             image = np.asarray(Image.open(os.path.join(folder, f"train_{name}", file)).convert("RGB"), dtype=np.float32)
-            scaled = 2 * (torch.from_numpy(image.copy()).permute(2, 0, 1) - low) / (high - low) - 1
+            # A band of one value becomes -1.
+            scaled = 2 * (torch.from_numpy(image.copy()).permute(2, 0, 1) - low) / (high - low).clamp(min=1e-9) - 1
             self.images.append(scaled.float().unsqueeze(0).to(device))
 
     def __len__(self):
