@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 
+/// What can go wrong in any way.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: quality recipes NAMES | prepare FOLDER --chips FOLDER | baselines FOLDER | \
