@@ -41,7 +41,7 @@ pub fn train(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
         "chips_a": data.len(geolearn::Domain::A),
         "chips_b": data.len(geolearn::Domain::B),
         "threads": num_threads(),
-        "device": model.device().to_string(),
+        "device": if model.device().torch().is_cuda() { "cuda" } else { "cpu" },
         "by": format!("geolearn {}", env!("CARGO_PKG_VERSION")),
     }))
 }

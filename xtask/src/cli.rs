@@ -266,6 +266,13 @@ mod tests {
     }
 
     #[test]
+    fn quality_takes_its_own_options() {
+        let Ok(Task::Quality(asked)) = task("quality --seeds 2 --pairs a b") else { panic!() };
+        assert_eq!((asked.seeds, asked.pairs), (2, Some(["a".into(), "b".into()])));
+        assert!(task("quality --speed 3").is_err());
+    }
+
+    #[test]
     fn a_gpu_check_has_two_halves() {
         let asked = |line| match task(line) {
             Ok(Task::GpuCheck(asked)) => asked,
