@@ -188,6 +188,58 @@ fn a_saved_model_carries_its_metrics_until_it_is_trained_again() {
     assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), metrics);
 }
 
+/// What is put back keeps its metrics; other weights have none.
+#[test]
+fn metrics_belong_to_the_weights_they_were_measured_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let mut model = small_model(&data);
+    let metrics = model.compute_metrics_with(unseen().baselines(false)).unwrap();
+    model.lr_find_with(geolearn::LrFindOptions::default().steps(3)).unwrap();
+    assert_eq!(model.metrics(), Some(&metrics));
+    let saved = model.save(folder.path().join("models/m")).unwrap();
+    model.load_weights(saved.join("m.pth")).unwrap();
+    assert_eq!(model.metrics(), None);
+    let auto = PrepareData::new(folder.path().join("chips"), DatasetType::CycleGan).resize_to(32);
+    let auto = auto.batch_size(geolearn::BatchSize::Auto).prepare().unwrap();
+    let opened = on_cpu::from_model(&saved, Some(&auto)).unwrap();
+    assert!(!opened.batch_size_trials().is_empty());
+    assert_eq!(opened.metrics(), Some(&metrics));
+}
+
+/// As in a prediction, a translation has no data where its input has none, so these pixels do not count.
+#[test]
+fn gaps_do_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, image: Array3<f32>| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        Raster::new(image).unwrap().with_nodata(-1.0).save(path).unwrap();
+    };
+    for i in 0..4 {
+        let image = |gap: usize| {
+            Array3::from_shape_fn(
+                (1, 32, 32),
+                |(_, y, x)| if x < gap { -1.0 } else { ((y * 7 + x * 3 + i) % 50) as f32 },
+            )
+        };
+        write(&format!("chips/A/{i}.tif"), image(8));
+        write(&format!("chips/B/{i}.tif"), image(0));
+        // Nothing but what lies under the gap of A differs from it.
+        let far =
+            Array3::from_shape_fn((1, 32, 32), |(_, y, x)| if x < 8 { 1e6 } else { ((y * 7 + x * 3 + i) % 50) as f32 });
+        write(&format!("truth/{i}.tif"), far);
+    }
+    let data = PrepareData::new(folder.path().join("chips"), DatasetType::CycleGan).val_split_pct(0.5);
+    let data = data.prepare().unwrap();
+    let options = quiet().pairs(folder.path().join("chips/A"), folder.path().join("truth"));
+    let metrics = small_model(&data).compute_metrics_with(options).unwrap();
+    let error = |paired: &geolearn::PairedScores| paired.mae[0].unwrap();
+    assert!(error(metrics.b.model.paired.as_ref().unwrap()) < 100.0, "{metrics}");
+    let untouched = &metrics.b.baselines[0];
+    assert_eq!(error(untouched.scores.paired.as_ref().unwrap()), 0.0, "{metrics}");
+}
+
 /// Few images: the numbers are there, with a note. What is not translated is as far from one domain as from the other.
 #[test]
 fn distances_are_measured_with_their_errors() {

@@ -122,6 +122,40 @@ fn a_name_that_is_taken_and_a_wrong_number_of_values_are_refused() {
     }
 }
 
+/// An error of the caller's must not move checkpoints of an earlier fit away.
+#[test]
+fn metrics_that_cannot_be_measured_are_refused_before_anything_changes() {
+    #[derive(Debug)]
+    struct Unready;
+    impl Metric for Unready {
+        fn columns(&self) -> Vec<MetricColumn> {
+            vec![MetricColumn::new("valid_unready", Better::Lower)]
+        }
+        fn start(&mut self, _: &DataBunch) -> Result<()> {
+            Err(geolearn::Error::callback("not ready"))
+        }
+        fn update(&mut self, _: Domain, _: &Tensor, _: &Tensor) -> Result<()> {
+            Ok(())
+        }
+        fn finish(&mut self) -> Result<Vec<Option<f64>>> {
+            Ok(vec![None])
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = small_data(folder.path());
+    let run = folder.path().join("run");
+    let kept = |epochs| quiet(epochs).checkpoint(Checkpoint::Last).checkpoint_dir(&run);
+    small_model(&data).fit(kept(1)).unwrap();
+    let before = std::fs::read(run.join("last.safetensors")).unwrap();
+    let error = small_model(&data).fit(kept(1).metric(Unready)).unwrap_err();
+    assert!(error.to_string().contains("not ready"), "{error}");
+    assert_eq!(std::fs::read(run.join("last.safetensors")).unwrap(), before);
+    assert!(!run.join("earlier_1").exists());
+    // Without a validation it would never be measured.
+    let error = small_model(&data).fit(quiet(1).validate_every(0).metric(Unready)).unwrap_err();
+    assert!(error.to_string().contains("validate_every"), "{error}");
+}
+
 /// A release with other losses or metrics must open what this one saves, and the other way round.
 #[test]
 fn models_with_other_losses_and_metrics_open_and_train_on() {

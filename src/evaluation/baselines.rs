@@ -15,31 +15,30 @@ const MOST_CHIPS: usize = 500;
 /// What the baselines know of the domains.
 pub(super) struct Baselines<'a> {
     data: &'a DataBunch,
-    histograms: PerDomain<HistogramMatch>,
-    mean_colors: PerDomain<MeanColor>,
+    /// None of a domain with a band in which no chip that was looked at has data.
+    colors: PerDomain<Option<(HistogramMatch, MeanColor)>>,
 }
 
 impl<'a> Baselines<'a> {
     pub fn new(data: &'a DataBunch) -> Result<Self> {
-        let PerDomain { a, b } = PerDomain::try_from_fn(|domain| colors(data, domain))?;
-        let (histograms, mean_colors) = (PerDomain { a: a.0, b: b.0 }, PerDomain { a: a.1, b: b.1 });
-        Ok(Self { data, histograms, mean_colors })
+        Ok(Self { data, colors: PerDomain::try_from_fn(|domain| colors(data, domain))? })
     }
 
     /// Makes an image of domain `to` from one of the other; `None` where the baseline cannot, as between domains of
     /// different bands.
     pub fn apply(&self, baseline: Baseline, source: &Source, to: Domain) -> Result<Option<Judged>> {
         let same_bands = source.raster.bands() == self.data.bands(to);
-        let made = match baseline {
-            Baseline::NoTranslation => {
+        let colors = self.colors.get(to).as_ref();
+        let made = match (baseline, colors) {
+            (Baseline::NoTranslation, _) => {
                 let picture = self.data.colours(to.other()).paint(&source.raster);
                 return Ok(Some(Judged { picture, raster: same_bands.then(|| source.raster.clone()) }));
             }
-            Baseline::MeanColor => self.mean_colors.get(to).translate(values(&source.raster).view())?,
-            Baseline::HistogramMatching if same_bands => {
-                self.histograms.get(to).translate(values(&source.raster).view())?
+            (Baseline::MeanColor, Some((_, mean))) => mean.translate(values(&source.raster).view())?,
+            (Baseline::HistogramMatching, Some((histogram, _))) if same_bands => {
+                histogram.translate(values(&source.raster).view())?
             }
-            Baseline::HistogramMatching => return Ok(None),
+            _ => return Ok(None),
         };
         Ok(Some(Judged::of(self.data, to, in_type(self.data, to, made)?)))
     }
@@ -57,7 +56,7 @@ fn values(image: &Raster) -> Array3<f32> {
 }
 
 /// Gathers histogram and mean of each band over the training chips, of which very many are left out at even distances.
-fn colors(data: &DataBunch, domain: Domain) -> Result<(HistogramMatch, MeanColor)> {
+fn colors(data: &DataBunch, domain: Domain) -> Result<Option<(HistogramMatch, MeanColor)>> {
     let (chips, bands) = (data.len(domain), data.bands(domain));
     let (mut histogram, mut mean) = (HistogramPool::new(bands), MeanColor::new(bands));
     for chip in (0..chips).step_by(chips.div_ceil(MOST_CHIPS).max(1)) {
@@ -65,5 +64,6 @@ fn colors(data: &DataBunch, domain: Domain) -> Result<(HistogramMatch, MeanColor
         histogram.add(values.view())?;
         mean.add(values.view())?;
     }
-    Ok((histogram.finish()?, mean))
+    let finished = histogram.finish().inspect_err(|error| tracing::warn!(%error, %domain, "a domain has no baselines"));
+    Ok(finished.ok().map(|histogram| (histogram, mean)))
 }

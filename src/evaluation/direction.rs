@@ -42,7 +42,7 @@ impl Evaluation<'_> {
     /// Scores everything that makes images of `to`.
     pub fn direction(&self, to: Domain, real: &mut PerDomain<ImageSet>) -> Result<DirectionMetrics> {
         let model = self.scores(to, real.get_mut(to), &|source| {
-            self.progress.one(translated(self.model, self.data, &source.tensor, to).map(Some))
+            self.progress.one(translated(self.model, self.data, source, to).map(Some))
         })?;
         let mut baselines = Vec::new();
         if let Some(made) = &self.baselines {
@@ -97,7 +97,7 @@ impl Evaluation<'_> {
         for file in self.data.valid_files(domain) {
             let source = Source::read(self.data, domain, file)?;
             let back = self.model.translate(&self.model.translate(&source.tensor, domain.other())?, domain)?;
-            if let Some(raster) = self.progress.one(Judged::made(self.data, domain, &back)?.raster) {
+            if let Some(raster) = self.progress.one(Judged::made(self.data, domain, &back, &source.raster)?.raster) {
                 sums.add(&raster, &source.raster)?;
             }
         }

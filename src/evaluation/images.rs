@@ -31,13 +31,15 @@ impl Judged {
         Self { picture: data.colours(domain).paint(&raster), raster: Some(raster) }
     }
 
-    /// Converts what a network made of one image.
+    /// Converts what a network made of `source`; without data where that has none, as in a prediction.
     ///
     /// # Shapes
     /// (1, C, H, W) in [-1, 1].
-    pub fn made(data: &DataBunch, domain: Domain, made: &Tensor) -> Result<Self> {
+    pub fn made(data: &DataBunch, domain: Domain, made: &Tensor, source: &Raster) -> Result<Self> {
         let array = tensor_to_array(&made.f_get(0)?)?;
-        Ok(Self::of(data, domain, data.normaliser(domain).to_raster(array.view())?))
+        let scaling = data.normaliser(domain);
+        let made = scaling.to_raster(array.view())?.with_gaps_of(source, scaling.values().nodata);
+        Ok(Self::of(data, domain, made))
     }
 }
 
@@ -48,6 +50,6 @@ impl Source {
 }
 
 /// Translates an image of the other domain into `to`.
-pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Tensor, to: Domain) -> Result<Judged> {
-    Judged::made(data, to, &model.translate(source, to)?)
+pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Source, to: Domain) -> Result<Judged> {
+    Judged::made(data, to, &model.translate(&source.tensor, to)?, &source.raster)
 }

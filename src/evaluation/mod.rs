@@ -49,16 +49,14 @@ pub(crate) fn compute_metrics(model: &dyn Translator, data: &DataBunch, options:
 
 /// What to know when reading the numbers.
 fn notes(data: &DataBunch, missing: Option<Error>) -> Vec<String> {
-    if let Some(error) = missing {
-        return vec![format!("KID and FID are left out: {error}")];
-    }
     let mut notes = Vec::new();
     let fewest = Domain::BOTH.map(|domain| data.valid_len(domain)).into_iter().min().unwrap_or(0);
-    match fewest {
-        0 | 1 => {
+    match (fewest, missing) {
+        (_, Some(error)) => notes.push(format!("KID and FID are left out: {error}")),
+        (0 | 1, None) => {
             notes.push(format!("KID and FID need two images of each domain or more; there is a domain of {fewest}."))
         }
-        n if n < FEW => notes.push(format!(
+        (n, None) if n < FEW => notes.push(format!(
             "{n} images are few: FID is biased upward below {FEW}, so compare it only with FID of as many images, and \
              KID within its standard error."
         )),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::ffi;
+use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
 
 /// The largest shift, and the side of the square that is cut out, as shares of a side.
@@ -97,11 +97,16 @@ impl DiffAugment {
 /// Brightness, then saturation about the mean of a pixel, then contrast about the mean of the image.
 fn colored(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     let n = x.size4()?.0;
-    let mut draws = |low, high| -> Result<Tensor> {
-        let values: Vec<f64> = (0..n).map(|_| stream.between(low, high)).collect();
-        Ok(Tensor::f_from_slice(&values)?.f_reshape([n, 1, 1, 1])?.f_to_device(x.device())?.f_to_kind(x.kind())?)
-    };
-    let (brightness, saturation, contrast) = (draws(-0.5, 0.5)?, draws(0.0, 2.0)?, draws(0.5, 1.5)?);
+    // In one piece from pinned memory, so that the processor does not wait for a device.
+    let draws = ffi::filled(&[3, n, 1, 1, 1], HostMemory::for_device(x.device()), |values| {
+        let ranges = [(-0.5, 0.5), (0.0, 2.0), (0.5, 1.5)];
+        for (values, (low, high)) in values.chunks_exact_mut(n as usize).zip(ranges) {
+            values.fill_with(|| stream.between(low, high) as f32);
+        }
+        Ok(())
+    })?;
+    let draws = draws.f_to_device_(x.device(), x.kind(), true, false)?;
+    let (brightness, saturation, contrast) = (draws.f_get(0)?, draws.f_get(1)?, draws.f_get(2)?);
     // Sums depend on the order in memory, and images that were put back from a checkpoint may have another.
     let x = x.f_contiguous()?.f_add(&brightness)?;
     let x = about_mean(&x, &[1], &saturation)?;
@@ -207,13 +212,13 @@ mod tests {
         assert!(hidden.contains(&96.0) && hidden.iter().any(|&pixels| pixels < 50.0));
     }
 
-    /// The definition, in plain f64 for one pixel; 1e-12 is its rounding.
+    /// The definition, in plain f64 for one pixel with draws that were rounded to f32; 1e-12 is its rounding.
     #[test]
     fn colors_change_as_the_paper_says() {
         let x = images(2);
         let made = colored(&x, &mut stream(1)).unwrap();
         let mut stream = stream(1);
-        let mut draws = |low, high| [stream.between(low, high), stream.between(low, high)];
+        let mut draws = |low, high| [(); 2].map(|()| f64::from(stream.between(low, high) as f32));
         let (brightness, saturation, contrast) = (draws(-0.5, 0.5), draws(0.0, 2.0), draws(0.5, 1.5));
         for i in 0..2 {
             let bright = |c: i64| x.double_value(&[i, c, 3, 5]) + brightness[i as usize];

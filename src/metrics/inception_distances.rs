@@ -35,13 +35,15 @@ pub struct InceptionDistances {
     /// Features of the real validation chips, which do not change.
     real: PerDomain<Option<Tensor>>,
     made: PerDomain<FeatureSet>,
+    /// Translations into each domain since the last values.
+    seen: PerDomain<usize>,
 }
 
 impl InceptionDistances {
     /// Creates the metric.
     pub fn new(network: Inception) -> Self {
         let (resize, real, made) = (Resize::default(), PerDomain::default(), PerDomain::default());
-        Self { network, resize, data: None, real, made }
+        Self { network, resize, data: None, real, made, seen: PerDomain::default() }
     }
 
     /// Sets how images are brought to the size that the network takes. Default: [`Resize::Tensorflow`].
@@ -95,13 +97,19 @@ impl Metric for InceptionDistances {
         let data = self.data.as_ref().ok_or_else(|| Error::new(ErrorKind::Usage, "the metric was not started"))?;
         for image in 0..translations.size().first().copied().unwrap_or(0) {
             let array = tensor_to_array(&translations.f_get(image)?)?;
-            let picture = data.colours(to).paint(&data.normaliser(to).to_raster(array.view())?);
+            let (scaling, seen) = (data.normaliser(to), self.seen.get_mut(to));
+            // The tensor does not say where the chip has no data.
+            let source = data.image(to.other(), Split::Valid, *seen)?;
+            *seen += 1;
+            let made = scaling.to_raster(array.view())?.with_gaps_of(&source, scaling.values().nodata);
+            let picture = data.colours(to).paint(&made);
             self.made.get_mut(to).add(&self.network, self.resize, picture)?;
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Vec<Option<f64>>> {
+        self.seen = PerDomain::default();
         let mut values = Vec::new();
         for domain in Domain::BOTH {
             let distances = self.distances(domain)?;

@@ -94,7 +94,8 @@ pub trait Metric: fmt::Debug {
         Ok(())
     }
 
-    /// Adds a batch of validation chips and their translations into domain `to`.
+    /// Adds a batch of validation chips and their translations into domain `to`; chips come in the order of
+    /// [`DataBunch::valid_files`].
     ///
     /// # Shapes
     /// Both are (N, C, H, W) in [-1, 1], in f32: sources of the other domain, on the CPU, and translations on the

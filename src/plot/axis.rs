@@ -44,6 +44,13 @@ impl Axis {
         Self::between(title, 0.0, values.filter(|v| v.is_finite()).fold(0.0, f64::max) * 1.05)
     }
 
+    /// From somewhat below the smallest of `values` to somewhat above the largest, with zero among them.
+    pub fn with_zero(title: &str, values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) =
+            values.filter(|v| v.is_finite()).fold((0.0, 0.0), |(l, h), v| (f64::min(l, v), f64::max(h, v)));
+        Self::between(title, low * 1.05, high * 1.05)
+    }
+
     pub fn between(title: &str, low: f64, high: f64) -> Self {
         let low = low.clamp(-LARGEST, LARGEST);
         // A chart needs room even where all values are the same.

@@ -23,6 +23,8 @@ const COLOURS: [RGBColor; 6] = [
 const DOMAIN_COLOURS: usize = 4;
 const GREY: RGBColor = RGBColor(110, 110, 110);
 pub(super) const SIZE: (u32, u32) = (960, 640);
+/// Height of a row of further metrics.
+const ROW: u32 = 288;
 /// Labels on the epoch axis of a chart as wide as the picture, and of one half as wide.
 const TICKS: (usize, usize) = (10, 5);
 /// How measures on validation pairs begin.
@@ -37,7 +39,9 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
     let (lower, upper): (Vec<&str>, Vec<&str>) = names.partition(|name| name.starts_with("discriminator"));
     let paired: Vec<&str> = history.names().iter().filter_map(|name| measure_of(history, name)).collect();
     let alone = history.metric_names().iter().map(String::as_str).filter(|name| !paired.contains(name));
-    let alone: Vec<&str> = alone.filter(|name| !points(history, name).is_empty()).collect();
+    let alone = alone.filter(|name| !points(history, name).is_empty());
+    let (alone, others): (Vec<&str>, Vec<&str>) = alone.partition(|name| name.starts_with(CYCLE_DISTANCE));
+    let others = alike(&others);
     let generators = loss_chart("Generators: weighted losses, mean of each epoch", history, &upper, 0, TICKS.0);
     let discriminators = loss_chart(
         "Discriminators, mean of each epoch",
@@ -46,7 +50,12 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
         DOMAIN_COLOURS,
         if alone.is_empty() { TICKS.0 } else { TICKS.1 },
     );
-    let image = drawn(SIZE.0, SIZE.1, |area| {
+    let rows = others.len().div_ceil(2) as u32;
+    let image = drawn(SIZE.0, SIZE.1 + rows * ROW, |area| {
+        let (area, below) = area.split_vertically(SIZE.1);
+        for (cell, names) in below.split_evenly((rows as usize, 2)).iter().zip(&others) {
+            metric_chart(history, names).draw(cell)?;
+        }
         let (top, bottom) = area.split_vertically((SIZE.1 * 11) / 20);
         generators.draw(&top)?;
         if alone.is_empty() {
@@ -54,7 +63,7 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
         }
         let (left, right) = bottom.split_horizontally(SIZE.0 / 2);
         discriminators.draw(&left)?;
-        measure_chart(history, &alone).draw(&right)
+        distance_chart(history, &alone).draw(&right)
     })?;
     Ok(Picture::new(image))
 }
@@ -115,28 +124,55 @@ fn loss_chart(title: &str, history: &History, names: &[&str], first_colour: usiz
     chart(title, "loss", history, curves, ticks)
 }
 
-/// What is only measured on validation pairs.
-fn measure_chart(history: &History, names: &[&str]) -> Chart {
-    let is_distance = names.iter().all(|name| name.starts_with(CYCLE_DISTANCE));
+/// Distances of round trips, which are only measured on validation pairs.
+fn distance_chart(history: &History, names: &[&str]) -> Chart {
     let label = |name: &str| match name.strip_prefix(CYCLE_DISTANCE) {
         Some("a") => "A to B to A".to_string(),
         Some("b") => "B to A to B".to_string(),
-        _ => name.strip_prefix(MEASURE).unwrap_or(name).to_string(),
+        _ => name.to_string(),
     };
-    let curves = names.iter().enumerate().map(|(i, name)| {
-        let colour = COLOURS[(DOMAIN_COLOURS + i) % COLOURS.len()];
-        Curve { label: label(name), colour, line: Line::Dashed, points: points(history, name) }
-    });
-    let (title, unit) = match is_distance {
-        true => ("Cycle distance, validation", "mean L1 of scaled pixels"),
-        false => ("Other measures, validation", "value"),
+    let curves = dashed(history, names, label);
+    chart("Cycle distance, validation", "mean L1 of scaled pixels", history, curves, TICKS.1)
+}
+
+/// Metrics of one kind, on an axis of their own: units and sizes of others differ.
+fn metric_chart(history: &History, names: &[&str]) -> Chart {
+    let label = |name: &str| name.strip_prefix(MEASURE).unwrap_or(name).to_string();
+    let kind = names.first().map(|name| kind_of(name)).unwrap_or_default();
+    chart(&format!("{kind}, validation"), kind, history, dashed(history, names, label), TICKS.1)
+}
+
+fn dashed(history: &History, names: &[&str], label: impl Fn(&str) -> String) -> Vec<Curve> {
+    let curve = |(i, name): (usize, &&str)| Curve {
+        label: label(name),
+        colour: COLOURS[(DOMAIN_COLOURS + i) % COLOURS.len()],
+        line: Line::Dashed,
+        points: points(history, name),
     };
-    chart(title, unit, history, curves.collect(), TICKS.1)
+    names.iter().enumerate().map(curve).collect()
+}
+
+/// The name of a metric without `valid_` and the letter of a domain.
+fn kind_of(name: &str) -> &str {
+    let name = name.strip_prefix(MEASURE).unwrap_or(name);
+    name.strip_suffix("_a").or(name.strip_suffix("_b")).unwrap_or(name)
+}
+
+/// Puts metrics of one kind together, in the order of the first of each.
+fn alike<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    for &name in names {
+        match groups.iter_mut().find(|group| kind_of(group[0]) == kind_of(name)) {
+            Some(group) => group.push(name),
+            None => groups.push(vec![name]),
+        }
+    }
+    groups
 }
 
 fn chart(title: &str, unit: &str, history: &History, curves: Vec<Curve>, ticks: usize) -> Chart {
     let values = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1);
-    let y = Axis::from_zero(unit, values);
+    let y = Axis::with_zero(unit, values);
     Chart { title: title.to_string(), x: Axis::epochs(history.epochs().len(), ticks), y, curves, marks: Vec::new() }
 }
 
@@ -170,6 +206,22 @@ mod tests {
         let expected = [("generator", colour(0), 4), ("cycle", colour(1), 4), ("", colour(0), 2), ("", colour(1), 2)];
         assert_eq!(lines[..4], expected);
         assert_eq!(lines[4..], [("validation", GREY, 0)]);
+    }
+
+    /// KID near 0.1, slightly negative too, and FID near 100 each have a chart.
+    #[test]
+    fn metrics_of_different_size_have_axes_of_their_own() {
+        let epoch = |n: usize, kid: f64| {
+            let metrics = [100.0, kid, 200.0, -kid];
+            json!({"epoch": n, "lr": 2e-4, "losses": [1.0], "metrics": metrics, "steps": 3, "seconds": 1.0})
+        };
+        let names = ["valid_fid_a", "valid_kid_a", "valid_fid_b", "valid_kid_b"];
+        let history = json!({"names": ["generator"], "metric_names": names, "epochs": [epoch(1, 0.1), epoch(2, 0.2)]});
+        let history: History = serde_json::from_value(history).unwrap();
+        assert_eq!(alike(&names), [["valid_fid_a", "valid_fid_b"], ["valid_kid_a", "valid_kid_b"]]);
+        let chart = metric_chart(&history, &["valid_kid_a", "valid_kid_b"]);
+        assert!(chart.y.low < -0.2 && chart.y.high > 0.2 && chart.y.high < 1.0);
+        assert_eq!(losses(&history).unwrap().as_rgb_image().dimensions(), (SIZE.0, SIZE.1 + ROW));
     }
 
     #[test]

@@ -5,6 +5,9 @@ use super::translator::Translator;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Better, MetricColumn};
 
+pub(super) const NO_VALIDATION: &str =
+    "Metrics on validation chips need val_split_pct above 0 and validate_every above 0.";
+
 /// A loss or metric by name, and which of its values are better.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Monitor {
@@ -38,7 +41,7 @@ impl Monitor {
             .found(asked);
         Err(match is_validated {
             true => error.help("Add a metric of your own with FitOptions::metric."),
-            false => error.help("Metrics on validation chips need val_split_pct above 0 and validate_every above 0."),
+            false => error.help(NO_VALIDATION),
         })
     }
 

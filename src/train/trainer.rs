@@ -9,7 +9,7 @@ use super::guard::check_metrics;
 use super::history::{EpochRecord, History};
 use super::memory::{IF_THE_ESTIMATE_IS_WRONG, MemoryEstimate, advise};
 use super::meter::Meter;
-use super::monitor::Monitor;
+use super::monitor::{Monitor, NO_VALIDATION};
 use super::options::FitOptions;
 use super::plan::Plan;
 use super::state::{Position, Snapshot, TrainState};
@@ -65,11 +65,17 @@ pub fn fit(
         options.add_monitored_metric(device)?;
     }
     let columns = options.metric_columns();
+    if !is_validated && !columns.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "metrics were added, but nothing is validated").help(NO_VALIDATION));
+    }
     check_columns(model.loss_names().iter().chain(model.metric_names()).copied(), &columns)?;
     let monitor = Monitor::find(options.asked_monitor(), model, &columns, is_validated)?;
     if options.is_monitored() && monitor.name.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "the model has no loss and no metric to monitor"));
     }
+    // Before files are moved or the model changes.
+    let mut metrics = std::mem::take(&mut options.metrics);
+    metrics.iter_mut().try_for_each(|metric| metric.start(data))?;
     let folder = options.open_checkpoints(data.working_dir())?.map(Rc::new);
     let resumed = match &folder {
         Some(folder) if options.resume => folder.newest()?,
@@ -86,10 +92,6 @@ pub fn fit(
     }
     let metric_names = model.metric_names().iter().copied().chain(columns.iter().map(|column| column.name.as_str()));
     history.set_names(model.loss_names(), metric_names);
-    let mut metrics = std::mem::take(&mut options.metrics);
-    if is_validated {
-        metrics.iter_mut().try_for_each(|metric| metric.start(data))?;
-    }
     let (callbacks, added) = options.take_callbacks(folder, monitor);
     let first_epoch = position.first_epoch;
     let (validate_every, deterministic) = (options.validate_every, options.deterministic);

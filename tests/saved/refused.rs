@@ -80,7 +80,7 @@ fn values_that_no_model_has_are_refused() {
     for (pointer, value) in [
         ("/Geolearn/History/epochs/0/steps", Value::from(u64::MAX)),
         ("/Geolearn/History/epochs/0/losses/0", 1e308.into()),
-        ("/Geolearn/History/epochs/0/losses", Value::Array(vec![])),
+        ("/Geolearn/History/epochs/0/losses", Value::Array(vec![1.0.into()])),
         ("/Geolearn/Config/gen_features", 0.into()),
         ("/Geolearn/Config/gen_blocks", 40.into()),
         ("/Geolearn/Config/cycle_weight", Value::from(-1)),

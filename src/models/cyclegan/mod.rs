@@ -255,8 +255,9 @@ impl CycleGan {
         Ok(self.metric_names().iter().copied().zip(measured).collect())
     }
 
-    /// The names that [`FitOptions::monitor`] takes: measures on the validation pairs, where the data have any, and
-    /// losses of training. All are better when lower.
+    /// The model's own names for [`FitOptions::monitor`]: metrics on the validation pairs, where the data have any, and
+    /// losses of training; lower is better. [KID and FID](crate::InceptionDistances) and metrics that are added to a fit
+    /// can be monitored besides.
     ///
     /// ```
     /// use geolearn::CycleGan;

@@ -2,6 +2,7 @@
 
 use super::CycleGan;
 use crate::dataset::Domain;
+use crate::evaluation::Metrics;
 use crate::train::History;
 
 /// A model with its history on loan to the trainer. Both agree again when this goes, after a panic of a callback too.
@@ -10,13 +11,14 @@ pub(super) struct Training<'a> {
     pub history: History,
     epochs: usize,
     untrained: Option<Domain>,
+    metrics: Option<Metrics>,
 }
 
 impl<'a> Training<'a> {
     pub fn of(model: &'a mut CycleGan) -> Self {
         let history = std::mem::take(&mut model.history);
-        let (epochs, untrained) = (history.epochs().len(), model.untrained);
-        Self { model, history, epochs, untrained }
+        let (epochs, untrained, metrics) = (history.epochs().len(), model.untrained, model.metrics.clone());
+        Self { model, history, epochs, untrained, metrics }
     }
 }
 
@@ -26,6 +28,7 @@ impl Drop for Training<'_> {
         // What was learnt was taken back.
         if self.history.epochs().len() == self.epochs {
             self.model.untrained = self.untrained;
+            self.model.metrics = self.metrics.take();
         }
         self.model.history = std::mem::take(&mut self.history);
     }

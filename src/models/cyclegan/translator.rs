@@ -82,6 +82,7 @@ impl Translator for CycleGan {
             pool.restore(images);
         }
         self.optimisers.forget();
+        self.metrics = None;
         Ok(())
     }
 

@@ -77,6 +77,8 @@ impl CycleGan {
         // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&weights).map_err(|e| e.at(path))?;
         self.optimisers = optimisers;
+        // They are of the weights before.
+        self.metrics = None;
         Ok(())
     }
 }
