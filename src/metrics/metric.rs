@@ -67,8 +67,9 @@ impl MetricColumn {
 ///
 ///     fn update(&mut self, to: Domain, _sources: &Tensor, translations: &Tensor) -> Result<()> {
 ///         if to == Domain::B {
-///             let spread = translations.f_std_dim(Some(1), false, true)?.f_mean_dim([1, 2], false, Kind::Double)?;
-///             self.sum += spread.f_sum(Kind::Double)?.f_double_value(&[])?;
+///             let spread = translations.f_std_dim(&[1i64][..], false, false)?;
+///             let means = spread.f_mean_dim(&[1i64, 2][..], false, Kind::Double)?;
+///             self.sum += means.f_sum(Kind::Double)?.f_double_value(&[])?;
 ///             self.images += translations.size()[0];
 ///         }
 ///         Ok(())
