@@ -110,14 +110,6 @@ impl DataBunch {
         self.domain(domain).reader.image(file, None)
     }
 
-    /// Reads any file of a domain as [`DataBunch::chips`] reads its chips.
-    ///
-    /// # Shapes
-    /// (1, C, H, W) in [-1, 1].
-    pub(crate) fn tensor_of(&self, domain: Domain, file: &PathBuf) -> Result<Tensor> {
-        self.domain(domain).reader.tensor(std::iter::once(file), None)
-    }
-
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {
         let files = self.files(domain, split);
         files.get(index).ok_or_else(|| {

@@ -1,18 +1,17 @@
 //! Images that are judged: as pictures, and as rasters in a domain's own units.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use image::RgbImage;
 use tch::Tensor;
 
-use crate::arrays::tensor_to_array;
+use crate::arrays::{array_to_tensor, tensor_to_array};
 use crate::dataset::{DataBunch, Domain};
 use crate::error::Result;
 use crate::raster::Raster;
 use crate::train::Translator;
 
 /// An image of a domain, or one that stands for it.
-#[derive(Clone)]
 pub(super) struct Judged {
     pub picture: RgbImage,
     /// None where its bands are not those of the domain.
@@ -44,8 +43,10 @@ impl Judged {
 }
 
 impl Source {
-    pub fn read(data: &DataBunch, domain: Domain, file: &PathBuf) -> Result<Self> {
-        Ok(Self { tensor: data.tensor_of(domain, file)?, raster: data.image_of(domain, file)? })
+    pub fn read(data: &DataBunch, domain: Domain, file: &Path) -> Result<Self> {
+        let raster = data.image_of(domain, file)?;
+        let tensor = array_to_tensor(data.normaliser(domain).normalise_raster(&raster)?)?.f_unsqueeze(0)?;
+        Ok(Self { tensor, raster })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::random::Stream;
 const SHIFT: f64 = 0.125;
 const CUTOUT: f64 = 0.5;
 
-/// How the discriminators' images vary, real and generated alike, so that few chips cannot be learnt by heart (Zhao et al.
+/// How the discriminators' images vary, real and generated alike, so that few chips cannot be learned by heart (Zhao et al.
 /// 2020, arXiv:2006.10738, section 4). The generators learn through it: it is no augmentation of the chips themselves,
 /// and nothing of it shows in translations.
 ///
@@ -135,15 +135,15 @@ fn moved(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     Ok(Tensor::f_cat(&images, 0)?)
 }
 
-/// Each image with a square of zeros, whose centre is anywhere in it.
+/// Each image with a square of zeros, whose center is anywhere in it.
 fn covered(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
     let (n, _, height, width) = x.size4()?;
     let mask = tch::no_grad(|| x.f_new_ones([n, 1, height, width], (x.kind(), x.device())))?;
     let mut span = |side: i64| {
         let half = (side as f64 * CUTOUT / 2.0).round() as i64;
-        let centre = stream.below(side as usize + 1) as i64;
-        let begin = (centre - half).max(0);
-        (begin, (centre + half).min(side) - begin)
+        let center = stream.below(side as usize + 1) as i64;
+        let begin = (center - half).max(0);
+        (begin, (center + half).min(side) - begin)
     };
     for i in 0..n {
         let ((top, rows), (left, columns)) = (span(height), span(width));
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!((down.len(), right.len()), (5, 7), "{shifts:?}");
     }
 
-    /// The centre lies within the image, so that between a quarter of the square and all of it is there.
+    /// The center lies within the image, so that between a quarter of the square and all of it is there.
     #[test]
     fn one_square_is_covered() {
         let x = Tensor::ones([200, 1, 16, 24], (Kind::Double, Device::Cpu));
@@ -222,11 +222,11 @@ mod tests {
         let (brightness, saturation, contrast) = (draws(-0.5, 0.5), draws(0.0, 2.0), draws(0.5, 1.5));
         for i in 0..2 {
             let bright = |c: i64| x.double_value(&[i, c, 3, 5]) + brightness[i as usize];
-            let grey = (bright(0) + bright(1) + bright(2)) / 3.0;
+            let gray = (bright(0) + bright(1) + bright(2)) / 3.0;
             // Saturation does not change the mean of the image, and brightness moves it.
             let mean = x.get(i).mean(Kind::Double).double_value(&[]) + brightness[i as usize];
             for c in 0..3 {
-                let saturated = grey + saturation[i as usize] * (bright(c) - grey);
+                let saturated = gray + saturation[i as usize] * (bright(c) - gray);
                 let expected = mean + contrast[i as usize] * (saturated - mean);
                 assert!((made.double_value(&[i, c, 3, 5]) - expected).abs() < 1e-12);
             }

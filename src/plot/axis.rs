@@ -39,11 +39,6 @@ impl Axis {
         Self { title: "step".to_string(), low: 0.0, high, ticks: ticks(0.0, high, 8.0, 1.0) }
     }
 
-    /// From zero to somewhat above the largest of `values`.
-    pub fn from_zero(title: &str, values: impl Iterator<Item = f64>) -> Self {
-        Self::between(title, 0.0, values.filter(|v| v.is_finite()).fold(0.0, f64::max) * 1.05)
-    }
-
     /// From somewhat below the smallest of `values` to somewhat above the largest, with zero among them.
     pub fn with_zero(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) =
@@ -166,8 +161,8 @@ mod tests {
     fn any_values_have_an_axis() {
         let infinite = [f64::NAN, f64::INFINITY, 0.0];
         for axis in [
-            Axis::from_zero("", infinite.into_iter()),
-            Axis::from_zero("", [f64::MAX].into_iter()),
+            Axis::with_zero("", infinite.into_iter()),
+            Axis::with_zero("", [f64::MAX].into_iter()),
             Axis::between("", f64::MAX, f64::INFINITY),
             Axis::between("", 7.0, 7.0),
             Axis::logarithmic("", infinite.into_iter()),

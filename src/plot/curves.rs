@@ -76,7 +76,7 @@ pub(crate) fn rates(history: &History) -> Result<Picture> {
     let chart = Chart {
         title: "Learning rate at the last step of each epoch".to_string(),
         x: Axis::epochs(points.len(), TICKS.0),
-        y: Axis::from_zero("learning rate", points.iter().map(|point| point.1)),
+        y: Axis::with_zero("learning rate", points.iter().map(|point| point.1)),
         curves: vec![Curve { label: String::new(), colour: COLOURS[2], line: Line::Solid, points }],
         marks: Vec::new(),
     };

@@ -42,7 +42,7 @@ impl FitOptions {
             .collect();
         let title = format!("Planned learning rate: {} epochs of {per_epoch} steps", plan.epochs);
         let rates: Vec<(f64, f64)> = planned.iter().map(|(step, lr, _)| (*step, *lr)).collect();
-        let axis = Axis::from_zero("learning rate", rates.iter().map(|point| point.1));
+        let axis = Axis::with_zero("learning rate", rates.iter().map(|point| point.1));
         let rates = chart(title, steps, per_epoch, axis, RATE, rates);
         let betas: Vec<(f64, f64)> = planned.iter().map(|(step, _, beta1)| (*step, *beta1)).collect();
         let is_set = plan.schedule.at_step(0, steps as u64).beta1.is_some();

@@ -20,12 +20,11 @@ impl CycleGan {
     ///
     /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
     /// let mut model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
-    /// # if false {
-    /// println!("{}", model.compute_metrics()?);
-    /// # }
-    /// # let options = MetricsOptions::new().baselines(false).progress(false);
-    /// # let metrics = model.compute_metrics_with(options.pairs("assets/bluemarble_test/a", "assets/bluemarble_test/b"))?;
-    /// # assert!(metrics.b.model.paired.unwrap().ssim.unwrap() > 0.0);
+    /// // Or, without options, model.compute_metrics()?.
+    /// let options = MetricsOptions::new().pairs("assets/bluemarble_test/a", "assets/bluemarble_test/b");
+    /// let metrics = model.compute_metrics_with(options.baselines(false).progress(false))?;
+    /// println!("{metrics}");
+    /// assert!(metrics.b.model.paired.unwrap().ssim.unwrap() > 0.0);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
