@@ -2,7 +2,7 @@
 
 use super::baselines::Baselines;
 use super::images::{Judged, Source, translated};
-use super::judge::{FeatureNetwork, ImageSet};
+use super::judge::{FeatureNetwork, ImageSet, Measured};
 use super::paired::PairSums;
 use super::pairs::{Pairs, misfit};
 use super::scores::{Baseline, BaselineScores, DirectionMetrics, PairedScores, Scores};
@@ -30,46 +30,56 @@ type Make<'m> = dyn Fn(&Source) -> Result<Option<Judged>> + 'm;
 
 impl Evaluation<'_> {
     /// Looks at the real validation chips of a domain.
-    pub fn real(&self, domain: Domain) -> Result<ImageSet> {
+    pub fn real(&self, domain: Domain) -> Result<Measured> {
         let mut set = ImageSet::default();
         for chip in 0..self.data.valid_len(domain) {
             let raster = self.data.image(domain, Split::Valid, chip)?;
             self.progress.one(set.add(&self.network, self.data.colours(domain).paint(&raster)))?;
         }
-        Ok(set)
+        set.finish(&self.network)
     }
 
     /// Scores everything that makes images of `to`.
-    pub fn direction(&self, to: Domain, real: &mut PerDomain<ImageSet>) -> Result<DirectionMetrics> {
-        let model = self.scores(to, real.get_mut(to), &|source| {
-            self.progress.one(translated(self.model, self.data, source, to).map(Some))
-        })?;
+    pub fn direction(&self, to: Domain, real: &PerDomain<Measured>) -> Result<DirectionMetrics> {
+        let model = |source: &Source| translated(self.model, self.data, source, to).map(Some);
+        let set = self.measure(to, &|source| self.progress.one(model(source)))?;
+        let model = self.scores(to, &set, real, &model)?;
         let mut baselines = Vec::new();
         if let Some(made) = &self.baselines {
             for baseline in BASELINES {
-                let scores = self.scores(to, real.get_mut(to), &|source| made.apply(baseline, source, to))?;
+                let make = |source: &Source| made.apply(baseline, source, to);
+                let scores = match baseline {
+                    // Its images are the real ones of the other domain, which were measured.
+                    Baseline::NoTranslation => self.scores(to, real.get(to.other()), real, &make)?,
+                    _ => self.scores(to, &self.measure(to, &make)?, real, &make)?,
+                };
                 baselines.push(BaselineScores { baseline, scores });
             }
         }
         Ok(DirectionMetrics {
             translated: self.data.valid_len(to.other()),
             real: self.data.valid_len(to),
-            real_checkerboard: real.get(to).checkerboard(),
+            real_checkerboard: real.get(to).checkerboard,
             model,
             baselines,
             round_trip: self.round_trip(to)?,
         })
     }
 
-    fn scores(&self, to: Domain, real: &mut ImageSet, make: &Make<'_>) -> Result<Scores> {
+    /// Measures what is made of all validation chips of the other domain.
+    fn measure(&self, to: Domain, make: &Make<'_>) -> Result<Measured> {
         let mut set = ImageSet::default();
         for file in self.data.valid_files(to.other()) {
             if let Some(made) = make(&Source::read(self.data, to.other(), file)?)? {
                 set.add(&self.network, made.picture)?;
             }
         }
-        let scores = set.against(real, &self.network)?;
-        Ok(Scores { paired: self.paired(to, make)?, ..scores })
+        set.finish(&self.network)
+    }
+
+    /// Scores a set of images against real ones, and what is made of pairs against the truth.
+    fn scores(&self, to: Domain, set: &Measured, real: &PerDomain<Measured>, make: &Make<'_>) -> Result<Scores> {
+        Ok(Scores { paired: self.paired(to, make)?, ..set.against(real.get(to))? })
     }
 
     /// Compares what is made of one image of each pair with the other.

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 use ndarray::Array3;
+use tch::Tensor;
 
 use super::options::MetricsOptions;
 use super::scores::Scores;
@@ -34,11 +35,19 @@ impl FeatureNetwork {
     }
 }
 
-/// A set of images of one size.
+/// Images of one size that are being added to a set.
 #[derive(Default)]
 pub(super) struct ImageSet {
     features: FeatureSet,
     checkerboard: Mean,
+}
+
+/// What is compared of a set of images.
+pub(super) struct Measured {
+    /// (N, 2048); `None` without the network or of fewer than two images.
+    features: Option<Tensor>,
+    /// Mean share of energy at the frequencies of a checkerboard.
+    pub checkerboard: Option<f64>,
 }
 
 impl ImageSet {
@@ -51,22 +60,24 @@ impl ImageSet {
         }
     }
 
-    /// Returns the mean share of energy at the frequencies of a checkerboard.
-    pub fn checkerboard(&self) -> Option<f64> {
-        self.checkerboard.value()
+    /// Measures the images that were added.
+    pub fn finish(mut self, judge: &FeatureNetwork) -> Result<Measured> {
+        let features = match &judge.network {
+            Some(network) => self.features.features(network, judge.resize)?,
+            None => None,
+        };
+        Ok(Measured { features, checkerboard: self.checkerboard.value() })
     }
+}
 
+impl Measured {
     /// Returns the distances from real images.
-    pub fn against(mut self, real: &mut Self, judge: &FeatureNetwork) -> Result<Scores> {
-        let scores = Scores { checkerboard: self.checkerboard(), ..Scores::default() };
-        let Some(network) = &judge.network else {
+    pub fn against(&self, real: &Self) -> Result<Scores> {
+        let scores = Scores { checkerboard: self.checkerboard, ..Scores::default() };
+        let (Some(made), Some(real)) = (&self.features, &real.features) else {
             return Ok(scores);
         };
-        let made = self.features.features(network, judge.resize)?;
-        let (Some(made), Some(real)) = (made, real.features.features(network, judge.resize)?) else {
-            return Ok(scores);
-        };
-        let FeatureDistances { fid, kid } = FeatureDistances::between(&made, &real)?;
+        let FeatureDistances { fid, kid } = FeatureDistances::between(made, real)?;
         Ok(Scores { kid: Some(kid.value), kid_standard_error: kid.standard_error, fid: Some(fid), ..scores })
     }
 }

@@ -42,8 +42,8 @@ pub(crate) fn compute_metrics(model: &dyn Translator, data: &DataBunch, options:
     let images = Domain::BOTH.map(|domain| 3 * data.valid_len(domain)).iter().sum::<usize>() + 2 * pairs.len();
     let progress = Counter::new(options.progress, "Metrics", "images", images);
     let evaluation = Evaluation { model, data, network, baselines, pairs, window: options.ssim_window, progress };
-    let mut real = PerDomain::try_from_fn(|domain| evaluation.real(domain))?;
-    let (a, b) = (evaluation.direction(Domain::A, &mut real)?, evaluation.direction(Domain::B, &mut real)?);
+    let real = PerDomain::try_from_fn(|domain| evaluation.real(domain))?;
+    let (a, b) = (evaluation.direction(Domain::A, &real)?, evaluation.direction(Domain::B, &real)?);
     Ok(Metrics { a, b, resize: options.resize, notes: notes(data, missing) })
 }
 
