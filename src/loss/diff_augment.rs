@@ -40,7 +40,7 @@ pub struct DiffAugment {
 }
 
 impl DiffAugment {
-    /// Whether images are moved. Default off.
+    /// Moves images, or not. Default: off.
     ///
     /// ```
     /// let augment = geolearn::DiffAugment::default().translation(true);
@@ -50,7 +50,7 @@ impl DiffAugment {
         self
     }
 
-    /// Whether a square of each image is covered. Default off.
+    /// Covers a square of each image, or not. Default: off.
     ///
     /// ```
     /// let augment = geolearn::DiffAugment::default().cutout(true);
@@ -60,7 +60,7 @@ impl DiffAugment {
         self
     }
 
-    /// Whether colors change. Default off.
+    /// Changes colors, or not. Default: off.
     ///
     /// ```
     /// let augment = geolearn::DiffAugment::default().color(true);
@@ -70,7 +70,7 @@ impl DiffAugment {
         self
     }
 
-    /// Whether it changes colors, which only photographs have.
+    /// Returns whether it changes colors, which only photographs have.
     pub(crate) fn has_color(self) -> bool {
         self.color
     }

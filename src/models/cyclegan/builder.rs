@@ -112,7 +112,7 @@ impl CycleGanBuilder {
         self
     }
 
-    /// How the weights of the transposed convolutions begin, by which a generator doubles height and width. Default: as
+    /// Sets how the weights of the transposed convolutions begin, by which a generator doubles height and width. Default: as
     /// the others.
     pub fn upsampling_init(mut self, start: UpsamplingInit) -> Self {
         self.config.upsampling_init = start;
