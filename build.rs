@@ -28,9 +28,12 @@ fn watch_setup(lib: &Path) {
     }
 }
 
+const SHIM: [&str; 8] =
+    ["shim", "memory", "keep", "script", "profile", "transfer", "cuda/kernels", "cuda/layers"];
+
 fn compile_shim(lib: &Path) {
     compiler(lib)
-        .files(["shim", "memory", "keep", "script", "profile", "transfer"].map(|name| format!("src/ffi/{name}.cpp")))
+        .files(SHIM.map(|name| format!("src/ffi/{name}.cpp")))
         .compile("geolearn_shim");
     compile_layers(compiler(lib));
 }

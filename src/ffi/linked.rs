@@ -6,6 +6,7 @@ use std::ptr::null_mut;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+use super::cuda_layers::NormForm;
 use super::layers::ConvolutionForm;
 use super::memory::MemoryUse;
 use super::script::ScriptText;
@@ -52,6 +53,30 @@ unsafe extern "C" {
         bias1: *const C_tensor,
         weight2: *const C_tensor,
         bias2: *const C_tensor,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn geolearn_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
+    fn geolearn_cuda_kernels_source(text: *const c_char, length: usize) -> *mut c_char;
+    #[cfg(test)]
+    fn geolearn_cuda_kernels_emulate(library: *const c_char) -> *mut c_char;
+    fn geolearn_cuda_layers_fit(x: *const C_tensor) -> bool;
+    fn geolearn_cuda_convolution_norm(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        stride: i64,
+        padding: i64,
+        transposed: bool,
+        slope: f64,
+        epsilon: f64,
+        border: i64,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn geolearn_cuda_residual(
+        x: *const C_tensor,
+        weight1: *const C_tensor,
+        weight2: *const C_tensor,
+        epsilon: f64,
+        border: i64,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn geolearn_fused_adamw(
@@ -188,6 +213,49 @@ pub(super) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Re
     let [weight1, bias1, weight2, bias2] = parameters.map(Tensor::as_ptr);
     // SAFETY: as for `residual`.
     made(|output| unsafe { geolearn_residual_without_norms(x.as_ptr(), weight1, bias1, weight2, bias2, output) })
+}
+
+/// The same values in NHWC memory.
+pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
+    // SAFETY: the handle is live; the call gives a new one or a message.
+    made(|output| unsafe { geolearn_channels_last(x.as_ptr(), output) })
+}
+
+pub(super) fn cuda_kernels_source(text: &str) -> Result<()> {
+    // SAFETY: as many bytes as are there; the call copies them.
+    check(unsafe { geolearn_cuda_kernels_source(text.as_ptr().cast(), text.len()) })
+}
+
+#[cfg(test)]
+pub(super) fn cuda_kernels_emulate(library: &CStr) -> Result<()> {
+    // SAFETY: a NUL-terminated path; the library is one that the test has built.
+    check(unsafe { geolearn_cuda_kernels_emulate(library.as_ptr()) })
+}
+
+pub(super) fn cuda_layers_fit(x: &Tensor) -> bool {
+    // SAFETY: the handle is live; the call catches everything.
+    unsafe { geolearn_cuda_layers_fit(x.as_ptr()) }
+}
+
+pub(super) fn cuda_convolution_norm(
+    x: &Tensor,
+    weight: &Tensor,
+    form: ConvolutionForm,
+    norm: NormForm,
+) -> Result<Tensor> {
+    let ConvolutionForm { stride, padding, transposed, .. } = form;
+    let NormForm { slope, epsilon, border } = norm;
+    let (x, weight) = (x.as_ptr(), weight.as_ptr());
+    // SAFETY: the handles are live; the call compares shapes before it computes.
+    made(|output| unsafe {
+        geolearn_cuda_convolution_norm(x, weight, stride, padding, transposed, slope, epsilon, border, output)
+    })
+}
+
+pub(super) fn cuda_residual(x: &Tensor, weights: [&Tensor; 2], epsilon: f64, border: i64) -> Result<Tensor> {
+    let [first, second] = weights.map(Tensor::as_ptr);
+    // SAFETY: as for `cuda_convolution_norm`.
+    made(|output| unsafe { geolearn_cuda_residual(x.as_ptr(), first, second, epsilon, border, output) })
 }
 
 pub(super) fn fused_adamw(tensors: &mut AdamTensors, grads: &mut [Tensor], step: AdamStep) -> Result<()> {

@@ -5,6 +5,7 @@ mod arithmetic;
 #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
 mod caches;
 mod cuda;
+mod cuda_layers;
 mod cuda_runtime;
 mod fill;
 mod keep;
@@ -22,6 +23,9 @@ mod transfer;
 pub(crate) use arithmetic::{Arithmetic, Switches, autocast, is_deterministic, without_autocast};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 #[cfg(test)]
+pub(crate) use cuda_layers::emulate_cuda;
+pub(crate) use cuda_layers::{NormForm, bordered_residual, convolution_norm, cuda_layers_fit};
+#[cfg(test)]
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
@@ -30,7 +34,7 @@ pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
 };
 pub(crate) use linked::{
-    add, all_finite, at_least, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak,
+    add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak,
     scale,
 };
 #[cfg(test)]

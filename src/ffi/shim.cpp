@@ -54,6 +54,10 @@ char *geolearn_at_least(at::Tensor *input, double least, at::Tensor **output) {
   return guarded([&] { *output = new at::Tensor(at::clamp_min(*input, least)); });
 }
 
+char *geolearn_channels_last(at::Tensor *input, at::Tensor **output) {
+  return guarded([&] { *output = new at::Tensor(input->contiguous(at::MemoryFormat::ChannelsLast)); });
+}
+
 char *geolearn_zeros_pinned(const int64_t *sizes, size_t count, at::Tensor **output) {
   return guarded([&] {
     auto options = at::TensorOptions().dtype(at::kFloat).pinned_memory(true);

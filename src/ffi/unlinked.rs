@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::cuda_layers::NormForm;
 use super::layers::ConvolutionForm;
 use super::memory::MemoryUse;
 use super::script::ScriptText;
@@ -53,6 +54,26 @@ pub(super) fn residual(_: &Tensor, _: [&Tensor; 4], _: f64) -> Result<Tensor> {
 }
 
 pub(super) fn residual_without_norms(_: &Tensor, _: [&Tensor; 4]) -> Result<Tensor> {
+    absent()
+}
+
+pub(crate) fn channels_last(_: &Tensor) -> Result<Tensor> {
+    absent()
+}
+
+pub(super) fn cuda_kernels_source(_: &str) -> Result<()> {
+    absent()
+}
+
+pub(super) fn cuda_layers_fit(_: &Tensor) -> bool {
+    false
+}
+
+pub(super) fn cuda_convolution_norm(_: &Tensor, _: &Tensor, _: ConvolutionForm, _: NormForm) -> Result<Tensor> {
+    absent()
+}
+
+pub(super) fn cuda_residual(_: &Tensor, _: [&Tensor; 2], _: f64, _: i64) -> Result<Tensor> {
     absent()
 }
 

@@ -3,11 +3,12 @@
 use tch::{Kind, Tensor};
 
 use super::init::Initialiser;
+use super::layers::EPSILON;
 use super::norm::Moments;
 use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
-use crate::ffi::{self, ConvolutionForm};
+use crate::ffi::{self, ConvolutionForm, NormForm};
 
 /// Where a layer stands in its network, which decides how it is initialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,13 @@ impl Conv2d {
         }
         let (stride, padding) = ([stride; 2], [padding; 2]);
         Ok(x.f_conv2d(weight, behind.bias(&self.bias), stride, padding, [1, 1], 1)?)
+    }
+
+    /// `leaky_relu(instance_norm(conv(x)))` by layers of our own on CUDA, with a border.
+    pub fn normalised_by(&self, weight: &Tensor, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
+        let ConvShape { stride, padding, .. } = self.shape;
+        let form = ConvolutionForm { stride, padding, transposed: false, normalised: true };
+        ffi::convolution_norm(x, weight, form, NormForm { slope, epsilon: EPSILON, border })
     }
 
     /// Weight and bias.

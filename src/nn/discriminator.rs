@@ -82,12 +82,14 @@ impl Discriminator {
     /// # Shapes
     /// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut y = x.shallow_clone();
+        let by_own_layers = ffi::cuda_layers_fit(x);
+        let mut y = if by_own_layers { ffi::channels_last(x)? } else { x.shallow_clone() };
         for (i, conv) in self.convs.iter().enumerate() {
             let weight = self.weight(i)?;
             y = match i {
                 0 => ffi::leaky_relu(&conv.forward_by(&weight, &y, Behind::Nothing)?, SLOPE)?,
                 4 => conv.forward_by(&weight, &y, Behind::Nothing)?,
+                _ if by_own_layers => conv.normalised_by(&weight, &y, SLOPE, 0)?,
                 _ => norm_activation(&conv.forward_by(&weight, &y, Behind::Norm)?, SLOPE)?,
             };
         }

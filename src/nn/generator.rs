@@ -10,6 +10,7 @@ use super::outline::{Outline, Step};
 use super::parameters::Parameters;
 use super::upsampling::{Upsampling, UpsamplingLayer, UpsamplingShape};
 use crate::error::Result;
+use crate::ffi;
 
 /// Two stride-2 convolutions halve height and width twice.
 const FACTOR: i64 = 4;
@@ -93,6 +94,9 @@ impl Generator {
     }
 
     fn network(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        if norm.behind() == Behind::Norm && ffi::cuda_layers_fit(x) {
+            return self.bordered_network(x);
+        }
         let mut y = norm.rectified(&self.head.forward(&reflect(x, 3)?, norm.behind())?)?;
         for conv in &self.down {
             y = norm.rectified(&conv.forward(&y, norm.behind())?)?;
@@ -105,6 +109,20 @@ impl Generator {
         }
         // In mixed precision the last layer gives bfloat16; losses are not to.
         Ok(self.tail.forward(&reflect(&y, 3)?, Behind::Nothing)?.f_to_kind(x.kind())?.f_tanh()?)
+    }
+
+    /// The same by layers of our own on CUDA, with each image's own statistics.
+    fn bordered_network(&self, x: &Tensor) -> Result<Tensor> {
+        let rectified = |conv: &Conv2d, x: &Tensor, border| conv.normalised_by(conv.parameters()[0], x, 0.0, border);
+        let before_block = |i: usize| i64::from(i < self.blocks.len());
+        let mut y = rectified(&self.head, &reflect(x, 3)?, 0)?;
+        y = rectified(&self.down[0], &y, 0)?;
+        y = rectified(&self.down[1], &y, before_block(0))?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            y = block.bordered(&y, before_block(i + 1))?;
+        }
+        y = self.up[1].rectified(&self.up[0].rectified(&y, 0)?, 3)?;
+        Ok(self.tail.forward(&y, Behind::Nothing)?.f_to_kind(x.kind())?.f_tanh()?)
     }
 
     /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so

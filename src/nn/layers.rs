@@ -90,6 +90,15 @@ impl ResidualBlock {
         ffi::residual_without_norms(x, self.parameters())
     }
 
+    /// The same as [`as_one`](Self::as_one) by layers of our own on CUDA.
+    ///
+    /// # Shapes
+    /// (N, features, H + 2, W + 2), with a border of 1, to (N, features, H + 2 border, W + 2 border).
+    pub fn bordered(&self, x: &Tensor, border: i64) -> Result<Tensor> {
+        let [weight1, _, weight2, _] = self.parameters();
+        ffi::bordered_residual(x, [weight1, weight2], EPSILON, border)
+    }
+
     fn parameters(&self) -> [&Tensor; 4] {
         let ([weight1, bias1], [weight2, bias2]) = (self.first.parameters(), self.second.parameters());
         [weight1, bias1, weight2, bias2]

@@ -13,6 +13,9 @@ mod parameters;
 mod spectral;
 mod upsampling;
 
+#[cfg(test)]
+mod cuda_layer_tests;
+
 pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator_activations};
 pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
 pub(crate) use init::Initialiser;

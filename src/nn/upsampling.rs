@@ -5,12 +5,12 @@ use tch::Tensor;
 
 use super::conv::{Behind, Conv2d, ConvShape, Role, collect_pair, folded_bias};
 use super::init::{Initialiser, UpsamplingInit};
-use super::layers::reflect;
+use super::layers::{EPSILON, reflect};
 use super::norm::Moments;
 use super::outline::Step;
 use super::parameters::Parameters;
 use crate::error::Result;
-use crate::ffi::{self, ConvolutionForm};
+use crate::ffi::{self, ConvolutionForm, NormForm};
 
 /// The layers by which a generator doubles height and width.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,17 @@ impl UpsamplingLayer {
             Self::Transposed(layer) => Self::Transposed(layer.folded(moments)?),
             Self::Resize(conv) => Self::Resize(conv.folded(moments)?),
         })
+    }
+
+    /// The convolution with the norm and the rectifier behind it, by layers of our own on CUDA, with a border.
+    pub fn rectified(&self, x: &Tensor, border: i64) -> Result<Tensor> {
+        match self {
+            Self::Transposed(layer) => layer.rectified(x, border),
+            Self::Resize(conv) => {
+                let [weight, _] = conv.parameters();
+                conv.normalised_by(weight, &reflect(&doubled(x)?, 1)?, 0.0, border)
+            }
+        }
     }
 
     /// What [`forward`](Self::forward) does.
@@ -118,11 +129,20 @@ impl Transposed {
     /// # Shapes
     /// (N, input, H, W) to (N, output, 2H, 2W).
     pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
-        let form = ConvolutionForm { stride: 2, padding: 1, transposed: true, normalised: behind == Behind::Norm };
+        let form = Self::form(behind);
         if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
             return Ok(made);
         }
         Ok(x.f_conv_transpose2d(&self.weight, behind.bias(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
+    }
+
+    fn form(behind: Behind) -> ConvolutionForm {
+        ConvolutionForm { stride: 2, padding: 1, transposed: true, normalised: behind == Behind::Norm }
+    }
+
+    fn rectified(&self, x: &Tensor, border: i64) -> Result<Tensor> {
+        let norm = NormForm { slope: 0.0, epsilon: EPSILON, border };
+        ffi::convolution_norm(x, &self.weight, Self::form(Behind::Norm), norm)
     }
 
     /// The convolution and the norm behind it in one.

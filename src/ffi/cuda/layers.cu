@@ -1,0 +1,510 @@
+// Instance norm in NHWC on a GPU, with what stands around it: the activation, the reflected border that the next convolution
+// reads, the sum of a residual block, and the gradients of all of these. Compiled at run time, once for each element type.
+//
+// A padded map of border b is (N, H + 2b, W + 2b, C), and its border is the reflection of its interior, without the edge
+// itself; b < H and b < W. To fold the gradient of a padded map is to sum, for each pixel, over all places that show it.
+// Everything is summed in a fixed order, so that results repeat bit for bit. A map has less than 2^31 pixels an image.
+
+#if GEOLEARN_ELEMENT == 0
+typedef unsigned short Element; // bfloat16
+typedef float Sum;
+typedef uint4 Vector;
+#elif GEOLEARN_ELEMENT == 1
+typedef float Element;
+typedef float Sum;
+typedef float4 Vector;
+#else
+typedef double Element;
+typedef double Sum;
+typedef double2 Vector;
+#endif
+
+// The processor's emulation of these kernels defines it otherwise.
+#ifndef GEOLEARN_KERNEL
+#define GEOLEARN_KERNEL extern "C" __global__
+#endif
+
+constexpr int VECTOR = sizeof(Vector) / sizeof(Element);
+constexpr int THREADS = 256;
+
+// What is read and written at once: a vector of channels, or a single one.
+template <int WIDTH> struct Stored {
+  typedef Vector Type;
+};
+template <> struct Stored<1> {
+  typedef Element Type;
+};
+template <int WIDTH> using Packed = typename Stored<WIDTH>::Type;
+
+template <int WIDTH> struct Values {
+  Sum at[WIDTH];
+};
+
+#if GEOLEARN_ELEMENT == 0
+__device__ inline float low_half(unsigned word) { return __uint_as_float(word << 16); }
+__device__ inline float high_half(unsigned word) { return __uint_as_float(word & 0xffff0000u); }
+
+// Rounds to the nearest, ties to even; `high` goes into the upper half.
+__device__ inline unsigned both_halves(float low, float high) {
+#ifdef __CUDA_ARCH__
+  unsigned word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+#else
+  return rounded_to_bf16(low) | static_cast<unsigned>(rounded_to_bf16(high)) << 16;
+#endif
+}
+
+__device__ inline Values<1> widened(Element x) { return {{low_half(x)}}; }
+__device__ inline Values<8> widened(uint4 x) {
+  return {{low_half(x.x), high_half(x.x), low_half(x.y), high_half(x.y), low_half(x.z), high_half(x.z), low_half(x.w),
+           high_half(x.w)}};
+}
+
+__device__ inline Element narrowed(const Values<1> &v) { return static_cast<Element>(both_halves(v.at[0], 0)); }
+__device__ inline uint4 narrowed(const Values<8> &v) {
+  return {both_halves(v.at[0], v.at[1]), both_halves(v.at[2], v.at[3]), both_halves(v.at[4], v.at[5]),
+          both_halves(v.at[6], v.at[7])};
+}
+#else
+__device__ inline Values<1> widened(Element x) { return {{x}}; }
+__device__ inline Element narrowed(const Values<1> &v) { return v.at[0]; }
+#if GEOLEARN_ELEMENT == 1
+__device__ inline Values<4> widened(float4 x) { return {{x.x, x.y, x.z, x.w}}; }
+__device__ inline float4 narrowed(const Values<4> &v) { return {v.at[0], v.at[1], v.at[2], v.at[3]}; }
+#else
+__device__ inline Values<2> widened(double2 x) { return {{x.x, x.y}}; }
+__device__ inline double2 narrowed(const Values<2> &v) { return {v.at[0], v.at[1]}; }
+#endif
+#endif
+
+template <int WIDTH> __device__ inline Packed<WIDTH> loaded(const Element *from) {
+  return *reinterpret_cast<const Packed<WIDTH> *>(from);
+}
+
+template <int WIDTH> __device__ inline void store(const Values<WIDTH> &values, Element *to) {
+  *reinterpret_cast<Packed<WIDTH> *>(to) = narrowed(values);
+}
+
+template <int WIDTH> __device__ inline Values<WIDTH> sums_at(const Sum *from) {
+  Values<WIDTH> values;
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) values.at[i] = from[i];
+  return values;
+}
+
+__device__ inline long long offset(unsigned pixel, int channels) { return static_cast<long long>(pixel) * channels; }
+
+// Where a map starts that has so many pixels an image, for the image `image` and a channel.
+__device__ inline long long start(unsigned image, unsigned pixels, int channels, int channel) {
+  return static_cast<long long>(image) * pixels * channels + channel;
+}
+
+// A pixel of a map `width` wide, in the order of memory, and steps from it without divisions.
+struct Step {
+  unsigned pixels;
+  int rows, columns, width;
+
+  __device__ Step(unsigned pixels, int width)
+      : pixels(pixels), rows(pixels / static_cast<unsigned>(width)), columns(pixels % static_cast<unsigned>(width)),
+        width(width) {}
+};
+
+struct Place {
+  unsigned pixel;
+  int row, column;
+
+  __device__ Place(unsigned pixel, int width)
+      : pixel(pixel), row(pixel / static_cast<unsigned>(width)), column(pixel % static_cast<unsigned>(width)) {}
+
+  __device__ void advance(const Step &step) {
+    pixel += step.pixels;
+    row += step.rows;
+    column += step.columns;
+    if (column >= step.width) {
+      column -= step.width;
+      ++row;
+    }
+  }
+};
+
+// The interior's size, and the border around it.
+struct Frame {
+  int height, width, border;
+
+  __device__ unsigned pixels() const { return static_cast<unsigned>(height + 2 * border) * (width + 2 * border); }
+  __device__ unsigned at(int padded_row, int padded_column) const {
+    return static_cast<unsigned>(padded_row) * (width + 2 * border) + padded_column;
+  }
+  __device__ unsigned inside(int row, int column) const { return at(row + border, column + border); }
+};
+
+__device__ inline int reflected(int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
+
+// Whether one of `size` rows, or columns, is shown by a border too.
+__device__ inline bool is_shown_again(int i, int size, int border) {
+  unsigned reach = border;
+  return static_cast<unsigned>(i - 1) < reach || static_cast<unsigned>(size - 2 - i) < reach;
+}
+
+// The padded row that shows row `i`: the interior's, the one before it or the one behind it; negative if there is none.
+__device__ inline int shown_at(int which, int i, int size, int border) {
+  if (which == 0) return i + border;
+  if (which == 1) return i >= 1 && i <= border ? border - i : -1;
+  return i <= size - 2 && i >= size - 1 - border ? border + 2 * (size - 1) - i : -1;
+}
+
+// Adds what the border shows of a pixel to what the interior does. Few pixels get here.
+template <int WIDTH>
+__device__ inline void add_border(const Element *gradient, const Frame &frame, int channels, const Place &place,
+                                  Values<WIDTH> &sum) {
+#pragma unroll 1
+  for (int which = 1; which < 9; ++which) {
+    int row = shown_at(which / 3, place.row, frame.height, frame.border);
+    int column = shown_at(which % 3, place.column, frame.width, frame.border);
+    if (row < 0 || column < 0) continue;
+    Values<WIDTH> more = widened(loaded<WIDTH>(gradient + offset(frame.at(row, column), channels)));
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) sum.at[i] += more.at[i];
+  }
+}
+
+template <int WIDTH>
+__device__ inline Values<WIDTH> folded(Packed<WIDTH> inside, const Element *gradient, const Frame &frame, int channels,
+                                       const Place &place) {
+  Values<WIDTH> sum = widened(inside);
+  if (is_shown_again(place.row, frame.height, frame.border) || is_shown_again(place.column, frame.width, frame.border)) {
+    add_border<WIDTH>(gradient, frame, channels, place, sum);
+  }
+  return sum;
+}
+
+// The pixels of a split.
+struct Split {
+  unsigned begin, end;
+
+  __device__ Split(int pixels, int splits, unsigned split) {
+    unsigned each = (pixels - 1) / splits + 1, all = pixels;
+    begin = min(split * each, all);
+    end = min(begin + each, all);
+  }
+};
+
+// Sums over the rows of threads of a block; the first row gets the sums, and writes them.
+template <int WIDTH> __device__ inline void sum_rows(Values<WIDTH> &first, Values<WIDTH> &second) {
+  __shared__ Sum parts[2 * WIDTH][THREADS / 2];
+  for (unsigned rows = blockDim.y / 2; rows > 0; rows /= 2) {
+    unsigned place = (threadIdx.y % rows) * blockDim.x + threadIdx.x;
+    if (threadIdx.y >= rows && threadIdx.y < 2 * rows) {
+#pragma unroll
+      for (int i = 0; i < WIDTH; ++i) parts[i][place] = first.at[i], parts[WIDTH + i][place] = second.at[i];
+    }
+    __syncthreads();
+    if (threadIdx.y < rows) {
+#pragma unroll
+      for (int i = 0; i < WIDTH; ++i) first.at[i] += parts[i][place], second.at[i] += parts[WIDTH + i][place];
+    }
+    __syncthreads();
+  }
+}
+
+template <int WIDTH>
+__device__ inline void write_sums(Values<WIDTH> &first, Values<WIDTH> &second, int channels, int channel, int splits,
+                                  Sum *sums) {
+  sum_rows<WIDTH>(first, second);
+  if (threadIdx.y > 0 || channel >= channels) return;
+  Sum *to = sums + (static_cast<long long>(blockIdx.z) * splits + blockIdx.y) * 2 * channels + channel;
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) to[i] = first.at[i], to[channels + i] = second.at[i];
+}
+
+// Sums of x and x^2, less the image's first pixel: so that a large mean does not take the variance's digits.
+template <int WIDTH>
+__device__ inline void moments_sums(const Element *__restrict__ x, int pixels, int channels, int splits,
+                                    Sum *__restrict__ sums) {
+  constexpr int AT_ONCE = 4;
+  int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
+  Values<WIDTH> first = {}, second = {};
+  if (channel < channels) {
+    const Element *image = x + start(blockIdx.z, pixels, channels, channel);
+    Values<WIDTH> shift = widened(loaded<WIDTH>(image));
+    Split split(pixels, splits, blockIdx.y);
+    for (unsigned pixel = split.begin + threadIdx.y; pixel < split.end; pixel += AT_ONCE * blockDim.y) {
+      Packed<WIDTH> read[AT_ONCE];
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k) {
+        unsigned one = pixel + k * blockDim.y;
+        if (one < split.end) read[k] = loaded<WIDTH>(image + offset(one, channels));
+      }
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k) {
+        if (pixel + k * blockDim.y >= split.end) break;
+        Values<WIDTH> v = widened(read[k]);
+#pragma unroll
+        for (int i = 0; i < WIDTH; ++i) {
+          Sum d = v.at[i] - shift.at[i];
+          first.at[i] += d;
+          second.at[i] += d * d;
+        }
+      }
+    }
+  }
+  write_sums<WIDTH>(first, second, channels, channel, splits, sums);
+}
+
+// Sums of the gradient behind the activation, g, and of g * xhat.
+template <int WIDTH>
+__device__ inline void gradient_sums(const Element *__restrict__ gradient, const Element *__restrict__ x,
+                                     const Sum *__restrict__ moments, Sum slope, int height, int width, int channels,
+                                     int border, int splits, Sum *__restrict__ sums) {
+  constexpr int AT_ONCE = WIDTH > 4 ? 2 : 4;
+  int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
+  Values<WIDTH> first = {}, second = {};
+  if (channel < channels) {
+    const Frame frame = {height, width, border};
+    const Element *image = x + start(blockIdx.z, height * width, channels, channel);
+    const Element *padded = gradient + start(blockIdx.z, frame.pixels(), channels, channel);
+    const Sum *moment = moments + start(blockIdx.z, 2, channels, channel);
+    Values<WIDTH> mean = sums_at<WIDTH>(moment);
+    Split split(height * width, splits, blockIdx.y);
+    const Step step(blockDim.y, width);
+    Place next(split.begin + threadIdx.y, width);
+    while (next.pixel < split.end) {
+      Packed<WIDTH> read[AT_ONCE], inside[AT_ONCE];
+      Place place = next;
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
+        if (next.pixel >= split.end) continue;
+        read[k] = loaded<WIDTH>(image + offset(next.pixel, channels));
+        inside[k] = loaded<WIDTH>(padded + offset(frame.inside(next.row, next.column), channels));
+      }
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
+        if (place.pixel >= split.end) break;
+        Values<WIDTH> v = widened(read[k]), g = folded<WIDTH>(inside[k], padded, frame, channels, place);
+#pragma unroll
+        for (int i = 0; i < WIDTH; ++i) {
+          Sum d = v.at[i] - mean.at[i]; // Its sign is that of xhat.
+          Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
+          first.at[i] += felt;
+          second.at[i] += felt * d;
+        }
+      }
+    }
+    Values<WIDTH> scale = sums_at<WIDTH>(moment + channels);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) second.at[i] *= scale.at[i];
+  }
+  write_sums<WIDTH>(first, second, channels, channel, splits, sums);
+}
+
+// The sums of all splits of an image and a channel, in f64, which is as fast here: it is reading that takes the time.
+struct Totals {
+  double first = 0, second = 0;
+
+  __device__ Totals(const Sum *sums, int channels, int channel, int splits) {
+    const Sum *from = sums + start(blockIdx.z, 2 * splits, channels, channel);
+#pragma unroll 8
+    for (int split = 0; split < splits; ++split, from += 2 * static_cast<long long>(channels)) {
+      first += from[0];
+      second += from[channels];
+    }
+  }
+};
+
+GEOLEARN_KERNEL void __launch_bounds__(128)
+    geolearn_moments(const Element *__restrict__ x, const Sum *__restrict__ sums, int pixels, int channels, int splits,
+                     double epsilon, Sum *__restrict__ moments) {
+  int channel = blockIdx.x * blockDim.x + threadIdx.x;
+  if (channel >= channels) return;
+  Totals total(sums, channels, channel, splits);
+  double shift = widened(x[start(blockIdx.z, pixels, channels, channel)]).at[0];
+  double beyond = total.first / pixels, variance = total.second / pixels - beyond * beyond;
+  if (variance < 0) variance = 0; // By rounding; NaN stays.
+  Sum *to = moments + start(blockIdx.z, 2, channels, channel);
+  to[0] = static_cast<Sum>(shift + beyond);
+  to[channels] = static_cast<Sum>(1 / sqrt(variance + epsilon));
+}
+
+GEOLEARN_KERNEL void __launch_bounds__(128)
+    geolearn_gradient_means(const Sum *__restrict__ sums, int pixels, int channels, int splits,
+                            Sum *__restrict__ means) {
+  int channel = blockIdx.x * blockDim.x + threadIdx.x;
+  if (channel >= channels) return;
+  Totals total(sums, channels, channel, splits);
+  Sum *to = means + start(blockIdx.z, 2, channels, channel);
+  to[0] = static_cast<Sum>(total.first / pixels);
+  to[channels] = static_cast<Sum>(total.second / pixels);
+}
+
+// How a grid shares out the channels and pixels of an image: a thread stays with its channels as long as it can, so that it
+// reads what belongs to them once.
+struct Share {
+  unsigned threads, groups, together, first, channel_group;
+
+  __device__ Share(int channels, int width) {
+    unsigned thread = blockIdx.x * blockDim.x + threadIdx.x;
+    threads = gridDim.x * blockDim.x;
+    groups = channels / width;
+    together = max(threads / groups, 1u);
+    first = thread / groups;
+    channel_group = first < together ? thread % groups : groups;
+  }
+};
+
+template <int WIDTH>
+__device__ inline void normalise(const Element *__restrict__ x, const Sum *__restrict__ moments,
+                                 const Element *__restrict__ residual, int residual_border, Sum slope, int height,
+                                 int width, int channels, int border, Element *__restrict__ y) {
+  constexpr int AT_ONCE = 2;
+  const Frame frame = {height, width, border}, other = {height, width, residual_border}, bare = {height, width, 0};
+  const Share share(channels, WIDTH);
+  const Step step(share.together, width + 2 * border);
+  for (unsigned group = share.channel_group; group < share.groups; group += share.threads) {
+    int channel = group * WIDTH;
+    const Element *from = x + start(blockIdx.y, bare.pixels(), channels, channel);
+    const Element *added = residual + (residual ? start(blockIdx.y, other.pixels(), channels, channel) : 0);
+    Element *to = y + start(blockIdx.y, frame.pixels(), channels, channel);
+    const Sum *moment = moments + start(blockIdx.y, 2, channels, channel);
+    Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
+    Place next(share.first, step.width);
+    while (next.pixel < frame.pixels()) {
+      Packed<WIDTH> read[AT_ONCE], more[AT_ONCE];
+      Place place = next;
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
+        if (next.pixel >= frame.pixels()) continue;
+        int row = reflected(next.row - border, height), column = reflected(next.column - border, width);
+        read[k] = loaded<WIDTH>(from + offset(bare.inside(row, column), channels));
+        if (residual) more[k] = loaded<WIDTH>(added + offset(other.inside(row, column), channels));
+      }
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
+        if (place.pixel >= frame.pixels()) break;
+        Values<WIDTH> v = widened(read[k]);
+#pragma unroll
+        for (int i = 0; i < WIDTH; ++i) {
+          Sum xhat = (v.at[i] - mean.at[i]) * scale.at[i];
+          v.at[i] = xhat > 0 ? xhat : slope * xhat;
+        }
+        if (residual) {
+          Values<WIDTH> r = widened(more[k]);
+#pragma unroll
+          for (int i = 0; i < WIDTH; ++i) v.at[i] += r.at[i];
+        }
+        store<WIDTH>(v, to + offset(place.pixel, channels));
+      }
+    }
+  }
+}
+
+template <int WIDTH>
+__device__ inline void gradient(const Element *__restrict__ gradient, const Element *__restrict__ x,
+                                const Sum *__restrict__ moments, const Sum *__restrict__ means, Sum slope, int height,
+                                int width, int channels, int border, Element *__restrict__ made) {
+  constexpr int AT_ONCE = 2;
+  const Frame frame = {height, width, border};
+  const unsigned pixels = height * width;
+  const Share share(channels, WIDTH);
+  const Step step(share.together, width);
+  for (unsigned group = share.channel_group; group < share.groups; group += share.threads) {
+    int channel = group * WIDTH;
+    const Element *image = x + start(blockIdx.y, pixels, channels, channel);
+    const Element *padded = gradient + start(blockIdx.y, frame.pixels(), channels, channel);
+    Element *to = made + start(blockIdx.y, pixels, channels, channel);
+    const Sum *moment = moments + start(blockIdx.y, 2, channels, channel);
+    const Sum *less = means + start(blockIdx.y, 2, channels, channel);
+    Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
+    Values<WIDTH> level = sums_at<WIDTH>(less), tilt = sums_at<WIDTH>(less + channels);
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) tilt.at[i] *= scale.at[i];
+    Place next(share.first, width);
+    while (next.pixel < pixels) {
+      Packed<WIDTH> read[AT_ONCE], inside[AT_ONCE];
+      Place place = next;
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
+        if (next.pixel >= pixels) continue;
+        read[k] = loaded<WIDTH>(image + offset(next.pixel, channels));
+        inside[k] = loaded<WIDTH>(padded + offset(frame.inside(next.row, next.column), channels));
+      }
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
+        if (place.pixel >= pixels) break;
+        Values<WIDTH> v = widened(read[k]), g = folded<WIDTH>(inside[k], padded, frame, channels, place);
+#pragma unroll
+        for (int i = 0; i < WIDTH; ++i) {
+          Sum d = v.at[i] - mean.at[i];
+          Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
+          v.at[i] = scale.at[i] * (felt - level.at[i] - d * tilt.at[i]);
+        }
+        store<WIDTH>(v, to + offset(place.pixel, channels));
+      }
+    }
+  }
+}
+
+// The gradient of what a residual block adds to, whose own border is left as it is.
+template <int WIDTH>
+__device__ inline void add_folded(const Element *__restrict__ gradient, int border, int height, int width, int channels,
+                                  Element *__restrict__ into, int into_border) {
+  constexpr int AT_ONCE = 2;
+  const Frame frame = {height, width, border}, other = {height, width, into_border};
+  const unsigned pixels = height * width;
+  const Share share(channels, WIDTH);
+  const Step step(share.together, width);
+  for (unsigned group = share.channel_group; group < share.groups; group += share.threads) {
+    int channel = group * WIDTH;
+    const Element *padded = gradient + start(blockIdx.y, frame.pixels(), channels, channel);
+    Element *to = into + start(blockIdx.y, other.pixels(), channels, channel);
+    Place next(share.first, width);
+    while (next.pixel < pixels) {
+      Packed<WIDTH> read[AT_ONCE], inside[AT_ONCE];
+      Place place = next;
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
+        if (next.pixel >= pixels) continue;
+        read[k] = loaded<WIDTH>(to + offset(other.inside(next.row, next.column), channels));
+        inside[k] = loaded<WIDTH>(padded + offset(frame.inside(next.row, next.column), channels));
+      }
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
+        if (place.pixel >= pixels) break;
+        Values<WIDTH> v = widened(read[k]), g = folded<WIDTH>(inside[k], padded, frame, channels, place);
+#pragma unroll
+        for (int i = 0; i < WIDTH; ++i) v.at[i] += g.at[i];
+        store<WIDTH>(v, to + offset(other.inside(place.row, place.column), channels));
+      }
+    }
+  }
+}
+
+#define GEOLEARN_KERNELS(FORM, WIDTH)                                                                                  \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_moments_sums_##FORM(                                        \
+      const Element *x, int pixels, int channels, int splits, Sum *sums) {                                             \
+    moments_sums<WIDTH>(x, pixels, channels, splits, sums);                                                            \
+  }                                                                                                                    \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_normalise_##FORM(                                           \
+      const Element *x, const Sum *moments, const Element *residual, int residual_border, double slope, int height,    \
+      int width, int channels, int border, Element *y) {                                                               \
+    normalise<WIDTH>(x, moments, residual, residual_border, static_cast<Sum>(slope), height, width, channels, border,  \
+                     y);                                                                                               \
+  }                                                                                                                    \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_gradient_sums_##FORM(                                       \
+      const Element *gradient, const Element *x, const Sum *moments, double slope, int height, int width,              \
+      int channels, int border, int splits, Sum *sums) {                                                               \
+    gradient_sums<WIDTH>(gradient, x, moments, static_cast<Sum>(slope), height, width, channels, border, splits,       \
+                         sums);                                                                                        \
+  }                                                                                                                    \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_gradient_##FORM(                                            \
+      const Element *gradient_of_y, const Element *x, const Sum *moments, const Sum *means, double slope, int height,  \
+      int width, int channels, int border, Element *made) {                                                            \
+    gradient<WIDTH>(gradient_of_y, x, moments, means, static_cast<Sum>(slope), height, width, channels, border, made); \
+  }                                                                                                                    \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_add_folded_##FORM(                                          \
+      const Element *gradient, int border, int height, int width, int channels, Element *into, int into_border) {      \
+    add_folded<WIDTH>(gradient, border, height, width, channels, into, into_border);                                   \
+  }
+
+GEOLEARN_KERNELS(wide, VECTOR)
+GEOLEARN_KERNELS(single, 1)

@@ -1,0 +1,135 @@
+// Instance norm of NHWC maps by the kernels of layers.cu, with the border that the next convolution wants.
+//
+// A map with a border of b is (N, C, H + 2b, W + 2b) in NHWC memory; the border shows the pixels within, reflected. The gradient
+// of such a map is "folded": each pixel adds up what its reflections received.
+#pragma once
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "kernels.h"
+
+namespace geolearn::cuda {
+
+// Sizes of a map without its border.
+struct Map {
+  int64_t images, height, width, channels;
+
+  static Map of(const at::Tensor &x, int64_t border = 0) {
+    return {x.size(0), x.size(2) - 2 * border, x.size(3) - 2 * border, x.size(1)};
+  }
+  int64_t pixels() const { return height * width; }
+};
+
+// How a kernel walks through a map: several channels at once where they fill 16 bytes.
+struct Walk {
+  Map map;
+  int64_t vector;
+  const char *form;
+
+  Walk(const Map &map, std::initializer_list<at::Tensor> tensors) : map(map), vector(1), form("_single") {
+    auto first = *tensors.begin();
+    int64_t wide = 16 / first.element_size();
+    bool aligned = map.channels % wide == 0;
+    for (auto &tensor : tensors)
+      aligned = aligned && (!tensor.defined() || reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0);
+    if (aligned) vector = wide, form = "_wide";
+  }
+
+  // Threads for the vectors of an image of so many pixels: each walks over some, since it reads its channels' moments first.
+  Extent each(int64_t pixels) const {
+    int64_t groups = map.channels / vector, vectors = pixels * groups;
+    int64_t threads = std::max<int64_t>(vectors / 4, groups);
+    return {unsigned((threads + 255) / 256), unsigned(map.images), 1};
+  }
+
+  // Lanes of channels and rows of pixels of a block that sums.
+  Extent summing_block() const {
+    unsigned lanes = 1;
+    while (lanes < 32 && lanes * vector < map.channels) lanes *= 2;
+    return {lanes, 256 / lanes, 1};
+  }
+
+  // Blocks enough to fill a large device, each with some pixels for every thread.
+  Extent summing_grid() const {
+    auto block = summing_block();
+    int64_t chunks = (map.channels + block[0] * vector - 1) / (block[0] * vector);
+    int64_t wanted = 1056 / (chunks * map.images) + 1, most = map.pixels() / (4 * block[1]) + 1;
+    return {unsigned(chunks), unsigned(std::min<int64_t>({wanted, most, 512})), unsigned(map.images)};
+  }
+
+  Extent finishing_grid() const { return {unsigned((map.channels + 127) / 128), 1, unsigned(map.images)}; }
+};
+
+inline at::Tensor empty_sums(const at::Tensor &x, at::IntArrayRef sizes) {
+  auto kind = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  return at::empty(sizes, x.options().dtype(kind).memory_format(std::nullopt));
+}
+
+inline at::Tensor empty_map(const at::Tensor &like, const Map &map, int64_t border) {
+  return at::empty({map.images, map.channels, map.height + 2 * border, map.width + 2 * border},
+                   like.options().memory_format(at::MemoryFormat::ChannelsLast));
+}
+
+// Mean and 1 / sqrt(variance + epsilon) of each image's channels: (N, 2, C).
+inline at::Tensor moments_of(const at::Tensor &x, double epsilon) {
+  Walk walk(Map::of(x), {x});
+  auto grid = walk.summing_grid();
+  int pixels = int(walk.map.pixels()), channels = int(walk.map.channels), splits = int(grid[1]);
+  auto sums = empty_sums(x, {walk.map.images, splits, 2, channels}), made = empty_sums(x, {walk.map.images, 2, channels});
+  launch_with(x, std::string("geolearn_moments_sums") + walk.form, grid, walk.summing_block(), x.const_data_ptr(), pixels,
+              channels, splits, sums.mutable_data_ptr());
+  launch_with(x, "geolearn_moments", walk.finishing_grid(), {128, 1, 1}, x.const_data_ptr(), sums.const_data_ptr(), pixels,
+              channels, splits, epsilon, made.mutable_data_ptr());
+  return made;
+}
+
+// A map beside another that is added to it, without that one's border.
+struct Beside {
+  at::Tensor map;
+  int64_t border = 0;
+};
+
+// activation(norm(x)) + what is beside it, with a border.
+inline at::Tensor normalised(const at::Tensor &x, const at::Tensor &moments, const Beside &beside, double slope,
+                             int64_t border) {
+  auto map = Map::of(x);
+  auto made = empty_map(x, map, border);
+  Walk walk(map, {x, beside.map, made});
+  const void *added = beside.map.defined() ? beside.map.const_data_ptr() : nullptr;
+  launch_with(x, std::string("geolearn_normalise") + walk.form, walk.each((map.height + 2 * border) * (map.width + 2 * border)),
+              {256, 1, 1}, x.const_data_ptr(), moments.const_data_ptr(), added, int(beside.border), slope, int(map.height),
+              int(map.width), int(map.channels), int(border), made.mutable_data_ptr());
+  return made;
+}
+
+// The gradient of x, from that of `normalised` with this border.
+inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tensor &x, const at::Tensor &moments,
+                                      double slope, int64_t border) {
+  auto map = Map::of(x);
+  auto made = empty_map(x, map, 0);
+  Walk walk(map, {x, gradient, made});
+  auto grid = walk.summing_grid();
+  int height = int(map.height), width = int(map.width), channels = int(map.channels), splits = int(grid[1]);
+  auto sums = empty_sums(x, {map.images, splits, 2, channels}), means = empty_sums(x, {map.images, 2, channels});
+  launch_with(x, std::string("geolearn_gradient_sums") + walk.form, grid, walk.summing_block(), gradient.const_data_ptr(),
+              x.const_data_ptr(), moments.const_data_ptr(), slope, height, width, channels, int(border), splits,
+              sums.mutable_data_ptr());
+  launch_with(x, "geolearn_gradient_means", walk.finishing_grid(), {128, 1, 1}, sums.const_data_ptr(), int(map.pixels()),
+              channels, splits, means.mutable_data_ptr());
+  launch_with(x, std::string("geolearn_gradient") + walk.form, walk.each(map.pixels()), {256, 1, 1},
+              gradient.const_data_ptr(), x.const_data_ptr(), moments.const_data_ptr(), means.const_data_ptr(), slope, height,
+              width, channels, int(border), made.mutable_data_ptr());
+  return made;
+}
+
+// Adds a folded gradient to what lies within the border of another.
+inline void add_folded(const at::Tensor &gradient, int64_t border, const at::Tensor &into, int64_t into_border) {
+  auto map = Map::of(gradient, border);
+  Walk walk(map, {gradient, into});
+  launch_with(into, std::string("geolearn_add_folded") + walk.form, walk.each(map.pixels()), {256, 1, 1},
+              gradient.const_data_ptr(), int(border), int(map.height), int(map.width), int(map.channels),
+              into.mutable_data_ptr(), int(into_border));
+}
+
+} // namespace geolearn::cuda

@@ -1,0 +1,113 @@
+//! Layers that our own kernels and cuDNN's convolutions compute on CUDA, in NHWC memory.
+//!
+//! Their maps carry the border that the next convolution wants: (N, C, H + 2b, W + 2b), the border showing the pixels
+//! within, reflected. The kernels (`cuda/layers.cu`) are compiled for the device at hand when a layer first asks.
+
+use std::sync::OnceLock;
+
+use tch::Tensor;
+
+use super::layers::ConvolutionForm;
+use super::linked;
+use crate::error::Result;
+
+const KERNELS: &str = include_str!("cuda/layers.cu");
+/// Turns these layers off (0) or on (1).
+const SWITCH: &str = "GEOLEARN_CUDA_LAYERS";
+
+/// What follows a convolution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NormForm {
+    /// Of the leaky rectifier behind the norm; 0 is relu, 1 is none.
+    pub slope: f64,
+    /// What the norm adds to a variance.
+    pub epsilon: f64,
+    /// How many pixels the result has around it.
+    pub border: i64,
+}
+
+/// Returns whether the functions below can take maps like `x`, which may have any channels, on its device, as the thread
+/// computes now.
+pub(crate) fn cuda_layers_fit(x: &Tensor) -> bool {
+    (x.device().is_cuda() && is_switched_on() || is_emulated(x)) && linked::cuda_layers_fit(x)
+}
+
+/// Computes `leaky_relu(instance_norm(conv(x)))`.
+///
+/// # Shapes
+/// `x` is (N, C, H, W), with a border or without; the result is (N, C', H' + 2 border, W' + 2 border).
+pub(crate) fn convolution_norm(x: &Tensor, weight: &Tensor, form: ConvolutionForm, norm: NormForm) -> Result<Tensor> {
+    linked::cuda_convolution_norm(x, weight, form, norm)
+}
+
+/// Computes `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))` with both 3x3 weights.
+///
+/// # Shapes
+/// `x` is (N, C, H + 2, W + 2), with a border of 1; the result is (N, C, H + 2 border, W + 2 border).
+pub(crate) fn bordered_residual(x: &Tensor, weights: [&Tensor; 2], epsilon: f64, border: i64) -> Result<Tensor> {
+    linked::cuda_residual(x, weights, epsilon, border)
+}
+
+/// Hands the kernels over once, unless the environment turns them off.
+fn is_switched_on() -> bool {
+    static ON: OnceLock<bool> = OnceLock::new();
+    *ON.get_or_init(|| {
+        let wanted = std::env::var(SWITCH).map_or(BY_DEFAULT, |value| value != "0");
+        wanted && linked::cuda_kernels_source(KERNELS).is_ok()
+    })
+}
+
+/// Whether they are used where the environment does not say.
+const BY_DEFAULT: bool = true;
+
+#[cfg(not(test))]
+fn is_emulated(_: &Tensor) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use emulation::emulate_cuda;
+#[cfg(test)]
+use emulation::is_emulated;
+
+/// The kernels compiled for the processor, so that whole networks can be compared without a device.
+#[cfg(test)]
+mod emulation {
+    use std::cell::Cell;
+    use std::ffi::CString;
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::LazyLock;
+
+    use tch::Tensor;
+
+    use super::linked;
+
+    thread_local! {
+        static ON: Cell<bool> = const { Cell::new(false) };
+    }
+
+    static LIBRARY: LazyLock<()> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("kernels.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi/cuda/emulated.cpp");
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+        let options = ["-O2", "-std=c++17", "-shared", "-fPIC", "-o"];
+        let built = Command::new(compiler).args(options).arg(&library).arg(source).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        linked::cuda_kernels_emulate(&CString::new(library.to_str().unwrap()).unwrap()).unwrap();
+    });
+
+    /// Runs `work` with these layers on the processor, on this thread.
+    pub(crate) fn emulate_cuda<T>(work: impl FnOnce() -> T) -> T {
+        LazyLock::force(&LIBRARY);
+        ON.set(true);
+        let made = work();
+        ON.set(false);
+        made
+    }
+
+    pub(super) fn is_emulated(x: &Tensor) -> bool {
+        x.device() == tch::Device::Cpu && ON.get()
+    }
+}
