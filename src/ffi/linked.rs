@@ -55,6 +55,7 @@ unsafe extern "C" {
         bias2: *const C_tensor,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn geolearn_contiguous_gradient(input: *const C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_cuda_kernels_source(text: *const c_char, length: usize) -> *mut c_char;
     #[cfg(test)]
@@ -213,6 +214,12 @@ pub(super) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Re
     let [weight1, bias1, weight2, bias2] = parameters.map(Tensor::as_ptr);
     // SAFETY: as for `residual`.
     made(|output| unsafe { geolearn_residual_without_norms(x.as_ptr(), weight1, bias1, weight2, bias2, output) })
+}
+
+/// The same tensor, whose gradient comes in NCHW memory.
+pub(crate) fn with_contiguous_gradient(x: &Tensor) -> Result<Tensor> {
+    // SAFETY: the handle is live; the call gives a new one or a message.
+    made(|output| unsafe { geolearn_contiguous_gradient(x.as_ptr(), output) })
 }
 
 /// The same values in NHWC memory.

@@ -35,7 +35,7 @@ pub(crate) use layers::{
 };
 pub(crate) use linked::{
     add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak,
-    scale,
+    scale, with_contiguous_gradient,
 };
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;

@@ -57,6 +57,10 @@ pub(super) fn residual_without_norms(_: &Tensor, _: [&Tensor; 4]) -> Result<Tens
     absent()
 }
 
+pub(crate) fn with_contiguous_gradient(_: &Tensor) -> Result<Tensor> {
+    absent()
+}
+
 pub(crate) fn channels_last(_: &Tensor) -> Result<Tensor> {
     absent()
 }

@@ -9,7 +9,7 @@ use super::upsampling::Upsampling;
 use super::{Discriminator, DiscriminatorShape, Parameters};
 use crate::device::Precision;
 use crate::error::Result;
-use crate::ffi::{self, Switches};
+use crate::ffi::{self, ConvolutionForm, NormForm, Switches};
 use crate::random::Seed;
 use crate::testing;
 
@@ -120,7 +120,8 @@ fn compare(case: Case, device: Device, kind: Kind, most: f64, by_own: &dyn Fn(&d
         let (network, image) = (make(&case, device, kind), case.image(device, kind));
         let ours = by_own(&|| with_gradients(&*network, &image));
         let worst = ours.iter().zip(&exact).map(|(a, b)| apart(a, b)).fold(0.0, f64::max);
-        testing::tell(&format!("{case:?}, network {which}, {kind:?}: {worst:.1e} apart"));
+        let each: Vec<_> = ours.iter().zip(&exact).map(|(a, b)| format!("{:.0e}", apart(a, b))).collect();
+        testing::tell(&format!("{case:?}, network {which}, {kind:?}: {worst:.1e} apart {each:?}"));
         assert_eq!(ours.len(), exact.len());
         assert!(worst < most, "{case:?}, network {which}, {kind:?}: {worst}");
     }
@@ -163,4 +164,81 @@ fn borders_that_cannot_be_reflected_are_errors() {
         assert!(ffi::bordered_residual(&zeros(&[1, 4, 4, 4]), [&weight, &weight], 1e-5, 2).is_err());
         assert!(ffi::bordered_residual(&zeros(&[1, 4, 4, 4]), [&weight, &weight], 1e-5, 1).is_ok());
     });
+}
+
+/// The gradients of `leaves` through a weighted sum of what `work` makes of them, and what it makes.
+fn gradients_of(leaves: &[Tensor], work: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Tensor> {
+    let leaves: Vec<_> = leaves.iter().map(|t| t.copy().set_requires_grad(true)).collect();
+    let made = work(&leaves);
+    let sum = (&made * wave(&made.size(), 1.3)).sum(Kind::Double);
+    let mut all = Tensor::run_backward(&[sum], &leaves.iter().collect::<Vec<_>>(), false, false);
+    all.push(made.detach());
+    all
+}
+
+fn wave(shape: &[i64], pitch: f64) -> Tensor {
+    (Tensor::arange(shape.iter().product::<i64>(), (Kind::Double, Device::Cpu)) * pitch).sin().view(shape)
+}
+
+fn normed(x: &Tensor) -> Tensor {
+    x.instance_norm(None::<Tensor>, None::<Tensor>, None::<Tensor>, None::<Tensor>, true, 0.0, 1e-5, false)
+}
+
+fn bordered(x: &Tensor, by: i64) -> Tensor {
+    if by == 0 { x.shallow_clone() } else { x.reflection_pad2d([by; 4]) }
+}
+
+fn all_near(what: &str, ours: &[Tensor], exact: &[Tensor]) {
+    let each: Vec<_> = ours.iter().zip(exact).map(|(a, b)| apart(a, b)).collect();
+    assert_eq!(ours.len(), exact.len());
+    assert!(each.iter().all(|&d| d < 1e-10), "{what}: {each:?}");
+}
+
+/// Sizes and channels of all kinds.
+const MAPS: [[i64; 4]; 6] =
+    [[2, 16, 8, 8], [1, 20, 9, 7], [1, 6, 9, 7], [3, 5, 9, 7], [1, 20, 8, 8], [2, 7, 4, 5]];
+
+#[test]
+fn residual_blocks_by_the_emulated_layers_are_those_of_operators() {
+    let conv = |x: &Tensor, w: &Tensor| bordered(x, 1).conv2d(w, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1);
+    for (shape, border) in MAPS.into_iter().flat_map(|shape| [(shape, 0), (shape, 1), (shape, 3)]) {
+        let c = shape[1];
+        let leaves = [wave(&shape, 0.37), wave(&[c, c, 3, 3], 0.7), wave(&[c, c, 3, 3], 0.9)];
+        let exact = gradients_of(&leaves, &|p| {
+            let hidden = normed(&conv(&p[0], &p[1])).relu();
+            bordered(&(&p[0] + normed(&conv(&hidden, &p[2]))), border)
+        });
+        let ours = ffi::emulate_cuda(|| {
+            let block = |p: &[Tensor]| ffi::bordered_residual(&bordered(&p[0], 1), [&p[1], &p[2]], 1e-5, border);
+            gradients_of(&leaves, &|p| block(p).unwrap())
+        });
+        all_near(&format!("{shape:?} with a border of {border}"), &ours, &exact);
+    }
+}
+
+#[test]
+fn convolutions_with_norms_by_the_emulated_layers_are_those_of_operators() {
+    let forms = [(3, 1, 1, false), (3, 2, 1, false), (3, 2, 1, true), (4, 1, 1, false), (4, 2, 1, false)];
+    let cases = MAPS.into_iter().flat_map(|map| forms.into_iter().map(move |form| (map, form)));
+    for ((shape, (side, stride, padding, transposed)), slope) in cases.zip([0.0, 0.2, 1.0].into_iter().cycle()) {
+        let made_channels = 6;
+        let kernel = if transposed { [shape[1], made_channels, side, side] } else { [made_channels, shape[1], side, side] };
+        let leaves = [wave(&shape, 0.37), wave(&kernel, 0.7)];
+        let border = i64::from(stride == 1);
+        let exact = gradients_of(&leaves, &|p| {
+            let (s, d) = ([stride; 2], [padding; 2]);
+            let made = match transposed {
+                true => p[0].conv_transpose2d(&p[1], None::<Tensor>, s, d, [1, 1], 1, [1, 1]),
+                false => p[0].conv2d(&p[1], None::<Tensor>, s, d, [1, 1], 1),
+            };
+            let z = normed(&made);
+            bordered(&(z.clamp_min(0.0) + z.clamp_max(0.0) * slope), border)
+        });
+        let form = ConvolutionForm { stride, padding, transposed, normalised: true };
+        let norm = NormForm { slope, epsilon: 1e-5, border };
+        let ours = ffi::emulate_cuda(|| {
+            gradients_of(&leaves, &|p| ffi::convolution_norm(&p[0], &p[1], form, norm).unwrap())
+        });
+        all_near(&format!("{shape:?} by {form:?}, {norm:?}"), &ours, &exact);
+    }
 }

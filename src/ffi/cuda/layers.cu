@@ -128,6 +128,24 @@ struct Place {
   }
 };
 
+// Walks over pixels by equal steps; reads several before it uses the first, since memory answers late.
+template <int AT_ONCE, class Read, class Use>
+__device__ inline void walk(unsigned first, unsigned end, const Step &step, Read read, Use use) {
+  Place next(first, step.width);
+  while (next.pixel < end) {
+    decltype(read(next)) found[AT_ONCE];
+    unsigned pixel = next.pixel;
+#pragma unroll
+    for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
+      if (next.pixel < end) found[k] = read(next);
+    }
+#pragma unroll
+    for (int k = 0; k < AT_ONCE; ++k, pixel += step.pixels) {
+      if (pixel < end) use(pixel, found[k]);
+    }
+  }
+}
+
 // The interior's size, and the border around it.
 struct Frame {
   int height, width, border;
@@ -154,10 +172,26 @@ __device__ inline int shown_at(int which, int i, int size, int border) {
   return i <= size - 2 && i >= size - 1 - border ? border + 2 * (size - 1) - i : -1;
 }
 
-// Adds what the border shows of a pixel to what the interior does. Few pixels get here.
+// What the interior shows of a pixel of a folded gradient, and whether the border shows it too.
+template <int WIDTH> struct Fold {
+  Packed<WIDTH> inside;
+  bool is_more;
+};
+
 template <int WIDTH>
-__device__ inline void add_border(const Element *gradient, const Frame &frame, int channels, const Place &place,
-                                  Values<WIDTH> &sum) {
+__device__ inline Fold<WIDTH> begin_fold(const Element *gradient, const Frame &frame, int channels, const Place &place) {
+  return {loaded<WIDTH>(gradient + offset(frame.inside(place.row, place.column), channels)),
+          is_shown_again(place.row, frame.height, frame.border) ||
+              is_shown_again(place.column, frame.width, frame.border)};
+}
+
+// Adds what the border shows. Few pixels get there, so that it is cheap to divide again instead of keeping their places.
+template <int WIDTH>
+__device__ inline Values<WIDTH> end_fold(const Fold<WIDTH> &fold, const Element *gradient, const Frame &frame,
+                                         int channels, unsigned pixel) {
+  Values<WIDTH> sum = widened(fold.inside);
+  if (!fold.is_more) return sum;
+  const Place place(pixel, frame.width);
 #pragma unroll 1
   for (int which = 1; which < 9; ++which) {
     int row = shown_at(which / 3, place.row, frame.height, frame.border);
@@ -167,17 +201,14 @@ __device__ inline void add_border(const Element *gradient, const Frame &frame, i
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) sum.at[i] += more.at[i];
   }
-}
-
-template <int WIDTH>
-__device__ inline Values<WIDTH> folded(Packed<WIDTH> inside, const Element *gradient, const Frame &frame, int channels,
-                                       const Place &place) {
-  Values<WIDTH> sum = widened(inside);
-  if (is_shown_again(place.row, frame.height, frame.border) || is_shown_again(place.column, frame.width, frame.border)) {
-    add_border<WIDTH>(gradient, frame, channels, place, sum);
-  }
   return sum;
 }
+
+// What a gradient is made of at a pixel.
+template <int WIDTH> struct Pair {
+  Packed<WIDTH> x;
+  Fold<WIDTH> fold;
+};
 
 // The pixels of a split.
 struct Split {
@@ -190,66 +221,49 @@ struct Split {
   }
 };
 
-// Sums over the rows of threads of a block; the first row gets the sums, and writes them.
-template <int WIDTH> __device__ inline void sum_rows(Values<WIDTH> &first, Values<WIDTH> &second) {
-  __shared__ Sum parts[2 * WIDTH][THREADS / 2];
-  for (unsigned rows = blockDim.y / 2; rows > 0; rows /= 2) {
-    unsigned place = (threadIdx.y % rows) * blockDim.x + threadIdx.x;
-    if (threadIdx.y >= rows && threadIdx.y < 2 * rows) {
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) parts[i][place] = first.at[i], parts[WIDTH + i][place] = second.at[i];
-    }
-    __syncthreads();
-    if (threadIdx.y < rows) {
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) first.at[i] += parts[i][place], second.at[i] += parts[WIDTH + i][place];
-    }
-    __syncthreads();
-  }
-}
-
+// Sums both over the rows of threads of a block, in the order of rows, and writes them.
 template <int WIDTH>
-__device__ inline void write_sums(Values<WIDTH> &first, Values<WIDTH> &second, int channels, int channel, int splits,
+__device__ inline void write_sums(const Values<WIDTH> &first, const Values<WIDTH> &second, int channels, int splits,
                                   Sum *sums) {
-  sum_rows<WIDTH>(first, second);
-  if (threadIdx.y > 0 || channel >= channels) return;
-  Sum *to = sums + (static_cast<long long>(blockIdx.z) * splits + blockIdx.y) * 2 * channels + channel;
+  __shared__ Sum parts[THREADS * 2 * WIDTH];
+  const unsigned across = blockDim.x * WIDTH; // Channels of a block; a row of threads has that many of either sum.
+  Sum *own = parts + threadIdx.y * 2 * across + threadIdx.x * WIDTH;
 #pragma unroll
-  for (int i = 0; i < WIDTH; ++i) to[i] = first.at[i], to[channels + i] = second.at[i];
+  for (int i = 0; i < WIDTH; ++i) own[i] = first.at[i], own[across + i] = second.at[i];
+  __syncthreads();
+  Sum *to = sums + start(blockIdx.z, 2 * splits, channels, 0) + offset(2 * blockIdx.y, channels);
+  for (unsigned i = threadIdx.y * blockDim.x + threadIdx.x; i < 2 * across; i += THREADS) {
+    unsigned which = i / across, channel = blockIdx.x * across + i % across;
+    Sum sum = 0;
+#pragma unroll 8
+    for (unsigned row = 0; row < blockDim.y; ++row) sum += parts[row * 2 * across + i];
+    if (channel < static_cast<unsigned>(channels)) to[which * channels + channel] = sum;
+  }
 }
 
 // Sums of x and x^2, less the image's first pixel: so that a large mean does not take the variance's digits.
 template <int WIDTH>
 __device__ inline void moments_sums(const Element *__restrict__ x, int pixels, int channels, int splits,
                                     Sum *__restrict__ sums) {
-  constexpr int AT_ONCE = 4;
   int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
   Values<WIDTH> first = {}, second = {};
   if (channel < channels) {
     const Element *image = x + start(blockIdx.z, pixels, channels, channel);
-    Values<WIDTH> shift = widened(loaded<WIDTH>(image));
-    Split split(pixels, splits, blockIdx.y);
-    for (unsigned pixel = split.begin + threadIdx.y; pixel < split.end; pixel += AT_ONCE * blockDim.y) {
-      Packed<WIDTH> read[AT_ONCE];
+    const Values<WIDTH> shift = widened(loaded<WIDTH>(image));
+    const Split split(pixels, splits, blockIdx.y);
+    auto read = [&](const Place &place) { return loaded<WIDTH>(image + offset(place.pixel, channels)); };
+    auto use = [&](unsigned, const Packed<WIDTH> &found) {
+      Values<WIDTH> v = widened(found);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k) {
-        unsigned one = pixel + k * blockDim.y;
-        if (one < split.end) read[k] = loaded<WIDTH>(image + offset(one, channels));
+      for (int i = 0; i < WIDTH; ++i) {
+        Sum d = v.at[i] - shift.at[i];
+        first.at[i] += d;
+        second.at[i] += d * d;
       }
-#pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k) {
-        if (pixel + k * blockDim.y >= split.end) break;
-        Values<WIDTH> v = widened(read[k]);
-#pragma unroll
-        for (int i = 0; i < WIDTH; ++i) {
-          Sum d = v.at[i] - shift.at[i];
-          first.at[i] += d;
-          second.at[i] += d * d;
-        }
-      }
-    }
+    };
+    walk<4>(split.begin + threadIdx.y, split.end, Step(blockDim.y, 1), read, use);
   }
-  write_sums<WIDTH>(first, second, channels, channel, splits, sums);
+  write_sums<WIDTH>(first, second, channels, splits, sums);
 }
 
 // Sums of the gradient behind the activation, g, and of g * xhat.
@@ -257,45 +271,34 @@ template <int WIDTH>
 __device__ inline void gradient_sums(const Element *__restrict__ gradient, const Element *__restrict__ x,
                                      const Sum *__restrict__ moments, Sum slope, int height, int width, int channels,
                                      int border, int splits, Sum *__restrict__ sums) {
-  constexpr int AT_ONCE = WIDTH > 4 ? 2 : 4;
   int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
   Values<WIDTH> first = {}, second = {};
   if (channel < channels) {
     const Frame frame = {height, width, border};
     const Element *image = x + start(blockIdx.z, height * width, channels, channel);
     const Element *padded = gradient + start(blockIdx.z, frame.pixels(), channels, channel);
-    const Sum *moment = moments + start(blockIdx.z, 2, channels, channel);
-    Values<WIDTH> mean = sums_at<WIDTH>(moment);
-    Split split(height * width, splits, blockIdx.y);
-    const Step step(blockDim.y, width);
-    Place next(split.begin + threadIdx.y, width);
-    while (next.pixel < split.end) {
-      Packed<WIDTH> read[AT_ONCE], inside[AT_ONCE];
-      Place place = next;
+    const Values<WIDTH> mean = sums_at<WIDTH>(moments + start(blockIdx.z, 2, channels, channel));
+    const Split split(height * width, splits, blockIdx.y);
+    auto read = [&](const Place &place) {
+      return Pair<WIDTH>{loaded<WIDTH>(image + offset(place.pixel, channels)),
+                         begin_fold<WIDTH>(padded, frame, channels, place)};
+    };
+    auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
+      Values<WIDTH> v = widened(found.x), g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
-        if (next.pixel >= split.end) continue;
-        read[k] = loaded<WIDTH>(image + offset(next.pixel, channels));
-        inside[k] = loaded<WIDTH>(padded + offset(frame.inside(next.row, next.column), channels));
+      for (int i = 0; i < WIDTH; ++i) {
+        Sum d = v.at[i] - mean.at[i]; // Its sign is that of xhat.
+        Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
+        first.at[i] += felt;
+        second.at[i] += felt * d;
       }
-#pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
-        if (place.pixel >= split.end) break;
-        Values<WIDTH> v = widened(read[k]), g = folded<WIDTH>(inside[k], padded, frame, channels, place);
-#pragma unroll
-        for (int i = 0; i < WIDTH; ++i) {
-          Sum d = v.at[i] - mean.at[i]; // Its sign is that of xhat.
-          Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
-          first.at[i] += felt;
-          second.at[i] += felt * d;
-        }
-      }
-    }
-    Values<WIDTH> scale = sums_at<WIDTH>(moment + channels);
+    };
+    walk<2>(split.begin + threadIdx.y, split.end, Step(blockDim.y, width), read, use);
+    const Values<WIDTH> scale = sums_at<WIDTH>(moments + start(blockIdx.z, 2, channels, channels + channel));
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) second.at[i] *= scale.at[i];
   }
-  write_sums<WIDTH>(first, second, channels, channel, splits, sums);
+  write_sums<WIDTH>(first, second, channels, splits, sums);
 }
 
 // The sums of all splits of an image and a channel, in f64, which is as fast here: it is reading that takes the time.
@@ -337,146 +340,115 @@ GEOLEARN_KERNEL void __launch_bounds__(128)
   to[channels] = static_cast<Sum>(total.second / pixels);
 }
 
-// How a grid shares out the channels and pixels of an image: a thread stays with its channels as long as it can, so that it
-// reads what belongs to them once.
-struct Share {
-  unsigned threads, groups, together, first, channel_group;
-
-  __device__ Share(int channels, int width) {
-    unsigned thread = blockIdx.x * blockDim.x + threadIdx.x;
-    threads = gridDim.x * blockDim.x;
-    groups = channels / width;
-    together = max(threads / groups, 1u);
-    first = thread / groups;
-    channel_group = first < together ? thread % groups : groups;
-  }
-};
+// Shares out the pixels and channels of an image over a grid: a thread stays with its channels as long as it can, so that
+// `work` reads what belongs to them once. `work` takes the first of them, the first pixel and the step to the next.
+template <int WIDTH, class Work> __device__ inline void share_out(int channels, int width, Work work) {
+  unsigned thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x;
+  unsigned groups = channels / WIDTH, together = max(threads / groups, 1u), first = thread / groups;
+  if (first >= together) return;
+  const Step step(together, width);
+  for (unsigned group = thread % groups; group < groups; group += threads) work(group * WIDTH, first, step);
+}
 
 template <int WIDTH>
 __device__ inline void normalise(const Element *__restrict__ x, const Sum *__restrict__ moments,
                                  const Element *__restrict__ residual, int residual_border, Sum slope, int height,
                                  int width, int channels, int border, Element *__restrict__ y) {
-  constexpr int AT_ONCE = 2;
   const Frame frame = {height, width, border}, other = {height, width, residual_border}, bare = {height, width, 0};
-  const Share share(channels, WIDTH);
-  const Step step(share.together, width + 2 * border);
-  for (unsigned group = share.channel_group; group < share.groups; group += share.threads) {
-    int channel = group * WIDTH;
-    const Element *from = x + start(blockIdx.y, bare.pixels(), channels, channel);
+  share_out<WIDTH>(channels, width + 2 * border, [&](int channel, unsigned first, const Step &step) {
+    const Element *image = x + start(blockIdx.y, bare.pixels(), channels, channel);
     const Element *added = residual + (residual ? start(blockIdx.y, other.pixels(), channels, channel) : 0);
     Element *to = y + start(blockIdx.y, frame.pixels(), channels, channel);
     const Sum *moment = moments + start(blockIdx.y, 2, channels, channel);
-    Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
-    Place next(share.first, step.width);
-    while (next.pixel < frame.pixels()) {
-      Packed<WIDTH> read[AT_ONCE], more[AT_ONCE];
-      Place place = next;
+    const Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
+    struct Found {
+      Packed<WIDTH> x, residual;
+    };
+    auto read = [&](const Place &place) {
+      int row = reflected(place.row - border, height), column = reflected(place.column - border, width);
+      Found found;
+      found.x = loaded<WIDTH>(image + offset(bare.inside(row, column), channels));
+      if (residual) found.residual = loaded<WIDTH>(added + offset(other.inside(row, column), channels));
+      return found;
+    };
+    auto use = [&](unsigned pixel, const Found &found) {
+      Values<WIDTH> v = widened(found.x);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
-        if (next.pixel >= frame.pixels()) continue;
-        int row = reflected(next.row - border, height), column = reflected(next.column - border, width);
-        read[k] = loaded<WIDTH>(from + offset(bare.inside(row, column), channels));
-        if (residual) more[k] = loaded<WIDTH>(added + offset(other.inside(row, column), channels));
+      for (int i = 0; i < WIDTH; ++i) {
+        Sum xhat = (v.at[i] - mean.at[i]) * scale.at[i];
+        v.at[i] = xhat > 0 ? xhat : slope * xhat;
       }
+      if (residual) {
+        Values<WIDTH> more = widened(found.residual);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
-        if (place.pixel >= frame.pixels()) break;
-        Values<WIDTH> v = widened(read[k]);
-#pragma unroll
-        for (int i = 0; i < WIDTH; ++i) {
-          Sum xhat = (v.at[i] - mean.at[i]) * scale.at[i];
-          v.at[i] = xhat > 0 ? xhat : slope * xhat;
-        }
-        if (residual) {
-          Values<WIDTH> r = widened(more[k]);
-#pragma unroll
-          for (int i = 0; i < WIDTH; ++i) v.at[i] += r.at[i];
-        }
-        store<WIDTH>(v, to + offset(place.pixel, channels));
+        for (int i = 0; i < WIDTH; ++i) v.at[i] += more.at[i];
       }
-    }
-  }
+      store<WIDTH>(v, to + offset(pixel, channels));
+    };
+    walk<2>(first, frame.pixels(), step, read, use);
+  });
 }
 
 template <int WIDTH>
 __device__ inline void gradient(const Element *__restrict__ gradient, const Element *__restrict__ x,
                                 const Sum *__restrict__ moments, const Sum *__restrict__ means, Sum slope, int height,
                                 int width, int channels, int border, Element *__restrict__ made) {
-  constexpr int AT_ONCE = 2;
   const Frame frame = {height, width, border};
   const unsigned pixels = height * width;
-  const Share share(channels, WIDTH);
-  const Step step(share.together, width);
-  for (unsigned group = share.channel_group; group < share.groups; group += share.threads) {
-    int channel = group * WIDTH;
+  share_out<WIDTH>(channels, width, [&](int channel, unsigned first, const Step &step) {
     const Element *image = x + start(blockIdx.y, pixels, channels, channel);
     const Element *padded = gradient + start(blockIdx.y, frame.pixels(), channels, channel);
     Element *to = made + start(blockIdx.y, pixels, channels, channel);
     const Sum *moment = moments + start(blockIdx.y, 2, channels, channel);
     const Sum *less = means + start(blockIdx.y, 2, channels, channel);
-    Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
-    Values<WIDTH> level = sums_at<WIDTH>(less), tilt = sums_at<WIDTH>(less + channels);
+    const Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
+    const Values<WIDTH> level = sums_at<WIDTH>(less);
+    Values<WIDTH> tilt = sums_at<WIDTH>(less + channels);
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) tilt.at[i] *= scale.at[i];
-    Place next(share.first, width);
-    while (next.pixel < pixels) {
-      Packed<WIDTH> read[AT_ONCE], inside[AT_ONCE];
-      Place place = next;
+    auto read = [&](const Place &place) {
+      return Pair<WIDTH>{loaded<WIDTH>(image + offset(place.pixel, channels)),
+                         begin_fold<WIDTH>(padded, frame, channels, place)};
+    };
+    auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
+      Values<WIDTH> v = widened(found.x), g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
-        if (next.pixel >= pixels) continue;
-        read[k] = loaded<WIDTH>(image + offset(next.pixel, channels));
-        inside[k] = loaded<WIDTH>(padded + offset(frame.inside(next.row, next.column), channels));
+      for (int i = 0; i < WIDTH; ++i) {
+        Sum d = v.at[i] - mean.at[i];
+        Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
+        v.at[i] = scale.at[i] * (felt - level.at[i] - d * tilt.at[i]);
       }
-#pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
-        if (place.pixel >= pixels) break;
-        Values<WIDTH> v = widened(read[k]), g = folded<WIDTH>(inside[k], padded, frame, channels, place);
-#pragma unroll
-        for (int i = 0; i < WIDTH; ++i) {
-          Sum d = v.at[i] - mean.at[i];
-          Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
-          v.at[i] = scale.at[i] * (felt - level.at[i] - d * tilt.at[i]);
-        }
-        store<WIDTH>(v, to + offset(place.pixel, channels));
-      }
-    }
-  }
+      store<WIDTH>(v, to + offset(pixel, channels));
+    };
+    walk<2>(first, pixels, step, read, use);
+  });
 }
 
-// The gradient of what a residual block adds to, whose own border is left as it is.
+// The gradient of what a residual block adds to. The border of `into` is left as it is.
 template <int WIDTH>
 __device__ inline void add_folded(const Element *__restrict__ gradient, int border, int height, int width, int channels,
                                   Element *__restrict__ into, int into_border) {
-  constexpr int AT_ONCE = 2;
   const Frame frame = {height, width, border}, other = {height, width, into_border};
-  const unsigned pixels = height * width;
-  const Share share(channels, WIDTH);
-  const Step step(share.together, width);
-  for (unsigned group = share.channel_group; group < share.groups; group += share.threads) {
-    int channel = group * WIDTH;
+  share_out<WIDTH>(channels, width, [&](int channel, unsigned first, const Step &step) {
     const Element *padded = gradient + start(blockIdx.y, frame.pixels(), channels, channel);
-    Element *to = into + start(blockIdx.y, other.pixels(), channels, channel);
-    Place next(share.first, width);
-    while (next.pixel < pixels) {
-      Packed<WIDTH> read[AT_ONCE], inside[AT_ONCE];
-      Place place = next;
+    Element *image = into + start(blockIdx.y, other.pixels(), channels, channel);
+    struct Found {
+      Element *to;
+      Pair<WIDTH> pair;
+    };
+    auto read = [&](const Place &place) {
+      Element *to = image + offset(other.inside(place.row, place.column), channels);
+      return Found{to, {loaded<WIDTH>(to), begin_fold<WIDTH>(padded, frame, channels, place)}};
+    };
+    auto use = [&](unsigned pixel, const Found &found) {
+      Values<WIDTH> v = widened(found.pair.x);
+      const Values<WIDTH> g = end_fold<WIDTH>(found.pair.fold, padded, frame, channels, pixel);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, next.advance(step)) {
-        if (next.pixel >= pixels) continue;
-        read[k] = loaded<WIDTH>(to + offset(other.inside(next.row, next.column), channels));
-        inside[k] = loaded<WIDTH>(padded + offset(frame.inside(next.row, next.column), channels));
-      }
-#pragma unroll
-      for (int k = 0; k < AT_ONCE; ++k, place.advance(step)) {
-        if (place.pixel >= pixels) break;
-        Values<WIDTH> v = widened(read[k]), g = folded<WIDTH>(inside[k], padded, frame, channels, place);
-#pragma unroll
-        for (int i = 0; i < WIDTH; ++i) v.at[i] += g.at[i];
-        store<WIDTH>(v, to + offset(other.inside(place.row, place.column), channels));
-      }
-    }
-  }
+      for (int i = 0; i < WIDTH; ++i) v.at[i] += g.at[i];
+      store<WIDTH>(v, found.to);
+    };
+    walk<2>(first, height * width, step, read, use);
+  });
 }
 
 #define GEOLEARN_KERNELS(FORM, WIDTH)                                                                                  \
@@ -490,7 +462,7 @@ __device__ inline void add_folded(const Element *__restrict__ gradient, int bord
     normalise<WIDTH>(x, moments, residual, residual_border, static_cast<Sum>(slope), height, width, channels, border,  \
                      y);                                                                                               \
   }                                                                                                                    \
-  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_gradient_sums_##FORM(                                       \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS, 3) geolearn_gradient_sums_##FORM(                                       \
       const Element *gradient, const Element *x, const Sum *moments, double slope, int height, int width,              \
       int channels, int border, int splits, Sum *sums) {                                                               \
     gradient_sums<WIDTH>(gradient, x, moments, static_cast<Sum>(slope), height, width, channels, border, splits,       \
