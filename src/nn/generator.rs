@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::blocked::Blocked;
 use super::conv::{Behind, Conv2d, ConvShape, Role};
 use super::init::{Initialiser, UpsamplingInit};
 use super::layers::{EPSILON, LayerMemory, ResidualBlock, reflect};
@@ -43,6 +44,8 @@ pub(crate) struct Generator {
     blocks: Vec<ResidualBlock>,
     up: [UpsamplingLayer; 2],
     tail: Conv2d,
+    /// How the last layer is computed on CUDA.
+    tail_in_blocks: Option<Blocked>,
 }
 
 impl Generator {
@@ -61,6 +64,7 @@ impl Generator {
         let up = |input, index| {
             UpsamplingLayer::new(UpsamplingShape { form, start, input, output: input / 2 }, &at(index), init)
         };
+        let by_blocks = init.device.is_cuda() || cfg!(test);
         Ok(Self {
             name: name.to_string(),
             head: wide(input, features, Role::Inner, 1)?,
@@ -68,6 +72,7 @@ impl Generator {
             blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
             up: [up(4 * features, 10 + blocks)?, up(2 * features, 13 + blocks)?],
             tail: wide(features, output, Role::Last, 17 + blocks)?,
+            tail_in_blocks: by_blocks.then(|| Blocked::new(7, init.device, init.kind)).transpose()?,
         })
     }
 
@@ -122,7 +127,11 @@ impl Generator {
             y = block.bordered(&y, before_block(i + 1))?;
         }
         y = self.up[1].rectified(&self.up[0].rectified(&y, 0)?, 3)?;
-        Ok(self.tail.forward(&y, Behind::Nothing)?.f_to_kind(x.kind())?.f_tanh()?)
+        let made = match &self.tail_in_blocks {
+            Some(blocks) => blocks.forward(&self.tail, &y)?,
+            None => self.tail.forward(&y, Behind::Nothing)?,
+        };
+        Ok(made.f_to_kind(x.kind())?.f_tanh()?)
     }
 
     /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so
@@ -135,7 +144,7 @@ impl Generator {
         let blocks = self.blocks.iter().map(|block| block.folded(next()?, next()?)).collect::<Result<_>>()?;
         let up = [self.up[0].folded(next()?)?, self.up[1].folded(next()?)?];
         let tail = self.tail.shallow_clone();
-        Ok(FoldedGenerator(Self { name: self.name.clone(), head, down, blocks, up, tail }))
+        Ok(FoldedGenerator(Self { name: self.name.clone(), head, down, blocks, up, tail, tail_in_blocks: None }))
     }
 
     /// Feature maps of the first layer.

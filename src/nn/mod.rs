@@ -2,6 +2,7 @@
 //!
 //! Tensors are NCHW. A layer holds plain tensors; their names are those of PyTorch's `state_dict`.
 
+mod blocked;
 mod conv;
 mod discriminator;
 mod generator;
