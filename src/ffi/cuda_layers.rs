@@ -1,7 +1,8 @@
 //! Layers that our own kernels and cuDNN's convolutions compute on CUDA, in NHWC memory.
 //!
 //! Their maps carry the border that the next convolution wants: (N, C, H + 2b, W + 2b), the border showing the pixels
-//! within, reflected. The kernels (`cuda/layers.cu`) are compiled for the device at hand when a layer first asks.
+//! within, reflected. The kernels (`cuda/layers.cu`) are compiled for the device at hand when a layer first asks, and kept in
+//! the cache folder.
 
 use std::sync::OnceLock;
 
@@ -10,6 +11,7 @@ use tch::Tensor;
 use super::layers::ConvolutionForm;
 use super::linked;
 use crate::error::Result;
+use crate::store::cache_folder;
 
 const KERNELS: &str = include_str!("cuda/layers.cu");
 /// Turns these layers off (0) or on (1).
@@ -53,7 +55,8 @@ fn is_switched_on() -> bool {
     static ON: OnceLock<bool> = OnceLock::new();
     *ON.get_or_init(|| {
         let wanted = std::env::var(SWITCH).map_or(BY_DEFAULT, |value| value != "0");
-        wanted && linked::cuda_kernels_source(KERNELS).is_ok()
+        let folder = cache_folder().and_then(|folder| folder.join("kernels").into_os_string().into_string().ok());
+        wanted && linked::cuda_kernels_source(KERNELS, &folder.unwrap_or_default()).is_ok()
     })
 }
 

@@ -57,7 +57,12 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn geolearn_contiguous_gradient(input: *const C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> *mut c_char;
-    fn geolearn_cuda_kernels_source(text: *const c_char, length: usize) -> *mut c_char;
+    fn geolearn_cuda_kernels_source(
+        text: *const c_char,
+        length: usize,
+        folder: *const c_char,
+        folder_length: usize,
+    ) -> *mut c_char;
     #[cfg(test)]
     fn geolearn_cuda_kernels_emulate(library: *const c_char) -> *mut c_char;
     fn geolearn_cuda_layers_fit(x: *const C_tensor) -> bool;
@@ -228,9 +233,10 @@ pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
     made(|output| unsafe { geolearn_channels_last(x.as_ptr(), output) })
 }
 
-pub(super) fn cuda_kernels_source(text: &str) -> Result<()> {
+pub(super) fn cuda_kernels_source(text: &str, folder: &str) -> Result<()> {
+    let (text, length) = (text.as_ptr().cast(), text.len());
     // SAFETY: as many bytes as are there; the call copies them.
-    check(unsafe { geolearn_cuda_kernels_source(text.as_ptr().cast(), text.len()) })
+    check(unsafe { geolearn_cuda_kernels_source(text, length, folder.as_ptr().cast(), folder.len()) })
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub(crate) fn channels_last(_: &Tensor) -> Result<Tensor> {
     absent()
 }
 
-pub(super) fn cuda_kernels_source(_: &str) -> Result<()> {
+pub(super) fn cuda_kernels_source(_: &str, _: &str) -> Result<()> {
     absent()
 }
 

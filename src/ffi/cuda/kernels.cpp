@@ -5,6 +5,10 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -12,6 +16,7 @@
 
 #ifndef _WIN32
 #include <dlfcn.h>
+#include <unistd.h>
 #endif
 
 #include "../guarded.h"
@@ -24,6 +29,8 @@ using Emulator = void (*)(const char *kernel, int element, const unsigned *grid,
 // Stands in for a device in tests: kernels then run on the processor. Set once, before any layer.
 Emulator emulator = nullptr;
 std::string source;
+// Where compiled kernels are kept from one process to the next; empty where there is no such folder.
+std::string kept_in;
 
 // The number by which layers.cu knows a dtype, or -1.
 int element_of(at::ScalarType kind) {
@@ -51,6 +58,8 @@ struct Libraries {
   Status (*function)(void **, void *, const char *);
   Status (*start)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **);
   Status (*attribute)(int *, int, int);
+  Status (*compiler_version)(int *, int *);
+  Status (*driver_version)(int *);
 
   static const Libraries &get() {
     static const Libraries found = find();
@@ -88,6 +97,8 @@ private:
     take(made.function, "cuModuleGetFunction");
     take(made.start, "cuLaunchKernel");
     take(made.attribute, "cuDeviceGetAttribute");
+    take(made.compiler_version, "nvrtcVersion");
+    take(made.driver_version, "cuDriverGetVersion");
     return made;
   }
 };
@@ -102,23 +113,75 @@ std::string architecture_of(int device) {
   return "--gpu-architecture=sm_" + std::to_string(10 * numbers[0] + numbers[1]);
 }
 
-std::vector<char> compiled(int device, int element) {
+using Code = std::vector<char>;
+
+// FNV-1a: tells files apart, and a whole one from a broken one.
+uint64_t hash_of(const char *bytes, size_t count, uint64_t hash = 0xcbf29ce484222325) {
+  for (size_t i = 0; i < count; i++) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3;
+  return hash;
+}
+
+// The kernels compiled before by the same compiler for the same device and driver; its name says so, its first bytes whether it
+// is whole.
+struct Kept {
+  std::string path;
+
+  explicit Kept(const std::vector<std::string> &options) {
+    if (kept_in.empty()) return;
+    int numbers[3] = {};
+    Libraries::get().compiler_version(&numbers[0], &numbers[1]);
+    Libraries::get().driver_version(&numbers[2]);
+    auto hash = hash_of(source.data(), source.size());
+    for (auto &option : options) hash = hash_of(option.data(), option.size() + 1, hash);
+    hash = hash_of(reinterpret_cast<const char *>(numbers), sizeof(numbers), hash);
+    path = kept_in + "/layers-" + std::to_string(hash) + ".cubin";
+  }
+
+  Code read() const {
+    std::ifstream file(path, std::ios::binary);
+    Code bytes((std::istreambuf_iterator<char>(file)), {});
+    uint64_t hash;
+    if (bytes.size() <= sizeof(hash)) return {};
+    std::memcpy(&hash, bytes.data(), sizeof(hash));
+    Code code(bytes.begin() + sizeof(hash), bytes.end());
+    return hash_of(code.data(), code.size()) == hash ? code : Code();
+  }
+
+  // A cache: where it cannot be written, the next process compiles again.
+  void write(const Code &code) const {
+    if (path.empty()) return;
+    std::error_code failed;
+    std::filesystem::create_directories(kept_in, failed);
+    auto hash = hash_of(code.data(), code.size());
+    auto part = path + "." + std::to_string(getpid());
+    {
+      std::ofstream file(part, std::ios::binary);
+      file.write(reinterpret_cast<const char *>(&hash), sizeof(hash));
+      file.write(code.data(), code.size());
+      if (!file.flush()) failed = std::make_error_code(std::errc::io_error);
+    }
+    if (!failed) std::filesystem::rename(part, path, failed);
+    if (failed) std::filesystem::remove(part, failed);
+  }
+};
+
+Code compiled(const std::vector<std::string> &words) {
   auto &cuda = Libraries::get();
   void *program = nullptr;
   must(cuda.create(&program, source.c_str(), "layers.cu", 0, nullptr, nullptr), "nvrtcCreateProgram");
-  auto architecture = architecture_of(device), define = "-DGEOLEARN_ELEMENT=" + std::to_string(element);
-  const char *options[] = {architecture.c_str(), "--std=c++17", define.c_str()};
-  int status = cuda.compile(program, 3, options);
+  std::vector<const char *> options;
+  for (auto &word : words) options.push_back(word.c_str());
+  int status = cuda.compile(program, int(options.size()), options.data());
   size_t size = 0;
   if (status != 0) {
     cuda.log_size(program, &size);
     std::string log(size, ' ');
     cuda.log(program, log.data());
     cuda.destroy(&program);
-    TORCH_CHECK(false, "NVRTC refuses layers.cu with ", architecture, ": ", log);
+    TORCH_CHECK(false, "NVRTC refuses layers.cu with ", words[0], ": ", log);
   }
   must(cuda.code_size(program, &size), "nvrtcGetCUBINSize");
-  std::vector<char> code(size);
+  Code code(size);
   must(cuda.code(program, code.data()), "nvrtcGetCUBIN");
   cuda.destroy(&program);
   return code;
@@ -132,8 +195,14 @@ struct Module {
 
   Module(int device, int element) {
     try {
-      auto code = compiled(device, element);
+      std::vector<std::string> options = {architecture_of(device), "--std=c++17",
+                                          "-DGEOLEARN_ELEMENT=" + std::to_string(element)};
+      Kept kept(options);
+      auto code = kept.read();
+      if (!code.empty() && Libraries::get().load(&handle, code.data()) == 0) return;
+      code = compiled(options);
       must(Libraries::get().load(&handle, code.data()), "cuModuleLoadData");
+      kept.write(code);
     } catch (const c10::Error &error) {
       trouble = error.what_without_backtrace();
       TORCH_WARN("layers of this crate's own cannot run on CUDA, so libtorch's do the work: ", trouble);
@@ -215,9 +284,13 @@ void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent 
 
 extern "C" {
 
-// What is to be compiled where a CUDA device is asked for; without it there are no kernels. Called once.
-char *geolearn_cuda_kernels_source(const char *text, size_t length) {
-  return guarded([&] { geolearn::cuda::source.assign(text, length); });
+// What is to be compiled where a CUDA device is asked for, and the folder to keep it in, which may be empty; without it there are
+// no kernels. Called once.
+char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *folder, size_t folder_length) {
+  return guarded([&] {
+    geolearn::cuda::source.assign(text, length);
+    geolearn::cuda::kept_in.assign(folder, folder_length);
+  });
 }
 
 // Lets kernels run on the processor, by a library made of layers.cu; for tests.
