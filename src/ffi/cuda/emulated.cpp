@@ -145,8 +145,8 @@ template <class... T> Kernel kernel(const char *name, bool has_barriers, void (*
       kernel("geolearn_gradient_" #FORM, false, geolearn_gradient_##FORM),                                             \
       kernel("geolearn_add_folded_" #FORM, false, geolearn_add_folded_##FORM)
 #define GEOLEARN_ALL                                                                                                   \
-  {GEOLEARN_FORM(wide), GEOLEARN_FORM(single), kernel("geolearn_moments", false, geolearn_moments),                    \
-   kernel("geolearn_gradient_means", false, geolearn_gradient_means)}
+  {GEOLEARN_FORM(wide), GEOLEARN_FORM(single), kernel("geolearn_moments", true, geolearn_moments),                    \
+   kernel("geolearn_gradient_means", true, geolearn_gradient_means)}
 
 namespace bf16 {
 #define GEOLEARN_ELEMENT 0

@@ -303,24 +303,37 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
 
 // The sums of all splits of an image and a channel, in f64, which is as fast here: it is reading that takes the time.
 struct Totals {
-  double first = 0, second = 0;
-
-  __device__ Totals(const Sum *sums, int channels, int channel, int splits) {
-    const Sum *from = sums + start(blockIdx.z, 2 * splits, channels, channel);
-#pragma unroll 8
-    for (int split = 0; split < splits; ++split, from += 2 * static_cast<long long>(channels)) {
-      first += from[0];
-      second += from[channels];
-    }
-  }
+  double first, second;
 };
 
-GEOLEARN_KERNEL void __launch_bounds__(128)
+// Rows of threads share the splits, and are added up in their order; the first row gets the sums.
+__device__ inline Totals totals(const Sum *sums, int channels, int channel, int splits) {
+  __shared__ double parts[2][THREADS];
+  const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
+  Totals total = {0, 0};
+  if (channel < channels) {
+    const Sum *from = sums + start(blockIdx.z, 2 * splits, channels, channel);
+#pragma unroll 8
+    for (int split = threadIdx.y; split < splits; split += blockDim.y) {
+      total.first += from[offset(2 * split, channels)];
+      total.second += from[offset(2 * split + 1, channels)];
+    }
+  }
+  parts[0][thread] = total.first, parts[1][thread] = total.second;
+  __syncthreads();
+  for (unsigned row = 1; threadIdx.y == 0 && row < blockDim.y; ++row) {
+    total.first += parts[0][row * blockDim.x + threadIdx.x];
+    total.second += parts[1][row * blockDim.x + threadIdx.x];
+  }
+  return total;
+}
+
+GEOLEARN_KERNEL void __launch_bounds__(THREADS)
     geolearn_moments(const Element *__restrict__ x, const Sum *__restrict__ sums, int pixels, int channels, int splits,
                      double epsilon, Sum *__restrict__ moments) {
   int channel = blockIdx.x * blockDim.x + threadIdx.x;
-  if (channel >= channels) return;
-  Totals total(sums, channels, channel, splits);
+  const Totals total = totals(sums, channels, channel, splits);
+  if (threadIdx.y > 0 || channel >= channels) return;
   double shift = widened(x[start(blockIdx.z, pixels, channels, channel)]).at[0];
   double beyond = total.first / pixels, variance = total.second / pixels - beyond * beyond;
   if (variance < 0) variance = 0; // By rounding; NaN stays.
@@ -329,12 +342,12 @@ GEOLEARN_KERNEL void __launch_bounds__(128)
   to[channels] = static_cast<Sum>(1 / sqrt(variance + epsilon));
 }
 
-GEOLEARN_KERNEL void __launch_bounds__(128)
+GEOLEARN_KERNEL void __launch_bounds__(THREADS)
     geolearn_gradient_means(const Sum *__restrict__ sums, int pixels, int channels, int splits,
                             Sum *__restrict__ means) {
   int channel = blockIdx.x * blockDim.x + threadIdx.x;
-  if (channel >= channels) return;
-  Totals total(sums, channels, channel, splits);
+  const Totals total = totals(sums, channels, channel, splits);
+  if (threadIdx.y > 0 || channel >= channels) return;
   Sum *to = means + start(blockIdx.z, 2, channels, channel);
   to[0] = static_cast<Sum>(total.first / pixels);
   to[channels] = static_cast<Sum>(total.second / pixels);

@@ -58,7 +58,9 @@ struct Walk {
     return {unsigned(chunks), unsigned(std::min<int64_t>({wanted, most, 512})), unsigned(map.images)};
   }
 
-  Extent finishing_grid() const { return {unsigned((map.channels + 127) / 128), 1, unsigned(map.images)}; }
+  // Few channels a block and its rows of threads side by side on the splits, which one after the other would take long.
+  static constexpr Extent FINISHING_BLOCK = {32, 8, 1};
+  Extent finishing_grid() const { return {unsigned((map.channels + 31) / 32), 1, unsigned(map.images)}; }
 };
 
 inline at::Tensor empty_sums(const at::Tensor &x, at::IntArrayRef sizes) {
@@ -79,7 +81,7 @@ inline at::Tensor moments_of(const at::Tensor &x, double epsilon) {
   auto sums = empty_sums(x, {walk.map.images, splits, 2, channels}), made = empty_sums(x, {walk.map.images, 2, channels});
   launch_with(x, std::string("geolearn_moments_sums") + walk.form, grid, walk.summing_block(), x.const_data_ptr(), pixels,
               channels, splits, sums.mutable_data_ptr());
-  launch_with(x, "geolearn_moments", walk.finishing_grid(), {128, 1, 1}, x.const_data_ptr(), sums.const_data_ptr(), pixels,
+  launch_with(x, "geolearn_moments", walk.finishing_grid(), Walk::FINISHING_BLOCK, x.const_data_ptr(), sums.const_data_ptr(), pixels,
               channels, splits, epsilon, made.mutable_data_ptr());
   return made;
 }
@@ -115,7 +117,7 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
   launch_with(x, std::string("geolearn_gradient_sums") + walk.form, grid, walk.summing_block(), gradient.const_data_ptr(),
               x.const_data_ptr(), moments.const_data_ptr(), slope, height, width, channels, int(border), splits,
               sums.mutable_data_ptr());
-  launch_with(x, "geolearn_gradient_means", walk.finishing_grid(), {128, 1, 1}, sums.const_data_ptr(), int(map.pixels()),
+  launch_with(x, "geolearn_gradient_means", walk.finishing_grid(), Walk::FINISHING_BLOCK, sums.const_data_ptr(), int(map.pixels()),
               channels, splits, means.mutable_data_ptr());
   launch_with(x, std::string("geolearn_gradient") + walk.form, walk.each(map.pixels()), {256, 1, 1},
               gradient.const_data_ptr(), x.const_data_ptr(), moments.const_data_ptr(), means.const_data_ptr(), slope, height,
