@@ -70,6 +70,7 @@ impl Trained {
         let losses = self.model.train_step(&batch, context).unwrap();
         self.losses.extend(Vec::<f64>::try_from(losses.to_kind(Kind::Double)).unwrap());
         self.replayed += usize::from(self.model.uses_cuda_graphs());
+        assert_eq!(self.model.cuda_graphs_failure(), None);
         self.step += 1;
     }
 
@@ -143,10 +144,15 @@ fn on_cuda_recorded_steps_equal_called_ones_in_each_precision() {
     let Some(device) = testing::cuda() else { return };
     for precision in [Precision::Tf32, Precision::Bf16] {
         let Ok(precision) = precision.on(device) else { continue };
-        let replayed = compare(device, &precision.to_string(), |model| model, |trained| {
-            trained.context.precision = precision;
-            trained.steps(20);
-        });
+        let replayed = compare(
+            device,
+            &precision.to_string(),
+            |model| model,
+            |trained| {
+                trained.context.precision = precision;
+                trained.steps(20);
+            },
+        );
         assert_eq!(replayed, 17);
     }
 }
@@ -171,12 +177,17 @@ fn on_cuda_kernels_that_were_searched_for_are_recorded() {
 #[test]
 fn on_cuda_accumulated_gradients_are_those_of_called_steps() {
     for device in devices() {
-        let replayed = compare(device, "accumulated", |model| model.average_half_life(20.0), |trained| {
-            for i in 0..20 {
-                trained.context = StepContext { share: 0.5, update: i % 2 == 1, ..trained.context };
-                trained.steps(1);
-            }
-        });
+        let replayed = compare(
+            device,
+            "accumulated",
+            |model| model.average_half_life(20.0),
+            |trained| {
+                for i in 0..20 {
+                    trained.context = StepContext { share: 0.5, update: i % 2 == 1, ..trained.context };
+                    trained.steps(1);
+                }
+            },
+        );
         assert_eq!(replayed, of(device, 17));
     }
 }
@@ -184,12 +195,17 @@ fn on_cuda_accumulated_gradients_are_those_of_called_steps() {
 #[test]
 fn on_cuda_sizes_may_change() {
     for device in devices() {
-        let replayed = compare(device, "sizes", |model| model, |trained| {
-            // Smaller last batches, then another size for good, and the first again.
-            for (times, count, side) in [(6, 2, 32), (1, 1, 32), (3, 2, 32), (1, 1, 32), (6, 1, 48), (2, 2, 32)] {
-                (0..times).for_each(|_| trained.step(count, side));
-            }
-        });
+        let replayed = compare(
+            device,
+            "sizes",
+            |model| model,
+            |trained| {
+                // Smaller last batches, then another size for good, and the first again.
+                for (times, count, side) in [(6, 2, 32), (1, 1, 32), (3, 2, 32), (1, 1, 32), (6, 1, 48), (2, 2, 32)] {
+                    (0..times).for_each(|_| trained.step(count, side));
+                }
+            },
+        );
         assert_eq!(replayed, of(device, 3 + 3 + 3));
     }
 }
@@ -197,21 +213,26 @@ fn on_cuda_sizes_may_change() {
 #[test]
 fn on_cuda_freezing_restoring_and_predicting_come_between() {
     for device in devices() {
-        let replayed = compare(device, "in between", |model| model.average_half_life(20.0), |trained| {
-            trained.steps(6);
-            trained.model.freeze();
-            trained.steps(6);
-            trained.model.unfreeze();
-            let saved = TrainState { tensors: state(&trained.model) };
-            for _ in 0..6 {
-                trained.steps(1);
-                let image = Tensor::ones([1, 3, 40, 24], (Kind::Float, device));
-                let mean = trained.model.translate(&image, Domain::B).unwrap().mean(Kind::Double);
-                trained.losses.push(mean.double_value(&[]));
-            }
-            trained.model.restore(&saved).unwrap();
-            trained.steps(6);
-        });
+        let replayed = compare(
+            device,
+            "in between",
+            |model| model.average_half_life(20.0),
+            |trained| {
+                trained.steps(6);
+                trained.model.freeze();
+                trained.steps(6);
+                trained.model.unfreeze();
+                let saved = TrainState { tensors: state(&trained.model) };
+                for _ in 0..6 {
+                    trained.steps(1);
+                    let image = Tensor::ones([1, 3, 40, 24], (Kind::Float, device));
+                    let mean = trained.model.translate(&image, Domain::B).unwrap().mean(Kind::Double);
+                    trained.losses.push(mean.double_value(&[]));
+                }
+                trained.model.restore(&saved).unwrap();
+                trained.steps(6);
+            },
+        );
         assert_eq!(replayed, of(device, 4 * 3));
     }
 }
@@ -220,18 +241,23 @@ fn on_cuda_freezing_restoring_and_predicting_come_between() {
 #[test]
 fn on_cuda_fits_and_checkpoints_are_the_same() {
     for device in devices() {
-        let replayed = compare(device, "fit", |model| model, |trained| {
-            let folder = tempfile::tempdir().unwrap();
-            trained.model.data = Some(data(folder.path()));
-            for epochs in [4, 2] {
-                let options = FitOptions::new(epochs).progress(false).deterministic(true).precision(Precision::F32);
-                let options = options.checkpoint(Checkpoint::Last).checkpoint_dir(folder.path().join("run"));
-                let history = trained.model.fit(options).unwrap();
-                trained.losses.extend(history.losses("generator").unwrap());
-                trained.losses.extend(history.losses("discriminator_b").unwrap());
-                trained.replayed += usize::from(trained.model.uses_cuda_graphs());
-            }
-        });
+        let replayed = compare(
+            device,
+            "fit",
+            |model| model,
+            |trained| {
+                let folder = tempfile::tempdir().unwrap();
+                trained.model.data = Some(data(folder.path()));
+                for epochs in [4, 2] {
+                    let options = FitOptions::new(epochs).progress(false).deterministic(true).precision(Precision::F32);
+                    let options = options.checkpoint(Checkpoint::Last).checkpoint_dir(folder.path().join("run"));
+                    let history = trained.model.fit(options).unwrap();
+                    trained.losses.extend(history.losses("generator").unwrap());
+                    trained.losses.extend(history.losses("discriminator_b").unwrap());
+                    trained.replayed += usize::from(trained.model.uses_cuda_graphs());
+                }
+            },
+        );
         assert_eq!(replayed, of(device, 2));
     }
 }
@@ -273,6 +299,7 @@ fn on_cuda_training_goes_on_where_recording_fails() {
         assert_eq!(made.unwrap().losses[0].double_value(&[0, 0, 0, 0]), 2.0 * 2.0 * 192.0, "step {step}");
     }
     assert!(!graphs.are_used());
+    testing::tell(&format!("a step that waits: {}", graphs.failure().unwrap()));
     let replayed = compare(device, "afterwards", |model| model, |trained| trained.steps(6));
     assert_eq!(replayed, 3);
 }

@@ -111,6 +111,8 @@ pub(super) struct Graphs {
     keeps: bool,
     /// Whether the last step was replayed.
     used: bool,
+    /// Why nothing is recorded any more.
+    failure: Option<String>,
     stream: Option<SideStream>,
     halves: [Option<Recorded>; 2],
 }
@@ -118,7 +120,7 @@ pub(super) struct Graphs {
 impl Graphs {
     pub fn new(on: bool) -> Self {
         let (plan, way) = (Plan::default(), Way::Eager);
-        Self { on, plan, way, keeps: false, used: false, stream: None, halves: [None, None] }
+        Self { on, plan, way, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
     }
 
     /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, off.
@@ -139,9 +141,14 @@ impl Graphs {
         self.used
     }
 
+    /// Why steps are not recorded any more, where one could not be.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
     /// Forgets what was recorded, since memory or the list of what moves may be another from now on.
     pub fn clear(&mut self) {
-        *self = Self { used: self.used, ..Self::new(self.on) };
+        *self = Self { used: self.used, failure: self.failure.take(), ..Self::new(self.on) };
     }
 
     /// Begins a step of this kind. `keeps`: whether its gradients are needed after it.
@@ -166,7 +173,7 @@ impl Graphs {
             Ok(made) => Ok(made),
             Err(error) if self.may_be_to_blame(&error) => {
                 tracing::warn!(%error, "training goes on without CUDA graphs");
-                *self = Self::new(false);
+                *self = Self { failure: Some(error.to_string()), ..Self::new(false) };
                 work(inputs)
             }
             Err(error) => Err(error),

@@ -62,11 +62,7 @@ pub(super) fn discriminators(
         judged(&nets.disc_a, adams.a, [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")], how)?;
     let (of_b, gradients_b) =
         judged(&nets.disc_b, adams.b, [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")], how)?;
-    Ok(HalfStep {
-        losses: detached(&[of_a, of_b])?,
-        images: Vec::new(),
-        gradients: vec![gradients_a, gradients_b],
-    })
+    Ok(HalfStep { losses: detached(&[of_a, of_b])?, images: Vec::new(), gradients: vec![gradients_a, gradients_b] })
 }
 
 /// The loss of a discriminator and its gradients. Real and generated images come with the names of the streams that vary

@@ -326,6 +326,17 @@ impl CycleGan {
         self.optimisers.graphs().are_used()
     }
 
+    /// Why this model trains without CUDA graphs although they are switched on, where recording a step has failed; else none.
+    ///
+    /// ```
+    /// let model = geolearn::CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert_eq!(model.cuda_graphs_failure(), None);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn cuda_graphs_failure(&self) -> Option<&str> {
+        self.optimisers.graphs().failure()
+    }
+
     fn set_frozen(&mut self, frozen: bool) {
         self.frozen = frozen;
         self.optimisers.freeze_encoders(frozen);

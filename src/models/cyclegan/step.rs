@@ -236,7 +236,8 @@ pub(super) fn train_step(
     let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
     let device = real_a.device();
     let update = Update { lr, adam, share, now: update };
-    let how = How { objective: Objective::of_step(config, &context), cast: precision.casts(device), share: update.share };
+    let how =
+        How { objective: Objective::of_step(config, &context), cast: precision.casts(device), share: update.share };
     let Optimisers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs } = optimisers;
     graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
 
