@@ -28,8 +28,8 @@ fn watch_setup(lib: &Path) {
     }
 }
 
-const SHIM: [&str; 9] =
-    ["shim", "gradient", "memory", "keep", "script", "profile", "transfer", "cuda/kernels", "cuda/layers"];
+const SHIM: [&str; 10] =
+    ["shim", "gradient", "memory", "keep", "script", "profile", "transfer", "graph", "cuda/kernels", "cuda/layers"];
 
 fn compile_shim(lib: &Path) {
     compiler(lib)

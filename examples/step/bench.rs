@@ -3,25 +3,24 @@
 use std::path::Path;
 use std::time::Instant;
 
-use geolearn::Precision;
 use serde_json::{Value, json};
 
 use crate::memory;
-use crate::work::{Outcome, Work, read, write_line};
+use crate::work::{Outcome, Way, Work, read, write_line};
 
-/// Steps before the clock runs: cuDNN chooses its kernels in the first, and memory is gathered.
+/// Steps before the clock runs: cuDNN chooses its kernels in the first, memory is gathered, graphs are recorded.
 const WARM_UP: usize = 10;
 
-/// Writes a line for each batch size and precision; one that fails says why, and the next is tried.
-pub fn run(file: &Path, side: usize, batches: &[usize], precisions: &[(&str, Precision)], steps: usize) -> Outcome<()> {
+/// Writes a line for each batch size and way; one that fails says why, and the next is tried.
+pub fn run(file: &Path, side: usize, batches: &[usize], ways: &[Way<'_>], steps: usize) -> Outcome<()> {
     if steps == 0 {
         return Err("at least one step is needed".into());
     }
     let mut failed = 0;
     for &batch in batches {
-        for &(name, precision) in precisions {
-            let mut row = json!({ "way": "geolearn", "side": side, "batch": batch, "precision": name });
-            let outcome = Work::new(side, batch, precision).and_then(|work| measured(work, steps));
+        for way in ways {
+            let mut row = json!({ "way": "geolearn", "side": side, "batch": batch, "precision": way.name });
+            let outcome = Work::new(side, batch, way.precision).and_then(|work| measured(work, way, steps));
             match outcome {
                 Ok(Value::Object(found)) => row.as_object_mut().into_iter().for_each(|row| row.extend(found.clone())),
                 Ok(_) => {}
@@ -36,7 +35,7 @@ pub fn run(file: &Path, side: usize, batches: &[usize], precisions: &[(&str, Pre
     if failed > 0 { Err(format!("{failed} could not be measured").into()) } else { Ok(()) }
 }
 
-fn measured(mut work: Work, steps: usize) -> Outcome<Value> {
+fn measured(mut work: Work, way: &Way<'_>, steps: usize) -> Outcome<Value> {
     memory::reset(work.model());
     let first_losses = read(&work.step()?)?;
     for _ in 1..WARM_UP {
@@ -54,6 +53,7 @@ fn measured(mut work: Work, steps: usize) -> Outcome<Value> {
     }
     read(&work.step()?)?;
     let unread = 1e3 * begin.elapsed().as_secs_f64() / steps as f64;
+    work.check(way)?;
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     Ok(json!({

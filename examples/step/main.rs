@@ -4,13 +4,14 @@
 //! step prepare FOLDER SIDE BATCH            initial weights and batches, as files that PyTorch reads
 //! step run FOLDER SIDE BATCH PRECISION      steps, as many as each line of the input asks for
 //! step doctor [--need-cuda]                 the device that is chosen and why; ends with 4 where CUDA is needed and not had
-//! step bench --json FILE SIDE BATCHES PRECISIONS STEPS
-//!                                           times of steps and memory, one line of JSON for each batch size and precision
-//! step trace FILE SIDE BATCHES PRECISIONS   steps under libtorch's profiler
+//! step bench --json FILE SIDE BATCHES WAYS STEPS
+//!                                           times of steps and memory, one line of JSON for each batch size and way
+//! step trace FILE SIDE BATCHES WAYS         steps under libtorch's profiler
 //! step raster --json FILE [SIDE]            a scene through `predict_raster`
 //! ```
 //!
-//! Lists are separated by commas: `1,8` and `f32,tf32,bf16`. Chips, the model and the scene are looked for in the folder
+//! Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, or one with `+graph`
+//! behind it: as CUDA graphs. Chips, the model and the scene are looked for in the folder
 //! that GEOLEARN_ASSETS names, else in `assets`, from the current folder.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
@@ -19,16 +20,17 @@ mod compare;
 mod doctor;
 mod memory;
 mod raster;
+mod switch;
 mod trace;
 mod work;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use work::{Outcome, list, precision_of, precisions_of};
+use work::{Outcome, Way, list, precision_of};
 
 const USAGE: &str = "usage: step prepare FOLDER SIDE BATCH | run FOLDER SIDE BATCH PRECISION | doctor [--need-cuda] | \
-    bench --json FILE SIDE BATCHES PRECISIONS STEPS | trace FILE SIDE BATCHES PRECISIONS | raster --json FILE [SIDE]";
+    bench --json FILE SIDE BATCHES WAYS STEPS | trace FILE SIDE BATCHES WAYS | raster --json FILE [SIDE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,15 +52,23 @@ fn run(arguments: &[&str]) -> Outcome<ExitCode> {
         }
         ["doctor"] => return doctor::examine(false),
         ["doctor", "--need-cuda"] => return doctor::examine(true),
-        ["bench", "--json", file, side, batches, precisions, steps] => {
-            bench::run(Path::new(file), side.parse()?, &list(batches)?, &precisions_of(precisions)?, steps.parse()?)?;
+        ["bench", "--json", file, side, batches, ways, steps] => {
+            let (number, counts, times) = (side.parse()?, list(batches)?, steps.parse()?);
+            let here = |ways: &[Way<'_>]| bench::run(Path::new(file), number, &counts, ways, times);
+            switch::each(ways, here, |ways| owned(&["bench", "--json", file, side, batches, ways, steps]))?;
         }
-        ["trace", file, side, batches, precisions] => {
-            trace::run(file, side.parse()?, &list(batches)?, &precisions_of(precisions)?)?;
+        ["trace", file, side, batches, ways] => {
+            let (number, counts) = (side.parse()?, list(batches)?);
+            let here = |ways: &[Way<'_>]| trace::run(file, number, &counts, ways);
+            switch::each(ways, here, |ways| owned(&["trace", file, side, batches, ways]))?;
         }
         ["raster", "--json", file] => raster::run(Path::new(file), None)?,
         ["raster", "--json", file, side] => raster::run(Path::new(file), Some(side.parse()?))?,
         _ => return Err(USAGE.into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn owned(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|&argument| argument.into()).collect()
 }

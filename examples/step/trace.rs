@@ -1,21 +1,20 @@
 //! Steps under libtorch's profiler.
 
-use geolearn::Precision;
-
-use crate::work::{Outcome, Work, read};
+use crate::work::{Outcome, Way, Work, read};
 
 const WARM_UP: usize = 5;
 const STEPS: usize = 3;
 
 /// Writes `FILE-b1-bf16-3-steps.json` for batch size 1 in bf16, and so on.
-pub fn run(file: &str, side: usize, batches: &[usize], precisions: &[(&str, Precision)]) -> Outcome<()> {
+pub fn run(file: &str, side: usize, batches: &[usize], ways: &[Way<'_>]) -> Outcome<()> {
     for &batch in batches {
-        for &(name, precision) in precisions {
-            let mut work = Work::new(side, batch, precision)?;
+        for way in ways {
+            let mut work = Work::new(side, batch, way.precision)?;
             for _ in 0..WARM_UP {
                 read(&work.step()?)?;
             }
-            let path = format!("{file}-b{batch}-{name}-{STEPS}-steps.json");
+            work.check(way)?;
+            let path = format!("{file}-b{batch}-{}-{STEPS}-steps.json", way.name);
             geolearn::profile(&path, || {
                 let mut losses = Vec::new();
                 for _ in 0..STEPS {

@@ -33,9 +33,19 @@ pub fn precision_of(name: &str) -> Outcome<Precision> {
     }
 }
 
-/// Several, each with its name.
-pub fn precisions_of(names: &str) -> Outcome<Vec<(&str, Precision)>> {
-    names.split(',').map(|name| Ok((name, precision_of(name)?))).collect()
+/// A way of taking steps, such as `bf16` or `bf16+graph`.
+pub struct Way<'a> {
+    pub name: &'a str,
+    pub precision: Precision,
+    /// Whether steps are to run as CUDA graphs.
+    pub graphs: bool,
+}
+
+impl<'a> Way<'a> {
+    pub fn of(name: &'a str) -> Outcome<Self> {
+        let plain = name.strip_suffix("+graph");
+        Ok(Self { name, precision: precision_of(plain.unwrap_or(name))?, graphs: plain.is_some() })
+    }
 }
 
 pub fn list<T: FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
@@ -85,6 +95,19 @@ impl Work {
 
     pub fn model(&self) -> &CycleGan {
         &self.model
+    }
+
+    /// # Errors
+    /// Where the steps that were taken did not run as this way has it.
+    pub fn check(&self, way: &Way<'_>) -> Outcome<()> {
+        match (self.model.uses_cuda_graphs(), way.graphs) {
+            (false, true) => {
+                let why = self.model.cuda_graphs_failure().unwrap_or("they are not on CUDA");
+                Err(format!("steps did not run as CUDA graphs: {why}").into())
+            }
+            (true, false) => Err("steps ran as CUDA graphs".into()),
+            _ => Ok(()),
+        }
     }
 
     /// Learns from the next batch. The device may still be at work afterwards, until the losses are read.

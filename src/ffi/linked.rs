@@ -123,6 +123,15 @@ unsafe extern "C" {
     fn geolearn_transfer_wait(transfer: *const c_void, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_transfer_end(transfer: *mut c_void) -> *mut c_char;
     fn geolearn_cuda_free(index: c_int, free: *mut i64) -> *mut c_char;
+    fn geolearn_cuda_release() -> *mut c_char;
+    fn geolearn_stream_new(device: c_int, number: *mut i64) -> *mut c_char;
+    fn geolearn_stream_enter(device: c_int, number: i64, before: *mut i64) -> *mut c_char;
+    fn geolearn_stream_leave(device: c_int, before: i64) -> *mut c_char;
+    fn geolearn_graph_new(device: c_int, graph: *mut *mut c_void) -> *mut c_char;
+    fn geolearn_graph_begin(graph: *mut c_void, beside: *mut c_void) -> *mut c_char;
+    fn geolearn_graph_end(graph: *mut c_void) -> *mut c_char;
+    fn geolearn_graph_replay(graph: *mut c_void) -> *mut c_char;
+    fn geolearn_graph_free(graph: *mut c_void) -> *mut c_char;
     fn geolearn_profile_begin(cuda: bool) -> *mut c_char;
     fn geolearn_profile_end(cuda: bool, path: *const c_char) -> *mut c_char;
     fn geolearn_cuda_memory(index: c_int, numbers: *mut i64) -> *mut c_char;
@@ -398,6 +407,72 @@ pub(crate) fn free_cuda_memory(index: usize) -> Result<u64> {
     // SAFETY: the pointer is to a local that lives through the call.
     check(unsafe { geolearn_cuda_free(c_int::try_from(index).unwrap_or(c_int::MAX), &mut free) })?;
     Ok(u64::try_from(free).unwrap_or(0))
+}
+
+/// Gives memory that libtorch holds and does not use back to the CUDA devices.
+pub(super) fn cuda_release() -> Result<()> {
+    // SAFETY: takes nothing; memory that a tensor has stays.
+    check(unsafe { geolearn_cuda_release() })
+}
+
+/// The number of a stream of the device, other than its default one.
+pub(super) fn stream_new(device: c_int) -> Result<i64> {
+    let mut number = 0;
+    // SAFETY: the pointer is to a local that lives through the call.
+    check(unsafe { geolearn_stream_new(device, &mut number) })?;
+    Ok(number)
+}
+
+/// Makes a stream that `stream_new` gave the current one of this thread, and gives the one before.
+pub(super) fn stream_enter(device: c_int, number: i64) -> Result<i64> {
+    let mut before = 0;
+    // SAFETY: libtorch's streams are never destroyed; the pointer is to a local that lives through the call.
+    check(unsafe { geolearn_stream_enter(device, number, &mut before) })?;
+    Ok(before)
+}
+
+/// Makes the stream that `stream_enter` gave the current one again, whatever this gives.
+pub(super) fn stream_leave(device: c_int, before: i64) -> Result<()> {
+    // SAFETY: libtorch's streams are never destroyed.
+    check(unsafe { geolearn_stream_leave(device, before) })
+}
+
+/// A recorded graph.
+#[derive(Debug)]
+pub(super) struct Graph(*mut c_void);
+
+// SAFETY: CUDA lets any thread launch or destroy a graph, one at a time; libtorch's class keeps nothing of its thread.
+unsafe impl Send for Graph {}
+
+pub(super) fn graph_new(device: c_int) -> Result<Graph> {
+    let mut graph = null_mut();
+    // SAFETY: the pointer is to a local that lives through the call.
+    check(unsafe { geolearn_graph_new(device, &mut graph) })?;
+    Ok(Graph(graph))
+}
+
+pub(super) fn graph_begin(graph: &mut Graph, beside: Option<&Graph>) -> Result<()> {
+    // SAFETY: a `Graph` is what `geolearn_graph_new` gave, until it is dropped; the other is only read.
+    check(unsafe { geolearn_graph_begin(graph.0, beside.map_or(null_mut(), |graph| graph.0)) })
+}
+
+pub(super) fn graph_end(graph: &mut Graph) -> Result<()> {
+    // SAFETY: as for `graph_begin`.
+    check(unsafe { geolearn_graph_end(graph.0) })
+}
+
+pub(super) fn graph_replay(graph: &mut Graph) -> Result<()> {
+    // SAFETY: as for `graph_begin`; memory that was in use while it was recorded is kept by those who replay it.
+    check(unsafe { geolearn_graph_replay(graph.0) })
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // SAFETY: what `geolearn_graph_new` gave, given back once.
+        if let Err(error) = check(unsafe { geolearn_graph_free(self.0) }) {
+            tracing::warn!(%error, "a CUDA graph cannot be ended");
+        }
+    }
 }
 
 pub(super) fn profile_begin(cuda: bool) -> Result<()> {

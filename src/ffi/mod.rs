@@ -8,6 +8,7 @@ mod cuda;
 mod cuda_layers;
 mod cuda_runtime;
 mod fill;
+mod graph;
 mod keep;
 mod layers;
 #[cfg(not(feature = "doc-only"))]
@@ -29,6 +30,7 @@ pub(crate) use cuda_layers::{NormForm, bordered_residual, convolution_norm, cuda
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
+pub(crate) use graph::{CudaGraph, SideStream};
 pub(crate) use keep::KeptMemory;
 pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,

@@ -143,6 +143,41 @@ pub(crate) fn free_cuda_memory(_: usize) -> Result<u64> {
     absent()
 }
 
+pub(super) fn cuda_release() -> Result<()> {
+    absent()
+}
+
+pub(super) fn stream_new(_: i32) -> Result<i64> {
+    absent()
+}
+
+pub(super) fn stream_enter(_: i32, _: i64) -> Result<i64> {
+    absent()
+}
+
+pub(super) fn stream_leave(_: i32, _: i64) -> Result<()> {
+    absent()
+}
+
+#[derive(Debug)]
+pub(super) struct Graph;
+
+pub(super) fn graph_new(_: i32) -> Result<Graph> {
+    absent()
+}
+
+pub(super) fn graph_begin(_: &mut Graph, _: Option<&Graph>) -> Result<()> {
+    absent()
+}
+
+pub(super) fn graph_end(_: &mut Graph) -> Result<()> {
+    absent()
+}
+
+pub(super) fn graph_replay(_: &mut Graph) -> Result<()> {
+    absent()
+}
+
 pub(super) fn profile_begin(_: bool) -> Result<()> {
     absent()
 }

@@ -65,7 +65,7 @@ impl AdamOptions {
 pub(crate) struct Update {
     pub lr: f64,
     pub adam: AdamOptions,
-    /// What the gradient is multiplied by.
+    /// What the loss is multiplied by before its gradient is taken.
     pub share: f64,
     /// Whether the parameters move now; else the gradient is kept and added to the next.
     pub now: bool,
@@ -117,27 +117,43 @@ impl Adam {
         self.moving.kept.clear();
     }
 
-    /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
-    pub fn minimise(&mut self, loss: &Tensor, update: Update) -> Result<()> {
-        let loss = if update.share == 1.0 { loss.shallow_clone() } else { ffi::scale(loss, update.share)? };
-        let mut grads = Tensor::f_run_backward(&[&loss], self.moving.tensors.params(), false, false)?;
-        for (i, grad) in grads.iter_mut().enumerate() {
-            if !grad.defined() {
-                *grad = self.moving.zero(i, &self.names)?;
-            }
+    /// Returns the gradients of `share` times `loss` by the parameters that move, in their order; of those on which the loss
+    /// does not depend, undefined tensors. Changes nothing.
+    pub fn gradients(&self, loss: &Tensor, share: f64) -> Result<Vec<Tensor>> {
+        let loss = if share == 1.0 { loss.shallow_clone() } else { ffi::scale(loss, share)? };
+        let mut gradients = Tensor::f_run_backward(&[&loss], self.moving.tensors.params(), false, false)?;
+        for gradient in gradients.iter_mut().filter(|gradient| gradient.defined()) {
             // The kernel walks plain memory; a gradient may be a view, even an expanded scalar.
-            *grad = match self.moving.kept.get(i) {
-                Some(before) => before.f_add(grad)?.f_contiguous()?,
-                None => grad.f_contiguous()?,
-            };
+            *gradient = gradient.f_contiguous()?;
+        }
+        Ok(gradients)
+    }
+
+    /// Moves the parameters down these gradients, as [`gradients`](Self::gradients) gives them, together with those kept
+    /// before, or keeps them too.
+    pub fn apply(&mut self, mut gradients: Vec<Tensor>, update: Update) -> Result<()> {
+        for (i, gradient) in gradients.iter_mut().enumerate() {
+            if !gradient.defined() {
+                *gradient = self.moving.zero(i, &self.names)?;
+            }
+            if let Some(before) = self.moving.kept.get(i) {
+                *gradient = before.f_add(gradient)?;
+            }
         }
         self.moving.kept.clear();
         if !update.now {
-            self.moving.kept = grads;
+            self.moving.kept = gradients;
             return Ok(());
         }
         let AdamOptions { beta1, beta2, eps, weight_decay } = update.adam;
-        self.moving.tensors.step(&mut grads, AdamStep { lr: update.lr, beta1, beta2, weight_decay, eps })
+        self.moving.tensors.step(&mut gradients, AdamStep { lr: update.lr, beta1, beta2, weight_decay, eps })
+    }
+
+    /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
+    #[cfg(test)]
+    pub fn minimise(&mut self, loss: &Tensor, update: Update) -> Result<()> {
+        let gradients = self.gradients(loss, update.share)?;
+        self.apply(gradients, update)
     }
 
     /// Moments and step counts under the names of their parameters. Shallow: they share memory with the state.

@@ -12,6 +12,10 @@ mod export;
 mod facts;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod graph_tests;
+mod graphs;
+mod halves;
 mod import;
 #[cfg(test)]
 mod import_tests;
@@ -303,6 +307,34 @@ impl CycleGan {
     /// Whether [`freeze`](Self::freeze) holds.
     pub fn is_frozen(&self) -> bool {
         self.frozen
+    }
+
+    /// Whether the last step of training ran as CUDA graphs: recorded once, then asked for in one call for each half of the
+    /// step. They save time where the processor cannot ask the device for work as fast as it is done, as with small batches.
+    ///
+    /// The environment variable `GEOLEARN_CUDA_GRAPHS=1` switches them on, for steps on CUDA without
+    /// [`spectral_norm`](CycleGanConfig::spectral_norm), [`diff_augment`](CycleGanConfig::diff_augment) and
+    /// [`cycle_weight_end`](CycleGanConfig::cycle_weight_end). The first three steps of a batch size are never recorded; and where
+    /// recording fails, training goes on without.
+    ///
+    /// ```
+    /// let model = geolearn::CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert!(!model.uses_cuda_graphs());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn uses_cuda_graphs(&self) -> bool {
+        self.optimisers.graphs().are_used()
+    }
+
+    /// Why this model trains without CUDA graphs although they are switched on, where recording a step has failed; else none.
+    ///
+    /// ```
+    /// let model = geolearn::CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert_eq!(model.cuda_graphs_failure(), None);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn cuda_graphs_failure(&self) -> Option<&str> {
+        self.optimisers.graphs().failure()
     }
 
     fn set_frozen(&mut self, frozen: bool) {

@@ -6,10 +6,12 @@
 use tch::Tensor;
 
 use super::config::CycleGanConfig;
+use super::graphs::{Graphs, Half, StepKind};
+use super::halves::{self, HalfStep, How};
 use super::networks::Networks;
 use super::objective::Objective;
 use crate::dataset::PerDomain;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
 use crate::nn::{Discriminator, Generator, Parameters};
@@ -63,6 +65,7 @@ pub(super) struct Optimisers {
     mean: Option<RunningMean>,
     pool_a: ImagePool,
     pool_b: ImagePool,
+    graphs: Graphs,
 }
 
 impl Optimisers {
@@ -75,6 +78,7 @@ impl Optimisers {
             mean: networks.mean_parameters().map(follow).transpose()?,
             pool_a: ImagePool::new(config.pool_size),
             pool_b: ImagePool::new(config.pool_size),
+            graphs: Graphs::by_environment(),
         })
     }
 
@@ -87,12 +91,23 @@ impl Optimisers {
     /// Lets the encoders of the generators move or not; all else moves.
     pub fn freeze_encoders(&mut self, frozen: bool) {
         self.generators.select(|name| !(frozen && is_encoder(name)));
+        self.graphs.clear();
     }
 
     /// Forgets gradients of an update that was not made, and what is known of a state that may be another now.
     pub fn forget(&mut self) {
         self.mean.iter_mut().for_each(RunningMean::forget);
         [&mut self.generators, &mut self.disc_a, &mut self.disc_b].into_iter().for_each(Adam::forget);
+        self.graphs.clear();
+    }
+
+    /// What was recorded of training steps on CUDA.
+    pub fn graphs(&self) -> &Graphs {
+        &self.graphs
+    }
+
+    pub fn graphs_mut(&mut self) -> &mut Graphs {
+        &mut self.graphs
     }
 
     /// The pools of domains A and B, by the prefix of their images' names.
@@ -215,47 +230,44 @@ pub(super) fn train_step(
     nets: &Networks,
     optimisers: &mut Optimisers,
     config: &CycleGanConfig,
-    real: (&Tensor, &Tensor),
+    (real_a, real_b): (&Tensor, &Tensor),
     context: StepContext,
 ) -> Result<Tensor> {
     let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
-    let (real_a, real_b) = real;
-    let objective = Objective::of_step(config, &context);
+    let device = real_a.device();
     let update = Update { lr, adam, share, now: update };
-    let cast = precision.casts(real_a.device());
-    // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
-    let (images, losses) = ffi::autocast(cast, real_a.device(), || {
-        let with_identity = config.has_identity(channels(real_a, real_b)?);
-        let images = translate_all(nets.learning(), real_a, real_b, with_identity)?;
-        let losses = generator_losses(nets, objective, real_a, real_b, &images)?;
-        Ok((images, losses))
-    })?;
-    optimisers.generators.minimise(&losses.total, update)?;
-    if let Some(mean) = &mut optimisers.mean {
+    let how =
+        How { objective: Objective::of_step(config, &context), cast: precision.casts(device), share: update.share };
+    let Optimisers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs } = optimisers;
+    graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
+
+    let work = |real: [&Tensor; 2]| halves::generators(nets, generators, real, how);
+    let HalfStep { mut losses, images, gradients } = graphs.run(Half::Generators, [real_a, real_b], work)?;
+    gradients.into_iter().try_for_each(|list| generators.apply(list, update))?;
+    if let Some(mean) = mean {
         mean.follow(real_a.size4()?.0 as u64, update.now)?;
     }
-    let GeneratorLosses { total, adversarial, cycle, identity, .. } = losses;
 
     let draw = |name| Seed(config.seed).stream(name, step);
-    let fake_a = optimisers.pool_a.exchange(&images.fake_a.f_detach()?, &mut draw("pool_a"))?;
-    let fake_b = optimisers.pool_b.exchange(&images.fake_b.f_detach()?, &mut draw("pool_b"))?;
-    // The generators' graph is no longer needed: its memory serves the discriminators.
-    drop(images);
-    let judged = |disc, (real, of_real), (fake, of_fake): (&Tensor, _)| {
-        let (real, fake) = (objective.seen(real, of_real)?, objective.seen(fake, of_fake)?);
-        ffi::autocast(cast, fake.device(), || discriminator_loss(disc, config.adversarial, &real, &fake))
+    let [fake_a, fake_b] = images.as_slice() else {
+        return Err(Error::new(ErrorKind::Torch, "the generators made no images"));
     };
+    let fake_a = pool_a.exchange(fake_a, &mut draw("pool_a"))?;
+    let fake_b = pool_b.exchange(fake_b, &mut draw("pool_b"))?;
+    // What they made is no longer needed: its memory serves the discriminators.
+    drop(images);
+
+    let work = |images: [&Tensor; 4]| halves::discriminators(nets, PerDomain { a: disc_a, b: disc_b }, images, how);
+    let made = graphs.run(Half::Discriminators, [real_a, real_b, &fake_a, &fake_b], work)?;
     let update = Update { lr: lr * disc_lr_ratio, ..update };
-    let loss_a = judged(&nets.disc_a, (real_a, "augment_real_a"), (&fake_a, "augment_fake_a"))?;
-    optimisers.disc_a.minimise(&loss_a, update)?;
-    let loss_b = judged(&nets.disc_b, (real_b, "augment_real_b"), (&fake_b, "augment_fake_b"))?;
-    optimisers.disc_b.minimise(&loss_b, update)?;
+    for (adam, list) in [disc_a, disc_b].into_iter().zip(made.gradients) {
+        adam.apply(list, update)?;
+    }
     if update.now {
         [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::follow_weights)?;
     }
-
-    let all = [total, adversarial, cycle, identity, loss_a, loss_b];
-    Ok(Tensor::f_stack(&all, 0)?.f_detach()?)
+    losses.extend(made.losses);
+    Ok(Tensor::f_stack(&losses, 0)?)
 }
 
 /// Measures without learning; gives the numbers in the order of [`METRIC_NAMES`].

@@ -25,6 +25,8 @@ impl<'a> Training<'a> {
 impl Drop for Training<'_> {
     fn drop(&mut self) {
         self.model.kept = None;
+        // Their memory serves what comes after training.
+        self.model.optimisers.graphs_mut().clear();
         // What was learnt was taken back.
         if self.history.epochs().len() == self.epochs {
             self.model.untrained = self.untrained;

@@ -1,0 +1,185 @@
+// Work that a CUDA device was once asked for, recorded as a graph and asked for again in one call.
+//
+// libtorch's own class records it. A program that is linked against a libtorch for processors alone cannot name that class,
+// so its functions are looked up by the names that GCC and Clang give them (Itanium C++ ABI), and its object lies in memory
+// that is larger than it needs (104 bytes in libtorch 2.11).
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#if defined(__linux__)
+#include <dlfcn.h>
+#endif
+
+#include "guarded.h"
+
+namespace {
+
+// A pool of memory, as c10::MempoolId_t.
+using Pool = std::pair<unsigned long long, unsigned long long>;
+
+// What is not allowed while a stream is recorded is so only for the thread that records: cudaStreamCaptureModeThreadLocal.
+constexpr int THIS_THREAD = 1;
+
+void *function(const char *name) {
+#if defined(__linux__)
+  void *found = dlsym(RTLD_DEFAULT, name);
+#else
+  void *found = nullptr;
+#endif
+  TORCH_CHECK(found, "this libtorch has no CUDA graphs: ", name, " is missing");
+  return found;
+}
+
+template <class F> void find(F *&pointer, const char *name) { pointer = reinterpret_cast<F *>(function(name)); }
+
+// at::cuda::CUDAGraph's functions, and one of CUDA's runtime.
+struct Functions {
+  void (*construct)(void *, bool);
+  void (*destruct)(void *);
+  void (*begin)(void *, Pool, int);
+  void (*end)(void *);
+  void (*replay)(void *);
+  Pool (*pool)(void *);
+  int (*begin_on_stream)(void *, int);
+
+  Functions() {
+    find(construct, "_ZN2at4cuda9CUDAGraphC1Eb");
+    find(destruct, "_ZN2at4cuda9CUDAGraphD1Ev");
+    find(begin, "_ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode");
+    find(end, "_ZN2at4cuda9CUDAGraph11capture_endEv");
+    find(replay, "_ZN2at4cuda9CUDAGraph6replayEv");
+    find(pool, "_ZN2at4cuda9CUDAGraph4poolEv");
+    find(begin_on_stream, "cudaStreamBeginCapture");
+  }
+};
+
+const Functions &functions() {
+  static const Functions found;
+  return found;
+}
+
+c10::Device device_of(int index) { return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index)}; }
+
+class Graph {
+public:
+  explicit Graph(int index) : device_(device_of(index)) {
+    c10::DeviceGuard guard(device_);
+    functions().construct(object_, /*keep_graph=*/false);
+  }
+  ~Graph() { functions().destruct(object_); }
+  Graph(const Graph &) = delete;
+
+  Pool pool() { return functions().pool(object_); }
+
+  void begin(Pool pool) {
+    c10::DeviceGuard guard(device_);
+    functions().begin(object_, pool, THIS_THREAD);
+  }
+
+  void end() {
+    c10::DeviceGuard guard(device_);
+    try {
+      functions().end(object_);
+    } catch (...) {
+      settle();
+      throw;
+    }
+  }
+
+  void replay() {
+    c10::DeviceGuard guard(device_);
+    functions().replay(object_);
+  }
+
+private:
+  // When CUDA has cut a recording short, libtorch throws before it tells its allocator and its random generator that the
+  // recording is over. An empty one in its place ends as it should.
+  void settle() noexcept {
+    try {
+      c10::impl::VirtualGuardImpl device(device_.type());
+      void *stream = device.getStreamNativeHandle(device.getStream(device_));
+      if (functions().begin_on_stream(stream, THIS_THREAD) == 0) functions().end(object_);
+    } catch (...) {
+    }
+  }
+
+  alignas(64) std::byte object_[1024];
+  c10::Device device_;
+};
+
+// What `later` is asked for from now on begins when what `earlier` was asked for until now is done.
+void wait(const c10::Stream &later, const c10::Stream &earlier) {
+  c10::Event reached(earlier.device_type());
+  reached.record(earlier);
+  reached.block(later);
+}
+
+} // namespace
+
+extern "C" {
+
+// A stream of libtorch's own, by its number.
+char *geolearn_stream_new(int device, int64_t *number) {
+  return guarded([&] {
+    c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
+    *number = cuda.getStreamFromGlobalPool(device_of(device)).id();
+  });
+}
+
+// Makes a stream the current one of this thread; it waits for the one before, whose number is written to `before`.
+char *geolearn_stream_enter(int device, int64_t number, int64_t *before) {
+  return guarded([&] {
+    c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
+    c10::Stream stream(c10::Stream::UNSAFE, device_of(device), number);
+    auto current = cuda.getStream(device_of(device));
+    wait(stream, current);
+    cuda.exchangeStream(stream);
+    *before = current.id();
+  });
+}
+
+// Makes the stream from before the current one again, which waits for the other. Without an error it has waited; with one it
+// is the current one all the same.
+char *geolearn_stream_leave(int device, int64_t before) {
+  return guarded([&] {
+    c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
+    c10::Stream stream(c10::Stream::UNSAFE, device_of(device), before);
+    wait(stream, cuda.exchangeStream(stream));
+  });
+}
+
+// Gives memory that libtorch holds and does not use back to the device: none is given back while work is recorded.
+char *geolearn_cuda_release() {
+  return guarded([&] { c10::getDeviceAllocator(c10::DeviceType::CUDA)->emptyCache(); });
+}
+
+char *geolearn_graph_new(int device, Graph **graph) {
+  return guarded([&] { *graph = new Graph(device); });
+}
+
+// Records what the current stream is asked for, which is not the default one, until geolearn_graph_end. New tensors lie in a
+// pool of memory of the graph's own, or in that of `beside`.
+char *geolearn_graph_begin(Graph *graph, Graph *beside) {
+  return guarded([&] { graph->begin(beside ? beside->pool() : Pool(0, 0)); });
+}
+
+char *geolearn_graph_end(Graph *graph) {
+  return guarded([&] { graph->end(); });
+}
+
+// Asks the current stream for what was recorded.
+char *geolearn_graph_replay(Graph *graph) {
+  return guarded([&] { graph->replay(); });
+}
+
+char *geolearn_graph_free(Graph *graph) {
+  return guarded([&] { delete graph; });
+}
+}

@@ -1,0 +1,335 @@
+//! Training steps as CUDA graphs: both halves of a step are recorded once and then asked for in one call each, which saves
+//! the processor some thousand calls a step.
+//!
+//! A step that may be recorded is one of fixed work: same image sizes, arithmetic and weights of losses as before, and no
+//! random numbers of the processor's. Any other runs as usual. So does everything as soon as a recording fails.
+
+use std::sync::OnceLock;
+use std::thread::{self, ThreadId};
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::CycleGanConfig;
+use super::halves::HalfStep;
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ffi::{self, CudaGraph, SideStream};
+use crate::loss::DiffAugment;
+use crate::nn::copied;
+use crate::train::StepContext;
+
+/// Steps of one kind before they are recorded: cuDNN chooses its kernels in the first. The last of them runs on the stream
+/// that is recorded, with inputs that lie as those of the recording will.
+const WARM_UP: u32 = 3;
+/// The environment variable that switches graphs on.
+const SWITCH: &str = "GEOLEARN_CUDA_GRAPHS";
+
+/// What is fixed in a recording, besides what a model always has. Weights, moments and images are read where they lie.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StepKind {
+    images: [(Vec<i64>, Kind); 2],
+    precision: Precision,
+    deterministic: bool,
+    share: f64,
+}
+
+impl StepKind {
+    /// `None` for a step that differs from all others.
+    pub fn of(config: &CycleGanConfig, real: [&Tensor; 2], context: &StepContext) -> Option<Self> {
+        let weighs_anew = config.cycle_weight_end.is_some();
+        let draws = config.diff_augment != DiffAugment::default();
+        // The vectors of spectral norms move by matrix products, whose workspace belongs to a stream.
+        if weighs_anew || draws || config.spectral_norm {
+            return None;
+        }
+        let images = real.map(|images| (images.size(), images.kind()));
+        let StepContext { precision, share, .. } = *context;
+        Some(Self { images, precision, deterministic: ffi::is_deterministic(), share })
+    }
+}
+
+/// How a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Call by call.
+    Eager,
+    /// The same, on the stream that is recorded next.
+    WarmUp,
+    /// Recorded now, then replayed.
+    Record,
+    Replay,
+}
+
+/// Which steps run how.
+#[derive(Debug, Default)]
+struct Plan {
+    recorded: Option<StepKind>,
+    /// What came last and was not that, the thread it came on (cuDNN's choices belong to one), and how often in a row.
+    waiting: Option<(StepKind, ThreadId, u32)>,
+}
+
+impl Plan {
+    fn next(&mut self, kind: Option<StepKind>, thread: ThreadId) -> Way {
+        let Some(kind) = kind else { return Way::Eager };
+        if self.recorded.as_ref() == Some(&kind) {
+            self.waiting = None;
+            return Way::Replay;
+        }
+        let before = self.waiting.take().filter(|(other, on, _)| (other, *on) == (&kind, thread));
+        let count = before.map_or(0, |(_, _, count)| count) + 1;
+        if count > WARM_UP {
+            self.recorded = Some(kind);
+            return Way::Record;
+        }
+        self.waiting = Some((kind, thread, count));
+        if count == WARM_UP { Way::WarmUp } else { Way::Eager }
+    }
+}
+
+/// Which half of a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Half {
+    Generators = 0,
+    Discriminators = 1,
+}
+
+/// A half of a step that was recorded.
+#[derive(Debug)]
+struct Recorded {
+    graph: CudaGraph,
+    inputs: Vec<Tensor>,
+    outputs: HalfStep,
+}
+
+/// The recordings of a model's training step.
+#[derive(Debug)]
+pub(super) struct Graphs {
+    on: bool,
+    plan: Plan,
+    way: Way,
+    /// Whether gradients outlive the step.
+    keeps: bool,
+    /// Whether the last step was replayed.
+    used: bool,
+    /// Why nothing is recorded any more.
+    failure: Option<String>,
+    stream: Option<SideStream>,
+    halves: [Option<Recorded>; 2],
+}
+
+impl Graphs {
+    pub fn new(on: bool) -> Self {
+        let (plan, way) = (Plan::default(), Way::Eager);
+        Self { on, plan, way, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
+    }
+
+    /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, off.
+    pub fn by_environment() -> Self {
+        static ON: OnceLock<bool> = OnceLock::new();
+        Self::new(*ON.get_or_init(|| match std::env::var(SWITCH).as_deref() {
+            Ok("1") => true,
+            Ok("0") | Err(_) => false,
+            Ok(other) => {
+                tracing::warn!(value = other, "{SWITCH} is neither 0 nor 1, and is taken for 0");
+                false
+            }
+        }))
+    }
+
+    /// Whether the last step was replayed.
+    pub fn are_used(&self) -> bool {
+        self.used
+    }
+
+    /// Why steps are not recorded any more, where one could not be.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Forgets what was recorded, since memory or the list of what moves may be another from now on.
+    pub fn clear(&mut self) {
+        *self = Self { used: self.used, failure: self.failure.take(), ..Self::new(self.on) };
+    }
+
+    /// Begins a step of this kind. `keeps`: whether its gradients are needed after it.
+    pub fn begin(&mut self, device: Device, kind: Option<StepKind>, keeps: bool) {
+        self.way = if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { Way::Eager };
+        self.keeps = keeps;
+        self.used = matches!(self.way, Way::Record | Way::Replay);
+        if self.way == Way::Record {
+            self.halves = [None, None];
+        }
+    }
+
+    /// Runs a half of the step that was begun. What it gives is good until the step ends, and gradients for longer where they
+    /// are kept.
+    pub fn run<const N: usize>(
+        &mut self,
+        half: Half,
+        inputs: [&Tensor; N],
+        work: impl Fn([&Tensor; N]) -> Result<HalfStep>,
+    ) -> Result<HalfStep> {
+        match self.attempt(half, inputs, &work) {
+            Ok(made) => Ok(made),
+            Err(error) if self.may_be_to_blame(&error) => {
+                tracing::warn!(%error, "training goes on without CUDA graphs");
+                *self = Self { failure: Some(error.to_string()), ..Self::new(false) };
+                work(inputs)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the half may succeed without recordings: nothing has changed yet.
+    fn may_be_to_blame(&self, error: &Error) -> bool {
+        match self.way {
+            Way::Eager => error.kind() == ErrorKind::Limits && self.halves.iter().any(Option::is_some),
+            Way::WarmUp | Way::Record | Way::Replay => true,
+        }
+    }
+
+    fn attempt<const N: usize>(
+        &mut self,
+        half: Half,
+        inputs: [&Tensor; N],
+        work: &impl Fn([&Tensor; N]) -> Result<HalfStep>,
+    ) -> Result<HalfStep> {
+        match self.way {
+            Way::Eager => work(inputs),
+            Way::WarmUp => {
+                let own = copies(&inputs)?;
+                self.stream(inputs[0].device())?.run(|| work(std::array::from_fn(|i| &own[i])))
+            }
+            Way::Record | Way::Replay => {
+                if self.halves[half as usize].is_none() {
+                    self.halves[half as usize] = Some(self.record(&inputs, work)?);
+                }
+                let keeps = self.keeps;
+                let recorded = self.halves[half as usize].as_mut();
+                recorded.ok_or_else(|| Error::new(ErrorKind::Torch, "nothing was recorded"))?.replay(&inputs, keeps)
+            }
+        }
+    }
+
+    fn stream(&mut self, device: Device) -> Result<&SideStream> {
+        let stream = self.stream.take().map_or_else(|| SideStream::new(device), Ok)?;
+        Ok(self.stream.insert(stream))
+    }
+
+    fn record<const N: usize>(
+        &mut self,
+        inputs: &[&Tensor; N],
+        work: &impl Fn([&Tensor; N]) -> Result<HalfStep>,
+    ) -> Result<Recorded> {
+        let own = copies(inputs)?;
+        self.stream(inputs[0].device())?;
+        let stream = self.stream.as_ref().ok_or_else(|| Error::new(ErrorKind::Torch, "there is no stream"))?;
+        // Halves share memory: they always run in turn, and what one gives is used before the other runs again.
+        let beside = self.halves.iter().flatten().next().map(|other| &other.graph);
+        let (graph, outputs) = CudaGraph::record(stream, beside, || work(std::array::from_fn(|i| &own[i])))?;
+        Ok(Recorded { graph, inputs: own, outputs })
+    }
+}
+
+impl Recorded {
+    fn replay(&mut self, inputs: &[&Tensor], keeps: bool) -> Result<HalfStep> {
+        for (own, input) in self.inputs.iter_mut().zip(inputs) {
+            own.f_copy_(input)?;
+        }
+        self.graph.replay()?;
+        let HalfStep { losses, images, gradients } = &self.outputs;
+        let shared = |list: &[Tensor]| list.iter().map(Tensor::shallow_clone).collect::<Vec<_>>();
+        let gradients = gradients.iter().map(|list| if keeps { kept(list) } else { Ok(shared(list)) });
+        Ok(HalfStep { losses: shared(losses), images: shared(images), gradients: gradients.collect::<Result<_>>()? })
+    }
+}
+
+fn copies(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
+    tensors.iter().map(|tensor| copied(tensor, tensor.device())).collect()
+}
+
+/// Copies of gradients, of which some may be undefined.
+fn kept(gradients: &[Tensor]) -> Result<Vec<Tensor>> {
+    let copy = |tensor: &Tensor| match tensor.defined() {
+        true => copied(tensor, tensor.device()),
+        false => Ok(tensor.shallow_clone()),
+    };
+    gradients.iter().map(copy).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::AdamOptions;
+
+    fn kind(side: i64) -> Option<StepKind> {
+        of(&CycleGanConfig::default(), side, &StepContext::new(2e-4, AdamOptions::default(), 0))
+    }
+
+    fn of(config: &CycleGanConfig, side: i64, context: &StepContext) -> Option<StepKind> {
+        let images = Tensor::zeros([2, 3, side, side], (Kind::Float, Device::Cpu));
+        StepKind::of(config, [&images, &images], context)
+    }
+
+    fn ways(sides: &[i64]) -> Vec<Way> {
+        let (mut plan, thread) = (Plan::default(), thread::current().id());
+        sides.iter().map(|&side| plan.next(kind(side), thread)).collect()
+    }
+
+    #[test]
+    fn steps_are_recorded_after_some_of_the_same_kind() {
+        use Way::{Eager, Record, Replay, WarmUp};
+        assert_eq!(ways(&[32; 6]), [Eager, Eager, WarmUp, Record, Replay, Replay]);
+        // The last batch of an epoch is smaller, and its steps never come in a row.
+        let epochs = [32, 32, 32, 32, 16, 32, 32, 16, 32];
+        assert_eq!(ways(&epochs), [Eager, Eager, WarmUp, Record, Eager, Replay, Replay, Eager, Replay]);
+        let then_another = [32, 32, 32, 32, 16, 16, 16, 16, 16, 32];
+        assert_eq!(ways(&then_another)[4..], [Eager, Eager, WarmUp, Record, Replay, Eager]);
+        assert_eq!(ways(&[32, 16, 32, 16, 32, 16, 32, 16]), [Eager; 8]);
+    }
+
+    /// What cuDNN has chosen, it has chosen on one thread.
+    #[test]
+    fn another_thread_warms_up_anew_but_replays_at_once() {
+        let other = thread::spawn(|| thread::current().id()).join().unwrap();
+        let (mut plan, here) = (Plan::default(), thread::current().id());
+        let order = [here, here, here, other, other, other, other, here];
+        let found = order.map(|thread| plan.next(kind(32), thread));
+        use Way::{Eager, Record, Replay, WarmUp};
+        assert_eq!(found, [Eager, Eager, WarmUp, Eager, Eager, WarmUp, Record, Replay]);
+    }
+
+    #[test]
+    fn what_is_fixed_in_a_recording_is_part_of_the_kind() {
+        let context = StepContext::new(2e-4, AdamOptions::default(), 0);
+        let config = CycleGanConfig::default();
+        let plain = of(&config, 32, &context);
+        assert_eq!(of(&config, 32, &StepContext { lr: 1.0, step: 7, update: false, progress: 0.5, ..context }), plain);
+        assert_ne!(of(&config, 64, &context), plain);
+        assert_ne!(of(&config, 32, &StepContext { share: 0.5, ..context }), plain);
+        assert_ne!(of(&config, 32, &StepContext { precision: Precision::Bf16, ..context }), plain);
+        let moving = DiffAugment::default().translation(true);
+        for config in [
+            CycleGanConfig { cycle_weight_end: Some(1.0), ..config.clone() },
+            CycleGanConfig { spectral_norm: true, ..config.clone() },
+            CycleGanConfig { diff_augment: moving, ..config.clone() },
+        ] {
+            assert_eq!(of(&config, 32, &context), None);
+        }
+        let mut plan = Plan::default();
+        assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [Way::Eager; 8]);
+    }
+
+    /// On a processor the switch changes nothing.
+    #[test]
+    fn nothing_is_recorded_on_a_processor() {
+        let mut graphs = Graphs::new(true);
+        let image = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+        for _ in 0..6 {
+            graphs.begin(Device::Cpu, kind(32), false);
+            let none = || HalfStep { losses: vec![], images: vec![], gradients: vec![] };
+            graphs.run(Half::Generators, [&image], |_| Ok(none())).unwrap();
+            assert!(!graphs.are_used());
+        }
+    }
+}
