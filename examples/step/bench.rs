@@ -11,16 +11,42 @@ use crate::work::{Outcome, Work, read, write_line};
 
 /// Steps before the clock runs: cuDNN chooses its kernels in the first, and memory is gathered.
 const WARM_UP: usize = 10;
+/// Of steps that take more milliseconds than this, no more than `MOST_OF_SLOW` are timed.
+const SLOW_MS: f64 = 200.0;
+const MOST_OF_SLOW: usize = 20;
+
+/// How cuDNN chooses its kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As the library has it.
+    AsDelivered,
+    /// By a search in every precision. What was chosen without one in the same process stays chosen.
+    Searching,
+}
 
 /// Writes a line for each batch size and precision; one that fails says why, and the next is tried.
-pub fn run(file: &Path, side: usize, batches: &[usize], precisions: &[(&str, Precision)], steps: usize) -> Outcome<()> {
+pub fn run(
+    way: Way,
+    file: &Path,
+    side: usize,
+    batches: &[usize],
+    precisions: &[(&str, Precision)],
+    steps: usize,
+) -> Outcome<()> {
     if steps == 0 {
         return Err("at least one step is needed".into());
     }
+    let way = match way {
+        Way::AsDelivered => "geolearn",
+        Way::Searching => {
+            tch::Cuda::cudnn_set_benchmark(true);
+            "geolearn-search"
+        }
+    };
     let mut failed = 0;
     for &batch in batches {
         for &(name, precision) in precisions {
-            let mut row = json!({ "way": "geolearn", "side": side, "batch": batch, "precision": name });
+            let mut row = json!({ "way": way, "side": side, "batch": batch, "precision": name });
             let outcome = Work::new(side, batch, precision).and_then(|work| measured(work, steps));
             match outcome {
                 Ok(Value::Object(found)) => row.as_object_mut().into_iter().for_each(|row| row.extend(found.clone())),
@@ -39,9 +65,13 @@ pub fn run(file: &Path, side: usize, batches: &[usize], precisions: &[(&str, Pre
 fn measured(mut work: Work, steps: usize) -> Outcome<Value> {
     memory::reset(work.model());
     let first_losses = read(&work.step()?)?;
+    let mut last = 0.0;
     for _ in 1..WARM_UP {
+        let begin = Instant::now();
         read(&work.step()?)?;
+        last = 1e3 * begin.elapsed().as_secs_f64();
     }
+    let steps = if last > SLOW_MS { steps.min(MOST_OF_SLOW) } else { steps };
     let mut times = Vec::new();
     for _ in 0..steps {
         let begin = Instant::now();

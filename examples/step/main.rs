@@ -4,8 +4,9 @@
 //! step prepare FOLDER SIDE BATCH            initial weights and batches, as files that PyTorch reads
 //! step run FOLDER SIDE BATCH PRECISION      steps, as many as each line of the input asks for
 //! step doctor [--need-cuda]                 the device that is chosen and why; ends with 4 where CUDA is needed and not had
-//! step bench --json FILE SIDE BATCHES PRECISIONS STEPS
-//!                                           times of steps and memory, one line of JSON for each batch size and precision
+//! step bench --json FILE SIDE BATCHES PRECISIONS STEPS [--search]
+//!                                           times of steps and memory, one line of JSON for each batch size and precision;
+//!                                           with cuDNN's search in all precisions, or where the library takes it
 //! step trace FILE SIDE BATCHES PRECISIONS   steps under libtorch's profiler
 //! step raster --json FILE [SIDE]            a scene through `predict_raster`
 //! ```
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use work::{Outcome, list, precision_of, precisions_of};
 
 const USAGE: &str = "usage: step prepare FOLDER SIDE BATCH | run FOLDER SIDE BATCH PRECISION | doctor [--need-cuda] | \
-    bench --json FILE SIDE BATCHES PRECISIONS STEPS | trace FILE SIDE BATCHES PRECISIONS | raster --json FILE [SIDE]";
+    bench --json FILE SIDE BATCHES PRECISIONS STEPS [--search] | trace FILE SIDE BATCHES PRECISIONS | raster --json FILE [SIDE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,8 +51,14 @@ fn run(arguments: &[&str]) -> Outcome<ExitCode> {
         }
         ["doctor"] => return doctor::examine(false),
         ["doctor", "--need-cuda"] => return doctor::examine(true),
-        ["bench", "--json", file, side, batches, precisions, steps] => {
-            bench::run(Path::new(file), side.parse()?, &list(batches)?, &precisions_of(precisions)?, steps.parse()?)?;
+        ["bench", "--json", file, side, batches, precisions, steps, ref flags @ ..] => {
+            let way = match *flags {
+                [] => bench::Way::AsDelivered,
+                ["--search"] => bench::Way::Searching,
+                _ => return Err(USAGE.into()),
+            };
+            let (batches, precisions) = (list(batches)?, precisions_of(precisions)?);
+            bench::run(way, Path::new(file), side.parse()?, &batches, &precisions, steps.parse()?)?;
         }
         ["trace", file, side, batches, precisions] => {
             trace::run(file, side.parse()?, &list(batches)?, &precisions_of(precisions)?)?;

@@ -20,7 +20,7 @@ mod profile;
 mod script;
 mod transfer;
 
-pub(crate) use arithmetic::{Arithmetic, Switches, autocast, is_deterministic, without_autocast};
+pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 #[cfg(test)]
 pub(crate) use cuda_layers::emulate_cuda;

@@ -145,7 +145,7 @@ fn networks_by_the_emulated_layers_in_f32_are_near_f64() {
 #[test]
 fn networks_by_the_layers_on_cuda_are_those_of_operators() {
     let Some(device) = testing::cuda() else { return };
-    let _exact = Switches::hold(Precision::F32.arithmetic()).unwrap();
+    let _exact = Switches::hold(Precision::F32.training_arithmetic(false)).unwrap();
     assert!(ffi::cuda_layers_fit(&CASES[0].image(device, Kind::Float)), "the layers are not used");
     for case in CASES {
         compare(case, device, Kind::Double, F64, &|work| work());
