@@ -28,13 +28,10 @@ fn watch_setup(lib: &Path) {
     }
 }
 
-const SHIM: [&str; 8] =
-    ["shim", "memory", "keep", "script", "profile", "transfer", "cuda/kernels", "cuda/layers"];
+const SHIM: [&str; 8] = ["shim", "memory", "keep", "script", "profile", "transfer", "cuda/kernels", "cuda/layers"];
 
 fn compile_shim(lib: &Path) {
-    compiler(lib)
-        .files(SHIM.map(|name| format!("src/ffi/{name}.cpp")))
-        .compile("geolearn_shim");
+    compiler(lib).files(SHIM.map(|name| format!("src/ffi/{name}.cpp"))).compile("geolearn_shim");
     compile_layers(compiler(lib));
 }
 

@@ -34,8 +34,8 @@ pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
 };
 pub(crate) use linked::{
-    add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak,
-    scale,
+    add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config,
+    reset_cuda_memory_peak, scale,
 };
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;

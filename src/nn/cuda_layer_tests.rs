@@ -111,7 +111,13 @@ fn apart(found: &Tensor, expected: &Tensor) -> f64 {
 }
 
 /// Compares both networks of a case, as `by_own` runs them on `device`, with libtorch's operators in f64 on the processor.
-fn compare(case: Case, device: Device, kind: Kind, most: f64, by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>) {
+fn compare(
+    case: Case,
+    device: Device,
+    kind: Kind,
+    most: f64,
+    by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>,
+) {
     let make = [Case::generator, Case::discriminator];
     // A discriminator takes no images as small as a generator does.
     let count = if case.images[1] < 24 { 1 } else { 2 };

@@ -28,7 +28,8 @@ impl LayerMemory {
     /// Of residual blocks of so many channels, in f32 or cast to bfloat16.
     pub fn of(device: tch::Device, channels: i64, cast: bool) -> Self {
         let kind = if cast { Kind::BFloat16 } else { Kind::Float };
-        let has_own_layers = || Tensor::f_zeros([1, 8, 8, 8], (kind, device)).is_ok_and(|map| ffi::cuda_layers_fit(&map));
+        let has_own_layers =
+            || Tensor::f_zeros([1, 8, 8, 8], (kind, device)).is_ok_and(|map| ffi::cuda_layers_fit(&map));
         match cast {
             _ if device.is_cuda() && has_own_layers() => Self::Bordered,
             false if ffi::fits_residual(device, channels) => Self::AsOne,

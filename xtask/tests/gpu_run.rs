@@ -166,11 +166,7 @@ fn parts_can_be_named() {
     assert_eq!(ran(&stage.result("summary.txt")), ["card", "libraries", "doctor", "golden", "raster"]);
     assert_eq!(stage.run(&["peers"], "470"), 0);
     let summary = stage.result("summary.txt");
-    assert_eq!(
-        ran(&summary)[3..],
-        ["prepare-1", "prepare-8", "plain-default", "plain-bf16", "plain-f32"],
-        "{summary}"
-    );
+    assert_eq!(ran(&summary)[3..], ["prepare-1", "prepare-8", "plain-default", "plain-bf16", "plain-f32"], "{summary}");
     assert_eq!(stage.run(&["golden,rastr"], "470"), 3);
     assert!(stage.result("summary.txt").contains("there is no part 'rastr': name some of golden,cuda,"));
 }

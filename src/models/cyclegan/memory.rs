@@ -60,12 +60,22 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
         parameters: (parameters + mean) as u64,
         optimiser: (2.0 * parameters) as u64,
         kept_copy: (3.0 * parameters + mean + pool) as u64,
-        activations: (held.peak(generators) + kept_gradients + casts + normed) as u64,
+        activations: (held.peak(generators)
+            + copies(layers, parameters + generators, value)
+            + kept_gradients
+            + casts
+            + normed) as u64,
         pool: pool as u64,
         batches: (pair * batch * data.batches_ahead() as f64) as u64,
         ..MemoryEstimate::default()
     };
     estimate.with_scratch()
+}
+
+/// Bytes of weights in NHWC, which our own layers on CUDA keep of each call: of two calls of a generator and one of a
+/// discriminator, `called` bytes in f32.
+fn copies(layers: LayerMemory, called: f64, value: f64) -> f64 {
+    if layers == LayerMemory::Bordered { called / FLOAT * value } else { 0.0 }
 }
 
 /// Bytes of a value between layers in bfloat16. On the processor autocast keeps norms in f32 and so saves nothing. On

@@ -80,9 +80,8 @@ fn known(number: Option<f64>, digits: usize) -> String {
 /// What did not end well; it is told as plainly as what did.
 fn failures(results: &Results) -> Option<String> {
     const LEFT_OUT: &str = "left out: ";
-    let is_good = |line: &&String| {
-        line.contains(": exit 0,") || line.ends_with(" tests passed") || line.starts_with(LEFT_OUT)
-    };
+    let is_good =
+        |line: &&String| line.contains(": exit 0,") || line.ends_with(" tests passed") || line.starts_with(LEFT_OUT);
     let known: Vec<&str> = results.parts.iter().filter_map(|line| line.strip_prefix(LEFT_OUT)).collect();
     let without = if known.is_empty() { String::new() } else { format!(" Left out: {}.", known.join("; ")) };
     let bad: Vec<&str> = results.parts.iter().filter(|line| !is_good(line)).map(String::as_str).collect();
