@@ -37,11 +37,51 @@ fn model(data: &DataBunch, device: Device) -> CycleGan {
     builder.device(device).build().unwrap()
 }
 
-fn trained(device: Device, options: FitOptions) -> (ndarray::Array3<f32>, Vec<f64>) {
+/// What training led to.
+struct Trained {
+    /// Of each epoch: a loss, and one of the validation.
+    losses: [Vec<f64>; 2],
+    weights: Weights,
+    answer: ndarray::Array3<f32>,
+}
+
+type Weights = Vec<(String, Vec<f32>)>;
+
+fn weights(model: &CycleGan) -> Weights {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    model.save_safetensors(&path).unwrap();
+    let tensors = Tensor::read_safetensors(path).unwrap().into_iter();
+    let mut all: Weights = tensors.map(|(name, t)| (name, Vec::try_from(t.flatten(0, -1)).unwrap())).collect();
+    // They come in no order.
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all
+}
+
+fn trained(device: Device, options: FitOptions) -> Trained {
     let folder = tempfile::tempdir().unwrap();
     let mut model = model(&small_data(folder.path()), device);
     let history = model.fit(options.progress(false)).unwrap();
-    (answer(&model), history.losses("cycle").unwrap())
+    let losses = ["cycle", "valid_loss"].map(|name| history.losses(name).unwrap());
+    assert!(losses.iter().all(|of_epochs| !of_epochs.is_empty()), "{losses:?}");
+    Trained { losses, weights: weights(&model), answer: answer(&model) }
+}
+
+/// Fails where the two are not the same to the bit, and says what is not and by how much.
+fn must_be_same(what: &str, found: &Trained, expected: &Trained) {
+    assert_eq!(found.losses, expected.losses, "{what}: losses");
+    must_show_same(what, (&found.weights, &found.answer), (&expected.weights, &expected.answer));
+}
+
+type Shown<'a> = (&'a Weights, &'a ndarray::Array3<f32>);
+
+/// The same for weights and what a model makes of an image with them.
+fn must_show_same(what: &str, found: Shown<'_>, expected: Shown<'_>) {
+    let other: Vec<_> = found.0.iter().zip(expected.0).filter(|(a, b)| a != b).map(|((name, _), _)| name).collect();
+    let most = (found.1 - expected.1).mapv(f32::abs).fold(0.0, |most: f32, &apart| most.max(apart));
+    eprintln!("{what}: of {} weights {other:?} differ, and images by {most:e} of 255 at most", found.0.len());
+    assert!(!found.0.is_empty() && found.0 == expected.0, "{what}: weights differ");
+    assert!(found.1 == expected.1, "{what}: images differ by {most} of 255");
 }
 
 fn bundled(device: Device) -> CycleGan {
@@ -53,7 +93,7 @@ fn deterministic_training_repeats_to_the_bit() {
     let Some((device, _one)) = device() else { return };
     for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
         let run = || trained(device, FitOptions::new(3).deterministic(true).precision(precision));
-        assert_eq!(run(), run(), "{precision}");
+        must_be_same(&precision.to_string(), &run(), &run());
     }
 }
 
@@ -62,8 +102,7 @@ fn deterministic_training_repeats_to_the_bit() {
 fn cuda_trains_as_the_processor_does() {
     let Some((device, _one)) = device() else { return };
     let in_f32 = || FitOptions::new(2).precision(Precision::F32);
-    let (_, expected) = trained(Device::Cpu, in_f32());
-    let (_, found) = trained(device, in_f32());
+    let [expected, found] = [Device::Cpu, device].map(|device| trained(device, in_f32()).losses[0].clone());
     assert!((found[0] - expected[0]).abs() < 0.01 * expected[0], "{found:?} {expected:?}");
 }
 
@@ -71,7 +110,8 @@ fn cuda_trains_as_the_processor_does() {
 #[test]
 fn bf16_and_tf32_are_used_and_follow_f32() {
     let Some((device, _one)) = device() else { return };
-    let run = |precision| trained(device, FitOptions::new(3).deterministic(true).precision(precision)).1;
+    let run =
+        |precision| trained(device, FitOptions::new(3).deterministic(true).precision(precision)).losses[0].clone();
     let exact = run(Precision::F32);
     for precision in [Precision::Bf16, Precision::Tf32] {
         for (a, b) in exact.iter().zip(run(precision)) {
@@ -93,6 +133,20 @@ fn the_history_says_what_was_computed_in() {
     assert_eq!(found, [Some(Precision::Tf32), Some(Precision::F32)]);
 }
 
+/// However a model was trained: what needs no gradients adds up in a fixed order.
+#[test]
+fn translations_repeat_to_the_bit() {
+    let Some((device, _one)) = device() else { return };
+    let model = bundled(device);
+    let image = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
+    let run = || model.predict_image(&image, Domain::B).unwrap().samples().clone();
+    let first = (run(), answer(&model));
+    for _ in 0..3 {
+        assert!(run() == first.0, "a scene differs");
+        assert!(answer(&model) == first.1, "an array differs");
+    }
+}
+
 /// Each thread computes in its own precision, and puts nothing of the other's back.
 #[test]
 fn two_trainings_at_once_do_not_disturb_each_other() {
@@ -104,7 +158,9 @@ fn two_trainings_at_once_do_not_disturb_each_other() {
             .map(|precision| scope.spawn(move || run(precision)))
             .map(|t| t.join().unwrap())
     });
-    assert_eq!(together, alone);
+    for (precision, (found, expected)) in [Precision::F32, Precision::Tf32].iter().zip(together.iter().zip(&alone)) {
+        must_be_same(&format!("{precision} beside another"), found, expected);
+    }
 }
 
 /// A state that goes from the processor to CUDA and back is the same to the bit, and training goes on there.
@@ -161,13 +217,13 @@ fn a_lack_of_memory_leaves_the_model_as_it_was_and_the_next_call_works() {
     let data = geolearn::PrepareData::new(chips, geolearn::DatasetType::CycleGan);
     let data = data.resize_to(512).batch_size(2).prepare().unwrap();
     let mut model = CycleGan::builder(&data).gen_blocks(2).device(device).build().unwrap();
-    let before = answer(&model);
+    let before = (weights(&model), answer(&model));
     let full = filler(device, 64 << 20);
     let error = model.fit(FitOptions::new(1).progress(false).check_memory(false)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
     assert!(error.to_string().contains("batch"), "advice: {error}");
     drop(full);
-    assert_eq!(answer(&model), before);
+    must_show_same("after a lack of memory", (&weights(&model), &answer(&model)), (&before.0, &before.1));
     model.fit(FitOptions::new(1).progress(false)).unwrap();
 }
 
@@ -245,7 +301,7 @@ fn a_second_device_trains_too() {
         return;
     }
     let in_f32 = || FitOptions::new(1).precision(Precision::F32);
-    let (first, second) = (trained(Device::Cuda(0), in_f32()).1, trained(Device::Cuda(1), in_f32()).1);
+    let [first, second] = [0, 1].map(|index| trained(Device::Cuda(index), in_f32()).losses[0].clone());
     assert!((first[0] - second[0]).abs() < 0.01 * first[0], "{first:?} {second:?}");
 }
 
@@ -263,7 +319,9 @@ fn a_batch_size_is_found() {
     assert!(!tried.batch_size_trials().is_empty());
     let fixed = data.with_batch_size(1).unwrap();
     let untried = CycleGan::builder(&fixed).gen_blocks(1).gen_features(16).disc_features(16).device(device);
-    assert_eq!(answer(&tried), answer(&untried.build().unwrap()));
+    let untried = untried.build().unwrap();
+    let found = (weights(&tried), answer(&tried));
+    must_show_same("after the search", (&found.0, &found.1), (&weights(&untried), &answer(&untried)));
 }
 
 /// Files for the processor, whatever the model computes on; and they run on CUDA. f32 sums in another order.

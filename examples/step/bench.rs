@@ -10,6 +10,9 @@ use crate::work::{Outcome, Way, Work, read, write_line};
 
 /// Steps before the clock runs: cuDNN chooses its kernels in the first, memory is gathered, graphs are recorded.
 const WARM_UP: usize = 10;
+/// Of steps that take more milliseconds than this, no more than `MOST_OF_SLOW` are timed.
+const SLOW_MS: f64 = 200.0;
+const MOST_OF_SLOW: usize = 20;
 
 /// Writes a line for each batch size and way; one that fails says why, and the next is tried.
 pub fn run(file: &Path, side: usize, batches: &[usize], ways: &[Way<'_>], steps: usize) -> Outcome<()> {
@@ -38,9 +41,13 @@ pub fn run(file: &Path, side: usize, batches: &[usize], ways: &[Way<'_>], steps:
 fn measured(mut work: Work, way: &Way<'_>, steps: usize) -> Outcome<Value> {
     memory::reset(work.model());
     let first_losses = read(&work.step()?)?;
+    let mut last = 0.0;
     for _ in 1..WARM_UP {
+        let begin = Instant::now();
         read(&work.step()?)?;
+        last = 1e3 * begin.elapsed().as_secs_f64();
     }
+    let steps = if last > SLOW_MS { steps.min(MOST_OF_SLOW) } else { steps };
     let mut times = Vec::new();
     for _ in 0..steps {
         let begin = Instant::now();

@@ -10,8 +10,9 @@
 //! step raster --json FILE [SIDE]            a scene through `predict_raster`
 //! ```
 //!
-//! Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, or one with `+graph`
-//! behind it: as CUDA graphs. Chips, the model and the scene are looked for in the folder
+//! Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, and behind it, where wanted,
+//! `+graph` (as CUDA graphs), `+operators` (of libtorch, not the layers of our own) and `+search` (by cuDNN, in every
+//! precision). Chips, the model and the scene are looked for in the folder
 //! that GEOLEARN_ASSETS names, else in `assets`, from the current folder.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 

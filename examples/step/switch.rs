@@ -1,37 +1,47 @@
-//! Steps as CUDA graphs, which the environment switches on or off for a whole process.
+//! Ways of taking steps that hold for a whole process: each set of switches has a process of its own.
 
 use std::process::Command;
 
-use crate::work::{Outcome, Way};
+use crate::work::{Outcome, Switches, Way};
 
-const SWITCH: &str = "GEOLEARN_CUDA_GRAPHS";
+const GRAPHS: &str = "GEOLEARN_CUDA_GRAPHS";
+const LAYERS: &str = "GEOLEARN_CUDA_LAYERS";
+/// Set for processes that were started for one set of switches.
+const STARTED: &str = "GEOLEARN_STEP_STARTED";
 
-/// Has `here` take the named ways without graphs, and another process those with them: this program, with the arguments that
-/// `there` gives for their names.
+/// Has `here` take the named ways where this process was started for them; else starts one for each set of switches among
+/// them: this program, with the arguments that `there` gives for their names.
 pub fn each(
     names: &str,
     here: impl FnOnce(&[Way<'_>]) -> Outcome<()>,
-    there: impl FnOnce(&str) -> Vec<String>,
+    there: impl Fn(&str) -> Vec<String>,
 ) -> Outcome<()> {
     let ways = names.split(',').map(Way::of).collect::<Outcome<Vec<_>>>()?;
-    let is_on = std::env::var(SWITCH).is_ok_and(|value| value == "1");
-    let (now, later): (Vec<_>, Vec<_>) = ways.into_iter().partition(|way| way.graphs == is_on);
-    match (now.is_empty(), later.as_slice()) {
-        (_, []) => here(&now),
-        _ if is_on => Err(format!("{SWITCH} is 1: the ways of this process are such as bf16+graph").into()),
-        (true, later) => elsewhere(there(&joined(later))),
-        (false, later) => {
-            let done = here(&now);
-            elsewhere(there(&joined(later))).and(done)
+    if std::env::var_os(STARTED).is_some() {
+        if ways.iter().any(|way| way.switches.search) {
+            geolearn::tch::Cuda::cudnn_set_benchmark(true);
+        }
+        return here(&ways);
+    }
+    let mut sets: Vec<Switches> = Vec::new();
+    for way in &ways {
+        if !sets.contains(&way.switches) {
+            sets.push(way.switches);
         }
     }
+    let of_set = |set: Switches| {
+        let names: Vec<_> = ways.iter().filter(|way| way.switches == set).map(|way| way.name).collect();
+        start(set, there(&names.join(",")))
+    };
+    // One that fails does not keep the others from being measured.
+    let outcomes: Vec<_> = sets.into_iter().map(of_set).collect();
+    outcomes.into_iter().collect()
 }
 
-fn joined(ways: &[Way<'_>]) -> String {
-    ways.iter().map(|way| way.name).collect::<Vec<_>>().join(",")
-}
-
-fn elsewhere(arguments: Vec<String>) -> Outcome<()> {
-    let status = Command::new(std::env::current_exe()?).args(arguments).env(SWITCH, "1").status()?;
-    if status.success() { Ok(()) } else { Err(format!("steps as CUDA graphs: {status}").into()) }
+fn start(set: Switches, arguments: Vec<String>) -> Outcome<()> {
+    let mut program = Command::new(std::env::current_exe()?);
+    program.args(arguments).env(STARTED, "1").env(GRAPHS, if set.graph { "1" } else { "0" });
+    program.env(LAYERS, if set.operators { "0" } else { "1" });
+    let status = program.status()?;
+    if status.success() { Ok(()) } else { Err(format!("steps with {set:?}: {status}").into()) }
 }

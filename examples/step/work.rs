@@ -33,18 +33,39 @@ pub fn precision_of(name: &str) -> Outcome<Precision> {
     }
 }
 
-/// A way of taking steps, such as `bf16` or `bf16+graph`.
+/// A way of taking steps: a precision, with what is behind it, such as `bf16+graph`.
 pub struct Way<'a> {
     pub name: &'a str,
     pub precision: Precision,
+    pub switches: Switches,
+}
+
+/// What holds for a whole process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Switches {
     /// Whether steps are to run as CUDA graphs.
-    pub graphs: bool,
+    pub graph: bool,
+    /// Whether libtorch's operators are to compute where the library has layers of its own for CUDA.
+    pub operators: bool,
+    /// Whether cuDNN is to search for its kernels in every precision.
+    pub search: bool,
 }
 
 impl<'a> Way<'a> {
     pub fn of(name: &'a str) -> Outcome<Self> {
-        let plain = name.strip_suffix("+graph");
-        Ok(Self { name, precision: precision_of(plain.unwrap_or(name))?, graphs: plain.is_some() })
+        let mut words = name.split('+');
+        let precision = precision_of(words.next().unwrap_or_default())?;
+        let mut switches = Switches::default();
+        for word in words {
+            let switch = match word {
+                "graph" => &mut switches.graph,
+                "operators" => &mut switches.operators,
+                "search" => &mut switches.search,
+                other => return Err(format!("a way has `+graph`, `+operators` or `+search`, not `+{other}`").into()),
+            };
+            *switch = true;
+        }
+        Ok(Self { name, precision, switches })
     }
 }
 
@@ -100,7 +121,7 @@ impl Work {
     /// # Errors
     /// Where the steps that were taken did not run as this way has it.
     pub fn check(&self, way: &Way<'_>) -> Outcome<()> {
-        match (self.model.uses_cuda_graphs(), way.graphs) {
+        match (self.model.uses_cuda_graphs(), way.switches.graph) {
             (false, true) => {
                 let why = self.model.cuda_graphs_failure().unwrap_or("they are not on CUDA");
                 Err(format!("steps did not run as CUDA graphs: {why}").into())

@@ -12,7 +12,8 @@ use crate::error::Result;
 
 const MATRICES_IN_TF32: i32 = 1;
 const CONVOLUTIONS_IN_TF32: i32 = 2;
-const DETERMINISTIC: i32 = 4 | 8;
+const FIXED_ORDER: i32 = 4;
+const FIXED_CONVOLUTIONS: i32 = 8;
 const SEARCH: i32 = 16;
 const FILL_NEW_MEMORY: i32 = 32;
 
@@ -38,13 +39,35 @@ impl Drop for Cast {
     }
 }
 
+/// What has to come out the same, to the bit, whenever it is computed from the same numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// What the process asks for.
+    #[default]
+    AsSet,
+    /// Convolutions, which is enough for a pass without gradients: nothing else in the networks adds up in an order of
+    /// chance on the way forward.
+    Convolutions,
+    /// Everything: operators that have no such form are refused.
+    Everything,
+}
+
+impl Repeats {
+    fn bits(self) -> i32 {
+        match self {
+            Self::AsSet => 0,
+            Self::Convolutions => FIXED_CONVOLUTIONS,
+            Self::Everything => FIXED_ORDER | FIXED_CONVOLUTIONS,
+        }
+    }
+}
+
 /// How CUDA is to compute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Arithmetic {
     /// Whether inputs of convolutions are rounded to TF32. Products of matrices never are.
     pub tf32: bool,
-    /// Whether only kernels may run that give the same result every time; otherwise it is as the process has it.
-    pub deterministic: bool,
+    pub repeats: Repeats,
     /// Whether cuDNN times its algorithms for each new shape; otherwise it is as the process has it.
     pub search: bool,
 }
@@ -59,10 +82,8 @@ impl Arithmetic {
         if self.search {
             bits |= SEARCH;
         }
-        if self.deterministic {
-            bits |= DETERMINISTIC;
-        }
-        if bits & DETERMINISTIC != 0 {
+        bits |= self.repeats.bits();
+        if bits & (FIXED_ORDER | FIXED_CONVOLUTIONS) != 0 {
             // A search may choose differently every time; and nothing here reads memory that it has not written.
             bits &= !(SEARCH | FILL_NEW_MEMORY);
         }
@@ -160,9 +181,9 @@ fn leave() {
     FREED.notify_all();
 }
 
-/// Whether only kernels are allowed whose result is the same every time.
+/// Whether operators are refused that have no form whose result is the same every time.
 pub(crate) fn is_deterministic() -> bool {
-    linked::arithmetic().is_ok_and(|bits| bits & DETERMINISTIC != 0)
+    linked::arithmetic().is_ok_and(|bits| bits & FIXED_ORDER != 0)
 }
 
 #[cfg(test)]
@@ -188,8 +209,9 @@ mod tests {
         linked::arithmetic().unwrap()
     }
 
-    const TF32: Arithmetic = Arithmetic { tf32: true, deterministic: false, search: true };
-    const SAME: Arithmetic = Arithmetic { tf32: false, deterministic: true, search: true };
+    const TF32: Arithmetic = Arithmetic { tf32: true, repeats: Repeats::AsSet, search: true };
+    const SAME: Arithmetic = Arithmetic { tf32: false, repeats: Repeats::Everything, search: true };
+    const FORWARD: Arithmetic = Arithmetic { tf32: false, repeats: Repeats::Convolutions, search: true };
 
     /// One test, because the switches are those of the process. No other test of this crate's library sets them on a
     /// machine without CUDA.
@@ -204,6 +226,11 @@ mod tests {
             let _inner = Switches::hold(TF32).unwrap();
             assert_eq!(switches() & (CONVOLUTIONS_IN_TF32 | SEARCH), CONVOLUTIONS_IN_TF32 | SEARCH);
             let _same_again = Switches::hold(TF32).unwrap();
+        }
+        {
+            let _inner = Switches::hold(FORWARD).unwrap();
+            assert_eq!(switches() & (FIXED_CONVOLUTIONS | FIXED_ORDER | SEARCH), FIXED_CONVOLUTIONS);
+            assert!(!is_deterministic());
         }
         assert_eq!(switches(), SAME.bits(before));
         drop(held);

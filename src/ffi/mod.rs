@@ -21,7 +21,7 @@ mod profile;
 mod script;
 mod transfer;
 
-pub(crate) use arithmetic::{Arithmetic, Switches, autocast, is_deterministic, without_autocast};
+pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 #[cfg(test)]
 pub(crate) use cuda_layers::emulate_cuda;
@@ -36,8 +36,8 @@ pub(crate) use layers::{
     ConvolutionForm, convolution, fits_residual, norm_activation, residual, residual_without_norms,
 };
 pub(crate) use linked::{
-    add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config, reset_cuda_memory_peak,
-    scale, with_contiguous_gradient,
+    add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config,
+    reset_cuda_memory_peak, scale, with_contiguous_gradient,
 };
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;

@@ -113,12 +113,25 @@ fn apart(found: &Tensor, expected: &Tensor) -> f64 {
     ((found - &expected).norm() / expected.norm().clamp_min(1e-30)).double_value(&[])
 }
 
-fn compare(case: Case, device: Device, kind: Kind, most: f64, by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>) {
+fn compare(
+    case: Case,
+    device: Device,
+    kind: Kind,
+    most: f64,
+    by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>,
+) {
     compare_in(case, device, kind, false, most, by_own);
 }
 
 /// Compares both networks of a case, as `by_own` runs them on `device`, with libtorch's operators in f64 on the processor.
-fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>) {
+fn compare_in(
+    case: Case,
+    device: Device,
+    kind: Kind,
+    cast: bool,
+    most: f64,
+    by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>,
+) {
     let make = [Case::generator, Case::discriminator];
     // A discriminator takes no images as small as a generator does.
     let count = if case.images[1] < 24 { 1 } else { 2 };
@@ -165,7 +178,7 @@ fn networks_by_the_emulated_layers_in_mixed_precision_are_near_f64() {
 #[test]
 fn networks_by_the_layers_on_cuda_are_those_of_operators() {
     let Some(device) = testing::cuda() else { return };
-    let _exact = Switches::hold(Precision::F32.arithmetic()).unwrap();
+    let _exact = Switches::hold(Precision::F32.training_arithmetic(false)).unwrap();
     assert!(ffi::cuda_layers_fit(&CASES[0].image(device, Kind::Float)), "the layers are not used");
     for case in CASES {
         compare(case, device, Kind::Double, F64, &|work| work());
@@ -215,8 +228,7 @@ fn all_near(what: &str, ours: &[Tensor], exact: &[Tensor]) {
 }
 
 /// Sizes and channels of all kinds.
-const MAPS: [[i64; 4]; 6] =
-    [[2, 16, 8, 8], [1, 20, 9, 7], [1, 6, 9, 7], [3, 5, 9, 7], [1, 20, 8, 8], [2, 7, 4, 5]];
+const MAPS: [[i64; 4]; 6] = [[2, 16, 8, 8], [1, 20, 9, 7], [1, 6, 9, 7], [3, 5, 9, 7], [1, 20, 8, 8], [2, 7, 4, 5]];
 
 #[test]
 fn residual_blocks_by_the_emulated_layers_are_those_of_operators() {
@@ -242,7 +254,8 @@ fn convolutions_with_norms_by_the_emulated_layers_are_those_of_operators() {
     let cases = MAPS.into_iter().flat_map(|map| forms.into_iter().map(move |form| (map, form)));
     for ((shape, (side, stride, padding, transposed)), slope) in cases.zip([0.0, 0.2, 1.0].into_iter().cycle()) {
         let made_channels = 6;
-        let kernel = if transposed { [shape[1], made_channels, side, side] } else { [made_channels, shape[1], side, side] };
+        let kernel =
+            if transposed { [shape[1], made_channels, side, side] } else { [made_channels, shape[1], side, side] };
         let leaves = [wave(&shape, 0.37), wave(&kernel, 0.7)];
         let border = i64::from(stride == 1);
         let exact = gradients_of(&leaves, &|p| {
@@ -256,9 +269,8 @@ fn convolutions_with_norms_by_the_emulated_layers_are_those_of_operators() {
         });
         let form = ConvolutionForm { stride, padding, transposed, normalised: true };
         let norm = NormForm { slope, epsilon: 1e-5, border };
-        let ours = ffi::emulate_cuda(|| {
-            gradients_of(&leaves, &|p| ffi::convolution_norm(&p[0], &p[1], form, norm).unwrap())
-        });
+        let ours =
+            ffi::emulate_cuda(|| gradients_of(&leaves, &|p| ffi::convolution_norm(&p[0], &p[1], form, norm).unwrap()));
         all_near(&format!("{shape:?} by {form:?}, {norm:?}"), &ours, &exact);
     }
 }

@@ -163,7 +163,7 @@ pub(crate) fn discriminator_activations(c: f64, d: f64, (height, width): (usize,
     let area = (height * width) as f64;
     // Convolution and activation, with a norm between them in all but the first and last.
     let normed = match layers {
-        LayerMemory::AsOne => 2.0,
+        LayerMemory::AsOne | LayerMemory::Bordered => 2.0,
         LayerMemory::ByParts => 3.0,
     };
     c * area + d * area * (2.0 / 4.0 + normed * (2.0 / 16.0 + 4.0 / 64.0 + 8.0 / 64.0))

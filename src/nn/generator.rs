@@ -237,13 +237,16 @@ pub(crate) fn generator_activations(
     let side = |n: usize| (n as i64 + missing(n as i64)) as f64;
     let (h, w) = (side(height), side(width));
     let area = h * w;
-    // Convolution and norm at full size, twice at half the size, and again on the way up.
-    let ends = f * area * (2.0 + 1.0 + 0.5 + 1.0 + 2.0);
+    // Convolution and norm at full size, twice at half the size, and again on the way up, where the last norm of our own
+    // layers is the one with a border.
+    let last = if layers == LayerMemory::Bordered { 1.0 } else { 2.0 };
+    let ends = f * area * (2.0 + 1.0 + 0.5 + 1.0 + last);
     let wide = (c + f) * (h + 6.0) * (w + 6.0) + 3.0 * made * area;
     let inner = f * area / 4.0;
     let padded = 4.0 * f * (h / 4.0 + 2.0) * (w / 4.0 + 2.0);
     let block = match layers {
         LayerMemory::AsOne => 3.0 * inner,
+        LayerMemory::Bordered => 2.0 * inner + 2.0 * padded,
         LayerMemory::ByParts => 4.0 * inner + 2.0 * padded,
     };
     let doubled = match upsampling {

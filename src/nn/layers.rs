@@ -1,6 +1,6 @@
 //! Layers without parameters, and the residual block.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::conv::{Conv2d, ConvShape, Role};
 use super::init::Initialiser;
@@ -18,6 +18,8 @@ pub(super) const EPSILON: f64 = 1e-5;
 pub(crate) enum LayerMemory {
     /// A norm with its activation, or a residual block, is one node.
     AsOne,
+    /// A convolution with norm, activation and border is one node, and so is a residual block: layers of our own on CUDA.
+    Bordered,
     /// Each operator is a node of its own.
     ByParts,
 }
@@ -25,7 +27,14 @@ pub(crate) enum LayerMemory {
 impl LayerMemory {
     /// Of residual blocks of so many channels, in f32 or cast to bfloat16.
     pub fn of(device: tch::Device, channels: i64, cast: bool) -> Self {
-        if !cast && ffi::fits_residual(device, channels) { Self::AsOne } else { Self::ByParts }
+        let kind = if cast { Kind::BFloat16 } else { Kind::Float };
+        let has_own_layers =
+            || Tensor::f_zeros([1, 8, 8, 8], (kind, device)).is_ok_and(|map| ffi::cuda_layers_fit(&map));
+        match cast {
+            _ if device.is_cuda() && has_own_layers() => Self::Bordered,
+            false if ffi::fits_residual(device, channels) => Self::AsOne,
+            _ => Self::ByParts,
+        }
     }
 }
 
@@ -143,7 +152,7 @@ impl ResidualBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     /// Gradients come in NHWC memory from convolutions; for a batch of one that once made them wrong altogether. The numbers
     /// are those of the definition: `y = (x - mean) / sqrt(variance + eps)` by operators of its own, in f64.

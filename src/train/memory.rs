@@ -35,7 +35,8 @@ pub struct MemoryEstimate {
     /// What a step keeps for its gradients, the gradients themselves and what kernels pass on.
     pub activations: u64,
     /// What oneDNN or cuDNN and the division of memory into blocks take on top: a third of the step, the most that
-    /// was measured on the processor (12 to 34 %); on CUDA not measured.
+    /// was measured on the processor (12 to 34 %). On CUDA, where `activations` hold the scratch of cuDNN's kernels, it is
+    /// room for blocks that are not quite filled.
     pub scratch: u64,
     /// Generated images that are kept for the discriminators.
     pub pool: u64,

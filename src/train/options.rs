@@ -27,7 +27,7 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimiser | |
 /// | `precision` | [`Precision::Auto`] | arithmetic of the networks | |
 /// | `accumulate` | 1 | batches whose gradients make one update, in place of a batch that memory cannot hold | ≥ 1 |
-/// | `deterministic` | off | on CUDA: the same weights in every run, for some speed | |
+/// | `deterministic` | off | on CUDA: the same losses and weights in every run, for some speed | |
 /// | `validate_every` | 1 | epochs between validations; 0 for none | ≥ 0 |
 /// | `checkpoint` | [`Checkpoint::Off`] | which states are kept on disk | |
 /// | `checkpoint_dir` | `checkpoints` in the data's working folder | where | |
@@ -150,8 +150,11 @@ impl FitOptions {
         self
     }
 
-    /// On CUDA, uses only kernels that give the same result every time. On the processor that is always so.
-    /// Default: off, because it slows training down.
+    /// On CUDA, trains with only those kernels that give the same result every time, so that losses and weights repeat to
+    /// the bit on the same device. On the processor that is always so. Default: off, because it slows training down.
+    ///
+    /// It is about training alone: validation and translation repeat to the bit on a device anyway, as long as its memory
+    /// is enough.
     pub fn deterministic(mut self, on: bool) -> Self {
         self.deterministic = on;
         self

@@ -2,9 +2,10 @@
 # Runs on a GPU machine what `cargo xtask gpu-check pack` has packed: tests, and training steps beside PyTorch's. Needs Linux
 # and a Python that has the torch that was packed for; no Rust, no network.
 #
-#   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke]
+#   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke | PART,PART,...]
 #
-# `smoke` ends after the first tests and a few small steps. Results, at most 8 files of 16 MB, go to OUT (out/gpu-results),
+# Without an argument all parts run, in this order: golden, cuda, ours, raster, clocks, trace, ceilings, peers, search, tuned.
+# `smoke` is `golden,steps`: the first tests, and a few small steps. OUT holds the last run alone. Results, at most 8 files of 16 MB, go to OUT (out/gpu-results),
 # for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
 # is nothing to run, 4 where CUDA cannot be used.
 set -u
@@ -14,7 +15,9 @@ mkdir -p "${OUT:=$root/out/gpu-results}" || exit 3
 out=$(cd "$OUT" && pwd)
 cd "$root" || exit 3
 packed=out/gpu
-smoke=${1:-}
+readonly all_parts=golden,cuda,ours,raster,clocks,trace,ceilings,peers,search,tuned
+asked=${1:-$all_parts}
+[[ $asked == smoke ]] && asked=golden,steps
 end=$((SECONDS + ${GPU_CHECK_SECONDS:-470}))
 work=$(mktemp -d) || exit 3
 log=$out/all.log
@@ -50,6 +53,7 @@ part() {
   say "$name: exit $status, $((SECONDS - begin)) s$words"
   return $status
 }
+wants() { [[ ,$asked, == *,$1,* ]]; }
 must() { part "$@" || failed=1; }
 
 # A test binary that found nothing to run, or left something out, has not passed.
@@ -63,6 +67,21 @@ tests() {
   else
     say "$1: $passed tests passed"
   fi
+}
+
+# The tests of the library on CUDA. One needs a file of 90 MB, which is not packed.
+golden() {
+  local left_out=() file=${GEOLEARN_INCEPTION:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/geolearn/inception-2015-12-05.safetensors}
+  if [[ ! -e $file ]]; then
+    left_out=(--skip metrics::inception)
+    say "left out: golden: tests of the Inception network, whose weights are not packed (GEOLEARN_INCEPTION may name them)"
+  fi
+  tests golden 100 "$work/unit" cuda "${left_out[@]}" --test-threads=1 --nocapture
+}
+
+# Weights and batches of this size, as files that PyTorch reads.
+prepare() {
+  [[ -d $work/steps/$1 ]] || must "prepare-$1" 20 "$step" prepare "$work/steps/$1" 256 "$1"
 }
 
 unpack() {
@@ -81,6 +100,10 @@ link_root() {
   mkdir -p "$(dirname "$built")" && ln -s "$root" "$built" || say "note: $built cannot be made, so tests will miss their files"
 }
 
+IFS=, read -ra names <<<"$asked"
+for name in "${names[@]}"; do
+  [[ ,$all_parts,steps, == *,"$name",* ]] || give_up 3 "there is no part '$name': name some of $all_parts, or smoke"
+done
 [[ -s $packed/root && -s $packed/libtorch ]] || give_up 3 "nothing is packed in $root/$packed: run \`cargo xtask gpu-check pack\` first"
 python=$(command -v "${PYTHON:-python3}") || give_up 3 "there is no ${PYTHON:-python3}: name one in PYTHON"
 torch=$("$python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>>"$log") ||
@@ -129,25 +152,28 @@ if ((status != 0)); then
   give_up 4 "CUDA cannot be used: $reason"
 fi
 fact device "$(sed -n 's/^device: //p' "$work/words")"
-tests golden 100 "$work/unit" cuda --test-threads=1 --nocapture
-if [[ $smoke == smoke ]]; then
-  must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
-  exit $failed
+wants golden && golden
+wants steps && must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
+wants cuda && tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
+wants ours && must ours 150 "$step" bench --json "$out/steps.jsonl" 256 1,8 bf16,tf32,f32,bf16+graph,tf32+graph,bf16+operators,tf32+operators 30
+wants raster && must raster 45 "$step" raster --json "$out/raster.jsonl" 6144
+wants clocks &&
+  part clocks 10 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used --format=csv
+wants trace && must trace 60 "$step" trace "$work/trace" 256 1,8 bf16
+wants ceilings && must ceilings 60 "$python" benches/peers/ceilings.py "$out/ceilings.json" --seconds 35
+if wants peers; then
+  prepare 1 && prepare 8
+  # A part begins where half its limit is left, so limits are not far from what a fast card needs.
+  must plain-default 60 "$python" "$compare" --bench plain-default "$work/steps" 256 1,8 "$out/steps.jsonl"
+  must plain-bf16 50 "$python" "$compare" --bench plain-bf16 "$work/steps" 256 1,8 "$out/steps.jsonl"
+  must plain-f32 80 "$python" "$compare" --bench plain-f32 "$work/steps" 256 1,8 "$out/steps.jsonl"
 fi
-tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
-must ceilings 80 "$python" benches/peers/ceilings.py "$out/ceilings.json" --seconds 35
-must ours 110 "$step" bench --json "$out/steps.jsonl" 256 1,8 f32,tf32,bf16 30
-must trace 45 "$step" trace "$work/trace" 256 1,8 bf16
-for batch in 1 8; do
-  must prepare-$batch 20 "$step" prepare "$work/steps/$batch" 256 $batch
-done
-for way in plain-default plain-bf16 plain-f32; do
-  must $way 60 "$python" "$compare" --bench $way "$work/steps" 256 1,8 "$out/steps.jsonl"
-done
-must raster 45 "$step" raster --json "$out/raster.jsonl" 6144
-part clocks 10 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used --format=csv
-# Compiling takes minutes, so what is left of the time decides.
-part tuned 120 "$python" "$compare" --bench tuned-bf16-compile "$work/steps" 256 8 "$out/steps.jsonl"
+# What is left of the time decides about these: the second compiles for minutes.
+wants search && part search 60 "$step" bench --json "$out/steps.jsonl" 256 1,8 tf32+search,f32+search 30
+if wants tuned; then
+  prepare 8
+  part tuned 120 "$python" "$compare" --bench tuned-bf16-compile "$work/steps" 256 8 "$out/steps.jsonl"
+fi
 
 for trace in "$work"/trace-*.json; do
   [[ -e $trace ]] && gzip -c "$trace" >"$out/$(basename "$trace").gz"

@@ -69,6 +69,7 @@ impl Stage {
         let mut bash = Command::new("bash");
         bash.arg(self.path("xtask/gpu/run.sh")).args(arguments).env("PATH", path).env("OUT", self.path("results"));
         bash.env("TORCH", self.path("site/torch")).env("GPU_CHECK_SECONDS", seconds).env_remove("PYTHON");
+        bash.env("HOME", self.path("")).env_remove("XDG_CACHE_HOME").env_remove("GEOLEARN_INCEPTION");
         let Output { status, stderr, .. } = bash.output().unwrap();
         assert_eq!(String::from_utf8_lossy(&stderr), "");
         status.code().unwrap()
@@ -102,7 +103,7 @@ fn all_parts_run_and_leave_their_files() {
         "trace-b8-bf16-3-steps.json.gz",
     ];
     assert_eq!(stage.results(), files);
-    assert_eq!(stage.result("steps.jsonl").lines().count(), 4);
+    assert_eq!(stage.result("steps.jsonl").lines().count(), 5);
     for fact in ["commit: abc", "torch: 2.11.0+cu130", "libtorch: the very file", "device: cuda:0", "name: A card"] {
         assert!(stage.result("facts.txt").contains(fact), "{fact}");
     }
@@ -150,6 +151,39 @@ fn a_part_is_stopped_after_its_time() {
     assert_eq!(stage.run(&[], "470"), 1);
     let summary = stage.result("summary.txt");
     assert!(summary.contains("raster: exit 124") && summary.contains("stopped after its time"), "{summary}");
+}
+
+/// What peers need is prepared for them; a second run keeps nothing of the first.
+#[test]
+fn parts_can_be_named() {
+    let stage = Stage::new(STEP, PASSES);
+    assert_eq!(stage.run(&[], "470"), 0);
+    assert_eq!(stage.run(&["raster,golden"], "470"), 0, "{}", stage.result("summary.txt"));
+    assert_eq!(stage.results(), ["all.log", "facts.txt", "raster.jsonl", "summary.txt"]);
+    let ran = |summary: &str| -> Vec<String> {
+        summary.lines().filter_map(|line| Some(line.split_once(": exit")?.0.to_string())).collect()
+    };
+    assert_eq!(ran(&stage.result("summary.txt")), ["card", "libraries", "doctor", "golden", "raster"]);
+    assert_eq!(stage.run(&["peers"], "470"), 0);
+    let summary = stage.result("summary.txt");
+    assert_eq!(ran(&summary)[3..], ["prepare-1", "prepare-8", "plain-default", "plain-bf16", "plain-f32"], "{summary}");
+    assert_eq!(stage.run(&["golden,rastr"], "470"), 3);
+    assert!(stage.result("summary.txt").contains("there is no part 'rastr': name some of golden,cuda,"));
+}
+
+/// The weights of the Inception network are no part of the package.
+#[test]
+fn a_test_whose_file_is_not_packed_is_left_out_by_name() {
+    let stage = Stage::new(STEP, PASSES);
+    stage.program("out/gpu/unit", &format!("{PASSES}; echo \"$@\""));
+    assert!(Command::new("gzip").arg("-f").arg(stage.path("out/gpu/unit")).status().unwrap().success());
+    assert_eq!(stage.run(&["golden"], "470"), 0, "{}", stage.result("summary.txt"));
+    assert!(stage.result("summary.txt").contains("left out: golden: tests of the Inception network"));
+    assert!(stage.result("all.log").contains("cuda --skip metrics::inception --test-threads=1"));
+    stage.write(".cache/geolearn/inception-2015-12-05.safetensors", "");
+    assert_eq!(stage.run(&["golden"], "470"), 0);
+    assert!(!stage.result("summary.txt").contains("left out"));
+    assert!(stage.result("all.log").contains("\ncuda --test-threads=1"));
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Case {
     fn gradient(&self, device: Device, kind: Kind, precision: Precision) -> Tensor {
         let nets = Networks::new(&self.config, PerDomain { a: 3, b: 3 }, device, kind).unwrap();
         let [a, b] = self.images().map(|image| image.to_kind(kind).to_device(device));
-        let _switches = Switches::hold_on(device, precision.arithmetic()).unwrap();
+        let _switches = Switches::hold_on(device, precision.training_arithmetic(false)).unwrap();
         let losses = ffi::autocast(precision.casts(device), device, || {
             let images = step::translate_all(nets.learning(), &a, &b, true)?;
             step::generator_losses(&nets, Objective::plain(&self.config), &a, &b, &images)
@@ -62,18 +62,33 @@ fn a_step_in_f32_is_near_one_in_f64() {
     assert!((1e-9..1e-4).contains(&found), "{found}");
 }
 
-/// Rounding of inputs of convolutions to 11 bits (TF32) and to 8 (bfloat16), through some thirty layers and back.
+/// Where a rectifier or an L1 distance is near its kink, rounding decides whether a gradient passes. A share of about `e` of
+/// all values lies that near for an error of `e`, so that gradients are off by some `sqrt(e)` and not by `e`: this much at
+/// 256 x 256 on a processor, with inputs of convolutions rounded to 11 bits for TF32, and all maps to 8 for bfloat16, by
+/// `tests/fixtures/precision/make_apart.py`. The H200 was 3.00e-3 apart in f32.
+const APART_ON_A_PROCESSOR: [(Precision, f64); 3] =
+    [(Precision::F32, 2.97e-3), (Precision::Tf32, 0.114), (Precision::Bf16, 0.377)];
+
 #[test]
 fn a_step_of_real_size_is_as_near_to_f64_as_its_precision_on_cuda() {
     let Some(device) = testing::cuda() else { return };
     let case = Case { config: CycleGanConfig::default(), side: 256 };
     let exact = case.gradient(device, Kind::Double, Precision::F32);
-    for (precision, least, most) in
-        [(Precision::F32, 1e-8, 1e-3), (Precision::Tf32, 1e-5, 0.1), (Precision::Bf16, 1e-4, 0.5)]
-    {
+    let mut measured = Vec::new();
+    for (precision, expected) in APART_ON_A_PROCESSOR {
         let Ok(precision) = precision.on(device) else { continue };
         let found = apart(&case.gradient(device, Kind::Float, precision), &exact);
-        testing::tell(&format!("gradient in {precision} against f64 at 256 x 256: {found:.2e} apart"));
-        assert!((least..most).contains(&found), "{precision}: {found}");
+        testing::tell(&format!(
+            "gradient in {precision} against f64 at 256 x 256: {found:.2e} apart, {expected:.2e} on a processor"
+        ));
+        measured.push((precision, found, expected));
+    }
+    for &(precision, found, expected) in &measured {
+        // Weights are drawn otherwise there, and each kernel adds up in its own order.
+        assert!((expected / 3.0..expected * 2.0).contains(&found), "{precision}: {found}, not about {expected}");
+    }
+    for pair in measured.windows(2) {
+        let (coarse, fine) = (pair[1].1, pair[0].1);
+        assert!(coarse > 1.5 * fine, "{}: {coarse} is no farther than {}: {fine}", pair[1].0, pair[0].0);
     }
 }

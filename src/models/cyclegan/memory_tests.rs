@@ -102,14 +102,16 @@ fn the_estimate_counts_what_resize_convolutions_keep() {
     }
 }
 
-/// On CUDA the estimate leaves room for what cuDNN takes as scratch, which depends on the algorithms that it chooses.
+/// The first step included, in which kernels are chosen. cuDNN's kernels take scratch, which is theirs to choose, so that the
+/// range is wider than on the processor.
 #[test]
 fn the_estimate_is_near_the_measured_peak_on_cuda() {
     if testing::cuda().is_none() {
         return;
     }
+    let mut ratios = Vec::new();
     for (batch_size, precision) in
-        [(1, Precision::F32), (1, Precision::Tf32), (1, Precision::Bf16), (4, Precision::Bf16)]
+        [(1, Precision::F32), (1, Precision::Tf32), (4, Precision::Tf32), (1, Precision::Bf16), (4, Precision::Bf16)]
     {
         let upsampling = Upsampling::Transposed;
         let case = Case {
@@ -123,10 +125,14 @@ fn the_estimate_is_near_the_measured_peak_on_cuda() {
             is_on_cuda: true,
         };
         let (peak, estimate) = peak_of(&case);
+        let ratio = estimate / peak;
         testing::tell(&format!(
-            "step, batch {batch_size}, {precision}: {peak:.3e} bytes measured, {estimate:.3e} estimated"
+            "step, batch {batch_size}, {precision}: {peak:.3e} bytes measured, {estimate:.3e} estimated, {ratio:.2} of it"
         ));
-        assert!((0.7..2.0).contains(&(estimate / peak)), "{case:?}: {}", estimate / peak);
+        ratios.push((case, ratio));
+    }
+    for (case, ratio) in ratios {
+        assert!((0.7..1.5).contains(&ratio), "{case:?}: {ratio}");
     }
 }
 

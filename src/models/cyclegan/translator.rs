@@ -9,7 +9,7 @@ use super::{CycleGan, CycleGanConfig, memory};
 use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{self, Arithmetic, KeptMemory, Switches};
+use crate::ffi::{self, KeptMemory, Switches};
 use crate::nn::{Parameters, copied, load_parameters};
 use crate::optim::RunningMean;
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
@@ -22,8 +22,7 @@ impl Translator for CycleGan {
     fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor> {
         let device = self.device.torch();
         let precision = context.precision.on(device)?;
-        let arithmetic = Arithmetic { deterministic: context.deterministic, search: true, ..precision.arithmetic() };
-        let _switches = Switches::hold_on(device, arithmetic)?;
+        let _switches = Switches::hold_on(device, precision.training_arithmetic(context.deterministic))?;
         let (a, b) = (on_device(&batch.a, device)?, on_device(&batch.b, device)?);
         self.untrained = None;
         self.metrics = None;

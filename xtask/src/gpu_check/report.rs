@@ -79,12 +79,16 @@ fn known(number: Option<f64>, digits: usize) -> String {
 
 /// What did not end well; it is told as plainly as what did.
 fn failures(results: &Results) -> Option<String> {
-    let is_good = |line: &&String| line.contains(": exit 0,") || line.ends_with(" tests passed");
+    const LEFT_OUT: &str = "left out: ";
+    let is_good =
+        |line: &&String| line.contains(": exit 0,") || line.ends_with(" tests passed") || line.starts_with(LEFT_OUT);
+    let known: Vec<&str> = results.parts.iter().filter_map(|line| line.strip_prefix(LEFT_OUT)).collect();
+    let without = if known.is_empty() { String::new() } else { format!(" Left out: {}.", known.join("; ")) };
     let bad: Vec<&str> = results.parts.iter().filter(|line| !is_good(line)).map(String::as_str).collect();
     let all: Vec<&str> = bad.into_iter().chain(results.left_out.iter().map(String::as_str)).collect();
     let tests: Vec<&str> =
         results.parts.iter().filter(|line| line.ends_with(" tests passed")).map(String::as_str).collect();
-    let passed = (!tests.is_empty()).then(|| format!("Tests on this device: {}.", tests.join("; ")));
+    let passed = (!tests.is_empty()).then(|| format!("Tests on this device: {}.{without}", tests.join("; ")));
     let failed = (!all.is_empty()).then(|| format!("Not as it should be:\n\n- {}", all.join("\n- ")));
     let both: Vec<String> = passed.into_iter().chain(failed).collect();
     (!both.is_empty()).then(|| both.join("\n\n"))
@@ -195,7 +199,7 @@ mod tests {
             "| 256x256 b8 | **geolearn** | bf16 | 50.00 | 49.00 | 52.00 | 48.00 | 0.25 | 300.8 | 4000 | 0.50 | 1e-2 |",
             "| 256x256 b8 | plain-default | tf32 | 200.00 | 190.00 | 210.00 | 199.00 | 1.00 | 75.2 | 8000 | 1.00 | 1e-3 |",
             "| 256x256 b8 | plain-f32 | f32 | 400.00 | 390.00 | 410.00 | 399.00 | 2.00 | 37.6 | 8000 | 1.00 | 0e0 |",
-            "Tests on this device: golden: 3 tests passed.",
+            "Tests on this device: golden: 3 tests passed. Left out: golden: a test whose file is not packed.",
             "- cuda: exit 101, 20 s",
             "- cuda: 1 tests passed, 1 were skipped",
             "- tuned: no time left",
@@ -209,6 +213,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
+        assert!(!text.contains("- left out"), "{text}");
         // Sizes are in order, whatever the order of the parts was.
         assert!(text.find("b1 | plain-default").unwrap() < text.find("b8 | **geolearn**").unwrap());
     }
