@@ -32,9 +32,7 @@ const SHIM: [&str; 10] =
     ["shim", "gradient", "memory", "keep", "script", "profile", "transfer", "graph", "cuda/kernels", "cuda/layers"];
 
 fn compile_shim(lib: &Path) {
-    compiler(lib)
-        .files(SHIM.map(|name| format!("src/ffi/{name}.cpp")))
-        .compile("geolearn_shim");
+    compiler(lib).files(SHIM.map(|name| format!("src/ffi/{name}.cpp"))).compile("geolearn_shim");
     compile_layers(compiler(lib));
 }
 
