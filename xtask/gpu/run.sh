@@ -76,7 +76,7 @@ golden() {
     left_out=(--skip metrics::inception)
     say "left out: golden: tests of the Inception network, whose weights are not packed (GEOLEARN_INCEPTION may name them)"
   fi
-  tests golden 100 "$work/unit" cuda "${left_out[@]}" --test-threads=1 --nocapture
+  tests golden 120 "$work/unit" cuda "${left_out[@]}" --test-threads=1 --nocapture
 }
 
 # Weights and batches of this size, as files that PyTorch reads.

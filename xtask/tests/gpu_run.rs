@@ -134,7 +134,7 @@ fn a_test_binary_that_runs_nothing_has_not_passed() {
 #[test]
 fn what_has_no_time_is_left_out() {
     let stage = Stage::new(STEP, PASSES);
-    assert_eq!(stage.run(&[], "55"), 1);
+    assert_eq!(stage.run(&[], "64"), 1);
     let summary = stage.result("summary.txt");
     assert!(summary.contains("golden: exit 0") && summary.contains("cuda: no time left"), "{summary}");
     assert_eq!(stage.run(&[], "5"), 1);
