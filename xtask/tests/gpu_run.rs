@@ -179,11 +179,11 @@ fn a_test_whose_file_is_not_packed_is_left_out_by_name() {
     assert!(Command::new("gzip").arg("-f").arg(stage.path("out/gpu/unit")).status().unwrap().success());
     assert_eq!(stage.run(&["golden"], "470"), 0, "{}", stage.result("summary.txt"));
     assert!(stage.result("summary.txt").contains("left out: golden: tests of the Inception network"));
-    assert!(stage.result("all.log").contains("cuda --skip metrics::inception --test-threads=1"));
+    assert!(stage.result("all.log").contains("cuda --skip emulated --skip metrics::inception --test-threads=1"));
     stage.write(".cache/geolearn/inception-2015-12-05.safetensors", "");
     assert_eq!(stage.run(&["golden"], "470"), 0);
     assert!(!stage.result("summary.txt").contains("left out"));
-    assert!(stage.result("all.log").contains("\ncuda --test-threads=1"));
+    assert!(stage.result("all.log").contains("\ncuda --skip emulated --test-threads=1"));
 }
 
 #[test]
