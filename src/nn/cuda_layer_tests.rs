@@ -188,7 +188,7 @@ fn networks_by_the_layers_on_cuda_are_those_of_operators() {
 }
 
 #[test]
-fn borders_that_cannot_be_reflected_are_errors() {
+fn borders_that_the_emulated_layers_cannot_reflect_are_errors() {
     let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, Device::Cpu));
     let weight = zeros(&[4, 4, 3, 3]);
     ffi::emulate_cuda(|| {

@@ -48,7 +48,9 @@ fn load_on(device: Device, folder: &'static str, channels: usize, kind: Kind) ->
         Kind::Double => [1e-10; 4],
         _ => [1e-5, 1e-5, 2e-5, 2e-5],
     };
-    let [losses, values, gradients, weights] = tolerances.map(Tolerance::abs);
+    // The numbers are f32 of a processor, off by some rounding themselves; sums in cuDNN's order are off by other rounding.
+    let times = if device.is_cuda() && kind == Kind::Float { 3.0 } else { 1.0 };
+    let [losses, values, gradients, weights] = tolerances.map(|abs| Tolerance::abs(times * abs));
     Golden { folder, nets, config, batches, losses, values, gradients, weights }
 }
 
