@@ -21,7 +21,7 @@ use crate::train::StepContext;
 /// Steps of one kind before they are recorded: cuDNN chooses its kernels in the first. The last of them runs on the stream
 /// that is recorded, with inputs that lie as those of the recording will.
 const WARM_UP: u32 = 3;
-/// The environment variable that switches graphs on.
+/// The environment variable that switches graphs off, or on.
 const SWITCH: &str = "GEOLEARN_CUDA_GRAPHS";
 
 /// What is fixed in a recording, besides what a model always has. Weights, moments and images are read where they lie.
@@ -123,15 +123,15 @@ impl Graphs {
         Self { on, plan, way, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
     }
 
-    /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, off.
+    /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, on.
     pub fn by_environment() -> Self {
         static ON: OnceLock<bool> = OnceLock::new();
         Self::new(*ON.get_or_init(|| match std::env::var(SWITCH).as_deref() {
-            Ok("1") => true,
-            Ok("0") | Err(_) => false,
+            Ok("1") | Err(_) => true,
+            Ok("0") => false,
             Ok(other) => {
-                tracing::warn!(value = other, "{SWITCH} is neither 0 nor 1, and is taken for 0");
-                false
+                tracing::warn!(value = other, "{SWITCH} is neither 0 nor 1, and is taken for 1");
+                true
             }
         }))
     }

@@ -312,7 +312,7 @@ impl CycleGan {
     /// Whether the last step of training ran as CUDA graphs: recorded once, then asked for in one call for each half of the
     /// step. They save time where the processor cannot ask the device for work as fast as it is done, as with small batches.
     ///
-    /// The environment variable `GEOLEARN_CUDA_GRAPHS=1` switches them on, for steps on CUDA without
+    /// Steps on CUDA do, unless the environment variable `GEOLEARN_CUDA_GRAPHS=0` switches them off, in a model without
     /// [`spectral_norm`](CycleGanConfig::spectral_norm), [`diff_augment`](CycleGanConfig::diff_augment) and
     /// [`cycle_weight_end`](CycleGanConfig::cycle_weight_end). The first three steps of a batch size are never recorded; and where
     /// recording fails, training goes on without.
@@ -326,7 +326,7 @@ impl CycleGan {
         self.optimisers.graphs().are_used()
     }
 
-    /// Why this model trains without CUDA graphs although they are switched on, where recording a step has failed; else none.
+    /// Why this model trains without CUDA graphs on CUDA, where recording a step has failed; else none.
     ///
     /// ```
     /// let model = geolearn::CycleGan::from_model("assets/models/sat2relief", None)?;
