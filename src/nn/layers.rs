@@ -31,7 +31,7 @@ impl LayerMemory {
         let has_own_layers =
             || Tensor::f_zeros([1, 8, 8, 8], (kind, device)).is_ok_and(|map| ffi::cuda_layers_fit(&map));
         match cast {
-            _ if device.is_cuda() && has_own_layers() => Self::Bordered,
+            _ if has_own_layers() => Self::Bordered,
             false if ffi::fits_residual(device, channels) => Self::AsOne,
             _ => Self::ByParts,
         }

@@ -157,14 +157,17 @@ fn on_cuda_recorded_steps_equal_called_ones_in_each_precision() {
     }
 }
 
-/// Not deterministic, as most train: cuDNN searches, before the recording. The order of sums differs from run to run, so only
-/// the first losses are alike.
+/// Not deterministic, as most train, and in bfloat16: there cuDNN searches, before the recording. The order of sums differs
+/// from run to run, so only the first losses are alike.
 #[test]
 fn on_cuda_kernels_that_were_searched_for_are_recorded() {
     let Some(device) = testing::cuda() else { return };
+    if let Err(error) = Precision::Bf16.on(device) {
+        return testing::tell(&error.to_string());
+    }
     let [graphs, eager] = [true, false].map(|graphs| {
         let mut trained = Trained::new(device, graphs, |model| model);
-        trained.context = StepContext { deterministic: false, precision: Precision::Auto, ..trained.context };
+        trained.context = StepContext { deterministic: false, precision: Precision::Bf16, ..trained.context };
         trained.steps(8);
         trained
     });

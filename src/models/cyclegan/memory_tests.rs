@@ -10,7 +10,7 @@ use super::{CycleGan, CycleGanBuilder};
 use crate::dataset::{Batch, DataBunch, DatasetType, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::Result;
-use crate::ffi::{MemoryMeter, measure_memory};
+use crate::ffi::{self, MemoryMeter, measure_memory};
 use crate::nn::Upsampling;
 use crate::optim::AdamOptions;
 use crate::testing;
@@ -99,6 +99,19 @@ fn the_estimate_counts_what_resize_convolutions_keep() {
         let case = Case { features, blocks, batch_size, side, identity: 0.5, precision, upsampling, is_on_cuda: false };
         let (peak, estimate) = peak_of(&case);
         assert!((0.8..1.2).contains(&(estimate / peak)), "{case:?}: {}", estimate / peak);
+    }
+}
+
+/// On the processor, where their kernels are compiled for it.
+#[test]
+fn the_estimate_counts_what_the_emulated_layers_keep() {
+    let (identity, precision, upsampling) = (0.5, Precision::F32, Upsampling::Transposed);
+    for (features, blocks, batch_size, side) in [(32, 2, 1, 64), (16, 3, 2, 96), (8, 9, 2, 128)] {
+        let case = Case { features, blocks, batch_size, side, identity, precision, upsampling, is_on_cuda: false };
+        let (peak, estimate) = ffi::emulate_cuda(|| peak_of(&case));
+        let ratio = estimate / peak;
+        testing::tell(&format!("{case:?}: {peak:.3e} bytes measured, {ratio:.2} of it estimated"));
+        assert!((0.8..1.2).contains(&ratio), "{case:?}: {ratio}");
     }
 }
 
