@@ -113,25 +113,15 @@ fn apart(found: &Tensor, expected: &Tensor) -> f64 {
     ((found - &expected).norm() / expected.norm().clamp_min(1e-30)).double_value(&[])
 }
 
-fn compare(
-    case: Case,
-    device: Device,
-    kind: Kind,
-    most: f64,
-    by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>,
-) {
+/// Runs what it is given on the layers that are to be compared.
+type ByOwn<'a> = &'a dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>;
+
+fn compare(case: Case, device: Device, kind: Kind, most: f64, by_own: ByOwn<'_>) {
     compare_in(case, device, kind, false, most, by_own);
 }
 
 /// Compares both networks of a case, as `by_own` runs them on `device`, with libtorch's operators in f64 on the processor.
-fn compare_in(
-    case: Case,
-    device: Device,
-    kind: Kind,
-    cast: bool,
-    most: f64,
-    by_own: &dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>,
-) {
+fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_own: ByOwn<'_>) {
     let make = [Case::generator, Case::discriminator];
     // A discriminator takes no images as small as a generator does.
     let count = if case.images[1] < 24 { 1 } else { 2 };
