@@ -1,9 +1,10 @@
 //! Layers that our own kernels and cuDNN's convolutions compute on CUDA, in NHWC memory.
 //!
 //! Their maps carry the border that the next convolution wants: (N, C, H + 2b, W + 2b), the border showing the pixels
-//! within, reflected. The kernels (`cuda/layers.cu`) are compiled for the device at hand when a layer first asks, and kept in
-//! the cache folder.
+//! within, reflected. The kernels (`cuda/layers.cu`) are compiled for the device at hand when a layer first asks, and kept for
+//! the next process.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use tch::Tensor;
@@ -11,7 +12,6 @@ use tch::Tensor;
 use super::layers::ConvolutionForm;
 use super::linked;
 use crate::error::Result;
-use crate::store::cache_folder;
 
 const KERNELS: &str = include_str!("cuda/layers.cu");
 /// Turns these layers off (0) or on (1).
@@ -50,13 +50,21 @@ pub(crate) fn bordered_residual(x: &Tensor, weights: [&Tensor; 2], epsilon: f64,
     linked::cuda_residual(x, weights, epsilon, border)
 }
 
+/// Names the folder where compiled kernels are kept for the next process. To be called before the first network runs; the
+/// first call counts.
+pub(crate) fn keep_cuda_kernels_in(folder: PathBuf) {
+    let _ = FOLDER.set(folder);
+}
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
 /// Hands the kernels over once, unless the environment turns them off.
 fn is_switched_on() -> bool {
     static ON: OnceLock<bool> = OnceLock::new();
     *ON.get_or_init(|| {
         let wanted = std::env::var(SWITCH).map_or(BY_DEFAULT, |value| value != "0");
-        let folder = cache_folder().and_then(|folder| folder.join("kernels").into_os_string().into_string().ok());
-        wanted && linked::cuda_kernels_source(KERNELS, &folder.unwrap_or_default()).is_ok()
+        let folder = FOLDER.get().and_then(|folder| folder.to_str()).unwrap_or_default();
+        wanted && linked::cuda_kernels_source(KERNELS, folder).is_ok()
     })
 }
 

@@ -25,7 +25,7 @@ pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_determin
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 #[cfg(test)]
 pub(crate) use cuda_layers::emulate_cuda;
-pub(crate) use cuda_layers::{NormForm, bordered_residual, convolution_norm, cuda_layers_fit};
+pub(crate) use cuda_layers::{NormForm, bordered_residual, convolution_norm, cuda_layers_fit, keep_cuda_kernels_in};
 #[cfg(test)]
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};

@@ -39,7 +39,7 @@ struct Walk {
   // Threads for the vectors of an image of so many pixels: each walks over some, since it reads its channels' moments first.
   Extent each(int64_t pixels) const {
     int64_t groups = map.channels / vector, vectors = pixels * groups;
-    int64_t threads = std::max<int64_t>(vectors / 4, groups);
+    int64_t threads = std::max<int64_t>(vectors / 8, groups);
     return {unsigned((threads + 255) / 256), unsigned(map.images), 1};
   }
 

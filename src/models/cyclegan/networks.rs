@@ -6,10 +6,12 @@ use super::config::{CycleGanConfig, check_memory};
 use crate::dataset::{Domain, PerDomain};
 use crate::device::free_memory;
 use crate::error::Result;
+use crate::ffi;
 use crate::nn::{
     Discriminator, DiscriminatorShape, Generator, GeneratorShape, Initialiser, Parameters, load_parameters,
 };
 use crate::random::Seed;
+use crate::store::cache_folder;
 
 /// Generators and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
 /// domain A.
@@ -39,6 +41,9 @@ impl Networks {
 
     fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initialiser) -> Result<Self> {
         check_memory(config, channels, free_memory(init.device))?;
+        if let Some(folder) = cache_folder() {
+            ffi::keep_cuda_kernels_in(folder.join("kernels"));
+        }
         let (a, b) = (channels.a as i64, channels.b as i64);
         let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
         let (upsampling, upsampling_init) = (config.upsampling, config.upsampling_init);
