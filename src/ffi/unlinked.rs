@@ -69,6 +69,11 @@ pub(super) fn cuda_kernels_source(_: &str, _: &str) -> Result<()> {
     absent()
 }
 
+#[cfg(test)]
+pub(super) fn cuda_kernels_emulate(_: &std::ffi::CStr) -> Result<()> {
+    absent()
+}
+
 pub(super) fn cuda_layers_fit(_: &Tensor) -> bool {
     false
 }
