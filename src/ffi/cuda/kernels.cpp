@@ -227,11 +227,11 @@ std::mutex &modules_mutex() {
   return mutex;
 }
 
-bool can_launch_on_device(const at::Tensor &x, int element) {
+bool can_launch_on_device(at::Device device, int element) {
   c10::impl::VirtualGuardImpl cuda(at::kCUDA);
-  auto before = cuda.exchangeDevice(x.device());
+  auto before = cuda.exchangeDevice(device);
   std::lock_guard<std::mutex> one(modules_mutex());
-  bool can = module_of(x.device().index(), element).trouble.empty();
+  bool can = module_of(device.index(), element).trouble.empty();
   cuda.setDevice(before);
   return can;
 }
@@ -254,7 +254,7 @@ void launch_on_device(const at::Tensor &x, int element, const std::string &kerne
 
 #else
 
-bool can_launch_on_device(const at::Tensor &, int) { return false; }
+bool can_launch_on_device(at::Device, int) { return false; }
 
 void launch_on_device(const at::Tensor &, int, const std::string &, Extent, Extent, void **) {
   TORCH_CHECK(false, "layers of this crate's own do not run on CUDA on this system");
@@ -264,11 +264,11 @@ void launch_on_device(const at::Tensor &, int, const std::string &, Extent, Exte
 
 } // namespace
 
-bool can_launch(const at::Tensor &x) {
-  int element = element_of(x.scalar_type());
+bool can_launch(at::Device device, at::ScalarType kind) {
+  int element = element_of(kind);
   if (element < 0) return false;
-  if (x.is_cpu()) return emulator != nullptr;
-  return x.is_cuda() && !source.empty() && can_launch_on_device(x, element);
+  if (device.is_cpu()) return emulator != nullptr;
+  return device.is_cuda() && !source.empty() && can_launch_on_device(device, element);
 }
 
 void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent block, void **arguments) {

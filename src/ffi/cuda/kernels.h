@@ -10,8 +10,8 @@ namespace geolearn::cuda {
 
 using Extent = std::array<unsigned, 3>;
 
-// Whether kernels can run on maps like `x`; compiles them where they have not been.
-bool can_launch(const at::Tensor &x);
+// Whether kernels can run on maps of this dtype on a device; compiles them where they have not been.
+bool can_launch(at::Device device, at::ScalarType kind);
 
 // A kernel with these arguments, on maps like `x` and on the current stream of their device.
 void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent block, void **arguments);

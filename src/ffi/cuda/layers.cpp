@@ -103,6 +103,13 @@ at::Tensor cast(const at::Tensor &x) {
   return at::autocast::cached_cast(at::autocast::get_autocast_dtype(x.device().type()), x, x.device().type());
 }
 
+// What `cast` makes of the dtype; it leaves f64 alone.
+at::ScalarType cast_kind(const at::Tensor &x) {
+  auto kind = x.scalar_type();
+  bool is_cast = at::autocast::is_autocast_enabled(x.device().type()) && kind != at::kDouble && x.is_floating_point();
+  return is_cast ? at::autocast::get_autocast_dtype(x.device().type()) : kind;
+}
+
 void check(const at::Tensor &x, const at::Tensor &weight, int64_t channels) {
   TORCH_CHECK(weight.dim() == 4 && weight.size(2) == weight.size(3), "a kernel must be square");
   TORCH_CHECK(x.size(1) == channels, "a kernel of ", channels, " channels cannot take maps of ", x.size(1));
@@ -124,7 +131,7 @@ extern "C" {
 // Whether the functions below can take such maps.
 bool geolearn_cuda_layers_fit(const at::Tensor *x) {
   try {
-    return x->dim() == 4 && x->numel() > 0 && geolearn::cuda::can_launch(geolearn::cuda::cast(*x));
+    return x->dim() == 4 && x->numel() > 0 && geolearn::cuda::can_launch(x->device(), geolearn::cuda::cast_kind(*x));
   } catch (const std::exception &) {
     return false;
   }

@@ -134,9 +134,10 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Lets the weight of the cycle loss go to `weight` in a straight line over the steps of each fit (Wang and Lin,
-    /// "CycleGAN with Better Cycles", let it decay), and that of the identity loss, which is a share of it, with it. Validation measures with the
-    /// weights at the beginning, so that its numbers mean the same in each epoch. Default: it stays.
+    /// Lets the weight of the cycle loss go to `weight` in a straight line over the steps of each fit (Wang and Lin 2024,
+    /// "CycleGAN with Better Cycles", arXiv:2408.15374, let it decay), and that of the identity loss, which is a share of
+    /// it, with it. Validation measures with the weights at the beginning, so that its numbers mean the same in each epoch.
+    /// Default: it stays.
     pub fn cycle_weight_end(mut self, weight: f64) -> Self {
         self.config.cycle_weight_end = Some(weight);
         self

@@ -227,6 +227,7 @@ impl Graphs {
         // Halves share memory: they always run in turn, and what one gives is used before the other runs again.
         let beside = self.halves.iter().flatten().next().map(|other| &other.graph);
         let (graph, outputs) = CudaGraph::record(stream, beside, || work(std::array::from_fn(|i| &own[i])))?;
+        check_room(inputs[0].device())?;
         Ok(Recorded { graph, inputs: own, outputs })
     }
 }
@@ -242,6 +243,27 @@ impl Recorded {
         let gradients = gradients.iter().map(|list| if keeps { kept(list) } else { Ok(shared(list)) });
         Ok(HalfStep { losses: shared(losses), images: shared(images), gradients: gradients.collect::<Result<_>>()? })
     }
+}
+
+/// A recording keeps its memory from all other work, so validation and translation need room beside it.
+fn check_room(device: Device) -> Result<()> {
+    let Device::Cuda(index) = device else { return Ok(()) };
+    let [allocated, _, reserved, _] = ffi::cuda_memory(index)?;
+    let unused = reserved.saturating_sub(allocated);
+    let free = ffi::free_cuda_memory(index)?.saturating_sub(unused);
+    if leaves_room(free, reserved) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Limits, "a recorded step would leave too little device memory for other work")
+        .expected(format!("{} MiB free", reserved / SHARE_FOR_OTHERS >> 20))
+        .found(format!("{} MiB", free >> 20)))
+}
+
+/// Passes without gradients hold a few maps at a time, where a training step holds those of all layers.
+const SHARE_FOR_OTHERS: u64 = 4;
+
+fn leaves_room(free: u64, held: u64) -> bool {
+    free >= held / SHARE_FOR_OTHERS
 }
 
 fn copies(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
@@ -318,6 +340,12 @@ mod tests {
         }
         let mut plan = Plan::default();
         assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [Way::Eager; 8]);
+    }
+
+    #[test]
+    fn other_work_has_a_quarter_of_what_a_recording_holds() {
+        assert!(leaves_room(250, 1000));
+        assert!(!leaves_room(249, 1000));
     }
 
     /// On a processor the switch changes nothing.
