@@ -255,7 +255,7 @@ fn check_room(device: Device) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Limits, "a recorded step would leave too little device memory for other work")
-        .expected(format!("{} MiB free", reserved / SHARE_FOR_OTHERS >> 20))
+        .expected(format!("{} MiB free", (reserved / SHARE_FOR_OTHERS) >> 20))
         .found(format!("{} MiB", free >> 20)))
 }
 
