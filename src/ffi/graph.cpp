@@ -1,6 +1,6 @@
-// Work that a CUDA device was once asked for, recorded as a graph and asked for again in one call.
+// Captures work on a CUDA device as a CUDA graph and replays it.
 //
-// libtorch's own class records it. A program that is linked against a libtorch for processors alone cannot name that class,
+// libtorch's own class does the capture. A program that is linked against a libtorch for processors alone cannot name that class,
 // so its functions are looked up by the names that GCC and Clang give them (Itanium C++ ABI), and its object lies in memory
 // that is larger than it needs (104 bytes in libtorch 2.11).
 #include <c10/core/CachingDeviceAllocator.h>
@@ -9,6 +9,7 @@
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -17,14 +18,18 @@
 #include <dlfcn.h>
 #endif
 
+#include "graph_memory.h"
 #include "guarded.h"
 
 namespace {
 
+constexpr int MOST_DEVICES = 64;
+std::atomic<int64_t> held_by_graphs[MOST_DEVICES];
+
 // A pool of memory, as c10::MempoolId_t.
 using Pool = std::pair<unsigned long long, unsigned long long>;
 
-// What is not allowed while a stream is recorded is so only for the thread that records: cudaStreamCaptureModeThreadLocal.
+// Restricts unsafe calls during a capture on the capturing thread only: cudaStreamCaptureModeThreadLocal.
 constexpr int THIS_THREAD = 1;
 
 void *function(const char *name) {
@@ -73,13 +78,17 @@ public:
     c10::DeviceGuard guard(device_);
     functions().construct(object_, /*keep_graph=*/false);
   }
-  ~Graph() { functions().destruct(object_); }
+  ~Graph() {
+    hold(-held_);
+    functions().destruct(object_);
+  }
   Graph(const Graph &) = delete;
 
   Pool pool() { return functions().pool(object_); }
 
   void begin(Pool pool) {
     c10::DeviceGuard guard(device_);
+    unused_before_ = unused();
     functions().begin(object_, pool, THIS_THREAD);
   }
 
@@ -91,6 +100,8 @@ public:
       settle();
       throw;
     }
+    held_ = unused() - unused_before_;
+    hold(held_);
   }
 
   void replay() {
@@ -99,6 +110,17 @@ public:
   }
 
 private:
+  // Bytes that libtorch has reserved and that no tensor holds.
+  int64_t unused() const {
+    auto stats = c10::getDeviceAllocator(device_.type())->getDeviceStats(device_.index());
+    constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return stats.reserved_bytes[all].current - stats.allocated_bytes[all].current;
+  }
+
+  void hold(int64_t bytes) {
+    if (device_.index() < MOST_DEVICES) held_by_graphs[device_.index()] += bytes;
+  }
+
   // When CUDA has cut a recording short, libtorch throws before it tells its allocator and its random generator that the
   // recording is over. An empty one in its place ends as it should.
   void settle() noexcept {
@@ -112,9 +134,11 @@ private:
 
   alignas(64) std::byte object_[1024];
   c10::Device device_;
+  // What this graph added to the memory that only graphs can use: less than nothing where it uses another's.
+  int64_t held_ = 0, unused_before_ = 0;
 };
 
-// What `later` is asked for from now on begins when what `earlier` was asked for until now is done.
+// Makes `later` wait for everything queued on `earlier` so far.
 void wait(const c10::Stream &later, const c10::Stream &earlier) {
   c10::Event reached(earlier.device_type());
   reached.record(earlier);
@@ -122,6 +146,10 @@ void wait(const c10::Stream &later, const c10::Stream &earlier) {
 }
 
 } // namespace
+
+int64_t geolearn_held_by_graphs(int device) {
+  return device >= 0 && device < MOST_DEVICES ? held_by_graphs[device].load() : 0;
+}
 
 extern "C" {
 

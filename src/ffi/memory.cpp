@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "graph_memory.h"
 #include "guarded.h"
 
 namespace {
@@ -94,8 +95,8 @@ char *geolearn_cuda_free(int index, int64_t *free) {
     auto device = static_cast<c10::DeviceIndex>(index);
     auto stats = allocator->getDeviceStats(device);
     constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-    *free = static_cast<int64_t>(allocator->getMemoryInfo(device).first) + stats.reserved_bytes[all].current -
-            stats.allocated_bytes[all].current;
+    auto unused = stats.reserved_bytes[all].current - stats.allocated_bytes[all].current;
+    *free = static_cast<int64_t>(allocator->getMemoryInfo(device).first) + unused - geolearn_held_by_graphs(index);
   });
 }
 }

@@ -1,5 +1,5 @@
-//! Training steps as CUDA graphs: both halves of a step are recorded once and then asked for in one call each, which saves
-//! the processor some thousand calls a step.
+//! Runs training steps as CUDA graphs: each half of a step is recorded once and then replayed with one call, which saves
+//! thousands of kernel launches.
 //!
 //! A step that may be recorded is one of fixed work: same image sizes, arithmetic and weights of losses as before, and no
 //! random numbers of the processor's. Any other runs as usual. So does everything as soon as a recording fails.
@@ -38,7 +38,7 @@ impl StepKind {
     pub fn of(config: &CycleGanConfig, real: [&Tensor; 2], context: &StepContext) -> Option<Self> {
         let weighs_anew = config.cycle_weight_end.is_some();
         let draws = config.diff_augment != DiffAugment::default();
-        // The vectors of spectral norms move by matrix products, whose workspace belongs to a stream.
+        // The vectors of spectral norms move outside of the halves; steps with them have not been recorded yet.
         if weighs_anew || draws || config.spectral_norm {
             return None;
         }
@@ -126,14 +126,7 @@ impl Graphs {
     /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, on.
     pub fn by_environment() -> Self {
         static ON: OnceLock<bool> = OnceLock::new();
-        Self::new(*ON.get_or_init(|| match std::env::var(SWITCH).as_deref() {
-            Ok("1") | Err(_) => true,
-            Ok("0") => false,
-            Ok(other) => {
-                tracing::warn!(value = other, "{SWITCH} is neither 0 nor 1, and is taken for 1");
-                true
-            }
-        }))
+        Self::new(*ON.get_or_init(|| ffi::is_switched_on(SWITCH)))
     }
 
     /// Whether the last step was replayed.
@@ -148,7 +141,9 @@ impl Graphs {
 
     /// Forgets what was recorded, since memory or the list of what moves may be another from now on.
     pub fn clear(&mut self) {
-        *self = Self { used: self.used, failure: self.failure.take(), ..Self::new(self.on) };
+        // Another stream would have workspaces of its own, which libtorch never gives back.
+        let stream = self.stream.take();
+        *self = Self { used: self.used, failure: self.failure.take(), stream, ..Self::new(self.on) };
     }
 
     /// Begins a step of this kind. `keeps`: whether its gradients are needed after it.
@@ -172,9 +167,13 @@ impl Graphs {
         match self.attempt(half, inputs, &work) {
             Ok(made) => Ok(made),
             Err(error) if self.may_be_to_blame(&error) => {
+                self.clear();
+                // Where it fails again, the fault was not with the recordings.
+                let made = work(inputs)?;
                 tracing::warn!(%error, "training goes on without CUDA graphs");
-                *self = Self { failure: Some(error.to_string()), ..Self::new(false) };
-                work(inputs)
+                self.failure = Some(error.to_string());
+                self.on = false;
+                Ok(made)
             }
             Err(error) => Err(error),
         }
@@ -245,25 +244,18 @@ impl Recorded {
     }
 }
 
-/// A recording keeps its memory from all other work, so validation and translation need room beside it.
+/// A recording keeps its memory from all other work: a step of a smaller batch, validation and callbacks need room beside
+/// it, as much again at most.
 fn check_room(device: Device) -> Result<()> {
     let Device::Cuda(index) = device else { return Ok(()) };
-    let [allocated, _, reserved, _] = ffi::cuda_memory(index)?;
-    let unused = reserved.saturating_sub(allocated);
-    let free = ffi::free_cuda_memory(index)?.saturating_sub(unused);
-    if leaves_room(free, reserved) {
+    let [_, _, reserved, _] = ffi::cuda_memory(index)?;
+    let free = ffi::free_cuda_memory(index)?;
+    if free >= reserved {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Limits, "a recorded step would leave too little device memory for other work")
-        .expected(format!("{} MiB free", (reserved / SHARE_FOR_OTHERS) >> 20))
+        .expected(format!("{} MiB free", reserved >> 20))
         .found(format!("{} MiB", free >> 20)))
-}
-
-/// Passes without gradients hold a few maps at a time, where a training step holds those of all layers.
-const SHARE_FOR_OTHERS: u64 = 4;
-
-fn leaves_room(free: u64, held: u64) -> bool {
-    free >= held / SHARE_FOR_OTHERS
 }
 
 fn copies(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
@@ -342,10 +334,19 @@ mod tests {
         assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [Way::Eager; 8]);
     }
 
+    /// A fault that recordings have no part in leaves them switched on.
     #[test]
-    fn other_work_has_a_quarter_of_what_a_recording_holds() {
-        assert!(leaves_room(250, 1000));
-        assert!(!leaves_room(249, 1000));
+    fn only_what_succeeds_without_recordings_switches_them_off() {
+        let image = Tensor::zeros([1], (Kind::Float, Device::Cpu));
+        let limits = || Error::new(ErrorKind::Limits, "out of memory");
+        let none = || HalfStep { losses: vec![], images: vec![], gradients: vec![] };
+        let mut graphs = Graphs { way: Way::WarmUp, ..Graphs::new(true) };
+        assert!(graphs.run(Half::Generators, [&image], |_| Err(limits())).is_err());
+        assert!(graphs.on && graphs.failure().is_none());
+        // The processor has no streams to record on.
+        graphs.way = Way::WarmUp;
+        graphs.run(Half::Generators, [&image], |_| Ok(none())).unwrap();
+        assert!(!graphs.on && graphs.failure().is_some());
     }
 
     /// On a processor the switch changes nothing.
