@@ -68,7 +68,8 @@ pub(crate) struct Arithmetic {
     /// Whether inputs of convolutions are rounded to TF32. Products of matrices never are.
     pub tf32: bool,
     pub repeats: Repeats,
-    /// Whether cuDNN times its algorithms for each new shape; otherwise it is as the process has it.
+    /// Whether cuDNN times its algorithms for each new shape; otherwise it is as the process has it. Never where
+    /// convolutions are to repeat.
     pub search: bool,
 }
 
@@ -203,6 +204,23 @@ mod tests {
         assert_eq!(found, (Kind::BFloat16, Kind::Float, Kind::BFloat16));
         assert_eq!(autocast(false, Device::Cpu, || Ok(kind())).unwrap(), Kind::Float);
         assert_eq!(kind(), Kind::Float);
+    }
+
+    /// A weight that moves between two pieces of work is cast again, also where the caller casts around both.
+    #[test]
+    fn casts_do_not_outlive_the_work() {
+        let x = Tensor::ones([1, 1, 4, 4], (Kind::Float, Device::Cpu));
+        let w = Tensor::ones([1, 1, 3, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let made = || {
+            let conv = || Ok(x.conv2d(&w, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1));
+            autocast(true, Device::Cpu, conv).unwrap().double_value(&[0, 0, 0, 0])
+        };
+        let both = autocast(true, Device::Cpu, || {
+            let first = made();
+            let _ = tch::no_grad(|| w.shallow_clone().fill_(2.0));
+            Ok([first, made()])
+        });
+        assert_eq!(both.unwrap(), [9.0, 18.0]);
     }
 
     fn switches() -> i32 {

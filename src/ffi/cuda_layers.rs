@@ -11,6 +11,7 @@ use tch::Tensor;
 
 use super::layers::ConvolutionForm;
 use super::linked;
+use super::switch::is_switched_on;
 use crate::error::Result;
 
 const KERNELS: &str = include_str!("cuda/layers.cu");
@@ -31,7 +32,12 @@ pub(crate) struct NormForm {
 /// Returns whether the functions below can take maps like `x`, which may have any channels, on its device, as the thread
 /// computes now.
 pub(crate) fn cuda_layers_fit(x: &Tensor) -> bool {
-    (x.device().is_cuda() && is_switched_on() || is_emulated(x)) && linked::cuda_layers_fit(x)
+    if !(x.device().is_cuda() && hand_over_kernels() || is_emulated(x)) {
+        return false;
+    }
+    let Some((fit, trouble)) = told(linked::cuda_layers_fit(x)) else { return false };
+    told(trouble);
+    fit
 }
 
 /// Computes `leaky_relu(instance_norm(conv(x)))`.
@@ -59,30 +65,34 @@ pub(crate) fn keep_cuda_kernels_in(folder: PathBuf) {
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 /// Hands the kernels over once, unless the environment turns them off.
-fn is_switched_on() -> bool {
-    static ON: OnceLock<bool> = OnceLock::new();
-    *ON.get_or_init(|| {
-        let wanted = std::env::var(SWITCH).map_or(BY_DEFAULT, |value| value != "0");
+fn hand_over_kernels() -> bool {
+    static DONE: OnceLock<bool> = OnceLock::new();
+    *DONE.get_or_init(|| {
         let folder = FOLDER.get().and_then(|folder| folder.to_str()).unwrap_or_default();
-        wanted && linked::cuda_kernels_source(KERNELS, folder).is_ok()
+        is_switched_on(SWITCH) && told(linked::cuda_kernels_source(KERNELS, folder)).is_some()
     })
 }
 
-/// Whether they are used where the environment does not say.
-const BY_DEFAULT: bool = true;
+/// What is there; an error is told, since libtorch's operators do the work then.
+fn told<T>(result: Result<T>) -> Option<T> {
+    result.inspect_err(|error| tracing::warn!(%error, "libtorch's operators run in place of our layers on CUDA")).ok()
+}
 
-#[cfg(not(test))]
+#[cfg(not(all(test, target_os = "linux")))]
 fn is_emulated(_: &Tensor) -> bool {
     false
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 pub(crate) use emulation::emulate_cuda;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 use emulation::is_emulated;
 
 /// The kernels compiled for the processor, so that whole networks can be compared without a device.
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod emulation {
     use std::cell::Cell;
     use std::ffi::CString;
@@ -112,10 +122,24 @@ mod emulation {
     /// Runs `work` with these layers on the processor, on this thread.
     pub(crate) fn emulate_cuda<T>(work: impl FnOnce() -> T) -> T {
         LazyLock::force(&LIBRARY);
-        ON.set(true);
-        let made = work();
-        ON.set(false);
-        made
+        let _emulated = Emulated::begin();
+        work()
+    }
+
+    /// Ends also where a test panics: threads of tests are used again.
+    struct Emulated;
+
+    impl Emulated {
+        fn begin() -> Self {
+            ON.set(true);
+            Self
+        }
+    }
+
+    impl Drop for Emulated {
+        fn drop(&mut self) {
+            ON.set(false);
+        }
     }
 
     pub(super) fn is_emulated(x: &Tensor) -> bool {

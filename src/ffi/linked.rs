@@ -65,7 +65,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     #[cfg(test)]
     fn geolearn_cuda_kernels_emulate(library: *const c_char) -> *mut c_char;
-    fn geolearn_cuda_layers_fit(x: *const C_tensor) -> bool;
+    fn geolearn_cuda_layers_fit(x: *const C_tensor, fit: *mut bool, trouble: *mut *mut c_char) -> *mut c_char;
     fn geolearn_cuda_convolution_norm(
         x: *const C_tensor,
         weight: *const C_tensor,
@@ -254,9 +254,12 @@ pub(super) fn cuda_kernels_emulate(library: &CStr) -> Result<()> {
     check(unsafe { geolearn_cuda_kernels_emulate(library.as_ptr()) })
 }
 
-pub(super) fn cuda_layers_fit(x: &Tensor) -> bool {
-    // SAFETY: the handle is live; the call catches everything.
-    unsafe { geolearn_cuda_layers_fit(x.as_ptr()) }
+/// Whether they fit, and what was wrong where kernels were to be compiled just now.
+pub(super) fn cuda_layers_fit(x: &Tensor) -> Result<(bool, Result<()>)> {
+    let (mut fit, mut trouble) = (false, null_mut());
+    // SAFETY: the handle is live; the pointers are to locals that live through the call.
+    check(unsafe { geolearn_cuda_layers_fit(x.as_ptr(), &mut fit, &mut trouble) })?;
+    Ok((fit, check(trouble)))
 }
 
 pub(super) fn cuda_convolution_norm(

@@ -19,11 +19,13 @@ mod linked;
 mod memory;
 mod profile;
 mod script;
+mod switch;
 mod transfer;
 
 pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
 pub(crate) use cuda::{CudaLibrary, cuda_library};
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 pub(crate) use cuda_layers::emulate_cuda;
 pub(crate) use cuda_layers::{NormForm, bordered_residual, convolution_norm, cuda_layers_fit, keep_cuda_kernels_in};
 #[cfg(test)]
@@ -44,6 +46,7 @@ pub(crate) use memory::MemoryMeter;
 pub(crate) use memory::measure_memory;
 pub(crate) use profile::Profiler;
 pub(crate) use script::Script;
+pub(crate) use switch::is_switched_on;
 pub(crate) use transfer::Transfer;
 
 use tch::Tensor;

@@ -123,8 +123,9 @@ char *geolearn_autocast_end(bool cuda, bool was_on, int old_dtype) {
     auto device = cuda ? at::kCUDA : at::kCPU;
     at::autocast::set_autocast_enabled(device, was_on);
     at::autocast::set_autocast_dtype(device, static_cast<at::ScalarType>(old_dtype));
-    // Weights that were cast are stale after the next update.
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::decrement_nesting();
+    // Weights that were cast are stale after the next update, also where the caller casts around all of it.
+    at::autocast::clear_cache();
   });
 }
 

@@ -74,8 +74,8 @@ pub(super) fn cuda_kernels_emulate(_: &std::ffi::CStr) -> Result<()> {
     absent()
 }
 
-pub(super) fn cuda_layers_fit(_: &Tensor) -> bool {
-    false
+pub(super) fn cuda_layers_fit(_: &Tensor) -> Result<(bool, Result<()>)> {
+    absent()
 }
 
 pub(super) fn cuda_convolution_norm(_: &Tensor, _: &Tensor, _: ConvolutionForm, _: NormForm) -> Result<Tensor> {

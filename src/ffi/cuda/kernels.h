@@ -10,8 +10,9 @@ namespace geolearn::cuda {
 
 using Extent = std::array<unsigned, 3>;
 
-// Whether kernels can run on maps of this dtype on a device; compiles them where they have not been.
-bool can_launch(at::Device device, at::ScalarType kind);
+// Whether kernels can run on maps of this dtype on a device; compiles them where they have not been. `trouble` is why not, the first
+// time that they were to be compiled.
+bool can_launch(at::Device device, at::ScalarType kind, std::string *trouble);
 
 // A kernel with these arguments, on maps like `x` and on the current stream of their device.
 void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent block, void **arguments);

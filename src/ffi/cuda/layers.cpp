@@ -1,5 +1,5 @@
-// Layers of the networks on CUDA, each as one node of autograd: convolutions of cuDNN in NHWC, which needs no conversions, and
-// norms that write the border which the next convolution wants.
+// Layers of the networks on CUDA, each as one node of autograd: cuDNN's convolutions in NHWC, which needs no conversions, and norms
+// that also write the reflection padding of the next convolution.
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
@@ -18,7 +18,7 @@ using torch::autograd::variable_list;
 
 at::Tensor nhwc(const at::Tensor &x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
 
-struct Form {
+struct ConvolutionForm {
   int64_t stride, padding;
   bool transposed;
 
@@ -41,7 +41,7 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &kernel, int64_t stride,
                             int64_t padding, bool transposed, double slope, double epsilon, int64_t border) {
     auto x = nhwc(input), weight = nhwc(kernel);
-    auto made = Form{stride, padding, transposed}.forward(x, weight);
+    auto made = ConvolutionForm{stride, padding, transposed}.forward(x, weight);
     auto moments = moments_of(made, epsilon);
     context->save_for_backward({x, weight, made, moments});
     context->saved_data["stride"] = stride;
@@ -56,7 +56,7 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
     auto saved = context->get_saved_variables();
     auto &data = context->saved_data;
     auto to_made = normalised_gradient(nhwc(gradients[0]), saved[2], saved[3], data["slope"].toDouble(), data["border"].toInt());
-    Form form{data["stride"].toInt(), data["padding"].toInt(), data["transposed"].toBool()};
+    ConvolutionForm form{data["stride"].toInt(), data["padding"].toInt(), data["transposed"].toBool()};
     auto made = form.backward(to_made, saved[0], saved[1], {context->needs_input_grad(0), context->needs_input_grad(1)});
     variable_list all(8);
     all[0] = made[0];
@@ -67,7 +67,7 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
 
 // x + norm(conv(reflect(relu(norm(conv(x)))))) with a border; x has one of 1.
 struct Residual : Function<Residual> {
-  static constexpr Form form{1, 0, false};
+  static constexpr ConvolutionForm form{1, 0, false};
 
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &kernel1,
                             const at::Tensor &kernel2, double epsilon, int64_t border) {
@@ -128,13 +128,15 @@ void check_border(const at::Tensor &x, int64_t height, int64_t width, int64_t bo
 
 extern "C" {
 
-// Whether the functions below can take such maps.
-bool geolearn_cuda_layers_fit(const at::Tensor *x) {
-  try {
-    return x->dim() == 4 && x->numel() > 0 && geolearn::cuda::can_launch(x->device(), geolearn::cuda::cast_kind(*x));
-  } catch (const std::exception &) {
-    return false;
-  }
+// Whether the functions below can take such maps. `trouble` is the address of a message, that the caller frees, where kernels were
+// to be compiled just now and cannot be.
+char *geolearn_cuda_layers_fit(const at::Tensor *x, bool *fit, char **trouble) {
+  return guarded([&] {
+    std::string words;
+    *fit = x->dim() == 4 && x->numel() > 0 &&
+           geolearn::cuda::can_launch(x->device(), geolearn::cuda::cast_kind(*x), &words);
+    *trouble = words.empty() ? nullptr : geolearn_message(words.c_str());
+  });
 }
 
 char *geolearn_cuda_convolution_norm(const at::Tensor *x, const at::Tensor *weight, int64_t stride, int64_t padding,

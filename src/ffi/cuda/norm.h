@@ -25,15 +25,15 @@ struct Map {
 struct Walk {
   Map map;
   int64_t vector;
-  const char *form;
+  const char *suffix;
 
-  Walk(const Map &map, std::initializer_list<at::Tensor> tensors) : map(map), vector(1), form("_single") {
+  Walk(const Map &map, std::initializer_list<at::Tensor> tensors) : map(map), vector(1), suffix("_single") {
     auto first = *tensors.begin();
     int64_t wide = 16 / first.element_size();
     bool aligned = map.channels % wide == 0;
     for (auto &tensor : tensors)
       aligned = aligned && (!tensor.defined() || reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0);
-    if (aligned) vector = wide, form = "_wide";
+    if (aligned) vector = wide, suffix = "_wide";
   }
 
   // Threads for the vectors of an image of so many pixels: each walks over some, since it reads its channels' moments first.
@@ -79,7 +79,7 @@ inline at::Tensor moments_of(const at::Tensor &x, double epsilon) {
   auto grid = walk.summing_grid();
   int pixels = int(walk.map.pixels()), channels = int(walk.map.channels), splits = int(grid[1]);
   auto sums = empty_sums(x, {walk.map.images, splits, 2, channels}), made = empty_sums(x, {walk.map.images, 2, channels});
-  launch_with(x, std::string("geolearn_moments_sums") + walk.form, grid, walk.summing_block(), x.const_data_ptr(), pixels,
+  launch_with(x, std::string("geolearn_moments_sums") + walk.suffix, grid, walk.summing_block(), x.const_data_ptr(), pixels,
               channels, splits, sums.mutable_data_ptr());
   launch_with(x, "geolearn_moments", walk.finishing_grid(), Walk::FINISHING_BLOCK, x.const_data_ptr(), sums.const_data_ptr(), pixels,
               channels, splits, epsilon, made.mutable_data_ptr());
@@ -99,7 +99,7 @@ inline at::Tensor normalised(const at::Tensor &x, const at::Tensor &moments, con
   auto made = empty_map(x, map, border);
   Walk walk(map, {x, beside.map, made});
   const void *added = beside.map.defined() ? beside.map.const_data_ptr() : nullptr;
-  launch_with(x, std::string("geolearn_normalise") + walk.form, walk.each((map.height + 2 * border) * (map.width + 2 * border)),
+  launch_with(x, std::string("geolearn_normalise") + walk.suffix, walk.each((map.height + 2 * border) * (map.width + 2 * border)),
               {256, 1, 1}, x.const_data_ptr(), moments.const_data_ptr(), added, int(beside.border), slope, int(map.height),
               int(map.width), int(map.channels), int(border), made.mutable_data_ptr());
   return made;
@@ -114,12 +114,12 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
   auto grid = walk.summing_grid();
   int height = int(map.height), width = int(map.width), channels = int(map.channels), splits = int(grid[1]);
   auto sums = empty_sums(x, {map.images, splits, 2, channels}), means = empty_sums(x, {map.images, 2, channels});
-  launch_with(x, std::string("geolearn_gradient_sums") + walk.form, grid, walk.summing_block(), gradient.const_data_ptr(),
+  launch_with(x, std::string("geolearn_gradient_sums") + walk.suffix, grid, walk.summing_block(), gradient.const_data_ptr(),
               x.const_data_ptr(), moments.const_data_ptr(), slope, height, width, channels, int(border), splits,
               sums.mutable_data_ptr());
   launch_with(x, "geolearn_gradient_means", walk.finishing_grid(), Walk::FINISHING_BLOCK, sums.const_data_ptr(), int(map.pixels()),
               channels, splits, means.mutable_data_ptr());
-  launch_with(x, std::string("geolearn_gradient") + walk.form, walk.each(map.pixels()), {256, 1, 1},
+  launch_with(x, std::string("geolearn_gradient") + walk.suffix, walk.each(map.pixels()), {256, 1, 1},
               gradient.const_data_ptr(), x.const_data_ptr(), moments.const_data_ptr(), means.const_data_ptr(), slope, height,
               width, channels, int(border), made.mutable_data_ptr());
   return made;
@@ -129,7 +129,7 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
 inline void add_folded(const at::Tensor &gradient, int64_t border, const at::Tensor &into, int64_t into_border) {
   auto map = Map::of(gradient, border);
   Walk walk(map, {gradient, into});
-  launch_with(into, std::string("geolearn_add_folded") + walk.form, walk.each(map.pixels()), {256, 1, 1},
+  launch_with(into, std::string("geolearn_add_folded") + walk.suffix, walk.each(map.pixels()), {256, 1, 1},
               gradient.const_data_ptr(), int(border), int(map.height), int(map.width), int(map.channels),
               into.mutable_data_ptr(), int(into_border));
 }

@@ -40,7 +40,7 @@ def main():
     source = Path(sys.argv[2]).read_bytes()
     for architecture in ARCHITECTURES:
         for number, element in enumerate(ELEMENTS):
-            options = [f"--gpu-architecture={architecture}", f"-DGEOLEARN_ELEMENT={number}", "--ptxas-options=-v"]
+            options = [f"--gpu-architecture={architecture}", "--std=c++17", f"-DGEOLEARN_ELEMENT={number}", "--ptxas-options=-v"]
             for kernel in kernels(compiled(nvrtc, source, options)):
                 print(json.dumps({"architecture": architecture, "element": element, **kernel}))
 
