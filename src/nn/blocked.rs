@@ -1,8 +1,7 @@
-//! A convolution to few channels, as one to many.
+//! A convolution with few output channels, computed as one with many.
 //!
-//! Tensor cores make channels by the dozen, so that a layer that makes three of them wastes most of what they do. The pixels of
-//! a block of 4 x 4 are made at once instead: as the channels of a convolution with a stride of 4, whose kernel is as wide
-//! as all of them look.
+//! Tensor cores compute channels by the dozen, so a layer with three of them wastes most of the work. Instead, the 4 x 4 pixels of
+//! a block become the channels of a convolution with stride 4, whose kernel covers all that these pixels see.
 
 use tch::{Device, Kind, Tensor};
 
@@ -44,13 +43,13 @@ impl Blocked {
     /// (N, C, H + kernel - 1, W + kernel - 1) to (N, C', H, W), H and W multiples of 4.
     pub fn forward(&self, conv: &Conv2d, x: &Tensor) -> Result<Tensor> {
         let [weight, bias] = conv.parameters();
-        let (made, taken, _, _) = weight.size4()?;
+        let (output, input, _, _) = weight.size4()?;
         let wide = self.kernel + SIDE - 1;
-        let kernels = weight.f_reshape([made * taken, self.kernel * self.kernel])?.f_matmul(&self.places)?;
-        let kernels = kernels.f_view([made, taken, SIDE * SIDE, wide, wide])?.f_permute([0, 2, 1, 3, 4])?;
-        let kernels = kernels.f_reshape([made * SIDE * SIDE, taken, wide, wide])?;
+        let kernels = weight.f_reshape([output * input, self.kernel * self.kernel])?.f_matmul(&self.places)?;
+        let kernels = kernels.f_view([output, input, SIDE * SIDE, wide, wide])?.f_permute([0, 2, 1, 3, 4])?;
+        let kernels = kernels.f_reshape([output * SIDE * SIDE, input, wide, wide])?;
         let blocks = x.f_conv2d(&kernels, None::<Tensor>, [SIDE; 2], [0, 0], [1, 1], 1)?;
-        Ok(blocks.f_pixel_shuffle(SIDE)?.f_add(&bias.f_view([1, made, 1, 1])?)?)
+        Ok(blocks.f_pixel_shuffle(SIDE)?.f_add(&bias.f_view([1, output, 1, 1])?)?)
     }
 }
 

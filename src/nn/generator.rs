@@ -1,5 +1,7 @@
 //! The ResNet generator (Johnson et al. 2016; Zhu et al. 2017, section 7.2 of arXiv:1703.10593).
 
+use std::cell::OnceCell;
+
 use tch::Tensor;
 
 use super::blocked::Blocked;
@@ -15,6 +17,9 @@ use crate::ffi;
 
 /// Two stride-2 convolutions halve height and width twice.
 const FACTOR: i64 = 4;
+/// Channels that the last layer may make by blocks on CUDA. It multiplies twice as often by them, which pays where tensor cores,
+/// which make channels by the dozen, would waste more; measured with 3.
+const MOST_IN_BLOCKS: usize = 8;
 /// Below this side the reflection padding inside the network would be as wide as its input.
 const SMALLEST_SIDE: i64 = 8;
 
@@ -44,8 +49,8 @@ pub(crate) struct Generator {
     blocks: Vec<ResidualBlock>,
     up: [UpsamplingLayer; 2],
     tail: Conv2d,
-    /// How the last layer is computed on CUDA.
-    tail_in_blocks: Option<Blocked>,
+    /// How the last layer is computed on CUDA; made when it is first needed.
+    tail_in_blocks: OnceCell<Blocked>,
 }
 
 impl Generator {
@@ -64,7 +69,6 @@ impl Generator {
         let up = |input, index| {
             UpsamplingLayer::new(UpsamplingShape { form, start, input, output: input / 2 }, &at(index), init)
         };
-        let by_blocks = init.device.is_cuda() || cfg!(test);
         Ok(Self {
             name: name.to_string(),
             head: wide(input, features, Role::Inner, 1)?,
@@ -72,7 +76,7 @@ impl Generator {
             blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
             up: [up(4 * features, 10 + blocks)?, up(2 * features, 13 + blocks)?],
             tail: wide(features, output, Role::Last, 17 + blocks)?,
-            tail_in_blocks: by_blocks.then(|| Blocked::new(7, init.device, init.kind)).transpose()?,
+            tail_in_blocks: OnceCell::new(),
         })
     }
 
@@ -127,11 +131,21 @@ impl Generator {
             y = block.bordered(&y, before_block(i + 1))?;
         }
         y = self.up[1].rectified(&self.up[0].rectified(&y, 0)?, 3)?;
-        let made = match &self.tail_in_blocks {
-            Some(blocks) => blocks.forward(&self.tail, &y)?,
-            None => self.tail.forward(&y, Behind::Nothing)?,
+        Ok(self.bordered_tail(&y)?.f_to_kind(x.kind())?.f_tanh()?)
+    }
+
+    fn bordered_tail(&self, y: &Tensor) -> Result<Tensor> {
+        if self.tail.outputs() > MOST_IN_BLOCKS {
+            return self.tail.forward(y, Behind::Nothing);
+        }
+        let blocks = match self.tail_in_blocks.get() {
+            Some(blocks) => blocks,
+            None => {
+                let made = Blocked::new(7, self.device(), self.tail.kind())?;
+                self.tail_in_blocks.get_or_init(|| made)
+            }
         };
-        Ok(made.f_to_kind(x.kind())?.f_tanh()?)
+        blocks.forward(&self.tail, y)
     }
 
     /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so
@@ -144,7 +158,15 @@ impl Generator {
         let blocks = self.blocks.iter().map(|block| block.folded(next()?, next()?)).collect::<Result<_>>()?;
         let up = [self.up[0].folded(next()?)?, self.up[1].folded(next()?)?];
         let tail = self.tail.shallow_clone();
-        Ok(FoldedGenerator(Self { name: self.name.clone(), head, down, blocks, up, tail, tail_in_blocks: None }))
+        Ok(FoldedGenerator(Self {
+            name: self.name.clone(),
+            head,
+            down,
+            blocks,
+            up,
+            tail,
+            tail_in_blocks: OnceCell::new(),
+        }))
     }
 
     /// Feature maps of the first layer.

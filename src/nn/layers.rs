@@ -30,10 +30,12 @@ impl LayerMemory {
         let kind = if cast { Kind::BFloat16 } else { Kind::Float };
         let has_own_layers =
             || Tensor::f_zeros([1, 8, 8, 8], (kind, device)).is_ok_and(|map| ffi::cuda_layers_fit(&map));
-        match cast {
-            _ if has_own_layers() => Self::Bordered,
-            false if ffi::fits_residual(device, channels) => Self::AsOne,
-            _ => Self::ByParts,
+        if has_own_layers() {
+            Self::Bordered
+        } else if !cast && ffi::fits_residual(device, channels) {
+            Self::AsOne
+        } else {
+            Self::ByParts
         }
     }
 }
@@ -41,16 +43,16 @@ impl LayerMemory {
 /// Instance normalisation without parameters or running statistics, eps 1e-5
 /// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
 pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {
-    sound_gradient(normed(x)?)
+    with_right_gradient(normed(x)?)
 }
 
 fn normed(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_instance_norm(None::<Tensor>, None::<Tensor>, None::<Tensor>, None::<Tensor>, true, 0.0, EPSILON, true)?)
 }
 
-/// What came of a norm, such that its gradient is right: on the processor libtorch 2.11 computes a wrong one where that of
-/// a single image comes in NHWC memory, so there it is brought to NCHW.
-fn sound_gradient(y: Tensor) -> Result<Tensor> {
+/// Corrects the gradient of instance norm on the processor: libtorch 2.11 computes a wrong one for a batch of one whose gradient
+/// is in NHWC memory, so there the gradient is copied to NCHW first.
+fn with_right_gradient(y: Tensor) -> Result<Tensor> {
     if y.device() == tch::Device::Cpu { ffi::with_contiguous_gradient(&y) } else { Ok(y) }
 }
 
@@ -58,7 +60,7 @@ fn sound_gradient(y: Tensor) -> Result<Tensor> {
 pub(crate) fn norm_activation(x: &Tensor, slope: f64) -> Result<Tensor> {
     match ffi::norm_activation(x, slope, EPSILON)? {
         Some(made) => Ok(made),
-        None if slope == 0.0 => sound_gradient(normed(x)?.f_relu_()?),
+        None if slope == 0.0 => with_right_gradient(normed(x)?.f_relu_()?),
         None => ffi::leaky_relu(&instance_norm(x)?, slope),
     }
 }

@@ -14,7 +14,9 @@ mod parameters;
 mod spectral;
 mod upsampling;
 
+// The emulator of the kernels needs Linux.
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod cuda_layer_tests;
 
 pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator_activations};

@@ -5,8 +5,8 @@
 #   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke | PART,PART,...]
 #
 # Without an argument all parts run, in this order: golden, cuda, ours, raster, clocks, trace, ceilings, peers, search, tuned.
-# `smoke` is `golden,steps`: the first tests, and a few small steps. OUT holds the last run alone. Results, at most 8 files of 16 MB, go to OUT (out/gpu-results),
-# for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
+# `smoke` is `golden,steps`: the first tests, and a few small steps. Results, at most 8 files of 16 MB, go to OUT
+# (out/gpu-results), which holds the last run alone, for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
 # is nothing to run, 4 where CUDA cannot be used.
 set -u
 

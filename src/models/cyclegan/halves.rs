@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use super::networks::Networks;
 use super::objective::Objective;
-use super::step::{GeneratorLosses, discriminator_loss, generator_losses, translate_all};
+use super::step::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use crate::dataset::PerDomain;
 use crate::error::Result;
 use crate::ffi;
@@ -40,8 +40,7 @@ pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], how
     let How { objective, cast, share } = how;
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
     let (images, losses) = ffi::autocast(cast, a.device(), || {
-        let channels = PerDomain { a: a.size4()?.1 as usize, b: b.size4()?.1 as usize };
-        let images = translate_all(nets.learning(), a, b, objective.config.has_identity(channels))?;
+        let images = translate_all(nets.learning(), a, b, objective.config.has_identity(channels(a, b)?))?;
         let losses = generator_losses(nets, objective, a, b, &images)?;
         Ok((images, losses))
     })?;

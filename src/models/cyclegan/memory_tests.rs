@@ -104,6 +104,7 @@ fn the_estimate_counts_what_resize_convolutions_keep() {
 
 /// On the processor, where their kernels are compiled for it.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_estimate_counts_what_the_emulated_layers_keep() {
     let (identity, precision, upsampling) = (0.5, Precision::F32, Upsampling::Transposed);
     for (features, blocks, batch_size, side) in [(32, 2, 1, 64), (16, 3, 2, 96), (8, 9, 2, 128)] {

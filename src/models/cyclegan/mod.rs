@@ -309,8 +309,10 @@ impl CycleGan {
         self.frozen
     }
 
-    /// Whether the last step of training ran as CUDA graphs: recorded once, then asked for in one call for each half of the
-    /// step. They save time where the processor cannot ask the device for work as fast as it is done, as with small batches.
+    /// Whether the last training step was replayed from CUDA graphs: each half of a step is recorded once and then launched with
+    /// one call. That saves time where launching the kernels one by one takes longer than running them, as with small batches.
+    /// A recording keeps the memory of a step to itself until training ends; where less than as much again would be free, none
+    /// is made.
     ///
     /// Steps on CUDA do, unless the environment variable `GEOLEARN_CUDA_GRAPHS=0` switches them off, in a model without
     /// [`spectral_norm`](CycleGanConfig::spectral_norm), [`diff_augment`](CycleGanConfig::diff_augment) and

@@ -164,7 +164,7 @@ fn together(first: &Tensor, second: &Tensor, network: impl Fn(&Tensor) -> Result
     Ok((joint.f_narrow(0, 0, n)?, joint.f_narrow(0, n, m)?))
 }
 
-fn channels(real_a: &Tensor, real_b: &Tensor) -> Result<PerDomain<usize>> {
+pub(super) fn channels(real_a: &Tensor, real_b: &Tensor) -> Result<PerDomain<usize>> {
     Ok(PerDomain { a: real_a.size4()?.1 as usize, b: real_b.size4()?.1 as usize })
 }
 
