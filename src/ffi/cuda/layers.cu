@@ -185,7 +185,7 @@ __device__ inline Fold<WIDTH> begin_fold(const Element *gradient, const Frame &f
               is_shown_again(place.column, frame.width, frame.border)};
 }
 
-// Adds what the border shows. Few pixels get there, so that it is cheap to divide again instead of keeping their places.
+// Adds the border's part. Few pixels have one, so dividing again is cheaper than keeping their positions.
 template <int WIDTH>
 __device__ inline Values<WIDTH> end_fold(const Fold<WIDTH> &fold, const Element *gradient, const Frame &frame,
                                          int channels, unsigned pixel) {
@@ -209,6 +209,17 @@ template <int WIDTH> struct Pair {
   Packed<WIDTH> x;
   Fold<WIDTH> fold;
 };
+
+template <int WIDTH>
+__device__ inline Pair<WIDTH> read_pair(const Element *image, const Element *padded, const Frame &frame, int channels,
+                                        const Place &place) {
+  return {loaded<WIDTH>(image + offset(place.pixel, channels)), begin_fold<WIDTH>(padded, frame, channels, place)};
+}
+
+// The gradient before the activation; a deviation from the mean has the sign of xhat.
+__device__ inline Sum before_activation(Sum gradient, Sum deviation, Sum slope) {
+  return deviation > 0 ? gradient : slope * gradient;
+}
 
 // The pixels of a split.
 struct Split {
@@ -279,16 +290,12 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
     const Element *padded = gradient + start(blockIdx.z, frame.pixels(), channels, channel);
     const Values<WIDTH> mean = sums_at<WIDTH>(moments + start(blockIdx.z, 2, channels, channel));
     const Split split(height * width, splits, blockIdx.y);
-    auto read = [&](const Place &place) {
-      return Pair<WIDTH>{loaded<WIDTH>(image + offset(place.pixel, channels)),
-                         begin_fold<WIDTH>(padded, frame, channels, place)};
-    };
+    auto read = [&](const Place &place) { return read_pair<WIDTH>(image, padded, frame, channels, place); };
     auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
       Values<WIDTH> v = widened(found.x), g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
 #pragma unroll
       for (int i = 0; i < WIDTH; ++i) {
-        Sum d = v.at[i] - mean.at[i]; // Its sign is that of xhat.
-        Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
+        Sum d = v.at[i] - mean.at[i], felt = before_activation(g.at[i], d, slope);
         first.at[i] += felt;
         second.at[i] += felt * d;
       }
@@ -419,16 +426,12 @@ __device__ inline void gradient(const Element *__restrict__ gradient, const Elem
     Values<WIDTH> tilt = sums_at<WIDTH>(less + channels);
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) tilt.at[i] *= scale.at[i];
-    auto read = [&](const Place &place) {
-      return Pair<WIDTH>{loaded<WIDTH>(image + offset(place.pixel, channels)),
-                         begin_fold<WIDTH>(padded, frame, channels, place)};
-    };
+    auto read = [&](const Place &place) { return read_pair<WIDTH>(image, padded, frame, channels, place); };
     auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
       Values<WIDTH> v = widened(found.x), g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
 #pragma unroll
       for (int i = 0; i < WIDTH; ++i) {
-        Sum d = v.at[i] - mean.at[i];
-        Sum felt = d > 0 ? g.at[i] : slope * g.at[i];
+        Sum d = v.at[i] - mean.at[i], felt = before_activation(g.at[i], d, slope);
         v.at[i] = scale.at[i] * (felt - level.at[i] - d * tilt.at[i]);
       }
       store<WIDTH>(v, to + offset(pixel, channels));
