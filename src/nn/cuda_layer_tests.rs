@@ -43,11 +43,19 @@ struct Case {
     features: i64,
     blocks: i64,
     upsampling: Upsampling,
+    global_skip: bool,
     images: [i64; 3],
 }
 
-const CASES: [Case; 6] = {
-    let plain = Case { channels: 3, features: 8, blocks: 2, upsampling: Upsampling::Transposed, images: [2, 32, 36] };
+const CASES: [Case; 7] = {
+    let plain = Case {
+        channels: 3,
+        features: 8,
+        blocks: 2,
+        upsampling: Upsampling::Transposed,
+        global_skip: false,
+        images: [2, 32, 36],
+    };
     [
         plain,
         // Features that fill no vector, and sides that are extended and cropped.
@@ -55,6 +63,7 @@ const CASES: [Case; 6] = {
         Case { features: 3, channels: 1, blocks: 1, images: [3, 24, 24], ..plain },
         Case { upsampling: Upsampling::Resize, images: [1, 24, 28], ..plain },
         Case { blocks: 0, channels: 13, images: [1, 40, 24], ..plain },
+        Case { global_skip: true, channels: 2, images: [2, 25, 30], ..plain },
         // The smallest maps that a network has: two pixels a side at the blocks.
         Case { images: [2, 8, 8], ..plain },
     ]
@@ -62,10 +71,11 @@ const CASES: [Case; 6] = {
 
 impl Case {
     fn generator(&self, device: Device, kind: Kind) -> Box<dyn Network> {
-        let Self { channels, features, blocks, upsampling, .. } = *self;
+        let Self { channels, features, blocks, upsampling, global_skip, .. } = *self;
         let init = Initialiser { seed: Seed(3), scheme: Some(Initialisation::Paper), device, kind };
         let upsampling_init = UpsamplingInit::Scheme;
-        let shape = GeneratorShape { input: channels, output: 2, features, blocks, upsampling, upsampling_init };
+        let shape =
+            GeneratorShape { input: channels, output: 2, features, blocks, upsampling, upsampling_init, global_skip };
         Box::new(Generator::new("G_A", shape, &init).unwrap())
     }
 

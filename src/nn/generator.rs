@@ -38,9 +38,12 @@ pub(crate) struct GeneratorShape {
     pub upsampling: Upsampling,
     /// How transposed convolutions begin.
     pub upsampling_init: UpsamplingInit,
+    /// Whether the image is added to what the last layer makes of it; needs as many channels out as in.
+    pub global_skip: bool,
 }
 
-/// c7s1-f, d2f, d4f, n residual blocks, u2f, uf, c7s1-C, tanh, in the paper's notation.
+/// c7s1-f, d2f, d4f, n residual blocks, u2f, uf, c7s1-C, tanh, in the paper's notation; with a global skip, the image is added
+/// before the tanh.
 #[derive(Debug)]
 pub(crate) struct Generator {
     name: String,
@@ -49,6 +52,7 @@ pub(crate) struct Generator {
     blocks: Vec<ResidualBlock>,
     up: [UpsamplingLayer; 2],
     tail: Conv2d,
+    global_skip: bool,
     /// How the last layer is computed on CUDA; made when it is first needed.
     tail_in_blocks: OnceCell<Blocked>,
 }
@@ -56,7 +60,8 @@ pub(crate) struct Generator {
 impl Generator {
     /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
     pub fn new(name: &str, shape: GeneratorShape, init: &Initialiser) -> Result<Self> {
-        let GeneratorShape { input, output, features, blocks, upsampling: form, upsampling_init: start } = shape;
+        let GeneratorShape { input, output, features, blocks, upsampling: form, upsampling_init: start, global_skip } =
+            shape;
         let at = |index: i64| format!("{name}.{index}");
         let down = |input, index| {
             let shape = ConvShape { input, output: 2 * input, kernel: 3, stride: 2, padding: 1 };
@@ -76,6 +81,7 @@ impl Generator {
             blocks: (0..blocks).map(|i| ResidualBlock::new(4 * features, &at(10 + i), init)).collect::<Result<_>>()?,
             up: [up(4 * features, 10 + blocks)?, up(2 * features, 13 + blocks)?],
             tail: wide(features, output, Role::Last, 17 + blocks)?,
+            global_skip,
             tail_in_blocks: OnceCell::new(),
         })
     }
@@ -116,8 +122,14 @@ impl Generator {
         for conv in &self.up {
             y = norm.rectified(&conv.forward(&y, norm.behind())?)?;
         }
+        self.image(&self.tail.forward(&reflect(&y, 3)?, Behind::Nothing)?, x)
+    }
+
+    /// What the last layer's `made` becomes, of an image `x`.
+    fn image(&self, made: &Tensor, x: &Tensor) -> Result<Tensor> {
         // In mixed precision the last layer gives bfloat16; losses are not to.
-        Ok(self.tail.forward(&reflect(&y, 3)?, Behind::Nothing)?.f_to_kind(x.kind())?.f_tanh()?)
+        let made = made.f_to_kind(x.kind())?;
+        Ok(if self.global_skip { made.f_add(x)?.f_tanh()? } else { made.f_tanh()? })
     }
 
     /// The same by layers of our own on CUDA, with each image's own statistics.
@@ -131,7 +143,7 @@ impl Generator {
             y = block.bordered(&y, before_block(i + 1))?;
         }
         y = self.up[1].rectified(&self.up[0].rectified(&y, 0)?, 3)?;
-        Ok(self.bordered_tail(&y)?.f_to_kind(x.kind())?.f_tanh()?)
+        self.image(&self.bordered_tail(&y)?, x)
     }
 
     fn bordered_tail(&self, y: &Tensor) -> Result<Tensor> {
@@ -165,6 +177,7 @@ impl Generator {
             blocks,
             up,
             tail,
+            global_skip: self.global_skip,
             tail_in_blocks: OnceCell::new(),
         }))
     }
@@ -202,7 +215,9 @@ impl Generator {
             steps.extend(conv.outline(&(10 + n + 3 * i).to_string()));
             steps.extend(ends_layer());
         }
-        steps.extend([Step::Reflect(3), self.tail.outline(&(17 + n).to_string()), Step::Tanh]);
+        steps.extend([Step::Reflect(3), self.tail.outline(&(17 + n).to_string())]);
+        steps.extend(self.global_skip.then_some(Step::AddImage));
+        steps.push(Step::Tanh);
         Outline { steps, factor: FACTOR, smallest_side: SMALLEST_SIDE }
     }
 
@@ -324,10 +339,15 @@ mod tests {
     const BOTH: [Upsampling; 2] = [Upsampling::Transposed, Upsampling::Resize];
 
     fn with(upsampling: Upsampling) -> Generator {
+        made(upsampling, false)
+    }
+
+    fn made(upsampling: Upsampling, global_skip: bool) -> Generator {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
         let upsampling_init = UpsamplingInit::Scheme;
-        let shape = GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling, upsampling_init };
+        let shape =
+            GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling, upsampling_init, global_skip };
         Generator::new("G_A", shape, &init).unwrap()
     }
 
@@ -345,7 +365,7 @@ mod tests {
     /// 1e-4: the folded weights are rounded once more, and seven layers pass it on.
     #[test]
     fn folded_statistics_give_the_same_image() {
-        for generator in BOTH.map(with) {
+        for generator in BOTH.map(with).into_iter().chain([made(Upsampling::Transposed, true)]) {
             let x = Tensor::arange(2 * 3 * 36 * 28, (Kind::Float, Device::Cpu)).sin().view([2, 3, 36, 28]);
             let mut pooled = Gathered::pooled(None);
             let expected = generator.forward_with(&x, &mut pooled).unwrap();
@@ -376,6 +396,19 @@ mod tests {
             let (told, found) = (generator.reach(), [0, 95].map(|end| reach_from(&generator, end)));
             let farthest = found[0].max(found[1]);
             assert!((told - 7..=told).contains(&farthest), "{found:?} of {told}");
+        }
+    }
+
+    /// What stands before the tanh differs by the image, up to rounding of f32; sizes that are extended too.
+    #[test]
+    fn a_global_skip_adds_the_image() {
+        let (plain, skipping) = (made(Upsampling::Transposed, false), made(Upsampling::Transposed, true));
+        for (height, width) in [(32, 28), (13, 30)] {
+            let x =
+                Tensor::arange(6 * height * width, (Kind::Float, Device::Cpu)).sin().view([2, 3, height, width]) * 0.5;
+            let [alone, with_image] = [&plain, &skipping].map(|generator| generator.forward(&x).unwrap());
+            let apart = (with_image - (alone.atanh() + &x).tanh()).abs().max().double_value(&[]);
+            assert!(apart < 1e-6, "{apart}");
         }
     }
 

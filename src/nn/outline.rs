@@ -34,4 +34,6 @@ pub(crate) enum Step {
     Tanh,
     /// Adds what these steps make of an input to that input.
     Residual(Vec<Step>),
+    /// Adds the image that the first step took in.
+    AddImage,
 }

@@ -119,6 +119,15 @@ impl CycleGanBuilder {
         self
     }
 
+    /// Adds the image to what the last layer of each generator makes of it, before the tanh, so that a generator learns only what
+    /// is to change (the global skip connection of Kupyn et al. 2018, arXiv:1711.07064). For domains that show the same things in
+    /// the same bands: edges stay sharp from the first step. Needs as many channels in both; other programs cannot open the
+    /// model. Default: off.
+    pub fn global_skip(mut self, on: bool) -> Self {
+        self.config.global_skip = on;
+        self
+    }
+
     /// Divides each weight of the discriminators by an estimate of its largest singular value (Miyato et al. 2018,
     /// arXiv:1802.05957), as PyTorch's `spectral_norm` does; one step of the power iteration follows each update. Saved
     /// models hold the divided weights, and the estimate of a model that is loaded begins anew. Default: off.

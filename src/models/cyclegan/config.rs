@@ -26,6 +26,7 @@ use crate::raster::Dtype;
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
 /// | `upsampling` | transposed convolutions | how the generators double height and width | |
 /// | `upsampling_init` | as `initialisation` | how the transposed convolutions begin | |
+/// | `global_skip` | off | adds the image to what each generator makes of it | domains of the same number of channels |
 /// | `spectral_norm` | off | divides the discriminators' weights by their spectral norms | |
 /// | `diff_augment` | nothing | how the discriminators' images vary | colors: three bands of 8 bits in both domains |
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
@@ -62,6 +63,9 @@ pub struct CycleGanConfig {
     /// How the weights of the transposed convolutions begin.
     #[serde(skip_serializing_if = "is_default")]
     pub upsampling_init: UpsamplingInit,
+    /// Whether each generator adds the image to what its last layer makes of it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub global_skip: bool,
     /// Whether the discriminators' weights are divided by their spectral norms.
     #[serde(skip_serializing_if = "is_default")]
     pub spectral_norm: bool,
@@ -82,6 +86,7 @@ pub(super) const OPTIONAL_KEYS: &[&str] = &[
     "cycle_weight_end",
     "diff_augment",
     "disc_scales",
+    "global_skip",
     "spectral_norm",
     "upsampling",
     "upsampling_init",
@@ -110,6 +115,7 @@ impl Default for CycleGanConfig {
             disc_scales: 1,
             upsampling: Upsampling::Transposed,
             upsampling_init: UpsamplingInit::Scheme,
+            global_skip: false,
             spectral_norm: false,
             diff_augment: DiffAugment::default(),
             cycle_weight_end: None,
@@ -145,6 +151,7 @@ impl CycleGanConfig {
             (channels.a != channels.b, "domains of different numbers of channels"),
             (self.upsampling == Upsampling::Resize, "resize-convolutions"),
             (self.disc_scales > 1, "discriminators of two scales"),
+            (self.global_skip, "generators with a global skip"),
         ]
         .into_iter()
         .find_map(|(is_beyond, what)| is_beyond.then_some(what))
@@ -162,6 +169,16 @@ impl CycleGanConfig {
 
     /// Whether the options are for images like these.
     pub(super) fn check_domains(&self, domains: &PerDomain<DomainFacts>) -> Result<()> {
+        let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        if self.global_skip && channels.a != channels.b {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "global_skip cannot add images of one domain to those of the other",
+            )
+            .expected("as many channels in both domains")
+            .found(format!("{} in A and {} in B", channels.a, channels.b))
+            .help("Use Channels::Shared, choose as many bands for both, or leave global_skip off."));
+        }
         for domain in Domain::BOTH {
             let normaliser = &domains.get(domain).normaliser;
             let (channels, dtype) = (normaliser.channels(), normaliser.dtype());
@@ -306,6 +323,7 @@ mod tests {
             (CycleGanConfig { disc_features: 32, ..base() }, "64 features"),
             (CycleGanConfig { upsampling: Upsampling::Resize, ..base() }, "resize-convolutions"),
             (CycleGanConfig { disc_scales: 2, ..base() }, "two scales"),
+            (CycleGanConfig { global_skip: true, ..base() }, "global skip"),
         ] {
             assert!(config.beyond_arcgis(three).is_some_and(|what| what.contains(part)), "{part}");
         }

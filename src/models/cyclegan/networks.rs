@@ -47,7 +47,16 @@ impl Networks {
         let (a, b) = (channels.a as i64, channels.b as i64);
         let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
         let (upsampling, upsampling_init) = (config.upsampling, config.upsampling_init);
-        let generator = |input, output| GeneratorShape { input, output, features, blocks, upsampling, upsampling_init };
+        let global_skip = config.global_skip;
+        let generator = |input, output| GeneratorShape {
+            input,
+            output,
+            features,
+            blocks,
+            upsampling,
+            upsampling_init,
+            global_skip,
+        };
         let blank = Initialiser { scheme: None, ..init };
         let mean = || -> Result<_> {
             let (a, b) = (generator(b, a), generator(a, b));

@@ -5,7 +5,7 @@ use std::path::Path;
 use tch::{Device, Tensor};
 
 use super::{CycleGan, CycleGanBuilder, CycleGanConfig, LoadOptions};
-use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
+use crate::dataset::{Channels, DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
 use crate::loss::DiffAugment;
@@ -20,6 +20,7 @@ const VARIANTS: &[Variant] = &[
     ("average_half_life", |model| model.average_half_life(20.0), |fit| fit),
     ("upsampling_init", |model| model.upsampling_init(UpsamplingInit::Bilinear), |fit| fit),
     ("upsampling", |model| model.upsampling(Upsampling::Resize), |fit| fit),
+    ("global_skip", |model| model.global_skip(true), |fit| fit),
     ("disc_scales", |model| model.disc_scales(2), |fit| fit),
     ("spectral_norm", |model| model.spectral_norm(true), |fit| fit),
     (
@@ -268,6 +269,22 @@ fn spectral_norms_stand_bfloat16() {
     };
     let (half, whole) = (last(Precision::Bf16), last(Precision::F32));
     assert!((half - whole).abs() < 0.05 * whole, "{half} {whole}");
+}
+
+/// What is added must fit.
+#[test]
+fn a_global_skip_needs_as_many_channels_in_both_domains() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = data(folder.path());
+    let build = |channels| {
+        let prepare = PrepareData::new(chips.path(), DatasetType::CycleGan).resize_to(32).workers(0);
+        let data = prepare.bands(Domain::A, vec![1, 2]).channels(channels).prepare().unwrap();
+        builder(&data).global_skip(true).build()
+    };
+    build(Channels::Shared).unwrap().fit(quiet(1)).unwrap();
+    let error = build(Channels::Own).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("2 in A and 3 in B"), "{error}");
 }
 
 /// Colors are those of photographs; everything else is for all images.

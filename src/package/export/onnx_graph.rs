@@ -23,16 +23,19 @@ pub(super) struct Graph<'a> {
     nodes: Vec<Message>,
     /// Small tensors by name.
     constants: BTreeMap<String, Message>,
+    /// What the first step takes in.
+    image: String,
     /// Channels of what the next node takes in.
     channels: i64,
 }
 
 /// Nodes and constants of the network, as fields of a `GraphProto`.
 pub(super) fn nodes(outline: &Outline, parameters: &Parameters, channels: i64) -> Result<Message> {
-    let mut graph = Graph { parameters, nodes: Vec::new(), constants: BTreeMap::new(), channels };
+    let mut graph = Graph { parameters, nodes: Vec::new(), constants: BTreeMap::new(), image: String::new(), channels };
     let shape = graph.node("Shape", &[INPUT], &[]);
     let tall = graph.extended(INPUT, 2, &shape, outline);
     let whole = graph.extended(&tall, 3, &shape, outline);
+    graph.image.clone_from(&whole);
     let made = graph.steps(&outline.steps, whole)?;
     graph.cropped(&made);
     Ok(Message::default().parts(1, &graph.nodes).parts(5, graph.constants.values()))
@@ -135,6 +138,10 @@ impl Graph<'_> {
             }
             Step::Relu => self.node("Relu", &[x], &[]),
             Step::Tanh => self.node("Tanh", &[x], &[]),
+            Step::AddImage => {
+                let image = self.image.clone();
+                self.node("Add", &[x, &image], &[])
+            }
             Step::Residual(steps) => {
                 let made = self.steps(steps, x.to_string())?;
                 self.node("Add", &[x, &made], &[])

@@ -43,6 +43,7 @@ fn small() -> (Generator, Exported) {
         blocks: 1,
         upsampling,
         upsampling_init: UpsamplingInit::Scheme,
+        global_skip: false,
     };
     let generator = generator(shape);
     let exported = exported(&generator, shape);
@@ -61,10 +62,12 @@ proptest! {
     #[test]
     fn torchscript_is_the_network(
         input in 1i64..5, output in 1i64..5, features in 1i64..6, blocks in 0i64..4,
-        resize: bool, n in 1i64..3, height in 1i64..40, width in 1i64..40,
+        resize: bool, skip: bool, n in 1i64..3, height in 1i64..40, width in 1i64..40,
     ) {
         let upsampling = if resize { Upsampling::Resize } else { Upsampling::Transposed };
-        let shape = GeneratorShape { input, output, features, blocks, upsampling, upsampling_init: UpsamplingInit::Scheme };
+        let (output, upsampling_init) = (if skip { input } else { output }, UpsamplingInit::Scheme);
+        let shape =
+            GeneratorShape { input, output, features, blocks, upsampling, upsampling_init, global_skip: skip };
         let generator = generator(shape);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("g.pt");

@@ -57,7 +57,8 @@ def forward(self, x: Tensor) -> Tensor:
   assert x.dim() == 4, "expected images of shape (N, C, H, W)"
   height = x.size(2)
   width = x.size(3)
-  y = self.extended(self.extended(x, 2), 3)
+  image = self.extended(self.extended(x, 2), 3)
+  y = image
 {body}  return y[:, :, :height, :width]
 "#,
         most_missing = factor - 1,
@@ -83,6 +84,7 @@ fn lines(steps: &[Step], depth: usize, into: &mut String) {
             }
             Step::Relu => "torch.relu(y)".to_string(),
             Step::Tanh => "torch.tanh(y)".to_string(),
+            Step::AddImage => "y + image".to_string(),
             Step::Residual(steps) => {
                 line(&format!("kept{depth} = y"), into);
                 lines(steps, depth + 1, into);
