@@ -1,10 +1,12 @@
 """The research recipe of CycleGAN in plain PyTorch, for `cargo xtask quality`, which measures it beside geolearn's.
 
-quality.py FOLDER WEIGHTS SECONDS SEED FEATURES BLOCKS
+quality.py time FOLDER SECONDS FEATURES BLOCKS
+quality.py train FOLDER SECONDS FEATURES BLOCKS STEP_SECONDS SEED WEIGHTS
 
 FOLDER is one that `quality prepare` of examples/quality made: chips in `train_a` and `train_b`, `ranges.json` with the
 values that become -1 and 1, and `untrained.safetensors`, a model of geolearn. That file with the values of the trained
-networks goes to WEIGHTS. The answer is a line of JSON.
+networks goes to WEIGHTS. `time` measures a step for SECONDS; `train` trains as many whole epochs as fit into SECONDS where a
+step takes STEP_SECONDS. The answer is a line of JSON.
 
 Networks, losses, pool of 50 images, Adam, rate (2e-4, constant for the first half of the epochs, then falling to zero) and
 initial weights are the research code's; chips are enlarged by a random factor up to 1.2, as geolearn's are here.
@@ -32,8 +34,6 @@ RATE = 2e-4
 POOL = 50
 ZOOM = 1.2
 WARM_UP, LEAST_STEPS = 10, 10
-# Share of the time that is spent on measuring a step, beforehand.
-MEASURED = 0.1
 
 
 class Pool:
@@ -152,35 +152,50 @@ def write(model, untrained, path):
         file.write(content)
 
 
-def main(folder, weights, seconds, seed, features, blocks):
-    seconds, seed, features, blocks = float(seconds), int(seed), int(features), int(blocks)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def data(folder, device):
     with open(os.path.join(folder, "ranges.json")) as file:
         ranges = json.load(file)
-    a, b = (Chips(folder, name, ranges, device) for name in ("a", "b"))
+    return [Chips(folder, name, ranges, device) for name in ("a", "b")]
 
-    def new():
-        torch.manual_seed(seed)
-        random.seed(seed)
-        return Research(device, features, blocks)
 
+def seeded(seed, device, features, blocks):
+    torch.manual_seed(seed)
+    random.seed(seed)
+    return Research(device, int(features), int(blocks))
+
+
+def timed(device, folder, seconds, features, blocks):
+    a, b = data(folder, device)
+    return {"step_seconds": seconds_of_step(seeded(0, device, features, blocks), a, b, float(seconds))}
+
+
+def trained(device, folder, seconds, features, blocks, step, seed, weights):
+    seconds, step = float(seconds), float(step)
+    a, b = data(folder, device)
     steps = max(len(a), len(b))
-    step = seconds_of_step(new(), a, b, MEASURED * seconds)
     epochs = int(seconds / (step * steps))
     if epochs < 1:
         sys.exit(f"one epoch takes {step * steps:.1f} s, more than the {seconds} s that were given")
-    model = new()
+    model = seeded(int(seed), device, features, blocks)
     begin = time.perf_counter()
     train(model, a, b, epochs)
     took = time.perf_counter() - begin
     write(model, os.path.join(folder, "untrained.safetensors"), weights)
-    print(json.dumps({
-        "epochs": epochs, "steps": epochs * steps, "seconds": took, "step_seconds_before": step, "chips_a": len(a),
+    return {
+        "epochs": epochs, "steps": epochs * steps, "seconds": took, "step_seconds": step, "chips_a": len(a),
         "chips_b": len(b), "threads": torch.get_num_threads(), "device": device, "by": f"torch {torch.__version__}",
-    }))
+    }
+
+
+def main(task, *words):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    task, count = {"time": (timed, 4), "train": (trained, 7)}.get(task, (None, 0))
+    if len(words) != count:
+        sys.exit(__doc__)
+    print(json.dumps(task(device, *words)))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 7:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
     main(*sys.argv[1:])

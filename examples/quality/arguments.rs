@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::Outcome;
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "--blocks",
     "--chips",
     "--features",
@@ -15,6 +15,7 @@ const KNOWN: [&str; 10] = [
     "--recipe",
     "--seconds",
     "--seed",
+    "--step-seconds",
     "--weights",
 ];
 

@@ -5,8 +5,11 @@
 //! quality prepare FOLDER --chips FOLDER      copies chips to train on and unseen ones, and saves an untrained model and
 //!                                            the ranges of values, for PyTorch
 //! quality baselines FOLDER                   answers with the metrics of what learns nothing
-//! quality train FOLDER --recipe NAME --seed N --seconds S --weights FILE
-//!                                            trains for about S seconds; answers with what was done
+//! quality time FOLDER --recipe NAME --seconds S
+//!                                            answers with the seconds of a training step, measured for S seconds
+//! quality train FOLDER --recipe NAME --seed N --seconds S --step-seconds S --weights FILE
+//!                                            trains as many whole epochs as fit into the seconds, where a step takes so
+//!                                            long; answers with what was done
 //! quality judge FOLDER --weights FILE [--picture FILE]
 //!                                            answers with the metrics of the saved model
 //! ```
@@ -33,7 +36,8 @@ use arguments::Arguments;
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: quality recipes NAMES | prepare FOLDER --chips FOLDER | baselines FOLDER | \
-    train FOLDER --recipe NAME --seed N --seconds S --weights FILE | judge FOLDER --weights FILE [--picture FILE]";
+    time FOLDER --recipe NAME --seconds S | \
+    train FOLDER --recipe NAME --seed N --seconds S --step-seconds S --weights FILE | judge FOLDER --weights FILE [--picture FILE]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -56,6 +60,7 @@ fn run(words: &[String]) -> Outcome<()> {
         "recipes" => recipes::describe(subject)?,
         "prepare" => judging::prepare(folder, &arguments)?,
         "baselines" => println!("{}", judging::baselines(folder, &arguments)?),
+        "time" => println!("{}", training::time(folder, &arguments)?),
         "train" => println!("{}", training::train(folder, &arguments)?),
         "judge" => println!("{}", judging::judge(folder, &arguments)?),
         _ => return Err(USAGE.into()),

@@ -8,59 +8,69 @@ use crate::Outcome;
 struct Recipe {
     name: &'static str,
     change: &'static str,
-    model: fn(CycleGanBuilder) -> CycleGanBuilder,
-    fit: fn(FitOptions) -> FitOptions,
+    apply: Change,
 }
 
-const RECIPES: [Recipe; 9] = [
-    Recipe { name: "paper", change: "the published recipe, nothing changed", model: |model| model, fit: |fit| fit },
+/// Where a recipe differs: in the model, or in its training too.
+enum Change {
+    Nothing,
+    Model(fn(CycleGanBuilder) -> CycleGanBuilder),
+    Both(fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOptions) -> FitOptions),
+}
+
+use Change::{Both, Model, Nothing};
+
+const RECIPES: [Recipe; 11] = [
+    Recipe { name: "paper", change: "the published recipe, nothing changed", apply: Nothing },
     Recipe {
         name: "average",
         change: "running mean of the generators' weights, half-life 500 images",
-        model: |model| model.average_half_life(500.0),
-        fit: |fit| fit,
+        apply: Model(|model| model.average_half_life(500.0)),
     },
     Recipe {
         name: "bilinear",
         change: "bilinear start of the transposed convolutions",
-        model: |model| model.upsampling_init(UpsamplingInit::Bilinear),
-        fit: |fit| fit,
+        apply: Model(|model| model.upsampling_init(UpsamplingInit::Bilinear)),
     },
     Recipe {
         name: "spectral",
         change: "spectral norm in the discriminators",
-        model: |model| model.spectral_norm(true),
-        fit: |fit| fit,
+        apply: Model(|model| model.spectral_norm(true)),
     },
     Recipe {
         name: "spectral-half-rate",
         change: "spectral norm in the discriminators, at half the generators' rate",
-        model: |model| model.spectral_norm(true),
-        fit: |fit| fit.disc_lr_ratio(0.5),
+        apply: Both(|model| model.spectral_norm(true), |fit| fit.disc_lr_ratio(0.5)),
     },
     Recipe {
         name: "diff-augment",
         change: "DiffAugment by translation and cutout",
-        model: |model| model.diff_augment(DiffAugment::default().translation(true).cutout(true)),
-        fit: |fit| fit,
+        apply: Model(|model| model.diff_augment(DiffAugment::default().translation(true).cutout(true))),
+    },
+    Recipe {
+        name: "light-cycle",
+        change: "weight of the cycle loss 3 in the place of 10",
+        apply: Model(|model| model.cycle_weight(3.0)),
     },
     Recipe {
         name: "cycle-decay",
         change: "weight of the cycle loss from 10 to 1",
-        model: |model| model.cycle_weight_end(1.0),
-        fit: |fit| fit,
+        apply: Model(|model| model.cycle_weight_end(1.0)),
     },
     Recipe {
         name: "resize-convolution",
         change: "resize-convolutions in the place of transposed ones",
-        model: |model| model.upsampling(Upsampling::Resize),
-        fit: |fit| fit,
+        apply: Model(|model| model.upsampling(Upsampling::Resize)),
+    },
+    Recipe {
+        name: "global-skip",
+        change: "the image is added to what each generator makes of it",
+        apply: Model(|model| model.global_skip(true)),
     },
     Recipe {
         name: "two-scales",
         change: "a second discriminator of each domain, at half size",
-        model: |model| model.disc_scales(2),
-        fit: |fit| fit,
+        apply: Model(|model| model.disc_scales(2)),
     },
 ];
 
@@ -75,11 +85,17 @@ impl Mixture {
     }
 
     pub fn model(&self, model: CycleGanBuilder) -> CycleGanBuilder {
-        self.0.iter().fold(model, |model, recipe| (recipe.model)(model))
+        self.0.iter().fold(model, |model, recipe| match recipe.apply {
+            Nothing => model,
+            Model(change) | Both(change, _) => change(model),
+        })
     }
 
     pub fn fit(&self, fit: FitOptions) -> FitOptions {
-        self.0.iter().fold(fit, |fit, recipe| (recipe.fit)(fit))
+        self.0.iter().fold(fit, |fit, recipe| match recipe.apply {
+            Nothing | Model(_) => fit,
+            Both(_, change) => change(fit),
+        })
     }
 
     fn change(&self) -> String {

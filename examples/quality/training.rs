@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use geolearn::{CycleGan, CycleGanBuilder, DataBunch, FitOptions, num_threads};
+use geolearn::{CycleGan, CycleGanBuilder, DataBunch, Domain, FitOptions, num_threads};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -14,8 +14,6 @@ use crate::recipes::Mixture;
 
 const FEATURES: usize = 16;
 const BLOCKS: usize = 3;
-/// Share of the time that is spent on measuring a step, beforehand.
-const MEASURED: f64 = 0.1;
 /// More than any measurement takes; the clock ends it.
 const MANY: usize = 1_000_000;
 
@@ -24,10 +22,9 @@ pub fn train(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
     let recipe = Mixture::named(&arguments.needed::<String>("--recipe")?)?;
     let seconds: f64 = arguments.needed("--seconds")?;
     let data = chips::data(folder, arguments.needed("--seed")?)?;
-    let new = || Ok::<_, Box<dyn std::error::Error>>(recipe.model(builder(&data, arguments)?).build()?);
-    let step = step_seconds(new()?, &recipe, MEASURED * seconds)?;
+    let step: f64 = arguments.needed("--step-seconds")?;
     let epochs = epochs(seconds, step * data.batches_per_epoch() as f64)?;
-    let mut model = new()?;
+    let mut model = recipe.model(builder(&data, arguments)?).build()?;
     let begin = Instant::now();
     // Validation would take time from training.
     model.fit(recipe.fit(FitOptions::new(epochs).validate_every(0)))?;
@@ -37,9 +34,9 @@ pub fn train(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
         "epochs": epochs,
         "steps": model.history().steps(),
         "seconds": took,
-        "step_seconds_before": step,
-        "chips_a": data.len(geolearn::Domain::A),
-        "chips_b": data.len(geolearn::Domain::B),
+        "step_seconds": step,
+        "chips_a": data.len(Domain::A),
+        "chips_b": data.len(Domain::B),
         "threads": num_threads(),
         "device": if model.device().torch().is_cuda() { "cuda" } else { "cpu" },
         "by": format!("geolearn {}", env!("CARGO_PKG_VERSION")),
@@ -54,10 +51,12 @@ pub fn builder(data: &DataBunch, arguments: &Arguments) -> Outcome<CycleGanBuild
 }
 
 /// Measures a step of a model that is thrown away.
-fn step_seconds(mut model: CycleGan, recipe: &Mixture, enough: f64) -> Outcome<f64> {
-    let (clock, seconds) = Clock::new(Duration::try_from_secs_f64(enough)?);
+pub fn time(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
+    let recipe = Mixture::named(&arguments.needed::<String>("--recipe")?)?;
+    let mut model = recipe.model(builder(&chips::data(folder, 0)?, arguments)?).build()?;
+    let (clock, seconds) = Clock::new(Duration::try_from_secs_f64(arguments.needed("--seconds")?)?);
     model.fit(recipe.fit(FitOptions::new(MANY).validate_every(0).progress(false)).callback(clock))?;
-    seconds.get().ok_or_else(|| "a step could not be measured".into())
+    Ok(json!({ "step_seconds": seconds.get().ok_or("a step could not be measured")? }))
 }
 
 /// Whole epochs, so that the course of the learning rate comes to its end.

@@ -16,7 +16,7 @@ use crate::date;
 use crate::machine;
 use crate::trouble::{Result, Trouble};
 use asked::{Inception, PYTORCH};
-use runs::{BASELINES, Runs};
+use runs::{BASELINES, Runs, TIMED};
 use table::Row;
 
 pub use asked::Quality;
@@ -33,6 +33,7 @@ pub fn measure(checkout: &Checkout, asked: &Quality) -> Result<()> {
     let changes = contest.changes()?;
     let mut runs = Runs::read(contest.out.join("quality.jsonl"))?;
     contest.prepare(&mut runs)?;
+    contest.time_all(&mut runs)?;
     contest.run_all(&mut runs)?;
     let text = contest.text(&runs, &changes);
     let path = contest.out.join("quality.md");
@@ -41,6 +42,11 @@ pub fn measure(checkout: &Checkout, asked: &Quality) -> Result<()> {
     eprintln!("xtask: {}, {} and pictures", path.display(), runs.file().display());
     Ok(())
 }
+
+/// How often a step of each recipe is measured, and for how long: a share of a training's time, within bounds.
+const TIMED_ROUNDS: usize = 3;
+const TIMED_SHARE: f64 = 0.05;
+const TIMED_SECONDS: f64 = 5.0;
 
 /// Recipes under the same conditions.
 struct Contest<'a> {
@@ -96,6 +102,39 @@ impl Contest<'_> {
         runs.add(self.run(BASELINES, 0, &before, [&measured]))
     }
 
+    /// Measures a step of each recipe several times, in turns, and keeps the shortest: what else the machine does makes steps
+    /// longer, and never shorter. Trainings are then of so many steps, whatever the machine does meanwhile.
+    fn time_all(&self, runs: &mut Runs) -> Result<()> {
+        let settings = self.asked.settings();
+        let is_new = |recipe: &&String| runs.find(recipe, TIMED, &settings).is_none();
+        let recipes: Vec<&String> = self.asked.recipes.iter().filter(is_new).collect();
+        let before = load();
+        let mut shortest = vec![f64::INFINITY; recipes.len()];
+        for round in 1..=TIMED_ROUNDS {
+            for (recipe, shortest) in recipes.iter().zip(&mut shortest) {
+                eprintln!("xtask: measuring a step of {recipe}, {round} of {TIMED_ROUNDS}");
+                let measured = answer(&mut self.timing(recipe))?;
+                let seconds = measured["step_seconds"].as_f64().filter(|seconds| *seconds > 0.0);
+                *shortest =
+                    shortest.min(seconds.ok_or_else(|| Trouble::new(format!("no step was timed: {measured}")))?);
+            }
+        }
+        for (recipe, shortest) in recipes.into_iter().zip(shortest) {
+            runs.add(self.run(recipe, TIMED, &before, [&json!({ "step_seconds": shortest })]))?;
+        }
+        Ok(())
+    }
+
+    fn timing(&self, recipe: &str) -> Command {
+        let seconds = (self.asked.seconds * TIMED_SHARE).min(TIMED_SECONDS).to_string();
+        if recipe != PYTORCH {
+            let mut command = self.task("time");
+            command.args(["--recipe", recipe, "--seconds", &seconds]).args(self.size());
+            return command;
+        }
+        self.peer("time", &seconds)
+    }
+
     /// All recipes of a seed, then those of the next, so that whatever else the machine does falls on all.
     fn run_all(&self, runs: &mut Runs) -> Result<()> {
         let recipes = &self.asked.recipes;
@@ -109,7 +148,10 @@ impl Contest<'_> {
                 eprintln!("xtask: run {number} of {of}, {recipe} with seed {seed}");
                 let before = load();
                 let weights = self.out.join(format!("models/{recipe}-{seed}.safetensors"));
-                let trained = answer(&mut self.training(recipe, seed, &weights))?;
+                let step = runs
+                    .find(recipe, TIMED, &self.asked.settings())
+                    .map_or(Value::Null, |run| run["step_seconds"].clone());
+                let trained = answer(&mut self.training(recipe, seed, &step.to_string(), &weights))?;
                 let picture = self.out.join(format!("pictures/{recipe}-{seed}.png"));
                 let mut judge = self.task("judge");
                 judge.arg("--weights").arg(&weights).arg("--picture").arg(&picture).args(self.pairs());
@@ -120,18 +162,25 @@ impl Contest<'_> {
         Ok(())
     }
 
-    fn training(&self, recipe: &str, seed: usize, weights: &Path) -> Command {
-        let Quality { python, seconds, features, blocks, .. } = self.asked;
-        let (seconds, seed) = (seconds.to_string(), seed.to_string());
+    fn training(&self, recipe: &str, seed: usize, step: &str, weights: &Path) -> Command {
+        let (seconds, seed) = (self.asked.seconds.to_string(), seed.to_string());
         if recipe != PYTORCH {
             let mut command = self.task("train");
-            command.args(["--recipe", recipe, "--seed", &seed, "--seconds", &seconds]).args(self.size());
-            command.arg("--weights").arg(weights);
+            command.args(["--recipe", recipe, "--seed", &seed, "--seconds", &seconds, "--step-seconds", step]);
+            command.args(self.size()).arg("--weights").arg(weights);
             return command;
         }
+        let mut command = self.peer("train", &seconds);
+        command.args([step, &seed]).arg(weights);
+        command
+    }
+
+    /// PyTorch's side of a task.
+    fn peer(&self, task: &str, seconds: &str) -> Command {
+        let Quality { python, features, blocks, .. } = self.asked;
         let mut command = alike(Command::new(python));
-        command.arg(self.checkout.root().join("benches/peers/quality.py")).arg(self.chips()).arg(weights);
-        command.args([seconds, seed, features.to_string(), blocks.to_string()]);
+        command.arg(self.checkout.root().join("benches/peers/quality.py")).arg(task).arg(self.chips());
+        command.args([seconds, &features.to_string(), &blocks.to_string()]);
         command
     }
 

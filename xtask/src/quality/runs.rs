@@ -10,6 +10,8 @@ use crate::trouble::{Result, Trouble};
 
 /// The name under which stands what learns nothing.
 pub const BASELINES: &str = "baselines";
+/// The seed under which stands how long a recipe's step takes.
+pub const TIMED: usize = 0;
 
 pub struct Runs {
     file: PathBuf,

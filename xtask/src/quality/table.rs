@@ -53,7 +53,7 @@ pub fn table(rows: &[Row<'_>], baselines: &Value) -> String {
 fn head() -> String {
     let heads: Vec<&str> = SCORES.iter().map(|(head, ..)| *head).collect();
     let rule = "---|".repeat(4 + heads.len());
-    format!("| Recipe | Runs | Steps | Seconds | {} |\n|{rule}\n", heads.join(" | "))
+    format!("| Recipe | Runs | Steps | Step, ms | {} |\n|{rule}\n", heads.join(" | "))
 }
 
 fn recipe(row: &Row<'_>, domain: &str) -> String {
@@ -61,7 +61,7 @@ fn recipe(row: &Row<'_>, domain: &str) -> String {
         row.recipe.to_string(),
         row.runs.len().to_string(),
         cell(&numbers(&row.runs, "/steps"), 1.0, 0),
-        cell(&numbers(&row.runs, "/seconds"), 1.0, 0),
+        row.runs.first().map_or(NONE.into(), |run| cell(&numbers(&[run], "/step_seconds"), 1000.0, 1)),
     ];
     line(&facts, |place| numbers(&row.runs, &format!("/metrics/{domain}/model{place}")))
 }
@@ -106,7 +106,7 @@ mod tests {
     fn run(kid: f64, steps: usize) -> Value {
         let direction = json!({ "translated": 30, "real": 31, "model": scores(kid), "real_checkerboard": 0.0024,
             "baselines": [{ "baseline": "MeanColor", "scores": { "kid": 0.3, "checkerboard": 0.0, "paired": null } }] });
-        json!({ "steps": steps, "seconds": 60.4, "metrics": { "a": direction, "b": direction } })
+        json!({ "steps": steps, "step_seconds": 0.0604, "metrics": { "a": direction, "b": direction } })
     }
 
     #[test]
@@ -114,8 +114,7 @@ mod tests {
         let runs = [run(0.1, 100), run(0.12, 102), run(0.14, 104)];
         let row = Row { recipe: "paper", runs: runs.iter().collect() };
         let text = table(&[row], &runs[0]);
-        let line =
-            "| paper | 3 | 102 ± 2 | 60 ± 0 | 120.0 ± 20.0 | 0.500 ± 0.000 | 17.25 ± 0.00 | – | 0.0125 ± 0.0000 |";
+        let line = "| paper | 3 | 102 ± 2 | 60.4 | 120.0 ± 20.0 | 0.500 ± 0.000 | 17.25 ± 0.00 | – | 0.0125 ± 0.0000 |";
         assert_eq!(text.matches(line).count(), 2, "{text}");
         assert!(text.contains("| flat mean color | – | – | – | 300.0 | – | – | – | 0.0000 |"), "{text}");
         assert!(text.contains("| real images | – | – | – | – | – | – | – | 0.0024 |"), "{text}");
