@@ -88,7 +88,7 @@ impl<'a> Local<'a> {
             first: line.centre(first) - span.seen.start as f64,
             spacing: line.spacing(),
         };
-        let x = crate::nn::extended(&translation.tensor(tile)?)?;
+        let x = translation.generator.plan().extended(&translation.tensor(tile)?)?;
         let (_, _, height, _) = x.size4()?;
         let mut field =
             Field::new(&layers, line(self.rows, down.start, rows), line(self.columns, across.start, columns), height);

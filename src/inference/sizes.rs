@@ -146,7 +146,7 @@ fn bytes(translation: &Translation<'_>, pixels: f64) -> f64 {
 }
 
 fn default_halo(translation: &Translation<'_>) -> usize {
-    ((HALO_SHARE * translation.generator.reach() as f64) as usize).next_multiple_of(4)
+    ((HALO_SHARE * translation.generator.plan().reach() as f64) as usize).next_multiple_of(4)
 }
 
 fn affordable(translation: &Translation<'_>, fits: impl Fn(usize) -> bool) -> usize {

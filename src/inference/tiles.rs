@@ -9,13 +9,13 @@ use super::progress::Watch;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::ffi::Transfer;
-use crate::nn::FoldedGenerator;
+use crate::nn::FoldedNetwork;
 use crate::raster::{Raster, Samples};
 
 /// Where the norms of a tile take their statistics from.
 pub(crate) enum Statistics<'a> {
     /// The same everywhere: they are in the convolutions.
-    Fixed(Box<FoldedGenerator>),
+    Fixed(Box<FoldedNetwork>),
     /// From a grid that lies over the scene.
     Grid(Box<Local<'a>>),
     /// From the tile.

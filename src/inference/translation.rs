@@ -7,12 +7,12 @@ use crate::dataset::Normaliser;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, HostMemory};
-use crate::nn::{FoldedGenerator, Gathered, Generator, Moments, extended};
+use crate::nn::{FoldedNetwork, Gathered, Moments, Network};
 use crate::raster::{Dtype, Raster, Samples, Source};
 
 /// A generator, and the scalings of the domains on either side of it.
 pub(crate) struct Translation<'a> {
-    pub generator: &'a Generator,
+    pub generator: &'a Network,
     pub from: &'a Normaliser,
     pub to: &'a Normaliser,
     /// Height and width of the chips that the generator learned from.
@@ -58,7 +58,8 @@ impl Translation<'_> {
             Ok(Tensor::f_from_slice(&values)?.f_reshape([1, 1, height as i64, width as i64])?)
         });
         let masks = masks.collect::<Result<Vec<_>>>()?;
-        Ok(Some(extended(&Tensor::f_cat(&masks, 0)?)?.f_to_device(self.device)?))
+        let masks = self.generator.plan().extended(&Tensor::f_cat(&masks, 0)?)?;
+        Ok(Some(masks.f_to_device(self.device)?))
     }
 
     /// The network as it was trained and is exported, for an image that is small enough to go through it as one. What
@@ -118,7 +119,7 @@ impl Translation<'_> {
     }
 
     /// The generator with these statistics.
-    pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedGenerator> {
+    pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedNetwork> {
         tch::no_grad(|| self.generator.folded(statistics))
     }
 

@@ -1,12 +1,11 @@
 //! Convolutions with the parameters and defaults of `torch.nn.Conv2d` and `ConvTranspose2d`.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::init::Initialiser;
 use super::layers::EPSILON;
 use super::norm::Moments;
-use super::outline::Step;
-use super::parameters::Parameters;
+use super::spectral::SpectralNorm;
 use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm};
 
@@ -38,7 +37,7 @@ impl Behind {
 }
 
 /// What a convolution is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConvShape {
     pub input: i64,
     pub output: i64,
@@ -53,23 +52,26 @@ pub(crate) struct Conv2d {
     weight: Tensor,
     bias: Tensor,
     shape: ConvShape,
+    spectral: Option<SpectralNorm>,
 }
 
 impl Conv2d {
     pub fn new(shape: ConvShape, role: Role, name: &str, init: &Initialiser) -> Result<Self> {
         let ConvShape { input, output, kernel, .. } = shape;
         let (weight, bias) = init.convolution(name, [output, input, kernel, kernel], output, role)?;
-        Ok(Self { weight, bias, shape })
+        Ok(Self { weight, bias, shape, spectral: None })
+    }
+
+    /// The same layer, whose weight is divided by an estimate of its largest singular value.
+    pub fn with_spectral_norm(self, name: &str, init: &Initialiser) -> Result<Self> {
+        let spectral = Some(SpectralNorm::new(name, init.seed, &self.weight)?);
+        Ok(Self { spectral, ..self })
     }
 
     /// # Shapes
     /// (N, input, H, W) to (N, output, H', W').
     pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
-        self.forward_by(&self.weight, x, behind)
-    }
-
-    /// The same with a weight that was made of this layer's.
-    pub fn forward_by(&self, weight: &Tensor, x: &Tensor, behind: Behind) -> Result<Tensor> {
+        let weight = &self.applied_weight()?;
         let ConvShape { stride, padding, .. } = self.shape;
         let form = ConvolutionForm { stride, padding, transposed: false, normalised: behind == Behind::Norm };
         if let Some(made) = ffi::convolution(x, weight, &self.bias, form)? {
@@ -80,10 +82,23 @@ impl Conv2d {
     }
 
     /// `leaky_relu(instance_norm(conv(x)))` by layers of our own on CUDA, with a border.
-    pub fn normalised_by(&self, weight: &Tensor, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
+    pub fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
         let ConvShape { stride, padding, .. } = self.shape;
         let form = ConvolutionForm { stride, padding, transposed: false, normalised: true };
-        ffi::convolution_norm(x, weight, form, NormForm { slope, epsilon: EPSILON, border })
+        ffi::convolution_norm(x, &self.applied_weight()?, form, NormForm { slope, epsilon: EPSILON, border })
+    }
+
+    /// The weight that it computes with.
+    pub fn applied_weight(&self) -> Result<Tensor> {
+        match &self.spectral {
+            Some(norm) => norm.applied(&self.weight),
+            None => Ok(self.weight.shallow_clone()),
+        }
+    }
+
+    /// The estimate of its weight's largest singular value, where the weight is divided by it.
+    pub fn spectral_norm(&self) -> Option<&SpectralNorm> {
+        self.spectral.as_ref()
     }
 
     /// Weight and bias.
@@ -94,43 +109,22 @@ impl Conv2d {
     /// The convolution and the norm behind it in one: `(w * x + b - mean) * scale`.
     pub fn folded(&self, moments: &Moments) -> Result<Self> {
         let scale = moments.scale.f_reshape([-1, 1, 1, 1])?;
-        Ok(Self { weight: self.weight.f_multiply(&scale)?, bias: folded_bias(&self.bias, moments)?, shape: self.shape })
+        let weight = self.applied_weight()?.f_multiply(&scale)?;
+        Ok(Self { weight, bias: folded_bias(&self.bias, moments)?, shape: self.shape, spectral: None })
     }
 
-    /// What [`forward`](Self::forward) does.
-    pub fn outline(&self, name: &str) -> Step {
-        let ConvShape { stride, padding, .. } = self.shape;
-        Step::Convolution { name: name.to_string(), stride, padding }
+    /// The same layer with the weight that it computes with; tensors share their memory where they can.
+    pub fn applied(&self) -> Result<Self> {
+        let (weight, bias) = (self.applied_weight()?, self.bias.shallow_clone());
+        Ok(Self { weight, bias, shape: self.shape, spectral: None })
     }
 
-    /// The same layer; the tensors share their memory.
-    pub fn shallow_clone(&self) -> Self {
-        Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone(), shape: self.shape }
-    }
-
-    /// Channels that it makes.
-    pub fn outputs(&self) -> usize {
-        self.shape.output as usize
-    }
-
-    pub fn kind(&self) -> Kind {
-        self.weight.kind()
-    }
-
-    pub fn device(&self) -> tch::Device {
-        self.weight.device()
-    }
-
-    pub fn collect(&self, name: &str, into: &mut Parameters) {
-        collect_pair(name, &self.weight, &self.bias, into);
+    pub fn shape(&self) -> ConvShape {
+        self.shape
     }
 }
 
+/// The bias of a convolution and the norm behind it in one.
 pub(super) fn folded_bias(bias: &Tensor, moments: &Moments) -> Result<Tensor> {
     Ok(bias.f_sub(&moments.mean.f_flatten(0, -1)?)?.f_multiply(&moments.scale.f_flatten(0, -1)?)?)
-}
-
-pub(super) fn collect_pair(name: &str, weight: &Tensor, bias: &Tensor, into: &mut Parameters) {
-    into.push((format!("{name}.weight"), weight.shallow_clone()));
-    into.push((format!("{name}.bias"), bias.shallow_clone()));
 }

@@ -3,39 +3,14 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::generator::{Generator, GeneratorShape};
+use super::generator::{GeneratorShape, generator};
 use super::init::{Initialisation, Initialiser, UpsamplingInit};
 use super::upsampling::Upsampling;
-use super::{Discriminator, DiscriminatorShape, Parameters};
+use super::{DiscriminatorShape, Network, discriminator};
 use crate::device::Precision;
-use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm, Switches};
 use crate::random::Seed;
 use crate::testing;
-
-/// One network: how to run it, and what it learns.
-trait Network {
-    fn run(&self, x: &Tensor) -> Result<Tensor>;
-    fn weights(&self) -> Parameters;
-}
-
-impl Network for Generator {
-    fn run(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward(x)
-    }
-    fn weights(&self) -> Parameters {
-        self.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).collect()
-    }
-}
-
-impl Network for Discriminator {
-    fn run(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward(x)
-    }
-    fn weights(&self) -> Parameters {
-        self.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).collect()
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -70,16 +45,16 @@ const CASES: [Case; 7] = {
 };
 
 impl Case {
-    fn generator(&self, device: Device, kind: Kind) -> Box<dyn Network> {
+    fn generator(&self, device: Device, kind: Kind) -> Network {
         let Self { channels, features, blocks, upsampling, global_skip, .. } = *self;
         let init = Initialiser { seed: Seed(3), scheme: Some(Initialisation::Paper), device, kind };
         let upsampling_init = UpsamplingInit::Scheme;
         let shape =
             GeneratorShape { input: channels, output: 2, features, blocks, upsampling, upsampling_init, global_skip };
-        Box::new(Generator::new("G_A", shape, &init).unwrap())
+        Network::new("G_A", generator(shape), &init).unwrap()
     }
 
-    fn discriminator(&self, device: Device, kind: Kind) -> Box<dyn Network> {
+    fn discriminator(&self, device: Device, kind: Kind) -> Network {
         let init = Initialiser { seed: Seed(4), scheme: Some(Initialisation::Paper), device, kind };
         let shape = DiscriminatorShape {
             channels: self.channels,
@@ -87,7 +62,7 @@ impl Case {
             spectral_norm: self.features == 5,
             scales: 1,
         };
-        Box::new(Discriminator::new("D_A", shape, &init).unwrap())
+        Network::new("D_A", discriminator(shape), &init).unwrap()
     }
 
     fn image(&self, device: Device, kind: Kind) -> Tensor {
@@ -98,17 +73,22 @@ impl Case {
     }
 }
 
-fn with_gradients(network: &dyn Network, x: &Tensor) -> Vec<Tensor> {
+fn with_gradients(network: &Network, x: &Tensor) -> Vec<Tensor> {
     in_precision(network, x, false)
 }
 
 /// What a network makes of an image, and the gradients of a weighted sum of it, first that of the image.
-fn in_precision(network: &dyn Network, x: &Tensor, cast: bool) -> Vec<Tensor> {
+fn in_precision(network: &Network, x: &Tensor, cast: bool) -> Vec<Tensor> {
     let x = x.detach().copy().set_requires_grad(true);
-    let made = ffi::autocast(cast, x.device(), || network.run(&x)).unwrap();
+    let made = ffi::autocast(cast, x.device(), || network.forward(&x)).unwrap();
     let weights = (Tensor::arange(made.numel() as i64, (Kind::Double, Device::Cpu)) * 1.3).sin();
     let weights = weights.view_as(&made).to_kind(made.kind()).to_device(made.device());
-    let learned: Vec<_> = network.weights().into_iter().map(|(_, weight)| weight).collect();
+    let learned: Vec<_> = network
+        .parameters()
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".weight"))
+        .map(|(_, weight)| weight)
+        .collect();
     let inputs: Vec<_> = std::iter::once(&x).chain(&learned).collect();
     let mut all = Tensor::run_backward(&[(&made * weights).sum(made.kind())], &inputs, false, false);
     all.push(made.detach());
@@ -136,9 +116,9 @@ fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_
     // A discriminator takes no images as small as a generator does.
     let count = if case.images[1] < 24 { 1 } else { 2 };
     for (which, make) in make.into_iter().enumerate().take(count) {
-        let exact = with_gradients(&*make(&case, Device::Cpu, Kind::Double), &case.image(Device::Cpu, Kind::Double));
+        let exact = with_gradients(&make(&case, Device::Cpu, Kind::Double), &case.image(Device::Cpu, Kind::Double));
         let (network, image) = (make(&case, device, kind), case.image(device, kind));
-        let ours = by_own(&|| in_precision(&*network, &image, cast));
+        let ours = by_own(&|| in_precision(&network, &image, cast));
         let all: Vec<_> = ours.iter().zip(&exact).map(|(a, b)| apart(a, b)).collect();
         let worst = all.iter().copied().fold(0.0, f64::max);
         let each: Vec<_> = ours.iter().zip(&exact).map(|(a, b)| format!("{:.0e}", apart(a, b))).collect();

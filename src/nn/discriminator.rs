@@ -2,17 +2,14 @@
 
 use tch::Tensor;
 
-use super::conv::{Behind, Conv2d, ConvShape, Role};
+use super::conv::ConvShape;
 use super::init::Initialiser;
-use super::layers::{LayerMemory, norm_activation};
+use super::network::Network;
 use super::parameters::Parameters;
-use super::spectral::SpectralNorm;
+use super::plan::{Layer, Plan};
 use crate::error::Result;
-use crate::ffi;
 
 const SLOPE: f64 = 0.2;
-/// Indices of the convolutions in PyTorch's `Sequential`.
-const INDICES: [usize; 5] = [0, 2, 5, 8, 11];
 /// What is added to the name of a network that judges images at half size.
 const HALF: &str = "_half";
 /// Below this side the last convolution has fewer pixels than its kernel needs.
@@ -31,45 +28,45 @@ pub(crate) struct DiscriminatorShape {
 }
 
 /// Five 4x4 convolutions, C-f-2f-4f-8f-1; gives one raw score for each overlapping 70x70 patch.
+///
+/// # Shapes
+/// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
+pub(crate) fn discriminator(shape: DiscriminatorShape) -> Plan {
+    let DiscriminatorShape { channels, features: f, spectral_norm, .. } = shape;
+    let conv = |input, output, stride| Layer::Convolution(ConvShape { input, output, kernel: 4, stride, padding: 1 });
+    let normed = |input, output, stride| [conv(input, output, stride), Layer::InstanceNorm, Layer::Rectify(SLOPE)];
+    let mut layers = vec![conv(channels, f, 2), Layer::Rectify(SLOPE)];
+    layers.extend(normed(f, 2 * f, 2));
+    layers.extend(normed(2 * f, 4 * f, 2));
+    layers.extend(normed(4 * f, 8 * f, 1));
+    layers.push(conv(8 * f, 1, 1));
+    // What is too small is an error: scores of mirrored pixels would tell of no image.
+    Plan { layers, factor: 1, smallest_side: 1, spectral_norm }
+}
+
+/// One such network, or one for each scale.
 #[derive(Debug)]
 pub(crate) struct Discriminator {
-    name: String,
-    convs: Vec<Conv2d>,
-    /// One for each convolution, or none.
-    spectral: Vec<SpectralNorm>,
+    /// At the size of the images.
+    full: Network,
     /// A network of the same form that judges images at half size (Wang et al. 2018, arXiv:1711.11585, section 3.2).
-    half: Option<Box<Discriminator>>,
+    half: Option<Network>,
 }
 
 impl Discriminator {
     /// `name` is the prefix of the parameters' names (`D_A`).
     pub fn new(name: &str, shape: DiscriminatorShape, init: &Initialiser) -> Result<Self> {
-        let DiscriminatorShape { channels, features, spectral_norm, scales } = shape;
-        let widths = [channels, features, 2 * features, 4 * features, 8 * features, 1];
-        let strides = [2, 2, 2, 1, 1];
-        let conv = |i: usize| {
-            let role = if i == 4 { Role::Last } else { Role::Inner };
-            let shape =
-                ConvShape { input: widths[i], output: widths[i + 1], kernel: 4, stride: strides[i], padding: 1 };
-            Conv2d::new(shape, role, &format!("{name}.{}", INDICES[i]), init)
-        };
-        let convs = (0..5).map(conv).collect::<Result<Vec<_>>>()?;
-        let normed = if spectral_norm { convs.as_slice() } else { &[] };
-        let norm = |(conv, index): (&Conv2d, usize)| {
-            SpectralNorm::new(&format!("{name}.{index}"), init.seed, conv.parameters()[0])
-        };
-        let spectral = normed.iter().zip(INDICES).map(norm).collect::<Result<_>>()?;
-        let of_half = |_| Self::new(&format!("{name}{HALF}"), DiscriminatorShape { scales: 1, ..shape }, init);
-        let half = (scales > 1).then_some(()).map(of_half).transpose()?.map(Box::new);
-        Ok(Self { name: name.to_string(), convs, spectral, half })
+        let network = |name: &str| Network::new(name, discriminator(shape), init);
+        let half = (shape.scales > 1).then(|| network(&format!("{name}{HALF}"))).transpose()?;
+        Ok(Self { full: network(name)?, half })
     }
 
     /// Each network with the images as it sees them: at their size, and at half of it where there is a second scale.
     ///
     /// # Shapes
     /// (N, C, H, W), sides of at least 24 for each scale, to a list of such.
-    pub fn views(&self, x: &Tensor) -> Result<Vec<(&Self, Tensor)>> {
-        let mut list = vec![(self, x.shallow_clone())];
+    pub fn views(&self, x: &Tensor) -> Result<Vec<(&Network, Tensor)>> {
+        let mut list = vec![(&self.full, x.shallow_clone())];
         if let Some(half) = &self.half {
             // Borders count as no pixels.
             list.push((half, x.f_avg_pool2d([3, 3], [2, 2], [1, 1], false, false, None::<i64>)?));
@@ -77,102 +74,48 @@ impl Discriminator {
         Ok(list)
     }
 
-    /// Scores images at their size; higher means more like a real one.
-    ///
-    /// # Shapes
-    /// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let by_own_layers = ffi::cuda_layers_fit(x);
-        let mut y = if by_own_layers { ffi::channels_last(x)? } else { x.shallow_clone() };
-        for (i, conv) in self.convs.iter().enumerate() {
-            let weight = self.weight(i)?;
-            y = match i {
-                0 => ffi::leaky_relu(&conv.forward_by(&weight, &y, Behind::Nothing)?, SLOPE)?,
-                4 => conv.forward_by(&weight, &y, Behind::Nothing)?,
-                _ if by_own_layers => conv.normalised_by(&weight, &y, SLOPE, 0)?,
-                _ => norm_activation(&conv.forward_by(&weight, &y, Behind::Norm)?, SLOPE)?,
-            };
-        }
-        // In mixed precision the last layer gives bfloat16; losses are not to.
-        Ok(y.f_to_kind(x.kind())?)
+    /// The network that judges images at their size; higher scores mean more like a real one.
+    #[cfg(test)]
+    pub fn full(&self) -> &Network {
+        &self.full
     }
 
-    /// The weight that convolution `i` computes with.
-    fn weight(&self, i: usize) -> Result<Tensor> {
-        let [weight, _] = self.convs[i].parameters();
-        match self.spectral.get(i) {
-            Some(norm) => norm.applied(weight),
-            None => Ok(weight.shallow_clone()),
-        }
+    /// All networks, the one at the size of the images first.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        std::iter::once(&self.full).chain(&self.half)
     }
 
     /// Brings the estimates of spectral norms nearer to weights that have moved.
     pub fn follow_weights(&self) -> Result<()> {
-        self.normed().try_for_each(|(norm, weight)| norm.iterate(weight))?;
-        self.half.iter().try_for_each(|half| half.follow_weights())
+        self.networks().try_for_each(Network::follow_weights)
     }
 
     /// Begins the estimates of spectral norms anew, for other weights.
     pub fn restart_norms(&self) -> Result<()> {
-        self.normed().try_for_each(|(norm, weight)| norm.restart(weight))?;
-        self.half.iter().try_for_each(|half| half.restart_norms())
-    }
-
-    fn normed(&self) -> impl Iterator<Item = (&SpectralNorm, &Tensor)> {
-        self.spectral.iter().zip(&self.convs).map(|(norm, conv)| (norm, conv.parameters()[0]))
+        self.networks().try_for_each(Network::restart_norms)
     }
 
     /// What training changes besides the parameters: vectors of the spectral norms.
     pub fn vectors(&self) -> Parameters {
-        let mut list = Parameters::new();
-        self.spectral.iter().for_each(|norm| norm.collect(&mut list));
-        list.extend(self.half.iter().flat_map(|half| half.vectors()));
-        list
+        self.networks().flat_map(Network::vectors).collect()
     }
 
     /// Parameters in the order of PyTorch's `state_dict`, those of the second scale last.
     pub fn parameters(&self) -> Parameters {
-        let mut list = self.own_parameters();
-        list.extend(self.half.iter().flat_map(|half| half.parameters()));
-        list
-    }
-
-    fn own_parameters(&self) -> Parameters {
-        let mut list = Parameters::new();
-        for (conv, index) in self.convs.iter().zip(INDICES) {
-            conv.collect(&format!("{}.{index}", self.name), &mut list);
-        }
-        list
+        self.networks().flat_map(Network::parameters).collect()
     }
 
     /// The parameters of a discriminator without spectral norms that scores as this one does.
-    pub fn folded_parameters(&self) -> Result<Parameters> {
-        let mut list = self.own_parameters();
-        for (i, (_, weight)) in list.iter_mut().step_by(2).enumerate() {
-            *weight = self.weight(i)?;
-        }
-        if let Some(half) = &self.half {
-            list.extend(half.folded_parameters()?);
-        }
-        Ok(list)
+    pub fn applied_parameters(&self) -> Result<Parameters> {
+        let lists = self.networks().map(Network::applied_parameters).collect::<Result<Vec<_>>>()?;
+        Ok(lists.into_iter().flatten().collect())
     }
-}
-
-/// Values that autograd keeps of one image, of `c` bands, through a discriminator of `d` features.
-pub(crate) fn discriminator_activations(c: f64, d: f64, (height, width): (usize, usize), layers: LayerMemory) -> f64 {
-    let area = (height * width) as f64;
-    // Convolution and activation, with a norm between them in all but the first and last.
-    let normed = match layers {
-        LayerMemory::AsOne | LayerMemory::Bordered => 2.0,
-        LayerMemory::ByParts => 3.0,
-    };
-    c * area + d * area * (2.0 / 4.0 + normed * (2.0 / 16.0 + 4.0 / 64.0 + 8.0 / 64.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Initialisation;
+    use crate::nn::{Initialisation, Initialiser};
     use crate::random::Seed;
     use tch::{Device, Kind};
 
@@ -181,10 +124,10 @@ mod tests {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
         let shape = DiscriminatorShape { channels: 3, features: 4, spectral_norm: false, scales: 1 };
-        let discriminator = Discriminator::new("D_A", shape, &init).unwrap();
+        let disc = Discriminator::new("D_A", shape, &init).unwrap();
         let side = |n| {
             let x = Tensor::zeros([1, 3, n, n], (Kind::Float, Device::Cpu));
-            discriminator.forward(&x).map(|y| y.size())
+            disc.full().forward(&x).map(|y| y.size())
         };
         assert_eq!(side(256).unwrap(), [1, 1, 30, 30]);
         assert_eq!(side(SMALLEST_TRAINING_SIDE).unwrap(), [1, 1, 1, 1]);
@@ -197,20 +140,19 @@ mod tests {
         let init =
             Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Double };
         let shape = DiscriminatorShape { channels: 1, features: 2, spectral_norm: true, scales: 2 };
-        let discriminator = Discriminator::new("D_A", shape, &init).unwrap();
+        let disc = Discriminator::new("D_A", shape, &init).unwrap();
         let x = Tensor::arange(48 * 48, (Kind::Double, Device::Cpu)).view([1, 1, 48, 48]);
-        let views = discriminator.views(&x).unwrap();
+        let views = disc.views(&x).unwrap();
         assert_eq!(views.iter().map(|(_, view)| view.size()[2]).collect::<Vec<_>>(), [48, 24]);
         assert_eq!(views[1].0.forward(&views[1].1).unwrap().size(), [1, 1, 1, 1]);
         // Pixels (0, 0), (0, 1), (1, 0), (1, 1); and the nine around (2, 2).
         assert_eq!(views[1].1.double_value(&[0, 0, 0, 0]), (1.0 + 48.0 + 49.0) / 4.0);
         assert_eq!(views[1].1.double_value(&[0, 0, 1, 1]), 2.0 * 48.0 + 2.0);
-        let mut names: Vec<String> = discriminator.parameters().into_iter().map(|(name, _)| name).collect();
+        let mut names: Vec<String> = disc.parameters().into_iter().map(|(name, _)| name).collect();
         assert_eq!((names.len(), names[10].as_str()), (20, "D_A_half.0.weight"));
-        let folded: Vec<String> =
-            discriminator.folded_parameters().unwrap().into_iter().map(|(name, _)| name).collect();
+        let folded: Vec<String> = disc.applied_parameters().unwrap().into_iter().map(|(name, _)| name).collect();
         assert_eq!(folded, names);
-        assert_eq!(discriminator.vectors().len(), 20);
+        assert_eq!(disc.vectors().len(), 20);
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 20);

@@ -1,17 +1,12 @@
-//! Layers without parameters, and the residual block.
+//! Layers without parameters.
 
 use tch::{Kind, Tensor};
 
-use super::conv::{Conv2d, ConvShape, Role};
-use super::init::Initialiser;
-use super::norm::{Moments, Norm};
-use super::outline::Step;
-use super::parameters::Parameters;
 use crate::error::Result;
 use crate::ffi;
 
 /// What instance normalisation adds to a variance.
-pub(super) const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// What autograd keeps of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,74 +76,6 @@ fn reflect_by_flips(x: &Tensor, pad: i64) -> Result<Tensor> {
         let after = x.f_narrow(dim, n - 1 - pad, pad)?.f_flip([dim])?;
         Ok(Tensor::f_cat(&[before, x, after], dim)?)
     })
-}
-
-/// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))`, 3x3 convolutions (He et al. 2016, as changed by
-/// Johnson et al. 2016, arXiv:1603.08155).
-#[derive(Debug)]
-pub(crate) struct ResidualBlock {
-    first: Conv2d,
-    second: Conv2d,
-}
-
-impl ResidualBlock {
-    pub fn new(features: i64, name: &str, init: &Initialiser) -> Result<Self> {
-        let shape = ConvShape { input: features, output: features, kernel: 3, stride: 1, padding: 0 };
-        let conv = |index| Conv2d::new(shape, Role::Inner, &format!("{name}.conv_block.{index}"), init);
-        Ok(Self { first: conv(1)?, second: conv(5)? })
-    }
-
-    /// With each image's own statistics, by one kernel; `None` where it cannot.
-    ///
-    /// # Shapes
-    /// (N, features, H, W) to the same, H and W at least 2.
-    pub fn as_one(&self, x: &Tensor) -> Result<Option<Tensor>> {
-        ffi::residual(x, self.parameters(), EPSILON)
-    }
-
-    /// The same without norms and without gradients.
-    pub fn without_norms(&self, x: &Tensor) -> Result<Option<Tensor>> {
-        ffi::residual_without_norms(x, self.parameters())
-    }
-
-    /// The same as [`as_one`](Self::as_one) by layers of our own on CUDA.
-    ///
-    /// # Shapes
-    /// (N, features, H + 2, W + 2), with a border of 1, to (N, features, H + 2 border, W + 2 border).
-    pub fn bordered(&self, x: &Tensor, border: i64) -> Result<Tensor> {
-        let [weight1, _, weight2, _] = self.parameters();
-        ffi::bordered_residual(x, [weight1, weight2], EPSILON, border)
-    }
-
-    fn parameters(&self) -> [&Tensor; 4] {
-        let ([weight1, bias1], [weight2, bias2]) = (self.first.parameters(), self.second.parameters());
-        [weight1, bias1, weight2, bias2]
-    }
-
-    /// With norms of any statistics; shapes are those of [`as_one`](Self::as_one).
-    pub fn layer_by_layer<N: Norm + ?Sized>(&self, x: &Tensor, norm: &mut N) -> Result<Tensor> {
-        let y = norm.rectified(&self.first.forward(&reflect(x, 1)?, norm.behind())?)?;
-        let y = norm.apply(&self.second.forward(&reflect(&y, 1)?, norm.behind())?)?;
-        Ok(x.f_add(&y)?)
-    }
-
-    /// With the statistics of its two norms in the convolutions.
-    pub fn folded(&self, first: &Moments, second: &Moments) -> Result<Self> {
-        Ok(Self { first: self.first.folded(first)?, second: self.second.folded(second)? })
-    }
-
-    pub fn collect(&self, name: &str, into: &mut Parameters) {
-        self.first.collect(&format!("{name}.conv_block.1"), into);
-        self.second.collect(&format!("{name}.conv_block.5"), into);
-    }
-
-    /// What [`forward`](Self::forward) does.
-    pub fn outline(&self, name: &str) -> Step {
-        let norm = Step::InstanceNorm(EPSILON);
-        let first = self.first.outline(&format!("{name}.conv_block.1"));
-        let second = self.second.outline(&format!("{name}.conv_block.5"));
-        Step::Residual(vec![Step::Reflect(1), first, norm.clone(), Step::Relu, Step::Reflect(1), second, norm])
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
-//! Blocks and networks: convolutions, the ResNet generator, the PatchGAN discriminator.
+//! Networks: what they are made of is written down in plans ([`generator`], [`discriminator`]), from which everything else
+//! follows.
 //!
 //! Tensors are NCHW. A layer holds plain tensors; their names are those of PyTorch's `state_dict`.
 
+mod activations;
 mod blocked;
 mod conv;
 mod discriminator;
+mod forward;
 mod generator;
 mod init;
 mod layers;
+mod network;
 mod norm;
-mod outline;
 mod parameters;
+mod plan;
 mod spectral;
 mod upsampling;
 
@@ -19,12 +23,15 @@ mod upsampling;
 #[cfg(target_os = "linux")]
 mod cuda_layer_tests;
 
-pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator_activations};
-pub(crate) use generator::{FoldedGenerator, Generator, GeneratorShape, extended, generator_activations};
+pub(crate) use activations::activations;
+pub(crate) use conv::ConvShape;
+pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator};
+pub(crate) use generator::{GeneratorShape, generator};
 pub(crate) use init::Initialiser;
 pub use init::{Initialisation, UpsamplingInit};
-pub(crate) use layers::LayerMemory;
+pub(crate) use layers::{EPSILON, LayerMemory};
+pub(crate) use network::{FoldedNetwork, Network};
 pub(crate) use norm::{Field, Gathered, Moments, NodeLine};
-pub(crate) use outline::{Outline, Step};
 pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};
+pub(crate) use plan::{Layer, PlacedLayer, Plan, inside, placed};
 pub use upsampling::Upsampling;

@@ -3,11 +3,11 @@
 use tch::{Kind, Tensor};
 
 use super::conv::Behind;
-use super::layers::{EPSILON, ResidualBlock, instance_norm, norm_activation};
+use super::layers::{EPSILON, instance_norm, norm_activation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 
-/// Normalises the outputs of a generator's convolutions, one after the other in the order of its layers.
+/// Normalises the outputs of a network's convolutions, one after the other in the order of its layers.
 pub(crate) trait Norm {
     /// # Shapes
     /// (N, C, H, W) to the same.
@@ -18,14 +18,16 @@ pub(crate) trait Norm {
         Behind::Nothing
     }
 
-    /// The same, rectified.
-    fn rectified(&mut self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.apply(x)?.f_relu_()?)
+    /// The same, rectified with a slope below zero.
+    fn rectified(&mut self, x: &Tensor, slope: f64) -> Result<Tensor> {
+        let y = self.apply(x)?;
+        if slope == 0.0 { Ok(y.shallow_clone().f_relu_()?) } else { ffi::leaky_relu(&y, slope) }
     }
 
-    /// A residual block with two such norms.
-    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
-        block.layer_by_layer(x, self)
+    /// A residual block of two 3x3 convolutions, each with such a norm, by one kernel; none where there is no such kernel.
+    /// The parameters are weight and bias of both.
+    fn residual(&mut self, _x: &Tensor, _parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {
+        Ok(None)
     }
 }
 
@@ -41,15 +43,12 @@ impl Norm for Own {
         Behind::Norm
     }
 
-    fn rectified(&mut self, x: &Tensor) -> Result<Tensor> {
-        norm_activation(x, 0.0)
+    fn rectified(&mut self, x: &Tensor, slope: f64) -> Result<Tensor> {
+        norm_activation(x, slope)
     }
 
-    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
-        match block.as_one(x)? {
-            Some(made) => Ok(made),
-            None => block.layer_by_layer(x, self),
-        }
+    fn residual(&mut self, x: &Tensor, parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {
+        ffi::residual(x, parameters, EPSILON)
     }
 }
 
@@ -61,11 +60,8 @@ impl Norm for Folded {
         Ok(x.shallow_clone())
     }
 
-    fn residual(&mut self, block: &ResidualBlock, x: &Tensor) -> Result<Tensor> {
-        match block.without_norms(x)? {
-            Some(made) => Ok(made),
-            None => block.layer_by_layer(x, self),
-        }
+    fn residual(&mut self, x: &Tensor, parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {
+        ffi::residual_without_norms(x, parameters)
     }
 }
 

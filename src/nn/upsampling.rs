@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::conv::{Behind, Conv2d, ConvShape, Role, collect_pair, folded_bias};
+use super::conv::{Behind, Conv2d, ConvShape, Role, folded_bias};
 use super::init::{Initialiser, UpsamplingInit};
 use super::layers::{EPSILON, reflect};
 use super::norm::Moments;
-use super::outline::Step;
-use super::parameters::Parameters;
 use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm};
 
@@ -63,42 +61,34 @@ impl UpsamplingLayer {
     }
 
     /// The convolution with the norm and the rectifier behind it, by layers of our own on CUDA, with a border.
-    pub fn rectified(&self, x: &Tensor, border: i64) -> Result<Tensor> {
+    pub fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
         match self {
-            Self::Transposed(layer) => layer.rectified(x, border),
-            Self::Resize(conv) => {
-                let [weight, _] = conv.parameters();
-                conv.normalised_by(weight, &reflect(&doubled(x)?, 1)?, 0.0, border)
+            Self::Transposed(layer) => layer.rectified(x, slope, border),
+            Self::Resize(conv) => conv.rectified(&reflect(&doubled(x)?, 1)?, slope, border),
+        }
+    }
+
+    /// The same layer; the tensors share their memory.
+    pub fn shallow_clone(&self) -> Result<Self> {
+        Ok(match self {
+            Self::Transposed(Transposed { weight, bias }) => {
+                Self::Transposed(Transposed { weight: weight.shallow_clone(), bias: bias.shallow_clone() })
             }
-        }
+            Self::Resize(conv) => Self::Resize(conv.applied()?),
+        })
     }
 
-    /// What [`forward`](Self::forward) does.
-    pub fn outline(&self, name: &str) -> Vec<Step> {
+    /// Weight and bias.
+    pub fn parameters(&self) -> [&Tensor; 2] {
         match self {
-            Self::Transposed(layer) => vec![layer.outline(name)],
-            Self::Resize(conv) => vec![Step::Double, Step::Reflect(1), conv.outline(name)],
-        }
-    }
-
-    /// How many of its output's pixels further it looks than a transposed convolution does.
-    pub fn further_reach(&self) -> usize {
-        match self {
-            Self::Transposed(_) => 0,
-            Self::Resize(_) => 1,
-        }
-    }
-
-    pub fn collect(&self, name: &str, into: &mut Parameters) {
-        match self {
-            Self::Transposed(layer) => layer.collect(name, into),
-            Self::Resize(conv) => conv.collect(name, into),
+            Self::Transposed(layer) => [&layer.weight, &layer.bias],
+            Self::Resize(conv) => conv.parameters(),
         }
     }
 }
 
 /// What such a layer is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UpsamplingShape {
     pub form: Upsampling,
     /// Of transposed convolutions.
@@ -140,8 +130,8 @@ impl Transposed {
         ConvolutionForm { stride: 2, padding: 1, transposed: true, normalised: behind == Behind::Norm }
     }
 
-    fn rectified(&self, x: &Tensor, border: i64) -> Result<Tensor> {
-        let norm = NormForm { slope: 0.0, epsilon: EPSILON, border };
+    fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
+        let norm = NormForm { slope, epsilon: EPSILON, border };
         ffi::convolution_norm(x, &self.weight, Self::form(Behind::Norm), norm)
     }
 
@@ -149,15 +139,6 @@ impl Transposed {
     pub fn folded(&self, moments: &Moments) -> Result<Self> {
         let scale = moments.scale.f_reshape([1, -1, 1, 1])?;
         Ok(Self { weight: self.weight.f_multiply(&scale)?, bias: folded_bias(&self.bias, moments)? })
-    }
-
-    /// What [`forward`](Self::forward) does.
-    pub fn outline(&self, name: &str) -> Step {
-        Step::Upsampling { name: name.to_string() }
-    }
-
-    pub fn collect(&self, name: &str, into: &mut Parameters) {
-        collect_pair(name, &self.weight, &self.bias, into);
     }
 }
 
@@ -207,12 +188,11 @@ mod tests {
         let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let (form, start) = (Upsampling::Resize, UpsamplingInit::Scheme);
         let layer = UpsamplingLayer::new(UpsamplingShape { form, start, input: 3, output: 2 }, "l", &init).unwrap();
-        let mut parameters = Parameters::new();
-        layer.collect("l", &mut parameters);
         let x = Tensor::arange(60, (Kind::Double, Device::Cpu)).sin().view([1, 3, 4, 5]);
+        let [weight, bias] = layer.parameters();
         let large = x.repeat_interleave_self_int(2, 2, None).repeat_interleave_self_int(2, 3, None);
         let padded = large.reflection_pad2d([1, 1, 1, 1]);
-        let expected = padded.conv2d(&parameters[0].1, Some(&parameters[1].1), [1, 1], [0, 0], [1, 1], 1);
+        let expected = padded.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1);
         let made = layer.forward(&x, Behind::Nothing).unwrap();
         assert_eq!(made.size(), [1, 2, 8, 10]);
         assert!((made - expected).abs().max().double_value(&[]) < 1e-12);

@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::state_dict;
 use crate::error::{Error, ErrorKind, Result, shown};
+use crate::nn::{self, DiscriminatorShape, GeneratorShape, PlacedLayer, Plan, Upsampling, UpsamplingInit};
 
 const PREFIX: &str = "model.";
 /// Running statistics of instance norms in files of before torch 0.4, which the research code does not use either.
@@ -55,13 +56,22 @@ fn generator_of(tensors: Vec<(String, Tensor)>) -> Result<Generator> {
             .found(format!("{blocks} blocks")));
     }
     let second = if dict.has_below("10.conv_block.6.") { 6 } else { 5 };
-    let layers = generator_layers(input, output, features, blocks, second);
+    let plan = nn::generator(GeneratorShape {
+        input,
+        output,
+        features,
+        blocks: blocks as i64,
+        upsampling: Upsampling::default(),
+        upsampling_init: UpsamplingInit::default(),
+        global_skip: false,
+    });
+    let layers = layers(&plan, |path| path.replace("conv_block.5", &format!("conv_block.{second}")));
     let tensors = dict.take_all(&layers)?;
     let [input, output, features] = [input, output, features].map(|n| n as usize);
     Ok(Generator { input, output, features, blocks, tensors })
 }
 
-/// A convolution: its key in the file, ours, the shape of its weight and the length of its bias.
+/// A layer with weights: its key in the file, ours, the shape of its weight and the length of its bias.
 struct Layer {
     theirs: String,
     ours: String,
@@ -69,36 +79,22 @@ struct Layer {
     bias: i64,
 }
 
-impl Layer {
-    fn new(index: impl ToString, [rows, columns, kernel]: [i64; 3]) -> Self {
-        let name = index.to_string();
-        Self { theirs: name.clone(), ours: name, weight: [rows, columns, kernel, kernel], bias: rows }
-    }
-
-    /// Its weight has the channels that come in first.
-    fn transposed(index: usize, input: i64, output: i64) -> Self {
-        Self { bias: output, ..Self::new(index, [input, output, 3]) }
-    }
-}
-
-fn generator_layers(input: i64, output: i64, f: i64, blocks: usize, second: usize) -> Vec<Layer> {
-    let mut layers = vec![Layer::new(1, [f, input, 7]), Layer::new(4, [2 * f, f, 3]), Layer::new(7, [4 * f, 2 * f, 3])];
-    for index in 10..10 + blocks {
-        let conv = |place| Layer::new(format!("{index}.conv_block.{place}"), [4 * f, 4 * f, 3]);
-        layers.push(conv(1));
-        layers.push(Layer { ours: format!("{index}.conv_block.5"), ..conv(second) });
-    }
-    layers.push(Layer::transposed(10 + blocks, 4 * f, 2 * f));
-    layers.push(Layer::transposed(13 + blocks, 2 * f, f));
-    layers.push(Layer::new(17 + blocks, [output, f, 7]));
-    layers
+/// The layers of a plan with the names that `theirs` makes of ours.
+fn layers(plan: &Plan, theirs: impl Fn(&str) -> String) -> Vec<Layer> {
+    let of = |PlacedLayer { path, layer, .. }: PlacedLayer| Layer {
+        theirs: theirs(&path),
+        ours: path,
+        weight: layer.weight(),
+        bias: layer.outputs(),
+    };
+    plan.weighted().into_iter().map(of).collect()
 }
 
 fn discriminator_of(tensors: Vec<(String, Tensor)>) -> Result<Discriminator> {
     let mut dict = Dict::new(tensors)?;
     let (f, channels) = dict.first("0.weight", 4)?;
-    let shapes = [[f, channels, 4], [2 * f, f, 4], [4 * f, 2 * f, 4], [8 * f, 4 * f, 4], [1, 8 * f, 4]];
-    let layers: Vec<Layer> = [0, 2, 5, 8, 11].into_iter().zip(shapes).map(|(i, shape)| Layer::new(i, shape)).collect();
+    let plan = nn::discriminator(DiscriminatorShape { channels, features: f, spectral_norm: false, scales: 1 });
+    let layers = layers(&plan, str::to_owned);
     let tensors = dict.take_all(&layers)?;
     Ok(Discriminator { channels: channels as usize, features: f as usize, tensors })
 }

@@ -6,7 +6,10 @@ use super::DomainFacts;
 use crate::dataset::{Domain, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
-use crate::nn::{Initialisation, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit};
+use crate::nn::{
+    DiscriminatorShape, GeneratorShape, Initialisation, Plan, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit,
+    discriminator, generator,
+};
 use crate::raster::Dtype;
 
 /// What a CycleGAN is made of and what it minimises.
@@ -157,11 +160,6 @@ impl CycleGanConfig {
         .find_map(|(is_beyond, what)| is_beyond.then_some(what))
     }
 
-    /// The names of the discriminators' networks in a saved model.
-    pub(super) fn discriminator_names(&self) -> &'static [&'static str] {
-        if self.disc_scales > 1 { &["D_A", "D_A_half", "D_B", "D_B_half"] } else { &["D_A", "D_B"] }
-    }
-
     /// Below this side of a chip, the last layer of a discriminator has nothing to look at.
     pub(super) fn smallest_side(&self) -> i64 {
         SMALLEST_TRAINING_SIDE * self.disc_scales as i64
@@ -203,27 +201,38 @@ impl CycleGanConfig {
         channels.a == channels.b && self.identity_weight * most > 0.0
     }
 
-    /// Parameters of all four networks for tensors of so many channels.
-    pub(crate) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
-        let [a, b, d] = [channels.a, channels.b, self.disc_features].map(|v| v as u128);
-        let inner = convolution(d, 2 * d, 4)
-            + convolution(2 * d, 4 * d, 4)
-            + convolution(4 * d, 8 * d, 4)
-            + convolution(8 * d, 1, 4);
-        let discriminators = convolution(a, d, 4) + convolution(b, d, 4) + 2 * inner;
-        self.generator_parameter_count(channels) + self.disc_scales as u128 * discriminators
+    /// A generator of images of so many channels from images of so many.
+    pub(super) fn generator_plan(&self, input: usize, output: usize) -> Plan {
+        let [input, output, features, blocks] = [input, output, self.gen_features, self.gen_blocks].map(size);
+        let &Self { upsampling, upsampling_init, global_skip, .. } = self;
+        generator(GeneratorShape { input, output, features, blocks, upsampling, upsampling_init, global_skip })
     }
 
-    /// Those of both generators, each of which has the channels of one domain at its end and of the other at its
-    /// beginning.
-    pub(super) fn generator_parameter_count(&self, channels: PerDomain<usize>) -> u128 {
-        let [a, b, g, n] = [channels.a, channels.b, self.gen_features, self.gen_blocks].map(|v| v as u128);
-        let c = a + b;
-        let ends = convolution(c, g, 7) + g + g * c * 49 + c;
-        let down = convolution(g, 2 * g, 3) + convolution(2 * g, 4 * g, 3);
-        let up = convolution(4 * g, 2 * g, 3) + convolution(2 * g, g, 3);
-        ends + 2 * (down + 2 * n * convolution(4 * g, 4 * g, 3) + up)
+    /// The discriminator of a domain of so many channels.
+    pub(super) fn discriminator_shape(&self, channels: usize) -> DiscriminatorShape {
+        let [channels, features] = [channels, self.disc_features].map(size);
+        DiscriminatorShape { channels, features, spectral_norm: self.spectral_norm, scales: self.disc_scales }
     }
+
+    /// Parameters of all four networks for tensors of so many channels.
+    pub(crate) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
+        let of = |channels| {
+            let one = discriminator(self.discriminator_shape(channels)).parameter_count();
+            one.saturating_mul(self.disc_scales as u128)
+        };
+        self.generator_parameter_count(channels).saturating_add(of(channels.a)).saturating_add(of(channels.b))
+    }
+
+    /// Those of both generators.
+    pub(super) fn generator_parameter_count(&self, PerDomain { a, b }: PerDomain<usize>) -> u128 {
+        let of = |input, output| self.generator_plan(input, output).parameter_count();
+        of(a, b).saturating_add(of(b, a))
+    }
+}
+
+/// As libtorch counts; more than it can count is more than any memory holds.
+fn size(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Refuses networks that do not fit into so much memory together with their optimisers, before it is taken.
@@ -241,11 +250,6 @@ pub(super) fn check_memory(config: &CycleGanConfig, channels: PerDomain<usize>, 
         }
         _ => Ok(()),
     }
-}
-
-/// Weights and biases of a convolution.
-fn convolution(input: u128, output: u128, kernel: u128) -> u128 {
-    input * output * kernel * kernel + output
 }
 
 fn within(name: &str, value: usize, most: usize) -> Result<()> {

@@ -83,7 +83,7 @@ impl CycleGan {
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
         Ok(Exported {
-            outline: generator.outline(),
+            plan: generator.plan().clone(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
             metadata: Metadata::new("CycleGAN", generator.name(), self.note(to.other()), self.note(to)),
         })

@@ -91,10 +91,10 @@ impl Golden {
             ("idt_B", same_b),
             ("rec_A", &images.cycled_a),
             ("rec_B", &images.cycled_b),
-            ("D_A_real", &nets.disc_a.forward(&a).unwrap()),
-            ("D_A_fake", &nets.disc_a.forward(&fake_a).unwrap()),
-            ("D_B_real", &nets.disc_b.forward(&b).unwrap()),
-            ("D_B_fake", &nets.disc_b.forward(&fake_b).unwrap()),
+            ("D_A_real", &nets.disc_a.full().forward(&a).unwrap()),
+            ("D_A_fake", &nets.disc_a.full().forward(&fake_a).unwrap()),
+            ("D_B_real", &nets.disc_b.full().forward(&b).unwrap()),
+            ("D_B_fake", &nets.disc_b.full().forward(&fake_b).unwrap()),
         ] {
             self.values.tensor(
                 name,

@@ -6,7 +6,7 @@ use super::{CycleGan, CycleGanConfig, training_size};
 use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
-use crate::nn::{LayerMemory, discriminator_activations, generator_activations};
+use crate::nn::{LayerMemory, activations, discriminator};
 use crate::train::MemoryEstimate;
 
 const FLOAT: f64 = 4.0;
@@ -106,18 +106,19 @@ impl Held {
         layers: LayerMemory,
     ) -> Self {
         let bytes = batch * value;
-        let [g, b, d] = [config.gen_features, config.gen_blocks, config.disc_features].map(|n| n as f64);
+        let g = config.gen_features as f64;
         let passes = if config.has_identity(channels) { 3.0 } else { 2.0 };
         let (mut at_first, mut passing, mut products) = (0.0, 0.0f64, 0.0f64);
-        let (a_bands, b_bands) = (channels.a as f64, channels.b as f64);
-        for (chip, own, other) in [(chips[0], a_bands, b_bands), (chips[1], b_bands, a_bands)] {
+        for (chip, own, other) in [(chips[0], channels.a, channels.b), (chips[1], channels.b, channels.a)] {
             // A real image there, and a made one back.
-            let there = generator_activations((own, other), g, b, chip, layers, config.upsampling);
+            let pass = |from, to| activations(&config.generator_plan(from, to), from as i64, chip, layers);
+            let judge = discriminator(config.discriminator_shape(other));
+            let there = pass(own, other);
             // Half the size is a quarter of the pixels.
             let scales = if config.disc_scales > 1 { 1.25 } else { 1.0 };
-            let back = generator_activations((other, own), g, b, chip, layers, config.upsampling);
+            let back = pass(other, own);
             at_first +=
-                bytes * ((passes - 1.0) * there + back + scales * discriminator_activations(other, d, chip, layers));
+                bytes * ((passes - 1.0) * there + back + scales * activations(&judge, other as i64, chip, layers));
             let area = (chip.0 * chip.1) as f64;
             passing = passing.max(bytes * TRANSIENT * g * area);
             products = products.max(if layers == LayerMemory::AsOne { scratch(g, batch * area) } else { 0.0 });

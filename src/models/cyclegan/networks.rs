@@ -7,22 +7,20 @@ use crate::dataset::{Domain, PerDomain};
 use crate::device::free_memory;
 use crate::error::Result;
 use crate::ffi;
-use crate::nn::{
-    Discriminator, DiscriminatorShape, Generator, GeneratorShape, Initialiser, Parameters, load_parameters,
-};
+use crate::nn::{Discriminator, Initialiser, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
 use crate::store::cache_folder;
 
-/// Generators and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
+/// Networks and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
 /// domain A.
 #[derive(Debug)]
 pub(crate) struct Networks {
     pub disc_a: Discriminator,
     pub disc_b: Discriminator,
-    pub gen_b2a: Generator,
-    pub gen_a2b: Generator,
+    pub gen_b2a: Network,
+    pub gen_a2b: Network,
     /// The running mean of both generators, by the domain whose images each makes.
-    mean: Option<PerDomain<Generator>>,
+    mean: Option<PerDomain<Network>>,
 }
 
 impl Networks {
@@ -44,34 +42,27 @@ impl Networks {
         if let Some(folder) = cache_folder() {
             ffi::keep_cuda_kernels_in(folder.join("kernels"));
         }
-        let (a, b) = (channels.a as i64, channels.b as i64);
-        let (features, blocks) = (config.gen_features as i64, config.gen_blocks as i64);
-        let (upsampling, upsampling_init) = (config.upsampling, config.upsampling_init);
-        let global_skip = config.global_skip;
-        let generator = |input, output| GeneratorShape {
-            input,
-            output,
-            features,
-            blocks,
-            upsampling,
-            upsampling_init,
-            global_skip,
+        let PerDomain { a, b } = channels;
+        let makers = |init: &Initialiser| -> Result<_> {
+            let network = |name, input, output| Network::new(name, config.generator_plan(input, output), init);
+            Ok(PerDomain { a: network("G_A", b, a)?, b: network("G_B", a, b)? })
         };
+        let PerDomain { a: gen_b2a, b: gen_a2b } = makers(&init)?;
         let blank = Initialiser { scheme: None, ..init };
-        let mean = || -> Result<_> {
-            let (a, b) = (generator(b, a), generator(a, b));
-            Ok(PerDomain { a: Generator::new("G_A", a, &blank)?, b: Generator::new("G_B", b, &blank)? })
-        };
-        let mean = config.has_average().then(mean).transpose()?;
-        let (features, spectral_norm, scales) = (config.disc_features as i64, config.spectral_norm, config.disc_scales);
-        let discriminator = |channels| DiscriminatorShape { channels, features, spectral_norm, scales };
         Ok(Self {
-            disc_a: Discriminator::new("D_A", discriminator(a), &init)?,
-            disc_b: Discriminator::new("D_B", discriminator(b), &init)?,
-            gen_b2a: Generator::new("G_A", generator(b, a), &init)?,
-            gen_a2b: Generator::new("G_B", generator(a, b), &init)?,
-            mean,
+            disc_a: Discriminator::new("D_A", config.discriminator_shape(a), &init)?,
+            disc_b: Discriminator::new("D_B", config.discriminator_shape(b), &init)?,
+            gen_b2a,
+            gen_a2b,
+            mean: config.has_average().then(|| makers(&blank)).transpose()?,
         })
+    }
+
+    /// What each network is made of, by its name, in the order of a saved model.
+    pub fn plans(&self) -> Vec<(&str, &Plan)> {
+        let makers = [&self.gen_b2a, &self.gen_a2b];
+        let all = self.disc_a.networks().chain(self.disc_b.networks()).chain(makers);
+        all.map(|network| (network.name(), network.plan())).collect()
     }
 
     /// All parameters that learn, in the order of a saved model.
@@ -89,11 +80,20 @@ impl Networks {
         list
     }
 
+    /// What the names of the parameters begin with that stand before the residual blocks of both generators.
+    pub fn encoders(&self) -> Vec<String> {
+        let of = |network: &Network| {
+            let full = |path| format!("{}.{path}.", network.name());
+            network.plan().encoder().into_iter().map(full).collect::<Vec<_>>()
+        };
+        [&self.gen_b2a, &self.gen_a2b].into_iter().flat_map(of).collect()
+    }
+
     /// The parameters that a saved model holds, which any reader can use: of the generators those that are shown, of the
     /// discriminators those without spectral norms that score alike.
     pub fn saved_parameters(&self) -> Result<Parameters> {
-        let mut list = self.disc_a.folded_parameters()?;
-        list.extend(self.disc_b.folded_parameters()?);
+        let mut list = self.disc_a.applied_parameters()?;
+        list.extend(self.disc_b.applied_parameters()?);
         list.extend(self.mean_parameters().unwrap_or_else(|| self.generator_parameters()));
         Ok(list)
     }
@@ -114,17 +114,17 @@ impl Networks {
     }
 
     /// The generators that learn, by the domain whose images each makes.
-    pub fn learning(&self) -> PerDomain<&Generator> {
+    pub fn learning(&self) -> PerDomain<&Network> {
         PerDomain { a: &self.gen_b2a, b: &self.gen_a2b }
     }
 
     /// The generators that are shown and measured: the running mean, where there is one.
-    pub fn shown(&self) -> PerDomain<&Generator> {
+    pub fn shown(&self) -> PerDomain<&Network> {
         self.mean.as_ref().map_or_else(|| self.learning(), |PerDomain { a, b }| PerDomain { a, b })
     }
 
     /// The generator that makes images of domain `to` for those who look at them.
-    pub fn generator(&self, to: Domain) -> &Generator {
+    pub fn generator(&self, to: Domain) -> &Network {
         let PerDomain { a, b } = self.shown();
         match to {
             Domain::A => a,

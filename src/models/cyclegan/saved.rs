@@ -133,7 +133,7 @@ impl CycleGan {
             &folder::Contents {
                 emd: &self.definition(&place.pth_name()).map_err(|e| e.at(&place.folder))?,
                 tensors: &tensors,
-                modules: &keys::cyclegan_modules(self.config.discriminator_names(), self.config.gen_blocks),
+                modules: &keys::modules(&self.nets.plans()),
                 report: &report::html(self, &place.name, &pictures),
                 pictures: &pictures.files(),
             },

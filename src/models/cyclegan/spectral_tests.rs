@@ -54,7 +54,7 @@ fn three_steps_are_those_of_pytorch() {
     for (name, found) in all(&disc).into_iter().filter(|(name, _)| !is_noise(name)) {
         SAME.tensor(&name, &found.detach(), wanted(&name));
     }
-    let folded = disc.folded_parameters().unwrap();
+    let folded = disc.applied_parameters().unwrap();
     let weights: Vec<_> = folded.iter().filter(|(name, _)| name.ends_with(".weight")).collect();
     assert_eq!(weights.len(), 5);
     for (name, found) in weights {

@@ -14,7 +14,7 @@ use crate::dataset::PerDomain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 use crate::loss::{AdversarialLoss, ImagePool, Verdict, l1};
-use crate::nn::{Discriminator, Generator, Parameters};
+use crate::nn::{Discriminator, Network, Parameters};
 use crate::optim::{Adam, RunningMean, Update};
 use crate::random::Seed;
 use crate::train::StepContext;
@@ -65,6 +65,8 @@ pub(super) struct Optimisers {
     mean: Option<RunningMean>,
     pool_a: ImagePool,
     pool_b: ImagePool,
+    /// What the names of the parameters of the generators' encoders begin with.
+    encoders: Vec<String>,
     graphs: Graphs,
 }
 
@@ -78,6 +80,7 @@ impl Optimisers {
             mean: networks.mean_parameters().map(follow).transpose()?,
             pool_a: ImagePool::new(config.pool_size),
             pool_b: ImagePool::new(config.pool_size),
+            encoders: networks.encoders(),
             graphs: Graphs::by_environment(),
         })
     }
@@ -90,6 +93,7 @@ impl Optimisers {
 
     /// Lets the encoders of the generators move or not; all else moves.
     pub fn freeze_encoders(&mut self, frozen: bool) {
+        let is_encoder = |name: &str| self.encoders.iter().any(|layer| name.starts_with(layer));
         self.generators.select(|name| !(frozen && is_encoder(name)));
         self.graphs.clear();
     }
@@ -120,19 +124,12 @@ impl Optimisers {
     }
 }
 
-/// Whether a generator's parameter stands before its residual blocks: in the first convolution or in those that make
-/// the image smaller.
-fn is_encoder(name: &str) -> bool {
-    let layer = name.split('.').nth(1);
-    matches!(layer, Some("1" | "4" | "7"))
-}
-
 /// Runs both generators, which are given by the domain whose images they make.
 ///
 /// # Shapes
 /// `real_a` and `real_b` are (N, C, H, W) in [-1, 1].
 pub(super) fn translate_all(
-    makers: PerDomain<&Generator>,
+    makers: PerDomain<&Network>,
     real_a: &Tensor,
     real_b: &Tensor,
     with_identity: bool,
@@ -146,7 +143,7 @@ pub(super) fn translate_all(
 
 /// A generator's translation of `other`, and what it makes of images of its own domain; in one pass where the
 /// sizes agree, since instance norm keeps the images of a batch apart.
-fn both(generator: &Generator, other: &Tensor, own: &Tensor, with_identity: bool) -> Result<(Tensor, Option<Tensor>)> {
+fn both(generator: &Network, other: &Tensor, own: &Tensor, with_identity: bool) -> Result<(Tensor, Option<Tensor>)> {
     if !with_identity {
         return Ok((generator.forward(other)?, None));
     }
@@ -238,7 +235,7 @@ pub(super) fn train_step(
     let update = Update { lr, adam, share, now: update };
     let how =
         How { objective: Objective::of_step(config, &context), cast: precision.casts(device), share: update.share };
-    let Optimisers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs } = optimisers;
+    let Optimisers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs, .. } = optimisers;
     graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
 
     let work = |real: [&Tensor; 2]| halves::generators(nets, generators, real, how);

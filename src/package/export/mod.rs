@@ -1,6 +1,6 @@
 //! A generator in formats that run without this crate: TorchScript and ONNX.
 //!
-//! Both are written from the same [`Exported`]: the outline of the network, its parameters and the metadata.
+//! Both are written from the same [`Exported`]: the plan of the network, its parameters and the metadata.
 
 mod metadata;
 pub(crate) mod onnx;
@@ -11,7 +11,7 @@ pub(crate) mod torchscript;
 
 pub(crate) use metadata::{DomainNote, Metadata};
 
-use crate::nn::{Outline, Parameters};
+use crate::nn::{Parameters, Plan};
 
 /// What the metadata are called in a file: an extra file in TorchScript, an entry of `metadata_props` in ONNX.
 const METADATA_NAME: &str = "geolearn.json";
@@ -19,8 +19,8 @@ const DESCRIPTION: &str = "Image translation by the generator of a CycleGAN; geo
 
 /// A network to be written for others.
 pub(crate) struct Exported {
-    pub outline: Outline,
-    /// By the names that the outline uses, which are those of the `.pth` without the network's own.
+    pub plan: Plan,
+    /// By the paths of the plan's layers, which are those of the `.pth` without the network's own.
     pub parameters: Parameters,
     pub metadata: Metadata,
 }

@@ -102,9 +102,9 @@ fn head(metadata: &str) -> Message {
 
 /// A `GraphProto` but for the parameters.
 fn graph(exported: &Exported) -> Result<Message> {
-    let Exported { outline, parameters, metadata } = exported;
+    let Exported { plan, parameters, metadata } = exported;
     let channels = [metadata.input.channels as i64, metadata.output.channels as i64];
-    let mut graph = onnx_graph::nodes(outline, parameters, channels[0])?;
+    let mut graph = onnx_graph::nodes(plan, parameters, channels[0])?;
     graph.append(
         &Message::default()
             .text(2, &metadata.network)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::{Outline, Parameters, Step};
+use crate::nn::{ConvShape, EPSILON, Layer, Parameters, Plan, Upsampling, inside, placed};
 use crate::protobuf::Message;
 
 pub(super) const INPUT: &str = "input";
@@ -17,26 +17,26 @@ const ATTRIBUTE_INT: u64 = 2;
 const ATTRIBUTE_STRING: u64 = 3;
 const ATTRIBUTE_INTS: u64 = 7;
 
-/// What grows while the steps of an outline are gone through.
+/// What grows while the layers of a plan are gone through.
 pub(super) struct Graph<'a> {
     parameters: &'a Parameters,
     nodes: Vec<Message>,
     /// Small tensors by name.
     constants: BTreeMap<String, Message>,
-    /// What the first step takes in.
+    /// What the first layer takes in.
     image: String,
     /// Channels of what the next node takes in.
     channels: i64,
 }
 
 /// Nodes and constants of the network, as fields of a `GraphProto`.
-pub(super) fn nodes(outline: &Outline, parameters: &Parameters, channels: i64) -> Result<Message> {
+pub(super) fn nodes(plan: &Plan, parameters: &Parameters, channels: i64) -> Result<Message> {
     let mut graph = Graph { parameters, nodes: Vec::new(), constants: BTreeMap::new(), image: String::new(), channels };
     let shape = graph.node("Shape", &[INPUT], &[]);
-    let tall = graph.extended(INPUT, 2, &shape, outline);
-    let whole = graph.extended(&tall, 3, &shape, outline);
+    let tall = graph.extended(INPUT, 2, &shape, plan);
+    let whole = graph.extended(&tall, 3, &shape, plan);
     graph.image.clone_from(&whole);
-    let made = graph.steps(&outline.steps, whole)?;
+    let made = graph.layers(&plan.layers, "", whole)?;
     graph.cropped(&made);
     Ok(Message::default().parts(1, &graph.nodes).parts(5, graph.constants.values()))
 }
@@ -78,11 +78,11 @@ impl Graph<'_> {
     }
 
     /// The image with its side `axis` lengthened by mirroring to one that the network can take; the same as
-    /// `Generator::forward` does.
-    fn extended(&mut self, image: &str, axis: i64, shape: &str, outline: &Outline) -> String {
+    /// `Network::forward` does.
+    fn extended(&mut self, image: &str, axis: i64, shape: &str, plan: &Plan) -> String {
         let (zero, one, two) = (self.number(0), self.number(1), self.number(2));
-        let (factor, most_missing) = (self.number(outline.factor), self.number(outline.factor - 1));
-        let (smallest, axis_name) = (self.number(outline.smallest_side), self.number(axis));
+        let (factor, most_missing) = (self.number(plan.factor), self.number(plan.factor - 1));
+        let (smallest, axis_name) = (self.number(plan.smallest_side), self.number(axis));
         let side = self.node("Gather", &[shape, &axis_name], &[int("axis", 0)]);
         let wanted =
             self.chain(&side, &[("Max", &smallest), ("Add", &most_missing), ("Div", &factor), ("Mul", &factor)]);
@@ -106,47 +106,59 @@ impl Graph<'_> {
         self.named_node("Slice", &[image, &starts, &ends, &axes], &[], OUTPUT);
     }
 
-    fn steps(&mut self, steps: &[Step], input: String) -> Result<String> {
-        steps.iter().try_fold(input, |value, step| self.step(step, &value))
+    /// Adds the nodes of all layers; `prefix` stands before the names of their parameters.
+    fn layers(&mut self, layers: &[Layer], prefix: &str, input: String) -> Result<String> {
+        placed(layers).try_fold(input, |value, (place, layer)| self.layer(layer, &format!("{prefix}{place}"), &value))
     }
 
-    fn step(&mut self, step: &Step, x: &str) -> Result<String> {
-        Ok(match step {
-            Step::Reflect(pad) => {
-                let pads = self.list(&format!("pads_{pad}"), &[0, 0, *pad, *pad, 0, 0, *pad, *pad]);
-                self.node("Pad", &[x, &pads], &[string("mode", "reflect")])
-            }
-            Step::Convolution { name, stride, padding } => {
+    fn layer(&mut self, layer: &Layer, path: &str, x: &str) -> Result<String> {
+        Ok(match layer {
+            Layer::Reflect(pad) => self.reflected(*pad, x),
+            Layer::Convolution(ConvShape { stride, padding, .. }) => {
                 let shape = [ints("strides", &[*stride; 2]), ints("pads", &[*padding; 4])];
-                self.convolution("Conv", name, x, &shape)?
+                self.convolution("Conv", path, x, &shape)?
             }
-            Step::Upsampling { name } => {
+            Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
                 let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[1, 1])];
-                self.convolution("ConvTranspose", name, x, &shape)?
+                self.convolution("ConvTranspose", path, x, &shape)?
             }
-            Step::Double => {
-                let scales = [1f32, 1.0, 2.0, 2.0].map(f32::to_le_bytes).concat();
-                let scales = self.constant("scales".to_string(), &[4], FLOAT, &scales);
-                let copies = ["nearest", "asymmetric", "floor"];
-                let names = ["mode", "coordinate_transformation_mode", "nearest_mode"];
-                let attributes: Vec<_> = names.iter().zip(copies).map(|(name, value)| string(name, value)).collect();
-                self.node("Resize", &[x, "", &scales], &attributes)
+            Layer::Upsampling(_) => {
+                let doubled = self.doubled(x);
+                let padded = self.reflected(1, &doubled);
+                let shape = [ints("strides", &[1, 1]), ints("pads", &[0; 4])];
+                self.convolution("Conv", path, &padded, &shape)?
             }
-            Step::InstanceNorm(epsilon) => {
+            Layer::InstanceNorm => {
                 let (ones, zeros) = (self.per_channel("ones", 1.0), self.per_channel("zeros", 0.0));
-                self.node("InstanceNormalization", &[x, &ones, &zeros], &[float("epsilon", *epsilon as f32)])
+                self.node("InstanceNormalization", &[x, &ones, &zeros], &[float("epsilon", EPSILON as f32)])
             }
-            Step::Relu => self.node("Relu", &[x], &[]),
-            Step::Tanh => self.node("Tanh", &[x], &[]),
-            Step::AddImage => {
+            Layer::Rectify(0.0) => self.node("Relu", &[x], &[]),
+            Layer::Rectify(slope) => self.node("LeakyRelu", &[x], &[float("alpha", *slope as f32)]),
+            Layer::Tanh => self.node("Tanh", &[x], &[]),
+            Layer::AddImage => {
                 let image = self.image.clone();
                 self.node("Add", &[x, &image], &[])
             }
-            Step::Residual(steps) => {
-                let made = self.steps(steps, x.to_string())?;
+            Layer::Residual(layers) => {
+                let made = self.layers(layers, &inside(path), x.to_string())?;
                 self.node("Add", &[x, &made], &[])
             }
         })
+    }
+
+    fn reflected(&mut self, pad: i64, x: &str) -> String {
+        let pads = self.list(&format!("pads_{pad}"), &[0, 0, pad, pad, 0, 0, pad, pad]);
+        self.node("Pad", &[x, &pads], &[string("mode", "reflect")])
+    }
+
+    /// Each pixel four times.
+    fn doubled(&mut self, x: &str) -> String {
+        let scales = [1f32, 1.0, 2.0, 2.0].map(f32::to_le_bytes).concat();
+        let scales = self.constant("scales".to_string(), &[4], FLOAT, &scales);
+        let copies = ["nearest", "asymmetric", "floor"];
+        let names = ["mode", "coordinate_transformation_mode", "nearest_mode"];
+        let attributes: Vec<_> = names.iter().zip(copies).map(|(name, value)| string(name, value)).collect();
+        self.node("Resize", &[x, "", &scales], &attributes)
     }
 
     fn convolution(&mut self, kind: &str, name: &str, x: &str, shape: &[Message]) -> Result<String> {

@@ -6,7 +6,7 @@ use tch::{CModule, Device, Kind, Tensor};
 use super::{DomainNote, Exported, Metadata, onnx, torchscript};
 use crate::dataset::{Domain, Normaliser};
 use crate::error::ErrorKind;
-use crate::nn::{Generator, GeneratorShape, Initialisation, Initialiser, Upsampling, UpsamplingInit};
+use crate::nn::{self, GeneratorShape, Initialisation, Initialiser, Network, Upsampling, UpsamplingInit};
 use crate::random::Seed;
 use crate::raster::Dtype;
 use crate::testing::Tolerance;
@@ -14,13 +14,13 @@ use crate::testing::Tolerance;
 /// The same operations on the same library; what is left is the order of sums within them.
 const SAME: Tolerance = Tolerance::abs(1e-5);
 
-fn generator(shape: GeneratorShape) -> Generator {
+fn generator(shape: GeneratorShape) -> Network {
     let scheme = Some(Initialisation::Kaiming);
-    Generator::new("G_B", shape, &Initialiser { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float })
-        .unwrap()
+    let init = Initialiser { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float };
+    Network::new("G_B", nn::generator(shape), &init).unwrap()
 }
 
-fn exported(generator: &Generator, shape: GeneratorShape) -> Exported {
+fn exported(generator: &Network, shape: GeneratorShape) -> Exported {
     let note = |domain, channels: i64| {
         let bands = channels as usize;
         let normaliser = Normaliser::new(vec![0.0; bands], vec![0.1; bands], bands).unwrap().with_dtype(Dtype::U16);
@@ -28,13 +28,13 @@ fn exported(generator: &Generator, shape: GeneratorShape) -> Exported {
     };
     let plain = |(name, tensor): (String, Tensor)| (name.trim_start_matches("G_B.").to_string(), tensor);
     Exported {
-        outline: generator.outline(),
+        plan: generator.plan().clone(),
         parameters: generator.parameters().into_iter().map(plain).collect(),
         metadata: Metadata::new("CycleGAN", "G_B", note(Domain::A, shape.input), note(Domain::B, shape.output)),
     }
 }
 
-fn small() -> (Generator, Exported) {
+fn small() -> (Network, Exported) {
     let upsampling = Upsampling::Transposed;
     let shape = GeneratorShape {
         input: 2,

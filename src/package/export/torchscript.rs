@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Exported, METADATA_NAME};
 use crate::error::{Error, Result};
 use crate::ffi::Script;
-use crate::nn::{Outline, Step};
+use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, inside, placed};
 use crate::store::{Pending, Ready};
 
 /// Writes the network beside `target`; [`Ready::publish`] puts the file in its place.
@@ -18,7 +18,7 @@ use crate::store::{Pending, Ready};
 pub(crate) fn write(target: &Path, exported: &Exported) -> Result<Ready> {
     let metadata = exported.metadata.to_json()?;
     let parameters = on_processor(&exported.parameters)?;
-    let source = source(&exported.outline);
+    let source = source(&exported.plan);
     let script = Script { source: &source, parameters: &parameters, extra: (METADATA_NAME, &metadata) };
     let mut file = Pending::create(target)?;
     let mut written = Ok(());
@@ -39,10 +39,10 @@ fn on_processor(parameters: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>
 }
 
 /// Methods `forward` and `extended`.
-fn source(outline: &Outline) -> String {
-    let Outline { steps, factor, smallest_side } = outline;
+fn source(plan: &Plan) -> String {
+    let Plan { layers, factor, smallest_side, .. } = plan;
     let mut body = String::new();
-    lines(steps, 0, &mut body);
+    lines(layers, "", 0, &mut body);
     format!(
         r#"def extended(self, x: Tensor, dim: int) -> Tensor:
   n = x.size(dim)
@@ -65,34 +65,46 @@ def forward(self, x: Tensor) -> Tensor:
     )
 }
 
-/// A line for each step; `depth` tells the inputs of residual blocks apart.
-fn lines(steps: &[Step], depth: usize, into: &mut String) {
-    for step in steps {
-        let value = match step {
-            Step::Reflect(pad) => format!("torch.reflection_pad2d(y, [{pad}, {pad}, {pad}, {pad}])"),
-            Step::Convolution { name, stride, padding } => {
-                let m = module(name);
-                format!("torch.conv2d(y, {m}.weight, {m}.bias, [{stride}, {stride}], [{padding}, {padding}])")
-            }
-            Step::Upsampling { name } => {
-                let m = module(name);
+/// Lines for each layer; `prefix` stands before the names of modules, `depth` tells the inputs of residual blocks apart.
+fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
+    for (place, layer) in placed(layers) {
+        let path = format!("{prefix}{place}");
+        let value = match layer {
+            Layer::Reflect(pad) => reflected(*pad),
+            Layer::Convolution(ConvShape { stride, padding, .. }) => convolution(&path, *stride, *padding),
+            Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
+                let m = module(&path);
                 format!("torch.conv_transpose2d(y, {m}.weight, {m}.bias, [2, 2], [1, 1], [1, 1])")
             }
-            Step::Double => "torch.upsample_nearest2d(y, None, [2.0, 2.0])".to_string(),
-            Step::InstanceNorm(epsilon) => {
-                format!("torch.instance_norm(y, None, None, None, None, True, 0.0, {epsilon:e}, True)")
+            Layer::Upsampling(_) => {
+                line("y = torch.upsample_nearest2d(y, None, [2.0, 2.0])", into);
+                line(&format!("y = {}", reflected(1)), into);
+                convolution(&path, 1, 0)
             }
-            Step::Relu => "torch.relu(y)".to_string(),
-            Step::Tanh => "torch.tanh(y)".to_string(),
-            Step::AddImage => "y + image".to_string(),
-            Step::Residual(steps) => {
+            Layer::InstanceNorm => {
+                format!("torch.instance_norm(y, None, None, None, None, True, 0.0, {EPSILON:e}, True)")
+            }
+            Layer::Rectify(0.0) => "torch.relu(y)".to_string(),
+            Layer::Rectify(slope) => format!("torch.leaky_relu(y, {slope:?})"),
+            Layer::Tanh => "torch.tanh(y)".to_string(),
+            Layer::AddImage => "y + image".to_string(),
+            Layer::Residual(layers) => {
                 line(&format!("kept{depth} = y"), into);
-                lines(steps, depth + 1, into);
+                lines(layers, &inside(&path), depth + 1, into);
                 format!("kept{depth} + y")
             }
         };
         line(&format!("y = {value}"), into);
     }
+}
+
+fn reflected(pad: i64) -> String {
+    format!("torch.reflection_pad2d(y, [{pad}, {pad}, {pad}, {pad}])")
+}
+
+fn convolution(path: &str, stride: i64, padding: i64) -> String {
+    let m = module(path);
+    format!("torch.conv2d(y, {m}.weight, {m}.bias, [{stride}, {stride}], [{padding}, {padding}])")
 }
 
 fn line(text: &str, into: &mut String) {

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::*;
+use crate::nn::{DiscriminatorShape, GeneratorShape, Upsampling, UpsamplingInit, discriminator, generator};
 use crate::package::{keys, pickle};
 
 fn entry(archive: &[u8], suffix: &str) -> Vec<u8> {
@@ -28,10 +29,23 @@ fn names(archive: &[u8]) -> Vec<String> {
 
 #[test]
 fn the_golden_model_is_pickled_to_the_byte() {
-    for (folder, blocks) in [("tiny_f32_const", 1), ("tiny_f32_ch6_b1", 1)] {
+    let (upsampling, upsampling_init, global_skip) = (Upsampling::Transposed, UpsamplingInit::Scheme, false);
+    for (folder, channels) in [("tiny_f32_const", 3), ("tiny_f32_ch6_b1", 6)] {
+        let shape = GeneratorShape {
+            input: channels,
+            output: channels,
+            features: 64,
+            blocks: 1,
+            upsampling,
+            upsampling_init,
+            global_skip,
+        };
+        let (gen_, features) = (generator(shape), 64);
+        let disc = discriminator(DiscriminatorShape { channels, features, spectral_norm: false, scales: 1 });
+        let networks = [("D_A", &disc), ("D_B", &disc), ("G_A", &gen_), ("G_B", &gen_)];
         let file = format!("golden/{folder}/initial.pth");
         let tensors = pth::read(&fixture(&file), &PthLimits::default()).unwrap();
-        let ours = written(&tensors, &keys::cyclegan_modules(&["D_A", "D_B"], blocks));
+        let ours = written(&tensors, &keys::modules(&networks));
         assert!(entry(&ours, "data.pkl") == entry(&fixture_bytes(&file), "data.pkl"), "{folder}");
     }
 }

@@ -1,0 +1,223 @@
+//! How a network is run: layers that belong together go by one kernel where there is one.
+
+use tch::Tensor;
+
+use super::blocked::Blocked;
+use super::conv::{Behind, Conv2d, ConvShape};
+use super::layers::{EPSILON, reflect};
+use super::network::{Network, WeightedLayer};
+use super::norm::Norm;
+use super::plan::Layer;
+use crate::error::Result;
+use crate::ffi;
+
+/// Channels that the last layer may make by blocks on CUDA. It multiplies twice as often by them, which pays where tensor cores,
+/// which make channels by the dozen, would waste more; measured with 3.
+const MOST_IN_BLOCKS: i64 = 8;
+
+/// Layers that are run together. Layers with weights are named by their places in [`Plan::weighted`](super::Plan::weighted).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Unit {
+    /// A layer with weights, with what stands before and behind it.
+    Weighted {
+        reflect: i64,
+        layer: usize,
+        is_normed: bool,
+        slope: Option<f64>,
+    },
+    /// Adds what units make of an input to it. `pair` are the layers of a block of two 3x3 convolutions, each with a
+    /// reflected pixel and a norm, and a rectifier between them: kernels compute such a block as one.
+    Residual {
+        units: Vec<Unit>,
+        pair: Option<[usize; 2]>,
+    },
+    AddImage,
+    Tanh,
+}
+
+impl Unit {
+    /// The layers that a norm follows.
+    pub fn normed(units: &[Self]) -> Vec<usize> {
+        let of = |unit: &Self| match unit {
+            Self::Weighted { layer, is_normed: true, .. } => vec![*layer],
+            Self::Residual { units, .. } => Self::normed(units),
+            Self::Weighted { .. } | Self::AddImage | Self::Tanh => Vec::new(),
+        };
+        units.iter().flat_map(of).collect()
+    }
+
+    /// Pixels that its input must have around it.
+    fn border(&self) -> i64 {
+        match self {
+            Self::Weighted { reflect, .. } => *reflect,
+            Self::Residual { units, .. } => units.first().map_or(0, Self::border),
+            Self::AddImage | Self::Tanh => 0,
+        }
+    }
+
+    /// Whether layers of our own on CUDA can run it.
+    fn fits_own_layers(&self) -> bool {
+        match self {
+            Self::Weighted { is_normed, slope, .. } => !is_normed || slope.is_some(),
+            Self::Residual { pair, .. } => pair.is_some(),
+            Self::AddImage | Self::Tanh => true,
+        }
+    }
+}
+
+/// Gathers layers that are run together.
+pub(super) fn units(layers: &[Layer]) -> Vec<Unit> {
+    gathered(layers, &mut 0)
+}
+
+fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
+    let mut list: Vec<Unit> = Vec::new();
+    let mut before = 0;
+    for layer in layers {
+        match (layer, list.last_mut()) {
+            (Layer::Reflect(pixels), _) => before = *pixels,
+            (Layer::Convolution(_) | Layer::Upsampling(_), _) => {
+                list.push(Unit::Weighted { reflect: before, layer: *next, is_normed: false, slope: None });
+                (*next, before) = (*next + 1, 0);
+            }
+            (Layer::InstanceNorm, Some(Unit::Weighted { is_normed, .. })) => *is_normed = true,
+            (Layer::Rectify(by), Some(Unit::Weighted { slope, .. })) => *slope = Some(*by),
+            (Layer::Residual(layers), _) => {
+                let units = gathered(layers, next);
+                list.push(Unit::Residual { pair: pair(layers, &units), units });
+            }
+            (Layer::AddImage, _) => list.push(Unit::AddImage),
+            (Layer::Tanh, _) => list.push(Unit::Tanh),
+            (Layer::InstanceNorm | Layer::Rectify(_), _) => {
+                unreachable!("norms and rectifiers stand behind layers with weights in all plans")
+            }
+        }
+    }
+    list
+}
+
+/// The layers of a block that kernels compute as one.
+fn pair(layers: &[Layer], units: &[Unit]) -> Option<[usize; 2]> {
+    let fits = layers.iter().all(|layer| match layer {
+        Layer::Convolution(ConvShape { input, output, kernel: 3, stride: 1, padding: 0 }) => input == output,
+        Layer::Convolution(_) => false,
+        _ => true,
+    });
+    let unit = |layer, slope| Unit::Weighted { reflect: 1, layer, is_normed: true, slope };
+    match units {
+        [Unit::Weighted { layer: first, .. }, Unit::Weighted { layer: second, .. }]
+            if fits && units == [unit(*first, Some(0.0)), unit(*second, None)] =>
+        {
+            Some([*first, *second])
+        }
+        _ => None,
+    }
+}
+
+impl Network {
+    /// Runs images of sides that the layers can take.
+    pub(super) fn run(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let fits = || self.units.iter().all(Unit::fits_own_layers) && ffi::cuda_layers_fit(x);
+        if norm.behind() == Behind::Norm && fits() {
+            return self.by_own_layers(x);
+        }
+        self.by_operators(&self.units, x, x, norm)
+    }
+
+    fn by_operators(&self, units: &[Unit], x: &Tensor, image: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        units.iter().try_fold(x.shallow_clone(), |y, unit| match unit {
+            Unit::Weighted { reflect: 0, .. } => self.weighted(unit, &y, image, norm),
+            Unit::Weighted { reflect: pixels, .. } => self.weighted(unit, &reflect(&y, *pixels)?, image, norm),
+            Unit::Residual { units, pair } => {
+                let as_one = pair.map(|pair| norm.residual(&y, self.parameters_of(pair))).transpose()?.flatten();
+                match as_one {
+                    Some(made) => Ok(made),
+                    None => Ok(y.f_add(&self.by_operators(units, &y, image, norm)?)?),
+                }
+            }
+            Unit::AddImage => Ok(y.f_add(image)?),
+            Unit::Tanh => Ok(y.f_tanh()?),
+        })
+    }
+
+    /// A layer with weights and what is behind it, of an input that has been reflected already.
+    fn weighted(&self, unit: &Unit, x: &Tensor, image: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let Unit::Weighted { layer, is_normed, slope, .. } = *unit else { return Ok(x.shallow_clone()) };
+        let behind = if is_normed { norm.behind() } else { Behind::Nothing };
+        let made = self.layers[layer].layer.forward(x, behind)?;
+        match (is_normed, slope) {
+            (true, Some(slope)) => norm.rectified(&made, slope),
+            (true, None) => norm.apply(&made),
+            (false, Some(slope)) => ffi::leaky_relu(&made, slope),
+            (false, None) => self.in_kind_of(image, layer, made),
+        }
+    }
+
+    /// In mixed precision the last layer gives bfloat16; what is made of it, such as losses, is not to.
+    fn in_kind_of(&self, image: &Tensor, layer: usize, made: Tensor) -> Result<Tensor> {
+        if layer + 1 == self.layers.len() { Ok(made.f_to_kind(image.kind())?) } else { Ok(made) }
+    }
+
+    /// The same by layers of our own on CUDA, with each image's own statistics. They give maps with the border that the next
+    /// unit needs.
+    fn by_own_layers(&self, image: &Tensor) -> Result<Tensor> {
+        let mut y = match self.units.first().map_or(0, Unit::border) {
+            0 => image.shallow_clone(),
+            pixels => reflect(image, pixels)?,
+        };
+        for (i, unit) in self.units.iter().enumerate() {
+            let border = self.units.get(i + 1).map_or(0, Unit::border);
+            y = match unit {
+                Unit::Weighted { layer, is_normed: true, slope: Some(slope), .. } => {
+                    self.layers[*layer].layer.rectified(&y, *slope, border)?
+                }
+                Unit::Weighted { layer, is_normed: false, slope, .. } => {
+                    let made = self.without_norm(*layer, &ffi::channels_last(&y)?)?;
+                    let made = match slope {
+                        Some(slope) => ffi::leaky_relu(&made, *slope)?,
+                        None => self.in_kind_of(image, *layer, made)?,
+                    };
+                    if border > 0 { reflect(&made, border)? } else { made }
+                }
+                Unit::Residual { pair: Some(pair), .. } => {
+                    let [first, _, second, _] = self.parameters_of(*pair);
+                    ffi::bordered_residual(&y, [first, second], EPSILON, border)?
+                }
+                Unit::AddImage => y.f_add(image)?,
+                Unit::Tanh => y.f_tanh()?,
+                Unit::Weighted { .. } | Unit::Residual { .. } => unreachable!("such units do not fit these layers"),
+            };
+        }
+        Ok(y)
+    }
+
+    /// A layer that no norm follows: by blocks where it makes few channels at full size.
+    fn without_norm(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
+        let layer = &self.layers[layer].layer;
+        match layer {
+            WeightedLayer::Convolution(conv) if is_for_blocks(conv) => {
+                let blocks = match self.last_in_blocks.get() {
+                    Some(blocks) => blocks,
+                    None => {
+                        let made = Blocked::new(conv.shape().kernel, self.device(), self.kind())?;
+                        self.last_in_blocks.get_or_init(|| made)
+                    }
+                };
+                blocks.forward(conv, x)
+            }
+            _ => layer.forward(x, Behind::Nothing),
+        }
+    }
+
+    /// Weight and bias of both.
+    fn parameters_of(&self, pair: [usize; 2]) -> [&Tensor; 4] {
+        let [[weight1, bias1], [weight2, bias2]] = pair.map(|layer| self.layers[layer].layer.parameters());
+        [weight1, bias1, weight2, bias2]
+    }
+}
+
+/// Whether a convolution is one of few channels at full size, whose input has its border already.
+fn is_for_blocks(conv: &Conv2d) -> bool {
+    let ConvShape { output, kernel, stride, padding, .. } = conv.shape();
+    (stride, padding) == (1, 0) && kernel > 1 && output <= MOST_IN_BLOCKS
+}

@@ -1,0 +1,233 @@
+//! A network with its weights.
+
+use std::cell::OnceCell;
+
+use tch::{Device, Kind, Tensor};
+
+use super::blocked::Blocked;
+use super::conv::{Behind, Conv2d};
+use super::forward::{Unit, units};
+use super::init::Initialiser;
+use super::norm::{Folded, Moments, Norm, Own, too_few};
+use super::parameters::Parameters;
+use super::plan::{PlacedLayer, Plan, Weighted};
+use super::spectral::SpectralNorm;
+use super::upsampling::UpsamplingLayer;
+use crate::error::Result;
+
+/// A [`Plan`] with weights.
+#[derive(Debug)]
+pub(crate) struct Network {
+    name: String,
+    plan: Plan,
+    pub(super) units: Vec<Unit>,
+    /// In the order of [`Plan::weighted`].
+    pub(super) layers: Vec<NamedLayer>,
+    /// How the last layer is computed on CUDA; made when it is first needed.
+    pub(super) last_in_blocks: OnceCell<Blocked>,
+}
+
+/// A layer with weights under its path in PyTorch's module.
+#[derive(Debug)]
+pub(super) struct NamedLayer {
+    path: String,
+    pub layer: WeightedLayer,
+}
+
+#[derive(Debug)]
+pub(super) enum WeightedLayer {
+    Convolution(Conv2d),
+    Upsampling(UpsamplingLayer),
+}
+
+impl WeightedLayer {
+    fn new(placed: &PlacedLayer, name: &str, init: &Initialiser) -> Result<Self> {
+        Ok(match placed.layer {
+            Weighted::Convolution(shape) => Self::Convolution(Conv2d::new(shape, placed.role, name, init)?),
+            Weighted::Upsampling(shape) => Self::Upsampling(UpsamplingLayer::new(shape, name, init)?),
+        })
+    }
+
+    fn with_spectral_norm(self, name: &str, init: &Initialiser) -> Result<Self> {
+        Ok(match self {
+            Self::Convolution(conv) => Self::Convolution(conv.with_spectral_norm(name, init)?),
+            upsampling @ Self::Upsampling(_) => upsampling,
+        })
+    }
+
+    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+        match self {
+            Self::Convolution(conv) => conv.forward(x, behind),
+            Self::Upsampling(layer) => layer.forward(x, behind),
+        }
+    }
+
+    /// The layer with the norm and the rectifier behind it, by layers of our own on CUDA, with a border.
+    pub fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
+        match self {
+            Self::Convolution(conv) => conv.rectified(x, slope, border),
+            Self::Upsampling(layer) => layer.rectified(x, slope, border),
+        }
+    }
+
+    /// Weight and bias.
+    pub fn parameters(&self) -> [&Tensor; 2] {
+        match self {
+            Self::Convolution(conv) => conv.parameters(),
+            Self::Upsampling(layer) => layer.parameters(),
+        }
+    }
+
+    /// The layer and the norm behind it in one.
+    fn folded(&self, moments: &Moments) -> Result<Self> {
+        Ok(match self {
+            Self::Convolution(conv) => Self::Convolution(conv.folded(moments)?),
+            Self::Upsampling(layer) => Self::Upsampling(layer.folded(moments)?),
+        })
+    }
+
+    fn spectral_norm(&self) -> Option<(&SpectralNorm, &Tensor)> {
+        match self {
+            Self::Convolution(conv) => conv.spectral_norm().map(|norm| (norm, conv.parameters()[0])),
+            Self::Upsampling(_) => None,
+        }
+    }
+}
+
+impl Network {
+    /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
+    pub fn new(name: &str, plan: Plan, init: &Initialiser) -> Result<Self> {
+        let make = |placed: PlacedLayer| {
+            let full_name = format!("{name}.{}", placed.path);
+            let plain = WeightedLayer::new(&placed, &full_name, init)?;
+            let layer = if plan.spectral_norm { plain.with_spectral_norm(&full_name, init)? } else { plain };
+            Ok(NamedLayer { path: placed.path, layer })
+        };
+        let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
+        let units = units(&plan.layers);
+        Ok(Self { name: name.to_string(), plan, units, layers, last_in_blocks: OnceCell::new() })
+    }
+
+    /// The prefix of the parameters' names.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where its weights lie.
+    pub fn device(&self) -> Device {
+        self.first_weight().map_or(Device::Cpu, Tensor::device)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.first_weight().map_or(Kind::Float, Tensor::kind)
+    }
+
+    fn first_weight(&self) -> Option<&Tensor> {
+        self.layers.first().map(|named| named.layer.parameters()[0])
+    }
+
+    /// Feature maps of the first layer.
+    pub fn features(&self) -> usize {
+        self.plan.weighted().first().map_or(0, |placed| placed.layer.outputs() as usize)
+    }
+
+    /// Runs images through the network, each by its own statistics.
+    ///
+    /// # Shapes
+    /// (N, channels in, H, W) to (N, channels out, H', W'). Sides that are no multiples of the plan's factor, or shorter than its
+    /// smallest, are extended by reflection and cropped back.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward_with(x, &mut Own)
+    }
+
+    /// The same with norms of other statistics; they see images of the size that [`Plan::extended`] gives.
+    pub fn forward_with(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
+        let (_, _, height, width) = x.size4()?;
+        let (more_rows, more_columns) = (self.plan.missing(height), self.plan.missing(width));
+        let made = self.run(&self.plan.extended(&x)?, norm)?;
+        without_last(&without_last(&made, 2, more_rows)?, 3, more_columns)
+    }
+
+    /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so
+    /// that nothing but convolutions is left to do, and what becomes of a pixel depends on its surroundings alone.
+    pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedNetwork> {
+        let mut left = statistics.iter();
+        let normed = Unit::normed(&self.units);
+        let fold = |(i, NamedLayer { path, layer }): (usize, &NamedLayer)| {
+            let layer = match layer {
+                _ if normed.contains(&i) => layer.folded(left.next().ok_or_else(too_few)?)?,
+                WeightedLayer::Convolution(conv) => WeightedLayer::Convolution(conv.applied()?),
+                WeightedLayer::Upsampling(layer) => WeightedLayer::Upsampling(layer.shallow_clone()?),
+            };
+            Ok(NamedLayer { path: path.clone(), layer })
+        };
+        let layers = self.layers.iter().enumerate().map(fold).collect::<Result<_>>()?;
+        let (plan, units) = (self.plan.clone(), self.units.clone());
+        Ok(FoldedNetwork(Self { name: self.name.clone(), plan, units, layers, last_in_blocks: OnceCell::new() }))
+    }
+
+    /// Parameters in the order of PyTorch's `state_dict`.
+    pub fn parameters(&self) -> Parameters {
+        self.layers.iter().flat_map(|named| self.pair(named, named.layer.parameters()[0])).collect()
+    }
+
+    /// The parameters of a network without spectral norms that computes what this one does.
+    pub fn applied_parameters(&self) -> Result<Parameters> {
+        let weight = |layer: &WeightedLayer| match layer {
+            WeightedLayer::Convolution(conv) => conv.applied_weight(),
+            WeightedLayer::Upsampling(layer) => Ok(layer.parameters()[0].shallow_clone()),
+        };
+        let pairs = self.layers.iter().map(|named| Ok(self.pair(named, &weight(&named.layer)?)));
+        Ok(pairs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    fn pair(&self, named: &NamedLayer, weight: &Tensor) -> [(String, Tensor); 2] {
+        let name = |part| format!("{}.{}.{part}", self.name, named.path);
+        [(name("weight"), weight.shallow_clone()), (name("bias"), named.layer.parameters()[1].shallow_clone())]
+    }
+
+    /// Brings the estimates of spectral norms nearer to weights that have moved.
+    pub fn follow_weights(&self) -> Result<()> {
+        self.spectral_norms().try_for_each(|(norm, weight)| norm.iterate(weight))
+    }
+
+    /// Begins the estimates of spectral norms anew, for other weights.
+    pub fn restart_norms(&self) -> Result<()> {
+        self.spectral_norms().try_for_each(|(norm, weight)| norm.restart(weight))
+    }
+
+    /// What training changes besides the parameters: vectors of the spectral norms.
+    pub fn vectors(&self) -> Parameters {
+        let mut list = Parameters::new();
+        self.spectral_norms().for_each(|(norm, _)| norm.collect(&mut list));
+        list
+    }
+
+    fn spectral_norms(&self) -> impl Iterator<Item = (&SpectralNorm, &Tensor)> {
+        self.layers.iter().filter_map(|named| named.layer.spectral_norm())
+    }
+}
+
+/// A network whose norms have statistics of their own; see [`Network::folded`].
+pub(crate) struct FoldedNetwork(Network);
+
+impl FoldedNetwork {
+    /// # Shapes
+    /// As [`Network::forward`].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.0.forward_with(x, &mut Folded)
+    }
+}
+
+/// All but the last rows or columns. Where none go it is the tensor itself: to cut costs a copy on the way back.
+fn without_last(x: &Tensor, dim: i64, count: i64) -> Result<Tensor> {
+    if count == 0 {
+        return Ok(x.shallow_clone());
+    }
+    Ok(x.f_narrow(dim, 0, x.size()[dim as usize] - count)?)
+}
