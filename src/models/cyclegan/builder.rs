@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{CycleGan, CycleGanConfig};
-use crate::dataset::DataBunch;
+use super::{CycleGan, CycleGanConfig, Recipe};
+use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::Result;
 use crate::loss::{AdversarialLoss, DiffAugment};
@@ -42,6 +42,23 @@ impl CycleGanBuilder {
     pub(super) fn new(data: &DataBunch) -> Self {
         let config = CycleGanConfig { seed: data.seed(), ..CycleGanConfig::default() };
         Self { data: data.clone(), config, device: Device::Auto, pretrained: None }
+    }
+
+    /// Sets all options but sizes and seed as a recipe has them; what is set afterwards changes it. Default:
+    /// [`Recipe::Paper`].
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, Recipe, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::builder(&data).gen_blocks(2).gen_features(8).disc_features(8).recipe(Recipe::Sharp).build()?;
+    /// assert!(model.config().global_skip);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn recipe(mut self, recipe: Recipe) -> Self {
+        let channels = PerDomain::from_fn(|domain| self.data.channels(domain));
+        self.config = recipe.applied(&self.config, channels);
+        self
     }
 
     /// Residual blocks of each generator. Default: 9.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 use super::{CycleGan, CycleGanBuilder};
-use crate::dataset::{Batch, DataBunch, DatasetType, PrepareData};
+use crate::dataset::{Batch, DataBunch, DatasetType, PerDomain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::Result;
 use crate::ffi::{self, MemoryMeter, measure_memory};
@@ -158,6 +158,21 @@ impl Callback for Live {
         self.1.borrow_mut().push(self.0.read()?.live);
         Ok(Flow::Continue)
     }
+}
+
+/// The two moments of each weight come when training begins; small tensors besides are the rest.
+#[test]
+fn a_model_holds_its_weights_alone_until_it_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = prepare(folder.path(), 2, 24).prepare().unwrap();
+    let meter = MemoryMeter::begin().unwrap();
+    let mut model = builder(&data, 16, 2).build().unwrap();
+    let weights = model.config().parameter_count(PerDomain { a: 3, b: 3 }) as f64 * 4.0;
+    let held = |meter: &MemoryMeter| meter.read().unwrap().live as f64 / weights;
+    let before = held(&meter);
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    let after = held(&meter);
+    assert!((1.0..1.1).contains(&before) && (3.0..3.5).contains(&after), "{before} and {after} times the weights");
 }
 
 /// Pools of 3 images are full after 3 steps; an epoch has 2.

@@ -27,6 +27,7 @@ mod objective;
 mod predict;
 mod quality;
 mod raster;
+mod recipe;
 #[cfg(test)]
 mod recipe_tests;
 mod report;
@@ -44,6 +45,7 @@ mod weights_tests;
 pub use builder::CycleGanBuilder;
 pub use config::CycleGanConfig;
 pub use import::GeneratorImport;
+pub use recipe::Recipe;
 pub use saved::LoadOptions;
 
 use std::fmt;
@@ -99,7 +101,8 @@ use training::Training;
 pub struct CycleGan {
     config: CycleGanConfig,
     nets: Networks,
-    optimisers: Optimisers,
+    /// What training changes besides the networks; none before the first.
+    optimisers: Option<Optimisers>,
     history: History,
     domains: PerDomain<DomainFacts>,
     data: Option<DataBunch>,
@@ -147,12 +150,11 @@ impl CycleGan {
         device: ChosenDevice,
     ) -> Result<Self> {
         config.check_domains(&domains)?;
-        let optimisers = Optimisers::new(&nets, &config)?;
         let (history, trials) = (History::default(), Vec::new());
         Ok(Self {
             config,
             nets,
-            optimisers,
+            optimisers: None,
             history,
             domains,
             data,
@@ -193,6 +195,7 @@ impl CycleGan {
         let data = self.data("fit")?;
         check_chips(&data, &self.config)?;
         let options = options.into();
+        self.optimisers()?;
         let mut training = Training::of(self);
         train::fit(&mut *training.model, &data, options, &mut training.history)
     }
@@ -226,6 +229,7 @@ impl CycleGan {
         let data = self.data("lr_find")?;
         check_chips(&data, &self.config)?;
         let steps = self.history.steps();
+        self.optimisers()?;
         train::lr_find(&mut *Training::of(self).model, &data, steps, options)
     }
 
@@ -325,7 +329,7 @@ impl CycleGan {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn uses_cuda_graphs(&self) -> bool {
-        self.optimisers.graphs().are_used()
+        self.optimisers.as_ref().is_some_and(|optimisers| optimisers.graphs().are_used())
     }
 
     /// Why this model trains without CUDA graphs on CUDA, where recording a step has failed; else none.
@@ -336,12 +340,27 @@ impl CycleGan {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn cuda_graphs_failure(&self) -> Option<&str> {
-        self.optimisers.graphs().failure()
+        self.optimisers.as_ref().and_then(|optimisers| optimisers.graphs().failure())
     }
 
     fn set_frozen(&mut self, frozen: bool) {
         self.frozen = frozen;
-        self.optimisers.freeze_encoders(frozen);
+        if let Some(optimisers) = &mut self.optimisers {
+            optimisers.freeze_encoders(frozen);
+        }
+    }
+
+    /// What training changes besides the networks, which takes twice the memory of the weights when training begins.
+    fn optimisers(&mut self) -> Result<&mut Optimisers> {
+        let optimisers = match self.optimisers.take() {
+            Some(optimisers) => optimisers,
+            None => {
+                let mut new = Optimisers::new(&self.nets, &self.config)?;
+                new.freeze_encoders(self.frozen);
+                new
+            }
+        };
+        Ok(self.optimisers.insert(optimisers))
     }
 
     fn channels(&self) -> PerDomain<usize> {

@@ -7,7 +7,6 @@ use tch::Tensor;
 use super::definition::{self, Read};
 use super::networks::Networks;
 use super::report;
-use super::step::Optimisers;
 use super::{CycleGan, CycleGanConfig, DomainFacts, weights};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
@@ -165,11 +164,9 @@ impl CycleGan {
         self.config.check_domains(&saved.domains).map_err(|e| e.at(path))?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        let mut optimisers = Optimisers::new(&self.nets, &self.config)?;
-        optimisers.freeze_encoders(self.frozen);
         // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&saved.weights).map_err(|e| e.at(path))?;
-        self.optimisers = optimisers;
+        self.optimisers = None;
         self.domains = saved.domains;
         self.history = saved.history;
         self.definition = Some(saved.definition);

@@ -26,7 +26,9 @@ impl Drop for Training<'_> {
     fn drop(&mut self) {
         self.model.kept = None;
         // Their memory serves what comes after training.
-        self.model.optimisers.graphs_mut().clear();
+        if let Some(optimisers) = &mut self.model.optimisers {
+            optimisers.graphs_mut().clear();
+        }
         // What was learnt was taken back.
         if self.history.epochs().len() == self.epochs {
             self.model.untrained = self.untrained;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::{Device, Tensor};
 
-use super::step::{self, LOSS_NAMES, METRIC_NAMES};
+use super::step::{self, LOSS_NAMES, METRIC_NAMES, Optimisers};
 use super::{CycleGan, CycleGanConfig, memory};
 use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
@@ -29,7 +29,11 @@ impl Translator for CycleGan {
         if self.kept.is_none() && !device.is_cuda() {
             self.kept = Some(KeptMemory::begin()?);
         }
-        step::train_step(&self.nets, &mut self.optimisers, &self.config, (&a, &b), StepContext { precision, ..context })
+        self.optimisers()?;
+        let Self { nets, optimisers: Some(optimisers), config, .. } = self else {
+            return Err(Error::new(ErrorKind::Usage, "the model has no optimisers"));
+        };
+        step::train_step(nets, optimisers, config, (&a, &b), StepContext { precision, ..context })
     }
 
     fn metric_names(&self) -> &'static [&'static str] {
@@ -56,7 +60,7 @@ impl Translator for CycleGan {
 
     fn state(&self) -> TrainState {
         let mut tensors = self.changing();
-        for (prefix, pool) in self.optimisers.pools() {
+        for (prefix, pool) in self.optimisers.iter().flat_map(Optimisers::pools) {
             tensors.extend(pool.images().iter().enumerate().map(|(i, t)| (format!("{prefix}{i}"), t.shallow_clone())));
         }
         TrainState { tensors }
@@ -67,20 +71,23 @@ impl Translator for CycleGan {
         let (images, rest): (Parameters, Parameters) =
             state.tensors.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
         let device = self.device.torch();
+        let channels = self.channels();
+        let optimisers = self.optimisers()?;
         let mut pools = Vec::new();
-        for ((prefix, pool), domain) in self.optimisers.pools().into_iter().zip(Domain::BOTH) {
+        for ((prefix, pool), domain) in optimisers.pools().into_iter().zip(Domain::BOTH) {
             let own = images.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
             let own = own.collect::<Result<Vec<_>>>()?;
-            pool.check(&own, *self.channels().get(domain))?;
+            pool.check(&own, *channels.get(domain))?;
             pools.push(own);
         }
         RunningMean::check(&rest)?;
         // The last thing that can fail, and it changes nothing when it does.
         load_parameters(&self.changing(), &rest)?;
-        for ((_, pool), images) in self.optimisers.pools_mut().into_iter().zip(pools) {
+        let optimisers = self.optimisers()?;
+        for ((_, pool), images) in optimisers.pools_mut().into_iter().zip(pools) {
             pool.restore(images);
         }
-        self.optimisers.forget();
+        optimisers.forget();
         self.metrics = None;
         Ok(())
     }
@@ -110,11 +117,12 @@ pub(super) struct Made {
 }
 
 impl CycleGan {
-    /// Parameters, vectors of spectral norms, moments and running means; they share memory with the model.
+    /// Parameters, vectors of spectral norms, and once training has begun moments and running means; they share memory with
+    /// the model.
     fn changing(&self) -> Parameters {
         let mut list = self.nets.parameters();
         list.extend(self.nets.vectors());
-        list.extend(self.optimisers.state());
+        list.extend(self.optimisers.iter().flat_map(Optimisers::state));
         list
     }
 }

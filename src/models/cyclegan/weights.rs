@@ -5,7 +5,6 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::CycleGan;
-use super::step::Optimisers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::emd::{Emd, Reach};
 use crate::package::{safetensors, state_dict};
@@ -72,11 +71,9 @@ impl CycleGan {
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let weights = state_dict::read(path)?;
-        let mut optimisers = Optimisers::new(&self.nets, &self.config)?;
-        optimisers.freeze_encoders(self.frozen);
         // The last thing that can fail, and it changes nothing when it does.
         self.nets.load(&weights).map_err(|e| e.at(path))?;
-        self.optimisers = optimisers;
+        self.optimisers = None;
         // They are of the weights before.
         self.metrics = None;
         Ok(())
