@@ -8,6 +8,7 @@ mod cuda;
 mod cuda_layers;
 mod cuda_runtime;
 mod fill;
+mod frozen;
 mod graph;
 mod keep;
 mod layers;
@@ -32,6 +33,7 @@ pub(crate) use cuda_layers::{NormForm, bordered_residual, convolution_norm, cuda
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
+pub(crate) use frozen::Frozen;
 pub(crate) use graph::{CudaGraph, SideStream};
 pub(crate) use keep::KeptMemory;
 pub(crate) use layers::{

@@ -134,6 +134,29 @@ pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> 
     Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
 }
 
+/// Translates images of one size in memory: several at once where they are small, as each alone would be.
+///
+/// # Shapes
+/// As [`translate_image`].
+pub(crate) fn translate_images(translation: &Translation<'_>, images: &[Raster]) -> Result<Vec<Raster>> {
+    let Some(first) = images.first() else { return Ok(Vec::new()) };
+    let (height, width) = (first.height(), first.width());
+    let together = at_once(height.max(width));
+    if together == 1 || !is_affordable(translation, (together * height, width)) {
+        return images.iter().map(|image| translate_image(translation, image)).collect();
+    }
+    let mut made = Vec::with_capacity(images.len());
+    for images in images.chunks(together) {
+        let batch = translation.plain_batch(images)?;
+        for (i, image) in images.iter().enumerate() {
+            let empty = translation.empty_value_of(image);
+            let samples = translation.samples(&batch.f_get(i as i64)?, image, empty)?;
+            made.push(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty));
+        }
+    }
+    Ok(made)
+}
+
 /// How much memory a pass takes is an estimate, so what does not fit as a whole after all is done in tiles too.
 fn whole_or_tiles<T>(
     is_affordable: bool,

@@ -21,7 +21,7 @@ mod translation;
 #[cfg(test)]
 #[cfg(test)]
 pub(crate) use engine::in_tiles;
-pub(crate) use engine::translate_image;
+pub(crate) use engine::{translate_image, translate_images};
 pub use options::{NormStatistics, RasterOptions};
 pub use report::RasterReport;
 pub(crate) use scenes::{Scenes, translate_scenes};

@@ -69,6 +69,12 @@ impl Translation<'_> {
         self.run(|| self.generator.forward(&x))
     }
 
+    /// The same of several images of one size.
+    pub fn plain_batch(&self, images: &[Raster]) -> Result<Tensor> {
+        let batch = self.batch(images)?;
+        self.run(|| self.generator.forward(&batch))
+    }
+
     /// The same with statistics of those pixels alone that have data.
     pub fn whole(&self, image: &Raster) -> Result<Tensor> {
         let mask = self.mask(std::slice::from_ref(image))?;

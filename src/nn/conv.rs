@@ -62,6 +62,11 @@ impl Conv2d {
         Ok(Self { weight, bias, shape, spectral: None })
     }
 
+    /// A layer of these weights.
+    pub fn with_weights(shape: ConvShape, [weight, bias]: [Tensor; 2]) -> Self {
+        Self { weight, bias, shape, spectral: None }
+    }
+
     /// The same layer, whose weight is divided by an estimate of its largest singular value.
     pub fn with_spectral_norm(self, name: &str, init: &Initialiser) -> Result<Self> {
         let spectral = Some(SpectralNorm::new(name, init.seed, &self.weight)?);

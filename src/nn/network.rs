@@ -13,7 +13,7 @@ use super::parameters::Parameters;
 use super::plan::{PlacedLayer, Plan, Weighted};
 use super::spectral::SpectralNorm;
 use super::upsampling::UpsamplingLayer;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A [`Plan`] with weights.
 #[derive(Debug)]
@@ -46,6 +46,13 @@ impl WeightedLayer {
             Weighted::Convolution(shape) => Self::Convolution(Conv2d::new(shape, placed.role, name, init)?),
             Weighted::Upsampling(shape) => Self::Upsampling(UpsamplingLayer::new(shape, name, init)?),
         })
+    }
+
+    fn with_weights(layer: Weighted, weights: [Tensor; 2]) -> Self {
+        match layer {
+            Weighted::Convolution(shape) => Self::Convolution(Conv2d::with_weights(shape, weights)),
+            Weighted::Upsampling(shape) => Self::Upsampling(UpsamplingLayer::with_weights(shape, weights)),
+        }
     }
 
     fn with_spectral_norm(self, name: &str, init: &Initialiser) -> Result<Self> {
@@ -102,6 +109,21 @@ impl Network {
             let plain = WeightedLayer::new(&placed, &full_name, init)?;
             let layer = if plan.spectral_norm { plain.with_spectral_norm(&full_name, init)? } else { plain };
             Ok(NamedLayer { path: placed.path, layer })
+        };
+        let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
+        let units = units(&plan.layers);
+        Ok(Self { name: name.to_string(), plan, units, layers, last_in_blocks: OnceCell::new() })
+    }
+
+    /// A network of these weights, which are in the order of [`parameters`](Self::parameters) and have the plan's shapes.
+    /// They are computed with as they are: none is divided by its norm.
+    pub fn with_weights(name: &str, plan: Plan, weights: Vec<Tensor>) -> Result<Self> {
+        let mut weights = weights.into_iter();
+        let mut next = || {
+            weights.next().ok_or_else(|| Error::new(ErrorKind::Usage, "there are fewer weights than the network has"))
+        };
+        let make = |PlacedLayer { path, layer, .. }| {
+            Ok(NamedLayer { path, layer: WeightedLayer::with_weights(layer, [next()?, next()?]) })
         };
         let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
         let units = units(&plan.layers);

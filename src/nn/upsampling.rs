@@ -36,11 +36,19 @@ impl UpsamplingLayer {
         let UpsamplingShape { form, start, input, output } = shape;
         Ok(match form {
             Upsampling::Transposed => Self::Transposed(Transposed::new(input, output, start, name, init)?),
-            Upsampling::Resize => {
-                let shape = ConvShape { input, output, kernel: 3, stride: 1, padding: 0 };
-                Self::Resize(Conv2d::new(shape, Role::Inner, name, init)?)
-            }
+            Upsampling::Resize => Self::Resize(Conv2d::new(shape.convolution(), Role::Inner, name, init)?),
         })
+    }
+
+    /// A layer of these weights.
+    pub fn with_weights(shape: UpsamplingShape, weights: [Tensor; 2]) -> Self {
+        match shape.form {
+            Upsampling::Transposed => {
+                let [weight, bias] = weights;
+                Self::Transposed(Transposed { weight, bias })
+            }
+            Upsampling::Resize => Self::Resize(Conv2d::with_weights(shape.convolution(), weights)),
+        }
     }
 
     /// # Shapes
@@ -95,6 +103,13 @@ pub(crate) struct UpsamplingShape {
     pub start: UpsamplingInit,
     pub input: i64,
     pub output: i64,
+}
+
+impl UpsamplingShape {
+    /// The convolution of a doubled and bordered map.
+    fn convolution(self) -> ConvShape {
+        ConvShape { input: self.input, output: self.output, kernel: 3, stride: 1, padding: 0 }
+    }
 }
 
 /// Each pixel four times.

@@ -156,6 +156,11 @@ impl Adam {
         self.apply(gradients, update)
     }
 
+    /// Whether a name of [`state`](Self::state) is that of a moment.
+    pub fn is_moment(name: &str) -> bool {
+        [".exp_avg", ".exp_avg_sq"].iter().any(|end| name.ends_with(end))
+    }
+
     /// Moments and step counts under the names of their parameters. Shallow: they share memory with the state.
     pub fn state(&self) -> Parameters {
         let kinds = ["exp_avg", "exp_avg_sq", "step"].into_iter().zip(self.all.moments());

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 use super::{CycleGan, CycleGanBuilder};
-use crate::dataset::{Batch, DataBunch, DatasetType, PerDomain, PrepareData};
+use crate::dataset::{Batch, DataBunch, DatasetType, Domain, PerDomain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::Result;
 use crate::ffi::{self, MemoryMeter, measure_memory};
@@ -65,6 +65,7 @@ fn peak_of(case: &Case) -> (f64, f64) {
     let model = model.upsampling(case.upsampling);
     let model = if case.is_on_cuda { on_cuda(model).unwrap() } else { model };
     let mut model = model.build().unwrap();
+    model.optimisers().unwrap();
     let batch = batch(case.side as i64, case.batch_size as i64);
     let context = StepContext { precision: case.precision, ..StepContext::new(1e-4, AdamOptions::default(), 0) };
     let mut step = || measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;
@@ -173,6 +174,22 @@ fn a_model_holds_its_weights_alone_until_it_is_trained() {
     model.fit(FitOptions::new(1).progress(false)).unwrap();
     let after = held(&meter);
     assert!((1.0..1.1).contains(&before) && (3.0..3.5).contains(&after), "{before} and {after} times the weights");
+}
+
+/// One generator of the four networks, and nothing of training.
+#[test]
+fn a_predictor_holds_one_generator() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = prepare(folder.path(), 2, 24).prepare().unwrap();
+    let model = builder(&data, 16, 2).build().unwrap();
+    let saved = model.save(folder.path().join("model")).unwrap();
+    let generator = model.config().generator_parameter_count(PerDomain { a: 3, b: 3 }) as f64 / 2.0 * 4.0;
+    let meter = MemoryMeter::begin().unwrap();
+    let predictor = CycleGan::open_predictor(&saved, Domain::A, device::Device::Cpu).unwrap();
+    let held = meter.read().unwrap().live as f64 / generator;
+    assert!((1.0..1.01).contains(&held), "{held} times the weights of a generator");
+    drop(predictor);
+    assert_eq!(meter.read().unwrap().live, 0);
 }
 
 /// Pools of 3 images are full after 3 steps; an epoch has 2.

@@ -9,7 +9,6 @@ mod config;
 mod cuda_tests;
 mod definition;
 mod export;
-mod facts;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
@@ -57,10 +56,12 @@ use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::ffi::KeptMemory;
+use crate::models::direction::Direction;
+use crate::models::facts::DomainFacts;
+use crate::models::predictor::Predictor;
 use crate::package::emd::Emd;
 use crate::plot::{self, Picture};
 use crate::train::{self, BatchSizeTrial, FitOptions, History, LrCurve, LrFindOptions, Translator};
-use facts::DomainFacts;
 use networks::Networks;
 use step::Optimisers;
 use training::Training;
@@ -425,15 +426,8 @@ impl CycleGan {
         &self.device
     }
 
-    /// Noise must not pass for a translation.
     fn check_trained(&self, to: Domain) -> Result<()> {
-        if self.untrained != Some(to) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Usage, format!("no generator of this model makes images of domain {to} yet"))
-            .expected("a model of both generators")
-            .found(format!("an import of the one that makes images of domain {}", to.other()))
-            .help("Import both with CycleGan::import_generators, or fit the model."))
+        check_trained(self.untrained, to)
     }
 
     fn domain(&self, domain: Domain) -> &DomainFacts {
@@ -462,6 +456,17 @@ impl fmt::Debug for CycleGan {
 fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
     let (height, width) = data.chip_size(domain);
     data.augment().crop_side().map_or((height, width), |side| (side.min(height), side.min(width)))
+}
+
+/// Noise must not pass for a translation.
+fn check_trained(untrained: Option<Domain>, to: Domain) -> Result<()> {
+    if untrained != Some(to) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("no generator of this model makes images of domain {to} yet"))
+        .expected("a model of both generators")
+        .found(format!("an import of the one that makes images of domain {}", to.other()))
+        .help("Import both with CycleGan::import_generators, or fit the model."))
 }
 
 /// The discriminator's last layers have nothing to look at in chips below a certain size.

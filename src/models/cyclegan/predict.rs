@@ -4,13 +4,10 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::CycleGan;
+use super::{CycleGan, Direction, Predictor};
 use crate::dataset::Domain;
-use crate::device::Precision;
-use crate::error::{Error, Result};
-use crate::inference::{self, Translation};
-use crate::raster::{Conversion, Raster, Source};
-use crate::train::Translator;
+use crate::error::Result;
+use crate::raster::Raster;
 
 impl CycleGan {
     /// Translates an image file of domain A into domain B.
@@ -62,11 +59,7 @@ impl CycleGan {
     /// # Errors
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
-        let path = path.as_ref();
-        let source = self.source(path, to.other())?;
-        let (height, width) = source.size();
-        let image = source.window(0, 0, height, width)?;
-        self.made(&image, to).map_err(|error| error.at(path))
+        self.direction(to)?.predict(path.as_ref())
     }
 
     /// Translates an image in memory into domain `to`.
@@ -89,24 +82,26 @@ impl CycleGan {
     /// # Errors
     /// `Usage` for a wrong number of bands, `Limits` when memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
-        let order = self.domain(to.other()).selection.order_in(image.band_names());
-        let image = match order {
-            Some(order) => &image.clone().select(&order),
-            None => image,
-        };
-        let from = self.domain(to.other());
-        let converted = match from.conversion(image.dtype(), image.band_scales(), None) {
-            Conversion::Needed => Some(image.in_scales(&from.band_scales)),
-            _ => None,
-        };
-        self.made(converted.as_ref().unwrap_or(image), to)
+        self.direction(to)?.predict_image(image)
     }
 
-    /// The translation of an image whose bands and scales are those of the chips.
-    fn made(&self, image: &Raster, to: Domain) -> Result<Raster> {
-        let made = self.domain(to);
-        let result = inference::translate_image(&self.translation(to, Precision::F32)?, image).map_err(advise)?;
-        Ok(result.with_optional_names(made.band_names.clone()).with_band_scales(made.band_scales.iter().copied()))
+    /// Translates images in memory into domain `to`; those of one size go through the network together, which is faster where
+    /// they are small. Each is translated by its own statistics, as [`predict_image`](Self::predict_image) does it.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain, Raster};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// let made = model.predict_images(&[chip.clone(), chip.resize(61, 30)?, chip], Domain::B)?;
+    /// assert_eq!(made.iter().map(Raster::width).collect::<Vec<_>>(), [64, 61, 64]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`predict_image`](Self::predict_image).
+    pub fn predict_images(&self, images: &[Raster], to: Domain) -> Result<Vec<Raster>> {
+        self.direction(to)?.predict_images(images)
     }
 
     /// Translates an array into domain `to`.
@@ -130,63 +125,32 @@ impl CycleGan {
     /// # Errors
     /// `Usage` for a wrong number of bands or an empty array, `Limits` when memory is short.
     pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
-        let translation = Translation { exact: true, ..self.translation(to, Precision::F32)? };
-        let made = inference::translate_image(&translation, &Raster::new(image.clone())?).map_err(advise)?;
-        self.warn_of_coarse_values(to);
-        Ok(made.samples().to_f32())
+        self.direction(to)?.predict_array(image)
     }
 
-    /// Single precision has 24 bits, which a small range far from 0 leaves few of.
-    fn warn_of_coarse_values(&self, to: Domain) {
-        let scaling = &self.domain(to).normaliser;
-        for (band, (&min, &max)) in scaling.min().iter().zip(scaling.max()).enumerate() {
-            let step = f64::from(f32::EPSILON) * min.abs().max(max.abs());
-            if max > min && step > (max - min) / COARSE {
-                tracing::warn!(
-                    "band {} of domain {to} has values from {min} to {max}, of which f32 keeps steps of {step:.0e}; \
-                     CycleGan::predict_image gives them in the domain's own type",
-                    band + 1
-                );
-            }
-        }
-    }
-
-    /// An image file of domain `from`: the bands of it that the model uses.
-    pub(super) fn source(&self, path: &Path, from: Domain) -> Result<Source> {
-        let from = self.domain(from);
-        let source = Source::open(path)?;
-        let source = match from.selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
-            Some(bands) => source.select(&bands),
-            None => source,
-        };
-        source.check_bands(from.normaliser.bands())?;
-        Ok(match from.conversion(source.dtype(), &source.band_scales(), Some(path)) {
-            Conversion::Needed => source.in_scales(from.band_scales.clone()),
-            _ => source,
-        })
+    /// Takes out the generator that makes images of domain `to`, for threads to share; the model may be trained on meanwhile.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let predictor = model.predictor(Domain::B)?;
+    /// assert_eq!(predictor.domain(), Domain::B);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` for a generator that was never trained, `Torch` when memory is short.
+    pub fn predictor(&self, to: Domain) -> Result<Predictor> {
+        self.check_trained(to)?;
+        let facts = |domain| self.domain(domain).clone();
+        Predictor::new(self.nets.generator(to), facts(to.other()), (to, facts(to)), self.device.clone())
     }
 
     /// What makes images of domain `to`.
-    pub(super) fn translation(&self, to: Domain, precision: Precision) -> Result<Translation<'_>> {
+    pub(super) fn direction(&self, to: Domain) -> Result<Direction<'_>> {
         self.check_trained(to)?;
-        let precision = precision.on(self.torch_device())?;
-        precision.log_fallback(self.torch_device());
-        Ok(Translation {
-            generator: self.nets.generator(to),
-            from: &self.domain(to.other()).normaliser,
-            to: &self.domain(to).normaliser,
-            chip: self.domain(to.other()).chip,
-            device: self.torch_device(),
-            precision,
-            exact: false,
-        })
+        let (from, made) = (self.domain(to.other()), self.domain(to));
+        Ok(Direction { generator: self.nets.generator(to), from, to: (to, made), device: &self.device })
     }
-}
-
-/// Fewer steps than bytes have are few.
-const COARSE: f64 = 256.0;
-const SMALLER: &str = "Make the image smaller, or write it to a file and use CycleGan::predict_raster.";
-
-fn advise(error: Error) -> Error {
-    if error.is_out_of_memory() { error.help(SMALLER) } else { error }
 }

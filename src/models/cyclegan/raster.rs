@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::CycleGan;
 use crate::error::Result;
-use crate::inference::{self, RasterOptions, RasterReport, Scenes};
+use crate::inference::{RasterOptions, RasterReport};
 
 impl CycleGan {
     /// Translates a scene of any size, from a file to a GeoTIFF, in memory that does not grow with it.
@@ -53,13 +53,7 @@ impl CycleGan {
         output: impl AsRef<Path>,
         options: RasterOptions,
     ) -> Result<RasterReport> {
-        let to = options.to;
-        let translation = self.translation(to, options.precision)?;
-        let open = |path: &Path| self.source(path, to.other());
-        let made = self.domain(to);
-        let (band_names, band_scales) = (&made.band_names, &made.band_scales);
-        let scenes = Scenes { translation: &translation, options: &options, band_names, band_scales };
-        inference::translate_scenes(&scenes, open, input.as_ref(), output.as_ref())
+        self.direction(options.to)?.predict_raster(input.as_ref(), output.as_ref(), &options)
     }
 }
 
@@ -72,7 +66,7 @@ mod tests {
     use crate::dataset::Values;
     use crate::device::{Device, Precision};
     use crate::error::ErrorKind;
-    use crate::inference::{NormStatistics, Sizes, Translation, in_tiles};
+    use crate::inference::{self, NormStatistics, Sizes, Translation, in_tiles};
     use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
 
@@ -90,7 +84,8 @@ mod tests {
     fn an_image_in_memory_is_the_same_in_tiles() {
         let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap();
-        let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
+        let translation =
+            Translation { exact: true, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
         let tiles = in_tiles(&translation, (NormStatistics::Scene, SIZES), &scene, None).unwrap().to_f32();
         let off = (&whole - &tiles).mapv(f32::abs);
@@ -106,10 +101,11 @@ mod tests {
         let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
         values.slice_mut(ndarray::s![.., 10..20, 5..40]).fill(0);
         let scene = scene.replaced(Samples::U8(values));
-        let translation = model.translation(Domain::B, Precision::F32).unwrap();
+        let translation = model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap();
         for nodata in [-9999.0, f64::NAN] {
             let to = translation.to.clone().with_values(Values { nodata: Some(nodata), ..Values::BYTES });
-            let translation = Translation { to: &to, ..model.translation(Domain::B, Precision::F32).unwrap() };
+            let translation =
+                Translation { to: &to, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
             assert_eq!(translation.empty_value(&Source::of(scene.clone())), Some(0.0));
             let made = inference::translate_image(&translation, &scene).unwrap();
             assert_eq!((made.nodata(), made.gaps()), (Some(0.0), scene.gaps()));
@@ -146,7 +142,8 @@ mod tests {
         let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 40, 50);
         for chip in [(0, 32), (0, 0), (1, 1 << 63), (1 << 63, 1 << 63), (usize::MAX, usize::MAX)] {
-            let translation = Translation { chip, ..model.translation(Domain::B, Precision::F32).unwrap() };
+            let translation =
+                Translation { chip, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
             for statistics in [NormStatistics::Tile { padding: None }, NormStatistics::Local { spacing: None }] {
                 let options = RasterOptions::new(Domain::B).statistics(statistics);
                 match Sizes::of(&translation, &options, None) {
@@ -159,7 +156,7 @@ mod tests {
                 }
             }
         }
-        let translation = model.translation(Domain::B, Precision::F32).unwrap();
+        let translation = model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap();
         let nodes = SIZES.check_nodes(&translation, &Source::of(scene), 16, usize::MAX / 2);
         assert_eq!(nodes.unwrap_err().kind(), ErrorKind::Limits);
     }
@@ -172,7 +169,8 @@ mod tests {
         let Samples::U8(mut values) = scene.samples().clone() else { unreachable!("the scene is of bytes") };
         values.slice_mut(ndarray::s![.., .., 24..]).fill(0);
         let scene = scene.replaced(Samples::U8(values));
-        let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
+        let translation =
+            Translation { exact: true, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
         let made = |statistics| {
             let sizes = Sizes { side: 64, halo: 0, ..SIZES };
             in_tiles(&translation, (statistics, sizes), &scene, None).unwrap().to_f32()
@@ -188,7 +186,8 @@ mod tests {
     fn blended_tiles_are_those_of_arcgis() {
         let model = bundled();
         let scene = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(40, 200, 128, 128);
-        let translation = Translation { exact: true, ..model.translation(Domain::B, Precision::F32).unwrap() };
+        let translation =
+            Translation { exact: true, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
         let tiles = NormStatistics::Tile { padding: Some(16) };
         let made =
             in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0, ..SIZES }), &scene, None).unwrap().to_f32();

@@ -54,7 +54,8 @@ mod tests {
         };
         let paper = Recipe::Paper.applied(&config, PerDomain { a: 3, b: 3 });
         assert_eq!((paper.gen_blocks, paper.gen_features, paper.disc_features, paper.seed), (3, 16, 8, 7));
-        let published = CycleGanConfig { gen_blocks: 9, gen_features: 64, disc_features: 64, seed: 42, ..paper.clone() };
+        let published =
+            CycleGanConfig { gen_blocks: 9, gen_features: 64, disc_features: 64, seed: 42, ..paper.clone() };
         assert_eq!(published, CycleGanConfig::default());
         let sharp = |channels| Recipe::Sharp.applied(&config, channels);
         assert!(sharp(PerDomain { a: 3, b: 3 }).global_skip);

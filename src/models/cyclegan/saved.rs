@@ -7,13 +7,15 @@ use tch::Tensor;
 use super::definition::{self, Read};
 use super::networks::Networks;
 use super::report;
-use super::{CycleGan, CycleGanConfig, DomainFacts, weights};
+use super::{CycleGan, CycleGanConfig, DomainFacts, Predictor, check_trained, weights};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
+use crate::nn::{Initialiser, Network, load_parameters};
 use crate::package::emd::{Emd, Reach};
 use crate::package::{folder, keys, safetensors};
+use crate::random::Seed;
 use crate::train::History;
 
 /// A model as it was read.
@@ -223,6 +225,39 @@ impl CycleGan {
         model.metrics = saved.metrics;
         model.untrained = saved.untrained;
         model.with_batch_size_settled()
+    }
+
+    /// Takes the generator that makes images of domain `to` out of a saved model, for programs that only translate: it holds no
+    /// other network, and threads may share it. Paths are those of [`from_model`](Self::from_model).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// let relief = predictor.predict("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!(relief.bands(), 3);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_model`](Self::from_model), `Device` for a device that cannot be used, `Usage` for a generator that was never
+    /// trained.
+    pub fn open_predictor(path: impl AsRef<Path>, to: Domain, device: Device) -> Result<Predictor> {
+        let path = path.as_ref();
+        let saved = read(root(None), path, Reach::Folder)?;
+        check_trained(saved.untrained, to).map_err(|e| e.at(path))?;
+        saved.config.check_domains(&saved.domains).map_err(|e| e.at(path))?;
+        let channels = saved.channels();
+        let plan = saved.config.generator_plan(*channels.get(to.other()), *channels.get(to));
+        let prefix = if to == Domain::A { "G_A." } else { "G_B." };
+        let init = Initialiser { seed: Seed(0), scheme: None, device: tch::Device::Cpu, kind: tch::Kind::Float };
+        let generator = Network::new(prefix.trim_end_matches('.'), plan, &init)?;
+        let mut weights = saved.weights;
+        weights.retain(|(name, _)| name.starts_with(prefix));
+        load_parameters(&generator.parameters(), &weights).map_err(|e| e.at(path))?;
+        let PerDomain { a, b } = saved.domains;
+        let (from, made) = if to == Domain::B { (a, b) } else { (b, a) };
+        Predictor::new(&generator, from, (to, made), device.resolve()?)
     }
 
     /// Takes over the weights of a saved model of the same architecture, and nothing else.

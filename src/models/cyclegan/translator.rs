@@ -11,7 +11,7 @@ use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, KeptMemory, Switches};
 use crate::nn::{Parameters, copied, load_parameters};
-use crate::optim::RunningMean;
+use crate::optim::{Adam, RunningMean};
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
 impl Translator for CycleGan {
@@ -71,6 +71,13 @@ impl Translator for CycleGan {
         let (images, rest): (Parameters, Parameters) =
             state.tensors.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
         let device = self.device.torch();
+        if !rest.iter().any(|(name, _)| Adam::is_moment(name)) {
+            // The state of a model before any training.
+            load_parameters(&self.changing_of_networks(), &rest)?;
+            self.optimisers = None;
+            self.metrics = None;
+            return self.nets.restart_mean();
+        }
         let channels = self.channels();
         let optimisers = self.optimisers()?;
         let mut pools = Vec::new();
@@ -117,11 +124,17 @@ pub(super) struct Made {
 }
 
 impl CycleGan {
+    /// Parameters and vectors of spectral norms.
+    fn changing_of_networks(&self) -> Parameters {
+        let mut list = self.nets.parameters();
+        list.extend(self.nets.vectors());
+        list
+    }
+
     /// Parameters, vectors of spectral norms, and once training has begun moments and running means; they share memory with
     /// the model.
     fn changing(&self) -> Parameters {
-        let mut list = self.nets.parameters();
-        list.extend(self.nets.vectors());
+        let mut list = self.changing_of_networks();
         list.extend(self.optimisers.iter().flat_map(Optimisers::state));
         list
     }

@@ -9,7 +9,7 @@ use crate::raster::{BandScale, Conversion, Dtype};
 
 /// What a model must know of a domain to translate its images.
 #[derive(Debug, Clone)]
-pub(super) struct DomainFacts {
+pub(crate) struct DomainFacts {
     pub normaliser: Normaliser,
     pub mean: Vec<f64>,
     pub std: Vec<f64>,

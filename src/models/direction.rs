@@ -1,0 +1,157 @@
+//! One direction of a model: images of one domain to those of the other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ndarray::Array3;
+
+use super::facts::DomainFacts;
+use crate::dataset::Domain;
+use crate::device::{ChosenDevice, Precision};
+use crate::error::{Error, ErrorKind, Result};
+use crate::inference::{self, RasterOptions, RasterReport, Scenes, Translation};
+use crate::nn::Network;
+use crate::raster::{Conversion, Raster, Source};
+
+/// A generator with what is known of the domains on either side.
+#[derive(Clone, Copy)]
+pub(crate) struct Direction<'a> {
+    pub generator: &'a Network,
+    pub from: &'a DomainFacts,
+    /// The domain whose images it makes, and what is known of it.
+    pub to: (Domain, &'a DomainFacts),
+    pub device: &'a ChosenDevice,
+}
+
+impl<'a> Direction<'a> {
+    /// Translates an image file.
+    pub fn predict(&self, path: &Path) -> Result<Raster> {
+        let source = self.source(path)?;
+        let (height, width) = source.size();
+        let image = source.window(0, 0, height, width)?;
+        self.made(&image).map_err(|error| error.at(path))
+    }
+
+    /// Translates an image in memory.
+    pub fn predict_image(&self, image: &Raster) -> Result<Raster> {
+        self.made(&self.as_chips_are(image))
+    }
+
+    /// Translates images in memory, those of one size together as far as memory goes.
+    pub fn predict_images(&self, images: &[Raster]) -> Result<Vec<Raster>> {
+        let translation = self.translation(Precision::F32)?;
+        let mut by_size: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (i, image) in images.iter().enumerate() {
+            by_size.entry((image.height(), image.width())).or_default().push(i);
+        }
+        let mut made: Vec<Option<Raster>> = images.iter().map(|_| None).collect();
+        for group in by_size.values() {
+            let chips: Vec<Raster> = group.iter().map(|&i| self.as_chips_are(&images[i])).collect();
+            let results = inference::translate_images(&translation, &chips).map_err(advise)?;
+            for (&i, result) in group.iter().zip(results) {
+                made[i] = Some(self.described(result));
+            }
+        }
+        Ok(made.into_iter().flatten().collect())
+    }
+
+    /// Translates an array in the domains' own units.
+    pub fn predict_array(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
+        let translation = Translation { exact: true, ..self.translation(Precision::F32)? };
+        let made = inference::translate_image(&translation, &Raster::new(image.clone())?).map_err(advise)?;
+        self.warn_of_coarse_values();
+        Ok(made.samples().to_f32())
+    }
+
+    /// Translates a scene of any size, from a file to a GeoTIFF.
+    pub fn predict_raster(&self, input: &Path, output: &Path, options: &RasterOptions) -> Result<RasterReport> {
+        let (to, made) = self.to;
+        if options.to != to {
+            return Err(Error::new(ErrorKind::Usage, "the generator makes images of one domain alone")
+                .expected(format!("RasterOptions::new(Domain::{to})"))
+                .found(format!("domain {}", options.to)));
+        }
+        let translation = self.translation(options.precision)?;
+        let (band_names, band_scales) = (&made.band_names, &made.band_scales);
+        let scenes = Scenes { translation: &translation, options, band_names, band_scales };
+        inference::translate_scenes(&scenes, |path| self.source(path), input, output)
+    }
+
+    /// An image in the bands and scales of the chips.
+    fn as_chips_are(&self, image: &Raster) -> Raster {
+        let image = match self.from.selection.order_in(image.band_names()) {
+            Some(order) => image.clone().select(&order),
+            None => image.clone(),
+        };
+        match self.from.conversion(image.dtype(), image.band_scales(), None) {
+            Conversion::Needed => image.in_scales(&self.from.band_scales),
+            _ => image,
+        }
+    }
+
+    /// The translation of an image whose bands and scales are those of the chips.
+    fn made(&self, image: &Raster) -> Result<Raster> {
+        let result = inference::translate_image(&self.translation(Precision::F32)?, image).map_err(advise)?;
+        Ok(self.described(result))
+    }
+
+    /// A translation with the names and scales of its bands.
+    fn described(&self, result: Raster) -> Raster {
+        let (_, made) = self.to;
+        result.with_optional_names(made.band_names.clone()).with_band_scales(made.band_scales.iter().copied())
+    }
+
+    /// Single precision has 24 bits, which a small range far from 0 leaves few of.
+    fn warn_of_coarse_values(&self) {
+        let (to, made) = self.to;
+        let scaling = &made.normaliser;
+        for (band, (&min, &max)) in scaling.min().iter().zip(scaling.max()).enumerate() {
+            let step = f64::from(f32::EPSILON) * min.abs().max(max.abs());
+            if max > min && step > (max - min) / COARSE {
+                tracing::warn!(
+                    "band {} of domain {to} has values from {min} to {max}, of which f32 keeps steps of {step:.0e}; \
+                     predict_image gives them in the domain's own type",
+                    band + 1
+                );
+            }
+        }
+    }
+
+    /// An image file: the bands of it that the model uses.
+    fn source(&self, path: &Path) -> Result<Source> {
+        let source = Source::open(path)?;
+        let source = match self.from.selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
+            Some(bands) => source.select(&bands),
+            None => source,
+        };
+        source.check_bands(self.from.normaliser.bands())?;
+        Ok(match self.from.conversion(source.dtype(), &source.band_scales(), Some(path)) {
+            Conversion::Needed => source.in_scales(self.from.band_scales.clone()),
+            _ => source,
+        })
+    }
+
+    /// The generator with the scalings on either side.
+    pub fn translation(&self, precision: Precision) -> Result<Translation<'a>> {
+        let device = self.device.torch();
+        let precision = precision.on(device)?;
+        precision.log_fallback(device);
+        Ok(Translation {
+            generator: self.generator,
+            from: &self.from.normaliser,
+            to: &self.to.1.normaliser,
+            chip: self.from.chip,
+            device,
+            precision,
+            exact: false,
+        })
+    }
+}
+
+/// Fewer steps than bytes have are few.
+const COARSE: f64 = 256.0;
+const SMALLER: &str = "Make the image smaller, or write it to a file and use predict_raster.";
+
+fn advise(error: Error) -> Error {
+    if error.is_out_of_memory() { error.help(SMALLER) } else { error }
+}

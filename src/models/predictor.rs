@@ -1,0 +1,127 @@
+//! One generator for programs that only translate.
+
+use std::path::Path;
+
+use ndarray::Array3;
+
+use super::direction::Direction;
+use super::facts::DomainFacts;
+use crate::dataset::Domain;
+use crate::device::ChosenDevice;
+use crate::error::Result;
+use crate::ffi::Frozen;
+use crate::inference::{RasterOptions, RasterReport};
+use crate::nn::{Network, Plan, copied};
+use crate::raster::Raster;
+
+/// One generator of a model, ready to translate: no other network, and nothing of training. Several threads may share one.
+///
+/// [`CycleGan::open_predictor`](crate::CycleGan::open_predictor) takes it out of a saved model,
+/// [`CycleGan::predictor`](crate::CycleGan::predictor) out of one in memory. It translates as the model does.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::thread;
+///
+/// use geolearn::{CycleGan, Device, Domain, Raster};
+///
+/// let predictor = Arc::new(CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?);
+/// let satellite = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+/// let workers: Vec<_> = (0..2)
+///     .map(|_| {
+///         let (predictor, satellite) = (Arc::clone(&predictor), satellite.clone());
+///         thread::spawn(move || predictor.predict_image(&satellite))
+///     })
+///     .collect();
+/// for worker in workers {
+///     let relief = worker.join().unwrap()?;
+///     assert_eq!((relief.bands(), relief.height(), relief.width()), (3, 64, 64));
+/// }
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Predictor {
+    name: String,
+    plan: Plan,
+    weights: Frozen,
+    from: DomainFacts,
+    to: (Domain, DomainFacts),
+    device: ChosenDevice,
+}
+
+impl Predictor {
+    /// Copies the weights of a generator to the device.
+    pub(super) fn new(
+        generator: &Network,
+        from: DomainFacts,
+        to: (Domain, DomainFacts),
+        device: ChosenDevice,
+    ) -> Result<Self> {
+        let copies = generator.parameters().into_iter().map(|(_, weight)| copied(&weight, device.torch()));
+        let weights = Frozen::new(copies.collect::<Result<_>>()?);
+        Ok(Self { name: generator.name().to_owned(), plan: generator.plan().clone(), weights, from, to, device })
+    }
+
+    /// The domain whose images it makes.
+    pub fn domain(&self) -> Domain {
+        self.to.0
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &ChosenDevice {
+        &self.device
+    }
+
+    /// Translates an image file; see [`CycleGan::predict`](crate::CycleGan::predict).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict(&self, path: impl AsRef<Path>) -> Result<Raster> {
+        self.with(|direction| direction.predict(path.as_ref()))
+    }
+
+    /// Translates an image in memory; see [`CycleGan::predict_image`](crate::CycleGan::predict_image).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_image(&self, image: &Raster) -> Result<Raster> {
+        self.with(|direction| direction.predict_image(image))
+    }
+
+    /// Translates images in memory, which is faster than one by one where they are small; see
+    /// [`CycleGan::predict_images`](crate::CycleGan::predict_images).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_images(&self, images: &[Raster]) -> Result<Vec<Raster>> {
+        self.with(|direction| direction.predict_images(images))
+    }
+
+    /// Translates an array; see [`CycleGan::predict_array`](crate::CycleGan::predict_array).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_array(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
+        self.with(|direction| direction.predict_array(image))
+    }
+
+    /// Translates a scene of any size, from a file to a GeoTIFF; see
+    /// [`CycleGan::predict_raster`](crate::CycleGan::predict_raster).
+    ///
+    /// # Errors
+    /// As there, and `Usage` for options of the other domain.
+    pub fn predict_raster(
+        &self,
+        input: impl AsRef<Path>,
+        output: impl AsRef<Path>,
+        options: RasterOptions,
+    ) -> Result<RasterReport> {
+        self.with(|direction| direction.predict_raster(input.as_ref(), output.as_ref(), &options))
+    }
+
+    /// Works with handles of the weights that are this call's own.
+    fn with<T>(&self, work: impl FnOnce(Direction<'_>) -> Result<T>) -> Result<T> {
+        let generator = &Network::with_weights(&self.name, self.plan.clone(), self.weights.handles())?;
+        work(Direction { generator, from: &self.from, to: (self.to.0, &self.to.1), device: &self.device })
+    }
+}
