@@ -17,7 +17,7 @@ use std::path::Path;
 
 use arguments::Arguments;
 use geolearn::{
-    Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Result,
+    Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Recipe, Result,
     SamplePictures,
 };
 
@@ -35,7 +35,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{data}");
     data.show_batch(4)?.save(out.join("1_batch.png"))?;
 
-    let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
+    let builder = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16);
+    let mut model = builder.recipe(Recipe::Sharp).build()?;
     let samples = out.join("2_samples");
     println!("Training from scratch on {}; samples appear in {}.", model.device(), samples.display());
     let samples = SamplePictures::new(samples).every(3);

@@ -131,6 +131,47 @@ impl Error {
         Self::new(ErrorKind::Callback, what)
     }
 
+    /// An error of a kind, for a [`Translator`](crate::Translator) of one's own to return.
+    ///
+    /// ```
+    /// use geolearn::{Error, ErrorKind};
+    ///
+    /// let error = Error::with_kind(ErrorKind::Usage, "this model takes images of one band");
+    /// assert_eq!(error.kind(), ErrorKind::Usage);
+    /// ```
+    pub fn with_kind(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self::new(kind, what)
+    }
+
+    /// Says in a few words what could not be done, without the rest of the message.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, PrepareData};
+    ///
+    /// let error = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).batch_size(0).prepare().unwrap_err();
+    /// assert_eq!(error.summary(), "batch_size is out of range");
+    /// assert_eq!(error.finding(), Some("0"));
+    /// assert!(error.expectation().is_some() && error.advice().is_none());
+    /// ```
+    pub fn summary(&self) -> &str {
+        &self.0.what
+    }
+
+    /// What would have been right, where that can be said.
+    pub fn expectation(&self) -> Option<&str> {
+        self.0.expected.as_deref()
+    }
+
+    /// What was there instead.
+    pub fn finding(&self) -> Option<&str> {
+        self.0.found.as_deref()
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
     /// The kind of trouble.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -174,6 +215,20 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// For the `?` of programs that read and write files of their own; errors of this crate name the file.
+///
+/// ```
+/// fn read() -> geolearn::Result<String> {
+///     Ok(std::fs::read_to_string("no/such/file")?)
+/// }
+/// assert_eq!(read().unwrap_err().kind(), geolearn::ErrorKind::Io);
+/// ```
+impl From<std::io::Error> for Error {
+    fn from(source: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, "reading or writing failed").because(source)
     }
 }
 
