@@ -65,7 +65,10 @@ fn images_together_are_translated_as_alone() {
     assert_eq!(together.len(), images.len());
     for (image, made) in images.iter().zip(&together) {
         let alone = predictor.predict_image(image).unwrap();
-        assert_eq!((made.nodata(), made.place(), made.band_names()), (alone.nodata(), alone.place(), alone.band_names()));
+        assert_eq!(
+            (made.nodata(), made.place(), made.band_names()),
+            (alone.nodata(), alone.place(), alone.band_names())
+        );
         let apart = made.samples().to_f32() - alone.samples().to_f32();
         assert!(apart.iter().all(|value| value.abs() <= 1.0));
     }
