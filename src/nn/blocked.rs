@@ -56,7 +56,9 @@ impl Blocked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::conv::{Behind, ConvShape, Role};
+    use crate::nn::conv::ConvShape;
+    use crate::nn::init::Role;
+    use crate::nn::norm::Behind;
     use crate::nn::{Initialisation, Initialiser};
     use crate::random::Seed;
     use crate::testing::Tolerance;

@@ -2,39 +2,12 @@
 
 use tch::Tensor;
 
-use super::init::Initialiser;
+use super::init::{Initialiser, Role};
 use super::layers::EPSILON;
-use super::norm::Moments;
+use super::norm::{Behind, Moments};
 use super::spectral::SpectralNorm;
 use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm};
-
-/// Where a layer stands in its network, which decides how it is initialised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// A convolution inside the network.
-    Inner,
-    /// A transposed convolution.
-    Upsampling,
-    /// The last layer of the network.
-    Last,
-}
-
-/// What stands behind a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Behind {
-    /// An instance norm of the image's own statistics, which takes the bias off again: nothing depends on it, and its
-    /// gradient is 0.
-    Norm,
-    Nothing,
-}
-
-impl Behind {
-    /// What is worth adding of a bias.
-    pub(super) fn bias(self, bias: &Tensor) -> Option<&Tensor> {
-        (self == Self::Nothing).then_some(bias)
-    }
-}
 
 /// What a convolution is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,19 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::conv::Role;
 use crate::error::Result;
 use crate::random::{Seed, Stream};
+
+/// Where a layer stands in its network, which decides how it is initialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A convolution inside the network.
+    Inner,
+    /// A transposed convolution.
+    Upsampling,
+    /// The last layer of the network.
+    Last,
+}
 
 /// How the weights of the networks begin. Drawn on the processor from the model's seed, so that every
 /// device starts from the same numbers.

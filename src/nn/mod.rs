@@ -16,6 +16,7 @@ mod norm;
 mod parameters;
 mod plan;
 mod spectral;
+mod units;
 mod upsampling;
 
 // The emulator of the kernels needs Linux.

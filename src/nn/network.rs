@@ -5,13 +5,13 @@ use std::cell::OnceCell;
 use tch::{Device, Kind, Tensor};
 
 use super::blocked::Blocked;
-use super::conv::{Behind, Conv2d};
-use super::forward::{Unit, units};
+use super::conv::Conv2d;
 use super::init::Initialiser;
-use super::norm::{Folded, Moments, Norm, Own, too_few};
+use super::norm::{Behind, Folded, Moments, Norm, Own, too_few};
 use super::parameters::Parameters;
 use super::plan::{PlacedLayer, Plan, Weighted};
 use super::spectral::SpectralNorm;
+use super::units::{Unit, units};
 use super::upsampling::UpsamplingLayer;
 use crate::error::{Error, ErrorKind, Result};
 

@@ -2,10 +2,25 @@
 
 use tch::{Kind, Tensor};
 
-use super::conv::Behind;
 use super::layers::{EPSILON, instance_norm, norm_activation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
+
+/// What stands behind a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// An instance norm of the image's own statistics, which takes the bias off again: nothing depends on it, and its
+    /// gradient is 0.
+    Norm,
+    Nothing,
+}
+
+impl Behind {
+    /// What is worth adding of a bias.
+    pub(super) fn bias(self, bias: &Tensor) -> Option<&Tensor> {
+        (self == Self::Nothing).then_some(bias)
+    }
+}
 
 /// Normalises the outputs of a network's convolutions, one after the other in the order of its layers.
 pub(crate) trait Norm {

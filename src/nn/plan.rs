@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::conv::{ConvShape, Role};
+use super::conv::ConvShape;
+use super::init::Role;
 use super::upsampling::{Upsampling, UpsamplingShape};
 use crate::error::Result;
 

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::conv::{Behind, Conv2d, ConvShape, Role, folded_bias};
-use super::init::{Initialiser, UpsamplingInit};
+use super::conv::{Conv2d, ConvShape, folded_bias};
+use super::init::{Initialiser, Role, UpsamplingInit};
 use super::layers::{EPSILON, reflect};
-use super::norm::Moments;
+use super::norm::{Behind, Moments};
 use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm};
 
