@@ -7,7 +7,7 @@ use super::conv::{Conv2d, ConvShape};
 use super::layers::{EPSILON, reflect};
 use super::network::{Network, WeightedLayer};
 use super::norm::{Behind, Norm};
-use super::units::Unit;
+use super::units::{Unit, WeightedUnit};
 use crate::error::Result;
 use crate::ffi;
 
@@ -27,8 +27,8 @@ impl Network {
 
     fn by_operators(&self, units: &[Unit], x: &Tensor, image: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
         units.iter().try_fold(x.shallow_clone(), |y, unit| match unit {
-            Unit::Weighted { reflect: 0, .. } => self.weighted(unit, &y, image, norm),
-            Unit::Weighted { reflect: pixels, .. } => self.weighted(unit, &reflect(&y, *pixels)?, image, norm),
+            Unit::Weighted(unit) if unit.reflect == 0 => self.weighted(*unit, &y, image, norm),
+            Unit::Weighted(unit) => self.weighted(*unit, &reflect(&y, unit.reflect)?, image, norm),
             Unit::Residual { units, pair } => {
                 let as_one = pair.map(|pair| norm.residual(&y, self.parameters_of(pair))).transpose()?.flatten();
                 match as_one {
@@ -42,8 +42,8 @@ impl Network {
     }
 
     /// A layer with weights and what is behind it, of an input that has been reflected already.
-    fn weighted(&self, unit: &Unit, x: &Tensor, image: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
-        let Unit::Weighted { layer, is_normed, slope, .. } = *unit else { return Ok(x.shallow_clone()) };
+    fn weighted(&self, unit: WeightedUnit, x: &Tensor, image: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
+        let WeightedUnit { layer, is_normed, slope, .. } = unit;
         let behind = if is_normed { norm.behind() } else { Behind::Nothing };
         let made = self.layers[layer].layer.forward(x, behind)?;
         match (is_normed, slope) {
@@ -69,10 +69,10 @@ impl Network {
         for (i, unit) in self.units.iter().enumerate() {
             let border = self.units.get(i + 1).map_or(0, Unit::border);
             y = match unit {
-                Unit::Weighted { layer, is_normed: true, slope: Some(slope), .. } => {
+                Unit::Weighted(WeightedUnit { layer, is_normed: true, slope: Some(slope), .. }) => {
                     self.layers[*layer].layer.rectified(&y, *slope, border)?
                 }
-                Unit::Weighted { layer, is_normed: false, slope, .. } => {
+                Unit::Weighted(WeightedUnit { layer, is_normed: false, slope, .. }) => {
                     let made = self.without_norm(*layer, &ffi::channels_last(&y)?)?;
                     let made = match slope {
                         Some(slope) => ffi::leaky_relu(&made, *slope)?,
@@ -86,7 +86,7 @@ impl Network {
                 }
                 Unit::AddImage => y.f_add(image)?,
                 Unit::Tanh => y.f_tanh()?,
-                Unit::Weighted { .. } | Unit::Residual { .. } => unreachable!("such units do not fit these layers"),
+                Unit::Weighted(_) | Unit::Residual { .. } => unreachable!("such units do not fit these layers"),
             };
         }
         Ok(y)

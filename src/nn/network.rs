@@ -111,7 +111,7 @@ impl Network {
             Ok(NamedLayer { path: placed.path, layer })
         };
         let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
-        let units = units(&plan.layers);
+        let units = units(&plan);
         Ok(Self { name: name.to_string(), plan, units, layers, last_in_blocks: OnceCell::new() })
     }
 
@@ -126,7 +126,7 @@ impl Network {
             Ok(NamedLayer { path, layer: WeightedLayer::with_weights(layer, [next()?, next()?]) })
         };
         let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
-        let units = units(&plan.layers);
+        let units = units(&plan);
         Ok(Self { name: name.to_string(), plan, units, layers, last_in_blocks: OnceCell::new() })
     }
 

@@ -1,18 +1,13 @@
 //! Which layers of a network are run together.
 
 use super::conv::ConvShape;
-use super::plan::Layer;
+use super::plan::{Layer, Plan};
 
 /// Layers that are run together. Layers with weights are named by their places in [`Plan::weighted`](super::Plan::weighted).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Unit {
     /// A layer with weights, with what stands before and behind it.
-    Weighted {
-        reflect: i64,
-        layer: usize,
-        is_normed: bool,
-        slope: Option<f64>,
-    },
+    Weighted(WeightedUnit),
     /// Adds what units make of an input to it. `pair` are the layers of a block of two 3x3 convolutions, each with a
     /// reflected pixel and a norm, and a rectifier between them: kernels compute such a block as one.
     Residual {
@@ -23,13 +18,25 @@ pub(super) enum Unit {
     Tanh,
 }
 
+/// A layer with weights, with what stands before and behind it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct WeightedUnit {
+    /// Pixels that are reflected over each border of its input.
+    pub reflect: i64,
+    pub layer: usize,
+    /// Whether a norm follows.
+    pub is_normed: bool,
+    /// The slope of the rectifier behind that, where there is one.
+    pub slope: Option<f64>,
+}
+
 impl Unit {
     /// The layers that a norm follows.
     pub fn normed(units: &[Self]) -> Vec<usize> {
         let of = |unit: &Self| match unit {
-            Self::Weighted { layer, is_normed: true, .. } => vec![*layer],
+            Self::Weighted(WeightedUnit { layer, is_normed: true, .. }) => vec![*layer],
             Self::Residual { units, .. } => Self::normed(units),
-            Self::Weighted { .. } | Self::AddImage | Self::Tanh => Vec::new(),
+            Self::Weighted(_) | Self::AddImage | Self::Tanh => Vec::new(),
         };
         units.iter().flat_map(of).collect()
     }
@@ -37,16 +44,23 @@ impl Unit {
     /// Pixels that its input must have around it.
     pub fn border(&self) -> i64 {
         match self {
-            Self::Weighted { reflect, .. } => *reflect,
+            Self::Weighted(unit) => unit.reflect,
             Self::Residual { units, .. } => units.first().map_or(0, Self::border),
             Self::AddImage | Self::Tanh => 0,
+        }
+    }
+
+    fn forget_pairs(&mut self) {
+        if let Self::Residual { units, pair } = self {
+            *pair = None;
+            units.iter_mut().for_each(Self::forget_pairs);
         }
     }
 
     /// Whether layers of our own on CUDA can run it.
     pub fn fits_own_layers(&self) -> bool {
         match self {
-            Self::Weighted { is_normed, slope, .. } => !is_normed || slope.is_some(),
+            Self::Weighted(unit) => !unit.is_normed || unit.slope.is_some(),
             Self::Residual { pair, .. } => pair.is_some(),
             Self::AddImage | Self::Tanh => true,
         }
@@ -54,8 +68,13 @@ impl Unit {
 }
 
 /// Gathers layers that are run together.
-pub(super) fn units(layers: &[Layer]) -> Vec<Unit> {
-    gathered(layers, &mut 0)
+pub(super) fn units(plan: &Plan) -> Vec<Unit> {
+    let mut units = gathered(&plan.layers, &mut 0);
+    if plan.spectral_norm {
+        // Kernels of a block take its weights as they are.
+        units.iter_mut().for_each(Unit::forget_pairs);
+    }
+    units
 }
 
 fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
@@ -65,11 +84,12 @@ fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
         match (layer, list.last_mut()) {
             (Layer::Reflect(pixels), _) => before = *pixels,
             (Layer::Convolution(_) | Layer::Upsampling(_), _) => {
-                list.push(Unit::Weighted { reflect: before, layer: *next, is_normed: false, slope: None });
+                let unit = WeightedUnit { reflect: before, layer: *next, is_normed: false, slope: None };
+                list.push(Unit::Weighted(unit));
                 (*next, before) = (*next + 1, 0);
             }
-            (Layer::InstanceNorm, Some(Unit::Weighted { is_normed, .. })) => *is_normed = true,
-            (Layer::Rectify(by), Some(Unit::Weighted { slope, .. })) => *slope = Some(*by),
+            (Layer::InstanceNorm, Some(Unit::Weighted(unit))) => unit.is_normed = true,
+            (Layer::Rectify(slope), Some(Unit::Weighted(unit))) => unit.slope = Some(*slope),
             (Layer::Residual(layers), _) => {
                 let units = gathered(layers, next);
                 list.push(Unit::Residual { pair: pair(layers, &units), units });
@@ -91,13 +111,45 @@ fn pair(layers: &[Layer], units: &[Unit]) -> Option<[usize; 2]> {
         Layer::Convolution(_) => false,
         _ => true,
     });
-    let unit = |layer, slope| Unit::Weighted { reflect: 1, layer, is_normed: true, slope };
-    match units {
-        [Unit::Weighted { layer: first, .. }, Unit::Weighted { layer: second, .. }]
-            if fits && units == [unit(*first, Some(0.0)), unit(*second, None)] =>
-        {
-            Some([*first, *second])
-        }
-        _ => None,
+    let [Unit::Weighted(first), Unit::Weighted(second)] = units else { return None };
+    let expected = |layer, slope| WeightedUnit { reflect: 1, layer, is_normed: true, slope };
+    let is_such = *first == expected(first.layer, Some(0.0)) && *second == expected(second.layer, None);
+    (fits && is_such).then_some([first.layer, second.layer])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{GeneratorShape, Upsampling, UpsamplingInit, generator};
+
+    fn plan(spectral_norm: bool) -> Plan {
+        let (upsampling, upsampling_init, global_skip) = (Upsampling::Transposed, UpsamplingInit::Scheme, true);
+        let shape =
+            GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling, upsampling_init, global_skip };
+        Plan { spectral_norm, ..generator(shape) }
+    }
+
+    fn pairs(units: &[Unit]) -> Vec<Option<[usize; 2]>> {
+        let of = |unit: &Unit| if let Unit::Residual { pair, .. } = unit { Some(*pair) } else { None };
+        units.iter().filter_map(of).collect()
+    }
+
+    #[test]
+    fn layers_of_a_generator_are_gathered() {
+        let units = units(&plan(false));
+        // Three convolutions, two blocks, two upsampling layers, the last convolution, the image and the tanh.
+        assert_eq!(units.len(), 10);
+        assert_eq!(pairs(&units), [Some([3, 4]), Some([5, 6])]);
+        assert_eq!(Unit::normed(&units), (0..9).collect::<Vec<_>>());
+        assert_eq!(units.iter().map(Unit::border).collect::<Vec<_>>(), [3, 0, 0, 1, 1, 0, 0, 3, 0, 0]);
+        assert!(units.iter().all(Unit::fits_own_layers));
+    }
+
+    /// The kernels of a block would not divide its weights.
+    #[test]
+    fn blocks_with_spectral_norms_go_layer_by_layer() {
+        let units = units(&plan(true));
+        assert_eq!(pairs(&units), [None, None]);
+        assert!(!units.iter().all(Unit::fits_own_layers));
     }
 }
