@@ -16,10 +16,9 @@ pub enum Recipe {
     Paper,
     /// What measured best on the bundled chips, where edges are there from the first step and no checkerboard is:
     /// [resize-convolutions](Upsampling::Resize), and where both domains have as many channels a
-    /// [global skip](CycleGanConfig::global_skip) and what goes with it: the weight of the cycle loss falls from 10 to 1, the
-    /// discriminators' images are [moved and covered](DiffAugment), and a [running mean](CycleGanConfig::average_half_life) of
-    /// the generators' weights with a half-life of 500 images is what is shown. Other programs cannot open the model; its
-    /// exports run everywhere.
+    /// [global skip](CycleGanConfig::global_skip) and what goes with it: the weight of the cycle loss falls from 10 to 1, and the
+    /// discriminators' images are [moved and covered](DiffAugment). Other programs cannot open the model; its exports run
+    /// everywhere.
     Sharp,
 }
 
@@ -36,7 +35,6 @@ impl Recipe {
                 global_skip: true,
                 cycle_weight_end: Some(1.0),
                 diff_augment: DiffAugment::default().translation(true).cutout(true),
-                average_half_life: 500.0,
                 ..paper
             },
             Self::Sharp => CycleGanConfig { upsampling: Upsampling::Resize, ..paper },
