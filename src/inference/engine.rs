@@ -128,9 +128,15 @@ pub(crate) fn gathered(
 pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> Result<Raster> {
     let size = (image.height(), image.width());
     let empty = translation.empty_value_of(image);
-    let whole = || translation.samples(&translation.plain(image)?.f_squeeze_dim(0)?, image, empty);
+    let whole =
+        || translation.samples(&translation.plain(std::slice::from_ref(image))?.f_squeeze_dim(0)?, image, empty);
     let tiles = || in_tiles(translation, (NormStatistics::Scene, Sizes::default_of(translation)?), image, empty);
     let samples = whole_or_tiles(is_affordable(translation, size), whole, tiles)?;
+    finished(samples, image, empty)
+}
+
+/// A translation at the place of its image.
+fn finished(samples: Samples, image: &Raster, empty: Option<f64>) -> Result<Raster> {
     Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
 }
 
@@ -147,11 +153,20 @@ pub(crate) fn translate_images(translation: &Translation<'_>, images: &[Raster])
     }
     let mut made = Vec::with_capacity(images.len());
     for images in images.chunks(together) {
-        let batch = translation.plain_batch(images)?;
-        for (i, image) in images.iter().enumerate() {
-            let empty = translation.empty_value_of(image);
-            let samples = translation.samples(&batch.f_get(i as i64)?, image, empty)?;
-            made.push(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty));
+        match translation.plain(images) {
+            Ok(batch) => {
+                for (i, image) in images.iter().enumerate() {
+                    let empty = translation.empty_value_of(image);
+                    made.push(finished(translation.samples(&batch.f_get(i as i64)?, image, empty)?, image, empty)?);
+                }
+            }
+            // What does not fit together may fit alone.
+            Err(error) if error.is_out_of_memory() => {
+                for image in images {
+                    made.push(translate_image(translation, image)?);
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(made)

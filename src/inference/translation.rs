@@ -62,15 +62,9 @@ impl Translation<'_> {
         Ok(Some(masks.f_to_device(self.device)?))
     }
 
-    /// The network as it was trained and is exported, for an image that is small enough to go through it as one. What
+    /// The network as it was trained and is exported, for images of one size that are small enough to go through it as one. What
     /// stands in for gaps counts like any other value.
-    pub fn plain(&self, image: &Raster) -> Result<Tensor> {
-        let x = self.tensor(image)?;
-        self.run(|| self.generator.forward(&x))
-    }
-
-    /// The same of several images of one size.
-    pub fn plain_batch(&self, images: &[Raster]) -> Result<Tensor> {
+    pub fn plain(&self, images: &[Raster]) -> Result<Tensor> {
         let batch = self.batch(images)?;
         self.run(|| self.generator.forward(&batch))
     }
@@ -79,7 +73,7 @@ impl Translation<'_> {
     pub fn whole(&self, image: &Raster) -> Result<Tensor> {
         let mask = self.mask(std::slice::from_ref(image))?;
         if mask.is_none() {
-            return self.plain(image);
+            return self.plain(std::slice::from_ref(image));
         }
         let x = self.tensor(image)?;
         self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask)))

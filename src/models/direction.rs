@@ -1,5 +1,6 @@
 //! One direction of a model: images of one domain to those of the other.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -46,7 +47,7 @@ impl<'a> Direction<'a> {
         }
         let mut made: Vec<Option<Raster>> = images.iter().map(|_| None).collect();
         for group in by_size.values() {
-            let chips: Vec<Raster> = group.iter().map(|&i| self.as_chips_are(&images[i])).collect();
+            let chips: Vec<Raster> = group.iter().map(|&i| self.as_chips_are(&images[i]).into_owned()).collect();
             let results = inference::translate_images(&translation, &chips).map_err(advise)?;
             for (&i, result) in group.iter().zip(results) {
                 made[i] = Some(self.described(result));
@@ -78,13 +79,13 @@ impl<'a> Direction<'a> {
     }
 
     /// An image in the bands and scales of the chips.
-    fn as_chips_are(&self, image: &Raster) -> Raster {
+    fn as_chips_are<'i>(&self, image: &'i Raster) -> Cow<'i, Raster> {
         let image = match self.from.selection.order_in(image.band_names()) {
-            Some(order) => image.clone().select(&order),
-            None => image.clone(),
+            Some(order) => Cow::Owned(image.clone().select(&order)),
+            None => Cow::Borrowed(image),
         };
         match self.from.conversion(image.dtype(), image.band_scales(), None) {
-            Conversion::Needed => image.in_scales(&self.from.band_scales),
+            Conversion::Needed => Cow::Owned(image.in_scales(&self.from.band_scales)),
             _ => image,
         }
     }
