@@ -17,7 +17,7 @@ pub(crate) struct Plan {
     /// ... and no less than that. Other images are extended at their ends by mirroring, again and again where they are
     /// short, and what comes out is cut back.
     pub smallest_side: i64,
-    /// Whether each weight is divided by its largest singular value.
+    /// Whether the weight of each convolution is divided by its largest singular value; upsampling layers have none such.
     pub spectral_norm: bool,
 }
 

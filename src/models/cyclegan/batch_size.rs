@@ -43,6 +43,7 @@ impl CycleGan {
         let open =
             |data: &DataBunch| data.batch_size_option() == BatchSize::Auto && check_chips(data, &self.config).is_ok();
         if let Some(data) = self.data.clone().filter(open) {
+            // Their memory counts as taken while sizes are tried.
             self.optimisers()?;
             let (chosen, trials) = choose_batch_size(&mut *Training::of(&mut self).model, &data)?;
             self.data = Some(data.with_batch_size(chosen)?);

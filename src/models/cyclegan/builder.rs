@@ -44,7 +44,7 @@ impl CycleGanBuilder {
         Self { data: data.clone(), config, device: Device::Auto, pretrained: None }
     }
 
-    /// Sets all options but sizes and seed as a recipe has them; what is set afterwards changes it. Default:
+    /// Sets every option except the sizes and the seed to the recipe's value; later calls override it. Default:
     /// [`Recipe::Paper`].
     ///
     /// ```

@@ -98,6 +98,9 @@ impl CycleGan {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
+    /// # Shapes
+    /// Each image as for [`predict_image`](Self::predict_image), of any size; the results are in the order of the images.
+    ///
     /// # Errors
     /// As [`predict_image`](Self::predict_image).
     pub fn predict_images(&self, images: &[Raster], to: Domain) -> Result<Vec<Raster>> {
