@@ -54,8 +54,8 @@ pub use evaluation::{Baseline, BaselineScores, DirectionMetrics, Metrics, Metric
 pub use inference::{NormStatistics, RasterOptions, RasterReport};
 pub use loss::{AdversarialLoss, DiffAugment};
 pub use metrics::{Better, Inception, InceptionDistances, Metric, MetricColumn, Resize, SsimWindow};
-pub use models::Predictor;
-pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, GeneratorImport, LoadOptions, Recipe};
+pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, CycleGanModel, GeneratorImport, Recipe};
+pub use models::{Learner, LoadOptions, Predictor};
 pub use nn::{Initialisation, Upsampling, UpsamplingInit};
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};

@@ -1,8 +1,6 @@
 //! The models, each behind the face that arcgis.learn gives it.
 
+mod core;
 pub mod cyclegan;
-mod direction;
-mod facts;
-mod predictor;
 
-pub use predictor::Predictor;
+pub use self::core::{Learner, LoadOptions, Predictor};

@@ -11,7 +11,8 @@ use tch::{Kind, Tensor};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{CycleGan, LoadOptions};
+use super::CycleGan;
+use crate::LoadOptions;
 use crate::dataset::{Channels, DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::loss::AdversarialLoss;
@@ -29,7 +30,7 @@ fn waves(channels: usize) -> Tensor {
 }
 
 fn translated(model: &CycleGan, to: Domain, image: &Tensor) -> Tensor {
-    tch::no_grad(|| model.nets.generator(to).forward(image)).unwrap()
+    tch::no_grad(|| model.model.nets.generator(to).forward(image)).unwrap()
 }
 
 fn on_cpu(path: &Path) -> CycleGan {

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{CycleGan, CycleGanConfig, Recipe};
+use super::{CycleGan, CycleGanConfig, CycleGanModel, Recipe};
 use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::Result;
 use crate::loss::{AdversarialLoss, DiffAugment};
+use crate::models::core::Model;
 use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
 
 /// Sets the options of a [`CycleGan`] before it is built; see [`CycleGanConfig`] for the table of them.
@@ -38,9 +39,24 @@ pub struct CycleGanBuilder {
     pretrained: Option<PathBuf>,
 }
 
+impl CycleGan {
+    /// A model with the defaults of [`CycleGanConfig`] and fresh weights.
+    ///
+    /// # Errors
+    /// `Usage` when the chips are too small to train on, `Torch` when memory is short.
+    pub fn new(data: &DataBunch) -> Result<Self> {
+        Self::builder(data).build()
+    }
+
+    /// Options first; see [`CycleGanConfig`] for the table of them.
+    pub fn builder(data: &DataBunch) -> CycleGanBuilder {
+        CycleGanBuilder::new(data)
+    }
+}
+
 impl CycleGanBuilder {
-    pub(super) fn new(data: &DataBunch) -> Self {
-        let config = CycleGanConfig { seed: data.seed(), ..CycleGanConfig::default() };
+    fn new(data: &DataBunch) -> Self {
+        let config = CycleGanModel::default_config(data.seed());
         Self { data: data.clone(), config, device: Device::Auto, pretrained: None }
     }
 
@@ -217,7 +233,7 @@ impl CycleGanBuilder {
     /// architecture differs, naming the first tensor that does.
     pub fn build(self) -> Result<CycleGan> {
         self.config.check()?;
-        let model = CycleGan::with(self.data, self.config, self.device.resolve()?)?;
+        let mut model = CycleGan::for_data(self.data, self.config, self.device.resolve()?)?;
         if let Some(path) = self.pretrained {
             model.begin_with(&path)?;
         }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DomainFacts;
 use crate::dataset::{Domain, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
+use crate::models::core::DomainFacts;
 use crate::nn::{
     DiscriminatorShape, GeneratorShape, Initialisation, Plan, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit,
     discriminator, generator,

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::networks::Networks;
-use super::{CycleGan, CycleGanConfig, DomainFacts};
+use super::{CycleGan, CycleGanConfig};
 use crate::dataset::{Domain, Normaliser, PerDomain, Selection};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
+use crate::models::core::{DomainFacts, Start};
 use crate::nn::load_parameters;
 use crate::package::research;
 
@@ -158,30 +159,29 @@ impl GeneratorImport {
             (None, None) => return Err(Error::new(ErrorKind::Usage, "no generator was given")),
         };
         let mut weights = Vec::new();
-        for (network, net) in [("G_A", b2a), ("G_B", a2b)] {
+        for (to, net) in [(Domain::A, b2a), (Domain::B, a2b)] {
             if let Some(net) = net {
                 config.gen_blocks = net.blocks;
                 config.gen_features = net.features;
-                weights.extend(prefixed(network, net.tensors));
+                weights.extend(prefixed(Networks::generator_name(to), net.tensors));
             }
         }
         if let Some([net_d_a, net_d_b]) = &discriminators {
             let (of_b, of_a) = (research::discriminator(net_d_a)?, research::discriminator(net_d_b)?);
             check_judges(&of_a, &of_b, channels).map_err(|e| e.at(net_d_b))?;
             config.disc_features = of_a.features;
-            weights.extend(prefixed("D_A", of_a.tensors));
-            weights.extend(prefixed("D_B", of_b.tensors));
+            weights.extend(prefixed(Networks::discriminator_name(Domain::A), of_a.tensors));
+            weights.extend(prefixed(Networks::discriminator_name(Domain::B), of_b.tensors));
         }
         config.check()?;
         let device = device.resolve()?;
-        let nets = Networks::new(&config, channels, device.torch(), Kind::Float)?;
-        let mut target = nets.parameters();
+        let facts = |domain| byte_facts(*channels.get(domain));
+        let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
+        let mut model = CycleGan::assemble((config, Start::Drawn), domains, None, device)?;
+        let mut target = model.model.nets.parameters();
         // Networks without files stay fresh.
         target.retain(|(name, _)| weights.iter().any(|(other, _)| network_of(other) == network_of(name)));
         load_parameters(&target, &weights)?;
-        let facts = |domain| byte_facts(*channels.get(domain));
-        let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
-        let mut model = CycleGan::assemble(nets, config, domains, None, device)?;
         model.untrained = untrained;
         Ok(model)
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array3;
 use tch::{Device as TorchDevice, Kind, Tensor};
 
-use super::{CycleGan, GeneratorImport, LoadOptions};
+use super::{CycleGan, GeneratorImport};
+use crate::LoadOptions;
 use crate::dataset::{DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::error::ErrorKind;
@@ -100,7 +101,7 @@ fn discriminators_change_their_letters_too() {
         .build()
         .unwrap();
     let first = |name| crate::package::state_dict::read(&fixture(name)).unwrap().remove(0).1;
-    let weights = model.nets.parameters();
+    let weights = model.model.nets.parameters();
     let ours = |name: &str| weights.iter().find(|(other, _)| other == name).unwrap().1.detach();
     assert_eq!(ours("D_B.0.weight"), first("latest_net_D_A.pth"));
     assert_eq!(ours("D_A.0.weight"), first("latest_net_D_B.pth"));

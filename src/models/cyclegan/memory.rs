@@ -2,43 +2,23 @@
 
 use tch::Device;
 
-use super::{CycleGan, CycleGanConfig, training_size};
+use super::config::CycleGanConfig;
 use crate::dataset::{DataBunch, Domain, PerDomain};
 use crate::device::Precision;
-use crate::error::Result;
+use crate::models::core::training_size;
 use crate::nn::{LayerMemory, activations, discriminator};
 use crate::train::MemoryEstimate;
 
 const FLOAT: f64 = 4.0;
 
-impl CycleGan {
-    /// What training on the model's data will take, for their batch size and the size of their chips after
-    /// [`Augment::crop`](crate::Augment::crop), in f32. [`fit`](Self::fit) refuses to begin when that is not free.
-    ///
-    /// On the processor, `activations` are within 20 % of what libtorch's allocators give out for a step, which a test
-    /// keeps true. On CUDA another holds them between 0.7 and 1.5 times that, scratch of cuDNN's kernels included; not what
-    /// its search takes in f32 and TF32 where the process has turned that on (8 GB on an H200).
-    ///
-    /// ```
-    /// use geolearn::{CycleGan, DatasetType, PrepareData};
-    ///
-    /// let data = |n| PrepareData::new("assets/bluemarble", DatasetType::CycleGan).batch_size(n).prepare();
-    /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data(1)?))?;
-    /// let larger = CycleGan::from_model("assets/models/sat2relief", Some(&data(8)?))?;
-    /// assert!(larger.memory_estimate()?.activations > 7 * model.memory_estimate()?.activations);
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `Usage` when the model has no data.
-    pub fn memory_estimate(&self) -> Result<MemoryEstimate> {
-        Ok(estimate(self, &self.data("memory_estimate")?, Precision::F32, 1))
-    }
-}
-
 /// Trained in batches of `data`, of which `accumulate` make an update.
-pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision, accumulate: usize) -> MemoryEstimate {
-    let (config, channels) = (&model.config, PerDomain::from_fn(|domain| data.channels(domain)));
+pub(super) fn estimate(
+    (config, device): (&CycleGanConfig, Device),
+    data: &DataBunch,
+    precision: Precision,
+    accumulate: usize,
+) -> MemoryEstimate {
+    let channels = PerDomain::from_fn(|domain| data.channels(domain));
     let chips = Domain::BOTH.map(|domain| training_size(data, domain));
     let parameters = config.parameter_count(channels) as f64 * FLOAT;
     let generators = config.generator_parameter_count(channels) as f64 * FLOAT;
@@ -47,14 +27,14 @@ pub(super) fn estimate(model: &CycleGan, data: &DataBunch, precision: Precision,
     let pair = (area(chips[0]) * channels.a as f64 + area(chips[1]) * channels.b as f64) * FLOAT;
     let pool = pair * config.pool_size as f64;
     let kept_gradients = if accumulate > 1 { parameters } else { 0.0 };
-    let cast = precision.casts(model.device.torch());
+    let cast = precision.casts(device);
     let casts = if cast { generators / 2.0 } else { 0.0 };
     // Of a pass for the generators and one for themselves.
     let normed = if config.spectral_norm { parameters - generators } else { 0.0 };
-    let value = if cast { cast_value(model.device.torch()) } else { FLOAT };
+    let value = if cast { cast_value(device) } else { FLOAT };
     // Few chips do not fill a large batch.
     let batch = data.batch_size().min(data.draws()) as f64;
-    let layers = LayerMemory::of(model.device.torch(), 4 * config.gen_features as i64, cast);
+    let layers = LayerMemory::of(device, 4 * config.gen_features as i64, cast);
     let held = Held::of(config, channels, chips, batch, value, layers);
     let estimate = MemoryEstimate {
         parameters: (parameters + mean) as u64,

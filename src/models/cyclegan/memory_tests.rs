@@ -65,7 +65,7 @@ fn peak_of(case: &Case) -> (f64, f64) {
     let model = model.upsampling(case.upsampling);
     let model = if case.is_on_cuda { on_cuda(model).unwrap() } else { model };
     let mut model = model.build().unwrap();
-    model.optimisers().unwrap();
+    model.model.optimisers().unwrap();
     let batch = batch(case.side as i64, case.batch_size as i64);
     let context = StepContext { precision: case.precision, ..StepContext::new(1e-4, AdamOptions::default(), 0) };
     let mut step = || measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;

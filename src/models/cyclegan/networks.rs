@@ -24,6 +24,22 @@ pub(crate) struct Networks {
 }
 
 impl Networks {
+    /// Names the generator that makes images of domain `to`, as a saved model does.
+    pub fn generator_name(to: Domain) -> &'static str {
+        match to {
+            Domain::A => "G_A",
+            Domain::B => "G_B",
+        }
+    }
+
+    /// Names the discriminator that judges images of `domain`, as a saved model does.
+    pub fn discriminator_name(domain: Domain) -> &'static str {
+        match domain {
+            Domain::A => "D_A",
+            Domain::B => "D_B",
+        }
+    }
+
     /// Networks for tensors of so many channels, with fresh weights.
     pub fn new(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device, kind: Kind) -> Result<Self> {
         let scheme = Some(config.initialisation);
@@ -45,13 +61,14 @@ impl Networks {
         let PerDomain { a, b } = channels;
         let makers = |init: &Initialiser| -> Result<_> {
             let network = |name, input, output| Network::new(name, config.generator_plan(input, output), init);
-            Ok(PerDomain { a: network("G_A", b, a)?, b: network("G_B", a, b)? })
+            let [name_a, name_b] = Domain::BOTH.map(Self::generator_name);
+            Ok(PerDomain { a: network(name_a, b, a)?, b: network(name_b, a, b)? })
         };
         let PerDomain { a: gen_b2a, b: gen_a2b } = makers(&init)?;
         let blank = Initialiser { scheme: None, ..init };
         Ok(Self {
-            disc_a: Discriminator::new("D_A", config.discriminator_shape(a), &init)?,
-            disc_b: Discriminator::new("D_B", config.discriminator_shape(b), &init)?,
+            disc_a: Discriminator::new(Self::discriminator_name(Domain::A), config.discriminator_shape(a), &init)?,
+            disc_b: Discriminator::new(Self::discriminator_name(Domain::B), config.discriminator_shape(b), &init)?,
             gen_b2a,
             gen_a2b,
             mean: config.has_average().then(|| makers(&blank)).transpose()?,

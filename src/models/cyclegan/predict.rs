@@ -1,10 +1,8 @@
-//! Translating single images.
+//! The two directions under the names that arcgis.learn gives them.
 
 use std::path::Path;
 
-use ndarray::Array3;
-
-use super::{CycleGan, Direction, Predictor};
+use super::CycleGan;
 use crate::dataset::Domain;
 use crate::error::Result;
 use crate::raster::Raster;
@@ -43,117 +41,5 @@ impl CycleGan {
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict_b2a(&self, path: impl AsRef<Path>) -> Result<Raster> {
         self.predict(path, Domain::A)
-    }
-
-    /// Translates an image file of the other domain into domain `to`; see [`predict_a2b`](Self::predict_a2b).
-    ///
-    /// ```
-    /// use geolearn::{CycleGan, Domain};
-    ///
-    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// let satellite = model.predict("assets/bluemarble_test/b/y0300_x3408.png", Domain::A)?;
-    /// assert_eq!(satellite.bands(), 3);
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`predict_a2b`](Self::predict_a2b).
-    pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
-        self.direction(to)?.predict(path.as_ref())
-    }
-
-    /// Translates an image in memory into domain `to`.
-    ///
-    /// ```
-    /// use geolearn::{CycleGan, Domain, Raster};
-    ///
-    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// let satellite = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?.resize(61, 30)?;
-    /// let relief = model.predict_image(&satellite, Domain::B)?;
-    /// assert_eq!((relief.height(), relief.width()), (30, 61));
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Shapes
-    /// (bands, H, W) of the other domain to (bands, H, W) of this one, in its type of samples: integers are rounded, and
-    /// cut to what the type can hold. Bands may come in any order where image and model name them. Samples of another
-    /// scale or offset than the chips had are converted first; see `docs/data.md`.
-    ///
-    /// # Errors
-    /// `Usage` for a wrong number of bands, `Limits` when memory is short.
-    pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
-        self.direction(to)?.predict_image(image)
-    }
-
-    /// Translates images in memory into domain `to`; those of one size go through the network together, which is faster where
-    /// they are small. Each is translated by its own statistics, as [`predict_image`](Self::predict_image) does it.
-    ///
-    /// ```
-    /// use geolearn::{CycleGan, Domain, Raster};
-    ///
-    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
-    /// let made = model.predict_images(&[chip.clone(), chip.resize(61, 30)?, chip], Domain::B)?;
-    /// assert_eq!(made.iter().map(Raster::width).collect::<Vec<_>>(), [64, 61, 64]);
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Shapes
-    /// Each image as for [`predict_image`](Self::predict_image), of any size; the results are in the order of the images.
-    ///
-    /// # Errors
-    /// As [`predict_image`](Self::predict_image).
-    pub fn predict_images(&self, images: &[Raster], to: Domain) -> Result<Vec<Raster>> {
-        self.direction(to)?.predict_images(images)
-    }
-
-    /// Translates an array into domain `to`.
-    ///
-    /// ```
-    /// use geolearn::{CycleGan, Domain};
-    /// use ndarray::Array3;
-    ///
-    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// let satellite = Array3::from_shape_fn((3, 40, 50), |(_, y, x)| (y * x % 256) as f32);
-    /// let relief = model.predict_array(&satellite, Domain::B)?;
-    /// assert_eq!(relief.dim(), (3, 40, 50));
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Shapes
-    /// (bands, H, W) in the source domain's own units (such as 0 to 255) to (bands, H, W) in the target
-    /// domain's own units, neither rounded nor cut. What is not finite in all bands has no data, and is NaN in the
-    /// result.
-    ///
-    /// # Errors
-    /// `Usage` for a wrong number of bands or an empty array, `Limits` when memory is short.
-    pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
-        self.direction(to)?.predict_array(image)
-    }
-
-    /// Takes out the generator that makes images of domain `to`, for threads to share; the model may be trained on meanwhile.
-    ///
-    /// ```
-    /// use geolearn::{CycleGan, Domain};
-    ///
-    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// let predictor = model.predictor(Domain::B)?;
-    /// assert_eq!(predictor.domain(), Domain::B);
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `Usage` for a generator that was never trained, `Torch` when memory is short.
-    pub fn predictor(&self, to: Domain) -> Result<Predictor> {
-        self.check_trained(to)?;
-        let facts = |domain| self.domain(domain).clone();
-        Predictor::new(self.nets.generator(to), facts(to.other()), (to, facts(to)), self.device.clone())
-    }
-
-    /// What makes images of domain `to`.
-    pub(super) fn direction(&self, to: Domain) -> Result<Direction<'_>> {
-        self.check_trained(to)?;
-        let (from, made) = (self.domain(to.other()), self.domain(to));
-        Ok(Direction { generator: self.nets.generator(to), from, to: (to, made), device: &self.device })
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use tch::{Device, Tensor};
 
-use super::{CycleGan, CycleGanBuilder, CycleGanConfig, LoadOptions};
+use super::{CycleGan, CycleGanBuilder, CycleGanConfig};
+use crate::LoadOptions;
 use crate::dataset::{Channels, DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
@@ -183,18 +184,18 @@ fn a_running_mean_changes_what_is_shown_and_nothing_that_learns() {
     for model in [&mut plain, &mut averaged] {
         model.fit(quiet(3)).unwrap();
     }
-    for ((name, tensor), (_, same)) in plain.nets.parameters().iter().zip(averaged.nets.parameters()) {
+    for ((name, tensor), (_, same)) in plain.model.nets.parameters().iter().zip(averaged.model.nets.parameters()) {
         assert_eq!(tensor, &same, "{name}");
     }
     assert_ne!(answer(&averaged), answer(&plain));
-    let means = averaged.nets.mean_parameters().unwrap();
+    let means = averaged.model.nets.mean_parameters().unwrap();
     let apart = |list: &Parameters| -> f64 {
         let difference = |((_, a), (_, b)): (&(String, Tensor), &(String, Tensor))| {
             (a - b).square().sum(tch::Kind::Double).double_value(&[])
         };
-        list.iter().zip(&averaged.nets.generator_parameters()).map(difference).sum()
+        list.iter().zip(&averaged.model.nets.generator_parameters()).map(difference).sum()
     };
-    let start = builder(&data).build().unwrap().nets.generator_parameters();
+    let start = builder(&data).build().unwrap().model.nets.generator_parameters();
     assert!(apart(&means) > 0.0 && apart(&means) < apart(&start));
 }
 
@@ -205,7 +206,7 @@ fn frozen_encoders_have_a_mean_that_stays() {
     let data = data(folder.path());
     let mut model = builder(&data).average_half_life(20.0).build().unwrap();
     let mean = |model: &CycleGan, layer: &str| {
-        let list = model.nets.mean_parameters().unwrap();
+        let list = model.model.nets.mean_parameters().unwrap();
         list.into_iter().find(|(name, _)| name == layer).unwrap().1.copy()
     };
     model.freeze();
@@ -246,7 +247,9 @@ fn spectral_norms_are_folded_when_saved() {
     let mut plain = builder(&data).build().unwrap();
     plain.load_weights(trained.save(folder.path().join("model")).unwrap().join("model.pth")).unwrap();
     let image = (Tensor::arange(3 * 32 * 32, (tch::Kind::Float, Device::Cpu)) * 0.1).sin().view([1, 3, 32, 32]);
-    for (normed, folded) in [(&trained.nets.disc_a, &plain.nets.disc_a), (&trained.nets.disc_b, &plain.nets.disc_b)] {
+    for (normed, folded) in
+        [(&trained.model.nets.disc_a, &plain.model.nets.disc_a), (&trained.model.nets.disc_b, &plain.model.nets.disc_b)]
+    {
         assert_eq!(folded.full().forward(&image).unwrap().detach(), normed.full().forward(&image).unwrap().detach());
         for (name, weight) in folded.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")) {
             let matrix = weight.detach().view([weight.size()[0], -1]);
@@ -345,7 +348,7 @@ fn a_second_scale_learns_and_needs_larger_chips() {
         assert_ne!(found, before, "{name}");
     }
     let plain = builder(&data).build().unwrap();
-    let count = |model: &CycleGan| model.nets.parameters().iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
+    let count = |model: &CycleGan| model.model.nets.parameters().iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
     for model in [&model, &plain] {
         assert_eq!(model.config().parameter_count(model.channels()), count(model));
     }

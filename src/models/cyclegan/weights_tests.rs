@@ -5,7 +5,8 @@ use std::path::Path;
 use ndarray::Array3;
 use tch::Kind;
 
-use super::{CycleGan, LoadOptions};
+use super::CycleGan;
+use crate::LoadOptions;
 use crate::dataset::Domain;
 use crate::device::Device;
 use crate::error::ErrorKind;
@@ -25,7 +26,7 @@ fn answer(model: &CycleGan) -> Array3<f32> {
 /// The model with other weights.
 fn disturbed() -> CycleGan {
     let model = model();
-    tch::no_grad(|| model.nets.parameters().into_iter().for_each(|(_, mut t)| drop(t.g_mul_scalar_(0.5))));
+    tch::no_grad(|| model.model.nets.parameters().into_iter().for_each(|(_, mut t)| drop(t.g_mul_scalar_(0.5))));
     model
 }
 
@@ -117,7 +118,7 @@ fn pythons_files_come_in() {
     ] {
         let mut changed = disturbed();
         changed.load_weights(folder.path().join(file)).unwrap();
-        for ((name, found), (_, exact)) in changed.nets.parameters().iter().zip(model().nets.parameters()) {
+        for ((name, found), (_, exact)) in changed.model.nets.parameters().iter().zip(model().model.nets.parameters()) {
             // Rounded once, to the type of the file.
             assert_eq!(found, &exact.to_kind(kind).to_kind(Kind::Float), "{file} {name}");
         }

@@ -50,16 +50,28 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Copies the weights of a generator to the device.
+    /// Takes a generator over.
     pub(super) fn new(
+        generator: Network,
+        from: DomainFacts,
+        to: (Domain, DomainFacts),
+        device: ChosenDevice,
+    ) -> Result<Self> {
+        let (name, plan) = (generator.name().to_owned(), generator.plan().clone());
+        let detached = generator.parameters().into_iter().map(|(_, weight)| Ok(weight.f_detach()?));
+        Ok(Self { name, plan, weights: Frozen::new(detached.collect::<Result<_>>()?), from, to, device })
+    }
+
+    /// Copies a generator that may learn on.
+    pub(super) fn copy_of(
         generator: &Network,
         from: DomainFacts,
         to: (Domain, DomainFacts),
         device: ChosenDevice,
     ) -> Result<Self> {
         let copies = generator.parameters().into_iter().map(|(_, weight)| copied(&weight, device.torch()));
-        let weights = Frozen::new(copies.collect::<Result<_>>()?);
-        Ok(Self { name: generator.name().to_owned(), plan: generator.plan().clone(), weights, from, to, device })
+        let copies = copies.collect::<Result<_>>()?;
+        Self::new(Network::with_weights(generator.name(), generator.plan().clone(), copies)?, from, to, device)
     }
 
     /// The domain whose images it makes.

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::CycleGan;
+use super::learner::Learner;
+use super::model::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::emd::{Emd, Reach};
 use crate::package::{safetensors, state_dict};
 use crate::store;
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// Saves the model as one `.safetensors` file: the weights of all four networks as float32, under the names that
     /// they have in the `.pth`, and in the header the whole model definition. Any reader of safetensors can use the
     /// weights; [`from_model`](Self::from_model) gives the model back.
@@ -45,7 +46,7 @@ impl CycleGan {
         let mut definition = self.definition("weights.safetensors")?;
         definition.set_mark(None);
         let definition = definition.to_json().map_err(|e| e.at(path))?;
-        safetensors::write(path, &self.nets.saved_parameters()?, &definition)?.publish()
+        safetensors::write(path, &self.model.saved_parameters()?, &definition)?.publish()
     }
 
     /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
@@ -72,22 +73,21 @@ impl CycleGan {
         let path = path.as_ref();
         let weights = state_dict::read(path)?;
         // The last thing that can fail, and it changes nothing when it does.
-        self.nets.load(&weights).map_err(|e| e.at(path))?;
-        self.optimisers = None;
+        self.model.load(&weights).map_err(|e| e.at(path))?;
         // They are of the weights before.
         self.metrics = None;
         Ok(())
     }
 }
 
-/// Definition and weights of a file that [`CycleGan::save_safetensors`] wrote.
+/// Definition and weights of a file that [`Learner::save_safetensors`] wrote.
 pub(super) fn bundle(path: &Path) -> Result<(Emd, Vec<(String, Tensor)>)> {
     let contents = safetensors::read(path)?;
     let definition = contents.definition.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "the file holds weights, but no model definition")
             .at(path)
-            .expected("a file of CycleGan::save_safetensors")
-            .help("Build the model and use CycleGan::load_weights, or CycleGan::from_checkpoint for a checkpoint.")
+            .expected("a file of save_safetensors")
+            .help("Build the model and use load_weights, or from_checkpoint for a checkpoint.")
     })?;
     Ok((Emd::parse(definition.as_bytes(), Reach::Folder).map_err(|e| e.at(path))?, contents.tensors))
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::CycleGan;
+use super::learner::Learner;
+use super::model::Model;
 use crate::error::Result;
 use crate::inference::{RasterOptions, RasterReport};
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// Translates a scene of any size, from a file to a GeoTIFF, in memory that does not grow with it.
     ///
     /// The output has the grid and reference system of the scene, bands and type of samples of the target domain, and no
@@ -61,6 +62,7 @@ impl CycleGan {
 mod tests {
     use super::super::LoadOptions;
     use super::*;
+    use crate::CycleGan;
     use crate::arrays::array_to_tensor;
     use crate::dataset::Domain;
     use crate::dataset::Values;

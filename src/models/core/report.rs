@@ -1,10 +1,10 @@
 //! What a saved model tells people: pictures, and a page with them.
 
-use super::CycleGan;
+use super::learner::Learner;
+use super::model::Model;
 use crate::dataset::Domain;
 use crate::error::Result;
 use crate::evaluation::{Metrics, table};
-use crate::loss::AdversarialLoss;
 use crate::package::report::Report;
 use crate::plot::Picture;
 
@@ -33,7 +33,7 @@ impl Pictures {
 
 /// Draws the pictures. One that cannot be drawn, since a chip is gone for example, must not keep a trained model from
 /// being saved: the page says why it is missing, and a warning does.
-pub(super) fn pictures(model: &CycleGan) -> Pictures {
+pub(super) fn pictures<M: Model>(model: &Learner<M>) -> Pictures {
     let losses = match model.history.epochs() {
         [] => Err("This model holds no record of its training.".to_owned()),
         _ => drawn("Losses", || model.plot_losses()),
@@ -52,7 +52,7 @@ fn drawn(what: &str, draw: impl FnOnce() -> Result<Picture>) -> Drawn {
     })
 }
 
-fn rows(model: &CycleGan) -> usize {
+fn rows<M: Model>(model: &Learner<M>) -> usize {
     let areas = Domain::BOTH.map(|domain| {
         let (height, width) = model.domain(domain).chip;
         height.saturating_mul(width)
@@ -61,9 +61,9 @@ fn rows(model: &CycleGan) -> usize {
 }
 
 /// The page `model_metrics.html`.
-pub(super) fn html(model: &CycleGan, name: &str, pictures: &Pictures) -> String {
+pub(super) fn html<M: Model>(model: &Learner<M>, name: &str, pictures: &Pictures) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let mut page = Report::new(name, &format!("CycleGAN, saved by geolearn {version}"));
+    let mut page = Report::new(name, &format!("{}, saved by geolearn {version}", M::NAME));
     page.heading("Model");
     page.facts(facts(model));
     page.heading("Training and validation loss");
@@ -99,21 +99,11 @@ fn quality(page: &mut Report, metrics: &Metrics) {
     metrics.notes.iter().for_each(|note| page.paragraph(note));
 }
 
-fn facts(model: &CycleGan) -> Vec<(&'static str, String)> {
-    let config = &model.config;
+fn facts<M: Model>(model: &Learner<M>) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&str, String)> = [("Domain A", Domain::A), ("Domain B", Domain::B)]
         .map(|(name, domain)| (name, described(model, domain)))
         .into();
-    let adversarial = match config.adversarial {
-        AdversarialLoss::LeastSquares => "least squares",
-        AdversarialLoss::BinaryCrossEntropy => "binary cross-entropy",
-    };
-    facts.extend([
-        ("Generators", format!("{} residual blocks, {} features", config.gen_blocks, config.gen_features)),
-        ("Discriminators", format!("70 x 70 patches, {} features", config.disc_features)),
-        ("Parameters", format!("{} in all", config.parameter_count(model.channels()))),
-        ("Losses", format!("{adversarial}; cycle {}; identity {} of it", config.cycle_weight, config.identity_weight)),
-    ]);
+    facts.extend(M::description(model.config(), model.channels()));
     let epochs = model.history.epochs();
     if !epochs.is_empty() {
         let rate = epochs.iter().map(|epoch| epoch.lr).fold(0.0, f64::max);
@@ -131,7 +121,7 @@ fn facts(model: &CycleGan) -> Vec<(&'static str, String)> {
 }
 
 /// `13 bands of uint16 (B01, B02, …), chips of 64 x 64`.
-fn described(model: &CycleGan, domain: Domain) -> String {
+fn described<M: Model>(model: &Learner<M>, domain: Domain) -> String {
     let facts = model.domain(domain);
     let (height, width) = facts.chip;
     let names: Vec<&str> = facts.band_names.iter().filter_map(Option::as_deref).collect();
@@ -141,7 +131,7 @@ fn described(model: &CycleGan, domain: Domain) -> String {
 }
 
 /// Each loss and measure: its last value, its lowest, and when that was.
-fn measures(model: &CycleGan) -> Vec<(String, Vec<String>)> {
+fn measures<M: Model>(model: &Learner<M>) -> Vec<(String, Vec<String>)> {
     let history = &model.history;
     let named = |name: &String| {
         let curve = history.curve(name)?;

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use super::networks::Networks;
-use super::translator::Made;
-use super::{CycleGan, DomainFacts};
+use super::facts::DomainFacts;
+use super::learner::Learner;
+use super::model::{Model, Start};
+use super::translator::Built;
 use crate::dataset::{DataBunch, DomainDigest, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{Translator, read_checkpoint};
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// A model from a checkpoint: networks, moments of the optimisers, pools of images, history, configuration. On the
     /// first CUDA device that can be used, else the processor.
     ///
@@ -41,14 +42,14 @@ impl CycleGan {
         let path = path.as_ref();
         let contents = read_checkpoint(path)?;
         let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model has").at(path);
-        let made: Made = serde_json::from_value(contents.configuration().clone()).map_err(|e| {
+        let built: Built<M::Config> = serde_json::from_value(contents.configuration().clone()).map_err(|e| {
             Error::new(ErrorKind::Format, "this is a checkpoint of another kind of model").at(path).because(e)
         })?;
-        made.config.check().map_err(|e| unsound().because(e))?;
+        M::check(&built.config).map_err(|e| unsound().because(e))?;
         let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
         // Each parameter is there with its two moments, before memory is taken for it.
-        let [expected, found] = [PerDomain::from_fn(|domain| data.channels(domain)), made.channels];
-        if made.config.parameter_count(found).saturating_mul(3) > held || found != expected {
+        let [expected, found] = [PerDomain::from_fn(|domain| data.channels(domain)), built.channels];
+        if M::parameter_count(&built.config, found).saturating_mul(3) > held || found != expected {
             return Err(unsound()
                 .expected(format!("the parameters of a model of {} and {} channels", expected.a, expected.b))
                 .found(format!("{held} values for {} and {} channels", found.a, found.b)));
@@ -60,19 +61,18 @@ impl CycleGan {
         let its = &contents.data().domains;
         let domains = PerDomain { a: of(&its.a)?, b: of(&its.b)? };
         let scaled = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
-        if scaled != made.channels {
+        if scaled != built.channels {
             return Err(unsound()
-                .expected(format!("data of {} and {} channels", made.channels.a, made.channels.b))
+                .expected(format!("data of {} and {} channels", built.channels.a, built.channels.b))
                 .found(format!("{} and {}", scaled.a, scaled.b)));
         }
         let scalings = PerDomain { a: domains.a.normaliser.clone(), b: domains.b.normaliser.clone() };
         let data = data.scaled_as(scalings).map_err(|e| e.at(path))?;
         let device = device.resolve()?;
-        let nets = Networks::blank(&made.config, made.channels, device.torch())?;
-        let mut model = Self::assemble(nets, made.config, domains, Some(data), device)?;
-        model.set_frozen(made.frozen_encoders);
-        model.restore(contents.state()).map_err(|e| e.at(path))?;
-        model.history = contents.history().clone();
-        model.with_batch_size_settled()
+        let mut learner = Self::assemble((built.config, Start::Zeros), domains, Some(data), device)?;
+        learner.model.set_frozen(built.frozen_encoders);
+        learner.restore(contents.state()).map_err(|e| e.at(path))?;
+        learner.history = contents.history().clone();
+        learner.with_batch_size_settled()
     }
 }

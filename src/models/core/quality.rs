@@ -1,11 +1,61 @@
-//! How good the translations of a CycleGAN are.
+//! How good the translations of a model are.
 
-use super::CycleGan;
+use super::learner::Learner;
+use super::model::Model;
 use crate::dataset::Domain;
-use crate::error::Result;
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::{self, Metrics, MetricsOptions};
+use crate::train;
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
+    /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with
+    /// `valid_`, with its mean over all images, in the default [`Precision`]. Changes nothing; the same weights always give
+    /// the same numbers.
+    ///
+    /// [`available_metrics`]: Self::available_metrics
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// for (name, value) in model.validate()? {
+    ///     println!("{name} {value:.3}");
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data or the data no validation pairs; what reading the chips reports.
+    pub fn validate(&self) -> Result<Vec<(&'static str, f64)>> {
+        let data = self.data("validate")?;
+        let measured = train::validate(self, &data.for_device(self.device.torch()), Precision::Auto)?;
+        let measured = measured.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "there are no validation pairs")
+                .at(data.path())
+                .help("Prepare the data with val_split_pct above 0, or with folders valid_a and valid_b.")
+        })?;
+        Ok(M::METRIC_NAMES.iter().copied().zip(measured).collect())
+    }
+
+    /// The model's own names for [`FitOptions::monitor`]: metrics on the validation pairs, where the data have any, and
+    /// losses of training; lower is better. [KID and FID](crate::InceptionDistances) and metrics that are added to a fit
+    /// can be monitored besides.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert!(model.available_metrics().contains(&"cycle"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn available_metrics(&self) -> Vec<&'static str> {
+        let validated = self.data.as_ref().is_some_and(|data| data.valid_batches() > 0);
+        let metrics = if validated { M::METRIC_NAMES } else { &[] };
+        metrics.iter().chain(M::LOSS_NAMES).copied().collect()
+    }
+
     /// Measures how good the translations of the validation chips are, in both directions, beside baselines that learn
     /// nothing: KID and FID of all chips; PSNR, SSIM and errors against the truth, where test or validation chips of both
     /// domains have the same names; and of round trips. The result is printed as a table by `Display`; [`save`](Self::save)

@@ -1,15 +1,15 @@
-//! What a model definition says of a CycleGAN, in arcgis.learn's keys and in our own section.
+//! What a model definition says of a model, in arcgis.learn's keys and in our own section.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::config::OPTIONAL_KEYS;
-use super::{CycleGan, CycleGanConfig, DomainFacts};
+use super::facts::DomainFacts;
+use super::learner::Learner;
+use super::model::Model;
 use crate::dataset::{DataBunch, Domain, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
-use crate::loss::AdversarialLoss;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
 use crate::raster::{BandScale, Dtype};
 use crate::train::History;
@@ -17,10 +17,10 @@ use crate::train::History;
 /// What arcgis.learn's keys have no place for.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Extra {
+struct Extra<C> {
     /// The release of this crate that wrote the file.
     version: String,
-    config: CycleGanConfig,
+    config: C,
     history: History,
     /// Absent from files of before there were bands to choose and types other than bytes.
     #[serde(default)]
@@ -75,8 +75,8 @@ impl DomainExtra {
 }
 
 /// A definition as it was read: every number is in range.
-pub(super) struct Read {
-    pub config: CycleGanConfig,
+pub(super) struct Read<C> {
+    pub config: C,
     pub history: History,
     pub domains: PerDomain<DomainFacts>,
     pub metrics: Option<Metrics>,
@@ -84,8 +84,8 @@ pub(super) struct Read {
 }
 
 /// Reads what a definition says; what arcgis.learn's leave open follows from the shapes of the weights.
-pub(super) fn read(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Read> {
-    let Extra { config, history, domains, metrics, untrained, .. } = extra(emd, weights)?;
+pub(super) fn read<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Read<M::Config>> {
+    let Extra { config, history, domains, metrics, untrained, .. } = extra::<M>(emd, weights)?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
     let of_arcgis = |domain| DomainExtra::of_arcgis(emd, stated.get(domain).bands);
     let PerDomain { a, b } = domains.unwrap_or_else(|| PerDomain::from_fn(of_arcgis));
@@ -93,12 +93,11 @@ pub(super) fn read(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Read> {
     Ok(Read { config, history, domains, metrics, untrained })
 }
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// The definition of a model whose weights lie in `model_file`, which will be read again.
     pub(super) fn definition(&self, model_file: &str) -> Result<Emd> {
         let mut emd = self.definition_to_begin_with(model_file);
-        emd.gen_blocks = self.config.gen_blocks;
-        emd.lsgan = self.config.adversarial == AdversarialLoss::LeastSquares;
+        M::define(self.config(), &mut emd);
         if !self.history.epochs().is_empty() {
             // The rate before it began to fall.
             emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
@@ -106,7 +105,7 @@ impl CycleGan {
         }
         let extra = Extra {
             version: env!("CARGO_PKG_VERSION").to_string(),
-            config: self.config.clone(),
+            config: self.config().clone(),
             history: self.history.clone(),
             domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
             metrics: self.metrics.clone(),
@@ -114,9 +113,9 @@ impl CycleGan {
         };
         emd.set_fid(self.metrics.as_ref().map(|metrics| [metrics.a.model.fid, metrics.b.model.fid]));
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
-        emd.geolearn = Some(over(emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
+        emd.geolearn = Some(over(M::OPTIONAL_KEYS, emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
         // What cannot be opened must not take the place of what can.
-        let again = Emd::parse(emd.to_json()?.as_bytes(), Reach::Folder).and_then(|emd| read(&emd, &[]));
+        let again = Emd::parse(emd.to_json()?.as_bytes(), Reach::Folder).and_then(|emd| read::<M>(&emd, &[]));
         again.map_err(|e| Error::new(e.kind(), "this model could not be opened again").because(e))?;
         Ok(emd)
     }
@@ -153,16 +152,16 @@ impl CycleGan {
 }
 
 /// Our section over the one that was loaded, of which keys that only another release knows live on.
-fn over(loaded: Option<Value>, section: Value) -> Value {
+fn over(optional: &[&str], loaded: Option<Value>, section: Value) -> Value {
     let (mut kept, new) = match (loaded, section) {
         (Some(Value::Object(kept)), Value::Object(new)) => (kept, new),
         (_, section) => return section,
     };
     // What may be absent must not come back.
-    kept.retain(|key, _| !["Domains", "Metrics", "Untrained"].iter().chain(OPTIONAL_KEYS).any(|known| known == key));
+    kept.retain(|key, _| !["Domains", "Metrics", "Untrained"].iter().chain(optional).any(|known| known == key));
     for (key, value) in new {
         let within = kept.remove(&key).filter(|_| key == "Config");
-        kept.insert(key, over(within, value));
+        kept.insert(key, over(optional, within, value));
     }
     kept.into()
 }
@@ -179,8 +178,8 @@ fn bands_of(domain: &DomainFacts) -> DomainBands {
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
-fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
-    let extra = match &emd.geolearn {
+fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::Config>> {
+    let extra: Extra<M::Config> = match &emd.geolearn {
         Some(section) => serde_json::from_value(section.clone()).map_err(|e| {
             let error = Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e);
             match section.get("Version").and_then(|version| version.as_str()) {
@@ -195,7 +194,7 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
         None => Extra {
             // Checked here, since our own section has a choice of bands for each domain.
             version: plain_bands(emd).map(|()| String::new())?,
-            config: arcgis_configuration(emd, weights)?,
+            config: M::config_of_arcgis(emd, weights)?,
             history: History::default(),
             domains: None,
             metrics: None,
@@ -204,7 +203,7 @@ fn extra(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra> {
     };
     let Extra { config, history, .. } = &extra;
     let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
-    config.check().map_err(|e| unsound().because(e))?;
+    M::check(config).map_err(|e| unsound().because(e))?;
     if !history.is_sound() {
         return Err(unsound()
             .expected("a history of finite losses")
@@ -223,24 +222,6 @@ fn plain_bands(emd: &Emd) -> Result<()> {
         .expected("null, or all of them in order")
         .found(format!("{list:?}"))
         .help("Set it to null, and give images of just these bands in this order."))
-}
-
-fn arcgis_configuration(emd: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
-    let adversarial = if emd.lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
-    Ok(CycleGanConfig {
-        gen_blocks: emd.gen_blocks,
-        gen_features: first_features(weights, "G_A.1.weight")?,
-        disc_features: first_features(weights, "D_A.0.weight")?,
-        adversarial,
-        pool_size: 0,
-        ..CycleGanConfig::default()
-    })
-}
-
-fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
-    let size = weights.iter().find(|(other, _)| other == name).and_then(|(_, t)| t.size().first().copied());
-    size.and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(|| Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights")))
 }
 
 fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainFacts> {

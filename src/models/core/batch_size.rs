@@ -1,12 +1,13 @@
 //! The batch size of a model's data, where it is to be found by trial.
 
+use super::learner::{Learner, check_chips};
+use super::model::Model;
 use super::training::Training;
-use super::{CycleGan, check_chips};
 use crate::dataset::{BatchSize, DataBunch};
 use crate::error::Result;
 use crate::train::{BatchSizeTrial, choose_batch_size};
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// Chips of each domain in a batch of the model's data; `None` without data. After
     /// [`BatchSize::Auto`](crate::BatchSize::Auto) the size that was chosen: give it to
     /// [`PrepareData::batch_size`](crate::PrepareData::batch_size) to repeat the run or to go on with it.
@@ -39,13 +40,14 @@ impl CycleGan {
     }
 
     /// Measures the batch size of data that leave it open, unless their chips are too small to train on at all.
-    pub(super) fn with_batch_size_settled(mut self) -> Result<Self> {
-        let open =
-            |data: &DataBunch| data.batch_size_option() == BatchSize::Auto && check_chips(data, &self.config).is_ok();
+    pub(in crate::models) fn with_batch_size_settled(mut self) -> Result<Self> {
+        let open = |data: &DataBunch| {
+            data.batch_size_option() == BatchSize::Auto && check_chips::<M>(data, self.config()).is_ok()
+        };
         if let Some(data) = self.data.clone().filter(open) {
             // Their memory counts as taken while sizes are tried.
-            self.optimisers()?;
-            let (chosen, trials) = choose_batch_size(&mut *Training::of(&mut self).model, &data)?;
+            self.model.begin_training()?;
+            let (chosen, trials) = choose_batch_size(&mut *Training::of(&mut self).learner, &data)?;
             self.data = Some(data.with_batch_size(chosen)?);
             self.trials = trials;
         }

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::definition::{self, Read};
-use super::networks::Networks;
-use super::report;
-use super::{CycleGan, CycleGanConfig, DomainFacts, Predictor, check_trained, weights};
+use super::facts::DomainFacts;
+use super::learner::{Learner, check_trained};
+use super::load_options::LoadOptions;
+use super::model::{Model, Start};
+use super::predictor::Predictor;
+use super::{report, weights};
 use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,8 +22,8 @@ use crate::random::Seed;
 use crate::train::History;
 
 /// A model as it was read.
-struct Saved {
-    config: CycleGanConfig,
+struct Saved<C> {
+    config: C,
     history: History,
     domains: PerDomain<DomainFacts>,
     weights: Vec<(String, Tensor)>,
@@ -29,61 +32,7 @@ struct Saved {
     untrained: Option<Domain>,
 }
 
-/// How [`CycleGan::from_model_with`] opens a model.
-///
-/// | Name | Default | Purpose |
-/// |---|---|---|
-/// | `data` | none | data to train and to show results on; scaled by the model's own statistics |
-/// | `device` | [`Device::Auto`] | where to compute |
-/// | `weights_anywhere` | false | whether an `.emd` may name weights outside its own folder |
-///
-/// ```
-/// use geolearn::{CycleGan, Device, LoadOptions};
-///
-/// let options = LoadOptions::new().device(Device::Cpu);
-/// let model = CycleGan::from_model_with("assets/models/sat2relief", options)?;
-/// assert_eq!(model.device().torch(), geolearn::tch::Device::Cpu);
-/// # Ok::<(), geolearn::Error>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct LoadOptions {
-    data: Option<DataBunch>,
-    device: Device,
-    weights_anywhere: bool,
-}
-
-impl LoadOptions {
-    /// The defaults.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Data to train and to show results on.
-    pub fn data(mut self, data: &DataBunch) -> Self {
-        self.data = Some(data.clone());
-        self
-    }
-
-    /// Where to compute.
-    pub fn device(mut self, device: Device) -> Self {
-        self.device = device;
-        self
-    }
-
-    /// Lets the definition name weights by an absolute path or above its folder. For files whose origin you trust:
-    /// what is at that path is opened and read, as a `.pth` and with the same limits as ever.
-    pub fn weights_anywhere(mut self, allowed: bool) -> Self {
-        self.weights_anywhere = allowed;
-        self
-    }
-
-    fn reach(&self) -> Reach {
-        if self.weights_anywhere { Reach::Anywhere } else { Reach::Folder }
-    }
-}
-
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// Saves the model as a folder that opens here, in arcgis.learn and ArcGIS Pro, and in PyTorch. Gives the folder.
     ///
     /// | File | Holds |
@@ -100,9 +49,9 @@ impl CycleGan {
     /// ([`Channels::Shared`](crate::Channels::Shared)), with transposed convolutions and one discriminator for each: models of other shapes it cannot open,
     /// which a warning says.
     ///
-    /// Where there is a [running mean](super::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
+    /// Where there is a [running mean](crate::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
     /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
-    /// Weights of discriminators with [spectral norms](super::CycleGanBuilder::spectral_norm) are divided by these.
+    /// Weights of discriminators with [spectral norms](crate::CycleGanBuilder::spectral_norm) are divided by these.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -126,7 +75,7 @@ impl CycleGan {
     /// could not be opened again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
-        let weights = self.nets.saved_parameters()?;
+        let weights = self.model.saved_parameters()?;
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
         let pictures = report::pictures(self);
         folder::save(
@@ -134,12 +83,12 @@ impl CycleGan {
             &folder::Contents {
                 emd: &self.definition(&place.pth_name()).map_err(|e| e.at(&place.folder))?,
                 tensors: &tensors,
-                modules: &keys::modules(&self.nets.plans()),
+                modules: &keys::modules(&self.model.plans()),
                 report: &report::html(self, &place.name, &pictures),
                 pictures: &pictures.files(),
             },
         )?;
-        if let Some(what) = self.config.beyond_arcgis(self.channels()) {
+        if let Some(what) = M::beyond_arcgis(self.config(), self.channels()) {
             tracing::warn!(folder = %place.folder.display(), what, "arcgis.learn cannot open this model");
         }
         Ok(place.folder)
@@ -162,13 +111,12 @@ impl CycleGan {
     /// architecture differs, naming the first tensor that does. The model is then unchanged.
     pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
         let path = name_or_path.as_ref();
-        let saved = read(root(self.data.as_ref()), path, Reach::Folder)?;
-        self.config.check_domains(&saved.domains).map_err(|e| e.at(path))?;
+        let saved = read::<M>(root(self.data.as_ref()), path, Reach::Folder)?;
+        M::check_domains(self.config(), &saved.domains).map_err(|e| e.at(path))?;
         let data =
             self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         // The last thing that can fail, and it changes nothing when it does.
-        self.nets.load(&saved.weights).map_err(|e| e.at(path))?;
-        self.optimisers = None;
+        self.model.load(&saved.weights).map_err(|e| e.at(path))?;
         self.domains = saved.domains;
         self.history = saved.history;
         self.definition = Some(saved.definition);
@@ -205,7 +153,8 @@ impl CycleGan {
     /// more than a model's weights; `Limits` for those that would swell beyond 8 GiB; `Usage` when data and model
     /// differ in bands.
     pub fn from_model(path: impl AsRef<Path>, data: Option<&DataBunch>) -> Result<Self> {
-        Self::from_model_with(path, LoadOptions { data: data.cloned(), ..LoadOptions::default() })
+        let options = LoadOptions::new();
+        Self::from_model_with(path, data.map_or(options.clone(), |data| options.data(data)))
     }
 
     /// As [`from_model`](Self::from_model), with options.
@@ -214,17 +163,16 @@ impl CycleGan {
     /// As [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
     pub fn from_model_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self> {
         let path = path.as_ref();
-        let saved = read(root(options.data.as_ref()), path, options.reach())?;
+        let saved = read::<M>(root(options.data.as_ref()), path, options.reach())?;
         let data = options.data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
         let device = options.device.resolve()?;
-        let nets = Networks::blank(&saved.config, saved.channels(), device.torch())?;
-        nets.load(&saved.weights).map_err(|e| e.at(path))?;
-        let mut model = Self::assemble(nets, saved.config, saved.domains, data, device)?;
-        model.history = saved.history;
-        model.definition = Some(saved.definition);
-        model.metrics = saved.metrics;
-        model.untrained = saved.untrained;
-        model.with_batch_size_settled()
+        let mut learner = Self::assemble((saved.config, Start::Zeros), saved.domains, data, device)?;
+        learner.model.load(&saved.weights).map_err(|e| e.at(path))?;
+        learner.history = saved.history;
+        learner.definition = Some(saved.definition);
+        learner.metrics = saved.metrics;
+        learner.untrained = saved.untrained;
+        learner.with_batch_size_settled()
     }
 
     /// Takes the generator that makes images of domain `to` out of a saved model, for programs that only translate: it holds no
@@ -244,26 +192,25 @@ impl CycleGan {
     /// trained.
     pub fn open_predictor(path: impl AsRef<Path>, to: Domain, device: Device) -> Result<Predictor> {
         let path = path.as_ref();
-        let saved = read(root(None), path, Reach::Folder)?;
+        let saved = read::<M>(root(None), path, Reach::Folder)?;
         check_trained(saved.untrained, to).map_err(|e| e.at(path))?;
-        saved.config.check_domains(&saved.domains).map_err(|e| e.at(path))?;
-        let channels = saved.channels();
-        let plan = saved.config.generator_plan(*channels.get(to.other()), *channels.get(to));
-        let prefix = if to == Domain::A { "G_A." } else { "G_B." };
-        let init = Initialiser { seed: Seed(0), scheme: None, device: tch::Device::Cpu, kind: tch::Kind::Float };
-        let generator = Network::new(prefix.trim_end_matches('.'), plan, &init)?;
+        M::check_domains(&saved.config, &saved.domains).map_err(|e| e.at(path))?;
+        let (name, plan) = M::generator_plan(&saved.config, saved.channels(), to);
+        let device = device.resolve()?;
+        let init = Initialiser { seed: Seed(0), scheme: None, device: device.torch(), kind: tch::Kind::Float };
+        let generator = Network::new(name, plan, &init)?;
         let mut weights = saved.weights;
-        weights.retain(|(name, _)| name.starts_with(prefix));
+        weights.retain(|(key, _)| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
         load_parameters(&generator.parameters(), &weights).map_err(|e| e.at(path))?;
         let PerDomain { a, b } = saved.domains;
         let (from, made) = if to == Domain::B { (a, b) } else { (b, a) };
-        Predictor::new(&generator, from, (to, made), device.resolve()?)
+        Predictor::new(generator, from, (to, made), device)
     }
 
     /// Takes over the weights of a saved model of the same architecture, and nothing else.
-    pub(super) fn begin_with(&self, path: &Path) -> Result<()> {
-        let saved = read(root(self.data.as_ref()), path, Reach::Folder)?;
-        self.nets.load(&saved.weights).map_err(|e| {
+    pub(in crate::models) fn begin_with(&mut self, path: &Path) -> Result<()> {
+        let saved = read::<M>(root(self.data.as_ref()), path, Reach::Folder)?;
+        self.model.load(&saved.weights).map_err(|e| {
             e.at(path)
                 .help("A model begins with the weights of another only when gen_blocks, features and bands agree.")
         })
@@ -275,7 +222,7 @@ fn root(data: Option<&DataBunch>) -> &Path {
     data.map_or(Path::new("."), DataBunch::working_dir)
 }
 
-impl Saved {
+impl<C> Saved<C> {
     fn channels(&self) -> PerDomain<usize> {
         PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.channels())
     }
@@ -285,16 +232,16 @@ impl Saved {
     }
 }
 
-fn read(root: &Path, path: &Path, reach: Reach) -> Result<Saved> {
+fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Config>> {
     let (emd, weights) = if safetensors::is_named(path) && path.is_file() {
         weights::bundle(path)?
     } else {
         from_folder(root, path, reach)?
     };
     let Read { config, history, domains, metrics, untrained } =
-        definition::read(&emd, &weights).map_err(|e| e.at(path))?;
+        definition::read::<M>(&emd, &weights).map_err(|e| e.at(path))?;
     let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
-    check_parameters(&config, channels, &weights).map_err(|e| e.at(path))?;
+    check_parameters::<M>(&config, channels, &weights).map_err(|e| e.at(path))?;
     Ok(Saved { config, history, domains, weights, definition: emd, metrics, untrained })
 }
 
@@ -304,16 +251,21 @@ fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(Stri
 }
 
 /// Before anything is allocated for the networks.
-fn check_parameters(config: &CycleGanConfig, channels: PerDomain<usize>, weights: &[(String, Tensor)]) -> Result<()> {
+fn check_parameters<M: Model>(
+    config: &M::Config,
+    channels: PerDomain<usize>,
+    weights: &[(String, Tensor)],
+) -> Result<()> {
     let found: u128 = weights.iter().map(|(_, t)| t.numel() as u128).sum();
-    if config.parameter_count(channels) == found {
+    if M::parameter_count(config, channels) == found {
         return Ok(());
     }
     let PerDomain { a, b } = channels;
     // Networks of about the size of the weights can be made to see where they differ.
-    let near = config.parameter_count(channels) <= found.saturating_mul(4).saturating_add(1 << 20);
+    let near = M::parameter_count(config, channels) <= found.saturating_mul(4).saturating_add(1 << 20);
     if near {
-        let load = Networks::blank(config, channels, tch::Device::Cpu).and_then(|nets| nets.load(weights));
+        let load = M::build(config.clone(), channels, tch::Device::Cpu, Start::Zeros)
+            .and_then(|mut model| model.load(weights));
         if let Err(first) = load {
             return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit").because(first));
         }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use super::CycleGan;
+use super::learner::Learner;
+use super::model::Model;
 use crate::dataset::{Domain, Selection};
 use crate::error::Result;
 use crate::package::export::{DomainNote, Exported, Metadata, onnx, torchscript};
 use crate::store;
 
-impl CycleGan {
+impl<M: Model> Learner<M> {
     /// Writes the generator that makes images of domain `to` as TorchScript, for `torch.jit.load` in Python and
     /// libtorch anywhere.
     ///
@@ -79,13 +80,13 @@ impl CycleGan {
 
     fn exported(&self, to: Domain) -> Result<Exported> {
         self.check_trained(to)?;
-        let generator = self.nets.generator(to);
+        let generator = self.model.generator(to);
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
         Ok(Exported {
             plan: generator.plan().clone(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
-            metadata: Metadata::new("CycleGAN", generator.name(), self.note(to.other()), self.note(to)),
+            metadata: Metadata::new(M::NAME, generator.name(), self.note(to.other()), self.note(to)),
         })
     }
 

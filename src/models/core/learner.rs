@@ -1,0 +1,149 @@
+//! A model with all that is around it.
+
+use std::fmt;
+
+use super::facts::DomainFacts;
+use super::model::{Model, Start};
+use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
+use crate::device::ChosenDevice;
+use crate::error::{Error, ErrorKind, Result};
+use crate::evaluation::Metrics;
+use crate::ffi::KeptMemory;
+use crate::package::emd::Emd;
+use crate::train::{BatchSizeTrial, History};
+
+/// A model with its data, its history and its device: fits, measures, predicts, exports, saves and loads.
+///
+/// [`CycleGan`](crate::CycleGan) is one; what its methods do is the same for every kind of model.
+pub struct Learner<M: Model> {
+    pub(in crate::models) model: M,
+    pub(in crate::models) history: History,
+    pub(in crate::models) domains: PerDomain<DomainFacts>,
+    pub(in crate::models) data: Option<DataBunch>,
+    pub(in crate::models) device: ChosenDevice,
+    /// What was tried to find the batch size.
+    pub(super) trials: Vec<BatchSizeTrial>,
+    /// The definition that it was loaded with; its keys live on.
+    pub(super) definition: Option<Emd>,
+    /// What was measured of it since it was last trained.
+    pub(super) metrics: Option<Metrics>,
+    /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
+    pub(in crate::models) untrained: Option<Domain>,
+    /// On a processor, while it trains.
+    pub(super) kept: Option<KeptMemory>,
+}
+
+impl<M: Model> Learner<M> {
+    /// Builds a model with fresh weights for the data.
+    pub(in crate::models) fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
+        check_chips::<M>(&data, &config)?;
+        let domains = PerDomain::from_fn(|domain| DomainFacts::of(&data, domain));
+        Self::assemble((config, Start::Drawn), domains, Some(data), device)
+    }
+
+    /// Builds the networks for images of these domains.
+    pub(in crate::models) fn assemble(
+        (config, start): (M::Config, Start),
+        domains: PerDomain<DomainFacts>,
+        data: Option<DataBunch>,
+        device: ChosenDevice,
+    ) -> Result<Self> {
+        M::check_domains(&config, &domains)?;
+        let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        let model = M::build(config, channels, device.torch(), start)?;
+        Ok(Self {
+            model,
+            history: History::default(),
+            domains,
+            data,
+            device,
+            trials: Vec::new(),
+            definition: None,
+            metrics: None,
+            untrained: None,
+            kept: None,
+        })
+    }
+
+    /// The kinds of data that it trains on.
+    pub fn supported_datasets() -> &'static [DatasetType] {
+        M::DATASETS
+    }
+
+    /// The record of every epoch this model was trained for.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How the model was made.
+    pub fn config(&self) -> &M::Config {
+        self.model.config()
+    }
+
+    /// Where it computes, and why not on CUDA where it does not.
+    pub fn device(&self) -> &ChosenDevice {
+        &self.device
+    }
+
+    pub(in crate::models) fn channels(&self) -> PerDomain<usize> {
+        PerDomain::from_fn(|domain| self.domain(domain).normaliser.channels())
+    }
+
+    pub(super) fn check_trained(&self, to: Domain) -> Result<()> {
+        check_trained(self.untrained, to)
+    }
+
+    pub(in crate::models) fn domain(&self, domain: Domain) -> &DomainFacts {
+        self.domains.get(domain)
+    }
+
+    pub(in crate::models) fn data(&self, what: &str) -> Result<DataBunch> {
+        self.data.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("{what} needs data, and this model was loaded without"))
+                .help("Give the data to from_model.")
+        })
+    }
+}
+
+impl<M: Model> fmt::Debug for Learner<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(M::NAME)
+            .field("config", self.config())
+            .field("device", &self.device.to_string())
+            .field("epochs", &self.history.epochs().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Height and width of what the networks learn from.
+pub(crate) fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
+    let (height, width) = data.chip_size(domain);
+    data.augment().crop_side().map_or((height, width), |side| (side.min(height), side.min(width)))
+}
+
+/// Noise must not pass for a translation.
+pub(super) fn check_trained(untrained: Option<Domain>, to: Domain) -> Result<()> {
+    if untrained != Some(to) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("no generator of this model makes images of domain {to} yet"))
+        .expected("a model of both generators")
+        .found(format!("an import of the one that makes images of domain {}", to.other()))
+        .help("Import both generators, or fit the model."))
+}
+
+/// The discriminator's last layers have nothing to look at in chips below a certain size.
+pub(super) fn check_chips<M: Model>(data: &DataBunch, config: &M::Config) -> Result<()> {
+    let smallest = M::smallest_side(config);
+    for domain in Domain::BOTH {
+        let (height, width) = training_size(data, domain);
+        if (height.min(width) as i64) < smallest {
+            return Err(Error::new(ErrorKind::Usage, format!("chips of domain {domain} are too small to train on"))
+                .at(data.path())
+                .expected(format!("sides of at least {smallest} pixels"))
+                .found(format!("{width} x {height}"))
+                .help("Use larger chips, a larger crop, or PrepareData::resize_to."));
+        }
+    }
+    Ok(())
+}

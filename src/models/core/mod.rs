@@ -1,0 +1,34 @@
+//! What every image translator does, written once over what is particular to a model.
+//!
+//! [`Model`] is what is particular: options, networks, losses, step. [`Learner`] owns one with its data, history and device,
+//! and fits, measures, predicts, exports, saves and loads it.
+
+mod batch_size;
+mod definition;
+mod direction;
+mod export;
+mod facts;
+mod fit;
+mod learner;
+mod load_options;
+mod memory;
+mod model;
+mod predict;
+mod predictor;
+mod quality;
+mod raster;
+mod report;
+mod resumed;
+mod saved;
+mod show;
+mod training;
+mod translator;
+mod weights;
+
+pub use self::learner::Learner;
+pub use load_options::LoadOptions;
+pub use predictor::Predictor;
+
+pub(crate) use facts::DomainFacts;
+pub(crate) use learner::training_size;
+pub(crate) use model::{Model, Start};

@@ -1,0 +1,51 @@
+//! Pictures of a model: samples, losses, learning rates.
+
+use super::learner::Learner;
+use super::model::Model;
+use crate::error::Result;
+use crate::plot::{self, Picture};
+
+impl<M: Model> Learner<M> {
+    /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where
+    /// there is no validation set.
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data; what reading the chips reports.
+    pub fn show_results(&self, rows: usize) -> Result<Picture> {
+        plot::show_results(self, &self.data("show_results")?, rows)
+    }
+
+    /// The losses over epochs, and dashed in the same colours those on the validation pairs.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let picture = model.plot_losses()?;
+    /// assert_eq!(picture.as_rgb_image().dimensions(), (960, 640));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` before the first epoch.
+    pub fn plot_losses(&self) -> Result<Picture> {
+        plot::losses(&self.history)
+    }
+
+    /// The learning rate of each epoch; [`FitOptions::plot_lr`] draws that of a fit to come.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let picture = model.plot_lr()?;
+    /// assert_eq!(picture.as_rgb_image().dimensions(), (960, 640));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` before the first epoch.
+    pub fn plot_lr(&self) -> Result<Picture> {
+        plot::rates(&self.history)
+    }
+}

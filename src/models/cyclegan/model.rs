@@ -1,0 +1,261 @@
+//! The networks of a CycleGAN with what trains them.
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::{CycleGanConfig, OPTIONAL_KEYS};
+use super::memory;
+use super::networks::Networks;
+use super::step::{self, LOSS_NAMES, METRIC_NAMES, Optimisers};
+use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::AdversarialLoss;
+use crate::models::core::{DomainFacts, Model, Start};
+use crate::nn::{Network, Parameters, Plan, copied, load_parameters};
+use crate::optim::{Adam, RunningMean};
+use crate::package::emd::Emd;
+use crate::train::{MemoryEstimate, StepContext};
+
+/// The networks of a [`CycleGan`](super::CycleGan), and what training changes besides.
+#[derive(Debug)]
+pub struct CycleGanModel {
+    pub(super) config: CycleGanConfig,
+    pub(super) nets: Networks,
+    channels: PerDomain<usize>,
+    device: Device,
+    /// None before the first training.
+    optimisers: Option<Optimisers>,
+    is_frozen: bool,
+}
+
+impl CycleGanModel {
+    /// Puts optimisers around networks.
+    pub(super) fn new(config: CycleGanConfig, nets: Networks, channels: PerDomain<usize>, device: Device) -> Self {
+        Self { config, nets, channels, device, optimisers: None, is_frozen: false }
+    }
+
+    /// What training changes besides the networks, which takes twice the memory of the weights when training begins.
+    pub(super) fn optimisers(&mut self) -> Result<&mut Optimisers> {
+        optimisers(&mut self.optimisers, &self.nets, &self.config, self.is_frozen)
+    }
+
+    /// Parameters and vectors of spectral norms.
+    fn changing_of_networks(&self) -> Parameters {
+        let mut list = self.nets.parameters();
+        list.extend(self.nets.vectors());
+        list
+    }
+
+    /// Parameters, vectors of spectral norms, and once training has begun moments and running means; they share memory with
+    /// the model.
+    fn changing(&self) -> Parameters {
+        let mut list = self.changing_of_networks();
+        list.extend(self.optimisers.iter().flat_map(Optimisers::state));
+        list
+    }
+}
+
+/// Fills an empty slot, and returns what is in it.
+fn optimisers<'a>(
+    slot: &'a mut Option<Optimisers>,
+    nets: &Networks,
+    config: &CycleGanConfig,
+    is_frozen: bool,
+) -> Result<&'a mut Optimisers> {
+    let optimisers = match slot.take() {
+        Some(optimisers) => optimisers,
+        None => {
+            let mut new = Optimisers::new(nets, config)?;
+            new.freeze_encoders(is_frozen);
+            new
+        }
+    };
+    Ok(slot.insert(optimisers))
+}
+
+#[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
+impl Model for CycleGanModel {
+    const NAME: &'static str = "CycleGAN";
+    const DATASETS: &'static [DatasetType] = &[DatasetType::CycleGan];
+    const LOSS_NAMES: &'static [&'static str] = LOSS_NAMES;
+    const METRIC_NAMES: &'static [&'static str] = METRIC_NAMES;
+    const OPTIONAL_KEYS: &'static [&'static str] = OPTIONAL_KEYS;
+
+    type Config = CycleGanConfig;
+
+    fn default_config(seed: u64) -> CycleGanConfig {
+        CycleGanConfig { seed, ..CycleGanConfig::default() }
+    }
+
+    fn check(config: &CycleGanConfig) -> Result<()> {
+        config.check()
+    }
+
+    fn check_domains(config: &CycleGanConfig, domains: &PerDomain<DomainFacts>) -> Result<()> {
+        config.check_domains(domains)
+    }
+
+    fn smallest_side(config: &CycleGanConfig) -> i64 {
+        config.smallest_side()
+    }
+
+    fn parameter_count(config: &CycleGanConfig, channels: PerDomain<usize>) -> u128 {
+        config.parameter_count(channels)
+    }
+
+    fn generator_plan(config: &CycleGanConfig, channels: PerDomain<usize>, to: Domain) -> (&'static str, Plan) {
+        let plan = config.generator_plan(*channels.get(to.other()), *channels.get(to));
+        (Networks::generator_name(to), plan)
+    }
+
+    fn beyond_arcgis(config: &CycleGanConfig, channels: PerDomain<usize>) -> Option<&'static str> {
+        config.beyond_arcgis(channels)
+    }
+
+    fn description(config: &CycleGanConfig, channels: PerDomain<usize>) -> Vec<(&'static str, String)> {
+        let adversarial = match config.adversarial {
+            AdversarialLoss::LeastSquares => "least squares",
+            AdversarialLoss::BinaryCrossEntropy => "binary cross-entropy",
+        };
+        let CycleGanConfig { gen_blocks, gen_features, disc_features, cycle_weight, identity_weight, .. } = config;
+        vec![
+            ("Generators", format!("{gen_blocks} residual blocks, {gen_features} features")),
+            ("Discriminators", format!("70 x 70 patches, {disc_features} features")),
+            ("Parameters", format!("{} in all", config.parameter_count(channels))),
+            ("Losses", format!("{adversarial}; cycle {cycle_weight}; identity {identity_weight} of it")),
+        ]
+    }
+
+    fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
+        let adversarial =
+            if definition.lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
+        Ok(CycleGanConfig {
+            gen_blocks: definition.gen_blocks,
+            gen_features: first_features(weights, "G_A.1.weight")?,
+            disc_features: first_features(weights, "D_A.0.weight")?,
+            adversarial,
+            pool_size: 0,
+            ..CycleGanConfig::default()
+        })
+    }
+
+    fn define(config: &CycleGanConfig, definition: &mut Emd) {
+        definition.gen_blocks = config.gen_blocks;
+        definition.lsgan = config.adversarial == AdversarialLoss::LeastSquares;
+    }
+
+    fn build(config: CycleGanConfig, channels: PerDomain<usize>, device: Device, start: Start) -> Result<Self> {
+        let nets = match start {
+            Start::Drawn => Networks::new(&config, channels, device, Kind::Float)?,
+            Start::Zeros => Networks::blank(&config, channels, device)?,
+        };
+        Ok(Self::new(config, nets, channels, device))
+    }
+
+    fn config(&self) -> &CycleGanConfig {
+        &self.config
+    }
+
+    fn plans(&self) -> Vec<(&str, &Plan)> {
+        self.nets.plans()
+    }
+
+    fn generator(&self, to: Domain) -> &Network {
+        self.nets.generator(to)
+    }
+
+    fn load(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
+        self.nets.load(weights)?;
+        self.optimisers = None;
+        Ok(())
+    }
+
+    fn saved_parameters(&self) -> Result<Parameters> {
+        self.nets.saved_parameters()
+    }
+
+    fn begin_training(&mut self) -> Result<()> {
+        self.optimisers().map(drop)
+    }
+
+    fn end_training(&mut self) {
+        if let Some(optimisers) = &mut self.optimisers {
+            optimisers.graphs_mut().clear();
+        }
+    }
+
+    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext) -> Result<Tensor> {
+        let optimisers = optimisers(&mut self.optimisers, &self.nets, &self.config, self.is_frozen)?;
+        step::train_step(&self.nets, optimisers, &self.config, batch, context)
+    }
+
+    fn validate(&self, batch: (&Tensor, &Tensor)) -> Result<Tensor> {
+        step::validate(&self.nets, &self.config, batch)
+    }
+
+    fn state(&self) -> Parameters {
+        let mut tensors = self.changing();
+        for (prefix, pool) in self.optimisers.iter().flat_map(Optimisers::pools) {
+            tensors.extend(pool.images().iter().enumerate().map(|(i, t)| (format!("{prefix}{i}"), t.shallow_clone())));
+        }
+        tensors
+    }
+
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let pooled = |name: &str| name.starts_with("pool_");
+        let (images, rest): (Parameters, Parameters) =
+            state.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
+        if !rest.iter().any(|(name, _)| Adam::is_moment(name)) {
+            // The state of a model before any training.
+            load_parameters(&self.changing_of_networks(), &rest)?;
+            self.optimisers = None;
+            return self.nets.restart_mean();
+        }
+        let (device, channels) = (self.device, self.channels);
+        let mut pools = Vec::new();
+        for ((prefix, pool), domain) in self.optimisers()?.pools().into_iter().zip(Domain::BOTH) {
+            let own = images.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
+            let own = own.collect::<Result<Vec<_>>>()?;
+            pool.check(&own, *channels.get(domain))?;
+            pools.push(own);
+        }
+        RunningMean::check(&rest)?;
+        // The last thing that can fail, and it changes nothing when it does.
+        load_parameters(&self.changing(), &rest)?;
+        let optimisers = self.optimisers()?;
+        for ((_, pool), images) in optimisers.pools_mut().into_iter().zip(pools) {
+            pool.restore(images);
+        }
+        optimisers.forget();
+        Ok(())
+    }
+
+    fn memory_need(&self, data: &DataBunch, precision: Precision, accumulate: usize) -> MemoryEstimate {
+        memory::estimate((&self.config, self.device), data, precision, accumulate)
+    }
+
+    fn set_frozen(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
+        if let Some(optimisers) = &mut self.optimisers {
+            optimisers.freeze_encoders(is_frozen);
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.is_frozen
+    }
+
+    fn uses_cuda_graphs(&self) -> bool {
+        self.optimisers.as_ref().is_some_and(|optimisers| optimisers.graphs().are_used())
+    }
+
+    fn cuda_graphs_failure(&self) -> Option<&str> {
+        self.optimisers.as_ref().and_then(|optimisers| optimisers.graphs().failure())
+    }
+}
+
+fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
+    let size = weights.iter().find(|(other, _)| other == name).and_then(|(_, t)| t.size().first().copied());
+    size.and_then(|n| usize::try_from(n).ok())
+        .ok_or_else(|| Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights")))
+}
