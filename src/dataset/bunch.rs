@@ -9,6 +9,7 @@ use super::batch::ChipReader;
 use super::batch_size::BatchSize;
 use super::domain::{Domain, PerDomain};
 use super::normalise::Normaliser;
+use super::spec::DomainSpec;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::HostMemory;
@@ -176,6 +177,20 @@ impl DataBunch {
     /// Number of bands of a domain's chips that are used.
     pub fn bands(&self, domain: Domain) -> usize {
         self.domain(domain).reader.shape.bands
+    }
+
+    /// Returns what is known of a domain beside its chips.
+    pub(crate) fn spec(&self, domain: Domain) -> DomainSpec {
+        let bands = self.statistics(domain).bands();
+        DomainSpec {
+            normaliser: self.normaliser(domain).clone(),
+            mean: bands.iter().map(|band| band.mean).collect(),
+            std: bands.iter().map(|band| band.std).collect(),
+            chip: self.chip_size(domain),
+            selection: self.selection(domain).clone(),
+            band_names: self.band_names(domain).to_vec(),
+            band_scales: self.band_scales(domain).to_vec(),
+        }
     }
 
     /// Which bands of a domain's files are used.

@@ -12,6 +12,7 @@ use super::domain::{Domain, PerDomain};
 use super::mixed_bands::MixedBands;
 use super::normalise::{Normaliser, Values};
 use super::sizes::MixedSizes;
+use super::spec::DomainSpec;
 use super::statistics::Statistics;
 use crate::error::Result;
 use crate::raster::{BandScale, say_anything};
@@ -70,14 +71,59 @@ pub(crate) struct DomainDigest {
     pub max: Vec<f64>,
 }
 
+/// What tells the chips of a domain apart.
+struct ChipDigest {
+    training: usize,
+    validation: usize,
+    /// Checksums of their names, and of what they hold.
+    names: String,
+    contents: String,
+}
+
 impl DomainDigest {
-    /// The scaling of the domain.
-    pub fn normaliser(&self) -> Result<Normaliser> {
-        Ok(Normaliser::new(self.min.clone(), self.max.clone(), self.channels)?.with_values(self.values))
+    fn new(spec: DomainSpec, chips: ChipDigest, statistics: Statistics) -> Self {
+        let DomainSpec { normaliser, chip, selection, band_names, band_scales, .. } = spec;
+        let ChipDigest { training, validation, names, contents } = chips;
+        Self {
+            training_chips: training,
+            validation_chips: validation,
+            names,
+            contents: Some(contents),
+            chip_size: chip,
+            statistics,
+            bands_of_files: selection.of,
+            bands: selection.bands,
+            bands_by_name: Some(selection.names),
+            mixed_bands: Some(selection.mixed),
+            band_names,
+            band_scales: Some(band_scales).filter(|scales| say_anything(scales)).unwrap_or_default(),
+            values: normaliser.values(),
+            channels: normaliser.channels(),
+            min: normaliser.min().to_vec(),
+            max: normaliser.max().to_vec(),
+        }
+    }
+
+    /// Returns what a checkpoint says of the domain beside its chips.
+    ///
+    /// # Errors
+    /// `Format` for numbers that no data set has.
+    pub fn spec(&self) -> Result<DomainSpec> {
+        let bands = self.statistics.bands();
+        let spec = DomainSpec {
+            normaliser: Normaliser::new(self.min.clone(), self.max.clone(), self.channels)?.with_values(self.values),
+            mean: bands.iter().map(|band| band.mean).collect(),
+            std: bands.iter().map(|band| band.std).collect(),
+            chip: self.chip_size,
+            selection: self.selection(),
+            band_names: self.band_names.clone(),
+            band_scales: self.band_scales.clone(),
+        };
+        spec.check().map(|()| spec)
     }
 
     /// How the used bands are found in a file.
-    pub fn selection(&self) -> Selection {
+    fn selection(&self) -> Selection {
         Selection {
             of: self.bands_of_files,
             bands: self.bands.clone(),
@@ -115,27 +161,18 @@ impl DataBunch {
             batch_size: self.batch_size(),
             augment: self.augment().clone(),
             sizes: Some(self.sizes()),
-            domains: PerDomain::from_fn(|domain| DomainDigest {
-                training_chips: self.len(domain),
-                validation_chips: self.valid_len(domain),
-                names: format!("{:08x}", self.crc_of_names(domain)),
-                contents: Some(self.contents(domain)),
-                chip_size: self.chip_size(domain),
-                statistics: self.statistics(domain).clone(),
-                bands_of_files: self.selection(domain).of,
-                bands: self.selection(domain).bands.clone(),
-                bands_by_name: Some(self.selection(domain).names.clone()),
-                mixed_bands: Some(self.selection(domain).mixed),
-                band_names: self.band_names(domain).to_vec(),
-                band_scales: Some(self.band_scales(domain))
-                    .filter(|scales| say_anything(scales))
-                    .unwrap_or_default()
-                    .to_vec(),
-                values: self.normaliser(domain).values(),
-                channels: self.channels(domain),
-                min: self.normaliser(domain).min().to_vec(),
-                max: self.normaliser(domain).max().to_vec(),
+            domains: PerDomain::from_fn(|domain| {
+                DomainDigest::new(self.spec(domain), self.chips_digest(domain), self.statistics(domain).clone())
             }),
+        }
+    }
+
+    fn chips_digest(&self, domain: Domain) -> ChipDigest {
+        ChipDigest {
+            training: self.len(domain),
+            validation: self.valid_len(domain),
+            names: format!("{:08x}", self.crc_of_names(domain)),
+            contents: self.contents(domain),
         }
     }
 

@@ -50,6 +50,7 @@ pub use limits::Limits;
 pub(crate) use pam::path_of as metadata_file_of;
 pub use place::{Crs, Place};
 pub(crate) use read::{chip_info, read_chip};
+pub(crate) use resize::MAX_SIDE;
 pub(crate) use sample::{Gap, Sample};
 pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};

@@ -10,7 +10,7 @@ use super::{Limits, Place, Raster, Samples, triangle};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Weights are kept for each row and column: some 100 bytes.
-const MAX_SIDE: usize = 1 << 20;
+pub(crate) const MAX_SIDE: usize = 1 << 20;
 
 pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
     let size = target(image, width, height)?;

@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::facts::DomainFacts;
 use super::learner::Learner;
 use super::model::Model;
-use crate::dataset::{DataBunch, Domain, MixedBands, Normaliser, PerDomain, Selection, Values};
+use crate::dataset::{DataBunch, Domain, DomainSpec, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
@@ -49,7 +48,7 @@ struct DomainExtra {
 }
 
 impl DomainExtra {
-    fn of(facts: &DomainFacts) -> Self {
+    fn of(facts: &DomainSpec) -> Self {
         Self {
             values: facts.normaliser.values(),
             channels: facts.normaliser.channels(),
@@ -78,7 +77,7 @@ impl DomainExtra {
 pub(super) struct Read<C> {
     pub config: C,
     pub history: History,
-    pub domains: PerDomain<DomainFacts>,
+    pub domains: PerDomain<DomainSpec>,
     pub metrics: Option<Metrics>,
     pub untrained: Option<Domain>,
 }
@@ -132,7 +131,7 @@ impl<M: Model> Learner<M> {
             return emd;
         }
         let plain = |domain| {
-            let DomainFacts { normaliser, selection, .. } = self.domain(domain);
+            let DomainSpec { normaliser, selection, .. } = self.domain(domain);
             let all = (selection.of, selection.bands.as_slice()) == (3, &[0, 1, 2]);
             normaliser.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
         };
@@ -166,7 +165,7 @@ fn over(optional: &[&str], loaded: Option<Value>, section: Value) -> Value {
     kept.into()
 }
 
-fn bands_of(domain: &DomainFacts) -> DomainBands {
+fn bands_of(domain: &DomainSpec) -> DomainBands {
     DomainBands {
         bands: domain.normaliser.bands(),
         min: Some(domain.normaliser.min().to_vec()),
@@ -224,7 +223,7 @@ fn plain_bands(emd: &Emd) -> Result<()> {
         .help("Set it to null, and give images of just these bands in this order."))
 }
 
-fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainFacts> {
+fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainSpec> {
     let need = |list: &Option<Vec<f64>>, name: &str| {
         list.clone()
             .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))
@@ -232,7 +231,7 @@ fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainFacts> {
     let (min, max) = (need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?);
     let unsound = || Error::new(ErrorKind::Format, "statistics of the model definition cannot be used");
     let normaliser = Normaliser::new(min, max, told.channels).map_err(|e| unsound().because(e))?;
-    let facts = DomainFacts {
+    let facts = DomainSpec {
         normaliser: normaliser.with_values(told.values),
         mean: bands.mean.clone().unwrap_or_default(),
         std: bands.std.clone().unwrap_or_default(),

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::facts::DomainFacts;
-use crate::dataset::Domain;
+use crate::dataset::{Domain, DomainSpec};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::{self, RasterOptions, RasterReport, Scenes, Translation};
@@ -18,9 +17,9 @@ use crate::raster::{Conversion, Raster, Source};
 #[derive(Clone, Copy)]
 pub(crate) struct Direction<'a> {
     pub generator: &'a Network,
-    pub from: &'a DomainFacts,
+    pub from: &'a DomainSpec,
     /// The domain whose images it makes, and what is known of it.
-    pub to: (Domain, &'a DomainFacts),
+    pub to: (Domain, &'a DomainSpec),
     pub device: &'a ChosenDevice,
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::learner::Learner;
 use super::model::Model;
-use crate::dataset::{Domain, Selection};
+use crate::dataset::Domain;
 use crate::error::Result;
 use crate::package::export::{DomainNote, Exported, Metadata, onnx, torchscript};
 use crate::store;
@@ -83,16 +83,11 @@ impl<M: Model> Learner<M> {
         let generator = self.model.generator(to);
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
+        let note = |domain| DomainNote::new(domain, self.domain(domain));
         Ok(Exported {
             plan: generator.plan().clone(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
-            metadata: Metadata::new(M::NAME, generator.name(), self.note(to.other()), self.note(to)),
+            metadata: Metadata::new(M::NAME, generator.name(), note(to.other()), note(to)),
         })
-    }
-
-    fn note(&self, domain: Domain) -> DomainNote {
-        let facts = self.domain(domain);
-        let Selection { of, bands, .. } = &facts.selection;
-        DomainNote::new(domain, &facts.normaliser, (bands, *of), &facts.band_names)
     }
 }

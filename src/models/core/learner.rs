@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::facts::DomainFacts;
 use super::model::{Model, Start};
-use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
+use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
@@ -18,7 +17,7 @@ use crate::train::{BatchSizeTrial, History};
 pub struct Learner<M: Model> {
     pub(in crate::models) model: M,
     pub(in crate::models) history: History,
-    pub(in crate::models) domains: PerDomain<DomainFacts>,
+    pub(in crate::models) domains: PerDomain<DomainSpec>,
     pub(in crate::models) data: Option<DataBunch>,
     pub(in crate::models) device: ChosenDevice,
     /// What was tried to find the batch size.
@@ -37,14 +36,14 @@ impl<M: Model> Learner<M> {
     /// Builds a model with fresh weights for the data.
     pub(in crate::models) fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
         check_chips::<M>(&data, &config)?;
-        let domains = PerDomain::from_fn(|domain| DomainFacts::of(&data, domain));
+        let domains = PerDomain::from_fn(|domain| data.spec(domain));
         Self::assemble((config, Start::Drawn), domains, Some(data), device)
     }
 
     /// Builds the networks for images of these domains.
     pub(in crate::models) fn assemble(
         (config, start): (M::Config, Start),
-        domains: PerDomain<DomainFacts>,
+        domains: PerDomain<DomainSpec>,
         data: Option<DataBunch>,
         device: ChosenDevice,
     ) -> Result<Self> {
@@ -93,7 +92,7 @@ impl<M: Model> Learner<M> {
         check_trained(self.untrained, to)
     }
 
-    pub(in crate::models) fn domain(&self, domain: Domain) -> &DomainFacts {
+    pub(in crate::models) fn domain(&self, domain: Domain) -> &DomainSpec {
         self.domains.get(domain)
     }
 

@@ -7,7 +7,6 @@ mod batch_size;
 mod definition;
 mod direction;
 mod export;
-mod facts;
 mod fit;
 mod learner;
 mod load_options;
@@ -29,6 +28,5 @@ pub use self::learner::Learner;
 pub use load_options::LoadOptions;
 pub use predictor::Predictor;
 
-pub(crate) use facts::DomainFacts;
 pub(crate) use learner::training_size;
 pub(crate) use model::{Model, Start};

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::{Device, Tensor};
 
-use super::facts::DomainFacts;
-use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
+use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::nn::{Network, Parameters, Plan};
@@ -56,7 +55,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     ///
     /// # Errors
     /// `Usage` for the first that is not.
-    fn check_domains(config: &Self::Config, domains: &PerDomain<DomainFacts>) -> Result<()>;
+    fn check_domains(config: &Self::Config, domains: &PerDomain<DomainSpec>) -> Result<()>;
 
     /// Returns the shortest side, in pixels, of chips that can be trained on.
     fn smallest_side(config: &Self::Config) -> i64;

@@ -5,8 +5,7 @@ use std::path::Path;
 use ndarray::Array3;
 
 use super::direction::Direction;
-use super::facts::DomainFacts;
-use crate::dataset::Domain;
+use crate::dataset::{Domain, DomainSpec};
 use crate::device::ChosenDevice;
 use crate::error::Result;
 use crate::ffi::Frozen;
@@ -44,8 +43,8 @@ pub struct Predictor {
     name: String,
     plan: Plan,
     weights: Frozen,
-    from: DomainFacts,
-    to: (Domain, DomainFacts),
+    from: DomainSpec,
+    to: (Domain, DomainSpec),
     device: ChosenDevice,
 }
 
@@ -53,8 +52,8 @@ impl Predictor {
     /// Takes a generator over.
     pub(super) fn new(
         generator: Network,
-        from: DomainFacts,
-        to: (Domain, DomainFacts),
+        from: DomainSpec,
+        to: (Domain, DomainSpec),
         device: ChosenDevice,
     ) -> Result<Self> {
         let (name, plan) = (generator.name().to_owned(), generator.plan().clone());
@@ -65,8 +64,8 @@ impl Predictor {
     /// Copies a generator that may learn on.
     pub(super) fn copy_of(
         generator: &Network,
-        from: DomainFacts,
-        to: (Domain, DomainFacts),
+        from: DomainSpec,
+        to: (Domain, DomainSpec),
         device: ChosenDevice,
     ) -> Result<Self> {
         let copies = generator.parameters().into_iter().map(|(_, weight)| copied(&weight, device.torch()));

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::facts::DomainFacts;
 use super::learner::Learner;
 use super::model::{Model, Start};
 use super::translator::Built;
-use crate::dataset::{DataBunch, DomainDigest, PerDomain};
+use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{Translator, read_checkpoint};
@@ -57,9 +56,8 @@ impl<M: Model> Learner<M> {
         if !contents.history().is_sound() {
             return Err(unsound().expected("a history of finite losses"));
         }
-        let of = |digest: &DomainDigest| DomainFacts::of_digest(digest).map_err(|e| unsound().because(e));
         let its = &contents.data().domains;
-        let domains = PerDomain { a: of(&its.a)?, b: of(&its.b)? };
+        let domains = PerDomain::try_from_fn(|domain| its.get(domain).spec()).map_err(|e| unsound().because(e))?;
         let scaled = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
         if scaled != built.channels {
             return Err(unsound()

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::definition::{self, Read};
-use super::facts::DomainFacts;
 use super::learner::{Learner, check_trained};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
 use super::predictor::Predictor;
 use super::{report, weights};
-use crate::dataset::{DataBunch, Domain, Normaliser, PerDomain};
+use crate::dataset::{DataBunch, Domain, DomainSpec, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
@@ -25,7 +24,7 @@ use crate::train::History;
 struct Saved<C> {
     config: C,
     history: History,
-    domains: PerDomain<DomainFacts>,
+    domains: PerDomain<DomainSpec>,
     weights: Vec<(String, Tensor)>,
     definition: Emd,
     metrics: Option<Metrics>,

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Domain, PerDomain};
+use crate::dataset::{Domain, DomainSpec, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
-use crate::models::core::DomainFacts;
 use crate::nn::{
     DiscriminatorShape, GeneratorShape, Initialisation, Plan, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit,
     discriminator, generator,
@@ -166,7 +165,7 @@ impl CycleGanConfig {
     }
 
     /// Whether the options are for images like these.
-    pub(super) fn check_domains(&self, domains: &PerDomain<DomainFacts>) -> Result<()> {
+    pub(super) fn check_domains(&self, domains: &PerDomain<DomainSpec>) -> Result<()> {
         let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
         if self.global_skip && channels.a != channels.b {
             return Err(Error::new(

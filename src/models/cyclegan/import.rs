@@ -6,10 +6,10 @@ use tch::Tensor;
 
 use super::networks::Networks;
 use super::{CycleGan, CycleGanConfig};
-use crate::dataset::{Domain, Normaliser, PerDomain, Selection};
+use crate::dataset::{Domain, DomainSpec, Normaliser, PerDomain, Selection};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
-use crate::models::core::{DomainFacts, Start};
+use crate::models::core::Start;
 use crate::nn::load_parameters;
 use crate::package::research;
 
@@ -230,8 +230,8 @@ fn prefixed(network: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tenso
 }
 
 /// A domain of images of 8 bits that are scaled by the whole range.
-fn byte_facts(bands: usize) -> Result<DomainFacts> {
-    Ok(DomainFacts {
+fn byte_facts(bands: usize) -> Result<DomainSpec> {
+    Ok(DomainSpec {
         normaliser: Normaliser::new(vec![0.0; bands], vec![255.0; bands], bands)?,
         // Not known, and nothing here is scaled by them.
         mean: Vec::new(),

@@ -6,11 +6,11 @@ use super::config::{CycleGanConfig, OPTIONAL_KEYS};
 use super::memory;
 use super::networks::Networks;
 use super::step::{self, LOSS_NAMES, METRIC_NAMES, Optimisers};
-use crate::dataset::{DataBunch, DatasetType, Domain, PerDomain};
+use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
-use crate::models::core::{DomainFacts, Model, Start};
+use crate::models::core::{Model, Start};
 use crate::nn::{Network, Parameters, Plan, copied, load_parameters};
 use crate::optim::{Adam, RunningMean};
 use crate::package::emd::Emd;
@@ -91,7 +91,7 @@ impl Model for CycleGanModel {
         config.check()
     }
 
-    fn check_domains(config: &CycleGanConfig, domains: &PerDomain<DomainFacts>) -> Result<()> {
+    fn check_domains(config: &CycleGanConfig, domains: &PerDomain<DomainSpec>) -> Result<()> {
         config.check_domains(domains)
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use self::json::{Keys, Object, numbers, without_non_finite};
 use crate::error::{Error, ErrorKind, Result, shown};
+use crate::raster::MAX_SIDE;
 
 /// A definition is a few KiB, to which each epoch of the history adds some hundred bytes. JSON of this size takes about
 /// 1 GiB at worst.
@@ -20,8 +21,6 @@ const SECTION: &str = "Geolearn";
 /// The key in our section that says which weights belong to the definition.
 const WEIGHTS: &str = "Weights";
 const MAX_BANDS: u64 = 65_536;
-/// Longest side of a model's chips, in pixels.
-pub(crate) const MAX_SIDE: u64 = 1 << 20;
 const MAX_BLOCKS: u64 = 1_000;
 /// `gen_blocks` of a CycleGAN in arcgis.learn that was built without options.
 const DEFAULT_BLOCKS: usize = 9;
@@ -152,8 +151,8 @@ impl Emd {
         Ok(Self {
             domain_a,
             domain_b,
-            image_height: keys.integer("ImageHeight", 1, MAX_SIDE)?,
-            image_width: keys.integer("ImageWidth", 1, MAX_SIDE)?,
+            image_height: keys.integer("ImageHeight", 1, MAX_SIDE as u64)?,
+            image_width: keys.integer("ImageWidth", 1, MAX_SIDE as u64)?,
             gen_blocks: match parameters.optional("gen_blocks") {
                 Some(_) => parameters.integer("gen_blocks", 0, MAX_BLOCKS)?,
                 None => DEFAULT_BLOCKS,

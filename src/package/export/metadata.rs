@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Domain, Normaliser};
+use crate::dataset::{Domain, DomainSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Dtype;
 
@@ -59,21 +59,16 @@ pub(crate) struct DomainNote {
 }
 
 impl DomainNote {
-    /// `used` are indices from 0, of a file's `bands_of_files`.
-    pub fn new(
-        domain: Domain,
-        normaliser: &Normaliser,
-        (used, bands_of_files): (&[usize], usize),
-        band_names: &[Option<String>],
-    ) -> Self {
+    pub fn new(domain: Domain, spec: &DomainSpec) -> Self {
+        let DomainSpec { normaliser, selection, band_names, .. } = spec;
         let values = normaliser.values();
         Self {
             domain,
             bands: normaliser.bands(),
             channels: normaliser.channels(),
-            band_names: band_names.to_vec(),
-            bands_of_files,
-            bands_used: used.iter().map(|band| band + 1).collect(),
+            band_names: band_names.clone(),
+            bands_of_files: selection.of,
+            bands_used: selection.bands.iter().map(|band| band + 1).collect(),
             dtype: values.dtype,
             nodata: values.nodata.filter(|value| value.is_finite()),
             min: normaliser.min().to_vec(),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tch::{CModule, Device, Kind, Tensor};
 
 use super::{DomainNote, Exported, Metadata, onnx, torchscript};
-use crate::dataset::{Domain, Normaliser};
+use crate::dataset::{Domain, DomainSpec, Normaliser, Selection};
 use crate::error::ErrorKind;
 use crate::nn::{self, GeneratorShape, Initialisation, Initialiser, Network, Upsampling, UpsamplingInit};
 use crate::random::Seed;
@@ -24,7 +24,16 @@ fn exported(generator: &Network, shape: GeneratorShape) -> Exported {
     let note = |domain, channels: i64| {
         let bands = channels as usize;
         let normaliser = Normaliser::new(vec![0.0; bands], vec![0.1; bands], bands).unwrap().with_dtype(Dtype::U16);
-        DomainNote::new(domain, &normaliser, (&[2, 0], 13), &[Some("red \"1\"\0é".into()), None])
+        let spec = DomainSpec {
+            normaliser,
+            mean: Vec::new(),
+            std: Vec::new(),
+            chip: (64, 64),
+            selection: Selection { bands: vec![2, 0], ..Selection::all(13) },
+            band_names: vec![Some("red \"1\"\0é".into()), None],
+            band_scales: Vec::new(),
+        };
+        DomainNote::new(domain, &spec)
     };
     let plain = |(name, tensor): (String, Tensor)| (name.trim_start_matches("G_B.").to_string(), tensor);
     Exported {

@@ -1,17 +1,20 @@
-//! The facts of a domain that a model keeps: scaling, bands, sizes.
+//! What is known of a domain: scaling, bands, sizes.
 
 use std::path::Path;
 
-use crate::dataset::{DataBunch, Domain, DomainDigest, MOST_CHANNELS, Normaliser, Selection};
+use super::bands::Selection;
+use super::normalise::{MOST_CHANNELS, Normaliser};
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::emd::MAX_SIDE;
-use crate::raster::{BandScale, Conversion, Dtype};
+use crate::raster::{BandScale, Conversion, Dtype, MAX_SIDE};
 
-/// What a model must know of a domain to translate its images.
-#[derive(Debug, Clone)]
-pub(crate) struct DomainFacts {
+/// What is known of a domain beside its chips: how its images become tensors, and tensors images of it again. Data sets,
+/// models, definitions, checkpoints and exports share it; each of their files has its own form of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DomainSpec {
     pub normaliser: Normaliser,
+    /// Of each band, where it is known.
     pub mean: Vec<f64>,
+    /// Of each band, where it is known.
     pub std: Vec<f64>,
     /// Height and width of the chips.
     pub chip: (usize, usize),
@@ -23,35 +26,7 @@ pub(crate) struct DomainFacts {
     pub band_scales: Vec<BandScale>,
 }
 
-impl DomainFacts {
-    pub fn of(data: &DataBunch, domain: Domain) -> Self {
-        let statistics = data.statistics(domain);
-        Self {
-            normaliser: data.normaliser(domain).clone(),
-            mean: statistics.bands().iter().map(|band| band.mean).collect(),
-            std: statistics.bands().iter().map(|band| band.std).collect(),
-            chip: data.chip_size(domain),
-            selection: data.selection(domain).clone(),
-            band_names: data.band_names(domain).to_vec(),
-            band_scales: data.band_scales(domain).to_vec(),
-        }
-    }
-
-    /// What a checkpoint says of its data.
-    pub fn of_digest(digest: &DomainDigest) -> Result<Self> {
-        let bands = digest.statistics.bands();
-        let facts = Self {
-            normaliser: digest.normaliser()?,
-            mean: bands.iter().map(|band| band.mean).collect(),
-            std: bands.iter().map(|band| band.std).collect(),
-            chip: digest.chip_size,
-            selection: digest.selection(),
-            band_names: digest.band_names.clone(),
-            band_scales: digest.band_scales.clone(),
-        };
-        facts.check().map(|()| facts)
-    }
-
+impl DomainSpec {
     /// Whether the numbers agree with each other and are in range. Every reader of a file asks this; the normaliser has
     /// checked its own.
     pub fn check(&self) -> Result<()> {
@@ -60,7 +35,7 @@ impl DomainFacts {
         };
         let Self { normaliser, mean, std, chip, selection, band_names, band_scales } = self;
         let count = normaliser.bands();
-        if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(&(*side as u64))) {
+        if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
         }
         if !selection.is_sound(count) || selection.of > MOST_CHANNELS {
