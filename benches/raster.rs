@@ -19,7 +19,7 @@ use ndarray::Axis;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/sat2relief");
 /// More than the network takes at once by default.
 const HEIGHT: usize = 1536;
 const WIDTH: usize = 1536;

@@ -13,7 +13,7 @@ use geolearn::{
 use ndarray::{Array3, Axis};
 
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/sat2relief");
 /// Tiles as they are on a processor, and the side of a scene that is nine of them.
 const USUAL: usize = 1024;
 const LARGE: usize = 2600;

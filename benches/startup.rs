@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group};
 use geolearn::CycleGan;
 
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/sat2relief");
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble/A/images");
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/startup.py");
 /// Tells this program to be the one that is timed.

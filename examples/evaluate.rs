@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{CycleGan, DatasetType, MetricsOptions, prepare_data};
+use geolearn::{CycleGan, DatasetType, MetricsOptions, PrepareData};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundled = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name);
@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(chips) => (chips, arguments.next().zip(arguments.next())),
         None => (bundled("bluemarble"), Some((bundled("bluemarble_test/a"), bundled("bluemarble_test/b")))),
     };
-    let data = prepare_data(chips, DatasetType::CycleGan)?;
+    // The split of `train_demo_model`, so that the bundled model has not seen the validation chips.
+    let data = PrepareData::new(chips, DatasetType::CycleGan).val_split_pct(0.05).prepare()?;
     let mut model = CycleGan::from_model(model, Some(&data))?;
     let options = MetricsOptions::new();
     let options = match pairs {

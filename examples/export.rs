@@ -19,10 +19,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = arguments.next().unwrap_or_else(|| Path::new("out").join("export"));
     for (to, name) in [(Domain::B, "a2b"), (Domain::A, "b2a")] {
         let script = folder.join(name).with_extension("pt");
-        model.export_torchscript(to, &script)?;
+        model.export_torchscript(&script, to)?;
         told(&script, "module = torch.jit.load(PATH, _extra_files=(extra := {\"geolearn.json\": \"\"})).eval()")?;
         let onnx = folder.join(name).with_extension("onnx");
-        model.export_onnx(to, &onnx)?;
+        model.export_onnx(&onnx, to)?;
         told(&onnx, "session = onnxruntime.InferenceSession(PATH, providers=[\"CPUExecutionProvider\"])")?;
     }
     println!("y = module(x), y, = session.run(None, {{\"input\": x}}): x and y of shape (N, C, H, W), in [-1, 1].");

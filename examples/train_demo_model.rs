@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The defaults are those of the committed model; `assets/models/README.md` says how long it took. Training follows
-//! the published recipe, but without flips and turns: shaded relief is lit from the north-west throughout, and a
+//! `Recipe::Sharp`, without flips and turns: shaded relief is lit from the north-west throughout, and a
 //! turned chip would teach the generators that light comes from everywhere.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
@@ -15,7 +15,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, FitOptions, PrepareData, SamplePictures};
+use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, FitOptions, PrepareData, Recipe, SamplePictures};
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let Some(out) = std::env::args().nth(1).map(PathBuf::from) else {
@@ -28,13 +28,14 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(augment).val_split_pct(0.05).prepare()?;
     println!("{data}");
     let mut model = CycleGan::builder(&data)
+        .recipe(Recipe::Sharp)
         .gen_features(argument(4, 16))
         .gen_blocks(argument(5, 4))
         .disc_features(argument(6, 16))
         .build()?;
     let pictures = SamplePictures::new(&out).every(10).rows(6);
     let signal = common::stop_on_ctrl_c()?;
-    let fit = FitOptions::new(argument(2, 120))
+    let fit = FitOptions::new(argument(2, 200))
         .lr(argument(3, 2e-4))
         .checkpoint(Checkpoint::Last)
         .checkpoint_dir(out.join("checkpoints"))

@@ -85,7 +85,7 @@ fn must_show_same(what: &str, found: Shown<'_>, expected: Shown<'_>) {
 }
 
 fn bundled(device: Device) -> CycleGan {
-    CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(device)).unwrap()
+    CycleGan::from_model_with("tests/fixtures/models/sat2relief", LoadOptions::new().device(device)).unwrap()
 }
 
 #[test]
@@ -332,8 +332,8 @@ fn what_is_exported_from_cuda_is_bound_to_no_device() {
     let exported = [Device::Cpu, device].map(|device| {
         let model = bundled(device);
         let [script, onnx] = ["network.pt", "network.onnx"].map(|name| folder.path().join(name));
-        model.export_torchscript(Domain::B, &script).unwrap();
-        model.export_onnx(Domain::B, &onnx).unwrap();
+        model.export_torchscript(&script, Domain::B).unwrap();
+        model.export_onnx(&onnx, Domain::B).unwrap();
         [script, onnx].map(|path| std::fs::read(path).unwrap())
     });
     assert!(exported[0] == exported[1], "the files depend on the device");

@@ -14,7 +14,7 @@ use geolearn::{
 use ndarray::{Array3, Zip};
 use serde_json::Value;
 
-const SAT2RELIEF: &str = "assets/models/sat2relief";
+const SAT2RELIEF: &str = "tests/fixtures/models/sat2relief";
 const UNSEEN: [&str; 2] = ["assets/bluemarble_test/a", "assets/bluemarble_test/b"];
 /// Set where a missing file of weights must not pass for success.
 const REQUIRED: &str = "GEOLEARN_REQUIRE_INCEPTION";

@@ -84,8 +84,8 @@ print(json.dumps({"worst": worst, "metadata": metadata}))
 
 fn export(model: &CycleGan, to: Domain, folder: &Path) -> [PathBuf; 2] {
     let paths = ["network.pt", "network.onnx"].map(|name| folder.join(to.to_string()).join(name));
-    model.export_torchscript(to, &paths[0]).unwrap();
-    model.export_onnx(to, &paths[1]).unwrap();
+    model.export_torchscript(&paths[0], to).unwrap();
+    model.export_onnx(&paths[1], to).unwrap();
     paths
 }
 
@@ -249,7 +249,7 @@ fn places_that_will_not_do_are_named_and_older_files_stay() {
     std::fs::write(&file, "older").unwrap();
     type Export = fn(&CycleGan, Domain, PathBuf) -> geolearn::Result<()>;
     let exports: [Export; 2] =
-        [|model, to, path| model.export_torchscript(to, path), |model, to, path| model.export_onnx(to, path)];
+        [|model, to, path| model.export_torchscript(path, to), |model, to, path| model.export_onnx(path, to)];
     for export in exports {
         let error = export(&model, Domain::A, folder.path().to_path_buf()).unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(folder.path())));

@@ -20,7 +20,8 @@ fn resident() -> f64 {
 
 /// Translates images of these sides one after the other.
 fn translate(sides: impl Iterator<Item = usize>) {
-    let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap();
+    let model =
+        CycleGan::from_model_with("tests/fixtures/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap();
     for side in sides {
         let image = Array3::from_shape_fn((3, side, side), |(c, y, x)| ((7 * c + 2 * y + 3 * x) % 256) as f32);
         model.predict_array(&image, Domain::B).unwrap();

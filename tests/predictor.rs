@@ -10,7 +10,7 @@ use std::thread;
 
 use geolearn::{CycleGan, Device, Domain, ErrorKind, Predictor, Raster, RasterOptions};
 
-const MODEL: &str = "assets/models/sat2relief";
+const MODEL: &str = "tests/fixtures/models/sat2relief";
 
 fn chips(count: usize) -> Vec<Raster> {
     let mut files: Vec<_> =

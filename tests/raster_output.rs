@@ -20,7 +20,7 @@ fn scene() -> PathBuf {
 }
 
 fn translate(scene: &Path, output: &Path, window: Option<Window>) {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sat2relief");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/sat2relief");
     let options = RasterOptions::new(Domain::B).progress(false);
     let options = match window {
         Some([row, column, height, width]) => options.window(row, column, height, width),

@@ -17,7 +17,7 @@ use ndarray::{Array3, Axis, s};
 const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 
 fn model() -> CycleGan {
-    on_cpu::from_model("assets/models/sat2relief", None).unwrap()
+    on_cpu::from_model("tests/fixtures/models/sat2relief", None).unwrap()
 }
 
 fn options() -> RasterOptions {

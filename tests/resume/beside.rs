@@ -13,7 +13,7 @@ const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 const OUTPUT: &str = "GEOLEARN_TEST_BESIDE_OUTPUT";
 
 fn translate(output: &Path) {
-    let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
+    let model = on_cpu::from_model("tests/fixtures/models/sat2relief", None).unwrap();
     model.predict_raster(SCENE, output, RasterOptions::new(Domain::B).tile_size(32).progress(false)).unwrap();
 }
 

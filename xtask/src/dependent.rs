@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::checkout::Checkout;
 use crate::libtorch::Libtorch;
 use crate::origin::{Environment, Origin};
-use crate::release;
+use crate::release::{self, Release};
 use crate::scratch::Scratch;
 use crate::setup;
 use crate::trouble::{Result, Trouble};
@@ -65,14 +65,23 @@ impl Dependent {
         let folder = scratch.join("dependent");
         let chips = checkout.root().join("assets/bluemarble");
         let this = Self { folder, target, libtorch, by_pytorch: origin == Origin::Pytorch, chips };
-        let release = release::locked(&checkout.read("Cargo.lock")?)?;
         this.succeeds(this.clean("cargo").args(["new", "--quiet", "--vcs", "none"]).arg(&this.folder))?;
         this.write("src/main.rs", MAIN)?;
         this.succeeds(this.cargo().args(["add", "--quiet", "--path"]).arg(checkout.root()))?;
-        for package in ["tch", "torch-sys"] {
-            this.succeeds(this.cargo().args(["update", "--quiet", "--package", package, "--precise", release.tch]))?;
+        // What cargo chooses by itself must belong to the libtorch that is there.
+        let (expected, found) = (release::locked(&checkout.read("Cargo.lock")?)?, this.locked_release()?);
+        if found != expected {
+            let text = format!("a dependent gets tch {}, and this checkout has {}", found.tch, expected.tch);
+            return Err(Trouble::new(text).advice("narrow the requirement of tch in Cargo.toml"));
         }
         Ok(this)
+    }
+
+    /// The release that the dependent's own Cargo.lock names.
+    fn locked_release(&self) -> Result<&'static Release> {
+        self.succeeds(self.cargo().args(["generate-lockfile", "--quiet"]))?;
+        let path = self.folder.join("Cargo.lock");
+        release::locked(&fs::read_to_string(&path).map_err(Trouble::file("cannot read", &path))?)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {

@@ -26,7 +26,7 @@ impl<M: Model> Learner<M> {
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("sat2relief.pt");
-    /// model.export_torchscript(Domain::B, &path)?;
+    /// model.export_torchscript(&path, Domain::B)?;
     /// let network = tch::CModule::load(&path)?;
     /// let images = tch::Tensor::zeros([2, 3, 40, 61], (tch::Kind::Float, tch::Device::Cpu));
     /// assert_eq!(network.forward_ts(&[images])?.size(), [2, 3, 40, 61]);
@@ -41,7 +41,7 @@ impl<M: Model> Learner<M> {
     /// # Errors
     /// `Usage` for a path that is a folder, `Io` when the file cannot be written. Missing folders are made; an older
     /// file stays whole until the new one is complete.
-    pub fn export_torchscript(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
+    pub fn export_torchscript(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);
         torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()
@@ -61,7 +61,7 @@ impl<M: Model> Learner<M> {
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("sat2relief.onnx");
-    /// model.export_onnx(Domain::B, &path)?;
+    /// model.export_onnx(&path, Domain::B)?;
     /// assert!(path.metadata().unwrap().len() > 100_000);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
@@ -72,7 +72,7 @@ impl<M: Model> Learner<M> {
     /// # Errors
     /// As [`export_torchscript`](Self::export_torchscript), and `Unsupported` for a network of more than 2 GiB, which no
     /// ONNX file holds.
-    pub fn export_onnx(&self, to: Domain, path: impl AsRef<Path>) -> Result<()> {
+    pub fn export_onnx(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);
         onnx::write(path, &self.exported(to)?)?.publish()

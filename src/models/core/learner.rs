@@ -13,7 +13,15 @@ use crate::train::{BatchSizeTrial, History};
 
 /// A model with its data, its history and its device: fits, measures, predicts, exports, saves and loads.
 ///
-/// [`CycleGan`](crate::CycleGan) is one; what its methods do is the same for every kind of model.
+/// [`CycleGan`](crate::CycleGan) is one. The methods here are those of every kind of model.
+///
+/// ```
+/// use geolearn::{CycleGan, CycleGanModel, Domain, Learner};
+///
+/// let model: Learner<CycleGanModel> = CycleGan::from_model("assets/models/sat2relief", None)?;
+/// assert_eq!(model.predict("assets/bluemarble/A/images/y0300_x0900.png", Domain::B)?.bands(), 3);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 pub struct Learner<M: Model> {
     pub(in crate::models) model: M,
     pub(in crate::models) history: History,

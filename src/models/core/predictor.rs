@@ -73,17 +73,42 @@ impl Predictor {
         Self::new(Network::with_weights(generator.name(), generator.plan().clone(), copies)?, from, to, device)
     }
 
-    /// The domain whose images it makes.
+    /// Returns the domain whose images it makes.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// assert_eq!(predictor.domain(), Domain::B);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn domain(&self) -> Domain {
         self.to.0
     }
 
-    /// Where it computes.
+    /// Returns where it computes.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// println!("{}", predictor.device()); // "cuda:0" or "cpu (…)"
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn device(&self) -> &ChosenDevice {
         &self.device
     }
 
     /// Translates an image file; see [`CycleGan::predict`](crate::CycleGan::predict).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// let relief = predictor.predict("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!((relief.bands(), relief.height(), relief.width()), (3, 64, 64));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -92,6 +117,15 @@ impl Predictor {
     }
 
     /// Translates an image in memory; see [`CycleGan::predict_image`](crate::CycleGan::predict_image).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain, Raster};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// let satellite = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!(predictor.predict_image(&satellite)?.bands(), 3);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -102,6 +136,15 @@ impl Predictor {
     /// Translates images in memory, which is faster than one by one where they are small; see
     /// [`CycleGan::predict_images`](crate::CycleGan::predict_images).
     ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain, Raster};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!(predictor.predict_images(&[chip.clone(), chip])?.len(), 2);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     pub fn predict_images(&self, images: &[Raster]) -> Result<Vec<Raster>> {
@@ -109,6 +152,15 @@ impl Predictor {
     }
 
     /// Translates an array; see [`CycleGan::predict_array`](crate::CycleGan::predict_array).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// let gray = ndarray::Array3::from_elem((3, 32, 48), 127.0);
+    /// assert_eq!(predictor.predict_array(&gray)?.dim(), (3, 32, 48));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -118,6 +170,18 @@ impl Predictor {
 
     /// Translates a scene of any size, from a file to a GeoTIFF; see
     /// [`CycleGan::predict_raster`](crate::CycleGan::predict_raster).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain, RasterOptions};
+    ///
+    /// let predictor = CycleGan::open_predictor("assets/models/sat2relief", Domain::B, Device::Auto)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let output = folder.path().join("relief.tif");
+    /// let options = RasterOptions::new(Domain::B).window(0, 0, 64, 64).progress(false);
+    /// let report = predictor.predict_raster("assets/scenes/bluemarble_asia.tif", &output, options)?;
+    /// assert_eq!(report.pixels(), 64 * 64);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there, and `Usage` for options of the other domain.

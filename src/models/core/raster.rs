@@ -25,7 +25,7 @@ impl<M: Model> Learner<M> {
     ///
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let output = folder.path().join("relief.tif");
-    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let model = CycleGan::from_model("tests/fixtures/models/sat2relief", None)?;
     /// let scene = "assets/scenes/bluemarble_asia.tif";
     /// let options = RasterOptions::new(Domain::B).window(10, 20, 90, 100).progress(false);
     /// let report = model.predict_raster(scene, &output, options)?;
@@ -75,7 +75,7 @@ mod tests {
     /// On the processor, whose bits are compared.
     fn bundled() -> CycleGan {
         let options = LoadOptions::new().device(Device::Cpu);
-        CycleGan::from_model_with("assets/models/sat2relief", options).unwrap()
+        CycleGan::from_model_with("tests/fixtures/models/sat2relief", options).unwrap()
     }
 
     const SIZES: Sizes = Sizes { side: 128, halo: 36, step_bytes: 256 << 20 };

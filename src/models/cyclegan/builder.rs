@@ -156,6 +156,15 @@ impl CycleGanBuilder {
     /// is to change (the global skip connection of Kupyn et al. 2018, arXiv:1711.07064). For domains that show the same things in
     /// the same bands: edges stay sharp from the first step. Needs as many channels in both; other programs cannot open the
     /// model. Default: off.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::builder(&data).gen_blocks(2).gen_features(8).disc_features(8).global_skip(true).build()?;
+    /// assert!(model.config().global_skip);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn global_skip(mut self, on: bool) -> Self {
         self.config.global_skip = on;
         self

@@ -127,7 +127,7 @@ fn other_architectures_are_named() {
         CycleGan::import_generators(fixture("latest_net_G_A.pth"), fixture("nine_G_B.safetensors")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("6 blocks") && error.to_string().contains("9 blocks"), "{error}");
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sat2relief/sat2relief.pth");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/sat2relief/sat2relief.pth");
     let error = CycleGan::import_generators(&ours, &ours).unwrap_err().to_string();
     assert!(error.contains("load_weights"), "{error}");
 }
@@ -183,8 +183,8 @@ fn one_generator_translates_one_way_until_the_other_has_learned() {
             let error = model.predict_array(&bytes(3, 16, 20), to.other()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(error.to_string().contains(&format!("images of domain {} yet", to.other())), "{error}");
-            assert!(model.export_onnx(to.other(), folder.path().join("x.onnx")).is_err());
-            model.export_onnx(to, folder.path().join("y.onnx")).unwrap();
+            assert!(model.export_onnx(folder.path().join("x.onnx"), to.other()).is_err());
+            model.export_onnx(folder.path().join("y.onnx"), to).unwrap();
         }
         let _ = again.lr_find_with(LrFindOptions::default().steps(12)).unwrap();
         assert!(again.predict_array(&bytes(3, 16, 20), to.other()).is_err(), "a sweep is no training");

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::ErrorKind;
 use crate::testing::python;
 
-const MODEL: &str = "assets/models/sat2relief";
+const MODEL: &str = "tests/fixtures/models/sat2relief";
 
 fn model() -> CycleGan {
     CycleGan::from_model_with(MODEL, LoadOptions::new().device(Device::Cpu)).unwrap()
@@ -52,7 +52,7 @@ fn weights_are_taken_over_from_every_kind_of_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
     model().save_safetensors(&path).unwrap();
-    for file in [path.as_path(), Path::new("assets/models/sat2relief/sat2relief.pth")] {
+    for file in [path.as_path(), Path::new("tests/fixtures/models/sat2relief/sat2relief.pth")] {
         let mut changed = disturbed();
         assert_ne!(answer(&changed), answer(&model()));
         changed.load_weights(file).unwrap();
@@ -69,7 +69,8 @@ fn a_misfit_changes_nothing() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     let text = error.to_string();
     assert!(text.contains("D_A.0.weight") && text.contains("expected [") && text.contains("found ["), "{text}");
-    for file in ["assets/models/sat2relief/sat2relief.emd", "no/such.pth", "tests/fixtures/pth/torchscript.pt"] {
+    for file in ["tests/fixtures/models/sat2relief/sat2relief.emd", "no/such.pth", "tests/fixtures/pth/torchscript.pt"]
+    {
         assert!(model.load_weights(file).is_err(), "{file}");
     }
     assert_eq!(answer(&model), before);
@@ -107,7 +108,7 @@ fn pythons_files_come_in() {
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("ours.safetensors");
     model().save_safetensors(&ours).unwrap();
-    let pth = "assets/models/sat2relief/sat2relief.pth";
+    let pth = "tests/fixtures/models/sat2relief/sat2relief.pth";
     let Some(_) = python::run(&[&"-c", &SCRIPT, &ours, &pth, &folder.path()]) else { return };
     for (file, kind) in [
         ("wrapped.pth", Kind::Float),
