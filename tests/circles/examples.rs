@@ -60,6 +60,28 @@ fn a_module_that_is_imported_is_used_by_what_is_named_in_it() {
 }
 
 #[test]
+fn a_method_is_used_where_it_stands() {
+    let parent = ("mod.rs", "mod a; mod b; mod c; pub use a::A;");
+    let away = ("b.rs", "use super::A; impl A { pub fn f() {} pub fn g(self) {} }");
+    let other = ("c.rs", "struct C; impl C { fn f() {} }");
+    let of = |text| circles_of(&[parent, ("a.rs", text), away, other]);
+    assert_eq!(of("pub struct A; fn h() { A::f() }"), [["m/a.rs", "m/b.rs"]]);
+    assert_eq!(of("pub struct A; fn h(a: A) { a.g() }"), [["m/a.rs", "m/b.rs"]]);
+    // Two functions are called f, and none of them is named with its type.
+    assert!(of("pub struct A; fn h(a: A) { a.f() }").is_empty());
+}
+
+#[test]
+fn methods_of_generic_types_count_and_those_of_traits_do_not() {
+    let parent = ("mod.rs", "mod a; mod b;");
+    let upper = ("a.rs", "pub struct A<F>(F); fn h<F: Fn() -> u8>(a: A<F>) { a.g() }");
+    let of = |text| circles_of(&[parent, upper, ("b.rs", text)]);
+    let inherent = "use super::a::A; impl<F: Fn() -> u8> A<F> { pub fn g(&self) {} }";
+    assert_eq!(of(inherent), [["m/a.rs", "m/b.rs"]]);
+    assert!(of("use super::a::A; trait T { fn g(&self); } impl<F> T for A<F> { fn g(&self) {} }").is_empty());
+}
+
+#[test]
 fn longer_circles_and_several() {
     let parent = ("mod.rs", "mod a; mod b; mod c; mod d; mod e; mod f;");
     let ring =

@@ -1,6 +1,6 @@
 //! The modules of a crate: the names they have by `use`, and the paths that their code follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tokens::tokens;
 
@@ -24,6 +24,12 @@ pub struct Module {
     pub imported: Vec<Names>,
     /// Paths and lone names in code.
     pub followed: Vec<Names>,
+    /// Names of methods that are called, of whatever type.
+    pub called: BTreeSet<String>,
+    /// Names of all functions, those of types included.
+    pub functions: Vec<String>,
+    /// Types that have methods here, each with their names; not those of traits.
+    pub extended: Vec<(Names, Vec<String>)>,
 }
 
 /// Reads the modules that `lib.rs` declares, with those below them; `source` gives the text of a file below `src`.
@@ -76,7 +82,7 @@ impl Reader {
     /// Reads to the end of the module, the brace that closes it included.
     fn read_module(&mut self, path: &Names) {
         let mut module = Module { file: self.file.clone(), ..Module::default() };
-        let mut depth = 0_usize;
+        let (mut depth, mut extends) = (0_usize, false);
         while self.at < self.tokens.len() {
             match self.peek(0) {
                 "#" if ["[", "cfg", "(", "test", ")"].iter().enumerate().all(|(i, t)| self.peek(i + 1) == *t) => {
@@ -84,6 +90,8 @@ impl Reader {
                 }
                 "mod" if [";", "{"].contains(&self.peek(2)) => self.read_child(path, &mut module),
                 "use" => self.read_use(&mut module),
+                "impl" if depth == 0 => extends = self.read_impl(&mut module),
+                "fn" => self.read_function(&mut module, extends && depth == 1),
                 "{" => (depth, self.at) = (depth + 1, self.at + 1),
                 "}" if depth == 0 => break,
                 "}" => (depth, self.at) = (depth - 1, self.at + 1),
@@ -182,6 +190,37 @@ impl Reader {
         }
     }
 
+    /// Reads `impl<T> Type`; gives whether it is of no trait.
+    fn read_impl(&mut self, module: &mut Module) -> bool {
+        self.at += 1;
+        let mut depth = 0_usize;
+        while self.peek(0) == "<" || depth > 0 {
+            let is_arrow = self.before() == "-" || self.before() == "=";
+            match self.take().as_str() {
+                "<" => depth += 1,
+                ">" if !is_arrow => depth -= 1,
+                _ => {}
+            }
+        }
+        let mut ahead = self.tokens[self.at..].iter().take_while(|token| *token != "{");
+        if ahead.any(|token| token == "for") {
+            return false;
+        }
+        self.read_path(module);
+        module.extended.extend(module.followed.last().map(|path| (path.clone(), Vec::new())));
+        true
+    }
+
+    fn read_function(&mut self, module: &mut Module, is_method: bool) {
+        self.at += 1;
+        let name = self.peek(0).to_string();
+        if let Some((_, methods)) = module.extended.last_mut().filter(|_| is_method) {
+            methods.push(name.clone());
+        }
+        module.functions.push(name);
+        self.at += 1;
+    }
+
     /// Reads the path or lone name that comes next, or one sign.
     fn read_path(&mut self, module: &mut Module) {
         // Fields and methods belong to their type; a path that begins with `::` leads out of the crate.
@@ -193,6 +232,9 @@ impl Reader {
         }
         let is_type = path[0].starts_with(char::is_uppercase);
         // A lone name that is neither called nor a type is a variable or a field.
+        if is_member || path.len() > 1 {
+            module.called.extend(path.last().cloned());
+        }
         if !is_member && (path.len() > 1 || is_type || ["(", "!"].contains(&self.peek(0))) {
             module.followed.push(path);
         }
