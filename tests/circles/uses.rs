@@ -52,7 +52,7 @@ fn methods(modules: &BTreeMap<Names, Module>) -> Vec<(String, String, String)> {
         {
             let Some(owner) = definer(modules, place, extended, MOST_STEPS) else { continue };
             let is_only_one = functions.iter().filter(|name| **name == method).count() == 1;
-            let path = [extended.last().cloned().as_slice(), &[method.clone()]].concat();
+            let path: Names = extended.last().into_iter().chain([method]).cloned().collect();
             for (from, user) in modules.iter().filter(|(_, user)| top(&user.file) == top(&module.file)) {
                 let names_it = |other: &Names| {
                     other.ends_with(&path)
