@@ -22,7 +22,7 @@ const FOLDER: &str = ".geolearn";
 
 /// Everything on which a survey depends: the chips, and what is said beside them, by name and [`Identity`]; and the options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Key {
+struct Key {
     version: String,
     root: PathBuf,
     domain: String,
@@ -40,7 +40,7 @@ struct Kept {
 }
 
 impl Key {
-    pub fn of(options: &PrepareData, chips: Chips<'_>) -> Self {
+    fn of(options: &PrepareData, chips: Chips<'_>) -> Self {
         let definition = super::esri::definition_of(chips.folder);
         let files: Vec<&PathBuf> = chips.files.iter().copied().chain(&definition).collect();
         let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
@@ -85,8 +85,19 @@ fn facts(root: &Path, file: &Path) -> (u64, String) {
     (identity.bytes(), format!("{name:?}\t{identity}\t{beside}\n"))
 }
 
+/// Surveys the chips, or recalls the survey of an earlier time where nothing has changed since.
+pub(super) fn survey(options: &PrepareData, chips: Chips<'_>) -> Result<Survey> {
+    let key = Key::of(options, chips);
+    if let Some(survey) = find(options, &key) {
+        return Ok(survey);
+    }
+    let survey = Survey::take(options, chips)?;
+    keep(options, &key, &survey);
+    Ok(survey)
+}
+
 /// A survey with exactly this key. A cache that cannot be read is none.
-pub(super) fn find(options: &PrepareData, key: &Key) -> Option<Survey> {
+fn find(options: &PrepareData, key: &Key) -> Option<Survey> {
     if !options.cache {
         return None;
     }
@@ -100,7 +111,7 @@ fn read(file: &Path) -> Result<Kept> {
 }
 
 /// Keeps a survey in the first place that can be written.
-pub(super) fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
+fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
     if !options.cache || key.bytes < WORTH_KEEPING {
         return;
     }

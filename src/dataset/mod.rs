@@ -1,6 +1,7 @@
 //! From a folder of chips to batches of tensors.
 
 mod augment;
+mod bad_chips;
 mod bands;
 mod batch;
 mod batch_size;
@@ -36,6 +37,7 @@ mod summary;
 mod survey;
 
 pub use augment::Augment;
+pub use bad_chips::BadChips;
 pub use bands::Band;
 pub(crate) use bands::Selection;
 pub use batch::Batch;
@@ -51,8 +53,8 @@ pub use mixed_bands::MixedBands;
 pub use normalisation::Normalisation;
 pub use normalise::Normaliser;
 pub(crate) use normalise::Values;
-pub use options::{DatasetType, PrepareData, prepare_data};
+pub use options::{DatasetType, PrepareData};
+pub use prepare::prepare_data;
 pub use sizes::MixedSizes;
 pub(crate) use spec::DomainSpec;
 pub use statistics::{BandStatistics, Statistics};
-pub use survey::BadChips;

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::augment::Augment;
+use super::bad_chips::BadChips;
 use super::bands::{Asked, Band};
 use super::batch_size::BatchSize;
-use super::bunch::DataBunch;
 use super::channels::Channels;
 use super::domain::{Domain, PerDomain};
 use super::mixed_bands::MixedBands;
 use super::normalisation::Normalisation;
 use super::sizes::MixedSizes;
-use super::survey::BadChips;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Limits;
 
@@ -21,22 +20,6 @@ use crate::raster::Limits;
 pub enum DatasetType {
     /// Unpaired chips of two domains.
     CycleGan,
-}
-
-/// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form.
-///
-/// ```
-/// use geolearn::{prepare_data, DatasetType, Domain};
-///
-/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
-/// assert!(data.len(Domain::A) > data.valid_len(Domain::A));
-/// # Ok::<(), geolearn::Error>(())
-/// ```
-///
-/// # Errors
-/// As [`PrepareData::prepare`].
-pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result<DataBunch> {
-    PrepareData::new(path, dataset_type).prepare()
 }
 
 /// Options for preparing a folder of chips.
@@ -388,24 +371,8 @@ impl PrepareData {
         self
     }
 
-    /// Looks through the folder: recognises its form, reads the header of every chip, takes the statistics of both
-    /// domains and splits them. Statistics are those of `esri_model_definition.emd` beside the chips, where Export
-    /// Training Data wrote one, else of every chip, each decoded once.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
-    /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, or chips that differ in size or
-    /// bands, or type of samples; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip that cannot be
-    /// read.
-    pub fn prepare(mut self) -> Result<DataBunch> {
-        self.check()?;
-        if self.crop_size.is_some() {
-            self.augment = self.augment.crop(self.crop_size);
-        }
-        DataBunch::prepare(self)
-    }
-
-    fn check(&self) -> Result<()> {
+    /// Refuses options that are out of range.
+    pub(super) fn check(&self) -> Result<()> {
         let out = |name: &str, expected: &str, found: String| {
             Err(Error::new(ErrorKind::Usage, format!("PrepareData::{name} is out of range"))
                 .expected(expected)

@@ -7,10 +7,11 @@ use std::thread;
 
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
+use super::cache;
 use super::colours;
 use super::domain::{Domain, PerDomain};
 use super::layout::Layout;
-use super::options::PrepareData;
+use super::options::{DatasetType, PrepareData};
 use super::split::validation_places;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,42 +19,84 @@ use crate::ffi::HostMemory;
 use crate::random::Seed;
 use crate::raster::BandScale;
 
-impl DataBunch {
-    pub(super) fn prepare(options: PrepareData) -> Result<Self> {
-        let mut layout = Layout::find(&options.path)?;
-        let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
-        let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
-        leave_out(&mut layout, &skipped);
-        split(&mut layout, &options)?;
-        let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
-        let channels = PerDomain { a: options.channels.of(a, b), b: options.channels.of(b, a) };
-        let PerDomain { a, b } = surveys;
-        let Layout { train, valid, test, .. } = layout;
-        let domains = PerDomain {
-            a: DomainData::new(Domain::A, a, [train.a, valid.a, test.a], channels.a, &options)?,
-            b: DomainData::new(Domain::B, b, [train.b, valid.b, test.b], channels.b, &options)?,
-        };
-        Ok(Self {
-            shared: Arc::new(Shared {
-                working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
-                path: options.path,
-                seed: Seed(options.seed),
-                batch_size: options.batch_size,
-                workers: options.workers.unwrap_or_else(default_workers),
-                prefetch: options.prefetch,
-                augment: options.augment,
-                domains,
-                skipped,
-                contents: Arc::default(),
-            }),
-        })
+/// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form.
+///
+/// ```
+/// use geolearn::{prepare_data, DatasetType, Domain};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// assert!(data.len(Domain::A) > data.valid_len(Domain::A));
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`PrepareData::prepare`].
+pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result<DataBunch> {
+    PrepareData::new(path, dataset_type).prepare()
+}
+
+impl PrepareData {
+    /// Looks through the folder: recognises its form, reads the header of every chip, takes the statistics of both
+    /// domains and splits them. Statistics are those of `esri_model_definition.emd` beside the chips, where Export
+    /// Training Data wrote one, else of every chip, each decoded once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
+    /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, or chips that differ in size or
+    /// bands, or type of samples; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip
+    /// that cannot be read.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).batch_size(2).prepare()?;
+    /// assert_eq!(data.batch_size(), 2);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn prepare(mut self) -> Result<DataBunch> {
+        self.check()?;
+        if self.crop_size.is_some() {
+            self.augment = self.augment.crop(self.crop_size);
+        }
+        prepare(self)
     }
+}
+
+fn prepare(options: PrepareData) -> Result<DataBunch> {
+    let mut layout = Layout::find(&options.path)?;
+    let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
+    let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
+    leave_out(&mut layout, &skipped);
+    split(&mut layout, &options)?;
+    let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
+    let channels = PerDomain { a: options.channels.of(a, b), b: options.channels.of(b, a) };
+    let PerDomain { a, b } = surveys;
+    let Layout { train, valid, test, .. } = layout;
+    let domains = PerDomain {
+        a: DomainData::new(Domain::A, a, [train.a, valid.a, test.a], channels.a, &options)?,
+        b: DomainData::new(Domain::B, b, [train.b, valid.b, test.b], channels.b, &options)?,
+    };
+    Ok(DataBunch {
+        shared: Arc::new(Shared {
+            working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
+            path: options.path,
+            seed: Seed(options.seed),
+            batch_size: options.batch_size,
+            workers: options.workers.unwrap_or_else(default_workers),
+            prefetch: options.prefetch,
+            augment: options.augment,
+            domains,
+            skipped,
+            contents: Arc::default(),
+        }),
+    })
 }
 
 /// All chips that train or validate are looked at, so that the normalisation covers both.
 fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
     let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
-    let survey = Survey::of(options, Chips { domain, folder: layout.folders.get(domain), files: &files })?;
+    let chips = Chips { domain, folder: layout.folders.get(domain), files: &files };
+    let survey = cache::survey(options, chips)?;
+    survey.warn(chips);
     options.augment.output_size(survey.shape.size())?;
     Ok(survey)
 }

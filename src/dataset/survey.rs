@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::bad_chips::BadChips;
 use super::bands::{Asked, Selection};
-use super::cache;
 use super::domain::Domain;
 use super::esri;
 use super::extremes::Extreme;
@@ -25,16 +25,6 @@ use crate::raster::{BandScale, Dtype};
 /// So many bad chips are named in a message.
 const NAMED_AT_MOST: usize = 5;
 const LEAVE_OUT: &str = "Mend or remove them, or leave them out with PrepareData::bad_chips(BadChips::Skip).";
-
-/// What to do with a chip that cannot be read, or that differs from the others in size, bands or type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BadChips {
-    /// `prepare` fails and names the chips. The default.
-    #[default]
-    Fail,
-    /// The chips are left out, with a warning each; see [`DataBunch::skipped`](crate::DataBunch::skipped).
-    Skip,
-}
 
 /// What was found in one domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,27 +56,18 @@ pub(super) struct Chips<'a> {
 }
 
 impl Survey {
-    /// Surveys the chips, or takes the survey from the cache where nothing has changed.
-    pub fn of(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
-        let key = cache::Key::of(options, chips);
-        let survey = match cache::find(options, &key) {
-            Some(survey) => survey,
-            None => {
-                let survey = Self::take(options, chips)?;
-                cache::keep(options, &key, &survey);
-                survey
-            }
-        };
-        for (file, reason) in &survey.skipped {
+    /// Warns of chips that are left out, and of what else the caller should know.
+    pub fn warn(&self, chips: Chips<'_>) {
+        for (file, reason) in &self.skipped {
             tracing::warn!(file = %file.display(), reason, "chip is left out");
         }
-        for remark in &survey.remarks {
+        for remark in &self.remarks {
             tracing::warn!(path = %chips.folder.display(), "domain {}: {remark}", chips.domain);
         }
-        Ok(survey)
     }
 
-    fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
+    /// Surveys the chips.
+    pub fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
         let asked = options.asked(chips.domain);
         let mut found = Found::look(options, chips, &asked)?;
         let shape = found.agree(options)?;

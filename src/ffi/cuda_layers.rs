@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use tch::Tensor;
 
-use super::layers::ConvolutionForm;
+use super::forms::{ConvolutionForm, NormForm};
 use super::linked;
 use super::switch::is_switched_on;
 use crate::error::Result;
@@ -17,17 +17,6 @@ use crate::error::Result;
 const KERNELS: &str = include_str!("cuda/layers.cu");
 /// Turns these layers off (0) or on (1).
 const SWITCH: &str = "GEOLEARN_CUDA_LAYERS";
-
-/// What follows a convolution.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NormForm {
-    /// Of the leaky rectifier behind the norm; 0 is relu, 1 is none.
-    pub slope: f64,
-    /// What the norm adds to a variance.
-    pub epsilon: f64,
-    /// How many pixels the result has around it.
-    pub border: i64,
-}
 
 /// Returns whether the functions below can take maps like `x`, which may have any channels, on its device, as the thread
 /// computes now.

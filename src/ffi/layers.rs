@@ -3,23 +3,13 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::forms::ConvolutionForm;
 use super::linked;
 use crate::error::Result;
 
 /// Channels that fill a vector, and a panel of the matrices that residual blocks multiply.
 const LANES: i64 = 8;
 const PANEL: i64 = 16;
-
-/// What a convolution with a square kernel does.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConvolutionForm {
-    pub stride: i64,
-    pub padding: i64,
-    /// Transposed, with an output padding of 1.
-    pub transposed: bool,
-    /// Whether an instance norm takes the bias off again, so that it has no gradient.
-    pub normalised: bool,
-}
 
 /// A convolution in NHWC memory; NCHW goes in and comes out.
 pub(crate) fn convolution(x: &Tensor, weight: &Tensor, bias: &Tensor, form: ConvolutionForm) -> Result<Option<Tensor>> {

@@ -1,16 +1,12 @@
 //! Calls into the shim.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null_mut;
 
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use super::cuda_layers::NormForm;
-use super::layers::ConvolutionForm;
-use super::memory::MemoryUse;
-use super::script::ScriptText;
-use super::{AdamStep, AdamTensors};
+use super::forms::{AdamStep, ConvolutionForm, NormForm};
 use crate::error::{Error, Result};
 
 unsafe extern "C" {
@@ -283,13 +279,11 @@ pub(super) fn cuda_residual(x: &Tensor, weights: [&Tensor; 2], epsilon: f64, bor
     made(|output| unsafe { geolearn_cuda_residual(x.as_ptr(), first, second, epsilon, border, output) })
 }
 
-pub(super) fn fused_adamw(tensors: &mut AdamTensors, grads: &mut [Tensor], step: AdamStep) -> Result<()> {
+/// Updates the first of these lists, by the moments and counts of steps in the others.
+pub(super) fn fused_adamw(lists: [&mut [Tensor]; 4], grads: &mut [Tensor], step: AdamStep) -> Result<()> {
     let pointers = |list: &mut [Tensor]| list.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>();
-    let params = pointers(&mut tensors.params);
+    let [params, first, second, steps] = lists.map(pointers);
     let grads = pointers(grads);
-    let first = pointers(&mut tensors.first);
-    let second = pointers(&mut tensors.second);
-    let steps = pointers(&mut tensors.steps);
     // SAFETY: the five lists have equal lengths, and entries the same form (checked by the caller); their tensors outlive
     // the call.
     check(unsafe {
@@ -367,11 +361,13 @@ pub(super) fn meter_begin() -> Result<Meter> {
     Ok(Meter(meter))
 }
 
-pub(super) fn meter_read(meter: &Meter) -> Result<MemoryUse> {
-    let mut used = MemoryUse { live: 0, peak: 0 };
-    // SAFETY: a `Meter` is what `geolearn_meter_begin` gave, until it is ended; both pointers are to fields of a local.
-    check(unsafe { geolearn_meter_read(meter.0, &mut used.live, &mut used.peak) })?;
-    Ok(used)
+/// Reads the bytes that are held now, and the most that were held at once.
+pub(super) fn meter_read(meter: &Meter) -> Result<[i64; 2]> {
+    let [mut live, mut peak] = [0; 2];
+    // SAFETY: a `Meter` is what `geolearn_meter_begin` gave, until it is ended; both pointers are to locals that live
+    // through the call.
+    check(unsafe { geolearn_meter_read(meter.0, &mut live, &mut peak) })?;
+    Ok([live, peak])
 }
 
 /// Only for `Drop`: the meter is gone afterwards.
@@ -522,18 +518,25 @@ unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void, count: usi
     sink(unsafe { std::slice::from_raw_parts(bytes.cast(), count) });
 }
 
-pub(super) fn script_save(text: &ScriptText, tensors: &[&Tensor], mut sink: &mut dyn FnMut(&[u8])) -> Result<()> {
-    let names: Vec<_> = text.names.iter().map(|name| name.as_ptr()).collect();
+/// Writes `source` with named tensors; `extra` is name and text of one more file.
+pub(super) fn script_save(
+    source: &CStr,
+    names: &[CString],
+    tensors: &[&Tensor],
+    extra: [&CStr; 2],
+    mut sink: &mut dyn FnMut(&[u8]),
+) -> Result<()> {
+    let names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let tensors: Vec<_> = tensors.iter().map(|tensor| tensor.as_ptr()).collect();
     // SAFETY: names and tensors are as many, and they, the strings and the sink outlive the call.
     check(unsafe {
         geolearn_script_save(
-            text.source.as_ptr(),
+            source.as_ptr(),
             names.as_ptr(),
             tensors.as_ptr(),
             names.len().min(tensors.len()),
-            text.extra.0.as_ptr(),
-            text.extra.1.as_ptr(),
+            extra[0].as_ptr(),
+            extra[1].as_ptr(),
             (&raw mut sink).cast(),
             give,
         )

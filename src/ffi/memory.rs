@@ -32,7 +32,7 @@ impl MemoryMeter {
 
     /// What was used until now.
     pub fn read(&self) -> Result<MemoryUse> {
-        linked::meter_read(&self.0)
+        linked::meter_read(&self.0).map(|[live, peak]| MemoryUse { live, peak })
     }
 }
 

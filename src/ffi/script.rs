@@ -18,13 +18,6 @@ pub(crate) struct Script<'a> {
     pub extra: (&'a str, &'a str),
 }
 
-/// A [`Script`] in C's strings.
-pub(super) struct ScriptText {
-    pub source: CString,
-    pub names: Vec<CString>,
-    pub extra: (CString, CString),
-}
-
 impl Script<'_> {
     /// Compiles the module and gives the bytes of its archive to `sink`, piece by piece.
     ///
@@ -34,10 +27,10 @@ impl Script<'_> {
         let text = |text: &str| {
             CString::new(text).map_err(|e| Error::new(ErrorKind::Usage, "text for TorchScript holds a NUL").because(e))
         };
-        let names = self.parameters.iter().map(|(name, _)| text(name)).collect::<Result<_>>()?;
-        let extra = (text(self.extra.0)?, text(self.extra.1)?);
+        let names: Vec<CString> = self.parameters.iter().map(|(name, _)| text(name)).collect::<Result<_>>()?;
+        let (source, extra) = (text(self.source)?, [text(self.extra.0)?, text(self.extra.1)?]);
         let tensors: Vec<&Tensor> = self.parameters.iter().map(|(_, tensor)| tensor).collect();
-        linked::script_save(&ScriptText { source: text(self.source)?, names, extra }, &tensors, sink)
+        linked::script_save(&source, &names, &tensors, extra.each_ref().map(CString::as_c_str), sink)
     }
 }
 

@@ -1,12 +1,10 @@
 //! Stands in for the shim where documentation is built without libtorch.
 
+use std::ffi::{CStr, CString};
+
 use tch::Tensor;
 
-use super::cuda_layers::NormForm;
-use super::layers::ConvolutionForm;
-use super::memory::MemoryUse;
-use super::script::ScriptText;
-use super::{AdamStep, AdamTensors};
+use super::forms::{AdamStep, ConvolutionForm, NormForm};
 use crate::error::{Error, ErrorKind, Result};
 
 fn absent<T>() -> Result<T> {
@@ -70,7 +68,7 @@ pub(super) fn cuda_kernels_source(_: &str, _: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-pub(super) fn cuda_kernels_emulate(_: &std::ffi::CStr) -> Result<()> {
+pub(super) fn cuda_kernels_emulate(_: &CStr) -> Result<()> {
     absent()
 }
 
@@ -90,7 +88,7 @@ pub(super) fn lerp_all(_: &mut [Tensor], _: &mut [Tensor], _: f64) -> Result<()>
     absent()
 }
 
-pub(super) fn fused_adamw(_: &mut AdamTensors, _: &mut [Tensor], _: AdamStep) -> Result<()> {
+pub(super) fn fused_adamw(_: [&mut [Tensor]; 4], _: &mut [Tensor], _: AdamStep) -> Result<()> {
     absent()
 }
 
@@ -126,7 +124,7 @@ pub(super) fn meter_begin() -> Result<Meter> {
     absent()
 }
 
-pub(super) fn meter_read(_: &Meter) -> Result<MemoryUse> {
+pub(super) fn meter_read(_: &Meter) -> Result<[i64; 2]> {
     absent()
 }
 
@@ -187,7 +185,7 @@ pub(super) fn profile_begin(_: bool) -> Result<()> {
     absent()
 }
 
-pub(super) fn profile_end(_: bool, _: Option<&std::ffi::CStr>) -> Result<()> {
+pub(super) fn profile_end(_: bool, _: Option<&CStr>) -> Result<()> {
     absent()
 }
 
@@ -203,6 +201,12 @@ pub(crate) fn libtorch_config() -> Result<String> {
     absent()
 }
 
-pub(super) fn script_save(_: &ScriptText, _: &[&Tensor], _: &mut dyn FnMut(&[u8])) -> Result<()> {
+pub(super) fn script_save(
+    _: &CStr,
+    _: &[CString],
+    _: &[&Tensor],
+    _: [&CStr; 2],
+    _: &mut dyn FnMut(&[u8]),
+) -> Result<()> {
     absent()
 }

@@ -6,7 +6,10 @@ use std::path::{Component, Path, PathBuf};
 use tch::Tensor;
 
 use super::emd::{Emd, Reach};
-use super::{dlpk, generation, pth};
+use super::generation;
+pub(crate) use super::generation::Opened;
+use super::listing::{entries, missing};
+use super::{dlpk, pth};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Lock, Ready, folder_of};
 
@@ -19,8 +22,6 @@ const REPORT: &str = "model_metrics.html";
 const OTHER_FILES: [&str; 4] = ["dlpk", "safetensors", "pt", "onnx"];
 /// File systems take names of 255 bytes; the longest extension is `.dlpk`.
 const LONGEST_NAME: usize = 250;
-/// At most so many names of a folder go into a message.
-const MAX_LISTED: usize = 20;
 
 /// A model's folder and the name that its files have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,13 +92,6 @@ pub(crate) enum Found {
     Files { emd: PathBuf, pth: Option<PathBuf> },
     /// A `.dlpk`.
     Package(PathBuf),
-}
-
-/// A definition and its weights.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub emd: Emd,
-    pub tensors: Vec<(String, Tensor)>,
 }
 
 impl Found {
@@ -264,38 +258,4 @@ fn has_model_extension(path: &Path) -> bool {
 
 fn has_extension(path: &Path, extension: &str) -> bool {
     store::extension(path) == extension
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-}
-
-pub(super) fn missing<'a>(what: &str, wanted: &Path, folders: impl IntoIterator<Item = &'a Path>) -> Error {
-    let found: Vec<String> = folders.into_iter().map(listing).collect();
-    Error::new(ErrorKind::Layout, what)
-        .at(wanted)
-        .expected("<name>.emd with <name>.pth in a folder, or <name>.dlpk")
-        .found(found.join("; "))
-}
-
-/// What is in a folder, for messages.
-fn listing(folder: &Path) -> String {
-    let shown = folder.display();
-    if !folder.is_dir() {
-        return format!("no folder {shown}");
-    }
-    let names: Vec<String> =
-        entries(folder).iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
-    let more = names.len().saturating_sub(MAX_LISTED);
-    let mut listed = names.into_iter().take(MAX_LISTED).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        listed += &format!(" and {more} more");
-    }
-    if listed.is_empty() {
-        return format!("nothing in {shown}");
-    }
-    format!("in {shown}: {listed}")
 }

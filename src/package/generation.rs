@@ -10,13 +10,20 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::emd::{Emd, MAX_BYTES, Reach};
-use super::folder::{Opened, missing};
+use super::listing::missing;
 use super::pth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, folder_of};
 
 /// A save that ends while a model is read makes it begin anew. More of them than this are no coincidence.
 const MOST_TRIES: usize = 100;
+
+/// A definition and its weights.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub emd: Emd,
+    pub tensors: Vec<(String, Tensor)>,
+}
 
 /// Reads a definition.
 pub(super) fn definition(path: &Path, reach: Reach) -> Result<Emd> {

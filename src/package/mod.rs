@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod folder;
 mod generation;
 pub(crate) mod keys;
+mod listing;
 mod pickle;
 pub(crate) mod pth;
 pub(crate) mod report;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::abandoned::{PREFIX, SUFFIX, folder_of, prefix_of, remove_abandoned_of};
-use super::{Ready, sync_folder};
+use super::pending::{Ready, sync_folder};
 use crate::error::{Error, Result};
 
 /// How a file ends that was kept aside.
@@ -113,8 +113,8 @@ impl Older {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ready;
     use super::*;
+    use crate::store::ready;
 
     fn publish(path: &Path, bytes: &[u8]) -> Older {
         publish_keeping_older(ready(path, bytes).unwrap(), 7).unwrap()

@@ -2,7 +2,7 @@
 
 use super::history::{EpochRecord, History};
 use super::memory::MemoryEstimate;
-use super::state::Snapshot;
+use super::snapshot::Snapshot;
 use super::translator::Translator;
 use crate::dataset::DataBunch;
 use crate::error::Result;

@@ -3,10 +3,6 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::history::History;
-use super::plan::Plan;
-use super::translator::Translator;
-use crate::dataset::DataBunch;
 use crate::error::Result;
 use crate::ffi;
 use crate::nn::copied;
@@ -69,37 +65,5 @@ impl Position {
     /// Whole epochs in the model's life.
     pub fn epochs_in_life(&self) -> usize {
         self.first_epoch.saturating_add(self.epochs)
-    }
-}
-
-/// A fit at one moment, for a callback that wants to keep it.
-#[derive(Clone, Copy)]
-pub struct Snapshot<'a> {
-    pub(super) model: &'a dyn Translator,
-    pub(super) data: &'a DataBunch,
-    pub(super) history: &'a History,
-    pub(super) plan: &'a Plan,
-    pub(super) position: &'a Position,
-}
-
-impl Snapshot<'_> {
-    /// Whole epochs in the model's life.
-    pub fn epochs(&self) -> usize {
-        self.position.epochs_in_life()
-    }
-
-    /// Whole epochs of this fit.
-    pub(super) fn epochs_of_fit(&self) -> usize {
-        self.position.epochs
-    }
-
-    /// Whether a step of this fit was made.
-    pub(super) fn has_begun(&self) -> bool {
-        self.position.epochs + self.position.batches > 0
-    }
-
-    /// Batches done of the epoch after these; 0 at the end of an epoch.
-    pub fn batches(&self) -> usize {
-        self.position.batches
     }
 }

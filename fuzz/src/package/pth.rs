@@ -8,6 +8,8 @@ pub(crate) mod container;
 mod legacy;
 #[path = "../../../src/package/pth/limits.rs"]
 mod limits;
+#[path = "../../../src/package/pth/storage.rs"]
+mod storage;
 #[path = "../../../src/package/pth/views.rs"]
 mod views;
 

@@ -8,9 +8,10 @@ mod calls;
 mod globals;
 mod machine;
 mod opcode;
+mod steps;
 mod value;
 mod write;
 
-pub(crate) use machine::{read, read_first};
+pub(crate) use steps::{read, read_first};
 pub(crate) use value::{Pickle, Storage, TensorView, Value};
 pub(crate) use write::state_dict;

@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 use zip::ZipArchive;
 
 use super::PthLimits;
-use super::container::StorageBytes;
+use super::storage::StorageBytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::zipped::Zipped;
 

@@ -7,19 +7,11 @@ use std::path::Path;
 use super::PthLimits;
 use super::archive::Archive;
 use super::legacy;
+use super::storage::StorageBytes;
 use super::views::{Views, tensor_views};
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::pickle;
 use crate::package::zipped::open_capped;
-
-/// Where the bytes of storages come from.
-pub(crate) trait StorageBytes {
-    /// The bytes of a storage, which must be exactly `length`.
-    fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>>;
-
-    /// What the file says to tell it from others; older ones say nothing.
-    fn fingerprint(&mut self) -> Result<Option<String>>;
-}
 
 /// Opens a file and hands its checked state dict, with the bytes it lies in, to `make`.
 pub(crate) fn open<T>(

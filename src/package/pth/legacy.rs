@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use super::PthLimits;
-use super::container::StorageBytes;
+use super::storage::StorageBytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::pickle::{self, Pickle, Value};
 

@@ -5,6 +5,7 @@ pub(crate) mod container;
 mod legacy;
 mod limits;
 mod read;
+mod storage;
 mod views;
 mod write;
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::PthLimits;
-use super::container::{self, StorageBytes};
+use super::container;
+use super::storage::StorageBytes;
 use super::views::Views;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::pickle::{Storage, TensorView};

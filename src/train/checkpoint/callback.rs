@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use super::choice::Checkpoint;
 use super::folder::Folder;
-use super::{Checkpoint, last_is_best};
 use crate::error::Result;
 use crate::train::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 use crate::train::monitor::Monitor;
-use crate::train::state::Snapshot;
+use crate::train::snapshot::Snapshot;
 
 /// Writes the state after each epoch, when the fit is stopped within one, and every so many steps where that is asked
 /// for.
@@ -79,5 +79,27 @@ impl Callback for NoteReported {
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
         self.0.note_reported(report.snapshot.epochs());
         Ok(Flow::Continue)
+    }
+}
+
+/// Whether the last of these values, of which lower ones are better, is the lowest and the first to be so low.
+fn last_is_best(values: &[f64]) -> bool {
+    let Some((last, before)) = values.split_last() else {
+        return false;
+    };
+    before.iter().all(|value| last < value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_is_the_first_of_the_lowest() {
+        assert!(last_is_best(&[3.0]));
+        assert!(last_is_best(&[3.0, 2.0]));
+        assert!(!last_is_best(&[2.0, 2.0]));
+        assert!(!last_is_best(&[2.0, 3.0]));
+        assert!(!last_is_best(&[]));
     }
 }

@@ -18,7 +18,8 @@ use crate::store::{self, Pending, Ready};
 use crate::tensor_file::{TensorFile, View, check_header};
 use crate::train::history::History;
 use crate::train::plan::Plan;
-use crate::train::state::{Position, Snapshot, TrainState};
+use crate::train::snapshot::Snapshot;
+use crate::train::state::{Position, TrainState};
 
 /// The key of our part of the header.
 const KEY: &str = "geolearn.checkpoint";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Contents};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Pending};
-use crate::train::state::Snapshot;
+use crate::train::snapshot::Snapshot;
 
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";

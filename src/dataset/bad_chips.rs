@@ -1,0 +1,13 @@
+//! The choice for chips that cannot be used.
+
+use serde::{Deserialize, Serialize};
+
+/// What to do with a chip that cannot be read, or that differs from the others in size, bands or type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BadChips {
+    /// `prepare` fails and names the chips. The default.
+    #[default]
+    Fail,
+    /// The chips are left out, with a warning each; see [`DataBunch::skipped`](crate::DataBunch::skipped).
+    Skip,
+}

@@ -1,0 +1,84 @@
+//! Adam in one kernel for all parameters.
+
+use tch::Tensor;
+
+use super::forms::AdamStep;
+use super::linked;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The tensors that Adam changes; entry i of each list belongs to the same parameter.
+#[derive(Debug)]
+pub(crate) struct AdamTensors {
+    params: Vec<Tensor>,
+    first: Vec<Tensor>,
+    second: Vec<Tensor>,
+    /// Scalar f32 tensors that count the steps; the kernel wants one for each parameter, on its device.
+    steps: Vec<Tensor>,
+}
+
+/// What the kernel, which walks plain memory, relies on.
+type Form = (Vec<i64>, tch::Kind, tch::Device, bool);
+
+fn form(tensor: &Tensor) -> Form {
+    (tensor.size(), tensor.kind(), tensor.device(), tensor.is_contiguous())
+}
+
+impl AdamTensors {
+    /// Parameters, first and second moments, and counts of steps. They share memory with those that are given.
+    ///
+    /// # Errors
+    /// `Usage` unless moments are like their parameters, contiguous, and counts are single f32.
+    pub fn new(params: Vec<Tensor>, [first, second, steps]: [Vec<Tensor>; 3]) -> Result<Self> {
+        let n = params.len();
+        if [first.len(), second.len(), steps.len()] != [n; 3] {
+            return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(n));
+        }
+        for i in 0..n {
+            let (size, kind, device, _) = form(&params[i]);
+            let wanted = (size, kind, device, true);
+            if [&params[i], &first[i], &second[i]].iter().any(|tensor| form(tensor) != wanted) {
+                return Err(misfit(i, &wanted));
+            }
+            if (steps[i].numel(), steps[i].kind()) != (1, tch::Kind::Float) {
+                return Err(Error::new(ErrorKind::Usage, "a step count of Adam is not one f32"));
+            }
+        }
+        Ok(Self { params, first, second, steps })
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &[Tensor] {
+        &self.params
+    }
+
+    /// First moments, second moments and counts of steps.
+    pub fn moments(&self) -> [&[Tensor]; 3] {
+        [&self.first, &self.second, &self.steps]
+    }
+
+    /// Those of these places, which exist. They share memory with these.
+    pub fn subset(&self, places: &[usize]) -> Self {
+        let of = |list: &[Tensor]| places.iter().map(|&i| list[i].shallow_clone()).collect();
+        Self { params: of(&self.params), first: of(&self.first), second: of(&self.second), steps: of(&self.steps) }
+    }
+
+    /// Adam with decoupled weight decay, all parameters in one kernel, in place.
+    ///
+    /// # Errors
+    /// `Usage` unless each gradient is like its parameter, and contiguous.
+    pub fn step(&mut self, grads: &mut [Tensor], numbers: AdamStep) -> Result<()> {
+        if grads.len() != self.params.len() {
+            return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(self.params.len()));
+        }
+        if let Some(i) = (0..grads.len()).find(|&i| form(&grads[i]) != form(&self.params[i])) {
+            return Err(misfit(i, &form(&self.params[i])));
+        }
+        let lists = [&mut self.params, &mut self.first, &mut self.second, &mut self.steps];
+        linked::fused_adamw(lists.map(Vec::as_mut_slice), grads, numbers)
+    }
+}
+
+fn misfit(place: usize, wanted: &Form) -> Error {
+    Error::new(ErrorKind::Usage, format!("Adam's tensors differ at {place}"))
+        .expected(format!("shape, dtype and device {wanted:?}, contiguous"))
+}
