@@ -4,9 +4,9 @@
 use tch::{Device, Kind, Tensor};
 
 use super::config::CycleGanConfig;
+use super::losses;
 use super::networks::Networks;
 use super::objective::Objective;
-use super::step;
 use crate::dataset::PerDomain;
 use crate::device::Precision;
 use crate::ffi::{self, Switches};
@@ -35,8 +35,8 @@ impl Case {
         let [a, b] = self.images().map(|image| image.to_kind(kind).to_device(device));
         let _switches = Switches::hold_on(device, precision.training_arithmetic(false)).unwrap();
         let losses = ffi::autocast(precision.casts(device), device, || {
-            let images = step::translate_all(nets.learning(), &a, &b, true)?;
-            step::generator_losses(&nets, Objective::plain(&self.config), &a, &b, &images)
+            let images = losses::translate_all(nets.learning(), &a, &b, true)?;
+            losses::generator_losses(&nets, Objective::plain(&self.config), &a, &b, &images)
         });
         let weights: Parameters =
             nets.generator_parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).collect();

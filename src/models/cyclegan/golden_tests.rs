@@ -5,9 +5,11 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::config::CycleGanConfig;
+use super::losses;
 use super::networks::Networks;
 use super::objective::Objective;
-use super::step::{self, LOSS_NAMES, METRIC_NAMES, Optimisers};
+use super::optimisers::Optimisers;
+use super::step::{self, LOSS_NAMES, METRIC_NAMES};
 use crate::dataset::PerDomain;
 use crate::device::Precision;
 use crate::ffi::Switches;
@@ -80,7 +82,7 @@ impl Golden {
 
     fn check_first_step(&self) {
         let (a, b) = self.real(0);
-        let images = step::translate_all(self.nets.learning(), &a, &b, true).unwrap();
+        let images = losses::translate_all(self.nets.learning(), &a, &b, true).unwrap();
         let (same_a, same_b) = images.identity.as_ref().unwrap();
         let (nets, detached) = (&self.nets, |t: &Tensor| t.detach());
         let (fake_a, fake_b) = (detached(&images.fake_a), detached(&images.fake_b));
@@ -102,11 +104,11 @@ impl Golden {
                 &npy(&format!("golden/{}/step0_{name}.npy", self.folder)),
             );
         }
-        let losses = step::generator_losses(nets, Objective::plain(&self.config), &a, &b, &images).unwrap();
+        let losses = losses::generator_losses(nets, Objective::plain(&self.config), &a, &b, &images).unwrap();
         self.check_gradients("grad_G_step0.npz", &losses.total, &nets.generator_parameters());
         let form = AdversarialLoss::LeastSquares;
-        let loss = step::discriminator_loss(&nets.disc_a, form, &a, &fake_a).unwrap()
-            + step::discriminator_loss(&nets.disc_b, form, &b, &fake_b).unwrap();
+        let loss = losses::discriminator_loss(&nets.disc_a, form, &a, &fake_a).unwrap()
+            + losses::discriminator_loss(&nets.disc_b, form, &b, &fake_b).unwrap();
         let both = nets.disc_a.parameters().into_iter().chain(nets.disc_b.parameters()).collect();
         self.check_gradients("grad_D_step0.npz", &loss, &both);
     }

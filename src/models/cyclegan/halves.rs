@@ -5,9 +5,9 @@
 
 use tch::Tensor;
 
+use super::losses::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use super::networks::Networks;
 use super::objective::Objective;
-use super::step::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use crate::dataset::PerDomain;
 use crate::error::Result;
 use crate::ffi;

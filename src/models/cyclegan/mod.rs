@@ -15,12 +15,14 @@ mod halves;
 mod import;
 #[cfg(test)]
 mod import_tests;
+mod losses;
 mod memory;
 #[cfg(test)]
 mod memory_tests;
 mod model;
 mod networks;
 mod objective;
+mod optimisers;
 mod predict;
 mod recipe;
 #[cfg(test)]

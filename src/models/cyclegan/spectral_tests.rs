@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use super::step::discriminator_loss;
+use super::losses::discriminator_loss;
 use crate::loss::AdversarialLoss;
 use crate::nn::{Discriminator, DiscriminatorShape, Initialisation, Initialiser, Parameters, load_parameters};
 use crate::optim::{Adam, AdamOptions, Update};

@@ -1,0 +1,77 @@
+//! What training changes besides the networks.
+
+use super::config::CycleGanConfig;
+use super::graphs::Graphs;
+use super::networks::Networks;
+use crate::error::Result;
+use crate::loss::ImagePool;
+use crate::nn::Parameters;
+use crate::optim::{Adam, RunningMean};
+
+/// What training changes besides the networks.
+#[derive(Debug)]
+pub(super) struct Optimisers {
+    pub(super) generators: Adam,
+    pub(super) disc_a: Adam,
+    pub(super) disc_b: Adam,
+    pub(super) mean: Option<RunningMean>,
+    pub(super) pool_a: ImagePool,
+    pub(super) pool_b: ImagePool,
+    /// What the names of the parameters of the generators' encoders begin with.
+    encoders: Vec<String>,
+    pub(super) graphs: Graphs,
+}
+
+impl Optimisers {
+    pub fn new(networks: &Networks, config: &CycleGanConfig) -> Result<Self> {
+        let follow = |mean| RunningMean::new(mean, networks.generator_parameters(), config.average_half_life);
+        Ok(Self {
+            generators: Adam::new(networks.generator_parameters())?,
+            disc_a: Adam::new(networks.disc_a.parameters())?,
+            disc_b: Adam::new(networks.disc_b.parameters())?,
+            mean: networks.mean_parameters().map(follow).transpose()?,
+            pool_a: ImagePool::new(config.pool_size),
+            pool_b: ImagePool::new(config.pool_size),
+            encoders: networks.encoders(),
+            graphs: Graphs::by_environment(),
+        })
+    }
+
+    /// The moments of all optimisers, and the running mean of weights, by name; they share memory with the state.
+    pub fn state(&self) -> Parameters {
+        let moments = [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state);
+        moments.chain(self.mean.iter().flat_map(RunningMean::state)).collect()
+    }
+
+    /// Lets the encoders of the generators move or not; all else moves.
+    pub fn freeze_encoders(&mut self, frozen: bool) {
+        let is_encoder = |name: &str| self.encoders.iter().any(|layer| name.starts_with(layer));
+        self.generators.select(|name| !(frozen && is_encoder(name)));
+        self.graphs.clear();
+    }
+
+    /// Forgets gradients of an update that was not made, and what is known of a state that may be another now.
+    pub fn forget(&mut self) {
+        self.mean.iter_mut().for_each(RunningMean::forget);
+        [&mut self.generators, &mut self.disc_a, &mut self.disc_b].into_iter().for_each(Adam::forget);
+        self.graphs.clear();
+    }
+
+    /// What was recorded of training steps on CUDA.
+    pub fn graphs(&self) -> &Graphs {
+        &self.graphs
+    }
+
+    pub fn graphs_mut(&mut self) -> &mut Graphs {
+        &mut self.graphs
+    }
+
+    /// The pools of domains A and B, by the prefix of their images' names.
+    pub fn pools(&self) -> [(&'static str, &ImagePool); 2] {
+        [("pool_a.", &self.pool_a), ("pool_b.", &self.pool_b)]
+    }
+
+    pub fn pools_mut(&mut self) -> [(&'static str, &mut ImagePool); 2] {
+        [("pool_a.", &mut self.pool_a), ("pool_b.", &mut self.pool_b)]
+    }
+}
