@@ -61,7 +61,8 @@ pub(crate) fn translate_scenes(
     }
     store::remove_abandoned_of(jobs.iter().map(|job| job.output.as_path()));
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
-    let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
+    let watch = Watch::new(pixels, options.progress, options.stop.clone());
+    let mut watch = watch.observed_by(options.observer.clone());
     let (times, borders) = scenes.run(&sources, sizes, (&jobs, &identities), &mut watch)?;
     let outputs = jobs.into_iter().map(|job| job.output).collect();
     Ok(RasterReport {
