@@ -100,6 +100,22 @@ pub(crate) struct Opened {
     pub tensors: Vec<(String, Tensor)>,
 }
 
+impl Opened {
+    /// Opens a `.dlpk` that was read into memory, without a temporary file.
+    ///
+    /// # Errors
+    /// As of a file, with "in memory" for its name.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for models that are opened from bytes"))]
+    pub(crate) fn of_package(bytes: &[u8]) -> Result<Self> {
+        let opened = || {
+            let (emd, weights) = dlpk::unpack_bytes(bytes)?;
+            let tensors = generation::weights_in(&emd, &weights)?;
+            Ok(Self { emd, tensors })
+        };
+        opened().map_err(Error::in_memory)
+    }
+}
+
 impl Found {
     /// Reads the definition and the weights that belong to it.
     ///
