@@ -38,6 +38,7 @@ mod protobuf;
 mod random;
 mod raster;
 mod store;
+mod stored;
 mod tensor_file;
 #[cfg(test)]
 mod testing;
