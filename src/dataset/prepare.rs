@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
@@ -20,6 +21,7 @@ use crate::raster::BandScale;
 
 impl DataBunch {
     pub(super) fn prepare(options: PrepareData) -> Result<Self> {
+        let started = Instant::now();
         let mut layout = Layout::find(&options.path)?;
         let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
         let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
@@ -33,7 +35,7 @@ impl DataBunch {
             a: DomainData::new(Domain::A, a, [train.a, valid.a, test.a], channels.a, &options)?,
             b: DomainData::new(Domain::B, b, [train.b, valid.b, test.b], channels.b, &options)?,
         };
-        Ok(Self {
+        let data = Self {
             shared: Arc::new(Shared {
                 working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
                 path: options.path,
@@ -46,7 +48,23 @@ impl DataBunch {
                 skipped,
                 contents: Arc::default(),
             }),
-        })
+        };
+        data.tell(started);
+        Ok(data)
+    }
+
+    fn tell(&self, started: Instant) {
+        tracing::info!(
+            path = %self.shared.path.display(),
+            chips_a = self.len(Domain::A),
+            chips_b = self.len(Domain::B),
+            valid_a = self.valid_len(Domain::A),
+            valid_b = self.valid_len(Domain::B),
+            skipped = self.shared.skipped.len(),
+            batch_size = ?self.shared.batch_size,
+            seconds = started.elapsed().as_secs_f64(),
+            "data prepared"
+        );
     }
 }
 

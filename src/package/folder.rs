@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
 
 use tch::Tensor;
 
@@ -122,6 +123,15 @@ impl Found {
     /// # Errors
     /// [`ErrorKind::Format`] for weights that a save put beside another definition, besides what reading each reports.
     pub(crate) fn open(&self, reach: Reach) -> Result<Opened> {
+        let started = Instant::now();
+        let opened = self.read(reach)?;
+        let (Self::Files { emd: path, .. } | Self::Package(path)) = self;
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(path = %path.display(), tensors = opened.tensors.len(), seconds, "saved model read");
+        Ok(opened)
+    }
+
+    fn read(&self, reach: Reach) -> Result<Opened> {
         match self {
             Self::Files { emd, pth } => generation::open(emd, pth.as_deref(), reach),
             Self::Package(path) => {
