@@ -49,8 +49,7 @@ impl Subscriber for Heard {
 fn told(work: impl FnOnce()) -> Vec<Fields> {
     let heard = Heard::default();
     tracing::subscriber::with_default(heard.clone(), work);
-    let told = heard.0.lock().unwrap().clone();
-    told
+    heard.0.lock().unwrap().clone()
 }
 
 /// The events of this message.

@@ -191,7 +191,7 @@ impl RasterWriter {
 }
 
 /// The bytes of a whole file, as [`RasterWriter`] writes it; `path` is what messages call it.
-pub(in crate::raster) fn encoded(samples: &Samples, spec: &RasterSpec, path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn encoded(samples: &Samples, spec: &RasterSpec, path: &Path) -> Result<Vec<u8>> {
     let (_, height, width) = spec.shape();
     let grid = Grid::of(spec, path)?;
     let image = tags::image(spec, &grid, path)?;
