@@ -90,6 +90,7 @@ fn a_translation_tells_of_the_model_and_of_each_scene() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
     let options = || RasterOptions::new(Domain::B).progress(false);
+    let saved = folder.path().join("one.safetensors");
     let events = told(|| {
         let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
         let parts = options().window(0, 0, 20, 30).window(20, 30, 10, 10);
@@ -98,9 +99,13 @@ fn a_translation_tells_of_the_model_and_of_each_scene() {
         let switch = signal.clone();
         let stopped = options().window(0, 0, 64, 64).stop_signal(signal).on_progress(move |_| switch.stop());
         model.predict_raster("assets/scenes/bluemarble_asia.tif", &output, stopped).unwrap_err();
+        model.save_safetensors(&saved).unwrap();
+        on_cpu::from_model(&saved, None).unwrap();
     });
     let [read] = of(&events, "saved model read")[..] else { panic!("{events:?}") };
     assert!(read["path"].contains("sat2relief") && number(read, "tensors") > 10.0, "{read:?}");
+    let [weights] = of(&events, "weights read")[..] else { panic!("{events:?}") };
+    assert_eq!((&weights["path"], &weights["tensors"]), (&saved.display().to_string(), &read["tensors"]));
     let begun = of(&events, "translation begins");
     let counts: Vec<_> =
         begun.iter().map(|call| ["scenes", "outputs", "pixels"].map(|name| number(call, name))).collect();

@@ -224,7 +224,11 @@ fn a_sweep_is_watched_and_stopped_and_leaves_no_trace() {
     assert_eq!(model.lr_find_with(options).unwrap().rates().len(), 10);
     assert_eq!(shares.lock().unwrap().len(), 10);
     assert_eq!(shares.lock().unwrap().last(), Some(&1.0));
-    assert!(state(&model) == before);
+    // What diverges is done before its last step.
+    let (options, shares) = sweep(&StopSignal::new(), 2.0);
+    let curve = model.lr_find_with(options.start(1e30).end(1e35).steps(20)).unwrap();
+    assert_eq!((curve.end(), shares.lock().unwrap().last()), (SweepEnd::Diverged, Some(&1.0)));
+    assert!(curve.rates().len() < 20 && state(&model) == before);
 }
 
 /// A rate that training falls at is suggested for a fresh model, and a hopeless sweep suggests none.
