@@ -51,6 +51,8 @@ struct Inner {
     kind: ErrorKind,
     what: String,
     path: Option<PathBuf>,
+    /// What it is about came as bytes, and has no file.
+    is_in_memory: bool,
     expected: Option<String>,
     found: Option<String>,
     help: Option<String>,
@@ -69,6 +71,7 @@ impl Error {
             kind,
             what: what.into(),
             path: None,
+            is_in_memory: false,
             expected: None,
             found: None,
             help: None,
@@ -78,6 +81,13 @@ impl Error {
 
     pub(crate) fn at(mut self, path: impl AsRef<Path>) -> Self {
         self.0.path = Some(path.as_ref().to_path_buf());
+        self
+    }
+
+    /// The same about bytes that are in no file: says so in the place of a file's name.
+    pub(crate) fn in_memory(mut self) -> Self {
+        self.0.path = None;
+        self.0.is_in_memory = true;
         self
     }
 
@@ -185,9 +195,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { what, path, expected, found, help, source, .. } = &*self.0;
+        let Inner { what, path, is_in_memory, expected, found, help, source, .. } = &*self.0;
         if let Some(path) = path {
             write!(f, "{}: ", path.display())?;
+        }
+        if *is_in_memory {
+            f.write_str("in memory: ")?;
         }
         f.write_str(what)?;
         match (expected, found) {

@@ -38,6 +38,7 @@ mod protobuf;
 mod random;
 mod raster;
 mod store;
+mod stored;
 mod tensor_file;
 #[cfg(test)]
 mod testing;
@@ -61,8 +62,8 @@ pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use profile::{CudaMemory, libtorch_config, profile};
 pub use raster::{
-    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterInfo,
-    RasterSpec, RasterWriter, Samples,
+    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterFormat,
+    RasterInfo, RasterSpec, RasterWriter, Samples,
 };
 pub use tch;
 pub use tracking::{SamplePictures, TensorBoard};
@@ -71,6 +72,7 @@ pub use train::{
     Flow, History, HistoryFile, LrCurve, LrFindOptions, MemoryEstimate, Progress, Snapshot, StepContext, StepReport,
     StopSignal, SweepEnd, TrainState, Translator, fit,
 };
+pub use {image, ndarray};
 
 /// The README's program compiles.
 #[cfg(doctest)]

@@ -1,4 +1,7 @@
-//! A bar that counts things on standard error, where that is a terminal.
+//! How far work has come: a bar on standard error, where that is a terminal, and a caller who wants to be told.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -26,5 +29,45 @@ impl Counter {
 impl Drop for Counter {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A caller's function that is told the share of work done, from 0 to 1. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Observer(Arc<Mutex<dyn FnMut(f64) + Send>>);
+
+impl Observer {
+    pub fn new(tell: impl FnMut(f64) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(tell)))
+    }
+
+    /// Tells that `done` of `total` is done; of nothing, all is.
+    pub fn tell(&self, done: u64, total: u64) {
+        let share = if done >= total { 1.0 } else { done as f64 / total as f64 };
+        // After a panic of the caller's function elsewhere it is called all the same: it is the caller's to judge.
+        let mut tell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(share);
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_go_from_nothing_to_all() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let observer = Observer::new({
+            let told = told.clone();
+            move |share| told.lock().unwrap().push(share)
+        });
+        [(0, 4), (1, 4), (4, 4), (5, 4), (0, 0)].iter().for_each(|&(done, total)| observer.clone().tell(done, total));
+        assert_eq!(*told.lock().unwrap(), [0.0, 0.25, 1.0, 1.0, 1.0]);
     }
 }

@@ -4,11 +4,12 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use common::{answer, few_chips, on_cpu, small_data, small_model};
 use geolearn::{
     Callback, Checkpoint, CycleGan, DataBunch, DatasetType, EarlyStopping, EpochReport, ErrorKind, FitOptions, Flow,
-    LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, SweepEnd, Translator,
+    LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, StopSignal, SweepEnd, Translator,
 };
 use tch::{Kind, Tensor};
 
@@ -169,14 +170,14 @@ fn lr_find_leaves_no_trace() {
     // Fills moments and pools.
     model.fit(quiet(2)).unwrap();
     let before = state(&model);
-    let sweep = LrFindOptions::default();
+    let sweep = || LrFindOptions::default().progress(false);
     for (options, end) in [
-        (sweep.start(1e-5).end(10.0).steps(60), SweepEnd::Diverged),
-        (sweep.start(1e6).end(1e9).steps(20), SweepEnd::Diverged),
-        (sweep.start(1e30).end(1e35).steps(20), SweepEnd::Diverged),
-        (sweep.start(1e-9).end(1e-8).steps(10), SweepEnd::LastRate),
+        (sweep().start(1e-5).end(10.0).steps(60), SweepEnd::Diverged),
+        (sweep().start(1e6).end(1e9).steps(20), SweepEnd::Diverged),
+        (sweep().start(1e30).end(1e35).steps(20), SweepEnd::Diverged),
+        (sweep().start(1e-9).end(1e-8).steps(10), SweepEnd::LastRate),
     ] {
-        let curve = model.lr_find_with(options).unwrap();
+        let curve = model.lr_find_with(options.clone()).unwrap();
         assert_eq!(curve.end(), end, "{options:?}: {:?}", curve.losses());
         assert_eq!(curve.rates().len(), curve.losses().len());
         assert!(curve.suggestion().is_none_or(|lr| curve.rates().contains(&lr)));
@@ -188,6 +189,46 @@ fn lr_find_leaves_no_trace() {
     model.fit(quiet(1)).unwrap();
     other.fit(quiet(1)).unwrap();
     assert_eq!(answer(&model), answer(&other));
+}
+
+/// Stopped by whoever watches it, after 4 of 10 steps.
+#[test]
+fn a_sweep_is_watched_and_stopped_and_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = small_model(&small_data(folder.path()));
+    model.fit(quiet(1)).unwrap();
+    let before = state(&model);
+    let sweep = |signal: &StopSignal, stop_at: f64| {
+        let (shares, switch) = (Arc::new(Mutex::new(Vec::new())), signal.clone());
+        let told = shares.clone();
+        let options = LrFindOptions::default().start(1e-6).end(1e-3).steps(10).progress(false);
+        let options = options.stop_signal(signal.clone()).on_progress(move |share| {
+            told.lock().unwrap().push(share);
+            if share >= stop_at {
+                switch.stop();
+            }
+        });
+        (options, shares)
+    };
+    let signal = StopSignal::new();
+    let (options, shares) = sweep(&signal, 0.4);
+    let error = model.lr_find_with(options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    assert_eq!(*shares.lock().unwrap(), [0.1, 0.2, 0.3, 0.4]);
+    assert!(state(&model) == before);
+    // A signal that is set already ends the sweep before its first step.
+    let (options, shares) = sweep(&signal, 0.4);
+    assert_eq!(model.lr_find_with(options).unwrap_err().kind(), ErrorKind::Stopped);
+    assert!(shares.lock().unwrap().is_empty() && state(&model) == before);
+    let (options, shares) = sweep(&StopSignal::new(), 2.0);
+    assert_eq!(model.lr_find_with(options).unwrap().rates().len(), 10);
+    assert_eq!(shares.lock().unwrap().len(), 10);
+    assert_eq!(shares.lock().unwrap().last(), Some(&1.0));
+    // What diverges is done before its last step.
+    let (options, shares) = sweep(&StopSignal::new(), 2.0);
+    let curve = model.lr_find_with(options.start(1e30).end(1e35).steps(20)).unwrap();
+    assert_eq!((curve.end(), shares.lock().unwrap().last()), (SweepEnd::Diverged, Some(&1.0)));
+    assert!(curve.rates().len() < 20 && state(&model) == before);
 }
 
 /// A rate that training falls at is suggested for a fresh model, and a hopeless sweep suggests none.

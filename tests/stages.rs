@@ -11,6 +11,7 @@ const STAGES: &[(&str, usize)] = &[
     ("device", 0),
     ("random", 0),
     ("store", 0),
+    ("stored", 0),
     ("progress", 0),
     ("protobuf", 0),
     ("tensor_file", 0),

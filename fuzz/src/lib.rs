@@ -40,14 +40,16 @@ pub fn raster_window(bytes: &[u8]) {
     }
 }
 
-/// Opens a file of these bytes as a chip and as a raster file. Both give an image or both an error, and the header tells
-/// what comes.
+/// Opens a file of these bytes as a chip and as a raster file, and the bytes themselves. All give an image or all an error,
+/// and the header tells what comes.
 pub fn picture(bytes: &[u8]) {
     let Some(file) = file_of(bytes) else { return };
     let limits = raster::Limits::default().max_sample_bytes(16 << 20).max_pixels(1 << 22).max_file_bytes(1 << 20);
     let stored = raster::RasterFile::open_within(file.path(), &limits).and_then(|file| file.read());
     let chip = raster::Raster::open_within(file.path(), &limits);
     assert_eq!(stored.is_ok(), chip.is_ok());
+    let in_memory = raster::Raster::from_bytes_within(bytes, &limits);
+    assert_eq!(in_memory.is_ok(), chip.is_ok());
     if let Ok(chip) = chip {
         let info = raster::chip_info(file.path(), &limits).unwrap();
         assert_eq!(chip.samples().shape(), (info.bands(), info.height(), info.width()));

@@ -31,7 +31,7 @@ use crate::raster::Window;
 /// assert_ne!(for_maps, nothing);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Augment {
     flip_horizontal: bool,
     flip_vertical: bool,

@@ -16,6 +16,7 @@ use super::spec::DomainSpec;
 use super::statistics::Statistics;
 use crate::error::Result;
 use crate::raster::{BandScale, say_anything};
+use crate::stored::known_fields;
 
 /// Everything on which the batches of an epoch depend. Where the folder lies does not count; names, numbers and values
 /// of the chips do.
@@ -23,6 +24,7 @@ use crate::raster::{BandScale, say_anything};
 pub(crate) struct DataDigest {
     pub seed: u64,
     pub batch_size: usize,
+    #[serde(deserialize_with = "known_fields")]
     pub augment: Augment,
     /// How chips come to one size; absent from checkpoints of earlier releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]

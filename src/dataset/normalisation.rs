@@ -29,6 +29,7 @@ use crate::raster::Dtype;
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Normalisation {
     /// From the smallest to the largest value: arcgis.learn's way, and the default.
     #[default]

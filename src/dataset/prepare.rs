@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
@@ -62,6 +63,7 @@ impl PrepareData {
 }
 
 fn prepare(options: PrepareData) -> Result<DataBunch> {
+    let started = Instant::now();
     let mut layout = Layout::find(&options.path)?;
     let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
     let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
@@ -75,7 +77,7 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
         a: DomainData::new(Domain::A, a, [train.a, valid.a, test.a], channels.a, &options)?,
         b: DomainData::new(Domain::B, b, [train.b, valid.b, test.b], channels.b, &options)?,
     };
-    Ok(DataBunch {
+    let data = DataBunch {
         shared: Arc::new(Shared {
             working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
             path: options.path,
@@ -88,7 +90,23 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
             skipped,
             contents: Arc::default(),
         }),
-    })
+    };
+    tell(&data, started);
+    Ok(data)
+}
+
+fn tell(data: &DataBunch, started: Instant) {
+    tracing::info!(
+        path = %data.path().display(),
+        chips_a = data.len(Domain::A),
+        chips_b = data.len(Domain::B),
+        valid_a = data.valid_len(Domain::A),
+        valid_b = data.valid_len(Domain::B),
+        skipped = data.skipped().len(),
+        batch_size = ?data.batch_size_option(),
+        seconds = started.elapsed().as_secs_f64(),
+        "data prepared"
+    );
 }
 
 /// All chips that train or validate are looked at, so that the normalisation covers both.

@@ -5,6 +5,7 @@ use super::translation::check;
 use crate::dataset::Domain;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Observer;
 use crate::raster::Compression;
 use crate::train::StopSignal;
 
@@ -63,6 +64,7 @@ pub enum NormStatistics {
 /// | `resume` | off | keeps what is done beside the output, and goes on with it | |
 /// | `stop_signal` | none | ends the work from outside | |
 /// | `progress` | on | shows megapixels, their rate and the time left | |
+/// | `on_progress` | none | is told the share of the work that is done | |
 ///
 /// ```
 /// use geolearn::{Domain, NormStatistics, RasterOptions};
@@ -81,6 +83,7 @@ pub struct RasterOptions {
     pub(super) resume: bool,
     pub(super) stop: Option<StopSignal>,
     pub(super) progress: bool,
+    pub(super) observer: Option<Observer>,
     /// What one step may read and write; less in tests of scenes that are wide for it.
     pub(crate) step_bytes: usize,
 }
@@ -99,6 +102,7 @@ impl RasterOptions {
             resume: false,
             stop: None,
             progress: true,
+            observer: None,
             step_bytes: STEP_BYTES,
         }
     }
@@ -158,6 +162,28 @@ impl RasterOptions {
     /// Shows progress on standard error, or not.
     pub fn progress(mut self, on: bool) -> Self {
         self.progress = on;
+        self
+    }
+
+    /// Calls `tell` with the share of pixels that are done of all scenes of the call, from 0 at the begin to 1 at the
+    /// end, for a window or a service of the caller's to show. It is called from the thread that translates, which waits
+    /// for it. Whether anything is shown on standard error is up to [`progress`](Self::progress).
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use geolearn::{Domain, RasterOptions};
+    ///
+    /// let (told, shares) = mpsc::channel();
+    /// let options = RasterOptions::new(Domain::B).progress(false).on_progress(move |share| {
+    ///     // Whoever listens may have gone; the work goes on.
+    ///     let _ = told.send(share);
+    /// });
+    /// # drop(options);
+    /// # assert_eq!(shares.iter().count(), 0);
+    /// ```
+    pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
+        self.observer = Some(Observer::new(tell));
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Observer;
 use crate::train::{StopSignal, spoken};
 
 /// Without a terminal, a line is written each time that another so-manieth part is done.
@@ -16,6 +17,7 @@ pub(crate) struct Watch {
     stop: Option<StopSignal>,
     /// None where nothing is to be shown.
     bar: Option<ProgressBar>,
+    observer: Option<Observer>,
     total: u64,
     /// Pixels that are done, and those that were when the count began.
     done: u64,
@@ -33,7 +35,20 @@ impl Watch {
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { stop, bar, total, done: 0, before: 0, network: 0, started: Instant::now() }
+        Self { stop, bar, observer: None, total, done: 0, before: 0, network: 0, started: Instant::now() }
+    }
+
+    /// The same, which tells a caller of its progress too, from now on.
+    pub fn observed_by(mut self, observer: Option<Observer>) -> Self {
+        self.observer = observer;
+        self.tell();
+        self
+    }
+
+    fn tell(&self) {
+        if let Some(observer) = &self.observer {
+            observer.tell(self.done, self.total);
+        }
     }
 
     /// Shows and heeds nothing.
@@ -58,6 +73,7 @@ impl Watch {
         let tenth = |done: u64| done * LINES / self.total.max(1);
         let is_news = tenth(self.done + pixels) > tenth(self.done);
         self.done += pixels;
+        self.tell();
         let Some(bar) = &self.bar else { return };
         bar.set_message(self.text());
         bar.set_position(self.done);

@@ -16,7 +16,7 @@ use super::report::RasterReport;
 use super::sink::File;
 use super::sizes::Sizes;
 use super::translation::Translation;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Moments;
 use crate::raster::{BandScale, RasterSpec, Source};
 use crate::store;
@@ -61,8 +61,11 @@ pub(crate) fn translate_scenes(
     }
     store::remove_abandoned_of(jobs.iter().map(|job| job.output.as_path()));
     let pixels = jobs.iter().map(|job| job.part.pixels()).sum();
-    let mut watch = Watch::new(pixels, options.progress, options.stop.clone());
-    let (times, borders) = scenes.run(&sources, sizes, (&jobs, &identities), &mut watch)?;
+    let watch = Watch::new(pixels, options.progress, options.stop.clone());
+    let mut watch = watch.observed_by(options.observer.clone());
+    tell_begin((input, output), sources.len(), jobs.len(), pixels);
+    let ran = scenes.run(&sources, sizes, (&jobs, &identities), &mut watch);
+    let (times, borders) = told(ran, &watch, started)?;
     let outputs = jobs.into_iter().map(|job| job.output).collect();
     Ok(RasterReport {
         outputs,
@@ -72,6 +75,24 @@ pub(crate) fn translate_scenes(
         times,
         borders,
     })
+}
+
+fn tell_begin((input, output): (&Path, &Path), scenes: usize, outputs: usize, pixels: u64) {
+    let (input, output) = (input.display(), output.display());
+    tracing::info!(%input, %output, scenes, outputs, pixels, "translation begins");
+}
+
+/// What a run gives, after an event that tells how it ended.
+fn told<T>(ran: Result<T>, watch: &Watch, started: Instant) -> Result<T> {
+    let (network_pixels, seconds) = (watch.network_pixels(), started.elapsed().as_secs_f64());
+    match &ran {
+        Ok(_) => tracing::info!(network_pixels, seconds, "translation ends"),
+        Err(error) if error.kind() == ErrorKind::Stopped => {
+            tracing::info!(network_pixels, seconds, "translation stopped");
+        }
+        Err(error) => tracing::info!(%error, network_pixels, seconds, "translation failed"),
+    }
+    ran
 }
 
 impl Scenes<'_> {
@@ -105,16 +126,7 @@ impl Scenes<'_> {
             let mut engine = Engine { translation, sizes, statistics, source, moments };
             for (job, identity) in jobs.iter().zip(identities).filter(|(job, _)| job.scene == index) {
                 watch.check()?;
-                let done = match identity {
-                    None => self.write(&mut engine, job, watch),
-                    Some(identity) => {
-                        let identity = fingerprint::with_sizes(identity.clone(), sizes);
-                        self.resume(&mut engine, job, &identity, watch).map(|(done, parts)| {
-                            kept.push(parts);
-                            done
-                        })
-                    }
-                };
+                let done = self.translate(&mut engine, job, identity.as_ref(), &mut kept, watch);
                 let (took, borders) = done.map_err(|error| named(error, source))?;
                 times += took;
                 first.get_or_insert(borders);
@@ -124,6 +136,30 @@ impl Scenes<'_> {
         // Only now: what is complete is not to be made again when a later scene fails.
         kept.into_iter().try_for_each(Parts::close)?;
         Ok((times, first.unwrap_or_default()))
+    }
+
+    /// Makes one output; what is kept for a later run joins `kept`.
+    fn translate(
+        &self,
+        engine: &mut Engine<'_>,
+        job: &Job,
+        identity: Option<&Value>,
+        kept: &mut Vec<Parts>,
+        watch: &mut Watch,
+    ) -> Result<(Times, Borders)> {
+        let begun = Instant::now();
+        let done = match identity {
+            None => self.write(engine, job, watch)?,
+            Some(identity) => {
+                let identity = fingerprint::with_sizes(identity.clone(), engine.sizes);
+                let (done, parts) = self.resume(engine, job, &identity, watch)?;
+                kept.push(parts);
+                done
+            }
+        };
+        let (output, seconds) = (job.output.display(), begun.elapsed().as_secs_f64());
+        tracing::info!(%output, pixels = job.part.pixels(), seconds, "scene translated");
+        Ok(done)
     }
 
     fn write(&self, engine: &mut Engine<'_>, job: &Job, watch: &mut Watch) -> Result<(Times, Borders)> {

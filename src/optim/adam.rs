@@ -24,7 +24,7 @@ use crate::nn::Parameters;
 /// assert_eq!(like_arcgis.beta1, 0.5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct AdamOptions {
     /// Decay of the first moment.
     pub beta1: f64,

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert_eq!(like_arcgis.at(0.3).beta1, Some(0.85));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Schedule {
     /// The same rate throughout.
@@ -53,7 +53,7 @@ pub enum Schedule {
 /// assert_eq!(gentle.rise, 0.3);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct OneCycle {
     /// Share of the steps in which the rate rises.
     pub rise: f64,

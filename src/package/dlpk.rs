@@ -1,7 +1,7 @@
 //! `.dlpk`: a deep learning package, the zip of a model's folder that ArcGIS takes as one file.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 
 use super::emd::{Emd, MAX_BYTES, Reach};
 use super::pth;
-use super::zipped::{Zipped, not_written, open_capped, unpack};
+use super::zipped::{Zipped, check_length, not_written, open_capped, unpack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Pending, Ready};
 
@@ -60,24 +60,51 @@ pub(super) fn unpack_model(path: &Path) -> Result<Unpacked> {
 
 pub(super) fn unpack_within(path: &Path, most: u64) -> Result<Unpacked> {
     let (file, length) = open_capped(path, most)?;
-    let mut archive = Zipped::open(file, length, DIRECTORY_BYTES.min(most))?;
-    let definition = definition(&archive)?;
-    let emd = Emd::parse(&archive.bytes(&definition, MAX_BYTES.min(most))?, Reach::Folder)?;
-    let weights = beside(&definition, &emd);
+    let Opened { mut archive, emd, weights, plausible } = Opened::within(file, length, most)?;
     let folder = tempfile::tempdir().map_err(|e| {
         Error::io("package cannot be unpacked", std::env::temp_dir(), e).help("Set TMPDIR to a folder with space.")
     })?;
     let unpacked = folder.path().join("weights.pth");
-    // A package that claims to hold far more than it is long is an attack.
-    let plausible = pth::plausible(length).min(most);
     let entry = archive.entry(&weights, plausible)?;
     let mut out = File::create_new(&unpacked).map_err(|e| Error::io("file cannot be written", &unpacked, e))?;
     unpack(entry, &weights, &mut out)?;
     Ok(Unpacked { emd, weights: unpacked, folder })
 }
 
+/// The definition of a package of bytes, and the bytes of its weights.
+pub(super) fn unpack_bytes(bytes: &[u8]) -> Result<(Emd, Vec<u8>)> {
+    unpack_bytes_within(bytes, MOST_BYTES)
+}
+
+pub(super) fn unpack_bytes_within(bytes: &[u8], most: u64) -> Result<(Emd, Vec<u8>)> {
+    let length = bytes.len() as u64;
+    check_length(length, most)?;
+    let Opened { mut archive, emd, weights, plausible } = Opened::within(Cursor::new(bytes), length, most)?;
+    Ok((emd, archive.bytes(&weights, plausible)?))
+}
+
+/// A package whose definition was read.
+struct Opened<R: Read + Seek> {
+    archive: Zipped<R>,
+    emd: Emd,
+    /// The name of the entry of the weights, and how long it may be.
+    weights: String,
+    plausible: u64,
+}
+
+impl<R: Read + Seek> Opened<R> {
+    fn within(package: R, length: u64, most: u64) -> Result<Self> {
+        let mut archive = Zipped::open(package, length, DIRECTORY_BYTES.min(most))?;
+        let definition = definition(&archive)?;
+        let emd = Emd::parse(&archive.bytes(&definition, MAX_BYTES.min(most))?, Reach::Folder)?;
+        let weights = beside(&definition, &emd);
+        // A package that claims to hold far more than it is long is an attack.
+        Ok(Self { archive, emd, weights, plausible: pth::plausible(length).min(most) })
+    }
+}
+
 /// The name of the only model definition.
-fn definition(archive: &Zipped) -> Result<String> {
+fn definition<R: Read + Seek>(archive: &Zipped<R>) -> Result<String> {
     let is_definition = |name: &&str| store::extension(name.as_ref()) == "emd" && !is_of_macos(name.as_ref());
     let names = archive.zip.file_names_raw().filter_map(|name| std::str::from_utf8(name).ok());
     let names: Vec<&str> = names.filter(is_definition).take(2).collect();

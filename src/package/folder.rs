@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
 
 use tch::Tensor;
 
@@ -100,6 +101,15 @@ impl Found {
     /// # Errors
     /// [`ErrorKind::Format`] for weights that a save put beside another definition, besides what reading each reports.
     pub(crate) fn open(&self, reach: Reach) -> Result<Opened> {
+        let started = Instant::now();
+        let opened = self.read(reach)?;
+        let (Self::Files { emd: path, .. } | Self::Package(path)) = self;
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(path = %path.display(), tensors = opened.tensors.len(), seconds, "saved model read");
+        Ok(opened)
+    }
+
+    fn read(&self, reach: Reach) -> Result<Opened> {
         match self {
             Self::Files { emd, pth } => generation::open(emd, pth.as_deref(), reach),
             Self::Package(path) => {
@@ -109,6 +119,19 @@ impl Found {
             }
         }
     }
+}
+
+/// Opens a `.dlpk` that was read into memory, without a temporary file.
+///
+/// # Errors
+/// As of a file, with "in memory" for its name.
+pub(crate) fn open_package(bytes: &[u8]) -> Result<Opened> {
+    let opened = || {
+        let (emd, weights) = dlpk::unpack_bytes(bytes)?;
+        let tensors = generation::weights_in(&emd, &weights)?;
+        Ok(Opened { emd, tensors })
+    };
+    opened().map_err(Error::in_memory)
 }
 
 /// Finds a saved model by the path of its folder, of its `.emd`, `.pth` or `.dlpk`, or by its name alone

@@ -68,7 +68,15 @@ fn read(emd: &Emd, path: &Path, folder: Option<&Path>) -> Result<Vec<(String, Te
 
 /// The weights in a file, which must be those of the definition.
 pub(super) fn weights_of(emd: &Emd, path: &Path) -> Result<Vec<(String, Tensor)>> {
-    let (tensors, found) = pth::read_marked(path, &pth::PthLimits::default())?;
+    belonging(emd, pth::read_marked(path, &pth::PthLimits::default())?)
+}
+
+/// The same of the bytes of a file.
+pub(super) fn weights_in(emd: &Emd, bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
+    belonging(emd, pth::read_marked_bytes(bytes, &pth::PthLimits::default())?)
+}
+
+fn belonging(emd: &Emd, (tensors, found): (pth::Tensors, Option<String>)) -> Result<Vec<(String, Tensor)>> {
     match emd.mark() {
         Some(expected) if found.as_deref() != Some(expected) => Err(Error::new(
             ErrorKind::Format,

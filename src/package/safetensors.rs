@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use safetensors::Dtype;
 use serde_json::{Map, Value, json};
@@ -76,8 +77,12 @@ fn header(tensors: &[(String, Tensor)], definition: &str) -> Result<Vec<u8>> {
 /// not have; `Limits` for a file that does not fit into half of the free memory, or of too many tensors.
 pub(crate) fn read(path: &Path) -> Result<Contents> {
     // The tensors are there twice for a moment.
+    let started = Instant::now();
     let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
-    parse(&bytes).map_err(|e| e.at(path))
+    let contents = parse(&bytes).map_err(|e| e.at(path))?;
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(path = %path.display(), tensors = contents.tensors.len(), seconds, "weights read");
+    Ok(contents)
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<Contents> {

@@ -13,18 +13,18 @@ use zip::result::ZipError;
 use crate::error::{Error, ErrorKind, Result};
 
 /// An archive whose directory was read within bounds; no two of its entries have the same name.
-pub(super) struct Zipped {
-    pub zip: ZipArchive<BufReader<Rationed<File>>>,
-    /// Bytes of the file.
+pub(super) struct Zipped<R: Read + Seek> {
+    pub zip: ZipArchive<BufReader<Rationed<R>>>,
+    /// Bytes of the whole.
     pub length: u64,
 }
 
 /// An entry being read.
-pub(super) type Entry<'a> = ZipFile<'a, BufReader<Rationed<File>>>;
+pub(super) type Entry<'a, R> = ZipFile<'a, BufReader<Rationed<R>>>;
 
-impl Zipped {
-    /// Opens `file`, whose place is at its start. At most `directory_bytes` are read to find the entries.
-    pub(super) fn open(file: File, length: u64, directory_bytes: u64) -> Result<Self> {
+impl<R: Read + Seek> Zipped<R> {
+    /// Opens a file or bytes, `length` of them, whose place is at their start. At most `directory_bytes` are read to find the entries.
+    pub(super) fn open(file: R, length: u64, directory_bytes: u64) -> Result<Self> {
         let ration = Rc::new(Cell::new(directory_bytes));
         let reader = BufReader::new(Rationed { inner: file, left: Rc::clone(&ration) });
         // Where an archive may begin later, the zip64 records of torch can make it seem to.
@@ -39,7 +39,7 @@ impl Zipped {
     }
 
     /// The entry of that name. The length that it declares is not above `cap`.
-    pub(super) fn entry(&mut self, name: &str, cap: u64) -> Result<Entry<'_>> {
+    pub(super) fn entry(&mut self, name: &str, cap: u64) -> Result<Entry<'_, R>> {
         let missing = || Error::new(ErrorKind::Format, format!("entry {name:?} is missing"));
         let index = self.zip.index_for_name(name).ok_or_else(missing)?;
         // torch can be told to write no checksums, and then writes 0.
@@ -67,7 +67,7 @@ impl Zipped {
 }
 
 /// Writes what an entry holds, which must be as long as it declares.
-pub(super) fn unpack(entry: Entry<'_>, name: &str, into: &mut impl io::Write) -> Result<()> {
+pub(super) fn unpack<R: Read>(entry: Entry<'_, R>, name: &str, into: &mut impl io::Write) -> Result<()> {
     let declared = entry.size();
     let mut bounded = entry.take(declared.saturating_add(1));
     let found = io::copy(&mut bounded, into).map_err(|e| damaged(name).because(e))?;
@@ -81,8 +81,13 @@ pub(super) fn unpack(entry: Entry<'_>, name: &str, into: &mut impl io::Write) ->
 pub(super) fn open_capped(path: &Path, cap: u64) -> Result<(File, u64)> {
     let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
     let length = file.metadata().map_err(|e| Error::io("file cannot be read", path, e))?.len();
+    check_length(length, cap).map(|()| (file, length))
+}
+
+/// Refuses what is longer than allowed.
+pub(super) fn check_length(length: u64, cap: u64) -> Result<()> {
     if length <= cap {
-        return Ok((file, length));
+        return Ok(());
     }
     Err(Error::new(ErrorKind::Limits, "file is too large").expected(format!("at most {cap} bytes")).found(length))
 }

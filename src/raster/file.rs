@@ -1,14 +1,14 @@
 //! A raster file of any kind that this crate reads, in its own type and with its place.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::budget::{Budget, Turn};
+use super::origin::Origin;
 use super::picture::Picture;
 use super::tiff::{self, TiffImage};
 use super::{Limits, RasterInfo, Samples, pam, world};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Enough for the signature of every format.
 const OPENING_BYTES: u64 = 64;
@@ -32,7 +32,7 @@ const OPENING_BYTES: u64 = 64;
 /// ```
 #[derive(Debug)]
 pub struct RasterFile {
-    path: PathBuf,
+    origin: Origin,
     limits: Limits,
     info: RasterInfo,
     content: Content,
@@ -85,22 +85,33 @@ impl RasterFile {
 
     /// The same without a look for world files, which training does not need; but a picture with a place is not turned.
     pub(super) fn open_unplaced(path: &Path, limits: &Limits) -> Result<Self> {
-        let opening = opening(path)?;
+        Self::of(Origin::File(path.to_path_buf()), limits)
+    }
+
+    /// The same of bytes; nothing stands beside them.
+    pub(super) fn in_memory(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        Self::of(Origin::Memory(Arc::from(bytes)), limits)
+    }
+
+    fn of(origin: Origin, limits: &Limits) -> Result<Self> {
+        let opening = origin.opening(OPENING_BYTES)?;
         let (content, mut info) = match tiff::is_tiff(&opening) {
             true => {
-                let (image, info) = TiffImage::open(path, limits)?;
+                let (image, info) = TiffImage::open(&origin, limits)?;
                 (Content::Tiff(Box::new(image)), info)
             }
             false => {
-                let (picture, info) = Picture::open(path, &opening, limits)?;
+                let (picture, info) = Picture::open(&origin, &opening, limits)?;
                 (Content::Picture(picture), info)
             }
         };
-        pam::complete(&mut info, path);
-        if matches!(&content, Content::Picture(picture) if picture.is_to_be_turned()) {
-            world::complete(&mut info.place, path);
+        if let Some(path) = origin.file() {
+            pam::complete(&mut info, path);
+            if matches!(&content, Content::Picture(picture) if picture.is_to_be_turned()) {
+                world::complete(&mut info.place, path);
+            }
         }
-        Ok(Self { path: path.to_path_buf(), limits: *limits, info, content })
+        Ok(Self { origin, limits: *limits, info, content })
     }
 
     /// What the file says about its image.
@@ -117,7 +128,7 @@ impl RasterFile {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.origin.path()
     }
 
     /// What its header says beside the facts, where it is not a TIFF.
@@ -160,7 +171,7 @@ impl RasterFile {
         height: usize,
         width: usize,
     ) -> Result<(Samples, Turn<'static>)> {
-        self.info.check_window(&self.path, &self.limits, (row, column, height, width))?;
+        self.info.check_window(self.path(), &self.limits, (row, column, height, width))?;
         match &self.content {
             Content::Tiff(image) => image.read_window(row, column, height, width),
             Content::Picture(picture) => {
@@ -168,7 +179,7 @@ impl RasterFile {
                 let bytes = (self.info.height * self.info.width * self.info.bands * self.info.dtype.bytes()) as u64;
                 // The decoder's own and the samples made of them.
                 let mut turn = Budget::process().turn(bytes.saturating_mul(2), self.limits.max_sample_bytes);
-                let samples = picture.read(&self.path, &self.info, &self.limits)?;
+                let samples = picture.read(&self.origin, &self.info, &self.limits)?;
                 turn.shrink_to(bytes);
                 let is_whole = whole == (row, column, height, width);
                 Ok((if is_whole { samples } else { samples.crop(row, column, height, width) }, turn))
@@ -184,12 +195,4 @@ impl std::fmt::Debug for Content {
             Self::Picture(picture) => write!(f, "{:?}", picture.format),
         }
     }
-}
-
-/// The first bytes of a file, which say what it is.
-fn opening(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
-    let mut bytes = Vec::new();
-    file.take(OPENING_BYTES).read_to_end(&mut bytes).map_err(|e| Error::io("file cannot be read", path, e))?;
-    Ok(bytes)
 }

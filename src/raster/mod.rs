@@ -3,10 +3,13 @@
 mod bmp;
 mod bmp_indexed;
 mod budget;
+mod bytes;
+mod convert;
 mod display;
 mod dtype;
 mod epsg;
 mod file;
+mod format;
 mod gaps;
 mod geo_keys;
 mod ijg;
@@ -14,6 +17,7 @@ mod info;
 mod jpeg;
 mod limits;
 mod number;
+mod origin;
 mod palette;
 mod pam;
 mod picture;
@@ -45,6 +49,7 @@ pub(crate) use budget::Turn;
 pub(crate) use display::{Colours, first_bands};
 pub use dtype::Dtype;
 pub use file::RasterFile;
+pub use format::RasterFormat;
 pub use info::RasterInfo;
 pub use limits::Limits;
 pub(crate) use pam::path_of as metadata_file_of;
@@ -392,15 +397,6 @@ impl Raster {
     /// [`ErrorKind::Io`] when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write::save(self, path.as_ref())
-    }
-}
-
-impl From<RgbImage> for Raster {
-    /// Three bands, red first.
-    fn from(image: RgbImage) -> Self {
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let samples = Samples::U8(read::planar(&image, 3, 3, height, width));
-        Self::plain(samples)
     }
 }
 

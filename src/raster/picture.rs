@@ -2,15 +2,15 @@
 //!
 //! Opened by the header, read as a whole, samples as they are stored. A decoder that panics is a damaged file.
 
-use std::io::{BufRead, BufReader, Seek};
+use std::io::{BufRead, Seek};
 use std::path::Path;
 
 use image::ImageFormat;
 use image::metadata::Orientation;
 
+use super::origin::Origin;
 use super::{Limits, RasterInfo, Samples, bmp, jpeg, png};
 use crate::error::{Error, ErrorKind, Result, caught};
-use crate::store;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -41,16 +41,18 @@ impl Picture {
     }
 
     /// Reads a header, and no more of the file than it takes.
-    pub fn open(path: &Path, opening: &[u8], limits: &Limits) -> Result<(Self, RasterInfo)> {
+    pub fn open(origin: &Origin, opening: &[u8], limits: &Limits) -> Result<(Self, RasterInfo)> {
+        let path = origin.path();
         let format = Format::of(path, opening)?;
-        let file = store::open_capped(path, limits.max_file_bytes)?;
-        guarded(path, || header(path, format, BufReader::new(file)))
+        let reader = origin.reader(limits.max_file_bytes)?;
+        guarded(path, || header(path, format, reader))
     }
 
     /// Reads all samples of a file that said this when it was opened.
-    pub fn read(&self, path: &Path, info: &RasterInfo, limits: &Limits) -> Result<Samples> {
+    pub fn read(&self, origin: &Origin, info: &RasterInfo, limits: &Limits) -> Result<Samples> {
+        let path = origin.path();
         info.check_window(path, limits, (0, 0, info.height, info.width))?;
-        let bytes = store::read_capped(path, limits.max_file_bytes)?;
+        let bytes = origin.bytes(limits.max_file_bytes)?;
         let samples = guarded(path, || self.decode(path, &bytes, info))?;
         match (samples.shape(), samples.dtype()) == ((info.bands, info.height, info.width), info.dtype) {
             true => Ok(samples),

@@ -6,60 +6,66 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Dtype, Place, Raster, RasterSpec, RasterWriter, Samples};
+use super::{Dtype, Place, Raster, RasterFormat, RasterSpec, RasterWriter, Samples, tiff};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
 const JPEG_QUALITY: u8 = 95;
 
 pub(super) fn save(image: &Raster, path: &Path) -> Result<()> {
-    if matches!(ending(path).as_str(), "tif" | "tiff") {
-        return save_tiff(image, path);
-    }
-    let color = color(image, path)?;
-    if image.place != Place::default() || image.nodata.is_some() {
-        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place and no nodata value; save as .tif to keep them");
-    }
-    let mut bytes = Vec::new();
-    match ending(path).as_str() {
-        "png" => encode(image, color, PngEncoder::new(&mut bytes)),
-        "jpg" | "jpeg" => encode(image, color, JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
-        _ => {
-            return Err(Error::new(ErrorKind::Usage, "no image format goes by this name")
-                .at(path)
-                .expected(".tif, .tiff, .png, .jpg or .jpeg"));
+    let wanted = || {
+        Error::new(ErrorKind::Usage, "no image format goes by this name")
+            .at(path)
+            .expected(".tif, .tiff, .png, .jpg or .jpeg")
+    };
+    match RasterFormat::of_name(path).ok_or_else(wanted)? {
+        RasterFormat::GeoTiff => {
+            let mut writer = RasterWriter::create(path, spec(image, path))?;
+            writer.write_rows(image.samples())?;
+            writer.finish()
         }
+        format => store::write(path, &encoded(image, format, path)?),
     }
-    .map_err(|e| Error::new(ErrorKind::Unsupported, "image cannot be encoded").at(path).because(e))?;
-    store::write(path, &bytes)
 }
 
-fn save_tiff(image: &Raster, path: &Path) -> Result<()> {
+/// The bytes of a file; `path` is what messages call it.
+pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let written = match format {
+        RasterFormat::GeoTiff => return tiff::encoded(image.samples(), &spec(image, path), path),
+        RasterFormat::Png => encode(image, color(image, format, path)?, PngEncoder::new(&mut bytes)),
+        RasterFormat::Jpeg => {
+            let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+            encode(image, color(image, format, path)?, encoder)
+        }
+    };
+    written.map_err(|e| Error::new(ErrorKind::Unsupported, "image cannot be encoded").at(path).because(e))?;
+    if image.place != Place::default() || image.nodata.is_some() {
+        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place and no nodata value; a GeoTIFF keeps them");
+    }
+    Ok(bytes)
+}
+
+/// What a GeoTIFF of this image is like.
+fn spec(image: &Raster, path: &Path) -> RasterSpec {
     let spec = RasterSpec::new(image.bands(), image.height(), image.width(), image.dtype()).place(image.place.clone());
     let spec = spec
         .band_names(image.band_names.iter().map(|name| name.clone().unwrap_or_default()))
         .band_scales(image.band_scales.iter().copied());
-    let spec = match image.nodata {
+    match image.nodata {
         Some(value) if image.dtype().can_mean(value) => spec.nodata(value),
         Some(value) => {
             tracing::warn!(path = %path.display(), value, "no sample can have this nodata value, which is left out");
             spec
         }
         None => spec,
-    };
-    let mut writer = RasterWriter::create(path, spec)?;
-    writer.write_rows(image.samples())?;
-    writer.finish()
+    }
 }
 
-fn ending(path: &Path) -> String {
-    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
-}
-
-fn color(image: &Raster, path: &Path) -> Result<ExtendedColorType> {
+fn color(image: &Raster, format: RasterFormat, path: &Path) -> Result<ExtendedColorType> {
     let cannot =
         |what: &str| Error::new(ErrorKind::Unsupported, format!("PNG and JPEG cannot hold these {what}")).at(path);
-    let is_png = ending(path) == "png";
+    let is_png = format == RasterFormat::Png;
     match (image.bands(), image.dtype()) {
         (1, Dtype::U8) => Ok(ExtendedColorType::L8),
         (3, Dtype::U8) => Ok(ExtendedColorType::Rgb8),
@@ -68,11 +74,11 @@ fn color(image: &Raster, path: &Path) -> Result<ExtendedColorType> {
         (1 | 3, other) => Err(cannot("samples")
             .expected(if is_png { "uint8 or uint16" } else { "uint8" })
             .found(other)
-            .help("Save it as .tif, or Raster::to_rgb_image() to look at it.")),
+            .help("Make a GeoTIFF (.tif), or use Raster::to_rgb_image() to look at it.")),
         (other, _) => Err(cannot("bands")
             .expected("1 or 3 bands")
             .found(other)
-            .help("Save it as .tif, or Raster::to_rgb_image() to look at the first three.")),
+            .help("Make a GeoTIFF (.tif), or use Raster::to_rgb_image() to look at the first three.")),
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn open_capped(path: &Path, cap: u64) -> Result<File> {
     Ok(file)
 }
 
-fn check_length(path: &Path, length: u64, cap: u64) -> Result<()> {
+/// Refuses what is longer than allowed.
+pub(crate) fn check_length(path: &Path, length: u64, cap: u64) -> Result<()> {
     if length <= cap {
         return Ok(());
     }

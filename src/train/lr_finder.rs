@@ -2,10 +2,12 @@
 
 use super::loan::Loan;
 use super::memory::advise;
+use super::stop::StopSignal;
 use super::translator::{StepContext, Translator};
 use crate::dataset::DataBunch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
+use crate::progress::{Counter, Observer};
 
 /// Weight of older losses in the smoothed curve, at each step.
 const SMOOTHING: f64 = 0.9;
@@ -22,21 +24,28 @@ const LEAST_FALL: f64 = 0.05;
 /// | `end` | 1 | last rate | above `start` |
 /// | `steps` | 100 | steps of training from one to the other | ≥ 2 |
 /// | `adam` | as in a fit | numbers of the optimiser | |
+/// | `stop_signal` | none | ends the sweep from outside | |
+/// | `progress` | on | shows steps and the time left | |
+/// | `on_progress` | none | is told the share of the steps that are done | |
 ///
 /// ```
 /// let quick = geolearn::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct LrFindOptions {
     start: f64,
     end: f64,
     steps: usize,
     adam: AdamOptions,
+    stop: Option<StopSignal>,
+    progress: bool,
+    observer: Option<Observer>,
 }
 
 impl Default for LrFindOptions {
     fn default() -> Self {
-        Self { start: 1e-7, end: 1.0, steps: 100, adam: AdamOptions::default() }
+        let adam = AdamOptions::default();
+        Self { start: 1e-7, end: 1.0, steps: 100, adam, stop: None, progress: true, observer: None }
     }
 }
 
@@ -63,6 +72,53 @@ impl LrFindOptions {
     pub fn adam(mut self, adam: AdamOptions) -> Self {
         self.adam = adam;
         self
+    }
+
+    /// Ends the sweep after the step that it is in once `signal` is set, with [`ErrorKind::Stopped`]. The model is as it
+    /// was before, to the bit.
+    ///
+    /// ```
+    /// use geolearn::{LrFindOptions, StopSignal};
+    ///
+    /// let signal = StopSignal::new();
+    /// let options = LrFindOptions::default().stop_signal(signal.clone());
+    /// // In a handler: signal.stop()
+    /// # assert!(!signal.is_set());
+    /// ```
+    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
+        self.stop = Some(signal);
+        self
+    }
+
+    /// Shows progress on standard error where that is a terminal, or not. Default: on.
+    pub fn progress(mut self, on: bool) -> Self {
+        self.progress = on;
+        self
+    }
+
+    /// Calls `tell` with the share of the steps that are done, after each of them; 1 comes last, also where the loss
+    /// diverges before the last rate. A sweep that is stopped or fails does not get there.
+    ///
+    /// ```
+    /// let options = geolearn::LrFindOptions::default().on_progress(|share| println!("{:.0} %", 100.0 * share));
+    /// ```
+    pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
+        self.observer = Some(Observer::new(tell));
+        self
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        if !self.stop.as_ref().is_some_and(StopSignal::is_set) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Stopped, "the sweep over learning rates was stopped before its end")
+            .help("The model is as it was before. A new sweep begins with the first rate."))
+    }
+
+    fn tell(&self, steps: usize) {
+        if let Some(observer) = &self.observer {
+            observer.tell(steps as u64, self.steps as u64);
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -160,12 +216,13 @@ pub(crate) fn lr_find(
     options.check()?;
     let device = model.torch_device();
     let mut loan = Loan::of(model)?;
-    let swept = sweep(loan.model(), data, steps_in_life, options);
+    let swept = sweep(loan.model(), data, steps_in_life, &options);
     loan.end()?;
     swept.map_err(|error| advise(error, device, data.batch_size()))
 }
 
-fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFindOptions) -> Result<LrCurve> {
+fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: &LrFindOptions) -> Result<LrCurve> {
+    let counter = Counter::new(options.progress, "learning rates", "steps", options.steps);
     let (mut rates, mut losses, mut smoothed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut average, mut lowest) = (0.0, f64::INFINITY);
     let mut end = SweepEnd::LastRate;
@@ -173,6 +230,7 @@ fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFin
     let mut epoch = 0;
     let mut loader = data.epoch(epoch)?;
     for step in 0..options.steps {
+        options.check_stop()?;
         if loader.len() == 0 {
             epoch += 1;
             loader = data.epoch(epoch)?;
@@ -182,7 +240,8 @@ fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFin
         };
         let batch = batch?;
         let context = StepContext::new(options.rate(step), options.adam, life + step as u64);
-        let loss = model.train_step(&batch, context)?.f_double_value(&[0])?;
+        let loss = counter.one(model.train_step(&batch, context)?.f_double_value(&[0])?);
+        options.tell(step + 1);
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
         // The first values of the average are too low by the weight of what was not there.
         let smooth = average / (1.0 - SMOOTHING.powi(i32::try_from(step).unwrap_or(i32::MAX).saturating_add(1)));
@@ -194,6 +253,9 @@ fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: LrFin
             end = SweepEnd::Diverged;
             break;
         }
+    }
+    if rates.len() < options.steps {
+        options.tell(options.steps);
     }
     Ok(LrCurve { rates, losses, smoothed, end })
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::DataBunch;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::optim::{AdamOptions, Schedule};
+use crate::optim::{AdamOptions, OneCycle, Schedule};
+use crate::stored::known_fields;
 
 /// What must be the same for a fit to go on from a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,7 +14,9 @@ pub(crate) struct Plan {
     /// All epochs, those of the decay included.
     pub epochs: usize,
     pub lr: f64,
+    #[serde(with = "StoredSchedule")]
     pub schedule: Schedule,
+    #[serde(deserialize_with = "known_fields")]
     pub adam: AdamOptions,
     pub precision: Precision,
     /// Batches whose gradients make one update.
@@ -21,6 +24,15 @@ pub(crate) struct Plan {
     /// The discriminators' rate as a multiple of the generators'; not written where they are one, as before there was it.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub disc_lr_ratio: f64,
+}
+
+/// A [`Schedule`] in a file that another release may have written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Schedule", rename_all = "snake_case")]
+enum StoredSchedule {
+    Constant,
+    ConstantThenLinear { constant: f64 },
+    OneCycle(#[serde(deserialize_with = "known_fields")] OneCycle),
 }
 
 fn one() -> f64 {
@@ -106,6 +118,26 @@ mod tests {
         let json = serde_json::to_value(&two).unwrap();
         assert_eq!(json["disc_lr_ratio"], 0.5);
         assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), two);
+    }
+
+    /// As the options of a fit refuse typing errors, a checkpoint may hold what a later release added.
+    #[test]
+    fn fields_of_later_releases_are_passed_over() {
+        let cycle = OneCycle { rise: 0.2, ..OneCycle::default() };
+        for schedule in [Schedule::Constant, Schedule::ConstantThenLinear { constant: 0.25 }, Schedule::OneCycle(cycle)]
+        {
+            let expected = Plan { schedule, ..plan(2) };
+            let mut json = serde_json::to_value(&expected).unwrap();
+            assert_eq!(json["schedule"], serde_json::to_value(schedule).unwrap());
+            json["added_later"] = true.into();
+            json["adam"]["added_later"] = 0.5.into();
+            for variant in ["constant_then_linear", "one_cycle"] {
+                if let Some(fields) = json["schedule"].get_mut(variant) {
+                    fields["added_later"] = 0.5.into();
+                }
+            }
+            assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), expected);
+        }
     }
 
     #[test]

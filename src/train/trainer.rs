@@ -170,9 +170,32 @@ impl Drop for Attempt<'_, '_> {
 }
 
 impl Fit<'_> {
+    /// Runs all epochs that are left, between events that tell of it; see [`train`](Self::train).
+    fn run(&mut self, is_unreported: bool) -> Result<()> {
+        let (started, all) = (Instant::now(), self.plan.epochs);
+        tracing::info!(
+            epochs = all,
+            epochs_done = self.position.epochs,
+            steps_per_epoch = self.data.batches_per_epoch(),
+            batch_size = self.data.batch_size(),
+            lr = self.plan.lr,
+            precision = ?self.plan.precision,
+            device = ?self.model.torch_device(),
+            "fit begins"
+        );
+        let ended = self.train(is_unreported);
+        let (epochs_done, steps, seconds) = (self.position.epochs, self.steps(), started.elapsed().as_secs_f64());
+        match &ended {
+            Ok(()) if epochs_done < all => tracing::info!(epochs = all, epochs_done, steps, seconds, "fit stopped"),
+            Ok(()) => tracing::info!(epochs = all, epochs_done, steps, seconds, "fit ends"),
+            Err(error) => tracing::info!(%error, epochs = all, epochs_done, steps, seconds, "fit failed"),
+        }
+        ended
+    }
+
     /// Runs all epochs that are left. `is_unreported`: the last epoch was not reported to all callbacks before the process
     /// ended.
-    fn run(&mut self, is_unreported: bool) -> Result<()> {
+    fn train(&mut self, is_unreported: bool) -> Result<()> {
         if let Some(name) = self.model.state().not_finite()? {
             return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
                 .help("The model was spoilt before; load or build a sound one."));

@@ -7,6 +7,7 @@ mod outputs;
 mod resumed;
 
 use std::path::Path;
+use std::sync::mpsc;
 
 use geolearn::{
     CycleGan, Domain, Dtype, ErrorKind, NormStatistics, Raster, RasterFile, RasterOptions, RasterReport, RasterSpec,
@@ -239,4 +240,32 @@ fn a_signal_is_heard_on_every_way_through_an_image() {
             }
         }
     }
+}
+
+/// On each way through an image; in a folder, shares are of all scenes.
+#[test]
+fn the_share_that_is_done_is_told_and_can_end_the_work() {
+    let model = model();
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let local = NormStatistics::Local { spacing: None };
+    for statistics in [NormStatistics::Scene, local, NormStatistics::Tile { padding: None }] {
+        let (told, shares) = mpsc::channel();
+        let watched = tiled().statistics(statistics).on_progress(move |share| told.send(share).unwrap());
+        model.predict_raster(SCENE, &output, watched).unwrap();
+        let shares: Vec<f64> = shares.iter().collect();
+        assert!(shares.len() > 3 && shares.is_sorted(), "{statistics:?}: {shares:?}");
+        assert_eq!((shares[0], shares.last()), (0.0, Some(&1.0)), "{statistics:?}");
+    }
+    std::fs::remove_file(&output).unwrap();
+    let signal = StopSignal::new();
+    let switch = signal.clone();
+    let stopped = tiled().stop_signal(signal).on_progress(move |share| {
+        if share > 0.2 {
+            switch.stop();
+        }
+    });
+    let error = model.predict_raster(SCENE, &output, stopped).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    assert!(!output.exists());
 }

@@ -163,10 +163,36 @@ impl<M: Model> Learner<M> {
     pub fn from_model_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         let saved = read::<M>(root(options.data.as_ref()), path, options.reach())?;
-        let data = options.data.map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
+        Self::of_saved(saved, options).map_err(|e| e.at(path))
+    }
+
+    /// Opens a model from the bytes of a `.dlpk` or a `.safetensors`, as a service has them that keeps its models elsewhere; no
+    /// file is made.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, LoadOptions};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.safetensors");
+    /// model.save_safetensors(&path)?;
+    /// let bytes = std::fs::read(&path)?;
+    /// let same = CycleGan::from_bytes(&bytes, LoadOptions::new())?;
+    /// assert_eq!(same.config(), model.config());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_model_with`](Self::from_model_with).
+    pub fn from_bytes(bytes: &[u8], options: LoadOptions) -> Result<Self> {
+        read_bytes::<M>(bytes).and_then(|saved| Self::of_saved(saved, options)).map_err(Error::in_memory)
+    }
+
+    fn of_saved(saved: Saved<M::Config>, options: LoadOptions) -> Result<Self> {
+        let data = options.data.map(|data| data.scaled_as(saved.scalings())).transpose()?;
         let device = options.device.resolve()?;
         let mut learner = Self::assemble((saved.config, Start::Zeros), saved.domains, data, device)?;
-        learner.model.load(&saved.weights).map_err(|e| e.at(path))?;
+        learner.model.load(&saved.weights)?;
         learner.history = saved.history;
         learner.definition = Some(saved.definition);
         learner.metrics = saved.metrics;
@@ -192,18 +218,28 @@ impl<M: Model> Learner<M> {
     pub fn open_predictor(path: impl AsRef<Path>, to: Domain, device: Device) -> Result<Predictor> {
         let path = path.as_ref();
         let saved = read::<M>(root(None), path, Reach::Folder)?;
-        check_trained(saved.untrained, to).map_err(|e| e.at(path))?;
-        M::check_domains(&saved.config, &saved.domains).map_err(|e| e.at(path))?;
-        let (name, plan) = M::generator_plan(&saved.config, saved.channels(), to);
-        let device = device.resolve()?;
-        let init = Initialiser { seed: Seed(0), scheme: None, device: device.torch(), kind: tch::Kind::Float };
-        let generator = Network::new(name, plan, &init)?;
-        let mut weights = saved.weights;
-        weights.retain(|(key, _)| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
-        load_parameters(&generator.parameters(), &weights).map_err(|e| e.at(path))?;
-        let PerDomain { a, b } = saved.domains;
-        let (from, made) = if to == Domain::B { (a, b) } else { (b, a) };
-        Predictor::new(generator, from, (to, made), device)
+        predictor_of::<M>(saved, to, device).map_err(|e| e.at(path))
+    }
+
+    /// Takes a generator out of the bytes of a `.dlpk` or a `.safetensors`; see [`open_predictor`](Self::open_predictor) and
+    /// [`from_bytes`](Self::from_bytes).
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Device, Domain};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.safetensors");
+    /// CycleGan::from_model("assets/models/sat2relief", None)?.save_safetensors(&path)?;
+    /// let bytes = std::fs::read(&path)?;
+    /// let predictor = CycleGan::predictor_from_bytes(&bytes, Domain::B, Device::Auto)?;
+    /// assert_eq!(predictor.predict("assets/bluemarble/A/images/y0300_x0900.png")?.bands(), 3);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open_predictor`](Self::open_predictor).
+    pub fn predictor_from_bytes(bytes: &[u8], to: Domain, device: Device) -> Result<Predictor> {
+        read_bytes::<M>(bytes).and_then(|saved| predictor_of::<M>(saved, to, device)).map_err(Error::in_memory)
     }
 
     /// Takes over the weights of a saved model of the same architecture, and nothing else.
@@ -214,6 +250,21 @@ impl<M: Model> Learner<M> {
                 .help("A model begins with the weights of another only when gen_blocks, features and bands agree.")
         })
     }
+}
+
+fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -> Result<Predictor> {
+    check_trained(saved.untrained, to)?;
+    M::check_domains(&saved.config, &saved.domains)?;
+    let (name, plan) = M::generator_plan(&saved.config, saved.channels(), to);
+    let device = device.resolve()?;
+    let init = Initialiser { seed: Seed(0), scheme: None, device: device.torch(), kind: tch::Kind::Float };
+    let generator = Network::new(name, plan, &init)?;
+    let mut weights = saved.weights;
+    weights.retain(|(key, _)| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
+    load_parameters(&generator.parameters(), &weights)?;
+    let PerDomain { a, b } = saved.domains;
+    let (from, made) = if to == Domain::B { (a, b) } else { (b, a) };
+    Predictor::new(generator, from, (to, made), device)
 }
 
 /// Where models that are given by name alone lie.
@@ -237,11 +288,25 @@ fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Con
     } else {
         from_folder(root, path, reach)?
     };
-    let Read { config, history, domains, metrics, untrained } =
-        definition::read::<M>(&emd, &weights).map_err(|e| e.at(path))?;
+    checked::<M>(emd, weights).map_err(|e| e.at(path))
+}
+
+/// Reads a `.dlpk` or a `.safetensors` that lies in memory.
+fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
+    let (emd, weights) = if safetensors::is_begun_by(bytes) {
+        weights::bundle_of_bytes(bytes)?
+    } else {
+        let folder::Opened { emd, tensors } = folder::open_package(bytes)?;
+        (emd, tensors)
+    };
+    checked::<M>(emd, weights)
+}
+
+fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<Saved<M::Config>> {
+    let Read { config, history, domains, metrics, untrained } = definition::read::<M>(&definition, &weights)?;
     let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
-    check_parameters::<M>(&config, channels, &weights).map_err(|e| e.at(path))?;
-    Ok(Saved { config, history, domains, weights, definition: emd, metrics, untrained })
+    check_parameters::<M>(&config, channels, &weights)?;
+    Ok(Saved { config, history, domains, weights, definition, metrics, untrained })
 }
 
 fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {

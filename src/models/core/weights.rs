@@ -82,12 +82,19 @@ impl<M: Model> Learner<M> {
 
 /// Definition and weights of a file that [`Learner::save_safetensors`] wrote.
 pub(super) fn bundle(path: &Path) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    let contents = safetensors::read(path)?;
+    of_contents(safetensors::read(path)?).map_err(|e| e.at(path))
+}
+
+/// Those of such a file that was read into memory.
+pub(super) fn bundle_of_bytes(bytes: &[u8]) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    of_contents(safetensors::parse(bytes)?)
+}
+
+fn of_contents(contents: safetensors::Contents) -> Result<(Emd, Vec<(String, Tensor)>)> {
     let definition = contents.definition.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "the file holds weights, but no model definition")
-            .at(path)
             .expected("a file of save_safetensors")
             .help("Build the model and use load_weights, or from_checkpoint for a checkpoint.")
     })?;
-    Ok((Emd::parse(definition.as_bytes(), Reach::Folder).map_err(|e| e.at(path))?, contents.tensors))
+    Ok((Emd::parse(definition.as_bytes(), Reach::Folder)?, contents.tensors))
 }

@@ -1,6 +1,5 @@
 //! The zip around a state dict.
 
-use std::fs::File;
 use std::io::{Read, Seek};
 
 use zip::ZipArchive;
@@ -14,14 +13,14 @@ use crate::package::zipped::Zipped;
 pub(super) const FINGERPRINT: &str = ".data/serialization_id";
 
 /// The entries of a `.pth`; all lie in one folder, whose name is free.
-pub(super) struct Archive {
-    zipped: Zipped,
+pub(super) struct Archive<R: Read + Seek> {
+    zipped: Zipped<R>,
     root: String,
 }
 
-impl Archive {
+impl<R: Read + Seek> Archive<R> {
     /// `length` is that of the file.
-    pub(super) fn open(file: File, length: u64, limits: &PthLimits) -> Result<Self> {
+    pub(super) fn open(file: R, length: u64, limits: &PthLimits) -> Result<Self> {
         let zipped = Zipped::open(file, length, limits.directory_bytes)?;
         let root = root(&zipped.zip)?;
         let mut archive = Self { zipped, root };
@@ -71,7 +70,7 @@ impl Archive {
     }
 }
 
-impl StorageBytes for Archive {
+impl<R: Read + Seek> StorageBytes for Archive<R> {
     fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
         self.read_storage(key, length)
     }

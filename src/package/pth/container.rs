@@ -1,6 +1,5 @@
 //! What a `.pth` lies in: the zip that torch writes since 1.6, or the bare pickles of before.
 
-use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
@@ -19,7 +18,17 @@ pub(crate) fn open<T>(
     limits: &PthLimits,
     make: impl FnOnce(Views, &mut dyn StorageBytes) -> Result<T>,
 ) -> Result<T> {
-    let (mut file, length) = open_capped(path, limits.file_bytes)?;
+    let (file, length) = open_capped(path, limits.file_bytes)?;
+    open_in(file, length, limits, make)
+}
+
+/// The same of whatever holds so many bytes, whose place is at their start.
+pub(super) fn open_in<R: Read + Seek, T>(
+    mut file: R,
+    length: u64,
+    limits: &PthLimits,
+    make: impl FnOnce(Views, &mut dyn StorageBytes) -> Result<T>,
+) -> Result<T> {
     let limits = &limits.for_file(length);
     match form(&mut file)? {
         Form::Zip => {
@@ -46,7 +55,7 @@ enum Form {
 const TAR_MAGIC: usize = 257;
 
 /// Tells the forms from each other, and from what else calls itself `.pth`.
-fn form(file: &mut File) -> Result<Form> {
+fn form(file: &mut (impl Read + Seek)) -> Result<Form> {
     let mut start = Vec::new();
     file.by_ref()
         .take(TAR_MAGIC as u64 + 5)

@@ -3,7 +3,6 @@
 //! object, keys of the storages), then the storages in the order of their keys, each after its length.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use super::PthLimits;
@@ -17,7 +16,7 @@ const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 const PROTOCOL: i64 = 1001;
 
 /// The beginning of the file, which holds all pickles, if they are within the limits.
-pub(super) fn head(file: &mut File, limits: &PthLimits) -> Result<Vec<u8>> {
+pub(super) fn head(file: &mut impl Read, limits: &PthLimits) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limits.pickle_bytes)
         .read_to_end(&mut bytes)
@@ -53,7 +52,12 @@ impl<'a> Parts<'a> {
     }
 
     /// Where each storage lies, by the lengths in the file; all must agree with the pickle and end with the file.
-    pub(super) fn storages(&self, mut file: File, file_length: u64, limits: &PthLimits) -> Result<Stream> {
+    pub(super) fn storages<R: Read + Seek>(
+        &self,
+        mut file: R,
+        file_length: u64,
+        limits: &PthLimits,
+    ) -> Result<Stream<R>> {
         let widths: HashMap<&str, u64> =
             self.object.storages().map(|storage| (storage.key, storage.dtype.width())).collect();
         let keys = self.keys.list(self.keys.top()).ok_or_else(|| broken("its keys of storages are no list"))?;
@@ -82,13 +86,13 @@ impl<'a> Parts<'a> {
 }
 
 /// The storages of a file.
-pub(super) struct Stream {
-    file: File,
+pub(super) struct Stream<R> {
+    file: R,
     /// Begin and length in bytes.
     places: HashMap<String, (u64, u64)>,
 }
 
-impl StorageBytes for Stream {
+impl<R: Read + Seek> StorageBytes for Stream<R> {
     fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
         let &(begin, found) = self.places.get(key).ok_or_else(|| broken(&format!("storage {key:?} is missing")))?;
         if found != length {
@@ -98,8 +102,8 @@ impl StorageBytes for Stream {
         }
         // The place lies within the file, so no more memory is taken than the file has bytes.
         let mut bytes = Vec::with_capacity(length as usize);
-        let read =
-            self.file.seek(SeekFrom::Start(begin)).and_then(|_| (&self.file).take(length).read_to_end(&mut bytes));
+        let sought = self.file.seek(SeekFrom::Start(begin));
+        let read = sought.and_then(|_| self.file.by_ref().take(length).read_to_end(&mut bytes));
         read.map_err(|e| Error::new(ErrorKind::Io, "file cannot be read").because(e))?;
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(truncated(key)) }
     }
@@ -132,7 +136,7 @@ fn check_byte_order(machine: &Pickle) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, "weights are in another byte order"))
 }
 
-fn elements_at(file: &mut File, at: u64) -> Result<u64> {
+fn elements_at(file: &mut (impl Read + Seek), at: u64) -> Result<u64> {
     let mut bytes = [0; 8];
     file.seek(SeekFrom::Start(at))
         .and_then(|_| file.read_exact(&mut bytes))

@@ -10,7 +10,7 @@ mod views;
 mod write;
 
 pub(crate) use limits::{PthLimits, plausible};
-pub(crate) use read::{check, read, read_marked};
+pub(crate) use read::{Tensors, check, read, read_marked, read_marked_bytes};
 #[cfg(test)]
 pub(crate) use views::tensor_views;
 pub(crate) use write::write;

@@ -1,6 +1,7 @@
 //! From a `.pth` to tensors.
 
 use std::collections::HashMap;
+use std::io::Cursor;
 use std::path::Path;
 
 use tch::Tensor;
@@ -13,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::package::pickle::{Storage, TensorView};
 
 /// Tensors and their names.
-type Tensors = Vec<(String, Tensor)>;
+pub(crate) type Tensors = Vec<(String, Tensor)>;
 
 /// Reads the tensors of a state dict in the order of the file.
 ///
@@ -30,8 +31,16 @@ pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Tensors> {
 
 /// The same, with the fingerprint that the file has of its contents.
 pub(crate) fn read_marked(path: &Path, limits: &PthLimits) -> Result<(Tensors, Option<String>)> {
-    let marked = |views: Views, source: &mut dyn StorageBytes| Ok((tensors(views, source)?, source.fingerprint()?));
     container::open(path, limits, marked).map_err(|e| e.at(path))
+}
+
+/// The same of the bytes of a file.
+pub(crate) fn read_marked_bytes(bytes: &[u8], limits: &PthLimits) -> Result<(Tensors, Option<String>)> {
+    container::open_in(Cursor::new(bytes), bytes.len() as u64, limits, marked)
+}
+
+fn marked(views: Views, source: &mut dyn StorageBytes) -> Result<(Tensors, Option<String>)> {
+    Ok((tensors(views, source)?, source.fingerprint()?))
 }
 
 /// Whether a file that was written would be read, by all that can be told without its storages.

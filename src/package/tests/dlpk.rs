@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::package::dlpk::unpack_within;
+use crate::package::dlpk::{unpack_bytes_within, unpack_within};
 use crate::package::folder::find;
 use crate::package::{emd, folder};
 
@@ -31,8 +31,19 @@ fn definition(model_file: &str) -> Vec<u8> {
     text.replace("rgb_g2.pth", model_file).into_bytes()
 }
 
-/// The weights that came out.
+/// The weights that came out; of bytes in memory come the same, or the same kind of error.
 fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
+    let of_file = unpacked_file(bytes);
+    let of_bytes = unpack_bytes_within(bytes, MOST).map(|(_, weights)| weights);
+    match (&of_file, &of_bytes) {
+        (Ok(file), Ok(bytes)) => assert_eq!(file, bytes),
+        (Err(file), Err(bytes)) => assert_eq!((file.kind(), file.summary()), (bytes.kind(), bytes.summary())),
+        other => panic!("{other:?}"),
+    }
+    of_file
+}
+
+fn unpacked_file(bytes: &[u8]) -> Result<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.dlpk");
     fs::write(&path, bytes).unwrap();
@@ -143,6 +154,10 @@ fn a_saved_package_is_the_whole_model() {
     folder::save(&place, &contents).unwrap();
     let opened = find(root.path(), &place.dlpk()).unwrap().open(Reach::Folder).unwrap();
     assert_eq!(values(&opened.tensors[0].1), [3.5]);
+    let of_bytes = folder::open_package(&fs::read(place.dlpk()).unwrap()).unwrap();
+    assert_eq!((of_bytes.tensors[0].0.as_str(), values(&of_bytes.tensors[0].1)), ("w", vec![3.5]));
+    let error = folder::open_package(b"no zip").unwrap_err();
+    assert!(error.kind() == ErrorKind::Format && error.to_string().starts_with("in memory: "), "{error}");
     let mut zip = zip::ZipArchive::new(fs::File::open(place.dlpk()).unwrap()).unwrap();
     for name in ["m.pth", "m.emd", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
         let mut entry = zip.by_name(name).unwrap();

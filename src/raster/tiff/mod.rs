@@ -24,19 +24,21 @@ mod writing;
 use std::path::{Path, PathBuf};
 
 use tiff_reader::header::TiffHeader;
-use tiff_reader::source::{FileSource, TiffSource};
+use tiff_reader::source::TiffSource;
 use tiff_reader::{Ifd, ParseBudgets, constants, ifd};
 
 use self::decoder::{Decoder, Part};
 use self::fault::{Fault, guarded};
 use self::layout::Layout;
 use super::budget::{Budget, Turn};
+use super::origin::Origin;
 use super::{Limits, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
 pub(crate) use self::writing::BlockWriter;
+pub(super) use self::writing::encoded;
 pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
 
 /// One tag; 64 MiB are offsets of 8 million tiles.
@@ -49,7 +51,7 @@ const ENTRIES: usize = 65_536;
 /// An open TIFF file.
 pub(super) struct TiffImage {
     path: PathBuf,
-    source: FileSource,
+    source: Box<dyn TiffSource>,
     layout: Layout,
     decoder: Decoder,
     /// The samples are inks, and become colours.
@@ -63,8 +65,8 @@ pub(super) fn is_tiff(bytes: &[u8]) -> bool {
 }
 
 impl TiffImage {
-    pub fn open(path: &Path, limits: &Limits) -> Result<(Self, RasterInfo)> {
-        guarded(|| open(path, limits)).map_err(|fault| fault.at(path))
+    pub fn open(origin: &Origin, limits: &Limits) -> Result<(Self, RasterInfo)> {
+        guarded(|| open(origin, limits)).map_err(|fault| fault.at(origin.path()))
     }
 
     /// Reads a part that lies within the image and the limits, with the turn in which that was done.
@@ -88,7 +90,7 @@ impl TiffImage {
         let mut turn = budget.turn(needed, most);
         let mut samples = Samples::zeros(dtype, shape);
         let spare = usize::try_from(spare).unwrap_or(usize::MAX);
-        guarded(|| self.decoder.read(&self.source, &part, spare, &mut samples))
+        guarded(|| self.decoder.read(&*self.source, &part, spare, &mut samples))
             .map_err(|fault| fault.at(&self.path))?;
         if self.are_inks {
             inks::to_rgba(&mut samples);
@@ -113,8 +115,8 @@ impl TiffImage {
     }
 }
 
-fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
-    let source = FileSource::open(path)?;
+fn open(origin: &Origin, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
+    let (path, source) = (origin.path(), origin.parts()?);
     let header = TiffHeader::parse(&source.read_exact_at(0, source.len().min(16) as usize)?)?;
     let budgets = ParseBudgets {
         max_ifd_entries: ENTRIES,
@@ -123,13 +125,13 @@ fn open(path: &Path, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> 
         ..ParseBudgets::default()
     };
     // Damage behind the first image does no harm.
-    let ifd = ifd::parse_ifd_at_with_budgets(&source, &header, header.first_ifd_offset, budgets)?;
+    let ifd = ifd::parse_ifd_at_with_budgets(&*source, &header, header.first_ifd_offset, budgets)?;
     let photometric = numbers::first(&ifd, constants::TAG_PHOTOMETRIC_INTERPRETATION)?.unwrap_or(GREY);
     let layout = Layout::of(&ifd, header.byte_order, photometric)?;
     let are_inks = inks::are(&ifd, photometric, &layout);
     let mut info = info(path, &ifd, &layout, photometric, are_inks);
-    info.pages = pages::count(&source, &header);
-    let decoder = Decoder::of(&ifd, &layout, photometric, info.nodata, &source)?;
+    info.pages = pages::count(&*source, &header);
+    let decoder = Decoder::of(&ifd, &layout, photometric, info.nodata, &*source)?;
     Ok((TiffImage { path: path.to_path_buf(), source, layout, decoder, are_inks, limits: *limits }, info))
 }
 
@@ -169,7 +171,7 @@ mod tests {
         let image = Samples::U8(Array3::from_shape_fn((1, 4200, 4200), |(_, y, x)| (y * 7 + x) as u8));
         writer.write_rows(&image).unwrap();
         writer.finish().unwrap();
-        let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
+        let (file, _) = TiffImage::open(&Origin::File(path.clone()), &Limits::default()).unwrap();
         assert_eq!(read(&file, 0, 0, 64, 64), image.crop(0, 0, 64, 64));
         destroy(&path);
         assert_eq!(read(&file, 4000, 900, 64, 64), image.crop(4000, 900, 64, 64));
@@ -185,7 +187,8 @@ mod tests {
         writer.write_rows(&Samples::U8(Array3::zeros((1, 2048, 2048)))).unwrap();
         writer.finish().unwrap();
         let (budget, image) = (Budget::new(), 1 << 22);
-        let (file, _) = TiffImage::open(&path, &Limits::default().max_sample_bytes(2 * image + 5)).unwrap();
+        let (file, _) =
+            TiffImage::open(&Origin::File(path.clone()), &Limits::default().max_sample_bytes(2 * image + 5)).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
@@ -203,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jpeg.tif");
         std::fs::copy("tests/fixtures/tiff/b3_uint8_jpeg_ycbcr_tiled.tif", &path).unwrap();
-        let (file, _) = TiffImage::open(&path, &Limits::default()).unwrap();
+        let (file, _) = TiffImage::open(&Origin::File(path.clone()), &Limits::default()).unwrap();
         let corner = read(&file, 0, 0, 12, 12);
         destroy(&path);
         assert_eq!(read(&file, 5, 3, 7, 9), corner.crop(5, 3, 7, 9));

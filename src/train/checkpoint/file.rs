@@ -71,7 +71,9 @@ impl Snapshot<'_> {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         store::remove_abandoned_of([path]);
-        write(path, self)?.publish()
+        write(path, self)?.publish()?;
+        tracing::info!(path = %path.display(), epochs = self.epochs(), "checkpoint written");
+        Ok(())
     }
 }
 

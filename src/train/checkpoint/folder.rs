@@ -65,14 +65,17 @@ impl Folder {
     ///
     /// The newest comes last: a kill before it leaves the older newest, from which the same files come about again.
     pub fn keep(&self, snapshot: &Snapshot<'_>, best: bool, numbered: bool) -> Result<()> {
-        let ready = file::write(&self.path.join(LAST), snapshot)?;
+        let path = self.path.join(LAST);
+        let ready = file::write(&path, snapshot)?;
         let number = format!("epoch_{:04}.safetensors", snapshot.epochs());
         for (name, wanted) in [(number.as_str(), numbered), (BEST, best)] {
             if wanted {
                 ready.publish_copy(&self.path.join(name))?;
             }
         }
-        ready.publish()
+        ready.publish()?;
+        tracing::info!(path = %path.display(), epochs = snapshot.epochs(), best, numbered, "checkpoint written");
+        Ok(())
     }
 
     /// Returns the last epoch in the model's life that was reported to all callbacks, where that was noted.

@@ -7,6 +7,7 @@ use super::spec::{Blocks, RasterSpec};
 use super::{Output, fault, packed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Samples;
+use crate::store::Pending;
 
 /// Writes a GeoTIFF from pieces of whole blocks, and holds none of them. In all else it is as
 /// [`RasterWriter`](super::RasterWriter).
@@ -14,7 +15,7 @@ pub(crate) struct BlockWriter {
     path: PathBuf,
     spec: RasterSpec,
     grid: Grid,
-    output: Output,
+    output: Output<Pending>,
     pixels: usize,
 }
 
@@ -47,7 +48,7 @@ impl BlockWriter {
                 .found(format!("{} of {bands} bands, {width} x {height} pixels", piece.dtype())));
         }
         let blocks = self.grid.blocks(row..row + height, column..column + width);
-        let bytes = packed(piece, height, &blocks, &self.spec);
+        let bytes = packed(piece, 0..height, &blocks, &self.spec);
         let mut put = |bytes: Vec<Vec<u8>>| -> tiff_writer::Result<()> {
             blocks.iter().zip(bytes).try_for_each(|(block, bytes)| self.output.put(block.index, &bytes))
         };
@@ -68,7 +69,7 @@ impl BlockWriter {
                 .expected(format!("{} pixels", height * width))
                 .found(self.pixels));
         }
-        self.output.finish(&self.path)
+        self.output.publish(&self.path)
     }
 }
 

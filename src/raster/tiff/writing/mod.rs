@@ -6,11 +6,13 @@ mod pack;
 mod spec;
 mod tags;
 
+use std::io::{Cursor, Seek, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis, Slice};
 use rayon::prelude::*;
-use tiff_writer::{ImageHandle, TiffWriter};
+use tiff_writer::{ImageBuilder, ImageHandle, TiffWriter};
 
 use self::grid::{Block, Grid};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,15 +62,15 @@ pub struct RasterWriter {
     spec: RasterSpec,
     grid: Grid,
     /// None after a failure.
-    output: Option<Output>,
+    output: Option<Output<Pending>>,
     gathered: Samples,
     gathered_rows: usize,
     /// Rows in the file and in `gathered`.
     rows: usize,
 }
 
-struct Output {
-    tiff: TiffWriter<Pending>,
+struct Output<W: Write + Seek> {
+    tiff: TiffWriter<W>,
     image: ImageHandle,
 }
 
@@ -148,7 +150,7 @@ impl RasterWriter {
                 .found(self.rows)
                 .help("Write all rows before finish()."));
         }
-        output.finish(&self.path)
+        output.publish(&self.path)
     }
 
     fn check(&self, rows: &Samples) -> Result<()> {
@@ -169,7 +171,7 @@ impl RasterWriter {
         let mut output = self.take_output()?;
         let first = self.rows - self.gathered_rows;
         let blocks = self.grid.blocks(first..self.rows, 0..self.spec.shape().2);
-        let packed = packed(&self.gathered, self.gathered_rows, &blocks, &self.spec);
+        let packed = packed(&self.gathered, 0..self.gathered_rows, &blocks, &self.spec);
         let written = packed.and_then(|packed| {
             blocks.iter().zip(packed).try_for_each(|(block, bytes)| output.put(block.index, &bytes))
         });
@@ -179,7 +181,7 @@ impl RasterWriter {
         Ok(())
     }
 
-    fn take_output(&mut self) -> Result<Output> {
+    fn take_output(&mut self) -> Result<Output<Pending>> {
         self.output.take().ok_or_else(|| {
             Error::new(ErrorKind::Usage, "this file was given up when writing it failed")
                 .at(&self.path)
@@ -188,28 +190,59 @@ impl RasterWriter {
     }
 }
 
-/// The bytes of blocks of the first `height` rows.
-fn packed(rows: &Samples, height: usize, blocks: &[Block], spec: &RasterSpec) -> tiff_writer::Result<Vec<Vec<u8>>> {
-    for_each_type!(rows, data => {
-        let data = data.slice_axis(Axis(1), Slice::from(..height));
+/// The bytes of a whole file, as [`RasterWriter`] writes it; `path` is what messages call it.
+pub(crate) fn encoded(samples: &Samples, spec: &RasterSpec, path: &Path) -> Result<Vec<u8>> {
+    let (_, height, width) = spec.shape();
+    let grid = Grid::of(spec, path)?;
+    let image = tags::image(spec, &grid, path)?;
+    let mut output = Output::on(Cursor::new(Vec::new()), image, spec, path)?;
+    for top in (0..height).step_by(grid.rows_at_once()) {
+        let rows = top..(top + grid.rows_at_once()).min(height);
+        let blocks = grid.blocks(rows.clone(), 0..width);
+        let bytes = packed(samples, rows, &blocks, spec).map_err(|error| fault(path, error))?;
+        let mut put = |(block, bytes): (&Block, Vec<u8>)| output.put(block.index, &bytes);
+        blocks.iter().zip(bytes).try_for_each(&mut put).map_err(|error| fault(path, error))?;
+    }
+    Ok(output.finish(path)?.into_inner())
+}
+
+/// The bytes of blocks of these rows.
+fn packed(
+    samples: &Samples,
+    rows: Range<usize>,
+    blocks: &[Block],
+    spec: &RasterSpec,
+) -> tiff_writer::Result<Vec<Vec<u8>>> {
+    for_each_type!(samples, data => {
+        let data = data.slice_axis(Axis(1), Slice::from(rows));
         blocks.par_iter().map(|block| pack::pack(data, block, spec.compression)).collect()
     })
 }
 
-impl Output {
+impl Output<Pending> {
     fn begin(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Self> {
+        // What cannot be written leaves no file behind.
         let image = tags::image(spec, grid, path)?;
-        let pending = Pending::create(path)?;
+        Self::on(Pending::create(path)?, image, spec, path)
+    }
+
+    fn publish(self, path: &Path) -> Result<()> {
+        self.finish(path)?.finish()?.publish()
+    }
+}
+
+impl<W: Write + Seek> Output<W> {
+    fn on(target: W, image: ImageBuilder, spec: &RasterSpec, path: &Path) -> Result<Self> {
         let begin = || {
-            let mut tiff = TiffWriter::new(pending, tags::options(spec))?;
+            let mut tiff = TiffWriter::new(target, tags::options(spec))?;
             let image = tiff.add_image(image)?;
             Ok(Self { tiff, image })
         };
         begin().map_err(|error| fault(path, error))
     }
 
-    fn finish(self, path: &Path) -> Result<()> {
-        self.tiff.finish().map_err(|error| fault(path, error))?.finish()?.publish()
+    fn finish(self, path: &Path) -> Result<W> {
+        self.tiff.finish().map_err(|error| fault(path, error))
     }
 
     fn put(&mut self, index: usize, bytes: &[u8]) -> tiff_writer::Result<()> {

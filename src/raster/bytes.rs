@@ -1,0 +1,68 @@
+//! Images from and to bytes, as a service receives and sends them, without files.
+
+use std::path::Path;
+
+use super::origin::IN_MEMORY;
+use super::{Limits, Raster, RasterFile, RasterFormat, read, write};
+use crate::error::{Error, Result};
+
+impl Raster {
+    /// Reads an image from the bytes of a file, within the default [`Limits`]: all formats and all else as in
+    /// [`Raster::open`].
+    ///
+    /// What may stand beside a file (`.aux.xml`, a world file) is not looked for. The bytes are copied once.
+    ///
+    /// ```
+    /// use geolearn::Raster;
+    ///
+    /// let path = "assets/bluemarble/A/images/y0300_x0900.png";
+    /// let chip = Raster::from_bytes(std::fs::read(path)?)?;
+    /// assert_eq!(chip, Raster::open(path)?);
+    /// assert!(Raster::from_bytes(b"no image").unwrap_err().to_string().starts_with("in memory: "));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Raster::open`], with "in memory" for the name of the file.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
+        Self::from_bytes_within(bytes, &Limits::default())
+    }
+
+    /// Reads an image from the bytes of a file, within the given limits; see [`Raster::from_bytes`].
+    ///
+    /// ```
+    /// use geolearn::{ErrorKind, Limits, Raster};
+    ///
+    /// let bytes = std::fs::read("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// let error = Raster::from_bytes_within(&bytes, &Limits::default().max_pixels(1000)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Limits);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Raster::from_bytes`].
+    pub fn from_bytes_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Self> {
+        let file = RasterFile::in_memory(bytes.as_ref(), limits);
+        file.and_then(|file| read::whole(&file)).map_err(Error::in_memory)
+    }
+
+    /// Encodes the image as the file that [`Raster::save`] would write.
+    ///
+    /// ```
+    /// use geolearn::{ErrorKind, Raster, RasterFormat};
+    /// use ndarray::Array3;
+    ///
+    /// let scene = Raster::new(Array3::<u16>::from_elem((13, 20, 30), 700))?.with_nodata(0.0);
+    /// assert_eq!(Raster::from_bytes(scene.to_bytes(RasterFormat::GeoTiff)?)?, scene);
+    /// let error = scene.to_bytes(RasterFormat::Png).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unsupported);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for bands or samples that the format cannot hold,
+    /// [`ErrorKind::Limits`](crate::ErrorKind::Limits) for more tiles than can be read again.
+    pub fn to_bytes(&self, format: RasterFormat) -> Result<Vec<u8>> {
+        write::encoded(self, format, Path::new(IN_MEMORY)).map_err(Error::in_memory)
+    }
+}

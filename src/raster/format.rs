@@ -1,0 +1,44 @@
+//! The formats in which an image can be written.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::store;
+
+/// A format in which [`Raster::to_bytes`](crate::Raster::to_bytes) encodes an image.
+///
+/// ```
+/// assert_eq!(geolearn::RasterFormat::GeoTiff.to_string(), "GeoTIFF");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RasterFormat {
+    /// Any bands and samples, with place, nodata value, names and scales.
+    GeoTiff,
+    /// One or three bands of 8 or 16 bits; samples alone.
+    Png,
+    /// One or three bands of 8 bits, at quality 95; samples alone, and not to the bit.
+    Jpeg,
+}
+
+impl RasterFormat {
+    /// The format that a name's ending stands for.
+    pub(super) fn of_name(path: &Path) -> Option<Self> {
+        match store::extension(path).as_str() {
+            "tif" | "tiff" => Some(Self::GeoTiff),
+            "png" => Some(Self::Png),
+            "jpg" | "jpeg" => Some(Self::Jpeg),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RasterFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GeoTiff => "GeoTIFF",
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! What a program is told by `tracing`: events with fields, not sentences.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use common::{on_cpu, small_data, small_model};
+use geolearn::{Checkpoint, Domain, FitOptions, RasterOptions, StopSignal};
+use tracing::field::Field;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+type Fields = BTreeMap<String, String>;
+
+/// Keeps the events of information of its own thread.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<Fields>>>);
+
+impl Subscriber for Heard {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            fields.insert(field.name().to_owned(), format!("{value:?}"));
+        });
+        self.0.lock().unwrap().push(fields);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// What was told while `work` was done.
+fn told(work: impl FnOnce()) -> Vec<Fields> {
+    let heard = Heard::default();
+    tracing::subscriber::with_default(heard.clone(), work);
+    heard.0.lock().unwrap().clone()
+}
+
+/// The events of this message.
+fn of<'a>(events: &'a [Fields], message: &str) -> Vec<&'a Fields> {
+    events.iter().filter(|fields| fields["message"] == message).collect()
+}
+
+fn number(fields: &Fields, name: &str) -> f64 {
+    fields[name].parse().unwrap()
+}
+
+#[test]
+fn a_fit_tells_of_its_data_its_ends_and_its_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = told(|| {
+        let mut model = small_model(&small_data(folder.path()));
+        model.fit(FitOptions::new(2).progress(false).checkpoint(Checkpoint::Last)).unwrap();
+        let stop = StopSignal::new();
+        stop.stop();
+        model.fit(FitOptions::new(3).progress(false).callback(stop)).unwrap();
+    });
+    let [data] = of(&events, "data prepared")[..] else { panic!("{events:?}") };
+    assert!(number(data, "chips_a") >= 1.0 && number(data, "chips_b") >= 1.0 && number(data, "seconds") >= 0.0);
+    let begun = of(&events, "fit begins");
+    assert_eq!(begun.iter().map(|fit| number(fit, "epochs")).collect::<Vec<_>>(), [2.0, 3.0]);
+    let [ended] = of(&events, "fit ends")[..] else { panic!("{events:?}") };
+    let steps = number(ended, "steps");
+    assert_eq!((number(ended, "epochs_done"), steps), (2.0, 2.0 * number(begun[0], "steps_per_epoch")));
+    let [stopped] = of(&events, "fit stopped")[..] else { panic!("{events:?}") };
+    assert_eq!((number(stopped, "epochs_done"), number(stopped, "steps")), (0.0, 0.0));
+    let written = of(&events, "checkpoint written");
+    assert_eq!(written.iter().map(|file| number(file, "epochs")).collect::<Vec<_>>(), [1.0, 2.0]);
+    assert!(written.iter().all(|file| file["path"].ends_with("last.safetensors")), "{written:?}");
+}
+
+#[test]
+fn a_translation_tells_of_the_model_and_of_each_scene() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    let options = || RasterOptions::new(Domain::B).progress(false);
+    let saved = folder.path().join("one.safetensors");
+    let events = told(|| {
+        let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
+        let parts = options().window(0, 0, 20, 30).window(20, 30, 10, 10);
+        model.predict_raster("assets/scenes/bluemarble_asia.tif", folder.path().join("parts"), parts).unwrap();
+        let signal = StopSignal::new();
+        let switch = signal.clone();
+        let stopped = options().window(0, 0, 64, 64).stop_signal(signal).on_progress(move |_| switch.stop());
+        model.predict_raster("assets/scenes/bluemarble_asia.tif", &output, stopped).unwrap_err();
+        model.save_safetensors(&saved).unwrap();
+        on_cpu::from_model(&saved, None).unwrap();
+    });
+    let [read] = of(&events, "saved model read")[..] else { panic!("{events:?}") };
+    assert!(read["path"].contains("sat2relief") && number(read, "tensors") > 10.0, "{read:?}");
+    let [weights] = of(&events, "weights read")[..] else { panic!("{events:?}") };
+    assert_eq!((&weights["path"], &weights["tensors"]), (&saved.display().to_string(), &read["tensors"]));
+    let begun = of(&events, "translation begins");
+    let counts: Vec<_> =
+        begun.iter().map(|call| ["scenes", "outputs", "pixels"].map(|name| number(call, name))).collect();
+    assert_eq!(counts, [[1.0, 2.0, 700.0], [1.0, 1.0, 4096.0]]);
+    let scenes = of(&events, "scene translated");
+    assert_eq!(scenes.iter().map(|scene| number(scene, "pixels")).collect::<Vec<_>>(), [600.0, 100.0]);
+    assert_eq!((of(&events, "translation ends").len(), of(&events, "translation stopped").len()), (1, 1));
+}

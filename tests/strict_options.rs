@@ -1,0 +1,40 @@
+//! A typing error in options that are read from a file of the user's is an error that names it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+use std::fmt::Debug;
+
+use geolearn::{AdamOptions, Augment, Normalisation, OneCycle, Schedule};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What is written is read; with `right` called `wrong`, it is refused.
+fn refuses<T: Serialize + DeserializeOwned + PartialEq + Debug>(options: T, right: &str, wrong: &str) {
+    let text = serde_json::to_string(&options).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), options);
+    let [right, quoted] = [right, wrong].map(|name| format!("\"{name}\":"));
+    assert!(text.contains(&right), "{text}");
+    let error = serde_json::from_str::<T>(&text.replace(&right, &quoted)).unwrap_err().to_string();
+    assert!(error.contains(wrong) && error.contains("unknown field"), "{error}");
+    // Also through a value, as programs of several formats do it.
+    let value: Value = serde_json::from_str(&text.replace(&right, &quoted)).unwrap();
+    assert!(serde_json::from_value::<T>(value).unwrap_err().to_string().contains(wrong));
+}
+
+#[test]
+fn typing_errors_are_refused_by_name() {
+    refuses(AdamOptions { beta2: 0.99, ..Default::default() }, "beta2", "beta_2");
+    refuses(OneCycle { rise: 0.1, ..Default::default() }, "rise", "raise");
+    refuses(Schedule::OneCycle(OneCycle::default()), "start_divisor", "start_div");
+    refuses(Schedule::ConstantThenLinear { constant: 0.25 }, "constant", "const");
+    refuses(Augment::default().crop(32), "brightness", "brigthness");
+    refuses(Normalisation::Percentile { low: 1.0, high: 99.0 }, "high", "hi");
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let adam: AdamOptions = serde_json::from_str(r#"{"beta1": 0.25}"#).unwrap();
+    assert_eq!(adam, AdamOptions { beta1: 0.25, ..Default::default() });
+    assert_eq!(serde_json::from_str::<Augment>("{}").unwrap(), Augment::default());
+    assert_eq!(serde_json::from_str::<OneCycle>("{}").unwrap(), OneCycle::default());
+}
