@@ -81,6 +81,7 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct PrepareData {
     pub(super) path: PathBuf,
     pub(super) batch_size: BatchSize,

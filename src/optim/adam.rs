@@ -25,6 +25,7 @@ use crate::nn::Parameters;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[must_use]
 pub struct AdamOptions {
     /// Decay of the first moment.
     pub beta1: f64,

@@ -54,6 +54,7 @@ pub enum Schedule {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[must_use]
 pub struct OneCycle {
     /// Share of the steps in which the rate rises.
     pub rise: f64,

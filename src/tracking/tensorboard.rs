@@ -35,6 +35,7 @@ use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, Fi
 /// let plain = FitOptions::new(20).tensorboard("runs/first");
 /// ```
 #[derive(Debug)]
+#[must_use]
 pub struct TensorBoard {
     folder: PathBuf,
     pictures_every: usize,

@@ -48,6 +48,8 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// let options = geolearn::FitOptions::new(100).decay_epochs(100).lr(2e-4).progress(false);
 /// assert_eq!(options.total_epochs(), 200);
 /// ```
+#[derive(Debug)]
+#[must_use]
 pub struct FitOptions {
     epochs: usize,
     decay_epochs: Option<usize>,
@@ -350,6 +352,15 @@ mod tests {
         assert_eq!(halves, Schedule::ConstantThenLinear { constant: 0.5 });
         let tail = FitOptions::new(30).decay_epochs(10).course();
         assert_eq!(tail, Schedule::ConstantThenLinear { constant: 0.75 });
+    }
+
+    #[test]
+    fn options_show_themselves() {
+        let options = FitOptions::new(7).lr(1e-3).callback(NanGuard).callback(NanGuard);
+        let shown = format!("{options:?}");
+        for part in ["epochs: 7", "lr: 0.001", "callbacks: [Callback, Callback]"] {
+            assert!(shown.contains(part), "{shown}");
+        }
     }
 
     #[test]

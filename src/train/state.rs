@@ -73,7 +73,7 @@ impl Position {
 }
 
 /// A fit at one moment, for a callback that wants to keep it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
     pub(super) model: &'a dyn Translator,
     pub(super) data: &'a DataBunch,

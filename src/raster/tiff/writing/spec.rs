@@ -83,6 +83,7 @@ pub enum BigTiff {
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[must_use]
 pub struct RasterSpec {
     pub(super) shape: (usize, usize, usize),
     pub(super) dtype: Dtype,
