@@ -28,19 +28,13 @@ fn parsed(csv: &str) -> Vec<EpochRecord> {
     let record = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!(cells.len(), header.len());
-        EpochRecord {
-            epoch: cells[0].parse().unwrap(),
-            lr: number(cells[1]),
-            steps: cells[2].parse().unwrap(),
-            seconds: number(cells[3]),
-            precision: (!cells[4].is_empty()).then(|| serde_json::from_value(cells[4].into()).unwrap()),
-            losses: cells[5..first_metric].iter().map(|cell| number(cell)).collect(),
-            metrics: cells[first_metric..]
-                .iter()
-                .filter(|cell| !cell.is_empty())
-                .map(|cell| Some(number(cell)))
-                .collect(),
-        }
+        let losses = cells[5..first_metric].iter().map(|cell| number(cell)).collect();
+        let (epoch, steps) = (cells[0].parse().unwrap(), cells[2].parse().unwrap());
+        let mut record = EpochRecord::new(epoch, number(cells[1]), losses, steps, number(cells[3]));
+        record.precision = (!cells[4].is_empty()).then(|| serde_json::from_value(cells[4].into()).unwrap());
+        let measured = cells[first_metric..].iter().filter(|cell| !cell.is_empty());
+        record.metrics = measured.map(|cell| Some(number(cell))).collect();
+        record
     };
     lines.map(record).collect()
 }

@@ -93,7 +93,7 @@ fn weights_that_the_last_step_spoils_are_noticed() {
     for epochs in [1, 3] {
         let mut model = small_model(&data);
         let before = answer(&model);
-        let adam = geolearn::AdamOptions { eps: 1e-300, ..Default::default() };
+        let adam = geolearn::AdamOptions::default().eps(1e-300);
         let error = model.fit(quiet(epochs).lr(f64::MAX).adam(adam)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Diverged, "{error}");
         assert_eq!(answer(&model), before);

@@ -29,6 +29,7 @@ use crate::raster::Dtype;
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Normalisation {
     /// From the smallest to the largest value: arcgis.learn's way, and the default.
     #[default]
