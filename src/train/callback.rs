@@ -114,11 +114,14 @@ pub struct EndReport<'a> {
 /// }
 /// ```
 ///
+/// Callbacks are [`Send`], so that options can be made on one thread and a fit run on another; what a callback shares with
+/// its maker is an [`Arc`](std::sync::Arc) or a channel.
+///
 /// What a callback has learnt itself is not part of a checkpoint; one that looks at the history, as the example does,
 /// goes on by itself when a fit is resumed. An epoch that was written to a checkpoint and not reported to all callbacks,
 /// because the process was killed or one of them failed, is reported to the added callbacks when the fit is resumed: each
 /// epoch is reported at least once.
-pub trait Callback {
+pub trait Callback: Send {
     /// Before the first step. To stop here is to train nothing.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The options of a fit.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::callback::Callback;
 use super::checkpoint::{Checkpoint, Checkpoints, Folder, NoteReported};
@@ -300,7 +300,7 @@ impl FitOptions {
     /// the folder of checkpoints which epoch was reported to all.
     pub(super) fn take_callbacks(
         &mut self,
-        checkpoints: Option<Rc<Folder>>,
+        checkpoints: Option<Arc<Folder>>,
         monitor: Monitor,
     ) -> (Vec<Box<dyn Callback>>, usize) {
         let mut list: Vec<Box<dyn Callback>> = vec![Box::new(NanGuard)];
@@ -352,6 +352,17 @@ mod tests {
         assert_eq!(halves, Schedule::ConstantThenLinear { constant: 0.5 });
         let tail = FitOptions::new(30).decay_epochs(10).course();
         assert_eq!(tail, Schedule::ConstantThenLinear { constant: 0.75 });
+    }
+
+    /// Made on one thread, used on another.
+    #[test]
+    fn options_go_to_another_thread() {
+        fn sent<T: Send>(value: T) -> T {
+            value
+        }
+        let options = sent(FitOptions::new(7).callback(NanGuard).tensorboard("runs"));
+        let epochs = std::thread::spawn(move || options.total_epochs()).join();
+        assert_eq!(epochs.ok(), Some(7));
     }
 
     #[test]

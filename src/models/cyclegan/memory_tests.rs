@@ -1,8 +1,7 @@
 //! Memory of training against what libtorch's allocators give out: the estimate, and leaks.
 
-use std::cell::RefCell;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use tch::{Device, Kind, Tensor};
 
@@ -152,11 +151,11 @@ fn the_estimate_is_near_the_measured_peak_on_cuda() {
 }
 
 /// Live bytes after each step.
-struct Live(MemoryMeter, Rc<RefCell<Vec<i64>>>);
+struct Live(MemoryMeter, Arc<Mutex<Vec<i64>>>);
 
 impl Callback for Live {
     fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
-        self.1.borrow_mut().push(self.0.read()?.live);
+        self.1.lock().unwrap().push(self.0.read()?.live);
         Ok(Flow::Continue)
     }
 }
@@ -197,12 +196,12 @@ fn a_predictor_holds_one_generator() {
 fn training_holds_as_much_after_360_steps_as_after_60() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 2, 24).prepare().unwrap();
-    let live = Rc::new(RefCell::new(Vec::new()));
+    let live = Arc::new(Mutex::new(Vec::new()));
     // The meter goes before the model, so that it sees all that the steps free.
     let follow = Live(MemoryMeter::begin().unwrap(), live.clone());
     let mut model = builder(&data, 2, 1).disc_features(2).pool_size(3).build().unwrap();
     model.fit(FitOptions::new(180).progress(false).callback(follow)).unwrap();
-    let live = live.borrow();
+    let live = live.lock().unwrap();
     assert_eq!(live.len(), 360);
     assert!(live[59] > 0);
     assert_eq!(live[359], live[59], "{live:?}");
@@ -216,10 +215,10 @@ fn training_holds_as_much_after_1000_steps_on_cuda() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 2, 24).prepare().unwrap();
     let Some(builder) = on_cuda(builder(&data, 8, 1).pool_size(3)) else { return };
-    let live = Rc::new(RefCell::new(Vec::new()));
+    let live = Arc::new(Mutex::new(Vec::new()));
     let follow = Live(MemoryMeter::begin().unwrap(), live.clone());
     builder.build().unwrap().fit(FitOptions::new(500).progress(false).callback(follow)).unwrap();
-    let live = live.borrow();
+    let live = live.lock().unwrap();
     assert!(live.len() >= 500 && live[99] > 0);
     assert_eq!(live[live.len() - 1], live[99], "{live:?}");
 }
