@@ -1,4 +1,5 @@
 //! Training as a user does it: repeatable, continued, stopped, diverged.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
 
