@@ -133,6 +133,7 @@ impl FitOptions {
     /// ```
     /// let options = geolearn::FitOptions::new(20).tensorboard("runs/first");
     /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "tensorboard")))]
     pub fn tensorboard(self, folder: impl Into<PathBuf>) -> Self {
         self.callback(TensorBoard::new(folder))
     }

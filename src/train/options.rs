@@ -38,7 +38,7 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `early_stopping` | none | end when the monitor no longer gets better | |
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
-/// | `tensorboard` | none | folder of event files for TensorBoard | |
+/// | `tensorboard` | none | folder of event files for TensorBoard (feature `tensorboard`) | |
 /// | `callback` | none | something that follows training: [`TensorBoard`](crate::TensorBoard), [`SamplePictures`](crate::SamplePictures), [`HistoryFile`](crate::HistoryFile), or yours | |
 ///
 /// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
