@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-/// What is given after the name of an example.
+/// Trains a model on a folder of chips. The top of the program tells more.
 #[derive(Debug, Parser)]
 pub struct Arguments {
     /// Epochs to train for
