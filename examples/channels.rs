@@ -7,7 +7,7 @@
 //! Trains small models on 13 simulated bands (A) and relief in colour (B), and measures them on places that no model
 //! saw, of which both images are known.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
 
 #[path = "common/arguments.rs"]
 mod arguments;

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use geolearn::{
     Augment, Callback, Checkpoint, CycleGan, DatasetType, EndReport, EpochReport, Error, FitOptions, FitReport, Flow,
     PrepareData, Result, StepReport,
@@ -85,8 +86,17 @@ impl Callback for Balance {
     }
 }
 
+/// Trains for some epochs, and writes the balance of the two players to out/balance.txt.
+#[derive(Parser)]
+#[command(name = "custom_callback")]
+struct Arguments {
+    /// Epochs to train for
+    #[arg(default_value_t = 3)]
+    epochs: usize,
+}
+
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let epochs = std::env::args().nth(1).map_or(Ok(3), |epochs| epochs.parse())?;
+    let Arguments { epochs } = Arguments::parse();
     let chips = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none()).prepare()?;
     let mut model = CycleGan::builder(&data).gen_blocks(2).gen_features(8).disc_features(8).build()?;

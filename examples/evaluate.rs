@@ -11,14 +11,30 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use geolearn::{CycleGan, DatasetType, MetricsOptions, PrepareData};
+
+/// Measures a saved model; without arguments, the bundled one on its chips and on the bundled unseen places.
+#[derive(Parser)]
+#[command(name = "evaluate")]
+struct Arguments {
+    /// A saved model [default: the bundled one]
+    model: Option<PathBuf>,
+    /// Folder with the chips of both domains [default: the bundled one]
+    chips: Option<PathBuf>,
+    /// Images of domain A of places that PAIRS_B shows too
+    #[arg(requires = "pairs_b")]
+    pairs_a: Option<PathBuf>,
+    /// Images of domain B of the same places
+    pairs_b: Option<PathBuf>,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundled = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name);
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let model = arguments.next().unwrap_or_else(|| bundled("models/sat2relief"));
-    let (chips, pairs) = match arguments.next() {
-        Some(chips) => (chips, arguments.next().zip(arguments.next())),
+    let Arguments { model, chips, pairs_a, pairs_b } = Arguments::parse();
+    let model = model.unwrap_or_else(|| bundled("models/sat2relief"));
+    let (chips, pairs) = match chips {
+        Some(chips) => (chips, pairs_a.zip(pairs_b)),
         None => (bundled("bluemarble"), Some((bundled("bluemarble_test/a"), bundled("bluemarble_test/b")))),
     };
     // The split of `train_demo_model`, so that the bundled model has not seen the validation chips.

@@ -10,13 +10,24 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use geolearn::{CycleGan, Domain};
+
+/// Writes both generators of a saved model as TorchScript and as ONNX.
+#[derive(Parser)]
+#[command(name = "export")]
+struct Arguments {
+    /// A saved model [default: the bundled one]
+    model: Option<PathBuf>,
+    /// Where the files go
+    #[arg(default_value = "out/export")]
+    folder: PathBuf,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sat2relief");
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let model = CycleGan::from_model(arguments.next().unwrap_or(bundled), None)?;
-    let folder = arguments.next().unwrap_or_else(|| Path::new("out").join("export"));
+    let Arguments { model, folder } = Arguments::parse();
+    let model = CycleGan::from_model(model.unwrap_or(bundled), None)?;
     for (to, name) in [(Domain::B, "a2b"), (Domain::A, "b2a")] {
         let script = folder.join(name).with_extension("pt");
         model.export_torchscript(&script, to)?;

@@ -7,28 +7,35 @@
 //! One file alone translates from A to B only. Without arguments it takes a pair that comes with the repository, of
 //! random weights: its picture is only a pattern. The picture and the model come into `out/import_pytorch`.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
 
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use geolearn::{CycleGan, Domain};
+
+/// Translates a chip by generators of the research code, and saves them in our forms.
+#[derive(Parser)]
+#[command(name = "import_pytorch")]
+struct Arguments {
+    /// latest_net_G_A.pth, from A to B [default: a bundled pair of random weights]
+    net_g_a: Option<PathBuf>,
+    /// latest_net_G_B.pth, from B to A
+    net_g_b: Option<PathBuf>,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let given: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let model = match given.as_slice() {
-        [] => {
-            let fixtures = root.join("tests/fixtures/research");
-            both(&fixtures.join("latest_net_G_A.pth"), &fixtures.join("latest_net_G_B.pth"))?
-        }
-        [a, b] => both(a, b)?,
-        [only] => {
+    let Arguments { net_g_a, net_g_b } = Arguments::parse();
+    let model = match (&net_g_a, &net_g_b) {
+        (Some(a), Some(b)) => both(a, b)?,
+        (Some(only), None) => {
             println!("  {}: from A to B, here G_B", only.display());
             CycleGan::import_generator(only, Domain::B)?
         }
-        _ => {
-            eprintln!("usage: import_pytorch [latest_net_G_A.pth [latest_net_G_B.pth]]");
-            std::process::exit(2);
+        (None, _) => {
+            let fixtures = root.join("tests/fixtures/research");
+            both(&fixtures.join("latest_net_G_A.pth"), &fixtures.join("latest_net_G_B.pth"))?
         }
     };
     let config = model.config();

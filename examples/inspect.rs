@@ -4,18 +4,27 @@
 //! cargo run --release --example inspect -- chips/*.tif
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use geolearn::{Crs, RasterFile, Result, Samples};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+/// Tells what is in raster files: one line of JSON for each.
+#[derive(Parser)]
+#[command(name = "inspect")]
+struct Arguments {
+    /// Rasters of any kind that is read
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
 #[allow(clippy::print_stdout, reason = "a program for the terminal")]
 fn main() {
-    for path in std::env::args_os().skip(1) {
-        let path = Path::new(&path);
-        let line = described(path).unwrap_or_else(|error| json!({ "error": error.to_string() }));
-        println!("{}", with_path(path, line));
+    for path in Arguments::parse().files {
+        let line = described(&path).unwrap_or_else(|error| json!({ "error": error.to_string() }));
+        println!("{}", with_path(&path, line));
     }
 }
 

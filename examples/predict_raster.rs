@@ -14,6 +14,7 @@ mod common;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
 use geolearn::{
     CycleGan, Domain, ErrorKind, NormStatistics, Picture, Raster, RasterFile, RasterOptions, RasterReport, Result,
     StopSignal,
@@ -29,7 +30,7 @@ const LONGEST_SIDE: usize = 512;
 const SMALL_TILE: usize = 128;
 
 fn main() -> std::result::Result<(), AnyError> {
-    let Arguments { scene, model, out } = Arguments::read();
+    let Arguments { scene, model, out } = Arguments::parse();
     std::fs::create_dir_all(&out)?;
     let model = CycleGan::from_model(model, None)?;
     let signal = common::stop_on_ctrl_c()?;
@@ -55,35 +56,19 @@ fn main() -> std::result::Result<(), AnyError> {
     Ok(())
 }
 
-/// What is given after the name of the example.
+/// Translates a scene from domain A to B, and draws what ways to put tiles together look like.
+#[derive(Parser)]
+#[command(name = "predict_raster")]
 struct Arguments {
+    /// The scene to translate
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif"))]
     scene: PathBuf,
+    /// A saved model
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief"))]
     model: PathBuf,
+    /// Where the GeoTIFF and the picture go
+    #[arg(long, value_name = "FOLDER", default_value = "out/predict_raster")]
     out: PathBuf,
-}
-
-impl Arguments {
-    /// Ends the program where something else is found.
-    fn read() -> Self {
-        let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
-        let (scene, model) = (assets.join("scenes/bluemarble_asia.tif"), assets.join("models/sat2relief"));
-        let mut read = Self { scene, model, out: Path::new("out/predict_raster").into() };
-        let mut arguments = std::env::args_os().skip(1);
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().filter(|value| !value.is_empty());
-            match (name.to_str(), value) {
-                (Some("--scene"), Some(value)) => read.scene = value.into(),
-                (Some("--model"), Some(value)) => read.model = value.into(),
-                (Some("--out"), Some(value)) => read.out = value.into(),
-                _ => {
-                    let found = name.display();
-                    eprintln!("usage: predict_raster [--scene FILE] [--model FOLDER] [--out FOLDER]; found {found}");
-                    std::process::exit(2);
-                }
-            }
-        }
-        read
-    }
 }
 
 /// `None` where the work was stopped from outside, which is no failure.

@@ -13,15 +13,35 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
+use clap::Parser;
 use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, FitOptions, PrepareData, Recipe, SamplePictures};
 
+/// Trains the model in assets/models/sat2relief. The defaults are those of the committed model.
+#[derive(Parser)]
+#[command(name = "train_demo_model")]
+struct Arguments {
+    /// Where the model, its checkpoints and pictures go
+    out: PathBuf,
+    /// Epochs to train for
+    #[arg(default_value_t = 200)]
+    epochs: usize,
+    /// Learning rate
+    #[arg(default_value_t = 2e-4)]
+    lr: f64,
+    /// Features of the generators
+    #[arg(default_value_t = 16)]
+    gen_features: usize,
+    /// Residual blocks of the generators
+    #[arg(default_value_t = 4)]
+    gen_blocks: usize,
+    /// Features of the discriminators
+    #[arg(default_value_t = 16)]
+    disc_features: usize,
+}
+
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let Some(out) = std::env::args().nth(1).map(PathBuf::from) else {
-        eprintln!("usage: train_demo_model OUT [EPOCHS [LR [GEN_FEATURES [GEN_BLOCKS [DISC_FEATURES]]]]]");
-        std::process::exit(2);
-    };
+    let Arguments { out, epochs, lr, gen_features, gen_blocks, disc_features } = Arguments::parse();
     std::fs::create_dir_all(&out)?;
     let chips = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bluemarble");
     let augment = Augment::none().zoom(1.2);
@@ -29,14 +49,14 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{data}");
     let mut model = CycleGan::builder(&data)
         .recipe(Recipe::Sharp)
-        .gen_features(argument(4, 16))
-        .gen_blocks(argument(5, 4))
-        .disc_features(argument(6, 16))
+        .gen_features(gen_features)
+        .gen_blocks(gen_blocks)
+        .disc_features(disc_features)
         .build()?;
     let pictures = SamplePictures::new(&out).every(10).rows(6);
     let signal = common::stop_on_ctrl_c()?;
-    let fit = FitOptions::new(argument(2, 200))
-        .lr(argument(3, 2e-4))
+    let fit = FitOptions::new(epochs)
+        .lr(lr)
         .checkpoint(Checkpoint::Last)
         .checkpoint_dir(out.join("checkpoints"))
         .resume(true)
@@ -51,9 +71,4 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     model.plot_losses()?.save(out.join("losses.png"))?;
     println!("Saved to {}.", folder.display());
     Ok(())
-}
-
-/// Argument number `index`, or what stands for it.
-fn argument<T: FromStr>(index: usize, default: T) -> T {
-    std::env::args().nth(index).and_then(|text| text.parse().ok()).unwrap_or(default)
 }

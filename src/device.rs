@@ -20,6 +20,7 @@ use crate::ffi::{self, Arithmetic, Capability, CudaLibrary, CudaRuntime, Repeats
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Device {
     /// The first CUDA device that this libtorch has kernels for, else the processor. The default.
     #[default]

@@ -18,6 +18,8 @@
 //! units. Everything that can fail gives [`Result`]; [`Error`] names the file, what was expected, what was found and
 //! what to do. How libtorch is found stands in `docs/setup.md` of the repository.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod arrays;
 mod dataset;
 mod device;
@@ -31,9 +33,11 @@ mod models;
 mod nn;
 mod optim;
 mod package;
+#[cfg(feature = "plot")]
 mod plot;
 mod profile;
 mod progress;
+#[cfg(any(feature = "onnx", feature = "tensorboard"))]
 mod protobuf;
 mod random;
 mod raster;
@@ -42,6 +46,7 @@ mod stored;
 mod tensor_file;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "plot")]
 mod tracking;
 mod train;
 
@@ -59,6 +64,8 @@ pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, CycleGanMo
 pub use models::{Learner, LoadOptions, Predictor};
 pub use nn::{Initialisation, Upsampling, UpsamplingInit};
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
+#[cfg(feature = "plot")]
+#[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
 pub use plot::{Picture, show_results};
 pub use profile::{CudaMemory, libtorch_config, profile};
 pub use raster::{
@@ -66,7 +73,12 @@ pub use raster::{
     RasterInfo, RasterSpec, RasterWriter, Samples,
 };
 pub use tch;
-pub use tracking::{SamplePictures, TensorBoard};
+#[cfg(feature = "plot")]
+#[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
+pub use tracking::SamplePictures;
+#[cfg(feature = "tensorboard")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tensorboard")))]
+pub use tracking::TensorBoard;
 pub use train::{
     BatchSizeTrial, Callback, Checkpoint, EarlyStopping, EndReport, EpochRecord, EpochReport, FitOptions, FitReport,
     Flow, History, HistoryFile, LrCurve, LrFindOptions, MemoryEstimate, Progress, Snapshot, StepContext, StepReport,

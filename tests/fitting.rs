@@ -157,7 +157,7 @@ fn one_cycle_goes_up_and_down() {
     let highest = (0..10).max_by(|&a, &b| rates[a].total_cmp(&rates[b])).unwrap();
     assert!((2..=3).contains(&highest), "{rates:?}");
     assert!(rates[0] < 1e-4 && rates[9] < 1e-5, "{rates:?}");
-    let gentle = Schedule::OneCycle(OneCycle { beta1: None, ..OneCycle::default() });
+    let gentle = Schedule::OneCycle(OneCycle::default().beta1(None));
     small_model(&small_data(folder.path())).fit(quiet(1).schedule(gentle)).unwrap();
 }
 
@@ -354,7 +354,7 @@ fn odd_numbers_do_no_harm() {
         quiet(1).checkpoint(Checkpoint::Last).checkpoint_every(0),
         quiet(1).early_stopping(EarlyStopping::default().min_delta(f64::NAN)),
         quiet(1).schedule(Schedule::ConstantThenLinear { constant: f64::NAN }),
-        quiet(1).schedule(Schedule::OneCycle(OneCycle { rise: f64::NAN, ..OneCycle::default() })),
+        quiet(1).schedule(Schedule::OneCycle(OneCycle::default().rise(f64::NAN))),
     ] {
         assert_eq!(model.fit(options).unwrap_err().kind(), ErrorKind::Usage);
     }

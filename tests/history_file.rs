@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use common::{small_data, small_model};
 use geolearn::{
@@ -28,19 +29,13 @@ fn parsed(csv: &str) -> Vec<EpochRecord> {
     let record = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!(cells.len(), header.len());
-        EpochRecord {
-            epoch: cells[0].parse().unwrap(),
-            lr: number(cells[1]),
-            steps: cells[2].parse().unwrap(),
-            seconds: number(cells[3]),
-            precision: (!cells[4].is_empty()).then(|| serde_json::from_value(cells[4].into()).unwrap()),
-            losses: cells[5..first_metric].iter().map(|cell| number(cell)).collect(),
-            metrics: cells[first_metric..]
-                .iter()
-                .filter(|cell| !cell.is_empty())
-                .map(|cell| Some(number(cell)))
-                .collect(),
-        }
+        let losses = cells[5..first_metric].iter().map(|cell| number(cell)).collect();
+        let (epoch, steps) = (cells[0].parse().unwrap(), cells[2].parse().unwrap());
+        let mut record = EpochRecord::new(epoch, number(cells[1]), losses, steps, number(cells[3]));
+        record.precision = (!cells[4].is_empty()).then(|| serde_json::from_value(cells[4].into()).unwrap());
+        let measured = cells[first_metric..].iter().filter(|cell| !cell.is_empty());
+        record.metrics = measured.map(|cell| Some(number(cell))).collect();
+        record
     };
     lines.map(record).collect()
 }
@@ -122,12 +117,12 @@ impl Callback for FailsIn {
 }
 
 /// Notes the epochs that it is told of.
-struct Notes(std::rc::Rc<std::cell::RefCell<Vec<usize>>>);
+struct Notes(Arc<Mutex<Vec<usize>>>);
 
 impl Callback for Notes {
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
         assert_eq!(report.history.epochs().len(), report.record.epoch);
-        self.0.borrow_mut().push(report.epoch);
+        self.0.lock().unwrap().push(report.epoch);
         Ok(Flow::Continue)
     }
 }
@@ -139,7 +134,7 @@ fn an_epoch_of_which_nobody_was_told_is_told_on_resume() {
     for failing in [4, 2] {
         let folder = tempfile::tempdir().unwrap();
         let data = small_data(folder.path());
-        let told = std::rc::Rc::default();
+        let told = Arc::<Mutex<Vec<usize>>>::default();
         let kept = || FitOptions::new(4).progress(false).validate_every(2).checkpoint(Checkpoint::Last);
         let options = || kept().checkpoint_dir(folder.path().join("checkpoints")).resume(true);
         let rest = |options: FitOptions| {
@@ -147,19 +142,19 @@ fn an_epoch_of_which_nobody_was_told_is_told_on_resume() {
             let json = HistoryFile::new(folder.path().join("run/history.JSON"));
             let tensorboard = geolearn::TensorBoard::new(folder.path().join("board")).pictures_every(0);
             let pictures = geolearn::SamplePictures::new(folder.path().join("samples")).rows(1);
-            let notes = Notes(std::rc::Rc::clone(&told));
+            let notes = Notes(Arc::clone(&told));
             options.callback(csv).callback(json).callback(tensorboard).callback(pictures).callback(notes)
         };
         let mut first = small_model(&data);
         assert_eq!(first.fit(rest(options().callback(FailsIn(failing)))).unwrap_err().kind(), ErrorKind::Callback);
-        assert_eq!(*told.borrow(), (1..failing).collect::<Vec<_>>());
+        assert_eq!(*told.lock().unwrap(), (1..failing).collect::<Vec<_>>());
         let mut second = small_model(&data);
         second.fit(rest(options())).unwrap();
-        assert_eq!(*told.borrow(), [1, 2, 3, 4]);
+        assert_eq!(*told.lock().unwrap(), [1, 2, 3, 4]);
         assert_written(folder.path(), second.history());
         assert!((1..5).all(|epoch| folder.path().join(format!("samples/epoch_{epoch:04}.png")).exists()));
         // All were told: nothing is told again.
         small_model(&data).fit(rest(options())).unwrap();
-        assert_eq!(told.borrow().len(), 4);
+        assert_eq!(told.lock().unwrap().len(), 4);
     }
 }

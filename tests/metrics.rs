@@ -3,9 +3,8 @@
 
 mod common;
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use common::{on_cpu, small_data, small_model};
 use geolearn::{
@@ -18,7 +17,7 @@ use tch::Tensor;
 struct Scripted {
     values: VecDeque<Option<f64>>,
     better: Option<Better>,
-    calls: Rc<RefCell<Vec<String>>>,
+    calls: Arc<Mutex<Vec<String>>>,
 }
 
 impl Scripted {
@@ -33,18 +32,18 @@ impl Metric for Scripted {
     }
 
     fn start(&mut self, data: &DataBunch) -> Result<()> {
-        self.calls.borrow_mut().push(format!("start {}", data.valid_len(Domain::A)));
+        self.calls.lock().unwrap().push(format!("start {}", data.valid_len(Domain::A)));
         Ok(())
     }
 
     fn update(&mut self, to: Domain, sources: &Tensor, translations: &Tensor) -> Result<()> {
         assert_eq!(sources.size(), translations.size());
-        self.calls.borrow_mut().push(format!("{to} {}", sources.size()[0]));
+        self.calls.lock().unwrap().push(format!("{to} {}", sources.size()[0]));
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Vec<Option<f64>>> {
-        self.calls.borrow_mut().push("finish".to_string());
+        self.calls.lock().unwrap().push("finish".to_string());
         Ok(vec![self.values.pop_front().unwrap()])
     }
 }
@@ -63,7 +62,7 @@ fn a_metric_sees_each_validation_chip_once_in_each_direction() {
     let history = model.fit(quiet(3).metric(metric)).unwrap();
     assert_eq!(history.curve("valid_scripted").unwrap(), [(1, 1.0), (3, 3.0)]);
     assert_eq!(history.curve("valid_loss").unwrap().len(), 3);
-    let calls = calls.borrow();
+    let calls = calls.lock().unwrap();
     assert_eq!(calls[0], format!("start {}", data.valid_len(Domain::A)));
     let seen = |to: &str| {
         let sizes = calls.iter().filter_map(|call| call.strip_prefix(to)?.trim().parse::<usize>().ok());

@@ -1,9 +1,9 @@
 //! Training as a user does it: repeatable, continued, stopped, diverged.
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use common::{answer, on_cpu, small_data, small_model};
 use geolearn::{
@@ -93,7 +93,7 @@ fn weights_that_the_last_step_spoils_are_noticed() {
     for epochs in [1, 3] {
         let mut model = small_model(&data);
         let before = answer(&model);
-        let adam = geolearn::AdamOptions { eps: 1e-300, ..Default::default() };
+        let adam = geolearn::AdamOptions::default().eps(1e-300);
         let error = model.fit(quiet(epochs).lr(f64::MAX).adam(adam)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Diverged, "{error}");
         assert_eq!(answer(&model), before);
@@ -102,28 +102,28 @@ fn weights_that_the_last_step_spoils_are_noticed() {
 }
 
 #[derive(Default, Clone)]
-struct Log(Rc<RefCell<Vec<String>>>);
+struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Callback for Log {
     fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
-        self.0.borrow_mut().push(format!("start {}x{}", report.epochs, report.steps_per_epoch));
+        self.0.lock().unwrap().push(format!("start {}x{}", report.epochs, report.steps_per_epoch));
         Ok(Flow::Continue)
     }
 
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
         assert_eq!(report.names.len(), report.losses.len());
         assert!(report.losses.iter().all(|loss| loss.is_finite()));
-        self.0.borrow_mut().push(format!("step {}", report.steps));
+        self.0.lock().unwrap().push(format!("step {}", report.steps));
         Ok(Flow::Continue)
     }
 
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
-        self.0.borrow_mut().push(format!("epoch {}", report.epoch));
+        self.0.lock().unwrap().push(format!("epoch {}", report.epoch));
         Ok(if report.epoch == 2 { Flow::Stop } else { Flow::Continue })
     }
 
     fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
-        self.0.borrow_mut().push(format!("end {}", report.history.epochs().len()));
+        self.0.lock().unwrap().push(format!("end {}", report.history.epochs().len()));
         Ok(())
     }
 }
@@ -140,7 +140,7 @@ fn callbacks_see_everything_and_can_stop() {
     let log = Log::default();
     small_model(&data).fit(quiet(9).callback(log.clone())).unwrap();
     let expected = ["start 9x2", "step 1", "step 2", "epoch 1", "step 3", "step 4", "epoch 2", "end 2"];
-    assert_eq!(*log.0.borrow(), expected);
+    assert_eq!(*log.0.lock().unwrap(), expected);
 }
 
 struct Fails;

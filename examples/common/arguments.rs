@@ -1,42 +1,40 @@
 //! What can be said to the examples that train.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What is given after the name of an example.
-#[derive(Debug)]
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+/// Trains a model on a folder of chips. The top of the program tells more.
+#[derive(Debug, Parser)]
 pub struct Arguments {
+    /// Epochs to train for
+    #[arg(long, value_name = "N")]
     pub epochs: usize,
+    /// Folder with the chips of both domains
+    #[arg(long, value_name = "FOLDER")]
     pub chips: PathBuf,
+    /// Folder for pictures, models and checkpoints
+    #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Whether to go on with a fit that was interrupted.
+    /// Go on with a fit that was interrupted
+    #[arg(long)]
     pub resume: bool,
 }
 
 impl Arguments {
     /// Reads `--epochs N`, `--chips FOLDER`, `--out FOLDER` and `--resume`; without them, `epochs`, the bundled `chips`
-    /// and a folder of the example's name. Ends the program where something else is found.
-    pub fn read(example: &str, epochs: usize, chips: &str) -> Self {
+    /// and a folder of the example's name. Ends the program where something else is found, with 2, and after `--help`.
+    pub fn read(example: &'static str, epochs: usize, chips: &str) -> Self {
         let chips = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(chips);
-        let mut read = Self { epochs, chips, out: Path::new("out").join(example), resume: false };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            if name == "--resume" {
-                read.resume = true;
-                continue;
-            }
-            let value = arguments.next().unwrap_or_default();
-            match (name.as_str(), value.parse()) {
-                ("--epochs", Ok(epochs)) => read.epochs = epochs,
-                ("--chips", _) if !value.is_empty() => read.chips = value.into(),
-                ("--out", _) if !value.is_empty() => read.out = value.into(),
-                _ => {
-                    eprintln!(
-                        "usage: {example} [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]; found {name} {value}"
-                    );
-                    std::process::exit(2);
-                }
-            }
-        }
-        read
+        let defaults: [(&str, OsString); 3] = [
+            ("epochs", epochs.to_string().into()),
+            ("chips", chips.into()),
+            ("out", Path::new("out").join(example).into()),
+        ];
+        let command = defaults.into_iter().fold(Self::command().name(example), |command, (name, default)| {
+            command.mut_arg(name, |argument| argument.required(false).default_value(default))
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 }

@@ -17,18 +17,29 @@ mod scale;
 mod speed;
 
 use std::error::Error;
-use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Measures how fast chips are loaded, and what a folder of very many costs.
+#[derive(Parser)]
+#[command(name = "loader")]
+enum Task {
+    /// Makes 256-pixel chips in each format, of a bundled set
+    Chips { data: PathBuf, folder: PathBuf },
+    /// Loads the chips of a folder for some seconds
+    Speed { folder: PathBuf, workers: usize, seconds: f64 },
+    /// Makes a folder of very many chips
+    Many { source: PathBuf, folder: PathBuf, each: usize },
+    /// Tells what each phase of a start costs
+    Scale { folder: PathBuf },
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["chips", data, folder] => chips::make(Path::new(data), Path::new(folder)),
-        ["speed", folder, workers, seconds] => speed::measure(Path::new(folder), workers.parse()?, seconds.parse()?),
-        ["many", source, folder, each] => many::make(Path::new(source), Path::new(folder), each.parse()?),
-        ["scale", folder] => scale::measure(Path::new(folder)),
-        _ => {
-            Err("give `chips`, `speed`, `many` or `scale` with its arguments; the top of this program tells them"
-                .into())
-        }
+    match Task::parse() {
+        Task::Chips { data, folder } => chips::make(&data, &folder),
+        Task::Speed { folder, workers, seconds } => speed::measure(&folder, workers, seconds),
+        Task::Many { source, folder, each } => many::make(&source, &folder, each),
+        Task::Scale { folder } => scale::measure(&folder),
     }
 }

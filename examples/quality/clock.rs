@@ -1,7 +1,6 @@
 //! Measures what a step of training takes.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use geolearn::{Callback, Flow, Result, StepReport};
@@ -14,13 +13,13 @@ const LEAST_STEPS: usize = 10;
 pub struct Clock {
     enough: Duration,
     begin: Option<(Instant, usize)>,
-    seconds: Rc<Cell<Option<f64>>>,
+    seconds: Arc<OnceLock<f64>>,
 }
 
 impl Clock {
     /// Creates a clock that looks for a time, and where it puts the seconds of a step.
-    pub fn new(enough: Duration) -> (Self, Rc<Cell<Option<f64>>>) {
-        let seconds = Rc::new(Cell::new(None));
+    pub fn new(enough: Duration) -> (Self, Arc<OnceLock<f64>>) {
+        let seconds = Arc::new(OnceLock::new());
         (Self { enough, begin: None, seconds: seconds.clone() }, seconds)
     }
 }
@@ -35,7 +34,7 @@ impl Callback for Clock {
         if steps < LEAST_STEPS || time < self.enough {
             return Ok(Flow::Continue);
         }
-        self.seconds.set(Some(time.as_secs_f64() / steps as f64));
+        self.seconds.get_or_init(|| time.as_secs_f64() / steps as f64);
         Ok(Flow::Stop)
     }
 }

@@ -8,17 +8,17 @@ use geolearn::{CycleGan, DataBunch, Domain, LoadOptions, Metrics, MetricsOptions
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::arguments::Arguments;
+use crate::arguments::Size;
 use crate::{chips, training};
 
 /// Rows of a picture.
 const SHOWN: usize = 5;
 
 /// Puts chips into their places, beside an untrained model and the ranges of values.
-pub fn prepare(folder: &Path, arguments: &Arguments) -> Outcome<()> {
-    chips::copy(&arguments.needed::<PathBuf>("--chips")?, folder)?;
+pub fn prepare(folder: &Path, chips: &Path, size: &Size) -> Outcome<()> {
+    chips::copy(chips, folder)?;
     let data = chips::data(folder, 0)?;
-    training::builder(&data, arguments)?.build()?.save_safetensors(folder.join("untrained.safetensors"))?;
+    training::builder(&data, size).build()?.save_safetensors(folder.join("untrained.safetensors"))?;
     let range = |domain| {
         let normaliser = data.normaliser(domain);
         json!({ "min": normaliser.min(), "max": normaliser.max() })
@@ -28,34 +28,26 @@ pub fn prepare(folder: &Path, arguments: &Arguments) -> Outcome<()> {
 }
 
 /// Measures what learns nothing.
-pub fn baselines(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
-    let mut model = training::builder(&chips::data(folder, 0)?, arguments)?.build()?;
-    Ok(json!({ "metrics": metrics(&mut model, arguments, true)? }))
+pub fn baselines(folder: &Path, size: &Size, pairs: Option<[PathBuf; 2]>) -> Outcome<Value> {
+    let mut model = training::builder(&chips::data(folder, 0)?, size).build()?;
+    Ok(json!({ "metrics": metrics(&mut model, pairs, true)? }))
 }
 
 /// Measures a saved model.
-pub fn judge(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
+pub fn judge(folder: &Path, weights: &Path, picture: Option<&Path>, pairs: Option<[PathBuf; 2]>) -> Outcome<Value> {
     let data = chips::data(folder, 0)?;
     let options = LoadOptions::new().data(&data);
-    let mut model = CycleGan::from_model_with(arguments.needed::<PathBuf>("--weights")?, options)?;
-    let metrics = metrics(&mut model, arguments, false)?;
-    if let Some(picture) = arguments.text("--picture") {
-        places(&model, &data, pairs(arguments)?)?.save(picture)?;
+    let mut model = CycleGan::from_model_with(weights, options)?;
+    let metrics = metrics(&mut model, pairs.clone(), false)?;
+    if let Some(picture) = picture {
+        places(&model, &data, pairs)?.save(picture)?;
     }
     Ok(json!({ "metrics": metrics }))
 }
 
-fn pairs(arguments: &Arguments) -> Outcome<Option<[PathBuf; 2]>> {
-    match (arguments.text("--pairs-a"), arguments.text("--pairs-b")) {
-        (Some(a), Some(b)) => Ok(Some([a.into(), b.into()])),
-        (None, None) => Ok(None),
-        _ => Err("--pairs-a and --pairs-b go together".into()),
-    }
-}
-
-fn metrics(model: &mut CycleGan, arguments: &Arguments, baselines: bool) -> Outcome<Metrics> {
+fn metrics(model: &mut CycleGan, pairs: Option<[PathBuf; 2]>, baselines: bool) -> Outcome<Metrics> {
     let mut options = MetricsOptions::new().baselines(baselines);
-    if let Some([a, b]) = pairs(arguments)? {
+    if let Some([a, b]) = pairs {
         options = options.pairs(a, b);
     }
     Ok(model.compute_metrics_with(options)?)

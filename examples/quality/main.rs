@@ -27,21 +27,16 @@ mod recipes;
 mod training;
 
 use std::error::Error;
-use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::Task;
+use clap::Parser;
 
 /// What can go wrong in any way.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "usage: quality recipes NAMES | prepare FOLDER --chips FOLDER | baselines FOLDER | \
-    time FOLDER --recipe NAME --seconds S | \
-    train FOLDER --recipe NAME --seed N --seconds S --step-seconds S --weights FILE | judge FOLDER --weights FILE [--picture FILE]";
-
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match run(&words) {
+    match run(Task::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("quality: {error}");
@@ -50,20 +45,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(words: &[String]) -> Outcome<()> {
-    let [task, subject, options @ ..] = words else {
-        return Err(USAGE.into());
+fn run(task: Task) -> Outcome<()> {
+    let answer = match task {
+        Task::Recipes { names } => return recipes::describe(&names),
+        Task::Prepare { folder, chips, size } => return judging::prepare(&folder, &chips, &size),
+        Task::Baselines { folder, size, pairs } => judging::baselines(&folder, &size, pairs.both())?,
+        Task::Time { folder, recipe, seconds, size } => training::time(&folder, &recipe, seconds, &size)?,
+        Task::Train(asked) => training::train(&asked)?,
+        Task::Judge { folder, weights, picture, pairs } => {
+            judging::judge(&folder, &weights, picture.as_deref(), pairs.both())?
+        }
     };
-    let arguments = Arguments::read(options)?;
-    let folder = Path::new(subject);
-    match task.as_str() {
-        "recipes" => recipes::describe(subject)?,
-        "prepare" => judging::prepare(folder, &arguments)?,
-        "baselines" => println!("{}", judging::baselines(folder, &arguments)?),
-        "time" => println!("{}", training::time(folder, &arguments)?),
-        "train" => println!("{}", training::train(folder, &arguments)?),
-        "judge" => println!("{}", judging::judge(folder, &arguments)?),
-        _ => return Err(USAGE.into()),
-    }
+    println!("{answer}");
     Ok(())
 }

@@ -7,29 +7,26 @@ use geolearn::{CycleGan, CycleGanBuilder, DataBunch, Domain, FitOptions, num_thr
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::arguments::Arguments;
+use crate::arguments::{Size, Training};
 use crate::chips;
 use crate::clock::Clock;
 use crate::recipes::Mixture;
 
-const FEATURES: usize = 16;
-const BLOCKS: usize = 3;
 /// More than any measurement takes; the clock ends it.
 const MANY: usize = 1_000_000;
 
 /// Trains and saves a model; returns what was done.
-pub fn train(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
-    let recipe = Mixture::named(&arguments.needed::<String>("--recipe")?)?;
-    let seconds: f64 = arguments.needed("--seconds")?;
-    let data = chips::data(folder, arguments.needed("--seed")?)?;
-    let step: f64 = arguments.needed("--step-seconds")?;
-    let epochs = epochs(seconds, step * data.batches_per_epoch() as f64)?;
-    let mut model = recipe.model(builder(&data, arguments)?).build()?;
+pub fn train(asked: &Training) -> Outcome<Value> {
+    let recipe = Mixture::named(&asked.recipe)?;
+    let data = chips::data(&asked.folder, asked.seed)?;
+    let step = asked.step_seconds;
+    let epochs = epochs(asked.seconds, step * data.batches_per_epoch() as f64)?;
+    let mut model = recipe.model(builder(&data, &asked.size)).build()?;
     let begin = Instant::now();
     // Validation would take time from training.
     model.fit(recipe.fit(FitOptions::new(epochs).validate_every(0)))?;
     let took = begin.elapsed().as_secs_f64();
-    model.save_safetensors(arguments.needed::<String>("--weights")?)?;
+    model.save_safetensors(&asked.weights)?;
     Ok(json!({
         "epochs": epochs,
         "steps": model.history().steps(),
@@ -44,17 +41,16 @@ pub fn train(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
 }
 
 /// A model of the size that is asked for, with the published recipe.
-pub fn builder(data: &DataBunch, arguments: &Arguments) -> Outcome<CycleGanBuilder> {
-    let features = arguments.value("--features")?.unwrap_or(FEATURES);
-    let blocks = arguments.value("--blocks")?.unwrap_or(BLOCKS);
-    Ok(CycleGan::builder(data).gen_features(features).disc_features(features).gen_blocks(blocks))
+pub fn builder(data: &DataBunch, size: &Size) -> CycleGanBuilder {
+    let &Size { features, blocks } = size;
+    CycleGan::builder(data).gen_features(features).disc_features(features).gen_blocks(blocks)
 }
 
 /// Measures a step of a model that is thrown away.
-pub fn time(folder: &Path, arguments: &Arguments) -> Outcome<Value> {
-    let recipe = Mixture::named(&arguments.needed::<String>("--recipe")?)?;
-    let mut model = recipe.model(builder(&chips::data(folder, 0)?, arguments)?).build()?;
-    let (clock, seconds) = Clock::new(Duration::try_from_secs_f64(arguments.needed("--seconds")?)?);
+pub fn time(folder: &Path, recipe: &str, seconds: f64, size: &Size) -> Outcome<Value> {
+    let recipe = Mixture::named(recipe)?;
+    let mut model = recipe.model(builder(&chips::data(folder, 0)?, size)).build()?;
+    let (clock, seconds) = Clock::new(Duration::try_from_secs_f64(seconds)?);
     model.fit(recipe.fit(FitOptions::new(MANY).validate_every(0).progress(false)).callback(clock))?;
     Ok(json!({ "step_seconds": seconds.get().ok_or("a step could not be measured")? }))
 }

@@ -23,7 +23,7 @@ pub fn prepare(folder: &Path, side: usize, batch: usize) -> Outcome<()> {
     fs::copy(folder.join("initial/initial.pth"), folder.join("initial.pth"))?;
     let mut bytes = [Vec::new(), Vec::new()];
     for batch in data.epoch(0)?.take(BATCHES) {
-        let Batch { a, b } = batch?;
+        let Batch { a, b, .. } = batch?;
         for (tensor, bytes) in [a, b].iter().zip(&mut bytes) {
             let values = Vec::<f32>::try_from(tensor.flatten(0, -1))?;
             bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
@@ -42,7 +42,7 @@ fn batches(folder: &Path, side: usize, batch: usize) -> Outcome<Vec<Batch>> {
         Ok(Tensor::f_from_data_size(&bytes, &[bytes.len() as i64 / 4], Kind::Float)?.f_reshape(shape)?)
     };
     let (a, b) = (read("a.f32")?, read("b.f32")?);
-    Ok((0..a.size()[0]).map(|i| Batch { a: a.get(i), b: b.get(i) }).collect())
+    Ok((0..a.size()[0]).map(|i| Batch::new(a.get(i), b.get(i))).collect())
 }
 
 pub fn run(folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {

@@ -25,18 +25,50 @@ mod switch;
 mod trace;
 mod work;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser;
 use work::{Outcome, Way, list, precision_of};
 
-const USAGE: &str = "usage: step prepare FOLDER SIDE BATCH | run FOLDER SIDE BATCH PRECISION | doctor [--need-cuda] | \
-    bench --json FILE SIDE BATCHES WAYS STEPS | trace FILE SIDE BATCHES WAYS | raster --json FILE [SIDE]";
+/// Puts a training step under the clock. The top of this program tells what ways are.
+#[derive(Parser)]
+#[command(name = "step")]
+enum Task {
+    /// Writes initial weights and batches, as files that PyTorch reads
+    Prepare { folder: PathBuf, side: usize, batch: usize },
+    /// Takes as many steps as each line of the input asks for
+    Run { folder: PathBuf, side: usize, batch: usize, precision: String },
+    /// Tells the device that is chosen and why
+    Doctor {
+        /// End with 4 where CUDA is not had
+        #[arg(long)]
+        need_cuda: bool,
+    },
+    /// Measures times of steps and memory: one line of JSON for each batch size and way
+    Bench {
+        /// File to which lines are added
+        #[arg(long, value_name = "FILE")]
+        json: String,
+        side: usize,
+        batches: String,
+        ways: String,
+        steps: usize,
+    },
+    /// Takes steps under libtorch's profiler
+    Trace { file: String, side: usize, batches: String, ways: String },
+    /// Translates a scene
+    Raster {
+        /// File to which lines are added
+        #[arg(long, value_name = "FILE")]
+        json: PathBuf,
+        /// Side of a square scene [default: the bundled scene]
+        side: Option<usize>,
+    },
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match run(&arguments) {
+    match run(Task::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("step: {error}");
@@ -45,27 +77,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[&str]) -> Outcome<ExitCode> {
-    match *arguments {
-        ["prepare", folder, side, batch] => compare::prepare(Path::new(folder), side.parse()?, batch.parse()?)?,
-        ["run", folder, side, batch, precision] => {
-            compare::run(Path::new(folder), side.parse()?, batch.parse()?, precision_of(precision)?)?;
+fn run(task: Task) -> Outcome<ExitCode> {
+    match task {
+        Task::Prepare { folder, side, batch } => compare::prepare(&folder, side, batch)?,
+        Task::Run { folder, side, batch, precision } => {
+            compare::run(&folder, side, batch, precision_of(&precision)?)?;
         }
-        ["doctor"] => return doctor::examine(false),
-        ["doctor", "--need-cuda"] => return doctor::examine(true),
-        ["bench", "--json", file, side, batches, ways, steps] => {
-            let (number, counts, times) = (side.parse()?, list(batches)?, steps.parse()?);
-            let here = |ways: &[Way<'_>]| bench::run(Path::new(file), number, &counts, ways, times);
-            switch::each(ways, here, |ways| owned(&["bench", "--json", file, side, batches, ways, steps]))?;
+        Task::Doctor { need_cuda } => return doctor::examine(need_cuda),
+        Task::Bench { json, side, batches, ways, steps } => {
+            let counts = list(&batches)?;
+            let here = |ways: &[Way<'_>]| bench::run(json.as_ref(), side, &counts, ways, steps);
+            let (number, times) = (side.to_string(), steps.to_string());
+            switch::each(&ways, here, |ways| owned(&["bench", "--json", &json, &number, &batches, ways, &times]))?;
         }
-        ["trace", file, side, batches, ways] => {
-            let (number, counts) = (side.parse()?, list(batches)?);
-            let here = |ways: &[Way<'_>]| trace::run(file, number, &counts, ways);
-            switch::each(ways, here, |ways| owned(&["trace", file, side, batches, ways]))?;
+        Task::Trace { file, side, batches, ways } => {
+            let counts = list(&batches)?;
+            let here = |ways: &[Way<'_>]| trace::run(&file, side, &counts, ways);
+            let number = side.to_string();
+            switch::each(&ways, here, |ways| owned(&["trace", &file, &number, &batches, ways]))?;
         }
-        ["raster", "--json", file] => raster::run(Path::new(file), None)?,
-        ["raster", "--json", file, side] => raster::run(Path::new(file), Some(side.parse()?))?,
-        _ => return Err(USAGE.into()),
+        Task::Raster { json, side } => raster::run(&json, side)?,
     }
     Ok(ExitCode::SUCCESS)
 }

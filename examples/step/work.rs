@@ -110,7 +110,7 @@ impl Work {
             return Err("TF32 needs a CUDA device".into());
         }
         let there = |tensor: &Tensor| tensor.f_to_device(device);
-        let batches = batches.iter().map(|batch| Ok(Batch { a: there(&batch.a)?, b: there(&batch.b)? }));
+        let batches = batches.iter().map(|batch| Ok(Batch::new(there(&batch.a)?, there(&batch.b)?)));
         Ok(Self { batches: batches.collect::<Outcome<_>>()?, model, precision, step: 0 })
     }
 

@@ -32,6 +32,7 @@ use crate::raster::Window;
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct Augment {
     flip_horizontal: bool,
     flip_vertical: bool,

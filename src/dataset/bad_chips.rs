@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What to do with a chip that cannot be read, or that differs from the others in size, bands or type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum BadChips {
     /// `prepare` fails and names the chips. The default.
     #[default]

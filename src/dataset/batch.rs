@@ -23,6 +23,7 @@ use crate::raster::{Limits, Raster};
 /// [own](crate::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only where
 /// statistics are not those of the chips themselves. Where there are no data, the value is 0.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Batch {
     /// Chips of domain A.
     pub a: Tensor,
@@ -31,6 +32,18 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Creates a batch of chips of both domains, for instance on another device. Shapes are those of [`Batch`].
+    ///
+    /// ```
+    /// use geolearn::{Batch, tch::{Device, Kind, Tensor}};
+    ///
+    /// let chips = || Tensor::zeros([2, 3, 64, 64], (Kind::Float, Device::Cpu));
+    /// assert_eq!(Batch::new(chips(), chips()).size(), 2);
+    /// ```
+    pub fn new(a: Tensor, b: Tensor) -> Self {
+        Self { a, b }
+    }
+
     /// Number of chips of each domain, N.
     pub fn size(&self) -> usize {
         self.a.size().first().map_or(0, |&n| n as usize)

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BatchSize {
     /// This number.
     Fixed(usize),

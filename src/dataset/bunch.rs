@@ -18,6 +18,7 @@ use crate::raster::{BandScale, Colours, Dtype};
 
 /// Which chips of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Split {
     /// Those that train.
     Train,

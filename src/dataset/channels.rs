@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Channels of the networks where the domains differ in their number of bands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Channels {
     /// As many for both domains as the larger has bands; the other repeats its last band. arcgis.learn's way, and the
     /// only one of which it can read the models. The default.

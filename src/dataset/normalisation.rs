@@ -30,6 +30,7 @@ use crate::raster::Dtype;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Normalisation {
     /// From the smallest to the largest value: arcgis.learn's way, and the default.
     #[default]

@@ -64,6 +64,7 @@ pub enum DatasetType {
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct PrepareData {
     pub(super) path: PathBuf,
     pub(super) batch_size: BatchSize,

@@ -18,6 +18,7 @@ use crate::raster::{Raster, with_array};
 ///
 /// [`resize_to`](crate::PrepareData::resize_to) comes first: it makes all chips equal anyway.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum MixedSizes {
     /// Not accepted: the default, since they mostly come from a mistake.
     #[default]

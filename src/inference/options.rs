@@ -72,6 +72,7 @@ pub enum NormStatistics {
 /// let options = RasterOptions::new(Domain::B).window(0, 0, 2000, 3000).resume(true).progress(false);
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct RasterOptions {
     pub(crate) to: Domain,
     pub(super) statistics: NormStatistics,

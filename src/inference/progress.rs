@@ -3,10 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Observer;
+use crate::progress::{Bar, Observer};
 use crate::train::{StopSignal, spoken};
 
 /// Without a terminal, a line is written each time that another so-manieth part is done.
@@ -16,7 +14,7 @@ const LINES: u64 = 10;
 pub(crate) struct Watch {
     stop: Option<StopSignal>,
     /// None where nothing is to be shown.
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
     observer: Option<Observer>,
     total: u64,
     /// Pixels that are done, and those that were when the count began.
@@ -30,11 +28,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Shows progress on standard error: a bar on a terminal, lines elsewhere.
     pub fn new(total: u64, shows: bool, stop: Option<StopSignal>) -> Self {
-        let style = ProgressStyle::with_template("{wide_bar} {percent}%  {msg}");
-        let bar = shows.then(|| {
-            ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
+        let bar = shows.then(|| Bar::on_stderr("{wide_bar} {percent}%  {msg}", total));
         Self { stop, bar, observer: None, total, done: 0, before: 0, network: 0, started: Instant::now() }
     }
 
@@ -117,7 +111,7 @@ pub(crate) fn stopped(stop: Option<&StopSignal>) -> Result<()> {
 impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+            bar.clear();
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::error::Result;
 /// The form of the adversarial loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AdversarialLoss {
     /// Mean squared distance of the raw scores from 1 (real) or 0 (generated): LSGAN, Mao et al. 2017,
     /// arXiv:1611.04076, equation 2; the default, as in CycleGAN's section 7.1.

@@ -28,6 +28,7 @@ const NAMES: [&str; 4] = ["valid_fid_a", "valid_kid_a", "valid_fid_b", "valid_ki
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use]
 pub struct InceptionDistances {
     network: Inception,
     resize: Resize,
@@ -47,7 +48,6 @@ impl InceptionDistances {
     }
 
     /// Sets how images are brought to the size that the network takes. Default: [`Resize::Tensorflow`].
-    #[must_use]
     pub fn resize(mut self, resize: Resize) -> Self {
         self.resize = resize;
         self

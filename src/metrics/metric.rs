@@ -83,7 +83,7 @@ impl MetricColumn {
 ///
 /// let options = FitOptions::new(20).metric(Colorfulness::default()).monitor("valid_colorfulness_b");
 /// ```
-pub trait Metric: fmt::Debug {
+pub trait Metric: fmt::Debug + Send {
     /// Returns the names and directions of the values, in the order of [`finish`](Self::finish).
     fn columns(&self) -> Vec<MetricColumn>;
 

@@ -20,11 +20,13 @@ use crate::nn::Parameters;
 /// arcgis.learn uses `beta2` 0.99 and `weight_decay` 0.01.
 ///
 /// ```
-/// let like_arcgis = geolearn::AdamOptions { beta2: 0.99, weight_decay: 0.01, ..Default::default() };
+/// let like_arcgis = geolearn::AdamOptions::default().beta2(0.99).weight_decay(0.01);
 /// assert_eq!(like_arcgis.beta1, 0.5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
+#[non_exhaustive]
 pub struct AdamOptions {
     /// Decay of the first moment.
     pub beta1: f64,
@@ -43,6 +45,30 @@ impl Default for AdamOptions {
 }
 
 impl AdamOptions {
+    /// Sets the decay of the first moment. Default: 0.5.
+    pub fn beta1(mut self, beta1: f64) -> Self {
+        self.beta1 = beta1;
+        self
+    }
+
+    /// Sets the decay of the second moment. Default: 0.999.
+    pub fn beta2(mut self, beta2: f64) -> Self {
+        self.beta2 = beta2;
+        self
+    }
+
+    /// Sets what keeps the division finite. Default: 1e-8.
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+
+    /// Sets the decoupled weight decay. Default: 0.
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         let share = |v: f64| (0.0..1.0).contains(&v);
         let wrong = |name: &str, range: &str, value: f64| {

@@ -49,11 +49,13 @@ pub enum Schedule {
 /// ```
 /// use geolearn::OneCycle;
 ///
-/// let gentle = OneCycle { beta1: None, ..OneCycle::default() };
+/// let gentle = OneCycle::default().beta1(None);
 /// assert_eq!(gentle.rise, 0.3);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
+#[non_exhaustive]
 pub struct OneCycle {
     /// Share of the steps in which the rate rises.
     pub rise: f64,
@@ -68,6 +70,32 @@ pub struct OneCycle {
 impl Default for OneCycle {
     fn default() -> Self {
         Self { rise: 0.3, start_divisor: 25.0, end_divisor: 25.0 * 1e4, beta1: Some((0.95, 0.85)) }
+    }
+}
+
+impl OneCycle {
+    /// Sets the share of the steps in which the rate rises. Default: 0.3.
+    pub fn rise(mut self, share: f64) -> Self {
+        self.rise = share;
+        self
+    }
+
+    /// Sets what the full rate is divided by at the start. Default: 25.
+    pub fn start_divisor(mut self, divisor: f64) -> Self {
+        self.start_divisor = divisor;
+        self
+    }
+
+    /// Sets what the full rate is divided by at the end. Default: 250 000.
+    pub fn end_divisor(mut self, divisor: f64) -> Self {
+        self.end_divisor = divisor;
+        self
+    }
+
+    /// Sets `beta1` at the ends and at the full rate; with `None` it stays that of Adam. Default: 0.95 and 0.85.
+    pub fn beta1(mut self, ends_and_full: Option<(f64, f64)>) -> Self {
+        self.beta1 = ends_and_full;
+        self
     }
 }
 

@@ -15,6 +15,7 @@ impl Picture {
     /// data.show_batch(2)?.evcxr_display();
     /// # Ok::<(), geolearn::Error>(())
     /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "evcxr")))]
     pub fn evcxr_display(&self) {
         match self.to_png() {
             Ok(png) => evcxr_runtime::mime_type("image/png").bytes(&png),

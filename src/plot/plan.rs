@@ -32,6 +32,7 @@ impl FitOptions {
     ///
     /// # Errors
     /// `Usage` when an option is out of range.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_lr(&self, data: &DataBunch) -> Result<Picture> {
         self.check()?;
         let (plan, per_epoch) = (self.plan(), data.batches_per_epoch().max(1));

@@ -20,6 +20,7 @@ impl LrCurve {
     ///
     /// # Errors
     /// `Usage` for a sweep without a step.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot(&self) -> Result<Picture> {
         lr_curve(self.rates(), self.losses(), self.smoothed(), self.suggestion())
     }

@@ -14,6 +14,7 @@ impl DataBunch {
     ///
     /// # Errors
     /// `Usage` for no rows; what reading the chips reports.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn show_batch(&self, rows: usize) -> Result<Picture> {
         check_rows(rows)?;
         let mut pictures = Vec::new();

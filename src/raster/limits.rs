@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert_eq!(limits, Limits::default().max_pixels(1 << 30));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub struct Limits {
     pub(super) max_pixels: u64,
     pub(super) max_file_bytes: u64,

@@ -23,6 +23,7 @@ use crate::train::{Callback, EpochReport, FitReport, Flow};
 /// let options = FitOptions::new(100).callback(SamplePictures::new("run1/samples").every(5));
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct SamplePictures {
     folder: PathBuf,
     every: usize,

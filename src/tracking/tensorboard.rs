@@ -35,6 +35,7 @@ use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, Fi
 /// let plain = FitOptions::new(20).tensorboard("runs/first");
 /// ```
 #[derive(Debug)]
+#[must_use]
 pub struct TensorBoard {
     folder: PathBuf,
     pictures_every: usize,
@@ -132,6 +133,7 @@ impl FitOptions {
     /// ```
     /// let options = geolearn::FitOptions::new(20).tensorboard("runs/first");
     /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "tensorboard")))]
     pub fn tensorboard(self, folder: impl Into<PathBuf>) -> Self {
         self.callback(TensorBoard::new(folder))
     }

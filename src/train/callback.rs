@@ -1,5 +1,7 @@
 //! How the outside follows training and steers it.
 
+use std::fmt;
+
 use super::history::{EpochRecord, History};
 use super::memory::MemoryEstimate;
 use super::snapshot::Snapshot;
@@ -17,7 +19,7 @@ pub enum Flow {
 }
 
 /// A fit that is about to begin, or to go on from a checkpoint.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct FitReport<'a> {
     /// Epochs to train.
@@ -39,7 +41,7 @@ pub struct FitReport<'a> {
 }
 
 /// Losses of the last few steps.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct StepReport<'a> {
     /// Number of the epoch within this fit, from 1.
@@ -61,7 +63,7 @@ pub struct StepReport<'a> {
 }
 
 /// An epoch that has ended.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EpochReport<'a> {
     /// Number of the epoch within this fit, from 1.
@@ -79,7 +81,7 @@ pub struct EpochReport<'a> {
 }
 
 /// A fit that has ended.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EndReport<'a> {
     /// Everything recorded, the part of an epoch within which the fit was stopped included.
@@ -112,11 +114,14 @@ pub struct EndReport<'a> {
 /// }
 /// ```
 ///
+/// Callbacks are [`Send`], so that options can be made on one thread and a fit run on another; what a callback shares with
+/// its maker is an [`Arc`](std::sync::Arc) or a channel.
+///
 /// What a callback has learnt itself is not part of a checkpoint; one that looks at the history, as the example does,
 /// goes on by itself when a fit is resumed. An epoch that was written to a checkpoint and not reported to all callbacks,
 /// because the process was killed or one of them failed, is reported to the added callbacks when the fit is resumed: each
 /// epoch is reported at least once.
-pub trait Callback {
+pub trait Callback: Send {
     /// Before the first step. To stop here is to train nothing.
     ///
     /// # Errors
@@ -155,5 +160,12 @@ pub trait Callback {
     /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is.
     fn on_fit_end(&mut self, _report: &EndReport<'_>) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Stands for a callback in the `Debug` of [`FitOptions`](crate::FitOptions): nothing is known of it but that it is there.
+impl fmt::Debug for dyn Callback + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
     }
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// let options = FitOptions::new(200).monitor("valid_cycle").early_stopping(EarlyStopping::default().patience(20));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[must_use]
 pub struct EarlyStopping {
     patience: usize,
     min_delta: f64,

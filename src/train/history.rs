@@ -11,6 +11,7 @@ const MOST: f64 = 1e30;
 
 /// The record of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct EpochRecord {
     /// Number of the epoch in the model's life, from 1.
     pub epoch: usize,
@@ -30,6 +31,19 @@ pub struct EpochRecord {
     /// What the networks computed in; `None` in records of the first release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
+}
+
+impl EpochRecord {
+    /// Creates the record of an epoch of `steps` steps in `seconds`, without metrics and with no word of the precision.
+    ///
+    /// ```
+    /// let mut record = geolearn::EpochRecord::new(1, 2e-4, vec![0.7, 0.3], 200, 12.5);
+    /// record.metrics = vec![Some(0.2)];
+    /// assert_eq!((record.epoch, record.losses.len()), (1, 2));
+    /// ```
+    pub fn new(epoch: usize, lr: f64, losses: Vec<f64>, steps: u64, seconds: f64) -> Self {
+        Self { epoch, lr, losses, metrics: Vec::new(), steps, seconds, precision: None }
+    }
 }
 
 /// The losses and metrics of every epoch a model was trained for, over all its fits.

@@ -20,6 +20,7 @@ use crate::store::{self, Pending};
 ///     .callback(HistoryFile::new("run1/history.json"));
 /// ```
 #[derive(Debug)]
+#[must_use]
 pub struct HistoryFile {
     path: PathBuf,
     epochs_written: usize,

@@ -32,6 +32,7 @@ const LEAST_FALL: f64 = 0.05;
 /// let quick = geolearn::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct LrFindOptions {
     start: f64,
     end: f64,

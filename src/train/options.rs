@@ -1,7 +1,7 @@
 //! The options of a fit.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::callback::Callback;
 use super::checkpoint::{Checkpoint, Checkpoints, Folder, NoteReported};
@@ -38,7 +38,7 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// | `early_stopping` | none | end when the monitor no longer gets better | |
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
-/// | `tensorboard` | none | folder of event files for TensorBoard | |
+/// | `tensorboard` | none | folder of event files for TensorBoard (feature `tensorboard`) | |
 /// | `callback` | none | something that follows training: [`TensorBoard`](crate::TensorBoard), [`SamplePictures`](crate::SamplePictures), [`HistoryFile`](crate::HistoryFile), or yours | |
 ///
 /// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
@@ -48,6 +48,8 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 /// let options = geolearn::FitOptions::new(100).decay_epochs(100).lr(2e-4).progress(false);
 /// assert_eq!(options.total_epochs(), 200);
 /// ```
+#[derive(Debug)]
+#[must_use]
 pub struct FitOptions {
     epochs: usize,
     decay_epochs: Option<usize>,
@@ -298,7 +300,7 @@ impl FitOptions {
     /// the folder of checkpoints which epoch was reported to all.
     pub(super) fn take_callbacks(
         &mut self,
-        checkpoints: Option<Rc<Folder>>,
+        checkpoints: Option<Arc<Folder>>,
         monitor: Monitor,
     ) -> (Vec<Box<dyn Callback>>, usize) {
         let mut list: Vec<Box<dyn Callback>> = vec![Box::new(NanGuard)];
@@ -350,6 +352,26 @@ mod tests {
         assert_eq!(halves, Schedule::ConstantThenLinear { constant: 0.5 });
         let tail = FitOptions::new(30).decay_epochs(10).course();
         assert_eq!(tail, Schedule::ConstantThenLinear { constant: 0.75 });
+    }
+
+    /// Made on one thread, used on another.
+    #[test]
+    fn options_go_to_another_thread() {
+        fn sent<T: Send>(value: T) -> T {
+            value
+        }
+        let options = sent(FitOptions::new(7).callback(NanGuard).tensorboard("runs"));
+        let epochs = std::thread::spawn(move || options.total_epochs()).join();
+        assert_eq!(epochs.ok(), Some(7));
+    }
+
+    #[test]
+    fn options_show_themselves() {
+        let options = FitOptions::new(7).lr(1e-3).callback(NanGuard).callback(NanGuard);
+        let shown = format!("{options:?}");
+        for part in ["epochs: 7", "lr: 0.001", "callbacks: [Callback, Callback]"] {
+            assert!(shown.contains(part), "{shown}");
+        }
     }
 
     #[test]

@@ -3,16 +3,15 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 use crate::error::Result;
+use crate::progress::Bar;
 
 /// Shows a bar with the losses and the time left on a terminal, and a line for each epoch elsewhere; both on
-/// standard error. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
+/// standard error. A build without the feature `progress` has the lines alone. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
 #[derive(Debug)]
 pub struct Progress {
-    bar: ProgressBar,
+    bar: Bar,
     epochs: usize,
     /// Epochs that were done when this process began.
     epochs_before: usize,
@@ -22,7 +21,7 @@ pub struct Progress {
 impl Progress {
     /// A bar that appears when the fit begins.
     pub fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), epochs: 0, epochs_before: 0, started: Instant::now() }
+        Self { bar: Bar::hidden(), epochs: 0, epochs_before: 0, started: Instant::now() }
     }
 
     /// A line that stays, above the bar where there is one.
@@ -31,7 +30,7 @@ impl Progress {
             // Nobody may be listening any more; training goes on.
             let _ = writeln!(std::io::stderr(), "{text}");
         } else {
-            self.bar.println(text);
+            self.bar.print_line(text);
         }
     }
 
@@ -53,11 +52,8 @@ impl Default for Progress {
 impl Callback for Progress {
     fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
         let steps = report.epochs.saturating_mul(report.steps_per_epoch);
-        let style = ProgressStyle::with_template("{msg}\n{wide_bar} {pos}/{len} steps, {per_sec}, {eta} left");
-        self.bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        self.bar.set_position(report.steps_done as u64);
-        self.bar.reset_eta();
+        self.bar = Bar::on_stderr("{msg}\n{wide_bar} {pos}/{len} steps, {per_sec}, {eta} left", steps as u64);
+        self.bar.begin_at(report.steps_done as u64);
         self.epochs = report.epochs;
         self.epochs_before = report.epochs_done;
         self.started = Instant::now();
@@ -97,7 +93,7 @@ impl Callback for Progress {
     }
 
     fn on_fit_end(&mut self, _: &EndReport<'_>) -> Result<()> {
-        self.bar.finish_and_clear();
+        self.bar.clear();
         Ok(())
     }
 }
@@ -123,7 +119,7 @@ mod tests {
     #[test]
     fn any_number_of_epochs_has_a_time_left() {
         let started = Instant::now() - Duration::from_secs(60);
-        let progress = |epochs| Progress { bar: ProgressBar::hidden(), epochs, epochs_before: 0, started };
+        let progress = |epochs| Progress { bar: Bar::hidden(), epochs, epochs_before: 0, started };
         assert_eq!(progress(usize::MAX).left(1), Duration::MAX);
         assert_eq!(progress(3).left(1).as_secs(), 120);
     }

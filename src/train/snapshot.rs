@@ -7,7 +7,7 @@ use super::translator::Translator;
 use crate::dataset::DataBunch;
 
 /// A fit at one moment, for a callback that wants to keep it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
     pub(super) model: &'a dyn Translator,
     pub(super) data: &'a DataBunch,

@@ -9,12 +9,25 @@ use crate::nn::copied;
 
 /// Everything in a model that changes while it trains.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct TrainState {
     /// Parameters, optimiser moments and stored images, by name.
     pub tensors: Vec<(String, Tensor)>,
 }
 
 impl TrainState {
+    /// Creates a state of these tensors.
+    ///
+    /// ```
+    /// use geolearn::{TrainState, tch::Tensor};
+    ///
+    /// let state = TrainState::new(vec![("scale".to_string(), Tensor::from(1.0f32))]);
+    /// assert_eq!(state.tensors[0].0, "scale");
+    /// ```
+    pub fn new(tensors: Vec<(String, Tensor)>) -> Self {
+        Self { tensors }
+    }
+
     /// The same values in memory of their own, on the processor.
     pub(crate) fn copied(&self) -> Result<Self> {
         self.copied_to(tch::Device::Cpu)

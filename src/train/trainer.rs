@@ -1,6 +1,6 @@
 //! The loop over any model.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
@@ -77,7 +77,7 @@ pub fn fit(
     // Before files are moved or the model changes.
     let mut metrics = std::mem::take(&mut options.metrics);
     metrics.iter_mut().try_for_each(|metric| metric.start(data))?;
-    let folder = options.open_checkpoints(data.working_dir())?.map(Rc::new);
+    let folder = options.open_checkpoints(data.working_dir())?.map(Arc::new);
     let resumed = match &folder {
         Some(folder) if options.resume => folder.newest()?,
         _ => None,

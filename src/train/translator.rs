@@ -1,5 +1,7 @@
 //! The one model trait.
 
+use std::fmt;
+
 use serde_json::Value;
 use tch::Tensor;
 
@@ -119,5 +121,12 @@ pub trait Translator {
     /// What writing it as JSON reports.
     fn configuration(&self) -> Result<Value> {
         Ok(Value::Null)
+    }
+}
+
+/// Tells what is known of any model, for the `Debug` of reports that hold one.
+impl fmt::Debug for dyn Translator + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Translator").field("loss_names", &self.loss_names()).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,11 @@
 //! From folders of chips to batches.
 
-// The option that allows this in tests does not reach the helpers of an integration test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the option that allows this in tests does not reach the helpers of an integration test"
+)]
 
 mod augmentation;
 mod batches;

@@ -15,7 +15,7 @@ fn a_checkpoint_of_another_fit_is_refused_by_name() {
     let run = folder.path().join("run");
     model(&data).fit(options(2, &run)).unwrap();
     let kept = std::fs::read(last(&run)).unwrap();
-    let other_adam = AdamOptions { beta2: 0.99, ..AdamOptions::default() };
+    let other_adam = AdamOptions::default().beta2(0.99);
     let prepared = PrepareData::new(&chips, geolearn::DatasetType::CycleGan).resize_to(32);
     for (key, mut model, options) in [
         ("config.gen_blocks", builder(&data).gen_blocks(2).build().unwrap(), options(2, &run)),
@@ -216,7 +216,7 @@ fn a_spoilt_state_never_takes_the_place_of_a_sound_one() {
     let run = folder.path().join("run");
     let mut fresh = model(&data);
     let before = common::answer(&fresh);
-    let adam = AdamOptions { eps: 1e-300, ..AdamOptions::default() };
+    let adam = AdamOptions::default().eps(1e-300);
     let error = fresh.fit(options(2, &run).checkpoint_every(1).lr(f64::MAX).adam(adam)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Diverged, "{error}");
     assert_eq!(common::answer(&fresh), before);

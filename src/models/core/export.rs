@@ -6,7 +6,9 @@ use super::learner::Learner;
 use super::model::Model;
 use crate::dataset::Domain;
 use crate::error::Result;
-use crate::package::export::{DomainNote, Exported, Metadata, onnx, torchscript};
+#[cfg(feature = "onnx")]
+use crate::package::export::onnx;
+use crate::package::export::{DomainNote, Exported, Metadata, torchscript};
 use crate::store;
 
 impl<M: Model> Learner<M> {
@@ -72,6 +74,8 @@ impl<M: Model> Learner<M> {
     /// # Errors
     /// As [`export_torchscript`](Self::export_torchscript), and `Unsupported` for a network of more than 2 GiB, which no
     /// ONNX file holds.
+    #[cfg(feature = "onnx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "onnx")))]
     pub fn export_onnx(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);

@@ -12,6 +12,9 @@ mod learner;
 mod load_options;
 mod memory;
 mod model;
+// A page without pictures says why.
+#[cfg_attr(not(feature = "plot"), path = "no_pictures.rs")]
+mod pictures;
 mod predict;
 mod predictor;
 mod quality;
@@ -19,6 +22,7 @@ mod raster;
 mod report;
 mod resumed;
 mod saved;
+#[cfg(feature = "plot")]
 mod show;
 mod training;
 mod translator;

@@ -1,63 +1,29 @@
-//! What a saved model tells people: pictures, and a page with them.
+//! What a saved model tells people: a page with facts, numbers and pictures.
 
 use super::learner::Learner;
 use super::model::Model;
 use crate::dataset::Domain;
-use crate::error::Result;
 use crate::evaluation::{Metrics, table};
 use crate::package::report::Report;
-use crate::plot::Picture;
 
-/// Rows of samples on chips of 256 x 256; fewer of larger ones, so that saving stays quick.
-const ROWS: usize = 3;
-const USUAL_AREA: usize = 256 * 256;
 /// Names that ArcGIS looks for.
 const LOSSES: &str = "loss_graph.png";
 const RESULTS: &str = "show_results.png";
 
 /// Pictures as PNG, or why there are none.
 pub(super) struct Pictures {
-    losses: Drawn,
-    results: Drawn,
+    pub losses: Drawn,
+    pub results: Drawn,
 }
 
 /// A PNG, or a sentence that says why there is none.
-type Drawn = std::result::Result<Vec<u8>, String>;
+pub(super) type Drawn = std::result::Result<Vec<u8>, String>;
 
 impl Pictures {
     /// With their names.
     pub fn files(&self) -> [(&'static str, Option<Vec<u8>>); 2] {
         [(LOSSES, self.losses.clone().ok()), (RESULTS, self.results.clone().ok())]
     }
-}
-
-/// Draws the pictures. One that cannot be drawn, since a chip is gone for example, must not keep a trained model from
-/// being saved: the page says why it is missing, and a warning does.
-pub(super) fn pictures<M: Model>(model: &Learner<M>) -> Pictures {
-    let losses = match model.history.epochs() {
-        [] => Err("This model holds no record of its training.".to_owned()),
-        _ => drawn("Losses", || model.plot_losses()),
-    };
-    let results = match model.data {
-        None => Err("The model was saved without data, so there are no samples.".to_owned()),
-        Some(_) => drawn("Samples", || model.show_results(rows(model))),
-    };
-    Pictures { losses, results }
-}
-
-fn drawn(what: &str, draw: impl FnOnce() -> Result<Picture>) -> Drawn {
-    draw().and_then(|picture| picture.to_png()).map_err(|error| {
-        tracing::warn!(%error, what, "a picture of a saved model could not be drawn");
-        format!("{what} could not be drawn: {error}.")
-    })
-}
-
-fn rows<M: Model>(model: &Learner<M>) -> usize {
-    let areas = Domain::BOTH.map(|domain| {
-        let (height, width) = model.domain(domain).chip;
-        height.saturating_mul(width)
-    });
-    (ROWS * USUAL_AREA / areas[0].max(areas[1]).max(1)).clamp(1, ROWS)
 }
 
 /// The page `model_metrics.html`.

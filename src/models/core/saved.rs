@@ -9,7 +9,7 @@ use super::learner::{Learner, check_trained};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
 use super::predictor::Predictor;
-use super::{report, weights};
+use super::{pictures, report, weights};
 use crate::dataset::{DataBunch, Domain, DomainSpec, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
@@ -76,7 +76,7 @@ impl<M: Model> Learner<M> {
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.model.saved_parameters()?;
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
-        let pictures = report::pictures(self);
+        let pictures = pictures::draw(self);
         folder::save(
             &place,
             &folder::Contents {

@@ -11,6 +11,7 @@ impl<M: Model> Learner<M> {
     ///
     /// # Errors
     /// `Usage` when the model has no data; what reading the chips reports.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn show_results(&self, rows: usize) -> Result<Picture> {
         plot::show_results(self, &self.data("show_results")?, rows)
     }
@@ -28,6 +29,7 @@ impl<M: Model> Learner<M> {
     ///
     /// # Errors
     /// `Usage` before the first epoch.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_losses(&self) -> Result<Picture> {
         plot::losses(&self.history)
     }
@@ -45,6 +47,7 @@ impl<M: Model> Learner<M> {
     ///
     /// # Errors
     /// `Usage` before the first epoch.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_lr(&self) -> Result<Picture> {
         plot::rates(&self.history)
     }

@@ -32,6 +32,7 @@ use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct CycleGanBuilder {
     data: DataBunch,
     config: CycleGanConfig,

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use tch::{Device, Kind, Tensor};
 
@@ -151,12 +151,32 @@ fn the_estimate_is_near_the_measured_peak_on_cuda() {
     }
 }
 
+thread_local! {
+    /// A meter stays on its thread, and a callback must be able to leave it.
+    static METER: RefCell<Option<MemoryMeter>> = const { RefCell::new(None) };
+}
+
 /// Live bytes after each step.
-struct Live(MemoryMeter, Rc<RefCell<Vec<i64>>>);
+#[derive(Clone, Default)]
+struct Live(Arc<Mutex<Vec<i64>>>);
+
+impl Live {
+    fn begin() -> Self {
+        METER.set(Some(MemoryMeter::begin().unwrap()));
+        Self::default()
+    }
+
+    /// Ends the count and returns what was read.
+    fn end(self) -> Vec<i64> {
+        METER.take();
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Callback for Live {
     fn on_step(&mut self, _: &StepReport<'_>) -> Result<Flow> {
-        self.1.borrow_mut().push(self.0.read()?.live);
+        let count = METER.with_borrow(|meter| meter.as_ref().map(MemoryMeter::read)).transpose()?;
+        self.0.lock().unwrap().extend(count.map(|count| count.live));
         Ok(Flow::Continue)
     }
 }
@@ -197,12 +217,11 @@ fn a_predictor_holds_one_generator() {
 fn training_holds_as_much_after_360_steps_as_after_60() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 2, 24).prepare().unwrap();
-    let live = Rc::new(RefCell::new(Vec::new()));
     // The meter goes before the model, so that it sees all that the steps free.
-    let follow = Live(MemoryMeter::begin().unwrap(), live.clone());
+    let live = Live::begin();
     let mut model = builder(&data, 2, 1).disc_features(2).pool_size(3).build().unwrap();
-    model.fit(FitOptions::new(180).progress(false).callback(follow)).unwrap();
-    let live = live.borrow();
+    model.fit(FitOptions::new(180).progress(false).callback(live.clone())).unwrap();
+    let live = live.end();
     assert_eq!(live.len(), 360);
     assert!(live[59] > 0);
     assert_eq!(live[359], live[59], "{live:?}");
@@ -216,10 +235,9 @@ fn training_holds_as_much_after_1000_steps_on_cuda() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 2, 24).prepare().unwrap();
     let Some(builder) = on_cuda(builder(&data, 8, 1).pool_size(3)) else { return };
-    let live = Rc::new(RefCell::new(Vec::new()));
-    let follow = Live(MemoryMeter::begin().unwrap(), live.clone());
-    builder.build().unwrap().fit(FitOptions::new(500).progress(false).callback(follow)).unwrap();
-    let live = live.borrow();
+    let live = Live::begin();
+    builder.build().unwrap().fit(FitOptions::new(500).progress(false).callback(live.clone())).unwrap();
+    let live = live.end();
     assert!(live.len() >= 500 && live[99] > 0);
     assert_eq!(live[live.len() - 1], live[99], "{live:?}");
 }

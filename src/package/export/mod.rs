@@ -3,9 +3,11 @@
 //! Both are written from the same [`Exported`]: the plan of the network, its parameters and the metadata.
 
 mod metadata;
+#[cfg(feature = "onnx")]
 pub(crate) mod onnx;
+#[cfg(feature = "onnx")]
 mod onnx_graph;
-#[cfg(test)]
+#[cfg(all(test, feature = "onnx"))]
 mod tests;
 pub(crate) mod torchscript;
 
@@ -15,7 +17,6 @@ use crate::nn::{Parameters, Plan};
 
 /// What the metadata are called in a file: an extra file in TorchScript, an entry of `metadata_props` in ONNX.
 const METADATA_NAME: &str = "geolearn.json";
-const DESCRIPTION: &str = "Image translation by the generator of a CycleGAN; geolearn.json tells how images are scaled";
 
 /// A network to be written for others.
 pub(crate) struct Exported {

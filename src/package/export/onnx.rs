@@ -6,12 +6,13 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::onnx_graph::{self, FLOAT, INPUT, OUTPUT};
-use super::{DESCRIPTION, Exported, METADATA_NAME};
+use super::{Exported, METADATA_NAME};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::bytes_of;
 use crate::protobuf::Message;
 use crate::store::{Pending, Ready};
 
+const DESCRIPTION: &str = "Image translation by the generator of a CycleGAN; geolearn.json tells how images are scaled";
 /// Of 2022, and so known to every runtime in use; the first with all that the graph needs is 15 (`Shape` from a start).
 const OPSET: u64 = 17;
 /// The version of the file's layout that came with it.

@@ -1,6 +1,6 @@
 //! Keeps checkpoints while a fit runs.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::choice::Checkpoint;
 use super::folder::Folder;
@@ -13,7 +13,7 @@ use crate::train::snapshot::Snapshot;
 /// for.
 #[derive(Debug)]
 pub(in crate::train) struct Checkpoints {
-    folder: Rc<Folder>,
+    folder: Arc<Folder>,
     which: Checkpoint,
     monitor: Monitor,
     every: Option<usize>,
@@ -26,7 +26,7 @@ pub(in crate::train) struct Checkpoints {
 }
 
 impl Checkpoints {
-    pub fn new(folder: Rc<Folder>, which: Checkpoint, monitor: Monitor, every: Option<usize>) -> Self {
+    pub fn new(folder: Arc<Folder>, which: Checkpoint, monitor: Monitor, every: Option<usize>) -> Self {
         Self { folder, which, monitor, every, first_epoch: 0, kept: None, steps: 0 }
     }
 
@@ -73,7 +73,7 @@ impl Callback for Checkpoints {
 /// Notes, as the last of all callbacks, that an epoch was reported to the others. A fit that was killed between the
 /// checkpoint of an epoch and this note reports the epoch again when it is resumed.
 #[derive(Debug)]
-pub(in crate::train) struct NoteReported(pub Rc<Folder>);
+pub(in crate::train) struct NoteReported(pub Arc<Folder>);
 
 impl Callback for NoteReported {
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {

@@ -18,6 +18,7 @@
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Checkpoint {
     /// None. The default: nothing is written unless it is asked for.
     #[default]

@@ -37,6 +37,7 @@ pub enum Blocks {
 
 /// In which order samples are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Interleave {
     /// All bands of a pixel together.
     #[default]
@@ -47,6 +48,7 @@ pub enum Interleave {
 
 /// Whether a file has 64-bit offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum BigTiff {
     /// Where it grows past 4 GiB.
     #[default]
@@ -83,6 +85,7 @@ pub enum BigTiff {
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[must_use]
 pub struct RasterSpec {
     pub(super) shape: (usize, usize, usize),
     pub(super) dtype: Dtype,
