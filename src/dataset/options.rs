@@ -13,6 +13,7 @@ use super::normalisation::Normalisation;
 use super::sizes::MixedSizes;
 use super::survey::BadChips;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 use crate::raster::Limits;
 
 /// What the data are for; decides which folders are looked for and how chips are drawn.
@@ -398,6 +399,8 @@ impl PrepareData {
     /// bands, or type of samples; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip that cannot be
     /// read.
     pub fn prepare(mut self) -> Result<DataBunch> {
+        // Before there are threads that decode: some things can be settled only without any.
+        ffi::allowed();
         self.check()?;
         if self.crop_size.is_some() {
             self.augment = self.augment.crop(self.crop_size);
