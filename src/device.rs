@@ -176,11 +176,12 @@ pub fn set_num_threads(threads: usize) -> Result<()> {
     }
 }
 
-/// Once, before anything is computed.
-fn settle_threads() {
+/// Gives libtorch no more threads than the process may use; once, before anything is computed, unless the user does not want
+/// that.
+pub(crate) fn settle_threads() {
     static SETTLED: Once = Once::new();
     SETTLED.call_once(|| {
-        if std::env::var_os("OMP_NUM_THREADS").is_some() {
+        if !ffi::allowed().settle_threads || std::env::var_os("OMP_NUM_THREADS").is_some() {
             return;
         }
         let most = std::thread::available_parallelism().ok().and_then(|n| i32::try_from(n.get()).ok());
@@ -244,6 +245,8 @@ impl Device {
     /// [`ErrorKind::Device`] when a CUDA device is asked for and cannot be used; the message says why.
     pub fn resolve(self) -> Result<ChosenDevice> {
         settle_threads();
+        // For the processor too: what is computed there could hide CUDA from who asks for it later.
+        ffi::cuda_library();
         let cpu = |reason| ChosenDevice { torch: tch::Device::Cpu, reason };
         match self {
             Self::Cpu => Ok(cpu(None)),
@@ -293,12 +296,13 @@ fn cuda_devices() -> usize {
 
 /// `None` when there are CUDA devices.
 fn why_no_cuda() -> Option<String> {
-    if tch::Cuda::is_available() {
+    if ffi::cuda_is_available() {
         return None;
     }
     Some(match ffi::cuda_library() {
         CudaLibrary::Missing(path) => format!("this libtorch is the CPU build: there is no {}", path.display()),
         CudaLibrary::Refused(message) => format!("libtorch's CUDA library did not load: {message}"),
+        CudaLibrary::Declined => "RuntimeOptions::load_cuda has declined libtorch's CUDA library".into(),
         CudaLibrary::Loaded => why_no_device(&ffi::cuda_runtime()),
         CudaLibrary::Unknown => "libtorch reports no CUDA".into(),
     })
@@ -315,6 +319,11 @@ fn why_no_device(CudaRuntime { driver, built_with, trouble }: &CudaRuntime) -> S
         }
         _ => match trouble {
             Some(words) => format!("CUDA finds no device: {words}"),
+            None if driver.is_some() && built_with.is_some() => {
+                "libtorch had looked for CUDA before geolearn loaded its CUDA library: call geolearn::runtime::init before \
+                 anything of tch"
+                    .into()
+            }
             None => "libtorch has CUDA, but no NVIDIA device or driver was found".into(),
         },
     }
@@ -405,7 +414,7 @@ mod tests {
     /// Else CUDA would never be found by a program that was linked without it.
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_cuda_library_was_looked_for_before_main() {
+    fn the_cuda_library_is_looked_for() {
         assert!(!matches!(ffi::cuda_library(), CudaLibrary::Unknown));
     }
 
@@ -450,6 +459,8 @@ mod tests {
         assert!(old.contains("CUDA 12.2 at most") && old.contains("13.0"), "{old}");
         let hidden = reason(version(13_000), version(13_000), Some("no CUDA-capable device is detected"));
         assert!(hidden.contains("no CUDA-capable device is detected"), "{hidden}");
+        let hidden = reason(version(13_000), version(13_000), None);
+        assert!(hidden.contains("runtime::init before"), "{hidden}");
         assert!(reason(None, None, None).contains("no NVIDIA device or driver"));
     }
 

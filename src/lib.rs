@@ -16,7 +16,8 @@
 //!
 //! Tensors are NCHW in [-1, 1]; images in memory are `ndarray` arrays in (bands, height, width), in the domain's own
 //! units. Everything that can fail gives [`Result`]; [`Error`] names the file, what was expected, what was found and
-//! what to do. How libtorch is found stands in `docs/setup.md` of the repository.
+//! what to do. How libtorch is found stands in `docs/setup.md` of the repository; what the crate changes of the process
+//! that it is in, and how to decline it, in [`runtime`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -41,6 +42,7 @@ mod progress;
 mod protobuf;
 mod random;
 mod raster;
+pub mod runtime;
 mod store;
 mod stored;
 mod tensor_file;

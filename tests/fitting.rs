@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use common::{answer, few_chips, on_cpu, small_data, small_model};
 use geolearn::{
-    Callback, Checkpoint, CycleGan, DataBunch, DatasetType, EarlyStopping, EpochReport, ErrorKind, FitOptions, Flow,
-    LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, StopSignal, SweepEnd, Translator,
+    Callback, Checkpoint, CycleGan, DataBunch, DatasetType, Device, EarlyStopping, EpochReport, ErrorKind, FitOptions,
+    Flow, LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, StopSignal, SweepEnd,
+    Translator,
 };
 use tch::{Kind, Tensor};
 
@@ -29,7 +30,7 @@ fn chips_of(folder: &std::path::Path, batch_size: usize) -> DataBunch {
 
 fn casts() -> bool {
     let amx = || std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" amx_bf16"));
-    tch::Cuda::is_available() || amx()
+    Device::Auto.resolve().unwrap().torch().is_cuda() || amx()
 }
 
 /// bfloat16 has 8 bits of precision, a relative error of 0.4 % in each operand: the losses of reconstruction stay within

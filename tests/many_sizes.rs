@@ -1,5 +1,7 @@
 //! What libtorch keeps for images of many sizes, on a processor.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+//!
+//! A program of its own, without the harness of tests: what is kept is limited in processes of one thread, which tests of the
+//! harness are not. `cargo test --test many_sizes -- --ignored` prints figures of memory instead, which takes minutes.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 use std::process::Command;
@@ -28,15 +30,27 @@ fn translate(sides: impl Iterator<Item = usize>) {
     }
 }
 
-/// What a child runs; without sides it does nothing.
-#[test]
-#[ignore = "run by the other tests"]
-#[allow(clippy::print_stdout, reason = "the other process reads it")]
-fn child() {
-    if let Ok(sides) = std::env::var(SIDES) {
-        translate(sides.split(' ').map(|side| side.parse().unwrap()));
-        println!("resident {:.0}", resident());
+fn main() {
+    if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
+        return;
     }
+    match std::env::var(SIDES) {
+        Ok(sides) => child(&sides),
+        Err(_) if is_asked_for("--list") => {}
+        Err(_) if is_asked_for("--ignored") => memory_of_many_sizes(),
+        Err(_) => what_is_kept_is_limited(),
+    }
+}
+
+fn is_asked_for(option: &str) -> bool {
+    std::env::args().skip(1).any(|argument| argument == option)
+}
+
+/// What a child runs.
+#[allow(clippy::print_stdout, reason = "the other process reads it")]
+fn child(sides: &str) {
+    translate(sides.split(' ').map(|side| side.parse().unwrap()));
+    println!("resident {:.0}", resident());
 }
 
 /// What a process says that translates images of these sides, where libtorch keeps as much as `kept` says, or as much as
@@ -44,8 +58,7 @@ fn child() {
 fn said(sides: &[usize], kept: Option<&str>, verbose: &str) -> String {
     let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child", "--exact", "--ignored", "--nocapture"]).env(SIDES, sides.join(" "));
-    command.env("ONEDNN_VERBOSE", verbose);
+    command.env(SIDES, sides.join(" ")).env("ONEDNN_VERBOSE", verbose);
     for setting in SETTINGS {
         match kept {
             Some(number) => command.env(setting, number),
@@ -64,7 +77,6 @@ fn compiled(sides: &[usize], kept: Option<&str>) -> usize {
 
 /// A size that comes again after many others is compiled again: it was not kept. A size that comes again at once is not,
 /// and where the user has set a larger number none is. Sides are multiples of four in the network.
-#[test]
 fn what_is_kept_is_limited() {
     let many: Vec<usize> = (0..60).map(|i| 32 + 4 * i).collect();
     let again = [many.as_slice(), &[32]].concat();
@@ -74,8 +86,6 @@ fn what_is_kept_is_limited() {
     assert_eq!(compiled(&again, Some("1024")), compiled(&many, Some("1024")), "the user's own number holds");
 }
 
-#[test]
-#[ignore = "minutes: figures"]
 #[allow(clippy::print_stderr, reason = "figures")]
 fn memory_of_many_sizes() {
     for count in [1, 60, 120, 300] {

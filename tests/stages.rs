@@ -18,6 +18,7 @@ const STAGES: &[(&str, usize)] = &[
     ("ffi", 0),
     ("profile", 1),
     ("raster", 1),
+    ("runtime", 1),
     ("dataset", 2),
     ("nn", 3),
     ("loss", 4),

@@ -16,7 +16,7 @@ use super::options::{DatasetType, PrepareData};
 use super::split::validation_places;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::HostMemory;
+use crate::ffi::{self, HostMemory};
 use crate::random::Seed;
 use crate::raster::BandScale;
 
@@ -54,6 +54,8 @@ impl PrepareData {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn prepare(mut self) -> Result<DataBunch> {
+        // Before there are threads that decode: some things can be settled only without any.
+        ffi::allowed();
         self.check()?;
         if self.crop_size.is_some() {
             self.augment = self.augment.crop(self.crop_size);

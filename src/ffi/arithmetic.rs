@@ -2,9 +2,12 @@
 //!
 //! Those of CUDA belong to the whole process, while two models may train in it at once. So a [`Switches`] is held for one
 //! piece of work, such as a training step: work that wants the same switches runs side by side, other work waits, and the
-//! last holder puts back what the process had before.
+//! last holder puts back what the process had before. Who waits does so in line, and whoever comes later stands behind: else
+//! two trainings whose steps overlap would keep a translation waiting until one of them ends. For that no holder may wait for
+//! another thread that holds them as well.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::linked::{self, OldAutocast};
@@ -99,9 +102,20 @@ struct Shared {
     set: i32,
     /// What the process had before the first of them.
     before: i32,
+    /// The tickets of those who wait, in the order in which they came.
+    line: VecDeque<u64>,
+    next_ticket: u64,
 }
 
-static SHARED: Mutex<Shared> = Mutex::new(Shared { holders: 0, set: 0, before: 0 });
+impl Shared {
+    /// Whether who wants this can be one of the holders now.
+    fn suits(&self, wanted: Arithmetic) -> bool {
+        self.holders == 0 || self.set == wanted.bits(self.before)
+    }
+}
+
+static SHARED: Mutex<Shared> =
+    Mutex::new(Shared { holders: 0, set: 0, before: 0, line: VecDeque::new(), next_ticket: 0 });
 static FREED: Condvar = Condvar::new();
 
 thread_local! {
@@ -158,8 +172,8 @@ fn shared() -> MutexGuard<'static, Shared> {
 
 fn enter(wanted: Arithmetic) -> Result<()> {
     let mut shared = shared();
-    while shared.holders > 0 && shared.set != wanted.bits(shared.before) {
-        shared = FREED.wait(shared).unwrap_or_else(PoisonError::into_inner);
+    if !shared.line.is_empty() || !shared.suits(wanted) {
+        shared = wait_in_line(shared, wanted);
     }
     if shared.holders == 0 {
         shared.before = linked::arithmetic()?;
@@ -168,6 +182,19 @@ fn enter(wanted: Arithmetic) -> Result<()> {
     }
     shared.holders += 1;
     Ok(())
+}
+
+fn wait_in_line(mut shared: MutexGuard<'static, Shared>, wanted: Arithmetic) -> MutexGuard<'static, Shared> {
+    let ticket = shared.next_ticket;
+    shared.next_ticket += 1;
+    shared.line.push_back(ticket);
+    while shared.line.front() != Some(&ticket) || !shared.suits(wanted) {
+        shared = FREED.wait(shared).unwrap_or_else(PoisonError::into_inner);
+    }
+    shared.line.pop_front();
+    // Who is next in line may want the same.
+    FREED.notify_all();
+    shared
 }
 
 fn leave() {
@@ -190,8 +217,6 @@ pub(crate) fn is_deterministic() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
     use tch::{Device, Kind, Tensor};
 
     #[test]
@@ -253,32 +278,50 @@ mod tests {
         assert_eq!(switches(), SAME.bits(before));
         drop(held);
         assert_eq!(switches(), before);
-        two_threads(before);
+        each_sees_its_own(before);
+        assert_eq!(switches(), before);
+        who_came_first_is_first();
         assert_eq!(switches(), before);
     }
 
-    /// Each sees what it asked for all the while that it computes, whatever the other asks for.
-    fn two_threads(before: i32) {
-        let stop = AtomicBool::new(false);
+    /// Each sees what it asked for all the while that it computes, whatever the others ask for.
+    fn each_sees_its_own(before: i32) {
         let work = |wanted: Arithmetic| {
-            let mut rounds = 0;
-            while !stop.load(Ordering::Relaxed) {
+            for _ in 0..200 {
                 let _held = Switches::hold(wanted).unwrap();
                 for _ in 0..20 {
                     assert_eq!(switches(), wanted.bits(before));
                     std::thread::yield_now();
                 }
-                rounds += 1;
             }
-            rounds
         };
         std::thread::scope(|scope| {
-            let threads = [TF32, SAME, TF32].map(|wanted| scope.spawn(move || work(wanted)));
-            std::thread::sleep(Duration::from_millis(200));
-            stop.store(true, Ordering::Relaxed);
-            for thread in threads {
-                assert!(thread.join().unwrap() > 0);
+            for wanted in [TF32, SAME, TF32, FORWARD] {
+                scope.spawn(move || work(wanted));
             }
         });
+    }
+
+    /// One who could compute beside the holder waits all the same where another waits longer.
+    fn who_came_first_is_first() {
+        let order = Mutex::new(Vec::new());
+        let work = |wanted: Arithmetic, name: &'static str| {
+            let _held = Switches::hold(wanted).unwrap();
+            order.lock().unwrap().push(name);
+        };
+        let wait_for_line_of = |length: usize| {
+            while shared().line.len() < length {
+                std::thread::yield_now();
+            }
+        };
+        std::thread::scope(|scope| {
+            let held = Switches::hold(TF32).unwrap();
+            scope.spawn(|| work(SAME, "same"));
+            wait_for_line_of(1);
+            scope.spawn(|| work(TF32, "tf32"));
+            wait_for_line_of(2);
+            drop(held);
+        });
+        assert_eq!(order.into_inner().unwrap(), ["same", "tf32"]);
     }
 }

@@ -3,32 +3,59 @@
 //! oneDNN and the layer between it and libtorch keep the code of 1,024 convolutions each, by the sizes of their images:
 //! about 1 MiB apiece, which images of many sizes fill: after 1, 60, 120 and 300 sizes of up to 500 pixels a process held
 //! 232, 556, 642 and 795 MiB, and 232, 403, 545 and 413 with the limits below (`tests/many_sizes.rs`, which has the
-//! program). A training step needs some tens of them. libtorch exports no
-//! function that sets the numbers; both are read from the environment at the first convolution. So they are put there
-//! before `main`, while no other thread can be reading it. Numbers of the user's own stay, and child processes inherit
-//! whatever holds.
+//! program). A training step needs some tens of them. libtorch exports no function that sets the numbers: oneDNN reads its
+//! own from the environment at the first convolution, and the layer above at the first one of each thread.
+//!
+//! So the environment is the only way, and it must not be written while another thread may read it. That is made sure of
+//! in the one way there is: it is written only while this thread is the only one. Numbers of the user's own stay, and child
+//! processes inherit whatever holds.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::env;
 
-/// More than a training step uses.
-const KEPT: &CStr = c"128";
-const OF_ONEDNN: &CStr = c"ONEDNN_PRIMITIVE_CACHE_CAPACITY";
+/// More than a training step uses: without caches a step of small chips took nearly twice the time.
+const KEPT: &str = "128";
+const OF_ONEDNN: &str = "ONEDNN_PRIMITIVE_CACHE_CAPACITY";
 /// The older name, which oneDNN heeds too.
-const OF_ONEDNN_BEFORE: &CStr = c"DNNL_PRIMITIVE_CACHE_CAPACITY";
-const OF_LIBTORCH: &CStr = c"LRU_CACHE_CAPACITY";
+const OF_ONEDNN_BEFORE: &str = "DNNL_PRIMITIVE_CACHE_CAPACITY";
+const OF_LIBTORCH: &str = "LRU_CACHE_CAPACITY";
 
-unsafe extern "C" {
-    fn getenv(name: *const c_char) -> *const c_char;
-    fn setenv(name: *const c_char, value: *const c_char, overwrite: c_int) -> c_int;
+/// Sets the limits that the user has not set, unless other threads run.
+pub(super) fn limit() {
+    let is_set = |name| env::var_os(name).is_some();
+    let of_onednn = !is_set(OF_ONEDNN) && !is_set(OF_ONEDNN_BEFORE);
+    let missing: Vec<_> = [(OF_ONEDNN, of_onednn), (OF_LIBTORCH, !is_set(OF_LIBTORCH))]
+        .into_iter()
+        .filter_map(|(name, is_missing)| is_missing.then_some(name))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    if !is_only_thread() {
+        tracing::info!("other threads run, so libtorch keeps as many compiled convolutions as it likes");
+        return;
+    }
+    for name in missing {
+        // SAFETY: this is the only thread of the process, and it starts no other within the call; so nobody reads or writes
+        // the environment meanwhile.
+        unsafe { env::set_var(name, KEPT) };
+    }
 }
 
-/// To be called before `main`.
-pub(super) fn limit() {
-    // SAFETY: NUL-terminated strings; no other thread runs yet.
-    unsafe {
-        if getenv(OF_ONEDNN_BEFORE.as_ptr()).is_null() {
-            setenv(OF_ONEDNN.as_ptr(), KEPT.as_ptr(), 0);
-        }
-        setenv(OF_LIBTORCH.as_ptr(), KEPT.as_ptr(), 0);
+/// Whether the process has no other thread; false where the kernel does not say.
+fn is_only_thread() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_beside_another_is_not_the_only_one() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || ended.recv());
+        assert!(!is_only_thread());
+        drop(end);
+        assert!(other.join().unwrap().is_err());
     }
 }

@@ -1,10 +1,15 @@
-//! Loads libtorch's CUDA half before `main`, when it lies beside the CPU half.
+//! Loads libtorch's CUDA half when it is first asked for, if it lies beside the CPU half.
 //!
 //! The linker drops `libtorch_cuda.so` from a program that names none of its symbols, and a program
 //! built on a machine without CUDA does not name it at all. Loading it by hand lets one binary serve both.
+//!
+//! libtorch remembers for good what it found when it first looked for CUDA, and it looks whenever gradients are computed.
+//! So nothing of this crate may ask libtorch about CUDA, or compute gradients, before [`cuda_library`].
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+
+use super::process::allowed;
 
 /// What became of `libtorch_cuda.so`.
 #[derive(Debug, Clone)]
@@ -15,15 +20,33 @@ pub(crate) enum CudaLibrary {
     Missing(PathBuf),
     /// It is there, but the system's loader refused it, with this message.
     Refused(String),
+    /// The user does not want it loaded.
+    Declined,
     /// Not looked for on this operating system.
     Unknown,
 }
 
-static STATE: OnceLock<CudaLibrary> = OnceLock::new();
+/// Loads the library with the first call, and tells every caller what became of it.
+pub(crate) fn cuda_library() -> &'static CudaLibrary {
+    static STATE: OnceLock<CudaLibrary> = OnceLock::new();
+    STATE.get_or_init(|| match allowed().load_cuda {
+        true => load(),
+        false => CudaLibrary::Declined,
+    })
+}
 
-/// What was found when the program started.
-pub(crate) fn cuda_library() -> CudaLibrary {
-    STATE.get().cloned().unwrap_or(CudaLibrary::Unknown)
+/// Returns whether libtorch finds CUDA devices.
+pub(crate) fn cuda_is_available() -> bool {
+    cuda_library();
+    tch::Cuda::is_available()
+}
+
+#[cfg(all(target_os = "linux", not(feature = "doc-only")))]
+use linux::load;
+
+#[cfg(not(all(target_os = "linux", not(feature = "doc-only"))))]
+fn load() -> CudaLibrary {
+    CudaLibrary::Unknown
 }
 
 #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
@@ -32,7 +55,7 @@ mod linux {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     use std::path::Path;
 
-    use super::{CudaLibrary, STATE};
+    use super::CudaLibrary;
 
     const RTLD_NOW: c_int = 2;
     const RTLD_GLOBAL: c_int = 0x100;
@@ -53,16 +76,18 @@ mod linux {
         fn at_global_context() -> *mut c_void;
     }
 
+    /// Tests run side by side in any order, and one that computes gradients would hide CUDA from those that come later.
+    #[cfg(test)]
     #[used]
     #[unsafe(link_section = ".init_array")]
-    static LOAD: extern "C" fn() = load;
+    static LOADED_BEFORE_TESTS: extern "C" fn() = load_before_tests;
 
-    extern "C" fn load() {
-        super::super::caches::limit();
-        let _ = STATE.set(try_load());
+    #[cfg(test)]
+    extern "C" fn load_before_tests() {
+        super::cuda_library();
     }
 
-    fn try_load() -> CudaLibrary {
+    pub fn load() -> CudaLibrary {
         // SAFETY: DlInfo is plain data for which zero bytes are valid; dladdr fills it.
         let mut info: DlInfo = unsafe { std::mem::zeroed() };
         // SAFETY: the address is that of a function of libtorch_cpu.so; `info` is writable.

@@ -1,22 +1,31 @@
 //! Memory that is not given back between steps.
 
 use super::linked;
+use super::process::allowed;
 use crate::error::Result;
 
 /// While this lives, memory of large tensors on the processor is kept for the next ones of about the same size, in the
-/// whole process.
+/// whole process, unless the user does not want that.
 #[derive(Debug)]
-pub(crate) struct KeptMemory(());
+pub(crate) struct KeptMemory {
+    is_kept: bool,
+}
 
 impl KeptMemory {
     pub fn begin() -> Result<Self> {
-        linked::keep_begin().map(Self)
+        let is_kept = allowed().keep_memory;
+        if is_kept {
+            linked::keep_begin()?;
+        }
+        Ok(Self { is_kept })
     }
 }
 
 impl Drop for KeptMemory {
     fn drop(&mut self) {
-        if let Err(error) = linked::keep_end() {
+        if self.is_kept
+            && let Err(error) = linked::keep_end()
+        {
             tracing::warn!(%error, "memory that was kept for training is not given back");
         }
     }

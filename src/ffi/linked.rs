@@ -102,7 +102,7 @@ unsafe extern "C" {
     fn geolearn_arithmetic_set(bits: c_int) -> *mut c_char;
     fn geolearn_keep_begin() -> *mut c_char;
     fn geolearn_keep_end() -> *mut c_char;
-    fn geolearn_meter_begin(meter: *mut *mut c_void) -> *mut c_char;
+    fn geolearn_meter_begin(quiet: bool, meter: *mut *mut c_void) -> *mut c_char;
     fn geolearn_meter_read(meter: *const c_void, live: *mut i64, peak: *mut i64) -> *mut c_char;
     fn geolearn_meter_end(meter: *mut c_void) -> *mut c_char;
     fn geolearn_script_save(
@@ -354,10 +354,10 @@ pub(super) fn keep_end() -> Result<()> {
 /// A meter of libtorch's memory; it ends on the thread that began it, which a raw pointer sees to.
 pub(super) struct Meter(*mut c_void);
 
-pub(super) fn meter_begin() -> Result<Meter> {
+pub(super) fn meter_begin(is_quiet: bool) -> Result<Meter> {
     let mut meter = null_mut();
     // SAFETY: the pointer is to a local that lives through the call.
-    check(unsafe { geolearn_meter_begin(&mut meter) })?;
+    check(unsafe { geolearn_meter_begin(is_quiet, &mut meter) })?;
     Ok(Meter(meter))
 }
 

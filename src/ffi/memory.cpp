@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -66,7 +67,11 @@ private:
 };
 
 struct Meter {
-  Quiet quiet;
+  explicit Meter(bool is_quiet) {
+    if (is_quiet) quiet.emplace();
+  }
+
+  std::optional<Quiet> quiet;
   std::shared_ptr<Count> count = std::make_shared<Count>();
   c10::DebugInfoGuard guard{c10::DebugInfoKind::PROFILER_STATE, count};
 };
@@ -75,9 +80,10 @@ struct Meter {
 
 extern "C" {
 
-// Counts on this thread, and in the threads that autograd starts for it, until geolearn_meter_end.
-char *geolearn_meter_begin(Meter **meter) {
-  return guarded([&] { *meter = new Meter; });
+// Counts on this thread, and in the threads that autograd starts for it, until geolearn_meter_end. A quiet one keeps
+// libtorch's warnings back meanwhile, in the whole process.
+char *geolearn_meter_begin(bool is_quiet, Meter **meter) {
+  return guarded([&] { *meter = new Meter(is_quiet); });
 }
 
 char *geolearn_meter_read(const Meter *meter, int64_t *live, int64_t *peak) {

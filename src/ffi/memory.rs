@@ -1,6 +1,7 @@
 //! How much memory libtorch takes for a piece of work.
 
 use super::linked;
+use super::process::allowed;
 use crate::error::Result;
 
 /// Bytes of blocks that libtorch's allocators gave out while something ran, on the processor and on CUDA together.
@@ -27,7 +28,7 @@ pub(crate) struct MemoryMeter(linked::Meter);
 
 impl MemoryMeter {
     pub fn begin() -> Result<Self> {
-        linked::meter_begin().map(Self)
+        linked::meter_begin(allowed().quiet_trials).map(Self)
     }
 
     /// What was used until now.

@@ -3,7 +3,7 @@
 
 mod adam;
 mod arithmetic;
-#[cfg(all(target_os = "linux", not(feature = "doc-only")))]
+#[cfg(target_os = "linux")]
 mod caches;
 mod cuda;
 mod cuda_layers;
@@ -21,6 +21,7 @@ mod linked;
 #[path = "unlinked.rs"]
 mod linked;
 mod memory;
+mod process;
 mod profile;
 mod script;
 mod switch;
@@ -28,7 +29,7 @@ mod transfer;
 
 pub(crate) use adam::AdamTensors;
 pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
-pub(crate) use cuda::{CudaLibrary, cuda_library};
+pub(crate) use cuda::{CudaLibrary, cuda_is_available, cuda_library};
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 pub(crate) use cuda_layers::emulate_cuda;
@@ -50,6 +51,7 @@ pub(crate) use linked::{
 #[cfg(test)]
 pub(crate) use memory::MemoryMeter;
 pub(crate) use memory::measure_memory;
+pub(crate) use process::{Allowed, allow, allowed};
 pub(crate) use profile::Profiler;
 pub(crate) use script::Script;
 pub(crate) use switch::is_switched_on;

@@ -20,5 +20,7 @@ use crate::ffi;
 /// # Errors
 /// What libtorch reports.
 pub fn libtorch_config() -> Result<String> {
+    // libtorch describes CUDA where it has it by now.
+    ffi::cuda_library();
     ffi::libtorch_config()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::Profiler;
+use crate::ffi::{self, Profiler};
 use crate::store;
 
 /// Runs `work` under libtorch's profiler and writes a trace to `path`: each operator with the shapes of its inputs, and on
@@ -32,7 +32,7 @@ pub fn profile<T>(path: impl AsRef<Path>, work: impl FnOnce() -> Result<T>) -> R
     let folder =
         tempfile::tempdir().map_err(|e| Error::io("temporary folder cannot be made", std::env::temp_dir(), e))?;
     let written = folder.path().join("trace.json");
-    let profiler = Profiler::begin(tch::Cuda::is_available())?;
+    let profiler = Profiler::begin(ffi::cuda_is_available())?;
     let made = work()?;
     profiler.finish(&written)?;
     // libtorch only logs that it could not write.
@@ -47,7 +47,6 @@ pub fn profile<T>(path: impl AsRef<Path>, work: impl FnOnce() -> Result<T>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ffi;
     use serde_json::Value;
     use std::sync::Mutex;
     use tch::{Device, Kind, Tensor};

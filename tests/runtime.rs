@@ -1,0 +1,181 @@
+//! What the crate changes of the process that it is in, and what of that a program has declined.
+//!
+//! A program of its own, without the harness of tests: each case is a process, whose `main` has the only thread.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+
+use std::process::Command;
+
+use geolearn::runtime::{self, RuntimeOptions};
+use geolearn::{
+    BatchSize, CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, PrepareData, num_threads, tch,
+};
+
+const LIMITS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];
+/// Names the case of a child.
+const CASE: &str = "GEOLEARN_TEST_RUNTIME";
+/// Each with its name and the environment that it gets.
+const CASES: &[(&str, fn(), &[(&str, &str)])] = &[
+    ("nothing_happens_before_main", nothing_happens_before_main, &[]),
+    ("first_use_limits_the_caches", first_use_limits_the_caches, &[]),
+    ("preparing_data_is_a_first_use", preparing_data_is_a_first_use, &[]),
+    ("numbers_of_the_user_stay", numbers_of_the_user_stay, &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")]),
+    ("the_environment_is_left_alone_beside_threads", the_environment_is_left_alone_beside_threads, &[]),
+    ("what_is_declined_does_not_happen", what_is_declined_does_not_happen, &[]),
+    ("the_number_of_threads_can_be_left", the_number_of_threads_can_be_left, &[]),
+    ("set_up_comes_first_and_once", set_up_comes_first_and_once, &[]),
+    ("memory_of_training_is_kept", memory_of_training_is_kept, &[]),
+    ("memory_of_training_is_kept_on_demand_only", memory_of_training_is_kept_on_demand_only, &[]),
+];
+/// Bytes of a tensor that no small one hides.
+const LARGE: i64 = 256 << 20;
+/// What libtorch logs of a block that is older than the count of memory.
+const WARNING: &str = "before the profiling started";
+
+fn main() {
+    let asked = std::env::var(CASE).ok();
+    match asked.as_deref() {
+        Some("quiet") => return batch_sizes_are_tried(RuntimeOptions::new()),
+        Some("loud") => return batch_sizes_are_tried(RuntimeOptions::new().quiet_trials(false)),
+        _ => {}
+    }
+    if let Some((_, run, _)) = CASES.iter().find(|(name, ..)| asked.as_deref() == Some(*name)) {
+        return run();
+    }
+    if std::env::args().any(|argument| argument == "--list" || argument == "--ignored") {
+        return;
+    }
+    for (name, _, environment) in CASES {
+        said(name, environment);
+    }
+    assert!(!said("quiet", &[]).contains(WARNING), "the log is not silenced");
+    assert!(said("loud", &[]).contains(WARNING), "the log is silenced, or libtorch has nothing to warn of");
+}
+
+/// Runs a case in a process of its own and returns what that wrote to standard error.
+fn said(name: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for variable in [LIMITS[0], LIMITS[1], "DNNL_PRIMITIVE_CACHE_CAPACITY", "OMP_NUM_THREADS"] {
+        command.env_remove(variable);
+    }
+    let output = command.env(CASE, name).envs(environment.iter().copied()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{name}: {text}");
+    text
+}
+
+fn limits() -> [Option<String>; 2] {
+    LIMITS.map(|name| std::env::var(name).ok())
+}
+
+const SET: fn() -> [Option<String>; 2] = || [Some("128".into()), Some("128".into())];
+
+/// Whether the dynamic loader has mapped libtorch's CUDA library.
+fn cuda_is_loaded() -> bool {
+    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains("libtorch_cuda.so"))
+}
+
+fn data(batch_size: BatchSize) -> DataBunch {
+    let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).resize_to(24);
+    options.batch_size(batch_size).prepare().unwrap()
+}
+
+fn model(batch_size: BatchSize) -> CycleGan {
+    let data = data(batch_size);
+    let small = CycleGan::builder(&data).gen_blocks(1).gen_features(2).disc_features(2);
+    small.device(Device::Cpu).build().unwrap()
+}
+
+fn nothing_happens_before_main() {
+    assert_eq!(limits(), [None, None]);
+    assert!(!cuda_is_loaded());
+}
+
+fn first_use_limits_the_caches() {
+    Device::Cpu.resolve().unwrap();
+    assert_eq!(limits(), if cfg!(target_os = "linux") { SET() } else { [None, None] });
+}
+
+fn preparing_data_is_a_first_use() {
+    data(BatchSize::Fixed(1));
+    assert_eq!(limits(), if cfg!(target_os = "linux") { SET() } else { [None, None] });
+    assert!(!cuda_is_loaded(), "no device was asked for");
+}
+
+fn numbers_of_the_user_stay() {
+    runtime::init(RuntimeOptions::new()).unwrap();
+    assert_eq!(limits(), [None, Some("9".into())]);
+    assert_eq!(std::env::var("DNNL_PRIMITIVE_CACHE_CAPACITY").unwrap(), "7");
+}
+
+fn the_environment_is_left_alone_beside_threads() {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let other = std::thread::spawn(move || ended.recv());
+    runtime::init(RuntimeOptions::new()).unwrap();
+    assert_eq!(limits(), [None, None]);
+    drop(end);
+    assert!(other.join().unwrap().is_err());
+    // What was settled is settled.
+    Device::Cpu.resolve().unwrap();
+    assert_eq!(limits(), [None, None]);
+}
+
+fn what_is_declined_does_not_happen() {
+    let threads = tch::get_num_threads();
+    let options = RuntimeOptions::new().load_cuda(false).keep_training_memory(false).settle_threads(false);
+    runtime::init(options.limit_caches(false).quiet_trials(false)).unwrap();
+    assert_eq!(limits(), [None, None]);
+    let chosen = Device::Auto.resolve().unwrap();
+    assert_eq!(chosen.torch(), tch::Device::Cpu);
+    assert!(chosen.reason().unwrap().contains("declined"), "{chosen}");
+    let error = Device::Cuda(0).resolve().unwrap_err();
+    assert!(error.kind() == ErrorKind::Device && error.to_string().contains("load_cuda"), "{error}");
+    assert!(!cuda_is_loaded());
+    model(BatchSize::Fixed(1)).fit(FitOptions::new(1).progress(false)).unwrap();
+    assert_eq!(tch::get_num_threads(), threads);
+}
+
+/// The number that a program gives to libtorch itself holds where it declines ours.
+fn the_number_of_threads_can_be_left() {
+    let most = i32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
+    tch::set_num_threads(most + 3);
+    runtime::init(RuntimeOptions::new().settle_threads(false)).unwrap();
+    assert_eq!(i32::try_from(num_threads()).unwrap(), most + 3);
+}
+
+fn set_up_comes_first_and_once() {
+    runtime::init(RuntimeOptions::new()).unwrap();
+    let error = runtime::init(RuntimeOptions::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.advice().unwrap().contains("beginning of main"), "{error}");
+}
+
+fn batch_sizes_are_tried(options: RuntimeOptions) {
+    runtime::init(options).unwrap();
+    assert!(!model(BatchSize::Auto).batch_size_trials().is_empty());
+}
+
+/// Whether the process still has the memory of a large tensor that is gone, beside a model that has trained.
+fn a_large_tensor_stays() -> Option<bool> {
+    let mut model = model(BatchSize::Fixed(1));
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    let before = resident()?;
+    drop(tch::Tensor::ones([LARGE >> 2], (tch::Kind::Float, tch::Device::Cpu)));
+    Some(resident()? > before + LARGE / 2)
+}
+
+/// Bytes of the process in main memory, where the system tells.
+fn resident() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<i64>().ok().map(|kib| kib << 10)
+}
+
+fn memory_of_training_is_kept() {
+    runtime::init(RuntimeOptions::new()).unwrap();
+    assert_eq!(a_large_tensor_stays(), cfg!(target_os = "linux").then_some(true));
+}
+
+fn memory_of_training_is_kept_on_demand_only() {
+    runtime::init(RuntimeOptions::new().keep_training_memory(false)).unwrap();
+    assert_eq!(a_large_tensor_stays(), cfg!(target_os = "linux").then_some(false));
+}
