@@ -39,7 +39,7 @@ impl<M: Model> Learner<M> {
         Ok(M::METRIC_NAMES.iter().copied().zip(measured).collect())
     }
 
-    /// The model's own names for [`FitOptions::monitor`]: metrics on the validation pairs, where the data have any, and
+    /// The model's own names for [`FitOptions::monitor`](crate::FitOptions::monitor): metrics on the validation pairs, where the data have any, and
     /// losses of training; lower is better. [KID and FID](crate::InceptionDistances) and metrics that are added to a fit
     /// can be monitored besides.
     ///

@@ -34,7 +34,7 @@ impl<M: Model> Learner<M> {
         plot::losses(&self.history)
     }
 
-    /// The learning rate of each epoch; [`FitOptions::plot_lr`] draws that of a fit to come.
+    /// The learning rate of each epoch; [`FitOptions::plot_lr`](crate::FitOptions::plot_lr) draws that of a fit to come.
     ///
     /// ```
     /// use geolearn::CycleGan;
