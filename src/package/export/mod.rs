@@ -7,7 +7,8 @@ mod metadata;
 pub(crate) mod onnx;
 #[cfg(feature = "onnx")]
 mod onnx_graph;
-#[cfg(all(test, feature = "onnx"))]
+#[cfg(test)]
+#[cfg(feature = "onnx")]
 mod tests;
 pub(crate) mod torchscript;
 
