@@ -14,7 +14,10 @@ const LIMITS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACIT
 /// Names the case of a child.
 const CASE: &str = "GEOLEARN_TEST_RUNTIME";
 /// Each with its name and the environment that it gets.
-const CASES: &[(&str, fn(), &[(&str, &str)])] = &[
+/// Its name, what it does, and the variables that it begins with.
+type Case = (&'static str, fn(), &'static [(&'static str, &'static str)]);
+
+const CASES: &[Case] = &[
     ("nothing_happens_before_main", nothing_happens_before_main, &[]),
     ("first_use_limits_the_caches", first_use_limits_the_caches, &[]),
     ("preparing_data_is_a_first_use", preparing_data_is_a_first_use, &[]),

@@ -23,8 +23,8 @@ fn refuses<T: Serialize + DeserializeOwned + PartialEq + Debug>(options: T, righ
 
 #[test]
 fn typing_errors_are_refused_by_name() {
-    refuses(AdamOptions { beta2: 0.99, ..Default::default() }, "beta2", "beta_2");
-    refuses(OneCycle { rise: 0.1, ..Default::default() }, "rise", "raise");
+    refuses(AdamOptions::default().beta2(0.99), "beta2", "beta_2");
+    refuses(OneCycle::default().rise(0.1), "rise", "raise");
     refuses(Schedule::OneCycle(OneCycle::default()), "start_divisor", "start_div");
     refuses(Schedule::ConstantThenLinear { constant: 0.25 }, "constant", "const");
     refuses(Augment::default().crop(32), "brightness", "brigthness");
@@ -34,7 +34,7 @@ fn typing_errors_are_refused_by_name() {
 #[test]
 fn what_is_left_out_has_its_default() {
     let adam: AdamOptions = serde_json::from_str(r#"{"beta1": 0.25}"#).unwrap();
-    assert_eq!(adam, AdamOptions { beta1: 0.25, ..Default::default() });
+    assert_eq!(adam, AdamOptions::default().beta1(0.25));
     assert_eq!(serde_json::from_str::<Augment>("{}").unwrap(), Augment::default());
     assert_eq!(serde_json::from_str::<OneCycle>("{}").unwrap(), OneCycle::default());
 }
