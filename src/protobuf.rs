@@ -10,6 +10,7 @@ impl Message {
         self.key(field, 0).number(value)
     }
 
+    #[cfg_attr(not(feature = "tensorboard"), allow(dead_code, reason = "only events hold doubles"))]
     pub fn double(mut self, field: u32, value: f64) -> Self {
         self = self.key(field, 1);
         self.0.extend(value.to_le_bytes());
