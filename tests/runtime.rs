@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use geolearn::runtime::{self, RuntimeOptions};
 use geolearn::{
-    BatchSize, CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, PrepareData, num_threads, tch,
+    BatchSize, Callback, CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, Flow, PrepareData,
+    StepReport, num_threads, tch,
 };
 
 const LIMITS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];
@@ -157,13 +159,29 @@ fn batch_sizes_are_tried(options: RuntimeOptions) {
     assert!(!model(BatchSize::Auto).batch_size_trials().is_empty());
 }
 
-/// Whether the process still has the memory of a large tensor that is gone, beside a model that has trained.
-fn a_large_tensor_stays() -> Option<bool> {
-    let mut model = model(BatchSize::Fixed(1));
-    model.fit(FitOptions::new(1).progress(false)).unwrap();
-    let before = resident()?;
-    drop(tch::Tensor::ones([LARGE >> 2], (tch::Kind::Float, tch::Device::Cpu)));
-    Some(resident()? > before + LARGE / 2)
+/// Makes a large tensor in a step of training, and tells whether the process still has its memory when it is gone.
+struct LargeTensor(Arc<Mutex<Option<bool>>>);
+
+impl Callback for LargeTensor {
+    fn on_step(&mut self, _: &StepReport<'_>) -> geolearn::Result<Flow> {
+        let mut stays = self.0.lock().unwrap();
+        // Later it is there already.
+        if stays.is_some() {
+            return Ok(Flow::Continue);
+        }
+        let before = resident();
+        drop(tch::Tensor::ones([LARGE >> 2], (tch::Kind::Float, tch::Device::Cpu)));
+        *stays = before.zip(resident()).map(|(before, now)| now > before + LARGE / 2);
+        Ok(Flow::Continue)
+    }
+}
+
+fn a_large_tensor_stays_in_training() -> Option<bool> {
+    let stays = Arc::new(Mutex::new(None));
+    let fit = FitOptions::new(1).progress(false).callback(LargeTensor(stays.clone()));
+    model(BatchSize::Fixed(1)).fit(fit).unwrap();
+    let stays = *stays.lock().unwrap();
+    stays
 }
 
 /// Bytes of the process in main memory, where the system tells.
@@ -175,10 +193,10 @@ fn resident() -> Option<i64> {
 
 fn memory_of_training_is_kept() {
     runtime::init(RuntimeOptions::new()).unwrap();
-    assert_eq!(a_large_tensor_stays(), cfg!(target_os = "linux").then_some(true));
+    assert_eq!(a_large_tensor_stays_in_training(), cfg!(target_os = "linux").then_some(true));
 }
 
 fn memory_of_training_is_kept_on_demand_only() {
     runtime::init(RuntimeOptions::new().keep_training_memory(false)).unwrap();
-    assert_eq!(a_large_tensor_stays(), cfg!(target_os = "linux").then_some(false));
+    assert_eq!(a_large_tensor_stays_in_training(), cfg!(target_os = "linux").then_some(false));
 }

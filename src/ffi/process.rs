@@ -39,6 +39,8 @@ pub(crate) fn allow(wanted: Allowed) -> bool {
 }
 
 /// What may be changed: everything, unless the user has said otherwise before the first call.
+///
+/// Whatever makes tensors calls this first, as do readers of models: libtorch starts threads as soon as it fills a large one.
 pub(crate) fn allowed() -> Allowed {
     *ALLOWED.get_or_init(|| settled(Allowed::default()))
 }

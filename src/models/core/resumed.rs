@@ -8,6 +8,7 @@ use super::translator::Built;
 use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 use crate::train::{Translator, read_checkpoint};
 
 impl<M: Model> Learner<M> {
@@ -39,6 +40,7 @@ impl<M: Model> Learner<M> {
     /// As [`from_checkpoint`](Self::from_checkpoint), and `Device` for a device that cannot be used.
     pub fn from_checkpoint_on(path: impl AsRef<Path>, data: &DataBunch, device: Device) -> Result<Self> {
         let path = path.as_ref();
+        ffi::allowed();
         let contents = read_checkpoint(path)?;
         let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model has").at(path);
         let built: Built<M::Config> = serde_json::from_value(contents.configuration().clone()).map_err(|e| {

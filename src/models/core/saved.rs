@@ -14,6 +14,7 @@ use crate::dataset::{DataBunch, Domain, DomainSpec, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
+use crate::ffi;
 use crate::nn::{Initialiser, Network, load_parameters};
 use crate::package::emd::{Emd, Reach};
 use crate::package::{folder, keys, safetensors};
@@ -283,6 +284,7 @@ impl<C> Saved<C> {
 }
 
 fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Config>> {
+    ffi::allowed();
     let (emd, weights) = if safetensors::is_named(path) && path.is_file() {
         weights::bundle(path)?
     } else {
@@ -293,6 +295,7 @@ fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Con
 
 /// Reads a `.dlpk` or a `.safetensors` that lies in memory.
 fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
+    ffi::allowed();
     let (emd, weights) = if safetensors::is_begun_by(bytes) {
         weights::bundle_of_bytes(bytes)?
     } else {

@@ -9,6 +9,7 @@ use super::{CycleGan, CycleGanConfig};
 use crate::dataset::{Domain, DomainSpec, Normaliser, PerDomain, Selection};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
 use crate::models::core::Start;
 use crate::nn::load_parameters;
 use crate::package::research;
@@ -146,6 +147,7 @@ impl GeneratorImport {
     /// # Errors
     /// As [`CycleGan::import_generators`], and `Device` for a device that cannot be used.
     pub fn build(self) -> Result<CycleGan> {
+        ffi::allowed();
         let Self { generators: [net_g_a, net_g_b], discriminators, mut config, device } = self;
         let read = |path: &Option<PathBuf>| path.as_deref().map(research::generator).transpose();
         let (a2b, b2a) = (read(&net_g_a)?, read(&net_g_b)?);
