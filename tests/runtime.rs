@@ -180,8 +180,7 @@ fn a_large_tensor_stays_in_training() -> Option<bool> {
     let stays = Arc::new(Mutex::new(None));
     let fit = FitOptions::new(1).progress(false).callback(LargeTensor(stays.clone()));
     model(BatchSize::Fixed(1)).fit(fit).unwrap();
-    let stays = *stays.lock().unwrap();
-    stays
+    *stays.lock().unwrap()
 }
 
 /// Bytes of the process in main memory, where the system tells.
