@@ -4,7 +4,7 @@
 //! cargo run --release --example quickstart -- [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]
 //! ```
 //!
-//! Trains a small model from scratch on satellite chips (A) and shaded relief (B), some five minutes on two cores, then
+//! Trains a small model from scratch on satellite chips (A) and shaded relief (B), four to six minutes on two cores, then
 //! shows what a model that was trained longer on the same chips makes of places that neither of them saw.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
