@@ -2,54 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 
 mod common;
+#[path = "common/events.rs"]
+mod events;
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 
 use common::{on_cpu, small_data, small_model};
 use geolearn::{Checkpoint, Domain, FitOptions, RasterOptions, StopSignal};
-use tracing::field::Field;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::Level;
 
 type Fields = BTreeMap<String, String>;
 
-/// Keeps the events of information of its own thread.
-#[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<Fields>>>);
-
-impl Subscriber for Heard {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::INFO
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields::new();
-        event.record(&mut |field: &Field, value: &dyn Debug| {
-            fields.insert(field.name().to_owned(), format!("{value:?}"));
-        });
-        self.0.lock().unwrap().push(fields);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 /// What was told while `work` was done.
 fn told(work: impl FnOnce()) -> Vec<Fields> {
-    let heard = Heard::default();
-    tracing::subscriber::with_default(heard.clone(), work);
-    heard.0.lock().unwrap().clone()
+    let ((), events) = events::events(Level::INFO, work);
+    events.into_iter().map(Fields::from_iter).collect()
 }
 
 /// The events of this message.

@@ -166,7 +166,7 @@ impl RasterOptions {
         self
     }
 
-    /// Calls `tell` with the share of pixels that are done of all scenes of the call, from 0 at the begin to 1 at the
+    /// Calls `tell` with the share of pixels that are done of all scenes of the call, from 0 at the start to 1 at the
     /// end, for a window or a service of the caller's to show. It is called from the thread that translates, which waits
     /// for it. Whether anything is shown on standard error is up to [`progress`](Self::progress).
     ///
