@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Arithmetic, Capability, CudaLibrary, CudaRuntime, Repeats};
+use crate::threads;
 
 /// The device to compute on.
 ///
@@ -136,61 +137,6 @@ impl fmt::Display for Precision {
     }
 }
 
-/// Threads that libtorch shares a piece of work among, on the processor.
-///
-/// From the start as many as there are real cores, and no more than the process may use: of a container's share too, which
-/// libtorch does not look at. `OMP_NUM_THREADS` in the environment goes before that, and [`set_num_threads`] before both.
-///
-/// ```
-/// assert!(geolearn::num_threads() >= 1);
-/// ```
-pub fn num_threads() -> usize {
-    settle_threads();
-    usize::try_from(tch::get_num_threads()).unwrap_or(1)
-}
-
-/// Lets libtorch share a piece of work among so many threads, in the whole process. More than there are real cores makes
-/// everything slower. Sums depend on it: for the same bits, the same number.
-///
-/// ```
-/// let before = geolearn::num_threads();
-/// geolearn::set_num_threads(1)?;
-/// assert_eq!(geolearn::num_threads(), 1);
-/// geolearn::set_num_threads(before)?;
-/// # Ok::<(), geolearn::Error>(())
-/// ```
-///
-/// # Errors
-/// `Usage` for 0, and for more than 1,024.
-pub fn set_num_threads(threads: usize) -> Result<()> {
-    const MOST: usize = 1024;
-    settle_threads();
-    match i32::try_from(threads) {
-        Ok(count) if (1..=MOST).contains(&threads) => {
-            tch::set_num_threads(count);
-            Ok(())
-        }
-        _ => Err(Error::new(ErrorKind::Usage, "this cannot be a number of threads")
-            .expected(format!("1 to {MOST}"))
-            .found(threads)),
-    }
-}
-
-/// Gives libtorch no more threads than the process may use; once, before anything is computed, unless the user does not want
-/// that.
-pub(crate) fn settle_threads() {
-    static SETTLED: Once = Once::new();
-    SETTLED.call_once(|| {
-        if !ffi::allowed().settle_threads || std::env::var_os("OMP_NUM_THREADS").is_some() {
-            return;
-        }
-        let most = std::thread::available_parallelism().ok().and_then(|n| i32::try_from(n.get()).ok());
-        if let Some(most) = most.filter(|&most| most < tch::get_num_threads()) {
-            tch::set_num_threads(most);
-        }
-    });
-}
-
 /// Whether the processor has Intel's units for products of bfloat16 matrices.
 fn has_matrix_units() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
@@ -244,7 +190,7 @@ impl Device {
     /// # Errors
     /// [`ErrorKind::Device`] when a CUDA device is asked for and cannot be used; the message says why.
     pub fn resolve(self) -> Result<ChosenDevice> {
-        settle_threads();
+        threads::settle();
         // For the processor too: what is computed there could hide CUDA from who asks for it later.
         ffi::cuda_library();
         let cpu = |reason| ChosenDevice { torch: tch::Device::Cpu, reason };
@@ -416,15 +362,6 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_cuda_library_is_looked_for() {
         assert!(!matches!(ffi::cuda_library(), CudaLibrary::Unknown));
-    }
-
-    /// Changes nothing that the tests beside it could see.
-    #[test]
-    fn threads_can_be_set_within_reason() {
-        assert!(set_num_threads(num_threads()).is_ok());
-        for wrong in [0, 1025, usize::MAX] {
-            assert_eq!(set_num_threads(wrong).unwrap_err().kind(), ErrorKind::Usage);
-        }
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod stored;
 mod tensor_file;
 #[cfg(test)]
 mod testing;
+mod threads;
 #[cfg(feature = "plot")]
 mod tracking;
 mod train;
@@ -56,7 +57,7 @@ pub use dataset::{
     Augment, BadChips, Band, BandStatistics, Batch, BatchSize, Channels, DataBunch, DatasetType, Domain, Loader,
     MixedBands, MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
 };
-pub use device::{ChosenDevice, Device, Precision, num_threads, set_num_threads};
+pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
 pub use evaluation::{Baseline, BaselineScores, DirectionMetrics, Metrics, MetricsOptions, PairedScores, Scores};
 pub use inference::{NormStatistics, RasterOptions, RasterReport};
@@ -75,6 +76,7 @@ pub use raster::{
     RasterInfo, RasterSpec, RasterWriter, Samples,
 };
 pub use tch;
+pub use threads::{num_threads, set_num_threads};
 #[cfg(feature = "plot")]
 #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
 pub use tracking::SamplePictures;

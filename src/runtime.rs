@@ -22,9 +22,9 @@
 //!   set only while the process has a single thread (and on Linux, which tells). A program with threads, such as those of an
 //!   asynchronous runtime, calls [`init`] before it starts them, or is started with the two variables.
 
-use crate::device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Allowed};
+use crate::threads;
 
 /// What the crate may change of the process; by default everything in the table of [this module](self).
 ///
@@ -145,7 +145,7 @@ pub fn init(options: RuntimeOptions) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, "the runtime is set up already, by an earlier call or by first use")
             .help("Call geolearn::runtime::init once, at the beginning of main."));
     }
-    device::settle_threads();
+    threads::settle();
     ffi::cuda_library();
     Ok(())
 }

@@ -38,6 +38,11 @@ pub(crate) fn fits_residual(device: Device, channels: i64) -> bool {
     device == Device::Cpu && map().is_ok_and(|map| linked::cpu_layers_fit(&map, PANEL))
 }
 
+/// Whether layers of our own compute on a processor what is made of `x`; then the results do not depend on the number of threads.
+pub(crate) fn has_own_layers(x: &Tensor) -> bool {
+    linked::cpu_layers_fit(x, 1) && fits_residual(x.device(), PANEL)
+}
+
 fn where_it_fits(x: &Tensor, channels: i64, work: impl FnOnce() -> Result<Tensor>) -> Result<Option<Tensor>> {
     if !linked::cpu_layers_fit(x, channels) {
         return Ok(None);

@@ -18,6 +18,7 @@ unsafe extern "C" {
     fn geolearn_all_finite(tensors: *const *const C_tensor, count: usize, finite: *mut bool) -> *mut c_char;
     fn geolearn_zeros_pinned(sizes: *const i64, count: usize, output: *mut *mut C_tensor) -> *mut c_char;
     fn geolearn_cpu_layers_fit(x: *const C_tensor, channels: i64) -> bool;
+    fn geolearn_share_among(threads: i32) -> i32;
     fn geolearn_convolution(
         x: *const C_tensor,
         weight: *const C_tensor,
@@ -224,6 +225,13 @@ pub(super) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Re
     let [weight1, bias1, weight2, bias2] = parameters.map(Tensor::as_ptr);
     // SAFETY: as for `residual`.
     made(|output| unsafe { geolearn_residual_without_norms(x.as_ptr(), weight1, bias1, weight2, bias2, output) })
+}
+
+/// Lets libtorch share what this thread computes among so many threads, of which there is one or more. Returns how many there
+/// were, or 0 where the number cannot be told.
+pub(super) fn share_among(threads: i32) -> i32 {
+    // SAFETY: takes and gives numbers.
+    unsafe { geolearn_share_among(threads) }
 }
 
 /// The same tensor, whose gradient comes in NCHW memory.

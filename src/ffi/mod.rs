@@ -26,6 +26,7 @@ mod process;
 mod profile;
 mod script;
 mod switch;
+mod threads;
 mod transfer;
 
 pub(crate) use adam::AdamTensors;
@@ -43,7 +44,9 @@ pub(crate) use forms::{AdamStep, ConvolutionForm, NormForm};
 pub(crate) use frozen::Frozen;
 pub(crate) use graph::{CudaGraph, SideStream};
 pub(crate) use keep::KeptMemory;
-pub(crate) use layers::{convolution, fits_residual, norm_activation, residual, residual_without_norms};
+pub(crate) use layers::{
+    convolution, fits_residual, has_own_layers, norm_activation, residual, residual_without_norms,
+};
 pub(crate) use lerp::lerp_all;
 pub(crate) use linked::{
     add, all_finite, at_least, channels_last, cuda_memory, free_cuda_memory, leaky_relu, libtorch_config,
@@ -56,4 +59,5 @@ pub(crate) use process::{Allowed, allow, allowed};
 pub(crate) use profile::Profiler;
 pub(crate) use script::Script;
 pub(crate) use switch::is_switched_on;
+pub(crate) use threads::{SharedAmong, on_one_thread};
 pub(crate) use transfer::Transfer;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Reduction, Tensor};
 
 use crate::error::Result;
+use crate::ffi;
 
 /// The form of the adversarial loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,11 +34,15 @@ impl AdversarialLoss {
             Verdict::Real => scores.f_ones_like()?,
             Verdict::Generated => scores.f_zeros_like()?,
         };
+        ffi::on_one_thread(|| self.mean(scores, &target))
+    }
+
+    fn mean(self, scores: &Tensor, target: &Tensor) -> Result<Tensor> {
         Ok(match self {
-            Self::LeastSquares => scores.f_mse_loss(&target, Reduction::Mean)?,
+            Self::LeastSquares => scores.f_mse_loss(target, Reduction::Mean)?,
             Self::BinaryCrossEntropy => {
                 let none = None::<Tensor>;
-                scores.f_binary_cross_entropy_with_logits(&target, none.as_ref(), none.as_ref(), Reduction::Mean)?
+                scores.f_binary_cross_entropy_with_logits(target, none.as_ref(), none.as_ref(), Reduction::Mean)?
             }
         })
     }

@@ -3,8 +3,9 @@
 use tch::{Reduction, Tensor};
 
 use crate::error::Result;
+use crate::ffi;
 
 /// Mean absolute difference (Zhu et al. 2017, equation 2 and section 5.2); a scalar.
 pub(crate) fn l1(image: &Tensor, wanted: &Tensor) -> Result<Tensor> {
-    Ok(image.f_l1_loss(wanted, Reduction::Mean)?)
+    ffi::on_one_thread(|| Ok(image.f_l1_loss(wanted, Reduction::Mean)?))
 }

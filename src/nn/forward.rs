@@ -37,7 +37,7 @@ impl Network {
                 }
             }
             Unit::AddImage => Ok(y.f_add(image)?),
-            Unit::Tanh => Ok(y.f_tanh()?),
+            Unit::Tanh => ffi::on_one_thread(|| Ok(y.f_tanh()?)),
         })
     }
 

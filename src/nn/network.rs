@@ -14,6 +14,8 @@ use super::spectral::SpectralNorm;
 use super::units::{Unit, units};
 use super::upsampling::UpsamplingLayer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ffi;
+use crate::threads::{self, Job};
 
 /// A [`Plan`] with weights.
 #[derive(Debug)]
@@ -171,8 +173,19 @@ impl Network {
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
         let (_, _, height, width) = x.size4()?;
         let (more_rows, more_columns) = (self.plan.missing(height), self.plan.missing(width));
-        let made = self.run(&self.plan.extended(&x)?, norm)?;
+        let x = self.plan.extended(&x)?;
+        let made = match ffi::has_own_layers(&x) {
+            true => threads::at_best_number(self.job(&x), || self.run(&x, norm)),
+            false => self.run(&x, norm),
+        }?;
         without_last(&without_last(&made, 2, more_rows)?, 3, more_columns)
+    }
+
+    /// What running these images is, for the number of threads.
+    fn job(&self, x: &Tensor) -> Job {
+        let count = |named: &NamedLayer| named.layer.parameters()[0].numel();
+        let parameters = self.layers.iter().map(count).sum::<usize>();
+        Job { name: "forward", parameters, pixels: x.numel() }
     }
 
     /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so

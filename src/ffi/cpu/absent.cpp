@@ -1,5 +1,5 @@
 // Stands in for layers.cpp where the compiler knows neither GCC's vectors nor Clang's: no map ever fits, and libtorch's operators
-// do the work.
+// do the work, among as many threads as it is told.
 #include <ATen/core/Tensor.h>
 
 #include "../guarded.h"
@@ -13,6 +13,8 @@ char *absent() { return geolearn_message("this build has no layers of its own");
 extern "C" {
 
 bool geolearn_cpu_layers_fit(const at::Tensor *, int64_t) { return false; }
+
+int32_t geolearn_share_among(int32_t) { return 0; }
 
 char *geolearn_convolution(const at::Tensor *, const at::Tensor *, const at::Tensor *, int64_t, int64_t, bool, bool,
                            at::Tensor **) {

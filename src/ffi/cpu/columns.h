@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "threads.h"
 #include "tiles.h"
 
 namespace geolearn {
@@ -19,28 +20,32 @@ struct Stencil {
 // Pixels of the small map whose columns are made at once: enough for a good product, few enough for a core's own cache.
 constexpr int64_t COLUMNS_AT_ONCE = 256;
 
+// Bytes of a kernel whose gradient is summed up in fewer parts.
+constexpr int64_t PARTED_KERNEL = 1 << 20;
+
 template <class T> class WeightGradient {
 public:
   WeightGradient(const T *large, Map large_map, const T *small, Map small_map, Stencil stencil, at::TensorOptions options)
       : large_(large), small_(small), large_map_(large_map), small_map_(small_map), stencil_(stencil), options_(options) {}
 
-  // (small channels, large channels, side, side): sums of products of each small pixel with what the kernel saw there.
+  // (small channels, large channels, side, side): sums of products of each small pixel with what the kernel saw there. Shares of
+  // the work are the same for any number of threads, and so is the sum: a line of the kernel, and a part of the rows.
   at::Tensor sum() const {
-    int64_t rows = small_map_.images * small_map_.height, threads = at::get_num_threads();
+    int64_t rows = small_map_.images * small_map_.height, side = stencil_.side;
     int64_t each = std::clamp<int64_t>(COLUMNS_AT_ONCE / small_map_.width, 1, rows), blocks = (rows + each - 1) / each;
-    int64_t parts = std::min(threads, blocks);
-    // A sum for each thread, which they add up in the end; so the blocks of a part are the same at each run.
-    auto sums = at::zeros({parts, wide(), small_map_.channels}, options_);
-    at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t part = begin; part < end; part++) {
-        auto sum = sums.select(0, part), columns = at::empty({each * small_map_.width, wide()}, options_);
+    int64_t parts = std::min(parts_of_rows(), blocks);
+    auto sums = at::zeros({parts, side, line(), small_map_.channels}, options_);
+    at::parallel_for(0, parts * side, 1, [&](int64_t begin, int64_t end) {
+      OneThread alone;
+      for (int64_t share = begin; share < end; share++) {
+        int64_t part = share / side;
+        auto sum = sums[part][share % side], columns = at::empty({each * small_map_.width, line()}, options_);
         for (int64_t block = blocks * part / parts; block < blocks * (part + 1) / parts; block++) {
-          add(block * each, std::min(rows, (block + 1) * each), columns, sum);
+          add(block * each, std::min(rows, (block + 1) * each), share % side, columns, sum);
         }
       }
     });
-    auto sum = parts == 1 ? sums.select(0, 0) : sums.sum(0);
-    int64_t side = stencil_.side;
+    auto sum = parts == 1 ? sums[0] : sums.sum(0);
     return sum.view({side, side, large_map_.channels, small_map_.channels}).permute({3, 2, 0, 1}).contiguous();
   }
 
@@ -50,35 +55,38 @@ private:
   Stencil stencil_;
   at::TensorOptions options_;
 
-  int64_t wide() const { return stencil_.side * stencil_.side * large_map_.channels; }
+  // Numbers that a line of the kernel sees.
+  int64_t line() const { return stencil_.side * large_map_.channels; }
 
-  void add(int64_t first_row, int64_t last_row, const at::Tensor &columns, at::Tensor &sum) const {
+  // Parts need sums of their own, which are written and read once more: few for large kernels.
+  int64_t parts_of_rows() const {
+    int64_t bytes = stencil_.side * line() * small_map_.channels * int64_t(sizeof(T));
+    return bytes > PARTED_KERNEL ? 2 : 4;
+  }
+
+  void add(int64_t first_row, int64_t last_row, int64_t kernel_line, const at::Tensor &columns, at::Tensor &sum) const {
     T *to = columns.mutable_data_ptr<T>();
-    int64_t line = small_map_.width * wide();
-    for (int64_t row = first_row; row < last_row; row++, to += line) fill(row, to);
+    for (int64_t row = first_row; row < last_row; row++, to += small_map_.width * line()) fill(row, kernel_line, to);
     int64_t pixels = (last_row - first_row) * small_map_.width, channels = small_map_.channels;
     auto *from = const_cast<T *>(small_ + first_row * small_map_.width * channels);
     auto small = at::from_blob(from, {pixels, channels}, options_);
     at::addmm_out(sum, sum, columns.narrow(0, 0, pixels).t(), small);
   }
 
-  // What the kernel sees at each pixel of a row of the small map, 0 beyond the large one.
-  void fill(int64_t small_row, T *to) const {
+  // What a line of the kernel sees at each pixel of a row of the small map, 0 beyond the large one.
+  void fill(int64_t small_row, int64_t kernel_line, T *to) const {
     int64_t image = small_row / small_map_.height, row = small_row % small_map_.height;
-    int64_t channels = large_map_.channels, line = stencil_.side * channels;
-    for (int64_t column = 0; column < small_map_.width; column++) {
+    int64_t channels = large_map_.channels, y = row * stencil_.stride - stencil_.padding + kernel_line;
+    bool exists = y >= 0 && y < large_map_.height;
+    for (int64_t column = 0; column < small_map_.width; column++, to += line()) {
       int64_t x = column * stencil_.stride - stencil_.padding;
       int64_t before = std::clamp<int64_t>(-x, 0, stencil_.side);
       int64_t inside = std::clamp<int64_t>(large_map_.width - x, before, stencil_.side) - before;
-      for (int64_t i = 0; i < stencil_.side; i++, to += line) {
-        int64_t y = row * stencil_.stride - stencil_.padding + i;
-        bool exists = y >= 0 && y < large_map_.height && inside > 0;
-        int64_t first = exists ? before : stencil_.side, count = exists ? inside : 0;
-        std::fill(to, to + first * channels, T(0));
-        const T *from = large_ + ((image * large_map_.height + y) * large_map_.width + x + first) * channels;
-        if (count > 0) std::memcpy(to + first * channels, from, count * channels * sizeof(T));
-        std::fill(to + (first + count) * channels, to + line, T(0));
-      }
+      int64_t first = exists && inside > 0 ? before : stencil_.side, count = exists ? inside : 0;
+      std::fill(to, to + first * channels, T(0));
+      const T *from = large_ + ((image * large_map_.height + y) * large_map_.width + x + first) * channels;
+      if (count > 0) std::memcpy(to + first * channels, from, count * channels * sizeof(T));
+      std::fill(to + (first + count) * channels, to + line(), T(0));
     }
   }
 };

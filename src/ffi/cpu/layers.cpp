@@ -3,7 +3,6 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/convolution.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -15,6 +14,7 @@
 #include "columns.h"
 #include "conv3x3.h"
 #include "norm.h"
+#include "spread.h"
 
 namespace geolearn {
 namespace {
@@ -36,7 +36,8 @@ template <class F> auto for_dtype(const at::Tensor &x, F work) {
 at::TensorOptions options_of(const at::Tensor &x) { return x.options().memory_format(std::nullopt); }
 
 // A convolution or a transposed one, in NHWC. The library's own kernels are the fastest there but for the weights' gradient,
-// where they take two to five times as long as a product of matrices.
+// where they take two to five times as long as a product of matrices; and where a small map spreads over a large one, they
+// round otherwise for another number of threads.
 struct Convolution : Function<Convolution> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
                             const at::Tensor &bias, int64_t stride, int64_t padding, bool transposed, bool normalised) {
@@ -46,8 +47,14 @@ struct Convolution : Function<Convolution> {
     context->saved_data["padding"] = padding;
     context->saved_data["transposed"] = transposed;
     context->saved_data["normalised"] = normalised;
-    return at::convolution(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, transposed,
-                           {transposed, transposed}, 1);
+    if (transposed) return spread(x, weight, &bias, {weight.size(2), stride, padding}, large_size(x, weight, stride, padding));
+    return at::convolution(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, 1);
+  }
+
+  // Sizes of what a transposed convolution makes, with one line more than the stride needs, as everywhere here.
+  static std::vector<int64_t> large_size(const at::Tensor &x, const at::Tensor &weight, int64_t stride, int64_t padding) {
+    auto side = [&](int64_t length) { return (length - 1) * stride - 2 * padding + weight.size(2) + 1; };
+    return {x.size(0), weight.size(1), side(x.size(2)), side(x.size(3))};
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -56,20 +63,42 @@ struct Convolution : Function<Convolution> {
     int64_t stride = context->saved_data["stride"].toInt(), padding = context->saved_data["padding"].toInt();
     bool transposed = context->saved_data["transposed"].toBool();
     variable_list made(7);
-    if (context->needs_input_grad(0)) {
-      made[0] = std::get<0>(at::convolution_backward(gradient, x, weight, std::nullopt, {stride, stride},
-                                                     {padding, padding}, {1, 1}, transposed, {transposed, transposed},
-                                                     1, {true, false, false}));
-    }
+    if (context->needs_input_grad(0)) made[0] = input_gradient(x, weight, gradient, {weight.size(2), stride, padding}, transposed);
     if (context->needs_input_grad(1)) {
       made[1] = weight_gradient(x, gradient, {weight.size(2), stride, padding}, transposed);
     }
     if (context->needs_input_grad(2)) {
       // A norm behind takes the bias off again, so nothing depends on it.
       bool is_felt = !context->saved_data["normalised"].toBool();
+      OneThread alone;
       made[2] = is_felt ? gradient.sum({0, 2, 3}) : at::zeros({gradient.size(1)}, options_of(x));
     }
     return made;
+  }
+
+  static at::Tensor input_gradient(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &gradient,
+                                   Stencil stencil, bool transposed) {
+    if (!transposed) return spread(gradient, weight, nullptr, stencil, x.sizes().vec());
+    // It steps over the gradient as the convolution does over its input.
+    std::array<int64_t, 2> stride{stencil.stride, stencil.stride}, padding{stencil.padding, stencil.padding};
+    return at::convolution(gradient, weight, {}, stride, padding, {1, 1}, false, {0, 0}, 1);
+  }
+
+  static at::Tensor spread(const at::Tensor &small, const at::Tensor &weight, const at::Tensor *bias, Stencil stencil,
+                           const std::vector<int64_t> &size) {
+    TORCH_CHECK(weight.size(0) == small.size(1) && weight.size(1) == size[1], "a kernel of ", weight.sizes(),
+                " does not lead from ", small.size(1), " channels to ", size[1]);
+    TORCH_CHECK(weight.scalar_type() == small.scalar_type(), "a kernel is of another dtype than its input");
+    TORCH_CHECK(!bias || (bias->numel() == size[1] && bias->scalar_type() == small.scalar_type()),
+                "a bias must be of ", size[1], " numbers of the dtype of the input");
+    auto large = at::empty(size, options_of(small).memory_format(at::MemoryFormat::ChannelsLast));
+    for_dtype(small, [&](auto zero) {
+      using T = decltype(zero);
+      auto numbers = bias ? bias->contiguous() : at::Tensor();
+      Spread<T>(small.const_data_ptr<T>(), shape_of(small), shape_of(large), weight, stencil)
+          .write(bias ? numbers.const_data_ptr<T>() : nullptr, large.mutable_data_ptr<T>());
+    });
+    return large;
   }
 
   static at::Tensor weight_gradient(const at::Tensor &x, const at::Tensor &gradient, Stencil stencil, bool transposed) {
@@ -217,6 +246,8 @@ bool geolearn_cpu_layers_fit(const at::Tensor *x, int64_t channels) {
          !at::autocast::is_autocast_enabled(at::kCPU) && x->size(1) % channels == 0 &&
          (channels == 1 || geolearn::has_lanes());
 }
+
+int32_t geolearn_share_among(int32_t threads) { return geolearn::share_among(threads); }
 
 char *geolearn_convolution(const at::Tensor *x, const at::Tensor *weight, const at::Tensor *bias, int64_t stride,
                            int64_t padding, bool transposed, bool normalised, at::Tensor **output) {

@@ -5,6 +5,7 @@
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 
+#include "threads.h"
 #include "tiles.h"
 
 namespace geolearn {
@@ -45,6 +46,7 @@ template <class T, int COUNT, class F> at::Tensor means(const Map &map, at::Tens
   at::parallel_for(0, map.images * parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) sum_part<T, COUNT>(map, i / parts, i % parts, values, sum + i * wide);
   });
+  OneThread alone;
   return sums.sum(1).div_(map.pixels()).transpose(0, 1).contiguous();
 }
 

@@ -129,6 +129,10 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// What libtorch reports.
     fn validate(&self, batch: (&Tensor, &Tensor)) -> Result<Tensor>;
 
+    /// Returns whether a training step in f32 on the processor gives the same bits with any number of threads. Only then is the
+    /// number changed while a model trains.
+    fn is_same_on_any_threads(&self) -> bool;
+
     /// Lists everything that training changes; the tensors share memory with the model.
     fn state(&self) -> Parameters;
 

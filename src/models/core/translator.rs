@@ -10,6 +10,7 @@ use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, KeptMemory, Switches};
+use crate::threads::{self, Job};
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
 impl<M: Model> Translator for Learner<M> {
@@ -28,7 +29,13 @@ impl<M: Model> Translator for Learner<M> {
             self.kept = Some(KeptMemory::begin()?);
         }
         self.model.begin_training()?;
-        self.model.train_step((&a, &b), StepContext { precision, ..context })
+        let parameters = M::parameter_count(self.config(), self.channels()) as usize;
+        let context = StepContext { precision, ..context };
+        if precision.casts(device) || !ffi::has_own_layers(&a) || !self.model.is_same_on_any_threads() {
+            return self.model.train_step((&a, &b), context);
+        }
+        let job = Job { name: "training step", parameters, pixels: a.numel() + b.numel() };
+        threads::at_best_number(job, || self.model.train_step((&a, &b), context))
     }
 
     fn metric_names(&self) -> &'static [&'static str] {

@@ -194,6 +194,12 @@ impl Model for CycleGanModel {
         step::validate(&self.nets, &self.config, batch)
     }
 
+    fn is_same_on_any_threads(&self) -> bool {
+        // libtorch adds up spectral norms and means of colors in shares, and takes sigmoids otherwise at their ends.
+        let CycleGanConfig { spectral_norm, diff_augment, adversarial, .. } = &self.config;
+        !spectral_norm && !diff_augment.has_color() && *adversarial == AdversarialLoss::LeastSquares
+    }
+
     fn state(&self) -> Parameters {
         let mut tensors = self.changing();
         for (prefix, pool) in self.optimisers.iter().flat_map(Optimisers::pools) {
