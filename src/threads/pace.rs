@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 /// Calls that settle what a number of threads costs; older ones do not count.
 const RECENT: usize = 4;
-/// Calls before the first trial, which are also the fewest between two.
-const FIRST_PAUSE: usize = 4;
-/// The most calls between two trials, and the seconds after which there may be one again, but not sooner than after
-/// `LONG_PAUSE` calls: on an idle machine trials then cost 1 to 3 percent.
-const LONGEST_PAUSE: usize = 512;
-const SECONDS_BETWEEN: f64 = 20.0;
-const LONG_PAUSE: usize = 32;
+/// Calls before the first trial.
+const FIRST_PAUSE: usize = 2;
+/// The fewest calls between two trials, and the most.
+const SHORTEST_PAUSE: usize = 4;
+const LONGEST_PAUSE: usize = 2000;
+/// Share of the time that trials of slower numbers may take.
+const LOST: f64 = 0.02;
 /// Seconds that a trial may last, and calls.
 const TRIAL_SECONDS: f64 = 0.2;
 const TRIAL_CALLS: usize = 6;
@@ -30,7 +30,7 @@ pub(super) struct Turn {
 /// The numbers that are tried for one kind of work, and what they cost.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// From the most to one, each about half of the one before.
+    /// From the most to one, each about half of the one before; and one less than the most, for a program beside this one.
     numbers: Vec<usize>,
     /// Place of the number that is used.
     used: usize,
@@ -40,9 +40,8 @@ pub(super) struct Pace {
     settled: Option<f64>,
     /// Place of the number that is on trial, and what its calls cost.
     trial: Option<(usize, Vec<f64>)>,
-    /// Calls until the next trial, and what that was set to.
+    /// Calls until the next trial.
     left: usize,
-    pause: usize,
     /// Whether the next trial is of fewer threads.
     goes_down: bool,
     /// Calls that do not count: the first one compiles and allocates.
@@ -52,7 +51,10 @@ pub(super) struct Pace {
 impl Pace {
     /// Begins with the most threads.
     pub fn new(most: usize) -> Self {
-        let numbers: Vec<_> = std::iter::successors(Some(most.max(1)), |&n| (n > 1).then_some(n / 2)).collect();
+        let mut numbers: Vec<_> = std::iter::successors(Some(most.max(1)), |&n| (n > 1).then_some(n / 2)).collect();
+        if most > 3 {
+            numbers.insert(1, most - 1);
+        }
         Self {
             numbers,
             used: 0,
@@ -60,7 +62,6 @@ impl Pace {
             settled: None,
             trial: None,
             left: FIRST_PAUSE,
-            pause: FIRST_PAUSE,
             goes_down: true,
             uncounted: 1,
         }
@@ -85,7 +86,7 @@ impl Pace {
                 let usual = mean(self.recent.iter());
                 let wanted = (TRIAL_SECONDS / seconds.max(1e-9)).clamp(1.0, TRIAL_CALLS as f64) as usize;
                 if costs.len() >= wanted || cost > HOPELESS * usual {
-                    self.judge(usual, seconds);
+                    self.judge(usual);
                 }
             }
             // A call that began before the trial, on another thread.
@@ -105,7 +106,6 @@ impl Pace {
         let has_changed = self.recent.len() >= 2 && self.settled.is_some_and(|then| now > CHANGED * then);
         if has_changed {
             self.settled = Some(now);
-            self.pause = FIRST_PAUSE;
         }
         if self.left == 0 || has_changed {
             self.begin_trial();
@@ -121,23 +121,22 @@ impl Pace {
         }
     }
 
-    /// Ends a trial: keeps the number on trial where it was faster.
-    fn judge(&mut self, usual: f64, seconds: f64) {
+    /// Ends a trial: keeps the number on trial where it was faster. Else the next trial comes the later, the more this one lost.
+    fn judge(&mut self, usual: f64) {
         let Some((place, costs)) = self.trial.take() else { return };
         let tried = mean(costs.iter());
         if tried < GAIN * usual {
             self.goes_down = place > self.used;
             self.used = place;
             self.recent = costs.into();
-            self.pause = FIRST_PAUSE;
+            self.left = SHORTEST_PAUSE;
             self.settled = Some(tried);
         } else {
             self.goes_down = !self.goes_down;
-            let longest = ((SECONDS_BETWEEN / seconds.max(1e-9)) as usize).clamp(LONG_PAUSE, LONGEST_PAUSE);
-            self.pause = (2 * self.pause).min(longest);
+            let lost = costs.iter().map(|cost| cost / usual - 1.0).sum::<f64>();
+            self.left = ((lost / LOST) as usize).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             self.settled = Some(usual);
         }
-        self.left = self.pause;
     }
 }
 
@@ -163,7 +162,7 @@ mod tests {
 
     #[test]
     fn numbers_halve_down_to_one() {
-        assert_eq!(Pace::new(12).numbers, [12, 6, 3, 1]);
+        assert_eq!(Pace::new(12).numbers, [12, 11, 6, 3, 1]);
         assert_eq!(Pace::new(2).numbers, [2, 1]);
         assert_eq!(Pace::new(1).numbers, [1]);
     }
@@ -174,7 +173,7 @@ mod tests {
         let mut pace = Pace::new(2);
         let (sum, threads) = run(&mut pace, 2000, |threads| if threads == 2 { 0.05 } else { 0.07 });
         assert_eq!(threads, 2);
-        assert!(sum < 2000.0 * 0.05 * 1.02, "{sum}");
+        assert!(sum < 2000.0 * 0.05 * 1.025, "{sum}");
     }
 
     /// The figures of two cores of which another program has one.

@@ -46,8 +46,9 @@ public:
         Phase rows(y, large_map.height, stencil), columns(x, large_map.width, stencil);
         auto lines = kernel.narrow(0, placed, rows.taps * columns.taps).view({-1, large_map.channels});
         phases_.push_back({rows, columns, lines});
+        // Columns run backwards, so that a line of the kernel meets pixels in the order of memory.
         for (int64_t i = y; i < side; i += stride) {
-          for (int64_t j = x; j < side; j += stride) places[i * side + j] = placed++;
+          for (int64_t j = x + (columns.taps - 1) * stride; j >= 0; j -= stride) places[i * side + j] = placed++;
         }
       }
     }
@@ -126,20 +127,19 @@ private:
 
   // What the pixels of a row meet, pixel by pixel; 0 beyond the small map.
   void fill(int64_t image, int64_t row, int64_t taps, Phase x, T *to) const {
-    int64_t channels = small_map_.channels;
+    int64_t channels = small_map_.channels, line = x.taps * channels;
     for (int64_t column = 0; column < x.count; column++) {
-      for (int64_t i = 0; i < taps; i++) {
+      int64_t small_x = x.origin + column - (x.taps - 1);
+      int64_t before = std::clamp<int64_t>(-small_x, 0, x.taps);
+      int64_t inside = std::clamp<int64_t>(small_map_.width - small_x, before, x.taps) - before;
+      for (int64_t i = 0; i < taps; i++, to += line) {
         int64_t small_y = row - i;
-        bool exists = small_y >= 0 && small_y < small_map_.height;
-        const T *line = small_ + (image * small_map_.height + small_y) * small_map_.width * channels;
-        for (int64_t j = 0; j < x.taps; j++, to += channels) {
-          int64_t small_x = x.origin + column - j;
-          if (exists && small_x >= 0 && small_x < small_map_.width) {
-            std::memcpy(to, line + small_x * channels, channels * sizeof(T));
-          } else {
-            std::fill(to, to + channels, T(0));
-          }
-        }
+        bool exists = small_y >= 0 && small_y < small_map_.height && inside > 0;
+        int64_t first = exists ? before * channels : line, count = exists ? inside * channels : 0;
+        std::fill(to, to + first, T(0));
+        const T *from = small_ + ((image * small_map_.height + small_y) * small_map_.width + small_x + before) * channels;
+        if (count > 0) std::memcpy(to + first, from, count * sizeof(T));
+        std::fill(to + first + count, to + line, T(0));
       }
     }
   }
