@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const STAGES: &[(&str, usize)] = &[
     ("error", 0),
     ("arrays", 0),
-    ("device", 0),
+    ("device", 1),
     ("random", 0),
     ("store", 0),
     ("stored", 0),
@@ -17,7 +17,7 @@ const STAGES: &[(&str, usize)] = &[
     ("tensor_file", 0),
     ("ffi", 0),
     ("threads", 0),
-    ("profile", 1),
+    ("profile", 2),
     ("raster", 1),
     ("runtime", 1),
     ("dataset", 2),
