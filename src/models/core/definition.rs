@@ -9,7 +9,7 @@ use super::model::Model;
 use crate::dataset::{DataBunch, Domain, DomainSpec, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
-use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
+use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Opening};
 use crate::raster::{BandScale, Dtype};
 use crate::train::History;
 
@@ -110,11 +110,12 @@ impl<M: Model> Learner<M> {
             metrics: self.metrics.clone(),
             untrained: self.untrained,
         };
-        emd.set_fid(self.metrics.as_ref().map(|metrics| [metrics.a.model.fid, metrics.b.model.fid]));
+        let directions = self.metrics.iter().flat_map(|metrics| [("A", &metrics.a), ("B", &metrics.b)]);
+        emd.set_fid(directions.map(|(to, direction)| (to.to_owned(), direction.model.fid)));
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(over(M::OPTIONAL_KEYS, emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
         // What cannot be opened must not take the place of what can.
-        let again = Emd::parse(emd.to_json()?.as_bytes(), Reach::Folder).and_then(|emd| read::<M>(&emd, &[]));
+        let again = Emd::parse(emd.to_json()?.as_bytes(), Opening::own(M::KIND)).and_then(|emd| read::<M>(&emd, &[]));
         again.map_err(|e| Error::new(e.kind(), "this model could not be opened again").because(e))?;
         Ok(emd)
     }
@@ -136,7 +137,7 @@ impl<M: Model> Learner<M> {
             normaliser.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
         };
         let rgb = Domain::BOTH.into_iter().all(plain);
-        let mut emd = Emd::new(model_file, a, b, !rgb);
+        let mut emd = Emd::new(M::KIND, model_file, [a, b], !rgb);
         let (height, width) = self.domain(Domain::A).chip;
         emd.image_height = height;
         emd.image_width = width;

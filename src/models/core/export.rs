@@ -91,7 +91,7 @@ impl<M: Model> Learner<M> {
         Ok(Exported {
             plan: generator.plan().clone(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
-            metadata: Metadata::new(M::NAME, generator.name(), note(to.other()), note(to)),
+            metadata: Metadata::new(M::KIND.name, generator.name(), note(to.other()), note(to)),
         })
     }
 }

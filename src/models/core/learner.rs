@@ -114,7 +114,7 @@ impl<M: Model> Learner<M> {
 
 impl<M: Model> fmt::Debug for Learner<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(M::NAME)
+        f.debug_struct(M::KIND.name)
             .field("config", self.config())
             .field("device", &self.device.to_string())
             .field("epochs", &self.history.epochs().len())

@@ -5,6 +5,8 @@
 
 mod batch_size;
 mod definition;
+#[cfg(test)]
+mod definition_tests;
 mod direction;
 mod export;
 mod fit;

@@ -10,7 +10,7 @@ use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::nn::{Network, Parameters, Plan};
-use crate::package::emd::Emd;
+use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
 
 /// How the weights of new networks begin.
@@ -28,8 +28,8 @@ pub enum Start {
 /// The networks that translate are called generators here. Images are (N, C, H, W) in [-1, 1], on the model's device.
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
 pub trait Model: fmt::Debug + Send + Sized + 'static {
-    /// The kind of model, as arcgis.learn names it.
-    const NAME: &'static str;
+    /// The kind of model, as definitions name it.
+    const KIND: &'static ModelKind;
     /// The kinds of data that it trains on.
     const DATASETS: &'static [DatasetType];
     /// Names of the losses that a step gives, in order.
@@ -78,7 +78,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// `Format` where the weights lack what the options follow from.
     fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<Self::Config>;
 
-    /// Writes into a definition what arcgis.learn's keys say of the options.
+    /// Writes into a definition what its `ModelParameters` say of the options.
     fn define(config: &Self::Config, definition: &mut Emd);
 
     /// Makes the networks for tensors of so many channels.

@@ -29,7 +29,7 @@ impl Pictures {
 /// The page `model_metrics.html`.
 pub(super) fn html<M: Model>(model: &Learner<M>, name: &str, pictures: &Pictures) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let mut page = Report::new(name, &format!("{}, saved by geolearn {version}", M::NAME));
+    let mut page = Report::new(name, &format!("{}, saved by geolearn {version}", M::KIND.name));
     page.heading("Model");
     page.facts(facts(model));
     page.heading("Training and validation loss");

@@ -15,8 +15,9 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::ffi;
+use crate::models::kinds::KNOWN;
 use crate::nn::{Initialiser, Network, load_parameters};
-use crate::package::emd::{Emd, Reach};
+use crate::package::emd::{Emd, Opening, Reach};
 use crate::package::{folder, keys, safetensors};
 use crate::random::Seed;
 use crate::train::History;
@@ -283,12 +284,17 @@ impl<C> Saved<C> {
     }
 }
 
+/// A definition of this kind of model, with the others for advice.
+fn opening<M: Model>(reach: Reach) -> Opening {
+    Opening { kind: M::KIND, known: KNOWN, reach }
+}
+
 fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Config>> {
     ffi::allowed();
     let (emd, weights) = if safetensors::is_named(path) && path.is_file() {
-        weights::bundle(path)?
+        weights::bundle(path, opening::<M>(Reach::Folder))?
     } else {
-        from_folder(root, path, reach)?
+        from_folder(root, path, opening::<M>(reach))?
     };
     checked::<M>(emd, weights).map_err(|e| e.at(path))
 }
@@ -297,9 +303,9 @@ fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Con
 fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
     ffi::allowed();
     let (emd, weights) = if safetensors::is_begun_by(bytes) {
-        weights::bundle_of_bytes(bytes)?
+        weights::bundle_of_bytes(bytes, opening::<M>(Reach::Folder))?
     } else {
-        let folder::Opened { emd, tensors } = folder::open_package(bytes)?;
+        let folder::Opened { emd, tensors } = folder::open_package(bytes, opening::<M>(Reach::Folder))?;
         (emd, tensors)
     };
     checked::<M>(emd, weights)
@@ -312,8 +318,8 @@ fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<
     Ok(Saved { config, history, domains, weights, definition, metrics, untrained })
 }
 
-fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    let folder::Opened { emd, tensors } = folder::find(root, path)?.open(reach)?;
+fn from_folder(root: &Path, path: &Path, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    let folder::Opened { emd, tensors } = folder::find(root, path)?.open(opening)?;
     Ok((emd, tensors))
 }
 

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::learner::Learner;
 use super::model::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::emd::{Emd, Reach};
+use crate::package::emd::{Emd, Opening};
 use crate::package::{safetensors, state_dict};
 use crate::store;
 
@@ -81,20 +81,20 @@ impl<M: Model> Learner<M> {
 }
 
 /// Definition and weights of a file that [`Learner::save_safetensors`] wrote.
-pub(super) fn bundle(path: &Path) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    of_contents(safetensors::read(path)?).map_err(|e| e.at(path))
+pub(super) fn bundle(path: &Path, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    of_contents(safetensors::read(path)?, opening).map_err(|e| e.at(path))
 }
 
 /// Those of such a file that was read into memory.
-pub(super) fn bundle_of_bytes(bytes: &[u8]) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    of_contents(safetensors::parse(bytes)?)
+pub(super) fn bundle_of_bytes(bytes: &[u8], opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    of_contents(safetensors::parse(bytes)?, opening)
 }
 
-fn of_contents(contents: safetensors::Contents) -> Result<(Emd, Vec<(String, Tensor)>)> {
+fn of_contents(contents: safetensors::Contents, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
     let definition = contents.definition.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "the file holds weights, but no model definition")
             .expected("a file of save_safetensors")
             .help("Build the model and use load_weights, or from_checkpoint for a checkpoint.")
     })?;
-    Ok((Emd::parse(definition.as_bytes(), Reach::Folder)?, contents.tensors))
+    Ok((Emd::parse(definition.as_bytes(), opening)?, contents.tensors))
 }

@@ -1,0 +1,48 @@
+//! Definitions are written as they always were.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+use super::LoadOptions;
+use crate::CycleGan;
+use crate::device::Device;
+
+/// Opens a released model, and gives it with the text of its definition.
+fn released(name: &str) -> (CycleGan, String) {
+    let path = format!("tests/fixtures/released/0.1.0/{name}/{name}.emd");
+    let text = std::fs::read_to_string(&path).unwrap();
+    (CycleGan::from_model_with(path, LoadOptions::new().device(Device::Cpu)).unwrap(), text)
+}
+
+/// What the model would write beside the weights of `before`, by the release that wrote that.
+fn written(model: &CycleGan, name: &str, before: &str) -> String {
+    let before: serde_json::Value = serde_json::from_str(before).unwrap();
+    let mut emd = model.definition(&format!("{name}.pth")).unwrap();
+    emd.set_mark(before["Geolearn"]["Weights"].as_str());
+    if let Some(section) = &mut emd.geolearn {
+        section["Version"] = before["Geolearn"]["Version"].clone();
+    }
+    emd.to_json().unwrap()
+}
+
+/// Bytes of three bands, and floats of named bands with a number of channels of each domain's own.
+const RELEASED: [&str; 2] = ["folder_3_3", "own_channels_2_3"];
+
+/// The order of keys in our own section is not kept.
+#[test]
+fn a_loaded_definition_is_written_key_for_key() {
+    for name in RELEASED {
+        let (model, before) = released(name);
+        let [after, before]: [serde_json::Value; 2] =
+            [written(&model, name, &before), before].map(|text| serde_json::from_str(&text).unwrap());
+        assert_eq!(after, before, "{name}");
+    }
+}
+
+/// As of a model that was just trained: nothing is left of the file but what the model knows.
+#[test]
+fn a_new_definition_is_written_to_the_byte() {
+    for name in RELEASED {
+        let (mut model, before) = released(name);
+        model.definition = None;
+        assert_eq!(written(&model, name, &before), before, "{name}");
+    }
+}
