@@ -1,5 +1,6 @@
 //! What a model definition says of a model, in arcgis.learn's keys and in our own section.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
@@ -11,14 +12,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Opening};
 use crate::raster::{BandScale, Dtype};
+use crate::stored::known_fields;
 use crate::train::History;
 
 /// What arcgis.learn's keys have no place for.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", bound(deserialize = "C: DeserializeOwned"))]
 struct Extra<C> {
     /// The release of this crate that wrote the file.
     version: String,
+    #[serde(deserialize_with = "known_fields")]
     config: C,
     history: History,
     /// Absent from files of before there were bands to choose and types other than bytes.
@@ -110,8 +113,9 @@ impl<M: Model> Learner<M> {
             metrics: self.metrics.clone(),
             untrained: self.untrained,
         };
-        let directions = self.metrics.iter().flat_map(|metrics| [("A", &metrics.a), ("B", &metrics.b)]);
-        emd.set_fid(directions.map(|(to, direction)| (to.to_owned(), direction.model.fid)));
+        let direction = |to| Some((to, self.metrics.as_ref()?.to_domain(to)?));
+        let measured = Domain::BOTH.into_iter().filter_map(direction);
+        emd.set_fid(measured.map(|(to, direction)| (to.to_string(), direction.model.fid)));
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(over(M::OPTIONAL_KEYS, emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
         // What cannot be opened must not take the place of what can.

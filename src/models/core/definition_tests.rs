@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use super::LoadOptions;
-use crate::CycleGan;
 use crate::device::Device;
+use crate::{CycleGan, CycleGanConfig, DiffAugment};
 
 /// Opens a released model, and gives it with the text of its definition.
 fn released(name: &str) -> (CycleGan, String) {
@@ -45,4 +45,25 @@ fn a_new_definition_is_written_to_the_byte() {
         model.definition = None;
         assert_eq!(written(&model, name, &before), before, "{name}");
     }
+}
+
+/// What a person writes is refused where it has a field that there is not; a definition may be of a later release.
+#[test]
+fn options_of_a_later_release_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = RELEASED[0];
+    let from = format!("tests/fixtures/released/0.1.0/{name}/{name}");
+    let mut definition: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(format!("{from}.emd")).unwrap()).unwrap();
+    let config = &mut definition["Geolearn"]["Config"];
+    config["added_later"] = 1.into();
+    config["diff_augment"] = serde_json::json!({"cutout": true, "added_later": [2]});
+    let written = config.to_string();
+    let emd = folder.path().join("m.emd");
+    std::fs::write(&emd, definition.to_string()).unwrap();
+    std::fs::copy(format!("{from}.pth"), folder.path().join(format!("{name}.pth"))).unwrap();
+    let opened = CycleGan::from_model_with(&emd, LoadOptions::new().device(Device::Cpu)).unwrap();
+    assert_eq!(opened.config().diff_augment, DiffAugment::default().cutout(true));
+    let error = serde_json::from_str::<CycleGanConfig>(&written).unwrap_err().to_string();
+    assert!(error.contains("unknown field `added_later`"), "{error}");
 }

@@ -83,7 +83,7 @@ impl<M: Model> Learner<M> {
     }
 
     fn exported(&self, to: Domain) -> Result<Exported> {
-        self.check_trained(to)?;
+        self.check_direction(to)?;
         let generator = self.model.generator(to);
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);

@@ -14,6 +14,8 @@ mod learner;
 mod load_options;
 mod memory;
 mod model;
+#[cfg(test)]
+mod one_way_tests;
 // A page without pictures says why.
 #[cfg_attr(not(feature = "plot"), path = "no_pictures.rs")]
 mod pictures;

@@ -32,12 +32,15 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     const KIND: &'static ModelKind;
     /// The kinds of data that it trains on.
     const DATASETS: &'static [DatasetType];
+    /// The domains whose images it makes, each from those of the other; in the order in which results are shown. What asks for
+    /// a generator names one of these.
+    const TARGETS: &'static [Domain];
     /// Names of the losses that a step gives, in order.
     const LOSS_NAMES: &'static [&'static str];
     /// Names of the numbers that a validation gives, in order; all are better when lower.
     const METRIC_NAMES: &'static [&'static str];
     /// Keys of options that are written only where they are on.
-    const OPTIONAL_KEYS: &'static [&'static str];
+    const OPTIONAL_KEYS: &'static [&'static str] = &[];
 
     /// The options that a model is built with.
     type Config: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned;
@@ -60,7 +63,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// Returns the shortest side, in pixels, of chips that can be trained on.
     fn smallest_side(config: &Self::Config) -> i64;
 
-    /// Counts the parameters of all networks for tensors of so many channels.
+    /// Counts the parameters of all networks for tensors of so many channels. While it trains each has two moments.
     fn parameter_count(config: &Self::Config, channels: PerDomain<usize>) -> u128;
 
     /// Returns the name of the generator that makes images of domain `to`, and what it is made of.

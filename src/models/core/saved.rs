@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::definition::{self, Read};
-use super::learner::{Learner, check_trained};
+use super::learner::{Learner, check_direction};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
 use super::predictor::Predictor;
@@ -255,7 +255,7 @@ impl<M: Model> Learner<M> {
 }
 
 fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -> Result<Predictor> {
-    check_trained(saved.untrained, to)?;
+    check_direction::<M>(saved.untrained, to)?;
     M::check_domains(&saved.config, &saved.domains)?;
     let (name, plan) = M::generator_plan(&saved.config, saved.channels(), to);
     let device = device.resolve()?;

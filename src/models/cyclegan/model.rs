@@ -79,6 +79,7 @@ fn optimisers<'a>(
 impl Model for CycleGanModel {
     const KIND: &'static ModelKind = &KIND;
     const DATASETS: &'static [DatasetType] = &[DatasetType::CycleGan];
+    const TARGETS: &'static [Domain] = &[Domain::B, Domain::A];
     const LOSS_NAMES: &'static [&'static str] = LOSS_NAMES;
     const METRIC_NAMES: &'static [&'static str] = METRIC_NAMES;
     const OPTIONAL_KEYS: &'static [&'static str] = OPTIONAL_KEYS;
