@@ -1,6 +1,7 @@
 //! Saving and loading in the folder form of arcgis.learn.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tch::Tensor;
 
@@ -75,6 +76,7 @@ impl<M: Model> Learner<M> {
     /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written, `Limits` for a model that
     /// could not be opened again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
+        let started = Instant::now();
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.model.saved_parameters()?;
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
@@ -89,6 +91,8 @@ impl<M: Model> Learner<M> {
                 pictures: &pictures.files(),
             },
         )?;
+        let (tensors, epochs, seconds) = (tensors.len(), self.history.epochs().len(), started.elapsed().as_secs_f64());
+        tracing::info!(path = %place.folder.display(), tensors, epochs, seconds, "model saved");
         if let Some(what) = M::beyond_arcgis(self.config(), self.channels()) {
             tracing::warn!(folder = %place.folder.display(), what, "arcgis.learn cannot open this model");
         }

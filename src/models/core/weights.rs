@@ -1,6 +1,7 @@
 //! Weights alone, and a whole model in one file of them.
 
 use std::path::Path;
+use std::time::Instant;
 
 use tch::Tensor;
 
@@ -40,13 +41,18 @@ impl<M: Model> Learner<M> {
                 .at(path)
                 .expected("<name>.safetensors"));
         }
+        let started = Instant::now();
         let path = store::path_of_file(path)?;
         store::remove_abandoned_of([path]);
         // Weights and definition are one file; the name in it leads nowhere.
         let mut definition = self.definition("weights.safetensors")?;
         definition.set_mark(None);
         let definition = definition.to_json().map_err(|e| e.at(path))?;
-        safetensors::write(path, &self.model.saved_parameters()?, &definition)?.publish()
+        let weights = self.model.saved_parameters()?;
+        safetensors::write(path, &weights, &definition)?.publish()?;
+        let (tensors, epochs, seconds) = (weights.len(), self.history.epochs().len(), started.elapsed().as_secs_f64());
+        tracing::info!(path = %path.display(), tensors, epochs, seconds, "model saved");
+        Ok(())
     }
 
     /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
