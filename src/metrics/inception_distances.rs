@@ -100,7 +100,8 @@ impl Metric for InceptionDistances {
                 .expected("two validation chips of each domain or more")
                 .found(fewest));
         }
-        self.real = PerDomain::try_from_fn(|domain| self.real_features(data, domain))?;
+        let compared = |domain| self.targets.contains(&domain).then(|| self.real_features(data, domain)).transpose();
+        self.real = PerDomain::try_from_fn(|domain| compared(domain).map(Option::flatten))?;
         self.data = Some(data.clone());
         Ok(())
     }

@@ -45,8 +45,8 @@ impl MetricColumn {
 
 /// A metric over the whole validation set, for [`FitOptions::metric`](crate::FitOptions::metric).
 ///
-/// After each validated epoch the trainer translates every validation chip of the domains that the model translates once, passes the
-/// translations to [`update`](Self::update) batch by batch, and records what [`finish`](Self::finish) returns. The
+/// After each validated epoch the trainer translates each validation chip once, in the directions that the model has, passes
+/// the translations to [`update`](Self::update) batch by batch, and records what [`finish`](Self::finish) returns. The
 /// values can be monitored, end a fit, and choose its best epoch.
 ///
 /// ```

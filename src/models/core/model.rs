@@ -96,7 +96,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// Lists what each network is made of, by its name, in the order of a saved model.
     fn plans(&self) -> Vec<(&str, &Plan)>;
 
-    /// Returns the generator that makes images of domain `to` for those who look at them.
+    /// Returns the generator that makes images of domain `to`, one of the [targets](Self::TARGETS), for those who look at them.
     fn generator(&self, to: Domain) -> &Network;
 
     /// Takes over weights by name, and forgets what training changed besides.

@@ -15,6 +15,7 @@ use crate::device::{Device, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::MetricsOptions;
 use crate::inference::RasterOptions;
+use crate::metrics::{Better, Metric, MetricColumn};
 use crate::models::cyclegan::CycleGan;
 use crate::nn::{ConvShape, Initialisation, Initialiser, Layer, Network, Parameters, Plan, load_parameters};
 use crate::optim::{Adam, Update};
@@ -259,6 +260,44 @@ fn it_learns_and_is_measured_in_its_one_direction() {
     assert!(stored["a"].is_null() && stored["b"].is_object(), "{stored}");
     let measured = model.history().metric_names().iter().filter(|name| name.ends_with("_a")).count();
     assert_eq!(measured, 0, "{:?}", model.history().metric_names());
+}
+
+/// Counts the translations that a fit measures.
+#[derive(Debug, Default)]
+struct Translations {
+    targets: Vec<Domain>,
+    seen: PerDomain<f64>,
+}
+
+impl Metric for Translations {
+    fn aim(&mut self, targets: &[Domain]) {
+        self.targets = targets.to_vec();
+    }
+
+    fn columns(&self) -> Vec<MetricColumn> {
+        self.targets.iter().map(|to| MetricColumn::new(format!("seen_{to}"), Better::Higher)).collect()
+    }
+
+    fn update(&mut self, to: Domain, _: &Tensor, made: &Tensor) -> Result<()> {
+        *self.seen.get_mut(to) += made.size()[0] as f64;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<Option<f64>>> {
+        let seen = std::mem::take(&mut self.seen);
+        Ok(self.targets.iter().map(|&to| Some(*seen.get(to))).collect())
+    }
+}
+
+#[test]
+fn metrics_of_a_fit_see_its_one_direction() {
+    let (_folder, data) = data();
+    let mut model = new(&data);
+    model.fit(quiet(1).metric(Translations::default())).unwrap();
+    assert_eq!(model.history().metric_names(), ["valid_l1", "seen_B"]);
+    assert_eq!(model.history().last("seen_B"), Some(data.valid_len(Domain::A) as f64));
+    let error = new(&data).fit(quiet(1).metric(Translations::default()).monitor("seen_A")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
 }
 
 #[test]

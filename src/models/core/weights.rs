@@ -13,7 +13,7 @@ use crate::package::{safetensors, state_dict};
 use crate::store;
 
 impl<M: Model> Learner<M> {
-    /// Saves the model as one `.safetensors` file: the weights of all four networks as float32, under the names that
+    /// Saves the model as one `.safetensors` file: the weights of all networks as float32, under the names that
     /// they have in the `.pth`, and in the header the whole model definition. Any reader of safetensors can use the
     /// weights; [`from_model`](Self::from_model) gives the model back.
     ///
@@ -55,7 +55,7 @@ impl<M: Model> Learner<M> {
         Ok(())
     }
 
-    /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
+    /// Takes over the weights of all networks from a state dict of the same architecture: a `.pth` or `.pt` of
     /// PyTorch (of either form; alone, or in a checkpoint under `model`, `state_dict`, `model_state_dict`, `net`,
     /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
     /// `module.`, and the `_orig_mod.` of `torch.compile` may stand in them; 16-bit and 64-bit floats are converted.
