@@ -8,8 +8,8 @@ use std::process::Command;
 
 use common::{few_chips, on_cpu, small_data, small_model};
 use geolearn::{
-    Baseline, CycleGan, DatasetType, Device, Domain, ErrorKind, FitOptions, Inception, Metrics, MetricsOptions,
-    PrepareData, Raster,
+    Baseline, CycleGan, DatasetType, Device, DirectionMetrics, Domain, ErrorKind, FitOptions, Inception, Metrics,
+    MetricsOptions, PrepareData, Raster,
 };
 use ndarray::{Array3, Zip};
 use serde_json::Value;
@@ -40,6 +40,10 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
+fn into(metrics: &Metrics, to: Domain) -> &DirectionMetrics {
+    metrics.to_domain(to).unwrap()
+}
+
 fn values(image: &Raster) -> Array3<f64> {
     image.samples().to_f32().mapv(f64::from)
 }
@@ -61,7 +65,7 @@ fn errors_of_pairs_are_those_of_predictions() {
         }
         psnr += -10.0 * (error.mapv(|error| (error / 255.0).powi(2)).mean().unwrap()).log10() / places;
     }
-    let paired = metrics.b.model.paired.as_ref().unwrap();
+    let paired = into(&metrics, Domain::B).model.paired.as_ref().unwrap();
     assert_eq!(paired.pairs, files(UNSEEN[0]).len());
     // Values of bytes are scaled by 255 in f32: 24 bits.
     for (found, expected) in paired.mae.iter().zip(absolute) {
@@ -71,7 +75,8 @@ fn errors_of_pairs_are_those_of_predictions() {
     assert!((0.1..1.0).contains(&paired.ssim.unwrap()), "{:?}", paired.ssim);
     // The same weights give the same numbers.
     let again = model.compute_metrics_with(unseen().baselines(false)).unwrap();
-    assert_eq!((&again.a.model.paired, &again.b.model.paired), (&metrics.a.model.paired, &metrics.b.model.paired));
+    let both = |metrics: &Metrics| Domain::BOTH.map(|to| metrics.to_domain(to).unwrap().model.paired.clone());
+    assert_eq!(both(&again), both(&metrics));
 }
 
 /// An identical image has no error; a flat one of the mean color has no gradients.
@@ -83,7 +88,7 @@ fn baselines_are_what_they_say() {
     let [same, _] = UNSEEN;
     let metrics = small_model(&data).compute_metrics_with(quiet().pairs(same, same)).unwrap();
     let of = |baseline| {
-        let row = metrics.b.baselines.iter().find(|row| row.baseline == baseline).unwrap();
+        let row = into(&metrics, Domain::B).baselines.iter().find(|row| row.baseline == baseline).unwrap();
         row.scores.paired.clone().unwrap()
     };
     let untouched = of(Baseline::NoTranslation);
@@ -95,7 +100,7 @@ fn baselines_are_what_they_say() {
     assert!(matched.mae.iter().all(|error| error.unwrap() > 0.0));
     // A model that learned nothing loses.
     if !has_inception() {
-        assert!(metrics.b.baselines_that_win().contains(&Baseline::NoTranslation));
+        assert!(into(&metrics, Domain::B).baselines_that_win().contains(&Baseline::NoTranslation));
     }
     let table = metrics.to_string();
     for part in ["A to B", "B to A", "no translation", "flat mean color", "histogram matching", "round trip", "KID"] {
@@ -113,7 +118,7 @@ fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("val_split_pct") && error.to_string().contains("pairs"), "{error}");
     // Pairs alone are enough.
-    assert!(model.compute_metrics_with(unseen()).unwrap().a.model.paired.is_some());
+    assert!(into(&model.compute_metrics_with(unseen()).unwrap(), Domain::A).model.paired.is_some());
     let error = model.compute_metrics_with(quiet().pairs(UNSEEN[0], SAT2RELIEF)).unwrap_err();
     assert!(error.to_string().contains("partner"), "{error}");
     let error = model.compute_metrics_with(unseen().inception(folder.path().join("no.safetensors"))).unwrap_err();
@@ -129,7 +134,7 @@ fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
 fn child() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = small_model(&small_data(folder.path())).compute_metrics_with(unseen()).unwrap();
-    assert_eq!((metrics.b.model.kid, metrics.b.model.fid), (None, None));
+    assert_eq!((into(&metrics, Domain::B).model.kid, into(&metrics, Domain::B).model.fid), (None, None));
     println!("{metrics}");
 }
 
@@ -150,10 +155,10 @@ fn domains_of_different_bands_are_measured() {
     let data = data.prepare().unwrap();
     let mut model = on_cpu::builder(&data).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap();
     let metrics = model.compute_metrics_with(quiet()).unwrap();
-    let round_trips = Domain::BOTH.map(|domain| metrics.to_domain(domain).round_trip.clone().unwrap());
+    let round_trips = Domain::BOTH.map(|domain| metrics.to_domain(domain).unwrap().round_trip.clone().unwrap());
     assert_eq!(round_trips.each_ref().map(|scores| scores.mae.len()), [13, 3]);
     assert!(round_trips.iter().all(|scores| scores.spectral_angle.unwrap() > 0.0));
-    assert!(metrics.b.model.paired.is_none());
+    assert!(into(&metrics, Domain::B).model.paired.is_none());
     if has_inception() {
         assert!(metrics.notes.iter().any(|note| note.contains("bands")), "{:?}", metrics.notes);
     }
@@ -172,8 +177,8 @@ fn a_saved_model_carries_its_metrics_until_it_is_trained_again() {
         serde_json::from_str(&std::fs::read_to_string(saved.join("measured.emd")).unwrap()).unwrap()
     };
     let text = |value: Option<f64>| value.map_or("None".to_string(), |value| value.to_string());
-    assert_eq!(definition(&saved)["FID_A"], text(metrics.a.model.fid));
-    assert_eq!(definition(&saved)["FID_B"], text(metrics.b.model.fid));
+    assert_eq!(definition(&saved)["FID_A"], text(into(&metrics, Domain::A).model.fid));
+    assert_eq!(definition(&saved)["FID_B"], text(into(&metrics, Domain::B).model.fid));
     let page = std::fs::read_to_string(saved.join("model_metrics.html")).unwrap();
     assert!(page.contains("histogram matching") && page.contains("KID"));
     let mut loaded = on_cpu::from_model(&saved, Some(&data)).unwrap();
@@ -186,6 +191,9 @@ fn a_saved_model_carries_its_metrics_until_it_is_trained_again() {
     assert_eq!(definition(&saved)["Geolearn"].get("Metrics"), None);
     let text = serde_json::to_string(&metrics).unwrap();
     assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), metrics);
+    // The form in which earlier releases wrote it.
+    let keys: Vec<_> = serde_json::from_str::<Value>(&text).unwrap().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["a", "b", "resize", "notes"]);
 }
 
 /// What is put back keeps its metrics; other weights have none.
@@ -235,8 +243,8 @@ fn gaps_do_not_count() {
     let options = quiet().pairs(folder.path().join("chips/A"), folder.path().join("truth"));
     let metrics = small_model(&data).compute_metrics_with(options).unwrap();
     let error = |paired: &geolearn::PairedScores| paired.mae[0].unwrap();
-    assert!(error(metrics.b.model.paired.as_ref().unwrap()) < 100.0, "{metrics}");
-    let untouched = &metrics.b.baselines[0];
+    assert!(error(into(&metrics, Domain::B).model.paired.as_ref().unwrap()) < 100.0, "{metrics}");
+    let untouched = &into(&metrics, Domain::B).baselines[0];
     assert_eq!(error(untouched.scores.paired.as_ref().unwrap()), 0.0, "{metrics}");
 }
 
@@ -252,7 +260,7 @@ fn distances_are_measured_with_their_errors() {
     let mut model = on_cpu::from_model(SAT2RELIEF, Some(&data)).unwrap();
     let metrics = model.compute_metrics_with(quiet()).unwrap();
     let untouched = Domain::BOTH.map(|to| {
-        let direction = metrics.to_domain(to);
+        let direction = metrics.to_domain(to).unwrap();
         assert_eq!(direction.baselines[0].baseline, Baseline::NoTranslation);
         assert!(direction.model.kid_standard_error.unwrap() > 0.0 && direction.model.fid.unwrap() > 0.0);
         &direction.baselines[0].scores
@@ -261,7 +269,7 @@ fn distances_are_measured_with_their_errors() {
     assert!((untouched[0].kid.unwrap() - untouched[1].kid.unwrap()).abs() < 1e-9);
     assert!((untouched[0].fid.unwrap() - untouched[1].fid.unwrap()).abs() < 1e-6);
     assert!(metrics.notes.iter().any(|note| note.contains("few")), "{:?}", metrics.notes);
-    assert_eq!(model.history().last("valid_kid_b"), metrics.b.model.kid);
+    assert_eq!(model.history().last("valid_kid_b"), into(&metrics, Domain::B).model.kid);
 }
 
 #[test]

@@ -8,14 +8,18 @@ mod events;
 use std::collections::BTreeMap;
 
 use common::{on_cpu, small_data, small_model};
-use geolearn::{Checkpoint, Domain, FitOptions, RasterOptions, StopSignal};
+use geolearn::{Checkpoint, Domain, FitOptions, Raster, RasterOptions, StopSignal};
 use tracing::Level;
 
 type Fields = BTreeMap<String, String>;
 
 /// What was told while `work` was done.
 fn told(work: impl FnOnce()) -> Vec<Fields> {
-    let ((), events) = events::events(Level::INFO, work);
+    told_at(Level::INFO, work)
+}
+
+fn told_at(level: Level, work: impl FnOnce()) -> Vec<Fields> {
+    let ((), events) = events::events(level, work);
     events.into_iter().map(Fields::from_iter).collect()
 }
 
@@ -80,4 +84,53 @@ fn a_translation_tells_of_the_model_and_of_each_scene() {
     let scenes = of(&events, "scene translated");
     assert_eq!(scenes.iter().map(|scene| number(scene, "pixels")).collect::<Vec<_>>(), [600.0, 100.0]);
     assert_eq!((of(&events, "translation ends").len(), of(&events, "translation stopped").len()), (1, 1));
+}
+
+const CHIP: &str = "assets/bluemarble/A/images/y0300_x0900.png";
+
+#[test]
+fn predictions_saves_and_exports_tell_of_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let events = told(|| {
+        model.predict(CHIP, Domain::B).unwrap();
+        model.predict("no/such.png", Domain::B).unwrap_err();
+        model.save(place("copy")).unwrap();
+        model.save_safetensors(place("copy.safetensors")).unwrap();
+        model.export_torchscript(place("a.pt"), Domain::A).unwrap();
+    });
+    let [image] = of(&events, "image translated")[..] else { panic!("{events:?}") };
+    assert_eq!((image["path"].as_str(), image["to"].as_str()), (CHIP, "B"));
+    assert_eq!(["height", "width"].map(|side| number(image, side)), [64.0, 64.0]);
+    let saved = of(&events, "model saved");
+    let paths: Vec<_> = saved.iter().map(|save| save["path"].clone()).collect();
+    assert_eq!(paths, ["copy", "copy.safetensors"].map(|name| place(name).display().to_string()));
+    let epochs = model.history().epochs().len() as f64;
+    assert!(saved.iter().all(|save| number(save, "epochs") == epochs && number(save, "tensors") > 10.0), "{saved:?}");
+    let [export] = of(&events, "generator exported")[..] else { panic!("{events:?}") };
+    assert_eq!(export["path"], place("a.pt").display().to_string());
+    assert_eq!((export["to"].as_str(), export["form"].trim_matches('"')), ("A", "TorchScript"));
+    assert!(saved.into_iter().chain([image, export]).all(|event| number(event, "seconds") >= 0.0));
+}
+
+/// A service translates many, so these are told at a lower level.
+#[test]
+fn images_in_memory_are_told_of_at_the_level_of_debugging() {
+    let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
+    let image = Raster::open(CHIP).unwrap();
+    let array = image.samples().to_f32();
+    let work = || {
+        model.predict_image(&image, Domain::B).unwrap();
+        model.predict_images(&[image.clone(), image.resize(40, 30).unwrap()], Domain::B).unwrap();
+        model.predict_array(&array, Domain::A).unwrap();
+    };
+    assert!(told(work).iter().all(|event| !event["message"].contains("translated")));
+    let events = told_at(Level::DEBUG, work);
+    let [one] = of(&events, "image in memory translated")[..] else { panic!("{events:?}") };
+    assert_eq!((one["to"].as_str(), number(one, "width")), ("B", 64.0));
+    let [several] = of(&events, "images in memory translated")[..] else { panic!("{events:?}") };
+    assert_eq!(["count", "sizes"].map(|name| number(several, name)), [2.0, 2.0]);
+    let [array] = of(&events, "array translated")[..] else { panic!("{events:?}") };
+    assert_eq!((array["to"].as_str(), number(array, "height")), ("A", 64.0));
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use geolearn::{AdamOptions, Augment, Normalisation, OneCycle, Schedule};
+use geolearn::{AdamOptions, Augment, CycleGanConfig, DiffAugment, Normalisation, OneCycle, Schedule};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,6 +29,11 @@ fn typing_errors_are_refused_by_name() {
     refuses(Schedule::ConstantThenLinear { constant: 0.25 }, "constant", "const");
     refuses(Augment::default().crop(32), "brightness", "brigthness");
     refuses(Normalisation::Percentile { low: 1.0, high: 99.0 }, "high", "hi");
+    refuses(CycleGanConfig::default(), "gen_blocks", "gen_block");
+    refuses(DiffAugment::default().cutout(true), "cutout", "cut_out");
+    let mut varied = CycleGanConfig::default();
+    varied.diff_augment = DiffAugment::default().translation(true);
+    refuses(varied, "translation", "transalation");
 }
 
 #[test]
@@ -37,4 +42,5 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(adam, AdamOptions::default().beta1(0.25));
     assert_eq!(serde_json::from_str::<Augment>("{}").unwrap(), Augment::default());
     assert_eq!(serde_json::from_str::<OneCycle>("{}").unwrap(), OneCycle::default());
+    assert_eq!(serde_json::from_str::<CycleGanConfig>("{}").unwrap(), CycleGanConfig::default());
 }

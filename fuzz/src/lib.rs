@@ -109,7 +109,7 @@ pub fn package(bytes: &[u8]) {
 
 /// Reads these bytes as the text of a saved model.
 pub fn model_definition(bytes: &[u8]) {
-    let _ = package::emd::Emd::parse(bytes, package::emd::Reach::Folder);
+    let _ = package::emd::Emd::parse(bytes, package::OPENING);
 }
 
 /// Reads these bytes as the statistics that Export Training Data writes, of so many bands as the first byte says.

@@ -25,7 +25,7 @@ use judge::FeatureNetwork;
 /// KID and FID are usually given for this many images or more.
 const FEW: usize = 2048;
 
-/// Measures the translations of `model` in both directions.
+/// Measures the translations of `model` in each direction that it has.
 ///
 /// # Errors
 /// `Usage` when there is nothing to measure on; what reading images and weights or libtorch reports.
@@ -39,12 +39,21 @@ pub(crate) fn compute_metrics(model: &dyn Translator, data: &DataBunch, options:
     }
     let (network, missing) = FeatureNetwork::find(model.torch_device(), options)?;
     let baselines = options.baselines.then(|| Baselines::new(data)).transpose()?;
-    let images = Domain::BOTH.map(|domain| 3 * data.valid_len(domain)).iter().sum::<usize>() + 2 * pairs.len();
-    let progress = Counter::new(options.progress, "Metrics", "images", images);
+    let progress = Counter::new(options.progress, "Metrics", "images", images(model.targets(), data, pairs.len()));
     let evaluation = Evaluation { model, data, network, baselines, pairs, window: options.ssim_window, progress };
     let real = PerDomain::try_from_fn(|domain| evaluation.real(domain))?;
-    let (a, b) = (evaluation.direction(Domain::A, &real)?, evaluation.direction(Domain::B, &real)?);
-    Ok(Metrics { a, b, resize: options.resize, notes: notes(data, missing) })
+    let direction = |to| model.targets().contains(&to).then(|| evaluation.direction(to, &real)).transpose();
+    Ok(Metrics::new(PerDomain::try_from_fn(direction)?, options.resize, notes(data, missing)))
+}
+
+/// Counts what will be looked at: real images, translations of them and of pairs, round trips.
+fn images(targets: &[Domain], data: &DataBunch, pairs: usize) -> usize {
+    let real: usize = Domain::BOTH.map(|domain| data.valid_len(domain)).iter().sum();
+    let of_direction = |to: &Domain| {
+        let back = if targets.contains(&to.other()) { data.valid_len(*to) } else { 0 };
+        data.valid_len(to.other()) + pairs + back
+    };
+    real + targets.iter().map(of_direction).sum::<usize>()
 }
 
 /// What to know when reading the numbers.

@@ -2,21 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Domain;
+use crate::dataset::{Domain, PerDomain};
 use crate::metrics::Resize;
 
 /// How good the translations of a model are, beside baselines that learn nothing; from
 /// [`CycleGan::compute_metrics`](crate::CycleGan::compute_metrics).
 ///
 /// `Display` prints it as a table. Every number is `None` where it could not be measured; [`notes`](Self::notes) say
-/// why.
+/// why. [`directions`](Self::directions) lists what the model translates into.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Translations into domain A.
-    pub a: DirectionMetrics,
-    /// Translations into domain B.
-    pub b: DirectionMetrics,
+    /// By the domain translated into, where the model has the direction.
+    #[serde(flatten)]
+    by_target: PerDomain<Option<DirectionMetrics>>,
     /// How images were brought to the size that the Inception network takes.
     pub resize: Resize,
     /// What to know when reading the numbers: few images, no weights of the network, bands that were not looked at.
@@ -38,7 +37,7 @@ pub struct DirectionMetrics {
     /// Scores of what learns nothing, in the order of [`Baseline`].
     pub baselines: Vec<BaselineScores>,
     /// Real chips of the domain translated into against themselves, translated there and back: how well the model
-    /// inverts itself, not how good a translation is.
+    /// inverts itself, not how good a translation is. None of a model that does not translate back.
     pub round_trip: Option<PairedScores>,
 }
 
@@ -103,12 +102,37 @@ pub struct PairedScores {
 }
 
 impl Metrics {
-    /// Returns the scores of translations into a domain.
-    pub fn to_domain(&self, to: Domain) -> &DirectionMetrics {
-        match to {
-            Domain::A => &self.a,
-            Domain::B => &self.b,
-        }
+    pub(super) fn new(by_target: PerDomain<Option<DirectionMetrics>>, resize: Resize, notes: Vec<String>) -> Self {
+        Self { by_target, resize, notes }
+    }
+
+    /// Returns the scores of translations into a domain; none where the model has no such direction.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, Domain, MetricsOptions, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// let options = MetricsOptions::new().pairs("assets/bluemarble_test/a", "assets/bluemarble_test/b");
+    /// let metrics = model.compute_metrics_with(options.baselines(false).progress(false))?;
+    /// assert!(metrics.to_domain(Domain::B).is_some_and(|into_b| into_b.translated > 0));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn to_domain(&self, to: Domain) -> Option<&DirectionMetrics> {
+        self.by_target.get(to).as_ref()
+    }
+
+    /// Lists the directions that the model has, by the domain translated into: from A to B first.
+    ///
+    /// ```
+    /// use geolearn::Metrics;
+    ///
+    /// fn distances(metrics: &Metrics) -> Vec<String> {
+    ///     metrics.directions().map(|(to, direction)| format!("FID to {to}: {:?}", direction.model.fid)).collect()
+    /// }
+    /// ```
+    pub fn directions(&self) -> impl Iterator<Item = (Domain, &DirectionMetrics)> {
+        [Domain::B, Domain::A].into_iter().filter_map(|to| Some((to, self.to_domain(to)?)))
     }
 }
 

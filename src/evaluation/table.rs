@@ -20,9 +20,7 @@ impl Display for Baseline {
 
 impl Display for Metrics {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for to in [Domain::B, Domain::A] {
-            direction(f, self.to_domain(to), to)?;
-        }
+        self.directions().try_for_each(|(to, metrics)| direction(f, metrics, to))?;
         self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }

@@ -31,7 +31,7 @@ const CUTOUT: f64 = 0.5;
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[must_use]
 pub struct DiffAugment {
     translation: bool,

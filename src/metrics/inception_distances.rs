@@ -8,8 +8,13 @@ use crate::arrays::tensor_to_array;
 use crate::dataset::{DataBunch, Domain, PerDomain, Split};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The names of the values, in order.
-const NAMES: [&str; 4] = ["valid_fid_a", "valid_kid_a", "valid_fid_b", "valid_kid_b"];
+/// The names of the values of translations into a domain, in order.
+fn names(to: Domain) -> [&'static str; 2] {
+    match to {
+        Domain::A => ["valid_fid_a", "valid_kid_a"],
+        Domain::B => ["valid_fid_b", "valid_kid_b"],
+    }
+}
 
 /// KID and FID of the translated validation chips of both domains, for [`FitOptions::metric`](crate::FitOptions::metric);
 /// `valid_kid_b` is that of images translated into domain B. `monitor("valid_kid_b")` adds it by itself where it finds
@@ -34,6 +39,8 @@ pub struct InceptionDistances {
     resize: Resize,
     data: Option<DataBunch>,
     /// Features of the real validation chips, which do not change.
+    /// The domains that the model translates into, A first.
+    targets: Vec<Domain>,
     real: PerDomain<Option<Tensor>>,
     made: PerDomain<FeatureSet>,
     /// Translations into each domain since the last values.
@@ -44,7 +51,8 @@ impl InceptionDistances {
     /// Creates the metric.
     pub fn new(network: Inception) -> Self {
         let (resize, real, made) = (Resize::default(), PerDomain::default(), PerDomain::default());
-        Self { network, resize, data: None, real, made, seen: PerDomain::default() }
+        let targets = Domain::BOTH.to_vec();
+        Self { network, resize, targets, data: None, real, made, seen: PerDomain::default() }
     }
 
     /// Sets how images are brought to the size that the network takes. Default: [`Resize::Tensorflow`].
@@ -55,7 +63,7 @@ impl InceptionDistances {
 
     /// Whether this is the name of one of its values.
     pub(crate) fn has(name: &str) -> bool {
-        NAMES.contains(&name)
+        Domain::BOTH.into_iter().any(|to| names(to).contains(&name))
     }
 
     fn real_features(&self, data: &DataBunch, domain: Domain) -> Result<Option<Tensor>> {
@@ -76,8 +84,12 @@ impl InceptionDistances {
 }
 
 impl Metric for InceptionDistances {
+    fn aim(&mut self, targets: &[Domain]) {
+        self.targets = Domain::BOTH.into_iter().filter(|to| targets.contains(to)).collect();
+    }
+
     fn columns(&self) -> Vec<MetricColumn> {
-        NAMES.map(|name| MetricColumn::new(name, Better::Lower)).into()
+        self.targets.iter().flat_map(|&to| names(to)).map(|name| MetricColumn::new(name, Better::Lower)).collect()
     }
 
     fn start(&mut self, data: &DataBunch) -> Result<()> {
@@ -88,7 +100,8 @@ impl Metric for InceptionDistances {
                 .expected("two validation chips of each domain or more")
                 .found(fewest));
         }
-        self.real = PerDomain::try_from_fn(|domain| self.real_features(data, domain))?;
+        let compared = |domain| self.targets.contains(&domain).then(|| self.real_features(data, domain)).transpose();
+        self.real = PerDomain::try_from_fn(|domain| compared(domain).map(Option::flatten))?;
         self.data = Some(data.clone());
         Ok(())
     }
@@ -111,7 +124,7 @@ impl Metric for InceptionDistances {
     fn finish(&mut self) -> Result<Vec<Option<f64>>> {
         self.seen = PerDomain::default();
         let mut values = Vec::new();
-        for domain in Domain::BOTH {
+        for domain in self.targets.clone() {
             let distances = self.distances(domain)?;
             values.extend([distances.map(|d| d.fid), distances.map(|d| d.kid.value)]);
         }

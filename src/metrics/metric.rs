@@ -45,8 +45,8 @@ impl MetricColumn {
 
 /// A metric over the whole validation set, for [`FitOptions::metric`](crate::FitOptions::metric).
 ///
-/// After each validated epoch the trainer translates every validation chip of both domains once, passes the
-/// translations to [`update`](Self::update) batch by batch, and records what [`finish`](Self::finish) returns. The
+/// After each validated epoch the trainer translates each validation chip once, in the directions that the model has, passes
+/// the translations to [`update`](Self::update) batch by batch, and records what [`finish`](Self::finish) returns. The
 /// values can be monitored, end a fit, and choose its best epoch.
 ///
 /// ```
@@ -84,6 +84,10 @@ impl MetricColumn {
 /// let options = FitOptions::new(20).metric(Colorfulness::default()).monitor("valid_colorfulness_b");
 /// ```
 pub trait Metric: fmt::Debug + Send {
+    /// Hears which domains the model translates into; called first, so that a metric has columns for these alone. Does nothing
+    /// by default.
+    fn aim(&mut self, _targets: &[Domain]) {}
+
     /// Returns the names and directions of the values, in the order of [`finish`](Self::finish).
     fn columns(&self) -> Vec<MetricColumn>;
 

@@ -2,5 +2,6 @@
 
 mod core;
 pub mod cyclegan;
+mod kinds;
 
 pub use self::core::{Learner, LoadOptions, Predictor};

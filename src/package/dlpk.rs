@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::{SimpleFileOptions, StreamWriter};
 
-use super::emd::{Emd, MAX_BYTES, Reach};
+use super::emd::{Emd, MAX_BYTES, Opening, Reach};
 use super::pth;
 use super::zipped::{Zipped, check_length, not_written, open_capped, unpack};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,13 +54,13 @@ pub(super) fn check(path: &Path) -> Result<()> {
 
 /// Takes definition and weights out of a package, and nothing else. Both get names of ours, so that no name in the
 /// archive can lead anywhere.
-pub(super) fn unpack_model(path: &Path) -> Result<Unpacked> {
-    unpack_within(path, MOST_BYTES).map_err(|e| e.at(path))
+pub(super) fn unpack_model(path: &Path, opening: Opening) -> Result<Unpacked> {
+    unpack_within(path, opening, MOST_BYTES).map_err(|e| e.at(path))
 }
 
-pub(super) fn unpack_within(path: &Path, most: u64) -> Result<Unpacked> {
+pub(super) fn unpack_within(path: &Path, opening: Opening, most: u64) -> Result<Unpacked> {
     let (file, length) = open_capped(path, most)?;
-    let Opened { mut archive, emd, weights, plausible } = Opened::within(file, length, most)?;
+    let Opened { mut archive, emd, weights, plausible } = Opened::within(file, opening, length, most)?;
     let folder = tempfile::tempdir().map_err(|e| {
         Error::io("package cannot be unpacked", std::env::temp_dir(), e).help("Set TMPDIR to a folder with space.")
     })?;
@@ -72,14 +72,14 @@ pub(super) fn unpack_within(path: &Path, most: u64) -> Result<Unpacked> {
 }
 
 /// The definition of a package of bytes, and the bytes of its weights.
-pub(super) fn unpack_bytes(bytes: &[u8]) -> Result<(Emd, Vec<u8>)> {
-    unpack_bytes_within(bytes, MOST_BYTES)
+pub(super) fn unpack_bytes(bytes: &[u8], opening: Opening) -> Result<(Emd, Vec<u8>)> {
+    unpack_bytes_within(bytes, opening, MOST_BYTES)
 }
 
-pub(super) fn unpack_bytes_within(bytes: &[u8], most: u64) -> Result<(Emd, Vec<u8>)> {
+pub(super) fn unpack_bytes_within(bytes: &[u8], opening: Opening, most: u64) -> Result<(Emd, Vec<u8>)> {
     let length = bytes.len() as u64;
     check_length(length, most)?;
-    let Opened { mut archive, emd, weights, plausible } = Opened::within(Cursor::new(bytes), length, most)?;
+    let Opened { mut archive, emd, weights, plausible } = Opened::within(Cursor::new(bytes), opening, length, most)?;
     Ok((emd, archive.bytes(&weights, plausible)?))
 }
 
@@ -93,10 +93,11 @@ struct Opened<R: Read + Seek> {
 }
 
 impl<R: Read + Seek> Opened<R> {
-    fn within(package: R, length: u64, most: u64) -> Result<Self> {
+    fn within(package: R, opening: Opening, length: u64, most: u64) -> Result<Self> {
         let mut archive = Zipped::open(package, length, DIRECTORY_BYTES.min(most))?;
         let definition = definition(&archive)?;
-        let emd = Emd::parse(&archive.bytes(&definition, MAX_BYTES.min(most))?, Reach::Folder)?;
+        let emd =
+            Emd::parse(&archive.bytes(&definition, MAX_BYTES.min(most))?, Opening { reach: Reach::Folder, ..opening })?;
         let weights = beside(&definition, &emd);
         // A package that claims to hold far more than it is long is an attack.
         Ok(Self { archive, emd, weights, plausible: pth::plausible(length).min(most) })

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tch::Tensor;
 
-use super::emd::{Emd, Reach};
+use super::emd::{Emd, Opening};
 use super::generation;
 pub(crate) use super::generation::Opened;
 use super::listing::{entries, missing};
@@ -100,20 +100,20 @@ impl Found {
     ///
     /// # Errors
     /// [`ErrorKind::Format`] for weights that a save put beside another definition, besides what reading each reports.
-    pub(crate) fn open(&self, reach: Reach) -> Result<Opened> {
+    pub(crate) fn open(&self, opening: Opening) -> Result<Opened> {
         let started = Instant::now();
-        let opened = self.read(reach)?;
+        let opened = self.read(opening)?;
         let (Self::Files { emd: path, .. } | Self::Package(path)) = self;
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(path = %path.display(), tensors = opened.tensors.len(), seconds, "saved model read");
         Ok(opened)
     }
 
-    fn read(&self, reach: Reach) -> Result<Opened> {
+    fn read(&self, opening: Opening) -> Result<Opened> {
         match self {
-            Self::Files { emd, pth } => generation::open(emd, pth.as_deref(), reach),
+            Self::Files { emd, pth } => generation::open(emd, pth.as_deref(), opening),
             Self::Package(path) => {
-                let dlpk::Unpacked { emd, weights, folder: _folder } = dlpk::unpack_model(path)?;
+                let dlpk::Unpacked { emd, weights, folder: _folder } = dlpk::unpack_model(path, opening)?;
                 let tensors = generation::weights_of(&emd, &weights).map_err(|e| e.at(path))?;
                 Ok(Opened { emd, tensors })
             }
@@ -125,9 +125,9 @@ impl Found {
 ///
 /// # Errors
 /// As of a file, with "in memory" for its name.
-pub(crate) fn open_package(bytes: &[u8]) -> Result<Opened> {
+pub(crate) fn open_package(bytes: &[u8], opening: Opening) -> Result<Opened> {
     let opened = || {
-        let (emd, weights) = dlpk::unpack_bytes(bytes)?;
+        let (emd, weights) = dlpk::unpack_bytes(bytes, opening)?;
         let tensors = generation::weights_in(&emd, &weights)?;
         Ok(Opened { emd, tensors })
     };
@@ -232,7 +232,7 @@ pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     }
     let named: Vec<(String, &Ready)> = files.iter().map(|(name, file)| (name.clone(), file)).collect();
     let package = dlpk::write(&place.dlpk(), &named)?;
-    check(&named, &package).map_err(|e| e.at(&place.folder))?;
+    check(&named, &package, Opening::own(emd.kind)).map_err(|e| e.at(&place.folder))?;
     let older = generation::of(&place.emd());
     store::publish_all(files.into_iter().map(|(_, file)| file).chain([package]), older)?;
     let gone = contents.pictures.iter().filter(|(_, png)| png.is_none());
@@ -247,10 +247,10 @@ fn clear(place: &Place, contents: &Contents) {
 }
 
 /// Whether files that were written will be opened again.
-fn check(files: &[(String, &Ready)], package: &Ready) -> Result<()> {
+fn check(files: &[(String, &Ready)], package: &Ready, opening: Opening) -> Result<()> {
     if let [(_, weights), (_, emd), ..] = files {
         pth::check(weights.path(), &pth::PthLimits::default())?;
-        generation::definition(emd.path(), Reach::Folder)?;
+        generation::definition(emd.path(), opening)?;
     }
     dlpk::check(package.path())
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::emd::{Emd, MAX_BYTES, Reach};
+use super::emd::{Emd, MAX_BYTES, Opening, Reach};
 use super::listing::missing;
 use super::pth;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,23 +26,23 @@ pub(crate) struct Opened {
 }
 
 /// Reads a definition.
-pub(super) fn definition(path: &Path, reach: Reach) -> Result<Emd> {
-    parse(path, &store::read_capped(path, MAX_BYTES)?, reach)
+pub(super) fn definition(path: &Path, opening: Opening) -> Result<Emd> {
+    parse(path, &store::read_capped(path, MAX_BYTES)?, opening)
 }
 
-fn parse(path: &Path, bytes: &[u8], reach: Reach) -> Result<Emd> {
-    Emd::parse(bytes, reach).map_err(|e| e.at(path))
+fn parse(path: &Path, bytes: &[u8], opening: Opening) -> Result<Emd> {
+    Emd::parse(bytes, opening).map_err(|e| e.at(path))
 }
 
 /// Reads a definition and its weights, which lie where it says unless the caller named them.
-pub(super) fn open(path: &Path, pth: Option<&Path>, reach: Reach) -> Result<Opened> {
+pub(super) fn open(path: &Path, pth: Option<&Path>, opening: Opening) -> Result<Opened> {
     let mut bytes = store::read_capped(path, MAX_BYTES)?;
     for _ in 1..MOST_TRIES {
-        let emd = parse(path, &bytes, reach)?;
+        let emd = parse(path, &bytes, opening)?;
         let weights = pth.map_or_else(|| emd.weights_in(folder_of(path)), Path::to_path_buf);
         let aside = store::aside(&weights, number(&bytes));
         let is_aside = aside.is_file();
-        let linked_to = (pth.is_none() && reach == Reach::Folder).then(|| folder_of(path));
+        let linked_to = (pth.is_none() && opening.reach == Reach::Folder).then(|| folder_of(path));
         let read = read(&emd, if is_aside { &aside } else { &weights }, linked_to);
         // In this order: older weights are removed after the definition was replaced.
         let unchanged = aside.is_file() == is_aside;

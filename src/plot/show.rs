@@ -33,7 +33,8 @@ impl DataBunch {
 }
 
 /// Rows of what `model` makes of fixed chips: validation chips, or training chips where there are none.
-/// Left: A, its translation into B, and that translated back; right: the same from B.
+/// Left: A, its translation into B, and that translated back; right: the same from B. Of a model of one direction: a chip,
+/// its translation, and the real chip of that domain which has the same place in the list.
 ///
 /// ```
 /// use geolearn::{CycleGan, DatasetType, prepare_data, show_results};
@@ -54,13 +55,30 @@ pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Re
     let split = shown_split(data);
     let most = Domain::BOTH.map(|domain| data.files(domain, split).len()).into_iter().max().unwrap_or(0);
     for i in 0..rows.min(most) {
-        let mut row = round_trip(model, data, Domain::A, i)?;
-        row.extend(round_trip(model, data, Domain::B, i)?);
+        let mut row = Vec::new();
+        for &to in model.targets() {
+            row.extend(translation(model, data, to, i)?);
+        }
         pictures.push(row);
     }
-    let columns = ["A", "A to B", "A to B to A", "B", "B to A", "B to A to B"];
+    let columns: Vec<String> = model.targets().iter().flat_map(|&to| columns(model, to)).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let chips = if split == Split::Valid { "Validation chips" } else { "Training chips" };
-    Picture::grid(&format!("{chips}, their translation, and that translated back"), &columns, &pictures)
+    let back = model.targets().iter().any(|&to| returns(model, to));
+    let beside = if back { "that translated back" } else { "real chips" };
+    Picture::grid(&format!("{chips}, their translation, and {beside}"), &columns, &pictures)
+}
+
+/// Whether translations into `to` can be translated back.
+fn returns(model: &dyn Translator, to: Domain) -> bool {
+    model.targets().contains(&to.other())
+}
+
+/// What is above the pictures of one direction.
+fn columns(model: &dyn Translator, to: Domain) -> [String; 3] {
+    let from = to.other();
+    let last = if returns(model, to) { format!("{from} to {to} to {from}") } else { to.to_string() };
+    [from.to_string(), format!("{from} to {to}"), last]
 }
 
 fn check_rows(rows: usize) -> Result<()> {
@@ -75,14 +93,23 @@ fn shown_split(data: &DataBunch) -> Split {
     if data.valid_len(Domain::A).min(data.valid_len(Domain::B)) > 0 { Split::Valid } else { Split::Train }
 }
 
-/// A chip of `domain`, its translation, and that translated back.
-fn round_trip(model: &dyn Translator, data: &DataBunch, domain: Domain, index: usize) -> Result<Vec<RgbImage>> {
+/// A chip, its translation into `to`, and that translated back, else a real chip of `to`.
+fn translation(model: &dyn Translator, data: &DataBunch, to: Domain, index: usize) -> Result<[RgbImage; 3]> {
+    let from = to.other();
+    let chip = chip(data, from, index)?;
+    let made = model.translate(&chip, to)?;
+    let last = if returns(model, to) {
+        seen(data, from, &model.translate(&made, from)?, 0)?
+    } else {
+        seen(data, to, &self::chip(data, to, index)?, 0)?
+    };
+    Ok([seen(data, from, &chip, 0)?, seen(data, to, &made, 0)?, last])
+}
+
+/// A chip that is shown; they begin anew where a domain has fewer.
+fn chip(data: &DataBunch, domain: Domain, index: usize) -> Result<Tensor> {
     let split = shown_split(data);
-    let index = index % data.files(domain, split).len().max(1);
-    let chip = data.chips(domain, split, &[index])?;
-    let there = model.translate(&chip, domain.other())?;
-    let back = model.translate(&there, domain)?;
-    Ok(vec![seen(data, domain, &chip, 0)?, seen(data, domain.other(), &there, 0)?, seen(data, domain, &back, 0)?])
+    data.chips(domain, split, &[index % data.files(domain, split).len().max(1)])
 }
 
 /// Image `index` of a normalised batch in the domain's own colours.

@@ -65,6 +65,7 @@ pub fn fit(
     if is_validated {
         options.add_monitored_metric(device)?;
     }
+    options.metrics.iter_mut().for_each(|metric| metric.aim(model.targets()));
     let columns = options.metric_columns();
     if !is_validated && !columns.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "metrics were added, but nothing is validated").help(NO_VALIDATION));

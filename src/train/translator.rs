@@ -87,7 +87,13 @@ pub trait Translator {
         Err(Error::new(ErrorKind::Unsupported, "this model has no validation"))
     }
 
-    /// Translates normalised images into domain `to`.
+    /// The domains that it translates into, each from the other; where there are several, in the order in which results are
+    /// shown. Both by default, B first.
+    fn targets(&self) -> &'static [Domain] {
+        &[Domain::B, Domain::A]
+    }
+
+    /// Translates normalised images into domain `to`, one of [`targets`](Self::targets).
     ///
     /// # Shapes
     /// (N, C, H, W) in [-1, 1] to the same, of any height and width.

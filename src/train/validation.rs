@@ -26,8 +26,8 @@ pub(crate) fn validate(model: &dyn Translator, data: &DataBunch, precision: Prec
     Ok(Some(sums.into_iter().map(|sum| sum / images).collect()))
 }
 
-/// Passes every validation chip of both domains and its translation to each metric, and returns the values of all
-/// columns by name.
+/// Passes every validation chip that the model can translate, and its translation, to each metric, and returns the values
+/// of all columns by name.
 pub(crate) fn measure(
     model: &dyn Translator,
     data: &DataBunch,
@@ -36,7 +36,7 @@ pub(crate) fn measure(
     if metrics.is_empty() {
         return Ok(Vec::new());
     }
-    for to in Domain::BOTH {
+    for to in Domain::BOTH.into_iter().filter(|to| model.targets().contains(to)) {
         let chips: Vec<usize> = (0..data.valid_len(to.other())).collect();
         for batch in chips.chunks(data.batch_size()) {
             let sources = data.chips(to.other(), Split::Valid, batch)?;

@@ -12,8 +12,14 @@ pub(crate) mod safetensors;
 #[path = "../../../src/package/zipped.rs"]
 mod zipped;
 
+static KIND: emd::ModelKind =
+    emd::ModelKind { name: "CycleGAN", configuration: "_cyclegan", parameters: &[], opened_by: "CycleGan" };
+/// As what definitions are opened.
+pub(crate) const OPENING: emd::Opening =
+    emd::Opening { kind: &KIND, known: &[&KIND], reach: emd::Reach::Folder };
+
 /// How many bytes of weights come out of a package.
 pub(crate) fn unpacked(path: &std::path::Path, most: u64) -> Option<u64> {
-    let unpacked = dlpk::unpack_within(path, most).ok()?;
+    let unpacked = dlpk::unpack_within(path, OPENING, most).ok()?;
     std::fs::metadata(unpacked.weights).ok().map(|found| found.len())
 }

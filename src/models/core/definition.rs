@@ -1,5 +1,6 @@
 //! What a model definition says of a model, in arcgis.learn's keys and in our own section.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
@@ -9,16 +10,18 @@ use super::model::Model;
 use crate::dataset::{DataBunch, Domain, DomainSpec, MixedBands, Normaliser, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
-use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Reach};
+use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Opening};
 use crate::raster::{BandScale, Dtype};
+use crate::stored::known_fields;
 use crate::train::History;
 
 /// What arcgis.learn's keys have no place for.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", bound(deserialize = "C: DeserializeOwned"))]
 struct Extra<C> {
     /// The release of this crate that wrote the file.
     version: String,
+    #[serde(deserialize_with = "known_fields")]
     config: C,
     history: History,
     /// Absent from files of before there were bands to choose and types other than bytes.
@@ -110,11 +113,13 @@ impl<M: Model> Learner<M> {
             metrics: self.metrics.clone(),
             untrained: self.untrained,
         };
-        emd.set_fid(self.metrics.as_ref().map(|metrics| [metrics.a.model.fid, metrics.b.model.fid]));
+        let direction = |to| Some((to, self.metrics.as_ref()?.to_domain(to)?));
+        let measured = Domain::BOTH.into_iter().filter_map(direction);
+        emd.set_fid(measured.map(|(to, direction)| (to.to_string(), direction.model.fid)));
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(over(M::OPTIONAL_KEYS, emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
         // What cannot be opened must not take the place of what can.
-        let again = Emd::parse(emd.to_json()?.as_bytes(), Reach::Folder).and_then(|emd| read::<M>(&emd, &[]));
+        let again = Emd::parse(emd.to_json()?.as_bytes(), Opening::own(M::KIND)).and_then(|emd| read::<M>(&emd, &[]));
         again.map_err(|e| Error::new(e.kind(), "this model could not be opened again").because(e))?;
         Ok(emd)
     }
@@ -136,7 +141,7 @@ impl<M: Model> Learner<M> {
             normaliser.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
         };
         let rgb = Domain::BOTH.into_iter().all(plain);
-        let mut emd = Emd::new(model_file, a, b, !rgb);
+        let mut emd = Emd::new(M::KIND, model_file, [a, b], !rgb);
         let (height, width) = self.domain(Domain::A).chip;
         emd.image_height = height;
         emd.image_width = width;

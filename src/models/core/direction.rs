@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use ndarray::Array3;
 
@@ -26,19 +27,28 @@ pub(crate) struct Direction<'a> {
 impl<'a> Direction<'a> {
     /// Translates an image file.
     pub fn predict(&self, path: &Path) -> Result<Raster> {
+        let started = Instant::now();
         let source = self.source(path)?;
         let (height, width) = source.size();
         let image = source.window(0, 0, height, width)?;
-        self.made(&image).map_err(|error| error.at(path))
+        let made = self.made(&image).map_err(|error| error.at(path))?;
+        let (to, seconds) = (self.to.0, started.elapsed().as_secs_f64());
+        tracing::info!(path = %path.display(), %to, height, width, seconds, "image translated");
+        Ok(made)
     }
 
     /// Translates an image in memory.
     pub fn predict_image(&self, image: &Raster) -> Result<Raster> {
-        self.made(&self.as_chips_are(image))
+        let started = Instant::now();
+        let made = self.made(&self.as_chips_are(image))?;
+        let (to, height, width, seconds) = (self.to.0, made.height(), made.width(), started.elapsed().as_secs_f64());
+        tracing::debug!(%to, height, width, seconds, "image in memory translated");
+        Ok(made)
     }
 
     /// Translates images in memory, those of one size together as far as memory goes.
     pub fn predict_images(&self, images: &[Raster]) -> Result<Vec<Raster>> {
+        let started = Instant::now();
         let translation = self.translation(Precision::F32)?;
         let mut by_size: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (i, image) in images.iter().enumerate() {
@@ -52,14 +62,19 @@ impl<'a> Direction<'a> {
                 made[i] = Some(self.described(result));
             }
         }
+        let (to, count, sizes) = (self.to.0, images.len(), by_size.len());
+        tracing::debug!(%to, count, sizes, seconds = started.elapsed().as_secs_f64(), "images in memory translated");
         Ok(made.into_iter().flatten().collect())
     }
 
     /// Translates an array in the domains' own units.
     pub fn predict_array(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
+        let started = Instant::now();
         let translation = Translation { exact: true, ..self.translation(Precision::F32)? };
         let made = inference::translate_image(&translation, &Raster::new(image.clone())?).map_err(advise)?;
         self.warn_of_coarse_values();
+        let (to, height, width, seconds) = (self.to.0, made.height(), made.width(), started.elapsed().as_secs_f64());
+        tracing::debug!(%to, height, width, seconds, "array translated");
         Ok(made.samples().to_f32())
     }
 

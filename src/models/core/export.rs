@@ -1,6 +1,7 @@
 //! A generator for programs that know nothing of this crate.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::learner::Learner;
 use super::model::Model;
@@ -44,9 +45,12 @@ impl<M: Model> Learner<M> {
     /// `Usage` for a path that is a folder, `Io` when the file cannot be written. Missing folders are made; an older
     /// file stays whole until the new one is complete.
     pub fn export_torchscript(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
+        let started = Instant::now();
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);
-        torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()
+        torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()?;
+        tell(path, to, "TorchScript", started);
+        Ok(())
     }
 
     /// Writes the generator that makes images of domain `to` as ONNX (opset 17, float32), for onnxruntime and other
@@ -77,13 +81,16 @@ impl<M: Model> Learner<M> {
     #[cfg(feature = "onnx")]
     #[cfg_attr(docsrs, doc(cfg(feature = "onnx")))]
     pub fn export_onnx(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
+        let started = Instant::now();
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);
-        onnx::write(path, &self.exported(to)?)?.publish()
+        onnx::write(path, &self.exported(to)?)?.publish()?;
+        tell(path, to, "ONNX", started);
+        Ok(())
     }
 
     fn exported(&self, to: Domain) -> Result<Exported> {
-        self.check_trained(to)?;
+        self.check_direction(to)?;
         let generator = self.model.generator(to);
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
@@ -91,7 +98,12 @@ impl<M: Model> Learner<M> {
         Ok(Exported {
             plan: generator.plan().clone(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
-            metadata: Metadata::new(M::NAME, generator.name(), note(to.other()), note(to)),
+            metadata: Metadata::new(M::KIND.name, generator.name(), note(to.other()), note(to)),
         })
     }
+}
+
+fn tell(path: &Path, to: Domain, form: &str, started: Instant) {
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(path = %path.display(), %to, form, seconds, "generator exported");
 }

@@ -96,8 +96,8 @@ impl<M: Model> Learner<M> {
         PerDomain::from_fn(|domain| self.domain(domain).normaliser.channels())
     }
 
-    pub(super) fn check_trained(&self, to: Domain) -> Result<()> {
-        check_trained(self.untrained, to)
+    pub(super) fn check_direction(&self, to: Domain) -> Result<()> {
+        check_direction::<M>(self.untrained, to)
     }
 
     pub(in crate::models) fn domain(&self, domain: Domain) -> &DomainSpec {
@@ -114,7 +114,7 @@ impl<M: Model> Learner<M> {
 
 impl<M: Model> fmt::Debug for Learner<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(M::NAME)
+        f.debug_struct(M::KIND.name)
             .field("config", self.config())
             .field("device", &self.device.to_string())
             .field("epochs", &self.history.epochs().len())
@@ -128,8 +128,15 @@ pub(crate) fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) 
     data.augment().crop_side().map_or((height, width), |side| (side.min(height), side.min(width)))
 }
 
-/// Noise must not pass for a translation.
-pub(super) fn check_trained(untrained: Option<Domain>, to: Domain) -> Result<()> {
+/// Refuses a direction that this kind of model does not have, or a generator that is noise.
+pub(super) fn check_direction<M: Model>(untrained: Option<Domain>, to: Domain) -> Result<()> {
+    if !M::TARGETS.contains(&to) {
+        let targets: Vec<String> = M::TARGETS.iter().map(ToString::to_string).collect();
+        return Err(Error::new(ErrorKind::Usage, format!("a {} does not translate into domain {to}", M::KIND.name))
+            .expected(format!("domain {}", targets.join(" or ")))
+            .found(to)
+            .help("Name the domain whose images are wanted."));
+    }
     if untrained != Some(to) {
         return Ok(());
     }

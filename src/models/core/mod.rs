@@ -5,6 +5,8 @@
 
 mod batch_size;
 mod definition;
+#[cfg(test)]
+mod definition_tests;
 mod direction;
 mod export;
 mod fit;
@@ -12,6 +14,8 @@ mod learner;
 mod load_options;
 mod memory;
 mod model;
+#[cfg(test)]
+mod one_way_tests;
 // A page without pictures says why.
 #[cfg_attr(not(feature = "plot"), path = "no_pictures.rs")]
 mod pictures;

@@ -10,7 +10,7 @@ use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::nn::{Network, Parameters, Plan};
-use crate::package::emd::Emd;
+use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
 
 /// How the weights of new networks begin.
@@ -28,16 +28,19 @@ pub enum Start {
 /// The networks that translate are called generators here. Images are (N, C, H, W) in [-1, 1], on the model's device.
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
 pub trait Model: fmt::Debug + Send + Sized + 'static {
-    /// The kind of model, as arcgis.learn names it.
-    const NAME: &'static str;
+    /// The kind of model, as definitions name it.
+    const KIND: &'static ModelKind;
     /// The kinds of data that it trains on.
     const DATASETS: &'static [DatasetType];
+    /// The domains whose images it makes, each from those of the other; in the order in which results are shown. What asks for
+    /// a generator names one of these.
+    const TARGETS: &'static [Domain];
     /// Names of the losses that a step gives, in order.
     const LOSS_NAMES: &'static [&'static str];
     /// Names of the numbers that a validation gives, in order; all are better when lower.
     const METRIC_NAMES: &'static [&'static str];
     /// Keys of options that are written only where they are on.
-    const OPTIONAL_KEYS: &'static [&'static str];
+    const OPTIONAL_KEYS: &'static [&'static str] = &[];
 
     /// The options that a model is built with.
     type Config: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned;
@@ -60,7 +63,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// Returns the shortest side, in pixels, of chips that can be trained on.
     fn smallest_side(config: &Self::Config) -> i64;
 
-    /// Counts the parameters of all networks for tensors of so many channels.
+    /// Counts the parameters of all networks for tensors of so many channels. While it trains each has two moments.
     fn parameter_count(config: &Self::Config, channels: PerDomain<usize>) -> u128;
 
     /// Returns the name of the generator that makes images of domain `to`, and what it is made of.
@@ -78,7 +81,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// `Format` where the weights lack what the options follow from.
     fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<Self::Config>;
 
-    /// Writes into a definition what arcgis.learn's keys say of the options.
+    /// Writes into a definition what its `ModelParameters` say of the options.
     fn define(config: &Self::Config, definition: &mut Emd);
 
     /// Makes the networks for tensors of so many channels.
@@ -93,7 +96,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// Lists what each network is made of, by its name, in the order of a saved model.
     fn plans(&self) -> Vec<(&str, &Plan)>;
 
-    /// Returns the generator that makes images of domain `to` for those who look at them.
+    /// Returns the generator that makes images of domain `to`, one of the [targets](Self::TARGETS), for those who look at them.
     fn generator(&self, to: Domain) -> &Network;
 
     /// Takes over weights by name, and forgets what training changed besides.

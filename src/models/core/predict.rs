@@ -113,14 +113,14 @@ impl<M: Model> Learner<M> {
     /// # Errors
     /// `Usage` for a generator that was never trained, `Torch` when memory is short.
     pub fn predictor(&self, to: Domain) -> Result<Predictor> {
-        self.check_trained(to)?;
+        self.check_direction(to)?;
         let facts = |domain| self.domain(domain).clone();
         Predictor::copy_of(self.model.generator(to), facts(to.other()), (to, facts(to)), self.device.clone())
     }
 
     /// What makes images of domain `to`.
     pub(super) fn direction(&self, to: Domain) -> Result<Direction<'_>> {
-        self.check_trained(to)?;
+        self.check_direction(to)?;
         let (from, made) = (self.domain(to.other()), self.domain(to));
         Ok(Direction { generator: self.model.generator(to), from, to: (to, made), device: &self.device })
     }

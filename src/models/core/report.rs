@@ -9,6 +9,8 @@ use crate::package::report::Report;
 /// Names that ArcGIS looks for.
 const LOSSES: &str = "loss_graph.png";
 const RESULTS: &str = "show_results.png";
+/// What its columns say more exactly.
+const SHOWN: &str = "Chips and their translations";
 
 /// Pictures as PNG, or why there are none.
 pub(super) struct Pictures {
@@ -29,7 +31,7 @@ impl Pictures {
 /// The page `model_metrics.html`.
 pub(super) fn html<M: Model>(model: &Learner<M>, name: &str, pictures: &Pictures) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let mut page = Report::new(name, &format!("{}, saved by geolearn {version}", M::NAME));
+    let mut page = Report::new(name, &format!("{}, saved by geolearn {version}", M::KIND.name));
     page.heading("Model");
     page.facts(facts(model));
     page.heading("Training and validation loss");
@@ -46,15 +48,14 @@ pub(super) fn html<M: Model>(model: &Learner<M>, name: &str, pictures: &Pictures
     }
     page.heading("Sample results");
     match &pictures.results {
-        Ok(png) => page.picture(png, "Chips, their translation, and that translated back"),
+        Ok(png) => page.picture(png, SHOWN),
         Err(why) => page.paragraph(why),
     }
     page.finish()
 }
 
 fn quality(page: &mut Report, metrics: &Metrics) {
-    for to in [Domain::B, Domain::A] {
-        let direction = metrics.to_domain(to);
+    for (to, direction) in metrics.directions() {
         let (translated, real) = (direction.translated, direction.real);
         page.paragraph(&format!("{} to {to}: {translated} translations, {real} real images", to.other()));
         let mut rows = table(direction, to).into_iter();

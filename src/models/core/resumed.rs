@@ -43,9 +43,7 @@ impl<M: Model> Learner<M> {
         ffi::allowed();
         let contents = read_checkpoint(path)?;
         let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model has").at(path);
-        let built: Built<M::Config> = serde_json::from_value(contents.configuration().clone()).map_err(|e| {
-            Error::new(ErrorKind::Format, "this is a checkpoint of another kind of model").at(path).because(e)
-        })?;
+        let built: Built<M::Config> = Built::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
         M::check(&built.config).map_err(|e| unsound().because(e))?;
         let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
         // Each parameter is there with its two moments, before memory is taken for it.

@@ -1,11 +1,12 @@
 //! Saving and loading in the folder form of arcgis.learn.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tch::Tensor;
 
 use super::definition::{self, Read};
-use super::learner::{Learner, check_trained};
+use super::learner::{Learner, check_direction};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
 use super::predictor::Predictor;
@@ -15,8 +16,9 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::ffi;
+use crate::models::kinds::KNOWN;
 use crate::nn::{Initialiser, Network, load_parameters};
-use crate::package::emd::{Emd, Reach};
+use crate::package::emd::{Emd, Opening, Reach};
 use crate::package::{folder, keys, safetensors};
 use crate::random::Seed;
 use crate::train::History;
@@ -74,6 +76,7 @@ impl<M: Model> Learner<M> {
     /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written, `Limits` for a model that
     /// could not be opened again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
+        let started = Instant::now();
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
         let weights = self.model.saved_parameters()?;
         let tensors: Vec<(String, &Tensor)> = weights.iter().map(|(name, t)| (name.clone(), t)).collect();
@@ -88,6 +91,8 @@ impl<M: Model> Learner<M> {
                 pictures: &pictures.files(),
             },
         )?;
+        let (tensors, epochs, seconds) = (tensors.len(), self.history.epochs().len(), started.elapsed().as_secs_f64());
+        tracing::info!(path = %place.folder.display(), tensors, epochs, seconds, "model saved");
         if let Some(what) = M::beyond_arcgis(self.config(), self.channels()) {
             tracing::warn!(folder = %place.folder.display(), what, "arcgis.learn cannot open this model");
         }
@@ -254,7 +259,7 @@ impl<M: Model> Learner<M> {
 }
 
 fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -> Result<Predictor> {
-    check_trained(saved.untrained, to)?;
+    check_direction::<M>(saved.untrained, to)?;
     M::check_domains(&saved.config, &saved.domains)?;
     let (name, plan) = M::generator_plan(&saved.config, saved.channels(), to);
     let device = device.resolve()?;
@@ -283,12 +288,17 @@ impl<C> Saved<C> {
     }
 }
 
+/// A definition of this kind of model, with the others for advice.
+fn opening<M: Model>(reach: Reach) -> Opening {
+    Opening { kind: M::KIND, known: KNOWN, reach }
+}
+
 fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Config>> {
     ffi::allowed();
     let (emd, weights) = if safetensors::is_named(path) && path.is_file() {
-        weights::bundle(path)?
+        weights::bundle(path, opening::<M>(Reach::Folder))?
     } else {
-        from_folder(root, path, reach)?
+        from_folder(root, path, opening::<M>(reach))?
     };
     checked::<M>(emd, weights).map_err(|e| e.at(path))
 }
@@ -297,9 +307,9 @@ fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Con
 fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
     ffi::allowed();
     let (emd, weights) = if safetensors::is_begun_by(bytes) {
-        weights::bundle_of_bytes(bytes)?
+        weights::bundle_of_bytes(bytes, opening::<M>(Reach::Folder))?
     } else {
-        let folder::Opened { emd, tensors } = folder::open_package(bytes)?;
+        let folder::Opened { emd, tensors } = folder::open_package(bytes, opening::<M>(Reach::Folder))?;
         (emd, tensors)
     };
     checked::<M>(emd, weights)
@@ -312,8 +322,8 @@ fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<
     Ok(Saved { config, history, domains, weights, definition, metrics, untrained })
 }
 
-fn from_folder(root: &Path, path: &Path, reach: Reach) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    let folder::Opened { emd, tensors } = folder::find(root, path)?.open(reach)?;
+fn from_folder(root: &Path, path: &Path, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    let folder::Opened { emd, tensors } = folder::find(root, path)?.open(opening)?;
     Ok((emd, tensors))
 }
 

@@ -1,5 +1,6 @@
 //! A model as the trainer sees it.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::{Device, Tensor};
@@ -8,8 +9,10 @@ use super::learner::Learner;
 use super::model::Model;
 use crate::dataset::{Batch, DataBunch, Domain, PerDomain};
 use crate::device::Precision;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shown};
 use crate::ffi::{self, KeptMemory, Switches};
+use crate::package::emd::ModelKind;
+use crate::stored::known_fields;
 use crate::threads::{self, Job};
 use crate::train::{MemoryEstimate, StepContext, TrainState, Translator};
 
@@ -50,8 +53,12 @@ impl<M: Model> Translator for Learner<M> {
         ffi::autocast(precision.casts(device), device, || self.model.validate((&a, &b)))
     }
 
+    fn targets(&self) -> &'static [Domain] {
+        M::TARGETS
+    }
+
     fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
-        self.check_trained(to)?;
+        self.check_direction(to)?;
         let _switches = Switches::hold_on(self.device.torch(), Precision::F32.arithmetic())?;
         tch::no_grad(|| self.model.generator(to).forward(images))
     }
@@ -76,7 +83,8 @@ impl<M: Model> Translator for Learner<M> {
 
     fn configuration(&self) -> Result<Value> {
         let (config, channels) = (self.config().clone(), self.channels());
-        serde_json::to_value(Built { config, channels, frozen_encoders: self.is_frozen() })
+        let kind = Some(M::KIND.name).filter(|&name| name != UNNAMED).map(str::to_owned);
+        serde_json::to_value(Built { kind, config, channels, frozen_encoders: self.is_frozen() })
             .map_err(|e| Error::new(ErrorKind::Format, "configuration cannot be written").because(e))
     }
 }
@@ -86,10 +94,32 @@ fn on_device(tensor: &Tensor, device: Device) -> Result<Tensor> {
     Ok(tensor.f_to_device_(device, tensor.kind(), true, false)?)
 }
 
+/// The kind of model whose checkpoints do not name it: the only one when their form was made.
+const UNNAMED: &str = "CycleGAN";
+
 /// How a model was built, as checkpoints hold it.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "C: DeserializeOwned"))]
 pub(super) struct Built<C> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(deserialize_with = "known_fields")]
     pub config: C,
     pub channels: PerDomain<usize>,
     pub frozen_encoders: bool,
+}
+
+impl<C: DeserializeOwned> Built<C> {
+    /// Reads how a model of this kind was built.
+    ///
+    /// # Errors
+    /// `Format` for what a model of another kind wrote.
+    pub fn read(configuration: &Value, kind: &ModelKind) -> Result<Self> {
+        let another = || Error::new(ErrorKind::Format, "this is a checkpoint of another kind of model");
+        let found = configuration.get("kind").and_then(Value::as_str).unwrap_or(UNNAMED);
+        if found != kind.name {
+            return Err(another().expected(kind.name).found(shown(found)));
+        }
+        serde_json::from_value(configuration.clone()).map_err(|e| another().because(e))
+    }
 }

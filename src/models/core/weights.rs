@@ -1,18 +1,19 @@
 //! Weights alone, and a whole model in one file of them.
 
 use std::path::Path;
+use std::time::Instant;
 
 use tch::Tensor;
 
 use super::learner::Learner;
 use super::model::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::emd::{Emd, Reach};
+use crate::package::emd::{Emd, Opening};
 use crate::package::{safetensors, state_dict};
 use crate::store;
 
 impl<M: Model> Learner<M> {
-    /// Saves the model as one `.safetensors` file: the weights of all four networks as float32, under the names that
+    /// Saves the model as one `.safetensors` file: the weights of all networks as float32, under the names that
     /// they have in the `.pth`, and in the header the whole model definition. Any reader of safetensors can use the
     /// weights; [`from_model`](Self::from_model) gives the model back.
     ///
@@ -40,16 +41,21 @@ impl<M: Model> Learner<M> {
                 .at(path)
                 .expected("<name>.safetensors"));
         }
+        let started = Instant::now();
         let path = store::path_of_file(path)?;
         store::remove_abandoned_of([path]);
         // Weights and definition are one file; the name in it leads nowhere.
         let mut definition = self.definition("weights.safetensors")?;
         definition.set_mark(None);
         let definition = definition.to_json().map_err(|e| e.at(path))?;
-        safetensors::write(path, &self.model.saved_parameters()?, &definition)?.publish()
+        let weights = self.model.saved_parameters()?;
+        safetensors::write(path, &weights, &definition)?.publish()?;
+        let (tensors, epochs, seconds) = (weights.len(), self.history.epochs().len(), started.elapsed().as_secs_f64());
+        tracing::info!(path = %path.display(), tensors, epochs, seconds, "model saved");
+        Ok(())
     }
 
-    /// Takes over the weights of all four networks from a state dict of the same architecture: a `.pth` or `.pt` of
+    /// Takes over the weights of all networks from a state dict of the same architecture: a `.pth` or `.pt` of
     /// PyTorch (of either form; alone, or in a checkpoint under `model`, `state_dict`, `model_state_dict`, `net`,
     /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
     /// `module.`, and the `_orig_mod.` of `torch.compile` may stand in them; 16-bit and 64-bit floats are converted.
@@ -81,20 +87,20 @@ impl<M: Model> Learner<M> {
 }
 
 /// Definition and weights of a file that [`Learner::save_safetensors`] wrote.
-pub(super) fn bundle(path: &Path) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    of_contents(safetensors::read(path)?).map_err(|e| e.at(path))
+pub(super) fn bundle(path: &Path, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    of_contents(safetensors::read(path)?, opening).map_err(|e| e.at(path))
 }
 
 /// Those of such a file that was read into memory.
-pub(super) fn bundle_of_bytes(bytes: &[u8]) -> Result<(Emd, Vec<(String, Tensor)>)> {
-    of_contents(safetensors::parse(bytes)?)
+pub(super) fn bundle_of_bytes(bytes: &[u8], opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
+    of_contents(safetensors::parse(bytes)?, opening)
 }
 
-fn of_contents(contents: safetensors::Contents) -> Result<(Emd, Vec<(String, Tensor)>)> {
+fn of_contents(contents: safetensors::Contents, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
     let definition = contents.definition.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "the file holds weights, but no model definition")
             .expected("a file of save_safetensors")
             .help("Build the model and use load_weights, or from_checkpoint for a checkpoint.")
     })?;
-    Ok((Emd::parse(definition.as_bytes(), Reach::Folder)?, contents.tensors))
+    Ok((Emd::parse(definition.as_bytes(), opening)?, contents.tensors))
 }

@@ -35,7 +35,7 @@ use crate::raster::Dtype;
 ///
 /// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CycleGanConfig {
     /// Residual blocks of each generator.

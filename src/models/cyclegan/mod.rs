@@ -6,6 +6,7 @@ mod builder;
 mod config;
 #[cfg(test)]
 mod cuda_tests;
+mod definition;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
@@ -38,6 +39,8 @@ pub use config::CycleGanConfig;
 pub use import::GeneratorImport;
 pub use model::CycleGanModel;
 pub use recipe::Recipe;
+
+pub(super) use definition::KIND;
 
 use crate::models::core::Learner;
 

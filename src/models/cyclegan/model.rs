@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::config::{CycleGanConfig, OPTIONAL_KEYS};
+use super::definition::{KIND, Stated};
 use super::memory;
 use super::networks::Networks;
 use super::optimisers::Optimisers;
@@ -14,7 +15,7 @@ use crate::loss::AdversarialLoss;
 use crate::models::core::{Model, Start};
 use crate::nn::{Network, Parameters, Plan, copied, load_parameters};
 use crate::optim::{Adam, RunningMean};
-use crate::package::emd::Emd;
+use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
 
 /// The networks of a [`CycleGan`](super::CycleGan), and what training changes besides.
@@ -76,8 +77,9 @@ fn optimisers<'a>(
 
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
 impl Model for CycleGanModel {
-    const NAME: &'static str = "CycleGAN";
+    const KIND: &'static ModelKind = &KIND;
     const DATASETS: &'static [DatasetType] = &[DatasetType::CycleGan];
+    const TARGETS: &'static [Domain] = &[Domain::B, Domain::A];
     const LOSS_NAMES: &'static [&'static str] = LOSS_NAMES;
     const METRIC_NAMES: &'static [&'static str] = METRIC_NAMES;
     const OPTIONAL_KEYS: &'static [&'static str] = OPTIONAL_KEYS;
@@ -128,10 +130,10 @@ impl Model for CycleGanModel {
     }
 
     fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
-        let adversarial =
-            if definition.lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
+        let Stated { gen_blocks, lsgan } = Stated::of(definition)?;
+        let adversarial = if lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
         Ok(CycleGanConfig {
-            gen_blocks: definition.gen_blocks,
+            gen_blocks,
             gen_features: first_features(weights, "G_A.1.weight")?,
             disc_features: first_features(weights, "D_A.0.weight")?,
             adversarial,
@@ -141,8 +143,8 @@ impl Model for CycleGanModel {
     }
 
     fn define(config: &CycleGanConfig, definition: &mut Emd) {
-        definition.gen_blocks = config.gen_blocks;
-        definition.lsgan = config.adversarial == AdversarialLoss::LeastSquares;
+        let lsgan = config.adversarial == AdversarialLoss::LeastSquares;
+        Stated { gen_blocks: config.gen_blocks, lsgan }.write(definition);
     }
 
     fn build(config: CycleGanConfig, channels: PerDomain<usize>, device: Device, start: Start) -> Result<Self> {

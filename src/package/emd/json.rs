@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub(super) type Object = Map<String, Value>;
+pub(crate) type Object = Map<String, Value>;
 
 /// An object and where it lies in the file (`""` at the top, `"ModelParameters."` below).
 #[derive(Clone, Copy)]
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     pub object: &'a Object,
     pub prefix: &'a str,
 }

@@ -1,15 +1,21 @@
 //! `.emd`: Esri's model definition, a JSON object.
 //!
-//! The keys that matter to us are fields of [`Emd`]; all others are kept as they are and written again in
-//! their places. What only this crate knows stands under `Geolearn`.
+//! The keys that image translators have in common are fields of [`Emd`]; those of a [`ModelKind`] of model alone are its
+//! `ModelParameters`, which the model itself reads. All others are kept as they are and written again in their places.
+//! What only this crate knows stands under `Geolearn`.
 
+mod bands;
 mod json;
+mod opening;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use self::json::{Keys, Object, numbers, without_non_finite};
+pub(crate) use self::bands::DomainBands;
+use self::json::without_non_finite;
+pub(crate) use self::json::{Keys, Object};
+pub(crate) use self::opening::{ModelKind, Opening, Reach};
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::raster::MAX_SIDE;
 
@@ -20,35 +26,22 @@ pub(super) const MAX_BYTES: u64 = 32 << 20;
 const SECTION: &str = "Geolearn";
 /// The key in our section that says which weights belong to the definition.
 const WEIGHTS: &str = "Weights";
-const MAX_BANDS: u64 = 65_536;
-const MAX_BLOCKS: u64 = 1_000;
-/// `gen_blocks` of a CycleGAN in arcgis.learn that was built without options.
-const DEFAULT_BLOCKS: usize = 9;
-const RGB: usize = 3;
 
 /// Esri's own built-in function; with it no script has to lie beside the model.
 pub(crate) const INFERENCE_FUNCTION: &str = r"[Functions]System\DeepLearning\ArcGISLearn\ArcGISImageTranslation.py";
 /// The release of arcgis.learn whose form we write.
 const ARCGIS_LEARN_VERSION: &str = "2.4.4";
-const MODEL_TYPE: &str = "CycleGAN";
 /// The loss by which arcgis.learn chose these weights.
 const VALID_LOSS: &str = "monitored_valid_loss";
 
-/// Fréchet distances of images of domains A and B.
-const FID: [&str; 2] = ["FID_A", "FID_B"];
+/// What the keys of Fréchet distances begin with; the letter of the domain follows.
+const FID: &str = "FID_";
 
-/// Where a definition may say that its weights lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// In its own folder or below.
-    Folder,
-    /// Anywhere: the caller trusts it.
-    Anywhere,
-}
-
-/// A model definition of a CycleGAN.
+/// A model definition of an image translator.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Emd {
+    /// `ModelName` and `ModelType`.
+    pub kind: &'static ModelKind,
     /// `n_channel_rev` and `NormalizationStats`.
     pub domain_a: DomainBands,
     /// `n_channel` and `NormalizationStats_b`.
@@ -56,9 +49,8 @@ pub(crate) struct Emd {
     /// `ImageHeight` and `ImageWidth`, the size of a chip in pixels.
     pub image_height: usize,
     pub image_width: usize,
-    /// `ModelParameters.gen_blocks` and `.lsgan`; the others there are constants of arcgis.learn.
-    pub gen_blocks: usize,
-    pub lsgan: bool,
+    /// `ModelParameters`: what only this kind of model has.
+    pub parameters: Object,
     /// `ModelFile`, the weights: a path relative to the definition that does not leave its folder.
     pub model_file: String,
     /// `InferenceFunction`.
@@ -82,28 +74,22 @@ pub(crate) struct Emd {
     rest: Object,
 }
 
-/// How many bands a domain has, and their statistics.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct DomainBands {
-    pub bands: usize,
-    /// One number for each band. NaN stands for null in the file.
-    pub min: Option<Vec<f64>>,
-    pub max: Option<Vec<f64>>,
-    pub mean: Option<Vec<f64>>,
-    pub std: Option<Vec<f64>>,
-}
-
 impl Emd {
     /// A definition with the keys and the order of arcgis.learn's own files, in their form for 8-bit RGB or in that for
     /// everything else.
-    pub(crate) fn new(model_file: &str, domain_a: DomainBands, domain_b: DomainBands, multispectral: bool) -> Self {
+    pub(crate) fn new(
+        kind: &'static ModelKind,
+        model_file: &str,
+        [domain_a, domain_b]: [DomainBands; 2],
+        multispectral: bool,
+    ) -> Self {
         Self {
+            kind,
             domain_a,
             domain_b,
             image_height: 256,
             image_width: 256,
-            gen_blocks: DEFAULT_BLOCKS,
-            lsgan: true,
+            parameters: kind.parameters.iter().map(|&(key, value)| (key.to_owned(), json!(value))).collect(),
             model_file: model_file.to_owned(),
             inference_function: INFERENCE_FUNCTION.to_owned(),
             learning_rate: None,
@@ -114,7 +100,7 @@ impl Emd {
             multispectral,
             valid_loss: None,
             geolearn: None,
-            rest: template(multispectral),
+            rest: template(kind, multispectral),
         }
     }
 
@@ -123,7 +109,7 @@ impl Emd {
     /// # Errors
     /// [`ErrorKind::Format`] naming the key that is missing, of a wrong type or in contradiction to another;
     /// [`ErrorKind::Unsupported`] for a model of another kind.
-    pub(crate) fn parse(bytes: &[u8], reach: Reach) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8], opening: Opening) -> Result<Self> {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(Error::new(ErrorKind::Limits, "model definition is too large")
                 .expected(format!("at most {MAX_BYTES} bytes"))
@@ -133,32 +119,27 @@ impl Emd {
         let text = std::str::from_utf8(bytes).map_err(|e| not_json().because(e))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match serde_json::from_str(&without_non_finite(text)).map_err(|e| not_json().because(e))? {
-            Value::Object(rest) => Self::from_object(rest, reach),
+            Value::Object(rest) => Self::from_object(rest, opening),
             _ => Err(not_json().expected("an object")),
         }
     }
 
-    fn from_object(rest: Object, reach: Reach) -> Result<Self> {
+    fn from_object(rest: Object, opening: Opening) -> Result<Self> {
         let keys = Keys { object: &rest, prefix: "" };
-        check_type(keys)?;
+        opening.check_kind(keys)?;
         // Files without these are of models built without options.
-        let none = Object::new();
-        let parameters = keys.get_optional("ModelParameters", "an object", Value::as_object)?.unwrap_or(&none);
-        let parameters = Keys { object: parameters, prefix: "ModelParameters." };
+        let parameters = keys.get_optional("ModelParameters", "an object", Value::as_object)?;
         let domain_a = DomainBands::read(keys, "n_channel_rev", "NormalizationStats")?;
         let domain_b = DomainBands::read(keys, "n_channel", "NormalizationStats_b")?;
         check_channels(keys, domain_a.bands.max(domain_b.bands))?;
         Ok(Self {
+            kind: opening.kind,
             domain_a,
             domain_b,
             image_height: keys.integer("ImageHeight", 1, MAX_SIDE as u64)?,
             image_width: keys.integer("ImageWidth", 1, MAX_SIDE as u64)?,
-            gen_blocks: match parameters.optional("gen_blocks") {
-                Some(_) => parameters.integer("gen_blocks", 0, MAX_BLOCKS)?,
-                None => DEFAULT_BLOCKS,
-            },
-            lsgan: parameters.get_optional("lsgan", "true or false", Value::as_bool)?.unwrap_or(true),
-            model_file: model_file(keys, reach)?,
+            parameters: parameters.cloned().unwrap_or_default(),
+            model_file: model_file(keys, opening.reach)?,
             inference_function: match keys.optional("InferenceFunction") {
                 Some(_) => keys.text("InferenceFunction")?,
                 None => INFERENCE_FUNCTION.to_owned(),
@@ -181,15 +162,18 @@ impl Emd {
         self.rest.insert("ImageSpaceUsed".to_owned(), "MAP_SPACE".into());
     }
 
-    /// Sets or removes the Fréchet distances of images of domains A and B, as texts like arcgis.learn's.
-    pub(crate) fn set_fid(&mut self, distances: Option<[Option<f64>; 2]>) {
-        for (i, key) in FID.into_iter().enumerate() {
-            self.rest.shift_remove(key);
-            if let Some(distances) = distances {
-                let text = distances[i].map_or_else(|| "None".to_owned(), |distance| distance.to_string());
-                self.rest.insert(key.to_owned(), text.into());
-            }
+    /// Replaces the Fréchet distances, each of the domain of this name, as texts like arcgis.learn's.
+    pub(crate) fn set_fid(&mut self, distances: impl IntoIterator<Item = (String, Option<f64>)>) {
+        self.rest.retain(|key, _| key.strip_prefix(FID).is_none_or(|domain| domain.len() != 1));
+        for (domain, distance) in distances {
+            let text = distance.map_or_else(|| "None".to_owned(), |distance| distance.to_string());
+            self.rest.insert(format!("{FID}{domain}"), text.into());
         }
+    }
+
+    /// `ModelParameters` for reading.
+    pub(crate) fn parameters(&self) -> Keys<'_> {
+        Keys { object: &self.parameters, prefix: "ModelParameters." }
     }
 
     /// The larger band count, which is that of both networks' inputs: `n_intput_channel`.
@@ -255,7 +239,7 @@ impl Emd {
         set("n_channel_rev", self.domain_a.bands.into());
         set("NormalizationStats_b", self.domain_b.stats(self.rest.get("NormalizationStats_b")));
         set("NormalizationStats", self.domain_a.stats(self.rest.get("NormalizationStats")));
-        set("ModelParameters", self.parameters());
+        set("ModelParameters", self.parameters.clone().into());
         set("ModelFile", self.model_file.as_str().into());
         set("InferenceFunction", self.inference_function.as_str().into());
         set("ImageHeight", self.image_height.into());
@@ -276,75 +260,6 @@ impl Emd {
             object.insert(SECTION.to_owned(), geolearn.clone());
         }
         object
-    }
-
-    fn parameters(&self) -> Value {
-        let mut parameters = self.rest.get("ModelParameters").and_then(Value::as_object).cloned().unwrap_or_default();
-        parameters.insert("gen_blocks".into(), self.gen_blocks.into());
-        parameters.insert("lsgan".into(), self.lsgan.into());
-        parameters.into()
-    }
-}
-
-impl DomainBands {
-    /// Older files of RGB models have neither counts nor statistics; arcgis.learn then takes three bands of 0 to 255.
-    fn read(keys: Keys, count: &str, stats: &str) -> Result<Self> {
-        let absent = |key: &&str| keys.optional(key).is_none();
-        let old = keys.optional("IsMultispectral").and_then(Value::as_bool) != Some(true)
-            && ["n_channel_rev", stats].iter().all(absent);
-        if old {
-            let known = ["n_channel", "n_intput_channel"].into_iter().find(|key| !absent(key));
-            let bands = known.map_or(Ok(RGB), |key| keys.integer(key, 1, MAX_BANDS))?;
-            return Ok(Self {
-                bands,
-                min: Some(vec![0.0; bands]),
-                max: Some(vec![255.0; bands]),
-                mean: None,
-                std: None,
-            });
-        }
-        let prefix = format!("{stats}.");
-        let stats = Keys { object: keys.object(stats)?, prefix: &prefix };
-        // Older multispectral files count in `n_channel` the channels of the networks; bands are those of the statistics.
-        let bands = match keys.optional("n_channel_rev") {
-            Some(_) => keys.integer(count, 1, MAX_BANDS)?,
-            None => stats.get("band_min_values", "a number for each band", |list| list.as_array().map(Vec::len))?,
-        };
-        let expected = format!("a number for each of the {bands} bands (`{count}`)");
-        let list = |key| stats.get_optional(key, &expected, |value| numbers(value).filter(|list| list.len() == bands));
-        Ok(Self {
-            bands,
-            min: list("band_min_values")?,
-            max: list("band_max_values")?,
-            mean: list("band_mean_values")?,
-            std: list("band_std_values")?,
-        })
-    }
-
-    /// As an object, with what else `before` held.
-    fn stats(&self, before: Option<&Value>) -> Value {
-        let mut stats = before.and_then(Value::as_object).cloned().unwrap_or_else(|| {
-            let unknown = ["scaled_min_values", "scaled_max_values", "scaled_mean_values", "scaled_std_values"];
-            let ours = ["band_min_values", "band_max_values", "band_mean_values", "band_std_values"];
-            ours.into_iter().chain(unknown).map(|key| (key.to_owned(), Value::Null)).collect()
-        });
-        let lists = [("min", &self.min), ("max", &self.max), ("mean", &self.mean), ("std", &self.std)];
-        for (name, list) in lists {
-            // What is not finite becomes null: JSON has no NaN.
-            stats.insert(format!("band_{name}_values"), json!(list));
-        }
-        stats.into()
-    }
-}
-
-fn check_type(keys: Keys) -> Result<()> {
-    let found = keys.optional("ModelName").or_else(|| keys.optional("ModelType"));
-    match found.map(|value| value.as_str().unwrap_or_default()) {
-        Some(MODEL_TYPE) => Ok(()),
-        Some(other) => Err(Error::new(ErrorKind::Unsupported, "the model is of another kind (`ModelName`)")
-            .expected(MODEL_TYPE)
-            .found(other.chars().take(60).collect::<String>())),
-        None => keys.text("ModelName").map(drop),
     }
 }
 
@@ -410,7 +325,7 @@ fn python_exponent(number: f64) -> String {
 }
 
 /// Keys in arcgis.learn's order, with what is the same in every file; [`Emd::to_json`] fills in the rest.
-fn template(multispectral: bool) -> Object {
+fn template(kind: &ModelKind, multispectral: bool) -> Object {
     let mut template = Object::new();
     let mut add = |keys: Value| {
         if let Value::Object(keys) = keys {
@@ -419,14 +334,14 @@ fn template(multispectral: bool) -> Object {
     };
     add(json!({
         "Framework": "arcgis.learn.models._inferencing",
-        "ModelConfiguration": "_cyclegan",
+        "ModelConfiguration": kind.configuration,
         "InferenceFunction": null,
-        "ModelType": MODEL_TYPE,
+        "ModelType": kind.name,
         "n_intput_channel": null,
         "SupportsVariableTileSize": true,
         "NormalizationStats_b": null,
         "n_channel": null,
-        "ModelParameters": {"gen_blocks": null, "lsgan": null, "backbone": "resnet34", "backend": "pytorch"},
+        "ModelParameters": null,
         "ModelFormat": "NCHW",
         "MinCellSize": null,
         "MaxCellSize": null,
@@ -437,7 +352,7 @@ fn template(multispectral: bool) -> Object {
         // Its word where cell sizes are not known.
         "ImageSpaceUsed": "PIXEL_SPACE",
         "LearningRate": null,
-        "ModelName": MODEL_TYPE,
+        "ModelName": kind.name,
         "backend": "pytorch",
         "resize_to": null,
         "IsMultispectral": null,

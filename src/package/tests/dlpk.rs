@@ -34,7 +34,7 @@ fn definition(model_file: &str) -> Vec<u8> {
 /// The weights that came out; of bytes in memory come the same, or the same kind of error.
 fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
     let of_file = unpacked_file(bytes);
-    let of_bytes = unpack_bytes_within(bytes, MOST).map(|(_, weights)| weights);
+    let of_bytes = unpack_bytes_within(bytes, OPENING, MOST).map(|(_, weights)| weights);
     match (&of_file, &of_bytes) {
         (Ok(file), Ok(bytes)) => assert_eq!(file, bytes),
         (Err(file), Err(bytes)) => assert_eq!((file.kind(), file.summary()), (bytes.kind(), bytes.summary())),
@@ -47,7 +47,7 @@ fn unpacked_file(bytes: &[u8]) -> Result<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.dlpk");
     fs::write(&path, bytes).unwrap();
-    let unpacked = unpack_within(&path, MOST)?;
+    let unpacked = unpack_within(&path, OPENING, MOST)?;
     assert!(unpacked.weights.starts_with(unpacked.folder.path()));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing lies beside the package");
     Ok(fs::read(&unpacked.weights).unwrap())
@@ -142,7 +142,7 @@ fn a_saved_package_is_the_whole_model() {
     let root = tempfile::tempdir().unwrap();
     let place = folder::Place::to_save(root.path(), Path::new("m")).unwrap();
     let one = || emd::DomainBands { bands: 1, ..emd::DomainBands::default() };
-    let emd = emd::Emd::new(&place.pth_name(), one(), one(), false);
+    let emd = emd::Emd::new(&KIND, &place.pth_name(), [one(), one()], false);
     let tensor = Tensor::from_slice(&[3.5f32]);
     let contents = folder::Contents {
         emd: &emd,
@@ -152,11 +152,11 @@ fn a_saved_package_is_the_whole_model() {
         pictures: &[("loss_graph.png", Some(b"png".to_vec()))],
     };
     folder::save(&place, &contents).unwrap();
-    let opened = find(root.path(), &place.dlpk()).unwrap().open(Reach::Folder).unwrap();
+    let opened = find(root.path(), &place.dlpk()).unwrap().open(OPENING).unwrap();
     assert_eq!(values(&opened.tensors[0].1), [3.5]);
-    let of_bytes = folder::open_package(&fs::read(place.dlpk()).unwrap()).unwrap();
+    let of_bytes = folder::open_package(&fs::read(place.dlpk()).unwrap(), OPENING).unwrap();
     assert_eq!((of_bytes.tensors[0].0.as_str(), values(&of_bytes.tensors[0].1)), ("w", vec![3.5]));
-    let error = folder::open_package(b"no zip").unwrap_err();
+    let error = folder::open_package(b"no zip", OPENING).unwrap_err();
     assert!(error.kind() == ErrorKind::Format && error.to_string().starts_with("in memory: "), "{error}");
     let mut zip = zip::ZipArchive::new(fs::File::open(place.dlpk()).unwrap()).unwrap();
     for name in ["m.pth", "m.emd", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
@@ -166,7 +166,7 @@ fn a_saved_package_is_the_whole_model() {
         assert_eq!(bytes, fs::read(place.folder.join(name)).unwrap(), "{name}");
     }
     assert_eq!(zip.len(), 4);
-    let unpacked = unpack_within(&place.dlpk(), MOST).unwrap();
+    let unpacked = unpack_within(&place.dlpk(), OPENING, MOST).unwrap();
     let kept = unpacked.weights.clone();
     drop(unpacked);
     assert!(!kept.exists(), "what was unpacked goes when it is no longer needed");

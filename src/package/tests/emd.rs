@@ -11,7 +11,7 @@ fn rgb() -> Value {
 }
 
 fn parse(value: &Value) -> Result<Emd> {
-    Emd::parse(value.to_string().as_bytes(), Reach::Folder)
+    Emd::parse(value.to_string().as_bytes(), OPENING)
 }
 
 fn bands(list: &[f64]) -> DomainBands {
@@ -21,7 +21,7 @@ fn bands(list: &[f64]) -> DomainBands {
 #[test]
 fn arcgis_learns_files_are_read() {
     let emd = emd_fixture("golden/rgb.emd").unwrap();
-    assert_eq!((emd.channels(), emd.gen_blocks, emd.lsgan, emd.multispectral), (3, 2, true, false));
+    assert_eq!((emd.channels(), &emd.parameters["gen_blocks"], emd.multispectral), (3, &json!(2), false));
     assert_eq!((emd.image_height, emd.image_width), (64, 64));
     assert_eq!(emd.learning_rate, Some(2e-4));
     assert_eq!(emd.domain_a.mean.as_deref(), Some([90.24820709228516, 76.77420806884766, 86.5907974243164].as_slice()));
@@ -57,14 +57,14 @@ fn unknown_keys_survive() {
     value["ModelParameters"]["dropout"] = json!(0.5);
     value["NormalizationStats"]["extra"] = json!([1]);
     let mut emd = parse(&value).unwrap();
-    emd.gen_blocks = 6;
+    emd.parameters.insert("gen_blocks".to_owned(), 6.into());
     emd.geolearn = Some(json!({"Version": "0.1.0"}));
     let written: Value = serde_json::from_str(&emd.to_json().unwrap()).unwrap();
     value["ModelParameters"]["gen_blocks"] = json!(6);
     value["Geolearn"] = json!({"Version": "0.1.0"});
     assert_eq!(written, value);
     assert_eq!(
-        Emd::parse(emd.to_json().unwrap().as_bytes(), Reach::Folder).unwrap().to_json().unwrap(),
+        Emd::parse(emd.to_json().unwrap().as_bytes(), OPENING).unwrap().to_json().unwrap(),
         emd.to_json().unwrap()
     );
 }
@@ -72,7 +72,7 @@ fn unknown_keys_survive() {
 /// The same keys in the same order as arcgis.learn's.
 #[test]
 fn a_new_definition_has_every_key() {
-    let mut emd = Emd::new("map.pth", bands(&[0.0, 0.0, 0.0]), bands(&[1.0, 2.0, f64::NAN]), false);
+    let mut emd = Emd::new(&KIND, "map.pth", [bands(&[0.0, 0.0, 0.0]), bands(&[1.0, 2.0, f64::NAN])], false);
     emd.learning_rate = Some(2e-4);
     let written: Value = serde_json::from_str(&emd.to_json().unwrap()).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -83,7 +83,7 @@ fn a_new_definition_has_every_key() {
     assert_eq!(written["LearningRate"], "2.0000e-04");
     assert_eq!(written["InferenceFunction"], INFERENCE_FUNCTION);
     assert_eq!(written["NormalizationStats_b"]["band_min_values"], json!([1.0, 2.0, null]));
-    let read = Emd::parse(emd.to_json().unwrap().as_bytes(), Reach::Folder).unwrap();
+    let read = Emd::parse(emd.to_json().unwrap().as_bytes(), OPENING).unwrap();
     assert!(read.domain_b.min.as_ref().unwrap()[2].is_nan());
     assert_eq!(read.domain_b.max, None);
 }
@@ -91,7 +91,7 @@ fn a_new_definition_has_every_key() {
 #[test]
 fn a_wrong_key_is_named_with_what_was_expected() {
     type Change = fn(&mut Value);
-    let cases: [(&str, Change); 13] = [
+    let cases: [(&str, Change); 12] = [
         ("`ModelFile` is missing", |v| drop(v.as_object_mut().unwrap().remove("ModelFile"))),
         ("`n_channel_rev` has a wrong value: expected an integer from 1 to 65536, found \"three\"", |v| {
             v["n_channel_rev"] = json!("three")
@@ -109,10 +109,7 @@ fn a_wrong_key_is_named_with_what_was_expected() {
         ("`NormalizationStats` has a wrong value: expected an object, found null", |v| {
             v["NormalizationStats"] = Value::Null
         }),
-        ("`ModelParameters.gen_blocks` has a wrong value", |v| {
-            v["ModelParameters"]["gen_blocks"] = json!(1_000_000_000)
-        }),
-        ("`ModelParameters.lsgan` has a wrong value", |v| v["ModelParameters"]["lsgan"] = json!("yes")),
+        ("`ModelParameters` has a wrong value: expected an object", |v| v["ModelParameters"] = json!([2])),
         ("`ImageHeight` is missing", |v| drop(v.as_object_mut().unwrap().remove("ImageHeight"))),
         ("`ExtractBands` has a wrong value", |v| v["ExtractBands"] = json!([-1])),
     ];
@@ -123,11 +120,31 @@ fn a_wrong_key_is_named_with_what_was_expected() {
         assert_eq!(error.kind(), ErrorKind::Format);
         assert!(error.to_string().contains(words), "{error}");
     }
-    let mut other = rgb();
-    other["ModelName"] = json!("Pix2Pix");
-    let error = parse(&other).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("Pix2Pix"), "{error}");
+}
+
+/// Also where it has none of the keys that image translators have.
+#[test]
+fn a_model_of_another_kind_is_refused_by_name() {
+    for (name, advice) in [
+        ("Pix2Pix", "another kind (`ModelName`): expected CycleGAN, found Pix2Pix. Open it with PixToPix::from_model."),
+        ("MaskRCNN", "found MaskRCNN. This release opens CycleGAN, Pix2Pix; a newer one may open others."),
+    ] {
+        let mut other = rgb();
+        other["ModelName"] = json!(name);
+        let few = json!({"Framework": "arcgis.learn.models._inferencing", "ModelType": name, "ImageHeight": 400});
+        for definition in [other, few] {
+            let error = parse(&definition).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
+    // The definition of the other kind opens as it.
+    let theirs = Emd::new(&OTHER, "m.pth", [bands(&[0.0]), bands(&[0.0])], true).to_json().unwrap();
+    let opening = Opening { kind: &OTHER, ..OPENING };
+    let opened = Emd::parse(theirs.as_bytes(), opening).unwrap();
+    assert_eq!((opened.kind.name, opened.parameters.len()), ("Pix2Pix", 0));
+    assert!(theirs.contains(r#""ModelConfiguration": "_pix2pix""#), "{theirs}");
+    assert_eq!(parse(&serde_json::from_str(&theirs).unwrap()).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[test]
@@ -151,7 +168,7 @@ fn weights_cannot_lie_elsewhere() {
         value["ModelFile"] = json!(file);
         let error = parse(&value).unwrap_err();
         assert!(error.to_string().contains("`ModelFile`"), "{file}: {error}");
-        assert!(Emd::new(file, bands(&[0.0]), bands(&[0.0]), false).to_json().is_err(), "{file}");
+        assert!(Emd::new(&KIND, file, [bands(&[0.0]), bands(&[0.0])], false).to_json().is_err(), "{file}");
     }
     for (file, place) in [
         ("a.pth", "m/a.pth"),
@@ -173,7 +190,7 @@ fn pythons_numbers_are_read() {
     let text = String::from_utf8(fixture_bytes("golden/rgb.emd")).unwrap();
     let odd =
         text.replacen("10.0", "NaN", 1).replacen("245.0", "-Infinity", 1).replace("MAP_SPACE", r#"NaN \" Infinity"#);
-    let emd = Emd::parse(format!("\u{feff}{odd}").as_bytes(), Reach::Folder).unwrap();
+    let emd = Emd::parse(format!("\u{feff}{odd}").as_bytes(), OPENING).unwrap();
     assert!(emd.domain_b.min.as_ref().unwrap()[0].is_nan());
     assert!(emd.domain_b.max.as_ref().unwrap()[0].is_nan());
     assert!(emd.to_json().unwrap().contains(r#""NaN \" Infinity""#));
@@ -183,17 +200,17 @@ fn pythons_numbers_are_read() {
 fn what_is_no_definition_is_an_error() {
     let deep = "[".repeat(100_000);
     for text in ["", "{", "[]", "null", "{}", "\u{0}", "NaN", "{\"a\":NaN", deep.as_str()] {
-        assert_eq!(Emd::parse(text.as_bytes(), Reach::Folder).unwrap_err().kind(), ErrorKind::Format, "{text:.20}");
+        assert_eq!(Emd::parse(text.as_bytes(), OPENING).unwrap_err().kind(), ErrorKind::Format, "{text:.20}");
     }
-    assert_eq!(Emd::parse(&[0xff, 0xfe], Reach::Folder).unwrap_err().kind(), ErrorKind::Format);
+    assert_eq!(Emd::parse(&[0xff, 0xfe], OPENING).unwrap_err().kind(), ErrorKind::Format);
     let bytes = fixture_bytes("golden/ms.emd");
     for length in 0..bytes.len() - 1 {
-        assert!(Emd::parse(&bytes[..length], Reach::Folder).is_err(), "cut to {length} bytes");
+        assert!(Emd::parse(&bytes[..length], OPENING).is_err(), "cut to {length} bytes");
     }
     for place in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
         flipped[place / 8] ^= 1 << (place % 8);
-        if let Ok(emd) = Emd::parse(&flipped, Reach::Folder) {
+        if let Ok(emd) = Emd::parse(&flipped, OPENING) {
             emd.to_json().unwrap();
         }
     }
@@ -212,7 +229,7 @@ fn older_rgb_files_are_of_bytes() {
     let emd = parse(&value).unwrap();
     let bytes = DomainBands { bands: 3, min: Some(vec![0.0; 3]), max: Some(vec![255.0; 3]), mean: None, std: None };
     assert_eq!((&emd.domain_a, &emd.domain_b), (&bytes, &bytes));
-    assert_eq!((emd.channels(), emd.gen_blocks, emd.lsgan), (3, 9, true));
+    assert_eq!((emd.channels(), emd.parameters.len()), (3, 0));
     assert_eq!(emd.inference_function, INFERENCE_FUNCTION);
     // Without them nobody knows what a multispectral model was trained on.
     value["IsMultispectral"] = json!(true);
@@ -221,7 +238,7 @@ fn older_rgb_files_are_of_bytes() {
 
 #[test]
 fn a_new_multispectral_definition_has_every_key() {
-    let written = Emd::new("map.pth", bands(&[0.0; 6]), bands(&[1.0; 4]), true).to_json().unwrap();
+    let written = Emd::new(&KIND, "map.pth", [bands(&[0.0; 6]), bands(&[1.0; 4])], true).to_json().unwrap();
     let written: Value = serde_json::from_str(&written).unwrap();
     let golden: Value = serde_json::from_slice(&fixture_bytes("golden/ms.emd")).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -239,12 +256,12 @@ fn only_who_trusts_a_definition_follows_it_out_of_its_folder() {
     let mut value = rgb();
     value["ModelFile"] = json!("../weights/x.pth");
     let text = value.to_string();
-    let refused = Emd::parse(text.as_bytes(), Reach::Folder).unwrap_err().to_string();
+    let refused = Emd::parse(text.as_bytes(), OPENING).unwrap_err().to_string();
     assert!(refused.contains("`ModelFile`") && refused.contains("weights_anywhere"), "{refused}");
-    let trusted = Emd::parse(text.as_bytes(), Reach::Anywhere).unwrap();
+    let trusted = Emd::parse(text.as_bytes(), Opening { reach: Reach::Anywhere, ..OPENING }).unwrap();
     assert_eq!(trusted.weights_in("m".as_ref()), PathBuf::from("m/../weights/x.pth"));
     value["ModelFile"] = json!("/weights/x.pth");
-    let absolute = Emd::parse(value.to_string().as_bytes(), Reach::Anywhere).unwrap();
+    let absolute = Emd::parse(value.to_string().as_bytes(), Opening { reach: Reach::Anywhere, ..OPENING }).unwrap();
     assert_eq!(absolute.weights_in("m".as_ref()), PathBuf::from("/weights/x.pth"));
 }
 
@@ -275,7 +292,7 @@ fn a_large_definition_is_written_as_it_can_be_read() {
     let deep = with(json!(vec![nested; 3000]));
     let text = deep.to_json().unwrap();
     assert_eq!(text.lines().count(), 1);
-    assert_eq!(Emd::parse(text.as_bytes(), Reach::Folder).unwrap().geolearn, deep.geolearn);
+    assert_eq!(Emd::parse(text.as_bytes(), OPENING).unwrap().geolearn, deep.geolearn);
     let error = with(json!(vec!["x".repeat(1 << 20); 33])).to_json().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
     assert!(error.to_string().contains("history"), "{error}");

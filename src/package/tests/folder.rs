@@ -15,7 +15,7 @@ pub(super) const FILES: usize = 5;
 
 pub(super) fn emd(place: &Place) -> Emd {
     let one = || DomainBands { bands: 1, ..DomainBands::default() };
-    Emd::new(&place.pth_name(), one(), one(), false)
+    Emd::new(&KIND, &place.pth_name(), [one(), one()], false)
 }
 
 fn save_number(place: &Place, number: f32) -> Result<()> {
@@ -30,7 +30,7 @@ pub(super) fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
 }
 
 fn saved_number(found: &Found) -> f64 {
-    values(&found.open(Reach::Folder).unwrap().tensors[0].1)[0]
+    values(&found.open(OPENING).unwrap().tensors[0].1)[0]
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_saved_model_is_found_in_every_way() {
     assert_eq!(saved_number(&find(root.path(), &moved.join("other.pth")).unwrap()), 7.0);
     let error = find(root.path(), &moved).unwrap_err().to_string();
     assert!(error.contains("several") && error.contains("m.emd") && error.contains("other.emd"), "{error}");
-    let error = find(root.path(), &moved.join("m.emd")).unwrap().open(Reach::Folder).unwrap_err().to_string();
+    let error = find(root.path(), &moved.join("m.emd")).unwrap().open(OPENING).unwrap_err().to_string();
     assert!(error.contains("weights are missing") && error.contains("other.pth"), "{error}");
 }
 

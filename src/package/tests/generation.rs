@@ -35,7 +35,7 @@ fn save_unmarked(folder: &Path, number: f32) {
 
 /// The number in the definition, which is that in the weights.
 fn opened(folder: &Path) -> f64 {
-    let model = find(folder, folder).unwrap().open(Reach::Folder).unwrap();
+    let model = find(folder, folder).unwrap().open(OPENING).unwrap();
     let number = model.emd.learning_rate.unwrap();
     assert_eq!(values(&model.tensors[0].1), [number], "two models are mixed");
     number
@@ -135,7 +135,7 @@ fn a_mixture_is_recognised() {
     save(&b, 2.0);
     fs::copy(b.join("b.pth"), a.join("a.pth")).unwrap();
     for path in [a.clone(), a.join("a.emd"), a.join("a.pth")] {
-        let error = find(&a, &path).unwrap().open(Reach::Folder).unwrap_err();
+        let error = find(&a, &path).unwrap().open(OPENING).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Format, "{error}");
         assert!(error.to_string().contains("a.pth") && error.to_string().contains("mixed"), "{error}");
     }
@@ -144,10 +144,10 @@ fn a_mixture_is_recognised() {
     let mut definition: serde_json::Value = serde_json::from_str(&text).unwrap();
     definition["Geolearn"].as_object_mut().unwrap().remove("Weights").unwrap();
     fs::write(a.join("a.emd"), definition.to_string()).unwrap();
-    let model = find(&a, &a).unwrap().open(Reach::Folder).unwrap();
+    let model = find(&a, &a).unwrap().open(OPENING).unwrap();
     assert_eq!(values(&model.tensors[0].1), [2.0]);
     // The package is of one piece.
-    assert_eq!(values(&find(&a, &a.join("a.dlpk")).unwrap().open(Reach::Folder).unwrap().tensors[0].1), [1.0]);
+    assert_eq!(values(&find(&a, &a.join("a.dlpk")).unwrap().open(OPENING).unwrap().tensors[0].1), [1.0]);
     save(&a, 3.0);
     assert_eq!(opened(&a), 3.0);
 }

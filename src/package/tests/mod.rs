@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
 
-use super::emd::{Emd, Reach};
+use super::emd::{Emd, ModelKind, Opening, Reach};
 use super::pth::{self, PthLimits};
 use crate::error::{Error, Result};
 
@@ -50,8 +50,19 @@ fn read_bytes(bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
 }
 
 fn emd_fixture(path: &str) -> Result<Emd> {
-    Emd::parse(&fixture_bytes(path), Reach::Folder)
+    Emd::parse(&fixture_bytes(path), OPENING)
 }
+
+/// A kind of the fixtures, and another.
+static KIND: ModelKind = ModelKind {
+    name: "CycleGAN",
+    configuration: "_cyclegan",
+    parameters: &[("gen_blocks", None), ("lsgan", None), ("backbone", Some("resnet34")), ("backend", Some("pytorch"))],
+    opened_by: "CycleGan",
+};
+static OTHER: ModelKind =
+    ModelKind { name: "Pix2Pix", configuration: "_pix2pix", parameters: &[], opened_by: "PixToPix" };
+const OPENING: Opening = Opening { kind: &KIND, known: &[&KIND, &OTHER], reach: Reach::Folder };
 
 fn refusal(bytes: &[u8]) -> Error {
     match read_bytes(bytes) {

@@ -98,7 +98,7 @@ proptest! {
 
     #[test]
     fn any_text_is_a_definition_or_an_error(text in "[{}\\[\\]\",:a-zNInfity0-9\\\\\\-]{0,80}") {
-        let _ = Emd::parse(text.as_bytes(), crate::package::emd::Reach::Folder);
+        let _ = Emd::parse(text.as_bytes(), super::OPENING);
     }
 }
 

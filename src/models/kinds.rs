@@ -1,0 +1,7 @@
+//! The kinds of models that can be opened.
+
+use super::cyclegan;
+use crate::package::emd::ModelKind;
+
+/// All of them, for those who open one as another.
+pub(super) const KNOWN: &[&ModelKind] = &[&cyclegan::KIND];

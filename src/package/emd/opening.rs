@@ -1,0 +1,65 @@
+//! What a definition is opened as.
+
+use super::json::Keys;
+use crate::error::{Error, ErrorKind, Result, shown};
+
+/// Where a definition may say that its weights lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In its own folder or below.
+    Folder,
+    /// Anywhere: the caller trusts it.
+    Anywhere,
+}
+
+/// A kind of model, in the words of a definition.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ModelKind {
+    /// `ModelName` and `ModelType`.
+    pub name: &'static str,
+    /// `ModelConfiguration`: what arcgis.learn runs it with.
+    pub configuration: &'static str,
+    /// Keys of `ModelParameters` in their order, with the values that are the same in every file.
+    pub parameters: &'static [(&'static str, Option<&'static str>)],
+    /// The type of this crate that opens it.
+    pub opened_by: &'static str,
+}
+
+/// What a definition is opened as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    pub kind: &'static ModelKind,
+    /// All kinds that can be opened, for advice.
+    pub known: &'static [&'static ModelKind],
+    pub reach: Reach,
+}
+
+impl Opening {
+    /// Opens what is of this kind, in its own folder.
+    pub(crate) fn own(kind: &'static ModelKind) -> Self {
+        Self { kind, known: &[], reach: Reach::Folder }
+    }
+
+    /// Checks that the definition is of the kind that is opened.
+    pub(super) fn check_kind(self, keys: Keys) -> Result<()> {
+        let Some(name) = keys.optional("ModelName").or_else(|| keys.optional("ModelType")) else {
+            return keys.text("ModelName").map(drop);
+        };
+        let name = name.as_str().unwrap_or_default();
+        if name == self.kind.name {
+            return Ok(());
+        }
+        let refused = |what: &str| Error::new(ErrorKind::Unsupported, what).expected(self.kind.name).found(shown(name));
+        let known = self.known.iter().find(|kind| kind.name == name);
+        Err(match known {
+            Some(kind) => refused("the model is of another kind (`ModelName`)")
+                .help(format!("Open it with {}::from_model.", kind.opened_by)),
+            None => refused("the model is of a kind that is not known here (`ModelName`)")
+                .help(format!("This release opens {}; a newer one may open others.", self.names())),
+        })
+    }
+
+    fn names(self) -> String {
+        self.known.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+    }
+}
