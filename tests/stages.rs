@@ -16,6 +16,7 @@ const STAGES: &[(&str, usize)] = &[
     ("protobuf", 0),
     ("tensor_file", 0),
     ("ffi", 0),
+    ("peers", 1),
     ("profile", 1),
     ("raster", 1),
     ("runtime", 1),
