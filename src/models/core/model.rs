@@ -121,7 +121,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     ///
     /// # Errors
     /// What libtorch reports.
-    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext) -> Result<Tensor>;
+    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor>;
 
     /// Measures without learning and returns the numbers, 1-D, in the order of [`METRIC_NAMES`](Self::METRIC_NAMES).
     ///
