@@ -34,6 +34,7 @@ mod models;
 mod nn;
 mod optim;
 mod package;
+mod peers;
 #[cfg(feature = "plot")]
 mod plot;
 mod profile;

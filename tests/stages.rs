@@ -17,6 +17,7 @@ const STAGES: &[(&str, usize)] = &[
     ("tensor_file", 0),
     ("ffi", 0),
     ("threads", 0),
+    ("peers", 1),
     ("profile", 2),
     ("raster", 1),
     ("runtime", 1),

@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use super::augment::Augment;
 use super::bands::Asked;
+use super::domain::Domain;
 use super::normalise::Normaliser;
 use super::pass;
 use super::shape::Shape;
@@ -42,6 +43,11 @@ impl Batch {
     /// ```
     pub fn new(a: Tensor, b: Tensor) -> Self {
         Self { a, b }
+    }
+
+    /// Makes the chips of each domain in turn.
+    pub(super) fn of(chips: impl Fn(Domain) -> Result<Tensor>) -> Result<Self> {
+        Ok(Self { a: chips(Domain::A)?, b: chips(Domain::B)? })
     }
 
     /// Number of chips of each domain, N.

@@ -1,6 +1,5 @@
 //! The batches and chips of prepared data.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
@@ -11,6 +10,7 @@ use super::domain::{Domain, PerDomain};
 use super::loader::Loader;
 use super::order;
 use crate::error::{Error, ErrorKind, Result};
+use crate::peers::Part;
 use crate::raster::Raster;
 
 impl DataBunch {
@@ -42,14 +42,29 @@ impl DataBunch {
     /// # Errors
     /// As [`DataBunch::epoch`].
     pub fn epoch_from(&self, epoch: u64, skip: usize) -> Result<Loader> {
+        self.epoch_of_part(Part::WHOLE, epoch, skip)
+    }
+
+    /// Returns one process's part of the same epoch. `part.count` processes make each batch together, of as many times the
+    /// chips: which chips those are, their order and their augmentation are those of one process with such batches. Chip p
+    /// of a joint batch is of process p modulo the number of processes. The last batch may be smaller; every process has
+    /// as many batches, and one for which no chip of the last is left gets a chip of another, which is not to be counted.
+    pub(crate) fn epoch_of_part(&self, part: Part, epoch: u64, skip: usize) -> Result<Loader> {
         let draws = self.draws();
         let order = PerDomain::from_fn(|domain| order::epoch(self.shared.seed, domain, epoch, draws, self.len(domain)));
         let data = self.clone();
         let make = move |batch| {
-            data.batch(batch + skip, draws, |domain, places| data.training_tensor(domain, epoch, &order, places))
+            let places = data.places(part, batch + skip);
+            Batch::of(|domain| data.training_tensor(domain, epoch, &order, &places))
         };
-        let batches = self.batches_per_epoch().saturating_sub(skip);
+        let batches = self.steps_per_epoch(part).saturating_sub(skip);
         Loader::start(batches, self.shared.workers, self.shared.prefetch, make)
+    }
+
+    /// The places in the epoch of a part's chips of a batch.
+    fn places(&self, part: Part, batch: usize) -> Vec<usize> {
+        let (start, portion) = (batch * self.joint_batch_size(part), self.portion(part, batch));
+        portion.places(start..start + portion.images).collect()
     }
 
     /// The validation batches: chips as they are, in pairs that never change (chip i of the larger domain with chip
@@ -61,15 +76,22 @@ impl DataBunch {
     /// # Errors
     /// As [`DataBunch::epoch`].
     pub fn validation(&self) -> Result<Loader> {
+        self.validation_of_part(Part::WHOLE)
+    }
+
+    /// Returns one process's part of the same: every `part.count`-th pair. Parts may differ by a batch.
+    pub(crate) fn validation_of_part(&self, part: Part) -> Result<Loader> {
         let data = self.clone();
-        let pairs = self.valid_pairs();
-        let make = move |batch| {
-            data.batch(batch, pairs, |domain, places| {
+        let (pairs, size) = (part.own(self.valid_pairs()), self.batch_size());
+        let make = move |batch: usize| {
+            let own = batch * size..pairs.min((batch + 1) * size);
+            Batch::of(|domain| {
                 let valid = &data.domain(domain).valid;
-                data.domain(domain).reader.tensor(places.map(|place| &valid[place % valid.len()]), None)
+                let place = |pair: usize| (part.rank + pair * part.count) % valid.len();
+                data.domain(domain).reader.tensor(own.clone().map(|pair| &valid[place(pair)]), None)
             })
         };
-        Loader::start(self.valid_batches(), self.shared.workers, self.shared.prefetch, make)
+        Loader::start(pairs.div_ceil(size), self.shared.workers, self.shared.prefetch, make)
     }
 
     /// Chips as they are, normalised, for pictures and measures.
@@ -120,30 +142,86 @@ impl DataBunch {
         })
     }
 
-    fn batch(
-        &self,
-        batch: usize,
-        draws: usize,
-        tensor: impl Fn(Domain, Range<usize>) -> Result<Tensor>,
-    ) -> Result<Batch> {
-        let start = batch * self.batch_size();
-        let places = start..draws.min(start + self.batch_size());
-        Ok(Batch { a: tensor(Domain::A, places.clone())?, b: tensor(Domain::B, places)? })
-    }
-
     fn training_tensor(
         &self,
         domain: Domain,
         epoch: u64,
         order: &PerDomain<Vec<usize>>,
-        places: Range<usize>,
+        places: &[usize],
     ) -> Result<Tensor> {
         let data = self.domain(domain);
-        let start = places.start;
         let name = format!("augment/{domain}");
         // The stream of a draw does not depend on the batch that it falls into.
-        let stream = |place| self.shared.seed.stream(&name, (epoch << 32).wrapping_add((start + place) as u64));
-        let files = order.get(domain)[places].iter().map(|&index| &data.train[index]);
+        let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
+        let order = order.get(domain);
+        let files = places.iter().map(|&place| &data.train[order[place]]);
         data.reader.tensor(files, Some((&self.shared.augment, &stream)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{DatasetType, PrepareData};
+
+    fn data(batch_size: usize) -> DataBunch {
+        PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
+            .resize_to(16)
+            .workers(0)
+            .batch_size(batch_size)
+            .prepare()
+            .unwrap()
+    }
+
+    fn all(loader: Loader) -> Vec<Batch> {
+        loader.map(Result::unwrap).collect()
+    }
+
+    /// Image p of a joint batch is of process p modulo their number, varied as in one process. All make as many steps.
+    #[test]
+    fn parts_of_a_batch_are_those_of_one_process() {
+        let mut borrowed = 0;
+        for (count, size) in [(2, 3), (3, 2), (4, 4), (7, 1), (64, 1)] {
+            let parts: Vec<Part> = (0..count).map(|rank| Part { rank, count }).collect();
+            let (part_of, whole) = (data(size), data(size * count));
+            for (epoch, skip) in [(1, 0), (4, whole.batches_per_epoch() - 1)] {
+                let expected = all(whole.epoch_from(epoch, skip).unwrap());
+                assert!(!expected.is_empty());
+                for part in &parts {
+                    let found = all(part_of.epoch_of_part(*part, epoch, skip).unwrap());
+                    assert_eq!(found.len(), expected.len());
+                    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                        let portion = part_of.portion(*part, skip + i);
+                        assert_eq!(portion.images, expected.size());
+                        borrowed += usize::from(portion.own() == 0);
+                        let places: Vec<i64> = portion.places(0..portion.images).map(|place| place as i64).collect();
+                        let places = Tensor::from_slice(&places);
+                        assert_eq!(found.a, expected.a.index_select(0, &places), "{part:?}");
+                        assert_eq!(found.b, expected.b.index_select(0, &places), "{part:?}");
+                    }
+                }
+            }
+        }
+        assert!(borrowed > 0, "no last batch was too small for all processes");
+    }
+
+    #[test]
+    fn each_validation_pair_is_of_one_process() {
+        let data = data(4);
+        let images = |loader: Loader| -> Vec<Vec<f32>> {
+            let pairs = all(loader).into_iter().map(|batch| Tensor::cat(&[batch.a, batch.b], 1));
+            pairs
+                .flat_map(|pair| (0..pair.size()[0]).map(move |i| Vec::try_from(pair.get(i).view(-1)).unwrap()))
+                .collect()
+        };
+        let expected = images(data.validation().unwrap());
+        for count in [2, 3, expected.len() + 1] {
+            let part = |rank| images(data.validation_of_part(Part { rank, count }).unwrap());
+            let parts: Vec<_> = (0..count).map(part).collect();
+            assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), expected.len());
+            for (pair, expected) in expected.iter().enumerate() {
+                assert!(parts[pair % count][pair / count] == *expected, "pair {pair} of {count} processes");
+            }
+        }
     }
 }

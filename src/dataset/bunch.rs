@@ -13,6 +13,7 @@ use super::spec::DomainSpec;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::HostMemory;
+use crate::peers::{Part, Portion};
 use crate::random::Seed;
 use crate::raster::{BandScale, Colours, Dtype};
 
@@ -253,7 +254,23 @@ impl DataBunch {
 
     /// Number of batches in an epoch; the last may be smaller than the others.
     pub fn batches_per_epoch(&self) -> usize {
-        self.draws().div_ceil(self.batch_size())
+        self.steps_per_epoch(Part::WHOLE)
+    }
+
+    /// Counts the batches of an epoch that so many processes make together.
+    pub(crate) fn steps_per_epoch(&self, part: Part) -> usize {
+        self.draws().div_ceil(self.joint_batch_size(part))
+    }
+
+    /// Counts the chips of each domain in a batch of all processes.
+    pub(crate) fn joint_batch_size(&self, part: Part) -> usize {
+        self.batch_size().saturating_mul(part.count)
+    }
+
+    /// Returns the part of a batch, whose chips are fewer at the end of an epoch.
+    pub(crate) fn portion(&self, part: Part, batch: usize) -> Portion {
+        let size = self.joint_batch_size(part);
+        Portion { part, images: self.draws().saturating_sub(batch.saturating_mul(size)).min(size) }
     }
 
     /// Number of validation batches.

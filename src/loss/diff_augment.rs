@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use crate::error::Result;
 use crate::ffi::{self, HostMemory};
+use crate::peers::Portion;
 use crate::random::Stream;
 
 /// The largest shift, and the side of the square that is cut out, as shares of a side.
@@ -75,33 +76,40 @@ impl DiffAugment {
         self.color
     }
 
-    /// Varies each image of a batch by draws of its own. Gradients flow through it.
+    /// Varies each image of a batch by draws of its own, which belong to its place in the batch of all processes. Gradients
+    /// flow through it.
     ///
     /// # Shapes
-    /// (N, C, H, W) in [-1, 1] to the same; colors may leave the range.
-    pub(crate) fn apply(self, images: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+    /// (N, C, H, W) in [-1, 1], the images of `portion`, to the same; colors may leave the range.
+    pub(crate) fn apply(self, images: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
         let mut seen = images.shallow_clone();
         if self.color {
-            seen = colored(&seen, stream)?;
+            seen = colored(&seen, portion, stream)?;
         }
         if self.translation {
-            seen = moved(&seen, stream)?;
+            seen = moved(&seen, portion, stream)?;
         }
         if self.cutout {
-            seen = covered(&seen, stream)?;
+            seen = covered(&seen, portion, stream)?;
         }
         Ok(seen)
     }
 }
 
+/// Draws for every image of a batch, and returns the draws for those that are here.
+fn drawn<T: Copy>(portion: Portion, draw: impl FnMut() -> T) -> Vec<T> {
+    let all: Vec<T> = std::iter::repeat_with(draw).take(portion.images).collect();
+    portion.places(0..portion.images).map(|place| all[place]).collect()
+}
+
 /// Brightness, then saturation about the mean of a pixel, then contrast about the mean of the image.
-fn colored(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+fn colored(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
     let n = x.size4()?.0;
     // In one piece from pinned memory, so that the processor does not wait for a device.
     let draws = ffi::filled(&[3, n, 1, 1, 1], HostMemory::for_device(x.device()), |values| {
         let ranges = [(-0.5, 0.5), (0.0, 2.0), (0.5, 1.5)];
         for (values, (low, high)) in values.chunks_exact_mut(n as usize).zip(ranges) {
-            values.fill_with(|| stream.between(low, high) as f32);
+            values.copy_from_slice(&drawn(portion, || stream.between(low, high) as f32));
         }
         Ok(())
     })?;
@@ -120,15 +128,14 @@ fn about_mean(x: &Tensor, dims: &[i64], factor: &Tensor) -> Result<Tensor> {
 }
 
 /// Each image moved by whole pixels, with zeros where nothing was.
-fn moved(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
-    let (n, _, height, width) = x.size4()?;
+fn moved(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
+    let (_, _, height, width) = x.size4()?;
     let mut shift = |side: i64| {
         let most = (side as f64 * SHIFT).round() as i64;
         stream.below((2 * most + 1) as usize) as i64 - most
     };
     let mut images = Vec::new();
-    for i in 0..n {
-        let (down, right) = (shift(height), shift(width));
+    for (i, (down, right)) in (0..).zip(drawn(portion, || (shift(height), shift(width)))) {
         // What is cut off on one side is padded on the other.
         images.push(x.f_narrow(0, i, 1)?.f_constant_pad_nd([right, -right, down, -down])?);
     }
@@ -136,7 +143,7 @@ fn moved(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
 }
 
 /// Each image with a square of zeros, whose center is anywhere in it.
-fn covered(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+fn covered(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
     let (n, _, height, width) = x.size4()?;
     let mask = tch::no_grad(|| x.f_new_ones([n, 1, height, width], (x.kind(), x.device())))?;
     let mut span = |side: i64| {
@@ -145,8 +152,7 @@ fn covered(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         let begin = (center - half).max(0);
         (begin, (center + half).min(side) - begin)
     };
-    for i in 0..n {
-        let ((top, rows), (left, columns)) = (span(height), span(width));
+    for (i, ((top, rows), (left, columns))) in (0..).zip(drawn(portion, || (span(height), span(width)))) {
         let mut square = mask.f_narrow(0, i, 1)?.f_narrow(2, top, rows)?.f_narrow(3, left, columns)?;
         let _ = square.f_zero_()?;
     }
@@ -156,6 +162,7 @@ fn covered(x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::Part;
     use crate::random::Seed;
     use tch::Device;
 
@@ -170,11 +177,23 @@ mod tests {
     #[test]
     fn the_same_draws_give_the_same_images_and_others_do_not() {
         let all = DiffAugment::default().translation(true).cutout(true).color(true);
-        let seen = |index| all.apply(&images(2), &mut stream(index)).unwrap();
+        let seen = |index| all.apply(&images(2), Portion::whole(2), &mut stream(index)).unwrap();
         assert_eq!(seen(1), seen(1));
         assert_ne!(seen(1), seen(2));
         assert_eq!(seen(1).size(), images(2).size());
-        assert_eq!(DiffAugment::default().apply(&images(2), &mut stream(1)).unwrap(), images(2));
+        assert_eq!(DiffAugment::default().apply(&images(2), Portion::whole(2), &mut stream(1)).unwrap(), images(2));
+    }
+
+    /// An image is varied in the same way whichever process has it.
+    #[test]
+    fn draws_belong_to_the_place_in_the_joint_batch() {
+        let all = DiffAugment::default().translation(true).cutout(true).color(true);
+        let whole = all.apply(&images(5), Portion::whole(5), &mut stream(1)).unwrap();
+        for rank in 0..2 {
+            let portion = Portion { part: Part { rank, count: 2 }, images: 5 };
+            let own = |x: &Tensor| x.slice(0, rank as i64, 5, 2);
+            assert_eq!(all.apply(&own(&images(5)), portion, &mut stream(1)).unwrap(), own(&whole));
+        }
     }
 
     /// Every image is found again at one place within an eighth of its sides, with zeros around it; images of a batch move by
@@ -182,7 +201,7 @@ mod tests {
     #[test]
     fn images_move_as_a_whole() {
         let x = images(64);
-        let made = moved(&x, &mut stream(1)).unwrap();
+        let made = moved(&x, Portion::whole(64), &mut stream(1)).unwrap();
         let mut shifts = std::collections::BTreeSet::new();
         for i in 0..64 {
             let (x, made) = (x.get(i), made.get(i));
@@ -206,7 +225,7 @@ mod tests {
     #[test]
     fn one_square_is_covered() {
         let x = Tensor::ones([200, 1, 16, 24], (Kind::Double, Device::Cpu));
-        let made = covered(&x, &mut stream(1)).unwrap();
+        let made = covered(&x, Portion::whole(200), &mut stream(1)).unwrap();
         let hidden: Vec<f64> = (0..200).map(|i| 384.0 - made.get(i).sum(Kind::Double).double_value(&[])).collect();
         assert!(hidden.iter().all(|&pixels| (24.0..=96.0).contains(&pixels)), "{hidden:?}");
         assert!(hidden.contains(&96.0) && hidden.iter().any(|&pixels| pixels < 50.0));
@@ -216,7 +235,7 @@ mod tests {
     #[test]
     fn colors_change_as_the_paper_says() {
         let x = images(2);
-        let made = colored(&x, &mut stream(1)).unwrap();
+        let made = colored(&x, Portion::whole(2), &mut stream(1)).unwrap();
         let mut stream = stream(1);
         let mut draws = |low, high| [(); 2].map(|()| f64::from(stream.between(low, high) as f32));
         let (brightness, saturation, contrast) = (draws(-0.5, 0.5), draws(0.0, 2.0), draws(0.5, 1.5));
@@ -240,7 +259,7 @@ mod tests {
         let all = DiffAugment::default().translation(true).cutout(true).color(true);
         let x = images(1).set_requires_grad(true);
         let weights = images(1).cos();
-        let sum = |x: &Tensor| (all.apply(x, &mut stream(4)).unwrap() * &weights).sum(Kind::Double);
+        let sum = |x: &Tensor| (all.apply(x, Portion::whole(1), &mut stream(4)).unwrap() * &weights).sum(Kind::Double);
         let gradient = Tensor::run_backward(&[sum(&x)], &[&x], false, false)[0].copy();
         let direction = (images(1) * 1.3).sin();
         let x = x.detach();

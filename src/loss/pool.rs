@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::copied;
+use crate::peers::JointBatch;
 use crate::random::Stream;
 
 /// The last generated images of one domain (Shrivastava et al. 2017, arXiv:1612.07828, section 2.3;
@@ -17,6 +18,18 @@ pub(crate) struct ImagePool {
 impl ImagePool {
     pub fn new(capacity: usize) -> Self {
         Self { capacity, images: Vec::new() }
+    }
+
+    /// Exchanges the images of a batch that all processes make, and gives this process's of what came of it. There is one
+    /// pool, and each process holds all of it: so it is what one process would have, and what a checkpoint of one holds.
+    ///
+    /// # Shapes
+    /// As [`exchange`](Self::exchange), for the images of this process.
+    pub fn exchange_own(&mut self, own: &Tensor, batch: JointBatch<'_>, stream: &mut Stream) -> Result<Tensor> {
+        if self.capacity == 0 || batch.portion().part.is_whole() {
+            return self.exchange(own, stream);
+        }
+        batch.own(&self.exchange(&batch.gather(own)?, stream)?)
     }
 
     /// Exchanges about half of a batch for older images: until the pool is full each image is kept and
@@ -77,6 +90,7 @@ impl ImagePool {
 mod tests {
     use super::*;
     use crate::random::Seed;
+    use crate::testing::crew;
 
     fn image(value: f32) -> Tensor {
         Tensor::from_slice(&[value]).view([1, 1, 1, 1])
@@ -124,6 +138,35 @@ mod tests {
         let mut other = ImagePool::new(2);
         other.restore(held);
         assert_eq!(other.images(), pool.images());
+    }
+
+    /// Four images a step, of which each process makes some.
+    #[test]
+    fn processes_show_and_hold_what_one_would() {
+        let images =
+            |step: u64| Tensor::arange(4, (tch::Kind::Double, tch::Device::Cpu)).view([4, 1, 1, 1]) + step as f64 * 4.0;
+        let values = |images: &[Tensor]| -> Vec<f64> { Vec::try_from(Tensor::cat(images, 0).view(-1)).unwrap() };
+        let (mut pool, mut shown) = (ImagePool::new(3), Vec::new());
+        for step in 0..30 {
+            let exchanged = pool.exchange(&images(step), &mut Seed(0).stream("pool", step)).unwrap();
+            shown.push(values(&[exchanged]));
+        }
+        let older = shown.iter().enumerate().filter(|(step, shown)| **shown != values(&[images(*step as u64)])).count();
+        assert!(older > 10, "{older} steps showed older images");
+        let held = values(pool.images());
+        for count in [1, 2, 3, 4] {
+            let same = crew(count, |peers| {
+                let (batch, mut own) = (JointBatch::new(peers, 4), ImagePool::new(3));
+                for (step, shown) in shown.iter().enumerate() {
+                    let (step, images) = (step as u64, batch.own(&images(step as u64)).unwrap());
+                    let found = own.exchange_own(&images, batch, &mut Seed(0).stream("pool", step)).unwrap();
+                    let expected: Vec<f64> = batch.portion().places(0..4).map(|place| shown[place]).collect();
+                    assert_eq!(values(&[found]), expected, "step {step} of {count} processes");
+                }
+                values(own.images()) == held
+            });
+            assert_eq!(same, vec![true; count]);
+        }
     }
 
     #[test]

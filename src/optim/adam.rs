@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, AdamStep, AdamTensors};
 use crate::nn::Parameters;
+use crate::peers::{self, Peers};
 
 /// The numbers of Adam (Kingma and Ba 2015, arXiv:1412.6980) with decoupled weight decay
 /// (Loshchilov and Hutter 2019, arXiv:1711.05101).
@@ -88,13 +89,15 @@ impl AdamOptions {
 
 /// How a gradient enters the parameters.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Update {
+pub(crate) struct Update<'a> {
     pub lr: f64,
     pub adam: AdamOptions,
     /// What the loss is multiplied by before its gradient is taken.
     pub share: f64,
     /// Whether the parameters move now; else the gradient is kept and added to the next.
     pub now: bool,
+    /// Whose gradients make the update together.
+    pub peers: &'a dyn Peers,
 }
 
 /// The state of Adam for one list of parameters.
@@ -156,8 +159,8 @@ impl Adam {
     }
 
     /// Moves the parameters down these gradients, as [`gradients`](Self::gradients) gives them, together with those kept
-    /// before, or keeps them too.
-    pub fn apply(&mut self, mut gradients: Vec<Tensor>, update: Update) -> Result<()> {
+    /// before, or keeps them too. When they move, they move by the sum over all processes.
+    pub fn apply(&mut self, mut gradients: Vec<Tensor>, update: Update<'_>) -> Result<()> {
         for (i, gradient) in gradients.iter_mut().enumerate() {
             if !gradient.defined() {
                 *gradient = self.moving.zero(i, &self.names)?;
@@ -171,13 +174,15 @@ impl Adam {
             self.moving.kept = gradients;
             return Ok(());
         }
+        // Once an update, not once a batch.
+        peers::sum_all(update.peers, &mut gradients)?;
         let AdamOptions { beta1, beta2, eps, weight_decay } = update.adam;
         self.moving.tensors.step(&mut gradients, AdamStep { lr: update.lr, beta1, beta2, weight_decay, eps })
     }
 
     /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
     #[cfg(test)]
-    pub fn minimise(&mut self, loss: &Tensor, update: Update) -> Result<()> {
+    pub fn minimise(&mut self, loss: &Tensor, update: Update<'_>) -> Result<()> {
         let gradients = self.gradients(loss, update.share)?;
         self.apply(gradients, update)
     }
@@ -222,9 +227,11 @@ impl Moving {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::Alone;
+    use crate::testing::crew;
 
-    fn update(lr: f64, adam: AdamOptions) -> Update {
-        Update { lr, adam, share: 1.0, now: true }
+    fn update(lr: f64, adam: AdamOptions) -> Update<'static> {
+        Update { lr, adam, share: 1.0, now: true, peers: &Alone }
     }
 
     /// Three steps on f(x) = sum(c * x^2) by the paper's algorithm 1 in plain f64.
@@ -279,6 +286,26 @@ mod tests {
             Vec::<f64>::try_from(&x).unwrap()
         };
         assert_eq!(run(&[&[1.0, 6.0], &[3.0, 2.0]]), run(&[&[2.0, 4.0]]));
+    }
+
+    /// Gradients of two processes, each kept over two batches, make the step that the gradient of the whole makes, to the
+    /// bit: shares are powers of two.
+    #[test]
+    fn gradients_of_processes_are_added() {
+        let minimise = |x: &Tensor, parts: &[[f64; 2]], peers: &dyn Peers| {
+            let mut adam = Adam::new(vec![("x".into(), x.shallow_clone())]).unwrap();
+            for (i, part) in parts.iter().enumerate() {
+                let loss = (Tensor::from_slice(part) * x * x).sum(Kind::Double);
+                let (share, now) = (1.0 / (parts.len() * peers.part().count) as f64, i + 1 == parts.len());
+                adam.minimise(&loss, Update { share, now, peers, ..update(0.1, AdamOptions::default()) }).unwrap();
+            }
+            Vec::<f64>::try_from(x).unwrap()
+        };
+        let new = || Tensor::from_slice(&[1.0f64, -2.0]).set_requires_grad(true);
+        let whole = minimise(&new(), &[[2.0, 4.0]], &Alone);
+        let parts = [[[1.0, 7.0], [3.0, 3.0]], [[0.0, 1.0], [4.0, 5.0]]];
+        let found = crew(2, |peers| minimise(&new(), &parts[peers.part().rank], peers));
+        assert_eq!(found, [whole.clone(), whole]);
     }
 
     #[test]

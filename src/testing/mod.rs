@@ -1,10 +1,12 @@
 //! What unit tests share: fixtures and the one way to compare numbers.
 
+mod crew;
 pub(crate) mod python;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub(crate) use crew::{crew, crew_with};
 use tch::{Kind, Tensor};
 
 use crate::device::Device;
@@ -75,6 +77,19 @@ pub(crate) fn inception(device: Device) -> Option<Inception> {
             None
         }
         found => Some(found.unwrap()),
+    }
+}
+
+/// A folder of so many chips of A and of B.
+pub(crate) fn few_chips(folder: &Path, counts: [usize; 2]) {
+    for (domain, count) in ["A", "B"].into_iter().zip(counts) {
+        let into = folder.join(domain);
+        std::fs::create_dir_all(&into).unwrap();
+        let mut files: Vec<_> = std::fs::read_dir(format!("assets/bluemarble/{domain}/images")).unwrap().collect();
+        files.sort_by_key(|file| file.as_ref().unwrap().file_name());
+        for file in files.into_iter().take(count).flatten() {
+            std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
+        }
     }
 }
 

@@ -3,6 +3,16 @@
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
+use crate::peers::{self, Peers};
+
+/// What a reading gives, the same in all processes.
+#[derive(Debug, PartialEq)]
+pub(super) struct Reading {
+    /// Mean of each loss since the last reading.
+    pub losses: Vec<f64>,
+    /// Whether any process was asked to stop.
+    pub asked: bool,
+}
 
 /// Sums losses on their device and reads the sums now and then.
 pub(super) struct Meter {
@@ -27,8 +37,12 @@ impl Meter {
         }
     }
 
-    pub fn add(&mut self, losses: &Tensor) -> Result<()> {
-        let losses = losses.f_detach()?.f_to_kind(Kind::Double)?;
+    /// Adds the losses of a step, means over images which have `weight` in the batch of all processes.
+    pub fn add(&mut self, losses: &Tensor, weight: f64) -> Result<()> {
+        let mut losses = losses.f_detach()?.f_to_kind(Kind::Double)?;
+        if weight != 1.0 {
+            losses = losses.f_mul_scalar(weight)?;
+        }
         self.window = Some(match self.window.take() {
             Some(sum) => sum.f_add(&losses)?,
             None => losses,
@@ -37,19 +51,25 @@ impl Meter {
         Ok(())
     }
 
-    /// The means since the last reading, when the interval is over or `last` says that nothing will follow.
-    pub fn read_if_due(&mut self, last: bool) -> Result<Option<Vec<f64>>> {
-        if self.pending == 0 || (self.pending < self.interval && !last) {
+    /// The means since the last reading, when the interval is over or `last` says that nothing will follow. `asked`: whether
+    /// this process was asked to stop. A fit of one process hears that at once, others at the next reading, which all have
+    /// at the same step.
+    pub fn read_if_due(&mut self, last: bool, asked: bool, peers: &dyn Peers) -> Result<Option<Reading>> {
+        let at_once = last || (asked && peers.part().is_whole());
+        if self.pending == 0 || (self.pending < self.interval && !at_once) {
             return Ok(None);
         }
         let Some(window) = self.window.take() else {
             return Ok(None);
         };
-        let sums = Vec::<f64>::try_from(window)?;
+        let mut sums = Vec::<f64>::try_from(window)?;
+        sums.push(f64::from(u8::from(asked)));
+        let mut sums = peers::sum_values(peers, sums)?;
+        let asked = sums.pop().is_some_and(|processes| processes > 0.0);
         let n = std::mem::take(&mut self.pending);
         self.sums.iter_mut().zip(&sums).for_each(|(total, sum)| *total += sum);
         self.steps += n;
-        Ok(Some(sums.iter().map(|sum| sum / n as f64).collect()))
+        Ok(Some(Reading { losses: sums.iter().map(|sum| sum / n as f64).collect(), asked }))
     }
 
     /// Sums over all steps that were read.
@@ -65,19 +85,51 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::{Alone, Part, Portion};
+    use crate::testing::crew;
 
     #[test]
     fn means_are_those_of_all_steps_however_often_they_are_read() {
         let mut meter = Meter::new(2, 3);
         let mut read = Vec::new();
         for step in 0..5 {
-            meter.add(&Tensor::from_slice(&[step as f32, 1.0])).unwrap();
-            read.extend(meter.read_if_due(step == 4).unwrap());
+            meter.add(&Tensor::from_slice(&[step as f32, 1.0]), 1.0).unwrap();
+            read.extend(meter.read_if_due(step == 4, false, &Alone).unwrap().map(|reading| reading.losses));
         }
         assert_eq!(read, [[1.0, 1.0], [3.5, 1.0]]);
         assert_eq!(meter.mean(), [2.0, 1.0]);
         let mut other = Meter::new(2, 1);
         other.resume(meter.sums(), 5);
         assert_eq!(other.mean(), [2.0, 1.0]);
+    }
+
+    #[test]
+    fn a_request_is_heard_at_once_by_one_process() {
+        let mut meter = Meter::new(1, 20);
+        meter.add(&Tensor::from_slice(&[0.5]), 1.0).unwrap();
+        let reading = meter.read_if_due(false, true, &Alone).unwrap();
+        assert_eq!(reading, Some(Reading { losses: vec![0.5], asked: true }));
+    }
+
+    /// Three images of two processes: one has two of them, with a mean of 3. The second process is asked to stop before the
+    /// interval is over; both hear of it when it is.
+    #[test]
+    fn processes_read_the_same_at_the_same_step() {
+        let read = crew(2, |peers| {
+            let Part { rank, .. } = peers.part();
+            let portion = Portion { part: peers.part(), images: 3 };
+            let mut meter = Meter::new(1, 2);
+            let mut step = |asked| {
+                meter.add(&Tensor::from_slice(&[[3.0, 9.0][rank]]), portion.weight()).unwrap();
+                meter.read_if_due(false, asked, peers).unwrap()
+            };
+            let readings = [step(rank == 1), step(rank == 1), step(false), step(false)];
+            (readings, meter.mean())
+        });
+        let reading = |asked| Some(Reading { losses: vec![5.0], asked });
+        for (readings, mean) in read {
+            assert_eq!(readings, [None, reading(true), None, reading(false)]);
+            assert_eq!(mean, [5.0]);
+        }
     }
 }

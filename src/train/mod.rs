@@ -1,8 +1,10 @@
 //! Training: the model trait, the loop over any model, its options, history and callbacks.
 
+mod alike;
 mod batch_size;
 mod callback;
 mod checkpoint;
+mod difference;
 mod early_stopping;
 mod guard;
 mod history;
@@ -14,6 +16,8 @@ mod memory;
 mod meter;
 mod monitor;
 mod options;
+#[cfg(test)]
+mod peers_tests;
 mod plan;
 mod progress;
 mod snapshot;

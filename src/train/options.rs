@@ -14,6 +14,7 @@ use crate::device::{Device, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Inception, InceptionDistances, Metric, MetricColumn};
 use crate::optim::{AdamOptions, OneCycle, Schedule};
+use crate::peers::{Alone, Peers};
 
 /// How to train.
 ///
@@ -66,6 +67,7 @@ pub struct FitOptions {
     early_stopping: Option<EarlyStopping>,
     progress: bool,
     callbacks: Vec<Box<dyn Callback>>,
+    pub(super) peers: Box<dyn Peers>,
     pub(super) metrics: Vec<Box<dyn Metric>>,
     pub(super) deterministic: bool,
     pub(super) validate_every: usize,
@@ -92,6 +94,7 @@ impl FitOptions {
             early_stopping: None,
             progress: true,
             callbacks: Vec::new(),
+            peers: Box::new(Alone),
             metrics: Vec::new(),
             deterministic: false,
             validate_every: 1,
@@ -234,6 +237,16 @@ impl FitOptions {
     /// Adds a callback; they are called in the order in which they were added.
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Makes the fit together with other processes, which all call it. Default: alone.
+    ///
+    /// Each takes the data's batch size; an update is of all their batches. The first process calls metrics and callbacks and
+    /// writes checkpoints; of the others' callbacks only [`Callback::wants_to_stop`] is asked.
+    #[cfg(test)]
+    pub(crate) fn peers(mut self, peers: impl Peers + 'static) -> Self {
+        self.peers = Box::new(peers);
         self
     }
 

@@ -6,6 +6,7 @@ use crate::dataset::DataBunch;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::{AdamOptions, OneCycle, Schedule};
+use crate::peers::Part;
 use crate::stored::known_fields;
 
 /// What must be the same for a fit to go on from a checkpoint.
@@ -46,6 +47,7 @@ fn is_one(value: &f64) -> bool {
 /// Where a step stands in its group of accumulated ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Turn {
+    /// Of the images of all processes.
     pub share: f64,
     pub update: bool,
 }
@@ -76,9 +78,13 @@ impl Plan {
     }
 
     /// Of batch `batch` of an epoch. Groups begin with the epoch; the last group may have fewer batches, and the last
-    /// batch fewer chips.
-    pub(super) fn turn(&self, batch: usize, data: &DataBunch) -> Turn {
-        turn(self.accumulate, batch, data.batch_size(), data.draws())
+    /// batch fewer chips. The share is that of one process's part.
+    pub(super) fn turn(&self, batch: usize, data: &DataBunch, part: Part) -> Turn {
+        let Turn { share, update } = turn(self.accumulate, batch, data.joint_batch_size(part), data.draws());
+        match part.is_whole() {
+            true => Turn { share, update },
+            false => Turn { share: share * data.portion(part, batch).weight(), update },
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::plan::Plan;
 use super::state::Position;
 use super::translator::Translator;
 use crate::dataset::DataBunch;
+use crate::peers::Part;
 
 /// A fit at one moment, for a callback that wants to keep it.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +15,8 @@ pub struct Snapshot<'a> {
     pub(super) history: &'a History,
     pub(super) plan: &'a Plan,
     pub(super) position: &'a Position,
+    /// Whose it is, of the processes that make the fit.
+    pub(super) part: Part,
 }
 
 impl Snapshot<'_> {

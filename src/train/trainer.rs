@@ -1,14 +1,16 @@
 //! The loop over any model.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
+use super::alike::check_alike;
 use super::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
-use super::checkpoint::Contents;
+use super::checkpoint::{self, Contents, Folder};
 use super::guard::check_metrics;
 use super::history::{EpochRecord, History};
 use super::memory::{IF_THE_ESTIMATE_IS_WRONG, MemoryEstimate, advise};
-use super::meter::Meter;
+use super::meter::{Meter, Reading};
 use super::monitor::{Monitor, NO_VALIDATION};
 use super::options::FitOptions;
 use super::plan::Plan;
@@ -20,6 +22,7 @@ use crate::dataset::DataBunch;
 use crate::device::{Precision, free_memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Metric, check_columns};
+use crate::peers::{self, Alone, JointBatch, Part, Peers};
 
 /// On CUDA losses are read every so many steps: reading waits for the device.
 const STEPS_PER_READING_ON_CUDA: usize = 20;
@@ -52,6 +55,30 @@ pub fn fit(
     mut options: FitOptions,
     history: &mut History,
 ) -> Result<History> {
+    let peers = std::mem::replace(&mut options.peers, Box::new(Alone));
+    let _panic = TellOfPanic(&*peers);
+    fit_among(&*peers, model, data, options, history).inspect_err(|error| peers.leave(error))
+}
+
+/// Lets no other process wait for one that panics.
+struct TellOfPanic<'a>(&'a dyn Peers);
+
+impl Drop for TellOfPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.leave(&Error::new(ErrorKind::Callback, "the process panicked"));
+        }
+    }
+}
+
+/// Trains together with other processes, which all call this.
+fn fit_among(
+    peers: &dyn Peers,
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    mut options: FitOptions,
+    history: &mut History,
+) -> Result<History> {
     options.check()?;
     let device = model.torch_device();
     let asked = options.plan();
@@ -61,32 +88,23 @@ pub fn fit(
     if let Some(estimate) = memory.filter(|_| options.check_memory) {
         estimate.check(device, data.batch_size(), IF_THE_ESTIMATE_IS_WRONG)?;
     }
-    let is_validated = data.valid_batches() > 0 && options.validate_every > 0;
-    if is_validated {
-        options.add_monitored_metric(device)?;
-    }
-    options.metrics.iter_mut().for_each(|metric| metric.aim(model.targets()));
-    let columns = options.metric_columns();
-    if !is_validated && !columns.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "metrics were added, but nothing is validated").help(NO_VALIDATION));
-    }
-    check_columns(model.loss_names().iter().chain(model.metric_names()).copied(), &columns)?;
-    let monitor = Monitor::find(options.asked_monitor(), model, &columns, is_validated)?;
-    if options.is_monitored() && monitor.name.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "the model has no loss and no metric to monitor"));
-    }
+    let monitor = monitor(model, data, &mut options)?;
+    let (columns, part) = (options.metric_columns(), peers.part());
+    check_alike(peers, model, data, (&options, &plan), history)?;
     // Before files are moved or the model changes.
     let mut metrics = std::mem::take(&mut options.metrics);
-    metrics.iter_mut().try_for_each(|metric| metric.start(data))?;
-    let folder = options.open_checkpoints(data.working_dir())?.map(Arc::new);
-    let resumed = match &folder {
-        Some(folder) if options.resume => folder.newest()?,
-        _ => None,
+    let folder = match part.leads() {
+        true => {
+            metrics.iter_mut().try_for_each(|metric| metric.start(data))?;
+            options.open_checkpoints(data.working_dir())?.map(Arc::new)
+        }
+        false => None,
     };
+    let resumed = if options.resume { newest(peers, folder.as_deref())? } else { None };
     let mut position = Position { first_epoch: history.epochs().len(), ..Position::default() };
     let mut is_unreported = false;
     if let Some(contents) = resumed {
-        position = take_up(model, data, &asked, &contents, history)?;
+        position = take_up(model, data, (&asked, part), &contents, history)?;
         is_unreported = position.batches == 0
             && folder.as_ref().is_some_and(|folder| folder.reported() != Some(position.epochs_in_life()));
     } else if let Some(folder) = &folder {
@@ -98,17 +116,62 @@ pub fn fit(
     let first_epoch = position.first_epoch;
     let (validate_every, deterministic) = (options.validate_every, options.deterministic);
     let data = &data.for_device(device);
-    let mut fit =
-        Fit { model, data, history, metrics, callbacks, added, plan, position, memory, validate_every, deterministic };
+    let mut fit = Fit {
+        peers,
+        model,
+        data,
+        history,
+        metrics,
+        callbacks,
+        added,
+        plan,
+        position,
+        memory,
+        validate_every,
+        deterministic,
+    };
     fit.run(is_unreported).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
+}
+
+/// Finds what is monitored, and adds the metric that measures it where it is one of this crate's.
+fn monitor(model: &dyn Translator, data: &DataBunch, options: &mut FitOptions) -> Result<Monitor> {
+    let is_validated = data.valid_batches() > 0 && options.validate_every > 0;
+    if is_validated {
+        options.add_monitored_metric(model.torch_device())?;
+    }
+    options.metrics.iter_mut().for_each(|metric| metric.aim(model.targets()));
+    let columns = options.metric_columns();
+    if !is_validated && !columns.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "metrics were added, but nothing is validated").help(NO_VALIDATION));
+    }
+    check_columns(model.loss_names().iter().chain(model.metric_names()).copied(), &columns)?;
+    let monitor = Monitor::find(options.asked_monitor(), model, &columns, is_validated)?;
+    if options.is_monitored() && monitor.name.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "the model has no loss and no metric to monitor"));
+    }
+    Ok(monitor)
+}
+
+/// The newest checkpoint of the first process's folder, where there is one, for all processes: they need not share a disk.
+fn newest(peers: &dyn Peers, folder: Option<&Folder>) -> Result<Option<Contents>> {
+    let found = folder.map_or(Ok(None), Folder::newest)?;
+    if peers.part().leads() {
+        let (bytes, contents) = found.unzip();
+        if !peers.part().is_whole() {
+            peers.broadcast(bytes.unwrap_or_default())?;
+        }
+        return Ok(contents);
+    }
+    let bytes = peers.broadcast(Vec::new())?;
+    if bytes.is_empty() { Ok(None) } else { checkpoint::parse(&bytes).map(Some) }
 }
 
 /// Puts model and history where the checkpoint was written; nothing changes when it does not fit.
 fn take_up(
     model: &mut dyn Translator,
     data: &DataBunch,
-    plan: &Plan,
+    (plan, part): (&Plan, Part),
     contents: &Contents,
     history: &mut History,
 ) -> Result<Position> {
@@ -118,8 +181,8 @@ fn take_up(
         Precision::Auto if kept != Precision::Bf16 => kept,
         asked => asked.on(model.torch_device())?,
     };
-    contents.check(&model.configuration()?, data, &Plan { precision, ..plan.clone() })?;
-    contents.check_position(model.loss_names(), data.batches_per_epoch())?;
+    contents.check(&model.configuration()?, data, &Plan { precision, ..plan.clone() }, part)?;
+    contents.check_position(model.loss_names(), data.steps_per_epoch(part))?;
     contents.check_history(history)?;
     model.restore(contents.state())?;
     *history = contents.history().clone();
@@ -127,6 +190,8 @@ fn take_up(
 }
 
 struct Fit<'a> {
+    /// The processes that make it together.
+    peers: &'a dyn Peers,
     model: &'a mut dyn Translator,
     data: &'a DataBunch,
     history: &'a mut History,
@@ -170,14 +235,14 @@ impl Drop for Attempt<'_, '_> {
     }
 }
 
-impl Fit<'_> {
+impl<'a> Fit<'a> {
     /// Runs all epochs that are left, between events that tell of it; see [`train`](Self::train).
     fn run(&mut self, is_unreported: bool) -> Result<()> {
         let (started, all) = (Instant::now(), self.plan.epochs);
         tracing::info!(
             epochs = all,
             epochs_done = self.position.epochs,
-            steps_per_epoch = self.data.batches_per_epoch(),
+            steps_per_epoch = self.steps_per_epoch(),
             batch_size = self.data.batch_size(),
             lr = self.plan.lr,
             precision = ?self.plan.precision,
@@ -203,7 +268,7 @@ impl Fit<'_> {
         }
         let mut good = self.good()?;
         let mut flow = self.start()?;
-        if is_unreported {
+        if peers::any(self.peers, is_unreported)? {
             flow = merged(flow, self.report_epoch(self.added)?);
         }
         while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
@@ -211,7 +276,7 @@ impl Fit<'_> {
                 Ended::With(flow) => flow,
                 Ended::Failed(error) => return Err(error),
             };
-            if self.position.batches < self.data.batches_per_epoch() {
+            if self.position.batches < self.steps_per_epoch() {
                 break;
             }
             self.position = Position { batches: 0, sums: Vec::new(), seconds: 0.0, ..self.position.clone() };
@@ -266,22 +331,23 @@ impl Fit<'_> {
         let started = Instant::now();
         let seconds_before = self.position.seconds;
         let (life, before) = (self.history.epochs().len(), self.history.steps());
-        let batches = self.data.batches_per_epoch();
+        let batches = self.steps_per_epoch();
         let mut meter = Meter::new(self.model.loss_names().len(), self.reading_interval());
         meter.resume(&self.position.sums, self.position.batches);
         let mut lr = 0.0;
         let mut ended = Ended::With(Flow::Continue);
-        for batch in self.data.epoch_from(life as u64, self.position.batches)? {
+        for batch in self.data.epoch_of_part(self.peers.part(), life as u64, self.position.batches)? {
             let context = self.context(before);
             lr = context.lr;
-            meter.add(&self.model.train_step(&batch?, context)?)?;
+            let weight = context.joint.map_or(1.0, |batch| batch.portion().weight());
+            meter.add(&self.model.train_step(&batch?, context)?, weight)?;
             self.position.batches += 1;
             if !context.update {
                 continue;
             }
             let last = self.position.batches == batches;
-            let asked = self.callbacks.iter().any(|callback| callback.wants_to_stop());
-            if let Some(losses) = meter.read_if_due(last || asked)? {
+            let asked = is_asked_to_stop(&self.callbacks);
+            if let Some(Reading { losses, asked }) = meter.read_if_due(last, asked, self.peers)? {
                 self.position.sums = meter.sums().to_vec();
                 self.position.seconds = seconds_before + started.elapsed().as_secs_f64();
                 ended = match self.report_step(lr, last, before, &losses) {
@@ -301,11 +367,12 @@ impl Fit<'_> {
     }
 
     /// Of the next step; `before` steps were made before this epoch.
-    fn context(&self, before: u64) -> StepContext {
-        let batches = self.data.batches_per_epoch();
-        let steps = self.plan.epochs.saturating_mul(batches);
+    fn context(&self, before: u64) -> StepContext<'a> {
+        let steps = self.plan.epochs.saturating_mul(self.steps_per_epoch());
         let (lr, adam) = self.plan.rate(self.steps(), steps);
-        let turn = self.plan.turn(self.position.batches, self.data);
+        let (part, batch) = (self.peers.part(), self.position.batches);
+        let turn = self.plan.turn(batch, self.data, part);
+        let joint = (!part.is_whole()).then(|| JointBatch::new(self.peers, self.data.portion(part, batch).images));
         StepContext {
             progress: self.steps() as f64 / steps.max(1) as f64,
             disc_lr_ratio: self.plan.disc_lr_ratio,
@@ -313,13 +380,19 @@ impl Fit<'_> {
             deterministic: self.deterministic,
             share: turn.share,
             update: turn.update,
+            joint,
             ..StepContext::new(lr, adam, before + self.position.batches as u64)
         }
     }
 
     /// Steps made in this fit.
     fn steps(&self) -> usize {
-        self.position.epochs * self.data.batches_per_epoch() + self.position.batches
+        self.position.epochs * self.steps_per_epoch() + self.position.batches
+    }
+
+    /// Steps of an epoch, which all processes make together.
+    fn steps_per_epoch(&self) -> usize {
+        self.data.steps_per_epoch(self.peers.part())
     }
 
     fn reading_interval(&self) -> usize {
@@ -329,7 +402,7 @@ impl Fit<'_> {
     fn start(&mut self) -> Result<Flow> {
         let report = FitReport {
             epochs: self.plan.epochs,
-            steps_per_epoch: self.data.batches_per_epoch(),
+            steps_per_epoch: self.steps_per_epoch(),
             epochs_done: self.position.epochs,
             steps_done: self.steps(),
             memory: self.memory,
@@ -337,13 +410,13 @@ impl Fit<'_> {
             model: &*self.model,
             data: self.data,
         };
-        ask_all(&mut self.callbacks, |c| c.on_fit_start(&report))
+        tell(self.peers, &mut self.callbacks, |c| c.on_fit_start(&report))
     }
 
     fn report_step(&mut self, lr: f64, last: bool, before: u64, losses: &[f64]) -> Result<Flow> {
         let steps = self.steps();
-        let Self { model, data, history, callbacks, plan, position, .. } = self;
-        let snapshot = Snapshot { model: &**model, data, history, plan, position };
+        let Self { peers, model, data, history, callbacks, plan, position, .. } = self;
+        let snapshot = Snapshot { model: &**model, data, history, plan, position, part: peers.part() };
         let report = StepReport {
             epoch: position.epochs + 1,
             steps,
@@ -354,7 +427,7 @@ impl Fit<'_> {
             losses,
             snapshot,
         };
-        ask_all(callbacks, |c| c.on_step(&report))
+        tell(*peers, callbacks, |c| c.on_step(&report))
     }
 
     /// Validates, and tells everybody.
@@ -369,40 +442,75 @@ impl Fit<'_> {
 
     /// Records the model's own metrics and those that were added.
     fn validate(&mut self) -> Result<()> {
-        if let Some(means) = validate(&*self.model, self.data, self.plan.precision)? {
+        if let Some(means) = validate(&*self.model, self.data, self.plan.precision, self.peers)? {
             check_metrics(self.model.metric_names(), &means, self.position.epochs)?;
             for (name, mean) in self.model.metric_names().iter().zip(means) {
                 self.history.set_last_metric(name, Some(mean));
             }
         }
-        for (name, value) in measure(&*self.model, self.data, &mut self.metrics)? {
+        for (name, value) in self.measure()? {
             self.history.set_last_metric(&name, value);
         }
         Ok(())
     }
 
+    /// Measures the metrics that were added, in the first process, whose columns all record.
+    fn measure(&mut self) -> Result<Vec<(String, Option<f64>)>> {
+        let leads = self.peers.part().leads();
+        if self.peers.part().is_whole() || self.metrics.is_empty() {
+            return measure(&*self.model, self.data, &mut self.metrics);
+        }
+        let own = if leads { measure(&*self.model, self.data, &mut self.metrics) } else { Ok(Vec::new()) };
+        let unsound = |e| Error::new(ErrorKind::Format, "metrics of the first process cannot be told").because(e);
+        let said = peers::in_turn(self.peers, own.and_then(|own| serde_json::to_vec(&own).map_err(unsound)))?;
+        serde_json::from_slice(&said[0]).map_err(unsound)
+    }
+
     /// Reports the last epoch to all callbacks from this one on.
     fn report_epoch(&mut self, first: usize) -> Result<Flow> {
-        let Self { model, data, history, callbacks, plan, position, .. } = self;
+        let Self { peers, model, data, history, callbacks, plan, position, .. } = self;
         let epoch = position.epochs;
         let Some(record) = history.epochs().last() else {
             return Ok(Flow::Continue);
         };
-        let snapshot = Snapshot { model: &**model, data, history, plan, position };
+        let snapshot = Snapshot { model: &**model, data, history, plan, position, part: peers.part() };
         let report = EpochReport { epoch, record, history, model: &**model, data, snapshot };
-        ask_all(&mut callbacks[first..], |c| c.on_epoch_end(&report))
+        tell(*peers, &mut callbacks[first..], |c| c.on_epoch_end(&report))
     }
 
     fn end(&mut self) -> Result<()> {
-        let Self { model, data, history, callbacks, plan, position, .. } = self;
-        let snapshot = Snapshot { model: &**model, data, history, plan, position };
+        let Self { peers, model, data, history, callbacks, plan, position, .. } = self;
+        let snapshot = Snapshot { model: &**model, data, history, plan, position, part: peers.part() };
         let report = EndReport { history, model: &**model, data, snapshot };
-        callbacks.iter_mut().try_for_each(|c| c.on_fit_end(&report))
+        tell(*peers, callbacks, |c| c.on_fit_end(&report).map(|()| Flow::Continue)).map(drop)
     }
 }
 
 fn merged(first: Flow, second: Flow) -> Flow {
     if first == Flow::Stop { first } else { second }
+}
+
+fn is_asked_to_stop(callbacks: &[Box<dyn Callback>]) -> bool {
+    callbacks.iter().any(|callback| callback.wants_to_stop())
+}
+
+/// Tells the callbacks of the first process and does, in all processes, what they say. Those of other processes are told
+/// nothing, since they would write the same files, but any of them may have been asked to stop.
+fn tell(
+    peers: &dyn Peers,
+    callbacks: &mut [Box<dyn Callback>],
+    ask: impl FnMut(&mut dyn Callback) -> Result<Flow>,
+) -> Result<Flow> {
+    if peers.part().is_whole() {
+        return ask_all(callbacks, ask);
+    }
+    let own = match peers.part().leads() {
+        true => ask_all(callbacks, ask),
+        false if is_asked_to_stop(callbacks) => Ok(Flow::Stop),
+        false => Ok(Flow::Continue),
+    };
+    let said = peers::in_turn(peers, own.map(|flow| vec![u8::from(flow == Flow::Stop)]))?;
+    Ok(if said.iter().any(|said| said.as_slice() == [1]) { Flow::Stop } else { Flow::Continue })
 }
 
 /// Asks every callback, also after one has said stop.

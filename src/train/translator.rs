@@ -11,11 +11,12 @@ use crate::dataset::{Batch, DataBunch, Domain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
+use crate::peers::JointBatch;
 
 /// What the trainer tells a model about the step it is to make.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct StepContext {
+pub struct StepContext<'a> {
     /// Learning rate of this step.
     pub lr: f64,
     /// Share of the fit's steps that were made before this one, from 0 to 1; 0 outside of a fit.
@@ -34,9 +35,11 @@ pub struct StepContext {
     pub share: f64,
     /// Whether the weights are updated after this batch; else its gradients are kept for a later one.
     pub update: bool,
+    /// The batch that all processes make, where this is one of several.
+    pub(crate) joint: Option<JointBatch<'a>>,
 }
 
-impl StepContext {
+impl<'a> StepContext<'a> {
     /// A whole step in the default precision: one batch, one update.
     pub fn new(lr: f64, adam: AdamOptions, step: u64) -> Self {
         let (disc_lr_ratio, progress) = (1.0, 0.0);
@@ -50,7 +53,14 @@ impl StepContext {
             deterministic: false,
             share: 1.0,
             update: true,
+            joint: None,
         }
+    }
+
+    /// The batch of all processes, of which `images` are the images of one domain that are here.
+    pub(crate) fn joint_batch(&self, images: &Tensor) -> Result<JointBatch<'a>> {
+        let here = images.size4()?.0 as usize;
+        Ok(self.joint.unwrap_or_else(|| JointBatch::alone(here)))
     }
 }
 
@@ -68,7 +78,7 @@ pub trait Translator {
     ///
     /// # Errors
     /// What libtorch reports, such as a lack of memory.
-    fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor>;
+    fn train_step(&mut self, batch: &Batch, context: StepContext<'_>) -> Result<Tensor>;
 
     /// Names of the values that [`validate`](Self::validate) gives, in order; all are better when lower. The first
     /// is what is watched by default. None by default: then there is no validation.

@@ -7,22 +7,31 @@ use crate::dataset::{DataBunch, Domain, Split};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metric;
+use crate::peers::{self, Peers};
 
 /// Returns the mean of each of the model's own metrics over all validation pairs, weighted by images; `None` where there
-/// are no pairs or no metrics.
-pub(crate) fn validate(model: &dyn Translator, data: &DataBunch, precision: Precision) -> Result<Option<Vec<f64>>> {
+/// are no pairs or no metrics. Each process measures its part of the pairs.
+pub(crate) fn validate(
+    model: &dyn Translator,
+    data: &DataBunch,
+    precision: Precision,
+    peers: &dyn Peers,
+) -> Result<Option<Vec<f64>>> {
     let names = model.metric_names();
     if names.is_empty() || data.valid_batches() == 0 {
         return Ok(None);
     }
     let (mut sums, mut images) = (vec![0.0; names.len()], 0.0);
-    for batch in data.validation()? {
+    for batch in data.validation_of_part(peers.part())? {
         let batch = batch?;
         let weight = batch.size() as f64;
         let means = Vec::<f64>::try_from(model.validate(&batch, precision)?.f_to_kind(Kind::Double)?)?;
         sums.iter_mut().zip(means).for_each(|(sum, mean)| *sum += weight * mean);
         images += weight;
     }
+    sums.push(images);
+    let mut sums = peers::sum_values(peers, sums)?;
+    let images = sums.pop().unwrap_or_default();
     Ok(Some(sums.into_iter().map(|sum| sum / images).collect()))
 }
 

@@ -124,7 +124,7 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     ///
     /// # Errors
     /// What libtorch reports.
-    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext) -> Result<Tensor>;
+    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor>;
 
     /// Measures without learning and returns the numbers, 1-D, in the order of [`METRIC_NAMES`](Self::METRIC_NAMES).
     ///
@@ -133,8 +133,10 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     fn validate(&self, batch: (&Tensor, &Tensor)) -> Result<Tensor>;
 
     /// Returns whether a training step in f32 on the processor gives the same bits with any number of threads. Only then is the
-    /// number changed while a model trains.
-    fn is_same_on_any_threads(&self) -> bool;
+    /// number changed while a model trains. The default is that it does not.
+    fn is_same_on_any_threads(&self) -> bool {
+        false
+    }
 
     /// Lists everything that training changes; the tensors share memory with the model.
     fn state(&self) -> Parameters;

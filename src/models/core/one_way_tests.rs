@@ -156,13 +156,14 @@ impl Model for OneWayModel {
 
     fn end_training(&mut self) {}
 
-    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext) -> Result<Tensor> {
+    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor> {
         self.begin_training()?;
         let loss = self.loss(batch)?;
         let StepContext { lr, adam, share, update, .. } = context;
+        let peers = context.joint_batch(batch.0)?.peers();
         if let Some(optimiser) = &mut self.optimiser {
             let gradients = optimiser.gradients(&loss, share)?;
-            optimiser.apply(gradients, Update { lr, adam, share, now: update })?;
+            optimiser.apply(gradients, Update { lr, adam, share, now: update, peers })?;
         }
         Ok(loss.f_detach()?.f_reshape([1])?)
     }

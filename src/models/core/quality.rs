@@ -6,6 +6,7 @@ use crate::dataset::Domain;
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::{self, Metrics, MetricsOptions, Scores};
+use crate::peers::Alone;
 use crate::train;
 
 impl<M: Model> Learner<M> {
@@ -30,7 +31,7 @@ impl<M: Model> Learner<M> {
     /// `Usage` when the model has no data or the data no validation pairs; what reading the chips reports.
     pub fn validate(&self) -> Result<Vec<(&'static str, f64)>> {
         let data = self.data("validate")?;
-        let measured = train::validate(self, &data.for_device(self.device.torch()), Precision::Auto)?;
+        let measured = train::validate(self, &data.for_device(self.device.torch()), Precision::Auto, &Alone)?;
         let measured = measured.ok_or_else(|| {
             Error::new(ErrorKind::Usage, "there are no validation pairs")
                 .at(data.path())

@@ -21,7 +21,7 @@ impl<M: Model> Translator for Learner<M> {
         M::LOSS_NAMES
     }
 
-    fn train_step(&mut self, batch: &Batch, context: StepContext) -> Result<Tensor> {
+    fn train_step(&mut self, batch: &Batch, context: StepContext<'_>) -> Result<Tensor> {
         let device = self.device.torch();
         let precision = context.precision.on(device)?;
         let _switches = Switches::hold_on(device, precision.training_arithmetic(context.deterministic))?;

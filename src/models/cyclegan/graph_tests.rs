@@ -41,7 +41,7 @@ struct Trained {
     losses: Vec<f64>,
     replayed: usize,
     step: u64,
-    context: StepContext,
+    context: StepContext<'static>,
 }
 
 impl Trained {

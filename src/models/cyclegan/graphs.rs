@@ -35,7 +35,7 @@ pub(super) struct StepKind {
 
 impl StepKind {
     /// `None` for a step that differs from all others.
-    pub fn of(config: &CycleGanConfig, real: [&Tensor; 2], context: &StepContext) -> Option<Self> {
+    pub fn of(config: &CycleGanConfig, real: [&Tensor; 2], context: &StepContext<'_>) -> Option<Self> {
         let weighs_anew = config.cycle_weight_end.is_some();
         let draws = config.diff_augment != DiffAugment::default();
         // The vectors of spectral norms move outside of the halves; steps with them have not been recorded yet.
@@ -280,7 +280,7 @@ mod tests {
         of(&CycleGanConfig::default(), side, &StepContext::new(2e-4, AdamOptions::default(), 0))
     }
 
-    fn of(config: &CycleGanConfig, side: i64, context: &StepContext) -> Option<StepKind> {
+    fn of(config: &CycleGanConfig, side: i64, context: &StepContext<'_>) -> Option<StepKind> {
         let images = Tensor::zeros([2, 3, side, side], (Kind::Float, Device::Cpu));
         StepKind::of(config, [&images, &images], context)
     }

@@ -24,6 +24,8 @@ mod model;
 mod networks;
 mod objective;
 mod optimisers;
+#[cfg(test)]
+mod peers_tests;
 mod predict;
 mod recipe;
 #[cfg(test)]

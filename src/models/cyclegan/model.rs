@@ -187,7 +187,7 @@ impl Model for CycleGanModel {
         }
     }
 
-    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext) -> Result<Tensor> {
+    fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor> {
         let optimisers = optimisers(&mut self.optimisers, &self.nets, &self.config, self.is_frozen)?;
         step::train_step(&self.nets, optimisers, &self.config, batch, context)
     }

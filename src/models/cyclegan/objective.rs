@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use crate::error::Result;
+use crate::peers::Portion;
 use crate::random::Seed;
 use crate::train::StepContext;
 
@@ -13,8 +14,9 @@ pub(super) struct Objective<'a> {
     pub config: &'a CycleGanConfig,
     /// Weight of the cycle loss at this place of the fit.
     pub cycle_weight: f64,
-    /// The step by which the views of the discriminators are drawn; none for images as they are.
-    step: Option<u64>,
+    /// The step by which the views of the discriminators are drawn, and which images of its batch are here; none for images
+    /// as they are.
+    step: Option<(u64, Portion)>,
 }
 
 impl<'a> Objective<'a> {
@@ -23,17 +25,19 @@ impl<'a> Objective<'a> {
         Self { config, cycle_weight: config.cycle_weight, step: None }
     }
 
-    /// Of a step of training.
-    pub fn of_step(config: &'a CycleGanConfig, context: &StepContext) -> Self {
+    /// Of a step of training on these images of its batch.
+    pub fn of_step(config: &'a CycleGanConfig, context: &StepContext<'_>, portion: Portion) -> Self {
         let start = config.cycle_weight;
         let cycle_weight = config.cycle_weight_end.map_or(start, |end| start + (end - start) * context.progress);
-        Self { config, cycle_weight, step: Some(context.step) }
+        Self { config, cycle_weight, step: Some((context.step, portion)) }
     }
 
     /// Images as a discriminator sees them, varied by draws from the stream `name`.
     pub fn seen(&self, images: &Tensor, name: &str) -> Result<Tensor> {
         match self.step {
-            Some(step) => self.config.diff_augment.apply(images, &mut Seed(self.config.seed).stream(name, step)),
+            Some((step, portion)) => {
+                self.config.diff_augment.apply(images, portion, &mut Seed(self.config.seed).stream(name, step))
+            }
             None => Ok(images.shallow_clone()),
         }
     }

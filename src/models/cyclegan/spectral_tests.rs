@@ -7,6 +7,7 @@ use super::losses::discriminator_loss;
 use crate::loss::AdversarialLoss;
 use crate::nn::{Discriminator, DiscriminatorShape, Initialisation, Initialiser, Parameters, load_parameters};
 use crate::optim::{Adam, AdamOptions, Update};
+use crate::peers::Alone;
 use crate::random::Seed;
 use crate::testing::{Tolerance, fixture, npy};
 
@@ -44,7 +45,7 @@ fn three_steps_are_those_of_pytorch() {
     for step in 0..3 {
         let form = AdversarialLoss::LeastSquares;
         let loss = discriminator_loss(&disc, form, &real.get(step), &fake.get(step)).unwrap();
-        let update = Update { lr: 1e-2, adam: AdamOptions::default(), share: 1.0, now: true };
+        let update = Update { lr: 1e-2, adam: AdamOptions::default(), share: 1.0, now: true, peers: &Alone };
         adam.minimise(&loss, update).unwrap();
         disc.follow_weights().unwrap();
         SAME.number("loss", loss.double_value(&[]), expected["losses"][step as usize].as_f64().unwrap());

@@ -42,13 +42,13 @@ pub(super) fn train_step(
     optimisers: &mut Optimisers,
     config: &CycleGanConfig,
     (real_a, real_b): (&Tensor, &Tensor),
-    context: StepContext,
+    context: StepContext<'_>,
 ) -> Result<Tensor> {
     let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
-    let device = real_a.device();
-    let update = Update { lr, adam, share, now: update };
-    let how =
-        How { objective: Objective::of_step(config, &context), cast: precision.casts(device), share: update.share };
+    let (device, batch) = (real_a.device(), context.joint_batch(real_a)?);
+    let update = Update { lr, adam, share, now: update, peers: batch.peers() };
+    let objective = Objective::of_step(config, &context, batch.portion());
+    let how = How { objective, cast: precision.casts(device), share: update.share };
     let Optimisers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs, .. } = optimisers;
     graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
 
@@ -56,15 +56,15 @@ pub(super) fn train_step(
     let HalfStep { mut losses, images, gradients } = graphs.run(Half::Generators, [real_a, real_b], work)?;
     gradients.into_iter().try_for_each(|list| generators.apply(list, update))?;
     if let Some(mean) = mean {
-        mean.follow(real_a.size4()?.0 as u64, update.now)?;
+        mean.follow(batch.images() as u64, update.now)?;
     }
 
     let draw = |name| Seed(config.seed).stream(name, step);
     let [fake_a, fake_b] = images.as_slice() else {
         return Err(Error::new(ErrorKind::Torch, "the generators made no images"));
     };
-    let fake_a = pool_a.exchange(fake_a, &mut draw("pool_a"))?;
-    let fake_b = pool_b.exchange(fake_b, &mut draw("pool_b"))?;
+    let fake_a = pool_a.exchange_own(fake_a, batch, &mut draw("pool_a"))?;
+    let fake_b = pool_b.exchange_own(fake_b, batch, &mut draw("pool_b"))?;
     // What they made is no longer needed: its memory serves the discriminators.
     drop(images);
 

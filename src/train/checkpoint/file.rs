@@ -14,8 +14,10 @@ use crate::dataset::{DataBunch, DataDigest};
 use crate::device::available_memory;
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::nn::bytes_of;
+use crate::peers::Part;
 use crate::store::{self, Pending, Ready};
 use crate::tensor_file::{TensorFile, View, check_header};
+use crate::train::difference::first_difference;
 use crate::train::history::History;
 use crate::train::plan::Plan;
 use crate::train::snapshot::Snapshot;
@@ -38,6 +40,18 @@ struct Header {
     history: History,
     /// Threads of libtorch; another number may round sums differently.
     threads: i32,
+    /// Processes that made the fit together; another number may round sums differently. Not written where it is one, as
+    /// before there were several.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    processes: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == one()
 }
 
 /// A checkpoint as it was read.
@@ -90,11 +104,12 @@ pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_string(),
         model: snapshot.model.configuration()?,
-        data: snapshot.data.digest(),
+        data: joint_digest(snapshot.data, snapshot.part),
         plan: snapshot.plan.clone(),
         position: snapshot.position.clone(),
         history: snapshot.history.until(snapshot.epochs()),
         threads: tch::get_num_threads(),
+        processes: snapshot.part.count,
     };
     let json = serde_json::to_string(&header).map_err(|e| unwritable(target).because(e))?;
     check_length(&json).map_err(|e| e.at(target))?;
@@ -165,14 +180,27 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
     }
 }
 
-/// Reads a checkpoint; the file may be anything.
-pub(crate) fn read(path: &Path) -> Result<Contents> {
-    // The tensors are there twice for a moment.
-    let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
-    parse(&bytes).map_err(|e| e.at(path))
+/// What tells the data of a fit from others. Its batches are those of all processes together, on which alone the weights
+/// depend, but for rounding.
+fn joint_digest(data: &DataBunch, part: Part) -> DataDigest {
+    DataDigest { batch_size: data.joint_batch_size(part), ..data.digest() }
 }
 
-fn parse(bytes: &[u8]) -> Result<Contents> {
+/// Reads a checkpoint; the file may be anything.
+pub(crate) fn read(path: &Path) -> Result<Contents> {
+    read_bytes(path).map(|(_, contents)| contents)
+}
+
+/// Reads a checkpoint, and returns the bytes of the file as well.
+pub(super) fn read_bytes(path: &Path) -> Result<(Vec<u8>, Contents)> {
+    // The tensors are there twice for a moment.
+    let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
+    let contents = parse(&bytes).map_err(|e| e.at(path))?;
+    Ok((bytes, contents))
+}
+
+/// Takes a checkpoint from the bytes of its file, which may be anything.
+pub(in crate::train) fn parse(bytes: &[u8]) -> Result<Contents> {
     let broken = || Error::new(ErrorKind::Format, "this is not a whole checkpoint");
     let file = TensorFile::parse(bytes)?;
     let json = file.extra(KEY).ok_or_else(|| {
@@ -224,12 +252,13 @@ impl Contents {
         &self.header.position
     }
 
-    /// Whether a fit of `plan` on `data` by a model of configuration `model` is the one that wrote it.
-    pub(in crate::train) fn check(&self, model: &Value, data: &DataBunch, plan: &Plan) -> Result<()> {
+    /// Whether a fit of `plan` on `data` by a model of configuration `model`, in as many processes as `part` is one of, is the
+    /// one that wrote it. The batches of all processes must be the same, not the number of processes.
+    pub(in crate::train) fn check(&self, model: &Value, data: &DataBunch, plan: &Plan, part: Part) -> Result<()> {
         let Header { model: its_model, data: its_data, plan: its_plan, .. } = &self.header;
         for (what, ours, theirs) in [
             ("model", model, its_model),
-            ("data set", &json(data.digest().comparable_to(its_data))?, &json(its_data)?),
+            ("data set", &json(joint_digest(data, part).comparable_to(its_data))?, &json(its_data)?),
             ("fit", &json(plan)?, &json(its_plan)?),
         ] {
             if let Some((key, ours, theirs)) = first_difference("", ours, theirs) {
@@ -254,6 +283,13 @@ impl Contents {
                 threads,
                 checkpoint = self.header.threads,
                 "libtorch has another number of threads than when the checkpoint was written; sums may round differently"
+            );
+        }
+        if part.count != self.header.processes {
+            tracing::warn!(
+                processes = part.count,
+                checkpoint = self.header.processes,
+                "another number of processes wrote the checkpoint; sums may round differently"
             );
         }
         Ok(())
@@ -297,34 +333,9 @@ fn json(value: impl Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(|e| Error::new(ErrorKind::Format, "options cannot be compared").because(e))
 }
 
-/// The path of the first value that differs, with both.
-fn first_difference(path: &str, ours: &Value, theirs: &Value) -> Option<(String, String, String)> {
-    let below = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
-    match (ours, theirs) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-            let value = |map: &serde_json::Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or_default();
-            keys.into_iter().find_map(|key| first_difference(&below(key), &value(a, key), &value(b, key)))
-        }
-        _ if ours == theirs => None,
-        _ => Some((path.to_string(), ours.to_string(), theirs.to_string())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_first_difference_is_named_with_its_path() {
-        let ours = json!({"a": 1, "b": {"c": [1, 2], "d": null}});
-        assert_eq!(first_difference("", &ours, &ours), None);
-        let (key, expected, found) = first_difference("", &ours, &json!({"a": 1, "b": {"c": [1, 3]}})).unwrap();
-        assert_eq!((key.as_str(), expected.as_str(), found.as_str()), ("b.c", "[1,2]", "[1,3]"));
-        assert!(first_difference("", &ours, &json!({"a": 1, "b": {"c": [1, 2], "d": 0}})).is_some());
-        assert_eq!(first_difference("", &json!({}), &json!({"x": 1})).unwrap().0, "x");
-    }
 
     #[test]
     fn files_that_are_no_checkpoints_are_refused() {

@@ -49,13 +49,13 @@ impl Folder {
         Ok(Self { path: path.to_path_buf(), lock })
     }
 
-    /// The newest checkpoint, where there is one.
-    pub fn newest(&self) -> Result<Option<Contents>> {
+    /// The newest checkpoint, where there is one, and the bytes of its file.
+    pub fn newest(&self) -> Result<Option<(Vec<u8>, Contents)>> {
         let path = self.path.join(LAST);
         if !path.exists() {
             return Ok(None);
         }
-        file::read(&path).map(Some).map_err(|e| {
+        file::read_bytes(&path).map(Some).map_err(|e| {
             e.help("Remove the file to begin anew, or copy another checkpoint of the folder to its place.")
         })
     }

@@ -7,6 +7,6 @@ mod folder;
 
 pub(super) use callback::{Checkpoints, NoteReported};
 pub use choice::Checkpoint;
-pub(super) use file::Contents;
 pub(crate) use file::read as read_checkpoint;
+pub(super) use file::{Contents, parse};
 pub(super) use folder::Folder;

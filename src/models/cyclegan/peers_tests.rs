@@ -1,0 +1,216 @@
+//! A fit by several processes, played by threads, against the fit of one process with batches as large as theirs together.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use super::config::CycleGanConfig;
+use super::model::CycleGanModel;
+use super::networks::Networks;
+use super::step::{LOSS_NAMES, METRIC_NAMES};
+use crate::dataset::{Augment, Batch, DataBunch, DatasetType, Domain, PerDomain, PrepareData};
+use crate::device::Precision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::DiffAugment;
+use crate::models::core::Model;
+use crate::nn::{Parameters, copied};
+use crate::peers::{Alone, Peers};
+use crate::testing::{Tolerance, crew_with, few_chips};
+use crate::train::{
+    Callback, Checkpoint, FitOptions, Flow, History, StepContext, StepReport, TrainState, Translator, fit,
+};
+
+/// A small model in f64, in which rounding cannot hide a fault.
+struct Exact(CycleGanModel);
+
+impl Exact {
+    fn new(config: &CycleGanConfig) -> Self {
+        let channels = PerDomain { a: 3, b: 3 };
+        let nets = Networks::new(config, channels, Device::Cpu, Kind::Double).unwrap();
+        let mut model = CycleGanModel::new(config.clone(), nets, channels, Device::Cpu);
+        model.begin_training().unwrap();
+        Self(model)
+    }
+}
+
+fn exact(batch: &Batch) -> [Tensor; 2] {
+    [&batch.a, &batch.b].map(|chips| chips.to_kind(Kind::Double))
+}
+
+impl Translator for Exact {
+    fn loss_names(&self) -> &'static [&'static str] {
+        LOSS_NAMES
+    }
+
+    fn train_step(&mut self, batch: &Batch, context: StepContext<'_>) -> Result<Tensor> {
+        let [a, b] = exact(batch);
+        self.0.train_step((&a, &b), context)
+    }
+
+    fn metric_names(&self) -> &'static [&'static str] {
+        METRIC_NAMES
+    }
+
+    fn validate(&self, batch: &Batch, _: Precision) -> Result<Tensor> {
+        let [a, b] = exact(batch);
+        self.0.validate((&a, &b))
+    }
+
+    fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
+        tch::no_grad(|| self.0.generator(to).forward(&images.to_kind(Kind::Double)))
+    }
+
+    fn torch_device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn state(&self) -> TrainState {
+        TrainState::new(self.0.state())
+    }
+
+    fn restore(&mut self, state: &TrainState) -> Result<()> {
+        self.0.restore(&state.tensors)
+    }
+
+    fn configuration(&self) -> Result<Value> {
+        serde_json::to_value(self.0.config()).map_err(|e| Error::new(ErrorKind::Format, "no JSON").because(e))
+    }
+}
+
+/// Everything that draws or remembers is on: pools that are soon full, augmentation of chips and of what discriminators
+/// see, the running mean, spectral norms.
+fn config(pool_size: usize) -> CycleGanConfig {
+    CycleGanConfig {
+        gen_blocks: 1,
+        gen_features: 4,
+        disc_features: 4,
+        pool_size,
+        average_half_life: 20.0,
+        spectral_norm: true,
+        diff_augment: DiffAugment::default().translation(true).cutout(true).color(true),
+        ..CycleGanConfig::default()
+    }
+}
+
+fn data(folder: &Path, batch_size: usize) -> DataBunch {
+    let prepare = PrepareData::new(folder, DatasetType::CycleGan).resize_to(48).workers(0).val_split_pct(0.2);
+    prepare.augment(Augment::default().zoom(1.3).crop(40)).batch_size(batch_size).prepare().unwrap()
+}
+
+/// 17 chips of A for training and 4 for validation, 13 and 3 of B: five steps of four chips, the last of one.
+fn chips() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    few_chips(folder.path(), [21, 16]);
+    assert_eq!((data(folder.path(), 4).batches_per_epoch(), data(folder.path(), 1).batches_per_epoch()), (5, 17));
+    folder
+}
+
+fn options() -> FitOptions {
+    FitOptions::new(4).progress(false).precision(Precision::F32).validate_every(2)
+}
+
+/// What a fit leaves: all that training changes, and the record.
+struct Left(Parameters, History);
+
+/// One fit by `count` processes of `size` chips each.
+fn together(
+    folder: &Path,
+    pool_size: usize,
+    (count, size): (usize, usize),
+    options: impl Fn(usize) -> FitOptions + Sync,
+) -> Vec<Left> {
+    let train = |rank: usize, peers: Box<dyn FnOnce(FitOptions) -> FitOptions>| {
+        let (mut model, mut history) = (Exact::new(&config(pool_size)), History::default());
+        fit(&mut model, &data(folder, size), peers(options(rank)), &mut history).unwrap();
+        let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
+        Left(model.state().tensors.into_iter().map(copy).collect(), history)
+    };
+    match count {
+        1 => vec![train(0, Box::new(|options| options.peers(Alone)))],
+        _ => crew_with(count, |member| {
+            train(member.part().rank, Box::new(move |options: FitOptions| options.peers(member)))
+        }),
+    }
+}
+
+/// Checks each value of the state and of the record.
+fn check(what: &str, tolerance: Tolerance, found: &Left, expected: &Left) {
+    let names = |left: &Left| left.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(found), names(expected), "{what}");
+    for ((name, found), (_, expected)) in found.0.iter().zip(&expected.0) {
+        tolerance.tensor(&format!("{what}: {name}"), found, expected);
+    }
+    for name in LOSS_NAMES.iter().chain(METRIC_NAMES) {
+        let (found, expected) = (found.1.losses(name).unwrap(), expected.1.losses(name).unwrap());
+        assert_eq!(found.len(), expected.len(), "{what}: {name}");
+        found.iter().zip(expected).for_each(|(found, expected)| tolerance.number(name, *found, expected));
+    }
+}
+
+const SAME_BITS: Tolerance = Tolerance::abs(0.0);
+
+/// Twenty steps by two and by four processes; the last batch of an epoch is of one chip, so that all but one of them have
+/// none.
+#[test]
+fn processes_learn_what_one_does() {
+    let chips = chips();
+    for pool_size in [0, 3] {
+        let whole = together(chips.path(), pool_size, (1, 4), |_| options()).remove(0);
+        assert_eq!(whole.1.steps(), 20);
+        let pooled = whole.0.iter().filter(|(name, _)| name.starts_with("pool_")).count();
+        assert_eq!(pooled, 2 * pool_size);
+        for processes in [(2, 2), (4, 1)] {
+            let left = together(chips.path(), pool_size, processes, |_| options());
+            let what = format!("{processes:?}, pools of {pool_size}");
+            check(&what, Tolerance::abs(1e-6), &left[0], &whole);
+            left[1..].iter().for_each(|other| check(&what, SAME_BITS, other, &left[0]));
+        }
+        // The tolerance tells fits apart: other batches give other weights.
+        let other = together(chips.path(), pool_size, (1, 5), |_| options()).remove(0);
+        let distance = (&other.0[0].1 - &whole.0[0].1).abs().max().double_value(&[]);
+        assert!(distance > 1e-4, "{distance}");
+    }
+}
+
+/// Batches whose gradients are kept are summed over the processes once an update.
+#[test]
+fn accumulated_batches_of_processes_are_those_of_one() {
+    let chips = chips();
+    let options = |_| options().accumulate(2);
+    let whole = together(chips.path(), 3, (1, 4), options).remove(0);
+    for left in together(chips.path(), 3, (2, 2), options) {
+        check("accumulated", Tolerance::abs(1e-6), &left, &whole);
+    }
+}
+
+/// Ends the fit with a step.
+struct At(usize);
+
+impl Callback for At {
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        Ok(if report.steps >= self.0 { Flow::Stop } else { Flow::Continue })
+    }
+}
+
+/// Stopped within the second epoch by the callback of the first process, and gone on with by new models.
+#[test]
+fn processes_go_on_to_the_same_bits() {
+    let chips = chips();
+    let run = |name: &str, processes: (usize, usize), stop: usize| {
+        together(chips.path(), 3, processes, |rank| {
+            let folder = chips.path().join("runs").join(format!("{name}_{rank}"));
+            options().checkpoint(Checkpoint::Last).checkpoint_dir(folder).resume(true).callback(At(stop))
+        })
+    };
+    let whole = run("whole", (2, 2), usize::MAX);
+    let broken = run("broken", (2, 2), 8);
+    assert!(broken.iter().all(|left| left.1.steps() == 8));
+    check("broken", SAME_BITS, &broken[1], &broken[0]);
+    for left in run("broken", (2, 2), usize::MAX) {
+        check("resumed", SAME_BITS, &left, &whole[0]);
+    }
+    run("changed", (2, 2), 8);
+    let one = run("changed", (1, 4), usize::MAX);
+    check("resumed by one process", Tolerance::abs(1e-6), &one[0], &whole[0]);
+}

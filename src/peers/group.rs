@@ -1,0 +1,60 @@
+//! What a fit asks of the other processes.
+
+use std::fmt;
+
+use tch::Tensor;
+
+use super::part::Part;
+use crate::error::{Error, Result};
+
+/// The processes that make a fit together, as one of them sees them.
+///
+/// All make the same calls in the same order; a call returns when all have made it. After an error of one the group is of
+/// no use: whatever it is asked is an error.
+pub(crate) trait Peers: fmt::Debug + Send + Sync {
+    /// Which of them this process is.
+    fn part(&self) -> Part;
+
+    /// Replaces the values of a contiguous tensor by the sum over all processes, to the same bits in each.
+    fn sum(&self, tensor: &mut Tensor) -> Result<()>;
+
+    /// Returns the tensors of all processes by rank. They have one shape.
+    fn gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>>;
+
+    /// Returns the bytes of all processes by rank, for little that is on the processor; of any length.
+    fn gather_bytes(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>>;
+
+    /// Returns the bytes of the first process. Those of the others do not count.
+    fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>>;
+
+    /// Tells the others that this process makes no more calls, and why, so that none waits for it: their calls fail.
+    fn leave(&self, error: &Error);
+}
+
+/// The one process of a fit that is not shared out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alone;
+
+impl Peers for Alone {
+    fn part(&self) -> Part {
+        Part::WHOLE
+    }
+
+    fn sum(&self, _: &mut Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>> {
+        Ok(vec![tensor.shallow_clone()])
+    }
+
+    fn gather_bytes(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+        Ok(vec![bytes])
+    }
+
+    fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(bytes)
+    }
+
+    fn leave(&self, _: &Error) {}
+}
