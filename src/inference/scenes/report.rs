@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::pass::{Borders, Times};
+use crate::inference::strategy::Times;
+use crate::inference::tiling::Borders;
 
 /// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did.
 #[derive(Debug, Clone)]
