@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io::ErrorKind as IoKind;
 use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
@@ -49,12 +50,27 @@ pub(super) fn planned(input: &Path, scenes: &[Source], output: &Path, settings: 
     Ok(outputs)
 }
 
-/// Makes the folders of outputs where they are missing.
+/// Makes the folders of outputs where they are missing, and checks that files of their names can be in them.
 ///
 /// # Errors
-/// `Usage` for an output that is a folder; `Io` for a folder that cannot be made.
+/// `Usage` for an output that is a folder or has too long a name; `Io` for a folder that cannot be made or used.
 pub(super) fn make_folders(outputs: &[Output]) -> Result<()> {
-    outputs.iter().try_for_each(|output| store::path_of_file(&output.path).map(drop))
+    outputs.iter().try_for_each(|output| check_name(store::path_of_file(&output.path)?))
+}
+
+/// Files are written under names of their own, so without this a name would be refused when its file is complete.
+fn check_name(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Err(e) if e.kind() == IoKind::InvalidFilename => {
+            let length = path.file_name().map_or(0, |name| name.as_encoded_bytes().len());
+            Err(Error::new(ErrorKind::Usage, "this name is too long for a file")
+                .at(path)
+                .found(format!("{length} bytes"))
+                .help("Choose a shorter name for the output, or for the scene that it takes its name from."))
+        }
+        Err(e) if e.kind() != IoKind::NotFound => Err(Error::io("there can be no file of this name", path, e)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the scene's own name, byte for byte, also where it is no text.

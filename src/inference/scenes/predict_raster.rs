@@ -13,8 +13,10 @@ use super::resume_folder::{folder_of, job_in};
 use super::resume_store::ResumeStore;
 use super::settings::Settings;
 use super::{RasterOptions, fingerprint, inputs};
-use crate::error::{Error, Result};
-use crate::inference::strategy::{NormStatistics, Progress, SceneTranslation, Times, Translation, gathered};
+use crate::error::Result;
+use crate::inference::strategy::{
+    NormStatistics, Progress, SceneTranslation, Times, Translation, advised, gathered, of_scene,
+};
 use crate::inference::tiling::TileSize;
 use crate::nn::Moments;
 use crate::raster::{BandScale, Source};
@@ -90,7 +92,7 @@ impl<'a> Call<'a> {
         let call = Self { maker, settings, sources, outputs, fingerprints, tiles };
         for output in &call.outputs {
             let source = &sources[output.scene];
-            call.scene(source, None).check_memory(&output.part).map_err(|error| named(error, source))?;
+            call.scene(source, None).check_memory(&output.part).map_err(|error| of_scene(error, source))?;
         }
         outputs::make_folders(&call.outputs)?;
         call.check_writable()?;
@@ -130,7 +132,7 @@ impl<'a> Call<'a> {
             for output in outputs {
                 progress.check_stop()?;
                 let made = self.make(&mut scene, output, fingerprints.next(), &mut stores, progress);
-                let made = made.map_err(|error| named(error, source))?;
+                let made = made.map_err(|error| of_scene(error, source))?;
                 times += made.times;
                 borders.get_or_insert(made.borders);
             }
@@ -148,7 +150,7 @@ impl<'a> Call<'a> {
         }
         let start = Instant::now();
         let sources: Vec<&Source> = self.sources.iter().collect();
-        let moments = gathered(self.maker.translation, self.tiles, &sources, progress)?;
+        let moments = gathered(self.maker.translation, self.tiles, &sources, progress).map_err(advised)?;
         Ok((moments, Times { network: start.elapsed(), ..Times::default() }))
     }
 
@@ -182,12 +184,4 @@ fn begun_side(outputs: &[Output], fingerprints: &[Value]) -> Option<usize> {
         let known = job_in(&folder_of(&output.path))?;
         fingerprint::side_of(known, fingerprint)
     })
-}
-
-/// Says of an error that names no file that it is one of the scene.
-fn named(error: Error, source: &Source) -> Error {
-    match source.path() {
-        Some(path) if error.path().is_none() => error.at(path),
-        _ => error,
-    }
 }

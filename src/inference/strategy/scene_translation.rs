@@ -24,14 +24,19 @@ pub(crate) struct SceneTranslation<'a> {
 }
 
 impl<'a> SceneTranslation<'a> {
-    /// Checks that there is memory for a part, as far as that is known without its statistics.
+    /// Checks that there is memory for a part, besides that for tiles.
     ///
     /// # Errors
     /// `Limits` where there is not.
     pub fn check_memory(&self, part: &Part) -> Result<()> {
         match self.statistics {
             NormStatistics::Tile { .. } => blended::check_memory(self.translation, self.source, part, self.tiles.side),
-            _ => Ok(()),
+            NormStatistics::Local { spacing } => {
+                let (translation, spacing) = (self.translation, self.spacing(spacing));
+                let nodes = (spacing, translation.statistics_values());
+                local_norm::check_memory(translation, self.source, self.tiles, nodes)
+            }
+            NormStatistics::Scene | NormStatistics::Inputs => Ok(()),
         }
     }
 
@@ -88,14 +93,16 @@ impl<'a> SceneTranslation<'a> {
     }
 
     fn local_norms(&mut self, spacing: Option<usize>, progress: &mut Progress) -> Result<TileNorms<'a>> {
-        let (translation, source, tiles) = (self.translation, self.source, self.tiles);
+        let (side, spacing, source) = (chip_side(self.translation.chip), self.spacing(spacing), self.source);
         let Some(moments) = self.moments(progress)? else { return Ok(TileNorms::Own) };
-        let side = chip_side(translation.chip);
-        let spacing = spacing.unwrap_or_else(|| Nodes::usual_spacing(translation.chip, side));
-        let values = moments.iter().map(|layer| layer.mean.numel() + layer.scale.numel()).sum();
-        local_norm::check_memory(translation, source, tiles, (spacing, values))?;
         let fallback = moments.iter().map(Moments::shallow_clone).collect();
         Ok(TileNorms::Local(Box::new(LocalNorm::new(source, spacing, side, fallback))))
+    }
+
+    /// Returns the distance of nodes, where `asked` is asked for.
+    fn spacing(&self, asked: Option<usize>) -> usize {
+        let chip = self.translation.chip;
+        asked.unwrap_or_else(|| Nodes::usual_spacing(chip, chip_side(chip)))
     }
 
     /// Returns the statistics of the scene, gathered when they are first asked for; none where it has no data.

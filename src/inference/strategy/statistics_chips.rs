@@ -3,6 +3,7 @@
 use ndarray::s;
 
 use super::progress::Progress;
+use super::scene_error::of_scene;
 use crate::error::Result;
 use crate::inference::tiling::{Thinned, common_size, evenly, grid, shares, spread};
 use crate::raster::{Raster, Source};
@@ -36,7 +37,7 @@ pub(crate) fn chips(scenes: &[&Source], pixels: usize, side: usize, progress: &P
     let shares = shares(&sizes(&large), count);
     let mut chips = Vec::new();
     for (scene, share) in large.iter().zip(&shares).filter(|(_, share)| **share > 0) {
-        chips.extend(of_scene(scene, *share, size, progress)?);
+        chips.extend(cut(scene, *share, size, progress).map_err(|error| of_scene(error, scene))?);
         scene.release();
     }
     // Whatever has data is better than nothing.
@@ -44,7 +45,7 @@ pub(crate) fn chips(scenes: &[&Source], pixels: usize, side: usize, progress: &P
         if !chips.is_empty() {
             break;
         }
-        chips.extend(of_scene(scene, 1, size, progress)?);
+        chips.extend(cut(scene, 1, size, progress).map_err(|error| of_scene(error, scene))?);
         scene.release();
     }
     if chips.is_empty() && !small.is_empty() { self::chips(&small, pixels, side, progress) } else { Ok(chips) }
@@ -56,7 +57,7 @@ fn sizes(scenes: &[&Source]) -> Vec<Pair> {
 
 /// Cuts `count` chips out of one scene, at places that are spread evenly over it or, where too few of them have data,
 /// over all of its data.
-fn of_scene(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Result<Vec<Raster>> {
+fn cut(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Result<Vec<Raster>> {
     let mut places = spread(scene.size(), size, count * TRIES);
     let mut chips = Vec::new();
     while chips.len() < count {

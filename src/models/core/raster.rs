@@ -42,9 +42,9 @@ impl<M: Model> Learner<M> {
     ///
     /// # Errors
     /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
-    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input or named twice; `Io`, `Format`,
-    /// `Unsupported` or `Limits` for a file that cannot be read; `Layout` for a folder without images; `Limits` when
-    /// tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
+    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input, named twice or too long a name;
+    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Io` for an output that cannot be
+    /// written; `Layout` for a folder without images; `Limits` when tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
     /// [resumption](RasterOptions::resume) holds what is not ours. Later `Stopped` when the
     /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
     /// are complete by then stay.
@@ -160,6 +160,18 @@ mod tests {
         let translation = model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap();
         let nodes = inference::check_memory_of_nodes(&translation, &Source::of(scene), TILES, (16, usize::MAX / 2));
         assert_eq!(nodes.unwrap_err().kind(), ErrorKind::Limits);
+    }
+
+    /// What the memory of local statistics is told by, before any are gathered.
+    #[test]
+    fn statistics_have_as_many_numbers_as_the_plan_says() {
+        let model = bundled();
+        let translation = model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap();
+        let chip = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 64, 64);
+        let layers = translation.pooled(&[chip]).unwrap().unwrap();
+        let gathered: usize = layers.iter().map(|layer| layer.mean.numel() + layer.scale.numel()).sum();
+        assert_eq!(translation.statistics_values(), gathered);
+        assert!(gathered > 0);
     }
 
     /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
