@@ -1,30 +1,15 @@
-//! From an image to its translation, of any size.
+//! From an image to its translation, of any size. Three floors, each of which uses only those below it: [`scenes`] (files
+//! in, files out), [`strategy`] (an image through a network, part by part) and [`tiling`] (geometry and memory).
 
-mod blended;
-mod engine;
-mod fingerprint;
-mod job;
-mod local;
-mod options;
-mod parts;
-mod pass;
-mod plan;
-mod progress;
-mod report;
-mod sample;
 mod scenes;
-mod sink;
-mod sizes;
-mod tiles;
-mod translation;
+mod strategy;
+mod tiling;
 
+pub use scenes::{RasterOptions, RasterReport};
+pub(crate) use scenes::{RasterRequest, predict_raster};
+pub use strategy::NormStatistics;
+pub(crate) use strategy::{Translation, translate_image, translate_images};
 #[cfg(test)]
+pub(crate) use strategy::{check_memory_of_nodes, in_tiles};
 #[cfg(test)]
-pub(crate) use engine::in_tiles;
-pub(crate) use engine::{translate_image, translate_images};
-pub use options::{NormStatistics, RasterOptions};
-pub use report::RasterReport;
-pub(crate) use scenes::{Scenes, translate_scenes};
-#[cfg(test)]
-pub(crate) use sizes::Sizes;
-pub(crate) use translation::Translation;
+pub(crate) use tiling::{Halo, TileSize};

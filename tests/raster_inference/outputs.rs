@@ -143,3 +143,56 @@ fn a_scene_that_is_wide_beyond_measure_is_refused() {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{error}");
     }
 }
+
+/// The name of a scene with that of a window behind it.
+#[test]
+#[cfg(unix)]
+fn a_name_that_no_file_can_have_is_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join(format!("{}.tif", "a".repeat(251)));
+    write(&input, scene().slice(s![.., ..40, ..50]).to_owned(), None);
+    let (model, output) = (model(), folder.path().join("out"));
+    for resume in [false, true] {
+        let windows = options().resume(resume).window(0, 0, 9, 9).window(9, 9, 9, 9);
+        let error = model.predict_raster(&input, &output, windows).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+        assert!(error.to_string().contains("259 bytes"), "{error}");
+        assert_eq!(std::fs::read_dir(&output).unwrap().count(), 0);
+    }
+}
+
+/// A copy of the bundled scene whose header can be read, but not its pixels.
+fn write_damaged(path: &Path) {
+    let mut bytes = std::fs::read(SCENE).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 20_000].fill(0xff);
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Of many scenes, when statistics of all of them are gathered.
+#[test]
+fn a_damaged_scene_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = folder.path().join("in");
+    std::fs::create_dir(&inputs).unwrap();
+    std::fs::copy(SCENE, inputs.join("a.tif")).unwrap();
+    write_damaged(&inputs.join("b.tif"));
+    let model = model();
+    for statistics in [NormStatistics::Inputs, NormStatistics::Scene] {
+        let output = folder.path().join("out");
+        let error = model.predict_raster(&inputs, &output, options().statistics(statistics)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+        assert_eq!(error.path(), Some(inputs.join("b.tif").as_path()), "{error}");
+    }
+}
+
+/// Statistics of all scenes may take long, so outputs are tried first: the damaged scene is not even noticed.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_cannot_be_written_is_refused_before_statistics_are_gathered() {
+    let inputs = tempfile::tempdir().unwrap();
+    write_damaged(&inputs.path().join("a.tif"));
+    let options = options().statistics(NormStatistics::Inputs);
+    let error = model().predict_raster(inputs.path(), "/proc", options).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new("/proc"))), "{error}");
+}

@@ -7,6 +7,7 @@ use geolearn::{
     StopSignal,
 };
 use ndarray::{Array3, s};
+use serde_json::{Value, json};
 
 use super::{SCENE, model, options, scene, tiled, write};
 
@@ -190,4 +191,38 @@ fn rows_of_another_scene_or_model_are_not_used_and_strange_folders_are_left_alon
     let error = model.predict_raster(SCENE, &output, other).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(mine.exists());
+}
+
+/// Unfinished work of one build is gone on with by another one of the same version: this form must not change by chance.
+/// Where it changes on purpose, unfinished work begins anew.
+#[test]
+fn unfinished_work_has_the_same_fingerprint_in_every_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.tif");
+    stopped_half_way(&model(), &output, tiled().tile_size(64).window(0, 0, 320, 400).resume(true));
+    let mut job: Value = serde_json::from_slice(&std::fs::read(parts_of(&output).join("job.json")).unwrap()).unwrap();
+    let job = job.as_object_mut().unwrap();
+    // Identity of the file, and of the release.
+    assert!(job.remove("scene").unwrap().to_string().contains("bluemarble_asia.tif"));
+    assert_eq!(job.remove("geolearn").unwrap(), env!("CARGO_PKG_VERSION"));
+    let of_scaling = |least: &str, most: &str| {
+        format!(
+            "Normaliser {{ min: {least}, max: {most}, channels: 3, \
+             values: Values {{ dtype: U8, nodata: None, clip: false }} }}"
+        )
+    };
+    let from = of_scaling("[0.0, 0.0, 0.0]", "[254.0, 254.0, 253.0]");
+    let to = of_scaling("[103.0, 106.0, 99.0]", "[240.0, 242.0, 253.0]");
+    let expected = json!({
+        "files": null,
+        "part": "Part { rows: 0..320, columns: 0..400 }",
+        "statistics": "Scene",
+        "asked_for": [64, null],
+        "arithmetic": "F32 Cpu",
+        "compression": "Deflate",
+        "scaling": format!("{from} {to} (64, 64)"),
+        "weights": "59585261",
+        "sizes": [64, 32],
+    });
+    assert_eq!(Value::from(job.clone()), expected);
 }

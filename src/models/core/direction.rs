@@ -10,7 +10,7 @@ use ndarray::Array3;
 use crate::dataset::{Domain, DomainSpec};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
-use crate::inference::{self, RasterOptions, RasterReport, Scenes, Translation};
+use crate::inference::{self, RasterOptions, RasterReport, RasterRequest, Translation};
 use crate::nn::Network;
 use crate::raster::{Conversion, Raster, Source};
 
@@ -88,8 +88,8 @@ impl<'a> Direction<'a> {
         }
         let translation = self.translation(options.precision)?;
         let (band_names, band_scales) = (&made.band_names, &made.band_scales);
-        let scenes = Scenes { translation: &translation, options, band_names, band_scales };
-        inference::translate_scenes(&scenes, |path| self.source(path), input, output)
+        let request = RasterRequest { translation: &translation, options, band_names, band_scales };
+        inference::predict_raster(&request, |path| self.source(path), input, output)
     }
 
     /// An image in the bands and scales of the chips.

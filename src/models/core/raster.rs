@@ -42,9 +42,9 @@ impl<M: Model> Learner<M> {
     ///
     /// # Errors
     /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
-    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input or named twice; `Io`, `Format`,
-    /// `Unsupported` or `Limits` for a file that cannot be read; `Layout` for a folder without images; `Limits` when
-    /// tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
+    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input, named twice or too long a name;
+    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Io` for an output that cannot be
+    /// written; `Layout` for a folder without images; `Limits` when tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
     /// [resumption](RasterOptions::resume) holds what is not ours. Later `Stopped` when the
     /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
     /// are complete by then stay.
@@ -68,7 +68,7 @@ mod tests {
     use crate::dataset::Values;
     use crate::device::{Device, Precision};
     use crate::error::ErrorKind;
-    use crate::inference::{self, NormStatistics, Sizes, Translation, in_tiles};
+    use crate::inference::{self, Halo, NormStatistics, TileSize, Translation, in_tiles};
     use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
 
@@ -78,7 +78,7 @@ mod tests {
         CycleGan::from_model_with("tests/fixtures/models/sat2relief", options).unwrap()
     }
 
-    const SIZES: Sizes = Sizes { side: 128, halo: 36, step_bytes: 256 << 20 };
+    const TILES: TileSize = TileSize { side: 128, halo: Halo { pixels: 36 }, step_bytes: 256 << 20 };
 
     /// What an image in memory goes through where the network cannot take it at once. Values are unrounded, of 255: the
     /// halo leaves 0.001 of them on average.
@@ -89,7 +89,7 @@ mod tests {
         let translation =
             Translation { exact: true, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
         let whole = inference::translate_image(&translation, &scene).unwrap().samples().to_f32();
-        let tiles = in_tiles(&translation, (NormStatistics::Scene, SIZES), &scene, None).unwrap().to_f32();
+        let tiles = in_tiles(&translation, (NormStatistics::Scene, TILES), &scene, None).unwrap().to_f32();
         let off = (&whole - &tiles).mapv(f32::abs);
         assert!(off.mean().unwrap() < 0.02 && off.iter().all(|&value| value < 5.0), "{:?}", off.mean());
         assert!(off.iter().any(|&value| value > 0.0), "it was not translated in tiles");
@@ -147,20 +147,31 @@ mod tests {
             let translation =
                 Translation { chip, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
             for statistics in [NormStatistics::Tile { padding: None }, NormStatistics::Local { spacing: None }] {
-                let options = RasterOptions::new(Domain::B).statistics(statistics);
-                match Sizes::of(&translation, &options, None) {
-                    Ok(sizes) => {
-                        assert!((8..=16_384).contains(&sizes.side), "{chip:?}");
-                        let sizes = Sizes { side: sizes.side.min(64), ..sizes };
-                        in_tiles(&translation, (statistics, sizes), &scene, None).unwrap();
+                match translation.usual_tiles(statistics).size(&translation.budget()) {
+                    Ok(tiles) => {
+                        assert!((8..=16_384).contains(&tiles.side), "{chip:?}");
+                        let tiles = TileSize { side: tiles.side.min(64), ..tiles };
+                        in_tiles(&translation, (statistics, tiles), &scene, None).unwrap();
                     }
                     Err(error) => assert_eq!(error.kind(), ErrorKind::Limits, "{chip:?}: {error}"),
                 }
             }
         }
         let translation = model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap();
-        let nodes = SIZES.check_nodes(&translation, &Source::of(scene), 16, usize::MAX / 2);
+        let nodes = inference::check_memory_of_nodes(&translation, &Source::of(scene), TILES, (16, usize::MAX / 2));
         assert_eq!(nodes.unwrap_err().kind(), ErrorKind::Limits);
+    }
+
+    /// What the memory of local statistics is told by, before any are gathered.
+    #[test]
+    fn statistics_have_as_many_numbers_as_the_plan_says() {
+        let model = bundled();
+        let translation = model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap();
+        let chip = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().part(0, 0, 64, 64);
+        let layers = translation.pooled(&[chip]).unwrap().unwrap();
+        let gathered: usize = layers.iter().map(|layer| layer.mean.numel() + layer.scale.numel()).sum();
+        assert_eq!(translation.statistics_values(), gathered);
+        assert!(gathered > 0);
     }
 
     /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
@@ -174,8 +185,8 @@ mod tests {
         let translation =
             Translation { exact: true, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
         let made = |statistics| {
-            let sizes = Sizes { side: 64, halo: 0, ..SIZES };
-            in_tiles(&translation, (statistics, sizes), &scene, None).unwrap().to_f32()
+            let tiles = TileSize { side: 64, halo: Halo::NONE, ..TILES };
+            in_tiles(&translation, (statistics, tiles), &scene, None).unwrap().to_f32()
         };
         let off = made(NormStatistics::Tile { padding: Some(0) }) - made(NormStatistics::Scene);
         let off = off.slice(ndarray::s![.., .., ..24]).fold(0f32, |most, value| most.max(value.abs()));
@@ -191,8 +202,9 @@ mod tests {
         let translation =
             Translation { exact: true, ..model.direction(Domain::B).unwrap().translation(Precision::F32).unwrap() };
         let tiles = NormStatistics::Tile { padding: Some(16) };
-        let made =
-            in_tiles(&translation, (tiles, Sizes { side: 64, halo: 0, ..SIZES }), &scene, None).unwrap().to_f32();
+        let made = in_tiles(&translation, (tiles, TileSize { side: 64, halo: Halo::NONE, ..TILES }), &scene, None)
+            .unwrap()
+            .to_f32();
         let made = array_to_tensor(made).unwrap().narrow(1, 0, 64);
         let expected = npy("arcgis/tiles/a2b.npy");
         let off = (made - &expected).abs().max().double_value(&[]);

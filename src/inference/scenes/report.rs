@@ -3,9 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::pass::{Borders, Times};
+use crate::inference::strategy::Times;
+use crate::inference::tiling::Borders;
 
 /// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did.
+///
+/// ```
+/// use geolearn::{CycleGan, Domain, RasterOptions};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let output = folder.path().join("relief.tif");
+/// let model = CycleGan::from_model("tests/fixtures/models/sat2relief", None)?;
+/// let options = RasterOptions::new(Domain::B).window(0, 0, 60, 80).progress(false);
+/// let report = model.predict_raster("assets/scenes/bluemarble_asia.tif", &output, options)?;
+/// assert_eq!((report.output(), report.pixels()), (output.as_path(), 60 * 80));
+/// assert!(report.network_pixels() > report.pixels(), "halos and statistics take some, too");
+/// assert!(report.network_time() <= report.time());
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct RasterReport {
     pub(super) outputs: Vec<PathBuf>,

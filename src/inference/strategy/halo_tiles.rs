@@ -1,37 +1,37 @@
-//! Tiles whose norms take their statistics from the scene, side by side.
+//! Tiles side by side, each seen with a halo and put down without it.
 
 use tch::Tensor;
 
-use super::local::Local;
-use super::pass::{Borders, Pass, Steps};
-use super::plan::{Span, TilePlan};
-use super::progress::Watch;
+use super::Strategy;
+use super::local_norm::LocalNorm;
+use super::progress::Progress;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::ffi::Transfer;
+use crate::inference::tiling::{Borders, Span, Steps, TilePlan};
 use crate::nn::FoldedNetwork;
 use crate::raster::{Raster, Samples};
 
 /// Where the norms of a tile take their statistics from.
-pub(crate) enum Statistics<'a> {
+pub(crate) enum TileNorms<'a> {
     /// The same everywhere: they are in the convolutions.
     Fixed(Box<FoldedNetwork>),
     /// From a grid that lies over the scene.
-    Grid(Box<Local<'a>>),
+    Local(Box<LocalNorm<'a>>),
     /// From the tile.
     Own,
 }
 
-/// Tiles that are looked at with a halo and put down without it.
-pub(crate) struct Tiles<'a> {
+/// Tiles without overlap, which are alike at their borders as far as their norms are.
+pub(crate) struct HaloTiles<'a> {
     pub translation: &'a Translation<'a>,
     pub plan: TilePlan,
-    pub statistics: Statistics<'a>,
+    pub norms: TileNorms<'a>,
     /// What stands for "no data" in the output.
     pub empty: Option<f64>,
 }
 
-impl Pass for Tiles<'_> {
+impl Strategy for HaloTiles<'_> {
     fn steps(&self) -> Box<dyn Steps> {
         Box::new(self.plan.clone())
     }
@@ -40,32 +40,31 @@ impl Pass for Tiles<'_> {
         self.plan.borders()
     }
 
-    fn make(&mut self, index: usize, seen: &Raster, watch: &mut Watch) -> Result<Option<Samples>> {
+    fn make(&mut self, index: usize, seen: &Raster, progress: &mut Progress) -> Result<Option<Samples>> {
         let (rows, columns) = self.plan.step(index);
         let columns: Vec<Span> = columns.map(|column| self.plan.columns.get(column)).collect();
-        let (first, last) = (columns[0].made.start, columns[columns.len() - 1].made.end);
-        let (bands, height) = (self.translation.to.bands(), rows.made.len());
-        let mut made = Samples::zeros(self.translation.dtype(), (bands, height, last - first));
-        let edge = columns[0].seen.start;
-        let mut put = |tile: PendingTile, watch: &mut Watch| -> Result<()> {
+        let (first, last) = (&columns[0], &columns[columns.len() - 1]);
+        let (bands, height, width) = (self.translation.to.bands(), rows.made.len(), last.made.end - first.made.start);
+        let mut made = Samples::zeros(self.translation.dtype(), (bands, height, width));
+        let mut put = |tile: PendingTile, progress: &mut Progress| -> Result<()> {
             let pixels = height as u64 * tile.core.width() as u64;
-            let left = tile.left - first;
+            let left = tile.left - first.made.start;
             made.paste(0, left, &tile.finish(self.translation, self.empty)?);
-            watch.made(pixels);
+            progress.add_completed(pixels);
             Ok(())
         };
         // One tile is under way while the one before it is unpacked, and the one after it is not yet begun.
         let mut before: Option<PendingTile> = None;
         for span in &columns {
-            watch.check()?;
-            let tile = seen.part(0, span.seen.start - edge, rows.seen.len(), span.seen.len());
-            let begun = self.statistics.begin(self.translation, &tile, (&rows, span), watch)?;
+            progress.check_stop()?;
+            let tile = seen.part(0, span.seen.start - first.seen.start, rows.seen.len(), span.seen.len());
+            let begun = self.norms.begin(self.translation, &tile, (&rows, span), progress)?;
             if let Some(tile) = before.replace(begun) {
-                put(tile, watch)?;
+                put(tile, progress)?;
             }
         }
         if let Some(tile) = before {
-            put(tile, watch)?;
+            put(tile, progress)?;
         }
         Ok(Some(made))
     }
@@ -73,11 +72,11 @@ impl Pass for Tiles<'_> {
 
 /// A tile whose result may still be computed on the device.
 struct PendingTile {
-    /// What of the image it is put down over.
+    /// The part of the image that it is put down over.
     core: Raster,
     /// Its first column in the output.
     left: usize,
-    /// What the network makes of it; none of a tile without data.
+    /// What the network makes of it; none where the tile has no data.
     made: Option<Transfer>,
 }
 
@@ -95,22 +94,22 @@ impl PendingTile {
     }
 }
 
-impl Statistics<'_> {
+impl TileNorms<'_> {
     /// Gives a tile to the network; on CUDA this does not wait.
     fn begin(
         &mut self,
         translation: &Translation<'_>,
         tile: &Raster,
         (rows, columns): (&Span, &Span),
-        watch: &mut Watch,
+        progress: &mut Progress,
     ) -> Result<PendingTile> {
         let (top, left) = (rows.made.start - rows.seen.start, columns.made.start - columns.seen.start);
         let (height, width) = (rows.made.len(), columns.made.len());
         let core = tile.part(top, left, height, width);
         let mut made = None;
         if !core.gaps().iter().all(|&gap| gap) {
-            watch.saw(tile.height() as u64 * tile.width() as u64);
-            let whole = self.network(translation, tile, (rows, columns), watch)?.f_squeeze_dim(0)?;
+            progress.add_network(tile.height() as u64 * tile.width() as u64);
+            let whole = self.network(translation, tile, (rows, columns), progress)?.f_squeeze_dim(0)?;
             let cut = whole.f_narrow(1, top as i64, height as i64)?.f_narrow(2, left as i64, width as i64)?;
             made = Some(Transfer::begin(&cut)?);
         }
@@ -122,14 +121,14 @@ impl Statistics<'_> {
         translation: &Translation<'_>,
         tile: &Raster,
         (rows, columns): (&Span, &Span),
-        watch: &mut Watch,
+        progress: &mut Progress,
     ) -> Result<Tensor> {
         match self {
             Self::Fixed(generator) => {
                 let x = translation.tensor(tile)?;
                 translation.run(|| generator.forward(&x))
             }
-            Self::Grid(local) => local.tile(translation, tile, rows, columns, watch),
+            Self::Local(local) => local.tile(translation, tile, (rows, columns), progress),
             Self::Own => translation.whole(tile),
         }
     }

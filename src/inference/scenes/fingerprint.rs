@@ -1,43 +1,61 @@
-//! What decides the samples of an output, so that a later run knows whether it may go on with what is there.
+//! What decides the samples of an output, so that a later call knows whether it may go on with what is there.
+//!
+//! Fingerprints are compared with those that other builds of the same version wrote, so a change of their form makes
+//! unfinished work begin anew; a test holds the form.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 use tch::Kind;
 
-use super::job::Job;
-use super::options::{NormStatistics, RasterOptions};
-use super::sizes::Sizes;
-use super::translation::Translation;
+use super::outputs::Output;
+use super::settings::Settings;
 use crate::error::Result;
+use crate::inference::strategy::{NormStatistics, Translation};
+use crate::inference::tiling::{SIDES, TileSize};
 use crate::raster::{Source, files_beside};
 use crate::store::Identity;
 
+/// The key under which the size of tiles stands.
 const SIZES: &str = "sizes";
 
-/// What is the same for all jobs of a call: the weights, and the files where statistics are those of all of them.
-pub(crate) struct Shared {
+/// What is the same for all outputs of a call: the weights, and the files where statistics are those of all of them.
+struct Shared {
     weights: String,
     files: Option<String>,
 }
 
 impl Shared {
-    pub fn of(translation: &Translation<'_>, options: &RasterOptions, sources: &[Source]) -> Result<Self> {
-        let files = (options.statistics == NormStatistics::Inputs).then(|| {
+    fn of(translation: &Translation<'_>, settings: &Settings, sources: &[Source]) -> Result<Self> {
+        let files = (settings.statistics == NormStatistics::Inputs).then(|| {
             let files = sources.iter().map(|source| of_source(source).to_string());
-            // Their names would take much room in each of thousands of jobs.
+            // Their names would take much room in each of thousands of outputs.
             format!("{:08x}", files.fold(0, |crc, file| crc32c::crc32c_append(crc, file.as_bytes())))
         });
         Ok(Self { weights: of_weights(translation)?, files })
     }
 }
 
-/// All that decides the samples of an output but [`Sizes`], which depend on free memory too.
-pub(crate) fn of_job(
+/// Returns for each output all that decides its samples but the size of tiles, which depends on free memory, too.
+///
+/// # Errors
+/// `Torch` where the weights cannot be read.
+pub(super) fn of_outputs(
     translation: &Translation<'_>,
-    options: &RasterOptions,
+    settings: &Settings,
+    sources: &[Source],
+    outputs: &[Output],
+) -> Result<Vec<Value>> {
+    let shared = Shared::of(translation, settings, sources)?;
+    let of = |output: &Output| of_output(translation, settings, &sources[output.scene], output, &shared);
+    Ok(outputs.iter().map(of).collect())
+}
+
+fn of_output(
+    translation: &Translation<'_>,
+    settings: &Settings,
     source: &Source,
-    job: &Job,
+    output: &Output,
     Shared { weights, files }: &Shared,
 ) -> Value {
     let Translation { from, to, precision, device, chip, .. } = translation;
@@ -45,29 +63,29 @@ pub(crate) fn of_job(
         "geolearn": env!("CARGO_PKG_VERSION"),
         "files": files,
         "scene": of_source(source),
-        "part": format!("{:?}", job.part),
-        "statistics": format!("{:?}", options.statistics),
-        "asked_for": [options.tile_size, options.halo],
+        "part": format!("{:?}", output.part),
+        "statistics": format!("{:?}", settings.statistics),
+        "asked_for": settings.asked_for,
         "arithmetic": format!("{precision:?} {device:?}"),
-        "compression": format!("{:?}", options.compression),
+        "compression": format!("{:?}", settings.compression),
         "scaling": format!("{from:?} {to:?} {chip:?}"),
         "weights": weights,
     })
 }
 
-/// The same with the sizes of tiles.
-pub(crate) fn with_sizes(mut job: Value, sizes: Sizes) -> Value {
-    job[SIZES] = json!([sizes.side, sizes.halo]);
-    job
+/// Adds the size of tiles.
+pub(super) fn with_tiles(mut fingerprint: Value, tiles: TileSize) -> Value {
+    fingerprint[SIZES] = json!([tiles.side, tiles.halo.pixels]);
+    fingerprint
 }
 
-/// The side of the tiles of an unfinished job, where in all else it is this one.
-pub(crate) fn side_of(mut known: Value, job: &Value) -> Option<usize> {
+/// Returns the side of the tiles of unfinished work, if all else in its fingerprint is as in this one.
+pub(super) fn side_of(mut known: Value, fingerprint: &Value) -> Option<usize> {
     let sizes = known.as_object_mut()?.remove(SIZES)?;
-    if known != *job {
+    if known != *fingerprint {
         return None;
     }
-    sizes.get(0)?.as_u64()?.try_into().ok()
+    sizes.get(0)?.as_u64()?.try_into().ok().filter(|side| SIDES.contains(side))
 }
 
 fn of_source(source: &Source) -> Value {
@@ -79,12 +97,12 @@ fn of_source(source: &Source) -> Value {
     })
 }
 
-/// What tells a file from another of its name.
-pub(crate) fn of_file(path: &Path) -> Value {
+/// Returns what tells a file from another of its name.
+pub(super) fn of_file(path: &Path) -> Value {
     json!(Identity::of(path))
 }
 
-/// Of all weights of the generator.
+/// Returns a checksum of all weights of the network.
 fn of_weights(translation: &Translation<'_>) -> Result<String> {
     let mut crc = 0;
     for (name, tensor) in translation.generator.parameters() {
@@ -99,6 +117,7 @@ fn of_weights(translation: &Translation<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::tiling::Halo;
 
     /// A nodata value or a place that was added beside a scene makes it another one.
     #[test]
@@ -120,10 +139,12 @@ mod tests {
     #[test]
     fn a_job_keeps_the_tiles_that_it_was_begun_with() {
         let job = json!({"geolearn": "1", "weights": "a"});
-        let begun = with_sizes(job.clone(), Sizes { side: 1024, halo: 36, step_bytes: 1 });
+        let begun = with_tiles(job.clone(), TileSize { side: 1024, halo: Halo { pixels: 36 }, step_bytes: 1 });
         assert_eq!(side_of(begun.clone(), &job), Some(1024));
         assert_eq!(side_of(begun, &json!({"geolearn": "1", "weights": "b"})), None);
-        for hostile in [json!(null), json!([1]), json!({"sizes": "x"}), json!({"sizes": [-1, 2]})] {
+        for hostile in
+            [json!(null), json!([1]), json!({"sizes": "x"}), json!({"sizes": [-1, 2]}), json!({"sizes": [0, 2]})]
+        {
             assert_eq!(side_of(hostile, &json!({})), None);
         }
     }

@@ -1,54 +1,12 @@
 //! What the translation of a scene can be asked to do.
 
-use super::plan::{Part, STEP_BYTES};
-use super::translation::check;
 use crate::dataset::Domain;
 use crate::device::Precision;
-use crate::error::{Error, ErrorKind, Result};
+use crate::inference::strategy::NormStatistics;
+use crate::inference::tiling::{Part, STEP_BYTES};
 use crate::progress::Observer;
 use crate::raster::Compression;
 use crate::train::StopSignal;
-
-/// Sides of tiles that are allowed.
-pub(super) const SIDES: std::ops::RangeInclusive<usize> = 8..=16_384;
-/// Distances between nodes of [`NormStatistics::Local`] that are allowed.
-pub(super) const SPACINGS: std::ops::RangeInclusive<usize> = 16..=65_536;
-const WIDEST_HALO: usize = 1024;
-
-/// Where the instance norms of the generator take mean and deviation from when a scene is translated in tiles.
-///
-/// In training they come from the chip. If every tile of a scene took its own, the same forest would look different from
-/// tile to tile, with a seam in between. What each choice costs and how far it is from the scene translated as a whole is
-/// measured in `docs/raster-inference.md`.
-///
-/// ```
-/// use geolearn::{Domain, NormStatistics, RasterOptions};
-///
-/// let options = RasterOptions::new(Domain::B).statistics(NormStatistics::Tile { padding: None });
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NormStatistics {
-    /// One set for the whole scene, from a sample of chips spread over it. No seams, and nearest to the scene translated
-    /// as a whole. A scene that fits into one tile is translated as a whole.
-    #[default]
-    Scene,
-    /// One set for all scenes of the call, so that the parts of a mosaic match.
-    Inputs,
-    /// A set for each node of a grid over the scene, bilinear in between: Dense Normalization (Ho et al. 2024,
-    /// arXiv:2407.04245). Follows a scene whose parts differ much, such as desert and forest; costs more.
-    Local {
-        /// Distance of the nodes in pixels, 16 to 65,536. Default: twice the side of the model's chips.
-        spacing: Option<usize>,
-    },
-    /// Each tile its own, blended where tiles overlap: what arcgis.learn does, but that pixels without data do not count.
-    /// Four times the work with the default padding, and memory grows with the width of the scene. The tile size is that
-    /// of the model's chips, unless [`RasterOptions::tile_size`] sets another.
-    Tile {
-        /// Overlap with a neighbour at each side in pixels, less than half the tile size. Default: a quarter of it.
-        padding: Option<usize>,
-    },
-}
 
 /// How a scene is translated.
 ///
@@ -58,7 +16,7 @@ pub enum NormStatistics {
 /// | `statistics` | `Scene` | see [`NormStatistics`] | |
 /// | `window` | the whole scene | part of the scene, as often as wanted | within the scene |
 /// | `tile_size` | 1024 on a processor, 2048 on CUDA; less where memory is short | side of the squares that go through the network | 8 to 16,384 |
-/// | `halo` | 0.7 of how far the network sees: 36 pixels at 4 blocks, 64 at 9 | what a tile sees around itself | at most 1024 |
+/// | `halo` | 0.7 of how far the network sees: 32 pixels at 4 blocks, 60 at 9, and 36 and 64 with resize-convolutions | what a tile sees around itself | at most 1024 |
 /// | `precision` | `Auto` | arithmetic of the network | see [`Precision`] |
 /// | `compression` | `Deflate` | of the output | see [`Compression`] |
 /// | `resume` | off | keeps what is done beside the output, and goes on with it | |
@@ -154,7 +112,7 @@ impl RasterOptions {
         self
     }
 
-    /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`]. No half file is left.
+    /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). No half file is left.
     pub fn stop_signal(mut self, signal: StopSignal) -> Self {
         self.stop = Some(signal);
         self
@@ -186,37 +144,5 @@ impl RasterOptions {
     pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
         self.observer = Some(Observer::new(tell));
         self
-    }
-
-    pub(super) fn check(&self) -> Result<()> {
-        let within = |name: &str, value: Option<usize>, range: std::ops::RangeInclusive<usize>| {
-            let expected = format!("{} to {}", range.start(), range.end());
-            check(name, value.is_none_or(|value| range.contains(&value)), &expected, value.unwrap_or_default())
-        };
-        within("tile size", self.tile_size, SIDES)?;
-        within("halo", self.halo, 0..=WIDEST_HALO)?;
-        match self.statistics {
-            NormStatistics::Local { spacing } => within("spacing of local statistics", spacing, SPACINGS),
-            _ => Ok(()),
-        }
-    }
-
-    /// The parts to be translated of an image of this size.
-    pub(super) fn parts(&self, size: (usize, usize)) -> Result<Vec<Part>> {
-        if self.windows.is_empty() {
-            return Ok(vec![Part::whole(size)]);
-        }
-        for window in &self.windows {
-            if window.pixels() == 0 || window.rows.end > size.0 || window.columns.end > size.1 {
-                let found = format!(
-                    "rows {} to {}, columns {} to {}",
-                    window.rows.start, window.rows.end, window.columns.start, window.columns.end
-                );
-                return Err(Error::new(ErrorKind::Usage, "a window does not lie within the scene")
-                    .expected(format!("at least a pixel of {} rows and {} columns", size.0, size.1))
-                    .found(found));
-            }
-        }
-        Ok(self.windows.clone())
     }
 }

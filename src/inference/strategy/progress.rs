@@ -1,4 +1,4 @@
-//! How far a translation has come, and whether it is to end.
+//! How far a translation has come, and whether it should end.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -7,32 +7,33 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Bar, Observer};
 use crate::train::{StopSignal, spoken};
 
-/// Without a terminal, a line is written each time that another so-manieth part is done.
+/// Without a terminal, so many lines are written over the whole work.
 const LINES: u64 = 10;
 
-/// Counts pixels, shows them, and looks for a wish to stop.
-pub(crate) struct Watch {
+/// Counts pixels, shows them, and looks at the signal to stop.
+pub(crate) struct Progress {
     stop: Option<StopSignal>,
     /// None where nothing is to be shown.
     bar: Option<Bar>,
     observer: Option<Observer>,
     total: u64,
-    /// Pixels that are done, and those that were when the count began.
+    /// Pixels of the output that are complete.
     done: u64,
-    before: u64,
-    /// Pixels that the network saw.
+    /// Those of them that an earlier run completed.
+    earlier: u64,
+    /// Pixels that went through the network.
     network: u64,
     started: Instant,
 }
 
-impl Watch {
+impl Progress {
     /// Shows progress on standard error: a bar on a terminal, lines elsewhere.
     pub fn new(total: u64, shows: bool, stop: Option<StopSignal>) -> Self {
         let bar = shows.then(|| Bar::on_stderr("{wide_bar} {percent}%  {msg}", total));
-        Self { stop, bar, observer: None, total, done: 0, before: 0, network: 0, started: Instant::now() }
+        Self { stop, bar, observer: None, total, done: 0, earlier: 0, network: 0, started: Instant::now() }
     }
 
-    /// The same, which tells a caller of its progress too, from now on.
+    /// Tells an observer too, from now on.
     pub fn observed_by(mut self, observer: Option<Observer>) -> Self {
         self.observer = observer;
         self.tell();
@@ -45,25 +46,27 @@ impl Watch {
         }
     }
 
-    /// Shows and heeds nothing.
+    /// Returns one that shows nothing and is never stopped.
     pub fn silent() -> Self {
         Self::new(0, false, None)
     }
 
+    /// Checks that nobody wants the work to stop.
+    ///
     /// # Errors
     /// `Stopped` once the signal is set.
-    pub fn check(&self) -> Result<()> {
-        stopped(self.stop.as_ref())
+    pub fn check_stop(&self) -> Result<()> {
+        check_stop(self.stop.as_ref())
     }
 
-    /// Pixels of the output that an earlier run made.
-    pub fn found(&mut self, pixels: u64) {
-        self.before += pixels;
-        self.made(pixels);
+    /// Counts pixels of the output that an earlier run completed.
+    pub fn add_earlier(&mut self, pixels: u64) {
+        self.earlier += pixels;
+        self.add_completed(pixels);
     }
 
-    /// Pixels of the output that are done.
-    pub fn made(&mut self, pixels: u64) {
+    /// Counts pixels of the output that are complete.
+    pub fn add_completed(&mut self, pixels: u64) {
         let tenth = |done: u64| done * LINES / self.total.max(1);
         let is_news = tenth(self.done + pixels) > tenth(self.done);
         self.done += pixels;
@@ -77,12 +80,12 @@ impl Watch {
         }
     }
 
-    /// Pixels that went through the network.
-    pub fn saw(&mut self, pixels: u64) {
+    /// Counts pixels that went through the network.
+    pub fn add_network(&mut self, pixels: u64) {
         self.network += pixels;
     }
 
-    /// Pixels that the network saw so far.
+    /// Returns how many pixels went through the network so far.
     pub fn network_pixels(&self) -> u64 {
         self.network
     }
@@ -90,7 +93,7 @@ impl Watch {
     fn text(&self) -> String {
         let mega = |pixels: u64| pixels as f64 / 1e6;
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
-        let rate = mega(self.done - self.before) / seconds;
+        let rate = mega(self.done - self.earlier) / seconds;
         let left = mega(self.total.saturating_sub(self.done)) / rate.max(1e-12);
         let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
         let (done, total) = (mega(self.done), mega(self.total));
@@ -98,17 +101,19 @@ impl Watch {
     }
 }
 
+/// Checks that nobody wants the work to stop.
+///
 /// # Errors
 /// `Stopped` once the signal is set.
-pub(crate) fn stopped(stop: Option<&StopSignal>) -> Result<()> {
+pub(crate) fn check_stop(stop: Option<&StopSignal>) -> Result<()> {
     if !stop.is_some_and(StopSignal::is_set) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Stopped, "the translation was stopped before its end")
-        .help("There is no new file. With RasterOptions::resume it could go on from here."))
+        .help("No half-made file is left. With RasterOptions::resume the same call goes on from there."))
 }
 
-impl Drop for Watch {
+impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.clear();
@@ -122,11 +127,11 @@ mod tests {
 
     #[test]
     fn the_rate_is_of_this_run_alone() {
-        let mut watch = Watch::new(10_000_000, false, None);
-        watch.started -= Duration::from_secs(2);
-        watch.found(4_000_000);
-        watch.made(4_000_000);
-        let text = watch.text();
+        let mut progress = Progress::new(10_000_000, false, None);
+        progress.started -= Duration::from_secs(2);
+        progress.add_earlier(4_000_000);
+        progress.add_completed(4_000_000);
+        let text = progress.text();
         assert!(text.starts_with("8.0 of 10.0 megapixels, 2.0") || text.contains("1.99 MP/s"), "{text}");
         assert!(text.ends_with("0 s left") || text.ends_with("1 s left"), "{text}");
     }
@@ -134,9 +139,9 @@ mod tests {
     #[test]
     fn a_signal_ends_the_work() {
         let stop = StopSignal::new();
-        let watch = Watch::new(1, false, Some(stop.clone()));
-        watch.check().unwrap();
+        let progress = Progress::new(1, false, Some(stop.clone()));
+        progress.check_stop().unwrap();
         stop.stop();
-        assert_eq!(watch.check().unwrap_err().kind(), ErrorKind::Stopped);
+        assert_eq!(progress.check_stop().unwrap_err().kind(), ErrorKind::Stopped);
     }
 }

@@ -1,0 +1,39 @@
+//! Which files a call reads.
+
+use std::path::{Path, PathBuf};
+
+use crate::dataset::images_in;
+use crate::error::{Error, ErrorKind, Result};
+use crate::inference::strategy::check_stop;
+use crate::raster::Source;
+use crate::train::StopSignal;
+
+/// Opens the file `input`, or all images of that folder in the order of their names.
+///
+/// # Errors
+/// `Layout` for a folder without images, `Stopped` once the signal is set, and whatever `open` gives.
+pub(super) fn opened(
+    input: &Path,
+    open: impl Fn(&Path) -> Result<Source>,
+    stop: Option<&StopSignal>,
+) -> Result<Vec<Source>> {
+    let open = |path: PathBuf| {
+        check_stop(stop)?;
+        open(&path)
+    };
+    files(input)?.into_iter().map(open).collect()
+}
+
+fn files(input: &Path) -> Result<Vec<PathBuf>> {
+    if !input.is_dir() {
+        return Ok(vec![input.to_path_buf()]);
+    }
+    let files = images_in(input)?;
+    match files.is_empty() {
+        false => Ok(files),
+        true => Err(Error::new(ErrorKind::Layout, "folder has no images in it")
+            .at(input)
+            .expected("files that end in .tif, .tiff, .png, .jpg, .jpeg or .bmp")
+            .help("Choose the folder that the images lie in; folders within it are not searched.")),
+    }
+}

@@ -1,0 +1,19 @@
+//! Floor 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
+//! and writes what comes of it, or keeps it for a later call to go on with.
+
+mod events;
+mod fingerprint;
+mod inputs;
+mod options;
+mod output_file;
+mod output_maker;
+mod outputs;
+mod predict_raster;
+mod report;
+mod resume_folder;
+mod resume_store;
+mod settings;
+
+pub use options::RasterOptions;
+pub(crate) use predict_raster::{RasterRequest, predict_raster};
+pub use report::RasterReport;

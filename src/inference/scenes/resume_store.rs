@@ -1,0 +1,224 @@
+//! Finished pieces of an output, kept on the disk so that a later call can go on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::fingerprint;
+use super::output_file::OutputFile;
+use super::resume_folder::{
+    self, DONE, JOB, LOCK, check_own, is_piece, job_in, locked, piece_name, read, remove_files,
+};
+use crate::error::Result;
+use crate::inference::strategy::{PieceSink, Progress};
+use crate::inference::tiling::{Part, Steps};
+use crate::raster::{Raster, RasterFile, RasterSpec, RasterWriter, Samples};
+use crate::store;
+
+/// A folder with the pieces of one output, each under the row and column that it begins with.
+pub(super) struct ResumeStore {
+    folder: PathBuf,
+    /// What the output is like.
+    spec: RasterSpec,
+    /// As long as pieces may be added.
+    lock: Option<fs::File>,
+}
+
+impl ResumeStore {
+    /// Opens the folder for an output with this fingerprint. Pieces of another one are removed.
+    ///
+    /// # Errors
+    /// `Usage` where the folder holds what is not ours, or another process is at work in it.
+    pub fn open(folder: PathBuf, fingerprint: &Value, spec: RasterSpec) -> Result<Self> {
+        store::create_dir(&folder)?;
+        check_own(&folder)?;
+        let lock = Some(locked(&folder)?);
+        let known = job_in(&folder);
+        if known.as_ref() != Some(fingerprint) {
+            if known.is_some() {
+                tracing::info!(folder = %folder.display(), "pieces of another job are removed");
+            }
+            // The description is replaced, and never missing: pieces without one would be taken for somebody else's.
+            remove_files(&folder, |name| ![LOCK, JOB].contains(&name))?;
+            store::write(&folder.join(JOB), fingerprint.to_string().as_bytes())?;
+        }
+        store::remove_abandoned(&folder);
+        Ok(Self { folder, spec, lock })
+    }
+
+    /// Returns whether the output was completed and stands where it belongs, as it was.
+    pub fn is_done(&self, output: &Path) -> bool {
+        read(&self.folder.join(DONE)).is_some_and(|done| done == fingerprint::of_file(output))
+    }
+
+    /// Lets others in: nothing more is added.
+    pub fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Removes the folder: nothing is left to go on with. What is not ours in it stays.
+    pub fn close(self) -> Result<()> {
+        resume_folder::remove(&self.folder)
+    }
+
+    /// Returns how many of `steps`, from the first one on, have been done.
+    pub fn done_steps(&self, steps: &dyn Steps) -> usize {
+        let is_done = |part: &Part| part.is_empty() || self.holds(part);
+        (0..steps.count()).map(|index| steps.makes(index)).take_while(is_done).count()
+    }
+
+    /// Makes the output of the pieces of all steps, which must be there, and removes them.
+    ///
+    /// # Errors
+    /// `Stopped` once somebody wants the work to stop; all pieces are there then.
+    pub fn assemble(
+        &mut self,
+        steps: &dyn Steps,
+        output: &Path,
+        block: Option<usize>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let mut file = OutputFile::create(output, self.spec.clone(), block)?;
+        let parts = (0..steps.count()).map(|index| steps.makes(index));
+        for corner in parts.filter(|part| !part.is_empty()).map(|part| part.corner()) {
+            progress.check_stop()?;
+            file.put(corner, Raster::open(self.piece(corner))?.samples())?;
+        }
+        file.finish()?;
+        store::write(&self.folder.join(DONE), fingerprint::of_file(output).to_string().as_bytes())?;
+        remove_files(&self.folder, is_piece)
+    }
+
+    /// Returns whether the piece of this part is there and has the right form.
+    fn holds(&self, part: &Part) -> bool {
+        let path = self.piece(part.corner());
+        let Some(file) = path.exists().then(|| RasterFile::open(&path).ok()).flatten() else { return false };
+        let (info, bands) = (file.info(), self.spec.shape().0);
+        let shape = (info.bands(), info.height(), info.width());
+        shape == (bands, part.rows.len(), part.columns.len()) && info.dtype() == self.spec.dtype()
+    }
+
+    fn piece(&self, corner: (usize, usize)) -> PathBuf {
+        self.folder.join(piece_name(corner))
+    }
+}
+
+impl PieceSink for ResumeStore {
+    fn put(&mut self, corner: (usize, usize), piece: &Samples) -> Result<()> {
+        let (bands, height, width) = piece.shape();
+        let mut writer =
+            RasterWriter::create(self.piece(corner), RasterSpec::new(bands, height, width, piece.dtype()))?;
+        writer.write_rows(piece)?;
+        writer.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resume_folder::folder_of;
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::raster::Dtype;
+    use crate::train::StopSignal;
+    use ndarray::Array3;
+    use serde_json::json;
+
+    struct Case {
+        folder: tempfile::TempDir,
+        job: Value,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), job: json!({"geolearn": "1"}) }
+        }
+
+        fn output(&self) -> PathBuf {
+            self.folder.path().join("out.tif")
+        }
+
+        fn open(&self) -> Result<ResumeStore> {
+            ResumeStore::open(folder_of(&self.output()), &self.job, RasterSpec::new(1, 4, 6, Dtype::U8))
+        }
+    }
+
+    struct Three;
+
+    impl Steps for Three {
+        fn count(&self) -> usize {
+            3
+        }
+
+        fn reads(&self, index: usize) -> Part {
+            self.makes(index)
+        }
+
+        fn makes(&self, index: usize) -> Part {
+            Part { rows: [0..0, 0..2, 2..4][index].clone(), columns: 0..6 }
+        }
+    }
+
+    fn piece() -> Samples {
+        Samples::U8(Array3::ones((1, 2, 6)))
+    }
+
+    #[test]
+    fn pieces_are_found_again_and_make_the_output() {
+        let case = Case::new();
+        let mut store = case.open().unwrap();
+        assert_eq!(store.done_steps(&Three), 1);
+        store.put((0, 0), &piece()).unwrap();
+        drop(store);
+        let mut store = case.open().unwrap();
+        assert_eq!(store.done_steps(&Three), 2);
+        store.put((2, 0), &piece()).unwrap();
+        let stop = StopSignal::new();
+        stop.stop();
+        let stopped = store.assemble(&Three, &case.output(), None, &Progress::new(1, false, Some(stop))).unwrap_err();
+        assert_eq!(stopped.kind(), ErrorKind::Stopped);
+        assert_eq!(store.done_steps(&Three), 3);
+        store.assemble(&Three, &case.output(), None, &Progress::silent()).unwrap();
+        assert!(store.is_done(&case.output()));
+        assert_eq!(Raster::open(case.output()).unwrap().samples(), &Samples::U8(Array3::ones((1, 4, 6))));
+        // Another file under the name is not the output.
+        fs::write(case.output(), "something else").unwrap();
+        assert!(!store.is_done(&case.output()));
+        store.close().unwrap();
+        assert!(!folder_of(&case.output()).exists());
+    }
+
+    #[test]
+    fn two_at_once_are_refused() {
+        let case = Case::new();
+        let mut store = case.open().unwrap();
+        let error = case.open().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+        store.unlock();
+        case.open().unwrap();
+    }
+
+    #[test]
+    fn nothing_that_is_not_ours_is_removed() {
+        let mut case = Case::new();
+        let folder = folder_of(&case.output());
+        case.open().unwrap().put((0, 0), &piece()).unwrap();
+        let mine = folder.join("mine.txt");
+        fs::write(&mine, "precious").unwrap();
+        case.job = json!({"geolearn": "2"});
+        assert_eq!(case.open().err().unwrap().kind(), ErrorKind::Usage);
+        assert!(mine.exists() && folder.join("piece_00000000_00000000.tif").exists());
+        fs::remove_file(&mine).unwrap();
+        let store = case.open().unwrap();
+        assert_eq!(store.done_steps(&Three), 1, "pieces of the other job are gone");
+        fs::write(&mine, "precious").unwrap();
+        store.close().unwrap();
+        assert!(mine.exists());
+
+        // Their job.json, not ours.
+        fs::remove_file(&mine).unwrap();
+        fs::write(folder.join(JOB), "{\"name\": \"build\"}").unwrap();
+        assert_eq!(case.open().err().unwrap().kind(), ErrorKind::Usage);
+        assert!(folder.join(JOB).exists());
+    }
+}

@@ -1,0 +1,126 @@
+//! Images in memory, as a whole or in tiles.
+
+use super::norm_statistics::NormStatistics;
+use super::pipeline::run;
+use super::progress::Progress;
+use super::scene_translation::SceneTranslation;
+use super::translation::Translation;
+use crate::error::Result;
+use crate::inference::tiling::{Part, TileSize, at_once};
+use crate::raster::{Raster, Samples, Source};
+
+/// Translates an image in memory: as a whole where there is memory for it, else in tiles.
+///
+/// # Shapes
+/// (bands, H, W) of the one domain to (bands, H, W) of the other, in its type of samples.
+pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> Result<Raster> {
+    let size = (image.height(), image.width());
+    let empty = translation.empty_value_of(image);
+    let whole =
+        || translation.samples(&translation.plain(std::slice::from_ref(image))?.f_squeeze_dim(0)?, image, empty);
+    let tiles = || {
+        let tiles = translation.usual_tiles(NormStatistics::Scene).size(&translation.budget())?;
+        in_tiles(translation, (NormStatistics::Scene, tiles), image, empty)
+    };
+    let samples = whole_or_tiles(is_affordable(translation, size), whole, tiles)?;
+    finished(samples, image, empty)
+}
+
+/// Puts a translation at the place of its image.
+fn finished(samples: Samples, image: &Raster, empty: Option<f64>) -> Result<Raster> {
+    Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
+}
+
+/// Translates images of one size in memory: several at once where they are small, as each alone would be.
+///
+/// # Shapes
+/// As [`translate_image`].
+pub(crate) fn translate_images(translation: &Translation<'_>, images: &[Raster]) -> Result<Vec<Raster>> {
+    let Some(first) = images.first() else { return Ok(Vec::new()) };
+    let (height, width) = (first.height(), first.width());
+    let together = at_once(height.max(width));
+    if together == 1 || !is_affordable(translation, (together * height, width)) {
+        return images.iter().map(|image| translate_image(translation, image)).collect();
+    }
+    let mut made = Vec::with_capacity(images.len());
+    for images in images.chunks(together) {
+        match translate_together(translation, images) {
+            // What does not fit together may fit alone.
+            Err(error) if error.is_out_of_memory() => {
+                for image in images {
+                    made.push(translate_image(translation, image)?);
+                }
+            }
+            translated => made.extend(translated?),
+        }
+    }
+    Ok(made)
+}
+
+/// Translates images of one size as one batch.
+fn translate_together(translation: &Translation<'_>, images: &[Raster]) -> Result<Vec<Raster>> {
+    let batch = translation.plain(images)?;
+    let translated = |(i, image): (usize, &Raster)| {
+        let empty = translation.empty_value_of(image);
+        finished(translation.samples(&batch.f_get(i as i64)?, image, empty)?, image, empty)
+    };
+    images.iter().enumerate().map(translated).collect()
+}
+
+/// Translates an image as a whole, or in tiles where that is not affordable. How much memory the network takes is an
+/// estimate, so what does not fit as a whole after all is translated in tiles, too.
+fn whole_or_tiles<T>(
+    is_affordable: bool,
+    whole: impl FnOnce() -> Result<T>,
+    tiles: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    if !is_affordable {
+        return tiles();
+    }
+    whole().or_else(|error| match error.is_out_of_memory() {
+        true => {
+            tracing::info!(%error, "the image does not fit in memory as a whole and is translated in tiles");
+            tiles()
+        }
+        false => Err(error),
+    })
+}
+
+/// Returns whether there is memory for an image to go through the network as a whole.
+fn is_affordable(translation: &Translation<'_>, (height, width): (usize, usize)) -> bool {
+    let budget = translation.budget();
+    budget.has(budget.network(height as f64 * width as f64))
+}
+
+/// Translates an image in memory as if it were a scene.
+pub(crate) fn in_tiles(
+    translation: &Translation<'_>,
+    (statistics, tiles): (NormStatistics, TileSize),
+    image: &Raster,
+    empty: Option<f64>,
+) -> Result<Samples> {
+    let source = Source::of(image.clone());
+    let size = source.size();
+    let mut progress = Progress::silent();
+    let mut scene = SceneTranslation { translation, source: &source, statistics, tiles, moments: None };
+    let mut strategy = scene.strategy(&Part::whole(size), empty, &mut progress)?;
+    let mut made = Samples::zeros(translation.dtype(), (translation.to.bands(), size.0, size.1));
+    run(&source, strategy.as_mut(), 0, &mut progress, &mut made)?;
+    Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    #[test]
+    fn tiles_follow_where_memory_is_used_up_and_only_there() {
+        let full = || Err(Error::torch("CUDA out of memory. Tried to allocate 2.00 GiB"));
+        let other = || Err(Error::new(ErrorKind::Usage, "wrong number of bands"));
+        assert_eq!(whole_or_tiles(true, || Ok("whole"), || Ok("tiles")).unwrap(), "whole");
+        assert_eq!(whole_or_tiles(true, full, || Ok("tiles")).unwrap(), "tiles");
+        assert_eq!(whole_or_tiles(false, full, || Ok("tiles")).unwrap(), "tiles");
+        assert_eq!(whole_or_tiles(true, other, || Ok("tiles")).unwrap_err().kind(), ErrorKind::Usage);
+    }
+}

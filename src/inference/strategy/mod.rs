@@ -1,0 +1,50 @@
+//! Floor 2 of 3: ways of translating an image part by part with a network that is given, behind the trait [`Strategy`].
+//! Images are cut as `tiling` says, and files are up to `scenes`.
+
+mod blended;
+mod halo_tiles;
+mod images_in_memory;
+mod local_norm;
+mod norm_statistics;
+mod piece_sink;
+mod pipeline;
+mod progress;
+mod scene_error;
+mod scene_statistics;
+mod scene_translation;
+mod statistics_chips;
+mod translation;
+
+#[cfg(test)]
+pub(crate) use images_in_memory::in_tiles;
+pub(crate) use images_in_memory::{translate_image, translate_images};
+#[cfg(test)]
+pub(crate) use local_norm::check_memory as check_memory_of_nodes;
+pub use norm_statistics::NormStatistics;
+pub(super) use piece_sink::PieceSink;
+pub(super) use pipeline::{Times, run};
+pub(super) use progress::{Progress, check_stop};
+pub(super) use scene_error::{advised, of_scene};
+pub(super) use scene_statistics::gathered;
+pub(super) use scene_translation::SceneTranslation;
+pub(crate) use translation::Translation;
+
+use super::tiling::{Borders, Steps};
+use crate::error::Result;
+use crate::raster::{Raster, Samples};
+
+/// A way through an image: makes pieces of the output from parts of the image, in the order of its steps.
+pub(crate) trait Strategy {
+    fn steps(&self) -> Box<dyn Steps>;
+
+    fn borders(&self) -> Borders;
+
+    /// Returns how many steps before another one have to be done again when the work begins with it.
+    fn warm_up(&self) -> usize {
+        0
+    }
+
+    /// Makes the piece of the output that step `index` completes, if it completes any, from what the step sees. Counts
+    /// the pixels that are complete.
+    fn make(&mut self, index: usize, seen: &Raster, progress: &mut Progress) -> Result<Option<Samples>>;
+}

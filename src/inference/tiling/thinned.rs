@@ -1,0 +1,50 @@
+//! A list that cannot grow without end.
+
+/// At most so many values, evenly taken from all that came.
+pub(crate) struct Thinned<T> {
+    kept: Vec<T>,
+    most: usize,
+    /// One value in this many is kept.
+    every: usize,
+    came: usize,
+}
+
+impl<T> Thinned<T> {
+    pub fn new(most: usize) -> Self {
+        Self { kept: Vec::new(), most, every: 1, came: 0 }
+    }
+
+    /// Takes one more value; where there are too many then, every second one that is kept goes.
+    pub fn push(&mut self, value: T) {
+        if self.came.is_multiple_of(self.every) {
+            self.kept.push(value);
+        }
+        self.came += 1;
+        if self.kept.len() > self.most {
+            let mut index = 0;
+            self.kept.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.every *= 2;
+        }
+    }
+
+    pub fn into_kept(self) -> Vec<T> {
+        self.kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_thinned_evenly() {
+        for (came, expected) in [(3, vec![0, 1, 2]), (4, vec![0, 1, 2, 3]), (9, vec![0, 4, 8]), (20, vec![0, 8, 16])] {
+            let mut thinned = Thinned::new(4);
+            (0..came).for_each(|value| thinned.push(value));
+            assert_eq!(thinned.into_kept(), expected, "of {came}");
+        }
+    }
+}

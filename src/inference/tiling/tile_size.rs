@@ -1,0 +1,155 @@
+//! How large tiles are.
+
+use std::ops::RangeInclusive;
+
+use super::budget::{Budget, at_once};
+use super::halo::Halo;
+use crate::error::Result;
+
+/// Sides of tiles that may be asked for.
+pub(crate) const SIDES: RangeInclusive<usize> = 8..=16_384;
+/// Fixed for each kind of device, so that the same scene gives the same image whatever else the machine does. At this
+/// side halos cost 15 % of the work at 4 blocks and 27 % at 9 (`docs/raster-inference.md`).
+const CPU_SIDE: usize = 1024;
+const CUDA_SIDE: usize = 2048;
+/// Tiles do not get smaller than this to save memory: halos would cost more than the tiles.
+const LEAST_SIDE: usize = 256;
+/// An image of at most this many tiles goes through the network as a whole: halos would cost as much.
+const WHOLE_TILES: f64 = 1.4;
+/// Tiles are chosen so that this many times their memory is free: the rest of the work needs some, too.
+const RESERVE: f64 = 1.5;
+
+/// How tiles lie beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TileLayout {
+    /// Without overlap; each is seen with its halo, one at a time.
+    SideBySide,
+    /// With overlap, by which they are blended; several go through the network together.
+    Overlapping,
+}
+
+/// What is known of tiles before anybody asks how much memory is free.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TileRequest {
+    /// Side that is wanted; none where free memory decides.
+    pub side: Option<usize>,
+    pub halo: Halo,
+    pub layout: TileLayout,
+    /// Whether the network is on a CUDA device.
+    pub is_on_cuda: bool,
+    /// Bytes that a step of the work may read and write.
+    pub step_bytes: usize,
+}
+
+impl TileRequest {
+    /// Asks for the side that unfinished work was begun with, where no other one is wanted.
+    pub fn begun_with(self, side: Option<usize>) -> Self {
+        Self { side: self.side.or(side), ..self }
+    }
+
+    /// Chooses the size of tiles.
+    ///
+    /// # Errors
+    /// `Limits` where there is no memory for them.
+    pub fn size(self, budget: &Budget) -> Result<TileSize> {
+        let side = self.side.unwrap_or_else(|| self.largest_side(budget));
+        budget.check(&format!("tiles of {side} x {side} pixels"), self.bytes(side, budget))?;
+        Ok(TileSize { side, halo: self.halo, step_bytes: self.step_bytes })
+    }
+
+    /// Returns what the network takes for as many tiles as go through it together.
+    fn bytes(&self, side: usize, budget: &Budget) -> f64 {
+        budget.network(match self.layout {
+            TileLayout::SideBySide => ((side + 2 * self.halo.pixels) as f64).powi(2),
+            TileLayout::Overlapping => (at_once(side) * side * side) as f64,
+        })
+    }
+
+    /// Returns the usual side, or less where memory is short.
+    fn largest_side(&self, budget: &Budget) -> usize {
+        let usual = if self.is_on_cuda { CUDA_SIDE } else { CPU_SIDE };
+        let mut side = usual;
+        while side > LEAST_SIDE && !budget.has(RESERVE * self.bytes(side, budget)) {
+            side /= 2;
+        }
+        if side < usual {
+            tracing::warn!(side, usual, "little memory is free: tiles are smaller than usual");
+        }
+        side
+    }
+}
+
+/// Tiles of a translation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TileSize {
+    pub side: usize,
+    pub halo: Halo,
+    /// Bytes that a step of the work may read and write.
+    pub step_bytes: usize,
+}
+
+impl TileSize {
+    /// Returns whether an image of this size goes through the network as a whole.
+    pub fn takes_whole(&self, (height, width): (usize, usize)) -> bool {
+        height as f64 * width as f64 <= WHOLE_TILES * (self.side as f64).powi(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::part::Part;
+    use super::super::sample_size::wanted_pixels;
+    use super::super::spans::Spans;
+    use super::super::tile_plan::{PixelBytes, STEP_BYTES, TilePlan};
+    use super::*;
+    use crate::error::ErrorKind;
+
+    /// What a generator of nine blocks needs at the usual size of tiles, with the chips for the statistics, from 13
+    /// bands of 2 bytes to 3 of 1 and to as many.
+    #[test]
+    fn work_is_at_most_1_4_times_that_of_tiles_without_overlap() {
+        let size = TileSize { side: CPU_SIDE, halo: Halo { pixels: 64 }, step_bytes: STEP_BYTES };
+        for image in [
+            (1211, 1213),
+            (1025, 1500),
+            (1025, 2049),
+            (3000, 3100),
+            (10_980, 10_980),
+            (300, 9000),
+            (40_000, 40_000),
+            (20_000, 200_000),
+            (2_000, 2_000_000),
+        ] {
+            for bytes in [PixelBytes { read: 26, made: 3 }, PixelBytes { read: 26, made: 26 }] {
+                let part = Part::whole(image);
+                assert!(!size.takes_whole(image));
+                let plan = TilePlan::new(image, &part, size, bytes);
+                let along = |spans: &Spans| spans.iter().map(|span| span.seen.len()).sum::<usize>();
+                let tiles = along(&plan.rows) as f64 * along(&plan.columns) as f64;
+                let sample = wanted_pixels(size.side, part.pixels()).next_multiple_of(64 * 64);
+                let work = (tiles + sample as f64) / part.pixels() as f64;
+                assert!(work <= 1.4, "{work} for {image:?}");
+            }
+        }
+    }
+
+    fn request(side: Option<usize>) -> TileRequest {
+        let layout = TileLayout::SideBySide;
+        TileRequest { side, halo: Halo::NONE, layout, is_on_cuda: false, step_bytes: STEP_BYTES }
+    }
+
+    /// A kilobyte a pixel: the usual tiles take 1 GiB, and half as much again is to be free.
+    #[test]
+    fn tiles_follow_what_is_free_unless_their_size_is_asked_for() {
+        let of = |request: TileRequest, mib: u64| {
+            request.size(&Budget { free: Some(mib << 20), network_pixel: 1024.0 }).map(|size| size.side)
+        };
+        assert_eq!([1536, 1535, 384, 100].map(|mib| of(request(None), mib).unwrap()), [1024, 512, 512, 256]);
+        assert_eq!(of(request(Some(1024)), 1024).unwrap(), 1024, "what is asked for is taken as long as it fits");
+        for refused in [of(request(Some(1024)), 1023), of(request(None), 63)] {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Limits);
+        }
+        assert_eq!(of(request(None).begun_with(Some(512)), 4096).unwrap(), 512);
+        assert_eq!(of(request(Some(64)).begun_with(Some(512)), 4096).unwrap(), 64);
+    }
+}
