@@ -13,8 +13,9 @@ use super::presentation::{Gray, Presentation};
 use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, beside, pam};
 use crate::error::Result;
 
-/// Reads an image for training: all but the transform of a world file. The turn in which it was decoded is to be kept as
-/// long as the image, since many threads read chips.
+/// Reads an image for training: all but the transform of a world file.
+///
+/// The turn in which it was decoded is to be kept as long as the image, since many threads read chips.
 pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
     let file = RasterFile::open_within(path, limits)?;
     Chip::unplaced(&file).read()

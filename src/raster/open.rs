@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use super::{Limits, Raster, RasterFile, chip};
-#[cfg(doc)]
-use crate::ErrorKind;
 use crate::error::Result;
 
 impl Raster {
@@ -25,9 +23,10 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the file cannot be read, [`ErrorKind::Format`] when it is no image or is truncated
-    /// or damaged, [`ErrorKind::Unsupported`] for a feature that this crate does not read, with its name,
-    /// [`ErrorKind::Limits`] when it is larger than the limits allow.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be read,
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) when it is no image or is truncated or damaged,
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a feature that this crate does not read, with its
+    /// name, [`ErrorKind::Limits`](crate::ErrorKind::Limits) when it is larger than the limits allow.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_within(path, &Limits::default())
     }

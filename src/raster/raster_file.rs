@@ -13,7 +13,7 @@ use crate::error::Result;
 
 /// An open raster file: its facts at once, its samples when asked for.
 ///
-/// To open a file reads its header, however large the file is.
+/// To open a file reads its header, however large the file is. The file stays open as long as this lives.
 ///
 /// TIFF (GeoTIFF, BigTIFF, cloud-optimised), PNG, JPEG and BMP are told by the content, not by the name. Samples are
 /// what rasterio reads: the first image of a file at full resolution, in the file's own type (half precision as

@@ -1,6 +1,7 @@
 //! From a stream to pixels, by `zune-jpeg`.
 
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
@@ -33,7 +34,7 @@ pub(in super::super) fn decode(
         .set_max_height(MAX_SIDE)
         .jpeg_set_max_scans(MAX_SCANS);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&stream.bytes), options);
-    let failed = |error| Fault::Format(format!("{error:?}"));
+    let failed = |error: DecodeErrors| Fault::Format(error.to_string());
     decoder.decode_headers().map_err(failed)?;
     let stored = decoder.input_colorspace().unwrap_or(ColorSpace::Unknown);
     let wanted = if colors == Colors::Ycbcr { ColorSpace::RGB } else { stored };

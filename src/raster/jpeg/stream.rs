@@ -3,6 +3,8 @@
 //! Tables that stand elsewhere (TIFF) are spliced in, segments that do not concern the pixels left out, and the end of
 //! coded data is marked by bits that are no code, so that a stream which is cut short, yet ended, is an error.
 
+use std::ops::RangeInclusive;
+
 use super::fault::{Fault, Result, damaged};
 use super::frame::Frame;
 use super::scan::Scan;
@@ -105,9 +107,13 @@ impl Writer {
         if self.scans > MAX_SCANS {
             return Err(Fault::Unsupported(format!("JPEG with more than {MAX_SCANS} scans")));
         }
+        // Some writers put a marker behind the last unit, too.
         let restarts = match self.restart {
-            0 => 0,
-            interval => (frame.units(&scan.components).max(1) - 1) / interval,
+            0 => 0..=0,
+            interval => {
+                let needed = (frame.units(&scan.components).max(1) - 1) / interval;
+                needed..=needed + 1
+            }
         };
         for component in &scan.components {
             self.coded[*component][scan.spectrum.clone()].fill(scan.lowest_bit);
@@ -119,7 +125,7 @@ impl Writer {
     }
 
     /// Copies coded data up to the marker that ends it.
-    fn data<'a>(&mut self, data: &'a [u8], restarts: usize, is_marked: bool) -> Result<&'a [u8]> {
+    fn data<'a>(&mut self, data: &'a [u8], restarts: RangeInclusive<usize>, is_marked: bool) -> Result<&'a [u8]> {
         let (mut rest, mut found) = (data, 0);
         loop {
             let Some(at) = rest.iter().position(|byte| *byte == 0xff) else {
@@ -134,12 +140,12 @@ impl Writer {
                     rest = &marker[1..];
                     continue;
                 }
-                Some(restart @ 0xd0..=0xd7) if usize::from(restart & 7) == found % 8 && found <= restarts => {
+                Some(restart @ 0xd0..=0xd7) if usize::from(restart & 7) == found % 8 && found < *restarts.end() => {
                     self.bytes.extend(NO_CODE);
                     self.bytes.extend([0xff, *restart]);
                     found += 1;
                 }
-                Some(0xc4 | 0xd9..=0xdb | 0xdd | 0xe0..=0xef | 0xfe) if found >= restarts => {
+                Some(0xc4 | 0xd9..=0xdb | 0xdd | 0xe0..=0xef | 0xfe) if restarts.contains(&found) => {
                     if is_marked {
                         self.bytes.extend(NO_CODE);
                     }
