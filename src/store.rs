@@ -11,7 +11,7 @@ mod pending;
 
 pub(crate) use abandoned::{folder_of, is_temporary, remove_abandoned, remove_abandoned_of};
 pub(crate) use cache::cache_folder;
-pub(crate) use capped::{check_length, open_capped, read_capped};
+pub(crate) use capped::{check_length, read_capped};
 pub(crate) use identity::Identity;
 pub(crate) use lock::Lock;
 pub(crate) use older::{aside, clear, publish_all};

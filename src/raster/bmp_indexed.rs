@@ -2,7 +2,7 @@
 //!
 //! The `image` crate gives colours instead of indices below 8 bits, and panics when run-length coded indices are asked for.
 
-use super::png::unpacked;
+use super::packed::unpacked;
 
 /// What is wrong with a file.
 type Result<T> = std::result::Result<T, String>;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::origin::IN_MEMORY;
-use super::{Limits, Raster, RasterFile, RasterFormat, read, write};
+use super::byte_source::IN_MEMORY;
+use super::{Limits, Raster, RasterFile, RasterFormat, chip, write};
 use crate::error::{Error, Result};
 
 impl Raster {
@@ -43,7 +43,7 @@ impl Raster {
     /// As [`Raster::from_bytes`].
     pub fn from_bytes_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Self> {
         let file = RasterFile::in_memory(bytes.as_ref(), limits);
-        file.and_then(|file| read::whole(&file)).map_err(Error::in_memory)
+        file.and_then(|file| chip::whole(&file)).map_err(Error::in_memory)
     }
 
     /// Encodes the image as the file that [`Raster::save`] would write.

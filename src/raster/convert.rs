@@ -3,14 +3,15 @@
 use image::{DynamicImage, ImageBuffer, RgbImage};
 use ndarray::{Array2, Array3, Axis};
 
-use super::{Dtype, Raster, Samples, read};
+use super::planar::planar;
+use super::{Dtype, Raster, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
 impl From<RgbImage> for Raster {
     /// Three bands, red first.
     fn from(image: RgbImage) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let samples = Samples::U8(read::planar(&image, 3, 3, height, width));
+        let samples = Samples::U8(planar(&image, 3, 3, height, width));
         Self::plain(samples)
     }
 }
@@ -44,9 +45,7 @@ impl TryFrom<DynamicImage> for Raster {
             DynamicImage::ImageLuma8(_)
             | DynamicImage::ImageLumaA8(_)
             | DynamicImage::ImageRgb8(_)
-            | DynamicImage::ImageRgba8(_) => {
-                Samples::U8(read::planar(picture.as_bytes(), stored, bands, height, width))
-            }
+            | DynamicImage::ImageRgba8(_) => Samples::U8(planar(picture.as_bytes(), stored, bands, height, width)),
             DynamicImage::ImageLuma16(image) => planes(image, shape).into(),
             DynamicImage::ImageLumaA16(image) => planes(image, shape).into(),
             DynamicImage::ImageRgb16(image) => planes(image, shape).into(),

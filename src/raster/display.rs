@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use ndarray::ArrayView2;
 
-use super::sample::{Gap, Sample};
+use super::pixel::{Gap, Sample};
 use super::samples::with_array;
 use super::{Dtype, Raster};
 
@@ -51,6 +51,26 @@ impl Colours {
             empty.for_each(|(pixel, _)| *pixel = Rgb([0; 3]));
         }
         picture
+    }
+}
+
+impl Raster {
+    /// The image as RGB: the first three bands, or the first band three times where there are fewer.
+    ///
+    /// 8-bit samples are shown as they are; of others, the 2nd to the 98th percentile of each band become black to
+    /// white. Pixels without data are black.
+    ///
+    /// ```
+    /// use geolearn::Raster;
+    /// use ndarray::Array3;
+    ///
+    /// let grey = Raster::new(Array3::<u8>::from_elem((1, 2, 3), 7))?;
+    /// let rgb = grey.to_rgb_image();
+    /// assert_eq!((rgb.width(), rgb.height(), rgb.get_pixel(0, 0).0), (3, 2, [7, 7, 7]));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn to_rgb_image(&self) -> RgbImage {
+        Colours::of(self).paint(self)
     }
 }
 

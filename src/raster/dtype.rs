@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::Sample;
+use super::pixel::Sample;
 use super::samples::with_type;
 
 /// The type of the samples of a file, under rasterio's names.

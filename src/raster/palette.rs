@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Axis};
 
-use super::sample::Sample;
+use super::pixel::Sample;
 use super::samples::with_array;
 use super::{Dtype, RasterInfo, Samples};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::units::BandScale;
+use super::BandScale;
 use super::{Dtype, Place, RasterInfo, number, rpc, wkt};
 
 /// Histograms and tables of attributes can make it long.

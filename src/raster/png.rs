@@ -6,8 +6,11 @@ use std::path::Path;
 use image::metadata::Orientation;
 use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Reader, Transformations};
 
-use super::picture::{Format, Picture, changed};
-use super::read::planar;
+use super::byte_source::Reader as Bytes;
+use super::packed::unpacked;
+use super::planar::planar;
+use super::presentation::Presentation;
+use super::whole_file::{WholeFile, changed};
 use super::{Dtype, RasterInfo, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -16,30 +19,40 @@ const DECODER_BYTES: usize = 64 << 20;
 /// Indices have 8 bits at most.
 const MAX_COLOURS: usize = 256;
 
-pub(super) fn header(path: &Path, reader: impl BufRead + Seek) -> Result<(Picture, RasterInfo)> {
-    let reader = open(path, reader)?;
-    let header = reader.info();
-    let stated = header.exif_metadata.as_ref().and_then(|exif| Orientation::from_exif_chunk(exif));
-    let picture = Picture {
-        orientation: stated.unwrap_or(Orientation::NoTransforms),
-        bits: header.bit_depth as usize,
-        transparent: header.trns.as_ref().map(|bytes| bytes.to_vec()),
-        ..Picture::plain(Format::Png)
-    };
-    Ok((picture, described(path, &reader)?))
-}
+/// The format.
+pub(super) struct Png;
 
-pub(super) fn read(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples> {
-    let mut reader = open(path, Cursor::new(bytes))?;
-    let found = described(path, &reader)?;
-    if (found.bands, found.height, found.width) != (info.bands, info.height, info.width) || found.dtype != info.dtype {
-        return Err(changed(path));
+impl WholeFile for Png {
+    fn is_begun_by(opening: &[u8]) -> bool {
+        opening.starts_with(b"\x89PNG\r\n\x1a\n")
     }
-    let size = reader.output_buffer_size().ok_or_else(|| broken(path).found("a size beyond memory"))?;
-    let mut buffer = vec![0; size];
-    reader.next_frame(&mut buffer).map_err(|e| failed(path, e))?;
-    reader.finish().map_err(|e| failed(path, e))?;
-    Ok(samples(&buffer, reader.info().bit_depth as usize, info))
+
+    fn header(path: &Path, reader: Bytes<'_>) -> Result<(RasterInfo, Presentation)> {
+        let reader = open(path, reader)?;
+        let header = reader.info();
+        let stated = header.exif_metadata.as_ref().and_then(|exif| Orientation::from_exif_chunk(exif));
+        let presentation = Presentation {
+            orientation: stated.unwrap_or(Orientation::NoTransforms),
+            bits: header.bit_depth as usize,
+            transparent: header.trns.as_ref().map(|bytes| bytes.to_vec()),
+            ..Presentation::default()
+        };
+        Ok((described(path, &reader)?, presentation))
+    }
+
+    fn decode(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples> {
+        let mut reader = open(path, Cursor::new(bytes))?;
+        let found = described(path, &reader)?;
+        let shape = |info: &RasterInfo| (info.bands, info.height, info.width, info.dtype);
+        if shape(&found) != shape(info) {
+            return Err(changed(path));
+        }
+        let size = reader.output_buffer_size().ok_or_else(|| broken(path).found("a size beyond memory"))?;
+        let mut buffer = vec![0; size];
+        reader.next_frame(&mut buffer).map_err(|e| failed(path, e))?;
+        reader.finish().map_err(|e| failed(path, e))?;
+        Ok(samples(&buffer, reader.info().bit_depth as usize, info))
+    }
 }
 
 fn samples(buffer: &[u8], bits: usize, info: &RasterInfo) -> Samples {
@@ -98,19 +111,6 @@ fn key(header: &Info<'_>) -> Option<u16> {
     values.iter().all(|value| *value == first).then_some(first)
 }
 
-/// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.
-pub(super) fn unpacked(line: &[u8], bits: usize, samples: usize) -> Vec<u8> {
-    match bits {
-        8 => line.iter().copied().take(samples).collect(),
-        16 => line.as_chunks::<2>().0.iter().flat_map(|pair| u16::from_be_bytes(*pair).to_ne_bytes()).collect(),
-        _ => {
-            let mask = (1u8 << bits) - 1;
-            let sample = |at: usize| line[at * bits / 8] >> (8 - bits - at * bits % 8) & mask;
-            (0..samples).map(sample).collect()
-        }
-    }
-}
-
 fn broken(path: &Path) -> Error {
     Error::new(ErrorKind::Format, "PNG file is truncated or damaged").at(path)
 }
@@ -121,18 +121,5 @@ fn failed(path: &Path, source: DecodingError) -> Error {
             Error::new(ErrorKind::Limits, "PNG file asks for too much memory").at(path).because(source)
         }
         other => broken(path).because(other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packed_samples_are_taken_apart() {
-        assert_eq!(unpacked(&[0b1010_0000], 1, 3), [1, 0, 1]);
-        assert_eq!(unpacked(&[0b0001_1011, 0b1100_0000], 2, 5), [0, 1, 2, 3, 3]);
-        assert_eq!(unpacked(&[0x1f, 0x20], 4, 3), [1, 15, 2]);
-        assert_eq!(unpacked(&[1, 2], 16, 1), 258u16.to_ne_bytes());
     }
 }

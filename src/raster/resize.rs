@@ -4,7 +4,7 @@ use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array3, ArrayView2, Axis};
 
-use super::sample::{Gap, Sample};
+use super::pixel::{Gap, Sample};
 use super::samples::with_array;
 use super::{Limits, Place, Raster, Samples, triangle};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,31 @@ use crate::error::{Error, ErrorKind, Result};
 /// Weights are kept for each row and column: some 100 bytes.
 pub(crate) const MAX_SIDE: usize = 1 << 20;
 
-pub(super) fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
+impl Raster {
+    /// The image at another size.
+    ///
+    /// Bilinear where it grows, a triangle filter as wide as the reduction where it shrinks (so nothing aliases).
+    /// The ratio of the sides is not kept; the place is. A pixel is computed from those that have data, and has none
+    /// where less than half of what it covers does. A computed value that happens to be the nodata value becomes the one
+    /// beside it. 64-bit integers above 2^53 lose digits.
+    ///
+    /// ```
+    /// # use geolearn::Raster;
+    /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// let small = chip.resize(32, 16)?;
+    /// assert_eq!((small.width(), small.height()), (32, 16));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when a side is 0, [`ErrorKind::Limits`] when one is above 1,048,576 or the image would be larger
+    /// than the default [`Limits`] allow.
+    pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
+        resize(self, width, height)
+    }
+}
+
+fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
     let size = target(image, width, height)?;
     if let Some(gaps) = image.whole_gaps() {
         return Ok(resize(&image.widened(&gaps), width, height)?.narrowed(image));

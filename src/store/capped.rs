@@ -17,7 +17,7 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>> {
 }
 
 /// Opens a file of at most `cap` bytes.
-pub(crate) fn open_capped(path: &Path, cap: u64) -> Result<File> {
+fn open_capped(path: &Path, cap: u64) -> Result<File> {
     let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
     let length = file.metadata().map_err(|e| Error::io("file cannot be read", path, e))?.len();
     check_length(path, length, cap)?;

@@ -11,6 +11,8 @@ mod augmentation;
 mod batches;
 mod chips;
 mod gaps;
+#[path = "../common/jpeg.rs"]
+mod jpeg;
 mod kinds;
 mod layouts;
 mod mixtures;

@@ -37,6 +37,10 @@ fn files_are_what_rasterio_reads() {
         assert_eq!(json!([bands, height, width]), facts["shape"], "{name}");
         assert_eq!(json!(file.info().dtype().name()), facts["dtype"], "{name}");
         assert_eq!(json!(file.info().place().transform()), facts["transform"], "{name}");
+        if let Some(is_alike) = jpeg::is_as_elsewhere(&fixture(&name), &samples) {
+            assert!(is_alike, "{name}");
+            continue;
+        }
         let hash: String =
             Sha256::digest(samples.interleaved_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(json!(hash), facts["sha256"], "{name}");
@@ -118,10 +122,12 @@ fn refused_by_both(bytes: &[u8], what: &str) {
     }
 }
 
-/// A lenient decoder takes the end marker for the end of the image and leaves the rest grey.
+/// A lenient decoder takes the end marker for the end of the image and leaves the rest gray.
 #[test]
 fn a_jpeg_cut_anywhere_and_ended_is_refused() {
-    for name in ["rgb.jpg", "grey_adobe_after_sof.jpg"] {
+    let names =
+        ["rgb.jpg", "grey_adobe_after_sof.jpg", "../tiff/jpeg_422_progressive.jpg", "../tiff/jpeg_restarts.jpg"];
+    for name in names {
         let bytes = fs::read(fixture(name)).unwrap();
         let data = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap() + 14;
         for cut in 0..50 {
@@ -138,6 +144,21 @@ fn run_lengths_cut_anywhere_are_refused() {
         for length in (106..bytes.len() - 140).step_by(37) {
             refused_by_both(&bytes[..length], &format!("{name} cut to {length}"));
         }
+    }
+}
+
+/// The decoder itself would go on at the next restart marker, with the samples of another place.
+#[test]
+fn a_jpeg_without_a_part_between_restart_markers_is_refused() {
+    let bytes = fs::read(fixture("../tiff/jpeg_restarts.jpg")).unwrap();
+    let is_restart = |at: &usize| bytes[*at] == 0xff && (0xd0..=0xd7).contains(&bytes[at + 1]);
+    let restarts: Vec<usize> = (0..bytes.len() - 1).filter(is_restart).collect();
+    assert!(restarts.len() > 2, "{restarts:?}");
+    for pair in restarts.windows(2) {
+        refused_by_both(&[&bytes[..pair[0]], &bytes[pair[1]..]].concat(), "a part that is missing");
+        refused_by_both(&[&bytes[..pair[0]], &bytes[pair[0] + 2..]].concat(), "a marker that is missing");
+        let half = (pair[0] + pair[1]) / 2;
+        refused_by_both(&[&bytes[..half], &bytes[pair[1]..]].concat(), "half a part");
     }
 }
 

@@ -37,6 +37,17 @@ pub(super) struct Block {
     pub full_rows: usize,
 }
 
+/// What a block holds.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    pub columns: usize,
+    /// Rows that are asked for.
+    pub rows: usize,
+    /// Rows that some writers store in the last strip of an image.
+    pub most_rows: usize,
+    pub bands: usize,
+}
+
 impl Block {
     /// Nothing is stored for it.
     pub fn is_sparse(&self) -> bool {

@@ -6,21 +6,19 @@ use image_webp::WebPDecoder;
 use lzma_rust2::XzReader;
 use tiff_reader::{Ifd, constants};
 
+use super::blocks::Size;
 use super::fault::Fault;
-use super::fax::{self, Coding};
 use super::input::Input;
 use super::layout::{JPEG, LERC, Layout};
 use super::lerc::Lerc;
 use super::lzw::Lzw;
-use super::numbers;
 use super::packbits::PackBits;
-use crate::raster::ijg;
+use crate::raster::jpeg;
 
 /// Memory for the dictionary of an LZMA stream, in KiB; libtiff writes 8 MiB at most.
 const DICTIONARY_KIB: u32 = 128 << 10;
 /// The same for ZSTD, as a power of two.
 const WINDOW_LOG: u32 = 27;
-const FAX_OPTIONS: u16 = 292;
 const YCBCR: u64 = 6;
 
 pub(super) enum Codec {
@@ -30,32 +28,14 @@ pub(super) enum Codec {
     PackBits,
     Zstd,
     Lzma,
-    Fax(Coding),
     Jpeg { tables: Vec<u8>, is_ycbcr: bool },
     Lerc(Lerc),
     Webp,
 }
 
-/// What a block holds.
-#[derive(Clone, Copy)]
-pub(super) struct Size {
-    pub columns: usize,
-    /// Rows that are asked for.
-    pub rows: usize,
-    /// Rows that some writers store in the last strip of an image.
-    pub most_rows: usize,
-    pub bands: usize,
-}
-
 impl Codec {
     pub fn of(ifd: &Ifd, layout: &Layout, photometric: u64) -> Result<Self, Fault> {
         let codec = match ifd.compression() {
-            2 => Self::Fax(Coding::Rle),
-            3 => {
-                let options = numbers::first::<u64>(ifd, FAX_OPTIONS)?.unwrap_or(0);
-                Self::Fax(Coding::Fax3 { two_dimensional: options & 1 == 1 })
-            }
-            4 => Self::Fax(Coding::Fax4),
             5 => Self::Lzw,
             JPEG => {
                 let tables = ifd.tag(constants::TAG_JPEG_TABLES).and_then(|tag| tag.value.as_bytes());
@@ -72,9 +52,6 @@ impl Codec {
         };
         let bits = layout.format.bits;
         match codec {
-            Self::Fax(_) if (bits, layout.block_bands) != (1, 1) => {
-                Err(Fault::unsupported("a fax with more than one bit a pixel"))
-            }
             Self::Jpeg { .. } if bits != 8 => {
                 Err(Fault::unsupported(format!("JPEG with {bits} bits a sample")).help(JPEG_OF_12_BITS))
             }
@@ -92,7 +69,7 @@ impl Codec {
 
     /// Whether a block is decoded as it is read, in little memory.
     pub fn is_stream(&self) -> bool {
-        !matches!(self, Self::Fax(_) | Self::Jpeg { .. } | Self::Lerc(_) | Self::Webp)
+        !matches!(self, Self::Jpeg { .. } | Self::Lerc(_) | Self::Webp)
     }
 
     /// Whether damage may show behind the last sample, in a checksum.
@@ -113,7 +90,6 @@ impl Codec {
                 Box::new(decoder)
             }
             Self::Lzma => Box::new(XzReader::new_mem_limit(input, false, DICTIONARY_KIB)),
-            Self::Fax(coding) => Box::new(Cursor::new(fax::decode(*coding, &input.whole()?, size.columns, size.rows)?)),
             Self::Jpeg { tables, is_ycbcr } => Box::new(Cursor::new(jpeg(tables, *is_ycbcr, &input.whole()?, size)?)),
             Self::Lerc(lerc) => Box::new(Cursor::new(lerc.decode(input, size)?)),
             Self::Webp => Box::new(Cursor::new(webp(&input.whole()?, size)?)),
@@ -127,19 +103,19 @@ const JPEG_OF_12_BITS: &str = "Few builds of GDAL read it. Python does, without 
 /// The last strip of some writers has more rows than the image.
 fn jpeg(tables: &[u8], is_ycbcr: bool, bytes: &[u8], size: Size) -> Result<Vec<u8>, Fault> {
     let Size { columns, rows, bands, .. } = size;
-    let accept = |header: &ijg::Header| {
-        let frame = header.frame()?;
+    let accept = |stream: &jpeg::Stream| {
+        let frame = &stream.frame;
         let found = (frame.width, frame.components.len());
         if found != (columns, bands) || frame.height < rows || frame.height > rows.saturating_mul(64).max(65_536) {
             let (width, count) = found;
             let found = format!("a block with a JPEG of {width} x {}, {count} components", frame.height);
-            return Err(ijg::Fault::Format(found));
+            return Err(jpeg::Fault::Format(found));
         }
-        Ok(if is_ycbcr && bands == 3 { ijg::Colours::Ycbcr } else { ijg::Colours::Stored })
+        Ok(if is_ycbcr && bands == 3 { jpeg::Colors::Ycbcr } else { jpeg::Colors::Stored })
     };
-    ijg::decode(tables, bytes, accept).map_err(|fault| match fault {
-        ijg::Fault::Format(found) => Fault::format(found),
-        ijg::Fault::Unsupported(found) => Fault::unsupported(found),
+    jpeg::decode(tables, bytes, accept).map_err(|fault| match fault {
+        jpeg::Fault::Format(found) => Fault::format(found),
+        jpeg::Fault::Unsupported(found) => Fault::unsupported(found),
     })
 }
 

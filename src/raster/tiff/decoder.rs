@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tiff_reader::Ifd;
 use tiff_reader::source::TiffSource;
 
-use super::blocks::{Block, Blocks};
-use super::codec::{Codec, Size};
+use super::blocks::{Block, Blocks, Size};
+use super::codec::Codec;
 use super::fault::Fault;
 use super::input::Input;
 use super::kept::Kept;

@@ -5,8 +5,7 @@ use std::path::Path;
 use roxmltree::{Document, Node};
 use tiff_reader::{Ifd, Tag, TagValue};
 
-use crate::raster::units::{BandScale, say_anything};
-use crate::raster::{Dtype, number};
+use crate::raster::{BandScale, Dtype, number, say_anything};
 
 const METADATA: u16 = 42112;
 const NODATA: u16 = 42113;

@@ -151,7 +151,10 @@ fn dtype(format: u16, bits: u16) -> Result<Dtype, Fault> {
 
 fn unread_compression(code: u16) -> Option<String> {
     let name = match code {
-        1..=5 | JPEG | 8 | 32773 | 32946 | LERC | 34925 | 50000 | 50001 => return None,
+        1 | 5 | JPEG | 8 | 32773 | 32946 | LERC | 34925 | 50000 | 50001 => return None,
+        2 => "CCITT RLE",
+        3 => "CCITT fax 3",
+        4 => "CCITT fax 4",
         6 => "old-style JPEG",
         34676 | 34677 => "LogLuv",
         34712 | 33003 | 33004 | 33005 => "JPEG 2000",

@@ -6,7 +6,7 @@ use lerc_core::{DataType, PixelData};
 use lerc_reader::DecodedBandSet;
 use tiff_reader::Ifd;
 
-use super::codec::Size;
+use super::blocks::Size;
 use super::fault::Fault;
 use super::input::Input;
 use super::layout::Layout;

@@ -1,15 +1,15 @@
 //! TIFF, as GDAL reads it: the first image of the file, its samples as they are stored.
 
 mod blocks;
+mod cmyk;
 mod codec;
 mod colours;
 mod decoder;
 mod fault;
-mod fax;
 mod gdal;
 mod geo;
 mod half;
-mod inks;
+mod image;
 mod input;
 mod kept;
 mod layout;
@@ -21,204 +21,7 @@ mod pages;
 mod samples;
 mod writing;
 
-use std::path::{Path, PathBuf};
-
-use tiff_reader::header::TiffHeader;
-use tiff_reader::source::TiffSource;
-use tiff_reader::{Ifd, ParseBudgets, constants, ifd};
-
-use self::decoder::{Decoder, Part};
-use self::fault::{Fault, guarded};
-use self::layout::Layout;
-use super::budget::{Budget, Turn};
-use super::origin::Origin;
-use super::{Limits, RasterInfo, Samples};
-use crate::error::{Error, ErrorKind};
-
-type Result<T, E = Error> = std::result::Result<T, E>;
-
+pub(super) use self::image::Tiff;
 pub(crate) use self::writing::BlockWriter;
 pub(super) use self::writing::encoded;
 pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
-
-/// One tag; 64 MiB are offsets of 8 million tiles.
-const TAG_BYTES: usize = 64 << 20;
-/// All tags of the image.
-const HEADER_BYTES: usize = 256 << 20;
-/// Entries of the directory.
-const ENTRIES: usize = 65_536;
-
-/// An open TIFF file.
-pub(super) struct TiffImage {
-    path: PathBuf,
-    source: Box<dyn TiffSource>,
-    layout: Layout,
-    decoder: Decoder,
-    /// The samples are inks, and become colours.
-    are_inks: bool,
-    limits: Limits,
-}
-
-/// Whether these are the first bytes of a TIFF, classic or big, of either byte order.
-pub(super) fn is_tiff(bytes: &[u8]) -> bool {
-    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(&magic[..]))
-}
-
-impl TiffImage {
-    pub fn open(origin: &Origin, limits: &Limits) -> Result<(Self, RasterInfo)> {
-        guarded(|| open(origin, limits)).map_err(|fault| fault.at(origin.path()))
-    }
-
-    /// Reads a part that lies within the image and the limits, with the turn in which that was done.
-    pub fn read_window(
-        &self,
-        row: usize,
-        column: usize,
-        height: usize,
-        width: usize,
-    ) -> Result<(Samples, Turn<'static>)> {
-        let part = Part { rows: row..row + height, columns: column..column + width };
-        self.read_part(part, Budget::process())
-    }
-
-    fn read_part<'a>(&self, part: Part, budget: &'a Budget) -> Result<(Samples, Turn<'a>)> {
-        let (dtype, most) = (self.layout.dtype(), self.limits.max_sample_bytes);
-        let shape = (self.layout.bands, part.rows.len(), part.columns.len());
-        let made = (shape.0 * shape.1 * shape.2 * dtype.bytes()) as u64;
-        let needed = made.saturating_add(self.decoder.copies().saturating_mul(self.block_bytes()?));
-        let spare = most.checked_sub(needed).ok_or_else(|| self.too_large_blocks())?;
-        let mut turn = budget.turn(needed, most);
-        let mut samples = Samples::zeros(dtype, shape);
-        let spare = usize::try_from(spare).unwrap_or(usize::MAX);
-        guarded(|| self.decoder.read(&*self.source, &part, spare, &mut samples))
-            .map_err(|fault| fault.at(&self.path))?;
-        if self.are_inks {
-            inks::to_rgba(&mut samples);
-        }
-        turn.shrink_to(made);
-        Ok((samples, turn))
-    }
-
-    /// A block is decoded as a whole, however small the part that is wanted.
-    fn block_bytes(&self) -> Result<u64> {
-        let bytes = self.layout.block_bytes().map(|bytes| bytes as u64);
-        bytes.filter(|bytes| *bytes <= self.limits.max_sample_bytes).ok_or_else(|| self.too_large_blocks())
-    }
-
-    fn too_large_blocks(&self) -> Error {
-        let Layout { block_bands, block_rows, block_columns, .. } = self.layout;
-        Error::new(ErrorKind::Limits, "the tiles or strips of this TIFF are too large")
-            .at(&self.path)
-            .expected(format!("at most {} bytes to decode one", self.limits.max_sample_bytes))
-            .found(format!("{block_columns} x {block_rows} pixels of {block_bands} bands"))
-            .help("Rewrite it with gdal_translate -co TILED=YES, or allow more with Limits::max_sample_bytes.")
-    }
-}
-
-fn open(origin: &Origin, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
-    let (path, source) = (origin.path(), origin.parts()?);
-    let header = TiffHeader::parse(&source.read_exact_at(0, source.len().min(16) as usize)?)?;
-    let budgets = ParseBudgets {
-        max_ifd_entries: ENTRIES,
-        max_tag_value_bytes: TAG_BYTES,
-        max_metadata_value_bytes: HEADER_BYTES,
-        ..ParseBudgets::default()
-    };
-    // Damage behind the first image does no harm.
-    let ifd = ifd::parse_ifd_at_with_budgets(&*source, &header, header.first_ifd_offset, budgets)?;
-    let photometric = numbers::first(&ifd, constants::TAG_PHOTOMETRIC_INTERPRETATION)?.unwrap_or(GREY);
-    let layout = Layout::of(&ifd, header.byte_order, photometric)?;
-    let are_inks = inks::are(&ifd, photometric, &layout);
-    let mut info = info(path, &ifd, &layout, photometric, are_inks);
-    info.pages = pages::count(&*source, &header);
-    let decoder = Decoder::of(&ifd, &layout, photometric, info.nodata, &*source)?;
-    Ok((TiffImage { path: path.to_path_buf(), source, layout, decoder, are_inks, limits: *limits }, info))
-}
-
-fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, are_inks: bool) -> RasterInfo {
-    let shape = (layout.bands, layout.height, layout.width);
-    // GDAL goes by the colours, whatever the samples are called.
-    let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
-    let told = gdal::told(path, ifd, layout.bands);
-    RasterInfo {
-        place: geo::place(ifd),
-        nodata: gdal::nodata(path, ifd, layout.dtype()).map(|value| layout.dtype().stored(value)),
-        band_names: told.names,
-        band_scales: told.scales,
-        has_palette: palette.is_some() || photometric == PALETTE && layout.bands == 1,
-        palette,
-        alpha_band: if are_inks { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
-        ..RasterInfo::plain("TIFF", shape, layout.dtype())
-    }
-}
-
-const GREY: u64 = 1;
-const PALETTE: u64 = 3;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::raster::Dtype;
-    use ndarray::Array3;
-
-    /// 17 megabytes in one strip, which the second part does not need from the file any more.
-    #[test]
-    fn a_large_strip_is_decoded_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("strip.tif");
-        let spec = RasterSpec::new(1, 4200, 4200, Dtype::U8).blocks(Blocks::Strips { rows: 4200 });
-        let mut writer = RasterWriter::create(&path, spec).unwrap();
-        let image = Samples::U8(Array3::from_shape_fn((1, 4200, 4200), |(_, y, x)| (y * 7 + x) as u8));
-        writer.write_rows(&image).unwrap();
-        writer.finish().unwrap();
-        let (file, _) = TiffImage::open(&Origin::File(path.clone()), &Limits::default()).unwrap();
-        assert_eq!(read(&file, 0, 0, 64, 64), image.crop(0, 0, 64, 64));
-        destroy(&path);
-        assert_eq!(read(&file, 4000, 900, 64, 64), image.crop(4000, 900, 64, 64));
-    }
-
-    /// 4 megabytes from a file of some kilobytes, by more threads than there is memory for.
-    #[test]
-    fn threads_together_stay_within_the_limits() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("strip.tif");
-        let spec = RasterSpec::new(1, 2048, 2048, Dtype::U8).blocks(Blocks::Strips { rows: 2048 });
-        let mut writer = RasterWriter::create(&path, spec.compression(Compression::Deflate)).unwrap();
-        writer.write_rows(&Samples::U8(Array3::zeros((1, 2048, 2048)))).unwrap();
-        writer.finish().unwrap();
-        let (budget, image) = (Budget::new(), 1 << 22);
-        let (file, _) =
-            TiffImage::open(&Origin::File(path.clone()), &Limits::default().max_sample_bytes(2 * image + 5)).unwrap();
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let (samples, _turn) = file.read_part(Part { rows: 0..2048, columns: 0..2048 }, &budget).unwrap();
-                    assert_eq!(samples.shape(), (1, 2048, 2048));
-                });
-            }
-        });
-        assert!((image..=2 * image).contains(&budget.most()), "{}", budget.most());
-    }
-
-    /// The same of what is decoded as a whole.
-    #[test]
-    fn a_part_of_the_last_block_is_not_decoded_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("jpeg.tif");
-        std::fs::copy("tests/fixtures/tiff/b3_uint8_jpeg_ycbcr_tiled.tif", &path).unwrap();
-        let (file, _) = TiffImage::open(&Origin::File(path.clone()), &Limits::default()).unwrap();
-        let corner = read(&file, 0, 0, 12, 12);
-        destroy(&path);
-        assert_eq!(read(&file, 5, 3, 7, 9), corner.crop(5, 3, 7, 9));
-    }
-
-    fn read(file: &TiffImage, row: usize, column: usize, height: usize, width: usize) -> Samples {
-        file.read_window(row, column, height, width).unwrap().0
-    }
-
-    /// Nothing can be decoded any more.
-    fn destroy(path: &Path) {
-        let length = path.metadata().unwrap().len() as usize;
-        std::fs::write(path, vec![0; length]).unwrap();
-    }
-}

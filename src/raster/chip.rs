@@ -1,0 +1,255 @@
+//! What training and prediction see of a file.
+//!
+//! Palettes become colors, alpha of pictures is left out, and pictures without a place are turned as EXIF says.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use image::metadata::Orientation;
+
+use super::budget::Turn;
+use super::palette::Painter;
+use super::presentation::{Gray, Presentation};
+use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, beside, pam};
+use crate::error::Result;
+
+/// Reads an image for training: all but the transform of a world file.
+///
+/// The turn in which it was decoded is to be kept as long as the image, since many threads read chips.
+pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
+    let file = RasterFile::open_within(path, limits)?;
+    Chip::unplaced(&file).read()
+}
+
+/// Tells what [`read_chip`] will give, without decoding a pixel.
+pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
+    let file = RasterFile::open_within(path, limits)?;
+    let chip = Chip::unplaced(&file);
+    let info = &chip.info;
+    info.check_window(path, limits, (0, 0, info.height, info.width))?;
+    info.warn_of_pages(path);
+    if let Some(alpha) = info.alpha_band().filter(|_| file.presentation().is_none()) {
+        tracing::debug!(path = %path.display(), band = alpha + 1, "the file calls this band alpha; it is kept");
+    }
+    Ok(chip.seen())
+}
+
+/// Reads the whole image of a file.
+pub(super) fn whole(file: &RasterFile) -> Result<Raster> {
+    Ok(Chip::placed(file).read()?.0)
+}
+
+/// A file as training sees it.
+pub(super) struct Chip<'a> {
+    file: &'a RasterFile,
+    /// What the file says of its stored samples.
+    info: Cow<'a, RasterInfo>,
+}
+
+impl<'a> Chip<'a> {
+    /// Takes a file with its georeference.
+    pub fn placed(file: &'a RasterFile) -> Self {
+        Self { file, info: Cow::Borrowed(file.info()) }
+    }
+
+    /// Takes a file without a look for world files, but where one decides whether a picture is turned.
+    fn unplaced(file: &'a RasterFile) -> Self {
+        let mut info = file.own_info().clone();
+        let is_turned = |picture: &Presentation| picture.orientation != Orientation::NoTransforms;
+        match file.presentation().is_some_and(is_turned) {
+            true => beside::complete(&mut info, file.path()),
+            false => pam::complete(&mut info, file.path()),
+        }
+        Self { file, info: Cow::Owned(info) }
+    }
+
+    /// Tells what [`Chip::read`] gives.
+    pub fn seen(&self) -> RasterInfo {
+        let info = &self.info;
+        match (self.file.presentation(), self.painter()) {
+            (None, None) => info.clone().into_owned(),
+            (None, Some(painter)) => painter.painted_info(info),
+            (Some(picture), Some(painter)) => turned(picture, info, painter.painted_info(info)),
+            (Some(picture), None) => turned(picture, info, without_alpha(picture, info)),
+        }
+    }
+
+    /// Reads the whole image, with the turn in which it was decoded.
+    pub fn read(&self) -> Result<(Raster, Turn<'static>)> {
+        let (stored, turn) = self.file.read_in_turn()?;
+        let samples = match self.file.presentation() {
+            Some(picture) => self.shown(picture, stored),
+            None => self.painted(stored),
+        };
+        Ok((Raster::described(samples, &self.seen()), turn))
+    }
+
+    /// Reads a part of an image that is not turned. Its place is that of the whole.
+    pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
+        let samples = self.painted(self.file.read_window(row, column, height, width)?);
+        Ok(Raster::described(samples, &self.seen()))
+    }
+
+    /// Returns what makes colors of indices, where samples are indices and not gray.
+    fn painter(&self) -> Option<Painter<'_>> {
+        let is_gray = |picture: &Presentation| is_gray_ramp(picture, &self.info);
+        Painter::of(&self.info).filter(|_| !self.file.presentation().is_some_and(is_gray))
+    }
+
+    fn painted(&self, samples: Samples) -> Samples {
+        match self.painter() {
+            Some(painter) => painter.paint(&samples).into(),
+            None => samples,
+        }
+    }
+
+    fn shown(&self, picture: &Presentation, stored: Samples) -> Samples {
+        let info = &self.info;
+        if hides(picture, info, &stored) {
+            tracing::warn!(path = %self.file.path().display(), "some pixels are transparent, which is left out");
+        }
+        let samples = match self.painter() {
+            Some(painter) => painter.paint(&stored).into(),
+            None if kept(info) < info.bands => stretched(stored.select(&[0, 1, 2][..kept(info)]), picture.bits),
+            None => stretched(stored, picture.bits),
+        };
+        samples.turned(turns(picture, info))
+    }
+}
+
+/// Tells whether a picture of indices is gray: color i is the gray that i stands for.
+fn is_gray_ramp(picture: &Presentation, info: &RasterInfo) -> bool {
+    let colors = info.palette().unwrap_or_default();
+    let is_step = |(index, color): (usize, &[u8; 3])| {
+        color.iter().all(|part| usize::from(*part) == index * usize::from(step(picture.bits)))
+    };
+    picture.gray == Gray::Palette && colors.len() > 1 && colors.iter().enumerate().all(is_step)
+}
+
+/// What samples of less than 8 bits are multiplied by to become bytes from 0 to 255.
+fn step(bits: usize) -> u8 {
+    if bits < 8 { u8::MAX / ((1 << bits) - 1) } else { 1 }
+}
+
+fn without_alpha(picture: &Presentation, info: &RasterInfo) -> RasterInfo {
+    let mut seen = info.clone();
+    seen.bands = kept(info);
+    seen.band_names.truncate(seen.bands);
+    seen.band_scales.truncate(seen.bands);
+    seen.nodata = info.nodata.map(|value| value * f64::from(step(picture.bits)));
+    RasterInfo { has_palette: false, palette: None, alpha_band: None, ..seen }
+}
+
+/// Bands of a picture that are not alpha.
+fn kept(info: &RasterInfo) -> usize {
+    if info.bands >= 3 { 3 } else { 1 }
+}
+
+fn turned(picture: &Presentation, info: &RasterInfo, seen: RasterInfo) -> RasterInfo {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    match turns(picture, info) {
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => {
+            RasterInfo { height: seen.width, width: seen.height, ..seen }
+        }
+        _ => seen,
+    }
+}
+
+/// How a picture is turned. One with a place is taken as it is stored, as in GDAL: the place is of those pixels.
+fn turns(picture: &Presentation, info: &RasterInfo) -> Orientation {
+    let has_place = info.place.has_transform() || !info.place.control_points.is_empty();
+    if has_place { Orientation::NoTransforms } else { picture.orientation }
+}
+
+/// Samples of less than 8 bits as bytes from 0 to 255.
+fn stretched(samples: Samples, bits: usize) -> Samples {
+    match samples {
+        Samples::U8(data) if bits < 8 => Samples::U8(data.mapv_into(|value| value.saturating_mul(step(bits)))),
+        other => other,
+    }
+}
+
+/// Whether some pixel is transparent by an alpha band, by the opacity of a palette, or by a colour that no nodata value
+/// can stand for.
+fn hides(picture: &Presentation, info: &RasterInfo, stored: &Samples) -> bool {
+    let opaque = if info.dtype == Dtype::U16 { f64::from(u16::MAX) } else { f64::from(u8::MAX) };
+    let alpha = (kept(info) < info.bands).then(|| stored.band(kept(info))).flatten();
+    if let Some(alpha) = alpha {
+        return alpha.iter().any(|value| *value != opaque);
+    }
+    let Some(transparent) = picture.transparent.as_ref().filter(|_| info.nodata.is_none()) else { return false };
+    if let (true, Samples::U8(indices)) = (info.has_palette, stored) {
+        return indices
+            .iter()
+            .any(|index| transparent.get(usize::from(*index)).is_some_and(|opacity| *opacity < u8::MAX));
+    }
+    let bytes = transparent.chunks_exact(info.dtype.bytes());
+    let colour = bytes.map(|bytes| bytes.iter().fold(0.0, |sum, byte| sum * 256.0 + f64::from(*byte)));
+    let bands: Vec<_> = (0..info.bands).filter_map(|band| stored.band(band)).zip(colour).collect();
+    let is_that = |at| !bands.is_empty() && bands.iter().all(|(band, value)| band[at] == *value);
+    (0..info.height).any(|y| (0..info.width).any(|x| is_that((y, x))))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_long_header_is_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip.jpg");
+        Raster::new(Array3::<u8>::zeros((3, 5, 7))).unwrap().save(&path).unwrap();
+        let short = std::fs::read(&path).unwrap();
+        // A comment between the first marker and the rest.
+        let comment = [[0xff, 0xfe].as_slice(), &60_002u16.to_be_bytes(), &[b' '; 60_000]].concat();
+        std::fs::write(&path, [&short[..2], &comment, &short[2..]].concat()).unwrap();
+        let info = chip_info(&path, &Limits::default()).unwrap();
+        assert_eq!((info.bands(), info.height(), info.width()), (3, 5, 7));
+        let small = Limits::default().max_file_bytes(50_000);
+        assert_eq!(chip_info(&path, &small).unwrap_err().kind(), ErrorKind::Limits);
+    }
+
+    #[test]
+    fn bits_are_stretched_to_bytes() {
+        for (bits, high) in [(1, 1u8), (2, 3), (4, 15), (8, 255)] {
+            let samples = Samples::U8(Array3::from_shape_vec((1, 1, 2), vec![0, high]).unwrap());
+            assert_eq!(stretched(samples, bits), Samples::U8(Array3::from_shape_vec((1, 1, 2), vec![0, 255]).unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_file_is_opened_once_for_each_use() {
+        use crate::raster::byte_source::opened;
+        for path in [
+            "tests/fixtures/tiff/gray16.png",
+            "tests/fixtures/pictures/rgb.jpg",
+            "tests/fixtures/pictures/exif6.jpg",
+            "tests/fixtures/pictures/grey8.bmp",
+            "tests/fixtures/tiff/b13_uint16_zstd_pred2_pixel_tiled.tif",
+        ] {
+            let (path, before) = (Path::new(path), opened());
+            read_chip(path, &Limits::default()).unwrap();
+            assert_eq!(opened() - before, 1, "{path:?} as a chip");
+            chip_info(path, &Limits::default()).unwrap();
+            assert_eq!(opened() - before, 2, "the header of {path:?}");
+            let file = RasterFile::open(path).unwrap();
+            assert_eq!(file.read_window(0, 0, 1, 1).unwrap().shape().1, file.info().height().min(1));
+            assert_eq!(file.read().unwrap().shape().1, file.info().height());
+            assert_eq!(opened() - before, 3, "{path:?} as a file");
+        }
+    }
+
+    #[test]
+    fn training_does_not_look_for_world_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip.png");
+        Raster::new(Array3::<u8>::zeros((3, 5, 7))).unwrap().save(&path).unwrap();
+        std::fs::write(path.with_extension("pgw"), "10\n0\n0\n-10\n5\n5\n").unwrap();
+        assert!(Raster::open(&path).unwrap().place().has_transform());
+        assert!(!chip_info(&path, &Limits::default()).unwrap().place().has_transform());
+        assert!(!read_chip(&path, &Limits::default()).unwrap().0.place().has_transform());
+    }
+}

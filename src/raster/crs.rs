@@ -1,0 +1,28 @@
+//! Coordinate reference systems, as files name them.
+
+use std::fmt;
+
+/// A coordinate reference system, as far as the file names it.
+///
+/// ```
+/// use geolearn::Crs;
+///
+/// assert_eq!(Crs::Epsg(32633).to_string(), "EPSG:32633");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Crs {
+    /// A number in the EPSG registry.
+    Epsg(u16),
+    /// What the file says about a system of its own: the citation of its GeoKeys.
+    Text(String),
+}
+
+impl fmt::Display for Crs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Epsg(number) => write!(f, "EPSG:{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}

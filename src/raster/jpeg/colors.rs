@@ -1,0 +1,56 @@
+//! What the components of a JPEG stand for, and the bands that GDAL makes of them.
+
+use super::stream::Stream;
+
+/// From components to bands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Colors {
+    /// Components are bands.
+    Stored,
+    /// Luminance and color differences become red, green, blue.
+    Ycbcr,
+    /// Cyan, magenta, yellow, black become red, green, blue.
+    Cmyk,
+    /// As [`Colors::Cmyk`], with the first three components as luminance and color differences.
+    Ycck,
+}
+
+impl Colors {
+    /// Decides as libjpeg 9's `default_decompress_parms`: identifiers of components go before markers.
+    pub fn of(stream: &Stream) -> Self {
+        let ids: Vec<u8> = stream.frame.components.iter().map(|component| component.id).collect();
+        match (&ids[..], stream.adobe_transform) {
+            ([1, 2, 3], _) => Self::Ycbcr,
+            (b"RGB", _) => Self::Stored,
+            ([_, _, _], Some(0)) if !stream.has_jfif => Self::Stored,
+            ([_, _, _], _) => Self::Ycbcr,
+            ([_, _, _, _], None | Some(0)) => Self::Cmyk,
+            ([_, _, _, _], _) => Self::Ycck,
+            _ => Self::Stored,
+        }
+    }
+
+    /// Returns the number of bands that so many components become.
+    pub fn bands(self, components: usize) -> usize {
+        if self == Self::Stored { components } else { 3 }
+    }
+
+    /// Turns four inks a pixel, as GDAL's driver stores them, into red, green and blue.
+    pub fn from_inks(self, inks: &[u8]) -> Vec<u8> {
+        let color = |&[a, b, c, black]: &[u8; 4]| {
+            let colors = if self == Self::Ycck { rgb(a, b, c).map(|value| 255 - value) } else { [a, b, c] };
+            colors.map(|color| (u16::from(color) * u16::from(black) / 255) as u8)
+        };
+        inks.as_chunks::<4>().0.iter().flat_map(color).collect()
+    }
+}
+
+/// Converts a color by ITU-R BT.601 on whole numbers, 65536 to the unit, as libjpeg does.
+fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
+    const HALF: i32 = 1 << 15;
+    let red = (91_881 * cr + HALF) >> 16;
+    let green = (-22_553 * cb - 46_802 * cr + HALF) >> 16;
+    let blue = (116_130 * cb + HALF) >> 16;
+    [red, green, blue].map(|difference| (y + difference).clamp(0, 255) as u8)
+}

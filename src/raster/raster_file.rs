@@ -1,0 +1,161 @@
+//! A raster file of any kind that this crate reads, in its own type and with its place.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use super::budget::Turn;
+use super::byte_source::ByteSource;
+use super::image_format::{OpenImage, ReadSamples};
+use super::image_formats;
+use super::presentation::Presentation;
+use super::{Limits, RasterInfo, Samples, beside};
+use crate::error::Result;
+
+/// An open raster file: its facts at once, its samples when asked for.
+///
+/// To open a file reads its header, however large the file is. The file stays open as long as this lives.
+///
+/// TIFF (GeoTIFF, BigTIFF, cloud-optimised), PNG, JPEG and BMP are told by the content, not by the name. Samples are
+/// what rasterio reads: the first image of a file at full resolution, in the file's own type (half precision as
+/// `float32`), alpha as a band, palettes as indices, EXIF orientation not applied.
+///
+/// ```
+/// use geolearn::{Dtype, RasterFile};
+///
+/// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+/// assert_eq!((file.info().bands(), file.info().dtype()), (3, Dtype::U8));
+/// assert_eq!(file.read()?.shape(), (3, 64, 64));
+/// assert_eq!(file.read_window(10, 20, 5, 7)?.shape(), (3, 5, 7));
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+pub struct RasterFile {
+    source: ByteSource,
+    limits: Limits,
+    /// What the file itself says.
+    own_info: RasterInfo,
+    presentation: Option<Presentation>,
+    samples: Box<dyn ReadSamples>,
+    /// With what stands beside the file.
+    info: OnceLock<RasterInfo>,
+}
+
+impl RasterFile {
+    /// Opens a file within the default [`Limits`].
+    ///
+    /// ```
+    /// use geolearn::{ErrorKind, RasterFile};
+    ///
+    /// let error = RasterFile::open("assets/bluemarble/README.md").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Format);
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be read,
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) when it is no image or its header is damaged,
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a feature that this crate does not read, with
+    /// its name, [`ErrorKind::Limits`](crate::ErrorKind::Limits) when it is larger than the limits allow.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_within(path, &Limits::default())
+    }
+
+    /// Opens a file within the given limits.
+    ///
+    /// ```
+    /// use geolearn::{ErrorKind, Limits, RasterFile};
+    ///
+    /// let chip = "assets/bluemarble/A/images/y0300_x0900.png";
+    /// let file = RasterFile::open_within(chip, &Limits::default().max_sample_bytes(1000))?;
+    /// assert_eq!(file.read().unwrap_err().kind(), ErrorKind::Limits);
+    /// assert_eq!(file.read_window(0, 0, 10, 10).unwrap_err().kind(), ErrorKind::Limits);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`RasterFile::open`].
+    pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
+        Self::of(ByteSource::open(path.as_ref())?, limits)
+    }
+
+    /// Opens the bytes of a file; nothing stands beside them.
+    pub(super) fn in_memory(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        Self::of(ByteSource::in_memory(bytes), limits)
+    }
+
+    fn of(source: ByteSource, limits: &Limits) -> Result<Self> {
+        let OpenImage { info, presentation, samples } = image_formats::open(&source, limits)?;
+        Ok(Self { source, limits: *limits, own_info: info, presentation, samples, info: OnceLock::new() })
+    }
+
+    /// What the file says about its image, and what stands beside it: metadata in `.aux.xml`, the place in a world file.
+    /// These are looked for when this is first asked for.
+    ///
+    /// ```
+    /// # use geolearn::RasterFile;
+    /// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!(file.info().format(), "PNG");
+    /// assert_eq!(file.info().nodata(), None);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn info(&self) -> &RasterInfo {
+        self.info.get_or_init(|| {
+            let mut info = self.own_info.clone();
+            if let Some(path) = self.source.file() {
+                beside::complete(&mut info, path);
+            }
+            info
+        })
+    }
+
+    /// Returns what the file itself says, without a look for others beside it.
+    pub(super) fn own_info(&self) -> &RasterInfo {
+        &self.own_info
+    }
+
+    /// Returns the path of the file, or what stands for it in messages.
+    pub(super) fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// Returns how a picture is shown; none of a TIFF.
+    pub(super) fn presentation(&self) -> Option<&Presentation> {
+        self.presentation.as_ref()
+    }
+
+    /// Reads the whole image.
+    ///
+    /// # Shapes
+    /// (bands, height, width), in the file's own type and scale.
+    ///
+    /// # Errors
+    /// As [`RasterFile::open`].
+    pub fn read(&self) -> Result<Samples> {
+        Ok(self.read_in_turn()?.0)
+    }
+
+    /// Reads `height` x `width` pixels from (`row`, `column`) on. Of a TIFF only the tiles or strips concerned are
+    /// decoded.
+    ///
+    /// # Shapes
+    /// (bands, `height`, `width`).
+    ///
+    /// # Errors
+    /// As [`RasterFile::open`], and [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a part that does not lie
+    /// within the image.
+    pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Samples> {
+        self.own_info.check_window(self.path(), &self.limits, (row, column, height, width))?;
+        Ok(self.samples.read_window(row, column, height, width)?.0)
+    }
+
+    /// Reads the whole image, with the turn in which it was decoded.
+    pub(super) fn read_in_turn(&self) -> Result<(Samples, Turn<'static>)> {
+        let (height, width) = (self.own_info.height, self.own_info.width);
+        self.own_info.check_window(self.path(), &self.limits, (0, 0, height, width))?;
+        self.samples.read()
+    }
+}
+
+impl std::fmt::Debug for RasterFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RasterFile").field("source", &self.source).field("info", &self.own_info).finish()
+    }
+}

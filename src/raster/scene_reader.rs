@@ -1,0 +1,310 @@
+//! An image to be read part by part, however large.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::chip::{Chip, whole};
+use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, no alpha of a PNG.
+/// Of a TIFF only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
+///
+/// A file is open, or decoded, from the first part to [`Source::release`], so that there may be thousands of them.
+pub(crate) struct Source {
+    facts: Facts,
+    /// Bands that are used, of how many; all where there is none.
+    selection: Option<Vec<usize>>,
+    /// What samples are brought to.
+    scales: Option<Vec<BandScale>>,
+    path: Option<PathBuf>,
+    content: Mutex<Option<Arc<Content>>>,
+}
+
+/// What stays known.
+struct Facts {
+    bands: usize,
+    size: (usize, usize),
+    dtype: Dtype,
+    place: Place,
+    nodata: Option<f64>,
+    band_names: Vec<Option<String>>,
+    /// The band that the file calls alpha, counted from 0.
+    alpha: Option<usize>,
+    band_scales: Vec<BandScale>,
+}
+
+enum Content {
+    Whole(Box<Raster>),
+    Tiff(Box<RasterFile>),
+}
+
+impl Content {
+    fn open(path: &Path) -> Result<Self> {
+        let file = RasterFile::open_within(path, &Limits::default())?;
+        Ok(match file.presentation() {
+            None => Self::Tiff(Box::new(file)),
+            Some(_) => Self::Whole(Box::new(whole(&file)?)),
+        })
+    }
+
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Whole(image) => (image.height(), image.width()),
+            Self::Tiff(file) => (file.info().height(), file.info().width()),
+        }
+    }
+}
+
+impl Facts {
+    fn of(info: &RasterInfo) -> Self {
+        Self {
+            bands: info.bands(),
+            size: (info.height(), info.width()),
+            dtype: info.dtype(),
+            place: info.place().clone(),
+            nodata: info.nodata(),
+            band_names: info.band_names().to_vec(),
+            alpha: info.alpha_band(),
+            band_scales: info.band_scales().to_vec(),
+        }
+    }
+}
+
+impl Source {
+    /// Reads the header of a file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = RasterFile::open_within(path, &Limits::default())?;
+        file.info().warn_of_pages(path);
+        let facts = Facts::of(&Chip::placed(&file).seen());
+        Ok(Self { facts, selection: None, scales: None, path: Some(path.to_path_buf()), content: Mutex::default() })
+    }
+
+    /// An image in memory.
+    pub fn of(image: Raster) -> Self {
+        let facts = Facts {
+            bands: image.bands(),
+            size: (image.height(), image.width()),
+            dtype: image.dtype(),
+            place: image.place().clone(),
+            nodata: image.nodata(),
+            band_names: image.band_names().to_vec(),
+            alpha: None,
+            band_scales: image.band_scales().to_vec(),
+        };
+        let content = Mutex::new(Some(Arc::new(Content::Whole(Box::new(image)))));
+        Self { facts, selection: None, scales: None, path: None, content }
+    }
+
+    /// Closes the file, or gives the memory of its pixels back.
+    pub fn release(&self) {
+        if self.path.is_some() {
+            *self.lock() = None;
+        }
+    }
+
+    fn content(&self) -> Result<Arc<Content>> {
+        let mut content = self.lock();
+        match (&*content, &self.path) {
+            (Some(content), _) => Ok(content.clone()),
+            (None, Some(path)) => {
+                let opened = Content::open(path)?;
+                if opened.size() != self.facts.size {
+                    return Err(Error::new(ErrorKind::Format, "the file changed while it was in use").at(path));
+                }
+                Ok(content.insert(Arc::new(opened)).clone())
+            }
+            (None, None) => Err(Error::new(ErrorKind::Usage, "an image in memory was given back")),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Content>>> {
+        // What is in it is whole, also after a panic elsewhere.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same with these of the file's bands alone; the caller has seen to it that they exist.
+    pub fn select(self, bands: &[usize]) -> Self {
+        Self { selection: Some(bands.to_vec()), ..self }
+    }
+
+    /// The same values in these scales of the bands that it gives, in double precision with NaN for gaps.
+    pub fn in_scales(self, scales: Vec<BandScale>) -> Self {
+        Self { scales: Some(scales), ..self }
+    }
+
+    /// Scales of the bands that it gives, as the file has them.
+    pub fn band_scales(&self) -> Vec<BandScale> {
+        let of = |band: &usize| self.facts.band_scales.get(*band).copied().unwrap_or_default();
+        match &self.selection {
+            Some(bands) => bands.iter().map(of).collect(),
+            None => self.facts.band_scales.clone(),
+        }
+    }
+
+    /// The name of each band of the file.
+    pub fn band_names(&self) -> &[Option<String>] {
+        &self.facts.band_names
+    }
+
+    /// Number of bands that it gives.
+    pub fn bands(&self) -> usize {
+        self.selection.as_ref().map_or(self.facts.bands, Vec::len)
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> (usize, usize) {
+        self.facts.size
+    }
+
+    /// The type of the samples.
+    pub fn dtype(&self) -> Dtype {
+        if self.scales.is_some() { Dtype::F64 } else { self.facts.dtype }
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.facts.place
+    }
+
+    /// The value that stands for "no data".
+    pub fn nodata(&self) -> Option<f64> {
+        self.facts.nodata.filter(|_| self.scales.is_none())
+    }
+
+    /// The file, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// A part that lies within the image.
+    pub fn window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
+        let image = match &*self.content()? {
+            Content::Whole(image) => image.part(row, column, height, width),
+            Content::Tiff(file) => Chip::placed(file).read_window(row, column, height, width)?,
+        };
+        let image = match &self.selection {
+            Some(bands) => image.select(bands),
+            None => image,
+        };
+        Ok(match &self.scales {
+            Some(scales) => image.in_scales(scales),
+            None => image,
+        })
+    }
+
+    /// That the image has so many bands to give.
+    pub fn check_bands(&self, expected: usize) -> Result<()> {
+        if self.bands() == expected {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::Usage, "wrong number of bands").expected(expected);
+        let error = match self.facts.alpha.filter(|_| self.bands() == expected + 1) {
+            Some(alpha) => error
+                .found(format!("{}, of which band {} is alpha", self.bands(), alpha + 1))
+                .help(without(alpha, self.bands())),
+            None => error
+                .found(self.bands())
+                .help("Give an image with the bands of the chips that the model learned from, in their order."),
+        };
+        Err(match self.path() {
+            Some(path) => error.at(path),
+            None => error,
+        })
+    }
+}
+
+/// How to leave a band out.
+fn without(alpha: usize, bands: usize) -> String {
+    let others: Vec<String> = (0..bands).filter(|band| *band != alpha).map(|band| format!("-b {}", band + 1)).collect();
+    let numbers = others.join(", ").replace("-b ", "");
+    format!(
+        "Leave it out: gdal_translate {} in.tif out.tif. If the chips have it too, train with bands(domain, [{numbers}]), \
+         and the model takes such files as they are.",
+        others.join(" ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::read_chip;
+
+    /// A file, its bytes, a chip and a scene, as a whole and in parts.
+    #[test]
+    fn every_view_of_a_file_has_the_same_samples() {
+        for (name, are_shown_as_stored) in [
+            ("tiff/gray16.png", true),
+            ("tiff/palette.png", false),
+            ("pictures/rgb.jpg", true),
+            ("tiff/jpeg_422_progressive.jpg", true),
+            ("pictures/grey8.bmp", true),
+            ("pictures/rle8.bmp", false),
+            ("tiff/b13_uint16_zstd_pred2_pixel_tiled.tif", true),
+            ("tiff/jpeg_ycbcr_strips.tif", true),
+            ("tiff/palette_uint8.tif", false),
+        ] {
+            let path = Path::new("tests/fixtures").join(name);
+            let (file, scene) = (RasterFile::open(&path).unwrap(), Source::open(&path).unwrap());
+            let (stored, shown) = (file.read().unwrap(), Raster::open(&path).unwrap());
+            let (chip, _turn) = read_chip(&path, &Limits::default()).unwrap();
+            let of_bytes = Raster::from_bytes(std::fs::read(&path).unwrap()).unwrap();
+            assert_eq!(are_shown_as_stored, shown.samples() == &stored, "{name}");
+            assert!(chip.samples() == shown.samples() && of_bytes.samples() == shown.samples(), "{name}");
+            let (height, width) = (shown.height(), shown.width());
+            let (down, across) = (height / 3, width / 2);
+            for (row, column, rows, columns) in
+                [(0, 0, height, width), (0, 0, down, across), (down, across, height - down, width - across)]
+            {
+                let part = file.read_window(row, column, rows, columns).unwrap();
+                assert_eq!(part, stored.crop(row, column, rows, columns), "{name}");
+                let part = scene.window(row, column, rows, columns).unwrap();
+                assert_eq!(part.samples(), &shown.samples().crop(row, column, rows, columns), "{name}");
+            }
+        }
+    }
+
+    /// What is said before a file is read is what comes out of it.
+    #[test]
+    fn headers_tell_what_parts_are_like() {
+        for path in ["assets/scenes/bluemarble_asia.tif", "assets/bluemarble/A/images/y0300_x0900.png"] {
+            let whole = Raster::open(path).unwrap();
+            let source = Source::open(Path::new(path)).unwrap().select(&[2, 0]);
+            assert_eq!((source.size(), source.bands()), ((whole.height(), whole.width()), 2));
+            assert_eq!(
+                (source.dtype(), source.place(), source.nodata()),
+                (whole.dtype(), whole.place(), whole.nodata())
+            );
+            for _ in 0..2 {
+                let part = source.window(10, 20, 30, 40).unwrap();
+                assert_eq!(part.samples(), whole.part(10, 20, 30, 40).select(&[2, 0]).samples());
+                source.release();
+            }
+        }
+    }
+
+    #[test]
+    fn a_band_too_many_is_called_alpha_where_it_is() {
+        let path = Path::new("tests/fixtures/tiff/alpha_premultiplied.tif");
+        let info = RasterFile::open(path).unwrap().info().clone();
+        assert_eq!((info.bands(), info.alpha_band()), (4, Some(3)));
+        let error = Source::open(path).unwrap().check_bands(3).unwrap_err().to_string();
+        for words in
+            ["expected 3", "band 4 is alpha", "gdal_translate -b 1 -b 2 -b 3 ", "[1, 2, 3]", "premultiplied.tif"]
+        {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        let error = Source::open(path).unwrap().check_bands(2).unwrap_err().to_string();
+        assert!(!error.contains("alpha,") && error.contains("found 4"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_changes_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chip.png");
+        let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png").unwrap();
+        chip.save(&path).unwrap();
+        let source = Source::open(&path).unwrap();
+        chip.resize(10, 10).unwrap().save(&path).unwrap();
+        assert_eq!(source.window(20, 20, 30, 30).unwrap_err().kind(), ErrorKind::Format);
+    }
+}
