@@ -49,7 +49,7 @@ pub(crate) fn of_job(
         "statistics": format!("{:?}", options.statistics),
         "asked_for": [options.tile_size, options.halo],
         "arithmetic": format!("{precision:?} {device:?}"),
-        "compression": format!("{:?}", options.compression),
+        "compression": format!("{:?} {:?}", options.compression, options.overviews),
         "scaling": format!("{from:?} {to:?} {chip:?}"),
         "weights": weights,
     })

@@ -204,6 +204,10 @@ impl Scenes<'_> {
             .band_names(self.band_names.iter().map(|name| name.clone().unwrap_or_default()))
             .band_scales(self.band_scales.iter().copied())
             .compression(self.options.compression);
+        let spec = match self.options.overviews {
+            Some(overviews) => spec.cloud_optimized(overviews),
+            None => spec,
+        };
         match empty {
             Some(value) => spec.nodata(value),
             None => spec,

@@ -61,7 +61,7 @@ pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};
 pub(crate) use source::Source;
 pub(crate) use tiff::BlockWriter;
-pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
+pub use tiff::{BigTiff, Blocks, Compression, Interleave, OverviewResampling, RasterSpec, RasterWriter};
 pub use units::BandScale;
 pub(crate) use units::{Conversion, say_anything};
 pub(crate) use window::Window;

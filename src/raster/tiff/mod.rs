@@ -39,7 +39,7 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 
 pub(crate) use self::writing::BlockWriter;
 pub(super) use self::writing::encoded;
-pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
+pub use self::writing::{BigTiff, Blocks, Compression, Interleave, OverviewResampling, RasterSpec, RasterWriter};
 
 /// One tag; 64 MiB are offsets of 8 million tiles.
 const TAG_BYTES: usize = 64 << 20;
