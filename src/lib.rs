@@ -73,8 +73,8 @@ pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 pub use plot::{Picture, show_results};
 pub use profile::{CudaMemory, libtorch_config, profile};
 pub use raster::{
-    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, Place, Raster, RasterFile, RasterFormat,
-    RasterInfo, RasterSpec, RasterWriter, Samples,
+    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, OverviewResampling, Place, Raster,
+    RasterFile, RasterFormat, RasterInfo, RasterSpec, RasterWriter, Samples,
 };
 pub use tch;
 pub use threads::{num_threads, set_num_threads};

@@ -8,6 +8,7 @@ mod lock;
 mod older;
 mod paths;
 mod pending;
+mod scratch;
 
 pub(crate) use abandoned::{folder_of, is_temporary, remove_abandoned, remove_abandoned_of};
 pub(crate) use cache::cache_folder;
@@ -17,3 +18,4 @@ pub(crate) use lock::Lock;
 pub(crate) use older::{aside, clear, publish_all};
 pub(crate) use paths::{create_dir, extension, path_of_file};
 pub(crate) use pending::{Pending, Ready, ready, write};
+pub(crate) use scratch::Scratch;

@@ -70,6 +70,6 @@ pub use samples::Samples;
 pub(crate) use samples::{with_array, with_type};
 pub(crate) use scene_reader::Source;
 pub(crate) use tiff::BlockWriter;
-pub use tiff::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
+pub use tiff::{BigTiff, Blocks, Compression, Interleave, OverviewResampling, RasterSpec, RasterWriter};
 pub(crate) use units::Conversion;
 pub use write_format::RasterFormat;

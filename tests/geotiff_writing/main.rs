@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 mod beside;
+mod cloud;
 #[path = "../common/mod.rs"]
 mod common;
 mod places;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use geolearn::{
-    Compression, CycleGan, Dtype, ErrorKind, NormStatistics, Raster, RasterOptions, RasterSpec, RasterWriter, Samples,
-    StopSignal,
+    Compression, CycleGan, Dtype, ErrorKind, NormStatistics, OverviewResampling, Raster, RasterOptions, RasterSpec,
+    RasterWriter, Samples, StopSignal,
 };
 use ndarray::{Array3, s};
 use serde_json::{Value, json};
@@ -34,6 +34,26 @@ fn a_stopped_translation_leaves_no_file_and_goes_on_later() {
         assert!(!parts_of(&output).exists());
         std::fs::remove_file(&output).unwrap();
     }
+}
+
+/// The directories of overviews are where the format wants them, whatever was done in which run.
+#[test]
+fn a_stopped_translation_becomes_the_same_cloud_optimized_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let model = model();
+    let options = || tiled().tile_size(64).cloud_optimized(OverviewResampling::Average);
+    // One tile of 512 x 512 pixels does not hold it.
+    write(&path("scene.tif"), ndarray::concatenate![ndarray::Axis(1), scene(), scene()], None);
+    model.predict_raster(path("scene.tif"), path("plain.tif"), tiled().tile_size(64)).unwrap();
+    model.predict_raster(path("scene.tif"), path("whole.tif"), options()).unwrap();
+    stopped_half_way_of(&model, &path("scene.tif"), &path("resumed.tif"), options().resume(true));
+    model.predict_raster(path("scene.tif"), path("resumed.tif"), options().resume(true)).unwrap();
+    let bytes = |name: &str| std::fs::read(path(name)).unwrap();
+    assert_eq!(bytes("resumed.tif"), bytes("whole.tif"));
+    assert!(bytes("whole.tif").starts_with(b"II*\0\xc0\0\0\0GDAL_STRUCTURAL_METADATA"));
+    assert_eq!(Raster::open(path("whole.tif")).unwrap(), Raster::open(path("plain.tif")).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left");
 }
 
 /// Runs the named test in a process of its own, with the output in its environment, and kills it once `is_time`.

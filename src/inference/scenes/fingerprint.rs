@@ -67,7 +67,7 @@ fn of_output(
         "statistics": format!("{:?}", settings.statistics),
         "asked_for": settings.asked_for,
         "arithmetic": format!("{precision:?} {device:?}"),
-        "compression": format!("{:?}", settings.compression),
+        "compression": format!("{:?} {:?}", settings.compression, settings.overviews),
         "scaling": format!("{from:?} {to:?} {chip:?}"),
         "weights": weights,
     })

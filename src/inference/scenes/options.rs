@@ -5,7 +5,7 @@ use crate::device::Precision;
 use crate::inference::strategy::NormStatistics;
 use crate::inference::tiling::{Part, STEP_BYTES};
 use crate::progress::Observer;
-use crate::raster::Compression;
+use crate::raster::{Compression, OverviewResampling};
 use crate::train::StopSignal;
 
 /// How a scene is translated.
@@ -19,6 +19,7 @@ use crate::train::StopSignal;
 /// | `halo` | 0.7 of how far the network sees: 32 pixels at 4 blocks, 60 at 9, and 36 and 64 with resize-convolutions | what a tile sees around itself | at most 1024 |
 /// | `precision` | `Auto` | arithmetic of the network | see [`Precision`] |
 /// | `compression` | `Deflate` | of the output | see [`Compression`] |
+/// | `cloud_optimized` | no | outputs with overviews, to be read over a network | see [`OverviewResampling`] |
 /// | `resume` | off | keeps what is done beside the output, and goes on with it | |
 /// | `stop_signal` | none | ends the work from outside | |
 /// | `progress` | on | shows megapixels, their rate and the time left | |
@@ -39,6 +40,7 @@ pub struct RasterOptions {
     pub(super) halo: Option<usize>,
     pub(crate) precision: Precision,
     pub(super) compression: Compression,
+    pub(super) overviews: Option<OverviewResampling>,
     pub(super) resume: bool,
     pub(super) stop: Option<StopSignal>,
     pub(super) progress: bool,
@@ -58,6 +60,7 @@ impl RasterOptions {
             halo: None,
             precision: Precision::Auto,
             compression: Compression::default(),
+            overviews: None,
             resume: false,
             stop: None,
             progress: true,
@@ -101,6 +104,19 @@ impl RasterOptions {
     /// Sets how the output is compressed.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
+        self
+    }
+
+    /// Makes outputs Cloud Optimized GeoTIFFs, as [`RasterSpec::cloud_optimized`](crate::RasterSpec::cloud_optimized)
+    /// does. Their overviews are made when all pixels are there.
+    ///
+    /// ```
+    /// use geolearn::{Domain, OverviewResampling, RasterOptions};
+    ///
+    /// let options = RasterOptions::new(Domain::B).cloud_optimized(OverviewResampling::Average);
+    /// ```
+    pub fn cloud_optimized(mut self, overviews: OverviewResampling) -> Self {
+        self.overviews = Some(overviews);
         self
     }
 

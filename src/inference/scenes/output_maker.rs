@@ -11,7 +11,7 @@ use super::resume_store::ResumeStore;
 use crate::error::Result;
 use crate::inference::strategy::{Progress, SceneTranslation, Strategy, Times, Translation, run};
 use crate::inference::tiling::Borders;
-use crate::raster::{BandScale, Compression, RasterSpec};
+use crate::raster::{BandScale, Compression, OverviewResampling, RasterSpec};
 
 /// What the outputs of a call have in common.
 pub(super) struct OutputMaker<'a> {
@@ -19,6 +19,7 @@ pub(super) struct OutputMaker<'a> {
     pub band_names: &'a [Option<String>],
     pub band_scales: &'a [BandScale],
     pub compression: Compression,
+    pub overviews: Option<OverviewResampling>,
 }
 
 /// How an output was made.
@@ -95,6 +96,10 @@ impl OutputMaker<'_> {
             .band_names(self.band_names.iter().map(|name| name.clone().unwrap_or_default()))
             .band_scales(self.band_scales.iter().copied())
             .compression(self.compression);
+        let spec = match self.overviews {
+            Some(overviews) => spec.cloud_optimized(overviews),
+            None => spec,
+        };
         match self.translation.empty_value(source) {
             Some(value) => spec.nodata(value),
             None => spec,

@@ -88,7 +88,13 @@ impl<'a> Call<'a> {
         let begun = fingerprints.as_ref().and_then(|fingerprints| begun_side(&outputs, fingerprints));
         let tiles = settings.tiles.begun_with(begun).size(&translation.budget())?;
         let (band_names, band_scales) = (request.band_names, request.band_scales);
-        let maker = OutputMaker { translation, band_names, band_scales, compression: settings.compression };
+        let maker = OutputMaker {
+            translation,
+            band_names,
+            band_scales,
+            compression: settings.compression,
+            overviews: settings.overviews,
+        };
         let call = Self { maker, settings, sources, outputs, fingerprints, tiles };
         for output in &call.outputs {
             let source = &sources[output.scene];

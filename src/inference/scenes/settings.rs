@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::inference::strategy::{NormStatistics, Translation};
 use crate::inference::tiling::{HALOS, Halo, Part, SIDES, TileRequest, out_of_range};
 use crate::progress::Observer;
-use crate::raster::Compression;
+use crate::raster::{Compression, OverviewResampling};
 use crate::train::StopSignal;
 
 /// What a call was asked to do, checked against the network that does it.
@@ -19,6 +19,8 @@ pub(super) struct Settings {
     /// Tile size and halo as they were asked for, by which unfinished work is known.
     pub asked_for: [Option<usize>; 2],
     pub compression: Compression,
+    /// Overviews of Cloud Optimized GeoTIFFs; none for plain ones.
+    pub overviews: Option<OverviewResampling>,
     /// Whether unfinished work is kept, and gone on with.
     pub is_resumable: bool,
     pub stop: Option<StopSignal>,
@@ -48,6 +50,7 @@ impl Settings {
             tiles,
             asked_for: [options.tile_size, options.halo],
             compression: options.compression,
+            overviews: options.overviews,
             is_resumable: options.resume,
             stop: options.stop.clone(),
             shows_progress: options.progress,

@@ -24,4 +24,4 @@ mod writing;
 pub(super) use self::image::Tiff;
 pub(crate) use self::writing::BlockWriter;
 pub(super) use self::writing::encoded;
-pub use self::writing::{BigTiff, Blocks, Compression, Interleave, RasterSpec, RasterWriter};
+pub use self::writing::{BigTiff, Blocks, Compression, Interleave, OverviewResampling, RasterSpec, RasterWriter};

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fault::fault;
 use super::grid::Grid;
+use super::output::Target;
+use super::pack::packed;
 use super::spec::{Blocks, RasterSpec};
-use super::{Output, fault, packed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Samples;
-use crate::store::Pending;
 
 /// Writes a GeoTIFF from pieces of whole blocks, and holds none of them. In all else it is as
 /// [`RasterWriter`](super::RasterWriter).
@@ -15,7 +16,7 @@ pub(crate) struct BlockWriter {
     path: PathBuf,
     spec: RasterSpec,
     grid: Grid,
-    output: Output<Pending>,
+    output: Target,
     pixels: usize,
 }
 
@@ -24,7 +25,7 @@ impl BlockWriter {
     pub fn create(path: &Path, spec: RasterSpec, side: usize) -> Result<Self> {
         let spec = spec.blocks(Blocks::Tiles { width: side, height: side });
         let grid = Grid::of(&spec, path)?;
-        let output = Output::begin(&spec, &grid, path)?;
+        let output = Target::begin(&spec, &grid, path)?;
         Ok(Self { path: path.to_path_buf(), spec, grid, output, pixels: 0 })
     }
 
@@ -48,7 +49,7 @@ impl BlockWriter {
                 .found(format!("{} of {bands} bands, {width} x {height} pixels", piece.dtype())));
         }
         let blocks = self.grid.blocks(row..row + height, column..column + width);
-        let bytes = packed(piece, 0..height, &blocks, &self.spec);
+        let bytes = packed(piece, 0..height, &blocks, self.spec.compression);
         let mut put = |bytes: Vec<Vec<u8>>| -> tiff_writer::Result<()> {
             blocks.iter().zip(bytes).try_for_each(|(block, bytes)| self.output.put(block.index, &bytes))
         };
@@ -76,7 +77,7 @@ impl BlockWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::{Dtype, RasterFile, RasterWriter};
+    use crate::raster::{Dtype, OverviewResampling, RasterFile, RasterWriter};
     use ndarray::{Array3, s};
 
     /// Pieces in another order than from the top to the bottom.
@@ -100,6 +101,29 @@ mod tests {
         let (made, expected) = (RasterFile::open(&path).unwrap(), RasterFile::open(&rows).unwrap());
         assert_eq!(made.read().unwrap(), expected.read().unwrap());
         assert_eq!(made.info().nodata(), Some(0.0));
+    }
+
+    /// Overviews too: the file has an order of its own.
+    #[test]
+    fn pieces_make_the_same_cloud_optimized_file_as_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, rows) = (folder.path().join("a.tif"), folder.path().join("b.tif"));
+        let image = Array3::from_shape_fn((2, 70, 101), |(b, y, x)| (b * 90 + y + x) as f32 / 3.0);
+        let spec = RasterSpec::new(2, 70, 101, Dtype::F32).cloud_optimized(OverviewResampling::Average);
+        let mut writer = BlockWriter::create(&path, spec.clone(), 32).unwrap();
+        for (top, end) in [(64, 70), (0, 64)] {
+            for (left, right) in [(96, 101), (0, 96)] {
+                let piece = Samples::F32(image.slice(s![.., top..end, left..right]).to_owned());
+                writer.write((top, left), &piece).unwrap();
+            }
+        }
+        writer.finish().unwrap();
+        let mut writer = RasterWriter::create(&rows, spec.blocks(Blocks::Tiles { width: 32, height: 32 })).unwrap();
+        writer.write_rows(&Samples::F32(image.clone())).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&rows).unwrap());
+        assert_eq!(RasterFile::open(&path).unwrap().read().unwrap(), Samples::F32(image));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the temporary file is gone");
     }
 
     #[test]

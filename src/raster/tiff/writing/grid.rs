@@ -49,17 +49,7 @@ impl Grid {
                 .expected(format!("1 to {MOST_BANDS} bands, sides of 1 to {LONGEST_SIDE} pixels"))
                 .found(format!("{bands} bands of {width} x {height} pixels")));
         }
-        let (is_tiled, block_width, block_height) = match spec.blocks {
-            Blocks::Tiles { width: across, height: down } => {
-                let is_side = |side: usize| side > 0 && side.is_multiple_of(16);
-                if !is_side(across) || !is_side(down) {
-                    return Err(unfit(path, "multiples of 16 pixels", format!("{across} x {down}")));
-                }
-                (true, across.min(width.next_multiple_of(16)), down.min(height.next_multiple_of(16)))
-            }
-            Blocks::Strips { rows: 0 } => return Err(unfit(path, "at least one row a strip", "0".into())),
-            Blocks::Strips { rows } => (false, width, rows.min(height)),
-        };
+        let (is_tiled, block_width, block_height) = block_size(spec, path)?;
         let grid = Self { shape: spec.shape, interleave: spec.interleave, is_tiled, block_height, block_width };
         let sides = [block_height, block_width, spec.dtype.bytes()];
         let bytes = sides.iter().try_fold(grid.block_bands(), |product, side| product.checked_mul(*side));
@@ -138,6 +128,27 @@ impl Grid {
             }
         }
         blocks
+    }
+}
+
+/// Whether blocks are tiles, and their width and height.
+fn block_size(spec: &RasterSpec, path: &Path) -> Result<(bool, usize, usize)> {
+    let (_, height, width) = spec.shape;
+    match spec.blocks_or_default() {
+        Blocks::Tiles { width: across, height: down } => {
+            let is_side = |side: usize| side > 0 && side.is_multiple_of(16);
+            if !is_side(across) || !is_side(down) {
+                return Err(unfit(path, "multiples of 16 pixels", format!("{across} x {down}")));
+            }
+            // All images of a pyramid are on one grid, as readers of map tiles expect it.
+            let most = |side: usize| if spec.overviews.is_some() { usize::MAX } else { side.next_multiple_of(16) };
+            Ok((true, across.min(most(width)), down.min(most(height))))
+        }
+        Blocks::Strips { .. } if spec.overviews.is_some() => {
+            Err(unfit(path, "tiles in a Cloud Optimized GeoTIFF", "strips".into()))
+        }
+        Blocks::Strips { rows: 0 } => Err(unfit(path, "at least one row a strip", "0".into())),
+        Blocks::Strips { rows } => Ok((false, width, rows.min(height))),
     }
 }
 

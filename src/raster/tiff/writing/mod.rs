@@ -1,42 +1,35 @@
 //! A GeoTIFF written row by row.
 
 mod blocks;
+mod cloud;
+mod fault;
 mod grid;
+mod output;
 mod pack;
 mod spec;
 mod tags;
 
-use std::io::{Cursor, Seek, Write};
-use std::ops::Range;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, Axis, Slice};
-use rayon::prelude::*;
-use tiff_writer::{ImageBuilder, ImageHandle, TiffWriter};
+use ndarray::{Array2, Array3, ArrayView2, Axis, Slice, s};
 
+use self::fault::fault;
 use self::grid::{Block, Grid};
+use self::output::{Output, Target};
+use self::pack::packed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Samples;
-use crate::store::Pending;
 
 pub(crate) use self::blocks::BlockWriter;
-pub use self::spec::{BigTiff, Blocks, Compression, Interleave, RasterSpec};
-
-/// Does the same to samples of each type.
-macro_rules! for_each_type {
-    (($($variant:ident),*), $samples:expr, $data:ident => $work:expr) => {
-        match $samples { $(Samples::$variant($data) => $work,)* }
-    };
-    ($samples:expr, $data:ident => $work:expr) => {
-        for_each_type!((U8, I8, U16, I16, U32, I32, U64, I64, F32, F64), $samples, $data => $work)
-    };
-}
+pub use self::spec::{BigTiff, Blocks, Compression, Interleave, OverviewResampling, RasterSpec};
 
 /// Writes a GeoTIFF from top to bottom, in memory for one row of tiles.
 ///
 /// The file appears under its name when [`RasterWriter::finish`] has succeeded; a writer that is dropped before, or
 /// that failed, leaves nothing behind, and an older file as it was. Tiles are compressed on all cores of rayon's
-/// current pool. A Cloud Optimised GeoTIFF it is not: there are no overviews, and the header stands at the end.
+/// current pool. Its header stands at the end, and there are no overviews, unless the [`RasterSpec`] asks for a Cloud
+/// Optimized GeoTIFF; what that takes beyond a row of tiles is room on the disk.
 ///
 /// ```
 /// use geolearn::{Dtype, Place, RasterFile, RasterSpec, RasterWriter, Samples};
@@ -62,16 +55,13 @@ pub struct RasterWriter {
     spec: RasterSpec,
     grid: Grid,
     /// None after a failure.
-    output: Option<Output<Pending>>,
+    output: Option<Target>,
     gathered: Samples,
     gathered_rows: usize,
+    /// Which of these pixels hold data, since a mask was given.
+    valid: Option<Array2<bool>>,
     /// Rows in the file and in `gathered`.
     rows: usize,
-}
-
-struct Output<W: Write + Seek> {
-    tiff: TiffWriter<W>,
-    image: ImageHandle,
 }
 
 impl RasterWriter {
@@ -91,10 +81,10 @@ impl RasterWriter {
         let path = path.as_ref().to_path_buf();
         let grid = Grid::of(&spec, &path)?;
         grid.check_gathered(&path, spec.dtype().bytes())?;
-        let output = Some(Output::begin(&spec, &grid, &path)?);
+        let output = Some(Target::begin(&spec, &grid, &path)?);
         let (bands, _, width) = spec.shape();
         let gathered = Samples::zeros(spec.dtype(), (bands, grid.rows_at_once(), width));
-        Ok(Self { path, spec, grid, output, gathered, gathered_rows: 0, rows: 0 })
+        Ok(Self { path, spec, grid, output, gathered, gathered_rows: 0, valid: None, rows: 0 })
     }
 
     /// Writes the next rows, any number of them.
@@ -119,20 +109,49 @@ impl RasterWriter {
     /// a failure; [`ErrorKind::Io`] when the file cannot be written, as on a full disk.
     pub fn write_rows(&mut self, rows: &Samples) -> Result<()> {
         self.check(rows)?;
-        let (_, count, _) = rows.shape();
-        let mut from = 0;
-        while from < count {
-            let room = self.grid.rows_at_once() - self.gathered_rows;
-            let step = room.min(count - from);
-            copy_rows(rows, from, &mut self.gathered, self.gathered_rows, step);
-            from += step;
-            self.gathered_rows += step;
-            self.rows += step;
-            if step == room || self.rows == self.spec.shape().1 {
-                self.pack_gathered()?;
-            }
+        self.gather(rows, None)
+    }
+
+    /// Writes the next rows with a mask: which of their pixels hold data, where no value of theirs can tell. A Cloud
+    /// Optimized GeoTIFF keeps it as its internal mask; rows without one are taken for valid.
+    ///
+    /// # Shapes
+    /// `rows` as in [`RasterWriter::write_rows`], `valid` (any, width) with as many rows.
+    ///
+    /// ```
+    /// use geolearn::{Dtype, OverviewResampling, RasterSpec, RasterWriter, Samples};
+    /// use ndarray::{Array2, Array3};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("image.tif");
+    /// let spec = RasterSpec::new(3, 600, 900, Dtype::U8).cloud_optimized(OverviewResampling::Average);
+    /// let mut writer = RasterWriter::create(&path, spec)?;
+    /// let lit = Array2::from_shape_fn((600, 900), |(y, x)| y + x > 100);
+    /// writer.write_masked_rows(&Samples::U8(Array3::zeros((3, 600, 900))), lit.view())?;
+    /// writer.finish()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`RasterWriter::write_rows`], and [`ErrorKind::Usage`] for a mask of another shape, or of a file that is not
+    /// cloud optimized.
+    pub fn write_masked_rows(&mut self, rows: &Samples, valid: ArrayView2<'_, bool>) -> Result<()> {
+        self.check(rows)?;
+        let (_, height, width) = rows.shape();
+        if valid.dim() != (height, width) {
+            return Err(Error::new(ErrorKind::Usage, "this mask does not fit the rows to be written")
+                .at(&self.path)
+                .expected(format!("{width} columns, {height} rows"))
+                .found(format!("{} columns, {} rows", valid.ncols(), valid.nrows())));
         }
-        Ok(())
+        if self.spec.overviews.is_none() {
+            return Err(Error::new(ErrorKind::Usage, "only Cloud Optimized GeoTIFFs are written with a mask")
+                .at(&self.path)
+                .help("Ask for one by RasterSpec::cloud_optimized, or set a nodata value."));
+        }
+        let all = (self.grid.rows_at_once(), width);
+        self.valid.get_or_insert_with(|| Array2::from_elem(all, true));
+        self.gather(rows, Some(valid))
     }
 
     /// Ends the file and gives it its name.
@@ -166,14 +185,43 @@ impl RasterWriter {
             .found(format!("{dtype} of {} bands, {} columns, {} rows", shape.0, shape.2, shape.1)))
     }
 
+    fn gather(&mut self, rows: &Samples, valid: Option<ArrayView2<'_, bool>>) -> Result<()> {
+        let (_, count, _) = rows.shape();
+        let mut from = 0;
+        while from < count {
+            let room = self.grid.rows_at_once() - self.gathered_rows;
+            let step = room.min(count - from);
+            copy_rows(rows, from, &mut self.gathered, self.gathered_rows, step);
+            if let Some(gathered) = &mut self.valid {
+                let mut to = gathered.slice_mut(s![self.gathered_rows..self.gathered_rows + step, ..]);
+                match valid {
+                    Some(valid) => to.assign(&valid.slice(s![from..from + step, ..])),
+                    None => to.fill(true),
+                }
+            }
+            from += step;
+            self.gathered_rows += step;
+            self.rows += step;
+            if step == room || self.rows == self.spec.shape().1 {
+                self.pack_gathered()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the blocks of the gathered rows. What fails half-way is given up, and its room on the disk with it.
     fn pack_gathered(&mut self) -> Result<()> {
         let mut output = self.take_output()?;
         let first = self.rows - self.gathered_rows;
         let blocks = self.grid.blocks(first..self.rows, 0..self.spec.shape().2);
-        let packed = packed(&self.gathered, 0..self.gathered_rows, &blocks, &self.spec);
+        let packed = packed(&self.gathered, 0..self.gathered_rows, &blocks, self.spec.compression);
         let written = packed.and_then(|packed| {
-            blocks.iter().zip(packed).try_for_each(|(block, bytes)| output.put(block.index, &bytes))
+            blocks.iter().zip(packed).try_for_each(|(block, bytes)| output.put(block.index, &bytes))?;
+            let Some(valid) = &self.valid else { return Ok(()) };
+            let valid = valid.slice(s![..self.gathered_rows, ..]);
+            // Planes share their mask.
+            let mut first_plane = blocks.iter().filter(|block| block.bands.start == 0);
+            first_plane.try_for_each(|block| output.put_mask(block, valid))
         });
         written.map_err(|error| fault(&self.path, error))?;
         self.output = Some(output);
@@ -181,7 +229,7 @@ impl RasterWriter {
         Ok(())
     }
 
-    fn take_output(&mut self) -> Result<Output<Pending>> {
+    fn take_output(&mut self) -> Result<Target> {
         self.output.take().ok_or_else(|| {
             Error::new(ErrorKind::Usage, "this file was given up when writing it failed")
                 .at(&self.path)
@@ -199,55 +247,11 @@ pub(crate) fn encoded(samples: &Samples, spec: &RasterSpec, path: &Path) -> Resu
     for top in (0..height).step_by(grid.rows_at_once()) {
         let rows = top..(top + grid.rows_at_once()).min(height);
         let blocks = grid.blocks(rows.clone(), 0..width);
-        let bytes = packed(samples, rows, &blocks, spec).map_err(|error| fault(path, error))?;
+        let bytes = packed(samples, rows, &blocks, spec.compression).map_err(|error| fault(path, error))?;
         let mut put = |(block, bytes): (&Block, Vec<u8>)| output.put(block.index, &bytes);
         blocks.iter().zip(bytes).try_for_each(&mut put).map_err(|error| fault(path, error))?;
     }
     Ok(output.finish(path)?.into_inner())
-}
-
-/// The bytes of blocks of these rows.
-fn packed(
-    samples: &Samples,
-    rows: Range<usize>,
-    blocks: &[Block],
-    spec: &RasterSpec,
-) -> tiff_writer::Result<Vec<Vec<u8>>> {
-    for_each_type!(samples, data => {
-        let data = data.slice_axis(Axis(1), Slice::from(rows));
-        blocks.par_iter().map(|block| pack::pack(data, block, spec.compression)).collect()
-    })
-}
-
-impl Output<Pending> {
-    fn begin(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Self> {
-        // What cannot be written leaves no file behind.
-        let image = tags::image(spec, grid, path)?;
-        Self::on(Pending::create(path)?, image, spec, path)
-    }
-
-    fn publish(self, path: &Path) -> Result<()> {
-        self.finish(path)?.finish()?.publish()
-    }
-}
-
-impl<W: Write + Seek> Output<W> {
-    fn on(target: W, image: ImageBuilder, spec: &RasterSpec, path: &Path) -> Result<Self> {
-        let begin = || {
-            let mut tiff = TiffWriter::new(target, tags::options(spec))?;
-            let image = tiff.add_image(image)?;
-            Ok(Self { tiff, image })
-        };
-        begin().map_err(|error| fault(path, error))
-    }
-
-    fn finish(self, path: &Path) -> Result<W> {
-        self.tiff.finish().map_err(|error| fault(path, error))
-    }
-
-    fn put(&mut self, index: usize, bytes: &[u8]) -> tiff_writer::Result<()> {
-        self.tiff.write_block_raw(&self.image, index, bytes)
-    }
 }
 
 impl std::fmt::Debug for RasterWriter {
@@ -271,11 +275,4 @@ fn copy_rows(from: &Samples, first: usize, to: &mut Samples, at: usize, count: u
         };
     }
     copy_alike!(U8, I8, U16, I16, U32, I32, U64, I64, F32, F64);
-}
-
-fn fault(path: &Path, error: tiff_writer::Error) -> Error {
-    match error {
-        tiff_writer::Error::Io(error) => Error::io("file cannot be written", path, error).help("Is the disk full?"),
-        error => Error::new(ErrorKind::Unsupported, "this image cannot be written as TIFF").at(path).because(error),
-    }
 }

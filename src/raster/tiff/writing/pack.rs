@@ -1,8 +1,10 @@
 //! The bytes of one block.
 
 use std::iter::repeat;
+use std::ops::Range;
 
-use ndarray::{ArrayView3, s};
+use ndarray::{ArrayView3, Axis, Slice, s};
+use rayon::prelude::*;
 use tiff_core::{ByteOrder, Compression as Code};
 use tiff_writer::TiffWriteSample;
 use tiff_writer::compress::{BlockEncodingOptions, compress_block};
@@ -10,9 +12,24 @@ use tiff_writer::compress::{BlockEncodingOptions, compress_block};
 use super::grid::Block;
 use super::spec::Compression;
 use super::tags;
+use crate::raster::Samples;
+use crate::raster::samples::with_array;
 
 /// Smaller and faster than deflate's usual level.
 const ZSTD_LEVEL: i32 = 3;
+
+/// The bytes of blocks of these rows, compressed side by side.
+pub(super) fn packed(
+    samples: &Samples,
+    rows: Range<usize>,
+    blocks: &[Block],
+    compression: Compression,
+) -> tiff_writer::Result<Vec<Vec<u8>>> {
+    with_array!(samples, data => {
+        let data = data.slice_axis(Axis(1), Slice::from(rows));
+        blocks.par_iter().map(|block| pack(data, block, compression)).collect()
+    })
+}
 
 /// Compresses a block of the rows that were gathered.
 pub(super) fn pack<T: TiffWriteSample + Default>(

@@ -57,6 +57,19 @@ pub enum BigTiff {
     Always,
 }
 
+/// How the pixels of an overview come from the next larger image, 2 x 2 of them each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum OverviewResampling {
+    /// The mean of those that hold data, as integers rounded to the nearest (halves away from zero): for continuous
+    /// values. What is nodata, not a finite number or masked does not count; a mean that happens to be nodata gives way
+    /// to the value beside it.
+    #[default]
+    Average,
+    /// The upper left one: for classes and other values between which there are none.
+    Nearest,
+}
+
 /// What a GeoTIFF to be written is like; see [`RasterWriter`](crate::RasterWriter).
 ///
 /// | Name | Default | Purpose | Range |
@@ -66,9 +79,10 @@ pub enum BigTiff {
 /// | `band_names` | none | description of each band | one a band at most, without NUL |
 /// | `band_scales` | samples are values | scale and offset of each band | one a band at most, scales other than 0, finite |
 /// | `compression` | `Deflate` | see [`Compression`] | |
-/// | `blocks` | tiles of 256 x 256 | see [`Blocks`] | sides of tiles: multiples of 16; 1 GiB a block at most |
+/// | `blocks` | tiles of 256 x 256; 512 x 512 where `cloud_optimized` | see [`Blocks`] | sides of tiles: multiples of 16; 1 GiB a block at most |
 /// | `interleave` | `Pixel` | see [`Interleave`] | |
 /// | `big_tiff` | `Auto` | see [`BigTiff`] | |
+/// | `cloud_optimized` | no | overviews, and all of the header in front; see [`OverviewResampling`] | tiles only |
 ///
 /// Differences of neighbouring samples are compressed rather than the samples (TIFF's predictor 2, for floats 3).
 /// Three bands of `uint8` are marked as red, green and blue; other bands as grey with further ones of no said meaning.
@@ -94,9 +108,12 @@ pub struct RasterSpec {
     pub(super) band_names: Vec<Option<String>>,
     pub(super) band_scales: Vec<BandScale>,
     pub(super) compression: Compression,
-    pub(super) blocks: Blocks,
+    /// None: as the table says.
+    pub(super) blocks: Option<Blocks>,
     pub(super) interleave: Interleave,
     pub(super) big_tiff: BigTiff,
+    /// Of a Cloud Optimized GeoTIFF.
+    pub(super) overviews: Option<OverviewResampling>,
 }
 
 impl RasterSpec {
@@ -111,9 +128,10 @@ impl RasterSpec {
             band_names: Vec::new(),
             band_scales: Vec::new(),
             compression: Compression::default(),
-            blocks: Blocks::Tiles { width: 256, height: 256 },
+            blocks: None,
             interleave: Interleave::default(),
             big_tiff: BigTiff::default(),
+            overviews: None,
         }
     }
 
@@ -204,7 +222,7 @@ impl RasterSpec {
         Self { compression, ..self }
     }
 
-    /// What is compressed together. Default: tiles of 256 x 256 pixels.
+    /// What is compressed together. Default: tiles of 256 x 256 pixels, or of 512 x 512 in a Cloud Optimized GeoTIFF.
     ///
     /// ```
     /// use geolearn::{Blocks, Dtype, RasterSpec};
@@ -212,7 +230,7 @@ impl RasterSpec {
     /// let spec = RasterSpec::new(1, 5000, 5000, Dtype::U8).blocks(Blocks::Strips { rows: 16 });
     /// ```
     pub fn blocks(self, blocks: Blocks) -> Self {
-        Self { blocks, ..self }
+        Self { blocks: Some(blocks), ..self }
     }
 
     /// In which order samples are stored. Default: [`Interleave::Pixel`].
@@ -235,5 +253,25 @@ impl RasterSpec {
     /// ```
     pub fn big_tiff(self, big_tiff: BigTiff) -> Self {
         Self { big_tiff, ..self }
+    }
+
+    /// Makes the file a Cloud Optimized GeoTIFF: overviews by factors of 2 until one tile holds the image, the
+    /// directories of all of them in front, and the smallest overview before the larger ones. It is gathered in a
+    /// temporary file beside its place, which takes about as much of the disk again. Default: no.
+    ///
+    /// ```
+    /// use geolearn::{Compression, Dtype, OverviewResampling, RasterSpec};
+    ///
+    /// let heights = RasterSpec::new(1, 5000, 5000, Dtype::F32).cloud_optimized(OverviewResampling::Average);
+    /// let classes = RasterSpec::new(1, 5000, 5000, Dtype::U8).cloud_optimized(OverviewResampling::Nearest);
+    /// ```
+    pub fn cloud_optimized(self, overviews: OverviewResampling) -> Self {
+        Self { overviews: Some(overviews), ..self }
+    }
+
+    /// What is compressed together, asked for or by default.
+    pub(super) fn blocks_or_default(&self) -> Blocks {
+        let side = if self.overviews.is_some() { 512 } else { 256 };
+        self.blocks.unwrap_or(Blocks::Tiles { width: side, height: side })
     }
 }

@@ -21,6 +21,23 @@ pub(super) fn options(spec: &RasterSpec) -> WriteOptions {
 
 /// What the library is told of the image.
 pub(super) fn image(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<ImageBuilder> {
+    let tags = geo::tags(&spec.place).into_iter().chain(gdal::tags(
+        nodata(spec, path)?,
+        spec.dtype,
+        names(spec, path)?,
+        scales(spec, path)?,
+    ));
+    Ok(tags.fold(samples(spec, grid), ImageBuilder::tag))
+}
+
+/// The same of an overview of it, which lies where the image lies and has its names.
+pub(super) fn overview(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<ImageBuilder> {
+    let tags = gdal::tags(nodata(spec, path)?, spec.dtype, &[], &[]);
+    Ok(tags.into_iter().fold(samples(spec, grid).overview(), ImageBuilder::tag))
+}
+
+/// How samples lie in the file.
+fn samples(spec: &RasterSpec, grid: &Grid) -> ImageBuilder {
     let (bands, height, width) = spec.shape;
     let format = format(spec.dtype);
     let photometric = match (bands, spec.dtype) {
@@ -40,17 +57,10 @@ pub(super) fn image(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Image
         .predictor(predictor(spec.compression, format.to_code()))
         .photometric(photometric)
         .planar_configuration(planar);
-    let image = match grid.is_tiled {
+    match grid.is_tiled {
         true => image.tiles(grid.block_width as u32, grid.block_height as u32),
         false => image.strips(grid.block_height as u32),
-    };
-    let tags = geo::tags(&spec.place).into_iter().chain(gdal::tags(
-        nodata(spec, path)?,
-        spec.dtype,
-        names(spec, path)?,
-        scales(spec, path)?,
-    ));
-    Ok(tags.fold(image, ImageBuilder::tag))
+    }
 }
 
 /// A value that no sample has stands for nothing, and other readers might take another one for it.
@@ -100,7 +110,7 @@ fn names<'a>(spec: &'a RasterSpec, path: &Path) -> Result<&'a [Option<String>]> 
     }
 }
 
-fn format(dtype: Dtype) -> SampleFormat {
+pub(super) fn format(dtype: Dtype) -> SampleFormat {
     match dtype {
         Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => SampleFormat::Uint,
         Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => SampleFormat::Int,

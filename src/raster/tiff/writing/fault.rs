@@ -1,0 +1,12 @@
+//! What the library complains of, as an error of the file.
+
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind};
+
+pub(super) fn fault(path: &Path, error: tiff_writer::Error) -> Error {
+    match error {
+        tiff_writer::Error::Io(error) => Error::io("file cannot be written", path, error).help("Is the disk full?"),
+        error => Error::new(ErrorKind::Unsupported, "this image cannot be written as TIFF").at(path).because(error),
+    }
+}
