@@ -46,7 +46,7 @@ fn decompressed(bytes: &[u8], length: usize, compression: Compression) -> io::Re
 mod tests {
     use super::*;
     use crate::raster::tiff::writing::pack::packed;
-    use crate::raster::{Dtype, sample::Sample, samples::with_type};
+    use crate::raster::{Dtype, pixel::Sample, samples::with_type};
     use ndarray::Array3;
 
     #[test]
