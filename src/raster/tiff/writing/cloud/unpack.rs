@@ -16,12 +16,11 @@ use crate::raster::tiff::lzw::Lzw;
 pub(super) fn unpack(bytes: &[u8], block: &Block, spec: &RasterSpec, to: &mut Samples) -> io::Result<()> {
     let sample = spec.dtype.bytes();
     let pixel = sample * block.bands.len();
-    let (bands, _, width) = to.shape();
+    let (bands, height, width) = to.shape();
     let row_bytes = block.width * pixel;
     let seen = (width - block.left).min(block.width) * pixel;
     let predictor = tags::predictor(spec.compression, tags::format(spec.dtype).to_code()).to_code();
     let mut rows = decompressed(bytes, row_bytes * block.height, spec.compression)?;
-    let height = to.shape().1;
     for (row, y) in rows.chunks_exact_mut(row_bytes).zip(block.top..height) {
         let (bits, count) = (8 * sample as u16, block.bands.len() as u16);
         filters::fix_endianness_and_predict(row, bits, count, ByteOrder::LittleEndian, predictor)
@@ -34,7 +33,7 @@ pub(super) fn unpack(bytes: &[u8], block: &Block, spec: &RasterSpec, to: &mut Sa
 fn decompressed(bytes: &[u8], length: usize, compression: Compression) -> io::Result<Vec<u8>> {
     let mut plain = vec![0; length];
     match compression {
-        Compression::None => (&mut &*bytes).read_exact(&mut plain)?,
+        Compression::None => io::Cursor::new(bytes).read_exact(&mut plain)?,
         Compression::Deflate => ZlibDecoder::new(bytes).read_exact(&mut plain)?,
         Compression::Lzw => Lzw::new(bytes)?.read_exact(&mut plain)?,
         Compression::Zstd => return zstd::bulk::decompress(bytes, length),
