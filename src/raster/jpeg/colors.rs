@@ -36,7 +36,7 @@ impl Colors {
     }
 
     /// Turns four inks a pixel, as GDAL's driver stores them, into red, green and blue.
-    pub fn from_inks(self, inks: &[u8]) -> Vec<u8> {
+    pub fn mix_inks(self, inks: &[u8]) -> Vec<u8> {
         let color = |&[a, b, c, black]: &[u8; 4]| {
             let colors = if self == Self::Ycck { rgb(a, b, c).map(|value| 255 - value) } else { [a, b, c] };
             colors.map(|color| (u16::from(color) * u16::from(black) / 255) as u8)

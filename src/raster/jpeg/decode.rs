@@ -42,7 +42,7 @@ pub(in super::super) fn decode(
     let mut pixels = vec![0; stream.frame.width * stream.frame.height * components];
     decoder.decode_into(&mut pixels).map_err(failed)?;
     Ok(match colors {
-        Colors::Cmyk | Colors::Ycck => colors.from_inks(&pixels),
+        Colors::Cmyk | Colors::Ycck => colors.mix_inks(&pixels),
         Colors::Stored | Colors::Ycbcr => pixels,
     })
 }
