@@ -28,6 +28,7 @@ mod resize;
 mod rpc;
 mod sample;
 mod samples;
+mod scaled;
 mod source;
 mod tiff;
 mod triangle;
