@@ -216,45 +216,56 @@ private:
             std::min<int64_t>(winograd::OUT, output_.width - x)};
   }
 
-  // Weights at their points, of a kernel whose rows lie `row_step` apart in memory and its columns `column_step`.
-  void weights_to_points(Points<T> kernel, int64_t row_step, int64_t column_step, T *made) const {
-    const T *weight = weight_.template const_data_ptr<T>();
-    at::parallel_for(0, kernel.rows, 4, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; row++) {
-        weights_to_points_row(weight + row * row_step, column_step, kernel, row, made);
+  // Calls `work(first column, first row, last row)` for parts of a kernel's matrices, side by side. A part is a panel wide, so that
+  // what is read and written of it lies in order; columns far apart would be on another page each.
+  template <class F> void for_parts(Points<T> kernel, F work) const {
+    constexpr int64_t ROWS = 64;
+    int64_t blocks = (kernel.rows + ROWS - 1) / ROWS;
+    at::parallel_for(0, kernel.columns / PANEL<T> * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        int64_t first = i % blocks * ROWS;
+        work(i / blocks * PANEL<T>, first, std::min(kernel.rows, first + ROWS));
       }
     });
   }
 
-  GEOLEARN_KERNEL void weights_to_points_row(const T *weight, int64_t column_step, Points<T> kernel, int64_t row,
-                                             T *made) const {
-    int64_t stride = kernel.stride();
-    for (int64_t k = 0; k < kernel.columns; k += L) {
+  // Weights at their points, of a kernel whose rows lie `row_step` apart in memory and its columns `column_step`.
+  void weights_to_points(Points<T> kernel, int64_t row_step, int64_t column_step, T *made) const {
+    const T *weight = weight_.template const_data_ptr<T>();
+    for_parts(kernel, [&](int64_t column, int64_t first, int64_t last) {
+      for (int64_t row = first; row < last; row++) {
+        const T *from = weight + row * row_step + column * column_step;
+        weights_to_points_row(from, column_step, kernel, made + kernel.place(row, column));
+      }
+    });
+  }
+
+  GEOLEARN_KERNEL void weights_to_points_row(const T *weight, int64_t column_step, Points<T> kernel, T *made) const {
+    for (int64_t k = 0; k < PANEL<T>; k += L) {
       V in[9], out[winograd::POINTS];
       for (int64_t lane = 0; lane < L; lane++) {
         for (int i = 0; i < 9; i++) in[i][lane] = weight[(k + lane) * column_step + i];
       }
       winograd::square<3, winograd::IN>(in, out, winograd::WeightsToPoints{});
-      T *to = made + kernel.place(row, k);
-      for (int i = 0; i < winograd::POINTS; i++) store(to + i * stride, out[i]);
+      for (int i = 0; i < winograd::POINTS; i++) store(made + i * kernel.stride() + k, out[i]);
     }
   }
 
   void points_to_weights(const T *points, Points<T> kernel, T *made) const {
-    at::parallel_for(0, kernel.rows, 4, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; row++) points_to_weights_row(points, kernel, row, made + row * 9);
+    for_parts(kernel, [&](int64_t column, int64_t first, int64_t last) {
+      for (int64_t row = first; row < last; row++) {
+        points_to_weights_row(points + kernel.place(row, column), kernel, made + (column * kernel.rows + row) * 9);
+      }
     });
   }
 
-  GEOLEARN_KERNEL void points_to_weights_row(const T *points, Points<T> kernel, int64_t row, T *made) const {
-    int64_t stride = kernel.stride(), step = kernel.rows * 9;
-    for (int64_t k = 0; k < kernel.columns; k += L) {
+  GEOLEARN_KERNEL void points_to_weights_row(const T *points, Points<T> kernel, T *made) const {
+    for (int64_t k = 0; k < PANEL<T>; k += L) {
       V in[winograd::POINTS], out[9];
-      const T *from = points + kernel.place(row, k);
-      for (int i = 0; i < winograd::POINTS; i++) in[i] = load(from + i * stride);
+      for (int i = 0; i < winograd::POINTS; i++) in[i] = load(points + i * kernel.stride() + k);
       winograd::square<winograd::IN, 3>(in, out, winograd::PointsToWeights{});
       for (int64_t lane = 0; lane < L; lane++) {
-        for (int i = 0; i < 9; i++) made[(k + lane) * step + i] = out[i][lane];
+        for (int i = 0; i < 9; i++) made[(k + lane) * kernel.rows * 9 + i] = out[i][lane];
       }
     }
   }
