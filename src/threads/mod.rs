@@ -108,19 +108,23 @@ pub(crate) fn at_best_number<T>(job: Job, work: impl FnOnce() -> T) -> T {
     let Some(_inside) = Inside::enter() else {
         return work();
     };
-    let turn = paces().entry(job.kind()).or_insert_with(|| Pace::new(most)).turn();
+    let kind = (job.kind(), most);
+    let turn = paces().entry(kind).or_insert_with(|| Pace::new(most)).turn();
     let _threads = SharedAmong::begin(turn.threads);
     let begin = Instant::now();
     let made = work();
     let seconds = begin.elapsed().as_secs_f64();
-    if let Some(pace) = paces().get_mut(&job.kind()) {
+    if let Some(pace) = paces().get_mut(&kind) {
         pace.took(turn, seconds, job.pixels.max(1) as f64);
     }
     made
 }
 
-fn paces() -> MutexGuard<'static, HashMap<Job, Pace>> {
-    static PACES: OnceLock<Mutex<HashMap<Job, Pace>>> = OnceLock::new();
+/// By the kind of work and the most threads, which a program may change.
+type Paces = HashMap<(Job, usize), Pace>;
+
+fn paces() -> MutexGuard<'static, Paces> {
+    static PACES: OnceLock<Mutex<Paces>> = OnceLock::new();
     let mut paces = PACES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if paces.len() > MOST_KINDS {
         paces.clear();

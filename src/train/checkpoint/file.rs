@@ -282,7 +282,8 @@ impl Contents {
             tracing::warn!(
                 threads,
                 checkpoint = self.header.threads,
-                "libtorch has another number of threads than when the checkpoint was written; sums may round differently"
+                "libtorch has another number of threads than when the checkpoint was written; what is not computed in f32 on the \
+                 processor may round differently"
             );
         }
         if part.count != self.header.processes {
