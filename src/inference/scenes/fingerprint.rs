@@ -67,10 +67,18 @@ fn of_output(
         "statistics": format!("{:?}", settings.statistics),
         "asked_for": settings.asked_for,
         "arithmetic": format!("{precision:?} {device:?}"),
-        "compression": format!("{:?} {:?}", settings.compression, settings.overviews),
+        "compression": format_of(settings),
         "scaling": format!("{from:?} {to:?} {chip:?}"),
         "weights": weights,
     })
+}
+
+/// How the file is written. Plain ones are told as they were before there were others.
+fn format_of(settings: &Settings) -> String {
+    match settings.overviews {
+        Some(overviews) => format!("{:?} {overviews:?}", settings.compression),
+        None => format!("{:?}", settings.compression),
+    }
 }
 
 /// Adds the size of tiles.
