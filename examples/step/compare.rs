@@ -46,6 +46,8 @@ fn batches(folder: &Path, side: usize, batch: usize) -> Outcome<Vec<Batch>> {
 }
 
 pub fn run(folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {
+    // PyTorch's number does not change either; of a few steps, one on trial would count too much.
+    geolearn::set_num_threads(geolearn::num_threads())?;
     let mut model = model(&data(side, batch)?)?;
     model.load_weights(folder.join("initial.pth"))?;
     let mut work = Work::of(model, batches(folder, side, batch)?, precision)?;

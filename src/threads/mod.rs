@@ -109,13 +109,13 @@ pub(crate) fn at_best_number<T>(job: Job, work: impl FnOnce() -> T) -> T {
         return work();
     };
     let kind = (job.kind(), most);
-    let turn = paces().entry(kind).or_insert_with(|| Pace::new(most)).turn();
-    let _threads = SharedAmong::begin(turn.threads);
+    let threads = paces().entry(kind).or_insert_with(|| Pace::new(most)).threads();
+    let _threads = SharedAmong::begin(threads);
     let begin = Instant::now();
     let made = work();
     let seconds = begin.elapsed().as_secs_f64();
     if let Some(pace) = paces().get_mut(&kind) {
-        pace.took(turn, seconds, job.pixels.max(1) as f64);
+        pace.took(threads, seconds, job.pixels.max(1) as f64);
     }
     made
 }

@@ -21,12 +21,6 @@ const HOPELESS: f64 = 2.5;
 /// Calls that take so many times as long as they did tell that the machine has changed.
 const CHANGED: f64 = 1.4;
 
-/// One call's number of threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn {
-    pub threads: usize,
-}
-
 /// The numbers that are tried for one kind of work, and what they cost.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -68,20 +62,20 @@ impl Pace {
     }
 
     /// The number for the next call.
-    pub fn turn(&self) -> Turn {
+    pub fn threads(&self) -> usize {
         let place = self.trial.as_ref().map_or(self.used, |(place, _)| *place);
-        Turn { threads: self.numbers[place] }
+        self.numbers[place]
     }
 
     /// Takes note of what a call with a number took.
-    pub fn took(&mut self, turn: Turn, seconds: f64, pixels: f64) {
+    pub fn took(&mut self, threads: usize, seconds: f64, pixels: f64) {
         let cost = seconds / pixels;
         if self.uncounted > 0 {
             self.uncounted -= 1;
             return;
         }
         match &mut self.trial {
-            Some((place, costs)) if self.numbers[*place] == turn.threads => {
+            Some((place, costs)) if self.numbers[*place] == threads => {
                 costs.push(cost);
                 let usual = mean(self.recent.iter());
                 let wanted = (TRIAL_SECONDS / seconds.max(1e-9)).clamp(1.0, TRIAL_CALLS as f64) as usize;
@@ -91,7 +85,7 @@ impl Pace {
             }
             // A call that began before the trial, on another thread.
             Some(_) => {}
-            None if self.numbers[self.used] == turn.threads => self.count(cost),
+            None if self.numbers[self.used] == threads => self.count(cost),
             None => {}
         }
     }
@@ -153,9 +147,9 @@ mod tests {
     fn run(pace: &mut Pace, calls: usize, seconds: impl Fn(usize) -> f64) -> (f64, usize) {
         let mut sum = 0.0;
         for _ in 0..calls {
-            let turn = pace.turn();
-            sum += seconds(turn.threads);
-            pace.took(turn, seconds(turn.threads), 4096.0);
+            let threads = pace.threads();
+            sum += seconds(threads);
+            pace.took(threads, seconds(threads), 4096.0);
         }
         (sum, pace.numbers[pace.used])
     }
@@ -214,8 +208,8 @@ mod tests {
     fn calls_of_other_numbers_do_not_count_in_a_trial() {
         let mut pace = Pace::new(2);
         run(&mut pace, FIRST_PAUSE + 1, |_| 1.0);
-        assert_eq!(pace.turn().threads, 1);
-        pace.took(Turn { threads: 2 }, 1.0, 1.0);
+        assert_eq!(pace.threads(), 1);
+        pace.took(2, 1.0, 1.0);
         assert!(pace.trial.as_ref().is_some_and(|(_, costs)| costs.is_empty()));
     }
 }

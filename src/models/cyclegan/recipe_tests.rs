@@ -12,6 +12,7 @@ use crate::error::{ErrorKind, Result};
 use crate::loss::DiffAugment;
 use crate::nn::{Parameters, Upsampling, UpsamplingInit, copied};
 use crate::optim::Schedule;
+use crate::testing;
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
 
 /// An option that is on, by name.
@@ -35,15 +36,7 @@ const VARIANTS: &[Variant] = &[
 
 /// Five chips of A and four of B, of 48 pixels.
 fn data(folder: &Path) -> DataBunch {
-    for (domain, count) in [("A", 5), ("B", 4)] {
-        let into = folder.join(domain);
-        std::fs::create_dir_all(&into).unwrap();
-        let mut files: Vec<_> = std::fs::read_dir(format!("assets/bluemarble/{domain}/images")).unwrap().collect();
-        files.sort_by_key(|file| file.as_ref().unwrap().file_name());
-        for file in files.into_iter().take(count).flatten() {
-            std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
-        }
-    }
+    testing::few_chips(folder, [5, 4]);
     PrepareData::new(folder, DatasetType::CycleGan).resize_to(48).workers(0).val_split_pct(0.25).prepare().unwrap()
 }
 
