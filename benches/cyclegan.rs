@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use geolearn::{
-    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Device, Domain, Precision, PrepareData, StepContext,
-    Translator,
-};
+use geolearn::dataset::{Augment, Batch};
+use geolearn::device::Precision;
+use geolearn::optim::AdamOptions;
+use geolearn::train::{StepContext, Translator};
+use geolearn::{CycleGan, DataBunch, DatasetType, Device, Domain, PrepareData};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
 

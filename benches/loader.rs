@@ -12,7 +12,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use geolearn::{Augment, DatasetType, Domain, PrepareData};
+use geolearn::dataset::Augment;
+use geolearn::{DatasetType, Domain, PrepareData};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 

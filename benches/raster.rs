@@ -12,9 +12,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use geolearn::{
-    CycleGan, Domain, Dtype, NormStatistics, Raster, RasterOptions, RasterReport, RasterSpec, RasterWriter, Samples,
-};
+use geolearn::inference::{NormStatistics, RasterReport};
+use geolearn::raster::{Dtype, RasterSpec, RasterWriter, Samples};
+use geolearn::{CycleGan, Domain, Raster, RasterOptions};
 use ndarray::Axis;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -15,10 +15,8 @@ mod process;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use geolearn::{
-    Compression, CycleGan, DatasetType, Domain, Dtype, PrepareData, Raster, RasterOptions, RasterSpec, RasterWriter,
-    Samples,
-};
+use geolearn::raster::{Compression, Dtype, RasterSpec, RasterWriter, Samples};
+use geolearn::{CycleGan, DatasetType, Domain, PrepareData, Raster, RasterOptions};
 use ndarray::{Array3, Axis, concatenate};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/multispectral");

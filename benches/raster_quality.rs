@@ -7,9 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{
-    CycleGan, Domain, Dtype, NormStatistics, Raster, RasterOptions, RasterReport, RasterSpec, RasterWriter, Samples,
-};
+use geolearn::inference::{NormStatistics, RasterReport};
+use geolearn::raster::{Dtype, RasterSpec, RasterWriter, Samples};
+use geolearn::{CycleGan, Domain, Raster, RasterOptions};
 use ndarray::{Array3, Axis};
 
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");

@@ -10,7 +10,8 @@ use std::process::{Child, Command};
 use std::time::Instant;
 
 use geolearn::ndarray::Array3;
-use geolearn::{Callback, CycleGan, DatasetType, Domain, FitOptions, Flow, PrepareData, StepReport};
+use geolearn::train::{Callback, Flow, StepReport};
+use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
@@ -84,7 +85,7 @@ impl Drop for Beside {
 
 fn seconds_of(work: &str) -> f64 {
     if std::env::var_os("GEOLEARN_BENCH_FIXED").is_some() {
-        geolearn::set_num_threads(geolearn::num_threads()).expect("the number that it is");
+        geolearn::runtime::set_num_threads(geolearn::runtime::num_threads()).expect("the number that it is");
     }
     match work {
         "train_64" => training(64, 240),

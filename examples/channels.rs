@@ -15,7 +15,8 @@ mod arguments;
 use std::path::Path;
 
 use arguments::Arguments;
-use geolearn::{Augment, Channels, CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster, Result};
+use geolearn::dataset::{Augment, Channels};
+use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster, Result};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 /// How much one training differs from another of the same kind is seen by repeating it.

@@ -17,10 +17,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{
-    Augment, Callback, Checkpoint, CycleGan, DatasetType, EndReport, EpochReport, Error, FitOptions, FitReport, Flow,
-    PrepareData, Result, StepReport,
-};
+use geolearn::dataset::Augment;
+use geolearn::train::{Callback, Checkpoint, EndReport, EpochReport, FitReport, Flow, StepReport};
+use geolearn::{CycleGan, DatasetType, Error, FitOptions, PrepareData, Result};
 
 /// Below this mean of the discriminators' losses one player has won; both are near 0.25 when they are equal.
 const WON: f64 = 0.02;

@@ -12,7 +12,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{CycleGan, DatasetType, MetricsOptions, PrepareData};
+use geolearn::evaluation::MetricsOptions;
+use geolearn::{CycleGan, DatasetType, PrepareData};
 
 /// Measures a saved model; without arguments, the bundled one on its chips and on the bundled unseen places.
 #[derive(Parser)]

@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{Crs, RasterFile, Result, Samples};
+use geolearn::Result;
+use geolearn::raster::{Crs, RasterFile, Samples};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

@@ -16,7 +16,9 @@ mod common;
 use std::path::Path;
 
 use arguments::Arguments;
-use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Normalisation, PrepareData, Raster};
+use geolearn::dataset::{Augment, Normalisation};
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { epochs, chips, out, resume } = Arguments::read("multispectral", 40, "multispectral");
@@ -45,10 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     model.show_results(4)?.save(out.join("2_results.png"))?;
 
-    let spectra = &data.files(Domain::A, geolearn::Split::Train)[0];
+    let spectra = &data.files(Domain::A, geolearn::dataset::Split::Train)[0];
     let picture = model.predict_a2b(spectra)?;
     told("A to B", &picture, &out.join("a2b.tif"))?;
-    let simulated = model.predict_b2a(&data.files(Domain::B, geolearn::Split::Train)[0])?;
+    let simulated = model.predict_b2a(&data.files(Domain::B, geolearn::dataset::Split::Train)[0])?;
     told("B to A", &simulated, &out.join("b2a.tif"))?;
     println!("Look at the pictures in {}, and at the GeoTIFFs with any GIS.", out.display());
     Ok(())

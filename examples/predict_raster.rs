@@ -15,10 +15,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{
-    CycleGan, Domain, ErrorKind, NormStatistics, Picture, Raster, RasterFile, RasterOptions, RasterReport, Result,
-    StopSignal,
-};
+use geolearn::inference::{NormStatistics, RasterReport};
+use geolearn::raster::RasterFile;
+use geolearn::train::StopSignal;
+use geolearn::{CycleGan, Domain, ErrorKind, Picture, Raster, RasterOptions, Result};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage, imageops};
 

@@ -16,10 +16,10 @@ mod common;
 use std::path::Path;
 
 use arguments::Arguments;
-use geolearn::{
-    Augment, Checkpoint, CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Recipe, Result,
-    SamplePictures,
-};
+use geolearn::dataset::Augment;
+use geolearn::tracking::SamplePictures;
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Recipe, Result};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
 

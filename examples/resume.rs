@@ -14,7 +14,9 @@ mod arguments;
 mod common;
 
 use arguments::Arguments;
-use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, EarlyStopping, FitOptions, PrepareData};
+use geolearn::dataset::Augment;
+use geolearn::train::{Checkpoint, EarlyStopping};
+use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // It always goes on where there is something to go on with.

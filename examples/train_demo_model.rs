@@ -15,7 +15,10 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{Augment, Checkpoint, CycleGan, DatasetType, FitOptions, PrepareData, Recipe, SamplePictures};
+use geolearn::dataset::Augment;
+use geolearn::tracking::SamplePictures;
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData, Recipe};
 
 /// Trains the model in assets/models/sat2relief. The defaults are those of the committed model.
 #[derive(Parser)]

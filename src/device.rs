@@ -1,4 +1,4 @@
-//! Which device computes, and why.
+//! Where a model computes, and in which precision.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,7 +42,8 @@ pub enum Device {
 /// | `Bf16` | bfloat16: 8 bits of exponent, 8 of precision; half the memory | the same, and processors with AMX; on other processors it is `F32`, which is faster there |
 ///
 /// ```
-/// use geolearn::{FitOptions, Precision};
+/// use geolearn::FitOptions;
+/// use geolearn::device::Precision;
 ///
 /// let options = FitOptions::new(20).precision(Precision::Bf16);
 /// ```

@@ -29,7 +29,7 @@ pub enum ErrorKind {
     Diverged,
     /// A callback asked to stop with an error of its own.
     Callback,
-    /// Work was ended from outside, by a [`StopSignal`](crate::StopSignal), before it was done.
+    /// Work was ended from outside, by a [`StopSignal`](crate::train::StopSignal), before it was done.
     Stopped,
     /// libtorch reported an error.
     Torch,
@@ -38,7 +38,7 @@ pub enum ErrorKind {
 /// An error that names the file, what was expected, what was found and what to do.
 ///
 /// ```
-/// use geolearn::{prepare_data, DatasetType, ErrorKind};
+/// use geolearn::{DatasetType, ErrorKind, prepare_data};
 ///
 /// let error = prepare_data("no/such/folder", DatasetType::CycleGan).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Io);
@@ -141,7 +141,7 @@ impl Error {
         Self::new(ErrorKind::Callback, what)
     }
 
-    /// An error of a kind, for a [`Translator`](crate::Translator) of one's own to return.
+    /// An error of a kind, for a [`Translator`](crate::train::Translator) of one's own to return.
     ///
     /// ```
     /// use geolearn::{Error, ErrorKind};

@@ -2,16 +2,16 @@
 //!
 //! Nothing of it happens before `main`. The first call that needs it does it: [`prepare_data`](crate::prepare_data), opening or
 //! importing a model, [`Device::resolve`](crate::Device::resolve), which every model calls when it is built, and
-//! [`num_threads`](crate::num_threads). Or do it yourself, with a say in it, by [`init`] at the beginning of `main`.
+//! [`num_threads`]. Or do it yourself, with a say in it, by [`init`] at the beginning of `main`.
 //!
 //! | What changes | When | Why | Declined by |
 //! |---|---|---|---|
 //! | `libtorch_cuda.so` is loaded, where it lies beside the `libtorch_cpu.so` in use | a device is asked for, the processor too | the linker drops it from programs that name none of its symbols, and then CUDA is never found | [`load_cuda`](RuntimeOptions::load_cuda) |
 //! | `ONEDNN_PRIMITIVE_CACHE_CAPACITY` and `LRU_CACHE_CAPACITY` are set to 128 in the environment, where they are not set and no other thread runs; child processes inherit them | first of all | libtorch keeps 1,024 convolutions compiled, by the sizes of their images: after images of 300 sizes a process held 795 MiB, and 413 with the limit | [`limit_caches`](RuntimeOptions::limit_caches) |
-//! | libtorch has no more threads than the process may use, and for a training step or a translation in f32 on the processor the number that was the fastest of late, on the calling thread alone, where `OMP_NUM_THREADS` is not set | first of all; while that work is done | libtorch does not look at a container's share of processors; threads that wait for a core which another program has taken make everything slower | [`settle_threads`](RuntimeOptions::settle_threads), [`set_num_threads`](crate::set_num_threads) |
+//! | libtorch has no more threads than the process may use, and for a training step or a translation in f32 on the processor the number that was the fastest of late, on the calling thread alone, where `OMP_NUM_THREADS` is not set | first of all; while that work is done | libtorch does not look at a container's share of processors; threads that wait for a core which another program has taken make everything slower | [`settle_threads`](RuntimeOptions::settle_threads), [`set_num_threads`] |
 //! | libtorch's allocator of main memory is replaced, for good, by one that passes everything on while nobody trains, and else keeps tensors' memory from 1 MiB on | a model's first training step on the processor | the C library gives large blocks back to the kernel, which clears each page anew: a tenth of a step at 256 pixels | [`keep_training_memory`](RuntimeOptions::keep_training_memory) |
 //! | libtorch logs errors only | while batch sizes are tried, then as before | its allocator warns of each block that is older than the count | [`quiet_trials`](RuntimeOptions::quiet_trials) |
-//! | TF32, deterministic algorithms and cuDNN's search are switched | on CUDA, for a step, a validation or a translation, then as before | a model computes in the precision that it was asked for; work that wants other switches waits meanwhile | nothing: they are what [`Precision`](crate::Precision) and [`FitOptions`](crate::FitOptions) ask for |
+//! | TF32, deterministic algorithms and cuDNN's search are switched | on CUDA, for a step, a validation or a translation, then as before | a model computes in the precision that it was asked for; work that wants other switches waits meanwhile | nothing: they are what [`Precision`](crate::device::Precision) and [`FitOptions`](crate::FitOptions) ask for |
 //!
 //! Two things follow from how libtorch is made:
 //!
@@ -25,6 +25,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Allowed};
 use crate::threads;
+pub use crate::threads::{num_threads, set_num_threads};
 
 /// What the crate may change of the process; by default everything in the table of [this module](self).
 ///

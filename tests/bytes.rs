@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use geolearn::ndarray::Array3;
-use geolearn::{BandScale, ErrorKind, Limits, Place, Raster, RasterFormat, Samples};
+use geolearn::raster::{BandScale, Limits, Place, RasterFormat, Samples};
+use geolearn::{ErrorKind, Raster};
 
 /// Every image of the fixtures, good and bad.
 fn images() -> Vec<PathBuf> {

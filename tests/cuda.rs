@@ -12,11 +12,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::{answer, small_data};
+use geolearn::device::Precision;
+use geolearn::inference::NormStatistics;
+use geolearn::models::LoadOptions;
+use geolearn::raster::Samples;
 use geolearn::tch::{self, CModule, Kind, Tensor};
-use geolearn::{
-    Checkpoint, CycleGan, DataBunch, Device, Domain, ErrorKind, FitOptions, LoadOptions, NormStatistics, Precision,
-    Raster, RasterOptions, Samples,
-};
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DataBunch, Device, Domain, ErrorKind, FitOptions, Raster, RasterOptions};
 
 /// One test after the other, whatever the number of threads: each may fill the memory of the device.
 static ONE: Mutex<()> = Mutex::new(());
@@ -312,7 +314,7 @@ fn a_batch_size_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let chips = common::few_chips(folder.path(), 6, 5);
     let data = geolearn::PrepareData::new(chips, geolearn::DatasetType::CycleGan);
-    let data = data.resize_to(64).batch_size(geolearn::BatchSize::Auto).prepare().unwrap();
+    let data = data.resize_to(64).batch_size(geolearn::dataset::BatchSize::Auto).prepare().unwrap();
     let build =
         || CycleGan::builder(&data).gen_blocks(1).gen_features(16).disc_features(16).device(device).build().unwrap();
     let tried = build();

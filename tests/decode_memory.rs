@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use geolearn::{Blocks, Compression, Dtype, Limits, RasterFile, RasterSpec, RasterWriter, Samples};
+use geolearn::raster::{Blocks, Compression, Dtype, Limits, RasterFile, RasterSpec, RasterWriter, Samples};
 use ndarray::Array3;
 
 const MEBIBYTES: usize = 48;

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{few_chips, on_cpu, small_data, small_model};
-use geolearn::{
-    Baseline, CycleGan, DatasetType, Device, DirectionMetrics, Domain, ErrorKind, FitOptions, Inception, Metrics,
-    MetricsOptions, PrepareData, Raster,
-};
+use geolearn::evaluation::{Baseline, DirectionMetrics, Metrics, MetricsOptions};
+use geolearn::metrics::Inception;
+use geolearn::{CycleGan, DatasetType, Device, Domain, ErrorKind, FitOptions, PrepareData, Raster};
 use ndarray::{Array3, Zip};
 use serde_json::Value;
 
@@ -203,13 +202,13 @@ fn metrics_belong_to_the_weights_they_were_measured_of() {
     let data = small_data(folder.path());
     let mut model = small_model(&data);
     let metrics = model.compute_metrics_with(unseen().baselines(false)).unwrap();
-    model.lr_find_with(geolearn::LrFindOptions::default().steps(3)).unwrap();
+    model.lr_find_with(geolearn::train::LrFindOptions::default().steps(3)).unwrap();
     assert_eq!(model.metrics(), Some(&metrics));
     let saved = model.save(folder.path().join("models/m")).unwrap();
     model.load_weights(saved.join("m.pth")).unwrap();
     assert_eq!(model.metrics(), None);
     let auto = PrepareData::new(folder.path().join("chips"), DatasetType::CycleGan).resize_to(32);
-    let auto = auto.batch_size(geolearn::BatchSize::Auto).prepare().unwrap();
+    let auto = auto.batch_size(geolearn::dataset::BatchSize::Auto).prepare().unwrap();
     let opened = on_cpu::from_model(&saved, Some(&auto)).unwrap();
     assert!(!opened.batch_size_trials().is_empty());
     assert_eq!(opened.metrics(), Some(&metrics));
@@ -242,7 +241,7 @@ fn gaps_do_not_count() {
     let data = data.prepare().unwrap();
     let options = quiet().pairs(folder.path().join("chips/A"), folder.path().join("truth"));
     let metrics = small_model(&data).compute_metrics_with(options).unwrap();
-    let error = |paired: &geolearn::PairedScores| paired.mae[0].unwrap();
+    let error = |paired: &geolearn::evaluation::PairedScores| paired.mae[0].unwrap();
     assert!(error(into(&metrics, Domain::B).model.paired.as_ref().unwrap()) < 100.0, "{metrics}");
     let untouched = &into(&metrics, Domain::B).baselines[0];
     assert_eq!(error(untouched.scores.paired.as_ref().unwrap()), 0.0, "{metrics}");
@@ -285,7 +284,8 @@ fn kid_can_choose_the_best_epoch() {
         return;
     }
     let run = folder.path().join("run");
-    let history = small_model(&data).fit(options.checkpoint(geolearn::Checkpoint::Best).checkpoint_dir(&run)).unwrap();
+    let history =
+        small_model(&data).fit(options.checkpoint(geolearn::train::Checkpoint::Best).checkpoint_dir(&run)).unwrap();
     let kid = history.losses("valid_kid_b").unwrap();
     let best = on_cpu::from_checkpoint(run.join("best.safetensors"), &data).unwrap();
     assert_eq!(best.history().epochs().len(), if kid[1] < kid[0] { 2 } else { 1 });

@@ -8,7 +8,8 @@ mod events;
 use std::collections::BTreeMap;
 
 use common::{on_cpu, small_data, small_model};
-use geolearn::{Checkpoint, Domain, FitOptions, Raster, RasterOptions, StopSignal};
+use geolearn::train::{Checkpoint, StopSignal};
+use geolearn::{Domain, FitOptions, Raster, RasterOptions};
 use tracing::Level;
 
 type Fields = BTreeMap<String, String>;

@@ -8,11 +8,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::{on_cpu, python, small_data, small_model};
+use geolearn::dataset::{Channels, Normalisation};
+use geolearn::models::LoadOptions;
+use geolearn::nn::Upsampling;
 use geolearn::tch::{self, CModule, Kind, Tensor};
-use geolearn::{
-    Channels, CycleGan, DatasetType, Device, Domain, ErrorKind, LoadOptions, Normalisation, PrepareData, Translator,
-    Upsampling,
-};
+use geolearn::train::Translator;
+use geolearn::{CycleGan, DatasetType, Device, Domain, ErrorKind, PrepareData};
 use ndarray::Array3;
 use serde_json::{Value, json};
 

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use common::{answer, few_chips, on_cpu, small_data, small_model};
-use geolearn::{
-    Callback, Checkpoint, CycleGan, DataBunch, DatasetType, Device, EarlyStopping, EpochReport, ErrorKind, FitOptions,
-    Flow, LrFindOptions, OneCycle, Precision, PrepareData, Result, Schedule, StepReport, StopSignal, SweepEnd,
-    Translator,
+use geolearn::device::Precision;
+use geolearn::optim::{OneCycle, Schedule};
+use geolearn::train::{
+    Callback, Checkpoint, EarlyStopping, EpochReport, Flow, LrFindOptions, StepReport, StopSignal, SweepEnd, Translator,
 };
+use geolearn::{CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, PrepareData, Result};
 use tch::{Kind, Tensor};
 
 fn quiet(epochs: usize) -> FitOptions {

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::{small_data, small_model};
-use geolearn::{
-    Callback, Checkpoint, EpochRecord, EpochReport, ErrorKind, FitOptions, Flow, History, HistoryFile, Result,
-};
+use geolearn::train::{Callback, Checkpoint, EpochRecord, EpochReport, Flow, History, HistoryFile};
+use geolearn::{ErrorKind, FitOptions, Result};
 
 fn written_to(folder: &Path) -> FitOptions {
     FitOptions::new(4)
@@ -140,8 +139,8 @@ fn an_epoch_of_which_nobody_was_told_is_told_on_resume() {
         let rest = |options: FitOptions| {
             let csv = HistoryFile::new(folder.path().join("run/history.csv"));
             let json = HistoryFile::new(folder.path().join("run/history.JSON"));
-            let tensorboard = geolearn::TensorBoard::new(folder.path().join("board")).pictures_every(0);
-            let pictures = geolearn::SamplePictures::new(folder.path().join("samples")).rows(1);
+            let tensorboard = geolearn::tracking::TensorBoard::new(folder.path().join("board")).pictures_every(0);
+            let pictures = geolearn::tracking::SamplePictures::new(folder.path().join("samples")).rows(1);
             let notes = Notes(Arc::clone(&told));
             options.callback(csv).callback(json).callback(tensorboard).callback(pictures).callback(notes)
         };

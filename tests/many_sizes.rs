@@ -6,7 +6,8 @@
 
 use std::process::Command;
 
-use geolearn::{CycleGan, Device, Domain, LoadOptions};
+use geolearn::models::LoadOptions;
+use geolearn::{CycleGan, Device, Domain};
 use ndarray::Array3;
 
 const SETTINGS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];

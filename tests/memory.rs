@@ -7,11 +7,12 @@ mod common;
 use std::process::Command;
 
 use common::{answer, few_chips, on_cpu, small_data, small_model};
+use geolearn::dataset::{Batch, BatchSize};
+use geolearn::device::Precision;
+use geolearn::models::LoadOptions;
 use geolearn::tch::Tensor;
-use geolearn::{
-    Batch, BatchSize, CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, History, LoadOptions,
-    MemoryEstimate, Precision, PrepareData, Raster, Result, StepContext, TrainState, Translator, fit,
-};
+use geolearn::train::{History, MemoryEstimate, StepContext, TrainState, Translator, fit};
+use geolearn::{CycleGan, DataBunch, DatasetType, Device, Domain, ErrorKind, FitOptions, PrepareData, Raster, Result};
 
 fn quiet(epochs: usize) -> FitOptions {
     FitOptions::new(epochs).progress(false)

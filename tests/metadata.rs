@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{BandScale, Crs, Normaliser, Raster, RasterFile};
+use geolearn::Raster;
+use geolearn::dataset::Normaliser;
+use geolearn::raster::{BandScale, Crs, RasterFile};
 use serde_json::{Map, Value, json};
 
 fn folder() -> PathBuf {

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use common::{on_cpu, small_data, small_model};
-use geolearn::{
-    Better, Checkpoint, DataBunch, Domain, EarlyStopping, ErrorKind, FitOptions, Metric, MetricColumn, Result,
-};
+use geolearn::metrics::{Better, Metric, MetricColumn};
+use geolearn::train::{Checkpoint, EarlyStopping};
+use geolearn::{DataBunch, Domain, ErrorKind, FitOptions, Result};
 use tch::Tensor;
 
 /// Returns values that were set beforehand, and notes what it was given.

@@ -9,10 +9,11 @@ mod on_cpu;
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{
-    Channels, Checkpoint, Crs, CycleGanBuilder, DataBunch, DatasetType, Domain, Dtype, ErrorKind, FitOptions,
-    MixedBands, Normalisation, PrepareData, Raster, RasterOptions, Samples, Split,
-};
+use geolearn::dataset::{Channels, MixedBands, Normalisation, Split};
+use geolearn::models::cyclegan::CycleGanBuilder;
+use geolearn::raster::{Crs, Dtype, Samples};
+use geolearn::train::Checkpoint;
+use geolearn::{DataBunch, DatasetType, Domain, ErrorKind, FitOptions, PrepareData, Raster, RasterOptions};
 use ndarray::Array3;
 
 fn options() -> PrepareData {

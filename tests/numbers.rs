@@ -7,9 +7,11 @@ use std::fs;
 use std::path::Path;
 
 use common::{few_chips, on_cpu, small_data};
+use geolearn::inference::NormStatistics;
+use geolearn::models::LoadOptions;
+use geolearn::train::Checkpoint;
 use geolearn::{
-    Checkpoint, CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, LoadOptions, NormStatistics, PrepareData,
-    Raster, RasterOptions, Result,
+    CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, PrepareData, Raster, RasterOptions, Result,
 };
 use ndarray::Array3;
 use safetensors::SafeTensors;

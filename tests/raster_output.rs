@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::on_cpu;
-use geolearn::{Domain, Raster, RasterFile, RasterOptions, RasterSpec, RasterWriter, Samples};
+use geolearn::raster::{RasterFile, RasterSpec, RasterWriter, Samples};
+use geolearn::{Domain, Raster, RasterOptions};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -81,7 +82,7 @@ fn scene_with_gap(path: &Path, [row, column, height, width]: Window, gap: Window
     let [row, column, height, width] = gap;
     pixels.slice_mut(ndarray::s![.., row..row + height, column..column + width]).fill(0);
     let (bands, height, width) = pixels.dim();
-    let spec = RasterSpec::new(bands, height, width, geolearn::Dtype::U8).place(file.info().place().clone());
+    let spec = RasterSpec::new(bands, height, width, geolearn::raster::Dtype::U8).place(file.info().place().clone());
     let mut writer = RasterWriter::create(path, spec.nodata(0.0)).unwrap();
     writer.write_rows(&samples).unwrap();
     writer.finish().unwrap();

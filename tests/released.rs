@@ -11,8 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{few_chips, on_cpu};
+use geolearn::dataset::{Channels, Normalisation};
+use geolearn::models::LoadOptions;
 use geolearn::tch::Tensor;
-use geolearn::{Channels, CycleGan, DatasetType, Domain, FitOptions, LoadOptions, Normalisation, PrepareData, Raster};
+use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster};
 use ndarray::Array3;
 
 fn folder() -> PathBuf {

@@ -6,11 +6,11 @@
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use geolearn::dataset::BatchSize;
+use geolearn::runtime::num_threads;
 use geolearn::runtime::{self, RuntimeOptions};
-use geolearn::{
-    BatchSize, Callback, CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, Flow, PrepareData,
-    StepReport, num_threads, tch,
-};
+use geolearn::train::{Callback, Flow, StepReport};
+use geolearn::{CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, PrepareData, tch};
 
 const LIMITS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];
 /// Names the case of a child.

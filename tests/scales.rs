@@ -7,10 +7,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::on_cpu;
-use geolearn::{
-    BadChips, BandScale, Checkpoint, DataBunch, DatasetType, Domain, ErrorKind, FitOptions, PrepareData, Raster,
-    RasterFile, RasterOptions, Samples,
-};
+use geolearn::dataset::BadChips;
+use geolearn::raster::{BandScale, RasterFile, Samples};
+use geolearn::train::Checkpoint;
+use geolearn::{DataBunch, DatasetType, Domain, ErrorKind, FitOptions, PrepareData, Raster, RasterOptions};
 use ndarray::Array3;
 use serde_json::{Value, json};
 

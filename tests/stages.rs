@@ -33,6 +33,7 @@ const STAGES: &[(&str, usize)] = &[
     ("plot", 9),
     ("tracking", 10),
     ("models", 10),
+    ("guide", 10),
 ];
 /// Shared by unit tests of every stage.
 const TEST_SUPPORT: &str = "testing";

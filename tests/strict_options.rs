@@ -3,7 +3,10 @@
 
 use std::fmt::Debug;
 
-use geolearn::{AdamOptions, Augment, CycleGanConfig, DiffAugment, Normalisation, OneCycle, Schedule};
+use geolearn::dataset::{Augment, Normalisation};
+use geolearn::loss::DiffAugment;
+use geolearn::models::cyclegan::CycleGanConfig;
+use geolearn::optim::{AdamOptions, OneCycle, Schedule};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

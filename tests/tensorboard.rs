@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{python, small_data, small_model};
-use geolearn::{
-    Callback, Checkpoint, EpochReport, ErrorKind, FitOptions, Flow, History, Result, SamplePictures, StepReport,
-    TensorBoard,
-};
+use geolearn::tracking::{SamplePictures, TensorBoard};
+use geolearn::train::{Callback, Checkpoint, EpochReport, Flow, History, StepReport};
+use geolearn::{ErrorKind, FitOptions, Result};
 
 /// Every scalar by tag, and the size of every picture, decoded, as TensorBoard's own reader finds them.
 const SCRIPT: &str = r#"

@@ -6,11 +6,12 @@ mod common;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use geolearn::loss::{AdversarialLoss, DiffAugment};
+use geolearn::models::cyclegan::CycleGanConfig;
 use geolearn::ndarray::Array3;
-use geolearn::{
-    AdversarialLoss, CycleGan, CycleGanConfig, DataBunch, DatasetType, DiffAugment, Domain, PrepareData, Raster,
-    Upsampling, num_threads, set_num_threads,
-};
+use geolearn::nn::Upsampling;
+use geolearn::runtime::{num_threads, set_num_threads};
+use geolearn::{CycleGan, DataBunch, DatasetType, Domain, PrepareData, Raster};
 
 fn data(folder: &Path, side: usize, batch: usize) -> DataBunch {
     let data = PrepareData::new(folder, DatasetType::CycleGan).crop_size(side).batch_size(batch).progress(false);
@@ -19,7 +20,7 @@ fn data(folder: &Path, side: usize, batch: usize) -> DataBunch {
 
 /// Every weight and moment after an epoch, and the losses.
 fn trained(data: &DataBunch, config: &CycleGanConfig, threads: usize) -> (Vec<(String, Vec<f32>)>, Vec<u64>) {
-    use geolearn::Translator;
+    use geolearn::train::Translator;
     set_num_threads(threads).unwrap();
     assert_eq!(num_threads(), threads);
     let mut model = CycleGan::builder(data).config(config.clone()).build().unwrap();

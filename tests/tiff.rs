@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{Crs, ErrorKind, Limits, RasterFile, Samples};
+use geolearn::ErrorKind;
+use geolearn::raster::{Crs, Limits, RasterFile, Samples};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};

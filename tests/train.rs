@@ -6,10 +6,9 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::{answer, on_cpu, small_data, small_model};
-use geolearn::{
-    Callback, CycleGan, DatasetType, Domain, EndReport, EpochReport, Error, ErrorKind, FitOptions, FitReport, Flow,
-    History, PrepareData, Result, Schedule, StepReport,
-};
+use geolearn::optim::Schedule;
+use geolearn::train::{Callback, EndReport, EpochReport, FitReport, Flow, History, StepReport};
+use geolearn::{CycleGan, DatasetType, Domain, Error, ErrorKind, FitOptions, PrepareData, Result};
 
 fn quiet(epochs: usize) -> FitOptions {
     FitOptions::new(epochs).progress(false)
@@ -93,7 +92,7 @@ fn weights_that_the_last_step_spoils_are_noticed() {
     for epochs in [1, 3] {
         let mut model = small_model(&data);
         let before = answer(&model);
-        let adam = geolearn::AdamOptions::default().eps(1e-300);
+        let adam = geolearn::optim::AdamOptions::default().eps(1e-300);
         let error = model.fit(quiet(epochs).lr(f64::MAX).adam(adam)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Diverged, "{error}");
         assert_eq!(answer(&model), before);
@@ -218,7 +217,7 @@ fn every_option_trains() {
         ("no pool", base().pool_size(0)),
         ("no identity", base().identity_weight(0.0)),
         ("no cycle", base().cycle_weight(0.0)),
-        ("kaiming", base().initialisation(geolearn::Initialisation::Kaiming)),
+        ("kaiming", base().initialisation(geolearn::nn::Initialisation::Kaiming)),
     ] {
         let history = builder.build().unwrap().fit(quiet(1)).unwrap();
         assert!(history.last("generator").unwrap().is_finite(), "{name}");
@@ -252,7 +251,7 @@ fn any_translator_can_be_trained() {
     let data = small_data(folder.path());
     let (mut by_face, mut by_trait, mut history) = (small_model(&data), small_model(&data), History::default());
     by_face.fit(quiet(2)).unwrap();
-    geolearn::fit(&mut by_trait, &data, quiet(2), &mut history).unwrap();
+    geolearn::train::fit(&mut by_trait, &data, quiet(2), &mut history).unwrap();
     assert_eq!(answer(&by_face), answer(&by_trait));
     assert_eq!(history.losses("cycle"), by_face.history().losses("cycle"));
 }

@@ -1,6 +1,6 @@
 //! What the examples share.
 
-use geolearn::StopSignal;
+use geolearn::train::StopSignal;
 
 /// The first Ctrl-C (or SIGTERM, as schedulers send it) ends the work after the step or tile that is under way; a second
 /// one ends the program.

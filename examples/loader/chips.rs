@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{Raster, Samples};
+use geolearn::Raster;
+use geolearn::raster::Samples;
 use ndarray::{Array3, s};
 
 /// Chips of each domain.

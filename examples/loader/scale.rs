@@ -27,7 +27,7 @@ fn options(folder: &Path) -> PrepareData {
     PrepareData::new(folder, DatasetType::CycleGan).batch_size(4).workers(2)
 }
 
-fn first(data: &DataBunch, epoch: u64) -> Result<geolearn::Loader, Box<dyn Error>> {
+fn first(data: &DataBunch, epoch: u64) -> Result<geolearn::dataset::Loader, Box<dyn Error>> {
     let mut batches = data.epoch(epoch)?;
     black_box(batches.next().ok_or("no batch")??);
     Ok(batches)

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-use geolearn::{Augment, DatasetType, Domain, PrepareData};
+use geolearn::dataset::Augment;
+use geolearn::{DatasetType, Domain, PrepareData};
 
 use super::process;
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{Augment, DataBunch, DatasetType, Domain, PrepareData, Split};
+use geolearn::dataset::{Augment, Split};
+use geolearn::{DataBunch, DatasetType, Domain, PrepareData};
 
 use crate::Outcome;
 

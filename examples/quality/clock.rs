@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use geolearn::{Callback, Flow, Result, StepReport};
+use geolearn::Result;
+use geolearn::train::{Callback, Flow, StepReport};
 
 /// Steps that are not counted.
 const WARM_UP: usize = 10;

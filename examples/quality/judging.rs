@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use geolearn::{CycleGan, DataBunch, Domain, LoadOptions, Metrics, MetricsOptions, Picture, Raster};
+use geolearn::evaluation::{Metrics, MetricsOptions};
+use geolearn::models::LoadOptions;
+use geolearn::{CycleGan, DataBunch, Domain, Picture, Raster};
 use serde_json::{Value, json};
 
 use crate::Outcome;

@@ -1,6 +1,9 @@
 //! The recipes by name.
 
-use geolearn::{CycleGanBuilder, DiffAugment, FitOptions, Upsampling, UpsamplingInit};
+use geolearn::FitOptions;
+use geolearn::loss::DiffAugment;
+use geolearn::models::cyclegan::CycleGanBuilder;
+use geolearn::nn::{Upsampling, UpsamplingInit};
 
 use crate::Outcome;
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use geolearn::{CycleGan, CycleGanBuilder, DataBunch, Domain, FitOptions, num_threads};
+use geolearn::models::cyclegan::CycleGanBuilder;
+use geolearn::runtime::num_threads;
+use geolearn::{CycleGan, DataBunch, Domain, FitOptions};
 use serde_json::{Value, json};
 
 use crate::Outcome;

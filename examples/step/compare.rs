@@ -9,7 +9,8 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use geolearn::{Batch, Precision};
+use geolearn::dataset::Batch;
+use geolearn::device::Precision;
 use tch::{Kind, Tensor};
 
 use crate::work::{BATCHES, Outcome, Work, data, model, read};
@@ -47,13 +48,13 @@ fn batches(folder: &Path, side: usize, batch: usize) -> Outcome<Vec<Batch>> {
 
 pub fn run(folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {
     // PyTorch's number does not change either; of a few steps, one on trial would count too much.
-    geolearn::set_num_threads(geolearn::num_threads())?;
+    geolearn::runtime::set_num_threads(geolearn::runtime::num_threads())?;
     let mut model = model(&data(side, batch)?)?;
     model.load_weights(folder.join("initial.pth"))?;
     let mut work = Work::of(model, batches(folder, side, batch)?, precision)?;
     let mut out = std::io::stdout();
     let device = format!("{:?}", work.model().device().torch()).to_lowercase();
-    writeln!(out, "ready on {device}, {} threads", geolearn::num_threads())?;
+    writeln!(out, "ready on {device}, {} threads", geolearn::runtime::num_threads())?;
     for line in std::io::stdin().lock().lines() {
         let mut losses = Vec::new();
         let mut times = Vec::new();

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use geolearn::{Device, num_threads};
+use geolearn::Device;
+use geolearn::runtime::num_threads;
 use tch::{Kind, Tensor};
 
 use crate::work::Outcome;
@@ -12,7 +13,7 @@ const NO_CUDA: u8 = 4;
 
 pub fn examine(need_cuda: bool) -> Outcome<ExitCode> {
     println!("geolearn {}, {} threads", env!("CARGO_PKG_VERSION"), num_threads());
-    println!("{}", geolearn::libtorch_config()?.trim());
+    println!("{}", geolearn::profile::libtorch_config()?.trim());
     let chosen = Device::Auto.resolve()?;
     println!("device: {chosen}");
     if need_cuda && !chosen.torch().is_cuda() {

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use geolearn::{CudaMemory, CycleGan};
+use geolearn::CycleGan;
+use geolearn::profile::CudaMemory;
 
 /// From here on the most is counted anew: device memory of tensors, or on the processor all that the process holds.
 pub fn reset(model: &CycleGan) {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{CycleGan, Domain, RasterFile, RasterOptions, RasterReport, RasterSpec, RasterWriter, Samples};
+use geolearn::inference::RasterReport;
+use geolearn::raster::{RasterFile, RasterSpec, RasterWriter, Samples};
+use geolearn::{CycleGan, Domain, RasterOptions};
 use serde_json::json;
 
 use crate::memory;

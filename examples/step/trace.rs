@@ -15,7 +15,7 @@ pub fn run(file: &str, side: usize, batches: &[usize], ways: &[Way<'_>]) -> Outc
             }
             work.check(way)?;
             let path = format!("{file}-b{batch}-{}-{STEPS}-steps.json", way.name);
-            geolearn::profile(&path, || {
+            geolearn::profile::trace(&path, || {
                 let mut losses = Vec::new();
                 for _ in 0..STEPS {
                     losses.push(work.step()?);

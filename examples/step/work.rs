@@ -6,10 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use geolearn::{
-    AdamOptions, Augment, Batch, CycleGan, DataBunch, DatasetType, Device, Precision, PrepareData, StepContext,
-    Translator,
-};
+use geolearn::dataset::{Augment, Batch};
+use geolearn::device::Precision;
+use geolearn::optim::AdamOptions;
+use geolearn::train::{StepContext, Translator};
+use geolearn::{CycleGan, DataBunch, DatasetType, Device, PrepareData};
 use serde_json::Value;
 use tch::Tensor;
 

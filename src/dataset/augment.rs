@@ -24,7 +24,7 @@ use crate::raster::Window;
 /// | `contrast` | 0.05 | multiply the distance from mid-range by 1, plus or minus up to this | 0 to 1 |
 ///
 /// ```
-/// use geolearn::Augment;
+/// use geolearn::dataset::Augment;
 ///
 /// let for_maps = Augment::default().brightness(0.0).contrast(0.0).zoom(1.0);
 /// let nothing = Augment::none();
@@ -61,7 +61,7 @@ impl Augment {
     /// Varies nothing: every epoch sees the chips as they are.
     ///
     /// ```
-    /// let only_crops = geolearn::Augment::none().crop(32);
+    /// let only_crops = geolearn::dataset::Augment::none().crop(32);
     /// ```
     pub fn none() -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Augment {
     /// Whether chips are mirrored left and right. Default on.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().flip_horizontal(false);
+    /// let augment = geolearn::dataset::Augment::default().flip_horizontal(false);
     /// ```
     pub fn flip_horizontal(mut self, on: bool) -> Self {
         self.flip_horizontal = on;
@@ -88,7 +88,7 @@ impl Augment {
     /// Whether chips are mirrored top and bottom. Default on; switch it off where light falls from one side.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().flip_vertical(false);
+    /// let augment = geolearn::dataset::Augment::default().flip_vertical(false);
     /// ```
     pub fn flip_vertical(mut self, on: bool) -> Self {
         self.flip_vertical = on;
@@ -98,7 +98,7 @@ impl Augment {
     /// Whether chips are turned by quarters. Default on.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().quarter_turns(false);
+    /// let augment = geolearn::dataset::Augment::default().quarter_turns(false);
     /// ```
     pub fn quarter_turns(mut self, on: bool) -> Self {
         self.quarter_turns = on;
@@ -108,7 +108,7 @@ impl Augment {
     /// The largest enlargement, from 1 (none) to 10. Default 1.1.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().zoom(1.3);
+    /// let augment = geolearn::dataset::Augment::default().zoom(1.3);
     /// ```
     pub fn zoom(mut self, largest: f64) -> Self {
         self.zoom = largest;
@@ -118,7 +118,7 @@ impl Augment {
     /// The side in pixels of the square that is cut out; `None` keeps the chip's size. Default `None`.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().crop(48);
+    /// let augment = geolearn::dataset::Augment::default().crop(48);
     /// ```
     pub fn crop(mut self, side: impl Into<Option<usize>>) -> Self {
         self.crop = side.into();
@@ -133,7 +133,7 @@ impl Augment {
     /// The largest shift, as a share of the value range, from 0 to 1. Default 0.05.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().brightness(0.1);
+    /// let augment = geolearn::dataset::Augment::default().brightness(0.1);
     /// ```
     pub fn brightness(mut self, share: f64) -> Self {
         self.brightness = share;
@@ -143,7 +143,7 @@ impl Augment {
     /// The largest change of contrast, as a share, from 0 to 1. Default 0.05.
     ///
     /// ```
-    /// let augment = geolearn::Augment::default().contrast(0.1);
+    /// let augment = geolearn::dataset::Augment::default().contrast(0.1);
     /// ```
     pub fn contrast(mut self, share: f64) -> Self {
         self.contrast = share;

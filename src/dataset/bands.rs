@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A band of a file, by number or by name.
 ///
 /// ```
-/// use geolearn::Band;
+/// use geolearn::dataset::Band;
 ///
 /// assert_eq!(Band::from(4), Band::Number(4));
 /// assert_eq!(Band::from("Red"), Band::Name("Red".into()));

@@ -21,7 +21,7 @@ use crate::raster::{Limits, Raster};
 ///
 /// # Shapes
 /// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains, unless each has its
-/// [own](crate::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only where
+/// [own](crate::dataset::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only where
 /// statistics are not those of the chips themselves. Where there are no data, the value is 0.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -36,7 +36,8 @@ impl Batch {
     /// Creates a batch of chips of both domains, for instance on another device. Shapes are those of [`Batch`].
     ///
     /// ```
-    /// use geolearn::{Batch, tch::{Device, Kind, Tensor}};
+    /// use geolearn::dataset::Batch;
+    /// use geolearn::tch::{Device, Kind, Tensor};
     ///
     /// let chips = || Tensor::zeros([2, 3, 64, 64], (Kind::Float, Device::Cpu));
     /// assert_eq!(Batch::new(chips(), chips()).size(), 2);

@@ -5,7 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// The number of chips of each domain in a batch, or how it is found.
 ///
 /// ```no_run
-/// use geolearn::{BatchSize, CycleGan, DatasetType, PrepareData};
+/// use geolearn::dataset::BatchSize;
+/// use geolearn::{CycleGan, DatasetType, PrepareData};
 ///
 /// let data = PrepareData::new("chips/", DatasetType::CycleGan).batch_size(BatchSize::Auto).prepare()?;
 /// let model = CycleGan::new(&data)?;

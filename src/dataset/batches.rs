@@ -100,7 +100,8 @@ impl DataBunch {
     /// (N, C, H, W), f32 on the CPU, in [-1, 1]; N is the number of indices.
     ///
     /// ```
-    /// use geolearn::{prepare_data, DatasetType, Domain, Split};
+    /// use geolearn::dataset::Split;
+    /// use geolearn::{DatasetType, Domain, prepare_data};
     ///
     /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
     /// let chips = data.chips(Domain::B, Split::Valid, &[0, 3])?;

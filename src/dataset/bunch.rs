@@ -34,7 +34,7 @@ pub enum Split {
 /// A clone shares everything with the original and costs nothing. Chips are read from disk when they are needed.
 ///
 /// ```
-/// use geolearn::{prepare_data, DatasetType, Domain};
+/// use geolearn::{DatasetType, Domain, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
 /// println!("{data}");
@@ -171,7 +171,7 @@ impl DataBunch {
         self.files(domain, Split::Test)
     }
 
-    /// Chips that were left out, each with the reason; see [`BadChips::Skip`](crate::BadChips::Skip).
+    /// Chips that were left out, each with the reason; see [`BadChips::Skip`](crate::dataset::BadChips::Skip).
     pub fn skipped(&self) -> &[(PathBuf, String)] {
         &self.shared.skipped
     }
@@ -217,7 +217,7 @@ impl DataBunch {
     }
 
     /// Number of channels of a domain's tensors, C: the larger band count of the two domains, unless each has its
-    /// [own](crate::Channels::Own).
+    /// [own](crate::dataset::Channels::Own).
     pub fn channels(&self, domain: Domain) -> usize {
         self.normaliser(domain).channels()
     }

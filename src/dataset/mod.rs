@@ -1,4 +1,8 @@
-//! From a folder of chips to batches of tensors.
+//! Training data: from a folder of chips to batches of tensors.
+//!
+//! [`prepare_data`] reads a folder with the defaults, [`PrepareData`] with options: [`Band`]s, [`Normalisation`],
+//! [`Augment`], [`BatchSize`] and others. Either returns a [`DataBunch`], which models are made of. The
+//! [guide](crate::guide::data) has the forms of folders and files.
 
 mod augment;
 mod bad_chips;

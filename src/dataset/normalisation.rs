@@ -19,7 +19,8 @@ use crate::raster::Dtype;
 /// choice, and the usual one for reflectances and backscatter.
 ///
 /// ```
-/// use geolearn::{DatasetType, Domain, Normalisation, PrepareData};
+/// use geolearn::dataset::Normalisation;
+/// use geolearn::{DatasetType, Domain, PrepareData};
 ///
 /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
 ///     .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })

@@ -25,7 +25,7 @@ pub(crate) const MOST_CHANNELS: usize = u16::MAX as usize;
 /// the domain's own bands back.
 ///
 /// ```
-/// use geolearn::Normaliser;
+/// use geolearn::dataset::Normaliser;
 /// use ndarray::Array3;
 ///
 /// let normaliser = Normaliser::new(vec![0.0], vec![200.0], 3)?;
@@ -64,7 +64,8 @@ impl Normaliser {
     /// bytes, unless [`with_dtype`](Self::with_dtype) says otherwise.
     ///
     /// ```
-    /// use geolearn::{ErrorKind, Normaliser};
+    /// use geolearn::ErrorKind;
+    /// use geolearn::dataset::Normaliser;
     ///
     /// let error = Normaliser::new(vec![0.0, 0.0], vec![255.0], 3).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Usage);
@@ -96,7 +97,8 @@ impl Normaliser {
     /// The same scaling for a domain whose images have samples of this type.
     ///
     /// ```
-    /// use geolearn::{Dtype, Normaliser};
+    /// use geolearn::dataset::Normaliser;
+    /// use geolearn::raster::Dtype;
     ///
     /// let normaliser = Normaliser::new(vec![0.0], vec![10_000.0], 1)?.with_dtype(Dtype::U16);
     /// let image = normaliser.to_raster(ndarray::Array3::from_elem((1, 2, 2), 0.5).view())?;
@@ -160,7 +162,8 @@ impl Normaliser {
     /// (bands, H, W) to (C, H, W).
     ///
     /// ```
-    /// use geolearn::{Normaliser, Raster};
+    /// use geolearn::Raster;
+    /// use geolearn::dataset::Normaliser;
     ///
     /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// let normaliser = Normaliser::new(vec![0.0; 3], vec![255.0; 3], 3)?;

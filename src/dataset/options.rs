@@ -52,7 +52,8 @@ pub enum DatasetType {
 /// | `working_dir` | the folder itself | where models are saved when only a name is given | |
 ///
 /// ```
-/// use geolearn::{Augment, DatasetType, PrepareData};
+/// use geolearn::dataset::Augment;
+/// use geolearn::{DatasetType, PrepareData};
 ///
 /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
 ///     .batch_size(4)
@@ -176,7 +177,8 @@ impl PrepareData {
     /// What to do with chips that differ in size from the others of their domain. Default [`MixedSizes::Fail`].
     ///
     /// ```
-    /// # use geolearn::{DatasetType, Domain, MixedSizes, PrepareData};
+    /// # use geolearn::dataset::MixedSizes;
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
     /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).mixed_sizes(MixedSizes::Crop).prepare()?;
     /// assert_eq!(data.chip_size(Domain::A), (64, 64));
     /// # Ok::<(), geolearn::Error>(())
@@ -222,7 +224,8 @@ impl PrepareData {
     /// [`MixedBands::Fail`].
     ///
     /// ```
-    /// # use geolearn::{DatasetType, Domain, MixedBands, PrepareData};
+    /// # use geolearn::dataset::MixedBands;
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
     /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).mixed_bands(MixedBands::Rgb).prepare()?;
     /// assert_eq!(data.bands(Domain::A), 3);
     /// # Ok::<(), geolearn::Error>(())
@@ -254,7 +257,8 @@ impl PrepareData {
     /// How values are scaled to [-1, 1]. Default [`Normalisation::MinMax`].
     ///
     /// ```
-    /// # use geolearn::{DatasetType, Normalisation, PrepareData};
+    /// # use geolearn::dataset::Normalisation;
+    /// # use geolearn::{DatasetType, PrepareData};
     /// let options = PrepareData::new("chips/", DatasetType::CycleGan)
     ///     .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 });
     /// ```
@@ -266,7 +270,8 @@ impl PrepareData {
     /// Channels of the networks where the domains differ in their number of bands. Default [`Channels::Shared`].
     ///
     /// ```
-    /// # use geolearn::{Channels, DatasetType, Domain, PrepareData};
+    /// # use geolearn::dataset::Channels;
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
     /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
     ///     .bands(Domain::B, [1])
     ///     .channels(Channels::Own)
@@ -282,7 +287,8 @@ impl PrepareData {
     /// The most that a chip may ask for. Default [`Limits::default()`].
     ///
     /// ```
-    /// # use geolearn::{DatasetType, Limits, PrepareData};
+    /// # use geolearn::raster::Limits;
+    /// # use geolearn::{DatasetType, PrepareData};
     /// let options = PrepareData::new("chips/", DatasetType::CycleGan).limits(Limits::default().max_pixels(1 << 20));
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -317,7 +323,8 @@ impl PrepareData {
     /// What is varied at random in training chips. Default [`Augment::default()`].
     ///
     /// ```
-    /// # use geolearn::{Augment, DatasetType, PrepareData};
+    /// # use geolearn::dataset::Augment;
+    /// # use geolearn::{DatasetType, PrepareData};
     /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).augment(Augment::none());
     /// ```
     pub fn augment(mut self, augment: Augment) -> Self {
@@ -328,7 +335,8 @@ impl PrepareData {
     /// What to do with a chip that cannot be read or differs from the others. Default [`BadChips::Fail`].
     ///
     /// ```
-    /// # use geolearn::{BadChips, DatasetType, PrepareData};
+    /// # use geolearn::dataset::BadChips;
+    /// # use geolearn::{DatasetType, PrepareData};
     /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).bad_chips(BadChips::Skip).prepare()?;
     /// assert!(data.skipped().is_empty());
     /// # Ok::<(), geolearn::Error>(())

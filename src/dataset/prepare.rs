@@ -23,7 +23,7 @@ use crate::raster::BandScale;
 /// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form.
 ///
 /// ```
-/// use geolearn::{prepare_data, DatasetType, Domain};
+/// use geolearn::{DatasetType, Domain, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
 /// assert!(data.len(Domain::A) > data.valid_len(Domain::A));

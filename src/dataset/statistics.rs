@@ -20,7 +20,7 @@ pub struct BandStatistics {
     pub mean: f64,
     /// Standard deviation of the population (divided by n).
     pub std: f64,
-    /// The percentiles that the [`Normalisation`](crate::Normalisation) asks for, else the 2nd and the 98th; linear
+    /// The percentiles that the [`Normalisation`](crate::dataset::Normalisation) asks for, else the 2nd and the 98th; linear
     /// between values, as NumPy's. None where the statistics are those of an `.emd` file.
     ///
     /// Exact for samples of 8 and 16 bits. Of wider ones, up to 4096 pixels from all over each chip count; of these
@@ -35,7 +35,7 @@ pub struct BandStatistics {
 /// not depend on the number of threads.
 ///
 /// ```
-/// use geolearn::{prepare_data, DatasetType, Domain};
+/// use geolearn::{DatasetType, Domain, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
 /// let red = &data.statistics(Domain::A).bands()[0];

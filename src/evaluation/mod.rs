@@ -1,4 +1,6 @@
-//! Evaluation of a trained model: quality metrics of its translations beside baselines.
+//! Evaluation of a trained model: quality metrics of its translations, beside those of baselines.
+//!
+//! [`CycleGan::compute_metrics`](crate::CycleGan::compute_metrics) returns [`Metrics`].
 
 mod baselines;
 mod direction;

@@ -16,7 +16,8 @@ use crate::metrics::{Resize, SsimWindow};
 /// | `progress` | on | images done and time left on the terminal |
 ///
 /// ```
-/// use geolearn::{MetricsOptions, Resize};
+/// use geolearn::evaluation::MetricsOptions;
+/// use geolearn::metrics::Resize;
 ///
 /// let options = MetricsOptions::new()
 ///     .resize(Resize::Clean)

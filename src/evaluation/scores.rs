@@ -109,7 +109,8 @@ impl Metrics {
     /// Returns the scores of translations into a domain; none where the model has no such direction.
     ///
     /// ```
-    /// use geolearn::{CycleGan, DatasetType, Domain, MetricsOptions, prepare_data};
+    /// use geolearn::evaluation::MetricsOptions;
+    /// use geolearn::{CycleGan, DatasetType, Domain, prepare_data};
     ///
     /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
     /// let mut model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
@@ -125,7 +126,7 @@ impl Metrics {
     /// Lists the directions that the model has, by the domain translated into: from A to B first.
     ///
     /// ```
-    /// use geolearn::Metrics;
+    /// use geolearn::evaluation::Metrics;
     ///
     /// fn distances(metrics: &Metrics) -> Vec<String> {
     ///     metrics.directions().map(|(to, direction)| format!("FID to {to}: {:?}", direction.model.fid)).collect()

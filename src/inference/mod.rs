@@ -1,5 +1,8 @@
-//! From an image to its translation, of any size. Three floors, each of which uses only those below it: [`scenes`] (files
-//! in, files out), [`strategy`] (an image through a network, part by part) and [`tiling`] (geometry and memory).
+//! Whole scenes: options and report of [`CycleGan::predict_raster`](crate::CycleGan::predict_raster).
+//!
+//! The [guide](crate::guide::scenes) compares the ways to normalise a scene that is read in tiles.
+// Three floors, each of which uses only those below it: `scenes` (files in, files out), `strategy` (an image through a
+// network, part by part) and `tiling` (geometry and memory).
 
 mod scenes;
 mod strategy;

@@ -23,7 +23,8 @@ const CUTOUT: f64 = 0.5;
 /// | `color` | off | changes brightness by up to a quarter of the range, saturation by 0 to 2 and contrast by 0.5 to 1.5 times; for photographs of three bands of 8 bits alone |
 ///
 /// ```
-/// use geolearn::{CycleGan, DatasetType, DiffAugment, prepare_data};
+/// use geolearn::loss::DiffAugment;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
 /// let few_chips = DiffAugment::default().translation(true).cutout(true);
@@ -44,7 +45,7 @@ impl DiffAugment {
     /// Moves images, or not. Default: off.
     ///
     /// ```
-    /// let augment = geolearn::DiffAugment::default().translation(true);
+    /// let augment = geolearn::loss::DiffAugment::default().translation(true);
     /// ```
     pub fn translation(mut self, on: bool) -> Self {
         self.translation = on;
@@ -54,7 +55,7 @@ impl DiffAugment {
     /// Covers a square of each image, or not. Default: off.
     ///
     /// ```
-    /// let augment = geolearn::DiffAugment::default().cutout(true);
+    /// let augment = geolearn::loss::DiffAugment::default().cutout(true);
     /// ```
     pub fn cutout(mut self, on: bool) -> Self {
         self.cutout = on;
@@ -64,7 +65,7 @@ impl DiffAugment {
     /// Changes colors, or not. Default: off.
     ///
     /// ```
-    /// let augment = geolearn::DiffAugment::default().color(true);
+    /// let augment = geolearn::loss::DiffAugment::default().color(true);
     /// ```
     pub fn color(mut self, on: bool) -> Self {
         self.color = on;

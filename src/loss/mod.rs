@@ -1,4 +1,4 @@
-//! Losses: pure functions of tensors, the pool of generated images, and how discriminators see images.
+//! Losses, and how discriminators see images.
 
 mod adversarial;
 mod diff_augment;

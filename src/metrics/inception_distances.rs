@@ -24,7 +24,9 @@ fn names(to: Domain) -> [&'static str; 2] {
 /// cores. [`FitOptions::validate_every`](crate::FitOptions::validate_every) makes it rarer.
 ///
 /// ```no_run
-/// use geolearn::{Checkpoint, CycleGan, DatasetType, Device, FitOptions, Inception, InceptionDistances, prepare_data};
+/// use geolearn::metrics::{Inception, InceptionDistances};
+/// use geolearn::train::Checkpoint;
+/// use geolearn::{CycleGan, DatasetType, Device, FitOptions, prepare_data};
 ///
 /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
 /// let mut model = CycleGan::new(&data)?;

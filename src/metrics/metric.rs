@@ -51,7 +51,8 @@ impl MetricColumn {
 ///
 /// ```
 /// use geolearn::tch::{Kind, Tensor};
-/// use geolearn::{Better, Domain, FitOptions, Metric, MetricColumn, Result};
+/// use geolearn::metrics::{Better, Metric, MetricColumn};
+/// use geolearn::{Domain, FitOptions, Result};
 ///
 /// /// How far translations into domain B are from gray, on average.
 /// #[derive(Debug, Default)]

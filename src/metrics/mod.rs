@@ -1,8 +1,10 @@
-//! Quality metrics of translations, and the simple translations that a model is compared with.
+//! Metrics during training, and the network that KID and FID are computed with.
 //!
-//! Images are (bands, height, width); a sample that is not finite has no data and does not count. Metrics of pairs of
-//! images return one [`Mean`] for each band, or for the image where bands cannot be told apart; means add up over bands and
-//! over the images of a set.
+//! [`InceptionDistances`] are KID and FID, for [`FitOptions::metric`](crate::FitOptions::metric); a metric of your own
+//! implements [`Metric`]. Those of a trained model are in [`evaluation`](crate::evaluation).
+// Images are (bands, height, width); a sample that is not finite has no data and does not count. Metrics of pairs of
+// images return one `Mean` for each band, or for the image where bands cannot be told apart; means add up over bands and
+// over the images of a set.
 
 mod bands;
 mod checkerboard;

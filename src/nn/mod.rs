@@ -1,7 +1,6 @@
-//! Networks: what they are made of is written down in plans ([`generator`], [`discriminator`]), from which everything else
-//! follows.
-//!
-//! Tensors are NCHW. A layer holds plain tensors; their names are those of PyTorch's `state_dict`.
+//! Choices in networks: how weights begin, and how maps are enlarged.
+// What networks are made of is written down in plans (`generator`, `discriminator`), from which everything else follows.
+// Tensors are NCHW. A layer holds plain tensors; their names are those of PyTorch's `state_dict`.
 
 mod activations;
 mod blocked;

@@ -21,7 +21,7 @@ use crate::peers::{self, Peers};
 /// arcgis.learn uses `beta2` 0.99 and `weight_decay` 0.01.
 ///
 /// ```
-/// let like_arcgis = geolearn::AdamOptions::default().beta2(0.99).weight_decay(0.01);
+/// let like_arcgis = geolearn::optim::AdamOptions::default().beta2(0.99).weight_decay(0.01);
 /// assert_eq!(like_arcgis.beta1, 0.5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Adam with moments of our own, the running mean of weights, and learning-rate schedules.
+//! Optimisation: Adam and learning-rate schedules.
 
 mod adam;
 mod running_mean;

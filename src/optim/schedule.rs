@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// How the learning rate runs through a fit.
 ///
 /// ```
-/// use geolearn::{OneCycle, Schedule};
+/// use geolearn::optim::{OneCycle, Schedule};
 ///
 /// let schedule = Schedule::ConstantThenLinear { constant: 0.5 };
 /// assert_eq!(schedule.at(0.25).factor, 1.0);
@@ -47,7 +47,7 @@ pub enum Schedule {
 /// leaves in place.
 ///
 /// ```
-/// use geolearn::OneCycle;
+/// use geolearn::optim::OneCycle;
 ///
 /// let gentle = OneCycle::default().beta1(None);
 /// assert_eq!(gentle.rise, 0.3);

@@ -1,4 +1,4 @@
-//! Pictures for people: batches, results, curves. Nothing is written or displayed by itself.
+//! Pictures of batches, results and curves. Nothing is written or displayed by itself: a [`Picture`] is a value.
 
 mod axis;
 mod canvas;

@@ -37,7 +37,8 @@ impl DataBunch {
 /// its translation, and the real chip of that domain which has the same place in the list.
 ///
 /// ```
-/// use geolearn::{CycleGan, DatasetType, prepare_data, show_results};
+/// use geolearn::plot::show_results;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
 /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;

@@ -8,7 +8,7 @@ use crate::ffi;
 /// processes take is not in it.
 ///
 /// ```no_run
-/// use geolearn::CudaMemory;
+/// use geolearn::profile::CudaMemory;
 ///
 /// CudaMemory::reset_peak(0)?;
 /// // … train …

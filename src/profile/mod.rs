@@ -1,10 +1,10 @@
-//! libtorch's profiler and memory counters.
+//! libtorch's profiler, its counters of device memory, and how it was built.
 
 mod memory;
 mod trace;
 
 pub use memory::CudaMemory;
-pub use trace::profile;
+pub use trace::trace;
 
 use crate::error::Result;
 use crate::ffi;
@@ -13,7 +13,7 @@ use crate::ffi;
 /// cuDNN. What `torch.__config__.show()` gives in Python.
 ///
 /// ```
-/// assert!(geolearn::libtorch_config()?.contains("TORCH_VERSION"));
+/// assert!(geolearn::profile::libtorch_config()?.contains("TORCH_VERSION"));
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///

@@ -18,7 +18,7 @@ use crate::store;
 /// # let folder = tempfile::tempdir().unwrap();
 /// let path = folder.path().join("trace.json");
 /// let x = Tensor::ones([64, 64], (Kind::Float, Device::Cpu));
-/// let y = geolearn::profile(&path, || Ok(x.f_matmul(&x)?))?;
+/// let y = geolearn::profile::trace(&path, || Ok(x.f_matmul(&x)?))?;
 /// assert_eq!(y.size(), [64, 64]);
 /// assert!(std::fs::read_to_string(&path).unwrap().contains("aten::matmul"));
 /// # Ok::<(), geolearn::Error>(())
@@ -27,7 +27,7 @@ use crate::store;
 /// # Errors
 /// `Usage` where the profiler is at work already: there is one for the whole process. `Io` where the file cannot be
 /// written. What `work` reports; then there is no file.
-pub fn profile<T>(path: impl AsRef<Path>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn trace<T>(path: impl AsRef<Path>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let path = store::path_of_file(path.as_ref())?;
     let folder =
         tempfile::tempdir().map_err(|e| Error::io("temporary folder cannot be made", std::env::temp_dir(), e))?;
@@ -74,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // The folder is made.
         let path = folder.path().join("traces/step.json");
-        assert_eq!(profile(&path, convolved).unwrap().size(), [1, 5, 14, 14]);
+        assert_eq!(trace(&path, convolved).unwrap().size(), [1, 5, 14, 14]);
         let found = operators(&path);
         assert!(found.iter().any(|(name, time)| name == "aten::conv2d" && *time > 0.0), "{found:?}");
     }
@@ -85,9 +85,9 @@ mod tests {
         let _one = PROFILER.lock();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("inside.json");
-        let (_, used) = profile(&path, || ffi::measure_memory(convolved)).unwrap();
+        let (_, used) = trace(&path, || ffi::measure_memory(convolved)).unwrap();
         assert!(used.live >= 5 * 14 * 14 * 4);
-        let (_, used) = ffi::measure_memory(|| profile(&path, convolved)).unwrap();
+        let (_, used) = ffi::measure_memory(|| trace(&path, convolved)).unwrap();
         assert!(used.live >= 5 * 14 * 14 * 4);
         assert!(operators(&path).iter().any(|(name, _)| name == "aten::conv2d"));
     }
@@ -98,7 +98,7 @@ mod tests {
         let _one = PROFILER.lock();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("threads.json");
-        let made = profile(&path, || std::thread::spawn(convolved).join().unwrap());
+        let made = trace(&path, || std::thread::spawn(convolved).join().unwrap());
         assert_eq!(made.unwrap().size(), [1, 5, 14, 14]);
         assert!(operators(&path).iter().any(|(name, _)| name == "aten::conv2d"));
     }
@@ -108,14 +108,14 @@ mod tests {
         let _one = PROFILER.lock();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.json");
-        let nested = profile(&path, || profile(&path, convolved)).unwrap_err();
+        let nested = trace(&path, || trace(&path, convolved)).unwrap_err();
         assert_eq!(nested.kind(), ErrorKind::Usage);
-        let failed: Result<()> = profile(&path, || Err(Error::new(ErrorKind::Unsupported, "no")));
+        let failed: Result<()> = trace(&path, || Err(Error::new(ErrorKind::Unsupported, "no")));
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unsupported);
-        let panicked = std::panic::catch_unwind(|| profile(&path, || -> Result<()> { panic!("on purpose") }));
+        let panicked = std::panic::catch_unwind(|| trace(&path, || -> Result<()> { panic!("on purpose") }));
         assert!(panicked.is_err() && !path.exists());
-        assert!(profile(&path, convolved).is_ok() && path.exists());
-        assert_eq!(profile(folder.path(), convolved).unwrap_err().kind(), ErrorKind::Usage);
+        assert!(trace(&path, convolved).is_ok() && path.exists());
+        assert_eq!(trace(folder.path(), convolved).unwrap_err().kind(), ErrorKind::Usage);
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cuda.json");
         let x = Tensor::ones([256, 256], (Kind::Float, device.torch()));
-        let y = profile(&path, || Ok(x.f_matmul(&x)?)).unwrap();
+        let y = trace(&path, || Ok(x.f_matmul(&x)?)).unwrap();
         assert_eq!(y.size(), [256, 256]);
         let trace: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let kernels = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["cat"] == "kernel");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The default, a scale of 1 and an offset of 0, says that samples are the values themselves.
 ///
 /// ```
-/// use geolearn::BandScale;
+/// use geolearn::raster::BandScale;
 ///
 /// let reflectance = BandScale::new(0.0001, -0.1);
 /// assert!((reflectance.value(6000.0) - 0.5).abs() < 1e-12);

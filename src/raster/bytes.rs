@@ -31,7 +31,8 @@ impl Raster {
     /// Reads an image from the bytes of a file, within the given limits; see [`Raster::from_bytes`].
     ///
     /// ```
-    /// use geolearn::{ErrorKind, Limits, Raster};
+    /// use geolearn::raster::Limits;
+    /// use geolearn::{ErrorKind, Raster};
     ///
     /// let bytes = std::fs::read("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// let error = Raster::from_bytes_within(&bytes, &Limits::default().max_pixels(1000)).unwrap_err();
@@ -49,7 +50,8 @@ impl Raster {
     /// Encodes the image as the file that [`Raster::save`] would write.
     ///
     /// ```
-    /// use geolearn::{ErrorKind, Raster, RasterFormat};
+    /// use geolearn::raster::RasterFormat;
+    /// use geolearn::{ErrorKind, Raster};
     /// use ndarray::Array3;
     ///
     /// let scene = Raster::new(Array3::<u16>::from_elem((13, 20, 30), 700))?.with_nodata(0.0);

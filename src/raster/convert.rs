@@ -20,8 +20,9 @@ impl From<RgbImage> for Raster {
 /// warning when it hides something.
 ///
 /// ```
+/// use geolearn::Raster;
 /// use geolearn::image::{DynamicImage, GrayImage};
-/// use geolearn::{Dtype, Raster};
+/// use geolearn::raster::Dtype;
 ///
 /// let grey = Raster::try_from(DynamicImage::ImageLuma8(GrayImage::new(6, 4)))?;
 /// assert_eq!((grey.bands(), grey.height(), grey.width(), grey.dtype()), (1, 4, 6, Dtype::U8));
@@ -83,8 +84,8 @@ fn warn_of_opacity(picture: &DynamicImage) {
 /// The samples alone: one or three bands of 8 or 16 bits, or three of `float32`.
 ///
 /// ```
-/// use geolearn::image::DynamicImage;
 /// use geolearn::Raster;
+/// use geolearn::image::DynamicImage;
 ///
 /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
 /// let picture = DynamicImage::try_from(&chip)?;

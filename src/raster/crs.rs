@@ -5,7 +5,7 @@ use std::fmt;
 /// A coordinate reference system, as far as the file names it.
 ///
 /// ```
-/// use geolearn::Crs;
+/// use geolearn::raster::Crs;
 ///
 /// assert_eq!(Crs::Epsg(32633).to_string(), "EPSG:32633");
 /// ```

@@ -10,7 +10,7 @@ use super::samples::with_type;
 /// The type of the samples of a file, under rasterio's names.
 ///
 /// ```
-/// use geolearn::Dtype;
+/// use geolearn::raster::Dtype;
 ///
 /// assert_eq!(Dtype::U16.name(), "uint16");
 /// assert_eq!(Dtype::F64.bytes(), 8);
@@ -54,7 +54,7 @@ impl Dtype {
     /// rasterio's (and NumPy's) name.
     ///
     /// ```
-    /// assert_eq!(geolearn::Dtype::F32.to_string(), "float32");
+    /// assert_eq!(geolearn::raster::Dtype::F32.to_string(), "float32");
     /// ```
     pub fn name(self) -> &'static str {
         match self {

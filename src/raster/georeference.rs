@@ -9,10 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// One that was read from a GeoTIFF keeps its GeoKeys, ground control points and rational polynomial coefficients (RPCs) as
 /// they stand in the file, so that
-/// [`RasterWriter`](crate::RasterWriter) writes systems of a file's own to the letter.
+/// [`RasterWriter`](crate::raster::RasterWriter) writes systems of a file's own to the letter.
 ///
 /// ```
-/// use geolearn::Place;
+/// use geolearn::raster::Place;
 ///
 /// let nowhere = Place::default();
 /// assert_eq!(nowhere.transform(), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
@@ -33,7 +33,7 @@ impl Place {
     /// A place given by the six numbers of [`Place::transform`].
     ///
     /// ```
-    /// use geolearn::{Crs, Place};
+    /// use geolearn::raster::{Crs, Place};
     ///
     /// // Pixels of 10 m, north up; the north-western corner is at 399960 m east, 5300040 m north.
     /// let place = Place::new([10.0, 0.0, 399960.0, 0.0, -10.0, 5300040.0]).with_epsg(32633)?;
@@ -48,7 +48,8 @@ impl Place {
     /// are not converted. Of systems with heights GDAL reads the one without them, and none of geocentric ones.
     ///
     /// ```
-    /// use geolearn::{Crs, ErrorKind, Place};
+    /// use geolearn::ErrorKind;
+    /// use geolearn::raster::{Crs, Place};
     ///
     /// let place = Place::new([0.01, 0.0, 11.0, 0.0, -0.01, 48.0]);
     /// assert_eq!(place.clone().with_epsg(4326)?.crs(), Some(&Crs::Epsg(4326)));
@@ -71,7 +72,7 @@ impl Place {
     /// corner.
     ///
     /// ```
-    /// use geolearn::Place;
+    /// use geolearn::raster::Place;
     ///
     /// let heights = Place::new([30.0, 0.0, 0.0, 0.0, -30.0, 0.0]).with_pixel_is_point();
     /// assert!(heights.pixel_is_point());
@@ -116,7 +117,7 @@ impl Place {
     /// The place of a part that begins at (`row`, `column`).
     ///
     /// ```
-    /// # use geolearn::Place;
+    /// # use geolearn::raster::Place;
     /// assert_eq!(Place::default().shifted(3, 5), Place::default());
     /// ```
     pub fn shifted(&self, row: usize, column: usize) -> Self {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{BandScale, Dtype, Limits, Place};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The facts of an image file; see [`RasterFile::info`](crate::RasterFile::info).
+/// The facts of an image file; see [`RasterFile::info`](crate::raster::RasterFile::info).
 #[derive(Debug, Clone, PartialEq)]
 pub struct RasterInfo {
     pub(super) format: &'static str,
@@ -90,7 +90,7 @@ impl RasterInfo {
     /// How the samples of each band become physical values. Samples are given as stored, whatever this says.
     ///
     /// ```
-    /// use geolearn::{BandScale, RasterFile};
+    /// use geolearn::raster::{BandScale, RasterFile};
     ///
     /// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// assert_eq!(file.info().band_scales(), [BandScale::default(); 3]);
@@ -108,7 +108,7 @@ impl RasterInfo {
     /// The colours that the samples are indices of: red, green, blue.
     ///
     /// ```
-    /// let file = geolearn::RasterFile::open("tests/fixtures/tiff/palette_uint8.tif")?;
+    /// let file = geolearn::raster::RasterFile::open("tests/fixtures/tiff/palette_uint8.tif")?;
     /// assert_eq!(file.info().palette().map(|colours| colours.len()), Some(256));
     /// # Ok::<(), geolearn::Error>(())
     /// ```
@@ -119,7 +119,7 @@ impl RasterInfo {
     /// The band that holds opacity, counted from 0; none where the file names none.
     ///
     /// ```
-    /// let file = geolearn::RasterFile::open("tests/fixtures/tiff/la.png")?;
+    /// let file = geolearn::raster::RasterFile::open("tests/fixtures/tiff/la.png")?;
     /// assert_eq!(file.info().alpha_band(), Some(1));
     /// # Ok::<(), geolearn::Error>(())
     /// ```

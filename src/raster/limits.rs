@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// | `max_sample_bytes` | 2 GiB | memory of the decoded samples: bands times pixels times their size | 1 and above |
 ///
 /// ```
-/// use geolearn::Limits;
+/// use geolearn::raster::Limits;
 ///
 /// let limits = Limits::default().max_pixels(1 << 30);
 /// assert_eq!(limits, Limits::default().max_pixels(1 << 30));
@@ -36,7 +36,7 @@ impl Limits {
     /// The largest width times height, in pixels. Default 2^28.
     ///
     /// ```
-    /// let limits = geolearn::Limits::default().max_pixels(4096 * 4096);
+    /// let limits = geolearn::raster::Limits::default().max_pixels(4096 * 4096);
     /// ```
     pub fn max_pixels(mut self, pixels: u64) -> Self {
         self.max_pixels = pixels;
@@ -46,7 +46,7 @@ impl Limits {
     /// The largest file, in bytes. Default 2^30.
     ///
     /// ```
-    /// let limits = geolearn::Limits::default().max_file_bytes(16 << 20);
+    /// let limits = geolearn::raster::Limits::default().max_file_bytes(16 << 20);
     /// ```
     pub fn max_file_bytes(mut self, bytes: u64) -> Self {
         self.max_file_bytes = bytes;
@@ -56,7 +56,7 @@ impl Limits {
     /// The most memory for decoded samples, in bytes. Default 2^31.
     ///
     /// ```
-    /// let limits = geolearn::Limits::default().max_sample_bytes(512 << 20);
+    /// let limits = geolearn::raster::Limits::default().max_sample_bytes(512 << 20);
     /// ```
     pub fn max_sample_bytes(mut self, bytes: u64) -> Self {
         self.max_sample_bytes = bytes;

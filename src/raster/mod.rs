@@ -1,4 +1,7 @@
-//! Pixels in memory and on disk, without torch.
+//! Images in memory and on disk: reading and writing GeoTIFF, PNG, JPEG and BMP.
+//!
+//! A [`Raster`] holds an image with its place, nodata value and band names; [`RasterFile`] reads windows of one that is
+//! larger than memory, and [`RasterWriter`] writes such a one as a GeoTIFF, row by row.
 
 mod band_scale;
 mod beside;

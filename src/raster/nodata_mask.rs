@@ -106,7 +106,7 @@ mod tests {
         let source = crate::raster::Source::open(path).unwrap();
         assert_eq!((source.nodata(), source.bands()), (image.nodata(), 3));
         assert_eq!(source.window(1, 2, 3, 4).unwrap().gaps(), image.part(1, 2, 3, 4).gaps());
-        let chip = crate::raster::chip_info(path, &crate::Limits::default()).unwrap();
+        let chip = crate::raster::chip_info(path, &crate::raster::Limits::default()).unwrap();
         assert_eq!((chip.nodata(), chip.bands(), chip.place()), (image.nodata(), 3, image.place()));
     }
 

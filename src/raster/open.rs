@@ -34,7 +34,8 @@ impl Raster {
     /// Reads an image file within the given limits; see [`Raster::open`].
     ///
     /// ```
-    /// use geolearn::{ErrorKind, Limits, Raster};
+    /// use geolearn::raster::Limits;
+    /// use geolearn::{ErrorKind, Raster};
     ///
     /// let small = Limits::default().max_pixels(1000);
     /// let error = Raster::open_within("assets/bluemarble/A/images/y0300_x0900.png", &small).unwrap_err();

@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// `samples()` are (bands, height, width); no side is 0. Values are in the file's own type and scale.
 ///
 /// ```
-/// use geolearn::{Dtype, Raster};
+/// use geolearn::Raster;
+/// use geolearn::raster::Dtype;
 ///
 /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
 /// assert_eq!((chip.bands(), chip.height(), chip.width()), (3, 64, 64));
@@ -30,7 +31,8 @@ impl Raster {
     /// An image from an array in (bands, height, width), of any type that [`Dtype`] names.
     ///
     /// ```
-    /// use geolearn::{Dtype, Raster};
+    /// use geolearn::Raster;
+    /// use geolearn::raster::Dtype;
     /// use ndarray::Array3;
     ///
     /// let grey = Raster::new(Array3::<u16>::zeros((1, 4, 6)))?;
@@ -123,7 +125,8 @@ impl Raster {
     /// The same image at another place.
     ///
     /// ```
-    /// # use geolearn::{Place, Raster};
+    /// # use geolearn::Raster;
+    /// # use geolearn::raster::Place;
     /// # use ndarray::Array3;
     /// let image = Raster::new(Array3::<u8>::zeros((1, 4, 6)))?.with_place(Place::default());
     /// assert!(!image.place().has_transform());
@@ -174,7 +177,8 @@ impl Raster {
     /// they are.
     ///
     /// ```
-    /// # use geolearn::{BandScale, Raster};
+    /// # use geolearn::Raster;
+    /// # use geolearn::raster::BandScale;
     /// # use ndarray::Array3;
     /// let image = Raster::new(Array3::<i16>::zeros((1, 4, 6)))?.with_band_scales([BandScale::new(0.001, 0.5)]);
     /// assert_eq!(image.band_scales()[0].value(500.0), 1.0);

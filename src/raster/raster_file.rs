@@ -20,7 +20,7 @@ use crate::error::Result;
 /// `float32`), alpha as a band, palettes as indices, EXIF orientation not applied.
 ///
 /// ```
-/// use geolearn::{Dtype, RasterFile};
+/// use geolearn::raster::{Dtype, RasterFile};
 ///
 /// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
 /// assert_eq!((file.info().bands(), file.info().dtype()), (3, Dtype::U8));
@@ -43,7 +43,8 @@ impl RasterFile {
     /// Opens a file within the default [`Limits`].
     ///
     /// ```
-    /// use geolearn::{ErrorKind, RasterFile};
+    /// use geolearn::ErrorKind;
+    /// use geolearn::raster::RasterFile;
     ///
     /// let error = RasterFile::open("assets/bluemarble/README.md").unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Format);
@@ -61,7 +62,8 @@ impl RasterFile {
     /// Opens a file within the given limits.
     ///
     /// ```
-    /// use geolearn::{ErrorKind, Limits, RasterFile};
+    /// use geolearn::ErrorKind;
+    /// use geolearn::raster::{Limits, RasterFile};
     ///
     /// let chip = "assets/bluemarble/A/images/y0300_x0900.png";
     /// let file = RasterFile::open_within(chip, &Limits::default().max_sample_bytes(1000))?;
@@ -90,7 +92,7 @@ impl RasterFile {
     /// These are looked for when this is first asked for.
     ///
     /// ```
-    /// # use geolearn::RasterFile;
+    /// # use geolearn::raster::RasterFile;
     /// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// assert_eq!(file.info().format(), "PNG");
     /// assert_eq!(file.info().nodata(), None);

@@ -79,7 +79,7 @@ macro_rules! samples {
         /// The samples of an image in (bands, height, width), in the file's own type and scale.
         ///
         /// ```
-        /// use geolearn::{Dtype, Samples};
+        /// use geolearn::raster::{Dtype, Samples};
         /// use ndarray::Array3;
         ///
         /// let samples = Samples::U16(Array3::from_elem((2, 3, 4), 500));
@@ -117,7 +117,7 @@ macro_rules! samples {
             /// band does not exist.
             ///
             /// ```
-            /// use geolearn::Samples;
+            /// use geolearn::raster::Samples;
             /// use ndarray::Array3;
             ///
             /// let samples = Samples::I16(Array3::from_elem((1, 2, 2), -7));
@@ -134,7 +134,7 @@ macro_rules! samples {
             /// All samples as `f32`, each the nearest one.
             ///
             /// ```
-            /// use geolearn::Samples;
+            /// use geolearn::raster::Samples;
             /// use ndarray::Array3;
             ///
             /// let samples = Samples::from(Array3::<u16>::from_elem((1, 2, 2), 1000));
@@ -147,7 +147,7 @@ macro_rules! samples {
             /// The samples pixel by pixel, each little-endian: what fingerprints are taken of.
             ///
             /// ```
-            /// use geolearn::Samples;
+            /// use geolearn::raster::Samples;
             /// use ndarray::Array3;
             ///
             /// let samples = Samples::U16(Array3::from_shape_fn((2, 1, 2), |(b, _, x)| (b * 256 + x) as u16));

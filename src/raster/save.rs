@@ -9,7 +9,7 @@ impl Raster {
     /// Writes the image as GeoTIFF, PNG or JPEG, as the name ends (`.tif`, `.png`, `.jpg`, …).
     ///
     /// A GeoTIFF holds any bands and samples, with place, nodata value, names and scales;
-    /// [`RasterWriter`](crate::RasterWriter) has options for it. PNG holds one or three bands of 8 or 16 bits, JPEG (quality
+    /// [`RasterWriter`](crate::raster::RasterWriter) has options for it. PNG holds one or three bands of 8 or 16 bits, JPEG (quality
     /// 95) of 8; both leave out everything but samples, with a warning where that is a place or a nodata value.
     ///
     /// The file is written beside its place and renamed, so a failure leaves an older file as it was.

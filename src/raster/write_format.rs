@@ -8,7 +8,7 @@ use crate::store;
 /// A format in which [`Raster::to_bytes`](crate::Raster::to_bytes) encodes an image.
 ///
 /// ```
-/// assert_eq!(geolearn::RasterFormat::GeoTiff.to_string(), "GeoTIFF");
+/// assert_eq!(geolearn::raster::RasterFormat::GeoTiff.to_string(), "GeoTIFF");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

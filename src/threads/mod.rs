@@ -24,7 +24,7 @@ use pace::Pace;
 /// [`set_num_threads`] fix the number.
 ///
 /// ```
-/// assert!(geolearn::num_threads() >= 1);
+/// assert!(geolearn::runtime::num_threads() >= 1);
 /// ```
 pub fn num_threads() -> usize {
     settle();
@@ -35,10 +35,10 @@ pub fn num_threads() -> usize {
 /// everything slower. Training and translation in f32 on the processor give the same bits with any number.
 ///
 /// ```
-/// let before = geolearn::num_threads();
-/// geolearn::set_num_threads(1)?;
-/// assert_eq!(geolearn::num_threads(), 1);
-/// geolearn::set_num_threads(before)?;
+/// let before = geolearn::runtime::num_threads();
+/// geolearn::runtime::set_num_threads(1)?;
+/// assert_eq!(geolearn::runtime::num_threads(), 1);
+/// geolearn::runtime::set_num_threads(before)?;
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///

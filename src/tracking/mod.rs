@@ -1,4 +1,4 @@
-//! Callbacks that keep what training looks like: pictures, and TensorBoard's event files.
+//! Callbacks that record a training: sample pictures, and event files of TensorBoard.
 
 #[cfg(feature = "tensorboard")]
 mod event;

@@ -18,7 +18,8 @@ use crate::train::{Callback, EpochReport, FitReport, Flow};
 /// Epochs are counted in the model's life, so a resumed or a second fit goes on with the numbers that follow.
 ///
 /// ```
-/// use geolearn::{FitOptions, SamplePictures};
+/// use geolearn::FitOptions;
+/// use geolearn::tracking::SamplePictures;
 ///
 /// let options = FitOptions::new(100).callback(SamplePictures::new("run1/samples").every(5));
 /// ```

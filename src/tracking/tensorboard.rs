@@ -26,10 +26,11 @@ use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, Fi
 /// hold of steps that are now made again, after a checkpoint or by a new model, is replaced where the server joins the
 /// files; tags by epoch may keep the value of an epoch within which the fit was stopped beside the final one. So give
 /// each run a folder of its own to compare them. Numbers are rounded to f32, as TensorBoard keeps them;
-/// [`HistoryFile`](crate::HistoryFile) does not round.
+/// [`HistoryFile`](crate::train::HistoryFile) does not round.
 ///
 /// ```
-/// use geolearn::{FitOptions, TensorBoard};
+/// use geolearn::FitOptions;
+/// use geolearn::tracking::TensorBoard;
 ///
 /// let options = FitOptions::new(20).callback(TensorBoard::new("runs/first").pictures_every(5));
 /// let plain = FitOptions::new(20).tensorboard("runs/first");

@@ -19,7 +19,7 @@ const SHORTEST_TRIAL: Duration = Duration::from_millis(300);
 const FEWEST_STEPS: usize = 2;
 const MOST_STEPS: usize = 10;
 
-/// What some steps at one batch size took; see [`BatchSize::Auto`](crate::BatchSize::Auto).
+/// What some steps at one batch size took; see [`BatchSize::Auto`](crate::dataset::BatchSize::Auto).
 ///
 /// ```
 /// use geolearn::{CycleGan, DatasetType, Device, PrepareData};

@@ -101,7 +101,8 @@ pub struct EndReport<'a> {
 /// stopping, then those that were added, as they were added.
 ///
 /// ```
-/// use geolearn::{Callback, EpochReport, Flow, Result};
+/// use geolearn::Result;
+/// use geolearn::train::{Callback, EpochReport, Flow};
 ///
 /// /// Ends training when the cycle loss is small enough.
 /// struct GoodEnough(f64);
@@ -140,7 +141,7 @@ pub trait Callback: Send {
     }
 
     /// Asked after every update of the weights, also where losses are not read; true ends the fit there. For requests
-    /// from outside that must not wait, such as [`StopSignal`](crate::StopSignal).
+    /// from outside that must not wait, such as [`StopSignal`](crate::train::StopSignal).
     fn wants_to_stop(&self) -> bool {
         false
     }

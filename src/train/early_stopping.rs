@@ -16,7 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// `valid_cycle` tells more than `valid_loss`; look at the pictures as well.
 ///
 /// ```
-/// use geolearn::{EarlyStopping, FitOptions};
+/// use geolearn::FitOptions;
+/// use geolearn::train::EarlyStopping;
 ///
 /// let options = FitOptions::new(200).monitor("valid_cycle").early_stopping(EarlyStopping::default().patience(20));
 /// ```

@@ -37,7 +37,7 @@ impl EpochRecord {
     /// Creates the record of an epoch of `steps` steps in `seconds`, without metrics and with no word of the precision.
     ///
     /// ```
-    /// let mut record = geolearn::EpochRecord::new(1, 2e-4, vec![0.7, 0.3], 200, 12.5);
+    /// let mut record = geolearn::train::EpochRecord::new(1, 2e-4, vec![0.7, 0.3], 200, 12.5);
     /// record.metrics = vec![Some(0.2)];
     /// assert_eq!((record.epoch, record.losses.len()), (1, 2));
     /// ```
@@ -49,7 +49,7 @@ impl EpochRecord {
 /// The losses and metrics of every epoch a model was trained for, over all its fits.
 ///
 /// ```
-/// let history = geolearn::History::default();
+/// let history = geolearn::train::History::default();
 /// assert!(history.epochs().is_empty());
 /// assert_eq!(history.last("cycle"), None);
 /// ```

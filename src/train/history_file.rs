@@ -13,7 +13,8 @@ use crate::store::{self, Pending};
 /// After a resume it goes on with the history of the checkpoint, so that no epoch is missing or there twice.
 ///
 /// ```
-/// use geolearn::{FitOptions, HistoryFile};
+/// use geolearn::FitOptions;
+/// use geolearn::train::HistoryFile;
 ///
 /// let options = FitOptions::new(20)
 ///     .callback(HistoryFile::new("run1/history.csv"))

@@ -42,7 +42,8 @@ impl History {
     /// The history as JSON: `names`, `metric_names` and a list of `epochs`. `serde_json` makes the same history of it.
     ///
     /// ```
-    /// use geolearn::{CycleGan, History};
+    /// use geolearn::CycleGan;
+    /// use geolearn::train::History;
     ///
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// let text = model.history().to_json()?;

@@ -29,7 +29,7 @@ const LEAST_FALL: f64 = 0.05;
 /// | `on_progress` | none | is told the share of the steps that are done | |
 ///
 /// ```
-/// let quick = geolearn::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
+/// let quick = geolearn::train::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
@@ -79,7 +79,7 @@ impl LrFindOptions {
     /// was before, to the bit.
     ///
     /// ```
-    /// use geolearn::{LrFindOptions, StopSignal};
+    /// use geolearn::train::{LrFindOptions, StopSignal};
     ///
     /// let signal = StopSignal::new();
     /// let options = LrFindOptions::default().stop_signal(signal.clone());
@@ -101,7 +101,7 @@ impl LrFindOptions {
     /// diverges before the last rate. A sweep that is stopped or fails does not get there.
     ///
     /// ```
-    /// let options = geolearn::LrFindOptions::default().on_progress(|share| println!("{:.0} %", 100.0 * share));
+    /// let options = geolearn::train::LrFindOptions::default().on_progress(|share| println!("{:.0} %", 100.0 * share));
     /// ```
     pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
         self.observer = Some(Observer::new(tell));

@@ -53,7 +53,7 @@ impl MemoryEstimate {
     /// The sum of all parts.
     ///
     /// ```
-    /// let estimate = geolearn::MemoryEstimate::default();
+    /// let estimate = geolearn::train::MemoryEstimate::default();
     /// assert_eq!(estimate.total(), 0);
     /// ```
     pub fn total(&self) -> u64 {

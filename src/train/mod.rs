@@ -1,4 +1,7 @@
-//! Training: the model trait, the loop over any model, its options, history and callbacks.
+//! Training: options, callbacks, history, checkpoints, and the loop over any model.
+//!
+//! [`CycleGan::fit`](crate::CycleGan::fit) takes [`FitOptions`]. A model of your own implements [`Translator`] and is
+//! trained by [`fit`].
 
 mod alike;
 mod batch_size;

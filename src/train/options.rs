@@ -40,7 +40,7 @@ use crate::peers::{Alone, Peers};
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
 /// | `tensorboard` | none | folder of event files for TensorBoard (feature `tensorboard`) | |
-/// | `callback` | none | something that follows training: [`TensorBoard`](crate::TensorBoard), [`SamplePictures`](crate::SamplePictures), [`HistoryFile`](crate::HistoryFile), or yours | |
+/// | `callback` | none | something that follows training: [`TensorBoard`](crate::tracking::TensorBoard), [`SamplePictures`](crate::tracking::SamplePictures), [`HistoryFile`](crate::train::HistoryFile), or yours | |
 ///
 /// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
 /// falls to zero are `FitOptions::new(100).decay_epochs(100)`, and `FitOptions::new(200)` means the same.
@@ -142,7 +142,7 @@ impl FitOptions {
     }
 
     /// Sets the arithmetic of the networks; weights, moments and losses stay f32. Default: [`Precision::Auto`], which is
-    /// TF32 on CUDA devices that have it, as in PyTorch. The [history](crate::EpochRecord::precision) says which was used.
+    /// TF32 on CUDA devices that have it, as in PyTorch. The [history](crate::train::EpochRecord::precision) says which was used.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
@@ -215,7 +215,7 @@ impl FitOptions {
     }
 
     /// Whether a fit that would need more memory than is free, by the model's
-    /// [estimate](crate::Translator::memory_need), is refused before it begins. Default: on.
+    /// [estimate](crate::train::Translator::memory_need), is refused before it begins. Default: on.
     pub fn check_memory(mut self, on: bool) -> Self {
         self.check_memory = on;
         self

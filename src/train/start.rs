@@ -24,7 +24,8 @@ use crate::peers::{Alone, Part, Peers};
 /// this; a model of your own needs it.
 ///
 /// ```
-/// use geolearn::{DataBunch, FitOptions, History, Result, Translator, fit};
+/// use geolearn::train::{History, Translator, fit};
+/// use geolearn::{DataBunch, FitOptions, Result};
 ///
 /// fn train(model: &mut dyn Translator, data: &DataBunch) -> Result<History> {
 ///     let mut history = History::default();

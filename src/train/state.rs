@@ -19,7 +19,8 @@ impl TrainState {
     /// Creates a state of these tensors.
     ///
     /// ```
-    /// use geolearn::{TrainState, tch::Tensor};
+    /// use geolearn::train::TrainState;
+    /// use geolearn::tch::Tensor;
     ///
     /// let state = TrainState::new(vec![("scale".to_string(), Tensor::from(1.0f32))]);
     /// assert_eq!(state.tensors[0].0, "scale");

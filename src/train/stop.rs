@@ -12,7 +12,8 @@ use crate::error::Result;
 /// on from there.
 ///
 /// ```
-/// use geolearn::{FitOptions, StopSignal};
+/// use geolearn::FitOptions;
+/// use geolearn::train::StopSignal;
 ///
 /// let signal = StopSignal::new();
 /// let options = FitOptions::new(20).callback(signal.clone());

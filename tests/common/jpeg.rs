@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use geolearn::{RasterFile, Samples};
+use geolearn::raster::{RasterFile, Samples};
 
 /// Tells whether samples of a JPEG are those of another decoder, as far as two decoders agree; none of other files.
 ///

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use geolearn::{CycleGan, CycleGanBuilder, DataBunch, Device, LoadOptions, Result};
+use geolearn::models::LoadOptions;
+use geolearn::models::cyclegan::CycleGanBuilder;
+use geolearn::{CycleGan, DataBunch, Device, Result};
 
 /// [`CycleGan::builder`] on the processor.
 pub fn builder(data: &DataBunch) -> CycleGanBuilder {

@@ -143,7 +143,7 @@ fn percentiles_of_any_range_are_numpys() {
 fn what_a_picture_cannot_hold_is_said_when_it_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let image = Raster::new(Array3::<u8>::zeros((1, 8, 8))).unwrap();
-    let placed = image.clone().with_place(geolearn::Place::new([10.0, 0.5, 0.0, 50.0, 0.0, -0.5]));
+    let placed = image.clone().with_place(geolearn::raster::Place::new([10.0, 0.5, 0.0, 50.0, 0.0, -0.5]));
     let save = |image: &Raster, name: &str| warnings(|| image.save(folder.path().join(name)).unwrap()).1;
     for name in ["x.png", "x.jpg"] {
         assert!(save(&image, name).is_empty());

@@ -26,10 +26,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{
-    Augment, BadChips, Band, Channels, DataBunch, DatasetType, Domain, Dtype, ErrorKind, MixedBands, MixedSizes,
-    Normalisation, Normaliser, PrepareData, Raster, Samples, Split, prepare_data,
-};
+use geolearn::dataset::{Augment, BadChips, Band, Channels, MixedBands, MixedSizes, Normalisation, Normaliser, Split};
+use geolearn::raster::{Dtype, Samples};
+use geolearn::{DataBunch, DatasetType, Domain, ErrorKind, PrepareData, Raster, prepare_data};
 use ndarray::Array3;
 use proptest::prelude::*;
 use tempfile::TempDir;

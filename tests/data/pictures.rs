@@ -1,7 +1,7 @@
 //! PNG, JPEG and BMP by both doors: as files (`RasterFile`) and as chips (`Raster::open`), against rasterio
 //! (`fixtures/pictures/make.py`).
 
-use geolearn::RasterFile;
+use geolearn::raster::RasterFile;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -197,7 +197,7 @@ proptest! {
         bytes.truncate((kept * bytes.len() as f64) as usize);
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), &bytes).unwrap();
-        let limits = geolearn::Limits::default().max_sample_bytes(16 << 20);
+        let limits = geolearn::raster::Limits::default().max_sample_bytes(16 << 20);
         let chip = Raster::open_within(file.path(), &limits);
         let read = RasterFile::open_within(file.path(), &limits).and_then(|file| file.read());
         prop_assert_eq!(chip.is_ok(), read.is_ok());

@@ -1,6 +1,6 @@
 //! Cloud Optimized GeoTIFFs: valid to rio-cogeo, with overviews that are the means they should be.
 
-use geolearn::OverviewResampling::{self, Average, Nearest};
+use geolearn::raster::OverviewResampling::{self, Average, Nearest};
 use ndarray::{Array2, ArrayView2};
 
 use super::*;

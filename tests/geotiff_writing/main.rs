@@ -14,9 +14,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{
-    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, ErrorKind, Interleave, Place, RasterFile, RasterSpec,
-    RasterWriter, Samples,
+use geolearn::ErrorKind;
+use geolearn::raster::{
+    BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Place, RasterFile, RasterSpec, RasterWriter,
+    Samples,
 };
 use ndarray::{Array3, s};
 use proptest::prelude::*;

@@ -9,10 +9,10 @@ mod resumed;
 use std::path::Path;
 use std::sync::mpsc;
 
-use geolearn::{
-    CycleGan, Domain, Dtype, ErrorKind, NormStatistics, Raster, RasterFile, RasterOptions, RasterReport, RasterSpec,
-    RasterWriter, Samples, StopSignal,
-};
+use geolearn::inference::{NormStatistics, RasterReport};
+use geolearn::raster::{Dtype, RasterFile, RasterSpec, RasterWriter, Samples};
+use geolearn::train::StopSignal;
+use geolearn::{CycleGan, Domain, ErrorKind, Raster, RasterOptions};
 use ndarray::{Array3, Axis, s};
 
 const SCENE: &str = "assets/scenes/bluemarble_asia.tif";

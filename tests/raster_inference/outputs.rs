@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{ErrorKind, NormStatistics, Raster, RasterOptions, RasterReport};
+use geolearn::inference::{NormStatistics, RasterReport};
+use geolearn::{ErrorKind, Raster, RasterOptions};
 use ndarray::{Array3, s};
 
 use super::resumed::parts_of;

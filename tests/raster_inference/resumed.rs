@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use geolearn::{
-    Compression, CycleGan, Dtype, ErrorKind, NormStatistics, OverviewResampling, Raster, RasterOptions, RasterSpec,
-    RasterWriter, Samples, StopSignal,
-};
+use geolearn::inference::NormStatistics;
+use geolearn::raster::{Compression, Dtype, OverviewResampling, RasterSpec, RasterWriter, Samples};
+use geolearn::train::StopSignal;
+use geolearn::{CycleGan, ErrorKind, Raster, RasterOptions};
 use ndarray::{Array3, s};
 use serde_json::{Value, json};
 

@@ -79,7 +79,7 @@ fn two_fits_at_once_give_what_each_gives_alone() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 4, 4));
     let fit = |name: &str| {
-        let history = geolearn::HistoryFile::new(folder.path().join(format!("{name}.csv")));
+        let history = geolearn::train::HistoryFile::new(folder.path().join(format!("{name}.csv")));
         let mut trained = model(&data);
         trained.fit(options(2, &folder.path().join(name)).callback(history)).unwrap();
         common::answer(&trained)

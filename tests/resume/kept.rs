@@ -3,7 +3,7 @@
 use crate::common::on_cpu;
 use std::path::Path;
 
-use geolearn::Checkpoint;
+use geolearn::train::Checkpoint;
 
 use super::{common, data, header, last, model, options};
 

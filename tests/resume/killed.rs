@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use geolearn::Checkpoint;
+use geolearn::train::Checkpoint;
 
 use super::{builder, common, data, last, losses, options, tensors};
 
@@ -153,12 +153,12 @@ fn check_newest(folder: &Path, before: u64) -> u64 {
 /// Writes its history into a file, and ends the process where the last epoch's checkpoint is there and its line is not.
 struct EndsTheProcess(usize);
 
-impl geolearn::Callback for EndsTheProcess {
-    fn on_epoch_end(&mut self, report: &geolearn::EpochReport<'_>) -> geolearn::Result<geolearn::Flow> {
+impl geolearn::train::Callback for EndsTheProcess {
+    fn on_epoch_end(&mut self, report: &geolearn::train::EpochReport<'_>) -> geolearn::Result<geolearn::train::Flow> {
         if report.epoch == self.0 {
             std::process::abort();
         }
-        Ok(geolearn::Flow::Continue)
+        Ok(geolearn::train::Flow::Continue)
     }
 }
 
@@ -169,7 +169,7 @@ fn written(folder: &Path, killed: bool) {
     if killed {
         options = options.callback(EndsTheProcess(2));
     }
-    model.fit(options.callback(geolearn::HistoryFile::new(folder.join("history.csv")))).unwrap();
+    model.fit(options.callback(geolearn::train::HistoryFile::new(folder.join("history.csv")))).unwrap();
 }
 
 /// Not a test of its own: what the child process runs.

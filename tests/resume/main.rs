@@ -14,7 +14,9 @@ use common::on_cpu;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use geolearn::{Checkpoint, CycleGan, CycleGanBuilder, DataBunch, DatasetType, FitOptions, PrepareData};
+use geolearn::models::cyclegan::CycleGanBuilder;
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DataBunch, DatasetType, FitOptions, PrepareData};
 use safetensors::SafeTensors;
 
 /// Chips with every kind of augmentation, one a batch.

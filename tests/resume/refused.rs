@@ -3,7 +3,11 @@
 use crate::common::on_cpu;
 use std::path::Path;
 
-use geolearn::{AdamOptions, Checkpoint, ErrorKind, FitOptions, MixedSizes, Precision, PrepareData};
+use geolearn::dataset::MixedSizes;
+use geolearn::device::Precision;
+use geolearn::optim::AdamOptions;
+use geolearn::train::Checkpoint;
+use geolearn::{ErrorKind, FitOptions, PrepareData};
 
 use super::{builder, common, data, last, model, options};
 
@@ -28,7 +32,7 @@ fn a_checkpoint_of_another_fit_is_refused_by_name() {
         ("batch_size", model(&prepared.clone().batch_size(2).prepare().unwrap()), options(2, &run)),
         (
             "augment.zoom",
-            model(&prepared.clone().augment(geolearn::Augment::none()).prepare().unwrap()),
+            model(&prepared.clone().augment(geolearn::dataset::Augment::none()).prepare().unwrap()),
             options(2, &run),
         ),
     ] {
@@ -160,7 +164,7 @@ fn a_checkpoint_that_fails_leaves_the_model_at_the_end_of_its_epoch() {
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");
     let mut whole = model(&data);
-    let constant = |epochs| FitOptions::new(epochs).progress(false).schedule(geolearn::Schedule::Constant);
+    let constant = |epochs| FitOptions::new(epochs).progress(false).schedule(geolearn::optim::Schedule::Constant);
     whole.fit(constant(2)).unwrap();
     let mut interrupted = model(&data);
     let gone = Removes(run.clone());
@@ -197,14 +201,14 @@ struct AtStep {
     folder: Option<std::path::PathBuf>,
 }
 
-impl geolearn::Callback for AtStep {
-    fn on_step(&mut self, report: &geolearn::StepReport<'_>) -> geolearn::Result<geolearn::Flow> {
+impl geolearn::train::Callback for AtStep {
+    fn on_step(&mut self, report: &geolearn::train::StepReport<'_>) -> geolearn::Result<geolearn::train::Flow> {
         match &self.folder {
             Some(folder) if report.steps == self.step => std::fs::remove_dir_all(folder).unwrap(),
-            None if report.steps == self.step => return Ok(geolearn::Flow::Stop),
+            None if report.steps == self.step => return Ok(geolearn::train::Flow::Stop),
             _ => {}
         }
-        Ok(geolearn::Flow::Continue)
+        Ok(geolearn::train::Flow::Continue)
     }
 }
 
@@ -247,12 +251,12 @@ fn a_model_that_learnt_more_is_not_put_back() {
 /// Removes the folder after the first epoch.
 struct Removes(std::path::PathBuf);
 
-impl geolearn::Callback for Removes {
-    fn on_epoch_end(&mut self, _: &geolearn::EpochReport<'_>) -> geolearn::Result<geolearn::Flow> {
+impl geolearn::train::Callback for Removes {
+    fn on_epoch_end(&mut self, _: &geolearn::train::EpochReport<'_>) -> geolearn::Result<geolearn::train::Flow> {
         if self.0.exists() {
             std::fs::remove_dir_all(&self.0).unwrap();
         }
-        Ok(geolearn::Flow::Continue)
+        Ok(geolearn::train::Flow::Continue)
     }
 }
 

@@ -3,10 +3,9 @@
 use crate::common::on_cpu;
 use std::path::Path;
 
-use geolearn::{
-    Callback, Checkpoint, EarlyStopping, EpochReport, FitOptions, Flow, OneCycle, Result, Schedule, StepReport,
-    StopSignal,
-};
+use geolearn::optim::{OneCycle, Schedule};
+use geolearn::train::{Callback, Checkpoint, EarlyStopping, EpochReport, Flow, StepReport, StopSignal};
+use geolearn::{FitOptions, Result};
 
 use super::{common, data, last, losses, model, options, tensors};
 

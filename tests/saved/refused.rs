@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use geolearn::{CycleGan, Domain, ErrorKind, FitOptions, LoadOptions, Raster};
+use geolearn::models::LoadOptions;
+use geolearn::{CycleGan, Domain, ErrorKind, FitOptions, Raster};
 use ndarray::Array3;
 use serde_json::Value;
 

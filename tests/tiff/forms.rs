@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{ErrorKind, RasterFile, Samples};
+use geolearn::ErrorKind;
+use geolearn::raster::{RasterFile, Samples};
 use serde_json::{Map, Value};
 
 use super::hash;

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use geolearn::{Augment, Checkpoint, CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, PrepareData};
+use geolearn::dataset::Augment;
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, PrepareData};
 use serde_json::Value;
 use tempfile::TempDir;
 

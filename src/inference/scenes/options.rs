@@ -26,7 +26,8 @@ use crate::train::StopSignal;
 /// | `on_progress` | none | is told the share of the work that is done | |
 ///
 /// ```
-/// use geolearn::{Domain, NormStatistics, RasterOptions};
+/// use geolearn::inference::NormStatistics;
+/// use geolearn::{Domain, RasterOptions};
 ///
 /// let options = RasterOptions::new(Domain::B).window(0, 0, 2000, 3000).resume(true).progress(false);
 /// ```
@@ -107,11 +108,12 @@ impl RasterOptions {
         self
     }
 
-    /// Makes outputs Cloud Optimized GeoTIFFs, as [`RasterSpec::cloud_optimized`](crate::RasterSpec::cloud_optimized)
+    /// Makes outputs Cloud Optimized GeoTIFFs, as [`RasterSpec::cloud_optimized`](crate::raster::RasterSpec::cloud_optimized)
     /// does. Their overviews are made when all pixels are there.
     ///
     /// ```
-    /// use geolearn::{Domain, OverviewResampling, RasterOptions};
+    /// use geolearn::raster::OverviewResampling;
+    /// use geolearn::{Domain, RasterOptions};
     ///
     /// let options = RasterOptions::new(Domain::B).cloud_optimized(OverviewResampling::Average);
     /// ```

@@ -10,7 +10,8 @@ use crate::inference::tiling::{Overlap, SPACINGS, out_of_range};
 /// measured in `docs/raster-inference.md`.
 ///
 /// ```
-/// use geolearn::{Domain, NormStatistics, RasterOptions};
+/// use geolearn::inference::NormStatistics;
+/// use geolearn::{Domain, RasterOptions};
 ///
 /// let options = RasterOptions::new(Domain::B).statistics(NormStatistics::Tile { padding: None });
 /// ```

@@ -37,7 +37,8 @@ const MOST_PIXELS: i64 = 1 << 22;
 /// `cargo xtask inception` puts them where [`find`](Self::find) looks; the file can be copied to other machines.
 ///
 /// ```
-/// use geolearn::{Device, Inception};
+/// use geolearn::Device;
+/// use geolearn::metrics::Inception;
 ///
 /// match Inception::find(Device::Cpu) {
 ///     Ok(inception) => println!("{inception:?}"),
@@ -61,7 +62,8 @@ impl Inception {
     /// Opens a safetensors file of the weights, and makes sure that it is the known one by its SHA-256.
     ///
     /// ```
-    /// use geolearn::{Device, ErrorKind, Inception};
+    /// use geolearn::metrics::Inception;
+    /// use geolearn::{Device, ErrorKind};
     ///
     /// let error = Inception::open("no/such/file.safetensors", Device::Cpu).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Io);

@@ -18,7 +18,7 @@ pub(crate) const SIDE: i64 = 299;
 /// | `Clean` | bicubic with a = -0.5, antialiased | clean-fid's default, Parmar et al. 2022, arXiv:2104.11222 |
 ///
 /// ```
-/// use geolearn::Resize;
+/// use geolearn::metrics::Resize;
 ///
 /// assert_eq!(Resize::default(), Resize::Tensorflow);
 /// ```

@@ -9,11 +9,12 @@ use crate::train::{BatchSizeTrial, choose_batch_size};
 
 impl<M: Model> Learner<M> {
     /// Chips of each domain in a batch of the model's data; `None` without data. After
-    /// [`BatchSize::Auto`](crate::BatchSize::Auto) the size that was chosen: give it to
+    /// [`BatchSize::Auto`](crate::dataset::BatchSize::Auto) the size that was chosen: give it to
     /// [`PrepareData::batch_size`](crate::PrepareData::batch_size) to repeat the run or to go on with it.
     ///
     /// ```
-    /// use geolearn::{BatchSize, CycleGan, DatasetType, Device, PrepareData};
+    /// use geolearn::dataset::BatchSize;
+    /// use geolearn::{CycleGan, DatasetType, Device, PrepareData};
     ///
     /// let prepare = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).resize_to(24);
     /// let data = prepare.batch_size(BatchSize::Auto).prepare()?;

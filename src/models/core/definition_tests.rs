@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use super::LoadOptions;
+use crate::CycleGan;
 use crate::device::Device;
-use crate::{CycleGan, CycleGanConfig, DiffAugment};
+use crate::loss::DiffAugment;
+use crate::models::cyclegan::CycleGanConfig;
 
 /// Opens a released model, and gives it with the text of its definition.
 fn released(name: &str) -> (CycleGan, String) {

@@ -73,7 +73,7 @@ impl<M: Model> Learner<M> {
     }
 
     /// Keeps the encoders of both generators (the layers before the residual blocks) as they are in the fits to come,
-    /// so that few chips can train the rest of a [pretrained](crate::CycleGanBuilder::pretrained_path) model.
+    /// so that few chips can train the rest of a [pretrained](crate::models::cyclegan::CycleGanBuilder::pretrained_path) model.
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
@@ -106,8 +106,8 @@ impl<M: Model> Learner<M> {
     /// is made.
     ///
     /// Steps on CUDA do, unless the environment variable `GEOLEARN_CUDA_GRAPHS=0` switches them off, in a model without
-    /// [`spectral_norm`](crate::CycleGanConfig::spectral_norm), [`diff_augment`](crate::CycleGanConfig::diff_augment) and
-    /// [`cycle_weight_end`](crate::CycleGanConfig::cycle_weight_end). The first three steps of a batch size are never recorded; and where
+    /// [`spectral_norm`](crate::models::cyclegan::CycleGanConfig::spectral_norm), [`diff_augment`](crate::models::cyclegan::CycleGanConfig::diff_augment) and
+    /// [`cycle_weight_end`](crate::models::cyclegan::CycleGanConfig::cycle_weight_end). The first three steps of a batch size are never recorded; and where
     /// recording fails, training goes on without.
     ///
     /// ```

@@ -16,7 +16,9 @@ use crate::train::{BatchSizeTrial, History};
 /// [`CycleGan`](crate::CycleGan) is one. The methods here are those of every kind of model.
 ///
 /// ```
-/// use geolearn::{CycleGan, CycleGanModel, Domain, Learner};
+/// use geolearn::models::Learner;
+/// use geolearn::models::cyclegan::CycleGanModel;
+/// use geolearn::{CycleGan, Domain};
 ///
 /// let model: Learner<CycleGanModel> = CycleGan::from_model("assets/models/sat2relief", None)?;
 /// assert_eq!(model.predict("assets/bluemarble/A/images/y0300_x0900.png", Domain::B)?.bands(), 3);

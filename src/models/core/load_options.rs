@@ -13,7 +13,8 @@ use crate::package::emd::Reach;
 /// | `weights_anywhere` | false | whether an `.emd` may name weights outside its own folder |
 ///
 /// ```
-/// use geolearn::{CycleGan, Device, LoadOptions};
+/// use geolearn::models::LoadOptions;
+/// use geolearn::{CycleGan, Device};
 ///
 /// let options = LoadOptions::new().device(Device::Cpu);
 /// let model = CycleGan::from_model_with("assets/models/sat2relief", options)?;

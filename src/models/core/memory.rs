@@ -8,7 +8,7 @@ use crate::train::MemoryEstimate;
 
 impl<M: Model> Learner<M> {
     /// What training on the model's data will take, for their batch size and the size of their chips after
-    /// [`Augment::crop`](crate::Augment::crop), in f32. [`fit`](Self::fit) refuses to begin when that is not free.
+    /// [`Augment::crop`](crate::dataset::Augment::crop), in f32. [`fit`](Self::fit) refuses to begin when that is not free.
     ///
     /// On the processor, `activations` are within 20 % of what libtorch's allocators give out for a step, which a test
     /// keeps true. On CUDA another holds them between 0.7 and 1.5 times that, scratch of cuDNN's kernels included; not what

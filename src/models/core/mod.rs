@@ -3,13 +3,33 @@
 //! [`Model`] is what is particular: options, networks, losses, step. [`Learner`] owns one with its data, history and device,
 //! and fits, measures, predicts, exports, saves and loads it.
 
+// The documentation of a model shows its methods in this order, from training to the rest.
+mod fit;
+
+mod predict;
+
+#[cfg(feature = "plot")]
+mod show;
+
+mod quality;
+
+mod saved;
+
+mod raster;
+
+mod predictor;
+
+mod export;
+
+mod weights;
+
+mod resumed;
+
 mod batch_size;
 mod definition;
 #[cfg(test)]
 mod definition_tests;
 mod direction;
-mod export;
-mod fit;
 mod learner;
 mod load_options;
 mod memory;
@@ -19,18 +39,9 @@ mod one_way_tests;
 // A page without pictures says why.
 #[cfg_attr(not(feature = "plot"), path = "no_pictures.rs")]
 mod pictures;
-mod predict;
-mod predictor;
-mod quality;
-mod raster;
 mod report;
-mod resumed;
-mod saved;
-#[cfg(feature = "plot")]
-mod show;
 mod training;
 mod translator;
-mod weights;
 
 pub use self::learner::Learner;
 pub use load_options::LoadOptions;

@@ -41,7 +41,7 @@ impl<M: Model> Learner<M> {
     }
 
     /// The model's own names for [`FitOptions::monitor`](crate::FitOptions::monitor): metrics on the validation pairs, where the data have any, and
-    /// losses of training; lower is better. [KID and FID](crate::InceptionDistances) and metrics that are added to a fit
+    /// losses of training; lower is better. [KID and FID](crate::metrics::InceptionDistances) and metrics that are added to a fit
     /// can be monitored besides.
     ///
     /// ```
@@ -67,7 +67,8 @@ impl<M: Model> Learner<M> {
     /// fetches once; without them they are left out, and the notes of the result say so.
     ///
     /// ```
-    /// use geolearn::{CycleGan, DatasetType, Domain, MetricsOptions, prepare_data};
+    /// use geolearn::evaluation::MetricsOptions;
+    /// use geolearn::{CycleGan, DatasetType, Domain, prepare_data};
     ///
     /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
     /// let mut model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;

@@ -21,7 +21,8 @@ impl<M: Model> Learner<M> {
     /// `docs/raster-inference.md`.
     ///
     /// ```
-    /// use geolearn::{CycleGan, Domain, RasterFile, RasterOptions};
+    /// use geolearn::raster::RasterFile;
+    /// use geolearn::{CycleGan, Domain, RasterOptions};
     ///
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let output = folder.path().join("relief.tif");

@@ -48,12 +48,12 @@ impl<M: Model> Learner<M> {
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
     /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
     /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
-    /// ([`Channels::Shared`](crate::Channels::Shared)), with transposed convolutions and one discriminator for each: models of other shapes it cannot open,
+    /// ([`Channels::Shared`](crate::dataset::Channels::Shared)), with transposed convolutions and one discriminator for each: models of other shapes it cannot open,
     /// which a warning says.
     ///
-    /// Where there is a [running mean](crate::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
+    /// Where there is a [running mean](crate::models::cyclegan::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
     /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
-    /// Weights of discriminators with [spectral norms](crate::CycleGanBuilder::spectral_norm) are divided by these.
+    /// Weights of discriminators with [spectral norms](crate::models::cyclegan::CycleGanBuilder::spectral_norm) are divided by these.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -176,7 +176,8 @@ impl<M: Model> Learner<M> {
     /// file is made.
     ///
     /// ```
-    /// use geolearn::{CycleGan, LoadOptions};
+    /// use geolearn::CycleGan;
+    /// use geolearn::models::LoadOptions;
     ///
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// # let folder = tempfile::tempdir().unwrap();

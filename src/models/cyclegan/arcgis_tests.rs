@@ -12,10 +12,10 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::CycleGan;
-use crate::LoadOptions;
 use crate::dataset::{Channels, DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::loss::AdversarialLoss;
+use crate::models::LoadOptions;
 use crate::testing::{Tolerance, fixture, npy, python};
 
 const MODELS: [&str; 3] = ["rgb", "rgb_optimiser", "multispectral"];

@@ -13,7 +13,8 @@ use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
 /// Sets the options of a [`CycleGan`] before it is built; see [`CycleGanConfig`] for the table of them.
 ///
 /// ```
-/// use geolearn::{CycleGan, DatasetType, Device, Initialisation, prepare_data};
+/// use geolearn::nn::Initialisation;
+/// use geolearn::{CycleGan, DatasetType, Device, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
 /// let model = CycleGan::builder(&data)
@@ -198,7 +199,7 @@ impl CycleGanBuilder {
     /// Keeps a running mean of the generators' weights (Yazici et al. 2019, arXiv:1806.04498), with a half-life of so many
     /// images of a domain; less early in training, so that the mean is not that of a random start: at most a twentieth of
     /// the images seen. Predictions, validation, pictures, [`save`](CycleGan::save) and exports use the mean; training goes
-    /// on from the weights themselves, which [checkpoints](crate::Checkpoint) hold too. Default: 0, no mean.
+    /// on from the weights themselves, which [checkpoints](crate::train::Checkpoint) hold too. Default: 0, no mean.
     pub fn average_half_life(mut self, images: f64) -> Self {
         self.config.average_half_life = images;
         self
@@ -235,7 +236,7 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Builds the model, and measures the batch size where the data leave it [open](crate::BatchSize::Auto).
+    /// Builds the model, and measures the batch size where the data leave it [open](crate::dataset::BatchSize::Auto).
     ///
     /// # Errors
     /// `Usage` for an option out of range or chips that are too small to train on, `Device` for a device

@@ -22,7 +22,7 @@ use crate::raster::Dtype;
 /// | `adversarial` | least squares | form of the adversarial loss | |
 /// | `cycle_weight` | 10 | weight of the cycle loss, both ways | ≥ 0 |
 /// | `cycle_weight_end` | none | weight that the cycle loss goes to in a straight line over the steps of a fit | ≥ 0, or none to stay |
-/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; none with [`Channels::Own`](crate::Channels::Own) where bands differ |
+/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; none with [`Channels::Own`](crate::dataset::Channels::Own) where bands differ |
 /// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |

@@ -7,10 +7,10 @@ use ndarray::Array3;
 use tch::{Device as TorchDevice, Kind, Tensor};
 
 use super::{CycleGan, GeneratorImport};
-use crate::LoadOptions;
 use crate::dataset::{DatasetType, Domain, PrepareData};
 use crate::device::Device;
 use crate::error::ErrorKind;
+use crate::models::LoadOptions;
 use crate::testing::{self, Tolerance, python};
 use crate::train::{FitOptions, LrFindOptions, Translator};
 

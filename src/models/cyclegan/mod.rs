@@ -1,8 +1,12 @@
 //! CycleGAN (Zhu et al. 2017, arXiv:1703.10593), under the names that arcgis.learn gives its parts.
 
+// The documentation shows methods in this order.
+mod builder;
+
+mod predict;
+
 #[cfg(test)]
 mod arcgis_tests;
-mod builder;
 mod config;
 #[cfg(test)]
 mod cuda_tests;
@@ -26,7 +30,6 @@ mod objective;
 mod optimisers;
 #[cfg(test)]
 mod peers_tests;
-mod predict;
 mod recipe;
 #[cfg(test)]
 mod recipe_tests;

@@ -5,11 +5,11 @@ use std::path::Path;
 use tch::{Device, Tensor};
 
 use super::{CycleGan, CycleGanBuilder, CycleGanConfig};
-use crate::LoadOptions;
 use crate::dataset::{Channels, DataBunch, DatasetType, Domain, PrepareData};
 use crate::device::{self, Precision};
 use crate::error::{ErrorKind, Result};
 use crate::loss::DiffAugment;
+use crate::models::LoadOptions;
 use crate::nn::{Parameters, Upsampling, UpsamplingInit, copied};
 use crate::optim::Schedule;
 use crate::testing;

@@ -6,10 +6,10 @@ use ndarray::Array3;
 use tch::Kind;
 
 use super::CycleGan;
-use crate::LoadOptions;
 use crate::dataset::Domain;
 use crate::device::Device;
 use crate::error::ErrorKind;
+use crate::models::LoadOptions;
 use crate::testing::python;
 
 const MODEL: &str = "tests/fixtures/models/sat2relief";

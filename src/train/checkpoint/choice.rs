@@ -8,7 +8,8 @@
 /// and renamed, so what bears a final name is whole.
 ///
 /// ```no_run
-/// use geolearn::{Checkpoint, CycleGan, DatasetType, FitOptions, prepare_data};
+/// use geolearn::train::Checkpoint;
+/// use geolearn::{CycleGan, DatasetType, FitOptions, prepare_data};
 ///
 /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
 /// let mut model = CycleGan::new(&data)?;

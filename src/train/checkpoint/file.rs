@@ -65,7 +65,8 @@ impl Snapshot<'_> {
     /// Writes a checkpoint, for a callback that keeps some of its own; an older file is replaced only by a whole one.
     ///
     /// ```
-    /// use geolearn::{Callback, EpochReport, Flow, Result};
+    /// use geolearn::Result;
+    /// use geolearn::train::{Callback, EpochReport, Flow};
     ///
     /// /// Keeps every tenth epoch.
     /// struct EveryTenth;

@@ -32,7 +32,7 @@ pub use self::spec::{BigTiff, Blocks, Compression, Interleave, OverviewResamplin
 /// Optimized GeoTIFF; what that takes beyond a row of tiles is room on the disk.
 ///
 /// ```
-/// use geolearn::{Dtype, Place, RasterFile, RasterSpec, RasterWriter, Samples};
+/// use geolearn::raster::{Dtype, Place, RasterFile, RasterSpec, RasterWriter, Samples};
 /// use ndarray::Array3;
 ///
 /// # let folder = tempfile::tempdir().unwrap();
@@ -68,7 +68,8 @@ impl RasterWriter {
     /// Begins a file that will be called `path`; its folder must exist.
     ///
     /// ```
-    /// use geolearn::{Dtype, ErrorKind, RasterSpec, RasterWriter};
+    /// use geolearn::ErrorKind;
+    /// use geolearn::raster::{Dtype, RasterSpec, RasterWriter};
     ///
     /// let error = RasterWriter::create("a.tif", RasterSpec::new(0, 64, 64, Dtype::U8)).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Usage);
@@ -93,7 +94,8 @@ impl RasterWriter {
     /// (bands, any, width), in the type of the [`RasterSpec`].
     ///
     /// ```
-    /// use geolearn::{Dtype, ErrorKind, RasterSpec, RasterWriter, Samples};
+    /// use geolearn::ErrorKind;
+    /// use geolearn::raster::{Dtype, RasterSpec, RasterWriter, Samples};
     /// use ndarray::Array3;
     ///
     /// # let folder = tempfile::tempdir().unwrap();
@@ -119,7 +121,7 @@ impl RasterWriter {
     /// `rows` as in [`RasterWriter::write_rows`], `valid` (any, width) with as many rows.
     ///
     /// ```
-    /// use geolearn::{Dtype, OverviewResampling, RasterSpec, RasterWriter, Samples};
+    /// use geolearn::raster::{Dtype, OverviewResampling, RasterSpec, RasterWriter, Samples};
     /// use ndarray::{Array2, Array3};
     ///
     /// # let folder = tempfile::tempdir().unwrap();

@@ -70,7 +70,7 @@ pub enum OverviewResampling {
     Nearest,
 }
 
-/// What a GeoTIFF to be written is like; see [`RasterWriter`](crate::RasterWriter).
+/// What a GeoTIFF to be written is like; see [`RasterWriter`](crate::raster::RasterWriter).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -88,7 +88,7 @@ pub enum OverviewResampling {
 /// Three bands of `uint8` are marked as red, green and blue; other bands as grey with further ones of no said meaning.
 ///
 /// ```
-/// use geolearn::{Compression, Dtype, Place, RasterSpec};
+/// use geolearn::raster::{Compression, Dtype, Place, RasterSpec};
 ///
 /// let spec = RasterSpec::new(4, 1000, 2000, Dtype::U16)
 ///     .place(Place::new([10.0, 0.0, 399960.0, 0.0, -10.0, 5300040.0]).with_epsg(32633)?)
@@ -118,7 +118,7 @@ pub struct RasterSpec {
 
 impl RasterSpec {
     /// An image of this shape and type, with the defaults of the table. Checked by
-    /// [`RasterWriter::create`](crate::RasterWriter::create).
+    /// [`RasterWriter::create`](crate::raster::RasterWriter::create).
     pub fn new(bands: usize, height: usize, width: usize, dtype: Dtype) -> Self {
         Self {
             shape: (bands, height, width),
@@ -139,7 +139,7 @@ impl RasterSpec {
     /// bands. A nodata value that no sample can have, such as -9999 in bytes, is left out: it stands for nothing.
     ///
     /// ```
-    /// use geolearn::{RasterFile, RasterSpec};
+    /// use geolearn::raster::{RasterFile, RasterSpec};
     ///
     /// let file = RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// assert_eq!(RasterSpec::like(file.info()).shape(), (3, 64, 64));
@@ -168,7 +168,7 @@ impl RasterSpec {
     /// Where the image lies. Default: nowhere.
     ///
     /// ```
-    /// use geolearn::{Dtype, Place, RasterSpec};
+    /// use geolearn::raster::{Dtype, Place, RasterSpec};
     ///
     /// let place = Place::new([10.0, 0.0, 500.0, 0.0, -10.0, 4100.0]);
     /// let spec = RasterSpec::new(1, 64, 64, Dtype::F32).place(place.shifted(0, 64));
@@ -180,7 +180,7 @@ impl RasterSpec {
     /// The value that stands for "no data", which samples must be able to have. Default: none.
     ///
     /// ```
-    /// use geolearn::{Dtype, RasterSpec};
+    /// use geolearn::raster::{Dtype, RasterSpec};
     ///
     /// let spec = RasterSpec::new(1, 64, 64, Dtype::F32).nodata(f64::NAN);
     /// ```
@@ -191,7 +191,7 @@ impl RasterSpec {
     /// The names of the bands, first band first; an empty one is none. Default: none.
     ///
     /// ```
-    /// use geolearn::{Dtype, RasterSpec};
+    /// use geolearn::raster::{Dtype, RasterSpec};
     ///
     /// let spec = RasterSpec::new(3, 64, 64, Dtype::U8).band_names(["red", "", "blue"]);
     /// ```
@@ -203,7 +203,7 @@ impl RasterSpec {
     /// How samples become physical values, first band first. Default: samples are the values.
     ///
     /// ```
-    /// use geolearn::{BandScale, Dtype, RasterSpec};
+    /// use geolearn::raster::{BandScale, Dtype, RasterSpec};
     ///
     /// let spec = RasterSpec::new(1, 64, 64, Dtype::U16).band_scales([BandScale::new(0.0001, -0.1)]);
     /// ```
@@ -214,7 +214,7 @@ impl RasterSpec {
     /// How blocks are compressed. Default: [`Compression::Deflate`].
     ///
     /// ```
-    /// use geolearn::{Compression, Dtype, RasterSpec};
+    /// use geolearn::raster::{Compression, Dtype, RasterSpec};
     ///
     /// let spec = RasterSpec::new(1, 64, 64, Dtype::U8).compression(Compression::Lzw);
     /// ```
@@ -225,7 +225,7 @@ impl RasterSpec {
     /// What is compressed together. Default: tiles of 256 x 256 pixels, or of 512 x 512 in a Cloud Optimized GeoTIFF.
     ///
     /// ```
-    /// use geolearn::{Blocks, Dtype, RasterSpec};
+    /// use geolearn::raster::{Blocks, Dtype, RasterSpec};
     ///
     /// let spec = RasterSpec::new(1, 5000, 5000, Dtype::U8).blocks(Blocks::Strips { rows: 16 });
     /// ```
@@ -236,7 +236,7 @@ impl RasterSpec {
     /// In which order samples are stored. Default: [`Interleave::Pixel`].
     ///
     /// ```
-    /// use geolearn::{Dtype, Interleave, RasterSpec};
+    /// use geolearn::raster::{Dtype, Interleave, RasterSpec};
     ///
     /// let spec = RasterSpec::new(13, 5000, 5000, Dtype::U16).interleave(Interleave::Band);
     /// ```
@@ -247,7 +247,7 @@ impl RasterSpec {
     /// Whether the file has 64-bit offsets. Default: [`BigTiff::Auto`].
     ///
     /// ```
-    /// use geolearn::{BigTiff, Dtype, RasterSpec};
+    /// use geolearn::raster::{BigTiff, Dtype, RasterSpec};
     ///
     /// let spec = RasterSpec::new(1, 64, 64, Dtype::U8).big_tiff(BigTiff::Always);
     /// ```
@@ -260,7 +260,7 @@ impl RasterSpec {
     /// temporary file beside its place, which takes about as much of the disk again. Default: no.
     ///
     /// ```
-    /// use geolearn::{Compression, Dtype, OverviewResampling, RasterSpec};
+    /// use geolearn::raster::{Compression, Dtype, OverviewResampling, RasterSpec};
     ///
     /// let heights = RasterSpec::new(1, 5000, 5000, Dtype::F32).cloud_optimized(OverviewResampling::Average);
     /// let classes = RasterSpec::new(1, 5000, 5000, Dtype::U8).cloud_optimized(OverviewResampling::Nearest);

@@ -1,0 +1,42 @@
+//! The guides, one page each. Their programs are compiled, and those that take seconds are run, with the tests.
+//!
+//! | For | Read |
+//! |---|---|
+//! | libtorch, CUDA, a crate of your own | [`setup`] |
+//! | folders, bands, scaling, nodata, formats | [`data`] |
+//! | training: from an empty folder to a model, and what goes wrong | [`training`] |
+//! | images larger than memory | [`scenes`] |
+//! | arcgis.learn, PyTorch, ONNX, TorchScript | [`interop`] |
+//! | how good the translations are | [`quality`] |
+//! | how fast, and on how many threads | [`performance`], [`loading`] |
+//! | what arcgis.learn has, and where it is here | [`parity`] |
+
+/// A page of `docs`. Where it names another, the first definition of the link counts, and that is a page here.
+macro_rules! guide {
+    ($name:ident, $file:literal) => {
+        /// [data.md]: crate::guide::data
+        /// [interop.md]: crate::guide::interop
+        /// [interop.md#what-is-trusted]: crate::guide::interop#what-is-trusted
+        /// [loading.md]: crate::guide::loading
+        /// [parity.md]: crate::guide::parity
+        /// [performance.md#threads]: crate::guide::performance#threads
+        /// [quality.md#what-was-measured]: crate::guide::quality#what-was-measured
+        /// [raster-inference.md]: crate::guide::scenes
+        /// [setup.md]: crate::guide::setup
+        /// [training.md]: crate::guide::training
+        /// [training.md#12-options-beyond-the-paper]: crate::guide::training#12-options-beyond-the-paper
+        ///
+        #[doc = include_str!($file)]
+        pub mod $name {}
+    };
+}
+
+guide!(setup, "../docs/setup.md");
+guide!(data, "../docs/data.md");
+guide!(training, "../docs/training.md");
+guide!(scenes, "../docs/raster-inference.md");
+guide!(interop, "../docs/interop.md");
+guide!(quality, "../docs/quality.md");
+guide!(performance, "../docs/performance.md");
+guide!(loading, "../docs/loading.md");
+guide!(parity, "../docs/parity.md");
