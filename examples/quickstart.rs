@@ -17,8 +17,8 @@ use std::path::Path;
 
 use arguments::Arguments;
 use geolearn::dataset::Augment;
-use geolearn::tracking::SamplePictures;
 use geolearn::train::Checkpoint;
+use geolearn::train::SamplePictures;
 use geolearn::{CycleGan, DatasetType, Domain, FitOptions, Picture, PrepareData, Raster, Recipe, Result};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");

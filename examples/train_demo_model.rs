@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use geolearn::dataset::Augment;
-use geolearn::tracking::SamplePictures;
 use geolearn::train::Checkpoint;
+use geolearn::train::SamplePictures;
 use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData, Recipe};
 
 /// Trains the model in assets/models/sat2relief. The defaults are those of the committed model.

@@ -27,6 +27,7 @@ macro_rules! guide {
         /// [training.md#12-options-beyond-the-paper]: crate::guide::training#12-options-beyond-the-paper
         ///
         #[doc = include_str!($file)]
+        #[allow(clippy::needless_doctest_main, reason = "whole programs, to be copied")]
         pub mod $name {}
     };
 }

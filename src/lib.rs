@@ -20,7 +20,7 @@
 //! | read chips, choose bands, scale, augment, split | [`PrepareData`], [`dataset`] |
 //! | build and train a model | [`CycleGan::new`], [`CycleGan::builder`], [`CycleGan::fit`] with [`FitOptions`], [`models`], [`train`] |
 //! | change the recipe | [`Recipe`], [`models::cyclegan`], [`optim`], [`loss`], [`nn`] |
-//! | follow a training | [`train::Callback`], [`tracking`], [`plot`] |
+//! | follow a training | [`train::Callback`], [`train::TensorBoard`], [`train::SamplePictures`], [`plot`] |
 //! | translate images, arrays, whole scenes | [`CycleGan::predict_a2b`], [`CycleGan::predict_raster`], [`inference`]; a [`Predictor`] for services |
 //! | measure the quality | [`CycleGan::compute_metrics`], [`evaluation`], [`metrics`] |
 //! | read and write images | [`Raster`], [`raster`] |
@@ -68,9 +68,6 @@ mod tensor_file;
 #[cfg(test)]
 mod testing;
 mod threads;
-#[cfg(feature = "plot")]
-#[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
-pub mod tracking;
 pub mod train;
 
 pub use dataset::{DataBunch, DatasetType, Domain, PrepareData, prepare_data};

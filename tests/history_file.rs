@@ -139,8 +139,8 @@ fn an_epoch_of_which_nobody_was_told_is_told_on_resume() {
         let rest = |options: FitOptions| {
             let csv = HistoryFile::new(folder.path().join("run/history.csv"));
             let json = HistoryFile::new(folder.path().join("run/history.JSON"));
-            let tensorboard = geolearn::tracking::TensorBoard::new(folder.path().join("board")).pictures_every(0);
-            let pictures = geolearn::tracking::SamplePictures::new(folder.path().join("samples")).rows(1);
+            let tensorboard = geolearn::train::TensorBoard::new(folder.path().join("board")).pictures_every(0);
+            let pictures = geolearn::train::SamplePictures::new(folder.path().join("samples")).rows(1);
             let notes = Notes(Arc::clone(&told));
             options.callback(csv).callback(json).callback(tensorboard).callback(pictures).callback(notes)
         };

@@ -21,17 +21,16 @@ const STAGES: &[(&str, usize)] = &[
     ("profile", 2),
     ("raster", 1),
     ("runtime", 1),
-    ("dataset", 2),
-    ("nn", 3),
-    ("loss", 4),
-    ("metrics", 4),
-    ("optim", 5),
-    ("train", 6),
-    ("evaluation", 7),
-    ("package", 7),
-    ("inference", 8),
-    ("plot", 9),
-    ("tracking", 10),
+    ("dataset", 3),
+    ("nn", 4),
+    ("loss", 5),
+    ("metrics", 5),
+    ("optim", 6),
+    ("train", 7),
+    ("evaluation", 8),
+    ("package", 8),
+    ("inference", 9),
+    ("plot", 2),
     ("models", 10),
     ("guide", 10),
 ];
@@ -108,6 +107,60 @@ fn modules_use_lower_stages_only() {
         }
     }
     assert!(checked > 100, "only {checked} imports were found");
+}
+
+/// The type whose own methods begin in this line.
+fn type_with_methods(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("impl")?;
+    let after = match rest.strip_prefix('<') {
+        Some(generics) => generics.split_once("> ")?.1,
+        None => rest.strip_prefix(' ')?,
+    };
+    let name = after.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    (!line.contains(" for ")).then_some(name)
+}
+
+/// The type that this line defines.
+fn defined_type(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("pub").unwrap_or(line).trim_start();
+    let rest = rest.strip_prefix('(').and_then(|rest| rest.split_once(") ")).map_or(rest, |(_, rest)| rest);
+    let name = ["struct ", "enum ", "type "].iter().find_map(|keyword| rest.strip_prefix(keyword))?;
+    name.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+#[test]
+fn types_with_methods_are_found() {
+    assert_eq!(type_with_methods("impl<'a, M: Model> Training<'a, M> {"), Some("Training"));
+    assert_eq!(type_with_methods("impl Raster {"), Some("Raster"));
+    assert_eq!(type_with_methods("impl Clone for Raster {"), None);
+    assert_eq!(defined_type("pub(crate) struct PerDomain<T> {"), Some("PerDomain"));
+    assert_eq!(defined_type("pub type CycleGan = Learner<CycleGanModel>;"), Some("CycleGan"));
+    assert_eq!(defined_type("pub(in crate::train) struct Folder {"), Some("Folder"));
+    assert_eq!(defined_type("let structure = 1;"), None);
+}
+
+/// Who looks for a method of a type finds it in the type's module, and a module knows all that its types do.
+#[test]
+fn methods_of_a_type_live_in_its_module() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let texts: Vec<(PathBuf, String)> =
+        rust_files(&src).into_iter().map(|file| (file.clone(), fs::read_to_string(file).unwrap())).collect();
+    let defined: Vec<(String, &str)> = texts
+        .iter()
+        .flat_map(|(file, text)| {
+            text.lines().map(str::trim_start).filter_map(defined_type).map(|name| (module_of(file, &src), name))
+        })
+        .collect();
+    let mut checked = 0;
+    for (file, text) in &texts {
+        let module = module_of(file, &src);
+        for name in text.lines().filter_map(type_with_methods) {
+            let homes: Vec<&str> = defined.iter().filter(|(_, n)| *n == name).map(|(home, _)| home.as_str()).collect();
+            assert!(homes.contains(&module.as_str()), "{}: {name} is of {homes:?}", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 200, "only {checked} types with methods were found");
 }
 
 /// Floors of `src/inference` from the lowest one on, with what each must not name: those above it, and what they are for.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{python, small_data, small_model};
-use geolearn::tracking::{SamplePictures, TensorBoard};
 use geolearn::train::{Callback, Checkpoint, EpochReport, Flow, History, StepReport};
+use geolearn::train::{SamplePictures, TensorBoard};
 use geolearn::{ErrorKind, FitOptions, Result};
 
 /// Every scalar by tag, and the size of every picture, decoded, as TensorBoard's own reader finds them.

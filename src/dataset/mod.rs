@@ -33,6 +33,8 @@ mod order;
 mod pass;
 mod prepare;
 mod shape;
+#[cfg(feature = "plot")]
+mod show;
 mod sizes;
 mod spec;
 mod split;

@@ -11,7 +11,7 @@ const LARGEST: f64 = 1e300;
 
 /// One axis: values from `low` to `high`, with labels at some of them.
 #[derive(Clone)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     pub title: String,
     pub low: f64,
     pub high: f64,

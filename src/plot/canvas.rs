@@ -13,7 +13,7 @@ const FONT: &str = "sans-serif";
 pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 
 /// A white picture of the given size on which `draw` has drawn.
-pub(super) fn drawn(
+pub(crate) fn drawn(
     width: u32,
     height: u32,
     draw: impl FnOnce(&DrawingArea<BitMapBackend<'_>, plotters::coord::Shift>) -> Result<()>,

@@ -17,13 +17,13 @@ const LEGEND_ROW: i32 = 22;
 const MOST_DOTS: usize = 25;
 const GRID: RGBColor = RGBColor(225, 225, 225);
 
-pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+pub(crate) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Plot<'a, 'b> = ChartContext<'b, BitMapBackend<'a>, Cartesian2d<Axis, Axis>>;
 type Point = (f64, f64);
 
 /// How a curve is drawn.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// A line, with a dot at each point where these are few.
     Solid,
     /// A dashed line, with a ring at each point.
@@ -32,7 +32,7 @@ pub(super) enum Line {
     Faint,
 }
 
-pub(super) struct Curve {
+pub(crate) struct Curve {
     /// What the legend calls it; nothing there when empty.
     pub label: String,
     pub colour: RGBColor,
@@ -41,13 +41,13 @@ pub(super) struct Curve {
 }
 
 /// A vertical line with a word at its upper end.
-pub(super) struct Mark {
+pub(crate) struct Mark {
     pub x: f64,
     pub label: String,
     pub colour: RGBColor,
 }
 
-pub(super) struct Chart {
+pub(crate) struct Chart {
     pub title: String,
     pub x: Axis,
     pub y: Axis,

@@ -16,6 +16,14 @@ const HEADING: u32 = 18;
 const LABEL: u32 = 15;
 
 impl Picture {
+    /// Refuses a picture without rows.
+    pub(crate) fn check_rows(rows: usize) -> Result<()> {
+        if rows == 0 {
+            return Err(Error::new(ErrorKind::Usage, "a picture needs rows").expected("1 or more").found(0));
+        }
+        Ok(())
+    }
+
     /// Lays rows of images under the titles of their columns; small images are enlarged, short rows end early.
     ///
     /// ```

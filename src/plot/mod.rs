@@ -3,15 +3,12 @@
 mod axis;
 mod canvas;
 mod chart;
-mod curves;
 mod grid;
 #[cfg(feature = "evcxr")]
 mod notebook;
 mod picture;
-mod plan;
-mod range_test;
-mod show;
 
-pub(crate) use curves::{losses, rates};
+pub(crate) use axis::Axis;
+pub(crate) use canvas::drawn;
+pub(crate) use chart::{Chart, Curve, Line, Mark};
 pub use picture::Picture;
-pub use show::show_results;

@@ -26,7 +26,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    pub(super) fn new(image: RgbImage) -> Self {
+    pub(crate) fn new(image: RgbImage) -> Self {
         Self { image }
     }
 

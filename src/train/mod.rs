@@ -21,12 +21,16 @@ mod monitor;
 mod options;
 #[cfg(test)]
 mod peers_tests;
+#[cfg(feature = "plot")]
+mod pictures;
 mod plan;
 mod progress;
 mod snapshot;
 mod start;
 mod state;
 mod stop;
+#[cfg(feature = "plot")]
+mod tracking;
 mod trainer;
 mod translator;
 mod validation;
@@ -43,11 +47,22 @@ pub(crate) use lr_finder::lr_find;
 pub use lr_finder::{LrCurve, LrFindOptions, SweepEnd};
 pub use memory::MemoryEstimate;
 pub use options::FitOptions;
+#[cfg(feature = "plot")]
+#[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
+pub use pictures::show_results;
+#[cfg(feature = "plot")]
+pub(crate) use pictures::{losses, rates};
 pub use progress::Progress;
 pub(crate) use progress::spoken;
 pub use snapshot::Snapshot;
 pub use start::fit;
 pub use state::TrainState;
 pub use stop::StopSignal;
+#[cfg(feature = "plot")]
+#[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
+pub use tracking::SamplePictures;
+#[cfg(feature = "tensorboard")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tensorboard")))]
+pub use tracking::TensorBoard;
 pub use translator::{StepContext, Translator};
 pub(crate) use validation::validate;

@@ -40,7 +40,7 @@ use crate::peers::{Alone, Peers};
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
 /// | `tensorboard` | none | folder of event files for TensorBoard (feature `tensorboard`) | |
-/// | `callback` | none | something that follows training: [`TensorBoard`](crate::tracking::TensorBoard), [`SamplePictures`](crate::tracking::SamplePictures), [`HistoryFile`](crate::train::HistoryFile), or yours | |
+/// | `callback` | none | something that follows training: [`TensorBoard`](crate::train::TensorBoard), [`SamplePictures`](crate::train::SamplePictures), [`HistoryFile`](crate::train::HistoryFile), or yours | |
 ///
 /// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
 /// falls to zero are `FitOptions::new(100).decay_epochs(100)`, and `FitOptions::new(200)` means the same.

@@ -3,7 +3,8 @@
 use super::learner::Learner;
 use super::model::Model;
 use crate::error::Result;
-use crate::plot::{self, Picture};
+use crate::plot::Picture;
+use crate::train;
 
 impl<M: Model> Learner<M> {
     /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where
@@ -13,7 +14,7 @@ impl<M: Model> Learner<M> {
     /// `Usage` when the model has no data; what reading the chips reports.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn show_results(&self, rows: usize) -> Result<Picture> {
-        plot::show_results(self, &self.data("show_results")?, rows)
+        train::show_results(self, &self.data("show_results")?, rows)
     }
 
     /// The losses over epochs, and dashed in the same colours those on the validation pairs.
@@ -31,7 +32,7 @@ impl<M: Model> Learner<M> {
     /// `Usage` before the first epoch.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_losses(&self) -> Result<Picture> {
-        plot::losses(&self.history)
+        train::losses(&self.history)
     }
 
     /// The learning rate of each epoch; [`FitOptions::plot_lr`](crate::FitOptions::plot_lr) draws that of a fit to come.
@@ -49,6 +50,6 @@ impl<M: Model> Learner<M> {
     /// `Usage` before the first epoch.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_lr(&self) -> Result<Picture> {
-        plot::rates(&self.history)
+        train::rates(&self.history)
     }
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use super::event::{Shown, Value, What};
 use super::event_file::EventFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plot::show_results;
-use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, FitReport, Flow, History, StepReport};
+use crate::train::callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
+use crate::train::history::{EpochRecord, History};
+use crate::train::options::FitOptions;
+use crate::train::pictures::show_results;
 
 /// Writes an event file that TensorBoard shows while training goes on: `tensorboard --logdir FOLDER`.
 ///
@@ -30,7 +32,7 @@ use crate::train::{Callback, EndReport, EpochRecord, EpochReport, FitOptions, Fi
 ///
 /// ```
 /// use geolearn::FitOptions;
-/// use geolearn::tracking::TensorBoard;
+/// use geolearn::train::TensorBoard;
 ///
 /// let options = FitOptions::new(20).callback(TensorBoard::new("runs/first").pictures_every(5));
 /// let plain = FitOptions::new(20).tensorboard("runs/first");

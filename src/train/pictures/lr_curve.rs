@@ -2,13 +2,10 @@
 
 use plotters::prelude::RGBColor;
 
-use super::axis::Axis;
-use super::canvas::drawn;
-use super::chart::{Chart, Curve, Line, Mark};
-use super::curves::SIZE;
-use super::picture::Picture;
+use super::SIZE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::train::LrCurve;
+use crate::plot::{Axis, Chart, Curve, Line, Mark, Picture, drawn};
+use crate::train::lr_finder::LrCurve;
 
 const RAW: RGBColor = RGBColor(160, 160, 160);
 const SMOOTHED: RGBColor = RGBColor(0, 114, 178);

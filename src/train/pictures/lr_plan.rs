@@ -2,14 +2,11 @@
 
 use plotters::prelude::RGBColor;
 
-use super::axis::Axis;
-use super::canvas::drawn;
-use super::chart::{Chart, Curve, Line, Mark};
-use super::curves::SIZE;
-use super::picture::Picture;
+use super::SIZE;
 use crate::dataset::DataBunch;
 use crate::error::Result;
-use crate::train::FitOptions;
+use crate::plot::{Axis, Chart, Curve, Line, Mark, Picture, drawn};
+use crate::train::options::FitOptions;
 
 const RATE: RGBColor = RGBColor(0, 114, 178);
 const BETA: RGBColor = RGBColor(213, 94, 0);

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::plot::show_results;
 use crate::store;
-use crate::train::{Callback, EpochReport, FitReport, Flow};
+use crate::train::callback::{Callback, EpochReport, FitReport, Flow};
+use crate::train::pictures::show_results;
 
 /// Saves what [`show_results`] draws every few epochs, as `epoch_0003.png`, so that one can look through how the
 /// model has learnt.
@@ -19,7 +19,7 @@ use crate::train::{Callback, EpochReport, FitReport, Flow};
 ///
 /// ```
 /// use geolearn::FitOptions;
-/// use geolearn::tracking::SamplePictures;
+/// use geolearn::train::SamplePictures;
 ///
 /// let options = FitOptions::new(100).callback(SamplePictures::new("run1/samples").every(5));
 /// ```

@@ -2,12 +2,10 @@
 
 use plotters::prelude::RGBColor;
 
-use super::axis::Axis;
-use super::canvas::drawn;
-use super::chart::{Chart, Curve, Line};
-use super::picture::Picture;
+use super::SIZE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::train::History;
+use crate::plot::{Axis, Chart, Curve, Line, Picture, drawn};
+use crate::train::history::History;
 
 /// Colours that people who see no red or no green can tell apart (Okabe and Ito 2008). The first four are those of the
 /// generators' losses.
@@ -22,7 +20,6 @@ const COLOURS: [RGBColor; 6] = [
 /// The colours of domain A, then B.
 const DOMAIN_COLOURS: usize = 4;
 const GREY: RGBColor = RGBColor(110, 110, 110);
-pub(super) const SIZE: (u32, u32) = (960, 640);
 /// Height of a row of further metrics.
 const ROW: u32 = 288;
 /// Labels on the epoch axis of a chart as wide as the picture, and of one half as wide.

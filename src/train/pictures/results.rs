@@ -1,43 +1,19 @@
-//! Pictures of data and of what a model makes of it.
+//! What a model makes of chips.
 
 use image::RgbImage;
 use tch::Tensor;
 
-use super::picture::Picture;
-use crate::arrays::tensor_to_array;
 use crate::dataset::{DataBunch, Domain, Split};
-use crate::error::{Error, ErrorKind, Result};
-use crate::train::Translator;
-
-impl DataBunch {
-    /// Pictures of the first training batches as the model gets them, augmented: a column for each domain.
-    ///
-    /// # Errors
-    /// `Usage` for no rows; what reading the chips reports.
-    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
-    pub fn show_batch(&self, rows: usize) -> Result<Picture> {
-        check_rows(rows)?;
-        let mut pictures = Vec::new();
-        for batch in self.epoch(0)? {
-            let batch = batch?;
-            let n = batch.a.size()[0].min(batch.b.size()[0]);
-            for i in (0..n).take(rows - pictures.len()) {
-                pictures.push(vec![seen(self, Domain::A, &batch.a, i)?, seen(self, Domain::B, &batch.b, i)?]);
-            }
-            if pictures.len() == rows {
-                break;
-            }
-        }
-        Picture::grid("Training chips, augmented", &["Domain A", "Domain B"], &pictures)
-    }
-}
+use crate::error::Result;
+use crate::plot::Picture;
+use crate::train::translator::Translator;
 
 /// Rows of what `model` makes of fixed chips: validation chips, or training chips where there are none.
 /// Left: A, its translation into B, and that translated back; right: the same from B. Of a model of one direction: a chip,
 /// its translation, and the real chip of that domain which has the same place in the list.
 ///
 /// ```
-/// use geolearn::plot::show_results;
+/// use geolearn::train::show_results;
 /// use geolearn::{CycleGan, DatasetType, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
@@ -51,7 +27,7 @@ impl DataBunch {
 /// # Errors
 /// `Usage` for no rows; what reading the chips or libtorch reports.
 pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Result<Picture> {
-    check_rows(rows)?;
+    Picture::check_rows(rows)?;
     let mut pictures = Vec::new();
     let split = shown_split(data);
     let most = Domain::BOTH.map(|domain| data.files(domain, split).len()).into_iter().max().unwrap_or(0);
@@ -82,13 +58,6 @@ fn columns(model: &dyn Translator, to: Domain) -> [String; 3] {
     [from.to_string(), format!("{from} to {to}"), last]
 }
 
-fn check_rows(rows: usize) -> Result<()> {
-    if rows == 0 {
-        return Err(Error::new(ErrorKind::Usage, "a picture needs rows").expected("1 or more").found(0));
-    }
-    Ok(())
-}
-
 /// Validation chips, which do not change; training chips where there are none.
 fn shown_split(data: &DataBunch) -> Split {
     if data.valid_len(Domain::A).min(data.valid_len(Domain::B)) > 0 { Split::Valid } else { Split::Train }
@@ -100,21 +69,15 @@ fn translation(model: &dyn Translator, data: &DataBunch, to: Domain, index: usiz
     let chip = chip(data, from, index)?;
     let made = model.translate(&chip, to)?;
     let last = if returns(model, to) {
-        seen(data, from, &model.translate(&made, from)?, 0)?
+        data.shown(from, &model.translate(&made, from)?, 0)?
     } else {
-        seen(data, to, &self::chip(data, to, index)?, 0)?
+        data.shown(to, &self::chip(data, to, index)?, 0)?
     };
-    Ok([seen(data, from, &chip, 0)?, seen(data, to, &made, 0)?, last])
+    Ok([data.shown(from, &chip, 0)?, data.shown(to, &made, 0)?, last])
 }
 
 /// A chip that is shown; they begin anew where a domain has fewer.
 fn chip(data: &DataBunch, domain: Domain, index: usize) -> Result<Tensor> {
     let split = shown_split(data);
     data.chips(domain, split, &[index % data.files(domain, split).len().max(1)])
-}
-
-/// Image `index` of a normalised batch in the domain's own colours.
-fn seen(data: &DataBunch, domain: Domain, batch: &Tensor, index: i64) -> Result<RgbImage> {
-    let values = tensor_to_array(&batch.f_get(index)?)?;
-    Ok(data.colours(domain).paint(&data.normaliser(domain).to_raster(values.view())?))
 }

@@ -1,0 +1,39 @@
+//! Pictures of what models are trained on.
+
+use image::RgbImage;
+use tch::Tensor;
+
+use super::bunch::DataBunch;
+use super::domain::Domain;
+use crate::arrays::tensor_to_array;
+use crate::error::Result;
+use crate::plot::Picture;
+
+impl DataBunch {
+    /// Pictures of the first training batches as the model gets them, augmented: a column for each domain.
+    ///
+    /// # Errors
+    /// `Usage` for no rows; what reading the chips reports.
+    #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
+    pub fn show_batch(&self, rows: usize) -> Result<Picture> {
+        Picture::check_rows(rows)?;
+        let mut pictures = Vec::new();
+        for batch in self.epoch(0)? {
+            let batch = batch?;
+            let n = batch.a.size()[0].min(batch.b.size()[0]);
+            for i in (0..n).take(rows - pictures.len()) {
+                pictures.push(vec![self.shown(Domain::A, &batch.a, i)?, self.shown(Domain::B, &batch.b, i)?]);
+            }
+            if pictures.len() == rows {
+                break;
+            }
+        }
+        Picture::grid("Training chips, augmented", &["Domain A", "Domain B"], &pictures)
+    }
+
+    /// Paints image `index` of a normalised batch in the colors that show `domain`.
+    pub(crate) fn shown(&self, domain: Domain, batch: &Tensor, index: i64) -> Result<RgbImage> {
+        let values = tensor_to_array(&batch.f_get(index)?)?;
+        Ok(self.colours(domain).paint(&self.normaliser(domain).to_raster(values.view())?))
+    }
+}
