@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/flip.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -36,9 +37,12 @@ template <class F> auto for_dtype(const at::Tensor &x, F work) {
 at::TensorOptions options_of(const at::Tensor &x) { return x.options().memory_format(std::nullopt); }
 
 // A convolution or a transposed one, in NHWC. The library's own kernels are the fastest there but for the weights' gradient,
-// where they take two to five times as long as a product of matrices; and where a small map spreads over a large one, they
-// round otherwise for another number of threads.
+// where they take two to five times as long as a product of matrices; and where a small map spreads over a large one by
+// strides, they round otherwise for another number of threads.
 struct Convolution : Function<Convolution> {
+  // Channels of a gradient up to which the columns of a product cost more to write than the product saves.
+  static constexpr int64_t NARROW = 64;
+
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
                             const at::Tensor &bias, int64_t stride, int64_t padding, bool transposed, bool normalised) {
     auto x = nhwc(input);
@@ -78,6 +82,12 @@ struct Convolution : Function<Convolution> {
 
   static at::Tensor input_gradient(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &gradient,
                                    Stencil stencil, bool transposed) {
+    int64_t border = stencil.side - 1 - stencil.padding;
+    if (!transposed && stencil.stride == 1 && (border == 0 || border == 1) && gradient.size(1) <= NARROW) {
+      // A convolution with the kernel turned around. With wider borders its bits depend on the number of threads.
+      auto turned = weight.flip({2, 3}).transpose(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
+      return at::convolution(gradient, turned, {}, {1, 1}, {border, border}, {1, 1}, false, {0, 0}, 1);
+    }
     if (!transposed) return spread(gradient, weight, nullptr, stencil, x.sizes().vec());
     // It steps over the gradient as the convolution does over its input.
     std::array<int64_t, 2> stride{stencil.stride, stencil.stride}, padding{stencil.padding, stencil.padding};
