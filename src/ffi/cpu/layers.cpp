@@ -2,6 +2,7 @@
 // the operators that it stands for.
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/flip.h>
@@ -83,10 +84,12 @@ struct Convolution : Function<Convolution> {
   static at::Tensor input_gradient(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &gradient,
                                    Stencil stencil, bool transposed) {
     int64_t border = stencil.side - 1 - stencil.padding;
-    if (!transposed && stencil.stride == 1 && (border == 0 || border == 1) && gradient.size(1) <= NARROW) {
-      // A convolution with the kernel turned around. With wider borders its bits depend on the number of threads.
+    if (!transposed && stencil.stride == 1 && border >= 0 && gradient.size(1) <= NARROW) {
+      // A convolution with the kernel turned around. The border is added first: the library's own wide borders make the bits
+      // depend on the number of threads.
       auto turned = weight.flip({2, 3}).transpose(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
-      return at::convolution(gradient, turned, {}, {1, 1}, {border, border}, {1, 1}, false, {0, 0}, 1);
+      auto bordered = at::constant_pad_nd(gradient, {border, border, border, border});
+      return at::convolution(bordered, turned, {}, {1, 1}, {0, 0}, {1, 1}, false, {0, 0}, 1);
     }
     if (!transposed) return spread(gradient, weight, nullptr, stencil, x.sizes().vec());
     // It steps over the gradient as the convolution does over its input.
