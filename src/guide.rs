@@ -2,6 +2,7 @@
 //!
 //! | For | Read |
 //! |---|---|
+//! | the model: its networks, its losses, how it is trained | [`how_cyclegan_works`] |
 //! | libtorch, CUDA, a crate of your own | [`setup`] |
 //! | folders, bands, scaling, nodata, formats | [`data`] |
 //! | training: from an empty folder to a model, and what goes wrong | [`training`] |
@@ -14,6 +15,7 @@
 /// A page of `docs`. Where it names another, the first definition of the link counts, and that is a page here.
 macro_rules! guide {
     ($name:ident, $file:literal) => {
+        /// [`CycleGan`]: crate::CycleGan
         /// [data.md]: crate::guide::data
         /// [interop.md]: crate::guide::interop
         /// [interop.md#what-is-trusted]: crate::guide::interop#what-is-trusted
@@ -24,6 +26,8 @@ macro_rules! guide {
         /// [raster-inference.md]: crate::guide::scenes
         /// [setup.md]: crate::guide::setup
         /// [training.md]: crate::guide::training
+        /// [training.md#6-what-the-losses-mean]: crate::guide::training#6-what-the-losses-mean
+        /// [training.md#7-when-to-stop]: crate::guide::training#7-when-to-stop
         /// [training.md#12-options-beyond-the-paper]: crate::guide::training#12-options-beyond-the-paper
         ///
         #[doc = include_str!($file)]
@@ -32,6 +36,7 @@ macro_rules! guide {
     };
 }
 
+guide!(how_cyclegan_works, "../docs/how-cyclegan-works.md");
 guide!(setup, "../docs/setup.md");
 guide!(data, "../docs/data.md");
 guide!(training, "../docs/training.md");

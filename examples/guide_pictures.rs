@@ -1,0 +1,34 @@
+//! Draws the pictures of `docs/how-cyclegan-works.md` from the bundled chips and model.
+//!
+//! ```text
+//! cargo run --release --example guide_pictures -- [FOLDER]
+//! ```
+
+#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use geolearn::{CycleGan, DatasetType, PrepareData, Result};
+
+/// Draws the pictures of the guide.
+#[derive(Parser)]
+#[command(name = "guide_pictures")]
+struct Arguments {
+    /// Where they are written
+    #[arg(default_value = "docs/images")]
+    folder: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let Arguments { folder } = Arguments::parse();
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let data = PrepareData::new(assets.join("bluemarble"), DatasetType::CycleGan).prepare()?;
+    let model = CycleGan::from_model(assets.join("models/sat2relief"), Some(&data))?;
+    for (name, picture) in [("guide_batch.jpg", data.show_batch(3)?), ("guide_results.jpg", model.show_results(3)?)] {
+        let path = folder.join(name);
+        picture.save(&path)?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
