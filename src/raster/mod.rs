@@ -20,6 +20,10 @@ mod image_format;
 mod image_formats;
 mod info;
 mod jpeg;
+// Without the feature all that it would read is refused.
+#[cfg_attr(not(feature = "gdal"), path = "no_libgdal.rs")]
+mod libgdal;
+mod libgdal_name;
 mod limits;
 mod nodata_mask;
 mod nodata_transfer;
@@ -43,6 +47,7 @@ mod tiff;
 mod triangle;
 mod turn;
 mod units;
+mod unknown_format;
 mod whole_file;
 mod wkt;
 mod world;
