@@ -124,6 +124,13 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || NOT_THE_USERS.contains(&&*name.to_string_lossy().to_ascii_lowercase())
 }
 
+/// Lists the endings that files of images have, for a message.
+pub(crate) fn image_endings() -> String {
+    let of_gdal = if cfg!(feature = "gdal") { &GDAL_ENDINGS[..] } else { &[] };
+    let all: Vec<String> = IMAGE_ENDINGS.iter().chain(of_gdal).map(|ending| format!(".{ending}")).collect();
+    all.join(", ")
+}
+
 fn is_of_an_image(ending: &str) -> bool {
     IMAGE_ENDINGS.contains(&ending) || cfg!(feature = "gdal") && GDAL_ENDINGS.contains(&ending)
 }

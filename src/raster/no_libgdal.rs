@@ -10,10 +10,10 @@ pub(super) fn open(source: &ByteSource, _: &Limits) -> Result<OpenImage> {
     if !source.is_a_name() {
         return Err(unknown_format::error(source)?);
     }
-    Err(Error::new(ErrorKind::Unsupported, "this is no file, and means something to GDAL alone")
+    Err(Error::new(ErrorKind::Unsupported, "there is no such file; only GDAL may know what this names")
         .at(source.path())
         .expected("the path of a file")
-        .help("Build geolearn with the feature `gdal`, or copy the image into a file."))
+        .help("Is it spelled right? Build geolearn with the feature `gdal`, or copy the image into a file."))
 }
 
 /// Refuses what a reader of the crate's own has refused.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 
-use geolearn::{Dtype, ErrorKind, Limits, RasterFile};
+use geolearn::{Blocks, Compression, Dtype, ErrorKind, Limits, RasterFile, RasterSpec, RasterWriter};
 use serde_json::{Value, json};
 
 use super::*;
@@ -99,6 +99,29 @@ fn paths_within_archives_are_taken() {
     check(&within("scene.jp2"), "JP2OpenJPEG");
     let error = RasterFile::open(within("missing.tif")).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(within("missing.tif").as_path())));
+}
+
+/// A scene behind a URL, of which a part needs some tiles alone.
+#[test]
+fn a_scene_on_a_server_is_read_by_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = Array3::from_shape_fn((1, 1500, 1500), |(_, y, x)| (y * 7919 + x * x * 31) as u16);
+    let spec = RasterSpec::new(1, 1500, 1500, Dtype::U16).blocks(Blocks::Tiles { width: 256, height: 256 });
+    let path = folder.path().join("scene.tif");
+    let mut writer = RasterWriter::create(&path, spec.compression(Compression::None)).unwrap();
+    let samples = Samples::U16(samples);
+    writer.write_rows(&samples).unwrap();
+    writer.finish().unwrap();
+    let (address, sent) = server::serve(folder.path().to_path_buf());
+    let file = RasterFile::open(format!("/vsicurl/{address}/scene.tif")).unwrap();
+    assert_eq!((file.info().format(), file.info().width()), ("GTiff", 1500));
+    assert_eq!(file.read_window(700, 900, 40, 50).unwrap().to_f32(), part(&samples, 700, 900, 40, 50));
+    let (sent, whole) = (sent.bytes.load(std::sync::atomic::Ordering::Relaxed), path.metadata().unwrap().len());
+    assert!(sent > 0 && (sent as u64) < whole / 4, "{sent} of {whole} bytes for a part");
+    assert_eq!(file.read().unwrap(), samples);
+    let missing = format!("/vsicurl/{address}/missing.tif");
+    let error = RasterFile::open(&missing).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(Path::new(&missing))), "{error}");
 }
 
 #[test]

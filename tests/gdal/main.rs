@@ -7,6 +7,7 @@ mod common;
 mod corpus;
 mod formats;
 mod refusals;
+mod server;
 mod workflows;
 
 use std::path::{Path, PathBuf};

@@ -66,7 +66,7 @@ fn damaged_files_are_errors_of_the_file() {
         assert_eq!((error.kind(), error.path()), (ErrorKind::Format, Some(path.as_path())), "{error}");
     }
     let empty = RasterFile::open(written(folder.path(), "empty.jp2", "")).unwrap_err();
-    assert_eq!(empty.kind(), ErrorKind::Format);
+    assert_eq!((empty.kind(), empty.summary()), (ErrorKind::Format, "the file is empty"));
 }
 
 /// Flipped bytes may leave another image, but end no program.
@@ -108,8 +108,6 @@ fn what_is_not_there_is_said_with_its_name() {
         let error = RasterFile::open(name).unwrap_err();
         assert_eq!((error.kind(), error.path()), (kind, Some(Path::new(name))), "{error}");
     }
-    let two = Dataset::open(file("assets/bluemarble/README.md"));
-    assert!(two.is_err());
     let error = RasterFile::open(file("assets/bluemarble/README.md")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Format);
 }

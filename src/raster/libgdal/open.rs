@@ -18,7 +18,8 @@ const NAMED_AT_MOST: usize = 5;
 ///
 /// Bytes in memory are refused: a few of them, from somebody who is not to be trusted, could have GDAL open other files.
 pub(in crate::raster) fn open(source: &ByteSource, limits: &Limits) -> Result<OpenImage> {
-    if source.file().is_none() && !source.is_a_name() {
+    let is_in_memory = source.file().is_none() && !source.is_a_name();
+    if is_in_memory || !source.is_a_name() && source.opening(1)?.is_empty() {
         return Err(unknown_format::error(source)?);
     }
     let path = source.path();
