@@ -12,6 +12,7 @@
 //! | libtorch's allocator of main memory is replaced, for good, by one that passes everything on while nobody trains, and else keeps tensors' memory from 1 MiB on | a model's first training step on the processor | the C library gives large blocks back to the kernel, which clears each page anew: a tenth of a step at 256 pixels | [`keep_training_memory`](RuntimeOptions::keep_training_memory) |
 //! | libtorch logs errors only | while batch sizes are tried, then as before | its allocator warns of each block that is older than the count | [`quiet_trials`](RuntimeOptions::quiet_trials) |
 //! | TF32, deterministic algorithms and cuDNN's search are switched | on CUDA, for a step, a validation or a translation, then as before | a model computes in the precision that it was asked for; work that wants other switches waits meanwhile | nothing: they are what [`Precision`](crate::device::Precision) and [`FitOptions`](crate::FitOptions) ask for |
+//! | GDAL's messages go to `tracing` in place of standard error (feature `gdal`) | GDAL opens its first file | what fails comes back as an error, and is not to be said twice | nothing: set a handler of your own after that file |
 //!
 //! Two things follow from how libtorch is made:
 //!

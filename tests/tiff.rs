@@ -114,6 +114,10 @@ fn long_segments_before_the_size_of_a_jpeg_are_passed_over() {
 fn what_cannot_be_read_is_an_error_of_the_right_kind() {
     for (name, facts) in truth() {
         let Some(kind) = facts["kind"].as_str() else { continue };
+        // GDAL reads fax codes, where it is built in (`gdal/corpus.rs`).
+        if cfg!(feature = "gdal") && name.contains("ccitt") {
+            continue;
+        }
         let path = folder().join(&name);
         let error = RasterFile::open(&path).and_then(|file| file.read()).unwrap_err();
         assert_eq!(format!("{:?}", error.kind()), kind, "{error}");

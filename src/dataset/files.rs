@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// Endings of files that are taken for chips.
 const IMAGE_ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "jfif", "bmp", "tif", "tiff"];
 
+/// Those of formats that GDAL reads, where it is built in. Not of HDF and netCDF, since what these hold need not be images.
+const GDAL_ENDINGS: [&str; 4] = ["jp2", "j2k", "mrf", "vrt"];
+
 /// Counting stops here when a message describes a folder.
 const LOOK_AT_MOST: usize = 10_000;
 
@@ -55,16 +58,16 @@ impl Listing {
 
     fn add(&mut self, entry: DirEntry) {
         let ending = ending(entry.path());
-        if IMAGE_ENDINGS.contains(&ending.as_str()) {
+        if is_of_an_image(&ending) {
             self.images.push(entry.into_path());
         } else {
             *self.others.entry(ending).or_default() += 1;
         }
     }
 
-    /// Whether there is a file that is no image and has this ending.
-    pub fn has(&self, ending: &str) -> bool {
-        self.others.contains_key(ending)
+    /// Whether there is a file that would be an image if GDAL were built in.
+    pub fn has_images_for_gdal(&self) -> bool {
+        GDAL_ENDINGS.iter().any(|ending| self.others.contains_key(*ending))
     }
 
     /// "12 images", "no images, 3 files (.txt)".
@@ -90,7 +93,7 @@ pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut images = Vec::new();
     for entry in entries {
         let path = entry.map_err(|e| Error::io("folder cannot be read", folder, e))?.path();
-        let is_image = IMAGE_ENDINGS.contains(&ending(&path).as_str()) && path.is_file();
+        let is_image = is_of_an_image(&ending(&path)) && path.is_file();
         if is_image && !path.file_name().is_some_and(is_hidden) {
             images.push(path);
         }
@@ -121,6 +124,17 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || NOT_THE_USERS.contains(&&*name.to_string_lossy().to_ascii_lowercase())
 }
 
+/// Lists the endings that files of images have, for a message.
+pub(crate) fn image_endings() -> String {
+    let of_gdal = if cfg!(feature = "gdal") { &GDAL_ENDINGS[..] } else { &[] };
+    let all: Vec<String> = IMAGE_ENDINGS.iter().chain(of_gdal).map(|ending| format!(".{ending}")).collect();
+    all.join(", ")
+}
+
+fn is_of_an_image(ending: &str) -> bool {
+    IMAGE_ENDINGS.contains(&ending) || cfg!(feature = "gdal") && GDAL_ENDINGS.contains(&ending)
+}
+
 fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
@@ -149,6 +163,18 @@ mod tests {
         assert_eq!(listing.describe(), "4 images");
     }
 
+    /// An MRF has its index and its data in files of their own.
+    #[test]
+    fn formats_of_gdal_are_chips_where_it_is_built_in() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(folder.path(), &["a.jp2", "b.J2K", "c.mrf", "c.idx", "c.lrc", "c.mrf.aux.xml", "d.vrt", "e.h5", "f.png"]);
+        let listing = Listing::of(folder.path());
+        let expected: &[&str] =
+            if cfg!(feature = "gdal") { &["a.jp2", "b.J2K", "c.mrf", "d.vrt", "f.png"] } else { &["f.png"] };
+        assert_eq!(listing.images, expected.iter().map(|name| folder.path().join(name)).collect::<Vec<_>>());
+        assert_eq!(images_in(folder.path()).unwrap(), listing.images);
+    }
+
     /// What a Synology or QNAP, a Mac's archive, Windows and a repaired disk leave behind.
     #[test]
     fn what_others_leave_behind_is_passed_over() {
@@ -166,8 +192,8 @@ mod tests {
     #[test]
     fn a_folder_without_images_is_described_by_what_it_has() {
         let folder = tempfile::tempdir().unwrap();
-        touch(folder.path(), &["x.mrf", "x.idx", "y.idx"]);
-        assert_eq!(Listing::of(folder.path()).describe(), "no images, 3 other files (.idx, .mrf)");
+        touch(folder.path(), &["x.txt", "x.idx", "y.idx"]);
+        assert_eq!(Listing::of(folder.path()).describe(), "no images, 3 other files (.idx, .txt)");
     }
 
     #[cfg(unix)]

@@ -127,6 +127,10 @@ fn ambiguous(folder: &Path, found: &[PathBuf]) -> Error {
         .help("Move the set that is not wanted elsewhere.")
 }
 
+/// What to do with chips of formats that a build without GDAL does not read.
+const FOR_GDAL: &str = "JPEG 2000, MRF and VRT are read with the feature `gdal`. Build geolearn with it, export as TIFF, or \
+                        convert each: gdal_translate -of GTiff in.mrf out.tif.";
+
 /// The images of a folder; none is an error.
 fn chips(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let listing = Listing::of(folder);
@@ -135,10 +139,8 @@ fn chips(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
             .at(folder)
             .expected("images (TIFF, PNG, JPEG or BMP), also in sub-folders")
             .found(format!("{}; {} holds {}", listing.describe(), root.display(), describe(root)));
-        return Err(match listing.has("mrf") {
-            true => {
-                error.help("MRF is not read. Export as TIFF, or convert each: gdal_translate -of GTiff in.mrf out.tif.")
-            }
+        return Err(match listing.has_images_for_gdal() {
+            true => error.help(FOR_GDAL),
             false => error,
         });
     }

@@ -53,7 +53,7 @@ pub use channels::Channels;
 pub(crate) use digest::DataDigest;
 pub use domain::Domain;
 pub(crate) use domain::PerDomain;
-pub(crate) use files::images_in;
+pub(crate) use files::{image_endings, images_in};
 pub use loader::Loader;
 pub use mixed_bands::MixedBands;
 pub use normalisation::Normalisation;

@@ -1,4 +1,4 @@
-//! The bytes of an image: a file that is opened once, or memory.
+//! The bytes of an image: a file that is opened once, or memory. A name that only GDAL can open has none.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tiff_reader::TiffError;
 use tiff_reader::source::TiffSource;
 
+use super::libgdal_name;
 use crate::error::{Error, Result};
 use crate::store;
 
@@ -27,6 +28,8 @@ pub(super) struct ByteSource {
 enum Content {
     File(Arc<File>),
     Memory(Arc<[u8]>),
+    /// Only GDAL knows where they are.
+    Elsewhere,
 }
 
 /// Reads headers, from the first byte on.
@@ -50,8 +53,11 @@ pub(super) fn opened() -> usize {
 }
 
 impl ByteSource {
-    /// Opens a file.
+    /// Opens a file, or takes a name that only GDAL can open.
     pub fn open(path: &Path) -> Result<Self> {
+        if libgdal_name::is_one(path) {
+            return Ok(Self { path: path.to_path_buf(), content: Content::Elsewhere, length: 0 });
+        }
         #[cfg(test)]
         OPENED.with(|opened| opened.set(opened.get() + 1));
         let file = File::open(path).map_err(|e| Error::io("file cannot be opened", path, e))?;
@@ -72,8 +78,13 @@ impl ByteSource {
     pub fn file(&self) -> Option<&Path> {
         match self.content {
             Content::File(_) => Some(&self.path),
-            Content::Memory(_) => None,
+            Content::Memory(_) | Content::Elsewhere => None,
         }
+    }
+
+    /// Tells whether there is a name alone, which only GDAL can open.
+    pub fn is_a_name(&self) -> bool {
+        matches!(self.content, Content::Elsewhere)
     }
 
     /// Reads the first bytes, at most so many.
@@ -117,6 +128,7 @@ impl ByteSource {
                 to[..length].copy_from_slice(&rest[..length]);
                 Ok(length)
             }
+            Content::Elsewhere => Ok(0),
         }
     }
 }
@@ -171,7 +183,7 @@ impl TiffSource for ByteSource {
 impl std::fmt::Debug for ByteSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.content {
-            Content::File(_) => write!(f, "{:?}", self.path),
+            Content::File(_) | Content::Elsewhere => write!(f, "{:?}", self.path),
             Content::Memory(bytes) => write!(f, "{} bytes in memory", bytes.len()),
         }
     }

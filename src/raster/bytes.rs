@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 impl Raster {
     /// Reads an image from the bytes of a file, within the default [`Limits`]: all formats and all else as in
-    /// [`Raster::open`].
+    /// [`Raster::open`], but for what GDAL reads, since that may lead to other files.
     ///
     /// What may stand beside a file (`.aux.xml`, a world file) is not looked for. The bytes are copied once.
     ///

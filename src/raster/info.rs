@@ -47,7 +47,7 @@ impl RasterInfo {
         }
     }
 
-    /// `"TIFF"`, `"PNG"`, `"JPEG"` or `"BMP"`.
+    /// `"TIFF"`, `"PNG"`, `"JPEG"` or `"BMP"`; the short name of GDAL's driver where that reads the file.
     pub fn format(&self) -> &'static str {
         self.format
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `max_pixels` | 268,435,456 (16,384 x 16,384) | width times height of the image | 1 and above |
-/// | `max_file_bytes` | 1 GiB | size of a file that is read as a whole (all but TIFF) | 1 and above |
+/// | `max_file_bytes` | 1 GiB | size of a file that is read as a whole (PNG, JPEG, BMP) | 1 and above |
 /// | `max_sample_bytes` | 2 GiB | memory of the decoded samples: bands times pixels times their size | 1 and above |
 ///
 /// ```

@@ -23,6 +23,10 @@ mod image_format;
 mod image_formats;
 mod info;
 mod jpeg;
+// Without the feature all that it would read is refused.
+#[cfg_attr(not(feature = "gdal"), path = "no_libgdal.rs")]
+mod libgdal;
+mod libgdal_name;
 mod limits;
 mod nodata_mask;
 mod nodata_transfer;
@@ -46,6 +50,7 @@ mod tiff;
 mod triangle;
 mod turn;
 mod units;
+mod unknown_format;
 mod whole_file;
 mod wkt;
 mod world;

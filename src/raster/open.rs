@@ -8,7 +8,8 @@ use crate::error::Result;
 impl Raster {
     /// Reads an image file within the default [`Limits`].
     ///
-    /// The format (TIFF, PNG, JPEG, BMP) is told by the content, not by the name. Samples keep their type, from 8-bit
+    /// The format (TIFF, PNG, JPEG, BMP; with the feature `gdal` also what GDAL reads) is told by the content, not by the
+    /// name. Samples keep their type, from 8-bit
     /// integers to 64-bit floats; half precision becomes `float32`. A palette becomes colours.
     ///
     /// Of a PNG, JPEG or BMP, grey gives one band, colour three; EXIF orientation is applied, and an alpha band is

@@ -15,7 +15,8 @@ use crate::error::Result;
 ///
 /// To open a file reads its header, however large the file is. The file stays open as long as this lives.
 ///
-/// TIFF (GeoTIFF, BigTIFF, cloud-optimised), PNG, JPEG and BMP are told by the content, not by the name. Samples are
+/// TIFF (GeoTIFF, BigTIFF, cloud-optimised), PNG, JPEG and BMP are told by the content, not by the name; with the feature
+/// `gdal` all that GDAL reads is taken, by its names too (`/vsizip/…`, `HDF5:…`). Samples are
 /// what rasterio reads: the first image of a file at full resolution, in the file's own type (half precision as
 /// `float32`), alpha as a band, palettes as indices, EXIF orientation not applied.
 ///
@@ -134,8 +135,8 @@ impl RasterFile {
         Ok(self.read_in_turn()?.0)
     }
 
-    /// Reads `height` x `width` pixels from (`row`, `column`) on. Of a TIFF only the tiles or strips concerned are
-    /// decoded.
+    /// Reads `height` x `width` pixels from (`row`, `column`) on. Of a TIFF, and of what GDAL reads, only the tiles or
+    /// strips concerned are decoded.
     ///
     /// # Shapes
     /// (bands, `height`, `width`).

@@ -8,7 +8,7 @@ use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, no alpha of a PNG.
-/// Of a TIFF only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
+/// Of a TIFF, and of what GDAL reads, only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
 ///
 /// A file is open, or decoded, from the first part to [`Source::release`], so that there may be thousands of them.
 pub(crate) struct Source {
@@ -36,14 +36,15 @@ struct Facts {
 
 enum Content {
     Whole(Box<Raster>),
-    Tiff(Box<RasterFile>),
+    /// A file that is read by parts.
+    Parts(Box<RasterFile>),
 }
 
 impl Content {
     fn open(path: &Path) -> Result<Self> {
         let file = RasterFile::open_within(path, &Limits::default())?;
         Ok(match file.presentation() {
-            None => Self::Tiff(Box::new(file)),
+            None => Self::Parts(Box::new(file)),
             Some(_) => Self::Whole(Box::new(whole(&file)?)),
         })
     }
@@ -51,7 +52,7 @@ impl Content {
     fn size(&self) -> (usize, usize) {
         match self {
             Self::Whole(image) => (image.height(), image.width()),
-            Self::Tiff(file) => (file.info().height(), file.info().width()),
+            Self::Parts(file) => (file.info().height(), file.info().width()),
         }
     }
 }
@@ -180,7 +181,7 @@ impl Source {
     pub fn window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
         let image = match &*self.content()? {
             Content::Whole(image) => image.part(row, column, height, width),
-            Content::Tiff(file) => Chip::placed(file).read_window(row, column, height, width)?,
+            Content::Parts(file) => Chip::placed(file).read_window(row, column, height, width)?,
         };
         let image = match &self.selection {
             Some(bands) => image.select(bands),

@@ -15,7 +15,7 @@ pub(super) fn put(place: &mut Place, text: &str, image: &Path) {
     *place = known.unwrap_or_else(|| {
         tracing::warn!(
             path = %image.display(),
-            "the reference system beside this file has no EPSG number; it is not written to outputs"
+            "the reference system of this file, or beside it, has no EPSG number; it is not written to outputs"
         );
         let name = name(text).unwrap_or(text).to_string();
         Place { crs: Some(Crs::Text(name)), keys: Default::default(), ..place.clone() }

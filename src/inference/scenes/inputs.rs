@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::images_in;
+use crate::dataset::{image_endings, images_in};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::strategy::check_stop;
 use crate::raster::Source;
@@ -33,7 +33,7 @@ fn files(input: &Path) -> Result<Vec<PathBuf>> {
         false => Ok(files),
         true => Err(Error::new(ErrorKind::Layout, "folder has no images in it")
             .at(input)
-            .expected("files that end in .tif, .tiff, .png, .jpg, .jpeg or .bmp")
+            .expected(format!("files that end in {}", image_endings()))
             .help("Choose the folder that the images lie in; folders within it are not searched.")),
     }
 }

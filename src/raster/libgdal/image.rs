@@ -1,0 +1,154 @@
+//! The samples of an image that GDAL has opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gdal::Dataset;
+use gdal::raster::GdalType;
+use ndarray::{Array3, s};
+
+use super::blocks::{Part, pieces};
+use super::{dataset, fault};
+use crate::error::{Error, ErrorKind, Result, caught};
+use crate::raster::budget::{Budget, Turn};
+use crate::raster::image_format::ReadSamples;
+use crate::raster::whole_file::changed;
+use crate::raster::{Dtype, Limits, RasterInfo, Samples};
+
+/// Samples of all bands that are read at a time.
+const PIECE_BYTES: usize = 32 << 20;
+
+/// An open image. A dataset serves one thread at a time, so there are as many of them as threads have read side by side.
+pub(super) struct GdalImage {
+    path: PathBuf,
+    /// Bands, height and width.
+    shape: (usize, usize, usize),
+    dtype: Dtype,
+    /// Height and width of what is decoded at a time.
+    block: (usize, usize),
+    limits: Limits,
+    idle: Mutex<Vec<Dataset>>,
+}
+
+impl GdalImage {
+    /// Takes a dataset whose header said this.
+    pub fn new(path: &Path, dataset: Dataset, info: &RasterInfo, limits: &Limits) -> Result<Self> {
+        let band = dataset.rasterband(1).map_err(|error| fault::not_read(path, error))?;
+        let (width, height) = band.block_size();
+        Ok(Self {
+            path: path.to_path_buf(),
+            shape: (info.bands, info.height, info.width),
+            dtype: info.dtype,
+            block: (height.clamp(1, info.height), width.clamp(1, info.width)),
+            limits: *limits,
+            idle: Mutex::new(vec![dataset]),
+        })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Dataset>> {
+        // Datasets that are in it are whole, also after a panic elsewhere.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a dataset that no other thread uses.
+    fn dataset(&self) -> Result<Dataset> {
+        if let Some(dataset) = self.idle().pop() {
+            return Ok(dataset);
+        }
+        let dataset = dataset::open(&self.path)?;
+        let (width, height) = dataset.raster_size();
+        match (dataset.raster_count(), height, width) == self.shape {
+            true => Ok(dataset),
+            false => Err(changed(&self.path)),
+        }
+    }
+
+    /// Pixels of a piece, as many as its bytes allow.
+    fn piece_pixels(&self) -> usize {
+        PIECE_BYTES / (self.shape.0 * self.dtype.bytes()).max(1)
+    }
+
+    /// What is taken beside so many bytes of samples: a block of all bands, and one band of a piece.
+    fn spare_bytes(&self, made: u64) -> Result<u64> {
+        let (bands, ..) = self.shape;
+        let (height, width) = self.block;
+        let block = (height as u64).saturating_mul(width as u64).saturating_mul((bands * self.dtype.bytes()) as u64);
+        if block <= self.limits.max_sample_bytes {
+            return Ok(block.saturating_add(made.min(PIECE_BYTES as u64) / bands.max(1) as u64));
+        }
+        Err(Error::new(ErrorKind::Limits, "the blocks of this image are too large")
+            .at(&self.path)
+            .expected(format!("at most {} bytes to decode one", self.limits.max_sample_bytes))
+            .found(format!("{width} x {height} pixels of {bands} bands"))
+            .help("Rewrite it with gdal_translate -co TILED=YES, or allow more with Limits::max_sample_bytes."))
+    }
+}
+
+impl ReadSamples for GdalImage {
+    fn read(&self) -> Result<(Samples, Turn<'static>)> {
+        self.read_window(0, 0, self.shape.1, self.shape.2)
+    }
+
+    fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<(Samples, Turn<'static>)> {
+        let made = (self.shape.0 * height * width * self.dtype.bytes()) as u64;
+        let needed = made.saturating_add(self.spare_bytes(made)?);
+        let mut turn = Budget::process().turn(needed, self.limits.max_sample_bytes);
+        let dataset = self.dataset()?;
+        let mut samples = Samples::zeros(self.dtype, (self.shape.0, height, width));
+        let part = Part { rows: row..row + height, columns: column..column + width };
+        let pieces = pieces(&part, self.block, self.piece_pixels());
+        caught(|| fill(&dataset, (row, column), &pieces, &mut samples))
+            .map_err(|words| fault::damaged(&self.path, words))?
+            .map_err(|error| fault::not_read(&self.path, error))?;
+        self.idle().push(dataset);
+        turn.shrink_to(made);
+        Ok((samples, turn))
+    }
+}
+
+/// Reads the pieces of a part that begins at `corner`.
+fn fill(dataset: &Dataset, corner: (usize, usize), pieces: &[Part], to: &mut Samples) -> gdal::errors::Result<()> {
+    let from = Pieces { dataset, corner, pieces };
+    match to {
+        Samples::U8(to) => from.fill(to, |value: u8| value),
+        // Signed bytes are bytes to GDAL before 3.7; of either the lower 8 bits are right.
+        Samples::I8(to) => from.fill(to, |value: i16| value as i8),
+        Samples::U16(to) => from.fill(to, |value: u16| value),
+        Samples::I16(to) => from.fill(to, |value: i16| value),
+        Samples::U32(to) => from.fill(to, |value: u32| value),
+        Samples::I32(to) => from.fill(to, |value: i32| value),
+        Samples::U64(to) => from.fill(to, |value: u64| value),
+        Samples::I64(to) => from.fill(to, |value: i64| value),
+        Samples::F32(to) => from.fill(to, |value: f32| value),
+        Samples::F64(to) => from.fill(to, |value: f64| value),
+    }
+}
+
+/// Where samples are read from.
+struct Pieces<'a> {
+    dataset: &'a Dataset,
+    corner: (usize, usize),
+    pieces: &'a [Part],
+}
+
+impl Pieces<'_> {
+    /// Reads all bands of one piece after the other as `R`, which every GDAL has.
+    fn fill<R, T>(&self, to: &mut Array3<T>, stored: impl Fn(R) -> T) -> gdal::errors::Result<()>
+    where
+        R: GdalType + Copy + Default,
+    {
+        let mut values = Vec::new();
+        for Part { rows, columns } in self.pieces {
+            let size = (columns.len(), rows.len());
+            values.resize(size.0 * size.1, R::default());
+            let corner = (columns.start as isize, rows.start as isize);
+            let (down, across) = (rows.start - self.corner.0, columns.start - self.corner.1);
+            for (index, mut plane) in to.outer_iter_mut().enumerate() {
+                self.dataset.rasterband(index + 1)?.read_into_slice(corner, size, size, &mut values, None)?;
+                let mut plane = plane.slice_mut(s![down..down + size.1, across..across + size.0]);
+                plane.iter_mut().zip(&values).for_each(|(to, value)| *to = stored(*value));
+            }
+        }
+        Ok(())
+    }
+}
