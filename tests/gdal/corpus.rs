@@ -1,6 +1,6 @@
 //! The TIFFs of the corpus, read through GDAL by way of a VRT, against what rasterio reads in them.
 
-use geolearn::{Crs, RasterFile};
+use geolearn::raster::{Crs, RasterFile};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 

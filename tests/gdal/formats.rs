@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::io::Write;
 
-use geolearn::{Blocks, Compression, Dtype, ErrorKind, Limits, RasterFile, RasterSpec, RasterWriter};
+use geolearn::ErrorKind;
+use geolearn::raster::{Blocks, Compression, Dtype, Limits, RasterFile, RasterSpec, RasterWriter};
 use serde_json::{Value, json};
 
 use super::*;

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use gdal::raster::RasterCreationOptions;
 use gdal::{Dataset, DriverManager};
-use geolearn::{BandScale, Place, Raster, Samples};
+use geolearn::Raster;
+use geolearn::raster::{BandScale, Place, Samples};
 use ndarray::Array3;
 
 /// Options with which JPEG 2000 loses nothing, in tiles that are smaller than the images here.

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use geolearn::{ErrorKind, RasterFile};
+use geolearn::ErrorKind;
+use geolearn::raster::RasterFile;
 
 use super::*;
 
@@ -81,7 +82,7 @@ fn flipped_bytes_never_panic() {
         let mut damaged = whole.clone();
         damaged[place] = !damaged[place];
         let path = written(folder.path(), "damaged.jp2", damaged);
-        let limits = geolearn::Limits::default().max_sample_bytes(64 << 20).max_pixels(1 << 22);
+        let limits = geolearn::raster::Limits::default().max_sample_bytes(64 << 20).max_pixels(1 << 22);
         refused += usize::from(RasterFile::open_within(&path, &limits).and_then(|file| file.read()).is_err());
     }
     assert!(refused > 0, "{refused}");
