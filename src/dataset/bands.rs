@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::half::Half;
 use super::mixed_bands::MixedBands;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -93,6 +94,8 @@ pub(super) struct Asked {
     /// None stands for all.
     pub bands: Vec<Band>,
     pub mixed: MixedBands,
+    /// The half that is the chip, where a file holds the chips of both domains.
+    pub half: Option<Half>,
 }
 
 impl Asked {
@@ -249,7 +252,7 @@ mod tests {
     }
 
     fn selection(asked: &[Band], of: &[Option<String>]) -> Selection {
-        let asked = Asked { bands: asked.to_vec(), mixed: MixedBands::Fail };
+        let asked = Asked { bands: asked.to_vec(), ..Asked::default() };
         Selection::new(&asked, of.len(), asked.indices(of, None).unwrap())
     }
 

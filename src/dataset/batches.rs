@@ -17,7 +17,7 @@ impl DataBunch {
     /// The training batches of an epoch (the first is 0), in the order that the seed fixes.
     ///
     /// Each domain goes through all of its chips in random order before one comes again, also from one epoch to the
-    /// next.
+    /// next. Of [paired](crate::DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together.
     ///
     /// # Shapes
     /// See [`Batch`].
@@ -51,7 +51,9 @@ impl DataBunch {
     /// as many batches, and one for which no chip of the last is left gets a chip of another, which is not to be counted.
     pub(crate) fn epoch_of_part(&self, part: Part, epoch: u64, skip: usize) -> Result<Loader> {
         let draws = self.draws();
-        let order = PerDomain::from_fn(|domain| order::epoch(self.shared.seed, domain, epoch, draws, self.len(domain)));
+        let order = PerDomain::from_fn(|domain| {
+            order::epoch(self.shared.seed, self.dataset_type().leader(domain), epoch, draws, self.len(domain))
+        });
         let data = self.clone();
         let make = move |batch| {
             let places = data.places(part, batch + skip);
@@ -67,8 +69,8 @@ impl DataBunch {
         portion.places(start..start + portion.images).collect()
     }
 
-    /// The validation batches: chips as they are, in pairs that never change (chip i of the larger domain with chip
-    /// i modulo n of the other). There are none when a domain has no validation chips.
+    /// The validation batches: chips as they are, in pairs that never change (partners, where the data are paired, else chip
+    /// i of the larger domain with chip i modulo n of the other). There are none when a domain has no validation chips.
     ///
     /// # Shapes
     /// See [`Batch`].
@@ -128,9 +130,11 @@ impl DataBunch {
         self.domain(domain).reader.image(self.file(domain, split, index)?, None)
     }
 
-    /// Reads any file of a domain as [`DataBunch::image`] reads its chips.
+    /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, a file that does
+    /// not hold two is a chip by itself.
     pub(crate) fn image_of(&self, domain: Domain, file: &Path) -> Result<Raster> {
-        self.domain(domain).reader.image(file, None)
+        let reader = &self.domain(domain).reader;
+        reader.of_file(file)?.image(file, None)
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {
@@ -151,24 +155,35 @@ impl DataBunch {
         places: &[usize],
     ) -> Result<Tensor> {
         let data = self.domain(domain);
-        let name = format!("augment/{domain}");
+        let name = format!("augment/{}", self.dataset_type().leader(domain));
         // The stream of a draw does not depend on the batch that it falls into.
         let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
         let order = order.get(domain);
         let files = places.iter().map(|&place| &data.train[order[place]]);
-        data.reader.tensor(files, Some((&self.shared.augment, &stream)))
+        data.reader.tensor(files, Some((&self.augment_of(domain), &stream)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{DatasetType, PrepareData};
+    use crate::dataset::{Augment, DatasetType, PrepareData};
 
     fn data(batch_size: usize) -> DataBunch {
         PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
             .resize_to(16)
             .workers(0)
+            .batch_size(batch_size)
+            .prepare()
+            .unwrap()
+    }
+
+    /// Pairs whose geometry and light vary.
+    fn paired(batch_size: usize) -> DataBunch {
+        PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix)
+            .resize_to(16)
+            .workers(0)
+            .augment(Augment::default())
             .batch_size(batch_size)
             .prepare()
             .unwrap()
@@ -181,8 +196,13 @@ mod tests {
     /// Image p of a joint batch is of process p modulo their number, varied as in one process. All make as many steps.
     #[test]
     fn parts_of_a_batch_are_those_of_one_process() {
+        assert_parts(data, &[(2, 3), (3, 2), (4, 4), (7, 1), (64, 1)]);
+        assert_parts(paired, &[(2, 3), (5, 1), (13, 1)]);
+    }
+
+    fn assert_parts(data: fn(usize) -> DataBunch, shares: &[(usize, usize)]) {
         let mut borrowed = 0;
-        for (count, size) in [(2, 3), (3, 2), (4, 4), (7, 1), (64, 1)] {
+        for &(count, size) in shares {
             let parts: Vec<Part> = (0..count).map(|rank| Part { rank, count }).collect();
             let (part_of, whole) = (data(size), data(size * count));
             for (epoch, skip) in [(1, 0), (4, whole.batches_per_epoch() - 1)] {
