@@ -36,7 +36,8 @@ impl DataBunch {
     /// Unpaired data have none.
     ///
     /// ```
-    /// use geolearn::{DatasetType, Split, prepare_data};
+    /// use geolearn::dataset::Split;
+    /// use geolearn::{DatasetType, prepare_data};
     ///
     /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
     /// for (a, b) in data.pairs(Split::Train) {

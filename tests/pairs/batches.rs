@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use geolearn::{Batch, MixedSizes};
+use geolearn::dataset::{Batch, MixedSizes};
 use proptest::prelude::*;
 
 use super::*;

@@ -17,7 +17,8 @@ mod warnings;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::{Augment, BadChips, DataBunch, DatasetType, Domain, PrepareData, Raster, Split};
+use geolearn::dataset::{Augment, BadChips, Split};
+use geolearn::{DataBunch, DatasetType, Domain, PrepareData, Raster};
 use ndarray::Array3;
 use tempfile::TempDir;
 

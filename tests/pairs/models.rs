@@ -1,6 +1,8 @@
 //! Models on paired data.
 
-use geolearn::{Checkpoint, CycleGan, Device, ErrorKind, FitOptions, MetricsOptions, PairedScores};
+use geolearn::evaluation::{MetricsOptions, PairedScores};
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, Device, ErrorKind, FitOptions};
 
 use super::*;
 

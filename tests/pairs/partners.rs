@@ -1,6 +1,8 @@
 //! Partners that are missing, damaged, of another size or of another place.
 
-use geolearn::{Error, ErrorKind, MixedSizes, Place};
+use geolearn::dataset::MixedSizes;
+use geolearn::raster::Place;
+use geolearn::{Error, ErrorKind};
 
 use super::warnings::warnings;
 use super::*;
