@@ -24,6 +24,7 @@
 mod arrays;
 mod dataset;
 mod device;
+mod distributed;
 mod error;
 mod evaluation;
 mod ffi;
@@ -59,6 +60,7 @@ pub use dataset::{
     MixedBands, MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
 };
 pub use device::{ChosenDevice, Device, Precision};
+pub use distributed::{Distributed, DistributedOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use evaluation::{Baseline, BaselineScores, DirectionMetrics, Metrics, MetricsOptions, PairedScores, Scores};
 pub use inference::{NormStatistics, RasterOptions, RasterReport};
