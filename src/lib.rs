@@ -113,6 +113,11 @@ struct DataGuide;
 #[doc = include_str!("../docs/interop.md")]
 struct InteropGuide;
 
+/// And those of the guide to several processes.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/distributed.md")]
+struct DistributedGuide;
+
 /// And those of the guide to scenes.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/raster-inference.md")]

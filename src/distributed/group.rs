@@ -13,7 +13,7 @@ use crate::peers::{Alone, Part, Peers};
 ///
 /// Begin the same program several times, by `torchrun`, `srun` or a loop of the shell, and give what [`from_env`](Self::from_env)
 /// finds to [`FitOptions::distributed`](crate::FitOptions::distributed). N processes of batch size b learn what one process of
-/// batch size N·b does. [`docs/distributed.md`](https://github.com/geolearn/geolearn/blob/main/docs/distributed.md) tells more.
+/// batch size N·b does. `docs/distributed.md` of the repository tells more.
 ///
 /// The processes stay connected until the last clone is gone; the first process then waits for the others, whose store it holds.
 ///
@@ -50,21 +50,44 @@ impl Distributed {
     }
 
     /// Returns the number of this process, from 0.
+    ///
+    /// ```
+    /// assert_eq!(geolearn::Distributed::from_env()?.rank(), 0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn rank(&self) -> usize {
         self.peers().part().rank
     }
 
     /// Returns the number of processes.
+    ///
+    /// ```
+    /// assert_eq!(geolearn::Distributed::from_env()?.world_size(), 1);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn world_size(&self) -> usize {
         self.peers().part().count
     }
 
     /// Returns the number of this process among those of its machine, from 0.
+    ///
+    /// ```
+    /// assert_eq!(geolearn::Distributed::from_env()?.local_rank(), 0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn local_rank(&self) -> usize {
         self.member.as_ref().map_or(0, |member| member.local_rank())
     }
 
     /// Returns whether this is the process that prints and writes for all: the first one.
+    ///
+    /// ```
+    /// let group = geolearn::Distributed::from_env()?;
+    /// if group.is_main() {
+    ///     println!("{} processes", group.world_size());
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn is_main(&self) -> bool {
         self.peers().part().leads()
     }
@@ -117,6 +140,11 @@ impl Distributed {
     }
 
     /// Returns the time that this process has spent in exchanges, waiting for the others included.
+    ///
+    /// ```
+    /// assert!(geolearn::Distributed::from_env()?.time_in_exchanges().is_zero());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn time_in_exchanges(&self) -> Duration {
         self.member.as_ref().map_or(Duration::ZERO, |member| member.time_in_exchanges())
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
+use super::lost::Lost;
 use super::pace::Pace;
 use super::watch::{self, Watch};
 use super::word::Word;
@@ -53,7 +54,14 @@ pub(super) struct Joined {
 pub(super) fn join(environment: &Environment, pace: Pace) -> Result<Joined> {
     let doors = Doors::of(environment, pace)?;
     let part = environment.part;
-    let cards = meet(&doors, part, pace).inspect_err(|error| doors.give_up(error))?;
+    let met = meet(&doors, part, pace).map_err(|error| match error.kind() {
+        ErrorKind::Torch => {
+            let lost = Lost::Store { why: error.to_string() };
+            lost.error(&[], environment.store_holder(), pace)
+        }
+        _ => error,
+    });
+    let cards = met.inspect_err(|error| doors.give_up(error))?;
     let names: Vec<String> = cards.into_iter().map(|card| card.name).collect();
     let mut watch = Watch::begin(doors.words, part, pace)?;
     match connect(doors.tensors, environment, pace, &watch, &names) {
@@ -90,7 +98,7 @@ impl Doors {
     /// Tells those that still wait, and lets them hear it before the store may be gone.
     fn give_up(&self, error: &Error) {
         if self.store.set(FAULT, error.to_string().as_bytes()).is_ok() {
-            thread::sleep(10 * LOOK);
+            thread::sleep(40 * LOOK);
         }
     }
 }

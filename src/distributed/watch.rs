@@ -145,7 +145,7 @@ impl Watch {
         if state.store_lost.is_some() || state.last_round.elapsed() > self.pace.silence * 2 {
             return false;
         }
-        let quiet = self.pace.quiet_beats(false);
+        let quiet = self.pace.quiet_beats(state.own.stage == Stage::Failed);
         let needs = |seen: &Seen| {
             let is_there = seen.word.stage == Stage::Here && seen.quiet < quiet;
             is_there && (holds_store || seen.word.done < state.own.done)
