@@ -26,6 +26,7 @@ fn child() {
         "train" => train(&folder, |options| options),
         "another_rate" => train(&folder, |options| if rank == 1 { options.lr(1e-3) } else { options }),
         "gather" => group().and_then(|group| group.barrier()).map(|()| "together".to_owned()),
+        "again" => again(),
         "prepare" => prepare(&folder),
         "leaves" => leave(&folder, rank),
         other => panic!("there is no work {other}"),
@@ -118,6 +119,14 @@ impl Callback for Fault {
         }
         false
     }
+}
+
+/// Two groups in turn, as two fits make them. Tells this process's share of ten things.
+fn again() -> Result<String> {
+    group()?.barrier()?;
+    let group = group()?;
+    group.barrier()?;
+    Ok(format!("{:?}", group.share((0..10).collect())))
 }
 
 /// One fails by itself, or lets the group go, before the others come to an exchange.

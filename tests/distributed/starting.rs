@@ -17,6 +17,13 @@ fn processes_find_each_other() {
 }
 
 #[test]
+fn a_second_group_is_made_after_the_first() {
+    let folder = folder();
+    let said = Group::start(folder.path(), "again", 3, &[]).finish();
+    assert_eq!(said, ["[0, 3, 6, 9]", "[1, 4, 7]", "[2, 5, 8]"]);
+}
+
+#[test]
 fn one_that_does_not_come_is_named() {
     let folder = folder();
     let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
