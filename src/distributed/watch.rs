@@ -137,6 +137,10 @@ impl Watch {
         while begun.elapsed() < longest && self.is_needed(holds_store) {
             thread::sleep(self.pace.beat / 4);
         }
+        if holds_store {
+            // The others read once more that all have ended, and find the store there.
+            thread::sleep(self.pace.beat * 3 / 2);
+        }
         wake(|state| state.is_over = true);
     }
 
@@ -177,11 +181,12 @@ fn look_about(shared: &Shared, store: &KeyStore, part: Part, pace: Pace) {
             state.store_lost = Some(error.to_string());
             return;
         }
+        if state.told == state.own.stage && !state.is_over {
+            let woken = shared.woken.wait_timeout(state, pace.beat);
+            (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
         if state.is_over {
             return;
-        }
-        if state.told == state.own.stage {
-            drop(shared.woken.wait_timeout(state, pace.beat));
         }
     }
 }
