@@ -1,6 +1,7 @@
 //! How processes find each other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -110,9 +111,8 @@ fn hold_store(environment: &Environment, pace: Pace) -> Result<()> {
         return Ok(());
     }
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    let port = environment.address.1;
-    if !held.contains_key(&port) {
-        held.insert(port, open_store(environment, true, "geolearn", pace)?);
+    if let Entry::Vacant(place) = held.entry(environment.address.1) {
+        place.insert(open_store(environment, true, "geolearn", pace)?);
     }
     Ok(())
 }
