@@ -30,9 +30,12 @@ fn watch_setup(lib: &Path) {
 
 const SHIM: [&str; 10] =
     ["shim", "gradient", "memory", "keep", "script", "profile", "transfer", "graph", "cuda/kernels", "cuda/layers"];
+/// Exchange between processes, with what libtorch's packages lack of Gloo's headers.
+const C10D: &str = "src/ffi/c10d";
 
 fn compile_shim(lib: &Path) {
     compiler(lib).files(SHIM.map(|name| format!("src/ffi/{name}.cpp"))).compile("geolearn_shim");
+    compiler(lib).include(C10D).file(Path::new(C10D).join("c10d.cpp")).compile("geolearn_c10d");
     compile_layers(compiler(lib));
 }
 

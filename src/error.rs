@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Stopped,
     /// libtorch reported an error.
     Torch,
+    /// Another process of a [distributed](crate::Distributed) fit failed, was lost, or did not come in time.
+    Peer,
 }
 
 /// An error that names the file, what was expected, what was found and what to do.

@@ -25,6 +25,7 @@
 //! | measure the quality | [`CycleGan::compute_metrics`], [`evaluation`], [`metrics`] |
 //! | read and write images | [`Raster`], [`raster`] |
 //! | choose where and how it computes | [`Device`], [`device`], [`runtime`], [`profile`] |
+//! | train in several processes | [`distributed`] |
 //! | read a guide | [`guide`] |
 //!
 //! # Conventions
@@ -40,6 +41,7 @@
 mod arrays;
 pub mod dataset;
 pub mod device;
+pub mod distributed;
 mod error;
 pub mod evaluation;
 mod ffi;

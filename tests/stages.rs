@@ -18,6 +18,7 @@ const STAGES: &[(&str, usize)] = &[
     ("ffi", 0),
     ("threads", 0),
     ("peers", 1),
+    ("distributed", 2),
     ("profile", 2),
     ("raster", 1),
     ("runtime", 1),

@@ -11,7 +11,7 @@ use super::options::PrepareData;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::metadata_file_of;
-use crate::store::{self, Identity};
+use crate::store::{self, Identity, Lock};
 
 /// Of fewer bytes, looking anew takes about as long as asking for each file's date.
 const WORTH_KEEPING: u64 = 8 << 20;
@@ -92,9 +92,26 @@ pub(super) fn survey(options: &PrepareData, chips: Chips<'_>) -> Result<Survey> 
     if let Some(survey) = find(options, &key) {
         return Ok(survey);
     }
+    // Processes that train together prepare the same folder at the same moment: one looks, the others read what it found.
+    let turn = take_turn(options, &key);
+    if turn.is_some()
+        && let Some(survey) = find(options, &key)
+    {
+        return Ok(survey);
+    }
     let survey = Survey::take(options, chips)?;
     keep(options, &key, &survey);
     Ok(survey)
+}
+
+/// Waits until no other process looks at these chips; `None` where what is found is not kept.
+fn take_turn(options: &PrepareData, key: &Key) -> Option<Lock> {
+    let is_kept = options.cache && key.bytes >= WORTH_KEEPING;
+    let turn = |folder: PathBuf| {
+        store::create_dir(&folder)?;
+        Lock::of(&folder.join(key.file_name()))
+    };
+    if is_kept { key.places().find_map(|folder| turn(folder).ok()) } else { None }
 }
 
 /// A survey with exactly this key. A cache that cannot be read is none.

@@ -140,7 +140,7 @@ unsafe extern "C" {
 }
 
 /// Turns the shim's answer into a `Result` and frees its message.
-fn check(message: *mut c_char) -> Result<()> {
+pub(super) fn check(message: *mut c_char) -> Result<()> {
     if message.is_null() {
         return Ok(());
     }
@@ -516,7 +516,7 @@ pub(crate) fn libtorch_config() -> Result<String> {
 }
 
 /// Gives bytes to the sink that `context` points to.
-unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void, count: usize) {
+pub(super) unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void, count: usize) {
     if count == 0 {
         return;
     }

@@ -4,6 +4,11 @@
 
 mod adam;
 mod arithmetic;
+#[cfg(not(feature = "doc-only"))]
+mod c10d;
+#[cfg(feature = "doc-only")]
+#[path = "c10d_absent.rs"]
+mod c10d;
 #[cfg(target_os = "linux")]
 mod caches;
 mod cuda;
@@ -31,6 +36,7 @@ mod transfer;
 
 pub(crate) use adam::AdamTensors;
 pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
+pub(crate) use c10d::{Exchange, KeyStore, Listens, TensorGroup};
 pub(crate) use cuda::{CudaLibrary, cuda_is_available, cuda_library};
 #[cfg(test)]
 #[cfg(target_os = "linux")]

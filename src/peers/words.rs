@@ -73,12 +73,13 @@ fn number(kind: ErrorKind) -> u8 {
         ErrorKind::Callback => 9,
         ErrorKind::Stopped => 10,
         ErrorKind::Torch => 11,
+        ErrorKind::Peer => 12,
     }
 }
 
 fn kind(wanted: u8) -> Option<ErrorKind> {
-    use ErrorKind::{Callback, Device, Diverged, Format, Io, Layout, Limits, Stopped, Torch, Unsupported, Usage};
-    let all = [Io, Layout, Format, Unsupported, Limits, Usage, Device, Diverged, Callback, Stopped, Torch];
+    use ErrorKind::{Callback, Device, Diverged, Format, Io, Layout, Limits, Peer, Stopped, Torch, Unsupported, Usage};
+    let all = [Io, Layout, Format, Unsupported, Limits, Usage, Device, Diverged, Callback, Stopped, Torch, Peer];
     all.into_iter().find(|kind| number(*kind) == wanted)
 }
 
@@ -111,7 +112,7 @@ mod tests {
     /// All fail, with the same kind; each kind survives the way.
     #[test]
     fn an_error_of_one_is_one_of_all() {
-        for number in 1..=11 {
+        for number in 1..=12 {
             let kind = kind(number).unwrap();
             let found = crew(2, |peers| {
                 let own = || Error::new(kind, "the disk is full").at("x");

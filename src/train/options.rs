@@ -11,6 +11,7 @@ use super::monitor::Monitor;
 use super::plan::Plan;
 use super::progress::Progress;
 use crate::device::{Device, Precision};
+use crate::distributed::Distributed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Inception, InceptionDistances, Metric, MetricColumn};
 use crate::optim::{AdamOptions, OneCycle, Schedule};
@@ -40,6 +41,7 @@ use crate::peers::{Alone, Peers};
 /// | `check_memory` | on | refuse at once what memory cannot hold | |
 /// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
 /// | `tensorboard` | none | folder of event files for TensorBoard (feature `tensorboard`) | |
+/// | `distributed` | one process | the processes that make the fit [together](Distributed) | |
 /// | `callback` | none | something that follows training: [`TensorBoard`](crate::train::TensorBoard), [`SamplePictures`](crate::train::SamplePictures), [`HistoryFile`](crate::train::HistoryFile), or yours | |
 ///
 /// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
@@ -240,10 +242,24 @@ impl FitOptions {
         self
     }
 
-    /// Makes the fit together with other processes, which all call it. Default: alone.
+    /// Makes the fit together with other processes, which all call it with the same options, data and weights. Default: alone.
     ///
-    /// Each takes the data's batch size; an update is of all their batches. The first process calls metrics and callbacks and
-    /// writes checkpoints; of the others' callbacks only [`Callback::wants_to_stop`] is asked.
+    /// Each takes the data's batch size; an update is of all their batches, and the rate is what you set, whatever their number.
+    /// The first process calls metrics and callbacks and writes checkpoints; of the others' callbacks only
+    /// [`Callback::wants_to_stop`] is asked. After an error of one all end, with an error that names it.
+    ///
+    /// ```
+    /// use geolearn::{Checkpoint, Distributed, FitOptions};
+    ///
+    /// let options = FitOptions::new(200).distributed(Distributed::from_env()?).checkpoint(Checkpoint::Last).resume(true);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn distributed(mut self, group: Distributed) -> Self {
+        self.peers = Box::new(group);
+        self
+    }
+
+    /// The same with processes that a test plays.
     #[cfg(test)]
     pub(crate) fn peers(mut self, peers: impl Peers + 'static) -> Self {
         self.peers = Box::new(peers);

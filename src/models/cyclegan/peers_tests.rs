@@ -11,6 +11,7 @@ use super::networks::Networks;
 use super::step::{LOSS_NAMES, METRIC_NAMES};
 use crate::dataset::{Augment, Batch, DataBunch, DatasetType, Domain, PerDomain, PrepareData};
 use crate::device::Precision;
+use crate::distributed::Distributed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::DiffAugment;
 use crate::models::core::Model;
@@ -113,6 +114,14 @@ fn options() -> FitOptions {
 /// What a fit leaves: all that training changes, and the record.
 struct Left(Parameters, History);
 
+/// One process's fit of `size` chips a step.
+fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> Left {
+    let (mut model, mut history) = (Exact::new(&config(pool_size)), History::default());
+    fit(&mut model, &data(folder, size), options, &mut history).unwrap();
+    let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
+    Left(model.state().tensors.into_iter().map(copy).collect(), history)
+}
+
 /// One fit by `count` processes of `size` chips each.
 fn together(
     folder: &Path,
@@ -121,10 +130,7 @@ fn together(
     options: impl Fn(usize) -> FitOptions + Sync,
 ) -> Vec<Left> {
     let train = |rank: usize, peers: Box<dyn FnOnce(FitOptions) -> FitOptions>| {
-        let (mut model, mut history) = (Exact::new(&config(pool_size)), History::default());
-        fit(&mut model, &data(folder, size), peers(options(rank)), &mut history).unwrap();
-        let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
-        Left(model.state().tensors.into_iter().map(copy).collect(), history)
+        trained(folder, pool_size, size, peers(options(rank)))
     };
     match count {
         1 => vec![train(0, Box::new(|options| options.peers(Alone)))],
@@ -170,6 +176,66 @@ fn processes_learn_what_one_does() {
         let other = together(chips.path(), pool_size, (1, 5), |_| options()).remove(0);
         let distance = (&other.0[0].1 - &whole.0[0].1).abs().max().double_value(&[]);
         assert!(distance > 1e-4, "{distance}");
+    }
+}
+
+/// Names the chips of a child process; without it the child's test does nothing.
+const CHIPS: &str = "GEOLEARN_TEST_DISTRIBUTED_CHIPS";
+/// How many of them it takes a step.
+const SIZE: &str = "GEOLEARN_TEST_DISTRIBUTED_SIZE";
+const POOL_SIZE: usize = 3;
+
+/// Not a test of its own: one of several real processes.
+#[test]
+#[ignore = "run by the test that starts several"]
+fn child() {
+    let Some(chips) = std::env::var_os(CHIPS) else { return };
+    tch::set_num_threads(1);
+    let (group, size) = (Distributed::from_env().unwrap(), std::env::var(SIZE).unwrap().parse().unwrap());
+    let file = Path::new(&chips).join(format!("left_{}_{}", group.world_size(), group.rank()));
+    let Left(state, _) = trained(Path::new(&chips), POOL_SIZE, size, options().distributed(group));
+    Tensor::save_multi(&state, file).unwrap();
+}
+
+/// The same over libtorch's exchange, between processes of the system.
+#[test]
+fn processes_of_the_system_learn_what_one_does() {
+    let chips = chips();
+    let Left(whole, history) = trained(chips.path(), POOL_SIZE, 4, options());
+    assert_eq!(history.steps(), 20);
+    for (count, size) in [(2, 2), (4, 1)] {
+        run_processes(chips.path(), count, size);
+        let left = |rank| Tensor::load_multi(chips.path().join(format!("left_{count}_{rank}"))).unwrap();
+        let first = left(0);
+        assert_eq!(first.len(), whole.len());
+        for ((name, expected), (found_name, found)) in whole.iter().zip(&first) {
+            assert_eq!(found_name, name);
+            Tolerance::abs(1e-6).tensor(&format!("{count} processes: {name}"), found, expected);
+        }
+        for rank in 1..count {
+            assert!(left(rank) == first, "process {rank} of {count} has other bits than the first");
+        }
+    }
+}
+
+fn run_processes(chips: &Path, count: usize, size: usize) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let start = |rank: usize| {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["models::cyclegan::peers_tests::child", "--exact", "--ignored", "--quiet"])
+            .envs([(CHIPS, chips.as_os_str())])
+            .envs(
+                [(SIZE, size), ("RANK", rank), ("WORLD_SIZE", count), ("LOCAL_RANK", rank)]
+                    .map(|(k, v)| (k, v.to_string())),
+            )
+            .envs([("MASTER_ADDR", "127.0.0.1".to_owned()), ("MASTER_PORT", port.to_string())])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<_> = (0..count).map(start).collect();
+    for (rank, mut child) in children.into_iter().enumerate() {
+        assert!(child.wait().unwrap().success(), "process {rank} of {count} failed");
     }
 }
 

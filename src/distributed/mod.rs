@@ -1,0 +1,17 @@
+//! Processes that train one model together, over libtorch's own exchange (c10d): its store of keys and Gloo.
+//!
+//! From the bottom: what a starter says (`environment`), times (`pace`), signs of life (`word`, `lost`, `watch`), how processes
+//! find each other (`join`), their exchanges (`exchange`), and the public face (`group`, `options`).
+
+mod environment;
+mod exchange;
+mod group;
+mod join;
+mod lost;
+mod options;
+mod pace;
+mod watch;
+mod word;
+
+pub use group::Distributed;
+pub use options::DistributedOptions;

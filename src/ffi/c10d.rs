@@ -1,0 +1,239 @@
+//! Exchange between processes: a store of keys that all of them reach, and a group that joins tensors.
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::ptr::null_mut;
+use std::time::Duration;
+
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use super::linked::{check, give};
+use crate::error::{Error, ErrorKind, Result};
+
+unsafe extern "C" {
+    fn geolearn_store_open(
+        host: *const c_char,
+        port: u16,
+        is_host: bool,
+        prefix: *const c_char,
+        timeout: i64,
+        store: *mut *mut c_void,
+    ) -> *mut c_char;
+    fn geolearn_store_free(store: *mut c_void);
+    fn geolearn_store_patience(store: *mut c_void, timeout: i64) -> *mut c_char;
+    fn geolearn_store_set(store: *mut c_void, key: *const c_char, bytes: *const u8, count: usize) -> *mut c_char;
+    fn geolearn_store_add(store: *mut c_void, key: *const c_char, number: i64, sum: *mut i64) -> *mut c_char;
+    fn geolearn_store_has(store: *mut c_void, key: *const c_char, found: *mut bool) -> *mut c_char;
+    fn geolearn_store_get(
+        store: *mut c_void,
+        keys: *const *const c_char,
+        count: usize,
+        context: *mut c_void,
+        take: unsafe extern "C" fn(*mut c_void, *const c_void, usize),
+    ) -> *mut c_char;
+    fn geolearn_group_new(
+        store: *mut c_void,
+        rank: c_int,
+        size: c_int,
+        timeout: i64,
+        interface: *const c_char,
+        address: *const c_char,
+        group: *mut *mut c_void,
+    ) -> *mut c_char;
+    fn geolearn_group_free(group: *mut c_void);
+    fn geolearn_group_sum(group: *mut c_void, tensor: *const C_tensor, work: *mut *mut c_void) -> *mut c_char;
+    fn geolearn_group_gather(
+        group: *mut c_void,
+        own: *const C_tensor,
+        all: *const *const C_tensor,
+        count: usize,
+        work: *mut *mut c_void,
+    ) -> *mut c_char;
+    fn geolearn_group_broadcast(group: *mut c_void, tensor: *const C_tensor, work: *mut *mut c_void) -> *mut c_char;
+    fn geolearn_work_wait(work: *mut c_void, timeout: i64, ended: *mut bool) -> *mut c_char;
+    fn geolearn_work_free(work: *mut c_void);
+}
+
+fn text(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|e| Error::new(ErrorKind::Usage, "a name for other processes holds a NUL").because(e))
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    // 0 means for ever to libtorch.
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
+fn number(value: usize) -> c_int {
+    c_int::try_from(value).unwrap_or(c_int::MAX)
+}
+
+/// A connection to the store of keys, which one of the processes or their starter holds.
+#[derive(Debug)]
+pub(crate) struct KeyStore(*mut c_void);
+
+// SAFETY: libtorch's client takes a lock for each call; the pointer is freed once, by `Drop`.
+unsafe impl Send for KeyStore {}
+// SAFETY: as above.
+unsafe impl Sync for KeyStore {}
+
+impl KeyStore {
+    /// Connects to the store at `host`, which this process itself begins to hold where `is_host` says so; tries for as long as
+    /// `patience`. Keys have `prefix` before them.
+    pub fn open((host, port): (&str, u16), is_host: bool, prefix: &str, patience: Duration) -> Result<Self> {
+        let (host, prefix, mut store) = (text(host)?, text(prefix)?, null_mut());
+        // SAFETY: the strings outlive the call; the pointer is to a local that lives through it.
+        let open = |to| unsafe {
+            geolearn_store_open(host.as_ptr(), port, is_host, prefix.as_ptr(), milliseconds(patience), to)
+        };
+        check(open(&mut store))?;
+        Ok(Self(store))
+    }
+
+    /// Sets how long a call waits for an answer.
+    pub fn set_patience(&self, patience: Duration) -> Result<()> {
+        // SAFETY: a `KeyStore` is what `geolearn_store_open` gave, until it is dropped.
+        check(unsafe { geolearn_store_patience(self.0, milliseconds(patience)) })
+    }
+
+    pub fn set(&self, key: &str, value: &[u8]) -> Result<()> {
+        let key = text(key)?;
+        // SAFETY: as for `set_patience`; key and value outlive the call.
+        check(unsafe { geolearn_store_set(self.0, key.as_ptr(), value.as_ptr(), value.len()) })
+    }
+
+    /// Adds to the number of a key, which begins with 0, and gives the sum.
+    pub fn add(&self, key: &str, more: i64) -> Result<i64> {
+        let (key, mut sum) = (text(key)?, 0);
+        // SAFETY: as for `set`; the pointer is to a local that lives through the call.
+        check(unsafe { geolearn_store_add(self.0, key.as_ptr(), more, &mut sum) })?;
+        Ok(sum)
+    }
+
+    /// The value of a key, where it is there.
+    pub fn find(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let (name, mut found) = (text(key)?, false);
+        // SAFETY: as for `add`.
+        check(unsafe { geolearn_store_has(self.0, name.as_ptr(), &mut found) })?;
+        Ok(if found { self.get(&[key.to_owned()])?.pop() } else { None })
+    }
+
+    /// The values of keys that are there, none of them empty, in one call.
+    pub fn get(&self, keys: &[String]) -> Result<Vec<Vec<u8>>> {
+        let keys = keys.iter().map(|key| text(key)).collect::<Result<Vec<_>>>()?;
+        let pointers: Vec<_> = keys.iter().map(|key| key.as_ptr()).collect();
+        let mut values = Vec::with_capacity(keys.len());
+        let mut sink = |bytes: &[u8]| values.push(bytes.to_vec());
+        let mut sink: &mut dyn FnMut(&[u8]) = &mut sink;
+        let context = (&raw mut sink).cast();
+        // SAFETY: as for `set`; `give` takes a pointer to such a sink, and it and what it borrows outlive the call.
+        check(unsafe { geolearn_store_get(self.0, pointers.as_ptr(), pointers.len(), context, give) })?;
+        Ok(values)
+    }
+}
+
+impl Drop for KeyStore {
+    fn drop(&mut self) {
+        // SAFETY: what `geolearn_store_open` gave, given back once.
+        unsafe { geolearn_store_free(self.0) }
+    }
+}
+
+/// Where a process listens for the others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Listens<'a> {
+    /// At the address that this machine's name leads to.
+    AtItsName,
+    /// At an address.
+    At(&'a str),
+    /// At a network interface.
+    On(&'a str),
+}
+
+/// Processes that exchange tensors by Gloo, as one of them sees them. All ask for the same in the same order.
+#[derive(Debug)]
+pub(crate) struct TensorGroup(*mut c_void);
+
+// SAFETY: libtorch's group may be called from any thread, one at a time, which `&mut self` sees to.
+unsafe impl Send for TensorGroup {}
+
+impl TensorGroup {
+    /// Connects each process with each; all call this. `timeout` is libtorch's own for every exchange.
+    pub fn connect(
+        store: &KeyStore,
+        (rank, size): (usize, usize),
+        timeout: Duration,
+        listens: Listens<'_>,
+    ) -> Result<Self> {
+        let (interface, address) = match listens {
+            Listens::AtItsName => ("", ""),
+            Listens::At(address) => ("", address),
+            Listens::On(interface) => (interface, ""),
+        };
+        let (interface, address, mut group) = (text(interface)?, text(address)?, null_mut());
+        let (rank, size, timeout) = (number(rank), number(size), milliseconds(timeout));
+        // SAFETY: store and strings outlive the call, and the group keeps a share of the store; the pointer is to a local.
+        check(unsafe {
+            geolearn_group_new(store.0, rank, size, timeout, interface.as_ptr(), address.as_ptr(), &mut group)
+        })?;
+        Ok(Self(group))
+    }
+
+    fn begun(call: impl FnOnce(*mut *mut c_void) -> *mut c_char) -> Result<Exchange> {
+        let mut work = null_mut();
+        check(call(&mut work))?;
+        Ok(Exchange(work))
+    }
+
+    /// Begins to replace a contiguous tensor on the processor by the sum over all processes. Nobody touches it meanwhile.
+    pub fn sum(&mut self, tensor: &mut Tensor) -> Result<Exchange> {
+        // SAFETY: a `TensorGroup` is what `geolearn_group_new` gave, until it is dropped; the work keeps a share of the tensor.
+        Self::begun(|work| unsafe { geolearn_group_sum(self.0, tensor.as_ptr(), work) })
+    }
+
+    /// Begins to copy the tensors of all processes, contiguous ones of one shape on the processor, into `all`.
+    pub fn gather(&mut self, own: &Tensor, all: &mut [Tensor]) -> Result<Exchange> {
+        let pointers: Vec<_> = all.iter().map(|tensor| tensor.as_ptr()).collect();
+        // SAFETY: as for `sum`.
+        Self::begun(|work| unsafe {
+            geolearn_group_gather(self.0, own.as_ptr(), pointers.as_ptr(), pointers.len(), work)
+        })
+    }
+
+    /// Begins to replace a contiguous tensor on the processor by that of the first process.
+    pub fn broadcast(&mut self, tensor: &mut Tensor) -> Result<Exchange> {
+        // SAFETY: as for `sum`.
+        Self::begun(|work| unsafe { geolearn_group_broadcast(self.0, tensor.as_ptr(), work) })
+    }
+}
+
+impl Drop for TensorGroup {
+    /// Waits for exchanges that are under way: a group whose exchange failed must be forgotten instead.
+    fn drop(&mut self) {
+        // SAFETY: what `geolearn_group_new` gave, given back once.
+        unsafe { geolearn_group_free(self.0) }
+    }
+}
+
+/// An exchange that is under way.
+#[derive(Debug)]
+pub(crate) struct Exchange(*mut c_void);
+
+impl Exchange {
+    /// Waits at most so long and tells whether it has ended.
+    ///
+    /// # Errors
+    /// Those of the exchange, once it has ended.
+    pub fn wait(&self, most: Duration) -> Result<bool> {
+        let mut ended = false;
+        // SAFETY: an `Exchange` is what a group gave, until it is dropped; the pointer is to a local.
+        check(unsafe { geolearn_work_wait(self.0, milliseconds(most), &mut ended) })?;
+        Ok(ended)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // SAFETY: what a group gave, given back once; libtorch's thread has a share of its own.
+        unsafe { geolearn_work_free(self.0) }
+    }
+}

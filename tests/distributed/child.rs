@@ -1,0 +1,155 @@
+//! What a child process does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use geolearn::{
+    Callback, Checkpoint, CycleGan, DataBunch, DatasetType, Distributed, DistributedOptions, Error, FitOptions, Flow,
+    PrepareData, Result, StepReport, StopSignal,
+};
+
+use super::common::on_cpu;
+use super::processes::{FAULT, FOLDER, TIMEOUT, WORK, word_of};
+
+pub const EPOCHS: usize = 6;
+
+/// Not a test of its own: what each process runs.
+#[test]
+#[ignore = "run by the tests that start several"]
+fn child() {
+    let Ok(work) = std::env::var(WORK) else { return };
+    let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    let rank = std::env::var("RANK").unwrap().parse().unwrap();
+    let said = match work.as_str() {
+        "train" => train(&folder, |options| options),
+        "another_rate" => train(&folder, |options| if rank == 1 { options.lr(1e-3) } else { options }),
+        "gather" => group().and_then(|group| group.barrier()).map(|()| "together".to_owned()),
+        "again" => again(),
+        "prepare" => prepare(&folder),
+        "leaves" => leave(&folder, rank),
+        other => panic!("there is no work {other}"),
+    };
+    let failed = said.is_err();
+    let said = said.unwrap_or_else(|error| format!("{:?}: {error}", error.kind()));
+    std::fs::write(word_of(&folder, rank), said).unwrap();
+    assert!(!failed, "it ended with an error");
+}
+
+fn group() -> Result<Distributed> {
+    let seconds = std::env::var(TIMEOUT).map_or(120, |seconds| seconds.parse().unwrap());
+    DistributedOptions::new().timeout(Duration::from_secs(seconds)).from_env()
+}
+
+pub fn data(folder: &Path) -> DataBunch {
+    PrepareData::new(folder.join("chips"), DatasetType::CycleGan).resize_to(32).batch_size(1).prepare().unwrap()
+}
+
+/// Trains to the end, from wherever the newest checkpoint stands. Tells the steps and a checksum of what the model gives.
+fn train(folder: &Path, change: impl Fn(FitOptions) -> FitOptions) -> Result<String> {
+    let (group, signal) = (group()?, StopSignal::new());
+    let handler = signal.clone();
+    ctrlc::set_handler(move || handler.stop()).unwrap();
+    let data = data(folder);
+    let mut model = on_cpu::builder(&data).gen_blocks(1).gen_features(8).disc_features(8).pool_size(3).build()?;
+    let fault = Fault::read(group.rank());
+    let options = FitOptions::new(EPOCHS)
+        .progress(false)
+        .distributed(group)
+        .checkpoint(Checkpoint::Last)
+        .checkpoint_dir(folder.join("run"))
+        .checkpoint_every(2)
+        .resume(true)
+        .callback(Steps(folder.join("steps")))
+        .callback(signal)
+        .callback(fault);
+    model.fit(change(options))?;
+    Ok(format!("{} steps, {}", model.history().steps(), checksum(&model)))
+}
+
+fn checksum(model: &CycleGan) -> String {
+    let bytes: Vec<u8> = super::common::answer(model).iter().flat_map(|value| value.to_le_bytes()).collect();
+    format!("{:08x}", crc32c::crc32c(&bytes))
+}
+
+/// Tells the test how far the fit is.
+struct Steps(PathBuf);
+
+impl Callback for Steps {
+    fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
+        std::fs::write(&self.0, report.steps.to_string())?;
+        Ok(Flow::Continue)
+    }
+}
+
+/// Misbehaves when it was asked so often whether to stop.
+struct Fault {
+    how: String,
+    at: usize,
+    asked: AtomicUsize,
+}
+
+impl Fault {
+    /// The one of this process in its first life; else one that never comes.
+    fn read(rank: usize) -> Self {
+        let text = std::env::var(FAULT).unwrap_or_default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let is_again = std::env::var("TORCHELASTIC_RESTART_COUNT").is_ok_and(|count| count != "0");
+        let (how, at) = match words.as_slice() {
+            [who, how, at] if who.parse() == Ok(rank) && !is_again => (*how, at.parse().unwrap()),
+            _ => ("", usize::MAX),
+        };
+        Self { how: how.to_owned(), at, asked: AtomicUsize::new(0) }
+    }
+}
+
+impl Callback for Fault {
+    fn wants_to_stop(&self) -> bool {
+        if self.asked.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
+            return false;
+        }
+        match self.how.as_str() {
+            "abort" => std::process::abort(),
+            "exit" => std::process::exit(3),
+            "panic" => panic!("a fault of the test"),
+            "hang" => std::thread::sleep(Duration::from_secs(3600)),
+            "freeze" => drop(Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status()),
+            other => panic!("there is no fault {other}"),
+        }
+        false
+    }
+}
+
+/// Two groups in turn, as two fits make them. Tells this process's share of ten things.
+fn again() -> Result<String> {
+    group()?.barrier()?;
+    let group = group()?;
+    group.barrier()?;
+    Ok(format!("{:?}", group.share((0..10).collect())))
+}
+
+/// One fails by itself, or lets the group go, before the others come to an exchange.
+fn leave(folder: &Path, rank: usize) -> Result<String> {
+    let group = group()?;
+    if rank == 1 {
+        std::fs::write(folder.join("left"), "")?;
+        return Err(Error::callback("the chips are gone"));
+    }
+    group.barrier()?;
+    Ok("together".into())
+}
+
+/// Tells which file of statistics it has found or made.
+fn prepare(folder: &Path) -> Result<String> {
+    let group = group()?;
+    group.barrier()?;
+    let data = PrepareData::new(folder.join("chips"), DatasetType::CycleGan).prepare()?;
+    let inode = |name: &str| {
+        use std::os::unix::fs::MetadataExt;
+        Ok::<_, Error>(std::fs::metadata(folder.join("chips/.geolearn").join(name))?.ino())
+    };
+    let files = [inode("survey_a.json")?, inode("survey_b.json")?];
+    group.barrier()?;
+    Ok(format!("{files:?} {data}"))
+}

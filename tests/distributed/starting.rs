@@ -1,0 +1,85 @@
+//! How processes come together, and what keeps them from it.
+
+use super::common::few_chips;
+use super::processes::{Group, TIMEOUT};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn processes_find_each_other() {
+    for count in [1, 2, 5] {
+        let folder = folder();
+        let said = Group::start(folder.path(), "gather", count, &[]).finish();
+        assert_eq!(said, vec!["together"; count]);
+    }
+}
+
+#[test]
+fn a_second_group_is_made_after_the_first() {
+    let folder = folder();
+    let said = Group::start(folder.path(), "again", 3, &[]).finish();
+    assert_eq!(said, ["[0, 3, 6, 9]", "[1, 4, 7]", "[2, 5, 8]"]);
+}
+
+#[test]
+fn one_that_does_not_come_is_named() {
+    let folder = folder();
+    let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
+        command.env(TIMEOUT, "15");
+        if rank == 2 {
+            // It never asks for the others.
+            command.env_remove("GEOLEARN_TEST_DISTRIBUTED");
+        }
+    });
+    let said = group.finish();
+    // The first process gives up at about the same time and takes the store with it.
+    for said in &said[..2] {
+        assert!(said.starts_with("Peer: ") && said.contains("process 2 has not come"), "{said}");
+    }
+}
+
+#[test]
+fn a_rank_that_is_there_twice_is_an_error_in_all() {
+    let folder = folder();
+    let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
+        // The third writes what it says under the name of the second.
+        if rank == 2 {
+            command.env("RANK", "1");
+        }
+    });
+    let said = group.finish();
+    assert!(said[0].contains("several processes have RANK 1"), "{said:?}");
+    assert!(said[1].contains("several processes have RANK 1"), "{said:?}");
+}
+
+#[test]
+fn another_number_of_processes_is_an_error_in_all() {
+    let folder = folder();
+    let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
+        if rank == 1 {
+            command.env("WORLD_SIZE", "4");
+        }
+    });
+    for said in group.finish() {
+        assert!(said.contains("WORLD_SIZE"), "{said}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_wrong_is_named() {
+    let folder = folder();
+    let said = Group::start(folder.path(), "gather", 1, &[("WORLD_SIZE", "many")]).finish();
+    assert!(said[0].starts_with("Usage: environment variable WORLD_SIZE does not fit"), "{said:?}");
+    assert!(said[0].contains("found \"many\""), "{said:?}");
+}
+
+#[test]
+fn other_options_are_an_error_in_all() {
+    let folder = folder();
+    few_chips(folder.path(), 9, 8);
+    for said in Group::start(folder.path(), "another_rate", 3, &[]).finish() {
+        assert!(said.starts_with("Usage: process 1 does not make the fit of process 0: fit.lr differs"), "{said}");
+    }
+}
