@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use geolearn::{
-    Callback, CycleGan, DatasetType, Device, Distributed, FitOptions, Flow, PrepareData, Result, StepReport,
-};
+use geolearn::distributed::Distributed;
+use geolearn::train::{Callback, Flow, StepReport};
+use geolearn::{CycleGan, DatasetType, Device, FitOptions, PrepareData, Result};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
 /// Tells this program to be one of those that are timed: the side of its chips, and how many it takes a step.

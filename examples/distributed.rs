@@ -29,7 +29,9 @@ use std::thread::{available_parallelism, sleep};
 use std::time::Duration;
 
 use clap::Parser;
-use geolearn::{Checkpoint, CycleGan, DatasetType, Distributed, FitOptions, PrepareData};
+use geolearn::distributed::Distributed;
+use geolearn::train::Checkpoint;
+use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};
 
 /// Trains a model by several processes. The top of the program tells more.
 #[derive(Debug, Parser)]

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     Stopped,
     /// libtorch reported an error.
     Torch,
-    /// Another process of a [distributed](crate::Distributed) fit failed, was lost, or did not come in time.
+    /// Another process of a [distributed](crate::distributed::Distributed) fit failed, was lost, or did not come in time.
     Peer,
 }
 

@@ -7,6 +7,7 @@
 //! | folders, bands, scaling, nodata, formats | [`data`] |
 //! | training: from an empty folder to a model, and what goes wrong | [`training`] |
 //! | images larger than memory | [`scenes`] |
+//! | several processes, GPUs, machines | [`distributed`] |
 //! | arcgis.learn, PyTorch, ONNX, TorchScript | [`interop`] |
 //! | how good the translations are | [`quality`] |
 //! | how fast, and on how many threads | [`performance`], [`loading`] |
@@ -41,6 +42,7 @@ guide!(setup, "../docs/setup.md");
 guide!(data, "../docs/data.md");
 guide!(training, "../docs/training.md");
 guide!(scenes, "../docs/raster-inference.md");
+guide!(distributed, "../docs/distributed.md");
 guide!(interop, "../docs/interop.md");
 guide!(quality, "../docs/quality.md");
 guide!(performance, "../docs/performance.md");

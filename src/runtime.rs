@@ -1,7 +1,7 @@
 //! What the crate changes of the process that it is in, and how to decline it.
 //!
 //! Nothing of it happens before `main`. The first call that needs it does it: [`prepare_data`](crate::prepare_data), opening or
-//! importing a model, [`Distributed::from_env`](crate::Distributed::from_env) where there are other processes, [`Device::resolve`](crate::Device::resolve), which every model calls when it is built, and
+//! importing a model, [`Distributed::from_env`](crate::distributed::Distributed::from_env) where there are other processes, [`Device::resolve`](crate::Device::resolve), which every model calls when it is built, and
 //! [`num_threads`]. Or do it yourself, with a say in it, by [`init`] at the beginning of `main`.
 //!
 //! | What changes | When | Why | Declined by |

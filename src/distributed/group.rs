@@ -18,7 +18,8 @@ use crate::peers::{Alone, Part, Peers};
 /// The processes stay connected until the last clone is gone; the first process then waits for the others, whose store it holds.
 ///
 /// ```
-/// use geolearn::{Distributed, FitOptions};
+/// use geolearn::FitOptions;
+/// use geolearn::distributed::Distributed;
 ///
 /// // Without the variables of a starter there is one process, and nothing is exchanged.
 /// let group = Distributed::from_env()?;
@@ -52,7 +53,7 @@ impl Distributed {
     /// Returns the number of this process, from 0.
     ///
     /// ```
-    /// assert_eq!(geolearn::Distributed::from_env()?.rank(), 0);
+    /// assert_eq!(geolearn::distributed::Distributed::from_env()?.rank(), 0);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn rank(&self) -> usize {
@@ -62,7 +63,7 @@ impl Distributed {
     /// Returns the number of processes.
     ///
     /// ```
-    /// assert_eq!(geolearn::Distributed::from_env()?.world_size(), 1);
+    /// assert_eq!(geolearn::distributed::Distributed::from_env()?.world_size(), 1);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn world_size(&self) -> usize {
@@ -72,7 +73,7 @@ impl Distributed {
     /// Returns the number of this process among those of its machine, from 0.
     ///
     /// ```
-    /// assert_eq!(geolearn::Distributed::from_env()?.local_rank(), 0);
+    /// assert_eq!(geolearn::distributed::Distributed::from_env()?.local_rank(), 0);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn local_rank(&self) -> usize {
@@ -82,7 +83,7 @@ impl Distributed {
     /// Returns whether this is the process that prints and writes for all: the first one.
     ///
     /// ```
-    /// let group = geolearn::Distributed::from_env()?;
+    /// let group = geolearn::distributed::Distributed::from_env()?;
     /// if group.is_main() {
     ///     println!("{} processes", group.world_size());
     /// }
@@ -96,7 +97,8 @@ impl Distributed {
     /// one that it can see; the processor where there is no CUDA.
     ///
     /// ```
-    /// use geolearn::{Device, Distributed};
+    /// use geolearn::Device;
+    /// use geolearn::distributed::Distributed;
     ///
     /// assert_eq!(Distributed::from_env()?.device(), Device::Auto);
     /// # Ok::<(), geolearn::Error>(())
@@ -114,7 +116,7 @@ impl Distributed {
     /// the share of one process, such as scenes that are to be translated.
     ///
     /// ```
-    /// let group = geolearn::Distributed::from_env()?;
+    /// let group = geolearn::distributed::Distributed::from_env()?;
     /// assert_eq!(group.share(vec!["a.tif", "b.tif"]), ["a.tif", "b.tif"]);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
@@ -125,7 +127,7 @@ impl Distributed {
     /// Waits until all processes have called this.
     ///
     /// ```
-    /// let group = geolearn::Distributed::from_env()?;
+    /// let group = geolearn::distributed::Distributed::from_env()?;
     /// if group.is_main() {
     ///     // Put the chips where all processes look for them.
     /// }
@@ -142,7 +144,7 @@ impl Distributed {
     /// Returns the time that this process has spent in exchanges, waiting for the others included.
     ///
     /// ```
-    /// assert!(geolearn::Distributed::from_env()?.time_in_exchanges().is_zero());
+    /// assert!(geolearn::distributed::Distributed::from_env()?.time_in_exchanges().is_zero());
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn time_in_exchanges(&self) -> Duration {

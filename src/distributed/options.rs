@@ -17,7 +17,7 @@ use crate::threads;
 /// ```
 /// use std::time::Duration;
 ///
-/// let group = geolearn::DistributedOptions::new().timeout(Duration::from_secs(600)).from_env()?;
+/// let group = geolearn::distributed::DistributedOptions::new().timeout(Duration::from_secs(600)).from_env()?;
 /// assert_eq!(group.world_size(), 1);
 /// # Ok::<(), geolearn::Error>(())
 /// ```
@@ -74,7 +74,7 @@ impl Distributed {
     /// [`ErrorKind::Peer`] when others do not come in time or cannot be reached.
     ///
     /// ```
-    /// let group = geolearn::Distributed::from_env()?;
+    /// let group = geolearn::distributed::Distributed::from_env()?;
     /// println!("process {} of {}", group.rank(), group.world_size());
     /// # Ok::<(), geolearn::Error>(())
     /// ```

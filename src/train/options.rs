@@ -249,7 +249,9 @@ impl FitOptions {
     /// [`Callback::wants_to_stop`] is asked. After an error of one all end, with an error that names it.
     ///
     /// ```
-    /// use geolearn::{Checkpoint, Distributed, FitOptions};
+    /// use geolearn::FitOptions;
+    /// use geolearn::distributed::Distributed;
+    /// use geolearn::train::Checkpoint;
     ///
     /// let options = FitOptions::new(200).distributed(Distributed::from_env()?).checkpoint(Checkpoint::Last).resume(true);
     /// # Ok::<(), geolearn::Error>(())

@@ -5,10 +5,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use geolearn::{
-    Callback, Checkpoint, CycleGan, DataBunch, DatasetType, Distributed, DistributedOptions, Error, FitOptions, Flow,
-    PrepareData, Result, StepReport, StopSignal,
-};
+use geolearn::distributed::{Distributed, DistributedOptions};
+use geolearn::train::{Callback, Checkpoint, Flow, StepReport, StopSignal};
+use geolearn::{CycleGan, DataBunch, DatasetType, Error, FitOptions, PrepareData, Result};
 
 use super::common::on_cpu;
 use super::processes::{FAULT, FOLDER, TIMEOUT, WORK, word_of};
