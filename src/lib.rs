@@ -55,8 +55,8 @@ mod tracking;
 mod train;
 
 pub use dataset::{
-    Augment, BadChips, Band, BandStatistics, Batch, BatchSize, Channels, DataBunch, DatasetType, Domain, Loader,
-    MixedBands, MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
+    AlphaBands, Augment, BadChips, Band, BandStatistics, Batch, BatchSize, Channels, DataBunch, DatasetType, Domain,
+    Loader, MixedBands, MixedSizes, Normalisation, Normaliser, PrepareData, Split, Statistics, prepare_data,
 };
 pub use device::{ChosenDevice, Device, Precision};
 pub use error::{Error, ErrorKind, Result};
@@ -74,7 +74,7 @@ pub use plot::{Picture, show_results};
 pub use profile::{CudaMemory, libtorch_config, profile};
 pub use raster::{
     BandScale, BigTiff, Blocks, Compression, Crs, Dtype, Interleave, Limits, OverviewResampling, Place, Raster,
-    RasterFile, RasterFormat, RasterInfo, RasterSpec, RasterWriter, Samples,
+    RasterFile, RasterFormat, RasterInfo, RasterSpec, RasterWriter, Samples, StatedStatistics, ValiditySource,
 };
 pub use tch;
 pub use threads::{num_threads, set_num_threads};

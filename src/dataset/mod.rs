@@ -1,5 +1,6 @@
 //! From a folder of chips to batches of tensors.
 
+mod alpha_bands;
 mod augment;
 mod bad_chips;
 mod bands;
@@ -36,6 +37,7 @@ mod statistics;
 mod summary;
 mod survey;
 
+pub use alpha_bands::AlphaBands;
 pub use augment::Augment;
 pub use bad_chips::BadChips;
 pub use bands::Band;

@@ -68,8 +68,11 @@ impl Survey {
 
     /// Surveys the chips.
     pub fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
-        let asked = options.asked(chips.domain);
+        let mut asked = options.asked(chips.domain);
+        let (alpha, remark) = asked.alpha.settled(chips.files, &options.limits);
+        asked.alpha = alpha;
         let mut found = Found::look(options, chips, &asked)?;
+        found.remarks.extend(remark);
         let shape = found.agree(options)?;
         if !asked.is_by_name() {
             found.agree_on_order(options.bad_chips)?;

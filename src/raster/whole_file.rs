@@ -31,7 +31,7 @@ impl<F: WholeFile> ImageFormat for F {
         let reader = source.reader(limits.max_file_bytes)?;
         let (info, presentation) = guarded(path, || F::header(path, reader))?;
         let samples = Whole { source: source.clone(), info: info.clone(), limits: *limits, decode: F::decode };
-        Ok(OpenImage { info, presentation: Some(presentation), samples: Box::new(samples) })
+        Ok(OpenImage { info, presentation: Some(presentation), samples: Box::new(samples), mask: None })
     }
 }
 
