@@ -195,11 +195,12 @@ impl Source {
         self
     }
 
-    /// The same without the last band, where that is opacity and one more than `expected`: a mask for an image that is
-    /// wanted without.
+    /// The same without the last band, where the file calls it alpha and it is one more than `expected`: a mask for an image
+    /// that is wanted without.
     pub fn without_alpha(self, expected: usize) -> Self {
-        let is_too_many = self.selection.is_none() && self.bands() == expected + 1;
-        match self.facts.opacity.filter(|_| is_too_many) {
+        let is_too_many =
+            |alpha: &usize| self.selection.is_none() && self.bands() == expected + 1 && *alpha == expected;
+        match self.facts.alpha.filter(is_too_many) {
             Some(_) => self.select(&Vec::from_iter(0..expected)),
             None => self,
         }

@@ -76,7 +76,7 @@ fn what_counts_is_named() {
         "near_infrared.tif" => ValiditySource::AlphaBand(3),
         "color_gray.png" | "color_gray4.png" => ValiditySource::Nodata,
         _ => match name.split('_').next().unwrap_or_default() {
-            "internal" => ValiditySource::InternalMask,
+            "internal" | "behind.jpg" => ValiditySource::InternalMask,
             "beside" | "beside.tif" | "beside.png" | "beside.jpg" => ValiditySource::MaskFile,
             "alpha" | "alpha.png" => ValiditySource::AlphaBand(3),
             "nodata" => ValiditySource::Nodata,
