@@ -1,6 +1,6 @@
 //! What becomes of bands that files call alpha.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ impl AlphaBands {
     }
 }
 
-fn remark(file: &PathBuf) -> String {
+fn remark(file: &Path) -> String {
     format!(
         "band 4 is called alpha, as GDAL calls the fourth of four bands of bytes whatever it holds, but has other values than 0 \
          and 255 in {}, so it is a band like the others. If it is a mask, call PrepareData::alpha_bands with AlphaBands::Mask; \

@@ -299,6 +299,9 @@ mod tests {
         assert_eq!(mask.in_chip(&vec![None; 4], 4).unwrap().len(), 4, "near infrared without a word of alpha");
         let band = of(AlphaBands::Band, &[], MixedBands::Fail);
         assert_eq!((indices(&band, 4, Some(3)).len(), band.in_chip(&vec![None; 4], 4).unwrap().len()), (4, 4));
+        let kept = serde_json::to_string(&Selection::new(&band, 4, vec![0, 1])).unwrap();
+        assert_eq!(kept, r#"{"of":4,"bands":[0,1],"alpha":"Band"}"#);
+        assert_eq!(serde_json::from_str::<Selection>(&kept).unwrap().alpha, AlphaBands::Band);
         let chosen = of(AlphaBands::Mask, &[4.into(), 1.into()], MixedBands::Fail);
         assert_eq!(indices(&chosen, 4, Some(3)), [3, 0]);
         let gray = of(AlphaBands::Mask, &[], MixedBands::Rgb);

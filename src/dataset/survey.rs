@@ -72,7 +72,8 @@ impl Survey {
         let (alpha, remark) = asked.alpha.settled(chips.files, &options.limits);
         asked.alpha = alpha;
         let mut found = Found::look(options, chips, &asked)?;
-        found.remarks.extend(remark);
+        // Who chooses bands knows what they are.
+        found.remarks.extend(remark.filter(|_| asked.bands.is_empty()));
         let shape = found.agree(options)?;
         if !asked.is_by_name() {
             found.agree_on_order(options.bad_chips)?;

@@ -44,7 +44,7 @@ fn encoded_tiff(image: &Raster, path: &Path) -> Result<Vec<u8>> {
     if image.hidden.is_none() {
         return tiff::encoded(image.samples(), &spec(&image, path), path);
     }
-    let failed = |error| Error::io("a temporary file cannot be used", &std::env::temp_dir(), error);
+    let failed = |error| Error::io("a temporary file cannot be used", std::env::temp_dir(), error);
     let folder = tempfile::tempdir().map_err(failed)?;
     let file = folder.path().join("masked.tif");
     save_tiff(&image, &file)?;
@@ -64,7 +64,7 @@ pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Resu
     };
     written.map_err(|e| Error::new(ErrorKind::Unsupported, "image cannot be encoded").at(path).because(e))?;
     if image.place != Place::default() || image.nodata.is_some() || image.hidden.is_some() {
-        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place, nodata value or mask; a GeoTIFF keeps them");
+        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place, no nodata value and no mask; a GeoTIFF keeps them");
     }
     Ok(bytes)
 }

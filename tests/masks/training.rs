@@ -9,6 +9,7 @@ use geolearn::{
 use ndarray::{Array2, Array3, Axis};
 use tempfile::TempDir;
 
+use super::common::{on_cpu, small_model};
 use super::{disk, fixture};
 
 /// Chips of a domain, all of them this file, under names of their own.
@@ -160,4 +161,25 @@ fn a_mask_beside_a_chip_counts_for_what_was_kept() {
     let whole = mean(options.prepare().unwrap());
     assert!((masked - measured("beside.tif", 0)[2]).abs() < 1e-9);
     assert!((masked - whole).abs() > 0.1, "{masked} and {whole}");
+}
+
+/// What was decided of the chips holds for the images that a model translates, also after it was saved.
+#[test]
+fn models_know_whether_alpha_is_a_mask() {
+    let all = Array2::from_elem((36, 40), true);
+    for (name, choice, expected) in [
+        ("alpha_rgba.tif", AlphaBands::Auto, disk()),
+        ("near_infrared.tif", AlphaBands::Auto, all),
+        ("near_infrared.tif", AlphaBands::Mask, disk()),
+    ] {
+        let (root, options) = options(name);
+        let data = options.bands(Domain::A, [1, 2, 3]).alpha_bands(Domain::A, choice).prepare().unwrap();
+        let model = small_model(&data);
+        let made = model.predict_a2b(fixture(name)).unwrap();
+        assert_eq!(made.validity(), expected, "{name}, {choice:?}");
+        let folder = root.path().join("model");
+        model.save(&folder).unwrap();
+        let again = on_cpu::from_model(&folder, None).unwrap().predict_a2b(fixture(name)).unwrap();
+        assert_eq!(again, made, "{name}, {choice:?}");
+    }
 }

@@ -96,6 +96,7 @@ impl<'a> Direction<'a> {
     fn as_chips_are<'i>(&self, image: &'i Raster) -> Cow<'i, Raster> {
         let image = match self.from.selection.order_in(image.band_names()) {
             Some(order) => Cow::Owned(image.clone().select(&order)),
+            None if self.from.selection.alpha == AlphaBands::Band => Cow::Borrowed(image),
             None => image.without_alpha(self.from.normaliser.bands()),
         };
         match self.from.conversion(image.dtype(), image.band_scales(), None) {
