@@ -175,8 +175,8 @@ impl RasterFile {
     /// ```
     /// use geolearn::RasterFile;
     ///
-    /// let valid = RasterFile::open("tests/fixtures/tiff/internal_mask.tif")?.read_validity()?;
-    /// assert!(valid.iter().any(|valid| *valid) && valid.iter().any(|valid| !*valid));
+    /// let valid = RasterFile::open("tests/fixtures/masks/internal_tiled.tif")?.read_validity()?;
+    /// assert_eq!((valid.dim(), valid.iter().filter(|valid| **valid).count()), ((36, 40), 639));
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
@@ -195,9 +195,9 @@ impl RasterFile {
     /// ```
     /// use geolearn::RasterFile;
     ///
-    /// let file = RasterFile::open("tests/fixtures/tiff/internal_mask.tif")?;
-    /// let part = file.read_validity_window(1, 2, 3, 4)?;
-    /// assert_eq!(part, file.read_validity()?.slice(ndarray::s![1..4, 2..6]));
+    /// let file = RasterFile::open("tests/fixtures/masks/internal_tiled.tif")?;
+    /// let part = file.read_validity_window(10, 2, 8, 20)?;
+    /// assert_eq!(part, file.read_validity()?.slice(ndarray::s![10..18, 2..22]));
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
