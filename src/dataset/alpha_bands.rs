@@ -41,7 +41,7 @@ pub enum AlphaBands {
 }
 
 impl AlphaBands {
-    /// Whether a model has to say so of its images; otherwise their alpha is the mask.
+    /// Tells whether alpha is the mask, which models need not say.
     pub(crate) fn is_default(&self) -> bool {
         *self != Self::Band
     }

@@ -236,7 +236,7 @@ impl PrepareData {
         self
     }
 
-    /// What becomes of the last band of a domain's files where they call it alpha. Default [`AlphaBands::Auto`]: it is a mask,
+    /// Chooses what becomes of the last band of a domain's files where they call it alpha. Default [`AlphaBands::Auto`]: it is a mask,
     /// unless it is something else that GDAL calls alpha for lack of better knowledge.
     ///
     /// ```

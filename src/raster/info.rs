@@ -112,7 +112,7 @@ impl RasterInfo {
         &self.band_scales
     }
 
-    /// What the file, or the `.aux.xml` beside it, says of the values of each band. Nothing in this crate goes by it.
+    /// Returns what the file, or the `.aux.xml` beside it, says of the values of each band. Nothing in this crate goes by it.
     ///
     /// ```
     /// let file = geolearn::RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;

@@ -37,7 +37,7 @@ impl Raster {
         }
     }
 
-    /// The same without the last band, where that is opacity and one more than `expected`.
+    /// Leaves out the last band, where that is opacity and one more than `expected`.
     pub(crate) fn without_alpha(&self, expected: usize) -> Cow<'_, Self> {
         match self.opacity.filter(|_| self.bands() == expected + 1) {
             Some(_) => Cow::Owned(self.clone().select(&Vec::from_iter(0..expected))),
@@ -45,7 +45,7 @@ impl Raster {
         }
     }
 
-    /// Whether pixels may have no data though their samples do not say so.
+    /// Tells whether pixels may have no data though their samples do not say so.
     pub(crate) fn has_mask(&self) -> bool {
         self.hidden.is_some()
     }
@@ -68,8 +68,8 @@ impl Raster {
         self.gaps().mapv_into(|gap| !gap)
     }
 
-    /// The same samples, of which those of some pixels are no data, such as clouds: where `valid` is false. Pixels of the
-    /// nodata value, and those that an earlier mask left out, stay without data.
+    /// Leaves out pixels, such as clouds: where `valid` is false, samples stay and are no data. Pixels of the nodata value, and
+    /// those that an earlier mask left out, stay without data.
     ///
     /// # Shapes
     /// `valid` is (height, width).

@@ -89,12 +89,12 @@ impl Raster {
         }
     }
 
-    /// The same with its band of opacity taken for a band like others.
+    /// Takes the band of opacity for a band like others.
     pub(crate) fn with_opacity_as_band(self) -> Self {
         Self { opacity: None, ..self }
     }
 
-    /// The same image without data in these pixels. A mask counts alone: the nodata value does so no more, as in GDAL.
+    /// Leaves out these pixels by a mask of the file. A mask counts alone: the nodata value does so no more, as in GDAL.
     pub(super) fn masked(self, hidden: Array2<bool>) -> Self {
         let has_gaps = hidden.iter().any(|&gap| gap);
         Self { nodata: None, hidden: Some(hidden).filter(|_| has_gaps), opacity: None, ..self }
@@ -263,7 +263,7 @@ impl Raster {
         self.replaced(self.samples.gathered(rows, columns)).hiding(hidden)
     }
 
-    /// The same with these pixels without data, besides those by the nodata value.
+    /// Leaves out these pixels, besides those by the nodata value.
     pub(super) fn hiding(self, hidden: Option<Array2<bool>>) -> Self {
         Self { hidden: hidden.filter(|hidden| hidden.iter().any(|&gap| gap)), ..self }
     }

@@ -182,20 +182,20 @@ impl Source {
         self.facts.nodata.filter(|_| self.scales.is_none())
     }
 
-    /// Whether pixels may have no data for another reason than their samples: a mask says so, or an alpha band that is not
+    /// Tells whether pixels may have no data for another reason than their samples: a mask says so, or an alpha band that is not
     /// used.
     pub fn has_mask(&self) -> bool {
         let is_used = |band: &usize| self.selection.as_ref().is_none_or(|bands| bands.contains(band));
         self.facts.has_mask || self.facts.opacity.is_some_and(|band| !is_used(&band))
     }
 
-    /// The same with its band of opacity taken for a band like others.
+    /// Takes the band of opacity for a band like others.
     pub fn with_opacity_as_band(mut self) -> Self {
         self.facts.opacity = None;
         self
     }
 
-    /// The same without the last band, where the file calls it alpha and it is one more than `expected`: a mask for an image
+    /// Leaves out the last band, where the file calls it alpha and it is one more than `expected`: a mask for an image
     /// that is wanted without.
     pub fn without_alpha(self, expected: usize) -> Self {
         let is_too_many =

@@ -32,28 +32,28 @@ impl RasterInfo {
         }
     }
 
-    /// The last band, where it holds opacity.
+    /// Returns the last band, where it holds opacity.
     fn opacity_band(&self) -> Option<usize> {
         self.alpha_band.filter(|band| *band > 0 && band + 1 == self.bands)
     }
 
-    /// Whether pixels may have no data for another reason than their own samples and the nodata value.
+    /// Tells whether pixels may have no data for another reason than their own samples and the nodata value.
     pub(super) fn has_mask(&self) -> bool {
         !matches!(self.validity_source(), ValiditySource::Nodata | ValiditySource::Samples)
     }
 }
 
-/// The pixels of a mask that have no data: all of its bands are 0.
+/// Finds the pixels of a mask that have no data: all of its bands are 0.
 pub(super) fn hidden_by_mask(mask: &Samples) -> Array2<bool> {
     where_all(mask, |_, value| value == 0.0)
 }
 
-/// The pixels of a band of opacity that are wholly transparent; nothing where there is no such band.
+/// Finds the pixels of a band of opacity that are wholly transparent; nothing where there is no such band.
 pub(super) fn hidden_by_alpha(samples: &Samples, band: usize) -> Option<Array2<bool>> {
     samples.band(band).map(|alpha| alpha.mapv(|opacity| opacity == 0.0))
 }
 
-/// The pixels of colors that a picture calls transparent.
+/// Finds the pixels of colors that a picture calls transparent.
 pub(super) fn hidden_by_color(picture: &Presentation, stored: &Samples) -> Option<Array2<bool>> {
     let transparent = picture.transparent.as_ref()?;
     let (bands, ..) = stored.shape();
@@ -72,7 +72,7 @@ fn key_color(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     values.map(|bytes| bytes.iter().fold(0.0, |sum, byte| sum * 256.0 + f64::from(*byte))).collect()
 }
 
-/// The pixels of which all bands have their nodata value, or none that is finite.
+/// Finds the pixels of which all bands have their nodata value, or none that is finite.
 pub(super) fn hidden_by_nodata(samples: &Samples, info: &RasterInfo) -> Array2<bool> {
     with_array!(samples, data => {
         let mut hidden = all_pixels(data);
@@ -84,7 +84,7 @@ pub(super) fn hidden_by_nodata(samples: &Samples, info: &RasterInfo) -> Array2<b
     })
 }
 
-/// The pixels of which all bands satisfy the condition, which is told band and value.
+/// Finds the pixels of which all bands satisfy the condition, which is told band and value.
 fn where_all(samples: &Samples, condition: impl Fn(usize, f64) -> bool) -> Array2<bool> {
     with_array!(samples, data => {
         let mut all = all_pixels(data);

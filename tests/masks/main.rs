@@ -10,7 +10,7 @@ mod translation;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use geolearn::{Raster, RasterFile, ValiditySource};
+use geolearn::{ErrorKind, Raster, RasterFile, ValiditySource};
 use ndarray::{Array2, s};
 use serde_json::Value;
 
@@ -165,4 +165,16 @@ fn statistics_of_files_are_told() {
     assert_eq!((within.min, within.max, within.mean, within.std), (1.0, 253.0, Some(127.5), Some(72.0)));
     let file = RasterFile::open(fixture("statistics.tif")).unwrap();
     assert_eq!(file.info().band_names(), [Some("red".to_string()), None]);
+}
+
+/// A mask that is there and cannot be read is an error, not an image without gaps.
+#[test]
+fn a_damaged_mask_is_told_of() {
+    let mut bytes = std::fs::read(fixture("behind.jpg")).unwrap();
+    assert_eq!(Raster::from_bytes(&bytes).unwrap().validity(), disk());
+    let end = bytes.len() - 4;
+    bytes[end - 40..end].fill(0x55);
+    let error = Raster::from_bytes(&bytes).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert!(error.to_string().contains("the mask behind a JPEG is damaged"), "{error}");
 }
