@@ -40,12 +40,13 @@ pub fn raster_window(bytes: &[u8]) {
     }
 }
 
-/// Opens a file of these bytes as a chip and as a raster file, and the bytes themselves. All give an image or all an error,
-/// and the header tells what comes.
+/// Opens a file of these bytes as a chip and as a raster file with its mask, and the bytes themselves. All give an image or all
+/// an error, and the header tells what comes.
 pub fn picture(bytes: &[u8]) {
     let Some(file) = file_of(bytes) else { return };
     let limits = raster::Limits::default().max_sample_bytes(16 << 20).max_pixels(1 << 22).max_file_bytes(1 << 20);
-    let stored = raster::RasterFile::open_within(file.path(), &limits).and_then(|file| file.read());
+    let with_mask = |file: raster::RasterFile| file.read_validity().and_then(|_| file.read());
+    let stored = raster::RasterFile::open_within(file.path(), &limits).and_then(with_mask);
     let chip = raster::Raster::open_within(file.path(), &limits);
     assert_eq!(stored.is_ok(), chip.is_ok());
     let in_memory = raster::Raster::from_bytes_within(bytes, &limits);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::alpha_bands::AlphaBands;
 use super::half::Half;
 use super::mixed_bands::MixedBands;
 use crate::error::{Error, ErrorKind, Result};
@@ -94,6 +95,8 @@ pub(super) struct Asked {
     /// None stands for all.
     pub bands: Vec<Band>,
     pub mixed: MixedBands,
+    /// Without a decision it is the mask.
+    pub alpha: AlphaBands,
     /// The half that is the chip, where a file holds the chips of both domains.
     pub half: Option<Half>,
 }
@@ -102,9 +105,19 @@ impl Asked {
     /// Indices of the used bands in a chip whose bands have these names; `alpha` is the one that holds opacity.
     pub fn indices(&self, names: &[Option<String>], alpha: Option<usize>) -> Result<Vec<usize>> {
         match self.bands.as_slice() {
-            [] => Ok(self.mixed.indices(names.len(), alpha)),
+            [] => Ok(self.all_indices(names.len(), alpha)),
             bands => indices(bands, names),
         }
+    }
+
+    /// Indices of what is used where no bands are chosen.
+    fn all_indices(&self, bands: usize, alpha: Option<usize>) -> Vec<usize> {
+        let mut indices = self.mixed.indices(bands, alpha);
+        let is_mask = alpha.is_some_and(|alpha| alpha > 0 && alpha + 1 == bands) && self.alpha != AlphaBands::Band;
+        if is_mask && indices.len() == bands {
+            indices.pop();
+        }
+        indices
     }
 
     /// The same of a chip whose header was looked at before: `used` of its bands were chosen, and where there may be
@@ -141,6 +154,9 @@ pub(crate) struct Selection {
     pub names: Vec<Option<String>>,
     #[serde(default, skip_serializing_if = "MixedBands::is_default")]
     pub mixed: MixedBands,
+    /// What alpha is that is not among the used bands.
+    #[serde(default, skip_serializing_if = "AlphaBands::is_default")]
+    pub alpha: AlphaBands,
 }
 
 impl Selection {
@@ -152,7 +168,8 @@ impl Selection {
     /// `bands` are indices in a file of `of` bands.
     pub(super) fn new(asked: &Asked, of: usize, bands: Vec<usize>) -> Self {
         let mixed = if asked.bands.is_empty() { asked.mixed } else { MixedBands::default() };
-        Self { of, bands, names: asked.names(), mixed }
+        let alpha = if asked.alpha == AlphaBands::Band { AlphaBands::Band } else { AlphaBands::default() };
+        Self { of, bands, names: asked.names(), mixed, alpha }
     }
 
     /// Whether it holds together, of so many used bands; a file may hold anything.
@@ -272,6 +289,26 @@ mod tests {
             file[expected[1]] = None;
             prop_assert!(chosen.in_image(&file).is_err());
         }
+    }
+
+    #[test]
+    fn alpha_is_no_band_but_where_it_is_said_to_be_one() {
+        let of = |alpha, bands: &[Band], mixed| Asked { bands: bands.to_vec(), mixed, alpha };
+        let indices = |asked: &Asked, bands: usize, alpha| asked.indices(&vec![None; bands], alpha).unwrap();
+        let mask = of(AlphaBands::Mask, &[], MixedBands::Fail);
+        assert_eq!((indices(&mask, 4, Some(3)), indices(&mask, 4, None).len()), (vec![0, 1, 2], 4));
+        assert_eq!((indices(&mask, 3, Some(1)).len(), indices(&mask, 1, Some(0))), (3, vec![0]));
+        assert_eq!(mask.in_chip(&vec![None; 4], 3).unwrap(), [0, 1, 2]);
+        assert_eq!(mask.in_chip(&vec![None; 4], 4).unwrap().len(), 4, "near infrared without a word of alpha");
+        let band = of(AlphaBands::Band, &[], MixedBands::Fail);
+        assert_eq!((indices(&band, 4, Some(3)).len(), band.in_chip(&vec![None; 4], 4).unwrap().len()), (4, 4));
+        let kept = serde_json::to_string(&Selection::new(&band, 4, vec![0, 1])).unwrap();
+        assert_eq!(kept, r#"{"of":4,"bands":[0,1],"alpha":"Band"}"#);
+        assert_eq!(serde_json::from_str::<Selection>(&kept).unwrap().alpha, AlphaBands::Band);
+        let chosen = of(AlphaBands::Mask, &[4.into(), 1.into()], MixedBands::Fail);
+        assert_eq!(indices(&chosen, 4, Some(3)), [3, 0]);
+        let gray = of(AlphaBands::Mask, &[], MixedBands::Rgb);
+        assert_eq!((indices(&gray, 2, Some(1)), indices(&gray, 4, Some(3))), (vec![0; 3], vec![0, 1, 2]));
     }
 
     #[test]

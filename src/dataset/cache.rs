@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::options::PrepareData;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::metadata_file_of;
+use crate::raster::{mask_file_of, metadata_file_of};
 use crate::store::{self, Identity, Lock};
 
 /// Of fewer bytes, looking anew takes about as long as asking for each file's date.
@@ -45,7 +45,17 @@ impl Key {
         let files: Vec<&PathBuf> = chips.files.iter().copied().chain(&definition).collect();
         let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
         let half = chips.half.map(|half| format!(" {half:?} half")).unwrap_or_default();
-        let PrepareData { resize_to, bad_chips, mixed_sizes, mixed_bands, bands, normalisation, limits, .. } = options;
+        let PrepareData {
+            resize_to,
+            bad_chips,
+            mixed_sizes,
+            mixed_bands,
+            bands,
+            alpha_bands,
+            normalisation,
+            limits,
+            ..
+        } = options;
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
             root: fs::canonicalize(&options.path).unwrap_or_else(|_| options.path.clone()),
@@ -54,8 +64,9 @@ impl Key {
             bytes: facts.iter().map(|(bytes, _)| bytes).sum(),
             crc: facts.iter().fold(0, |crc, (_, line)| crc32c::crc32c_append(crc, line.as_bytes())),
             options: format!(
-                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {normalisation:?} {limits:?}{half}",
-                bands.get(chips.domain)
+                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {:?} {normalisation:?} {limits:?}{half}",
+                bands.get(chips.domain),
+                alpha_bands.get(chips.domain)
             ),
         }
     }
@@ -82,8 +93,8 @@ fn user_cache() -> Option<PathBuf> {
 fn facts(root: &Path, file: &Path) -> (u64, String) {
     let identity = Identity::of(file);
     let name = file.strip_prefix(root).unwrap_or(file);
-    let beside = Identity::of(&metadata_file_of(file));
-    (identity.bytes(), format!("{name:?}\t{identity}\t{beside}\n"))
+    let [metadata, mask] = [metadata_file_of(file), mask_file_of(file)].map(|file| Identity::of(&file));
+    (identity.bytes(), format!("{name:?}\t{identity}\t{metadata}\t{mask}\n"))
 }
 
 /// Surveys the chips, or recalls the survey of an earlier time where nothing has changed since.

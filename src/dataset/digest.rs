@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::alpha_bands::AlphaBands;
 use super::augment::Augment;
 use super::bands::Selection;
 use super::bunch::{DataBunch, Split};
@@ -75,6 +76,9 @@ pub(crate) struct DomainDigest {
     pub bands_by_name: Option<Vec<Option<String>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed_bands: Option<MixedBands>,
+    /// Absent where alpha is the mask.
+    #[serde(default, skip_serializing_if = "AlphaBands::is_default")]
+    pub alpha_bands: AlphaBands,
     pub band_names: Vec<Option<String>>,
     /// Absent where samples are values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -111,6 +115,7 @@ impl DomainDigest {
             bands: selection.bands,
             bands_by_name: Some(selection.names),
             mixed_bands: Some(selection.mixed),
+            alpha_bands: selection.alpha,
             band_names,
             band_scales: Some(band_scales).filter(|scales| say_anything(scales)).unwrap_or_default(),
             values: normaliser.values(),
@@ -145,6 +150,7 @@ impl DomainDigest {
             bands: self.bands.clone(),
             names: self.bands_by_name.clone().unwrap_or_default(),
             mixed: self.mixed_bands.unwrap_or_default(),
+            alpha: self.alpha_bands,
         }
     }
 

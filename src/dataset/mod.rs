@@ -4,6 +4,7 @@
 //! [`Augment`], [`BatchSize`] and others. Either returns a [`DataBunch`], which models are made of. The
 //! [guide](crate::guide::data) has the forms of folders and files.
 
+mod alpha_bands;
 mod augment;
 mod bad_chips;
 mod bands;
@@ -51,6 +52,7 @@ mod summary;
 mod survey;
 mod surveys;
 
+pub use alpha_bands::AlphaBands;
 pub use augment::Augment;
 pub use bad_chips::BadChips;
 pub use bands::Band;

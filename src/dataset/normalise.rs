@@ -18,7 +18,7 @@ pub(crate) const MOST_CHANNELS: usize = u16::MAX as usize;
 /// to 0.01, say) and is not taken back by the inverse. A band whose minimum equals its maximum becomes -1 throughout,
 /// and that value again.
 ///
-/// Where a chip has no data (its nodata value, or what is not finite), the tensor holds 0, the middle of the range. In 8-bit
+/// Where a chip has no data (outside its mask, its nodata value, or what is not finite), the tensor holds 0, the middle of the range. In 8-bit
 /// images of several bands only pixels whose bands all have the nodata value have none.
 ///
 /// A network may have more channels than the domain has bands. The last band is then repeated, and the inverse gives

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::alpha_bands::AlphaBands;
 use super::augment::Augment;
 use super::bad_chips::BadChips;
 use super::bands::{Asked, Band};
@@ -41,6 +42,7 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
 /// | `crop_size` | none | side in pixels of a square cut at random from each training chip | 1 to the chip's sides |
 /// | `bands` | all | which bands of a domain's files are used, in which order | numbers from 1, or names, which are looked up in each file |
 /// | `mixed_bands` | [`MixedBands::Fail`] | what to do with chips of other numbers of bands | |
+/// | `alpha_bands` | [`AlphaBands::Auto`] | whether alpha is a mask or a band | |
 /// | `rgb_bands` | those named so, else the first three | which bands pictures show | of the bands used |
 /// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
 /// | `channels` | [`Channels::Shared`] | channels where the domains differ in bands | |
@@ -81,6 +83,7 @@ pub struct PrepareData {
     pub(super) crop_size: Option<usize>,
     pub(super) bands: PerDomain<Vec<Band>>,
     pub(super) mixed_bands: MixedBands,
+    pub(super) alpha_bands: PerDomain<AlphaBands>,
     pub(super) rgb_bands: PerDomain<Option<[Band; 3]>>,
     pub(super) normalisation: Normalisation,
     pub(super) channels: Channels,
@@ -109,6 +112,7 @@ impl PrepareData {
             crop_size: None,
             bands: PerDomain::default(),
             mixed_bands: MixedBands::default(),
+            alpha_bands: PerDomain::default(),
             rgb_bands: PerDomain::default(),
             normalisation: Normalisation::default(),
             channels: Channels::default(),
@@ -241,9 +245,24 @@ impl PrepareData {
         self
     }
 
+    /// Chooses what becomes of the last band of a domain's files where they call it alpha. Default [`AlphaBands::Auto`]: it is a mask,
+    /// unless it is something else that GDAL calls alpha for lack of better knowledge.
+    ///
+    /// ```
+    /// # use geolearn::{AlphaBands, DatasetType, Domain, PrepareData};
+    /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan);
+    /// assert_eq!(options.alpha_bands(Domain::B, AlphaBands::Mask).prepare()?.bands(Domain::B), 3);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn alpha_bands(mut self, domain: Domain, choice: AlphaBands) -> Self {
+        *self.alpha_bands.get_mut(domain) = choice;
+        self
+    }
+
     /// What a domain's chips are asked for.
     pub(super) fn asked(&self, domain: Domain, half: Option<Half>) -> Asked {
-        Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands, half }
+        let alpha = *self.alpha_bands.get(domain);
+        Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands, alpha, half }
     }
 
     /// Which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, else

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::alpha_bands::AlphaBands;
 use super::bands::Asked;
 use super::shape::Shape;
 use super::statistics::Sums;
@@ -52,6 +53,7 @@ pub(super) fn over<'a>(
 pub(super) fn read(file: &Path, shape: Shape, asked: &Asked, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
     let (chip, turn) = read_chip(file, limits)?;
     let bands = asked.in_chip(chip.band_names(), shape.bands).map_err(|error| error.at(file))?;
+    let chip = if asked.alpha == AlphaBands::Band { chip.with_opacity_as_band() } else { chip };
     let all = bands.iter().copied().eq(0..chip.bands());
     let chip = if all { chip } else { chip.select(&bands) };
     let chip = match asked.half {

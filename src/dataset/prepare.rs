@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use super::bands::Asked;
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
 use super::colours;
@@ -156,7 +157,8 @@ impl DomainData {
     ) -> Result<Self> {
         let Survey { shape, selection, band_names, nodata, mut band_scales, statistics, definition, .. } = survey;
         band_scales.resize(shape.bands, BandScale::default());
-        let (asked, bands) = (options.asked(domain, *layout.halves.get(domain)), &selection.bands);
+        let asked = Asked { alpha: selection.alpha, ..options.asked(domain, *layout.halves.get(domain)) };
+        let bands = &selection.bands;
         let colours = colours::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
             .map_err(|e| e.at(&options.path))?;
         let normaliser = options.normalisation.normaliser(&statistics, channels, shape.dtype, nodata)?;

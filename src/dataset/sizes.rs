@@ -1,11 +1,10 @@
 //! Chips of one size from chips of many.
 
-use ndarray::{Array3, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::random::Stream;
-use crate::raster::{Raster, with_array};
+use crate::raster::Raster;
 
 /// What is done with chips that differ in height or width from the others of their domain.
 ///
@@ -76,14 +75,9 @@ fn mirrored(chip: Raster, height: usize, width: usize) -> Result<Raster> {
     if chip.height() > height || chip.width() > width {
         return Ok(chip);
     }
-    let samples = with_array!(chip.samples(), data => mirror(data, height, width).into());
-    Ok(chip.replaced(samples))
-}
-
-fn mirror<T: Copy>(data: &Array3<T>, height: usize, width: usize) -> Array3<T> {
-    let rows: Vec<usize> = (0..height).map(|y| reflected(y, data.dim().1)).collect();
-    let columns: Vec<usize> = (0..width).map(|x| reflected(x, data.dim().2)).collect();
-    data.select(Axis(1), &rows).select(Axis(2), &columns)
+    let rows: Vec<usize> = (0..height).map(|y| reflected(y, chip.height())).collect();
+    let columns: Vec<usize> = (0..width).map(|x| reflected(x, chip.width())).collect();
+    Ok(chip.gathered(&rows, &columns))
 }
 
 /// 0 1 2 1 0 1 2 …: the edge pixel does not come twice.
@@ -95,6 +89,8 @@ fn reflected(place: usize, size: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array3;
+
     use super::*;
     use crate::random::Seed;
 

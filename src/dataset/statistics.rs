@@ -30,8 +30,8 @@ pub struct BandStatistics {
 
 /// What the values of a domain are like, band by band.
 ///
-/// Taken over every pixel of every training and validation chip that has data (neither the nodata value nor anything
-/// that is not finite), at the chips' own size; or what Export Training Data wrote beside the chips. The numbers do
+/// Taken over every pixel of every training and validation chip that has data (neither outside the mask,
+/// nor the nodata value, nor anything that is not finite), at the chips' own size; or what Export Training Data wrote beside the chips. The numbers do
 /// not depend on the number of threads.
 ///
 /// ```

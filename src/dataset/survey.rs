@@ -71,8 +71,12 @@ impl Survey {
 
     /// Surveys the chips.
     pub fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
-        let asked = options.asked(chips.domain, chips.half);
+        let mut asked = options.asked(chips.domain, chips.half);
+        let (alpha, remark) = asked.alpha.settled(chips.files, &options.limits);
+        asked.alpha = alpha;
         let mut found = Found::look(options, chips, &asked)?;
+        // Who chooses bands knows what they are.
+        found.remarks.extend(remark.filter(|_| asked.bands.is_empty()));
         let shape = found.agree(options)?;
         if !asked.is_by_name() {
             found.agree_on_order(options.bad_chips)?;

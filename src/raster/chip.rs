@@ -1,16 +1,17 @@
 //! What training and prediction see of a file.
 //!
-//! Palettes become colors, alpha of pictures is left out, and pictures without a place are turned as EXIF says.
+//! Palettes become colors, alpha of pictures is a mask and no band, and pictures without a place are turned as EXIF says.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use image::metadata::Orientation;
+use ndarray::{Array2, Axis};
 
 use super::budget::Turn;
 use super::palette::Painter;
 use super::presentation::{Gray, Presentation};
-use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, beside, pam};
+use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, ValiditySource, turn, validity};
 use crate::error::Result;
 
 /// Reads an image for training: all but the transform of a world file.
@@ -35,9 +36,22 @@ pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     info.check_window(path, limits, (0, 0, info.height, info.width))?;
     info.warn_of_pages(path);
     if let Some(alpha) = info.alpha_band().filter(|_| file.presentation().is_none()) {
-        tracing::debug!(path = %path.display(), band = alpha + 1, "the file calls this band alpha; it is kept");
+        tracing::debug!(path = %path.display(), band = alpha + 1, "the file calls this band alpha");
     }
     Ok(chip.seen())
+}
+
+/// Tells whether a TIFF calls a band alpha that may be something else: GDAL calls the fourth of four bands of bytes so
+/// whatever it holds, and this one has other values than 0 and 255.
+pub(crate) fn has_doubtful_alpha(path: &Path, limits: &Limits) -> Result<bool> {
+    let file = RasterFile::open_within(path, limits)?;
+    let info = &file.unplaced_info();
+    if file.presentation().is_some() || (info.bands, info.dtype, info.alpha_band) != (4, Dtype::U8, Some(3)) {
+        return Ok(false);
+    }
+    let (samples, _turn) = file.read_in_turn()?;
+    let alpha = samples.band(3).unwrap_or_default();
+    Ok(alpha.iter().any(|opacity| *opacity > 0.0 && *opacity < f64::from(u8::MAX)))
 }
 
 /// Reads the whole image of a file.
@@ -60,13 +74,11 @@ impl<'a> Chip<'a> {
 
     /// Takes a file without a look for world files, but where one decides whether a picture is turned.
     fn unplaced(file: &'a RasterFile) -> Self {
-        let mut info = file.own_info().clone();
         let is_turned = |picture: &Presentation| picture.orientation != Orientation::NoTransforms;
         match file.presentation().is_some_and(is_turned) {
-            true => beside::complete(&mut info, file.path()),
-            false => pam::complete(&mut info, file.path()),
+            true => Self::placed(file),
+            false => Self { file, info: Cow::Owned(file.unplaced_info()) },
         }
-        Self { file, info: Cow::Owned(info) }
     }
 
     /// Tells what [`Chip::read`] gives.
@@ -82,18 +94,51 @@ impl<'a> Chip<'a> {
 
     /// Reads the whole image, with the turn in which it was decoded.
     pub fn read(&self) -> Result<(Raster, Turn<'static>)> {
+        let (height, width) = (self.info.height, self.info.width);
+        // A thread that has a turn waits for no other, so the mask comes first.
+        let mask = self.file.read_mask(&self.info, (0, 0, height, width))?;
         let (stored, turn) = self.file.read_in_turn()?;
-        let samples = match self.file.presentation() {
-            Some(picture) => self.shown(picture, stored),
-            None => self.painted(stored),
-        };
-        Ok((Raster::described(samples, &self.seen()), turn))
+        let hidden = mask.or_else(|| self.hidden(&stored));
+        Ok((self.described(stored, hidden), turn))
     }
 
     /// Reads a part of an image that is not turned. Its place is that of the whole.
     pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
-        let samples = self.painted(self.file.read_window(row, column, height, width)?);
-        Ok(Raster::described(samples, &self.seen()))
+        let hidden = self.file.read_mask(&self.info, (row, column, height, width))?;
+        let stored = self.file.read_window(row, column, height, width)?;
+        Ok(self.described(stored, hidden))
+    }
+
+    /// Returns the pixels without data where stored samples of a picture tell them: by opacity, or by colors. Alpha of other
+    /// files stays a band until the bands that are used are known.
+    fn hidden(&self, stored: &Samples) -> Option<Array2<bool>> {
+        match (self.info.validity_source(), self.file.presentation()) {
+            (ValiditySource::AlphaBand(band), Some(_)) => validity::hidden_by_alpha(stored, band),
+            (ValiditySource::TransparentColors, Some(picture)) => validity::hidden_by_color(picture, stored),
+            _ => None,
+        }
+    }
+
+    /// Returns the pixels of which each band has a nodata value of its own; none where one value is that of all bands.
+    fn hidden_by_bands(&self, stored: &Samples) -> Option<Array2<bool>> {
+        let differ = self.info.validity_source() == ValiditySource::Nodata && !self.info.band_nodata.is_empty();
+        differ.then(|| validity::hidden_by_nodata(stored, &self.info))
+    }
+
+    /// Makes an image of stored samples and the pixels of them that have no data.
+    fn described(&self, stored: Samples, hidden: Option<Array2<bool>>) -> Raster {
+        let by_bands = self.hidden_by_bands(&stored);
+        let turns = self.file.presentation().map_or(Orientation::NoTransforms, |picture| turns(picture, &self.info));
+        let [hidden, by_bands] = [hidden, by_bands].map(|mask| mask.map(|mask| turned_mask(mask, turns)));
+        let samples = match self.file.presentation() {
+            Some(picture) => self.shown(picture, stored),
+            None => self.painted(stored),
+        };
+        let image = Raster::described(samples, &self.seen());
+        match hidden {
+            Some(hidden) => image.masked(hidden),
+            None => image.hiding(by_bands),
+        }
     }
 
     /// Returns what makes colors of indices, where samples are indices and not gray.
@@ -111,8 +156,8 @@ impl<'a> Chip<'a> {
 
     fn shown(&self, picture: &Presentation, stored: Samples) -> Samples {
         let info = &self.info;
-        if hides(picture, info, &stored) {
-            tracing::warn!(path = %self.file.path().display(), "some pixels are transparent, which is left out");
+        if is_translucent(picture, info, &stored) {
+            tracing::warn!(path = %self.file.path().display(), "some pixels are partly transparent, which is left out");
         }
         let samples = match self.painter() {
             Some(painter) => painter.paint(&stored).into(),
@@ -143,7 +188,10 @@ fn without_alpha(picture: &Presentation, info: &RasterInfo) -> RasterInfo {
     seen.band_names.truncate(seen.bands);
     seen.band_scales.truncate(seen.bands);
     seen.nodata = info.nodata.map(|value| value * f64::from(step(picture.bits)));
-    RasterInfo { has_palette: false, palette: None, alpha_band: None, ..seen }
+    seen.stated_statistics.truncate(seen.bands);
+    // Opacity is no band any more.
+    let mask = info.has_mask().then(|| info.validity_source());
+    RasterInfo { has_palette: false, palette: None, alpha_band: None, mask, ..seen }
 }
 
 /// Bands of a picture that are not alpha.
@@ -175,25 +223,22 @@ fn stretched(samples: Samples, bits: usize) -> Samples {
     }
 }
 
-/// Whether some pixel is transparent by an alpha band, by the opacity of a palette, or by a colour that no nodata value
-/// can stand for.
-fn hides(picture: &Presentation, info: &RasterInfo, stored: &Samples) -> bool {
-    let opaque = if info.dtype == Dtype::U16 { f64::from(u16::MAX) } else { f64::from(u8::MAX) };
+fn turned_mask(mask: Array2<bool>, turns: Orientation) -> Array2<bool> {
+    turn::turned(mask.insert_axis(Axis(0)), turns).remove_axis(Axis(0))
+}
+
+/// Whether some pixel is neither opaque nor wholly transparent, by an alpha band or by the opacity of a palette.
+fn is_translucent(picture: &Presentation, info: &RasterInfo, stored: &Samples) -> bool {
+    let most = if info.dtype == Dtype::U16 { f64::from(u16::MAX) } else { f64::from(u8::MAX) };
     let alpha = (kept(info) < info.bands).then(|| stored.band(kept(info))).flatten();
     if let Some(alpha) = alpha {
-        return alpha.iter().any(|value| *value != opaque);
+        return alpha.iter().any(|opacity| *opacity > 0.0 && *opacity < most);
     }
-    let Some(transparent) = picture.transparent.as_ref().filter(|_| info.nodata.is_none()) else { return false };
-    if let (true, Samples::U8(indices)) = (info.has_palette, stored) {
-        return indices
-            .iter()
-            .any(|index| transparent.get(usize::from(*index)).is_some_and(|opacity| *opacity < u8::MAX));
-    }
-    let bytes = transparent.chunks_exact(info.dtype.bytes());
-    let colour = bytes.map(|bytes| bytes.iter().fold(0.0, |sum, byte| sum * 256.0 + f64::from(*byte)));
-    let bands: Vec<_> = (0..info.bands).filter_map(|band| stored.band(band)).zip(colour).collect();
-    let is_that = |at| !bands.is_empty() && bands.iter().all(|(band, value)| band[at] == *value);
-    (0..info.height).any(|y| (0..info.width).any(|x| is_that((y, x))))
+    let (true, Some(opacities), Samples::U8(indices)) = (info.has_palette, &picture.transparent, stored) else {
+        return false;
+    };
+    let partly = |index: &u8| opacities.get(usize::from(*index)).is_some_and(|opacity| (1..u8::MAX).contains(opacity));
+    indices.iter().any(partly)
 }
 
 #[cfg(test)]

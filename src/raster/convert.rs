@@ -16,8 +16,8 @@ impl From<RgbImage> for Raster {
     }
 }
 
-/// Grey gives one band, colour three, in the type of the picture. As in [`Raster::open`], opacity is left out, with a
-/// warning when it hides something.
+/// Grey gives one band, colour three, in the type of the picture. As in [`Raster::open`], opacity is no band: pixels of
+/// opacity 0 have no data.
 ///
 /// ```
 /// use geolearn::Raster;
@@ -40,9 +40,8 @@ impl TryFrom<DynamicImage> for Raster {
         let stored = usize::from(picture.color().channel_count());
         // Opacity comes last.
         let bands = stored - usize::from(picture.color().has_alpha());
-        warn_of_opacity(&picture);
         let shape = (stored, bands, height, width);
-        Self::new(match &picture {
+        let image = Self::new(match &picture {
             DynamicImage::ImageLuma8(_)
             | DynamicImage::ImageLumaA8(_)
             | DynamicImage::ImageRgb8(_)
@@ -58,7 +57,8 @@ impl TryFrom<DynamicImage> for Raster {
                     .expected("8 or 16 bits, or floats")
                     .found(format!("{:?}", other.color())));
             }
-        })
+        })?;
+        Ok(image.hiding(transparent(&picture)))
     }
 }
 
@@ -67,18 +67,26 @@ fn planes<T: Copy>(samples: &[T], (stored, bands, height, width): (usize, usize,
     Array3::from_shape_fn((bands, height, width), |(band, y, x)| samples[(y * width + x) * stored + band])
 }
 
-fn warn_of_opacity(picture: &DynamicImage) {
-    let hides = match picture {
-        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel[1] != u8::MAX),
-        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel[3] != u8::MAX),
-        DynamicImage::ImageLumaA16(image) => image.pixels().any(|pixel| pixel[1] != u16::MAX),
-        DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel[3] != u16::MAX),
-        DynamicImage::ImageRgba32F(image) => image.pixels().any(|pixel| pixel[3] < 1.0),
-        _ => false,
-    };
-    if hides {
-        tracing::warn!("some pixels are transparent, which is left out");
+/// The pixels of opacity 0; none of pictures without opacity.
+fn transparent(picture: &DynamicImage) -> Option<Array2<bool>> {
+    match picture {
+        DynamicImage::ImageLumaA8(image) => Some(where_last_is_zero(image)),
+        DynamicImage::ImageRgba8(image) => Some(where_last_is_zero(image)),
+        DynamicImage::ImageLumaA16(image) => Some(where_last_is_zero(image)),
+        DynamicImage::ImageRgba16(image) => Some(where_last_is_zero(image)),
+        DynamicImage::ImageRgba32F(image) => Some(where_last_is_zero(image)),
+        _ => None,
     }
+}
+
+fn where_last_is_zero<P: image::Pixel>(picture: &ImageBuffer<P, Vec<P::Subpixel>>) -> Array2<bool>
+where
+    P::Subpixel: Default,
+{
+    let zero = P::Subpixel::default();
+    let size = (picture.height() as usize, picture.width() as usize);
+    let opacity = |(y, x): (usize, usize)| picture.get_pixel(x as u32, y as u32).channels().last().copied();
+    Array2::from_shape_fn(size, |at| opacity(at) == Some(zero))
 }
 
 /// The samples alone: one or three bands of 8 or 16 bits, or three of `float32`.
@@ -199,14 +207,16 @@ mod tests {
     }
 
     #[test]
-    fn opacity_is_left_out() {
-        let rgba = ImageBuffer::from_fn(6, 4, |x, y| Rgba([(y * 7 + x) as u16, 1000, 2000, 0]));
+    fn opacity_is_a_mask_and_no_band() {
+        let opacity = |x: u32| if x == 2 { 0 } else { 7 };
+        let rgba = ImageBuffer::from_fn(6, 4, |x, y| Rgba([(y * 7 + x) as u16, 1000, 2000, opacity(x)]));
         let seen = Raster::try_from(DynamicImage::ImageRgba16(rgba)).unwrap();
         let Samples::U16(samples) = seen.samples() else { panic!("{seen:?}") };
         assert_eq!(
             (samples.dim(), samples[(0, 3, 5)], samples[(1, 0, 0)], samples[(2, 3, 5)]),
             ((3, 4, 6), 26, 1000, 2000)
         );
+        assert_eq!(seen.validity(), Array2::from_shape_fn((4, 6), |(_, x)| x != 2));
         let grey = ImageBuffer::from_fn(6, 4, |x, y| LumaA([(y * 7 + x) as u8, 9]));
         let seen = Raster::try_from(DynamicImage::ImageLumaA8(grey)).unwrap();
         assert_eq!(seen, numbered(1, |v| v as u8));

@@ -22,6 +22,8 @@ pub(super) struct OpenImage {
     /// How a picture is shown; none of a TIFF, whose samples are taken as they are.
     pub presentation: Option<Presentation>,
     pub samples: Box<dyn ReadSamples>,
+    /// The mask that the file holds, of the same size; a pixel has no data where all bands of it are 0. `info` says so.
+    pub mask: Option<Box<dyn ReadSamples>>,
 }
 
 /// Reads the samples of an open image, with the turn in which it was decoded.

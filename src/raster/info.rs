@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BandScale, Dtype, Limits, Place};
+use super::{BandScale, Dtype, Limits, Place, StatedStatistics, ValiditySource};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The facts of an image file; see [`RasterFile::info`](crate::raster::RasterFile::info).
@@ -15,12 +15,20 @@ pub struct RasterInfo {
     pub(super) dtype: Dtype,
     pub(super) place: Place,
     pub(super) nodata: Option<f64>,
+    /// One a band, where bands have different ones.
+    pub(super) band_nodata: Vec<f64>,
     pub(super) band_names: Vec<Option<String>>,
     /// One a band.
     pub(super) band_scales: Vec<BandScale>,
+    /// One a band.
+    pub(super) stated_statistics: Vec<Option<StatedStatistics>>,
     pub(super) has_palette: bool,
     pub(super) palette: Option<Vec<[u8; 3]>>,
     pub(super) alpha_band: Option<usize>,
+    /// A mask that goes before alpha and nodata.
+    pub(super) mask: Option<ValiditySource>,
+    /// The file is a mask by itself, of an image beside it.
+    pub(super) is_mask_of_another: bool,
     pub(super) pages: usize,
 }
 
@@ -38,11 +46,15 @@ impl RasterInfo {
             dtype,
             place,
             nodata: None,
+            band_nodata: Vec::new(),
             band_names,
             band_scales: vec![BandScale::default(); bands],
+            stated_statistics: vec![None; bands],
             has_palette: false,
             palette: None,
             alpha_band: None,
+            mask: None,
+            is_mask_of_another: false,
             pages: 1,
         }
     }
@@ -98,6 +110,17 @@ impl RasterInfo {
     /// ```
     pub fn band_scales(&self) -> &[BandScale] {
         &self.band_scales
+    }
+
+    /// Returns what the file, or the `.aux.xml` beside it, says of the values of each band. Nothing in this crate goes by it.
+    ///
+    /// ```
+    /// let file = geolearn::RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// assert_eq!(file.info().stated_statistics(), [None; 3]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn stated_statistics(&self) -> &[Option<StatedStatistics>] {
+        &self.stated_statistics
     }
 
     /// Whether the samples are indices into a palette of colours.

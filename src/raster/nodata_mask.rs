@@ -1,12 +1,16 @@
-//! Which pixels of an image have no data. In 8-bit images with several bands these are whole pixels or none:
-//! pictures use all 256 values of a band, so the nodata value in one band alone is data, such as the red 0 of a dark roof.
-//! Wider samples have a nodata value of their own, and each sample goes by itself.
+//! Which pixels of an image have no data: those outside its mask, and those of the nodata value. In 8-bit images with
+//! several bands the nodata value is of whole pixels or none: pictures use all 256 values of a band, so in one band alone
+//! it is data, such as the red 0 of a dark roof. Wider samples have a nodata value of their own, and each sample goes by
+//! itself.
+
+use std::borrow::Cow;
 
 use ndarray::{Array2, Array3, Axis};
 
 use super::pixel::{Gap, Sample};
 use super::samples::with_array;
 use super::{Dtype, Raster, Samples};
+use crate::error::{Error, ErrorKind, Result};
 
 impl Raster {
     /// Tells of each pixel whether it has no data in any band, (height, width).
@@ -17,14 +21,85 @@ impl Raster {
             for band in data.axis_iter(Axis(0)) {
                 gaps.zip_mut_with(&band, |empty, &value| *empty &= gap.holds(value));
             }
+            if let Some(hidden) = &self.hidden {
+                gaps.zip_mut_with(hidden, |empty, hidden| *empty |= hidden);
+            }
             gaps
         })
     }
 
-    /// Where whole pixels have no data, in an image whose single samples do not go by the nodata value; none of other
-    /// images.
+    /// Where whole pixels have no data, besides the single samples that go by [`sample_nodata`](Self::sample_nodata); none of
+    /// images in which only those do.
     pub(crate) fn whole_gaps(&self) -> Option<Array2<bool>> {
-        self.goes_by_pixel().then(|| self.gaps())
+        match self.goes_by_pixel() {
+            true => Some(self.gaps()),
+            false => self.hidden.clone(),
+        }
+    }
+
+    /// Leaves out the last band, where that is opacity and one more than `expected`.
+    pub(crate) fn without_alpha(&self, expected: usize) -> Cow<'_, Self> {
+        match self.opacity.filter(|_| self.bands() == expected + 1) {
+            Some(_) => Cow::Owned(self.clone().select(&Vec::from_iter(0..expected))),
+            None => Cow::Borrowed(self),
+        }
+    }
+
+    /// Tells whether pixels may have no data though their samples do not say so.
+    pub(crate) fn has_mask(&self) -> bool {
+        self.hidden.is_some()
+    }
+
+    /// Tells of each pixel whether it has data in any band: true where it has. An alpha band that a TIFF has among its bands
+    /// counts as one; [`RasterFile::read_validity`](crate::RasterFile::read_validity) takes it for the mask that it is.
+    ///
+    /// # Shapes
+    /// (height, width).
+    ///
+    /// ```
+    /// # use geolearn::Raster;
+    /// # use ndarray::{Array3, array};
+    /// let samples = Array3::from_shape_vec((1, 1, 3), vec![0u16, 5, 0]).unwrap();
+    /// let image = Raster::new(samples)?.with_nodata(0.0);
+    /// assert_eq!(image.validity(), array![[false, true, false]]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn validity(&self) -> Array2<bool> {
+        self.gaps().mapv_into(|gap| !gap)
+    }
+
+    /// Leaves out pixels, such as clouds: where `valid` is false, samples stay and are no data. Pixels of the nodata value, and
+    /// those that an earlier mask left out, stay without data.
+    ///
+    /// # Shapes
+    /// `valid` is (height, width).
+    ///
+    /// ```
+    /// # use geolearn::{ErrorKind, Raster};
+    /// # use ndarray::{Array2, Array3};
+    /// let image = Raster::new(Array3::<u8>::zeros((3, 4, 6)))?;
+    /// let clear = Array2::from_shape_fn((4, 6), |(row, _)| row > 0);
+    /// let masked = image.clone().with_validity(&clear)?;
+    /// assert_eq!(masked.validity(), clear);
+    /// assert_eq!(masked.samples(), image.samples());
+    /// assert_eq!(image.with_validity(&clear.reversed_axes()).unwrap_err().kind(), ErrorKind::Usage);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a mask of another size.
+    pub fn with_validity(self, valid: &Array2<bool>) -> Result<Self> {
+        let size = (self.height(), self.width());
+        if valid.dim() != size {
+            return Err(Error::new(ErrorKind::Usage, "this mask does not fit the image")
+                .expected(format!("{} rows and {} columns", size.0, size.1))
+                .found(format!("{} and {}", valid.nrows(), valid.ncols())));
+        }
+        let mut hidden = valid.mapv(|valid| !valid);
+        if let Some(earlier) = &self.hidden {
+            hidden.zip_mut_with(earlier, |gone, earlier| *gone |= earlier);
+        }
+        Ok(self.hiding(Some(hidden)))
     }
 
     /// The nodata value by which single samples go.

@@ -1,5 +1,7 @@
 //! Pixels without data, from one image to another.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, Array3, Axis};
 
 use super::Raster;
@@ -19,9 +21,17 @@ impl Raster {
             return self;
         }
         let value = self.dtype().nodata_like(nodata);
-        let Self { samples, place, band_names, band_scales, .. } = self;
+        let Self { samples, place, band_names, band_scales, opacity, .. } = self;
         let samples = with_array!(samples, data => emptied(data, &gaps, value).into());
-        Self { samples, place, band_names, band_scales, nodata: Some(value) }
+        Self { samples, place, band_names, band_scales, nodata: Some(value), hidden: None, opacity }
+    }
+
+    /// The same image without a mask, where a nodata value can say what it says: hidden pixels have that value.
+    pub(super) fn with_mask_in_nodata(&self) -> Cow<'_, Self> {
+        let nodata = self.nodata.filter(|&value| self.dtype().can_mean(value));
+        let (Some(hidden), Some(value)) = (&self.hidden, nodata) else { return Cow::Borrowed(self) };
+        let samples = with_array!(&self.samples, data => filled(data.clone(), hidden, value).into());
+        Cow::Owned(self.replaced(samples))
     }
 
     /// Returns the samples as numbers, NaN where there are no data.
@@ -39,6 +49,14 @@ impl Raster {
         }
         values
     }
+}
+
+fn filled<T: Sample>(mut data: Array3<T>, hidden: &Array2<bool>, value: f64) -> Array3<T> {
+    let Some(empty) = T::meant_by(value) else { return data };
+    for mut band in data.axis_iter_mut(Axis(0)) {
+        band.zip_mut_with(hidden, |sample, hidden| *sample = if *hidden { empty } else { *sample });
+    }
+    data
 }
 
 fn emptied<T: Sample>(mut data: Array3<T>, gaps: &Array2<bool>, value: f64) -> Array3<T> {

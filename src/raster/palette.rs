@@ -26,6 +26,7 @@ impl<'a> Painter<'a> {
         RasterInfo {
             place: info.place().clone(),
             nodata: self.nodata(),
+            mask: info.mask,
             ..RasterInfo::plain(info.format(), (3, info.height(), info.width()), Dtype::U8)
         }
     }

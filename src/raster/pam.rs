@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use roxmltree::{Document, Node};
 
 use super::BandScale;
-use super::{Dtype, Place, RasterInfo, number, rpc, wkt};
+use super::{Dtype, Place, RasterInfo, StatedStatistics, number, rpc, wkt};
 
 /// Histograms and tables of attributes can make it long.
 const CAP: u64 = 16 << 20;
@@ -20,8 +20,14 @@ pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
         let root = document.root_element();
         complete_place(&mut info.place, root, image);
         let values = metadata(root, None).find(|(key, _)| *key == "NODATA_VALUES");
-        let shared = values.and_then(|(_, text)| shared_nodata(text, info.dtype));
-        info.nodata = nodata(root, info.dtype, image).or(info.nodata).or(shared);
+        let list = values.map(|(_, text)| listed_nodata(text, info.dtype)).unwrap_or_default();
+        let of_bands = nodata(root, info.dtype);
+        let shared = list.first().copied().filter(|first| list.iter().all(|value| same(*value, *first)));
+        info.nodata = of_bands.first().copied().or(info.nodata).or(shared);
+        info.band_nodata = [list, of_bands].into_iter().find(|values| differ(values, info.bands)).unwrap_or_default();
+        if !info.band_nodata.is_empty() {
+            tracing::debug!(path = %image.display(), values = ?info.band_nodata, "bands differ in nodata");
+        }
         named(root, "PAMRasterBand").for_each(|band| complete_band(info, band));
     });
     if let Err(error) = told {
@@ -95,17 +101,22 @@ fn control_point(node: Node<'_, '_>) -> Option<[f64; 6]> {
     Some([number("Pixel")?, number("Line")?, 0.0, number("X")?, number("Y")?, height])
 }
 
-/// The value of the first band, as rasterio has it; an image has one.
-fn nodata(root: Node<'_, '_>, dtype: Dtype, image: &Path) -> Option<f64> {
+/// The values of the bands that have one, in the order of the bands. The first is that of the image, as in rasterio.
+fn nodata(root: Node<'_, '_>, dtype: Dtype) -> Vec<f64> {
     let stated = |band| value(named(band, "NoDataValue").next()?, dtype);
-    let values: Vec<(usize, f64)> =
+    let mut values: Vec<(usize, f64)> =
         named(root, "PAMRasterBand").filter_map(|band| Some((index(band)?, stated(band)?))).collect();
-    let (_, first) = *values.iter().min_by_key(|(band, _)| *band)?;
-    let same = |value: f64| value == first || value.is_nan() && first.is_nan();
-    if !values.iter().all(|(_, value)| same(*value)) {
-        tracing::warn!(path = %image.display(), nodata = first, "bands differ in nodata; that of the first counts for all");
-    }
-    Some(first)
+    values.sort_by_key(|(band, _)| *band);
+    values.into_iter().map(|(_, value)| value).collect()
+}
+
+/// Whether these are values of so many bands that are not all the same.
+fn differ(values: &[f64], bands: usize) -> bool {
+    values.len() == bands && values.iter().any(|value| !same(*value, values[0]))
+}
+
+fn same(one: f64, other: f64) -> bool {
+    one == other || one.is_nan() && other.is_nan()
 }
 
 /// The text has 15 digits; the exact value may stand beside it.
@@ -116,11 +127,10 @@ fn value(node: Node<'_, '_>, dtype: Dtype) -> Option<f64> {
     exact.or_else(|| number::nodata(node.text()?, dtype)).map(|value| dtype.stored(value))
 }
 
-/// The value that all bands have in a list of one for each.
-fn shared_nodata(text: &str, dtype: Dtype) -> Option<f64> {
-    let mut values = text.split_whitespace().map(|text| number::nodata(text, dtype));
-    let first = values.next()??;
-    values.all(|value| value == Some(first)).then_some(dtype.stored(first))
+/// The values in a list of one for each band; none where one of them cannot be used.
+fn listed_nodata(text: &str, dtype: Dtype) -> Vec<f64> {
+    let value = |text| number::nodata(text, dtype).map(|value| dtype.stored(value));
+    text.split_whitespace().map(value).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Counted from 0.
@@ -132,6 +142,9 @@ fn complete_band(info: &mut RasterInfo, band: Node<'_, '_>) {
     let Some(index) = index(band).filter(|index| *index < info.bands) else { return };
     if let Some(name) = text_of(band, "Description") {
         info.band_names[index] = Some(name.to_string());
+    }
+    if let Some(statistics) = StatedStatistics::of_metadata(metadata(band, None)) {
+        info.stated_statistics[index] = Some(statistics);
     }
     let [scale, offset] = ["Scale", "Offset"].map(|name| text_of(band, name).and_then(number::leading));
     if scale.is_some() || offset.is_some() {

@@ -11,7 +11,7 @@ use super::packed::unpacked;
 use super::planar::planar;
 use super::presentation::Presentation;
 use super::whole_file::{WholeFile, changed};
-use super::{Dtype, RasterInfo, Samples};
+use super::{Dtype, RasterInfo, Samples, ValiditySource};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Room for the decoder's own tables.
@@ -84,7 +84,8 @@ fn described<R: BufRead + Seek>(path: &Path, reader: &Reader<R>) -> Result<Raste
     let has_alpha = matches!(header.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
     let alpha_band = has_alpha.then(|| shape.0 - 1);
     let nodata = key(header).map(f64::from);
-    Ok(RasterInfo { nodata, has_palette, palette, alpha_band, ..RasterInfo::plain("PNG", shape, dtype) })
+    let mask = hides_colors(header).then_some(ValiditySource::TransparentColors);
+    Ok(RasterInfo { nodata, mask, has_palette, palette, alpha_band, ..RasterInfo::plain("PNG", shape, dtype) })
 }
 
 /// Whole colours only, as libpng has it.
@@ -97,8 +98,18 @@ fn colours(path: &Path, bytes: &[u8]) -> Result<Vec<[u8; 3]>> {
     }
 }
 
-/// The one value of all bands that stands for transparent pixels. GDAL's nodata value may differ from band to band, ours
-/// may not: such keys are passed over, like opacity.
+/// Whether some colors are transparent in a way that no nodata value tells: indices of a palette, and a color whose bands
+/// differ, or whose samples have 16 bits, of which each would go by itself.
+fn hides_colors(header: &Info<'_>) -> bool {
+    let Some(bytes) = &header.trns else { return false };
+    match header.color_type {
+        ColorType::Indexed => bytes.contains(&0),
+        ColorType::Rgb => key(header).is_none() || header.bit_depth == BitDepth::Sixteen,
+        _ => false,
+    }
+}
+
+/// The one value of all bands that stands for transparent pixels; a nodata value cannot differ from band to band.
 fn key(header: &Info<'_>) -> Option<u16> {
     let has_key = matches!(header.color_type, ColorType::Grayscale | ColorType::Rgb);
     let bytes = header.trns.as_ref().filter(|_| has_key)?;

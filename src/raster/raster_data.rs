@@ -1,6 +1,8 @@
 //! An image in memory, with what its file says besides its samples.
 
-use super::{BandScale, Dtype, Place, RasterInfo, Samples};
+use ndarray::{Array2, Axis, Slice};
+
+use super::{BandScale, Dtype, Place, RasterInfo, Samples, ValiditySource, validity};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An image in memory: samples in (bands, height, width), with what a file says besides.
@@ -25,6 +27,10 @@ pub struct Raster {
     pub(super) band_names: Vec<Option<String>>,
     /// One a band.
     pub(super) band_scales: Vec<BandScale>,
+    /// Pixels without data, whatever their samples are; kept only where there are some.
+    pub(super) hidden: Option<Array2<bool>>,
+    /// The band that holds opacity, as long as it is among the bands.
+    pub(super) opacity: Option<usize>,
 }
 
 impl Raster {
@@ -58,7 +64,15 @@ impl Raster {
     pub(super) fn plain(samples: Samples) -> Self {
         let (bands, ..) = samples.shape();
         let band_scales = vec![BandScale::default(); bands];
-        Self { samples, place: Place::default(), nodata: None, band_names: vec![None; bands], band_scales }
+        Self {
+            samples,
+            place: Place::default(),
+            nodata: None,
+            band_names: vec![None; bands],
+            band_scales,
+            hidden: None,
+            opacity: None,
+        }
     }
 
     /// Samples with all else that a header says; the caller has seen to it that they fit.
@@ -69,7 +83,23 @@ impl Raster {
             nodata: info.nodata(),
             band_names: info.band_names().to_vec(),
             band_scales: info.band_scales().to_vec(),
+            hidden: None,
+            opacity: match (info.mask, info.validity_source()) {
+                (None, ValiditySource::AlphaBand(band)) => Some(band),
+                _ => None,
+            },
         }
+    }
+
+    /// Takes the band of opacity for a band like others.
+    pub(crate) fn with_opacity_as_band(self) -> Self {
+        Self { opacity: None, ..self }
+    }
+
+    /// Leaves out these pixels by a mask of the file. A mask counts alone: the nodata value does so no more, as in GDAL.
+    pub(super) fn masked(self, hidden: Array2<bool>) -> Self {
+        let has_gaps = hidden.iter().any(|&gap| gap);
+        Self { nodata: None, hidden: Some(hidden).filter(|_| has_gaps), opacity: None, ..self }
     }
 
     /// Number of bands.
@@ -196,7 +226,17 @@ impl Raster {
         let band_names = bands.iter().map(|&band| self.band_names.get(band).cloned().flatten()).collect();
         let scale = |&band: &usize| self.band_scales.get(band).copied().unwrap_or_default();
         let band_scales = bands.iter().map(scale).collect();
-        Self { samples, band_names, band_scales, ..self }
+        let opacity = self.opacity.map(|band| (bands.iter().position(|&used| used == band), band));
+        let image = |opacity, image| Self { samples, band_names, band_scales, opacity, ..image };
+        match opacity {
+            // Where opacity is no band any more, it is the mask.
+            Some((None, band)) => match validity::hidden_by_alpha(&self.samples, band) {
+                Some(hidden) => image(None, self.masked(hidden)),
+                None => image(None, self),
+            },
+            Some((place, _)) => image(place, self),
+            None => image(None, self),
+        }
     }
 
     /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
@@ -210,16 +250,29 @@ impl Raster {
     /// A copy of the part that begins at (`row`, `column`); the caller has seen to it that it lies within.
     pub(crate) fn part(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
         let part = self.replaced(self.samples.crop(row, column, height, width));
-        Self { place: self.place.shifted(row, column), ..part }
+        let hidden = self.hidden.as_ref().map(|hidden| {
+            let rows = hidden.slice_axis(Axis(0), Slice::from(row..row + height));
+            rows.slice_axis(Axis(1), Slice::from(column..column + width)).to_owned()
+        });
+        Self { place: self.place.shifted(row, column), ..part }.hiding(hidden)
     }
 
     /// Pixels of these rows and columns, in any order and as often as they are named; the caller has seen to it that
     /// they exist.
     pub(crate) fn gathered(&self, rows: &[usize], columns: &[usize]) -> Self {
-        self.replaced(self.samples.gathered(rows, columns))
+        let gathered = |hidden: &Array2<bool>| {
+            Array2::from_shape_fn((rows.len(), columns.len()), |(y, x)| hidden[(rows[y], columns[x])])
+        };
+        let hidden = self.hidden.as_ref().map(gathered);
+        self.replaced(self.samples.gathered(rows, columns)).hiding(hidden)
     }
 
-    /// Other samples in the same place, with the same nodata value, names and scales.
+    /// Leaves out these pixels, besides those by the nodata value.
+    pub(super) fn hiding(self, hidden: Option<Array2<bool>>) -> Self {
+        Self { hidden: hidden.filter(|hidden| hidden.iter().any(|&gap| gap)), ..self }
+    }
+
+    /// Other samples in the same place, with the same nodata value, names and scales. No pixel is hidden.
     pub(crate) fn replaced(&self, samples: Samples) -> Self {
         Self {
             samples,
@@ -227,6 +280,8 @@ impl Raster {
             nodata: self.nodata,
             band_names: self.band_names.clone(),
             band_scales: self.band_scales.clone(),
+            hidden: None,
+            opacity: self.opacity,
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use ndarray::Array2;
+
 use super::budget::Turn;
 use super::byte_source::ByteSource;
 use super::image_format::{OpenImage, ReadSamples};
 use super::image_formats;
 use super::presentation::Presentation;
-use super::{Limits, RasterInfo, Samples, beside};
+use super::{Limits, RasterInfo, Samples, ValiditySource, beside, mask_file, pam, validity};
 use crate::error::Result;
 
 /// An open raster file: its facts at once, its samples when asked for.
@@ -36,6 +38,10 @@ pub struct RasterFile {
     own_info: RasterInfo,
     presentation: Option<Presentation>,
     samples: Box<dyn ReadSamples>,
+    /// The mask that the file holds.
+    mask: Option<Box<dyn ReadSamples>>,
+    /// The mask that stands beside it, where it holds none.
+    mask_beside: OnceLock<Option<Box<dyn ReadSamples>>>,
     /// With what stands beside the file.
     info: OnceLock<RasterInfo>,
 }
@@ -85,8 +91,9 @@ impl RasterFile {
     }
 
     fn of(source: ByteSource, limits: &Limits) -> Result<Self> {
-        let OpenImage { info, presentation, samples } = image_formats::open(&source, limits)?;
-        Ok(Self { source, limits: *limits, own_info: info, presentation, samples, info: OnceLock::new() })
+        let OpenImage { info, presentation, samples, mask } = image_formats::open(&source, limits)?;
+        let (info, own_info) = (OnceLock::new(), info);
+        Ok(Self { source, limits: *limits, own_info, presentation, samples, mask, mask_beside: OnceLock::new(), info })
     }
 
     /// What the file says about its image, and what stands beside it: metadata in `.aux.xml`, the place in a world file.
@@ -100,18 +107,28 @@ impl RasterFile {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn info(&self) -> &RasterInfo {
-        self.info.get_or_init(|| {
-            let mut info = self.own_info.clone();
-            if let Some(path) = self.source.file() {
-                beside::complete(&mut info, path);
-            }
-            info
-        })
+        self.info.get_or_init(|| self.completed(beside::complete))
     }
 
-    /// Returns what the file itself says, without a look for others beside it.
-    pub(super) fn own_info(&self) -> &RasterInfo {
-        &self.own_info
+    /// The same without a look for world files.
+    pub(super) fn unplaced_info(&self) -> RasterInfo {
+        self.completed(pam::complete)
+    }
+
+    fn completed(&self, complete: impl Fn(&mut RasterInfo, &Path)) -> RasterInfo {
+        let mut info = self.own_info.clone();
+        if let Some(path) = self.source.file() {
+            complete(&mut info, path);
+        }
+        if self.mask.is_none() && self.mask_beside().is_some() {
+            info.mask = Some(ValiditySource::MaskFile);
+        }
+        info
+    }
+
+    fn mask_beside(&self) -> Option<&dyn ReadSamples> {
+        let open = || mask_file::beside(self.source.file()?, &self.own_info, &self.limits);
+        self.mask_beside.get_or_init(open).as_deref()
     }
 
     /// Returns the path of the file, or what stands for it in messages.
@@ -147,6 +164,78 @@ impl RasterFile {
     pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Samples> {
         self.own_info.check_window(self.path(), &self.limits, (row, column, height, width))?;
         Ok(self.samples.read_window(row, column, height, width)?.0)
+    }
+
+    /// Tells of each pixel whether it has data: true where it has. [`RasterInfo::validity_source`] says by what.
+    ///
+    /// This is rasterio's `dataset_mask`, where 255 stands for true, but for three things that GDAL leaves out: samples that
+    /// are not finite are no data, an alpha band counts in images of any number of bands and type, and of a palette all colors
+    /// that are transparent count.
+    ///
+    /// # Shapes
+    /// (height, width).
+    ///
+    /// ```
+    /// use geolearn::RasterFile;
+    ///
+    /// let valid = RasterFile::open("tests/fixtures/masks/internal_tiled.tif")?.read_validity()?;
+    /// assert_eq!((valid.dim(), valid.iter().filter(|valid| **valid).count()), ((36, 40), 639));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`RasterFile::open`].
+    pub fn read_validity(&self) -> Result<Array2<bool>> {
+        self.read_validity_window(0, 0, self.own_info.height, self.own_info.width)
+    }
+
+    /// Tells the same of `height` x `width` pixels from (`row`, `column`) on. Of a TIFF only the tiles or strips concerned are
+    /// decoded.
+    ///
+    /// # Shapes
+    /// (`height`, `width`).
+    ///
+    /// ```
+    /// use geolearn::RasterFile;
+    ///
+    /// let file = RasterFile::open("tests/fixtures/masks/internal_tiled.tif")?;
+    /// let part = file.read_validity_window(10, 2, 8, 20)?;
+    /// assert_eq!(part, file.read_validity()?.slice(ndarray::s![10..18, 2..22]));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`RasterFile::read_window`].
+    pub fn read_validity_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Array2<bool>> {
+        let info = self.info();
+        if let Some(hidden) = self.read_mask(info, (row, column, height, width))? {
+            return Ok(hidden.mapv_into(|hidden| !hidden));
+        }
+        let stored = self.read_window(row, column, height, width)?;
+        let hidden = match (info.validity_source(), &self.presentation) {
+            (ValiditySource::AlphaBand(band), _) => validity::hidden_by_alpha(&stored, band),
+            (ValiditySource::TransparentColors, Some(picture)) => validity::hidden_by_color(picture, &stored),
+            _ => None,
+        };
+        let hidden = hidden.unwrap_or_else(|| validity::hidden_by_nodata(&stored, info));
+        Ok(hidden.mapv_into(|hidden| !hidden))
+    }
+
+    /// Reads which pixels a mask of their own takes for empty, in the file or beside it; none where `info` goes by none.
+    pub(super) fn read_mask(
+        &self,
+        info: &RasterInfo,
+        (row, column, height, width): (usize, usize, usize, usize),
+    ) -> Result<Option<Array2<bool>>> {
+        let mask = match info.mask {
+            Some(ValiditySource::InternalMask) => self.mask.as_deref(),
+            Some(ValiditySource::MaskFile) => self.mask_beside(),
+            _ => None,
+        };
+        let Some(mask) = mask else { return Ok(None) };
+        self.own_info.check_window(self.path(), &self.limits, (row, column, height, width))?;
+        let (samples, _turn) = mask.read_window(row, column, height, width)?;
+        Ok(Some(validity::hidden_by_mask(&samples)))
     }
 
     /// Reads the whole image, with the turn in which it was decoded.

@@ -2,7 +2,7 @@
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use ndarray::{Array3, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use super::pixel::{Gap, Sample};
 use super::samples::with_array;
@@ -11,6 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Weights are kept for each row and column: some 100 bytes.
 pub(crate) const MAX_SIDE: usize = 1 << 20;
+/// The share of a pixel that must have data for it to have some.
+const HALF: f64 = 0.5;
 
 impl Raster {
     /// The image at another size.
@@ -38,22 +40,62 @@ impl Raster {
 
 fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
     let size = target(image, width, height)?;
-    if let Some(gaps) = image.whole_gaps() {
+    if image.hidden.is_none()
+        && let Some(gaps) = image.whole_gaps()
+    {
         return Ok(resize(&image.widened(&gaps), width, height)?.narrowed(image));
     }
-    let mut resizer = Resizer::new();
+    let (mut resizer, hidden) = (Resizer::new(), image.whole_gaps());
+    let nodata = if hidden.is_some() { image.sample_nodata() } else { image.nodata };
     let samples = match image.samples() {
-        Samples::U8(data) if image.nodata.is_none() => {
+        Samples::U8(data) if nodata.is_none() && hidden.is_none() => {
             Samples::U8(planes(data, size, |plane| resize_bytes(&mut resizer, plane, size))?)
         }
         samples => with_array!(samples, data => {
-            let gap = Gap::new(image.nodata);
-            planes(data, size, |plane| resize_any(&mut resizer, plane, gap, image.nodata, size))?.into()
+            let known = Known { gap: Gap::new(nodata), hidden: hidden.as_ref(), nodata };
+            planes(data, size, |plane| resize_any(&mut resizer, plane, known, size))?.into()
         }),
     };
     let scale = (image.width() as f64 / width as f64, image.height() as f64 / height as f64);
-    let resized = image.replaced(samples);
+    let hidden = match hidden {
+        Some(hidden) => Some(with_array!(image.samples(), data => resized_mask(&mut resizer, data, &hidden, size)?)),
+        None => None,
+    };
+    let resized = image.replaced(samples).hiding(hidden);
     Ok(Raster { place: image.place.scaled(scale.0, scale.1), ..resized })
+}
+
+/// A pixel has no data where less than half of what it covers has; in the arithmetic of the samples, so that both agree.
+fn resized_mask<T: Sample>(
+    resizer: &mut Resizer,
+    _samples: &Array3<T>,
+    hidden: &Array2<bool>,
+    size: (u32, u32),
+) -> Result<Array2<bool>> {
+    let shares = hidden.mapv(|hidden| if hidden { 0.0 } else { 1.0 });
+    let shares = filter_numbers::<T>(resizer, shares.view(), size)?;
+    let hidden = shares.into_iter().map(|share| share < HALF).collect();
+    Array2::from_shape_vec((size.1 as usize, size.0 as usize), hidden).map_err(failed)
+}
+
+/// Which samples of a band have data.
+#[derive(Clone, Copy)]
+struct Known<'a, T> {
+    gap: Gap<T>,
+    /// Pixels without data in any band.
+    hidden: Option<&'a Array2<bool>>,
+    /// What becomes of a sample that is computed from too few.
+    nodata: Option<f64>,
+}
+
+impl<T: Sample> Known<'_, T> {
+    fn of(&self, plane: ArrayView2<'_, T>) -> Array2<bool> {
+        let mut known = plane.mapv(|value| !self.gap.holds(value));
+        if let Some(hidden) = self.hidden {
+            known.zip_mut_with(hidden, |known, hidden| *known &= !hidden);
+        }
+        known
+    }
 }
 
 impl Place {
@@ -120,22 +162,23 @@ fn resize_bytes(resizer: &mut Resizer, plane: ArrayView2<'_, u8>, size: (u32, u3
 fn resize_any<T: Sample>(
     resizer: &mut Resizer,
     plane: ArrayView2<'_, T>,
-    gap: Gap<T>,
-    nodata: Option<f64>,
+    known: Known<'_, T>,
     size: (u32, u32),
 ) -> Result<Vec<T>> {
-    let known = |value: &T| !gap.holds(*value);
-    let values = plane.mapv(|value| if known(&value) { value.to_f64() } else { 0.0 });
+    let Known { gap, nodata, .. } = known;
+    let known = known.of(plane);
+    let mut values = plane.mapv(T::to_f64);
+    values.zip_mut_with(&known, |value, known| *value = if *known { *value } else { 0.0 });
     let values = filter_numbers::<T>(resizer, values.view(), size)?;
     // Rounding may carry a sum of the largest values beyond them.
     let made = |value: f64| gap.avoided_by(T::nearest(value.clamp(T::LEAST, T::MOST)));
-    if plane.iter().all(known) {
+    if known.iter().all(|known| *known) {
         return Ok(values.into_iter().map(made).collect());
     }
-    let shares = plane.mapv(|value| if known(&value) { 1.0 } else { 0.0 });
+    let shares = known.mapv(|known| if known { 1.0 } else { 0.0 });
     let shares = filter_numbers::<T>(resizer, shares.view(), size)?;
     let empty = nodata.and_then(T::meant_by).unwrap_or_else(|| T::nearest(f64::NAN));
-    let mixed = |(value, share): (f64, f64)| if share < 0.5 { empty } else { made(value / share) };
+    let mixed = |(value, share): (f64, f64)| if share < HALF { empty } else { made(value / share) };
     Ok(values.into_iter().zip(shares).map(mixed).collect())
 }
 
@@ -212,6 +255,22 @@ mod tests {
         assert_eq!(small.samples(), &expected.into());
         let floats = Raster::new(Array3::from_elem((1, 4, 4), f32::NAN)).unwrap().resize(2, 2).unwrap();
         assert!(floats.samples().to_f32().iter().all(|value| value.is_nan()));
+    }
+
+    /// Bytes use all their values, so that nothing but the mask can tell.
+    #[test]
+    fn what_a_mask_hides_does_not_colour_its_neighbours() {
+        let values = Array3::from_shape_fn((2, 8, 8), |(band, _, x)| if x < 4 { 0u8 } else { 200 + band as u8 });
+        let valid = Array2::from_shape_fn((8, 8), |(_, x)| x >= 4);
+        let expected = Array2::from_shape_fn((4, 4), |(_, x)| x >= 2);
+        for image in
+            [Raster::new(values.clone()), Raster::new(values.mapv(f32::from)), Raster::new(values.mapv(f64::from))]
+        {
+            let small = image.unwrap().with_validity(&valid).unwrap().resize(4, 4).unwrap();
+            assert_eq!(small.validity(), expected);
+            let right = small.part(0, 2, 4, 2).samples().to_f32();
+            assert_eq!(right, Array3::from_shape_fn((2, 4, 2), |(band, ..)| 200.0 + band as f32));
+        }
     }
 
     #[test]

@@ -8,9 +8,11 @@ use crate::error::Result;
 impl Raster {
     /// Writes the image as GeoTIFF, PNG or JPEG, as the name ends (`.tif`, `.png`, `.jpg`, …).
     ///
-    /// A GeoTIFF holds any bands and samples, with place, nodata value, names and scales;
+    /// A GeoTIFF holds any bands and samples, with place, nodata value, names and scales. Pixels that a mask leaves out get the
+    /// nodata value where there is one; else the file holds the mask, and is cloud optimized, as other GeoTIFFs have no
+    /// place for it here.
     /// [`RasterWriter`](crate::raster::RasterWriter) has options for it. PNG holds one or three bands of 8 or 16 bits, JPEG (quality
-    /// 95) of 8; both leave out everything but samples, with a warning where that is a place or a nodata value.
+    /// 95) of 8; both leave out everything but samples, with a warning where that is a place, a nodata value or a mask.
     ///
     /// The file is written beside its place and renamed, so a failure leaves an older file as it was.
     ///

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chip::{Chip, whole};
-use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo};
+use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo, ValiditySource};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, no alpha of a PNG.
+/// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, alpha of a PNG as a mask.
 /// Of a TIFF, and of what GDAL reads, only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
 ///
 /// A file is open, or decoded, from the first part to [`Source::release`], so that there may be thousands of them.
@@ -32,6 +32,10 @@ struct Facts {
     /// The band that the file calls alpha, counted from 0.
     alpha: Option<usize>,
     band_scales: Vec<BandScale>,
+    /// Pixels may have no data for another reason than their samples.
+    has_mask: bool,
+    /// The band that is the mask as soon as it is not among the bands that are used.
+    opacity: Option<usize>,
 }
 
 enum Content {
@@ -68,6 +72,11 @@ impl Facts {
             band_names: info.band_names().to_vec(),
             alpha: info.alpha_band(),
             band_scales: info.band_scales().to_vec(),
+            has_mask: info.mask.is_some(),
+            opacity: match (info.mask, info.validity_source()) {
+                (None, ValiditySource::AlphaBand(band)) => Some(band),
+                _ => None,
+            },
         }
     }
 }
@@ -92,6 +101,8 @@ impl Source {
             band_names: image.band_names().to_vec(),
             alpha: None,
             band_scales: image.band_scales().to_vec(),
+            has_mask: image.has_mask(),
+            opacity: image.opacity,
         };
         let content = Mutex::new(Some(Arc::new(Content::Whole(Box::new(image)))));
         Self { facts, selection: None, scales: None, path: None, content }
@@ -172,6 +183,30 @@ impl Source {
         self.facts.nodata.filter(|_| self.scales.is_none())
     }
 
+    /// Tells whether pixels may have no data for another reason than their samples: a mask says so, or an alpha band that is not
+    /// used.
+    pub fn has_mask(&self) -> bool {
+        let is_used = |band: &usize| self.selection.as_ref().is_none_or(|bands| bands.contains(band));
+        self.facts.has_mask || self.facts.opacity.is_some_and(|band| !is_used(&band))
+    }
+
+    /// Takes the band of opacity for a band like others.
+    pub fn with_opacity_as_band(mut self) -> Self {
+        self.facts.opacity = None;
+        self
+    }
+
+    /// Leaves out the last band, where the file calls it alpha and it is one more than `expected`: a mask for an image
+    /// that is wanted without.
+    pub fn without_alpha(self, expected: usize) -> Self {
+        let is_too_many =
+            |alpha: &usize| self.selection.is_none() && self.bands() == expected + 1 && *alpha == expected;
+        match self.facts.alpha.filter(is_too_many) {
+            Some(_) => self.select(&Vec::from_iter(0..expected)),
+            None => self,
+        }
+    }
+
     /// The file, where there is one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -183,6 +218,7 @@ impl Source {
             Content::Whole(image) => image.part(row, column, height, width),
             Content::Parts(file) => Chip::placed(file).read_window(row, column, height, width)?,
         };
+        let image = if self.facts.opacity.is_none() { image.with_opacity_as_band() } else { image };
         let image = match &self.selection {
             Some(bands) => image.select(bands),
             None => image,

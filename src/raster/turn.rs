@@ -16,7 +16,8 @@ impl Samples {
     }
 }
 
-fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) -> Array3<T> {
+/// Turns any values of pixels, (bands, height, width).
+pub(super) fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) -> Array3<T> {
     use Orientation::{
         FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,
     };

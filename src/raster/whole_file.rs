@@ -6,7 +6,7 @@ use super::budget::{Budget, Turn};
 use super::byte_source::{ByteSource, Reader};
 use super::image_format::{ImageFormat, OpenImage, ReadSamples};
 use super::presentation::Presentation;
-use super::{Limits, RasterInfo, Samples};
+use super::{Limits, RasterInfo, Samples, ValiditySource};
 use crate::error::{Error, ErrorKind, Result, caught};
 
 /// A format without parts that could be decoded by themselves.
@@ -19,6 +19,11 @@ pub(super) trait WholeFile: Sync {
 
     /// Decodes all samples of a file that said this when it was opened.
     fn decode(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples>;
+
+    /// Finds the mask that a file holds beside its samples; most formats have no place for one.
+    fn mask(_source: &ByteSource, _info: &RasterInfo, _limits: &Limits) -> Option<Box<dyn ReadSamples>> {
+        None
+    }
 }
 
 impl<F: WholeFile> ImageFormat for F {
@@ -29,9 +34,11 @@ impl<F: WholeFile> ImageFormat for F {
     fn open(&self, source: &ByteSource, limits: &Limits) -> Result<OpenImage> {
         let path = source.path();
         let reader = source.reader(limits.max_file_bytes)?;
-        let (info, presentation) = guarded(path, || F::header(path, reader))?;
+        let (mut info, presentation) = guarded(path, || F::header(path, reader))?;
+        let mask = F::mask(source, &info, limits);
+        info.mask = mask.as_ref().map(|_| ValiditySource::InternalMask).or(info.mask);
         let samples = Whole { source: source.clone(), info: info.clone(), limits: *limits, decode: F::decode };
-        Ok(OpenImage { info, presentation: Some(presentation), samples: Box::new(samples) })
+        Ok(OpenImage { info, presentation: Some(presentation), samples: Box::new(samples), mask })
     }
 }
 

@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Dtype, Place, Raster, RasterFormat, RasterSpec, RasterWriter, Samples, tiff};
+use super::{Dtype, OverviewResampling, Place, Raster, RasterFormat, RasterSpec, RasterWriter, Samples, tiff};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -19,20 +19,43 @@ pub(super) fn save(image: &Raster, path: &Path) -> Result<()> {
             .expected(".tif, .tiff, .png, .jpg or .jpeg")
     };
     match RasterFormat::of_name(path).ok_or_else(wanted)? {
-        RasterFormat::GeoTiff => {
-            let mut writer = RasterWriter::create(path, spec(image, path))?;
-            writer.write_rows(image.samples())?;
-            writer.finish()
-        }
+        RasterFormat::GeoTiff => save_tiff(image, path),
         format => store::write(path, &encoded(image, format, path)?),
     }
+}
+
+fn save_tiff(image: &Raster, path: &Path) -> Result<()> {
+    let image = image.with_mask_in_nodata();
+    let Some(hidden) = &image.hidden else {
+        let mut writer = RasterWriter::create(path, spec(&image, path))?;
+        writer.write_rows(image.samples())?;
+        return writer.finish();
+    };
+    // Of our files these alone have a place for a mask.
+    let spec = spec(&image, path).cloud_optimized(OverviewResampling::Average);
+    let mut writer = RasterWriter::create(path, spec)?;
+    writer.write_masked_rows(image.samples(), hidden.mapv(|hidden| !hidden).view())?;
+    writer.finish()
+}
+
+/// The bytes of a TIFF; one with a mask is put together on the disk.
+fn encoded_tiff(image: &Raster, path: &Path) -> Result<Vec<u8>> {
+    let image = image.with_mask_in_nodata();
+    if image.hidden.is_none() {
+        return tiff::encoded(image.samples(), &spec(&image, path), path);
+    }
+    let failed = |error| Error::io("a temporary file cannot be used", std::env::temp_dir(), error);
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let file = folder.path().join("masked.tif");
+    save_tiff(&image, &file)?;
+    std::fs::read(file).map_err(failed)
 }
 
 /// The bytes of a file; `path` is what messages call it.
 pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let written = match format {
-        RasterFormat::GeoTiff => return tiff::encoded(image.samples(), &spec(image, path), path),
+        RasterFormat::GeoTiff => return encoded_tiff(image, path),
         RasterFormat::Png => encode(image, color(image, format, path)?, PngEncoder::new(&mut bytes)),
         RasterFormat::Jpeg => {
             let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
@@ -40,8 +63,8 @@ pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Resu
         }
     };
     written.map_err(|e| Error::new(ErrorKind::Unsupported, "image cannot be encoded").at(path).because(e))?;
-    if image.place != Place::default() || image.nodata.is_some() {
-        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place and no nodata value; a GeoTIFF keeps them");
+    if image.place != Place::default() || image.nodata.is_some() || image.hidden.is_some() {
+        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place, no nodata value and no mask; a GeoTIFF keeps them");
     }
     Ok(bytes)
 }

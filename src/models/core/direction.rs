@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ndarray::Array3;
 
-use crate::dataset::{Domain, DomainSpec};
+use crate::dataset::{AlphaBands, Domain, DomainSpec};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::{self, RasterOptions, RasterReport, RasterRequest, Translation};
@@ -96,7 +96,8 @@ impl<'a> Direction<'a> {
     fn as_chips_are<'i>(&self, image: &'i Raster) -> Cow<'i, Raster> {
         let image = match self.from.selection.order_in(image.band_names()) {
             Some(order) => Cow::Owned(image.clone().select(&order)),
-            None => Cow::Borrowed(image),
+            None if self.from.selection.alpha == AlphaBands::Band => Cow::Borrowed(image),
+            None => image.without_alpha(self.from.normaliser.bands()),
         };
         match self.from.conversion(image.dtype(), image.band_scales(), None) {
             Conversion::Needed => Cow::Owned(image.in_scales(&self.from.band_scales)),
@@ -135,9 +136,13 @@ impl<'a> Direction<'a> {
     /// An image file: the bands of it that the model uses.
     fn source(&self, path: &Path) -> Result<Source> {
         let source = Source::open(path)?;
+        let source = match self.from.selection.alpha {
+            AlphaBands::Band => source.with_opacity_as_band(),
+            _ => source,
+        };
         let source = match self.from.selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
             Some(bands) => source.select(&bands),
-            None => source,
+            None => source.without_alpha(self.from.normaliser.bands()),
         };
         source.check_bands(self.from.normaliser.bands())?;
         Ok(match self.from.conversion(source.dtype(), &source.band_scales(), Some(path)) {

@@ -7,6 +7,7 @@ mod decode;
 mod fault;
 mod frame;
 mod header;
+mod mask;
 mod picture;
 mod scan;
 mod stream;

@@ -9,13 +9,15 @@ use super::decode::decode;
 use super::fault::Fault;
 use super::frame::Frame;
 use super::header::Header;
+use super::mask;
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::byte_source::Reader;
+use crate::raster::byte_source::{ByteSource, Reader};
+use crate::raster::image_format::ReadSamples;
 use crate::raster::planar::planar;
 use crate::raster::presentation::Presentation;
 use crate::raster::whole_file::WholeFile;
-use crate::raster::{Dtype, RasterInfo, Samples};
+use crate::raster::{Dtype, Limits, RasterInfo, Samples};
 
 /// The format.
 pub(in super::super) struct Jpeg;
@@ -46,6 +48,10 @@ impl WholeFile for Jpeg {
         };
         let pixels = decode(&[], bytes, accept).map_err(|fault| faulty(path, fault))?;
         Ok(Samples::U8(planar(&pixels, info.bands, info.bands, info.height, info.width)))
+    }
+
+    fn mask(source: &ByteSource, info: &RasterInfo, limits: &Limits) -> Option<Box<dyn ReadSamples>> {
+        mask::find(source, info, limits)
     }
 }
 

@@ -1,14 +1,16 @@
-//! What GDAL keeps in tags of its own: nodata, and names and scales of bands.
+//! What GDAL keeps in tags of its own: nodata, and names, scales and statistics of bands.
 
 use std::path::Path;
 
 use roxmltree::{Document, Node};
 use tiff_reader::{Ifd, Tag, TagValue};
 
-use crate::raster::{BandScale, Dtype, number, say_anything};
+use crate::raster::{BandScale, Dtype, StatedStatistics, number, say_anything};
 
 const METADATA: u16 = 42112;
 const NODATA: u16 = 42113;
+/// Says of a file that it is a mask, and what kind of one.
+const MASK_FLAGS: &str = "INTERNAL_MASK_FLAGS_1";
 
 /// The value of the tag as a sample of this type may have it. A text without a number is passed over with a warning,
 /// where GDAL would take 0 for it; and so is a 64-bit integer that `f64` does not hold.
@@ -29,6 +31,9 @@ pub(super) fn nodata(path: &Path, ifd: &Ifd, dtype: Dtype) -> Option<f64> {
 pub(super) struct Told {
     pub names: Vec<Option<String>>,
     pub scales: Vec<BandScale>,
+    pub statistics: Vec<Option<StatedStatistics>>,
+    /// The file is a mask of an image beside it.
+    pub is_mask: bool,
 }
 
 pub(super) fn told(path: &Path, ifd: &Ifd, bands: usize) -> Told {
@@ -41,7 +46,12 @@ pub(super) fn told(path: &Path, ifd: &Ifd, bands: usize) -> Told {
 
 impl Told {
     fn nothing(bands: usize) -> Self {
-        Self { names: vec![None; bands], scales: vec![BandScale::default(); bands] }
+        Self {
+            names: vec![None; bands],
+            scales: vec![BandScale::default(); bands],
+            statistics: vec![None; bands],
+            is_mask: false,
+        }
     }
 
     /// Items such as `<Item name="DESCRIPTION" sample="0" role="description">text</Item>`.
@@ -52,14 +62,21 @@ impl Told {
             return Ok(told);
         }
         let document = Document::parse(xml)?;
-        document.descendants().filter(|node| node.has_tag_name("Item")).for_each(|item| told.take(item));
+        let mut items_of = vec![Vec::new(); bands];
+        for item in document.descendants().filter(|node| node.has_tag_name("Item")) {
+            told.take(item);
+            if let Some(items) = index(item).and_then(|band| items_of.get_mut(band)) {
+                items.push((item.attribute("name").unwrap_or_default(), item.text().unwrap_or_default()));
+            }
+        }
+        told.statistics = items_of.into_iter().map(|items| StatedStatistics::of_metadata(items.into_iter())).collect();
         told.scales.iter_mut().filter(|scale| !scale.is_sound()).for_each(|scale| *scale = BandScale::default());
         Ok(told)
     }
 
     fn take(&mut self, item: Node<'_, '_>) {
-        let band = item.attribute("sample").and_then(|band| band.parse::<usize>().ok());
-        let Some(band) = band.filter(|band| *band < self.names.len()) else { return };
+        self.is_mask |= item.attribute("name") == Some(MASK_FLAGS);
+        let Some(band) = index(item).filter(|band| *band < self.names.len()) else { return };
         // GDAL escapes the text twice, and has to keep to that.
         let text = unescape(item.text().unwrap_or_default());
         match item.attribute("role") {
@@ -69,6 +86,11 @@ impl Told {
             _ => {}
         }
     }
+}
+
+/// The band that an item is of, counted from 0.
+fn index(item: Node<'_, '_>) -> Option<usize> {
+    item.attribute("sample")?.parse().ok()
 }
 
 /// Takes references to characters for what they stand for; what is none stays as it is.

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::raster::budget::{Budget, Turn};
 use crate::raster::byte_source::ByteSource;
 use crate::raster::image_format::{ImageFormat, OpenImage, ReadSamples};
-use crate::raster::{Limits, RasterInfo, Samples};
+use crate::raster::{Limits, RasterInfo, Samples, ValiditySource};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,6 +35,13 @@ struct TiffImage {
     limits: Limits,
 }
 
+/// What was found in a file.
+struct OpenTiff {
+    image: TiffImage,
+    info: RasterInfo,
+    mask: Option<TiffImage>,
+}
+
 /// The format: classic or big, of either byte order.
 pub(in super::super) struct Tiff;
 
@@ -44,8 +51,9 @@ impl ImageFormat for Tiff {
     }
 
     fn open(&self, source: &ByteSource, limits: &Limits) -> Result<OpenImage> {
-        let (image, info) = TiffImage::open(source, limits)?;
-        Ok(OpenImage { info, presentation: None, samples: Box::new(image) })
+        let OpenTiff { image, info, mask } = TiffImage::open(source, limits)?;
+        let mask = mask.map(|mask| Box::new(mask) as Box<dyn ReadSamples>);
+        Ok(OpenImage { info, presentation: None, samples: Box::new(image), mask })
     }
 }
 
@@ -61,7 +69,7 @@ impl ReadSamples for TiffImage {
 }
 
 impl TiffImage {
-    fn open(source: &ByteSource, limits: &Limits) -> Result<(Self, RasterInfo)> {
+    fn open(source: &ByteSource, limits: &Limits) -> Result<OpenTiff> {
         guarded(|| open(source, limits)).map_err(|fault| fault.at(source.path()))
     }
 
@@ -99,23 +107,54 @@ impl TiffImage {
     }
 }
 
-fn open(source: &ByteSource, limits: &Limits) -> Result<(TiffImage, RasterInfo), Fault> {
+fn open(source: &ByteSource, limits: &Limits) -> Result<OpenTiff, Fault> {
     let header = TiffHeader::parse(&source.read_exact_at(0, source.len().min(16) as usize)?)?;
+    // Damage behind the first image does no harm.
+    let (image, mut info) = directory(source, limits, &header, header.first_ifd_offset)?;
+    let pages = pages::look(source, &header);
+    info.pages = pages.count;
+    let mask = pages.mask.and_then(|at| mask(&image, &header, at));
+    info.mask = mask.as_ref().map(|_| ValiditySource::InternalMask);
+    Ok(OpenTiff { image, info, mask })
+}
+
+/// Reads the header of the image whose directory is at this offset.
+fn directory(
+    source: &ByteSource,
+    limits: &Limits,
+    header: &TiffHeader,
+    at: u64,
+) -> Result<(TiffImage, RasterInfo), Fault> {
     let budgets = ParseBudgets {
         max_ifd_entries: ENTRIES,
         max_tag_value_bytes: TAG_BYTES,
         max_metadata_value_bytes: HEADER_BYTES,
         ..ParseBudgets::default()
     };
-    // Damage behind the first image does no harm.
-    let ifd = ifd::parse_ifd_at_with_budgets(source, &header, header.first_ifd_offset, budgets)?;
+    let ifd = ifd::parse_ifd_at_with_budgets(source, header, at, budgets)?;
     let photometric = numbers::first(&ifd, constants::TAG_PHOTOMETRIC_INTERPRETATION)?.unwrap_or(GREY);
     let layout = Layout::of(&ifd, header.byte_order, photometric)?;
     let is_cmyk = cmyk::are(&ifd, photometric, &layout);
-    let mut info = info(source.path(), &ifd, &layout, photometric, is_cmyk);
-    info.pages = pages::count(source, &header);
+    let info = info(source.path(), &ifd, &layout, photometric, is_cmyk);
     let decoder = Decoder::of(&ifd, &layout, photometric, info.nodata, source)?;
     Ok((TiffImage { source: source.clone(), layout, decoder, is_cmyk, limits: *limits }, info))
+}
+
+/// Opens the mask of an image. One that cannot be read is passed over, with a warning, as in GDAL.
+fn mask(image: &TiffImage, header: &TiffHeader, at: u64) -> Option<TiffImage> {
+    let path = image.source.path().display();
+    match directory(&image.source, &image.limits, header, at) {
+        Ok((mask, _)) if mask.layout.size() == image.layout.size() => Some(mask),
+        Ok(_) => {
+            tracing::warn!(%path, "the mask in this TIFF is not of the size of its image and is passed over");
+            None
+        }
+        Err(fault) => {
+            let error = fault.at(image.source.path());
+            tracing::warn!(%error, "the mask in this TIFF cannot be read and is passed over");
+            None
+        }
+    }
 }
 
 fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool) -> RasterInfo {
@@ -128,8 +167,10 @@ fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool
         nodata: gdal::nodata(path, ifd, layout.dtype()).map(|value| layout.dtype().stored(value)),
         band_names: told.names,
         band_scales: told.scales,
+        stated_statistics: told.statistics,
         has_palette: palette.is_some() || photometric == PALETTE && layout.bands == 1,
         palette,
+        is_mask_of_another: told.is_mask,
         alpha_band: if is_cmyk { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype())
     }
@@ -154,7 +195,7 @@ mod tests {
         let image = Samples::U8(Array3::from_shape_fn((1, 4200, 4200), |(_, y, x)| (y * 7 + x) as u8));
         writer.write_rows(&image).unwrap();
         writer.finish().unwrap();
-        let (file, _) = TiffImage::open(&ByteSource::open(&path).unwrap(), &Limits::default()).unwrap();
+        let file = TiffImage::open(&ByteSource::open(&path).unwrap(), &Limits::default()).unwrap().image;
         assert_eq!(read(&file, 0, 0, 64, 64), image.crop(0, 0, 64, 64));
         destroy(&path);
         assert_eq!(read(&file, 4000, 900, 64, 64), image.crop(4000, 900, 64, 64));
@@ -170,9 +211,10 @@ mod tests {
         writer.write_rows(&Samples::U8(Array3::zeros((1, 2048, 2048)))).unwrap();
         writer.finish().unwrap();
         let (budget, image) = (Budget::new(), 1 << 22);
-        let (file, _) =
+        let file =
             TiffImage::open(&ByteSource::open(&path).unwrap(), &Limits::default().max_sample_bytes(2 * image + 5))
-                .unwrap();
+                .unwrap()
+                .image;
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
@@ -190,7 +232,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jpeg.tif");
         std::fs::copy("tests/fixtures/tiff/b3_uint8_jpeg_ycbcr_tiled.tif", &path).unwrap();
-        let (file, _) = TiffImage::open(&ByteSource::open(&path).unwrap(), &Limits::default()).unwrap();
+        let file = TiffImage::open(&ByteSource::open(&path).unwrap(), &Limits::default()).unwrap().image;
         let corner = read(&file, 0, 0, 12, 12);
         destroy(&path);
         assert_eq!(read(&file, 5, 3, 7, 9), corner.crop(5, 3, 7, 9));

@@ -58,6 +58,10 @@ impl Layout {
         Ok(Self { bands, height, width, format, block_rows, block_columns, block_bands })
     }
 
+    pub fn size(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
+
     pub fn dtype(&self) -> Dtype {
         self.format.dtype
     }

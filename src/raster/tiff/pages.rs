@@ -1,4 +1,4 @@
-//! How many images a file holds, of which only the first is read.
+//! What images a file holds behind the first: pages, which are not read, and a mask.
 
 use tiff_reader::ByteOrder;
 use tiff_reader::header::TiffHeader;
@@ -12,22 +12,34 @@ const MOST: usize = 1000;
 /// Entries of one that is taken for a directory.
 const MOST_ENTRIES: u64 = 4096;
 
-/// The images that are neither overviews nor masks; the chain counts as far as it can be read.
-pub(super) fn count(source: &dyn TiffSource, header: &TiffHeader) -> usize {
-    let mut next = Some(header.first_ifd_offset);
-    let mut count = 0;
-    for _ in 0..MOST {
-        let Some((is_page, after)) = next.filter(|next| *next > 0).and_then(|at| directory(source, header, at)) else {
-            break;
-        };
-        count += usize::from(is_page);
-        next = Some(after);
-    }
-    count
+/// What the directories of a file are of.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Pages {
+    /// How many are neither overviews nor masks.
+    pub count: usize,
+    /// Where the directory of the first mask at full resolution is.
+    pub mask: Option<u64>,
 }
 
-/// Whether the directory at this offset is of a page, and where the next one is.
-fn directory(source: &dyn TiffSource, header: &TiffHeader, at: u64) -> Option<(bool, u64)> {
+/// Looks at the directories; the chain counts as far as it can be read.
+pub(super) fn look(source: &dyn TiffSource, header: &TiffHeader) -> Pages {
+    let mut next = Some(header.first_ifd_offset);
+    let mut pages = Pages::default();
+    for _ in 0..MOST {
+        let Some(at) = next.filter(|next| *next > 0) else { break };
+        let Some((kind, after)) = directory(source, header, at) else { break };
+        match kind & (REDUCED | MASK) {
+            0 => pages.count += 1,
+            MASK => pages.mask = pages.mask.or(Some(at)),
+            _ => {}
+        }
+        next = Some(after);
+    }
+    pages
+}
+
+/// The kind of the directory at this offset, and where the next one is.
+fn directory(source: &dyn TiffSource, header: &TiffHeader, at: u64) -> Option<(u64, u64)> {
     let (count_bytes, entry_bytes, offset_bytes) = if header.is_bigtiff() { (8, 20, 8) } else { (2, 12, 4) };
     let number = |bytes: &[u8]| number(bytes, header.byte_order);
     let entries = number(&source.read_exact_at(at, count_bytes).ok()?);
@@ -40,7 +52,7 @@ fn directory(source: &dyn TiffSource, header: &TiffHeader, at: u64) -> Option<(b
     let (entries, next) = bytes.split_at(length - offset_bytes);
     let kind = entries.chunks_exact(entry_bytes).find(|entry| number(&entry[..2]) == NEW_SUBFILE_TYPE);
     let kind = kind.map_or(0, |entry| number(&entry[entry_bytes - offset_bytes..][..4]));
-    Some((kind & (REDUCED | MASK) == 0, number(next)))
+    Some((kind, number(next)))
 }
 
 fn number(bytes: &[u8], order: ByteOrder) -> u64 {
@@ -67,19 +79,19 @@ mod tests {
         BytesSource::new(bytes)
     }
 
-    fn pages(source: &BytesSource) -> usize {
-        count(source, &TiffHeader::parse(&source.read_exact_at(0, 8).unwrap()).unwrap())
+    fn pages(source: &BytesSource) -> Pages {
+        look(source, &TiffHeader::parse(&source.read_exact_at(0, 8).unwrap()).unwrap())
     }
 
     #[test]
     fn overviews_and_masks_are_no_pages() {
-        assert_eq!(pages(&chain(&[0, 1, 4, 5], 0)), 1);
-        assert_eq!(pages(&chain(&[2, 2, 2, 1], 0)), 3);
+        assert_eq!(pages(&chain(&[0, 1, 5, 4, 4], 0)), Pages { count: 1, mask: Some(8 + 3 * 18) });
+        assert_eq!(pages(&chain(&[2, 2, 2, 1], 0)), Pages { count: 3, mask: None });
     }
 
     #[test]
     fn a_chain_that_is_damaged_or_a_ring_ends() {
-        assert_eq!(pages(&chain(&[0, 0], 1_000_000)), 2);
-        assert!(pages(&chain(&[0, 0], 8)) <= MOST);
+        assert_eq!(pages(&chain(&[0, 0], 1_000_000)).count, 2);
+        assert!(pages(&chain(&[0, 0], 8)).count <= MOST);
     }
 }

@@ -27,10 +27,10 @@ impl Translation<'_> {
     }
 
     /// Returns what stands for "no data" in translations of `scene`, which has to be known before the first row is
-    /// written. Images of integers without a value for it have no gaps.
+    /// written. Images of integers without a value for it or a mask have no gaps.
     pub fn empty_value(&self, scene: &Source) -> Option<f64> {
         let names_gaps = scene.nodata().is_some_and(|value| scene.dtype().can_mean(value));
-        self.empty_value_where(|| names_gaps || scene.dtype().is_float())
+        self.empty_value_where(|| names_gaps || scene.has_mask() || scene.dtype().is_float())
     }
 
     /// The same where all of the image can be looked at.

@@ -1,0 +1,93 @@
+//! What becomes of bands that files call alpha.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::raster::{Limits, has_doubtful_alpha};
+
+/// Chips that are looked at. Near infrared shows itself in the first.
+const LOOKED_AT: usize = 16;
+
+/// What becomes of the last band of a domain's files where they call it alpha.
+///
+/// | Variant | The band |
+/// |---|---|
+/// | `Auto` | is a mask, as with `Mask`. But of a TIFF of four bands of bytes, whose fourth GDAL calls alpha whatever it holds, only where it holds nothing but 0 and 255 in up to 16 chips from all over the domain; else it is a band, as with `Band`, and a warning says so |
+/// | `Mask` | is not used: pixels where it is 0 have no data |
+/// | `Band` | is a band like others, such as near infrared |
+///
+/// Where [`bands`](crate::PrepareData::bands) chooses the band, it is used whatever this says. A model remembers the choice
+/// for the images that it translates. PNG files have no choice: their alpha is always the mask.
+///
+/// ```
+/// use geolearn::{AlphaBands, DatasetType, Domain, PrepareData};
+///
+/// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
+///     .alpha_bands(Domain::A, AlphaBands::Band)
+///     .prepare()?;
+/// assert_eq!(data.bands(Domain::A), 3);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AlphaBands {
+    /// By what the files hold: the default.
+    #[default]
+    Auto,
+    /// Always the mask.
+    Mask,
+    /// Always a band.
+    Band,
+}
+
+impl AlphaBands {
+    /// Tells whether alpha is the mask, which models need not say.
+    pub(crate) fn is_default(&self) -> bool {
+        *self != Self::Band
+    }
+
+    /// Decides by what is in some of the chips, and says so where alpha is no mask. A chip that cannot be read decides
+    /// nothing; it is complained of when all are read.
+    pub(super) fn settled(self, files: &[&PathBuf], limits: &Limits) -> (Self, Option<String>) {
+        if self != Self::Auto {
+            return (self, None);
+        }
+        let count = files.len().min(LOOKED_AT);
+        let mut looked = (0..count).map(|index| files[index * files.len() / count]);
+        match looked.find(|file| has_doubtful_alpha(file, limits).unwrap_or(false)) {
+            Some(file) => (Self::Band, Some(remark(file))),
+            None => (Self::Mask, None),
+        }
+    }
+}
+
+fn remark(file: &Path) -> String {
+    format!(
+        "band 4 is called alpha, as GDAL calls the fourth of four bands of bytes whatever it holds, but has other values than 0 \
+         and 255 in {}, so it is a band like the others. If it is a mask, call PrepareData::alpha_bands with AlphaBands::Mask; \
+         AlphaBands::Band says that it is not",
+        file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_decide_where_the_word_of_the_file_does_not() {
+        let settled = |choice: AlphaBands, names: &[&str]| {
+            let files: Vec<PathBuf> = names.iter().map(|name| PathBuf::from("tests/fixtures").join(name)).collect();
+            let (choice, remark) = choice.settled(&files.iter().collect::<Vec<_>>(), &Limits::default());
+            (choice, remark.is_some_and(|remark| remark.contains(names[names.len() - 1])))
+        };
+        let (near_infrared, mask) = ("masks/near_infrared.tif", "masks/alpha_rgba.tif");
+        assert_eq!(settled(AlphaBands::Auto, &[mask, mask, near_infrared]), (AlphaBands::Band, true));
+        assert_eq!(settled(AlphaBands::Auto, &[mask, "tiff/la.png", "no.tif"]), (AlphaBands::Mask, false));
+        // Two bands, and 16 bits: nobody writes alpha there by accident.
+        assert_eq!(settled(AlphaBands::Auto, &["masks/alpha_gray.tif", "masks/alpha_uint16.tif"]).0, AlphaBands::Mask);
+        assert_eq!(settled(AlphaBands::Mask, &[near_infrared]), (AlphaBands::Mask, false));
+        assert_eq!(settled(AlphaBands::Band, &[]), (AlphaBands::Band, false));
+        assert_eq!(settled(AlphaBands::Auto, &[]), (AlphaBands::Mask, false));
+    }
+}
