@@ -21,7 +21,8 @@ const LOOKED_AT: usize = 16;
 /// for the images that it translates. PNG files have no choice: their alpha is always the mask.
 ///
 /// ```
-/// use geolearn::{AlphaBands, DatasetType, Domain, PrepareData};
+/// use geolearn::dataset::AlphaBands;
+/// use geolearn::{DatasetType, Domain, PrepareData};
 ///
 /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
 ///     .alpha_bands(Domain::A, AlphaBands::Band)

@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn alpha_is_no_band_but_where_it_is_said_to_be_one() {
-        let of = |alpha, bands: &[Band], mixed| Asked { bands: bands.to_vec(), mixed, alpha };
+        let of = |alpha, bands: &[Band], mixed| Asked { bands: bands.to_vec(), mixed, alpha, half: None };
         let indices = |asked: &Asked, bands: usize, alpha| asked.indices(&vec![None; bands], alpha).unwrap();
         let mask = of(AlphaBands::Mask, &[], MixedBands::Fail);
         assert_eq!((indices(&mask, 4, Some(3)), indices(&mask, 4, None).len()), (vec![0, 1, 2], 4));

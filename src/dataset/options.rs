@@ -249,7 +249,8 @@ impl PrepareData {
     /// unless it is something else that GDAL calls alpha for lack of better knowledge.
     ///
     /// ```
-    /// # use geolearn::{AlphaBands, DatasetType, Domain, PrepareData};
+    /// # use geolearn::dataset::AlphaBands;
+    /// # use geolearn::{DatasetType, Domain, PrepareData};
     /// let options = PrepareData::new("assets/bluemarble", DatasetType::CycleGan);
     /// assert_eq!(options.alpha_bands(Domain::B, AlphaBands::Mask).prepare()?.bands(Domain::B), 3);
     /// # Ok::<(), geolearn::Error>(())

@@ -115,7 +115,7 @@ impl RasterInfo {
     /// Returns what the file, or the `.aux.xml` beside it, says of the values of each band. Nothing in this crate goes by it.
     ///
     /// ```
-    /// let file = geolearn::RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// let file = geolearn::raster::RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
     /// assert_eq!(file.info().stated_statistics(), [None; 3]);
     /// # Ok::<(), geolearn::Error>(())
     /// ```

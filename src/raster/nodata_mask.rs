@@ -51,7 +51,7 @@ impl Raster {
     }
 
     /// Tells of each pixel whether it has data in any band: true where it has. An alpha band that a TIFF has among its bands
-    /// counts as one; [`RasterFile::read_validity`](crate::RasterFile::read_validity) takes it for the mask that it is.
+    /// counts as one; [`RasterFile::read_validity`](crate::raster::RasterFile::read_validity) takes it for the mask that it is.
     ///
     /// # Shapes
     /// (height, width).

@@ -111,7 +111,7 @@ fn nodata(root: Node<'_, '_>, dtype: Dtype) -> Vec<f64> {
 }
 
 /// Whether these are values of so many bands that are not all the same.
-fn differ(values: &[f64], bands: usize) -> bool {
+pub(super) fn differ(values: &[f64], bands: usize) -> bool {
     values.len() == bands && values.iter().any(|value| !same(*value, values[0]))
 }
 

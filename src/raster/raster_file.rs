@@ -176,7 +176,7 @@ impl RasterFile {
     /// (height, width).
     ///
     /// ```
-    /// use geolearn::RasterFile;
+    /// use geolearn::raster::RasterFile;
     ///
     /// let valid = RasterFile::open("tests/fixtures/masks/internal_tiled.tif")?.read_validity()?;
     /// assert_eq!((valid.dim(), valid.iter().filter(|valid| **valid).count()), ((36, 40), 639));
@@ -196,7 +196,7 @@ impl RasterFile {
     /// (`height`, `width`).
     ///
     /// ```
-    /// use geolearn::RasterFile;
+    /// use geolearn::raster::RasterFile;
     ///
     /// let file = RasterFile::open("tests/fixtures/masks/internal_tiled.tif")?;
     /// let part = file.read_validity_window(10, 2, 8, 20)?;

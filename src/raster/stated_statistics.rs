@@ -8,7 +8,7 @@ use super::number;
 /// be of a part of the pixels (`STATISTICS_APPROXIMATE`), of the scene that a chip was cut from, or older than the samples.
 ///
 /// ```
-/// use geolearn::RasterFile;
+/// use geolearn::raster::RasterFile;
 ///
 /// let file = RasterFile::open("tests/fixtures/masks/statistics.tif")?;
 /// let stated = file.info().stated_statistics()[0].unwrap();

@@ -12,7 +12,7 @@ impl RasterInfo {
     /// blue and alpha, as in rasterio's `dataset_mask`.
     ///
     /// ```
-    /// use geolearn::{RasterFile, ValiditySource};
+    /// use geolearn::raster::{RasterFile, ValiditySource};
     ///
     /// let file = RasterFile::open("tests/fixtures/tiff/la.png")?;
     /// assert_eq!(file.info().validity_source(), ValiditySource::AlphaBand(1));

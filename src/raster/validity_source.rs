@@ -4,7 +4,7 @@
 /// as in GDAL.
 ///
 /// ```
-/// use geolearn::{RasterFile, ValiditySource};
+/// use geolearn::raster::{RasterFile, ValiditySource};
 ///
 /// let file = RasterFile::open("tests/fixtures/tiff/internal_mask.tif")?;
 /// assert_eq!(file.info().validity_source(), ValiditySource::InternalMask);

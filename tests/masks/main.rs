@@ -10,7 +10,8 @@ mod translation;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use geolearn::{ErrorKind, Raster, RasterFile, ValiditySource};
+use geolearn::raster::{RasterFile, ValiditySource};
+use geolearn::{ErrorKind, Raster};
 use ndarray::{Array2, s};
 use serde_json::Value;
 
@@ -122,7 +123,7 @@ fn a_mask_stays_with_an_image() {
         );
         let again = Raster::open(&path).unwrap();
         assert_eq!((again.samples(), again.validity()), (image.samples(), disk()), "{name}");
-        let bytes = image.to_bytes(geolearn::RasterFormat::GeoTiff).unwrap();
+        let bytes = image.to_bytes(geolearn::raster::RasterFormat::GeoTiff).unwrap();
         assert_eq!(Raster::from_bytes(bytes).unwrap(), again, "{name}");
     }
 }

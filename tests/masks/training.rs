@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use geolearn::dataset::{AlphaBands, Augment, MixedSizes, Split};
+use geolearn::raster::RasterFile;
 use geolearn::tch::Tensor;
-use geolearn::{
-    AlphaBands, Augment, DataBunch, DatasetType, Domain, MixedSizes, PrepareData, Raster, RasterFile, Split,
-};
+use geolearn::{DataBunch, DatasetType, Domain, PrepareData, Raster};
 use ndarray::{Array2, Array3, Axis};
 use tempfile::TempDir;
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use geolearn::{CycleGan, Domain, Raster, RasterFile, RasterOptions};
+use geolearn::raster::RasterFile;
+use geolearn::{CycleGan, Domain, Raster, RasterOptions};
 use ndarray::{Array2, Array3, concatenate, s};
 
 use super::common::on_cpu;

@@ -9,7 +9,7 @@ use gdal::{Dataset, Metadata};
 
 use super::{fault, place, sample_type};
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{BandScale, Dtype, RasterInfo, number};
+use crate::raster::{BandScale, Dtype, RasterInfo, number, pam};
 
 /// Reads the facts of an image.
 pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
@@ -22,9 +22,11 @@ pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
         bands.collect::<gdal::errors::Result<_>>().map_err(|error| fault::not_read(path, error))?;
     let dtype = dtype(&bands).ok_or_else(|| odd_samples(path))?;
     let palette = if let [band] = &bands[..] { palette(band) } else { None };
+    let nodata: Vec<f64> = bands.iter().filter_map(band_nodata).map(|value| dtype.stored(value)).collect();
     Ok(RasterInfo {
         place: place::of(dataset, path),
-        nodata: nodata(&bands, path).map(|value| dtype.stored(value)),
+        nodata: nodata.first().copied(),
+        band_nodata: if pam::differ(&nodata, bands.len()) { nodata } else { Vec::new() },
         band_names: bands.iter().map(name).collect(),
         band_scales: bands.iter().map(scale).collect(),
         has_palette: palette.is_some(),
@@ -57,16 +59,6 @@ fn odd_samples(path: &Path) -> Error {
         .at(path)
         .expected("integers, float32 or float64")
         .help("Convert it: gdal_translate -ot Float32 keeps the real part of complex samples.")
-}
-
-/// The value of the first band that has one, as an image has one for all.
-fn nodata(bands: &[RasterBand<'_>], path: &Path) -> Option<f64> {
-    let values: Vec<f64> = bands.iter().filter_map(band_nodata).collect();
-    let first = *values.first()?;
-    if !values.iter().all(|value| *value == first || value.is_nan() && first.is_nan()) {
-        tracing::warn!(path = %path.display(), nodata = first, "bands differ in nodata; that of the first counts for all");
-    }
-    Some(first)
 }
 
 /// A 64-bit integer that `f64` does not hold is none, as in files that are read without GDAL.

@@ -1,83 +1,58 @@
 //! The samples of an image that GDAL has opened.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use gdal::Dataset;
 use gdal::raster::GdalType;
 use ndarray::{Array3, s};
 
 use super::blocks::{Part, pieces};
-use super::{dataset, fault};
+use super::dataset::Datasets;
+use super::fault;
 use crate::error::{Error, ErrorKind, Result, caught};
 use crate::raster::budget::{Budget, Turn};
 use crate::raster::image_format::ReadSamples;
-use crate::raster::whole_file::changed;
 use crate::raster::{Dtype, Limits, RasterInfo, Samples};
 
 /// Samples of all bands that are read at a time.
 const PIECE_BYTES: usize = 32 << 20;
 
-/// An open image. A dataset serves one thread at a time, so there are as many of them as threads have read side by side.
+/// An open image.
 pub(super) struct GdalImage {
-    path: PathBuf,
-    /// Bands, height and width.
-    shape: (usize, usize, usize),
+    datasets: Arc<Datasets>,
     dtype: Dtype,
     /// Height and width of what is decoded at a time.
     block: (usize, usize),
     limits: Limits,
-    idle: Mutex<Vec<Dataset>>,
 }
 
 impl GdalImage {
-    /// Takes a dataset whose header said this.
-    pub fn new(path: &Path, dataset: Dataset, info: &RasterInfo, limits: &Limits) -> Result<Self> {
-        let band = dataset.rasterband(1).map_err(|error| fault::not_read(path, error))?;
+    /// Takes datasets whose header said this.
+    pub fn new(datasets: Arc<Datasets>, info: &RasterInfo, limits: &Limits) -> Result<Self> {
+        let dataset = datasets.take()?;
+        let band = dataset.rasterband(1).map_err(|error| fault::not_read(datasets.path(), error))?;
         let (width, height) = band.block_size();
-        Ok(Self {
-            path: path.to_path_buf(),
-            shape: (info.bands, info.height, info.width),
-            dtype: info.dtype,
-            block: (height.clamp(1, info.height), width.clamp(1, info.width)),
-            limits: *limits,
-            idle: Mutex::new(vec![dataset]),
-        })
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Dataset>> {
-        // Datasets that are in it are whole, also after a panic elsewhere.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a dataset that no other thread uses.
-    fn dataset(&self) -> Result<Dataset> {
-        if let Some(dataset) = self.idle().pop() {
-            return Ok(dataset);
-        }
-        let dataset = dataset::open(&self.path)?;
-        let (width, height) = dataset.raster_size();
-        match (dataset.raster_count(), height, width) == self.shape {
-            true => Ok(dataset),
-            false => Err(changed(&self.path)),
-        }
+        drop(band);
+        datasets.give_back(dataset);
+        let block = (height.clamp(1, info.height), width.clamp(1, info.width));
+        Ok(Self { datasets, dtype: info.dtype, block, limits: *limits })
     }
 
     /// Pixels of a piece, as many as its bytes allow.
     fn piece_pixels(&self) -> usize {
-        PIECE_BYTES / (self.shape.0 * self.dtype.bytes()).max(1)
+        PIECE_BYTES / (self.datasets.shape().0 * self.dtype.bytes()).max(1)
     }
 
     /// What is taken beside so many bytes of samples: a block of all bands, and one band of a piece.
     fn spare_bytes(&self, made: u64) -> Result<u64> {
-        let (bands, ..) = self.shape;
+        let (bands, ..) = self.datasets.shape();
         let (height, width) = self.block;
         let block = (height as u64).saturating_mul(width as u64).saturating_mul((bands * self.dtype.bytes()) as u64);
         if block <= self.limits.max_sample_bytes {
             return Ok(block.saturating_add(made.min(PIECE_BYTES as u64) / bands.max(1) as u64));
         }
         Err(Error::new(ErrorKind::Limits, "the blocks of this image are too large")
-            .at(&self.path)
+            .at(self.datasets.path())
             .expected(format!("at most {} bytes to decode one", self.limits.max_sample_bytes))
             .found(format!("{width} x {height} pixels of {bands} bands"))
             .help("Rewrite it with gdal_translate -co TILED=YES, or allow more with Limits::max_sample_bytes."))
@@ -86,21 +61,22 @@ impl GdalImage {
 
 impl ReadSamples for GdalImage {
     fn read(&self) -> Result<(Samples, Turn<'static>)> {
-        self.read_window(0, 0, self.shape.1, self.shape.2)
+        let (_, height, width) = self.datasets.shape();
+        self.read_window(0, 0, height, width)
     }
 
     fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<(Samples, Turn<'static>)> {
-        let made = (self.shape.0 * height * width * self.dtype.bytes()) as u64;
+        let made = (self.datasets.shape().0 * height * width * self.dtype.bytes()) as u64;
         let needed = made.saturating_add(self.spare_bytes(made)?);
         let mut turn = Budget::process().turn(needed, self.limits.max_sample_bytes);
-        let dataset = self.dataset()?;
-        let mut samples = Samples::zeros(self.dtype, (self.shape.0, height, width));
+        let dataset = self.datasets.take()?;
+        let mut samples = Samples::zeros(self.dtype, (self.datasets.shape().0, height, width));
         let part = Part { rows: row..row + height, columns: column..column + width };
         let pieces = pieces(&part, self.block, self.piece_pixels());
         caught(|| fill(&dataset, (row, column), &pieces, &mut samples))
-            .map_err(|words| fault::damaged(&self.path, words))?
-            .map_err(|error| fault::not_read(&self.path, error))?;
-        self.idle().push(dataset);
+            .map_err(|words| fault::damaged(self.datasets.path(), words))?
+            .map_err(|error| fault::not_read(self.datasets.path(), error))?;
+        self.datasets.give_back(dataset);
         turn.shrink_to(made);
         Ok((samples, turn))
     }

@@ -1,26 +1,69 @@
 //! Which pixels GDAL calls valid by a mask of the dataset's own: one within the file, or a `.msk` file beside it.
 
+use std::sync::Arc;
+
 use gdal::Dataset;
-use gdal::errors::Result;
-use ndarray::Array2;
+use gdal::errors::Result as Read;
+use ndarray::Array3;
 
 use super::blocks::Part;
+use super::dataset::Datasets;
+use super::fault;
+use crate::error::{Result, caught};
+use crate::raster::budget::{Budget, Turn};
+use crate::raster::image_format::ReadSamples;
+use crate::raster::{Limits, Samples};
 
-/// Reads the mask of a part, true where there is data. None where the image has no such mask: gaps that nodata values and
-/// alpha bands tell of are known from the header and the samples.
-#[cfg_attr(not(test), expect(dead_code, reason = "the mask of an image is not heeded yet, and will be read here"))]
-pub(super) fn valid(dataset: &Dataset, part: &Part) -> Result<Option<Array2<bool>>> {
-    let band = dataset.rasterband(1)?;
-    let flags = band.mask_flags()?;
-    if !flags.is_per_dataset() || flags.is_alpha() || flags.is_nodata() {
-        return Ok(None);
+/// The mask of an open image.
+pub(super) struct GdalMask {
+    datasets: Arc<Datasets>,
+    limits: Limits,
+}
+
+impl GdalMask {
+    /// Finds the mask, where the dataset has one of its own: gaps that nodata values and alpha bands tell of are known from
+    /// the header and the samples.
+    pub fn find(datasets: &Arc<Datasets>, limits: &Limits) -> Result<Option<Self>> {
+        let dataset = datasets.take()?;
+        let has_one = has_own(&dataset).map_err(|error| fault::not_read(datasets.path(), error))?;
+        datasets.give_back(dataset);
+        Ok(has_one.then(|| Self { datasets: datasets.clone(), limits: *limits }))
     }
+}
+
+impl ReadSamples for GdalMask {
+    fn read(&self) -> Result<(Samples, Turn<'static>)> {
+        let (_, height, width) = self.datasets.shape();
+        self.read_window(0, 0, height, width)
+    }
+
+    fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<(Samples, Turn<'static>)> {
+        let turn = Budget::process().turn((height * width) as u64, self.limits.max_sample_bytes);
+        let dataset = self.datasets.take()?;
+        let part = Part { rows: row..row + height, columns: column..column + width };
+        let path = self.datasets.path();
+        let mask = caught(|| read(&dataset, &part))
+            .map_err(|words| fault::damaged(path, words))?
+            .map_err(|error| fault::not_read(path, error))?;
+        self.datasets.give_back(dataset);
+        Ok((Samples::U8(mask), turn))
+    }
+}
+
+fn has_own(dataset: &Dataset) -> Read<bool> {
+    let flags = dataset.rasterband(1)?.mask_flags()?;
+    Ok(flags.is_per_dataset() && !flags.is_alpha() && !flags.is_nodata())
+}
+
+/// Reads the mask of a part, 0 where there is no data.
+fn read(dataset: &Dataset, part: &Part) -> Read<Array3<u8>> {
     let size = (part.columns.len(), part.rows.len());
     let corner = (part.columns.start as isize, part.rows.start as isize);
-    let mut values = vec![0u8; size.0 * size.1];
-    band.open_mask_band()?.read_into_slice(corner, size, size, &mut values, None)?;
-    // The sizes agree.
-    Ok(Array2::from_shape_vec((size.1, size.0), values).ok().map(|mask| mask.mapv(|value| value != 0)))
+    let mut mask = Array3::zeros((1, size.1, size.0));
+    if let Some(values) = mask.as_slice_mut() {
+        dataset.rasterband(1)?.open_mask_band()?.read_into_slice(corner, size, size, values, None)?;
+    }
+    Ok(mask)
 }
 
 #[cfg(test)]
@@ -46,13 +89,13 @@ mod tests {
         made.flush_cache().unwrap();
         drop(made);
         let part = Part { rows: 1..3, columns: 1..5 };
-        let mask = valid(&dataset::open(&path).unwrap(), &part).unwrap().unwrap();
-        assert_eq!(mask.dim(), (2, 4));
-        assert_eq!(
-            mask.indexed_iter().filter(|(_, is_valid)| !**is_valid).map(|(at, _)| at).collect::<Vec<_>>(),
-            [(0, 1)]
-        );
+        let masked = dataset::open(&path).unwrap();
+        assert!(has_own(&masked).unwrap());
+        let mask = read(&masked, &part).unwrap();
+        assert_eq!(mask.dim(), (1, 2, 4));
+        let gaps: Vec<_> = mask.indexed_iter().filter(|(_, value)| **value == 0).map(|(at, _)| at).collect();
+        assert_eq!(gaps, [(0, 0, 1)]);
         let plain = dataset::open(Path::new("assets/scenes/bluemarble_asia.tif")).unwrap();
-        assert_eq!(valid(&plain, &part).unwrap(), None);
+        assert!(!has_own(&plain).unwrap());
     }
 }

@@ -1,15 +1,18 @@
 //! From a name to an open image.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use gdal::{Dataset, Metadata};
 
+use super::dataset::Datasets;
 use super::image::GdalImage;
+use super::mask::GdalMask;
 use super::{dataset, fault, header};
 use crate::error::{Error, ErrorKind, Result, caught};
 use crate::raster::byte_source::ByteSource;
-use crate::raster::image_format::OpenImage;
-use crate::raster::{Limits, unknown_format};
+use crate::raster::image_format::{OpenImage, ReadSamples};
+use crate::raster::{Limits, ValiditySource, unknown_format};
 
 /// How many images within a file a message names.
 const NAMED_AT_MOST: usize = 5;
@@ -36,9 +39,13 @@ fn opened(path: &Path, limits: &Limits) -> Result<OpenImage> {
     if dataset.raster_count() == 0 {
         return Err(no_image(path, &dataset));
     }
-    let info = header::info(&dataset, path)?;
-    let samples = GdalImage::new(path, dataset, &info, limits)?;
-    Ok(OpenImage { info, presentation: None, samples: Box::new(samples) })
+    let mut info = header::info(&dataset, path)?;
+    let datasets = Arc::new(Datasets::new(path, dataset, &info));
+    let mask = GdalMask::find(&datasets, limits)?;
+    info.mask = mask.as_ref().map(|_| ValiditySource::InternalMask);
+    let mask = mask.map(|mask| Box::new(mask) as Box<dyn ReadSamples>);
+    let samples = GdalImage::new(datasets, &info, limits)?;
+    Ok(OpenImage { info, presentation: None, samples: Box::new(samples), mask })
 }
 
 /// Complains of a file that has no image of its own, but may hold some.
