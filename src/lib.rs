@@ -65,7 +65,7 @@ pub use inference::{NormStatistics, RasterOptions, RasterReport};
 pub use loss::{AdversarialLoss, DiffAugment};
 pub use metrics::{Better, Inception, InceptionDistances, Metric, MetricColumn, Resize, SsimWindow};
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, CycleGanModel, GeneratorImport, Recipe};
-pub use models::{Learner, LoadOptions, Predictor};
+pub use models::{Deepness, ExportOptions, ExportUnits, Learner, LoadOptions, Predictor};
 pub use nn::{Initialisation, Upsampling, UpsamplingInit};
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};
 #[cfg(feature = "plot")]

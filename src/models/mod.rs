@@ -4,4 +4,4 @@ mod core;
 pub mod cyclegan;
 mod kinds;
 
-pub use self::core::{Learner, LoadOptions, Predictor};
+pub use self::core::{Deepness, ExportOptions, ExportUnits, Learner, LoadOptions, Predictor};

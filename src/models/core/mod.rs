@@ -9,6 +9,7 @@ mod definition;
 mod definition_tests;
 mod direction;
 mod export;
+mod export_options;
 mod fit;
 mod learner;
 mod load_options;
@@ -33,6 +34,7 @@ mod translator;
 mod weights;
 
 pub use self::learner::Learner;
+pub use export_options::{Deepness, ExportOptions, ExportUnits};
 pub use load_options::LoadOptions;
 pub use predictor::Predictor;
 
