@@ -4,6 +4,7 @@
 //! and fits, measures, predicts, exports, saves and loads it.
 
 mod batch_size;
+mod card;
 mod definition;
 #[cfg(test)]
 mod definition_tests;
@@ -29,6 +30,7 @@ mod resumed;
 mod saved;
 #[cfg(feature = "plot")]
 mod show;
+mod stac;
 mod training;
 mod translator;
 mod weights;
