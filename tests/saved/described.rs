@@ -1,5 +1,7 @@
 //! What a saved model says of itself: an item for STAC catalogs, and a card for people.
 
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::report;
 use crate::dataset::{Domain, DomainSpec};
 use crate::evaluation::{Metrics, table};
+use crate::package::emd::ModelKind;
 
 /// Returns the card of a model that is saved under this name.
 pub(super) fn markdown<M: Model>(model: &Learner<M>, name: &str) -> String {
@@ -32,7 +33,7 @@ pub(super) fn markdown<M: Model>(model: &Learner<M>, name: &str) -> String {
     card.heading("License");
     card.paragraph("Not stated. Say here under which license the weights may be used, and under which the chips were.");
     card.heading("Use");
-    use_here(&mut card, name, &targets(model));
+    use_here(&mut card, M::KIND, name, &targets(model));
     card.text
 }
 
@@ -102,20 +103,21 @@ fn scores(card: &mut Card, metrics: Option<&Metrics>) {
 }
 
 /// Programs for this crate, for arcgis.learn and for onnxruntime.
-fn use_here(card: &mut Card, name: &str, targets: &[Domain]) {
+fn use_here(card: &mut Card, kind: &ModelKind, name: &str, targets: &[Domain]) {
+    let ModelKind { name: there, opened_by: here, .. } = kind;
     let to = targets.first().copied().unwrap_or(Domain::B);
     let folder = quoted(name);
     card.paragraph("In Rust, with the folder's path:");
     card.code(
         "rust",
         &format!(
-            "let model = geolearn::CycleGan::from_model({folder}, None)?;\n\
+            "let model = geolearn::{here}::from_model({folder}, None)?;\n\
          model.predict(\"scene.tif\", geolearn::Domain::{to})?.save(\"made.tif\")?;"
         ),
     );
     card.paragraph("In arcgis.learn, and in ArcGIS Pro with the `.dlpk` as the model definition:");
     let definition = quoted(&format!("{name}.emd"));
-    card.code("python", &format!("from arcgis.learn import CycleGAN\n\nmodel = CycleGAN.from_model({definition})"));
+    card.code("python", &format!("from arcgis.learn import {there}\n\nmodel = {there}.from_model({definition})"));
     card.paragraph("As ONNX, which takes and gives the samples of files:");
     card.code(
         "rust",
@@ -138,7 +140,7 @@ fn use_here(card: &mut Card, name: &str, targets: &[Domain]) {
 
 /// A text in quotes, as Rust and Python both read it.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 /// Text in which nothing is markup.
@@ -195,7 +197,7 @@ mod tests {
     #[test]
     fn no_name_can_become_markup() {
         assert_eq!(plain("<b>a_b|`c`\n# d"), "\\<b\\>a\\_b\\|\\`c\\` \\# d");
-        assert_eq!(quoted("a\"b\\c"), r#""a\"b\\c""#);
+        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
         let mut card = Card::default();
         card.table(&["x"], [vec!["a|b".to_string()]]);
         assert_eq!(card.text, "\n| x |\n|---|\n| a\\|b |\n");
