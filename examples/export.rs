@@ -1,17 +1,18 @@
 //! A saved model for programs that know nothing of this crate: both generators as TorchScript and as ONNX.
 //!
 //! ```text
-//! cargo run --release --example export -- [MODEL [FOLDER]]
+//! cargo run --release --example export -- [MODEL [FOLDER]] [--file-units]
 //! ```
 //!
-//! Without a model it takes the bundled one; without a folder, `out/export`.
+//! Without a model it takes the bundled one; without a folder, `out/export`. With `--file-units` the networks take and
+//! give the samples of files, else numbers in [-1, 1].
 
 #![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
 
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{CycleGan, Domain};
+use geolearn::{CycleGan, Domain, ExportOptions, ExportUnits};
 
 /// Writes both generators of a saved model as TorchScript and as ONNX.
 #[derive(Parser)]
@@ -22,21 +23,27 @@ struct Arguments {
     /// Where the files go
     #[arg(default_value = "out/export")]
     folder: PathBuf,
+    /// Make scaling, bands and rounding a part of the networks
+    #[arg(long)]
+    file_units: bool,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sat2relief");
-    let Arguments { model, folder } = Arguments::parse();
+    let Arguments { model, folder, file_units } = Arguments::parse();
     let model = CycleGan::from_model(model.unwrap_or(bundled), None)?;
+    let units = if file_units { ExportUnits::Files } else { ExportUnits::Network };
+    let options = ExportOptions::new().units(units);
     for (to, name) in [(Domain::B, "a2b"), (Domain::A, "b2a")] {
         let script = folder.join(name).with_extension("pt");
-        model.export_torchscript(&script, to)?;
+        model.export_torchscript_with(&script, to, options.clone())?;
         told(&script, "module = torch.jit.load(PATH, _extra_files=(extra := {\"geolearn.json\": \"\"})).eval()")?;
         let onnx = folder.join(name).with_extension("onnx");
-        model.export_onnx(&onnx, to)?;
+        model.export_onnx_with(&onnx, to, options.clone())?;
         told(&onnx, "session = onnxruntime.InferenceSession(PATH, providers=[\"CPUExecutionProvider\"])")?;
     }
-    println!("y = module(x), y, = session.run(None, {{\"input\": x}}): x and y of shape (N, C, H, W), in [-1, 1].");
+    let values = if file_units { "the samples of files as rasterio reads them" } else { "in [-1, 1]" };
+    println!("y = module(x), y, = session.run(None, {{\"input\": x}}): x and y of shape (N, C, H, W), {values}.");
     println!("geolearn.json in them tells how images are scaled; docs/interop.md has a whole program.");
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use geolearn::dataset::{Augment, Normalisation};
 use geolearn::loss::DiffAugment;
 use geolearn::models::cyclegan::CycleGanConfig;
+use geolearn::models::{Deepness, ExportOptions, ExportUnits};
 use geolearn::optim::{AdamOptions, OneCycle, Schedule};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,8 @@ fn typing_errors_are_refused_by_name() {
     refuses(Normalisation::Percentile { low: 1.0, high: 99.0 }, "high", "hi");
     refuses(CycleGanConfig::default(), "gen_blocks", "gen_block");
     refuses(DiffAugment::default().cutout(true), "cutout", "cut_out");
+    refuses(ExportOptions::new().units(ExportUnits::Files).square(64), "square", "side");
+    refuses(ExportOptions::new().deepness(Deepness::new(64).resolution(10.0)), "resolution", "resolutions");
     let mut varied = CycleGanConfig::default();
     varied.diff_augment = DiffAugment::default().translation(true);
     refuses(varied, "translation", "transalation");
@@ -45,5 +48,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(adam, AdamOptions::default().beta1(0.25));
     assert_eq!(serde_json::from_str::<Augment>("{}").unwrap(), Augment::default());
     assert_eq!(serde_json::from_str::<OneCycle>("{}").unwrap(), OneCycle::default());
+    assert_eq!(serde_json::from_str::<ExportOptions>("{}").unwrap(), ExportOptions::new());
+    assert_eq!(serde_json::from_str::<Deepness>(r#"{"tile": 64}"#).unwrap(), Deepness::new(64));
     assert_eq!(serde_json::from_str::<CycleGanConfig>("{}").unwrap(), CycleGanConfig::default());
 }

@@ -9,4 +9,4 @@ pub mod cyclegan;
 mod core;
 mod kinds;
 
-pub use self::core::{Learner, LoadOptions, Predictor};
+pub use self::core::{Deepness, ExportOptions, ExportUnits, Learner, LoadOptions, Predictor};

@@ -1,6 +1,7 @@
 //! Where a saved model lies, and what its files are called.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
@@ -19,6 +20,13 @@ const MODELS: &str = "models";
 /// The folder of a model's pictures, and the report that shows them: names that ArcGIS looks for.
 const PICTURES: &str = "ModelCharacteristics";
 const REPORT: &str = "model_metrics.html";
+/// The item for STAC catalogs.
+pub(crate) const ITEM: &str = "model.stac.json";
+/// The card of the model, which people may take over.
+pub(crate) const CARD: &str = "README.md";
+/// The first line of a card that a save may write anew.
+pub(crate) const CARD_MARK: &str =
+    "<!-- Written by geolearn, and again by each save. Remove this line, and the file is yours. -->";
 /// Files that are no folder of a model, besides `.emd` and `.pth`.
 const OTHER_FILES: [&str; 4] = ["dlpk", "safetensors", "pt", "onnx"];
 /// File systems take names of 255 bytes; the longest extension is `.dlpk`.
@@ -206,6 +214,8 @@ pub(crate) struct Contents<'a> {
     pub modules: &'a [(String, u32)],
     /// `model_metrics.html`.
     pub report: &'a str,
+    /// Names and texts of what else lies beside the definition: [`ITEM`] and [`CARD`].
+    pub texts: &'a [(&'a str, String)],
     /// Names and PNGs of the pictures in `ModelCharacteristics`; an older one of the same name goes where there is none.
     pub pictures: &'a [(&'a str, Option<Vec<u8>>)],
 }
@@ -226,6 +236,9 @@ pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
         (format!("{}.emd", place.name), store::ready(&place.emd(), emd.to_json()?.as_bytes())?),
         (REPORT.to_owned(), store::ready(&place.folder.join(REPORT), contents.report.as_bytes())?),
     ];
+    for (name, text) in contents.texts.iter().filter(|(name, _)| *name != CARD || !is_kept(&place.folder.join(CARD))) {
+        files.push((name.to_string(), store::ready(&place.folder.join(name), text.as_bytes())?));
+    }
     for (name, png) in contents.pictures.iter().filter_map(|(name, png)| Some((name, png.as_ref()?))) {
         store::create_dir(&place.folder.join(PICTURES))?;
         files.push((format!("{PICTURES}/{name}"), store::ready(&place.picture(name), png)?));
@@ -239,11 +252,21 @@ pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     gone.map(|(name, _)| place.picture(name)).try_for_each(|path| remove(&path))
 }
 
+/// Whether a card is there that a save did not write, or that people made theirs.
+fn is_kept(card: &Path) -> bool {
+    let mut beginning = vec![0; CARD_MARK.len()];
+    match fs::File::open(card).and_then(|mut file| file.read_exact(&mut beginning)) {
+        Ok(()) => beginning != CARD_MARK.as_bytes(),
+        Err(e) => e.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
 /// Removes what killed saves left.
 fn clear(place: &Place, contents: &Contents) {
     let pictures = contents.pictures.iter().map(|(name, _)| place.picture(name));
+    let texts = contents.texts.iter().map(|(name, _)| place.folder.join(name));
     let others = [place.pth(), place.emd(), place.dlpk(), place.folder.join(REPORT)];
-    others.into_iter().chain(pictures).for_each(|path| store::clear(&path));
+    others.into_iter().chain(texts).chain(pictures).for_each(|path| store::clear(&path));
 }
 
 /// Whether files that were written will be opened again.

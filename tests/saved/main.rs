@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod described;
 mod refused;
 
 use std::fs;

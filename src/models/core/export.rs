@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::export_options::ExportOptions;
 use super::learner::Learner;
 use super::model::Model;
 use crate::dataset::Domain;
@@ -45,10 +46,33 @@ impl<M: Model> Learner<M> {
     /// `Usage` for a path that is a folder, `Io` when the file cannot be written. Missing folders are made; an older
     /// file stays whole until the new one is complete.
     pub fn export_torchscript(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
+        self.export_torchscript_with(path, to, ExportOptions::new())
+    }
+
+    /// Writes TorchScript as [`export_torchscript`](Self::export_torchscript) does, with options: scaling as a part of the
+    /// program, a fixed size.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain, ExportOptions, ExportUnits, tch};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.pt");
+    /// model.export_torchscript_with(&path, Domain::B, ExportOptions::new().units(ExportUnits::Files))?;
+    /// let chips = tch::Tensor::full([1, 3, 64, 64], 90, (tch::Kind::Uint8, tch::Device::Cpu));
+    /// assert_eq!(tch::CModule::load(&path)?.forward_ts(&[chips])?.kind(), tch::Kind::Uint8);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`export_torchscript`](Self::export_torchscript); `Usage` for options that contradict each other and for
+    /// [`Deepness`](crate::Deepness), which reads ONNX alone; `Unsupported` for scaling of 64-bit integers.
+    pub fn export_torchscript_with(&self, path: impl AsRef<Path>, to: Domain, options: ExportOptions) -> Result<()> {
         let started = Instant::now();
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);
-        torchscript::write(path, &self.exported(to)?).map_err(|e| e.at(path))?.publish()?;
+        let exported = options.check_for_torchscript().and_then(|()| self.exported(to, &options));
+        torchscript::write(path, &exported.map_err(|e| e.at(path))?).map_err(|e| e.at(path))?.publish()?;
         tell(path, to, "TorchScript", started);
         Ok(())
     }
@@ -81,24 +105,58 @@ impl<M: Model> Learner<M> {
     #[cfg(feature = "onnx")]
     #[cfg_attr(docsrs, doc(cfg(feature = "onnx")))]
     pub fn export_onnx(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
+        self.export_onnx_with(path, to, ExportOptions::new())
+    }
+
+    /// Writes ONNX as [`export_onnx`](Self::export_onnx) does, with options: scaling as nodes of the graph, a fixed size,
+    /// the metadata of QGIS Deepness.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Domain, ExportOptions, ExportUnits};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.onnx");
+    /// // Bytes in, bytes out, as rasterio reads and writes them.
+    /// model.export_onnx_with(&path, Domain::B, ExportOptions::new().units(ExportUnits::Files))?;
+    /// assert!(path.metadata().unwrap().len() > 100_000);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`export_onnx`](Self::export_onnx); `Usage` for options that contradict each other; `Unsupported` for scaling of
+    /// 64-bit integers, and for Deepness where images of the other domain are not of 8 bits.
+    #[cfg(feature = "onnx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "onnx")))]
+    pub fn export_onnx_with(&self, path: impl AsRef<Path>, to: Domain, options: ExportOptions) -> Result<()> {
         let started = Instant::now();
         let path = store::path_of_file(path.as_ref())?;
         store::remove_abandoned_of([path]);
-        onnx::write(path, &self.exported(to)?)?.publish()?;
+        onnx::write(path, &self.exported(to, &options).map_err(|e| e.at(path))?)?.publish()?;
         tell(path, to, "ONNX", started);
         Ok(())
     }
 
-    fn exported(&self, to: Domain) -> Result<Exported> {
+    fn exported(&self, to: Domain, options: &ExportOptions) -> Result<Exported> {
         self.check_direction(to)?;
         let generator = self.model.generator(to);
         let prefix = format!("{}.", generator.name());
         let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
-        let note = |domain| DomainNote::new(domain, self.domain(domain));
+        let [input, output] = [to.other(), to].map(|domain| (domain, self.domain(domain)));
+        let note = |(domain, spec)| DomainNote::new(domain, spec);
+        let mut metadata = Metadata::new(M::KIND.name, generator.name(), note(input), note(output));
+        let units = options.scaling(input, output)?;
+        if let Some(units) = &units {
+            metadata = metadata.with_units(units);
+        }
+        metadata.side = options.side()?;
         Ok(Exported {
             plan: generator.plan().clone(),
             parameters: generator.parameters().into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(),
-            metadata: Metadata::new(M::KIND.name, generator.name(), note(to.other()), note(to)),
+            side: metadata.side,
+            properties: options.properties(self.domain(to.other()).selection.of),
+            metadata,
+            units,
         })
     }
 }

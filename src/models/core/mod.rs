@@ -26,10 +26,12 @@ mod weights;
 mod resumed;
 
 mod batch_size;
+mod card;
 mod definition;
 #[cfg(test)]
 mod definition_tests;
 mod direction;
+mod export_options;
 mod learner;
 mod load_options;
 mod memory;
@@ -40,10 +42,12 @@ mod one_way_tests;
 #[cfg_attr(not(feature = "plot"), path = "no_pictures.rs")]
 mod pictures;
 mod report;
+mod stac;
 mod training;
 mod translator;
 
 pub use self::learner::Learner;
+pub use export_options::{Deepness, ExportOptions, ExportUnits};
 pub use load_options::LoadOptions;
 pub use predictor::Predictor;
 

@@ -66,7 +66,8 @@ fn quality(page: &mut Report, metrics: &Metrics) {
     metrics.notes.iter().for_each(|note| page.paragraph(note));
 }
 
-fn facts<M: Model>(model: &Learner<M>) -> Vec<(&'static str, String)> {
+/// What the model is, by name and value.
+pub(super) fn facts<M: Model>(model: &Learner<M>) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&str, String)> = [("Domain A", Domain::A), ("Domain B", Domain::B)]
         .map(|(name, domain)| (name, described(model, domain)))
         .into();
@@ -98,7 +99,7 @@ fn described<M: Model>(model: &Learner<M>, domain: Domain) -> String {
 }
 
 /// Each loss and measure: its last value, its lowest, and when that was.
-fn measures<M: Model>(model: &Learner<M>) -> Vec<(String, Vec<String>)> {
+pub(super) fn measures<M: Model>(model: &Learner<M>) -> Vec<(String, Vec<String>)> {
     let history = &model.history;
     let named = |name: &String| {
         let curve = history.curve(name)?;

@@ -10,7 +10,7 @@ use super::learner::{Learner, check_direction};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
 use super::predictor::Predictor;
-use super::{pictures, report, weights};
+use super::{card, pictures, report, stac, weights};
 use crate::dataset::{DataBunch, Domain, DomainSpec, Normaliser, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +43,8 @@ impl<M: Model> Learner<M> {
     /// | `<name>.emd` | everything else, as Esri's model definition; this crate's own part under `Geolearn` |
     /// | `<name>.dlpk` | all the other files in one, for ArcGIS |
     /// | `model_metrics.html` | what the model is, its losses and samples, for people |
+    /// | `README.md` | the model's card: domains, bands, ranges, units, data, scores, and how to use it; one that you wrote or took over by removing its first line stays |
+    /// | `model.stac.json` | an item for STAC catalogs, by the extension MLM |
     /// | `ModelCharacteristics/*.png` | the same pictures: `loss_graph.png`, and with data `show_results.png` |
     ///
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
@@ -62,7 +64,7 @@ impl<M: Model> Learner<M> {
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let models = folder.path().join("models");
     /// let folder = model.save(models.join("copy"))?;
-    /// for file in ["copy.pth", "copy.emd", "copy.dlpk", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
+    /// for file in ["copy.pth", "copy.emd", "copy.dlpk", "model_metrics.html", "README.md", "model.stac.json"] {
     ///     assert!(folder.join(file).is_file());
     /// }
     /// # Ok::<(), geolearn::Error>(())
@@ -88,6 +90,10 @@ impl<M: Model> Learner<M> {
                 tensors: &tensors,
                 modules: &keys::modules(&self.model.plans()),
                 report: &report::html(self, &place.name, &pictures),
+                texts: &[
+                    (folder::ITEM, stac::item(self, &place.name)),
+                    (folder::CARD, format!("{}\n{}", folder::CARD_MARK, card::markdown(self, &place.name))),
+                ],
                 pictures: &pictures.files(),
             },
         )?;

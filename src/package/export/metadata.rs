@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Units;
 use crate::dataset::{Domain, DomainSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Dtype;
@@ -14,6 +15,12 @@ there are `channels`. Shape (N, channels, H, W), float32; any height and width."
 const FROM_OUTPUT: &str = "Of the first `bands` channels: v = (y + 1) / 2 * (max[i] - min[i]) + min[i]. Integers are \
 rounded to the nearest value and cut to the range of `dtype`. A pixel has no data where no band of the input has any: it \
 becomes `nodata`, or else NaN in floating-point images and 0 in others.";
+
+/// The same where the graph scales samples itself.
+const SAMPLES_TO_INPUT: &str = "Nothing: the input is the samples of a file as they are, all of its `bands_of_files` \
+bands in their order, in the type and shape of `samples`.";
+const OUTPUT_TO_SAMPLES: &str = "Nothing: the output is samples, rounded to their type; a pixel has no data where no \
+band of the input has any, and then holds the `nodata` of `samples`.";
 
 /// The object. `docs/interop.md` describes its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +41,40 @@ pub(crate) struct Metadata {
     pub to_input: String,
     /// The formula from its output to samples.
     pub from_output: String,
+    /// The tensors, where they hold samples of files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<SamplesNote>,
+    /// Height and width of images, where they are fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<i64>,
+}
+
+/// Tensors that hold samples of files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SamplesNote {
+    pub input: TensorNote,
+    pub output: TensorNote,
+}
+
+/// A tensor of (N, `bands`, H, W).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TensorNote {
+    pub dtype: Dtype,
+    pub bands: usize,
+    /// The value without data; null where there is none, or where it is not finite.
+    pub nodata: Option<f64>,
+}
+
+impl SamplesNote {
+    fn new(units: &Units) -> Self {
+        let Units { input, output } = units;
+        let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+        let nodata = output.empty.or(output.mistakable.map(|mistakable| mistakable.value));
+        Self {
+            input: TensorNote { dtype: input.tensor, bands: input.bands, nodata: finite(input.nodata) },
+            output: TensorNote { dtype: output.tensor, bands: output.bands, nodata: finite(nodata) },
+        }
+    }
 }
 
 /// The images on one side.
@@ -91,7 +132,17 @@ impl Metadata {
             output,
             to_input: TO_INPUT.to_string(),
             from_output: FROM_OUTPUT.to_string(),
+            samples: None,
+            side: None,
         }
+    }
+
+    /// For a graph that scales samples itself.
+    pub fn with_units(mut self, units: &Units) -> Self {
+        self.to_input = SAMPLES_TO_INPUT.to_string();
+        self.from_output = OUTPUT_TO_SAMPLES.to_string();
+        self.samples = Some(SamplesNote::new(units));
+        self
     }
 
     pub fn to_json(&self) -> Result<String> {

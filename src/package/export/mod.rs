@@ -1,20 +1,27 @@
 //! A generator in formats that run without this crate: TorchScript and ONNX.
 //!
-//! Both are written from the same [`Exported`]: the plan of the network, its parameters and the metadata.
+//! Both are written from the same [`Exported`]: the plan of the network, its parameters, its metadata, and the scaling
+//! of samples where that is to be part of the graph.
 
 mod metadata;
 #[cfg(feature = "onnx")]
 pub(crate) mod onnx;
 #[cfg(feature = "onnx")]
 mod onnx_graph;
+#[cfg(feature = "onnx")]
+mod onnx_units;
 #[cfg(test)]
 #[cfg(feature = "onnx")]
 mod tests;
 pub(crate) mod torchscript;
+mod torchscript_units;
+mod units;
 
 pub(crate) use metadata::{DomainNote, Metadata};
+pub(crate) use units::Units;
 
 use crate::nn::{Parameters, Plan};
+use units::{InputUnits, Mistakable, OutputUnits};
 
 /// What the metadata are called in a file: an extra file in TorchScript, an entry of `metadata_props` in ONNX.
 const METADATA_NAME: &str = "geolearn.json";
@@ -25,4 +32,11 @@ pub(crate) struct Exported {
     /// By the paths of the plan's layers, which are those of the `.pth` without the network's own.
     pub parameters: Parameters,
     pub metadata: Metadata,
+    /// The scaling of samples, where it is part of the graph.
+    pub units: Option<Units>,
+    /// Height and width of images, where they are fixed.
+    pub side: Option<i64>,
+    /// What else `metadata_props` of ONNX hold, by name.
+    #[cfg_attr(not(feature = "onnx"), allow(dead_code, reason = "TorchScript has no such place"))]
+    pub properties: Vec<(&'static str, String)>,
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::onnx_graph::{self, FLOAT, INPUT, OUTPUT};
-use super::{Exported, METADATA_NAME};
+use super::onnx_units::data_type;
+use super::{Exported, METADATA_NAME, Units};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::bytes_of;
 use crate::protobuf::Message;
@@ -58,7 +59,7 @@ impl<'a> Plan<'a> {
         let weights: Vec<_> = exported.parameters.iter().map(|(name, values)| Weight::new(name, values)).collect();
         let graph = graph(exported)?;
         let length = weights.iter().fold(graph.len(), |sum, weight| sum.saturating_add(weight.len()));
-        let mut opening = head(&exported.metadata.to_json()?).opening(MODEL_GRAPH, length);
+        let mut opening = head(&exported.metadata.to_json()?, &exported.properties).opening(MODEL_GRAPH, length);
         let whole = opening.len().saturating_add(length);
         if whole > MOST_BYTES {
             return Err(Error::new(ErrorKind::Unsupported, "the network is too large for an ONNX file")
@@ -89,38 +90,48 @@ fn bytes(values: &Tensor) -> u64 {
 }
 
 /// The fields of `ModelProto` but for the graph.
-fn head(metadata: &str) -> Message {
+fn head(metadata: &str, more: &[(&str, String)]) -> Message {
     let opset = Message::default().text(1, "").varint(2, OPSET);
-    let property = Message::default().text(1, METADATA_NAME).text(2, metadata);
+    let property = |name, value: &str| Message::default().text(1, name).text(2, value);
+    let properties = std::iter::once(property(METADATA_NAME, metadata));
+    let properties: Vec<_> = properties.chain(more.iter().map(|(name, value)| property(name, value))).collect();
     Message::default()
         .varint(1, IR_VERSION)
         .text(2, "geolearn")
         .text(3, env!("CARGO_PKG_VERSION"))
         .text(6, DESCRIPTION)
         .part(8, &opset)
-        .part(14, &property)
+        .parts(14, &properties)
 }
 
 /// A `GraphProto` but for the parameters.
 fn graph(exported: &Exported) -> Result<Message> {
-    let Exported { plan, parameters, metadata } = exported;
-    let channels = [metadata.input.channels as i64, metadata.output.channels as i64];
-    let mut graph = onnx_graph::nodes(plan, parameters, channels[0])?;
+    let Exported { metadata, units, side, .. } = exported;
+    let scaled = |channels: usize| (FLOAT, channels);
+    let [input, output] = match units {
+        None => [scaled(metadata.input.channels), scaled(metadata.output.channels)],
+        Some(Units { input, output }) => {
+            [(data_type(input.tensor), input.bands), (data_type(output.tensor), output.bands)]
+        }
+    };
+    let mut graph = onnx_graph::nodes(exported)?;
     graph.append(
         &Message::default()
             .text(2, &metadata.network)
-            .part(11, &value(INPUT, channels[0]))
-            .part(12, &value(OUTPUT, channels[1])),
+            .part(11, &value(INPUT, input, *side))
+            .part(12, &value(OUTPUT, output, *side)),
     );
     Ok(graph)
 }
 
-/// A `ValueInfoProto` of images of any number, height and width.
-fn value(name: &str, channels: i64) -> Message {
+/// A `ValueInfoProto` of images of any number, and of any height and width where no side is given.
+fn value(name: &str, (dtype, channels): (u64, usize), side: Option<i64>) -> Message {
     let any = |name| Message::default().text(2, name);
-    let dims = [any("batch"), Message::default().varint(1, channels as u64), any("height"), any("width")];
+    let number = |count: u64| Message::default().varint(1, count);
+    let of_side = |name| side.map_or_else(|| any(name), |side| number(side as u64));
+    let dims = [any("batch"), number(channels as u64), of_side("height"), of_side("width")];
     let shape = Message::default().parts(1, &dims);
-    let tensor = Message::default().varint(1, FLOAT).part(2, &shape);
+    let tensor = Message::default().varint(1, dtype).part(2, &shape);
     Message::default().text(1, name).part(2, &Message::default().part(1, &tensor))
 }
 

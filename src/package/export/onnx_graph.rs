@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Exported;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{ConvShape, EPSILON, Layer, Parameters, Plan, Upsampling, inside, placed};
 use crate::protobuf::Message;
@@ -30,26 +31,38 @@ pub(super) struct Graph<'a> {
 }
 
 /// Nodes and constants of the network, as fields of a `GraphProto`.
-pub(super) fn nodes(plan: &Plan, parameters: &Parameters, channels: i64) -> Result<Message> {
+pub(super) fn nodes(exported: &Exported) -> Result<Message> {
+    let Exported { plan, parameters, metadata, units, side, .. } = exported;
+    let channels = metadata.input.channels as i64;
     let mut graph = Graph { parameters, nodes: Vec::new(), constants: BTreeMap::new(), image: String::new(), channels };
-    let shape = graph.node("Shape", &[INPUT], &[]);
-    let tall = graph.extended(INPUT, 2, &shape, plan);
-    let whole = graph.extended(&tall, 3, &shape, plan);
-    graph.image.clone_from(&whole);
-    let made = graph.layers(&plan.layers, "", whole)?;
-    graph.cropped(&made);
+    let image = match units {
+        None => INPUT.to_string(),
+        Some(units) => graph.scaled(&units.input),
+    };
+    graph.image = match side {
+        None => graph.extended(&image, plan),
+        Some(side) => graph.extended_from(&image, *side, plan),
+    };
+    let made = graph.layers(&plan.layers, "", graph.image.clone())?;
+    match units {
+        None => graph.cropped(&made, *side, OUTPUT),
+        Some(units) => {
+            graph.cropped(&made, *side, "scaled_output");
+            graph.samples("scaled_output", units);
+        }
+    }
     Ok(Message::default().parts(1, &graph.nodes).parts(5, graph.constants.values()))
 }
 
 impl Graph<'_> {
     /// Adds a node with one output, and gives the output's name.
-    fn node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message]) -> String {
+    pub(super) fn node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message]) -> String {
         let name = format!("{kind}_{}", self.nodes.len());
         self.named_node(kind, inputs, attributes, &name);
         name
     }
 
-    fn named_node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message], output: &str) {
+    pub(super) fn named_node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message], output: &str) {
         let node = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
         let name = format!("{kind}_{}", self.nodes.len());
         self.nodes.push(node.text(2, output).text(3, &name).text(4, kind).parts(5, attributes));
@@ -60,7 +73,7 @@ impl Graph<'_> {
         self.constant(format!("int_{value}"), &[], INT64, &value.to_le_bytes())
     }
 
-    fn list(&mut self, name: &str, values: &[i64]) -> String {
+    pub(super) fn list(&mut self, name: &str, values: &[i64]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
         self.constant(name.to_string(), &[values.len() as i64], INT64, &bytes)
     }
@@ -71,15 +84,35 @@ impl Graph<'_> {
         self.constant(format!("{name}_{}", self.channels), &[self.channels], FLOAT, &bytes)
     }
 
-    fn constant(&mut self, name: String, dims: &[i64], dtype: u64, bytes: &[u8]) -> String {
+    pub(super) fn constant(&mut self, name: String, dims: &[i64], dtype: u64, bytes: &[u8]) -> String {
         let tensor = tensor(&name, dims, dtype).bytes(9, bytes);
         self.constants.insert(name.clone(), tensor);
         name
     }
 
-    /// The image with its side `axis` lengthened by mirroring to one that the network can take; the same as
+    /// The image with its sides lengthened by mirroring to those that the network can take; the same as
     /// `Network::forward` does.
-    fn extended(&mut self, image: &str, axis: i64, shape: &str, plan: &Plan) -> String {
+    fn extended(&mut self, image: &str, plan: &Plan) -> String {
+        let shape = self.node("Shape", &[INPUT], &[]);
+        let tall = self.lengthened(image, 2, &shape, plan);
+        self.lengthened(&tall, 3, &shape, plan)
+    }
+
+    /// The same of a square image of a known side, by numbers.
+    fn extended_from(&mut self, image: &str, side: i64, plan: &Plan) -> String {
+        if plan.missing(side) == 0 {
+            return image.to_string();
+        }
+        let period = (2 * side - 2).max(1);
+        let mirrored = |place: i64| (place % period).min(period - place % period);
+        let places: Vec<i64> = (0..side + plan.missing(side)).map(mirrored).collect();
+        let index = self.list("mirrored", &places);
+        let tall = self.node("Gather", &[image, &index], &[int("axis", 2)]);
+        self.node("Gather", &[&tall, &index], &[int("axis", 3)])
+    }
+
+    /// The image with its side `axis` lengthened.
+    fn lengthened(&mut self, image: &str, axis: i64, shape: &str, plan: &Plan) -> String {
         let (zero, one, two) = (self.number(0), self.number(1), self.number(2));
         let (factor, most_missing) = (self.number(plan.factor), self.number(plan.factor - 1));
         let (smallest, axis_name) = (self.number(plan.smallest_side), self.number(axis));
@@ -95,15 +128,18 @@ impl Graph<'_> {
     }
 
     /// Nodes of two inputs, one after the other.
-    fn chain(&mut self, first: &str, nodes: &[(&str, &str)]) -> String {
+    pub(super) fn chain(&mut self, first: &str, nodes: &[(&str, &str)]) -> String {
         nodes.iter().fold(first.to_string(), |value, (kind, other)| self.node(kind, &[&value, other], &[]))
     }
 
-    /// Back to the height and width of the input: the last node.
-    fn cropped(&mut self, image: &str) {
-        let ends = self.node("Shape", &[INPUT], &[int("start", 2), int("end", 4)]);
+    /// Back to the height and width of the input.
+    fn cropped(&mut self, image: &str, side: Option<i64>, output: &str) {
+        let ends = match side {
+            None => self.node("Shape", &[INPUT], &[int("start", 2), int("end", 4)]),
+            Some(side) => self.list("crop_ends", &[side; 2]),
+        };
         let (starts, axes) = (self.list("crop_starts", &[0, 0]), self.list("crop_axes", &[2, 3]));
-        self.named_node("Slice", &[image, &starts, &ends, &axes], &[], OUTPUT);
+        self.named_node("Slice", &[image, &starts, &ends, &axes], &[], output);
     }
 
     /// Adds the nodes of all layers; `prefix` stands before the names of their parameters.
@@ -192,7 +228,7 @@ fn float(name: &str, value: f32) -> Message {
     attribute(name, ATTRIBUTE_FLOAT).float(2, value)
 }
 
-fn int(name: &str, value: i64) -> Message {
+pub(super) fn int(name: &str, value: i64) -> Message {
     attribute(name, ATTRIBUTE_INT).varint(3, value as u64)
 }
 
@@ -200,6 +236,6 @@ fn string(name: &str, value: &str) -> Message {
     attribute(name, ATTRIBUTE_STRING).text(4, value)
 }
 
-fn ints(name: &str, values: &[i64]) -> Message {
+pub(super) fn ints(name: &str, values: &[i64]) -> Message {
     values.iter().fold(attribute(name, ATTRIBUTE_INTS), |list, &value| list.varint(8, value as u64))
 }

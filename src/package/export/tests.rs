@@ -40,6 +40,9 @@ fn exported(generator: &Network, shape: GeneratorShape) -> Exported {
         plan: generator.plan().clone(),
         parameters: generator.parameters().into_iter().map(plain).collect(),
         metadata: Metadata::new("CycleGAN", "G_B", note(Domain::A, shape.input), note(Domain::B, shape.output)),
+        units: None,
+        side: None,
+        properties: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{Exported, METADATA_NAME};
+use super::{Exported, METADATA_NAME, torchscript_units};
 use crate::error::{Error, Result};
 use crate::ffi::Script;
 use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, inside, placed};
@@ -18,7 +18,7 @@ use crate::store::{Pending, Ready};
 pub(crate) fn write(target: &Path, exported: &Exported) -> Result<Ready> {
     let metadata = exported.metadata.to_json()?;
     let parameters = on_processor(&exported.parameters)?;
-    let source = source(&exported.plan);
+    let source = source(exported);
     let script = Script { source: &source, parameters: &parameters, extra: (METADATA_NAME, &metadata) };
     let mut file = Pending::create(target)?;
     let mut written = Ok(());
@@ -38,11 +38,27 @@ fn on_processor(parameters: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>
     parameters.iter().map(|(name, tensor)| Ok((name.clone(), moved(tensor)?))).collect()
 }
 
-/// Methods `forward` and `extended`.
-fn source(plan: &Plan) -> String {
+/// Method `forward` and those that it calls.
+fn source(exported: &Exported) -> String {
+    let Exported { plan, parameters, units, side, .. } = exported;
+    let network = |name| methods(plan, name, units.is_none().then_some(*side).flatten());
+    match units {
+        None => network("forward"),
+        Some(units) => {
+            let weight = parameters.first().map_or_else(String::new, |(name, _)| module(name));
+            network("network") + "\n" + &torchscript_units::forward(units, *side, &weight)
+        }
+    }
+}
+
+/// The network as a method of this name, and method `extended`.
+fn methods(plan: &Plan, name: &str, side: Option<i64>) -> String {
     let Plan { layers, factor, smallest_side, .. } = plan;
     let mut body = String::new();
     lines(layers, "", 0, &mut body);
+    let square = side.map_or_else(String::new, |side| {
+        format!("  assert height == {side} and width == {side}, \"expected images of {side} x {side} pixels\"\n")
+    });
     format!(
         r#"def extended(self, x: Tensor, dim: int) -> Tensor:
   n = x.size(dim)
@@ -53,11 +69,11 @@ fn source(plan: &Plan) -> String {
   index = torch.arange(wanted, device=x.device) % period
   return x.index_select(dim, torch.minimum(index, period - index))
 
-def forward(self, x: Tensor) -> Tensor:
+def {name}(self, x: Tensor) -> Tensor:
   assert x.dim() == 4, "expected images of shape (N, C, H, W)"
   height = x.size(2)
   width = x.size(3)
-  image = self.extended(self.extended(x, 2), 3)
+{square}  image = self.extended(self.extended(x, 2), 3)
   y = image
 {body}  return y[:, :, :height, :width]
 "#,

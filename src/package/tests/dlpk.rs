@@ -149,6 +149,7 @@ fn a_saved_package_is_the_whole_model() {
         tensors: &[("w".to_owned(), &tensor)],
         modules: &[],
         report: "<html>",
+        texts: &[("README.md", "card".to_owned())],
         pictures: &[("loss_graph.png", Some(b"png".to_vec()))],
     };
     folder::save(&place, &contents).unwrap();
@@ -159,13 +160,13 @@ fn a_saved_package_is_the_whole_model() {
     let error = folder::open_package(b"no zip", OPENING).unwrap_err();
     assert!(error.kind() == ErrorKind::Format && error.to_string().starts_with("in memory: "), "{error}");
     let mut zip = zip::ZipArchive::new(fs::File::open(place.dlpk()).unwrap()).unwrap();
-    for name in ["m.pth", "m.emd", "model_metrics.html", "ModelCharacteristics/loss_graph.png"] {
+    for name in ["m.pth", "m.emd", "model_metrics.html", "README.md", "ModelCharacteristics/loss_graph.png"] {
         let mut entry = zip.by_name(name).unwrap();
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
         assert_eq!(bytes, fs::read(place.folder.join(name)).unwrap(), "{name}");
     }
-    assert_eq!(zip.len(), 4);
+    assert_eq!(zip.len(), 5);
     let unpacked = unpack_within(&place.dlpk(), OPENING, MOST).unwrap();
     let kept = unpacked.weights.clone();
     drop(unpacked);

@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::*;
 use crate::error::ErrorKind;
 use crate::package::emd::DomainBands;
-use crate::package::folder::{Contents, Found, Place, find, save};
+use crate::package::folder::{CARD, CARD_MARK, Contents, Found, ITEM, Place, find, save};
 
 /// Weights, definition, package, report, and the folder of pictures.
 pub(super) const FILES: usize = 5;
@@ -26,7 +26,35 @@ pub(super) fn save_with(place: &Place, emd: &Emd, number: f32) -> Result<()> {
     let tensor = Tensor::from_slice(&[number]);
     let tensors = [("w".to_owned(), &tensor)];
     let pictures = [("loss_graph.png", Some(b"picture".to_vec()))];
-    save(place, &Contents { emd, tensors: &tensors, modules: &[], report: "<html>", pictures: &pictures })
+    save(place, &Contents { emd, tensors: &tensors, modules: &[], report: "<html>", texts: &[], pictures: &pictures })
+}
+
+/// People fill in what a card leaves open, and a save must not undo that.
+#[test]
+fn a_card_of_the_users_own_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::to_save(root.path(), Path::new("m")).unwrap();
+    let (definition, tensor) = (emd(&place), Tensor::from_slice(&[1f32]));
+    let card = place.folder.join(CARD);
+    let saved = |text: &str| {
+        let tensors = [("w".to_owned(), &tensor)];
+        let texts = [(ITEM, text.to_owned()), (CARD, format!("{CARD_MARK}\n{text}"))];
+        let (emd, texts) = (&definition, texts.as_slice());
+        save(&place, &Contents { emd, tensors: &tensors, modules: &[], report: "<html>", texts, pictures: &[] })
+            .unwrap();
+        let item = fs::read_to_string(place.folder.join(ITEM)).unwrap();
+        assert_eq!(item, text);
+        let package = zip::ZipArchive::new(fs::File::open(place.dlpk()).unwrap()).unwrap();
+        (fs::read_to_string(&card).unwrap(), package.len())
+    };
+    assert_eq!(saved("one"), (format!("{CARD_MARK}\none"), 5));
+    assert_eq!(saved("two"), (format!("{CARD_MARK}\ntwo"), 5));
+    for own in ["License: MIT", "", &format!("License\n{CARD_MARK}")] {
+        fs::write(&card, own).unwrap();
+        assert_eq!(saved("three"), (own.to_string(), 4), "the package holds what the save wrote");
+    }
+    fs::remove_file(&card).unwrap();
+    assert_eq!(saved("four").0, format!("{CARD_MARK}\nfour"));
 }
 
 fn saved_number(found: &Found) -> f64 {

@@ -1,0 +1,234 @@
+//! Options of an export.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Domain, DomainSpec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::package::export::Units;
+use crate::raster::{Dtype, MAX_SIDE};
+
+/// What the tensors of an exported network hold.
+///
+/// ```
+/// use geolearn::ExportUnits;
+///
+/// assert_eq!(ExportUnits::default(), ExportUnits::Network);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ExportUnits {
+    /// What the network itself takes and gives: float32 in [-1, 1]. Who runs it scales samples as `geolearn.json` says.
+    #[default]
+    Network,
+    /// The samples of files, in their own type: all bands of a file go in, and what comes out is what
+    /// [`predict`](crate::CycleGan::predict) gives. Choice and repetition of bands, scaling, rounding and pixels without
+    /// data are part of the graph.
+    Files,
+}
+
+/// How [`CycleGan::export_onnx_with`](crate::CycleGan::export_onnx_with) and
+/// [`CycleGan::export_torchscript_with`](crate::CycleGan::export_torchscript_with) write a network.
+///
+/// | Name | Default | Range | Purpose |
+/// |---|---|---|---|
+/// | `units` | [`ExportUnits::Network`] | | whether tensors are in [-1, 1] or hold the samples of files |
+/// | `square` | any size | 1 to 1,048,576 | height and width of images, where they are to be fixed |
+/// | `deepness` | none | | metadata for the QGIS plugin Deepness; sets the other two |
+///
+/// Files that are read back are read strictly: an unknown name is an error.
+///
+/// ```
+/// use geolearn::{ExportOptions, ExportUnits};
+///
+/// let options = ExportOptions::new().units(ExportUnits::Files).square(256);
+/// let text = serde_json::to_string(&options).unwrap();
+/// assert_eq!(serde_json::from_str::<ExportOptions>(&text).unwrap(), options);
+/// assert!(serde_json::from_str::<ExportOptions>(r#"{"unit": "files"}"#).is_err());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[must_use]
+pub struct ExportOptions {
+    units: ExportUnits,
+    square: Option<usize>,
+    deepness: Option<Deepness>,
+}
+
+impl ExportOptions {
+    /// Creates the default options.
+    ///
+    /// ```
+    /// assert_eq!(geolearn::ExportOptions::new(), geolearn::ExportOptions::default());
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what tensors hold. Default: [`ExportUnits::Network`].
+    ///
+    /// With [`ExportUnits::Files`] the input is (N, all bands of a file, H, W) in the type of the chips, and the output
+    /// (N, bands, H, W) in the type of the other domain. The nodata value is that of the chips the model learned from.
+    ///
+    /// ```
+    /// use geolearn::{ExportOptions, ExportUnits};
+    ///
+    /// let options = ExportOptions::new().units(ExportUnits::Files);
+    /// ```
+    pub fn units(mut self, units: ExportUnits) -> Self {
+        self.units = units;
+        self
+    }
+
+    /// Fixes height and width of images to `side` pixels, for runtimes that want numbers. Default: any size.
+    ///
+    /// ```
+    /// let options = geolearn::ExportOptions::new().square(256);
+    /// ```
+    pub fn square(mut self, side: usize) -> Self {
+        self.square = Some(side);
+        self
+    }
+
+    /// Adds the metadata that the QGIS plugin Deepness reads, and fixes units and size as it needs them. Only for models
+    /// whose input has 8 bits, and for ONNX.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, Deepness, Domain, ExportOptions};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.onnx");
+    /// model.export_onnx_with(&path, Domain::B, ExportOptions::new().deepness(Deepness::new(256)))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn deepness(mut self, deepness: Deepness) -> Self {
+        self.deepness = Some(deepness);
+        self
+    }
+
+    /// Refuses what only ONNX files can hold.
+    pub(super) fn check_for_torchscript(&self) -> Result<()> {
+        if self.deepness.is_none() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "Deepness reads ONNX alone")
+            .expected("ExportOptions without `deepness`")
+            .help("Use export_onnx_with, or leave `deepness` out."))
+    }
+
+    /// Returns the scaling that is to be part of the graph.
+    pub(super) fn scaling(&self, input: (Domain, &DomainSpec), output: (Domain, &DomainSpec)) -> Result<Option<Units>> {
+        if let Some(deepness) = &self.deepness {
+            deepness.check(input.0, input.1.normaliser.dtype())?;
+            return Units::new(input, output).map(|units| Some(units.in_floats()));
+        }
+        match self.units {
+            ExportUnits::Network => Ok(None),
+            ExportUnits::Files => Units::new(input, output).map(Some),
+        }
+    }
+
+    /// Returns the size of images, where it is fixed.
+    pub(super) fn side(&self) -> Result<Option<i64>> {
+        let side = self.deepness.as_ref().map(|deepness| deepness.tile).or(self.square);
+        let wrong = |name: &str| Error::new(ErrorKind::Usage, format!("option `{name}` is out of range"));
+        if let Some(side) = side.filter(|side| !(1..=MAX_SIDE).contains(side)) {
+            let name = if self.deepness.is_some() { "deepness.tile" } else { "square" };
+            return Err(wrong(name).expected(format!("1 to {MAX_SIDE} pixels")).found(side));
+        }
+        match (self.square, side) {
+            (Some(square), Some(side)) if square != side => Err(wrong("square")
+                .expected(format!("the tile of `deepness`, {side}"))
+                .found(square)
+                .help("Leave `square` out: `deepness` fixes the size.")),
+            _ => Ok(side.map(|side| side as i64)),
+        }
+    }
+
+    /// Returns what `metadata_props` hold besides our own entry.
+    pub(super) fn properties(&self, bands: usize) -> Vec<(&'static str, String)> {
+        self.deepness.as_ref().map_or_else(Vec::new, |deepness| deepness.properties(bands))
+    }
+}
+
+/// What the QGIS plugin [Deepness](https://qgis-plugin-deepness.readthedocs.io) is told of a model, as its metadata.
+///
+/// It runs the model as its kind `Superresolution` of scale 1, which keeps all bands and puts tiles side by side: it
+/// cannot place tiles that overlap. So take tiles as large as memory allows.
+///
+/// | Name | Default | Range | Purpose |
+/// |---|---|---|---|
+/// | `tile` | | 1 to 1,048,576 | height and width of the tiles that it cuts, in pixels |
+/// | `resolution` | not told | above 0 | size of a pixel that the model was trained on, in centimeters |
+///
+/// ```
+/// use geolearn::Deepness;
+///
+/// let sentinel = Deepness::new(256).resolution(1000.0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[must_use]
+pub struct Deepness {
+    tile: usize,
+    #[serde(default)]
+    resolution: Option<f64>,
+}
+
+impl Deepness {
+    /// Asks for tiles of so many pixels a side: the size of the chips or larger, the larger the fewer seams.
+    ///
+    /// ```
+    /// let deepness = geolearn::Deepness::new(512);
+    /// ```
+    pub fn new(tile: usize) -> Self {
+        Self { tile, resolution: None }
+    }
+
+    /// Tells the size of a pixel in centimeters, to which Deepness resamples its images. Default: not told, and Deepness
+    /// asks.
+    ///
+    /// ```
+    /// let sentinel = geolearn::Deepness::new(256).resolution(1000.0);
+    /// ```
+    pub fn resolution(mut self, centimeters: f64) -> Self {
+        self.resolution = Some(centimeters);
+        self
+    }
+
+    fn check(&self, domain: Domain, dtype: Dtype) -> Result<()> {
+        if dtype != Dtype::U8 {
+            return Err(Error::new(ErrorKind::Unsupported, "Deepness feeds models with images of 8 bits alone")
+                .expected("a model whose input is uint8")
+                .found(format!("{dtype} in domain {domain}"))
+                .help("Export with ExportUnits::Files for other programs, or train on images of 8 bits."));
+        }
+        match self.resolution {
+            Some(size) if !(size > 0.0 && size.is_finite()) => {
+                Err(Error::new(ErrorKind::Usage, "option `deepness.resolution` is out of range")
+                    .expected("centimeters above 0")
+                    .found(size))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Its keys with values in JSON. It divides bytes by 255 before it applies mean and deviation: these take that back,
+    /// so that the graph sees bytes.
+    fn properties(&self, bands: usize) -> Vec<(&'static str, String)> {
+        let of_each = |value: f64| format!("[{}]", vec![value.to_string(); bands].join(", "));
+        let mut properties = vec![
+            // Its only kind of model that writes all bands, at whatever scale.
+            ("model_type", "\"Superresolution\"".to_string()),
+            ("tile_size", self.tile.to_string()),
+            // The name that its documentation has.
+            ("tiles_size", self.tile.to_string()),
+            ("tiles_overlap", "0".to_string()),
+            ("standardization_mean", of_each(0.0)),
+            ("standardization_std", of_each(1.0 / 255.0)),
+        ];
+        properties.extend(self.resolution.map(|size| ("resolution", size.to_string())));
+        properties
+    }
+}

@@ -1,0 +1,167 @@
+//! The nodes of an ONNX graph that scale samples of files for the network, and back.
+
+use super::onnx_graph::{FLOAT, Graph, INPUT, OUTPUT, int, ints};
+use super::{InputUnits, Mistakable, OutputUnits, Units};
+use crate::raster::Dtype;
+
+const BOOL: u64 = 9;
+const DOUBLE: u64 = 11;
+/// 1 where a pixel of the input has no data in any band: what the output needs of the input.
+const EMPTY: &str = "empty";
+
+/// `TensorProto.DataType` of samples.
+pub(super) fn data_type(dtype: Dtype) -> u64 {
+    match dtype {
+        Dtype::U8 => 2,
+        Dtype::I8 => 3,
+        Dtype::U16 => 4,
+        Dtype::I16 => 5,
+        Dtype::I32 => 6,
+        Dtype::I64 => 7,
+        Dtype::U32 => 12,
+        Dtype::U64 => 13,
+        Dtype::F32 => FLOAT,
+        Dtype::F64 => DOUBLE,
+    }
+}
+
+impl Graph<'_> {
+    /// From [`INPUT`] to what the network takes.
+    pub(super) fn scaled(&mut self, units: &InputUnits) -> String {
+        let value = self.chosen(units);
+        let gaps = self.gaps(&value, units);
+        let min = self.for_each("input_min", &units.min, units.arithmetic);
+        let factor = self.for_each("input_factor", &units.factor, units.arithmetic);
+        let one = self.single("one", 1.0, units.arithmetic);
+        let mut scaled = self.chain(&value, &[("Sub", &min), ("Mul", &factor), ("Sub", &one)]);
+        if units.clip {
+            let minus_one = self.single("minus_one", -1.0, units.arithmetic);
+            scaled = self.node("Clip", &[&scaled, &minus_one, &one], &[]);
+        }
+        if let Some(gaps) = gaps {
+            let zero = self.single("zero", 0.0, units.arithmetic);
+            scaled = self.node("Where", &[&gaps, &zero, &scaled], &[]);
+        }
+        self.cast(&scaled, FLOAT)
+    }
+
+    /// The band of each channel, in the type of the arithmetic.
+    fn chosen(&mut self, units: &InputUnits) -> String {
+        let mut value = INPUT.to_string();
+        if !units.takes_all_bands() {
+            let bands = self.list("bands", &units.channels);
+            value = self.node("Gather", &[&value, &bands], &[int("axis", 1)]);
+        }
+        let value = self.cast(&value, data_type(units.arithmetic));
+        if units.tensor == units.samples { value } else { self.node("Round", &[&value], &[]) }
+    }
+
+    /// Where there are no data, (N, C or 1, H, W), and what of that [`EMPTY`] tells the output.
+    fn gaps(&mut self, value: &str, units: &InputUnits) -> Option<String> {
+        let by_value = units.nodata.map(|nodata| self.is_like(value, nodata, units.samples, units.arithmetic));
+        let by_number = units.samples.is_float().then(|| self.is_not_finite(value));
+        let gaps = match (by_value, by_number) {
+            (Some(one), Some(other)) => self.node("Or", &[&one, &other], &[]),
+            (one, other) => one.or(other)?,
+        };
+        let numbers = self.cast(&gaps, FLOAT);
+        self.named_node("ReduceMin", &[&numbers], &[ints("axes", &[1])], EMPTY);
+        Some(if units.goes_by_pixel { self.cast(EMPTY, BOOL) } else { gaps })
+    }
+
+    fn is_not_finite(&mut self, value: &str) -> String {
+        let (nan, infinite) = (self.node("IsNaN", &[value], &[]), self.node("IsInf", &[value], &[]));
+        self.node("Or", &[&nan, &infinite], &[])
+    }
+
+    /// Whether values count as the nodata value; see `Sample::is_like`.
+    fn is_like(&mut self, value: &str, nodata: f64, samples: Dtype, arithmetic: Dtype) -> String {
+        let other = self.single("nodata", nodata, arithmetic);
+        let equal = self.node("Equal", &[value, &other], &[]);
+        if !samples.is_float() {
+            return equal;
+        }
+        let margin = self.single("margin", 2.0 * f64::from(f32::EPSILON), arithmetic);
+        let (difference, sum) = (self.node("Sub", &[value, &other], &[]), self.node("Add", &[value, &other], &[]));
+        let (difference, sum) = (self.node("Abs", &[&difference], &[]), self.node("Abs", &[&sum], &[]));
+        let most = self.node("Mul", &[&sum, &margin], &[]);
+        let near = self.node("Less", &[&difference, &most], &[]);
+        self.node("Or", &[&equal, &near], &[])
+    }
+
+    /// From what the network made to [`OUTPUT`].
+    pub(super) fn samples(&mut self, made: &str, units: &Units) {
+        let Units { output, .. } = units;
+        let mut value = self.unscaled(made, output);
+        if let Some((least, most)) = output.limits() {
+            value = self.rounded(&value, least, most, output.arithmetic);
+        }
+        if let Some(mistakable) = output.mistakable {
+            value = self.told_apart(&value, mistakable, output);
+        }
+        if let Some(empty) = output.empty {
+            let (gaps, empty) = (self.cast(EMPTY, BOOL), self.single("empty_value", empty, output.arithmetic));
+            value = self.node("Where", &[&gaps, &empty, &value], &[]);
+        }
+        self.named_node("Cast", &[&value], &[int("to", data_type(output.tensor) as i64)], OUTPUT);
+    }
+
+    fn unscaled(&mut self, made: &str, units: &OutputUnits) -> String {
+        let mut value = made.to_string();
+        if units.bands < units.channels {
+            let (start, end) = (self.list("first_band", &[0]), self.list("last_band", &[units.bands as i64]));
+            let axis = self.list("band_axis", &[1]);
+            value = self.node("Slice", &[&value, &start, &end, &axis], &[]);
+        }
+        let value = self.cast(&value, data_type(units.arithmetic));
+        let one = self.single("one", 1.0, units.arithmetic);
+        let half = self.for_each("output_half_range", &units.half_range, units.arithmetic);
+        let min = self.for_each("output_min", &units.min, units.arithmetic);
+        self.chain(&value, &[("Add", &one), ("Mul", &half), ("Add", &min)])
+    }
+
+    /// To the nearest integer, halves away from zero, which ONNX's own `Round` takes to even ones.
+    fn rounded(&mut self, value: &str, least: f64, most: f64, arithmetic: Dtype) -> String {
+        let (least, most) = (self.single("least", least, arithmetic), self.single("most", most, arithmetic));
+        let half = self.single("half", 0.5, arithmetic);
+        let value = self.node("Clip", &[value, &least, &most], &[]);
+        let (sign, size) = (self.node("Sign", &[&value], &[]), self.node("Abs", &[&value], &[]));
+        let size = self.node("Add", &[&size, &half], &[]);
+        let size = self.node("Floor", &[&size], &[]);
+        self.node("Mul", &[&sign, &size], &[])
+    }
+
+    /// Values that would be taken for "no data" moved beside it.
+    fn told_apart(&mut self, value: &str, mistakable: Mistakable, units: &OutputUnits) -> String {
+        let mut is_like = self.is_like(value, mistakable.value, units.samples, units.arithmetic);
+        if !mistakable.always {
+            let any = self.node("ReduceMax", &[EMPTY], &[ints("axes", &[1, 2, 3])]);
+            let any = self.cast(&any, BOOL);
+            is_like = self.node("And", &[&is_like, &any], &[]);
+        }
+        let instead = self.single("instead", mistakable.instead, units.arithmetic);
+        self.node("Where", &[&is_like, &instead, value], &[])
+    }
+
+    fn cast(&mut self, value: &str, to: u64) -> String {
+        self.node("Cast", &[value], &[int("to", to as i64)])
+    }
+
+    /// A number for each channel.
+    fn for_each(&mut self, name: &str, values: &[f64], arithmetic: Dtype) -> String {
+        self.numbers(name.to_string(), &[1, values.len() as i64, 1, 1], values, arithmetic)
+    }
+
+    /// One number for all. Those of another value or type have another name.
+    fn single(&mut self, name: &str, value: f64, arithmetic: Dtype) -> String {
+        self.numbers(format!("{name}_{value:e}_{arithmetic}"), &[], &[value], arithmetic)
+    }
+
+    fn numbers(&mut self, name: String, dims: &[i64], values: &[f64], arithmetic: Dtype) -> String {
+        let bytes: Vec<u8> = match arithmetic {
+            Dtype::F64 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            _ => values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
+        };
+        self.constant(name, dims, data_type(arithmetic), &bytes)
+    }
+}

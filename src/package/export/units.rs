@@ -1,0 +1,181 @@
+//! Scaling as a part of a graph: from the samples of files to what a network takes, and from what it makes to samples.
+//!
+//! These are the numbers that both writers put into nodes. They follow [`Normaliser`](crate::dataset::Normaliser) and
+//! the rules for gaps of `predict`.
+
+use crate::dataset::{Domain, DomainSpec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::{Dtype, Gap, Sample, with_type};
+
+/// Both sides of a network.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Units {
+    pub input: InputUnits,
+    pub output: OutputUnits,
+}
+
+/// From samples, (N, bands of a file, H, W), to the network's input.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct InputUnits {
+    /// Type of the samples, and of the tensor that holds them; where they differ, values are rounded first.
+    pub samples: Dtype,
+    pub tensor: Dtype,
+    /// `float32` where it has room for all samples, else `float64`.
+    pub arithmetic: Dtype,
+    /// Bands of a file.
+    pub bands: usize,
+    /// The index of the band that each channel of the network sees.
+    pub channels: Vec<i64>,
+    /// Per channel: `(v - min) * factor - 1`.
+    pub min: Vec<f64>,
+    pub factor: Vec<f64>,
+    pub clip: bool,
+    /// The value without data, where samples can have it.
+    pub nodata: Option<f64>,
+    /// Whether the nodata value counts only where all bands of a pixel have it.
+    pub goes_by_pixel: bool,
+}
+
+/// From the network's output to samples, (N, bands, H, W).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OutputUnits {
+    /// Type of the samples, and of the tensor that holds them.
+    pub samples: Dtype,
+    pub tensor: Dtype,
+    /// As of the input.
+    pub arithmetic: Dtype,
+    /// Channels of the network, of which the first `bands` are bands.
+    pub channels: usize,
+    pub bands: usize,
+    /// Per band: `(y + 1) * half_range + min`.
+    pub min: Vec<f64>,
+    pub half_range: Vec<f64>,
+    /// What samples are where no band of the input has data; none where the input always has data.
+    pub empty: Option<f64>,
+    /// Samples that happen to look empty, and do not stay so.
+    pub mistakable: Option<Mistakable>,
+}
+
+/// A value that would be taken for "no data", and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mistakable {
+    pub value: f64,
+    pub instead: f64,
+    /// Whether the value means "no data" in images without gaps, too.
+    pub always: bool,
+}
+
+impl Units {
+    /// Takes the scalings of the domains on either side.
+    ///
+    /// # Errors
+    /// `Unsupported` for samples of 64-bit integers, which no floating-point type holds.
+    pub fn new((from_domain, from): (Domain, &DomainSpec), (to_domain, to): (Domain, &DomainSpec)) -> Result<Self> {
+        check(from_domain, from.normaliser.dtype())?;
+        check(to_domain, to.normaliser.dtype())?;
+        let input = InputUnits::new(from);
+        let output = OutputUnits::new(to, input.may_have_gaps());
+        Ok(Self { input, output })
+    }
+
+    /// Holds the same values in tensors of `float32`, for programs that know no other type.
+    pub fn in_floats(mut self) -> Self {
+        self.input.tensor = Dtype::F32;
+        self.output.tensor = Dtype::F32;
+        self
+    }
+}
+
+fn check(domain: Domain, dtype: Dtype) -> Result<()> {
+    if !matches!(dtype, Dtype::I64 | Dtype::U64) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, "a graph cannot scale samples of this type")
+        .expected("integers of at most 32 bits, float32 or float64")
+        .found(format!("{dtype} in domain {domain}"))
+        .help("Export with ExportUnits::Network, and scale samples as geolearn.json says."))
+}
+
+impl InputUnits {
+    fn new(from: &DomainSpec) -> Self {
+        let DomainSpec { normaliser, selection, .. } = from;
+        let (dtype, last) = (normaliser.dtype(), normaliser.bands() - 1);
+        let places: Vec<usize> = (0..normaliser.channels()).map(|channel| channel.min(last)).collect();
+        let range = |band: usize| normaliser.max()[band] - normaliser.min()[band];
+        // A band of one value becomes -1.
+        let factor = |band: usize| if range(band) == 0.0 { 0.0 } else { 2.0 / range(band) };
+        let factor: Vec<f64> = places.iter().map(|&band| factor(band)).collect();
+        let nodata = normaliser.values().nodata.and_then(|value| stored(dtype, value));
+        Self {
+            samples: dtype,
+            tensor: dtype,
+            arithmetic: arithmetic(dtype, &factor),
+            bands: selection.of,
+            channels: places.iter().map(|&band| selection.bands[band] as i64).collect(),
+            min: places.iter().map(|&band| normaliser.min()[band]).collect(),
+            factor,
+            clip: normaliser.values().clip,
+            nodata,
+            goes_by_pixel: nodata.is_some() && normaliser.bands() > 1 && dtype.bytes() == 1,
+        }
+    }
+
+    /// Returns whether samples can mean "no data".
+    pub fn may_have_gaps(&self) -> bool {
+        self.samples.is_float() || self.nodata.is_some()
+    }
+
+    /// Returns whether channels are the bands of a file in their order.
+    pub fn takes_all_bands(&self) -> bool {
+        self.channels.iter().copied().eq(0..self.bands as i64)
+    }
+}
+
+impl OutputUnits {
+    fn new(to: &DomainSpec, has_gaps: bool) -> Self {
+        let normaliser = &to.normaliser;
+        let dtype = normaliser.dtype();
+        let half_range: Vec<f64> =
+            normaliser.max().iter().zip(normaliser.min()).map(|(max, min)| (max - min) / 2.0).collect();
+        let own = normaliser.values().nodata.and_then(|value| stored(dtype, value));
+        let value = dtype.nodata_like(own);
+        let is_mistakable = value.is_finite() && (own.is_some() || has_gaps);
+        Self {
+            samples: dtype,
+            tensor: dtype,
+            arithmetic: arithmetic(dtype, &half_range),
+            channels: normaliser.channels(),
+            bands: normaliser.bands(),
+            min: normaliser.min().to_vec(),
+            half_range,
+            empty: has_gaps.then_some(value),
+            mistakable: is_mistakable.then(|| Mistakable {
+                value,
+                instead: beside(dtype, value),
+                always: own.is_some(),
+            }),
+        }
+    }
+
+    /// Returns the smallest and the largest sample of integers.
+    pub fn limits(&self) -> Option<(f64, f64)> {
+        (!self.samples.is_float()).then(|| with_type!(self.samples, T => (T::LEAST, T::MOST)))
+    }
+}
+
+/// `float32` for samples and factors that it holds.
+fn arithmetic(dtype: Dtype, factors: &[f64]) -> Dtype {
+    let is_wide = with_type!(dtype, T => T::IS_WIDE);
+    let fits = |&factor: &f64| factor == 0.0 || (factor as f32).is_normal();
+    if is_wide || !factors.iter().all(fits) { Dtype::F64 } else { Dtype::F32 }
+}
+
+/// The value as samples have it; none where they cannot.
+fn stored(dtype: Dtype, value: f64) -> Option<f64> {
+    with_type!(dtype, T => T::meant_by(value).map(T::to_f64))
+}
+
+/// The value beside a nodata value that has data.
+fn beside(dtype: Dtype, nodata: f64) -> f64 {
+    with_type!(dtype, T => T::meant_by(nodata).map_or(nodata, |own| Gap::<T>::new(Some(nodata)).avoided_by(own).to_f64()))
+}
