@@ -12,7 +12,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use geolearn::{CycleGan, Domain, ExportOptions, ExportUnits};
+use geolearn::models::{ExportOptions, ExportUnits};
+use geolearn::{CycleGan, Domain};
 
 /// Writes both generators of a saved model as TorchScript and as ONNX.
 #[derive(Parser)]

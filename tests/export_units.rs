@@ -9,11 +9,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::{on_cpu, python, small_data, small_model};
+use geolearn::dataset::{Channels, Normalisation};
+use geolearn::models::{Deepness, ExportOptions, ExportUnits};
+use geolearn::raster::Samples;
 use geolearn::tch::{CModule, Device, Kind, Tensor};
-use geolearn::{
-    Channels, CycleGan, DatasetType, Deepness, Domain, ErrorKind, ExportOptions, ExportUnits, Normalisation,
-    PrepareData, Raster, Samples,
-};
+use geolearn::{CycleGan, DatasetType, Domain, ErrorKind, PrepareData, Raster};
 use ndarray::Array3;
 use serde_json::Value;
 

@@ -122,7 +122,7 @@ fn use_here(card: &mut Card, kind: &ModelKind, name: &str, targets: &[Domain]) {
     card.code(
         "rust",
         &format!(
-            "let options = geolearn::ExportOptions::new().units(geolearn::ExportUnits::Files);\n\
+            "let options = geolearn::models::ExportOptions::new().units(geolearn::models::ExportUnits::Files);\n\
          model.export_onnx_with(\"model.onnx\", geolearn::Domain::{to}, options)?;"
         ),
     );

@@ -53,7 +53,8 @@ impl<M: Model> Learner<M> {
     /// program, a fixed size.
     ///
     /// ```
-    /// use geolearn::{CycleGan, Domain, ExportOptions, ExportUnits, tch};
+    /// use geolearn::models::{ExportOptions, ExportUnits};
+    /// use geolearn::{CycleGan, Domain, tch};
     ///
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// # let folder = tempfile::tempdir().unwrap();
@@ -66,7 +67,7 @@ impl<M: Model> Learner<M> {
     ///
     /// # Errors
     /// As [`export_torchscript`](Self::export_torchscript); `Usage` for options that contradict each other and for
-    /// [`Deepness`](crate::Deepness), which reads ONNX alone; `Unsupported` for scaling of 64-bit integers.
+    /// [`Deepness`](crate::models::Deepness), which reads ONNX alone; `Unsupported` for scaling of 64-bit integers.
     pub fn export_torchscript_with(&self, path: impl AsRef<Path>, to: Domain, options: ExportOptions) -> Result<()> {
         let started = Instant::now();
         let path = store::path_of_file(path.as_ref())?;
@@ -112,7 +113,8 @@ impl<M: Model> Learner<M> {
     /// the metadata of QGIS Deepness.
     ///
     /// ```
-    /// use geolearn::{CycleGan, Domain, ExportOptions, ExportUnits};
+    /// use geolearn::models::{ExportOptions, ExportUnits};
+    /// use geolearn::{CycleGan, Domain};
     ///
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// # let folder = tempfile::tempdir().unwrap();

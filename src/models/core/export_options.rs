@@ -10,7 +10,7 @@ use crate::raster::{Dtype, MAX_SIDE};
 /// What the tensors of an exported network hold.
 ///
 /// ```
-/// use geolearn::ExportUnits;
+/// use geolearn::models::ExportUnits;
 ///
 /// assert_eq!(ExportUnits::default(), ExportUnits::Network);
 /// ```
@@ -39,7 +39,7 @@ pub enum ExportUnits {
 /// Files that are read back are read strictly: an unknown name is an error.
 ///
 /// ```
-/// use geolearn::{ExportOptions, ExportUnits};
+/// use geolearn::models::{ExportOptions, ExportUnits};
 ///
 /// let options = ExportOptions::new().units(ExportUnits::Files).square(256);
 /// let text = serde_json::to_string(&options).unwrap();
@@ -59,7 +59,7 @@ impl ExportOptions {
     /// Creates the default options.
     ///
     /// ```
-    /// assert_eq!(geolearn::ExportOptions::new(), geolearn::ExportOptions::default());
+    /// assert_eq!(geolearn::models::ExportOptions::new(), geolearn::models::ExportOptions::default());
     /// ```
     pub fn new() -> Self {
         Self::default()
@@ -71,7 +71,7 @@ impl ExportOptions {
     /// (N, bands, H, W) in the type of the other domain. The nodata value is that of the chips the model learned from.
     ///
     /// ```
-    /// use geolearn::{ExportOptions, ExportUnits};
+    /// use geolearn::models::{ExportOptions, ExportUnits};
     ///
     /// let options = ExportOptions::new().units(ExportUnits::Files);
     /// ```
@@ -83,7 +83,7 @@ impl ExportOptions {
     /// Fixes height and width of images to `side` pixels, for runtimes that want numbers. Default: any size.
     ///
     /// ```
-    /// let options = geolearn::ExportOptions::new().square(256);
+    /// let options = geolearn::models::ExportOptions::new().square(256);
     /// ```
     pub fn square(mut self, side: usize) -> Self {
         self.square = Some(side);
@@ -94,7 +94,8 @@ impl ExportOptions {
     /// whose input has 8 bits, and for ONNX.
     ///
     /// ```
-    /// use geolearn::{CycleGan, Deepness, Domain, ExportOptions};
+    /// use geolearn::models::{Deepness, ExportOptions};
+    /// use geolearn::{CycleGan, Domain};
     ///
     /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
     /// # let folder = tempfile::tempdir().unwrap();
@@ -163,7 +164,7 @@ impl ExportOptions {
 /// | `resolution` | not told | above 0 | size of a pixel that the model was trained on, in centimeters |
 ///
 /// ```
-/// use geolearn::Deepness;
+/// use geolearn::models::Deepness;
 ///
 /// let sentinel = Deepness::new(256).resolution(1000.0);
 /// ```
@@ -180,7 +181,7 @@ impl Deepness {
     /// Asks for tiles of so many pixels a side: the size of the chips or larger, the larger the fewer seams.
     ///
     /// ```
-    /// let deepness = geolearn::Deepness::new(512);
+    /// let deepness = geolearn::models::Deepness::new(512);
     /// ```
     pub fn new(tile: usize) -> Self {
         Self { tile, resolution: None }
@@ -190,7 +191,7 @@ impl Deepness {
     /// asks.
     ///
     /// ```
-    /// let sentinel = geolearn::Deepness::new(256).resolution(1000.0);
+    /// let sentinel = geolearn::models::Deepness::new(256).resolution(1000.0);
     /// ```
     pub fn resolution(mut self, centimeters: f64) -> Self {
         self.resolution = Some(centimeters);
