@@ -68,6 +68,21 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
             }
             Layer::Residual(_) if memory == LayerMemory::AsOne => 3.0 * map.values(),
             Layer::Residual(layers) => kept(layers, map, memory) + output(map),
+            Layer::Module(_, layers) => kept(layers, map, memory),
+            Layer::Beside(layers) => {
+                let input = map.channels;
+                let inside = kept(layers, map, memory);
+                map.channels += input;
+                inside + map.values()
+            }
+            // What is left of the map, and which values those are.
+            Layer::Dropout => 2.0 * map.values(),
+            Layer::Enlarge => {
+                *map = Map { height: 2.0 * map.height, width: 2.0 * map.width, ..*map };
+                0.0
+            }
+            // The convolution behind it takes the row and the column off again.
+            Layer::ZeroPad => map.channels * (map.height + 1.0) * (map.width + 1.0),
             Layer::InstanceNorm | Layer::AddImage | Layer::Tanh => 0.0,
         }
     };
@@ -84,7 +99,7 @@ fn behind_convolution(next: Option<&Layer>, map: &Map) -> f64 {
 fn is_padded(layer: &Layer) -> bool {
     match layer {
         Layer::Reflect(_) => true,
-        Layer::Residual(layers) => layers.first().is_some_and(is_padded),
+        Layer::Residual(layers) | Layer::Module(_, layers) => layers.first().is_some_and(is_padded),
         _ => false,
     }
 }

@@ -108,7 +108,7 @@ impl Graph<'_> {
 
     /// Adds the nodes of all layers; `prefix` stands before the names of their parameters.
     fn layers(&mut self, layers: &[Layer], prefix: &str, input: String) -> Result<String> {
-        placed(layers).try_fold(input, |value, (place, layer)| self.layer(layer, &format!("{prefix}{place}"), &value))
+        placed(layers, prefix).try_fold(input, |value, (path, layer)| self.layer(layer, &path, &value))
     }
 
     fn layer(&mut self, layer: &Layer, path: &str, x: &str) -> Result<String> {
@@ -119,7 +119,8 @@ impl Graph<'_> {
                 self.convolution("Conv", path, x, &shape)?
             }
             Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
-                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[1, 1])];
+                let more = i64::from(shape.kernel == 3);
+                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[more; 2])];
                 self.convolution("ConvTranspose", path, x, &shape)?
             }
             Layer::Upsampling(_) => {
@@ -140,9 +141,23 @@ impl Graph<'_> {
                 self.node("Add", &[x, &image], &[])
             }
             Layer::Residual(layers) => {
-                let made = self.layers(layers, &inside(path), x.to_string())?;
+                let made = self.layers(layers, &inside(layer, path), x.to_string())?;
                 self.node("Add", &[x, &made], &[])
             }
+            Layer::Beside(layers) => {
+                let input = self.channels;
+                let made = self.layers(layers, &inside(layer, path), x.to_string())?;
+                self.channels += input;
+                self.node("Concat", &[&made, x], &[int("axis", 1)])
+            }
+            Layer::Module(_, layers) => self.layers(layers, &inside(layer, path), x.to_string())?,
+            Layer::Enlarge => self.doubled(x),
+            Layer::ZeroPad => {
+                let pads = self.list("pads_before", &[0, 0, 1, 1, 0, 0, 0, 0]);
+                self.node("Pad", &[x, &pads], &[])
+            }
+            // It has none but in training.
+            Layer::Dropout => x.to_string(),
         })
     }
 
@@ -163,11 +178,14 @@ impl Graph<'_> {
 
     fn convolution(&mut self, kind: &str, name: &str, x: &str, shape: &[Message]) -> Result<String> {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        // As many as there are biases, whichever way round the weights are.
-        self.channels = *sizes(self.parameters, &bias)?.first().unwrap_or(&0);
-        let kernel = sizes(self.parameters, &weight)?.into_iter().skip(2).collect::<Vec<_>>();
+        let size = sizes(self.parameters, &weight)?;
+        let outputs = if kind == "ConvTranspose" { size.get(1) } else { size.first() };
+        self.channels = outputs.copied().unwrap_or(0);
+        let kernel = size.iter().copied().skip(2).collect::<Vec<_>>();
         let attributes = [shape, &[ints("kernel_shape", &kernel)]].concat();
-        Ok(self.node(kind, &[x, &weight, &bias], &attributes))
+        let has_bias = self.parameters.iter().any(|(other, _)| *other == bias);
+        let inputs = [x, &weight, &bias];
+        Ok(self.node(kind, &inputs[..if has_bias { 3 } else { 2 }], &attributes))
     }
 }
 
