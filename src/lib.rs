@@ -65,6 +65,7 @@ pub use inference::{NormStatistics, RasterOptions, RasterReport};
 pub use loss::{AdversarialLoss, DiffAugment};
 pub use metrics::{Better, Inception, InceptionDistances, Metric, MetricColumn, Resize, SsimWindow};
 pub use models::cyclegan::{CycleGan, CycleGanBuilder, CycleGanConfig, CycleGanModel, GeneratorImport, Recipe};
+pub use models::pix2pix::{Generator, Pix2Pix, Pix2PixBuilder, Pix2PixConfig, Pix2PixImport, Pix2PixModel};
 pub use models::{Learner, LoadOptions, Predictor};
 pub use nn::{Initialisation, Upsampling, UpsamplingInit};
 pub use optim::{AdamOptions, OneCycle, Rate, Schedule};

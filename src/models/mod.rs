@@ -3,5 +3,6 @@
 mod core;
 pub mod cyclegan;
 mod kinds;
+pub mod pix2pix;
 
 pub use self::core::{Learner, LoadOptions, Predictor};

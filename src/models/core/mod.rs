@@ -4,6 +4,7 @@
 //! and fits, measures, predicts, exports, saves and loads it.
 
 mod batch_size;
+mod byte_facts;
 mod definition;
 #[cfg(test)]
 mod definition_tests;
@@ -36,5 +37,6 @@ pub use self::learner::Learner;
 pub use load_options::LoadOptions;
 pub use predictor::Predictor;
 
+pub(crate) use byte_facts::byte_facts;
 pub(crate) use learner::training_size;
 pub(crate) use model::{Model, Start};
