@@ -10,6 +10,9 @@ use crate::raster::Window;
 
 /// What is varied at random in a training chip. All bands of a chip get the same geometry.
 ///
+/// [Partners](crate::DatasetType::Pix2Pix) get the same geometry, and light falls on domain A alone: the values of B are what
+/// a model is to make of A. Of pairs, light is off unless it is asked for.
+///
 /// Validation chips and pictures of the data are never varied. The draws depend on the seed, the domain, the epoch
 /// and the place in the epoch only, not on the number of workers.
 ///

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::half::Half;
 use super::mixed_bands::MixedBands;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -93,6 +94,8 @@ pub(super) struct Asked {
     /// None stands for all.
     pub bands: Vec<Band>,
     pub mixed: MixedBands,
+    /// The half that is the chip, where a file holds the chips of both domains.
+    pub half: Option<Half>,
 }
 
 impl Asked {

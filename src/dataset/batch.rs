@@ -1,5 +1,6 @@
 //! What the training loop gets.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, ArrayViewMut3};
@@ -8,6 +9,7 @@ use tch::Tensor;
 use super::augment::Augment;
 use super::bands::Asked;
 use super::domain::Domain;
+use super::half::holds_two;
 use super::normalise::Normaliser;
 use super::pass;
 use super::shape::Shape;
@@ -15,9 +17,10 @@ use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
-use crate::raster::{Limits, Raster};
+use crate::raster::{Limits, Raster, chip_info};
 
-/// A batch of unpaired chips of both domains.
+/// A batch of chips of both domains. Of [paired](crate::DatasetType::Pix2Pix) data, chip i of `a` and chip i of `b` show the
+/// same place, pixel by pixel; of others they have nothing to do with each other.
 ///
 /// # Shapes
 /// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains, unless each has its
@@ -72,6 +75,21 @@ pub(super) struct ChipReader {
 }
 
 impl ChipReader {
+    /// Returns the reader for a file that need not be one of the data's.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn of_file(&self, file: &Path) -> Result<Cow<'_, Self>> {
+        if self.asked.half.is_none() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let info = chip_info(file, &self.limits)?;
+        Ok(match holds_two((info.height(), info.width())) {
+            true => Cow::Borrowed(self),
+            false => Cow::Owned(Self { asked: Asked { half: None, ..self.asked.clone() }, ..self.clone() }),
+        })
+    }
+
     /// The image in (bands, height, width), at its size; a window into a larger one is placed by `random`, else in the
     /// middle.
     pub fn image(&self, file: &Path, random: Option<&mut Stream>) -> Result<Raster> {

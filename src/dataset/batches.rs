@@ -6,6 +6,8 @@ use tch::Tensor;
 
 use super::batch::Batch;
 use super::bunch::{DataBunch, Split};
+#[cfg(doc)]
+use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::loader::Loader;
 use super::order;
@@ -17,7 +19,7 @@ impl DataBunch {
     /// The training batches of an epoch (the first is 0), in the order that the seed fixes.
     ///
     /// Each domain goes through all of its chips in random order before one comes again, also from one epoch to the
-    /// next.
+    /// next. Of [paired](DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together.
     ///
     /// # Shapes
     /// See [`Batch`].
@@ -51,7 +53,9 @@ impl DataBunch {
     /// as many batches, and one for which no chip of the last is left gets a chip of another, which is not to be counted.
     pub(crate) fn epoch_of_part(&self, part: Part, epoch: u64, skip: usize) -> Result<Loader> {
         let draws = self.draws();
-        let order = PerDomain::from_fn(|domain| order::epoch(self.shared.seed, domain, epoch, draws, self.len(domain)));
+        let order = PerDomain::from_fn(|domain| {
+            order::epoch(self.shared.seed, self.dataset_type().leader(domain), epoch, draws, self.len(domain))
+        });
         let data = self.clone();
         let make = move |batch| {
             let places = data.places(part, batch + skip);
@@ -67,8 +71,8 @@ impl DataBunch {
         portion.places(start..start + portion.images).collect()
     }
 
-    /// The validation batches: chips as they are, in pairs that never change (chip i of the larger domain with chip
-    /// i modulo n of the other). There are none when a domain has no validation chips.
+    /// The validation batches: chips as they are, in pairs that never change (partners, where the data are paired, else chip
+    /// i of the larger domain with chip i modulo n of the other). There are none when a domain has no validation chips.
     ///
     /// # Shapes
     /// See [`Batch`].
@@ -127,9 +131,11 @@ impl DataBunch {
         self.domain(domain).reader.image(self.file(domain, split, index)?, None)
     }
 
-    /// Reads any file of a domain as [`DataBunch::image`] reads its chips.
+    /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, a file that does
+    /// not hold two is a chip by itself.
     pub(crate) fn image_of(&self, domain: Domain, file: &Path) -> Result<Raster> {
-        self.domain(domain).reader.image(file, None)
+        let reader = &self.domain(domain).reader;
+        reader.of_file(file)?.image(file, None)
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {
@@ -150,12 +156,12 @@ impl DataBunch {
         places: &[usize],
     ) -> Result<Tensor> {
         let data = self.domain(domain);
-        let name = format!("augment/{domain}");
+        let name = format!("augment/{}", self.dataset_type().leader(domain));
         // The stream of a draw does not depend on the batch that it falls into.
         let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
         let order = order.get(domain);
         let files = places.iter().map(|&place| &data.train[order[place]]);
-        data.reader.tensor(files, Some((&self.shared.augment, &stream)))
+        data.reader.tensor(files, Some((&self.augment_of(domain), &stream)))
     }
 }
 

@@ -7,6 +7,7 @@ use super::augment::Augment;
 use super::bands::Selection;
 use super::batch::ChipReader;
 use super::batch_size::BatchSize;
+use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::normalise::Normaliser;
 use super::spec::DomainSpec;
@@ -52,6 +53,7 @@ pub struct DataBunch {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub path: PathBuf,
+    pub dataset_type: DatasetType,
     pub working_dir: PathBuf,
     pub seed: Seed,
     pub batch_size: BatchSize,
@@ -146,7 +148,8 @@ impl DataBunch {
         self.domain(domain).valid.len()
     }
 
-    /// The chips of a part of a domain, sorted by folder and name.
+    /// The chips of a part of a domain, sorted by folder and name; B's in the order of their partners, where chips are
+    /// [paired](DataBunch::pairs).
     pub fn files(&self, domain: Domain, split: Split) -> &[PathBuf] {
         let data = self.domain(domain);
         match split {

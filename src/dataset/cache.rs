@@ -44,6 +44,7 @@ impl Key {
         let definition = super::esri::definition_of(chips.folder);
         let files: Vec<&PathBuf> = chips.files.iter().copied().chain(&definition).collect();
         let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
+        let half = chips.half.map(|half| format!(" {half:?} half")).unwrap_or_default();
         let PrepareData { resize_to, bad_chips, mixed_sizes, mixed_bands, bands, normalisation, limits, .. } = options;
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -53,7 +54,7 @@ impl Key {
             bytes: facts.iter().map(|(bytes, _)| bytes).sum(),
             crc: facts.iter().fold(0, |crc, (_, line)| crc32c::crc32c_append(crc, line.as_bytes())),
             options: format!(
-                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {normalisation:?} {limits:?}",
+                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {normalisation:?} {limits:?}{half}",
                 bands.get(chips.domain)
             ),
         }
@@ -143,7 +144,7 @@ mod tests {
         let (chip, other) = (folder.path().join("chip.png"), folder.path().join("other"));
         fs::write(&chip, "old").unwrap();
         let options = PrepareData::new(folder.path(), DatasetType::CycleGan);
-        let key = || Key::of(&options, Chips { domain: Domain::A, folder: folder.path(), files: &[&chip] });
+        let key = || Key::of(&options, Chips { domain: Domain::A, folder: folder.path(), files: &[&chip], half: None });
         let before = key();
         assert_eq!(before, key());
         fs::write(&other, "new").unwrap();

@@ -9,6 +9,7 @@ use super::bands::Selection;
 use super::bunch::{DataBunch, Split};
 use super::contents;
 use super::domain::{Domain, PerDomain};
+use super::half::Half;
 use super::mixed_bands::MixedBands;
 use super::normalise::{Normaliser, Values};
 use super::sizes::MixedSizes;
@@ -29,7 +30,20 @@ pub(crate) struct DataDigest {
     /// How chips come to one size; absent from checkpoints of earlier releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Sizes>,
+    /// How chips find their partners; absent where they have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairing: Option<Pairing>,
     pub domains: PerDomain<DomainDigest>,
+}
+
+/// How chips find their partners. Which these are, the order of names and contents tells.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Pairing {
+    /// By their names.
+    Names,
+    /// In the other half of a file, of which this is A's.
+    Halves(Half),
 }
 
 /// How chips come to one size.
@@ -163,6 +177,7 @@ impl DataBunch {
             batch_size: self.batch_size(),
             augment: self.augment().clone(),
             sizes: Some(self.sizes()),
+            pairing: self.pairing(),
             domains: PerDomain::from_fn(|domain| {
                 DomainDigest::new(self.spec(domain), self.chips_digest(domain), self.statistics(domain).clone())
             }),
@@ -183,6 +198,11 @@ impl DataBunch {
         Sizes { resize_to: reader.resize_to, mixed_sizes: reader.mixed_sizes }
     }
 
+    fn pairing(&self) -> Option<Pairing> {
+        let half = self.domain(Domain::A).reader.asked.half;
+        self.dataset_type().is_paired().then(|| half.map_or(Pairing::Names, Pairing::Halves))
+    }
+
     /// Looked at once: when a fit is first written down or gone on with.
     fn contents(&self, domain: Domain) -> String {
         let files = || [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
@@ -199,7 +219,48 @@ impl DataBunch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{DatasetType, prepare_data};
+    use crate::dataset::{DatasetType, PrepareData, prepare_data};
+    use crate::raster::Raster;
+    use ndarray::Array3;
+
+    fn save(root: &Path, name: &str, value: u8) {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let image = Raster::new(Array3::from_shape_fn((1, 4, 8), |(_, y, x)| value + (x + y) as u8)).unwrap();
+        image.save(path).unwrap();
+    }
+
+    /// The same files are other data when they are paired, in another way, or with other partners.
+    #[test]
+    fn another_pairing_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, value) in [("A/1.png", 1), ("A/2.png", 2), ("B/1.png", 3), ("B/2.png", 4)] {
+            save(root.path(), name, value);
+        }
+        let digest = |dataset_type| prepare_data(root.path(), dataset_type).unwrap().digest();
+        let (unpaired, paired) = (digest(DatasetType::CycleGan), digest(DatasetType::Pix2Pix));
+        assert_eq!((unpaired.pairing, paired.pairing), (None, Some(Pairing::Names)));
+        assert!(!serde_json::to_string(&unpaired).unwrap().contains("pairing"), "checkpoints of CycleGAN have changed");
+        assert_ne!(paired.clone().comparable_to(&unpaired), unpaired);
+        let text = serde_json::to_string(&paired).unwrap();
+        assert_eq!(serde_json::from_str::<DataDigest>(&text).unwrap(), paired);
+        for (name, value) in [("B/1.png", 4), ("B/2.png", 3)] {
+            save(root.path(), name, value);
+        }
+        assert_ne!(digest(DatasetType::Pix2Pix).domains.b.contents, paired.domains.b.contents);
+    }
+
+    #[test]
+    fn the_other_half_is_other_data() {
+        let root = tempfile::tempdir().unwrap();
+        save(root.path(), "train/1.png", 0);
+        let digest = |domain| {
+            let options = PrepareData::new(root.path(), DatasetType::Pix2Pix).left_half(domain);
+            options.prepare().unwrap().digest()
+        };
+        assert_eq!(digest(Domain::A).pairing, Some(Pairing::Halves(Half::Left)));
+        assert_eq!(digest(Domain::B).pairing, Some(Pairing::Halves(Half::Right)));
+    }
 
     /// Checkpoints of earlier releases tell of less, and are compared as far as they tell.
     #[test]

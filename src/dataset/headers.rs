@@ -36,15 +36,18 @@ impl<'a> Headers<'a> {
     }
 
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a file without a band that is asked for; otherwise what is
-    /// wrong with the file.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a file without a band that is asked for;
+    /// [`ErrorKind::Layout`](crate::ErrorKind::Layout) for one that does not hold two chips, where it should; otherwise
+    /// what is wrong with the file.
     pub fn read<'f>(&self, file: &'f PathBuf) -> Result<Header<'f>> {
         let info = chip_info(file, self.limits)?;
         let bands = self.asked.indices(info.band_names(), info.alpha_band()).map_err(|error| error.at(file))?;
         let names = self.shared(info.band_names());
         let scale = |band: &usize| info.band_scales().get(*band).copied().unwrap_or_default();
         let scales = Some(bands.iter().map(scale).collect()).filter(|scales: &Vec<_>| say_anything(scales));
-        let (shape, nodata) = (Shape::stated(&info, bands.len()), info.nodata());
+        let (file_shape, nodata) = (Shape::stated(&info, bands.len()), info.nodata());
+        let shape = self.asked.half.map_or(Ok(file_shape), |half| half.shape(file_shape));
+        let shape = shape.map_err(|error| error.at(file))?;
         Ok(Header { file, shape, names, nodata, scales: scales.unwrap_or_default() })
     }
 

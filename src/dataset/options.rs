@@ -7,27 +7,29 @@ use super::bad_chips::BadChips;
 use super::bands::{Asked, Band};
 use super::batch_size::BatchSize;
 use super::channels::Channels;
+use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
+use super::half::Half;
 use super::mixed_bands::MixedBands;
 use super::normalisation::Normalisation;
 use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Limits;
 
-/// What the data are for; decides which folders are looked for and how chips are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DatasetType {
-    /// Unpaired chips of two domains.
-    CycleGan,
+/// Returns what is varied unless the caller says otherwise. Pairs vary in geometry alone.
+fn default_augment(dataset_type: DatasetType) -> Augment {
+    let augment = Augment::default();
+    if dataset_type.is_paired() { augment.brightness(0.0).contrast(0.0) } else { augment }
 }
 
 /// Options for preparing a folder of chips.
 ///
 /// The folder holds, in any letter case, one of `A/images` and `B/images` (Export Training Data), `A` and `B`,
 /// `train_a` and `train_b`, `trainA` and `trainB`, or `Images/train_a` and `Images/train_b`. Chips may lie in
-/// sub-folders. `valid_a` and `valid_b` (or `val_a`, `validA`, …) beside them are a fixed validation set; without
-/// them, `test_a` and `test_b` are; without these, both domains are split.
+/// sub-folders. Of [pairs](DatasetType::Pix2Pix), `images` and `images2` or `labels` (Export Training Data, Export Tiles), and
+/// `train` with files that hold both chips side by side are known too. `valid_a` and `valid_b` (or `val_a`, `validA`, …) beside them are a fixed validation set; without
+/// them, `test_a` and `test_b` are; without these, both domains are split. Partners stay together, and have one name but for
+/// the ending.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -42,11 +44,12 @@ pub enum DatasetType {
 /// | `rgb_bands` | those named so, else the first three | which bands pictures show | of the bands used |
 /// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
 /// | `channels` | [`Channels::Shared`] | channels where the domains differ in bands | |
-/// | `augment` | [`Augment::default()`] | what is varied at random in training chips | see there |
-/// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read or differs from the others | |
+/// | `augment` | [`Augment::default()`], of pairs without light | what is varied at random in training chips | see there |
+/// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read, differs from the others or has no partner | |
 /// | `limits` | [`Limits::default()`] | the most that a chip may ask for | |
 /// | `cache` | on | keep what was found in 8 MiB of chips and more for the next time | |
 /// | `progress` | on | a bar on standard error for 2,000 chips and more, where that is a terminal | |
+/// | `left_half` | [`Domain::A`] | whose chip the left half is, where files hold both chips of a pair | |
 /// | `workers` | processors, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
 /// | `prefetch` | 2 | batches that each worker holds ready | 1 to 1024 |
 /// | `working_dir` | the folder itself | where models are saved when only a name is given | |
@@ -66,6 +69,8 @@ pub enum DatasetType {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct PrepareData {
+    pub(super) dataset_type: DatasetType,
+    pub(super) left_half: Domain,
     pub(super) path: PathBuf,
     pub(super) batch_size: BatchSize,
     pub(super) val_split_pct: f64,
@@ -91,8 +96,9 @@ pub struct PrepareData {
 impl PrepareData {
     /// Default options for the chips in the folder `path`.
     pub fn new(path: impl AsRef<Path>, dataset_type: DatasetType) -> Self {
-        let DatasetType::CycleGan = dataset_type;
         Self {
+            dataset_type,
+            left_half: Domain::A,
             path: path.as_ref().to_path_buf(),
             batch_size: BatchSize::Fixed(1),
             val_split_pct: 0.1,
@@ -108,7 +114,7 @@ impl PrepareData {
             limits: Limits::default(),
             cache: true,
             progress: true,
-            augment: Augment::default(),
+            augment: default_augment(dataset_type),
             bad_chips: BadChips::default(),
             workers: None,
             prefetch: 2,
@@ -233,8 +239,8 @@ impl PrepareData {
     }
 
     /// What a domain's chips are asked for.
-    pub(super) fn asked(&self, domain: Domain) -> Asked {
-        Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands }
+    pub(super) fn asked(&self, domain: Domain, half: Option<Half>) -> Asked {
+        Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands, half }
     }
 
     /// Which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, else
@@ -314,7 +320,7 @@ impl PrepareData {
         self
     }
 
-    /// What is varied at random in training chips. Default [`Augment::default()`].
+    /// What is varied at random in training chips. Default [`Augment::default()`], of pairs without brightness and contrast.
     ///
     /// ```
     /// # use geolearn::{Augment, DatasetType, PrepareData};
@@ -325,7 +331,7 @@ impl PrepareData {
         self
     }
 
-    /// What to do with a chip that cannot be read or differs from the others. Default [`BadChips::Fail`].
+    /// What to do with a chip that cannot be read, differs from the others or has no partner. Default [`BadChips::Fail`].
     ///
     /// ```
     /// # use geolearn::{BadChips, DatasetType, PrepareData};
@@ -335,6 +341,28 @@ impl PrepareData {
     /// ```
     pub fn bad_chips(mut self, bad_chips: BadChips) -> Self {
         self.bad_chips = bad_chips;
+        self
+    }
+
+    /// Which domain the left half of a file is, where files in the folder `train` hold both chips of a pair side by side. Default
+    /// [`Domain::A`], from which Pix2Pix translates: the research code's direction `AtoB`. [`Domain::B`] is its `BtoA`.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Domain, PrepareData, Raster};
+    /// # use geolearn::ndarray::Array3;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::fs::create_dir(folder.path().join("train"))?;
+    /// // Both chips have 8 x 8 pixels.
+    /// let both = Raster::new(Array3::from_shape_fn((3, 8, 16), |(_, _, column)| column as u8))?;
+    /// both.save(folder.path().join("train/1.png"))?;
+    /// let options = PrepareData::new(folder.path(), DatasetType::Pix2Pix);
+    /// let data = options.left_half(Domain::B).prepare()?;
+    /// assert_eq!((data.chip_size(Domain::A), data.statistics(Domain::A).bands()[0].min), ((8, 8), 8.0));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn left_half(mut self, domain: Domain) -> Self {
+        self.left_half = domain;
         self
     }
 

@@ -54,6 +54,10 @@ pub(super) fn read(file: &Path, shape: Shape, asked: &Asked, limits: &Limits) ->
     let bands = asked.in_chip(chip.band_names(), shape.bands).map_err(|error| error.at(file))?;
     let all = bands.iter().copied().eq(0..chip.bands());
     let chip = if all { chip } else { chip.select(&bands) };
+    let chip = match asked.half {
+        Some(half) => half.of(chip),
+        None => chip,
+    };
     match (chip.bands(), chip.dtype()) == shape.kind() {
         true => Ok((chip, turn)),
         false => Err(changed(file, shape, Shape::of(&chip))),

@@ -1,6 +1,5 @@
 //! From a folder of chips to prepared data.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -8,19 +7,21 @@ use std::time::Instant;
 
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
-use super::cache;
 use super::colours;
+use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::layout::Layout;
-use super::options::{DatasetType, PrepareData};
+use super::options::PrepareData;
 use super::split::validation_places;
-use super::survey::{Chips, Survey};
+use super::survey::Survey;
+use super::surveys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, HostMemory};
 use crate::random::Seed;
 use crate::raster::BandScale;
 
-/// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form.
+/// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form, and
+/// [`DatasetType`] for what the chips may be for.
 ///
 /// ```
 /// use geolearn::{prepare_data, DatasetType, Domain};
@@ -43,8 +44,8 @@ impl PrepareData {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
-    /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, or chips that differ in size or
-    /// bands, or type of samples; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip
+    /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, chips that differ in size or
+    /// bands, or type of samples, or of pairs chips without a partner or partners of different sizes or places; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip
     /// that cannot be read.
     ///
     /// ```
@@ -66,23 +67,21 @@ impl PrepareData {
 
 fn prepare(options: PrepareData) -> Result<DataBunch> {
     let started = Instant::now();
-    let mut layout = Layout::find(&options.path)?;
-    let surveys = PerDomain::try_from_fn(|domain| survey(&options, &layout, domain))?;
-    let skipped: Vec<_> = Domain::BOTH.iter().flat_map(|&domain| surveys.get(domain).skipped.clone()).collect();
-    leave_out(&mut layout, &skipped);
+    let mut layout = Layout::find(&options)?;
+    let (surveys, skipped) = surveys::take(&options, &mut layout)?;
     split(&mut layout, &options)?;
     let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
     let channels = PerDomain { a: options.channels.of(a, b), b: options.channels.of(b, a) };
     let PerDomain { a, b } = surveys;
-    let Layout { train, valid, test, .. } = layout;
     let domains = PerDomain {
-        a: DomainData::new(Domain::A, a, [train.a, valid.a, test.a], channels.a, &options)?,
-        b: DomainData::new(Domain::B, b, [train.b, valid.b, test.b], channels.b, &options)?,
+        a: DomainData::new(Domain::A, a, &mut layout, channels.a, &options)?,
+        b: DomainData::new(Domain::B, b, &mut layout, channels.b, &options)?,
     };
     let data = DataBunch {
         shared: Arc::new(Shared {
             working_dir: options.working_dir.unwrap_or_else(|| options.path.clone()),
             path: options.path,
+            dataset_type: options.dataset_type,
             seed: Seed(options.seed),
             batch_size: options.batch_size,
             workers: options.workers.unwrap_or_else(default_workers),
@@ -111,23 +110,6 @@ fn tell(data: &DataBunch, started: Instant) {
     );
 }
 
-/// All chips that train or validate are looked at, so that the normalisation covers both.
-fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
-    let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
-    let chips = Chips { domain, folder: layout.folders.get(domain), files: &files };
-    let survey = cache::survey(options, chips)?;
-    survey.warn(chips);
-    options.augment.output_size(survey.shape.size())?;
-    Ok(survey)
-}
-
-fn leave_out(layout: &mut Layout, skipped: &[(PathBuf, String)]) {
-    let bad: BTreeSet<&Path> = skipped.iter().map(|(file, _)| file.as_path()).collect();
-    for files in [&mut layout.train, &mut layout.valid].into_iter().flat_map(|part| [&mut part.a, &mut part.b]) {
-        files.retain(|file| !bad.contains(file.as_path()));
-    }
-}
-
 /// Takes validation chips out of the training chips, where the folder brings none and both domains have enough.
 fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
     for domain in Domain::BOTH {
@@ -147,7 +129,8 @@ fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
     for (domain, train, valid) in
         [(Domain::A, &mut layout.train.a, &mut layout.valid.a), (Domain::B, &mut layout.train.b, &mut layout.valid.b)]
     {
-        let mut random = seed.stream(&format!("split/{domain}"), 0);
+        let leader = options.dataset_type.leader(domain);
+        let mut random = seed.stream(&format!("split/{leader}"), 0);
         let places = validation_places(train.len(), options.val_split_pct, &mut random);
         let (mut next, mut place) = (places.into_iter().peekable(), 0..);
         let validates = |_: &mut PathBuf| next.next_if_eq(&place.next().unwrap_or(usize::MAX)).is_some();
@@ -167,13 +150,13 @@ impl DomainData {
     fn new(
         domain: Domain,
         survey: Survey,
-        [train, valid, test]: [Vec<PathBuf>; 3],
+        layout: &mut Layout,
         channels: usize,
         options: &PrepareData,
     ) -> Result<Self> {
         let Survey { shape, selection, band_names, nodata, mut band_scales, statistics, definition, .. } = survey;
         band_scales.resize(shape.bands, BandScale::default());
-        let (asked, bands) = (options.asked(domain), &selection.bands);
+        let (asked, bands) = (options.asked(domain, *layout.halves.get(domain)), &selection.bands);
         let colours = colours::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
             .map_err(|e| e.at(&options.path))?;
         let normaliser = options.normalisation.normaliser(&statistics, channels, shape.dtype, nodata)?;
@@ -181,7 +164,7 @@ impl DomainData {
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
         let memory = HostMemory::default();
         let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser, memory };
-        let [train, valid, test] = [train, valid, test].map(Arc::from);
+        let [train, valid, test] = layout.take(domain).map(Arc::from);
         Ok(Self { train, valid, test, statistics, definition, band_names, band_scales, selection, colours, reader })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::batch_size::BatchSize;
-use super::bunch::DataBunch;
+use super::bunch::{DataBunch, Split};
 use super::domain::Domain;
 use super::shape::Shape;
 
@@ -20,6 +20,11 @@ impl fmt::Display for DataBunch {
                 f,
                 "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {plural} of {dtype}"
             )?;
+        }
+        if self.dataset_type().is_paired() {
+            let (train, valid) = (self.pairs(Split::Train).len(), self.pairs(Split::Valid).len());
+            let by = if self.domain(Domain::A).reader.asked.half.is_some() { "halves of files" } else { "names" };
+            writeln!(f, "  {train} training and {valid} validation pairs, by {by}")?;
         }
         if !self.skipped().is_empty() {
             writeln!(f, "  {} chips left out", self.skipped().len())?;

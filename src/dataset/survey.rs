@@ -11,6 +11,7 @@ use super::bands::{Asked, Selection};
 use super::domain::Domain;
 use super::esri;
 use super::extremes::Extreme;
+use super::half::Half;
 use super::headers::{self, Header, Headers, Order, describe_names, describe_scales, orders};
 use super::normalisation::Normalisation;
 use super::options::PrepareData;
@@ -53,6 +54,8 @@ pub(super) struct Chips<'a> {
     pub domain: Domain,
     pub folder: &'a Path,
     pub files: &'a [&'a PathBuf],
+    /// The half of each file that is the chip, where a file holds both domains'.
+    pub half: Option<Half>,
 }
 
 impl Survey {
@@ -68,7 +71,7 @@ impl Survey {
 
     /// Surveys the chips.
     pub fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
-        let asked = options.asked(chips.domain);
+        let asked = options.asked(chips.domain, chips.half);
         let mut found = Found::look(options, chips, &asked)?;
         let shape = found.agree(options)?;
         if !asked.is_by_name() {
@@ -109,7 +112,7 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     /// Reads all headers.
     fn look(options: &'a PrepareData, chips: Chips<'a>, asked: &'a Asked) -> Result<Self> {
-        let Chips { domain, folder, files } = chips;
+        let Chips { domain, folder, files, .. } = chips;
         let root = options.path.as_path();
         let progress = counter(options, &format!("Domain {domain}, headers"), files.len());
         let headers = Headers::new(asked, &options.limits);
@@ -212,7 +215,9 @@ impl<'a> Found<'a> {
 
     /// Reads the statistics that Export Training Data wrote, where they are enough.
     fn statistics_of_definition(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
-        let file = esri::definition_of(self.folder).filter(|_| !options.normalisation.needs_percentiles())?;
+        // Those of whole files say nothing of their halves.
+        let is_enough = !options.normalisation.needs_percentiles() && self.asked.half.is_none();
+        let file = esri::definition_of(self.folder).filter(|_| is_enough)?;
         let alike = |header: &Header<'_>| {
             let bands = self.asked.in_chip(&header.names, header.shape.bands);
             header.names.len() == selection.of && bands.is_ok_and(|bands| bands == selection.bands)

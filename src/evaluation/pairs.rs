@@ -10,7 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Files of domain A and of domain B that show the same place.
 pub(super) type Pairs = Vec<PerDomain<PathBuf>>;
 
-/// Finds the pairs that the caller named, else test chips of the same name, else validation chips.
+/// Finds the pairs that the caller named, else partners among the test chips or chips of the same name, else among the
+/// validation chips.
 pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Result<Pairs> {
     if let Some((a, b)) = named {
         let pairs = of_files(&images_in(a)?, &images_in(b)?);
@@ -22,7 +23,10 @@ pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Resu
         }
         return Ok(pairs);
     }
-    let of = |split| of_files(data.files(Domain::A, split), data.files(Domain::B, split));
+    let of = |split| match data.dataset_type().is_paired() {
+        true => data.pairs(split).map(|(a, b)| PerDomain { a: a.to_path_buf(), b: b.to_path_buf() }).collect(),
+        false => of_files(data.files(Domain::A, split), data.files(Domain::B, split)),
+    };
     let tested = of(Split::Test);
     Ok(if tested.is_empty() { of(Split::Valid) } else { tested })
 }

@@ -10,7 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::train::Translator;
 
 impl DataBunch {
-    /// Pictures of the first training batches as the model gets them, augmented: a column for each domain.
+    /// Pictures of the first training batches as the model gets them, augmented: a column for each domain, and in each row a
+    /// pair, where chips are paired.
     ///
     /// # Errors
     /// `Usage` for no rows; what reading the chips reports.
@@ -28,7 +29,8 @@ impl DataBunch {
                 break;
             }
         }
-        Picture::grid("Training chips, augmented", &["Domain A", "Domain B"], &pictures)
+        let what = if self.dataset_type().is_paired() { "pairs" } else { "chips" };
+        Picture::grid(&format!("Training {what}, augmented"), &["Domain A", "Domain B"], &pictures)
     }
 }
 

@@ -78,7 +78,7 @@ fn optimisers<'a>(
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
 impl Model for CycleGanModel {
     const KIND: &'static ModelKind = &KIND;
-    const DATASETS: &'static [DatasetType] = &[DatasetType::CycleGan];
+    const DATASETS: &'static [DatasetType] = &[DatasetType::CycleGan, DatasetType::Pix2Pix];
     const TARGETS: &'static [Domain] = &[Domain::B, Domain::A];
     const LOSS_NAMES: &'static [&'static str] = LOSS_NAMES;
     const METRIC_NAMES: &'static [&'static str] = METRIC_NAMES;

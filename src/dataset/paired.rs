@@ -1,0 +1,53 @@
+//! Chips that have a partner in the other domain.
+
+use std::path::Path;
+
+use super::augment::Augment;
+use super::bunch::{DataBunch, Split};
+use super::dataset_type::DatasetType;
+use super::domain::Domain;
+
+impl DataBunch {
+    /// What the data were prepared for, which says whether their chips are paired.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// assert_eq!(data.dataset_type(), DatasetType::Pix2Pix);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn dataset_type(&self) -> DatasetType {
+        self.shared.dataset_type
+    }
+
+    /// What is varied at random in a domain's training chips. Of pairs, light falls on A alone: what B shows is what is
+    /// to be learned.
+    pub(super) fn augment_of(&self, domain: Domain) -> Augment {
+        let augment = self.augment().clone();
+        match (self.dataset_type(), domain) {
+            (DatasetType::Pix2Pix, Domain::B) => augment.brightness(0.0).contrast(0.0),
+            _ => augment,
+        }
+    }
+
+    /// The pairs of a part of the data: the file of A, and that of B, which is the same file where it holds both chips side
+    /// by side. Chip i of [`files`](Self::files) and [`chips`](Self::chips) is the partner of chip i of the other domain.
+    /// Unpaired data have none.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Split, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// for (a, b) in data.pairs(Split::Train) {
+    ///     assert_eq!(a.file_stem(), b.file_stem());
+    /// }
+    /// assert_eq!(data.pairs(Split::Train).count() + data.pairs(Split::Valid).count(), 13);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn pairs(&self, split: Split) -> impl ExactSizeIterator<Item = (&Path, &Path)> {
+        let [a, b] = [Domain::A, Domain::B].map(|domain| self.files(domain, split));
+        let count = if self.dataset_type().is_paired() { a.len().min(b.len()) } else { 0 };
+        a[..count].iter().zip(&b[..count]).map(|(a, b)| (a.as_path(), b.as_path()))
+    }
+}
