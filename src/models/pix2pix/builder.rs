@@ -15,7 +15,7 @@ use crate::nn::Initialisation;
 /// ```
 /// use geolearn::{DatasetType, Device, Generator, Initialisation, Pix2Pix, prepare_data};
 ///
-/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
 /// let model = Pix2Pix::builder(&data)
 ///     .generator(Generator::Resnet)
 ///     .gen_blocks(2)

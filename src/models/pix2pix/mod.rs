@@ -32,7 +32,7 @@ use crate::models::core::Learner;
 /// ```
 /// use geolearn::{DatasetType, Domain, FitOptions, Pix2Pix, PrepareData};
 ///
-/// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).resize_to(32).prepare()?;
+/// let data = PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix).resize_to(32).prepare()?;
 /// let model = Pix2Pix::builder(&data).gen_levels(5).gen_features(4).disc_features(4).build()?;
 /// // model.fit(20)?;
 /// let relief = model.predict_a2b(data.train_files(Domain::A)[0].as_path())?;

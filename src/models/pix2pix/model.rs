@@ -58,7 +58,7 @@ fn optimisers<'a>(slot: &'a mut Option<Optimisers>, nets: &Networks, is_frozen: 
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
 impl Model for Pix2PixModel {
     const KIND: &'static ModelKind = &KIND;
-    const DATASETS: &'static [DatasetType] = &[DatasetType::CycleGan];
+    const DATASETS: &'static [DatasetType] = &[DatasetType::Pix2Pix];
     const TARGETS: &'static [Domain] = &[Domain::B];
     const LOSS_NAMES: &'static [&'static str] = LOSS_NAMES;
     const METRIC_NAMES: &'static [&'static str] = METRIC_NAMES;

@@ -13,9 +13,9 @@ impl Pix2Pix {
     /// ```
     /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
     ///
-    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
     /// let model = Pix2Pix::builder(&data).gen_levels(5).gen_features(4).disc_features(4).build()?;
-    /// let relief = model.predict_a2b("assets/bluemarble/A/images/y0300_x0900.png")?;
+    /// let relief = model.predict_a2b("assets/bluemarble_test/a/y0300_x3408.png")?;
     /// assert_eq!((relief.bands(), relief.height(), relief.width()), (3, 64, 64));
     /// # Ok::<(), geolearn::Error>(())
     /// ```

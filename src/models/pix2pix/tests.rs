@@ -21,15 +21,15 @@ use crate::optim::AdamOptions;
 use crate::testing;
 use crate::train::{Callback, Checkpoint, EpochReport, FitOptions, Flow, StepContext, Translator};
 
-const CHIP: &str = "assets/bluemarble/A/images/y0300_x0900.png";
+const PAIRS: &str = "assets/bluemarble_test";
+const CHIP: &str = "assets/bluemarble_test/a/y0300_x3408.png";
 const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 
 /// Chips of the same places in both domains, and a folder that goes with them.
 fn data() -> (tempfile::TempDir, DataBunch) {
     let folder = tempfile::tempdir().unwrap();
-    testing::few_chips(&folder.path().join("chips"), [6, 6]);
-    let prepare = PrepareData::new(folder.path().join("chips"), DatasetType::CycleGan).progress(false);
-    let data = prepare.resize_to(32).batch_size(2).val_split_pct(0.34).working_dir(folder.path()).prepare().unwrap();
+    let prepare = PrepareData::new(PAIRS, DatasetType::Pix2Pix).progress(false).cache(false);
+    let data = prepare.resize_to(32).batch_size(2).val_split_pct(0.4).working_dir(folder.path()).prepare().unwrap();
     (folder, data)
 }
 
@@ -221,6 +221,15 @@ fn results_are_shown() {
 }
 
 #[test]
+fn chips_without_partners_are_refused() {
+    let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan).progress(false).prepare().unwrap();
+    let error = builder(&data).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    let text = error.to_string();
+    assert!(text.contains("expected DatasetType::Pix2Pix, found DatasetType::CycleGan"), "{text}");
+}
+
+#[test]
 fn pairs_of_two_sizes_are_refused() {
     let (_folder, data) = data();
     let mut spec = crate::dataset::PerDomain::from_fn(|domain| data.spec(domain));
@@ -235,10 +244,8 @@ fn memory_is_estimated() {
     for (generator, features, side) in
         [(Generator::Unet, 16, 64), (Generator::Unet, 8, 128), (Generator::Resnet, 16, 64)]
     {
-        let folder = tempfile::tempdir().unwrap();
-        testing::few_chips(folder.path(), [2, 2]);
         // Without threads, all memory is taken on this one, where the meter sees it.
-        let prepare = PrepareData::new(folder.path(), DatasetType::CycleGan).resize_to(side).workers(0);
+        let prepare = PrepareData::new(PAIRS, DatasetType::Pix2Pix).resize_to(side).workers(0);
         let data = prepare.val_split_pct(0.0).batch_size(2).prepare().unwrap();
         let builder = Pix2Pix::builder(&data).generator(generator).gen_levels(5).gen_blocks(2).gen_features(features);
         let mut model = builder.disc_features(8).device(device::Device::Cpu).build().unwrap();
