@@ -1,0 +1,153 @@
+//! Partners stay together, and see the same geometry.
+
+use std::collections::BTreeSet;
+
+use geolearn::{Batch, MixedSizes};
+use proptest::prelude::*;
+
+use super::*;
+
+/// Chips of one value each, by which they are known: i in A, 100 + i in B.
+fn flat_pairs(count: usize) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..count {
+        for (folder, value) in [("trainA", i), ("trainB", 100 + i)] {
+            let image = Raster::new(Array3::from_elem((1, 4, 4), value as u8)).unwrap();
+            write(root.path(), &format!("{folder}/{i:02}.png"), &image);
+        }
+    }
+    root
+}
+
+/// The number of each pair, checked in both domains.
+fn numbers(batch: &Batch, data: &DataBunch) -> Vec<usize> {
+    let of = |domain: Domain, tensor: &tch::Tensor, first: f64| -> Vec<usize> {
+        let band = data.statistics(domain).bands()[0];
+        let value = |chip: &Vec<f32>| (f64::from(chip[0]) + 1.0) / 2.0 * (band.max - band.min) + band.min - first;
+        chips(tensor).iter().map(|chip| value(chip).round() as usize).collect()
+    };
+    let (a, b) = (of(Domain::A, &batch.a, 0.0), of(Domain::B, &batch.b, 100.0));
+    assert_eq!(a, b, "partners do not come together");
+    a
+}
+
+#[test]
+fn an_epoch_goes_through_all_pairs() {
+    let root = flat_pairs(23);
+    let data = options(root.path()).val_split_pct(0.0).batch_size(4).prepare().unwrap();
+    let drawn = |number| -> Vec<usize> {
+        data.epoch(number).unwrap().flat_map(|batch| numbers(&batch.unwrap(), &data)).collect()
+    };
+    let (first, second) = (drawn(0), drawn(1));
+    for order in [&first, &second] {
+        assert_eq!(order.iter().copied().collect::<BTreeSet<_>>(), (0..23).collect());
+        assert_eq!(order.len(), 23);
+    }
+    assert_ne!(first, second);
+    assert_eq!(first, drawn(0));
+    let rest: Vec<usize> = data.epoch_from(0, 2).unwrap().flat_map(|batch| numbers(&batch.unwrap(), &data)).collect();
+    assert_eq!(rest, first[8..]);
+}
+
+#[test]
+fn the_split_keeps_pairs_together() {
+    let root = flat_pairs(20);
+    let mut validated = BTreeSet::new();
+    for seed in 0..6 {
+        let data = options(root.path()).seed(seed).val_split_pct(0.3).batch_size(4).prepare().unwrap();
+        let (train, valid) = (stems(&data, Split::Train), stems(&data, Split::Valid));
+        assert_eq!((train.len(), valid.len()), (14, 6));
+        let all: BTreeSet<_> = train.iter().chain(&valid).cloned().collect();
+        assert_eq!(all.len(), 20);
+        let batches: Vec<_> = data.validation().unwrap().map(Result::unwrap).collect();
+        let seen: Vec<usize> = batches.iter().flat_map(|batch| numbers(batch, &data)).collect();
+        assert_eq!(seen, valid.iter().map(|stem| stem.parse().unwrap()).collect::<Vec<usize>>());
+        validated.insert(valid);
+    }
+    assert!(validated.len() > 1, "the seed changes nothing");
+}
+
+/// Pairs whose chips are equal, of sizes up to the given ones.
+fn twins(sizes: &[(usize, usize)]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (i, (height, width)) in sizes.iter().enumerate() {
+        for folder in ["images", "images2"] {
+            write(root.path(), &format!("{folder}/{i}.png"), &chip(*height, *width, i));
+        }
+    }
+    root
+}
+
+/// What may be varied in geometry.
+fn any_geometry() -> impl Strategy<Value = Augment> {
+    (any::<[bool; 3]>(), prop_oneof![Just(1.0), 1.0f64..3.0], prop::option::of(1usize..8)).prop_map(
+        |([horizontal, vertical, turns], zoom, crop)| {
+            let augment = Augment::none().flip_horizontal(horizontal).flip_vertical(vertical);
+            augment.quarter_turns(turns).zoom(zoom).crop(crop)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever is drawn, equal partners stay equal to the bit.
+    #[test]
+    fn partners_get_the_same_geometry(
+        augment in any_geometry(), seed in any::<u64>(), number in 0u64..1000, batch_size in 1usize..4, workers in 0usize..3,
+        size in (8usize..14, 8usize..14), others in prop::option::of(prop_oneof![Just(MixedSizes::Crop), Just(MixedSizes::Pad), Just(MixedSizes::Resize)]),
+    ) {
+        let (height, width) = size;
+        let larger = if others.is_some() { (height + 3, width + 2) } else { size };
+        let root = twins(&[size, larger, size, larger]);
+        let options = options(root.path()).augment(augment).seed(seed).batch_size(batch_size).workers(workers).val_split_pct(0.0);
+        let data = options.mixed_sizes(others.unwrap_or_default()).prepare().unwrap();
+        for (a, b) in epoch(&data, number) {
+            prop_assert!(a == b);
+        }
+    }
+}
+
+/// The test above is not met by chips that are all alike: geometry differs from draw to draw.
+#[test]
+fn geometry_differs_between_draws() {
+    let root = twins(&[(8, 8)]);
+    let data = options(root.path()).augment(Augment::default().brightness(0.0).contrast(0.0)).prepare().unwrap();
+    let drawn: Vec<_> = (0..8).map(|number| epoch(&data, number).remove(0).0).collect();
+    assert!(drawn.iter().skip(1).any(|chip| *chip != drawn[0]));
+}
+
+/// B is what a model is to make, so its values stay; A varies in light where that is asked for, and not by default.
+#[test]
+fn light_falls_on_a_alone() {
+    let root = twins(&[(8, 8), (8, 8), (8, 8)]);
+    let prepared = |options: PrepareData| options.val_split_pct(0.0).prepare().unwrap();
+    let plain = prepared(options(root.path()));
+    let light = Augment::default().brightness(0.2).contrast(0.2);
+    let lit = prepared(options(root.path()).augment(light));
+    let mut darker_or_brighter = 0;
+    for number in 0..3 {
+        for ((a, b), (lit_a, lit_b)) in epoch(&plain, number).into_iter().zip(epoch(&lit, number)) {
+            assert!(a == b, "light is on by default");
+            assert!(b == lit_b, "light falls on B");
+            darker_or_brighter += usize::from(a != lit_a);
+        }
+    }
+    assert_eq!(darker_or_brighter, 9);
+}
+
+/// Files that hold both chips give the batches that two folders give.
+#[test]
+fn halves_give_the_batches_of_folders() {
+    let (folders, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for i in 0..5 {
+        let (a, b) = (chip(8, 8, i), chip(8, 8, 50 + i));
+        write(folders.path(), &format!("A/{i}.png"), &a);
+        write(folders.path(), &format!("B/{i}.png"), &b);
+        write(files.path(), &format!("train/{i}.png"), &side_by_side(&a, &b));
+    }
+    let [folders, files] = [folders.path(), files.path()].map(|root| options(root).batch_size(2).prepare().unwrap());
+    assert_eq!(epoch(&folders, 2), epoch(&files, 2));
+    let validation = |data: &DataBunch| values(&data.validation().unwrap().next().unwrap().unwrap().b);
+    assert_eq!(validation(&folders), validation(&files));
+}
