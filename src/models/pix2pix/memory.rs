@@ -48,7 +48,10 @@ pub(super) fn estimate(
 /// Values of an image that are held at the worst moment: the generator's, and beside them either a discriminator's of two pairs or
 /// its of one pair and what backward takes.
 fn held(config: &Pix2PixConfig, channels: PerDomain<usize>, size: (usize, usize), layers: LayerMemory) -> f64 {
-    let made = activations(&config.generator_plan(channels), channels.a as i64, size, layers);
+    let plan = config.generator_plan(channels);
+    // A U-Net goes by libtorch's operators on CUDA.
+    let has_own = layers != LayerMemory::Bordered || !plan.has_skips();
+    let made = activations(&plan, channels.a as i64, size, if has_own { layers } else { LayerMemory::ByParts });
     let of_pair = channels.a + channels.b;
     let judged = activations(&config.discriminator_plan(channels), of_pair as i64, size, layers);
     let passing = TRANSIENT * (config.gen_features * size.0 * size.1) as f64;
