@@ -105,7 +105,7 @@ impl Conv2d {
     }
 }
 
-/// What a layer without bias adds.
+/// Makes what a layer without bias adds.
 pub(super) fn no_bias(weight: &Tensor, outputs: i64) -> Result<Tensor> {
     Ok(Tensor::f_zeros([outputs], (weight.kind(), weight.device()))?)
 }

@@ -6,7 +6,7 @@ use super::plan::{Layer, Plan};
 use super::unet::{DEEP, SLOPE, UnetShape, block};
 use super::upsampling::{Upsampling, UpsamplingShape};
 
-/// 4x4 convolutions that halve height and width, `levels` of them, and as many transposed ones that double them again; each has a
+/// Plans 4x4 convolutions that halve height and width, `levels` of them, and as many transposed ones that double them again; each has a
 /// bias, and none a norm. The maps of the way down lie behind those of the way up. Other sides than multiples of 2^levels are
 /// extended and cropped back.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn folded_unet(shape: UnetShape) -> Plan {
     Plan { layers, factor: side, smallest_side: side, spectral_norm: false }
 }
 
-/// Everything from this level down, back up to the level above.
+/// Lists everything from this level down, back up to the level above.
 fn below(shape: UnetShape, level: i64) -> Vec<Layer> {
     let mut layers = vec![down(shape, level)];
     if level < shape.levels {
@@ -29,7 +29,7 @@ fn below(shape: UnetShape, level: i64) -> Vec<Layer> {
     layers
 }
 
-/// The convolution into a level.
+/// Makes the convolution into a level.
 fn down(shape: UnetShape, level: i64) -> Layer {
     let input = if level == 1 { shape.input } else { shape.features(level - 1) };
     let output = shape.features(level);
@@ -38,7 +38,7 @@ fn down(shape: UnetShape, level: i64) -> Layer {
     block(format!("down{level}"), vec![Layer::Convolution(conv), Layer::Rectify(slope)])
 }
 
-/// The transposed convolution out of a level.
+/// Makes the transposed convolution out of a level.
 fn up(shape: UnetShape, level: i64) -> Layer {
     let times = if level < shape.levels { 2 } else { 1 };
     let input = times * shape.features(level);

@@ -124,7 +124,7 @@ impl Network {
     }
 }
 
-/// A map with a row of zeros above and a column to the left.
+/// Puts a row of zeros above a map, and a column to its left.
 fn zero_padded(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_constant_pad_nd([1, 0, 1, 0])?)
 }

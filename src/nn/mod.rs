@@ -44,3 +44,4 @@ pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};
 pub(crate) use plan::{Layer, PlacedLayer, Plan, inside, placed};
 pub(crate) use unet::{UnetShape, unet};
 pub use upsampling::Upsampling;
+pub(crate) use upsampling::UpsamplingShape;

@@ -232,7 +232,7 @@ impl Network {
         Ok(lists.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    /// The weight, which is given, and the bias where there is one.
+    /// Names the weight, which is given, and the bias where there is one.
     fn listed(&self, named: &NamedLayer, weight: &Tensor) -> Parameters {
         let name = |part| format!("{}.{}.{part}", self.name, named.path);
         let bias = || (name("bias"), named.layer.parameters()[1].shallow_clone());
@@ -262,7 +262,7 @@ impl Network {
     }
 }
 
-/// Why statistics of a U-Net's norms cannot be fixed.
+/// Says why statistics of a U-Net's norms cannot be fixed.
 pub(crate) fn no_fixed_statistics() -> Error {
     let what = "a U-Net cannot translate by statistics of the scene: its innermost maps are a few pixels of each tile";
     Error::new(ErrorKind::Unsupported, what)

@@ -16,7 +16,7 @@ pub(crate) struct PairDiscriminatorShape {
     pub features: i64,
 }
 
-/// Four 4x4 convolutions that halve height and width, C-f-2f-4f-8f, and one without bias to a raw score for each overlapping 94x94
+/// Plans four 4x4 convolutions that halve height and width, C-f-2f-4f-8f, and one without bias to a raw score for each overlapping 94x94
 /// patch of a pair.
 ///
 /// # Shapes

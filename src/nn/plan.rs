@@ -102,7 +102,7 @@ pub(crate) struct PlacedLayer {
     pub role: Role,
 }
 
-/// Layers with their paths in PyTorch, where `prefix` stands before them: names of modules, and for the others their places in
+/// Lists layers with their paths in PyTorch, where `prefix` stands before them: names of modules, and for the others their places in
 /// a `Sequential`, which has no module for what is added to an image. Layers that an input is laid beside have no module
 /// around them, and so the path of these is `prefix` alone.
 pub(crate) fn placed<'a>(layers: &'a [Layer], prefix: &'a str) -> impl Iterator<Item = (String, &'a Layer)> {
@@ -117,7 +117,7 @@ pub(crate) fn placed<'a>(layers: &'a [Layer], prefix: &'a str) -> impl Iterator<
     })
 }
 
-/// What stands before the paths of the layers inside one at `path`, where it is one that has such.
+/// Returns what stands before the paths of the layers inside one at `path`, where it is one that has such.
 pub(crate) fn inside(layer: &Layer, path: &str) -> String {
     match layer {
         Layer::Residual(_) => format!("{path}.conv_block."),
@@ -142,7 +142,7 @@ impl Plan {
         self.weighted().iter().map(|placed| placed.layer.parameter_count()).fold(0, u128::saturating_add)
     }
 
-    /// The paths of the layers with weights before the first residual block, or before the first that makes the image larger:
+    /// Lists the paths of the layers with weights before the first residual block, or before the first that makes the image larger:
     /// those that make it smaller.
     pub fn encoder(&self) -> Vec<String> {
         let until = self.layers.iter().position(|layer| matches!(layer, Layer::Residual(_)));
@@ -152,13 +152,13 @@ impl Plan {
         list.into_iter().take_while(is_down).map(|placed| placed.path).collect()
     }
 
-    /// Whether there are skip connections, as in a U-Net: its innermost maps are a few pixels, so that no statistics but those
+    /// Tells whether there are skip connections, as in a U-Net: its innermost maps are a few pixels, so that no statistics but those
     /// of the image itself mean anything there.
     pub fn has_skips(&self) -> bool {
         has_skips(&self.layers)
     }
 
-    /// Channels that norms take, all together, of images of so many.
+    /// Counts the channels that norms take, all together, of images of so many.
     pub fn normed_channels(&self, mut channels: usize) -> usize {
         normed_channels(&self.layers, &mut channels)
     }

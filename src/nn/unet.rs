@@ -23,7 +23,7 @@ pub(crate) struct UnetShape {
     pub levels: i64,
 }
 
-/// 4x4 convolutions that halve height and width, `levels` of them; transposed ones that double them again, each of which sees the
+/// Plans 4x4 convolutions that halve height and width, `levels` of them; transposed ones that double them again, each of which sees the
 /// map of its size from the way down too; and at the end a doubling of pixels before a 4x4 convolution. Only that one has a bias.
 ///
 /// Images of other sides than multiples of 2^levels are extended at their ends by mirroring and cropped back, as in all
@@ -38,18 +38,18 @@ pub(crate) fn unet(shape: UnetShape) -> Plan {
 }
 
 impl UnetShape {
-    /// Feature maps of a level.
+    /// Returns the feature maps of a level.
     pub(super) fn features(self, level: i64) -> i64 {
         self.features << (level.min(DEEP) - 1)
     }
 
-    /// Everything from this level down, back up to the level above.
+    /// Lists everything from this level down, back up to the level above.
     fn below(self, level: i64) -> Vec<Layer> {
         let inner = (level < self.levels).then(|| Layer::Beside(self.below(level + 1)));
         std::iter::once(self.down(level)).chain(inner).chain([self.up(level)]).collect()
     }
 
-    /// The convolution into a level.
+    /// Makes the convolution into a level.
     fn down(self, level: i64) -> Layer {
         let input = if level == 1 { self.input } else { self.features(level - 1) };
         let shape =
@@ -62,7 +62,7 @@ impl UnetShape {
         block(format!("down{level}"), layers)
     }
 
-    /// The transposed convolution out of a level.
+    /// Makes the transposed convolution out of a level.
     fn up(self, level: i64) -> Layer {
         let times = if level < self.levels { 2 } else { 1 };
         let shape = UpsamplingShape {
@@ -86,7 +86,7 @@ impl UnetShape {
     }
 }
 
-/// Layers in a `Sequential` called `model`, in a module of this name.
+/// Puts layers into a `Sequential` called `model`, in a module of this name.
 pub(super) fn block(name: String, layers: Vec<Layer>) -> Layer {
     Layer::Module(name, vec![Layer::Module("model".to_owned(), layers)])
 }

@@ -77,13 +77,13 @@ enum Direction {
 }
 
 impl Direction {
-    /// The dimension of a weight that counts outputs.
+    /// Returns the dimension of a weight that counts outputs.
     fn outputs(self) -> usize {
         if self == Self::Down { 0 } else { 1 }
     }
 }
 
-/// What stands before the places of a level's layers.
+/// Returns what stands before the places of a level's layers.
 fn prefix(level: usize) -> String {
     let below = |level: usize| if level == 2 { "1.model." } else { "3.model." };
     (2..=level).fold("model.model.".to_owned(), |path, level| path + below(level))
@@ -97,7 +97,7 @@ fn named(module: &str, [weight, bias]: [Tensor; 2]) -> [(String, Tensor); 2] {
     [("weight", weight), ("bias", bias)].map(|(part, tensor)| (format!("{module}.model.0.{part}"), tensor))
 }
 
-/// The weight of a transposed convolution that takes maps of the way up before those of the way down; there it is the other way
+/// Makes the weight of a transposed convolution that takes maps of the way up before those of the way down; there it is the other way
 /// round.
 fn swapped(weight: &Tensor) -> Result<Tensor> {
     let half = weight.size4()?.0 / 2;
@@ -112,7 +112,7 @@ impl Dict {
         self.0.iter().any(|(other, _)| other == name)
     }
 
-    /// The size of a weight of a 4x4 convolution.
+    /// Returns the first two sizes of the weight of a 4x4 convolution.
     fn size(&self, name: &str) -> Result<[i64; 2]> {
         let size = self.0.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor.size());
         match size.as_deref() {
@@ -128,7 +128,7 @@ impl Dict {
         Ok(self.0.remove(place).1.f_to_kind(Kind::Double)?)
     }
 
-    /// Weight and bias of a convolution of these first two sizes, with the batch norm behind it in them.
+    /// Takes weight and bias of a convolution of these first two sizes, with the batch norm behind it in them.
     fn folded(
         &mut self,
         key: &str,

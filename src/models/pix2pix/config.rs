@@ -101,7 +101,7 @@ impl Pix2PixConfig {
         Err(Error::new(ErrorKind::Usage, "lambda_l1 is out of range").expected("zero or more").found(self.lambda_l1))
     }
 
-    /// What arcgis.learn's networks have no place for, where there is such a thing.
+    /// Names what arcgis.learn's networks have no place for, where there is such a thing.
     pub(super) fn beyond_arcgis(&self) -> Option<&'static str> {
         [
             (self.generator == Generator::Resnet, "a generator that is no U-Net"),
@@ -125,7 +125,7 @@ impl Pix2PixConfig {
             .help("Use PrepareData::resize_to, or export both domains with one cell size."))
     }
 
-    /// The generator of images of so many channels from images of so many.
+    /// Plans the generator of images of so many channels from images of so many.
     pub(super) fn generator_plan(&self, channels: PerDomain<usize>) -> Plan {
         let [input, output, features] = [channels.a, channels.b, self.gen_features].map(size);
         let shape = UnetShape { input, output, features, levels: size(self.gen_levels) };
@@ -144,20 +144,20 @@ impl Pix2PixConfig {
         }
     }
 
-    /// The discriminator of pairs of images of so many channels.
+    /// Plans the discriminator of pairs of images of so many channels.
     pub(super) fn discriminator_plan(&self, channels: PerDomain<usize>) -> Plan {
         let channels = size(channels.a.saturating_add(channels.b));
         pair_discriminator(PairDiscriminatorShape { channels, features: size(self.disc_features) })
     }
 
-    /// Parameters of both networks for tensors of so many channels.
+    /// Counts the parameters of both networks for tensors of so many channels.
     pub(super) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
         let generator = self.generator_plan(channels).parameter_count();
         generator.saturating_add(self.discriminator_plan(channels).parameter_count())
     }
 }
 
-/// As libtorch counts; more than it can count is more than any memory holds.
+/// Counts as libtorch does; more than it can count is more than any memory holds.
 fn size(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

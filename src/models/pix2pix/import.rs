@@ -14,7 +14,7 @@ use crate::nn::load_parameters;
 use crate::package::research_unet;
 
 impl Pix2Pix {
-    /// A model of the generator that the research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as `latest_net_G.pth` for
+    /// Makes a model of the generator that the research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as `latest_net_G.pth` for
     /// `--model pix2pix`, on the first CUDA device that can be used, else the processor.
     ///
     /// The generator is that of `--netG unet_256`, the default, or `unet_128`, with `--norm batch`, of any `--ngf`, `--input_nc` and

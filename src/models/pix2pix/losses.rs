@@ -17,7 +17,7 @@ pub(super) struct GeneratorLosses {
     pub distance: Tensor,
 }
 
-/// Scores of pairs: an image of A, and in the channels behind it an image of B, real or generated.
+/// Scores pairs: an image of A, and in the channels behind it an image of B, real or generated.
 ///
 /// # Shapes
 /// (N, channels, H, W) each, of one size, to (N, 1, H / 16, W / 16).
@@ -25,7 +25,7 @@ pub(super) fn scores(discriminator: &Network, a: &Tensor, b: &Tensor) -> Result<
     discriminator.forward(&Tensor::f_cat(&[a, b], 1)?)
 }
 
-/// The losses of what the generator made of `a`, where `b` was wanted.
+/// Computes the losses of what the generator made of `a`, where `b` was wanted.
 pub(super) fn generator_losses(
     discriminator: &Network,
     config: &Pix2PixConfig,
@@ -38,7 +38,7 @@ pub(super) fn generator_losses(
     Ok(GeneratorLosses { total, adversarial, reconstruction, distance })
 }
 
-/// Half the sum of the distances of real pairs from "real" and of generated ones from "generated": half, so that the
+/// Computes half the sum of the distances of real pairs from "real" and of generated ones from "generated": half, so that the
 /// discriminator learns more slowly than the generator (section 3.3).
 pub(super) fn discriminator_loss(
     discriminator: &Network,

@@ -13,7 +13,7 @@ const FLOAT: f64 = 4.0;
 /// Maps of full size with `gen_features` channels that backward holds besides what forward kept; found by measuring.
 const TRANSIENT: f64 = 3.0;
 
-/// Trained in batches of `data`, of which `accumulate` make an update.
+/// Estimates what training takes in batches of `data`, of which `accumulate` make an update.
 pub(super) fn estimate(
     (config, device): (&Pix2PixConfig, Device),
     data: &DataBunch,
@@ -45,7 +45,7 @@ pub(super) fn estimate(
     .with_scratch()
 }
 
-/// Values of an image that are held at the worst moment: the generator's, and beside them either a discriminator's of two pairs or
+/// Counts the values of an image that are held at the worst moment: the generator's, and beside them either a discriminator's of two pairs or
 /// its of one pair and what backward takes.
 fn held(config: &Pix2PixConfig, channels: PerDomain<usize>, size: (usize, usize), layers: LayerMemory) -> f64 {
     let plan = config.generator_plan(channels);

@@ -34,7 +34,7 @@ impl Pix2PixModel {
         Self { config, nets, device, optimisers: None, is_frozen: false }
     }
 
-    /// Parameters, and once training has begun moments; they share memory with the model.
+    /// Lists parameters, and once training has begun moments; they share memory with the model.
     fn changing(&self) -> Parameters {
         let mut list = self.nets.parameters();
         list.extend(self.optimisers.iter().flat_map(Optimisers::state));

@@ -20,7 +20,7 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    /// Networks for tensors of so many channels, with fresh weights, or with zeros for weights that are about to be loaded.
+    /// Makes networks for tensors of so many channels, with fresh weights, or with zeros for weights that are about to be loaded.
     pub fn new(
         config: &Pix2PixConfig,
         channels: PerDomain<usize>,
@@ -36,19 +36,19 @@ impl Networks {
         })
     }
 
-    /// What each network is made of, by its name, in the order of a saved model.
+    /// Lists what each network is made of, by its name, in the order of a saved model.
     pub fn plans(&self) -> Vec<(&str, &Plan)> {
         [&self.discriminator, &self.generator].map(|network| (network.name(), network.plan())).into()
     }
 
-    /// All parameters, in the order of a saved model.
+    /// Lists all parameters, in the order of a saved model.
     pub fn parameters(&self) -> Parameters {
         let mut list = self.discriminator.parameters();
         list.extend(self.generator.parameters());
         list
     }
 
-    /// What the names of the generator's parameters begin with that make images smaller.
+    /// Lists what the names of the generator's parameters begin with that make images smaller.
     pub fn encoder(&self) -> Vec<String> {
         self.generator.plan().encoder().into_iter().map(|path| format!("{GENERATOR}.{path}.")).collect()
     }

@@ -22,7 +22,7 @@ impl Optimisers {
         })
     }
 
-    /// The moments of both, by name; they share memory with the state.
+    /// Lists the moments of both, by name; they share memory with the state.
     pub fn state(&self) -> Parameters {
         [&self.generator, &self.discriminator].into_iter().flat_map(Adam::state).collect()
     }

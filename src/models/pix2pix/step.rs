@@ -51,7 +51,7 @@ pub(super) fn train_step(
     Ok(Tensor::f_stack(&[total, adversarial, reconstruction, judged], 0)?.f_detach()?)
 }
 
-/// What the generator makes of images while it learns.
+/// Makes images as the generator does while it learns.
 fn translated(generator: &Network, config: &Pix2PixConfig, a: &Tensor, drawn: (u64, Portion)) -> Result<Tensor> {
     let (step, portion) = drawn;
     match config.dropout {

@@ -176,12 +176,12 @@ impl Emd {
         Keys { object: &self.parameters, prefix: "ModelParameters." }
     }
 
-    /// What the networks take in: `n_intput_channel`.
+    /// Counts what the networks take in: `n_intput_channel`.
     pub(crate) fn channels(&self) -> usize {
         self.channels_of(self.domain_a.bands)
     }
 
-    /// The channels of networks of images of so many bands, in a model of arcgis.learn.
+    /// Counts the channels of networks of images of so many bands, in a model of arcgis.learn.
     pub(crate) fn channels_of(&self, bands: usize) -> usize {
         match self.kind.input_bands {
             InputBands::OfTheLarger => self.domain_a.bands.max(self.domain_b.bands),

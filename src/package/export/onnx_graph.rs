@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::{ConvShape, EPSILON, Layer, Parameters, Plan, Upsampling, inside, placed};
+use crate::nn::{ConvShape, EPSILON, Layer, Parameters, Plan, Upsampling, UpsamplingShape, inside, placed};
 use crate::protobuf::Message;
 
 pub(super) const INPUT: &str = "input";
@@ -118,17 +118,7 @@ impl Graph<'_> {
                 let shape = [ints("strides", &[*stride; 2]), ints("pads", &[*padding; 4])];
                 self.convolution("Conv", path, x, &shape)?
             }
-            Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
-                let more = i64::from(shape.kernel == 3);
-                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[more; 2])];
-                self.convolution("ConvTranspose", path, x, &shape)?
-            }
-            Layer::Upsampling(_) => {
-                let doubled = self.doubled(x);
-                let padded = self.reflected(1, &doubled);
-                let shape = [ints("strides", &[1, 1]), ints("pads", &[0; 4])];
-                self.convolution("Conv", path, &padded, &shape)?
-            }
+            Layer::Upsampling(shape) => self.upsampled(*shape, path, x)?,
             Layer::InstanceNorm => {
                 let (ones, zeros) = (self.per_channel("ones", 1.0), self.per_channel("zeros", 0.0));
                 self.node("InstanceNormalization", &[x, &ones, &zeros], &[float("epsilon", EPSILON as f32)])
@@ -159,6 +149,21 @@ impl Graph<'_> {
             // It has none but in training.
             Layer::Dropout => x.to_string(),
         })
+    }
+
+    fn upsampled(&mut self, shape: UpsamplingShape, path: &str, x: &str) -> Result<String> {
+        match shape.form {
+            Upsampling::Transposed => {
+                let more = i64::from(shape.kernel == 3);
+                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[more; 2])];
+                self.convolution("ConvTranspose", path, x, &shape)
+            }
+            Upsampling::Resize => {
+                let doubled = self.doubled(x);
+                let padded = self.reflected(1, &doubled);
+                self.convolution("Conv", path, &padded, &[ints("strides", &[1, 1]), ints("pads", &[0; 4])])
+            }
+        }
     }
 
     fn reflected(&mut self, pad: i64, x: &str) -> String {

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Exported, METADATA_NAME};
 use crate::error::{Error, Result};
 use crate::ffi::Script;
-use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, inside, placed};
+use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, UpsamplingShape, inside, placed};
 use crate::store::{Pending, Ready};
 
 /// Writes the network beside `target`; [`Ready::publish`] puts the file in its place.
@@ -68,7 +68,7 @@ def forward(self, x: Tensor) -> Tensor:
     )
 }
 
-/// Lines for each layer; `prefix` stands before the names of modules, `depth` tells the inputs of residual blocks apart.
+/// Lines for each layer; `prefix` stands before the names of modules, `depth` tells inputs that are kept apart.
 fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
     for (path, layer) in placed(layers, prefix) {
         let value = match layer {
@@ -76,16 +76,7 @@ fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
             Layer::Convolution(ConvShape { stride, padding, has_bias, .. }) => {
                 convolution(&path, (*stride, *padding), *has_bias)
             }
-            Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
-                let (m, more) = (module(&path), i64::from(shape.kernel == 3));
-                let bias = bias(&m, shape.has_bias);
-                format!("torch.conv_transpose2d(y, {m}.weight, {bias}, [2, 2], [1, 1], [{more}, {more}])")
-            }
-            Layer::Upsampling(shape) => {
-                line(&format!("y = {DOUBLED}"), into);
-                line(&format!("y = {}", reflected(1)), into);
-                convolution(&path, (1, 0), shape.has_bias)
-            }
+            Layer::Upsampling(shape) => upsampled(&path, *shape, into),
             Layer::InstanceNorm => {
                 format!("torch.instance_norm(y, None, None, None, None, True, 0.0, {EPSILON:e}, True)")
             }
@@ -113,6 +104,22 @@ fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
             Layer::Dropout => continue,
         };
         line(&format!("y = {value}"), into);
+    }
+}
+
+fn upsampled(path: &str, shape: UpsamplingShape, into: &mut String) -> String {
+    let UpsamplingShape { form, kernel, has_bias, .. } = shape;
+    match form {
+        Upsampling::Transposed => {
+            let (m, more) = (module(path), i64::from(kernel == 3));
+            let bias = bias(&m, has_bias);
+            format!("torch.conv_transpose2d(y, {m}.weight, {bias}, [2, 2], [1, 1], [{more}, {more}])")
+        }
+        Upsampling::Resize => {
+            line(&format!("y = {DOUBLED}"), into);
+            line(&format!("y = {}", reflected(1)), into);
+            convolution(path, (1, 0), has_bias)
+        }
     }
 }
 
