@@ -34,6 +34,12 @@ fn npz(name: &str) -> Parameters {
     Tensor::read_npz(fixture(&format!("pix2pix/{name}.npz"))).unwrap()
 }
 
+/// A bias before a norm has no effect: PyTorch's gradient of it is rounding, which Adam turns into steps.
+fn is_noise(key: &str) -> bool {
+    let felt = ["D.model.0.bias", "G.final.2.bias", "G.18.bias"];
+    key.ends_with(".bias") && !felt.contains(&key)
+}
+
 fn check(name: &str, config: &Pix2PixConfig, device: Device) {
     let nets = Networks::new(config, PerDomain { a: 2, b: 3 }, (device, Kind::Double), true).unwrap();
     nets.load(&npz(&format!("{name}_initial"))).unwrap();
@@ -62,7 +68,9 @@ fn check(name: &str, config: &Pix2PixConfig, device: Device) {
     }
     let after = npz(&format!("{name}_after"));
     assert_eq!(after.len(), nets.parameters().len());
-    for (key, found) in nets.parameters() {
+    let parameters = nets.parameters();
+    assert!(parameters.iter().filter(|(key, _)| !is_noise(key)).count() > 12);
+    for (key, found) in parameters.into_iter().filter(|(key, _)| !is_noise(key)) {
         let wanted = &after.iter().find(|(other, _)| *other == key).unwrap().1;
         SAME.tensor(&format!("{name}, {key}"), &found.detach().to_device(Device::Cpu), wanted);
     }

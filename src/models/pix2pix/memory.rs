@@ -33,21 +33,23 @@ pub(super) fn estimate(
     let layers = LayerMemory::of(device, 4 * config.gen_features as i64, cast);
     let kept_gradients = if accumulate > 1 { parameters } else { 0.0 };
     let casts = if cast { generator / 2.0 } else { 0.0 };
-    let held = batch * value * held(config, channels, size, layers);
+    let [made, beginning] = held(config, channels, size, layers).map(|values| batch * value * values);
+    // All gradients are there when backward comes to the first layers.
+    let held = beginning.max(made + generator);
     MemoryEstimate {
         parameters: parameters as u64,
         optimiser: (2.0 * parameters) as u64,
         kept_copy: (3.0 * parameters) as u64,
-        activations: (held + generator + kept_gradients + casts) as u64,
+        activations: (held + kept_gradients + casts) as u64,
         batches: (pair * batch * data.batches_ahead() as f64) as u64,
         ..MemoryEstimate::default()
     }
     .with_scratch()
 }
 
-/// Counts the values of an image that are held at the worst moment: the generator's, and beside them either a discriminator's of two pairs or
-/// its of one pair and what backward takes.
-fn held(config: &Pix2PixConfig, channels: PerDomain<usize>, size: (usize, usize), layers: LayerMemory) -> f64 {
+/// Counts the values of an image that the generator keeps, and those that are held at the worst moment before its gradients: beside them
+/// either a discriminator's of two pairs, or its of one pair and what backward takes.
+fn held(config: &Pix2PixConfig, channels: PerDomain<usize>, size: (usize, usize), layers: LayerMemory) -> [f64; 2] {
     let plan = config.generator_plan(channels);
     // A U-Net goes by libtorch's operators on CUDA.
     let has_own = layers != LayerMemory::Bordered || !plan.has_skips();
@@ -55,5 +57,5 @@ fn held(config: &Pix2PixConfig, channels: PerDomain<usize>, size: (usize, usize)
     let of_pair = channels.a + channels.b;
     let judged = activations(&config.discriminator_plan(channels), of_pair as i64, size, layers);
     let passing = TRANSIENT * (config.gen_features * size.0 * size.1) as f64;
-    made + (2.0 * judged).max(judged + passing)
+    [made, made + (2.0 * judged).max(judged + passing)]
 }

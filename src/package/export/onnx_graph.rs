@@ -114,9 +114,9 @@ impl Graph<'_> {
     fn layer(&mut self, layer: &Layer, path: &str, x: &str) -> Result<String> {
         Ok(match layer {
             Layer::Reflect(pad) => self.reflected(*pad, x),
-            Layer::Convolution(ConvShape { stride, padding, .. }) => {
+            Layer::Convolution(ConvShape { output, stride, padding, has_bias, .. }) => {
                 let shape = [ints("strides", &[*stride; 2]), ints("pads", &[*padding; 4])];
-                self.convolution("Conv", path, x, &shape)?
+                self.convolution(("Conv", *output), path, x, *has_bias, &shape)?
             }
             Layer::Upsampling(shape) => self.upsampled(*shape, path, x)?,
             Layer::InstanceNorm => {
@@ -152,16 +152,18 @@ impl Graph<'_> {
     }
 
     fn upsampled(&mut self, shape: UpsamplingShape, path: &str, x: &str) -> Result<String> {
-        match shape.form {
+        let UpsamplingShape { form, output, kernel, has_bias, .. } = shape;
+        match form {
             Upsampling::Transposed => {
-                let more = i64::from(shape.kernel == 3);
+                let more = i64::from(kernel == 3);
                 let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[more; 2])];
-                self.convolution("ConvTranspose", path, x, &shape)
+                self.convolution(("ConvTranspose", output), path, x, has_bias, &shape)
             }
             Upsampling::Resize => {
                 let doubled = self.doubled(x);
                 let padded = self.reflected(1, &doubled);
-                self.convolution("Conv", path, &padded, &[ints("strides", &[1, 1]), ints("pads", &[0; 4])])
+                let shape = [ints("strides", &[1, 1]), ints("pads", &[0; 4])];
+                self.convolution(("Conv", output), path, &padded, has_bias, &shape)
             }
         }
     }
@@ -181,16 +183,24 @@ impl Graph<'_> {
         self.node("Resize", &[x, "", &scales], &attributes)
     }
 
-    fn convolution(&mut self, kind: &str, name: &str, x: &str, shape: &[Message]) -> Result<String> {
+    /// Adds a node of this kind that makes so many channels.
+    fn convolution(
+        &mut self,
+        (kind, output): (&str, i64),
+        name: &str,
+        x: &str,
+        has_bias: bool,
+        shape: &[Message],
+    ) -> Result<String> {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        let size = sizes(self.parameters, &weight)?;
-        let outputs = if kind == "ConvTranspose" { size.get(1) } else { size.first() };
-        self.channels = outputs.copied().unwrap_or(0);
-        let kernel = size.iter().copied().skip(2).collect::<Vec<_>>();
+        self.channels = output;
+        let kernel = sizes(self.parameters, &weight)?.into_iter().skip(2).collect::<Vec<_>>();
         let attributes = [shape, &[ints("kernel_shape", &kernel)]].concat();
-        let has_bias = self.parameters.iter().any(|(other, _)| *other == bias);
-        let inputs = [x, &weight, &bias];
-        Ok(self.node(kind, &inputs[..if has_bias { 3 } else { 2 }], &attributes))
+        if !has_bias {
+            return Ok(self.node(kind, &[x, &weight], &attributes));
+        }
+        sizes(self.parameters, &bias)?;
+        Ok(self.node(kind, &[x, &weight, &bias], &attributes))
     }
 }
 
