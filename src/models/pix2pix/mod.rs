@@ -11,6 +11,8 @@ mod memory;
 mod model;
 mod networks;
 mod optimisers;
+#[cfg(test)]
+mod peers_tests;
 mod predict;
 mod step;
 #[cfg(test)]
