@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn selection(asked: &[Band], of: &[Option<String>]) -> Selection {
-        let asked = Asked { bands: asked.to_vec(), mixed: MixedBands::Fail, half: None };
+        let asked = Asked { bands: asked.to_vec(), ..Asked::default() };
         Selection::new(&asked, of.len(), asked.indices(of, None).unwrap())
     }
 

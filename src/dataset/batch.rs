@@ -17,7 +17,7 @@ use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
-use crate::raster::{Limits, Raster, chip_info};
+use crate::raster::{Limits, Raster, chip_info_again};
 
 /// A batch of chips of both domains. Of [paired](crate::DatasetType::Pix2Pix) data, chip i of `a` and chip i of `b` show the
 /// same place, pixel by pixel; of others they have nothing to do with each other.
@@ -83,7 +83,7 @@ impl ChipReader {
         if self.asked.half.is_none() {
             return Ok(Cow::Borrowed(self));
         }
-        let info = chip_info(file, &self.limits)?;
+        let info = chip_info_again(file, &self.limits)?;
         Ok(match holds_two((info.height(), info.width())) {
             true => Cow::Borrowed(self),
             false => Cow::Owned(Self { asked: Asked { half: None, ..self.asked.clone() }, ..self.clone() }),

@@ -6,8 +6,6 @@ use tch::Tensor;
 
 use super::batch::Batch;
 use super::bunch::{DataBunch, Split};
-#[cfg(doc)]
-use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::loader::Loader;
 use super::order;
@@ -19,7 +17,7 @@ impl DataBunch {
     /// The training batches of an epoch (the first is 0), in the order that the seed fixes.
     ///
     /// Each domain goes through all of its chips in random order before one comes again, also from one epoch to the
-    /// next. Of [paired](DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together.
+    /// next. Of [paired](crate::DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together.
     ///
     /// # Shapes
     /// See [`Batch`].
@@ -168,12 +166,23 @@ impl DataBunch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{DatasetType, PrepareData};
+    use crate::dataset::{Augment, DatasetType, PrepareData};
 
     fn data(batch_size: usize) -> DataBunch {
         PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
             .resize_to(16)
             .workers(0)
+            .batch_size(batch_size)
+            .prepare()
+            .unwrap()
+    }
+
+    /// Pairs whose geometry and light vary.
+    fn paired(batch_size: usize) -> DataBunch {
+        PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix)
+            .resize_to(16)
+            .workers(0)
+            .augment(Augment::default())
             .batch_size(batch_size)
             .prepare()
             .unwrap()
@@ -186,8 +195,13 @@ mod tests {
     /// Image p of a joint batch is of process p modulo their number, varied as in one process. All make as many steps.
     #[test]
     fn parts_of_a_batch_are_those_of_one_process() {
+        assert_parts(data, &[(2, 3), (3, 2), (4, 4), (7, 1), (64, 1)]);
+        assert_parts(paired, &[(2, 3), (5, 1), (13, 1)]);
+    }
+
+    fn assert_parts(data: fn(usize) -> DataBunch, shares: &[(usize, usize)]) {
         let mut borrowed = 0;
-        for (count, size) in [(2, 3), (3, 2), (4, 4), (7, 1), (64, 1)] {
+        for &(count, size) in shares {
             let parts: Vec<Part> = (0..count).map(|rank| Part { rank, count }).collect();
             let (part_of, whole) = (data(size), data(size * count));
             for (epoch, skip) in [(1, 0), (4, whole.batches_per_epoch() - 1)] {

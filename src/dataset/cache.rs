@@ -134,7 +134,21 @@ fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::half::Half;
     use crate::dataset::{DatasetType, Domain};
+
+    /// The halves of one file have surveys of their own.
+    #[test]
+    fn halves_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let chip = folder.path().join("chip.png");
+        fs::write(&chip, "both").unwrap();
+        let options = PrepareData::new(folder.path(), DatasetType::Pix2Pix);
+        let key = |half| Key::of(&options, Chips { domain: Domain::A, folder: folder.path(), files: &[&chip], half });
+        let keys = [None, Some(Half::Left), Some(Half::Right)].map(key);
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+        assert_eq!(keys[1], key(Some(Half::Left)));
+    }
 
     /// Other chips under the same names, of the same length and with the times of the older ones, are looked at anew.
     #[test]

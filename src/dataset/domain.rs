@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Domain {
-    /// The domain of folder `A` (or `train_a`, `trainA`).
+    /// The domain of folder `A` (or `train_a`, `trainA`, and of pairs `images`).
     A,
-    /// The domain of folder `B` (or `train_b`, `trainB`).
+    /// The domain of folder `B` (or `train_b`, `trainB`, and of pairs `images2` or `labels`).
     B,
 }
 

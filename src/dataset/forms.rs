@@ -36,9 +36,10 @@ impl Form {
         if dataset_type.is_paired() {
             found.extend(candidates_of_pairs(root, left_half)?);
         }
-        match (found.pop(), found.pop()) {
+        let mut found = found.into_iter();
+        match (found.next(), found.next()) {
             (Some(form), None) => Ok(form),
-            (Some(last), Some(other)) => Err(several(root, &other, &last)),
+            (Some(one), Some(other)) => Err(several(root, &one, &other)),
             (None, _) => Err(none(root, dataset_type)),
         }
     }

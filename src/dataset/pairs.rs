@@ -30,20 +30,20 @@ impl Alone {
 /// [`ErrorKind::Layout`] where two chips of a domain have one name.
 pub(super) fn match_up(folders: &PerDomain<PathBuf>, files: &mut PerDomain<Vec<PathBuf>>) -> Result<Vec<Alone>> {
     let PerDomain { a, b } = std::mem::take(files);
-    let mut partners = by_name(&folders.b, b)?;
-    let mut alone = Vec::new();
     // Asked for its check only: the order of A's chips is that of their listing.
-    by_name(&folders.a, a.clone())?;
+    by_name(&folders.a, &a)?;
+    let mut partners = by_name(&folders.b, &b)?;
+    let mut alone = Vec::new();
     for file in a {
         match partners.remove(&name(&folders.a, &file)) {
             Some(partner) => {
                 files.a.push(file);
-                files.b.push(partner);
+                files.b.push(partner.clone());
             }
             None => alone.push(Alone { file, searched: folders.b.clone() }),
         }
     }
-    alone.extend(partners.into_values().map(|file| Alone { file, searched: folders.a.clone() }));
+    alone.extend(partners.into_values().map(|file| Alone { file: file.clone(), searched: folders.a.clone() }));
     Ok(alone)
 }
 
@@ -52,14 +52,14 @@ fn name(folder: &Path, file: &Path) -> PathBuf {
     file.strip_prefix(folder).unwrap_or(file).with_extension("")
 }
 
-fn by_name(folder: &Path, files: Vec<PathBuf>) -> Result<BTreeMap<PathBuf, PathBuf>> {
+fn by_name<'a>(folder: &Path, files: &'a [PathBuf]) -> Result<BTreeMap<PathBuf, &'a PathBuf>> {
     let mut named = BTreeMap::new();
     for file in files {
-        if let Some(other) = named.insert(name(folder, &file), file.clone()) {
+        if let Some(other) = named.insert(name(folder, file), file) {
             return Err(Error::new(ErrorKind::Layout, "two chips of a domain have the same name but for the ending")
-                .at(&other)
+                .at(file)
                 .expected("one chip for each pair")
-                .found(file.display())
+                .found(other.display())
                 .help("Remove or rename one of them."));
         }
     }
@@ -136,7 +136,7 @@ mod tests {
         let (one, two) = (paths(&["1.png"]), paths(&["1.png", "1.tif"]));
         for (a, b) in [(one.clone(), two.clone()), (two, one)] {
             let error = match_up(&folders(), &mut PerDomain { a, b }).unwrap_err();
-            assert_eq!((error.path(), error.finding()), (Some(Path::new("1.png")), Some("1.tif")));
+            assert_eq!((error.path(), error.finding()), (Some(Path::new("1.tif")), Some("1.png")));
         }
     }
 

@@ -10,7 +10,7 @@ use super::footprint::{Agreement, agreement};
 use super::options::PrepareData;
 use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{RasterInfo, chip_info};
+use crate::raster::{RasterInfo, chip_info_again};
 
 /// So many pairs are named in a message.
 const NAMED_AT_MOST: usize = 5;
@@ -78,7 +78,7 @@ pub(super) fn misfits<'a>(
 }
 
 fn check<'a>(options: &PrepareData, a: &'a Path, b: &'a Path) -> Option<Misfit<'a>> {
-    let info = |file| chip_info(file, &options.limits).ok();
+    let info = |file| chip_info_again(file, &options.limits).ok();
     let fault = fault(options, &info(a)?, &info(b)?)?;
     Some(Misfit { files: PerDomain { a, b }, fault })
 }

@@ -21,14 +21,10 @@ pub(super) type LeftOut = Vec<(PathBuf, String)>;
 /// # Errors
 /// What is wrong with chips, where they may not be left out or none remains.
 pub(super) fn take(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, LeftOut)> {
-    let (surveys, left_out) = match options.dataset_type.is_paired() {
-        true => of_pairs(options, layout)?,
-        false => of_each(options, layout)?,
-    };
-    for domain in Domain::BOTH {
-        options.augment.output_size(surveys.get(domain).shape.size())?;
+    match options.dataset_type.is_paired() {
+        true => of_pairs(options, layout),
+        false => of_each(options, layout),
     }
-    Ok((surveys, left_out))
 }
 
 fn of_each(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, LeftOut)> {
@@ -78,6 +74,7 @@ fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Surv
     let chips = Chips { domain, folder: layout.folders.get(domain), files: &files, half: *layout.halves.get(domain) };
     let survey = cache::survey(options, chips)?;
     survey.warn(chips);
+    options.augment.output_size(survey.shape.size())?;
     Ok(survey)
 }
 

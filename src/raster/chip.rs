@@ -21,6 +21,12 @@ pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<(Raster, Turn<'s
     Chip::unplaced(&file).read()
 }
 
+/// Tells the same as [`chip_info`] at a second look, which repeats no warnings.
+pub(crate) fn chip_info_again(path: &Path, limits: &Limits) -> Result<RasterInfo> {
+    let file = RasterFile::open_within(path, limits)?;
+    Ok(Chip::unplaced(&file).seen())
+}
+
 /// Tells what [`read_chip`] will give, without decoding a pixel.
 pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     let file = RasterFile::open_within(path, limits)?;

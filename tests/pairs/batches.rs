@@ -136,6 +136,30 @@ fn light_falls_on_a_alone() {
     assert_eq!(darker_or_brighter, 9);
 }
 
+/// A row shows a pair, in the order of the first epoch: both columns of twins are the same picture.
+#[test]
+fn pictures_show_pairs() {
+    let root = twins(&[(16, 16), (16, 16), (16, 16)]);
+    let other = twins(&[(16, 16), (16, 16), (16, 16)]);
+    // In other data one partner is black.
+    for i in 0..3 {
+        write(other.path(), &format!("images2/{i}.png"), &Raster::new(Array3::from_elem((3, 16, 16), 0u8)).unwrap());
+    }
+    // Without what is gray: the texts and the space between.
+    let colors = |pixel: [u8; 3]| if pixel[0] == pixel[1] && pixel[1] == pixel[2] { [0; 3] } else { pixel };
+    let columns = |root: &TempDir| {
+        let picture = options(root.path()).prepare().unwrap().show_batch(2).unwrap();
+        let picture = picture.as_rgb_image();
+        let column = |x: u32| (0..picture.height()).map(|y| colors(picture.get_pixel(x, y).0)).collect::<Vec<_>>();
+        let columns = (0..picture.width()).map(column);
+        columns.filter(|column| column.iter().any(|pixel| *pixel != [0; 3])).collect::<Vec<_>>()
+    };
+    let (twins, alone) = (columns(&root), columns(&other));
+    let (left, right) = twins.split_at(twins.len() / 2);
+    assert!(!left.is_empty() && left == right, "columns of {} and {}", left.len(), right.len());
+    assert_eq!(alone.len(), left.len(), "the partner is not the one in the data");
+}
+
 /// Files that hold both chips give the batches that two folders give.
 #[test]
 fn halves_give_the_batches_of_folders() {

@@ -74,6 +74,19 @@ fn fixed_sets_are_paired_too() {
     assert!(error.finding().unwrap().contains("1.png has no partner"), "{error}");
 }
 
+/// What Export Training Data says of `images` are the statistics of A; those of the others are measured.
+#[test]
+fn statistics_beside_tiles_are_those_of_the_first_images() {
+    let root = with(&[("images", 2), ("images2", 2)]);
+    let band = r#"{"Min": 1, "Max": 200, "Mean": 70.5, "StdDev": 3}"#;
+    let definition = root.path().join("esri_model_definition.emd");
+    fs::write(&definition, format!(r#"{{"AllTilesStats": [{band}, {band}, {band}]}}"#)).unwrap();
+    let data = options(root.path()).prepare().unwrap();
+    assert_eq!(data.statistics_file(Domain::A), Some(definition.as_path()));
+    assert_eq!(data.statistics(Domain::A).bands()[2].mean, 70.5);
+    assert_eq!(data.statistics_file(Domain::B), None);
+}
+
 /// Every file is the left half of one chip and the right half of the other, in each set.
 #[test]
 fn files_hold_both_chips_side_by_side() {

@@ -1,20 +1,23 @@
 //! Models on paired data.
 
-use geolearn::{CycleGan, Device, FitOptions, MetricsOptions, PairedScores};
+use geolearn::{Checkpoint, CycleGan, Device, ErrorKind, FitOptions, MetricsOptions, PairedScores};
 
 use super::*;
 
 const PAIRS: &str = "assets/bluemarble_test";
 
-/// The bundled pairs, each in one file.
-fn files_of_two() -> TempDir {
-    let root = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(Path::new(PAIRS).join("a")).unwrap() {
-        let name = entry.unwrap().file_name();
-        let [a, b] = ["a", "b"].map(|domain| Raster::open(Path::new(PAIRS).join(domain).join(&name)).unwrap());
-        write(root.path(), &format!("train/{}", name.to_string_lossy()), &side_by_side(&a, &b));
+/// Some of the bundled pairs: as folders, and each in one file.
+fn folders_and_files(count: usize) -> [TempDir; 2] {
+    let [folders, files] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut names: Vec<_> = fs::read_dir(Path::new(PAIRS).join("a")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    for name in names.iter().take(count).map(|name| name.to_str().unwrap()) {
+        let [a, b] = ["a", "b"].map(|domain| Raster::open(Path::new(PAIRS).join(domain).join(name)).unwrap());
+        write(folders.path(), &format!("A/{name}"), &a);
+        write(folders.path(), &format!("B/{name}"), &b);
+        write(files.path(), &format!("train/{name}"), &side_by_side(&a, &b));
     }
-    root
+    [folders, files]
 }
 
 /// The smallest model that still has every kind of layer; the same weights for the same bands.
@@ -31,15 +34,14 @@ fn scores(data: &DataBunch, options: MetricsOptions) -> PairedScores {
 /// Partners are compared with each other, wherever they lie; images that the caller names are never cut in half.
 #[test]
 fn metrics_go_by_pairs() {
-    let halves = files_of_two();
-    let [folders, files] =
-        [Path::new(PAIRS), halves.path()].map(|root| options(root).val_split_pct(0.3).prepare().unwrap());
+    let roots = folders_and_files(5);
+    let [folders, files] = roots.each_ref().map(|root| options(root.path()).val_split_pct(0.4).prepare().unwrap());
     let found = scores(&files, MetricsOptions::new());
-    assert_eq!(found.pairs, 4);
+    assert_eq!(found.pairs, 2);
     assert_eq!(found, scores(&folders, MetricsOptions::new()));
-    let named = || MetricsOptions::new().pairs("assets/bluemarble_test/a", "assets/bluemarble_test/b");
+    let named = || MetricsOptions::new().pairs(roots[0].path().join("A"), roots[0].path().join("B"));
     let found = scores(&files, named());
-    assert_eq!(found.pairs, 13);
+    assert_eq!(found.pairs, 5);
     assert_eq!(found, scores(&folders, named()));
 }
 
@@ -51,4 +53,34 @@ fn cyclegan_learns_from_pairs_too() {
     let mut model = small_model(&data);
     model.fit(FitOptions::new(1)).unwrap();
     assert_eq!(model.history().epochs().len(), 1);
+}
+
+/// A fit goes on with the same pairs, and neither with other partners nor with the same chips unpaired.
+#[test]
+fn another_pairing_does_not_resume() {
+    let [folders, _] = folders_and_files(3);
+    let run = tempfile::tempdir().unwrap();
+    let data = |dataset_type| {
+        let options = PrepareData::new(folders.path(), dataset_type).augment(Augment::none()).resize_to(32);
+        options.val_split_pct(0.0).prepare().unwrap()
+    };
+    let fit = |dataset_type, epochs| {
+        let options = FitOptions::new(epochs).progress(false).checkpoint(Checkpoint::Last);
+        small_model(&data(dataset_type)).fit(options.checkpoint_dir(run.path()).resume(true))
+    };
+    fit(DatasetType::Pix2Pix, 1).unwrap();
+    let refused = |dataset_type, key: &str| {
+        let error = fit(dataset_type, 1).unwrap_err();
+        assert!(error.kind() == ErrorKind::Usage && error.to_string().contains(key), "{key}: {error}");
+    };
+    refused(DatasetType::CycleGan, "pairing");
+    let files: Vec<PathBuf> = data(DatasetType::Pix2Pix).train_files(Domain::B).to_vec();
+    let [first, second] = [&files[0], &files[1]].map(|file| fs::read(file).unwrap());
+    fs::write(&files[0], &second).unwrap();
+    fs::write(&files[1], &first).unwrap();
+    refused(DatasetType::Pix2Pix, "domains.b.contents");
+    fs::write(&files[0], &first).unwrap();
+    fs::write(&files[1], &second).unwrap();
+    let history = fit(DatasetType::Pix2Pix, 1).unwrap();
+    assert_eq!(history.epochs().len(), 1);
 }

@@ -69,8 +69,8 @@ fn chips_of_one_name_are_refused() {
     write(root.path(), "images/000.png", &chip(8, 8, 0));
     let error = failing(&root);
     assert_eq!(error.kind(), ErrorKind::Layout);
-    assert!(error.path().unwrap().ends_with("images/000.png"), "{error}");
-    assert!(error.finding().unwrap().ends_with("images/000.tif"), "{error}");
+    assert!(error.path().unwrap().ends_with("images/000.tif"), "{error}");
+    assert!(error.finding().unwrap().ends_with("images/000.png"), "{error}");
 }
 
 /// Statistics are those of the pairs that remain.
