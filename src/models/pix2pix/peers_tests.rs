@@ -32,7 +32,7 @@ fn weights(peers: Option<&dyn Peers>) -> Vec<f64> {
     for index in 0..2 {
         let context = StepContext::new(1e-3, AdamOptions::default(), index);
         let context = StepContext { share: batch.portion().weight(), joint: Some(batch), ..context };
-        step::train_step(&nets, &mut optimisers, &config, (&a, &b), context).unwrap();
+        let _ = step::train_step(&nets, &mut optimisers, &config, (&a, &b), context).unwrap();
     }
     let flat = |(_, weight): (String, Tensor)| Vec::<f64>::try_from(weight.detach().flatten(0, -1)).unwrap();
     nets.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).flat_map(flat).collect()
