@@ -78,6 +78,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use inference::RasterOptions;
 pub use models::Predictor;
 pub use models::cyclegan::{CycleGan, Recipe};
+pub use models::pix2pix::Pix2Pix;
 #[cfg(feature = "plot")]
 #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
 pub use plot::Picture;

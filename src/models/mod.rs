@@ -1,10 +1,11 @@
 //! Models, under the names that arcgis.learn gives them and their methods.
 //!
-//! A model is a [`Learner`] of its kind: [`CycleGan`](crate::CycleGan) is one, of
-//! [`CycleGanModel`](cyclegan::CycleGanModel).
+//! A model is a [`Learner`] of its kind: [`CycleGan`](crate::CycleGan) of [`CycleGanModel`](cyclegan::CycleGanModel),
+//! [`Pix2Pix`](crate::Pix2Pix) of [`Pix2PixModel`](pix2pix::Pix2PixModel).
 
 // The documentation of a model shows methods in the order of these lists: its own first.
 pub mod cyclegan;
+pub mod pix2pix;
 
 mod core;
 mod kinds;

@@ -31,6 +31,10 @@ impl Map {
         self.channels * self.height * self.width
     }
 
+    fn doubled(self) -> Self {
+        Self { height: 2.0 * self.height, width: 2.0 * self.width, ..self }
+    }
+
     fn padded(self, by: i64) -> f64 {
         let more = 2.0 * by as f64;
         self.channels * (self.height + more) * (self.width + more)
@@ -53,13 +57,7 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
                 };
                 behind_convolution(next, map)
             }
-            Layer::Upsampling(UpsamplingShape { form, output, .. }) => {
-                let doubled = Map { height: 2.0 * map.height, width: 2.0 * map.width, ..*map };
-                *map = Map { channels: *output as f64, ..doubled };
-                // The doubled map, and the same with a border.
-                let before = if *form == Upsampling::Resize { 2.0 * doubled.values() } else { 0.0 };
-                before + behind_convolution(next, map)
-            }
+            Layer::Upsampling(shape) => upsampled(*shape, next, map),
             // In place where it is a ReLU behind a norm, which kernels compute as one with any rectifier.
             Layer::Rectify(slope) => {
                 let normed = i > 0 && layers[i - 1] == Layer::InstanceNorm;
@@ -68,10 +66,36 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
             }
             Layer::Residual(_) if memory == LayerMemory::AsOne => 3.0 * map.values(),
             Layer::Residual(layers) => kept(layers, map, memory) + output(map),
+            Layer::Module(_, layers) => kept(layers, map, memory),
+            Layer::Beside(layers) => beside(layers, map, memory),
+            // What is left of the map, and which values those are.
+            Layer::Dropout => 2.0 * map.values(),
+            Layer::Enlarge => {
+                *map = map.doubled();
+                0.0
+            }
+            // The convolution behind it takes the row and the column off again.
+            Layer::ZeroPad => map.channels * (map.height + 1.0) * (map.width + 1.0),
             Layer::InstanceNorm | Layer::AddImage | Layer::Tanh => 0.0,
         }
     };
     layers.iter().enumerate().map(count).sum()
+}
+
+/// What layers make of a map, and that with the map laid beside it.
+fn beside(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
+    let input = map.channels;
+    let inside = kept(layers, map, memory);
+    map.channels += input;
+    inside + map.values()
+}
+
+fn upsampled(UpsamplingShape { form, output, .. }: UpsamplingShape, next: Option<&Layer>, map: &mut Map) -> f64 {
+    let doubled = map.doubled();
+    *map = Map { channels: output as f64, ..doubled };
+    // The doubled map, and the same with a border.
+    let before = if form == Upsampling::Resize { 2.0 * doubled.values() } else { 0.0 };
+    before + behind_convolution(next, map)
 }
 
 fn behind_convolution(next: Option<&Layer>, map: &Map) -> f64 {
@@ -84,7 +108,7 @@ fn behind_convolution(next: Option<&Layer>, map: &Map) -> f64 {
 fn is_padded(layer: &Layer) -> bool {
     match layer {
         Layer::Reflect(_) => true,
-        Layer::Residual(layers) => layers.first().is_some_and(is_padded),
+        Layer::Residual(layers) | Layer::Module(_, layers) => layers.first().is_some_and(is_padded),
         _ => false,
     }
 }

@@ -17,12 +17,14 @@ pub(crate) struct ConvShape {
     pub kernel: i64,
     pub stride: i64,
     pub padding: i64,
+    pub has_bias: bool,
 }
 
-/// A 2-D convolution with bias.
+/// A 2-D convolution.
 #[derive(Debug)]
 pub(crate) struct Conv2d {
     weight: Tensor,
+    /// Zeros that do not learn, where the layer has none.
     bias: Tensor,
     shape: ConvShape,
     spectral: Option<SpectralNorm>,
@@ -32,6 +34,7 @@ impl Conv2d {
     pub fn new(shape: ConvShape, role: Role, name: &str, init: &Initialiser) -> Result<Self> {
         let ConvShape { input, output, kernel, .. } = shape;
         let (weight, bias) = init.convolution(name, [output, input, kernel, kernel], output, role)?;
+        let bias = if shape.has_bias { bias } else { no_bias(&weight, output)? };
         Ok(Self { weight, bias, shape, spectral: None })
     }
 
@@ -79,7 +82,7 @@ impl Conv2d {
         self.spectral.as_ref()
     }
 
-    /// Weight and bias.
+    /// Weight and bias, which is there to compute with even where the layer has none.
     pub fn parameters(&self) -> [&Tensor; 2] {
         [&self.weight, &self.bias]
     }
@@ -100,6 +103,11 @@ impl Conv2d {
     pub fn shape(&self) -> ConvShape {
         self.shape
     }
+}
+
+/// Makes what a layer without bias adds.
+pub(super) fn no_bias(weight: &Tensor, outputs: i64) -> Result<Tensor> {
+    Ok(Tensor::f_zeros([outputs], (weight.kind(), weight.device()))?)
 }
 
 /// The bias of a convolution and the norm behind it in one.

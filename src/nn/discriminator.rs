@@ -33,7 +33,9 @@ pub(crate) struct DiscriminatorShape {
 /// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
 pub(crate) fn discriminator(shape: DiscriminatorShape) -> Plan {
     let DiscriminatorShape { channels, features: f, spectral_norm, .. } = shape;
-    let conv = |input, output, stride| Layer::Convolution(ConvShape { input, output, kernel: 4, stride, padding: 1 });
+    let conv = |input, output, stride| {
+        Layer::Convolution(ConvShape { input, output, kernel: 4, stride, padding: 1, has_bias: true })
+    };
     let normed = |input, output, stride| [conv(input, output, stride), Layer::InstanceNorm, Layer::Rectify(SLOPE)];
     let mut layers = vec![conv(channels, f, 2), Layer::Rectify(SLOPE)];
     layers.extend(normed(f, 2 * f, 2));

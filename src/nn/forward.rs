@@ -8,6 +8,7 @@ use super::layers::{EPSILON, reflect};
 use super::network::{Network, WeightedLayer};
 use super::norm::{Behind, Norm};
 use super::units::{Unit, WeightedUnit};
+use super::upsampling::doubled;
 use crate::error::Result;
 use crate::ffi;
 
@@ -36,6 +37,11 @@ impl Network {
                     None => Ok(y.f_add(&self.by_operators(units, &y, image, norm)?)?),
                 }
             }
+            Unit::Beside(units) => Ok(Tensor::f_cat(&[self.by_operators(units, &y, image, norm)?, y], 1)?),
+            Unit::Rectify(slope) => ffi::leaky_relu(&y, *slope),
+            Unit::Dropout => norm.dropped(&y),
+            Unit::Enlarge => doubled(&y),
+            Unit::ZeroPad => zero_padded(&y),
             Unit::AddImage => Ok(y.f_add(image)?),
             Unit::Tanh => ffi::on_one_thread(|| Ok(y.f_tanh()?)),
         })
@@ -84,9 +90,10 @@ impl Network {
                     let [first, _, second, _] = self.parameters_of(*pair);
                     ffi::bordered_residual(&y, [first, second], EPSILON, border)?
                 }
+                Unit::ZeroPad => zero_padded(&y)?,
                 Unit::AddImage => y.f_add(image)?,
                 Unit::Tanh => y.f_tanh()?,
-                Unit::Weighted(_) | Unit::Residual { .. } => unreachable!("such units do not fit these layers"),
+                _ => unreachable!("such units do not fit these layers"),
             };
         }
         Ok(y)
@@ -115,6 +122,11 @@ impl Network {
         let [[weight1, bias1], [weight2, bias2]] = pair.map(|layer| self.layers[layer].layer.parameters());
         [weight1, bias1, weight2, bias2]
     }
+}
+
+/// Puts a row of zeros above a map, and a column to its left.
+fn zero_padded(x: &Tensor) -> Result<Tensor> {
+    Ok(x.f_constant_pad_nd([1, 0, 1, 0])?)
 }
 
 /// Whether a convolution is one of few channels at full size, whose input has its border already.

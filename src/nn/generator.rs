@@ -32,9 +32,13 @@ pub(crate) struct GeneratorShape {
 pub(crate) fn generator(shape: GeneratorShape) -> Plan {
     let GeneratorShape { input, output, features: f, blocks, upsampling: form, upsampling_init: start, global_skip } =
         shape;
-    let wide = |input, output| Layer::Convolution(ConvShape { input, output, kernel: 7, stride: 1, padding: 0 });
-    let down = |input| Layer::Convolution(ConvShape { input, output: 2 * input, kernel: 3, stride: 2, padding: 1 });
-    let up = |input| Layer::Upsampling(UpsamplingShape { form, start, input, output: input / 2 });
+    let wide = |input, output| {
+        Layer::Convolution(ConvShape { input, output, kernel: 7, stride: 1, padding: 0, has_bias: true })
+    };
+    let half = |input| ConvShape { input, output: 2 * input, kernel: 3, stride: 2, padding: 1, has_bias: true };
+    let down = |input| Layer::Convolution(half(input));
+    let double = |input| UpsamplingShape { form, start, input, output: input / 2, kernel: 3, has_bias: true };
+    let up = |input| Layer::Upsampling(double(input));
     let normed = |layer| [layer, Layer::InstanceNorm, Layer::Rectify(0.0)];
     let mut layers = vec![Layer::Reflect(3)];
     layers.extend(normed(wide(input, f)));
@@ -52,7 +56,7 @@ pub(crate) fn generator(shape: GeneratorShape) -> Plan {
 /// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))`, 3x3 convolutions (He et al. 2016, as changed by
 /// Johnson et al. 2016, arXiv:1603.08155).
 fn residual_block(features: i64) -> Layer {
-    let shape = ConvShape { input: features, output: features, kernel: 3, stride: 1, padding: 0 };
+    let shape = ConvShape { input: features, output: features, kernel: 3, stride: 1, padding: 0, has_bias: true };
     let normed = || [Layer::Reflect(1), Layer::Convolution(shape), Layer::InstanceNorm];
     Layer::Residual(normed().into_iter().chain([Layer::Rectify(0.0)]).chain(normed()).collect())
 }

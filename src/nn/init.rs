@@ -70,9 +70,10 @@ impl Initialiser {
         Ok((w.set_requires_grad(true), b.set_requires_grad(true)))
     }
 
-    /// Weight and bias of a transposed 3x3 convolution with stride 2, (inputs, outputs, 3, 3).
-    pub fn upsampling(&self, name: &str, start: UpsamplingInit, inputs: i64, outputs: i64) -> Result<(Tensor, Tensor)> {
-        let (weight, role) = ([inputs, outputs, 3, 3], Role::Upsampling);
+    /// Weight, (inputs, outputs, kernel, kernel), and bias of a transposed convolution with stride 2. A bilinear start is for
+    /// kernels of 3 x 3.
+    pub fn upsampling(&self, name: &str, start: UpsamplingInit, weight: [i64; 4]) -> Result<(Tensor, Tensor)> {
+        let ([inputs, outputs, ..], role) = (weight, Role::Upsampling);
         let (Some(scheme), UpsamplingInit::Bilinear) = (self.scheme, start) else {
             return self.convolution(name, weight, outputs, role);
         };
@@ -160,7 +161,7 @@ mod tests {
     fn a_bilinear_start_has_the_spread_of_each_scheme() {
         for scheme in [Initialisation::Paper, Initialisation::Kaiming] {
             let init = Initialiser { seed: Seed(3), scheme: Some(scheme), device: Device::Cpu, kind: Kind::Double };
-            let weights = |start| init.upsampling("layer", start, 192, 128).unwrap().0;
+            let weights = |start| init.upsampling("layer", start, [192, 128, 3, 3]).unwrap().0;
             let (bilinear, plain) = (weights(UpsamplingInit::Bilinear), weights(UpsamplingInit::Scheme));
             assert!(bilinear.is_contiguous() && bilinear.requires_grad() && bilinear.size() == plain.size());
             let ratio = (deviation(&bilinear) / deviation(&plain)).powi(2);

@@ -1,20 +1,24 @@
 //! Choices in networks: how weights begin, and how maps are enlarged.
-// What networks are made of is written down in plans (`generator`, `discriminator`), from which everything else follows.
+// What networks are made of is written down in plans (`generator`, `unet`, `folded_unet`, `discriminator`, `pair_discriminator`), from which everything else follows.
 // Tensors are NCHW. A layer holds plain tensors; their names are those of PyTorch's `state_dict`.
 
 mod activations;
 mod blocked;
 mod conv;
 mod discriminator;
+mod dropout;
+mod folded_unet;
 mod forward;
 mod generator;
 mod init;
 mod layers;
 mod network;
 mod norm;
+mod pair_discriminator;
 mod parameters;
 mod plan;
 mod spectral;
+mod unet;
 mod units;
 mod upsampling;
 
@@ -26,12 +30,17 @@ mod cuda_layer_tests;
 pub(crate) use activations::activations;
 pub(crate) use conv::ConvShape;
 pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAINING_SIDE, discriminator};
+pub(crate) use dropout::Dropping;
+pub(crate) use folded_unet::folded_unet;
 pub(crate) use generator::{GeneratorShape, generator};
 pub(crate) use init::Initialiser;
 pub use init::{Initialisation, UpsamplingInit};
 pub(crate) use layers::{EPSILON, LayerMemory};
-pub(crate) use network::{FoldedNetwork, Network};
+pub(crate) use network::{FoldedNetwork, Network, no_fixed_statistics};
 pub(crate) use norm::{Field, Gathered, Moments, NodeLine};
+pub(crate) use pair_discriminator::{PairDiscriminatorShape, SMALLEST_PAIR_SIDE, pair_discriminator};
 pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};
 pub(crate) use plan::{Layer, PlacedLayer, Plan, inside, placed};
+pub(crate) use unet::{UnetShape, unet};
 pub use upsampling::Upsampling;
+pub(crate) use upsampling::UpsamplingShape;

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use tch::{Device, Kind, Tensor};
 
 use super::blocked::Blocked;
-use super::conv::Conv2d;
+use super::conv::{Conv2d, no_bias};
 use super::init::Initialiser;
 use super::norm::{Behind, Folded, Moments, Norm, Own, too_few};
 use super::parameters::Parameters;
@@ -33,6 +33,8 @@ pub(crate) struct Network {
 #[derive(Debug)]
 pub(super) struct NamedLayer {
     path: String,
+    /// Whether its bias is a parameter.
+    has_bias: bool,
     pub layer: WeightedLayer,
 }
 
@@ -79,7 +81,7 @@ impl WeightedLayer {
         }
     }
 
-    /// Weight and bias.
+    /// Weight and bias, which is there to compute with even where the layer has none.
     pub fn parameters(&self) -> [&Tensor; 2] {
         match self {
             Self::Convolution(conv) => conv.parameters(),
@@ -110,7 +112,7 @@ impl Network {
             let full_name = format!("{name}.{}", placed.path);
             let plain = WeightedLayer::new(&placed, &full_name, init)?;
             let layer = if plan.spectral_norm { plain.with_spectral_norm(&full_name, init)? } else { plain };
-            Ok(NamedLayer { path: placed.path, layer })
+            Ok(NamedLayer { path: placed.path, has_bias: placed.layer.has_bias(), layer })
         };
         let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
         let units = units(&plan);
@@ -125,7 +127,9 @@ impl Network {
             weights.next().ok_or_else(|| Error::new(ErrorKind::Usage, "there are fewer weights than the network has"))
         };
         let make = |PlacedLayer { path, layer, .. }| {
-            Ok(NamedLayer { path, layer: WeightedLayer::with_weights(layer, [next()?, next()?]) })
+            let (weight, has_bias) = (next()?, layer.has_bias());
+            let bias = if has_bias { next()? } else { no_bias(&weight, layer.outputs())? };
+            Ok(NamedLayer { path, has_bias, layer: WeightedLayer::with_weights(layer, [weight, bias]) })
         };
         let layers = plan.weighted().into_iter().map(make).collect::<Result<_>>()?;
         let units = units(&plan);
@@ -174,7 +178,8 @@ impl Network {
         let (_, _, height, width) = x.size4()?;
         let (more_rows, more_columns) = (self.plan.missing(height), self.plan.missing(width));
         let x = self.plan.extended(&x)?;
-        let made = match ffi::has_own_layers(&x) {
+        // Some of a U-Net's layers are libtorch's, whose sums depend on the number of threads.
+        let made = match ffi::has_own_layers(&x) && !self.plan.has_skips() {
             true => threads::at_best_number(self.job(&x), || self.run(&x, norm)),
             false => self.run(&x, norm),
         }?;
@@ -190,16 +195,22 @@ impl Network {
 
     /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so
     /// that nothing but convolutions is left to do, and what becomes of a pixel depends on its surroundings alone.
+    ///
+    /// # Errors
+    /// `Unsupported` for one with skip connections.
     pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedNetwork> {
+        if self.plan.has_skips() {
+            return Err(no_fixed_statistics());
+        }
         let mut left = statistics.iter();
         let normed = Unit::normed(&self.units);
-        let fold = |(i, NamedLayer { path, layer }): (usize, &NamedLayer)| {
+        let fold = |(i, NamedLayer { path, has_bias, layer }): (usize, &NamedLayer)| {
             let layer = match layer {
                 _ if normed.contains(&i) => layer.folded(left.next().ok_or_else(too_few)?)?,
                 WeightedLayer::Convolution(conv) => WeightedLayer::Convolution(conv.applied()?),
                 WeightedLayer::Upsampling(layer) => WeightedLayer::Upsampling(layer.shallow_clone()?),
             };
-            Ok(NamedLayer { path: path.clone(), layer })
+            Ok(NamedLayer { path: path.clone(), has_bias: *has_bias, layer })
         };
         let layers = self.layers.iter().enumerate().map(fold).collect::<Result<_>>()?;
         let (plan, units) = (self.plan.clone(), self.units.clone());
@@ -208,7 +219,7 @@ impl Network {
 
     /// Parameters in the order of PyTorch's `state_dict`.
     pub fn parameters(&self) -> Parameters {
-        self.layers.iter().flat_map(|named| self.pair(named, named.layer.parameters()[0])).collect()
+        self.layers.iter().flat_map(|named| self.listed(named, named.layer.parameters()[0])).collect()
     }
 
     /// The parameters of a network without spectral norms that computes what this one does.
@@ -217,13 +228,16 @@ impl Network {
             WeightedLayer::Convolution(conv) => conv.applied_weight(),
             WeightedLayer::Upsampling(layer) => Ok(layer.parameters()[0].shallow_clone()),
         };
-        let pairs = self.layers.iter().map(|named| Ok(self.pair(named, &weight(&named.layer)?)));
-        Ok(pairs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let lists = self.layers.iter().map(|named| Ok(self.listed(named, &weight(&named.layer)?)));
+        Ok(lists.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    fn pair(&self, named: &NamedLayer, weight: &Tensor) -> [(String, Tensor); 2] {
+    /// Names the weight, which is given, and the bias where there is one.
+    fn listed(&self, named: &NamedLayer, weight: &Tensor) -> Parameters {
         let name = |part| format!("{}.{}.{part}", self.name, named.path);
-        [(name("weight"), weight.shallow_clone()), (name("bias"), named.layer.parameters()[1].shallow_clone())]
+        let bias = || (name("bias"), named.layer.parameters()[1].shallow_clone());
+        let weight = (name("weight"), weight.shallow_clone());
+        std::iter::once(weight).chain(named.has_bias.then(bias)).collect()
     }
 
     /// Brings the estimates of spectral norms nearer to weights that have moved.
@@ -246,6 +260,16 @@ impl Network {
     fn spectral_norms(&self) -> impl Iterator<Item = (&SpectralNorm, &Tensor)> {
         self.layers.iter().filter_map(|named| named.layer.spectral_norm())
     }
+}
+
+/// Says why statistics of a U-Net's norms cannot be fixed.
+pub(crate) fn no_fixed_statistics() -> Error {
+    let what = "a U-Net cannot translate by statistics of the scene: its innermost maps are a few pixels of each tile";
+    Error::new(ErrorKind::Unsupported, what)
+        .expected("NormStatistics::Tile, by which tiles with statistics of their own are blended")
+        .help(
+            "Set it with RasterOptions::statistics, or train a model of Generator::Resnet, whose scenes have no seams.",
+        )
 }
 
 /// A network whose norms have statistics of their own; see [`Network::folded`].

@@ -39,6 +39,11 @@ pub(crate) trait Norm {
         if slope == 0.0 { Ok(y.shallow_clone().f_relu_()?) } else { ffi::leaky_relu(&y, slope) }
     }
 
+    /// Drops values, where the network learns and is to; in other uses it has all of them.
+    fn dropped(&mut self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.shallow_clone())
+    }
+
     /// A residual block of two 3x3 convolutions, each with such a norm, by one kernel; none where there is no such kernel.
     /// The parameters are weight and bias of both.
     fn residual(&mut self, _x: &Tensor, _parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {

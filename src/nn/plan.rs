@@ -26,7 +26,7 @@ pub(crate) struct Plan {
 pub(crate) enum Layer {
     /// Reflects so many pixels over each border.
     Reflect(i64),
-    /// A convolution with bias.
+    /// A convolution.
     Convolution(ConvShape),
     /// A layer with weights that doubles height and width.
     Upsampling(UpsamplingShape),
@@ -38,6 +38,16 @@ pub(crate) enum Layer {
     Residual(Vec<Layer>),
     /// Adds the image that the first layer took in.
     AddImage,
+    /// Layers in a module of their own in PyTorch, under this name.
+    Module(String, Vec<Layer>),
+    /// Lays what these layers make of an input before that input, channel by channel: a skip connection.
+    Beside(Vec<Layer>),
+    /// While the network learns, drops each value with a probability of one half and doubles the others.
+    Dropout,
+    /// Makes each pixel four.
+    Enlarge,
+    /// Puts a row of zeros above and a column to the left, so that a convolution of an even kernel keeps the size.
+    ZeroPad,
     Tanh,
 }
 
@@ -53,14 +63,14 @@ impl Weighted {
     pub fn weight(&self) -> [i64; 4] {
         match *self {
             Self::Convolution(ConvShape { input, output, kernel, .. }) => [output, input, kernel, kernel],
-            Self::Upsampling(UpsamplingShape { form: Upsampling::Transposed, input, output, .. }) => {
-                [input, output, 3, 3]
-            }
-            Self::Upsampling(UpsamplingShape { form: Upsampling::Resize, input, output, .. }) => [output, input, 3, 3],
+            Self::Upsampling(UpsamplingShape { form, input, output, kernel, .. }) => match form {
+                Upsampling::Transposed => [input, output, kernel, kernel],
+                Upsampling::Resize => [output, input, kernel, kernel],
+            },
         }
     }
 
-    /// Channels that it makes, each of which has a bias.
+    /// Channels that it makes, each of which has a bias where there is any.
     pub fn outputs(&self) -> i64 {
         match self {
             Self::Convolution(shape) => shape.output,
@@ -68,10 +78,18 @@ impl Weighted {
         }
     }
 
+    pub fn has_bias(&self) -> bool {
+        match self {
+            Self::Convolution(shape) => shape.has_bias,
+            Self::Upsampling(shape) => shape.has_bias,
+        }
+    }
+
     /// Weights and biases.
     fn parameter_count(&self) -> u128 {
         let size = |n: i64| n.unsigned_abs() as u128;
-        self.weight().into_iter().map(size).fold(1u128, u128::saturating_mul).saturating_add(size(self.outputs()))
+        let biases = if self.has_bias() { size(self.outputs()) } else { 0 };
+        self.weight().into_iter().map(size).fold(1u128, u128::saturating_mul).saturating_add(biases)
     }
 }
 
@@ -84,18 +102,28 @@ pub(crate) struct PlacedLayer {
     pub role: Role,
 }
 
-/// Layers with their places in PyTorch's `Sequential`, which has no module for what is added to an image.
-pub(crate) fn placed(layers: &[Layer]) -> impl Iterator<Item = (usize, &Layer)> {
-    layers.iter().scan(0, |next, layer| {
-        let place = *next;
-        *next += usize::from(*layer != Layer::AddImage);
-        Some((place, layer))
+/// Lists layers with their paths in PyTorch, where `prefix` stands before them: names of modules, and for the others their places in
+/// a `Sequential`, which has no module for what is added to an image. Layers that an input is laid beside have no module
+/// around them, and so the path of these is `prefix` alone.
+pub(crate) fn placed<'a>(layers: &'a [Layer], prefix: &'a str) -> impl Iterator<Item = (String, &'a Layer)> {
+    layers.iter().scan(0, move |next, layer| {
+        let path = match layer {
+            Layer::Module(name, _) => format!("{prefix}{name}"),
+            Layer::Beside(_) => prefix.to_owned(),
+            _ => format!("{prefix}{next}"),
+        };
+        *next += usize::from(!matches!(layer, Layer::AddImage | Layer::Module(..) | Layer::Beside(_)));
+        Some((path, layer))
     })
 }
 
-/// What stands before the places of a residual block's own layers.
-pub(crate) fn inside(path: &str) -> String {
-    format!("{path}.conv_block.")
+/// Returns what stands before the paths of the layers inside one at `path`, where it is one that has such.
+pub(crate) fn inside(layer: &Layer, path: &str) -> String {
+    match layer {
+        Layer::Residual(_) => format!("{path}.conv_block."),
+        Layer::Beside(_) => path.to_owned(),
+        _ => format!("{path}."),
+    }
 }
 
 impl Plan {
@@ -114,12 +142,25 @@ impl Plan {
         self.weighted().iter().map(|placed| placed.layer.parameter_count()).fold(0, u128::saturating_add)
     }
 
-    /// The paths of the layers with weights before the first residual block: those that make the image smaller.
+    /// Lists the paths of the layers with weights before the first residual block, or before the first that makes the image larger:
+    /// those that make it smaller.
     pub fn encoder(&self) -> Vec<String> {
         let until = self.layers.iter().position(|layer| matches!(layer, Layer::Residual(_)));
         let mut list = Vec::new();
-        collect(&self.layers[..until.unwrap_or(0)], "", &mut list);
-        list.into_iter().map(|placed| placed.path).collect()
+        collect(&self.layers[..until.unwrap_or(self.layers.len())], "", &mut list);
+        let is_down = |placed: &PlacedLayer| matches!(placed.layer, Weighted::Convolution(_));
+        list.into_iter().take_while(is_down).map(|placed| placed.path).collect()
+    }
+
+    /// Tells whether there are skip connections, as in a U-Net: its innermost maps are a few pixels, so that no statistics but those
+    /// of the image itself mean anything there.
+    pub fn has_skips(&self) -> bool {
+        has_skips(&self.layers)
+    }
+
+    /// Counts the channels that norms take, all together, of images of so many.
+    pub fn normed_channels(&self, mut channels: usize) -> usize {
+        normed_channels(&self.layers, &mut channels)
     }
 
     /// All modules that PyTorch lists, by path, and whether each is a norm; the network itself has an empty path.
@@ -155,31 +196,66 @@ impl Plan {
 const SIXTEENTHS: i64 = 16;
 
 fn collect(layers: &[Layer], prefix: &str, into: &mut Vec<PlacedLayer>) {
-    for (place, layer) in placed(layers) {
-        let path = format!("{prefix}{place}");
+    for (path, layer) in placed(layers, prefix) {
         let (layer, role) = match layer {
             Layer::Convolution(shape) => (Weighted::Convolution(*shape), Role::Inner),
             Layer::Upsampling(shape) => (Weighted::Upsampling(*shape), Role::Upsampling),
-            Layer::Residual(layers) => {
-                collect(layers, &inside(&path), into);
+            Layer::Residual(layers) | Layer::Module(_, layers) | Layer::Beside(layers) => {
+                collect(layers, &inside(layer, &path), into);
                 continue;
             }
-            Layer::Reflect(_) | Layer::InstanceNorm | Layer::Rectify(_) | Layer::AddImage | Layer::Tanh => continue,
+            _ => continue,
         };
         into.push(PlacedLayer { path, layer, role });
     }
 }
 
 fn modules(layers: &[Layer], prefix: &str, into: &mut Vec<(String, bool)>) {
-    for (place, layer) in placed(layers).filter(|(_, layer)| **layer != Layer::AddImage) {
-        let path = format!("{prefix}{place}");
-        into.push((path.clone(), *layer == Layer::InstanceNorm));
-        if let Layer::Residual(layers) = layer {
-            let own = inside(&path);
-            into.push((own.trim_end_matches('.').to_string(), false));
-            modules(layers, &own, into);
+    for (path, layer) in placed(layers, prefix).filter(|(_, layer)| **layer != Layer::AddImage) {
+        let own = inside(layer, &path);
+        match layer {
+            Layer::Beside(layers) => modules(layers, &own, into),
+            Layer::Module(_, layers) => {
+                into.push((path, false));
+                modules(layers, &own, into);
+            }
+            Layer::Residual(layers) => {
+                into.push((path, false));
+                into.push((own.trim_end_matches('.').to_string(), false));
+                modules(layers, &own, into);
+            }
+            _ => into.push((path, *layer == Layer::InstanceNorm)),
         }
     }
+}
+
+fn has_skips(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| match layer {
+        Layer::Beside(_) => true,
+        Layer::Residual(layers) | Layer::Module(_, layers) => has_skips(layers),
+        _ => false,
+    })
+}
+
+/// Counts for layers whose input has this many `channels`, which become those of their output.
+fn normed_channels(layers: &[Layer], channels: &mut usize) -> usize {
+    let of = |layer: &Layer| {
+        match layer {
+            Layer::Convolution(shape) => *channels = shape.output as usize,
+            Layer::Upsampling(shape) => *channels = shape.output as usize,
+            Layer::InstanceNorm => return *channels,
+            Layer::Residual(layers) | Layer::Module(_, layers) => return normed_channels(layers, channels),
+            Layer::Beside(layers) => {
+                let input = *channels;
+                let inside = normed_channels(layers, channels);
+                *channels += input;
+                return inside;
+            }
+            _ => {}
+        }
+        0
+    };
+    layers.iter().map(of).sum()
 }
 
 fn reach(layers: &[Layer], pixel: &mut i64) -> i64 {
@@ -195,8 +271,13 @@ fn reach(layers: &[Layer], pixel: &mut i64) -> i64 {
             // A convolution of the doubled map looks a pixel of that further.
             far + if *form == Upsampling::Resize { *pixel } else { 0 }
         }
-        Layer::Residual(layers) => reach(layers, pixel),
-        Layer::Reflect(_) | Layer::InstanceNorm | Layer::Rectify(_) | Layer::AddImage | Layer::Tanh => 0,
+        Layer::Residual(layers) | Layer::Module(_, layers) | Layer::Beside(layers) => reach(layers, pixel),
+        Layer::Enlarge => {
+            *pixel /= 2;
+            *pixel
+        }
+        Layer::ZeroPad => *pixel,
+        _ => 0,
     };
     layers.iter().map(of).sum()
 }
@@ -227,7 +308,8 @@ mod tests {
     /// What is added to an image has no module, so that those behind it keep their places.
     #[test]
     fn places_are_those_of_a_sequential() {
-        let conv = |kernel| Layer::Convolution(ConvShape { input: 2, output: 2, kernel, stride: 1, padding: 0 });
+        let shape = |kernel| ConvShape { input: 2, output: 2, kernel, stride: 1, padding: 0, has_bias: true };
+        let conv = |kernel| Layer::Convolution(shape(kernel));
         let block = Layer::Residual(vec![Layer::Reflect(1), conv(3), Layer::InstanceNorm]);
         let layers = vec![Layer::Reflect(3), conv(7), block, Layer::AddImage, conv(1), Layer::Tanh];
         let plan = Plan { layers, factor: 1, smallest_side: 1, spectral_norm: false };

@@ -14,6 +14,13 @@ pub(super) enum Unit {
         units: Vec<Unit>,
         pair: Option<[usize; 2]>,
     },
+    /// Lays what units make of an input before it, channel by channel.
+    Beside(Vec<Unit>),
+    /// A rectifier that stands behind no layer with weights.
+    Rectify(f64),
+    Dropout,
+    Enlarge,
+    ZeroPad,
     AddImage,
     Tanh,
 }
@@ -35,8 +42,8 @@ impl Unit {
     pub fn normed(units: &[Self]) -> Vec<usize> {
         let of = |unit: &Self| match unit {
             Self::Weighted(WeightedUnit { layer, is_normed: true, .. }) => vec![*layer],
-            Self::Residual { units, .. } => Self::normed(units),
-            Self::Weighted(_) | Self::AddImage | Self::Tanh => Vec::new(),
+            Self::Residual { units, .. } | Self::Beside(units) => Self::normed(units),
+            _ => Vec::new(),
         };
         units.iter().flat_map(of).collect()
     }
@@ -46,7 +53,7 @@ impl Unit {
         match self {
             Self::Weighted(unit) => unit.reflect,
             Self::Residual { units, .. } => units.first().map_or(0, Self::border),
-            Self::AddImage | Self::Tanh => 0,
+            _ => 0,
         }
     }
 
@@ -62,7 +69,8 @@ impl Unit {
         match self {
             Self::Weighted(unit) => !unit.is_normed || unit.slope.is_some(),
             Self::Residual { pair, .. } => pair.is_some(),
-            Self::AddImage | Self::Tanh => true,
+            Self::ZeroPad | Self::AddImage | Self::Tanh => true,
+            Self::Beside(_) | Self::Rectify(_) | Self::Dropout | Self::Enlarge => false,
         }
     }
 }
@@ -90,15 +98,19 @@ fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
             }
             (Layer::InstanceNorm, Some(Unit::Weighted(unit))) => unit.is_normed = true,
             (Layer::Rectify(slope), Some(Unit::Weighted(unit))) => unit.slope = Some(*slope),
+            (Layer::Rectify(slope), _) => list.push(Unit::Rectify(*slope)),
+            (Layer::Module(_, layers), _) => list.extend(gathered(layers, next)),
+            (Layer::Beside(layers), _) => list.push(Unit::Beside(gathered(layers, next))),
+            (Layer::Dropout, _) => list.push(Unit::Dropout),
+            (Layer::Enlarge, _) => list.push(Unit::Enlarge),
+            (Layer::ZeroPad, _) => list.push(Unit::ZeroPad),
             (Layer::Residual(layers), _) => {
                 let units = gathered(layers, next);
                 list.push(Unit::Residual { pair: pair(layers, &units), units });
             }
             (Layer::AddImage, _) => list.push(Unit::AddImage),
             (Layer::Tanh, _) => list.push(Unit::Tanh),
-            (Layer::InstanceNorm | Layer::Rectify(_), _) => {
-                unreachable!("norms and rectifiers stand behind layers with weights in all plans")
-            }
+            (Layer::InstanceNorm, _) => unreachable!("norms stand behind layers with weights in all plans"),
         }
     }
     list
@@ -107,7 +119,7 @@ fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
 /// The layers of a block that kernels compute as one.
 fn pair(layers: &[Layer], units: &[Unit]) -> Option<[usize; 2]> {
     let fits = layers.iter().all(|layer| match layer {
-        Layer::Convolution(ConvShape { input, output, kernel: 3, stride: 1, padding: 0 }) => input == output,
+        Layer::Convolution(ConvShape { input, output, kernel: 3, stride: 1, padding: 0, .. }) => input == output,
         Layer::Convolution(_) => false,
         _ => true,
     });

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::conv::{Conv2d, ConvShape, folded_bias};
+use super::conv::{Conv2d, ConvShape, folded_bias, no_bias};
 use super::init::{Initialiser, Role, UpsamplingInit};
 use super::layers::{EPSILON, reflect};
 use super::norm::{Behind, Moments};
@@ -24,7 +24,7 @@ pub enum Upsampling {
     Resize,
 }
 
-/// Either layer, with bias and a 3x3 kernel.
+/// Either layer.
 #[derive(Debug)]
 pub(crate) enum UpsamplingLayer {
     Transposed(Transposed),
@@ -33,9 +33,8 @@ pub(crate) enum UpsamplingLayer {
 
 impl UpsamplingLayer {
     pub fn new(shape: UpsamplingShape, name: &str, init: &Initialiser) -> Result<Self> {
-        let UpsamplingShape { form, start, input, output } = shape;
-        Ok(match form {
-            Upsampling::Transposed => Self::Transposed(Transposed::new(input, output, start, name, init)?),
+        Ok(match shape.form {
+            Upsampling::Transposed => Self::Transposed(Transposed::new(shape, name, init)?),
             Upsampling::Resize => Self::Resize(Conv2d::new(shape.convolution(), Role::Inner, name, init)?),
         })
     }
@@ -86,7 +85,7 @@ impl UpsamplingLayer {
         })
     }
 
-    /// Weight and bias.
+    /// Weight and bias, which is there to compute with even where the layer has none.
     pub fn parameters(&self) -> [&Tensor; 2] {
         match self {
             Self::Transposed(layer) => [&layer.weight, &layer.bias],
@@ -103,42 +102,51 @@ pub(crate) struct UpsamplingShape {
     pub start: UpsamplingInit,
     pub input: i64,
     pub output: i64,
+    /// 3; or 4 of a transposed convolution.
+    pub kernel: i64,
+    pub has_bias: bool,
 }
 
 impl UpsamplingShape {
     /// The convolution of a doubled and bordered map.
     fn convolution(self) -> ConvShape {
-        ConvShape { input: self.input, output: self.output, kernel: 3, stride: 1, padding: 0 }
+        let Self { input, output, kernel, has_bias, .. } = self;
+        ConvShape { input, output, kernel, stride: 1, padding: 0, has_bias }
     }
 }
 
 /// Each pixel four times.
-fn doubled(x: &Tensor) -> Result<Tensor> {
+pub(super) fn doubled(x: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = x.size4()?;
     Ok(x.f_upsample_nearest2d([2 * height, 2 * width], 2.0, 2.0)?)
 }
 
-/// A transposed 3x3 convolution with bias that doubles height and width (stride 2, padding 1, output padding 1).
+/// A transposed convolution that doubles height and width: stride 2, padding 1, and with a 3x3 kernel an output padding of 1.
 #[derive(Debug)]
 pub(super) struct Transposed {
     weight: Tensor,
+    /// Zeros that do not learn, where the layer has none.
     bias: Tensor,
 }
 
 impl Transposed {
-    pub fn new(input: i64, output: i64, start: UpsamplingInit, name: &str, init: &Initialiser) -> Result<Self> {
-        let (weight, bias) = init.upsampling(name, start, input, output)?;
+    pub fn new(shape: UpsamplingShape, name: &str, init: &Initialiser) -> Result<Self> {
+        let UpsamplingShape { start, input, output, kernel, has_bias, .. } = shape;
+        let (weight, bias) = init.upsampling(name, start, [input, output, kernel, kernel])?;
+        let bias = if has_bias { bias } else { no_bias(&weight, output)? };
         Ok(Self { weight, bias })
     }
 
     /// # Shapes
     /// (N, input, H, W) to (N, output, 2H, 2W).
     pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
-        let form = Self::form(behind);
-        if let Some(made) = ffi::convolution(x, &self.weight, &self.bias, form)? {
+        let has_output_padding = self.weight.size4()?.3 == 3;
+        // Those are the form of our own layers.
+        if has_output_padding && let Some(made) = ffi::convolution(x, &self.weight, &self.bias, Self::form(behind))? {
             return Ok(made);
         }
-        Ok(x.f_conv_transpose2d(&self.weight, behind.bias(&self.bias), [2, 2], [1, 1], [1, 1], 1, [1, 1])?)
+        let more = i64::from(has_output_padding);
+        Ok(x.f_conv_transpose2d(&self.weight, behind.bias(&self.bias), [2, 2], [1, 1], [more; 2], 1, [1, 1])?)
     }
 
     fn form(behind: Behind) -> ConvolutionForm {
@@ -164,11 +172,15 @@ mod tests {
     use crate::random::Seed;
     use tch::{Device, Kind};
 
+    fn shape(start: UpsamplingInit, input: i64, output: i64) -> UpsamplingShape {
+        UpsamplingShape { form: Upsampling::Transposed, start, input, output, kernel: 3, has_bias: true }
+    }
+
     /// How far apart the four pixels are that a pixel of the same map everywhere becomes, away from the borders.
     fn grid(start: UpsamplingInit) -> f64 {
         let scheme = Some(Initialisation::Paper);
         let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
-        let layer = Transposed::new(16, 8, start, "layer", &init).unwrap();
+        let layer = Transposed::new(shape(start, 16, 8), "layer", &init).unwrap();
         let x = Tensor::ones([1, 16, 6, 6], (Kind::Double, Device::Cpu));
         let made = layer.forward(&x, Behind::Nothing).unwrap().narrow(2, 2, 8).narrow(3, 2, 8);
         (made.amax([2, 3], false) - made.amin([2, 3], false)).max().double_value(&[])
@@ -187,7 +199,7 @@ mod tests {
     fn a_bilinear_start_interpolates() {
         let scheme = Some(Initialisation::Paper);
         let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
-        let layer = Transposed::new(1, 1, UpsamplingInit::Bilinear, "layer", &init).unwrap();
+        let layer = Transposed::new(shape(UpsamplingInit::Bilinear, 1, 1), "layer", &init).unwrap();
         let x = Tensor::from_slice(&[1.0, 5.0, 3.0, 7.0]).view([1, 1, 2, 2]);
         let made = layer.forward(&x, Behind::Nothing).unwrap();
         let gain = made.double_value(&[0, 0, 0, 0]);
@@ -202,7 +214,8 @@ mod tests {
         let scheme = Some(Initialisation::Paper);
         let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let (form, start) = (Upsampling::Resize, UpsamplingInit::Scheme);
-        let layer = UpsamplingLayer::new(UpsamplingShape { form, start, input: 3, output: 2 }, "l", &init).unwrap();
+        let shape = UpsamplingShape { form, ..shape(start, 3, 2) };
+        let layer = UpsamplingLayer::new(shape, "l", &init).unwrap();
         let x = Tensor::arange(60, (Kind::Double, Device::Cpu)).sin().view([1, 3, 4, 5]);
         let [weight, bias] = layer.parameters();
         let large = x.repeat_interleave_self_int(2, 2, None).repeat_interleave_self_int(2, 3, None);

@@ -15,6 +15,7 @@ mod pickle;
 pub(crate) mod pth;
 pub(crate) mod report;
 pub(crate) mod research;
+pub(crate) mod research_unet;
 pub(crate) mod safetensors;
 pub(crate) mod state_dict;
 mod zipped;

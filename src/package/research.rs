@@ -111,7 +111,8 @@ impl Dict {
                     "a ResNet generator (`--netG resnet_9blocks` or `resnet_6blocks`), \
                      `model.1.weight` of shape [features, channels, 7, 7]",
                 )
-                .found(format!("{:?}", tensor.size())));
+                .found(format!("{:?}", tensor.size()))
+                .help("Pix2Pix::import_generator opens U-Nets."));
         }
         let strip = |(name, tensor): (String, Tensor)| match name.strip_prefix(PREFIX) {
             Some(rest) => Ok((rest.to_owned(), tensor)),

@@ -35,7 +35,7 @@ use crate::train::StopSignal;
 #[must_use]
 pub struct RasterOptions {
     pub(crate) to: Domain,
-    pub(super) statistics: NormStatistics,
+    pub(crate) statistics: NormStatistics,
     pub(super) windows: Vec<Part>,
     pub(super) tile_size: Option<usize>,
     pub(super) halo: Option<usize>,

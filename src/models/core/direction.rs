@@ -10,8 +10,8 @@ use ndarray::Array3;
 use crate::dataset::{AlphaBands, Domain, DomainSpec};
 use crate::device::{ChosenDevice, Precision};
 use crate::error::{Error, ErrorKind, Result};
-use crate::inference::{self, RasterOptions, RasterReport, RasterRequest, Translation};
-use crate::nn::Network;
+use crate::inference::{self, NormStatistics, RasterOptions, RasterReport, RasterRequest, Translation};
+use crate::nn::{Network, no_fixed_statistics};
 use crate::raster::{Conversion, Raster, Source};
 
 /// A generator with what is known of the domains on either side.
@@ -85,6 +85,9 @@ impl<'a> Direction<'a> {
             return Err(Error::new(ErrorKind::Usage, "the generator makes images of one domain alone")
                 .expected(format!("RasterOptions::new(Domain::{to})"))
                 .found(format!("domain {}", options.to)));
+        }
+        if self.generator.plan().has_skips() && !matches!(options.statistics, NormStatistics::Tile { .. }) {
+            return Err(no_fixed_statistics().found(format!("{:?}", options.statistics)));
         }
         let translation = self.translation(options.precision)?;
         let (band_names, band_scales) = (&made.band_names, &made.band_scales);

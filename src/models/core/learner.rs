@@ -148,8 +148,23 @@ pub(super) fn check_direction<M: Model>(untrained: Option<Domain>, to: Domain) -
         .help("Import both generators, or fit the model."))
 }
 
-/// The discriminator's last layers have nothing to look at in chips below a certain size.
+fn check_dataset<M: Model>(data: &DataBunch) -> Result<()> {
+    let found = data.dataset_type();
+    if M::DATASETS.contains(&found) {
+        return Ok(());
+    }
+    let names: Vec<String> = M::DATASETS.iter().map(|dataset| format!("DatasetType::{dataset:?}")).collect();
+    Err(Error::new(ErrorKind::Usage, format!("a {} does not learn from such data", M::KIND.name))
+        .at(data.path())
+        .expected(names.join(" or "))
+        .found(format!("DatasetType::{found:?}"))
+        .help("Name the type in prepare_data."))
+}
+
+/// Refuses data of another kind than the model learns from, and chips below a certain size, in which the discriminator's last
+/// layers have nothing to look at.
 pub(super) fn check_chips<M: Model>(data: &DataBunch, config: &M::Config) -> Result<()> {
+    check_dataset::<M>(data)?;
     let smallest = M::smallest_side(config);
     for domain in Domain::BOTH {
         let (height, width) = training_size(data, domain);

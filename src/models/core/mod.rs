@@ -26,6 +26,7 @@ mod weights;
 mod resumed;
 
 mod batch_size;
+mod byte_facts;
 mod card;
 mod definition;
 #[cfg(test)]
@@ -51,5 +52,6 @@ pub use export_options::{Deepness, ExportOptions, ExportUnits};
 pub use load_options::LoadOptions;
 pub use predictor::Predictor;
 
+pub(crate) use byte_facts::byte_facts;
 pub(crate) use learner::training_size;
 pub(crate) use model::{Model, Start};

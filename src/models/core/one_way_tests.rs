@@ -19,15 +19,20 @@ use crate::metrics::{Better, Metric, MetricColumn};
 use crate::models::cyclegan::CycleGan;
 use crate::nn::{ConvShape, Initialisation, Initialiser, Layer, Network, Parameters, Plan, load_parameters};
 use crate::optim::{Adam, Update};
-use crate::package::emd::{Emd, ModelKind};
+use crate::package::emd::{Emd, InputBands, ModelKind};
 use crate::random::Seed;
 use crate::raster::Raster;
 use crate::train::{Callback, Checkpoint, EpochReport, FitOptions, Flow, MemoryEstimate, StepContext};
 
 type OneWay = Learner<OneWayModel>;
 
-static KIND: ModelKind =
-    ModelKind { name: "OneWay", configuration: "_oneway", parameters: &[("kernel", None)], opened_by: "OneWay" };
+static KIND: ModelKind = ModelKind {
+    name: "OneWay",
+    configuration: "_oneway",
+    parameters: &[("kernel", None)],
+    input_bands: InputBands::OfTheLarger,
+    opened_by: "OneWay",
+};
 const NAME: &str = "G";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +64,8 @@ impl OneWayModel {
 
 fn plan(config: &OneWayConfig, channels: PerDomain<usize>) -> Plan {
     let &OneWayConfig { kernel, .. } = config;
-    let shape = ConvShape { input: channels.a as i64, output: channels.b as i64, kernel, stride: 1, padding: 0 };
+    let (input, output) = (channels.a as i64, channels.b as i64);
+    let shape = ConvShape { input, output, kernel, stride: 1, padding: 0, has_bias: true };
     let layers = vec![Layer::Reflect(kernel / 2), Layer::Convolution(shape), Layer::Tanh];
     Plan { layers, factor: 1, smallest_side: kernel, spectral_norm: false }
 }

@@ -6,16 +6,13 @@ use tch::Tensor;
 
 use super::networks::Networks;
 use super::{CycleGan, CycleGanConfig};
-use crate::dataset::{Domain, DomainSpec, Normaliser, PerDomain, Selection};
+use crate::dataset::{Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
-use crate::models::core::Start;
+use crate::models::core::{Start, byte_facts};
 use crate::nn::load_parameters;
 use crate::package::research;
-
-/// Side of the chips that the research code trains on by default (`--crop_size 256`); the files do not say.
-const CHIP: usize = 256;
 
 impl CycleGan {
     /// A model of the two generators that the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as
@@ -229,18 +226,4 @@ fn check_judges(
 
 fn prefixed(network: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
     tensors.into_iter().map(|(name, tensor)| (format!("{network}.{name}"), tensor)).collect()
-}
-
-/// A domain of images of 8 bits that are scaled by the whole range.
-fn byte_facts(bands: usize) -> Result<DomainSpec> {
-    Ok(DomainSpec {
-        normaliser: Normaliser::new(vec![0.0; bands], vec![255.0; bands], bands)?,
-        // Not known, and nothing here is scaled by them.
-        mean: Vec::new(),
-        std: Vec::new(),
-        chip: (CHIP, CHIP),
-        selection: Selection::all(bands),
-        band_names: vec![None; bands],
-        band_scales: Vec::new(),
-    })
 }

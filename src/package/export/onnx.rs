@@ -7,13 +7,12 @@ use tch::{Kind, Tensor};
 
 use super::onnx_graph::{self, FLOAT, INPUT, OUTPUT};
 use super::onnx_units::data_type;
-use super::{Exported, METADATA_NAME, Units};
+use super::{Exported, METADATA_NAME, Metadata, Units};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::bytes_of;
 use crate::protobuf::Message;
 use crate::store::{Pending, Ready};
 
-const DESCRIPTION: &str = "Image translation by the generator of a CycleGAN; geolearn.json tells how images are scaled";
 /// Of 2022, and so known to every runtime in use; the first with all that the graph needs is 15 (`Shape` from a start).
 const OPSET: u64 = 17;
 /// The version of the file's layout that came with it.
@@ -59,7 +58,7 @@ impl<'a> Plan<'a> {
         let weights: Vec<_> = exported.parameters.iter().map(|(name, values)| Weight::new(name, values)).collect();
         let graph = graph(exported)?;
         let length = weights.iter().fold(graph.len(), |sum, weight| sum.saturating_add(weight.len()));
-        let mut opening = head(&exported.metadata.to_json()?, &exported.properties).opening(MODEL_GRAPH, length);
+        let mut opening = head(&exported.metadata, &exported.properties)?.opening(MODEL_GRAPH, length);
         let whole = opening.len().saturating_add(length);
         if whole > MOST_BYTES {
             return Err(Error::new(ErrorKind::Unsupported, "the network is too large for an ONNX file")
@@ -90,18 +89,22 @@ fn bytes(values: &Tensor) -> u64 {
 }
 
 /// The fields of `ModelProto` but for the graph.
-fn head(metadata: &str, more: &[(&str, String)]) -> Message {
+fn head(metadata: &Metadata, more: &[(&str, String)]) -> Result<Message> {
     let opset = Message::default().text(1, "").varint(2, OPSET);
     let property = |name, value: &str| Message::default().text(1, name).text(2, value);
-    let properties = std::iter::once(property(METADATA_NAME, metadata));
+    let properties = std::iter::once(property(METADATA_NAME, &metadata.to_json()?));
     let properties: Vec<_> = properties.chain(more.iter().map(|(name, value)| property(name, value))).collect();
-    Message::default()
+    let model = &metadata.model;
+    let description =
+        format!("Image translation by the generator of a {model}; {METADATA_NAME} tells how images are scaled");
+    let head = Message::default()
         .varint(1, IR_VERSION)
         .text(2, "geolearn")
         .text(3, env!("CARGO_PKG_VERSION"))
-        .text(6, DESCRIPTION)
+        .text(6, &description)
         .part(8, &opset)
-        .parts(14, &properties)
+        .parts(14, &properties);
+    Ok(head)
 }
 
 /// A `GraphProto` but for the parameters.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Exported;
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::{ConvShape, EPSILON, Layer, Parameters, Plan, Upsampling, inside, placed};
+use crate::nn::{ConvShape, EPSILON, Layer, Parameters, Plan, Upsampling, UpsamplingShape, inside, placed};
 use crate::protobuf::Message;
 
 pub(super) const INPUT: &str = "input";
@@ -144,26 +144,17 @@ impl Graph<'_> {
 
     /// Adds the nodes of all layers; `prefix` stands before the names of their parameters.
     fn layers(&mut self, layers: &[Layer], prefix: &str, input: String) -> Result<String> {
-        placed(layers).try_fold(input, |value, (place, layer)| self.layer(layer, &format!("{prefix}{place}"), &value))
+        placed(layers, prefix).try_fold(input, |value, (path, layer)| self.layer(layer, &path, &value))
     }
 
     fn layer(&mut self, layer: &Layer, path: &str, x: &str) -> Result<String> {
         Ok(match layer {
             Layer::Reflect(pad) => self.reflected(*pad, x),
-            Layer::Convolution(ConvShape { stride, padding, .. }) => {
+            Layer::Convolution(ConvShape { output, stride, padding, has_bias, .. }) => {
                 let shape = [ints("strides", &[*stride; 2]), ints("pads", &[*padding; 4])];
-                self.convolution("Conv", path, x, &shape)?
+                self.convolution(("Conv", *output), path, x, *has_bias, &shape)?
             }
-            Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
-                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[1, 1])];
-                self.convolution("ConvTranspose", path, x, &shape)?
-            }
-            Layer::Upsampling(_) => {
-                let doubled = self.doubled(x);
-                let padded = self.reflected(1, &doubled);
-                let shape = [ints("strides", &[1, 1]), ints("pads", &[0; 4])];
-                self.convolution("Conv", path, &padded, &shape)?
-            }
+            Layer::Upsampling(shape) => self.upsampled(*shape, path, x)?,
             Layer::InstanceNorm => {
                 let (ones, zeros) = (self.per_channel("ones", 1.0), self.per_channel("zeros", 0.0));
                 self.node("InstanceNormalization", &[x, &ones, &zeros], &[float("epsilon", EPSILON as f32)])
@@ -176,10 +167,41 @@ impl Graph<'_> {
                 self.node("Add", &[x, &image], &[])
             }
             Layer::Residual(layers) => {
-                let made = self.layers(layers, &inside(path), x.to_string())?;
+                let made = self.layers(layers, &inside(layer, path), x.to_string())?;
                 self.node("Add", &[x, &made], &[])
             }
+            Layer::Beside(layers) => {
+                let input = self.channels;
+                let made = self.layers(layers, &inside(layer, path), x.to_string())?;
+                self.channels += input;
+                self.node("Concat", &[&made, x], &[int("axis", 1)])
+            }
+            Layer::Module(_, layers) => self.layers(layers, &inside(layer, path), x.to_string())?,
+            Layer::Enlarge => self.doubled(x),
+            Layer::ZeroPad => {
+                let pads = self.list("pads_before", &[0, 0, 1, 1, 0, 0, 0, 0]);
+                self.node("Pad", &[x, &pads], &[])
+            }
+            // It has none but in training.
+            Layer::Dropout => x.to_string(),
         })
+    }
+
+    fn upsampled(&mut self, shape: UpsamplingShape, path: &str, x: &str) -> Result<String> {
+        let UpsamplingShape { form, output, kernel, has_bias, .. } = shape;
+        match form {
+            Upsampling::Transposed => {
+                let more = i64::from(kernel == 3);
+                let shape = [ints("strides", &[2, 2]), ints("pads", &[1; 4]), ints("output_padding", &[more; 2])];
+                self.convolution(("ConvTranspose", output), path, x, has_bias, &shape)
+            }
+            Upsampling::Resize => {
+                let doubled = self.doubled(x);
+                let padded = self.reflected(1, &doubled);
+                let shape = [ints("strides", &[1, 1]), ints("pads", &[0; 4])];
+                self.convolution(("Conv", output), path, &padded, has_bias, &shape)
+            }
+        }
     }
 
     fn reflected(&mut self, pad: i64, x: &str) -> String {
@@ -197,12 +219,23 @@ impl Graph<'_> {
         self.node("Resize", &[x, "", &scales], &attributes)
     }
 
-    fn convolution(&mut self, kind: &str, name: &str, x: &str, shape: &[Message]) -> Result<String> {
+    /// Adds a node of this kind that makes so many channels.
+    fn convolution(
+        &mut self,
+        (kind, output): (&str, i64),
+        name: &str,
+        x: &str,
+        has_bias: bool,
+        shape: &[Message],
+    ) -> Result<String> {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        // As many as there are biases, whichever way round the weights are.
-        self.channels = *sizes(self.parameters, &bias)?.first().unwrap_or(&0);
+        self.channels = output;
         let kernel = sizes(self.parameters, &weight)?.into_iter().skip(2).collect::<Vec<_>>();
         let attributes = [shape, &[ints("kernel_shape", &kernel)]].concat();
+        if !has_bias {
+            return Ok(self.node(kind, &[x, &weight], &attributes));
+        }
+        sizes(self.parameters, &bias)?;
         Ok(self.node(kind, &[x, &weight, &bias], &attributes))
     }
 }

@@ -90,6 +90,43 @@ proptest! {
     }
 }
 
+/// Layers beside each other, in modules of their own and without biases; nothing is dropped.
+#[test]
+fn torchscript_is_the_u_net() {
+    let scheme = Some(Initialisation::Kaiming);
+    let init = Initialiser { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float };
+    let shape = nn::UnetShape { input: 2, output: 3, features: 3, levels: 5 };
+    let generator = Network::new("G", nn::unet(shape), &init).unwrap();
+    let note = |domain, bands: usize| {
+        let normaliser = Normaliser::new(vec![0.0; bands], vec![255.0; bands], bands).unwrap();
+        let spec = DomainSpec {
+            normaliser,
+            mean: Vec::new(),
+            std: Vec::new(),
+            chip: (32, 32),
+            selection: Selection::all(bands),
+            band_names: vec![None; bands],
+            band_scales: Vec::new(),
+        };
+        DomainNote::new(domain, &spec)
+    };
+    let plain = |(name, tensor): (String, Tensor)| (name.trim_start_matches("G.").to_string(), tensor);
+    let exported = Exported {
+        plan: generator.plan().clone(),
+        parameters: generator.parameters().into_iter().map(plain).collect(),
+        metadata: Metadata::new("Pix2Pix", "G", note(Domain::A, 2), note(Domain::B, 3)),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("g.pt");
+    torchscript::write(&path, &exported).unwrap().publish().unwrap();
+    let module = CModule::load(&path).unwrap();
+    for (height, width) in [(32, 32), (40, 17), (1, 70)] {
+        let x = images(2, 2, height, width);
+        let expected = tch::no_grad(|| generator.forward(&x)).unwrap();
+        SAME.tensor("output", &module.forward_ts(&[x]).unwrap(), &expected);
+    }
+}
+
 #[test]
 fn torchscript_keeps_names_values_and_order() {
     let (generator, exported) = small();

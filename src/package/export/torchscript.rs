@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Exported, METADATA_NAME, torchscript_units};
 use crate::error::{Error, Result};
 use crate::ffi::Script;
-use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, inside, placed};
+use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, UpsamplingShape, inside, placed};
 use crate::store::{Pending, Ready};
 
 /// Writes the network beside `target`; [`Ready::publish`] puts the file in its place.
@@ -37,6 +37,9 @@ fn on_processor(parameters: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>
         |tensor: &Tensor| tensor.f_detach()?.f_to_device_(Device::Cpu, Kind::Float, false, false)?.f_contiguous();
     parameters.iter().map(|(name, tensor)| Ok((name.clone(), moved(tensor)?))).collect()
 }
+
+/// Each pixel four times.
+const DOUBLED: &str = "torch.upsample_nearest2d(y, None, [2.0, 2.0])";
 
 /// Method `forward` and those that it calls.
 fn source(exported: &Exported) -> String {
@@ -81,22 +84,15 @@ def {name}(self, x: Tensor) -> Tensor:
     )
 }
 
-/// Lines for each layer; `prefix` stands before the names of modules, `depth` tells the inputs of residual blocks apart.
+/// Lines for each layer; `prefix` stands before the names of modules, `depth` tells inputs that are kept apart.
 fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
-    for (place, layer) in placed(layers) {
-        let path = format!("{prefix}{place}");
+    for (path, layer) in placed(layers, prefix) {
         let value = match layer {
             Layer::Reflect(pad) => reflected(*pad),
-            Layer::Convolution(ConvShape { stride, padding, .. }) => convolution(&path, *stride, *padding),
-            Layer::Upsampling(shape) if shape.form == Upsampling::Transposed => {
-                let m = module(&path);
-                format!("torch.conv_transpose2d(y, {m}.weight, {m}.bias, [2, 2], [1, 1], [1, 1])")
+            Layer::Convolution(ConvShape { stride, padding, has_bias, .. }) => {
+                convolution(&path, (*stride, *padding), *has_bias)
             }
-            Layer::Upsampling(_) => {
-                line("y = torch.upsample_nearest2d(y, None, [2.0, 2.0])", into);
-                line(&format!("y = {}", reflected(1)), into);
-                convolution(&path, 1, 0)
-            }
+            Layer::Upsampling(shape) => upsampled(&path, *shape, into),
             Layer::InstanceNorm => {
                 format!("torch.instance_norm(y, None, None, None, None, True, 0.0, {EPSILON:e}, True)")
             }
@@ -106,11 +102,40 @@ fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
             Layer::AddImage => "y + image".to_string(),
             Layer::Residual(layers) => {
                 line(&format!("kept{depth} = y"), into);
-                lines(layers, &inside(&path), depth + 1, into);
+                lines(layers, &inside(layer, &path), depth + 1, into);
                 format!("kept{depth} + y")
             }
+            Layer::Beside(layers) => {
+                line(&format!("kept{depth} = y"), into);
+                lines(layers, &inside(layer, &path), depth + 1, into);
+                format!("torch.cat([y, kept{depth}], 1)")
+            }
+            Layer::Module(_, layers) => {
+                lines(layers, &inside(layer, &path), depth, into);
+                continue;
+            }
+            Layer::Enlarge => DOUBLED.to_string(),
+            Layer::ZeroPad => "torch.constant_pad_nd(y, [1, 0, 1, 0])".to_string(),
+            // It has none but in training.
+            Layer::Dropout => continue,
         };
         line(&format!("y = {value}"), into);
+    }
+}
+
+fn upsampled(path: &str, shape: UpsamplingShape, into: &mut String) -> String {
+    let UpsamplingShape { form, kernel, has_bias, .. } = shape;
+    match form {
+        Upsampling::Transposed => {
+            let (m, more) = (module(path), i64::from(kernel == 3));
+            let bias = bias(&m, has_bias);
+            format!("torch.conv_transpose2d(y, {m}.weight, {bias}, [2, 2], [1, 1], [{more}, {more}])")
+        }
+        Upsampling::Resize => {
+            line(&format!("y = {DOUBLED}"), into);
+            line(&format!("y = {}", reflected(1)), into);
+            convolution(path, (1, 0), has_bias)
+        }
     }
 }
 
@@ -118,9 +143,14 @@ fn reflected(pad: i64) -> String {
     format!("torch.reflection_pad2d(y, [{pad}, {pad}, {pad}, {pad}])")
 }
 
-fn convolution(path: &str, stride: i64, padding: i64) -> String {
+fn convolution(path: &str, (stride, padding): (i64, i64), has_bias: bool) -> String {
     let m = module(path);
-    format!("torch.conv2d(y, {m}.weight, {m}.bias, [{stride}, {stride}], [{padding}, {padding}])")
+    let bias = bias(&m, has_bias);
+    format!("torch.conv2d(y, {m}.weight, {bias}, [{stride}, {stride}], [{padding}, {padding}])")
+}
+
+fn bias(module: &str, has_bias: bool) -> String {
+    if has_bias { format!("{module}.bias") } else { "None".to_string() }
 }
 
 fn line(text: &str, into: &mut String) {

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
 
-use super::emd::{Emd, ModelKind, Opening, Reach};
+use super::emd::{Emd, InputBands, ModelKind, Opening, Reach};
 use super::pth::{self, PthLimits};
 use crate::error::{Error, Result};
 
@@ -58,10 +58,16 @@ static KIND: ModelKind = ModelKind {
     name: "CycleGAN",
     configuration: "_cyclegan",
     parameters: &[("gen_blocks", None), ("lsgan", None), ("backbone", Some("resnet34")), ("backend", Some("pytorch"))],
+    input_bands: InputBands::OfTheLarger,
     opened_by: "CycleGan",
 };
-static OTHER: ModelKind =
-    ModelKind { name: "Pix2Pix", configuration: "_pix2pix", parameters: &[], opened_by: "PixToPix" };
+static OTHER: ModelKind = ModelKind {
+    name: "Pix2Pix",
+    configuration: "_pix2pix",
+    parameters: &[],
+    input_bands: InputBands::OfA,
+    opened_by: "PixToPix",
+};
 const OPENING: Opening = Opening { kind: &KIND, known: &[&KIND, &OTHER], reach: Reach::Folder };
 
 fn refusal(bytes: &[u8]) -> Error {

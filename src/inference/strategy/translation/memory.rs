@@ -4,7 +4,6 @@ use super::super::norm_statistics::NormStatistics;
 use super::Translation;
 use crate::device::free_memory;
 use crate::inference::tiling::{Budget, Halo, PixelBytes, SIDES, STEP_BYTES, TileLayout, TileRequest};
-use crate::nn::Layer;
 use crate::raster::Source;
 
 /// Bytes that the network takes for a pixel and each of its first feature maps. The first and last layers hold the most:
@@ -33,8 +32,7 @@ impl Translation<'_> {
 
     /// Returns how many numbers one set of statistics of all norms has: two for each channel that is normalized.
     pub fn statistics_values(&self) -> usize {
-        let mut channels = 0;
-        values(&self.generator.plan().layers, &mut channels)
+        2 * self.generator.plan().normed_channels(self.from.channels())
     }
 
     /// Returns what pixels of a scene and of its translation take.
@@ -42,19 +40,4 @@ impl Translation<'_> {
         let made = self.to.bands() * self.dtype().bytes();
         PixelBytes { read: scene.bands() * scene.dtype().bytes(), made }
     }
-}
-
-/// Counts the numbers of layers whose input has this many `channels`, which become those of their output.
-fn values(layers: &[Layer], channels: &mut usize) -> usize {
-    let of = |layer: &Layer| {
-        match layer {
-            Layer::Convolution(shape) => *channels = shape.output as usize,
-            Layer::Upsampling(shape) => *channels = shape.output as usize,
-            Layer::InstanceNorm => return 2 * *channels,
-            Layer::Residual(layers) => return values(layers, channels),
-            Layer::Reflect(_) | Layer::Rectify(_) | Layer::AddImage | Layer::Tanh => {}
-        }
-        0
-    };
-    layers.iter().map(of).sum()
 }

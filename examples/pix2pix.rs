@@ -1,0 +1,56 @@
+//! From pairs of chips to a trained Pix2Pix, and how near its translations come to the truth.
+//!
+//! ```text
+//! cargo run --release --example pix2pix -- [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]
+//! ```
+//!
+//! Learns shaded relief (B) from satellite chips of the same places (A): thirteen pairs of 64 pixels, of which two are kept for
+//! validation. So few are learned by heart: the pictures show the steps, and what a folder of one's own takes.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
+#[path = "common/arguments.rs"]
+mod arguments;
+mod common;
+
+use arguments::Arguments;
+use geolearn::{
+    Augment, Checkpoint, DatasetType, Domain, FitOptions, MetricsOptions, NormStatistics, Pix2Pix, PrepareData,
+    RasterOptions,
+};
+
+const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Arguments::read("pix2pix", 40, "bluemarble_test");
+    let out = &options.out;
+    std::fs::create_dir_all(out)?;
+    // No flips and turns: shaded relief is lit from the north-west in every chip.
+    let augment = Augment::none().zoom(1.2);
+    let data = PrepareData::new(&options.chips, DatasetType::Pix2Pix).augment(augment).val_split_pct(0.15);
+    let data = data.working_dir(out).prepare()?;
+    println!("{data}");
+    data.show_batch(4)?.save(out.join("1_pairs.png"))?;
+
+    // Chips of 64 pixels are halved six times; those of 256 eight times, which is the default.
+    let mut model = Pix2Pix::builder(&data).gen_levels(6).gen_features(16).disc_features(16).build()?;
+    let checkpoints = out.join("checkpoints");
+    let signal = common::stop_on_ctrl_c()?;
+    let fit = FitOptions::new(options.epochs).checkpoint(Checkpoint::Last).checkpoint_dir(&checkpoints);
+    let history = model.fit(fit.resume(options.resume).callback(signal.clone()))?;
+    if signal.is_set() {
+        println!("Stopped; the state is in {}. The same command with --resume goes on.", checkpoints.display());
+        return Ok(());
+    }
+    println!("Distance from the truth in the last epoch: {:.3}", history.last("valid_l1").unwrap_or(f64::NAN));
+    model.plot_losses()?.save(out.join("2_losses.png"))?;
+    model.show_results(2)?.save(out.join("3_validation.png"))?;
+    println!("{}", model.compute_metrics_with(MetricsOptions::new().progress(false))?);
+
+    // A U-Net has only the statistics of the tile that it sees, so tiles are blended.
+    let scene = RasterOptions::new(Domain::B).statistics(NormStatistics::Tile { padding: None });
+    model.predict_raster(SCENE, out.join("4_scene.tif"), scene)?;
+    let folder = model.save(out.join("model"))?;
+    println!("Saved to {}. Look at the pictures in {}.", folder.display(), out.display());
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Options of a Pix2Pix before it is built.
+
+use std::path::PathBuf;
+
+use super::{Generator, Pix2Pix, Pix2PixConfig, Pix2PixModel};
+use crate::dataset::DataBunch;
+use crate::device::Device;
+use crate::error::Result;
+use crate::loss::AdversarialLoss;
+use crate::models::core::Model;
+use crate::nn::Initialisation;
+
+/// Sets the options of a [`Pix2Pix`] before it is built; see [`Pix2PixConfig`] for the table of them.
+///
+/// ```
+/// use geolearn::{DatasetType, Device, Generator, Initialisation, Pix2Pix, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+/// let model = Pix2Pix::builder(&data)
+///     .generator(Generator::Resnet)
+///     .gen_blocks(2)
+///     .gen_features(8)
+///     .disc_features(8)
+///     .lsgan(true)
+///     .lambda_l1(50.0)
+///     .initialisation(Initialisation::Kaiming)
+///     .seed(7)
+///     .device(Device::Cpu)
+///     .build()?;
+/// assert_eq!(model.config().generator, Generator::Resnet);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Pix2PixBuilder {
+    data: DataBunch,
+    config: Pix2PixConfig,
+    device: Device,
+    pretrained: Option<PathBuf>,
+}
+
+impl Pix2Pix {
+    /// Builds a model with the defaults of [`Pix2PixConfig`] and fresh weights.
+    ///
+    /// # Errors
+    /// `Usage` when the data hold no pairs or their chips are too small to train on, `Torch` when memory is short.
+    pub fn new(data: &DataBunch) -> Result<Self> {
+        Self::builder(data).build()
+    }
+
+    /// Takes options first; see [`Pix2PixConfig`] for the table of them.
+    pub fn builder(data: &DataBunch) -> Pix2PixBuilder {
+        let config = Pix2PixModel::default_config(data.seed());
+        Pix2PixBuilder { data: data.clone(), config, device: Device::Auto, pretrained: None }
+    }
+}
+
+impl Pix2PixBuilder {
+    /// Sets the network that translates. Default: [`Generator::Unet`].
+    pub fn generator(mut self, generator: Generator) -> Self {
+        self.config.generator = generator;
+        self
+    }
+
+    /// Sets how often a U-Net halves height and width. Default: 8, for chips of 256 pixels.
+    pub fn gen_levels(mut self, levels: usize) -> Self {
+        self.config.gen_levels = levels;
+        self
+    }
+
+    /// Sets the residual blocks of a ResNet generator. Default: 9.
+    pub fn gen_blocks(mut self, blocks: usize) -> Self {
+        self.config.gen_blocks = blocks;
+        self
+    }
+
+    /// Sets the feature maps of the generator's first layer. Default: 64.
+    pub fn gen_features(mut self, features: usize) -> Self {
+        self.config.gen_features = features;
+        self
+    }
+
+    /// Sets the feature maps of the discriminator's first layer. Default: 64.
+    pub fn disc_features(mut self, features: usize) -> Self {
+        self.config.disc_features = features;
+        self
+    }
+
+    /// Sets the adversarial loss of both networks: least squares when true, binary cross-entropy when false. Default: false.
+    pub fn lsgan(mut self, on: bool) -> Self {
+        self.config.adversarial = if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
+        self
+    }
+
+    /// Sets the weight of the mean absolute distance from the real image. Default: 100.
+    pub fn lambda_l1(mut self, weight: f64) -> Self {
+        self.config.lambda_l1 = weight;
+        self
+    }
+
+    /// Sets whether a U-Net drops values while it learns, which keeps it from learning few pairs by heart. The draws follow from the
+    /// seed and the step, so that a fit can be repeated. Default: true.
+    pub fn dropout(mut self, on: bool) -> Self {
+        self.config.dropout = on;
+        self
+    }
+
+    /// Sets how weights begin. Default: as in the paper.
+    pub fn initialisation(mut self, scheme: Initialisation) -> Self {
+        self.config.initialisation = scheme;
+        self
+    }
+
+    /// Sets the root of all randomness of the model. Default: the data's seed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Sets where to compute. Default: the first CUDA device that can be used, else the processor.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Takes all options at once, the seed among them.
+    pub fn config(mut self, config: Pix2PixConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Begins with the weights of a saved model of the same architecture: its folder, its `.emd` or its `.pth`. The data keep the
+    /// scaling of their own statistics; [`Pix2Pix::from_model`] takes over the model's. Default: fresh weights.
+    pub fn pretrained_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pretrained = Some(path.into());
+        self
+    }
+
+    /// Builds the model, and measures the batch size where the data leave it [open](crate::BatchSize::Auto).
+    ///
+    /// # Errors
+    /// `Usage` for an option out of range, for data without pairs or chips that are too small to train on, `Device` for a device
+    /// that cannot be used; what [`Pix2Pix::from_model`] reports of a pretrained model, and `Usage` when its architecture
+    /// differs, naming the first tensor that does.
+    pub fn build(self) -> Result<Pix2Pix> {
+        self.config.check()?;
+        let mut model = Pix2Pix::for_data(self.data, self.config, self.device.resolve()?)?;
+        if let Some(path) = self.pretrained {
+            model.begin_with(&path)?;
+        }
+        model.with_batch_size_settled()
+    }
+}

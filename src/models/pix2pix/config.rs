@@ -1,0 +1,242 @@
+//! The options of a Pix2Pix.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{DomainSpec, PerDomain};
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::AdversarialLoss;
+use crate::nn::{
+    GeneratorShape, Initialisation, PairDiscriminatorShape, Plan, UnetShape, Upsampling, UpsamplingInit, folded_unet,
+    generator, pair_discriminator, unet,
+};
+
+/// The network that translates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Generator {
+    /// The U-Net of arcgis.learn, whose skip connections keep edges where they are. Its innermost maps are a few pixels of an
+    /// image, and so is what their norms go by; scenes are therefore translated in blended tiles. The default.
+    #[default]
+    Unet,
+    /// The ResNet generator of CycleGAN, which translates scenes of any size without seams. arcgis.learn has none such.
+    Resnet,
+    /// The U-Net of the research code (`unet_256`), whose batch norms have become part of its convolutions: what
+    /// [`Pix2Pix::import_generator`](crate::Pix2Pix::import_generator) makes. It trains on without norms.
+    FoldedUnet,
+}
+
+/// What a Pix2Pix is made of and what it minimizes.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `generator` | U-Net | the network that translates | |
+/// | `gen_levels` | 8 | how often a U-Net halves height and width; chips of other sides than multiples of 2^levels are extended by mirroring, so take 6 for chips of 64 pixels | 2 to 10 |
+/// | `gen_blocks` | 9 | residual blocks of a ResNet generator | 1 to 64 |
+/// | `gen_features` | 64 | feature maps of the generator's first layer | 1 to 1024 |
+/// | `disc_features` | 64 | feature maps of the discriminator's first layer | 1 to 1024 |
+/// | `adversarial` | cross-entropy | form of the adversarial loss, of both networks | |
+/// | `lambda_l1` | 100 | weight of the mean absolute distance from the real image | ≥ 0 |
+/// | `dropout` | on | drops half of the values in a U-Net's inner layers while it learns; in translations it has all | |
+/// | `initialisation` | N(0, 0.02) | how weights begin | |
+/// | `seed` | that of the data, or 42 | root of all randomness of the model | |
+///
+/// A U-Net of 8 levels and networks of 64 features are what arcgis.learn builds; models of other sizes it cannot open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Pix2PixConfig {
+    /// The network that translates.
+    pub generator: Generator,
+    /// How often a U-Net halves height and width.
+    pub gen_levels: usize,
+    /// Residual blocks of a ResNet generator.
+    pub gen_blocks: usize,
+    /// Feature maps of the generator's first layer.
+    pub gen_features: usize,
+    /// Feature maps of the discriminator's first layer.
+    pub disc_features: usize,
+    /// Form of the adversarial loss.
+    pub adversarial: AdversarialLoss,
+    /// Weight of the mean absolute distance from the real image.
+    pub lambda_l1: f64,
+    /// Whether a U-Net drops values while it learns.
+    pub dropout: bool,
+    /// How weights begin.
+    pub initialisation: Initialisation,
+    /// Root of all randomness of the model.
+    pub seed: u64,
+}
+
+impl Default for Pix2PixConfig {
+    fn default() -> Self {
+        Self {
+            generator: Generator::Unet,
+            gen_levels: ARCGIS_LEVELS,
+            gen_blocks: 9,
+            gen_features: ARCGIS_FEATURES,
+            disc_features: ARCGIS_FEATURES,
+            adversarial: AdversarialLoss::BinaryCrossEntropy,
+            lambda_l1: 100.0,
+            dropout: true,
+            initialisation: Initialisation::Paper,
+            seed: 42,
+        }
+    }
+}
+
+/// As arcgis.learn builds its networks.
+const ARCGIS_LEVELS: usize = 8;
+const ARCGIS_FEATURES: usize = 64;
+
+impl Pix2PixConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        within("gen_levels", self.gen_levels, 2, 10)?;
+        within("gen_blocks", self.gen_blocks, 1, 64)?;
+        within("gen_features", self.gen_features, 1, 1024)?;
+        within("disc_features", self.disc_features, 1, 1024)?;
+        if self.lambda_l1 >= 0.0 && self.lambda_l1.is_finite() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "lambda_l1 is out of range").expected("zero or more").found(self.lambda_l1))
+    }
+
+    /// Names what arcgis.learn's networks have no place for, where there is such a thing.
+    pub(super) fn beyond_arcgis(&self) -> Option<&'static str> {
+        [
+            (self.generator == Generator::Resnet, "a generator that is no U-Net"),
+            (self.generator == Generator::FoldedUnet, "the U-Net of the research code"),
+            (self.gen_levels != ARCGIS_LEVELS, "a U-Net of other than 8 levels"),
+            ([self.gen_features, self.disc_features] != [ARCGIS_FEATURES; 2], "networks of other than 64 features"),
+        ]
+        .into_iter()
+        .find_map(|(is_beyond, what)| is_beyond.then_some(what))
+    }
+
+    /// Checks that images of both domains are of one size, as pairs are.
+    pub(super) fn check_domains(domains: &PerDomain<DomainSpec>) -> Result<()> {
+        let [(a_height, a_width), (b_height, b_width)] = [domains.a.chip, domains.b.chip];
+        if domains.a.chip == domains.b.chip {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "the chips of both domains are not of one size")
+            .expected(format!("{a_width} x {a_height} pixels in both, as pairs of the same places have"))
+            .found(format!("{b_width} x {b_height} in domain B"))
+            .help("Use PrepareData::resize_to, or export both domains with one cell size."))
+    }
+
+    /// Plans the generator of images of so many channels from images of so many.
+    pub(super) fn generator_plan(&self, channels: PerDomain<usize>) -> Plan {
+        let [input, output, features] = [channels.a, channels.b, self.gen_features].map(size);
+        let shape = UnetShape { input, output, features, levels: size(self.gen_levels) };
+        match self.generator {
+            Generator::Unet => unet(shape),
+            Generator::FoldedUnet => folded_unet(shape),
+            Generator::Resnet => generator(GeneratorShape {
+                input,
+                output,
+                features,
+                blocks: size(self.gen_blocks),
+                upsampling: Upsampling::Transposed,
+                upsampling_init: UpsamplingInit::Scheme,
+                global_skip: false,
+            }),
+        }
+    }
+
+    /// Plans the discriminator of pairs of images of so many channels.
+    pub(super) fn discriminator_plan(&self, channels: PerDomain<usize>) -> Plan {
+        let channels = size(channels.a.saturating_add(channels.b));
+        pair_discriminator(PairDiscriminatorShape { channels, features: size(self.disc_features) })
+    }
+
+    /// Counts the parameters of both networks for tensors of so many channels.
+    pub(super) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
+        let generator = self.generator_plan(channels).parameter_count();
+        generator.saturating_add(self.discriminator_plan(channels).parameter_count())
+    }
+}
+
+/// Counts as libtorch does; more than it can count is more than any memory holds.
+fn size(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Refuses networks that do not fit into so much memory together with their optimizers, before it is taken.
+pub(super) fn check_memory(config: &Pix2PixConfig, channels: PerDomain<usize>, free: Option<u64>) -> Result<()> {
+    // Each parameter has two moments.
+    let needed = config.parameter_count(channels).saturating_mul(3 * 4);
+    match free {
+        Some(free) if needed > free.into() => {
+            Err(Error::new(ErrorKind::Limits, "networks of this size take too much memory")
+                .expected(format!("at most the {free} bytes that are free"))
+                .found(format!("{needed} bytes for weights and optimizers"))
+                .help("Use fewer gen_features or disc_features."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn within(name: &str, value: usize, least: usize, most: usize) -> Result<()> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    let expected = format!("{least} to {most}");
+    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected(expected).found(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RGB: PerDomain<usize> = PerDomain { a: 3, b: 3 };
+
+    /// The sizes that arcgis.learn's networks have.
+    #[test]
+    fn a_default_model_has_57_million_parameters() {
+        assert_eq!(Pix2PixConfig::default().parameter_count(RGB), 54_404_099 + 2_767_808);
+        let resnet = Pix2PixConfig { generator: Generator::Resnet, ..Pix2PixConfig::default() };
+        assert_eq!(resnet.parameter_count(RGB), 11_378_179 + 2_767_808);
+    }
+
+    #[test]
+    fn networks_beyond_the_memory_are_refused() {
+        let (config, needed) = (Pix2PixConfig::default(), 3 * 4 * (54_404_099 + 2_767_808));
+        check_memory(&config, RGB, Some(needed)).unwrap();
+        let error = check_memory(&config, RGB, Some(needed - 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
+        // Numbers of a file that would overflow are only large.
+        assert!(check_memory(&config, PerDomain { a: usize::MAX, b: usize::MAX }, Some(u64::MAX)).is_err());
+    }
+
+    #[test]
+    fn options_out_of_range_are_named() {
+        let base = Pix2PixConfig::default;
+        assert!(base().check().is_ok());
+        for (config, name) in [
+            (Pix2PixConfig { gen_levels: 1, ..base() }, "gen_levels"),
+            (Pix2PixConfig { gen_levels: 11, ..base() }, "gen_levels"),
+            (Pix2PixConfig { gen_blocks: 0, ..base() }, "gen_blocks"),
+            (Pix2PixConfig { gen_features: 0, ..base() }, "gen_features"),
+            (Pix2PixConfig { disc_features: 2000, ..base() }, "disc_features"),
+            (Pix2PixConfig { lambda_l1: -1.0, ..base() }, "lambda_l1"),
+            (Pix2PixConfig { lambda_l1: f64::NAN, ..base() }, "lambda_l1"),
+        ] {
+            assert!(config.check().unwrap_err().to_string().contains(name));
+        }
+    }
+
+    #[test]
+    fn what_arcgis_cannot_open_is_told() {
+        let base = Pix2PixConfig::default;
+        assert_eq!(base().beyond_arcgis(), None);
+        for (config, part) in [
+            (Pix2PixConfig { generator: Generator::Resnet, ..base() }, "no U-Net"),
+            (Pix2PixConfig { generator: Generator::FoldedUnet, ..base() }, "research code"),
+            (Pix2PixConfig { gen_levels: 6, ..base() }, "8 levels"),
+            (Pix2PixConfig { disc_features: 32, ..base() }, "64 features"),
+        ] {
+            assert!(config.beyond_arcgis().is_some_and(|what| what.contains(part)), "{part}");
+        }
+    }
+}

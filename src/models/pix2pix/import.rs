@@ -1,0 +1,116 @@
+//! Models from the files of the research code.
+
+use std::path::{Path, PathBuf};
+
+use super::Pix2Pix;
+use super::config::{Generator, Pix2PixConfig};
+use super::networks::GENERATOR;
+use crate::dataset::PerDomain;
+use crate::device::Device;
+use crate::error::Result;
+use crate::ffi;
+use crate::models::core::{Start, byte_facts};
+use crate::nn::load_parameters;
+use crate::package::research_unet;
+
+impl Pix2Pix {
+    /// Makes a model of the generator that the research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as `latest_net_G.pth` for
+    /// `--model pix2pix`, on the first CUDA device that can be used, else the processor.
+    ///
+    /// The generator is that of `--netG unet_256`, the default, or `unet_128`, with `--norm batch`, of any `--ngf`, `--input_nc` and
+    /// `--output_nc`; keys with or without `module.` and `_orig_mod.`. Its batch norms use their running statistics and nothing is
+    /// dropped, as with its `--eval`: without it the research code normalizes by the statistics of each batch and drops values at
+    /// test time too, so that an image never comes out the same twice.
+    ///
+    /// The images are taken to be of 8 bits, 0 to 255. Domain A is what the generator takes: with `--direction BtoA` that is the research
+    /// code's B. The discriminator is fresh.
+    ///
+    /// ```
+    /// use geolearn::Pix2Pix;
+    ///
+    /// let model = Pix2Pix::import_generator("tests/fixtures/pix2pix/latest_net_G.pth")?;
+    /// assert_eq!(model.config().gen_levels, 6);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`, `Format` or `Limits` for a file that cannot be read; `Unsupported` for another architecture, naming the first key that
+    /// differs and both shapes.
+    pub fn import_generator(path: impl AsRef<Path>) -> Result<Self> {
+        Self::import(path).build()
+    }
+
+    /// Takes the same with options.
+    ///
+    /// ```
+    /// use geolearn::{Device, Pix2Pix};
+    ///
+    /// let model = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").dropout(false).device(Device::Cpu).build()?;
+    /// assert!(!model.config().dropout);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn import(path: impl AsRef<Path>) -> Pix2PixImport {
+        let config = Pix2PixConfig { generator: Generator::FoldedUnet, ..Pix2PixConfig::default() };
+        Pix2PixImport { path: path.as_ref().to_owned(), config, device: Device::Auto }
+    }
+}
+
+/// Options of an import from the research code; made by [`Pix2Pix::import`].
+///
+/// | Name | Default | Purpose |
+/// |---|---|---|
+/// | `dropout` | on | whether training on drops values, as the research code does without `--no_dropout` |
+/// | `disc_features` | 64 | feature maps of the fresh discriminator's first layer |
+/// | `seed` | 42 | from which the discriminator is drawn |
+/// | `device` | CUDA, else the processor | where to compute |
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Pix2PixImport {
+    path: PathBuf,
+    config: Pix2PixConfig,
+    device: Device,
+}
+
+impl Pix2PixImport {
+    /// Sets whether training on drops values. Default: true.
+    pub fn dropout(mut self, on: bool) -> Self {
+        self.config.dropout = on;
+        self
+    }
+
+    /// Sets the feature maps of the discriminator's first layer. Default: 64.
+    pub fn disc_features(mut self, features: usize) -> Self {
+        self.config.disc_features = features;
+        self
+    }
+
+    /// Sets the root of all randomness of the model. Default: 42.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Sets where to compute. Default: the first CUDA device that can be used, else the processor.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Reads the file and builds the model.
+    ///
+    /// # Errors
+    /// As [`Pix2Pix::import_generator`], and `Device` for a device that cannot be used.
+    pub fn build(self) -> Result<Pix2Pix> {
+        ffi::allowed();
+        let Self { path, mut config, device } = self;
+        let net = research_unet::unet(&path)?;
+        (config.gen_levels, config.gen_features) = (net.levels, net.features);
+        config.check().map_err(|e| e.at(&path))?;
+        let domains = PerDomain { a: byte_facts(net.input)?, b: byte_facts(net.output)? };
+        let model = Pix2Pix::assemble((config, Start::Drawn), domains, None, device.resolve()?)?;
+        let prefixed = |(name, tensor)| (format!("{GENERATOR}.{name}"), tensor);
+        let weights: Vec<_> = net.tensors.into_iter().map(prefixed).collect();
+        load_parameters(&model.model.nets.generator.parameters(), &weights).map_err(|e| e.at(&path))?;
+        Ok(model)
+    }
+}

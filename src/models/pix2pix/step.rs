@@ -1,0 +1,72 @@
+//! One training step (Isola et al. 2017, arXiv:1611.07004, section 3.3): the discriminator moves first, and the generator learns from
+//! what it says then. Both see the images that the generator made before.
+
+use tch::Tensor;
+
+use super::config::Pix2PixConfig;
+use super::losses::{GeneratorLosses, discriminator_loss, generator_losses};
+use super::networks::Networks;
+use super::optimisers::Optimisers;
+use crate::error::Result;
+use crate::ffi;
+use crate::nn::{Dropping, Network};
+use crate::optim::Update;
+use crate::peers::Portion;
+use crate::random::Seed;
+use crate::train::StepContext;
+
+/// Names of what a step gives, in order.
+pub(super) const LOSS_NAMES: &[&str] = &["generator", "adversarial", "reconstruction", "discriminator"];
+
+/// Names of what a validation gives, in order. `valid_l1` is the mean distance from the real images, in the scaled range of 2,
+/// without a weight.
+pub(super) const METRIC_NAMES: &[&str] =
+    &["valid_loss", "valid_adversarial", "valid_reconstruction", "valid_discriminator", "valid_l1"];
+
+/// Learns from a batch of pairs; gives the losses in the order of [`LOSS_NAMES`].
+pub(super) fn train_step(
+    nets: &Networks,
+    optimisers: &mut Optimisers,
+    config: &Pix2PixConfig,
+    (a, b): (&Tensor, &Tensor),
+    context: StepContext<'_>,
+) -> Result<Tensor> {
+    let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
+    let (device, batch) = (a.device(), context.joint_batch(a)?);
+    let update = Update { lr, adam, share, now: update, peers: batch.peers() };
+    let Optimisers { generator, discriminator, .. } = optimisers;
+    // Casts of weights are cached within each of these, so that none may reach over an update.
+    let cast = precision.casts(device);
+    let made = ffi::autocast(cast, device, || translated(&nets.generator, config, a, (step, batch.portion())))?;
+
+    let pair = [a, b, &made.f_detach()?];
+    let judged = ffi::autocast(cast, device, || discriminator_loss(&nets.discriminator, config, pair))?;
+    let gradients = discriminator.gradients(&judged, share)?;
+    discriminator.apply(gradients, Update { lr: lr * disc_lr_ratio, ..update })?;
+
+    let losses = ffi::autocast(cast, device, || generator_losses(&nets.discriminator, config, [a, b, &made]))?;
+    let gradients = generator.gradients(&losses.total, share)?;
+    generator.apply(gradients, update)?;
+    let GeneratorLosses { total, adversarial, reconstruction, .. } = losses;
+    Ok(Tensor::f_stack(&[total, adversarial, reconstruction, judged], 0)?.f_detach()?)
+}
+
+/// Makes images as the generator does while it learns.
+fn translated(generator: &Network, config: &Pix2PixConfig, a: &Tensor, drawn: (u64, Portion)) -> Result<Tensor> {
+    let (step, portion) = drawn;
+    match config.dropout {
+        true => generator.forward_with(a, &mut Dropping::new(Seed(config.seed), step, portion)),
+        false => generator.forward(a),
+    }
+}
+
+/// Measures without learning; gives the numbers in the order of [`METRIC_NAMES`].
+pub(super) fn validate(nets: &Networks, config: &Pix2PixConfig, (a, b): (&Tensor, &Tensor)) -> Result<Tensor> {
+    tch::no_grad(|| {
+        let made = nets.generator.forward(a)?;
+        let judged = discriminator_loss(&nets.discriminator, config, [a, b, &made])?;
+        let losses = generator_losses(&nets.discriminator, config, [a, b, &made])?;
+        let GeneratorLosses { total, adversarial, reconstruction, distance } = losses;
+        Ok(Tensor::f_stack(&[total, adversarial, reconstruction, judged, distance], 0)?)
+    })
+}
