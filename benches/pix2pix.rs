@@ -7,7 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use geolearn::{AdamOptions, Augment, DatasetType, Generator, Pix2Pix, PrepareData, StepContext, Translator};
+use geolearn::dataset::Augment;
+use geolearn::models::pix2pix::Generator;
+use geolearn::optim::AdamOptions;
+use geolearn::train::{StepContext, Translator};
+use geolearn::{DatasetType, Pix2Pix, PrepareData};
 
 const PAIRS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble_test");
 

@@ -14,10 +14,11 @@ mod arguments;
 mod common;
 
 use arguments::Arguments;
-use geolearn::{
-    Augment, Checkpoint, DatasetType, Domain, FitOptions, MetricsOptions, NormStatistics, Pix2Pix, PrepareData,
-    RasterOptions,
-};
+use geolearn::dataset::Augment;
+use geolearn::evaluation::MetricsOptions;
+use geolearn::inference::NormStatistics;
+use geolearn::train::Checkpoint;
+use geolearn::{DatasetType, Domain, FitOptions, Pix2Pix, PrepareData, RasterOptions};
 
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
 

@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use common::python;
-use geolearn::{DatasetType, Device, Domain, Generator, Pix2Pix, PrepareData};
+use geolearn::models::pix2pix::Generator;
+use geolearn::{DatasetType, Device, Domain, Pix2Pix, PrepareData};
 use serde_json::Value;
 
 /// Exports against each other and against the network of `make_golden.py` with the weights of the `.pth`. It takes sides that its levels

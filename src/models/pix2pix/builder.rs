@@ -13,7 +13,9 @@ use crate::nn::Initialisation;
 /// Sets the options of a [`Pix2Pix`] before it is built; see [`Pix2PixConfig`] for the table of them.
 ///
 /// ```
-/// use geolearn::{DatasetType, Device, Generator, Initialisation, Pix2Pix, prepare_data};
+/// use geolearn::models::pix2pix::Generator;
+/// use geolearn::nn::Initialisation;
+/// use geolearn::{DatasetType, Device, Pix2Pix, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
 /// let model = Pix2Pix::builder(&data)
@@ -136,7 +138,7 @@ impl Pix2PixBuilder {
         self
     }
 
-    /// Builds the model, and measures the batch size where the data leave it [open](crate::BatchSize::Auto).
+    /// Builds the model, and measures the batch size where the data leave it [open](crate::dataset::BatchSize::Auto).
     ///
     /// # Errors
     /// `Usage` for an option out of range, for data without pairs or chips that are too small to train on, `Device` for a device

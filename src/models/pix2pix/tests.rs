@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
 use super::{Generator, Pix2Pix, Pix2PixBuilder};
-use crate::LoadOptions;
 use crate::dataset::{DataBunch, DatasetType, Domain, PrepareData};
 use crate::device;
 use crate::error::ErrorKind;
 use crate::evaluation::MetricsOptions;
 use crate::ffi;
 use crate::inference::{NormStatistics, RasterOptions};
+use crate::models::LoadOptions;
 use crate::models::core::Model;
 use crate::models::cyclegan::CycleGan;
 use crate::nn::no_fixed_statistics;
@@ -98,7 +98,7 @@ fn a_fit_repeats_to_the_bit_and_goes_on_from_its_checkpoint() {
     assert_eq!(weights(&resumed), whole);
     let taken = Pix2Pix::from_checkpoint_on(run.join("last.safetensors"), &data, device::Device::Cpu).unwrap();
     assert_eq!(weights(&taken), whole);
-    let curve = resumed.lr_find_with(crate::LrFindOptions::default().steps(12)).unwrap();
+    let curve = resumed.lr_find_with(crate::train::LrFindOptions::default().steps(12)).unwrap();
     assert!(!curve.losses().is_empty());
     assert_eq!(weights(&resumed), whole);
 }

@@ -115,6 +115,9 @@ fn torchscript_is_the_u_net() {
         plan: generator.plan().clone(),
         parameters: generator.parameters().into_iter().map(plain).collect(),
         metadata: Metadata::new("Pix2Pix", "G", note(Domain::A, 2), note(Domain::B, 3)),
+        units: None,
+        side: None,
+        properties: Vec::new(),
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("g.pt");
