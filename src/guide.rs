@@ -1,4 +1,5 @@
-//! The guides, one page each. Their programs are compiled, and those that take seconds are run, with the tests.
+//! The guides, one page each. Their programs are compiled, and those that take seconds are run, with the tests. Their pictures are
+//! in the repository, under `docs/images`.
 //!
 //! | For | Read |
 //! |---|---|
@@ -18,6 +19,10 @@ macro_rules! guide {
     ($name:ident, $file:literal) => {
         /// [`CycleGan`]: crate::CycleGan
         /// [data.md]: crate::guide::data
+        /// [data.md#5-no-data]: crate::guide::data#5-no-data
+        /// [data.md#11-pairs]: crate::guide::data#11-pairs
+        /// [data.md#other-formats-by-gdal]: crate::guide::data#other-formats-by-gdal
+        /// [distributed.md]: crate::guide::distributed
         /// [interop.md]: crate::guide::interop
         /// [interop.md#what-is-trusted]: crate::guide::interop#what-is-trusted
         /// [loading.md]: crate::guide::loading
@@ -29,6 +34,7 @@ macro_rules! guide {
         /// [training.md]: crate::guide::training
         /// [training.md#6-what-the-losses-mean]: crate::guide::training#6-what-the-losses-mean
         /// [training.md#7-when-to-stop]: crate::guide::training#7-when-to-stop
+        /// [training.md#13-pairs-pix2pix]: crate::guide::training#13-pairs-pix2pix
         /// [training.md#12-options-beyond-the-paper]: crate::guide::training#12-options-beyond-the-paper
         ///
         #[doc = include_str!($file)]

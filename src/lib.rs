@@ -1,7 +1,8 @@
-//! CycleGAN image translation for remote sensing, with the workflow of arcgis.learn, on libtorch.
+//! Image-to-image translation for remote sensing, by CycleGAN (unpaired images) and Pix2Pix (pairs), with the workflow of
+//! arcgis.learn, on libtorch.
 //!
-//! [`prepare_data`] turns a folder of chips into a [`DataBunch`]; [`CycleGan`] learns from it, translates images
-//! either way, and is saved and loaded.
+//! [`prepare_data`] turns a folder of chips into a [`DataBunch`]; [`CycleGan`] or [`Pix2Pix`] learns from it, translates
+//! images, and is saved and loaded.
 //!
 //! ```
 //! use geolearn::{CycleGan, DatasetType, Domain, prepare_data};
@@ -18,8 +19,8 @@
 //! | To | Use |
 //! |---|---|
 //! | read chips, choose bands, scale, augment, split | [`PrepareData`], [`dataset`] |
-//! | build and train a model | [`CycleGan::new`], [`CycleGan::builder`], [`CycleGan::fit`] with [`FitOptions`], [`models`], [`train`] |
-//! | change the recipe | [`Recipe`], [`models::cyclegan`], [`optim`], [`loss`], [`nn`] |
+//! | build and train a model | [`CycleGan`] for unpaired images, [`Pix2Pix`] for pairs: `new`, `builder`, `fit` with [`FitOptions`]; [`models`], [`train`] |
+//! | change the recipe | [`Recipe`], [`models::cyclegan`], [`models::pix2pix`], [`optim`], [`loss`], [`nn`] |
 //! | follow a training | [`train::Callback`], [`train::TensorBoard`], [`train::SamplePictures`], [`plot`] |
 //! | translate images, arrays, whole scenes | [`CycleGan::predict_a2b`], [`CycleGan::predict_raster`], [`inference`]; a [`Predictor`] for services |
 //! | measure the quality | [`CycleGan::compute_metrics`], [`evaluation`], [`metrics`] |
@@ -31,8 +32,8 @@
 //! # Conventions
 //!
 //! Tensors are NCHW in [-1, 1]; images in memory are `ndarray` arrays in (bands, height, width), in the domain's own
-//! units. Options are set by methods that take the options and return them, and are checked when they are used. A setter
-//! has the name of its field: `resume(true)`, not `with_resume`. What can fail returns [`Result`]; [`Error`] names the
+//! units. Options are set by methods that take the options and return them, and are checked when they are used. Setters
+//! have the names of the fields: `resume(true)`, not `with_resume`; `with_…` gives a changed image. What can fail returns [`Result`]; [`Error`] names the
 //! file, what was expected, what was found and what to do. [`runtime`] lists what the crate changes of the process that
 //! it runs in, and how to decline it.
 

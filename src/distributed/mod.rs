@@ -1,7 +1,9 @@
 //! Processes that train one model together, over libtorch's own exchange (c10d): its store of keys and Gloo.
 //!
-//! From the bottom: what a starter says (`environment`), times (`pace`), signs of life (`word`, `lost`, `watch`), how processes
-//! find each other (`join`), their exchanges (`exchange`), and the public face (`group`, `options`).
+//! [`Distributed::from_env`] finds the others; [`FitOptions::distributed`](crate::FitOptions::distributed) shares a fit out
+//! among them. The [guide](crate::guide::distributed) tells how to start them.
+// From the bottom: what a starter says (`environment`), times (`pace`), signs of life (`word`, `lost`, `watch`), how processes
+// find each other (`join`), their exchanges (`exchange`), and the public face (`group`, `options`).
 
 mod environment;
 mod exchange;

@@ -1,6 +1,7 @@
-//! Images in memory and on disk: reading and writing GeoTIFF, PNG, JPEG and BMP.
+//! Images in memory and on disk: reads GeoTIFF, PNG, JPEG and BMP, and what GDAL reads with the feature `gdal`; writes
+//! GeoTIFF, PNG and JPEG.
 //!
-//! A [`Raster`] holds an image with its place, nodata value and band names; [`RasterFile`] reads windows of one that is
+//! A [`Raster`] holds an image with its place, mask, nodata value and band names; [`RasterFile`] reads windows of one that is
 //! larger than memory, and [`RasterWriter`] writes such a one as a GeoTIFF, row by row.
 
 mod band_scale;

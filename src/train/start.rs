@@ -94,18 +94,7 @@ fn fit_among(
         false => None,
     };
     let resumed = if options.resume { newest(peers, folder.as_deref())? } else { None };
-    let (position, is_unreported) = match resumed {
-        Some(contents) => {
-            let position = take_up(model, data, (&asked, part), &contents, history)?;
-            let is_unreported = |folder: &Arc<Folder>| folder.reported() != Some(position.epochs_in_life());
-            let is_unreported = position.batches == 0 && folder.as_ref().is_some_and(is_unreported);
-            (position, is_unreported)
-        }
-        None => {
-            folder.as_deref().map_or(Ok(()), Folder::set_aside)?;
-            (Position { first_epoch: history.epochs().len(), ..Position::default() }, false)
-        }
-    };
+    let (position, is_unreported) = beginning(model, data, (&asked, part), (resumed, folder.as_deref()), history)?;
     let metric_names = model.metric_names().iter().copied().chain(columns.iter().map(|column| column.name.as_str()));
     history.set_names(model.loss_names(), metric_names);
     let (callbacks, added) = options.take_callbacks(folder, monitor);
@@ -128,6 +117,24 @@ fn fit_among(
     };
     fit.run(is_unreported).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
+}
+
+/// Finds where a fit begins, and whether callbacks have yet to be told of the epoch before; the model goes there.
+fn beginning(
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    asked: (&Plan, Part),
+    (resumed, folder): (Option<Contents>, Option<&Folder>),
+    history: &mut History,
+) -> Result<(Position, bool)> {
+    let Some(contents) = resumed else {
+        folder.map_or(Ok(()), Folder::set_aside)?;
+        return Ok((Position { first_epoch: history.epochs().len(), ..Position::default() }, false));
+    };
+    let position = take_up(model, data, asked, &contents, history)?;
+    let was_reported = |folder: &Folder| folder.reported() == Some(position.epochs_in_life());
+    let is_unreported = position.batches == 0 && folder.is_some_and(|folder| !was_reported(folder));
+    Ok((position, is_unreported))
 }
 
 /// Finds what is monitored, and adds the metric that measures it where it is one of this crate's.
