@@ -55,7 +55,10 @@ fn bytes_give_what_the_file_gives() {
             (Err(expected), Err(found)) => {
                 assert_eq!((found.kind(), found.path()), (expected.kind(), None), "{path:?}");
                 let named = format!("{}: ", alone.display());
-                assert_eq!(found.to_string(), expected.to_string().replacen(&named, "in memory: ", 1), "{path:?}");
+                let told = expected.to_string().replacen(&named, "in memory: ", 1);
+                // Bytes are never given to GDAL.
+                let told = told.replace(" A build with the feature `gdal` has GDAL try such files.", "");
+                assert_eq!(found.to_string(), told, "{path:?}");
                 bad += 1;
             }
             (expected, found) => panic!("{path:?}: file {expected:?}, bytes {found:?}"),

@@ -9,7 +9,6 @@ use tch::Tensor;
 use super::augment::Augment;
 use super::bands::Asked;
 use super::domain::Domain;
-use super::half::holds_two;
 use super::normalise::Normaliser;
 use super::pass;
 use super::shape::Shape;
@@ -17,7 +16,7 @@ use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
-use crate::raster::{Limits, Raster, chip_info_again};
+use crate::raster::{Limits, Raster};
 
 /// A batch of chips of both domains. Of [paired](crate::DatasetType::Pix2Pix) data, chip i of `a` and chip i of `b` show the
 /// same place, pixel by pixel; of others they have nothing to do with each other.
@@ -76,19 +75,12 @@ pub(super) struct ChipReader {
 }
 
 impl ChipReader {
-    /// Returns the reader for a file that need not be one of the data's.
-    ///
-    /// # Errors
-    /// What is wrong with the file.
-    pub fn of_file(&self, file: &Path) -> Result<Cow<'_, Self>> {
-        if self.asked.half.is_none() {
-            return Ok(Cow::Borrowed(self));
-        }
-        let info = chip_info_again(file, &self.limits)?;
-        Ok(match holds_two((info.height(), info.width())) {
+    /// Returns the reader for a file that is one of the data's, or else is no half of anything.
+    pub fn of_file(&self, is_chip: bool) -> Cow<'_, Self> {
+        match is_chip || self.asked.half.is_none() {
             true => Cow::Borrowed(self),
             false => Cow::Owned(Self { asked: Asked { half: None, ..self.asked.clone() }, ..self.clone() }),
-        })
+        }
     }
 
     /// The image in (bands, height, width), at its size; a window into a larger one is placed by `random`, else in the

@@ -130,11 +130,12 @@ impl DataBunch {
         self.domain(domain).reader.image(self.file(domain, split, index)?, None)
     }
 
-    /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, a file that does
-    /// not hold two is a chip by itself.
+    /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, any other file
+    /// than theirs is an image by itself.
     pub(crate) fn image_of(&self, domain: Domain, file: &Path) -> Result<Raster> {
-        let reader = &self.domain(domain).reader;
-        reader.of_file(file)?.image(file, None)
+        let splits = [Split::Train, Split::Valid, Split::Test];
+        let is_chip = splits.iter().any(|split| self.files(domain, *split).iter().any(|chip| chip == file));
+        self.domain(domain).reader.of_file(is_chip).image(file, None)
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {

@@ -57,7 +57,8 @@ impl Key {
             ..
         } = options;
         Self {
-            version: env!("CARGO_PKG_VERSION").to_string(),
+            // GDAL reads what is refused without it.
+            version: format!("{} gdal={}", env!("CARGO_PKG_VERSION"), cfg!(feature = "gdal")),
             root: fs::canonicalize(&options.path).unwrap_or_else(|_| options.path.clone()),
             domain: chips.domain.to_string(),
             chips: chips.files.len(),

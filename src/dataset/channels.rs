@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Channels {
-    /// As many for both domains as the larger has bands; the other repeats its last band. arcgis.learn's way, and the
-    /// only one of which it can read the models. The default.
+    /// As many for both domains as the larger has bands; the other repeats its last band. arcgis.learn's way with
+    /// CycleGAN, and the only one of which it can read such models. The default, but for pairs.
     #[default]
     Shared,
     /// Each domain has its own number. Generators then differ in their number of input and output channels, and there
-    /// is no identity loss, for no generator can be shown an image of its own domain.
+    /// is no identity loss, for no generator can be shown an image of its own domain. arcgis.learn's way with Pix2Pix, and the
+    /// default for pairs.
     Own,
 }
 

@@ -7,16 +7,22 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
+use crate::raster::{mask_file_of, metadata_file_of};
+
 /// Of larger files, blocks are looked at.
 const WHOLE: u64 = 16 << 10;
 const BLOCKS: u64 = 4;
 const BLOCK: u64 = WHOLE / BLOCKS;
 
-/// A CRC-32C over length and content of all files, in their order: all of small files, and of larger ones four blocks of
+/// A CRC-32C over length and content of all files and of the masks and metadata beside them, in their order: all of small files, and of larger ones four blocks of
 /// 4 KiB, from the first to the last bytes. Reading whole files would take as long as the statistics of a data set do;
 /// another picture differs within these blocks, a changed pixel may not.
 pub(super) fn crc<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> u32 {
-    let files: Vec<&PathBuf> = files.into_iter().collect();
+    // What stands beside a chip says which of its pixels have data.
+    let beside =
+        |file: &PathBuf| [mask_file_of(file), metadata_file_of(file)].into_iter().filter(|file| file.is_file());
+    let files: Vec<PathBuf> =
+        files.into_iter().flat_map(|file| std::iter::once(file.clone()).chain(beside(file))).collect();
     let each: Vec<[u8; 4]> = files.par_iter().map(|file| of(file).unwrap_or(u32::MAX).to_le_bytes()).collect();
     each.iter().fold(0, |crc, one| crc32c::crc32c_append(crc, one))
 }

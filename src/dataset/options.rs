@@ -45,7 +45,7 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
 /// | `alpha_bands` | [`AlphaBands::Auto`] | whether alpha is a mask or a band | |
 /// | `rgb_bands` | those named so, else the first three | which bands pictures show | of the bands used |
 /// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
-/// | `channels` | [`Channels::Shared`] | channels where the domains differ in bands | |
+/// | `channels` | [`Channels::Shared`], of pairs [`Channels::Own`] | channels where the domains differ in bands | |
 /// | `augment` | [`Augment::default()`], of pairs without light | what is varied at random in training chips | see there |
 /// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read, differs from the others or has no partner | |
 /// | `limits` | [`Limits::default()`] | the most that a chip may ask for | |
@@ -86,7 +86,8 @@ pub struct PrepareData {
     pub(super) alpha_bands: PerDomain<AlphaBands>,
     pub(super) rgb_bands: PerDomain<Option<[Band; 3]>>,
     pub(super) normalisation: Normalisation,
-    pub(super) channels: Channels,
+    /// None leaves it to the kind of data.
+    pub(super) channels: Option<Channels>,
     pub(super) limits: Limits,
     pub(super) cache: bool,
     pub(super) progress: bool,
@@ -115,7 +116,7 @@ impl PrepareData {
             alpha_bands: PerDomain::default(),
             rgb_bands: PerDomain::default(),
             normalisation: Normalisation::default(),
-            channels: Channels::default(),
+            channels: None,
             limits: Limits::default(),
             cache: true,
             progress: true,
@@ -306,7 +307,7 @@ impl PrepareData {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn channels(mut self, choice: Channels) -> Self {
-        self.channels = choice;
+        self.channels = Some(choice);
         self
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::bands::Asked;
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
+use super::channels::Channels;
 use super::colours;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
@@ -72,7 +73,10 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
     let (surveys, skipped) = surveys::take(&options, &mut layout)?;
     split(&mut layout, &options)?;
     let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
-    let channels = PerDomain { a: options.channels.of(a, b), b: options.channels.of(b, a) };
+    // A model of pairs translates one way, so nothing asks for images of one number of channels.
+    let usual = if options.dataset_type.is_paired() { Channels::Own } else { Channels::Shared };
+    let choice = options.channels.unwrap_or(usual);
+    let channels = PerDomain { a: choice.of(a, b), b: choice.of(b, a) };
     let PerDomain { a, b } = surveys;
     let domains = PerDomain {
         a: DomainData::new(Domain::A, a, &mut layout, channels.a, &options)?,

@@ -168,7 +168,8 @@ impl Peers for Member {
 
     fn gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>> {
         let device = tensor.device();
-        let all = self.gathered(&tensor.f_detach()?.f_to_device(Device::Cpu)?)?;
+        // In another order of memory the others would read other images.
+        let all = self.gathered(&tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?)?;
         all.iter().map(|one| Ok(one.f_to_device(device)?)).collect()
     }
 

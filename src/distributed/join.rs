@@ -232,7 +232,11 @@ fn connect(
                         .help("Where machines have several networks, name the interface by GLOO_SOCKET_IFNAME.")
                 });
             }
-            Err(_) => {
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(Error::new(ErrorKind::Peer, "the processes cannot be connected with each other")
+                    .because("the thread that connects them panicked"));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
                 if let Some(lost) = watch.who_is_lost(FIRST_EXCHANGE, false) {
                     return Err(lost.error(names, environment.store_holder(), pace));
                 }

@@ -8,11 +8,14 @@ use super::group::Distributed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads;
 
+/// What libtorch's clocks can add to any time.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How processes come together, and how long they wait for each other.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `timeout` | 30 minutes | after which a process that does not come to an exchange is given up, alive as it is; one that gives no sign of life is given up after 30 seconds, or the timeout if that is less | > 0 |
+/// | `timeout` | 30 minutes | after which a process that does not come to an exchange is given up, alive as it is; one that gives no sign of life is given up after 30 seconds, or the timeout if that is less | > 0, at most 30 days |
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,10 +52,12 @@ impl DistributedOptions {
     /// Finds the other processes, as [`Distributed::from_env`] does.
     ///
     /// # Errors
-    /// Those of [`Distributed::from_env`]; `Usage` for a timeout of 0.
+    /// Those of [`Distributed::from_env`]; `Usage` for a timeout of 0 or of more than 30 days.
     pub fn from_env(self) -> Result<Distributed> {
-        if self.timeout.is_zero() {
-            return Err(Error::new(ErrorKind::Usage, "timeout is out of range").expected("more than 0").found("0"));
+        if self.timeout.is_zero() || self.timeout > LONGEST {
+            return Err(Error::new(ErrorKind::Usage, "timeout is out of range")
+                .expected("more than 0, and at most 30 days")
+                .found(format!("{:?}", self.timeout)));
         }
         let environment = Environment::read(|name| std::env::var(name).ok())?;
         let Some(environment) = environment.filter(|environment| !environment.part.is_whole()) else {

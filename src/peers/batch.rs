@@ -51,8 +51,9 @@ impl<'a> JointBatch<'a> {
         // Of an uneven batch some processes have one image less; what fills its place is cut off below.
         let even = match here < most {
             true => Tensor::f_cat(&[own, &own.f_narrow(0, 0, 1)?], 0)?,
-            false => own.f_contiguous()?,
-        };
+            false => own.shallow_clone(),
+        }
+        .f_contiguous()?;
         let all = Tensor::f_stack(&self.peers.gather(&even)?, 1)?;
         Ok(all.f_flatten(0, 1)?.f_narrow(0, 0, self.images as i64)?)
     }

@@ -4,6 +4,7 @@
 //! A [`Raster`] holds an image with its place, mask, nodata value and band names; [`RasterFile`] reads windows of one that is
 //! larger than memory, and [`RasterWriter`] writes such a one as a GeoTIFF, row by row.
 
+mod band_nodata;
 mod band_scale;
 mod beside;
 mod bilinear;

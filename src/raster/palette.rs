@@ -17,7 +17,8 @@ impl<'a> Painter<'a> {
     /// None where samples are no indices.
     pub fn of(info: &'a RasterInfo) -> Option<Self> {
         let colours = info.palette()?;
-        let gap = info.nodata().filter(|&value| info.dtype().can_mean(value));
+        // A nodata value that a mask overrules is an index like others.
+        let gap = info.nodata().filter(|&value| info.mask.is_none() && info.dtype().can_mean(value));
         Some(Self { colours, gap: gap.map(|index| (index as f32, unused_grey(colours, index as usize))) })
     }
 

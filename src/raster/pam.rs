@@ -19,12 +19,12 @@ pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
     let told = Document::parse(&xml).map(|document| {
         let root = document.root_element();
         complete_place(&mut info.place, root, image);
-        let values = metadata(root, None).find(|(key, _)| *key == "NODATA_VALUES");
-        let list = values.map(|(_, text)| listed_nodata(text, info.dtype)).unwrap_or_default();
-        let of_bands = nodata(root, info.dtype);
-        let shared = list.first().copied().filter(|first| list.iter().all(|value| same(*value, *first)));
-        info.nodata = of_bands.first().copied().or(info.nodata).or(shared);
-        info.band_nodata = [list, of_bands].into_iter().find(|values| differ(values, info.bands)).unwrap_or_default();
+        let of_bands = nodata(root, info);
+        info.nodata = of_bands.first().copied().flatten().or(info.nodata);
+        info.put_band_nodata(of_bands.into_iter().collect::<Option<_>>().unwrap_or_default());
+        if let Some((_, text)) = metadata(root, None).find(|(key, _)| *key == "NODATA_VALUES") {
+            info.list_nodata(text);
+        }
         if !info.band_nodata.is_empty() {
             tracing::debug!(path = %image.display(), values = ?info.band_nodata, "bands differ in nodata");
         }
@@ -101,22 +101,16 @@ fn control_point(node: Node<'_, '_>) -> Option<[f64; 6]> {
     Some([number("Pixel")?, number("Line")?, 0.0, number("X")?, number("Y")?, height])
 }
 
-/// The values of the bands that have one, in the order of the bands. The first is that of the image, as in rasterio.
-fn nodata(root: Node<'_, '_>, dtype: Dtype) -> Vec<f64> {
-    let stated = |band| value(named(band, "NoDataValue").next()?, dtype);
-    let mut values: Vec<(usize, f64)> =
-        named(root, "PAMRasterBand").filter_map(|band| Some((index(band)?, stated(band)?))).collect();
-    values.sort_by_key(|(band, _)| *band);
-    values.into_iter().map(|(_, value)| value).collect()
-}
-
-/// Whether these are values of so many bands that are not all the same.
-pub(super) fn differ(values: &[f64], bands: usize) -> bool {
-    values.len() == bands && values.iter().any(|value| !same(*value, values[0]))
-}
-
-fn same(one: f64, other: f64) -> bool {
-    one == other || one.is_nan() && other.is_nan()
+/// What is stated for each band, in their order.
+fn nodata(root: Node<'_, '_>, info: &RasterInfo) -> Vec<Option<f64>> {
+    let mut values = vec![None; info.bands];
+    for band in named(root, "PAMRasterBand") {
+        let place = index(band).and_then(|index| values.get_mut(index));
+        if let (Some(place), Some(stated)) = (place, named(band, "NoDataValue").next()) {
+            *place = value(stated, info.dtype);
+        }
+    }
+    values
 }
 
 /// The text has 15 digits; the exact value may stand beside it.
@@ -125,12 +119,6 @@ fn value(node: Node<'_, '_>, dtype: Dtype) -> Option<f64> {
     let exact = exact.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     let exact = exact.map(|bits| f64::from_bits(bits.swap_bytes()));
     exact.or_else(|| number::nodata(node.text()?, dtype)).map(|value| dtype.stored(value))
-}
-
-/// The values in a list of one for each band; none where one of them cannot be used.
-fn listed_nodata(text: &str, dtype: Dtype) -> Vec<f64> {
-    let value = |text| number::nodata(text, dtype).map(|value| dtype.stored(value));
-    text.split_whitespace().map(value).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Counted from 0.

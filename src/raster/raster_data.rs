@@ -229,9 +229,12 @@ impl Raster {
         let opacity = self.opacity.map(|band| (bands.iter().position(|&used| used == band), band));
         let image = |opacity, image| Self { samples, band_names, band_scales, opacity, ..image };
         match opacity {
-            // Where opacity is no band any more, it is the mask.
+            // Where opacity is no band any more, it is a mask, beside what else leaves pixels out.
             Some((None, band)) => match validity::hidden_by_alpha(&self.samples, band) {
-                Some(hidden) => image(None, self.masked(hidden)),
+                Some(transparent) => {
+                    let hidden = self.hidden.as_ref().map_or(transparent.clone(), |earlier| earlier | &transparent);
+                    image(None, self.hiding(Some(hidden)))
+                }
                 None => image(None, self),
             },
             Some((place, _)) => image(place, self),

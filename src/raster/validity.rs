@@ -50,7 +50,9 @@ pub(super) fn hidden_by_mask(mask: &Samples) -> Array2<bool> {
 
 /// Finds the pixels of a band of opacity that are wholly transparent; nothing where there is no such band.
 pub(super) fn hidden_by_alpha(samples: &Samples, band: usize) -> Option<Array2<bool>> {
-    samples.band(band).map(|alpha| alpha.mapv(|opacity| opacity == 0.0))
+    let (bands, ..) = samples.shape();
+    (band < bands)
+        .then(|| with_array!(samples, data => data.index_axis(Axis(0), band).mapv(|opacity| opacity.to_f64() == 0.0)))
 }
 
 /// Finds the pixels of colors that a picture calls transparent.

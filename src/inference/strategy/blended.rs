@@ -42,7 +42,8 @@ impl<'a> BlendedTiles<'a> {
         let rows = OverlappingTiles::new(part.rows.clone(), image.0, overlap);
         let columns = OverlappingTiles::new(part.columns.clone(), image.1, overlap);
         let sums = Array3::zeros((translation.to.channels(), overlap.side, columns.pixels()));
-        Self { translation, part, rows, columns, empty, at_once: at_once(overlap.side), sums }
+        let at_once = at_once(translation.network_sides().lengthened(overlap.side));
+        Self { translation, part, rows, columns, empty, at_once, sums }
     }
 
     /// Adds up the row of tiles `index`, some at a time, without those that have no data.
@@ -167,6 +168,7 @@ pub(crate) fn check_memory(translation: &Translation<'_>, scene: &Source, part: 
     let bytes = translation.pixel_bytes(scene);
     let rows = bytes_of_rows(side, part.columns.len(), translation.to.channels(), bytes);
     let budget = translation.budget();
+    let side = translation.network_sides().lengthened(side);
     budget.check("rows of overlapping tiles", rows + budget.network((at_once(side) * side * side) as f64))
 }
 

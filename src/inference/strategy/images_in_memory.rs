@@ -22,7 +22,7 @@ pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> 
         let tiles = translation.usual_tiles(NormStatistics::Scene).size(&translation.budget())?;
         in_tiles(translation, (NormStatistics::Scene, tiles), image, empty)
     };
-    let samples = whole_or_tiles(is_affordable(translation, size), whole, tiles)?;
+    let samples = whole_or_tiles(is_affordable(translation, 1, size), whole, tiles)?;
     finished(samples, image, empty)
 }
 
@@ -38,8 +38,8 @@ fn finished(samples: Samples, image: &Raster, empty: Option<f64>) -> Result<Rast
 pub(crate) fn translate_images(translation: &Translation<'_>, images: &[Raster]) -> Result<Vec<Raster>> {
     let Some(first) = images.first() else { return Ok(Vec::new()) };
     let (height, width) = (first.height(), first.width());
-    let together = at_once(height.max(width));
-    if together == 1 || !is_affordable(translation, (together * height, width)) {
+    let together = at_once(translation.network_sides().lengthened(height.max(width)));
+    if together == 1 || !is_affordable(translation, together, (height, width)) {
         return images.iter().map(|image| translate_image(translation, image)).collect();
     }
     let mut made = Vec::with_capacity(images.len());
@@ -86,10 +86,11 @@ fn whole_or_tiles<T>(
     })
 }
 
-/// Returns whether there is memory for an image to go through the network as a whole.
-fn is_affordable(translation: &Translation<'_>, (height, width): (usize, usize)) -> bool {
-    let budget = translation.budget();
-    budget.has(budget.network(height as f64 * width as f64))
+/// Returns whether there is memory for so many images of a size to go through the network as a whole.
+fn is_affordable(translation: &Translation<'_>, images: usize, (height, width): (usize, usize)) -> bool {
+    let (budget, sides) = (translation.budget(), translation.network_sides());
+    let pixels = sides.lengthened(height) as f64 * sides.lengthened(width) as f64;
+    budget.has(budget.network(images as f64 * pixels))
 }
 
 /// Translates an image in memory as if it were a scene.

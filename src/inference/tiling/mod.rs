@@ -29,4 +29,4 @@ pub(super) use steps::{Borders, Steps};
 pub(super) use thinned::Thinned;
 pub(super) use tile_plan::{PixelBytes, STEP_BYTES, TilePlan};
 pub(crate) use tile_size::TileSize;
-pub(super) use tile_size::{SIDES, TileLayout, TileRequest};
+pub(super) use tile_size::{NetworkSides, SIDES, TileLayout, TileRequest};

@@ -28,6 +28,21 @@ pub(crate) enum TileLayout {
     Overlapping,
 }
 
+/// Sides of images that a network takes: it lengthens others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NetworkSides {
+    pub smallest: usize,
+    /// All sides are multiples of it.
+    pub factor: usize,
+}
+
+impl NetworkSides {
+    /// Returns the side to which an image of this one is lengthened.
+    pub fn lengthened(self, side: usize) -> usize {
+        side.max(self.smallest).next_multiple_of(self.factor.max(1))
+    }
+}
+
 /// What is known of tiles before anybody asks how much memory is free.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TileRequest {
@@ -35,6 +50,7 @@ pub(crate) struct TileRequest {
     pub side: Option<usize>,
     pub halo: Halo,
     pub layout: TileLayout,
+    pub network: NetworkSides,
     /// Whether the network is on a CUDA device.
     pub is_on_cuda: bool,
     /// Bytes that a step of the work may read and write.
@@ -59,10 +75,11 @@ impl TileRequest {
 
     /// Returns what the network takes for as many tiles as go through it together.
     fn bytes(&self, side: usize, budget: &Budget) -> f64 {
-        budget.network(match self.layout {
-            TileLayout::SideBySide => ((side + 2 * self.halo.pixels) as f64).powi(2),
-            TileLayout::Overlapping => (at_once(side) * side * side) as f64,
-        })
+        let (halo, together) = match self.layout {
+            TileLayout::SideBySide => (self.halo.pixels, 1),
+            TileLayout::Overlapping => (0, at_once(self.network.lengthened(side))),
+        };
+        budget.network(together as f64 * (self.network.lengthened(side + 2 * halo) as f64).powi(2))
     }
 
     /// Returns the usual side, or less where memory is short.
@@ -135,7 +152,8 @@ mod tests {
 
     fn request(side: Option<usize>) -> TileRequest {
         let layout = TileLayout::SideBySide;
-        TileRequest { side, halo: Halo::NONE, layout, is_on_cuda: false, step_bytes: STEP_BYTES }
+        let network = NetworkSides { smallest: 1, factor: 1 };
+        TileRequest { side, halo: Halo::NONE, layout, network, is_on_cuda: false, step_bytes: STEP_BYTES }
     }
 
     /// A kilobyte a pixel: the usual tiles take 1 GiB, and half as much again is to be free.

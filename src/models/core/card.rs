@@ -33,7 +33,8 @@ pub(super) fn markdown<M: Model>(model: &Learner<M>, name: &str) -> String {
     card.heading("License");
     card.paragraph("Not stated. Say here under which license the weights may be used, and under which the chips were.");
     card.heading("Use");
-    use_here(&mut card, M::KIND, name, &targets(model));
+    let beyond_arcgis = M::beyond_arcgis(model.config(), model.channels());
+    use_here(&mut card, (M::KIND, beyond_arcgis), name, &targets(model));
     card.text
 }
 
@@ -103,7 +104,7 @@ fn scores(card: &mut Card, metrics: Option<&Metrics>) {
 }
 
 /// Programs for this crate, for arcgis.learn and for onnxruntime.
-fn use_here(card: &mut Card, kind: &ModelKind, name: &str, targets: &[Domain]) {
+fn use_here(card: &mut Card, (kind, beyond_arcgis): (&ModelKind, Option<&str>), name: &str, targets: &[Domain]) {
     let ModelKind { name: there, opened_by: here, .. } = kind;
     let to = targets.first().copied().unwrap_or(Domain::B);
     let folder = quoted(name);
@@ -115,9 +116,17 @@ fn use_here(card: &mut Card, kind: &ModelKind, name: &str, targets: &[Domain]) {
          model.predict(\"scene.tif\", geolearn::Domain::{to})?.save(\"made.tif\")?;"
         ),
     );
-    card.paragraph("In arcgis.learn, and in ArcGIS Pro with the `.dlpk` as the model definition:");
-    let definition = quoted(&format!("{name}.emd"));
-    card.code("python", &format!("from arcgis.learn import {there}\n\nmodel = {there}.from_model({definition})"));
+    match beyond_arcgis {
+        Some(what) => card.paragraph(&format!("arcgis.learn cannot open it: it has {what}.")),
+        None => {
+            card.paragraph("In arcgis.learn, and in ArcGIS Pro with the `.dlpk` as the model definition:");
+            let definition = quoted(&format!("{name}.emd"));
+            card.code(
+                "python",
+                &format!("from arcgis.learn import {there}\n\nmodel = {there}.from_model({definition})"),
+            );
+        }
+    }
     card.paragraph("As ONNX, which takes and gives the samples of files:");
     card.code(
         "rust",

@@ -9,7 +9,7 @@ use gdal::{Dataset, Metadata};
 
 use super::{fault, place, sample_type};
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{BandScale, Dtype, RasterInfo, number, pam};
+use crate::raster::{BandScale, Dtype, RasterInfo, number};
 
 /// Reads the facts of an image.
 pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
@@ -22,18 +22,23 @@ pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
         bands.collect::<gdal::errors::Result<_>>().map_err(|error| fault::not_read(path, error))?;
     let dtype = dtype(&bands).ok_or_else(|| odd_samples(path))?;
     let palette = if let [band] = &bands[..] { palette(band) } else { None };
-    let nodata: Vec<f64> = bands.iter().filter_map(band_nodata).map(|value| dtype.stored(value)).collect();
-    Ok(RasterInfo {
+    let stored = |band| band_nodata(band).map(|value| dtype.stored(value));
+    let nodata: Vec<Option<f64>> = bands.iter().map(stored).collect();
+    let mut info = RasterInfo {
         place: place::of(dataset, path),
-        nodata: nodata.first().copied(),
-        band_nodata: if pam::differ(&nodata, bands.len()) { nodata } else { Vec::new() },
+        nodata: nodata.first().copied().flatten(),
         band_names: bands.iter().map(name).collect(),
         band_scales: bands.iter().map(scale).collect(),
         has_palette: palette.is_some(),
         palette,
         alpha_band: alpha(&bands),
         ..RasterInfo::plain(driver(dataset), (bands.len(), height, width), dtype)
-    })
+    };
+    info.put_band_nodata(nodata.into_iter().collect::<Option<_>>().unwrap_or_default());
+    if let Some(text) = dataset.metadata_item("NODATA_VALUES", "") {
+        info.list_nodata(&text);
+    }
+    Ok(info)
 }
 
 /// Returns the short name of the driver. It is kept for good, once for each of the drivers that there are.

@@ -34,6 +34,8 @@ pub(super) struct Told {
     pub statistics: Vec<Option<StatedStatistics>>,
     /// The file is a mask of an image beside it.
     pub is_mask: bool,
+    /// Nodata values of all bands.
+    pub nodata_values: Option<String>,
 }
 
 pub(super) fn told(path: &Path, ifd: &Ifd, bands: usize) -> Told {
@@ -51,6 +53,7 @@ impl Told {
             scales: vec![BandScale::default(); bands],
             statistics: vec![None; bands],
             is_mask: false,
+            nodata_values: None,
         }
     }
 
@@ -76,6 +79,9 @@ impl Told {
 
     fn take(&mut self, item: Node<'_, '_>) {
         self.is_mask |= item.attribute("name") == Some(MASK_FLAGS);
+        if item.attribute("name") == Some("NODATA_VALUES") && item.attribute("domain").is_none() {
+            self.nodata_values = item.text().map(str::to_string);
+        }
         let Some(band) = index(item).filter(|band| *band < self.names.len()) else { return };
         // GDAL escapes the text twice, and has to keep to that.
         let text = unescape(item.text().unwrap_or_default());

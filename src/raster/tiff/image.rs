@@ -162,7 +162,7 @@ fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool
     // GDAL goes by the colours, whatever the samples are called.
     let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
     let told = gdal::told(path, ifd, layout.bands);
-    RasterInfo {
+    let mut info = RasterInfo {
         place: geo::place(ifd),
         nodata: gdal::nodata(path, ifd, layout.dtype()).map(|value| layout.dtype().stored(value)),
         band_names: told.names,
@@ -173,7 +173,9 @@ fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool
         is_mask_of_another: told.is_mask,
         alpha_band: if is_cmyk { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype())
-    }
+    };
+    told.nodata_values.iter().for_each(|text| info.list_nodata(text));
+    info
 }
 
 const GREY: u64 = 1;

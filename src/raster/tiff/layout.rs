@@ -78,7 +78,8 @@ fn format(ifd: &Ifd, order: ByteOrder, bands: usize) -> Result<Format, Fault> {
     let kind = one_for_all(&ifd.sample_format()?, bands, "kinds of samples")?;
     let dtype = dtype(kind, bits)?;
     if ifd.compression() == LERC && order == ByteOrder::BigEndian && kind == 3 {
-        return Err(Fault::unsupported("LERC of floating-point samples in a big-endian file").help(
+        // Not to be left to GDAL, which reads what it has lost.
+        return Err(Fault::format("LERC of floating-point samples in a big-endian file").help(
             "GDAL loses some of these values when it writes such a file. Write the raster again from its source, \
              with -co ENDIANNESS=LITTLE.",
         ));

@@ -3,7 +3,7 @@
 use super::super::norm_statistics::NormStatistics;
 use super::Translation;
 use crate::device::free_memory;
-use crate::inference::tiling::{Budget, Halo, PixelBytes, SIDES, STEP_BYTES, TileLayout, TileRequest};
+use crate::inference::tiling::{Budget, Halo, NetworkSides, PixelBytes, SIDES, STEP_BYTES, TileLayout, TileRequest};
 use crate::raster::Source;
 
 /// Bytes that the network takes for a pixel and each of its first feature maps. The first and last layers hold the most:
@@ -27,7 +27,14 @@ impl Translation<'_> {
             _ => (TileLayout::SideBySide, None),
         };
         let halo = Halo::of_reach(self.generator.plan().reach());
-        TileRequest { side, halo, layout, is_on_cuda: self.device.is_cuda(), step_bytes: STEP_BYTES }
+        let (network, is_on_cuda) = (self.network_sides(), self.device.is_cuda());
+        TileRequest { side, halo, layout, network, is_on_cuda, step_bytes: STEP_BYTES }
+    }
+
+    /// Returns the sides that the network takes.
+    pub fn network_sides(&self) -> NetworkSides {
+        let plan = self.generator.plan();
+        NetworkSides { smallest: plan.smallest_side as usize, factor: plan.factor as usize }
     }
 
     /// Returns how many numbers one set of statistics of all norms has: two for each channel that is normalized.
