@@ -294,3 +294,23 @@ impl std::fmt::Debug for Raster {
         write!(f, "Raster({} bands, {} x {} pixels, {})", self.bands(), self.width(), self.height(), self.dtype())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where alpha becomes a mask, what was left out before stays so, by a mask or by a value.
+    #[test]
+    fn alpha_that_becomes_a_mask_stands_beside_others() {
+        let image = || Raster::open("tests/fixtures/masks/alpha_rgba.tif").unwrap();
+        let (height, width) = (image().height(), image().width());
+        let gaps = |image: Raster| image.select(&[0, 1, 2]).gaps();
+        let transparent = gaps(image());
+        let clear = Array2::from_shape_fn((height, width), |(y, x)| (y + x) % 3 > 0);
+        let both = gaps(image().with_validity(&clear).unwrap());
+        assert!(both.iter().zip(transparent.iter().zip(&clear)).all(|(gap, (gone, clear))| *gap == (*gone || !clear)));
+        assert_ne!(both, transparent);
+        let first = image().samples().to_f32()[[0, 0, 0]];
+        assert_eq!(image().with_nodata(Some(f64::from(first))).select(&[0, 1, 2]).nodata(), Some(f64::from(first)));
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use geolearn::dataset::{Batch, MixedSizes};
+use ndarray::Array2;
 use proptest::prelude::*;
 
 use super::*;
@@ -174,4 +175,20 @@ fn halves_give_the_batches_of_folders() {
     assert_eq!(epoch(&folders, 2), epoch(&files, 2));
     let validation = |data: &DataBunch| values(&data.validation().unwrap().next().unwrap().unwrap().b);
     assert_eq!(validation(&folders), validation(&files));
+}
+
+/// The mask of a file is of both chips in it.
+#[test]
+fn masks_are_cut_with_the_halves() {
+    let root = tempfile::tempdir().unwrap();
+    let valid = Array2::from_shape_fn((32, 64), |place| place != (3, 5) && place != (7, 32 + 9));
+    let both = side_by_side(&chip(32, 32, 1), &chip(32, 32, 2)).with_validity(&valid).unwrap();
+    write(root.path(), "train/1.tif", &both);
+    let data = options(root.path()).val_split_pct(0.0).augment(Augment::none()).prepare().unwrap();
+    let batch = data.epoch(0).unwrap().next().unwrap().unwrap();
+    let gaps = |chips: &tch::Tensor| -> Vec<(i64, i64)> {
+        let places = (0..32).flat_map(|y| (0..32).map(move |x| (y, x)));
+        places.filter(|&(y, x)| (0..3).all(|band| chips.double_value(&[0, band, y, x]) == 0.0)).collect()
+    };
+    assert_eq!((gaps(&batch.a), gaps(&batch.b)), (vec![(3, 5)], vec![(7, 9)]));
 }

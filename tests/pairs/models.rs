@@ -1,8 +1,9 @@
 //! Models on paired data.
 
+use geolearn::dataset::Channels;
 use geolearn::evaluation::{MetricsOptions, PairedScores};
 use geolearn::train::Checkpoint;
-use geolearn::{CycleGan, Device, ErrorKind, FitOptions};
+use geolearn::{CycleGan, Device, ErrorKind, FitOptions, Pix2Pix};
 
 use super::*;
 
@@ -45,6 +46,29 @@ fn metrics_go_by_pairs() {
     let found = scores(&files, named());
     assert_eq!(found.pairs, 5);
     assert_eq!(found, scores(&folders, named()));
+    // Images twice as wide as high are as whole as others, and of another size than chips.
+    let wide = tempfile::tempdir().unwrap();
+    write(wide.path(), "A/1.png", &chip(64, 128, 1));
+    write(wide.path(), "B/1.png", &chip(64, 128, 2));
+    let named = || MetricsOptions::new().pairs(wide.path().join("A"), wide.path().join("B")).progress(false);
+    for data in [&files, &folders] {
+        let error = small_model(data).compute_metrics_with(named()).unwrap_err();
+        assert!(error.kind() == ErrorKind::Format && error.to_string().contains("found 128 x 64"), "{error}");
+    }
+}
+
+/// A model of pairs has no need of images of one number of channels, and arcgis.learn's has none.
+#[test]
+fn domains_of_pairs_keep_their_own_bands() {
+    let options = || options(Path::new(PAIRS)).bands(Domain::B, [1]);
+    let channels = |data: &DataBunch| [data.channels(Domain::A), data.channels(Domain::B)];
+    assert_eq!(channels(&options().prepare().unwrap()), [3, 1]);
+    assert_eq!(channels(&options().channels(Channels::Shared).prepare().unwrap()), [3, 3]);
+    let data = options().resize_to(32).batch_size(2).prepare().unwrap();
+    let mut model = Pix2Pix::builder(&data).gen_levels(5).gen_features(2).disc_features(2).build().unwrap();
+    model.fit(FitOptions::new(1).progress(false)).unwrap();
+    let made = model.predict_a2b(&data.train_files(Domain::A)[0]).unwrap();
+    assert_eq!((made.bands(), made.height()), (1, 64));
 }
 
 #[test]

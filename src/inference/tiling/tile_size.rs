@@ -170,4 +170,17 @@ mod tests {
         assert_eq!(of(request(None).begun_with(Some(512)), 4096).unwrap(), 512);
         assert_eq!(of(request(Some(64)).begun_with(Some(512)), 4096).unwrap(), 64);
     }
+
+    /// A U-Net of eight levels sees 256 pixels where a tile has 64, and 64 tiles were to go through it together.
+    #[test]
+    fn tiles_are_counted_as_the_network_lengthens_them() {
+        let bytes = |side, network: NetworkSides| {
+            let request = TileRequest { layout: TileLayout::Overlapping, network, ..request(None) };
+            request.bytes(side, &Budget { free: None, network_pixel: 1.0 })
+        };
+        let (plain, u_net) = (NetworkSides { smallest: 8, factor: 4 }, NetworkSides { smallest: 256, factor: 256 });
+        assert_eq!([64, 250, 300].map(|side| u_net.lengthened(side)), [256, 256, 512]);
+        assert_eq!(bytes(64, plain), (at_once(64) * 64 * 64) as f64);
+        assert_eq!(bytes(64, u_net), (at_once(256) * 256 * 256) as f64);
+    }
 }
