@@ -22,8 +22,8 @@ pub enum ExportUnits {
     #[default]
     Network,
     /// The samples of files, in their own type: all bands of a file go in, and what comes out is what
-    /// [`predict`](crate::CycleGan::predict) gives. Choice and repetition of bands, scaling, rounding and pixels without
-    /// data are part of the graph.
+    /// [`predict`](crate::CycleGan::predict) gives. Choice and repetition of bands, scaling, rounding and pixels of the
+    /// nodata value are part of the graph. Masks and alpha are not: those pixels go in as data.
     Files,
 }
 

@@ -72,7 +72,7 @@ impl<M: Model> Learner<M> {
         train::lr_find(&mut *Training::of(self).learner, &data, steps, options)
     }
 
-    /// Keeps the encoders of both generators (the layers before the residual blocks) as they are in the fits to come,
+    /// Keeps the encoders of the generators (the layers before the residual blocks; of a U-Net those that halve) as they are in the fits to come,
     /// so that few chips can train the rest of a [pretrained](crate::models::cyclegan::CycleGanBuilder::pretrained_path) model.
     ///
     /// ```

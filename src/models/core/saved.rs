@@ -49,9 +49,9 @@ impl<M: Model> Learner<M> {
     ///
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
     /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
-    /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
-    /// ([`Channels::Shared`](crate::dataset::Channels::Shared)), with transposed convolutions and one discriminator for each: models of other shapes it cannot open,
-    /// which a warning says.
+    /// here are kept. arcgis.learn builds its networks with 64 features, those of CycleGAN with one number of channels for both
+    /// domains ([`Channels::Shared`](crate::dataset::Channels::Shared)), transposed convolutions and one discriminator for
+    /// each, and those of Pix2Pix with each domain's own: models of other shapes it cannot open, which a warning says.
     ///
     /// Where there is a [running mean](crate::models::cyclegan::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
     /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
@@ -260,7 +260,7 @@ impl<M: Model> Learner<M> {
         let saved = read::<M>(root(self.data.as_ref()), path, Reach::Folder)?;
         self.model.load(&saved.weights).map_err(|e| {
             e.at(path)
-                .help("A model begins with the weights of another only when gen_blocks, features and bands agree.")
+                .help("A model begins with the weights of another only when the options of their networks and the bands agree.")
         })
     }
 }
