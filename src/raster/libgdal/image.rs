@@ -30,9 +30,8 @@ impl GdalImage {
     /// Takes datasets whose header said this.
     pub fn new(datasets: Arc<Datasets>, info: &RasterInfo, limits: &Limits) -> Result<Self> {
         let dataset = datasets.take()?;
-        let band = dataset.rasterband(1).map_err(|error| fault::not_read(datasets.path(), error))?;
-        let (width, height) = band.block_size();
-        drop(band);
+        let (width, height) =
+            dataset.rasterband(1).map_err(|error| fault::not_read(datasets.path(), error))?.block_size();
         datasets.give_back(dataset);
         let block = (height.clamp(1, info.height), width.clamp(1, info.width));
         Ok(Self { datasets, dtype: info.dtype, block, limits: *limits })
