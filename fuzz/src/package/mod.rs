@@ -12,8 +12,13 @@ pub(crate) mod safetensors;
 #[path = "../../../src/package/zipped.rs"]
 mod zipped;
 
-static KIND: emd::ModelKind =
-    emd::ModelKind { name: "CycleGAN", configuration: "_cyclegan", parameters: &[], opened_by: "CycleGan" };
+static KIND: emd::ModelKind = emd::ModelKind {
+    name: "CycleGAN",
+    configuration: "_cyclegan",
+    parameters: &[],
+    input_bands: emd::InputBands::OfTheLarger,
+    opened_by: "CycleGan",
+};
 /// As what definitions are opened.
 pub(crate) const OPENING: emd::Opening =
     emd::Opening { kind: &KIND, known: &[&KIND], reach: emd::Reach::Folder };
