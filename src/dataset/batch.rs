@@ -77,7 +77,7 @@ pub(super) struct ChipReader {
 impl ChipReader {
     /// Returns the reader for a file that is one of the data's, or else is no half of anything.
     pub fn of_file(&self, is_chip: bool) -> Cow<'_, Self> {
-        match is_chip || self.asked.half.is_none() {
+        match is_chip {
             true => Cow::Borrowed(self),
             false => Cow::Owned(Self { asked: Asked { half: None, ..self.asked.clone() }, ..self.clone() }),
         }

@@ -133,9 +133,12 @@ impl DataBunch {
     /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, any other file
     /// than theirs is an image by itself.
     pub(crate) fn image_of(&self, domain: Domain, file: &Path) -> Result<Raster> {
-        let splits = [Split::Train, Split::Valid, Split::Test];
-        let is_chip = splits.iter().any(|split| self.files(domain, *split).iter().any(|chip| chip == file));
-        self.domain(domain).reader.of_file(is_chip).image(file, None)
+        let reader = &self.domain(domain).reader;
+        let is_listed = |split| self.files(domain, split).iter().any(|chip| chip == file);
+        // Only halves depend on whose file it is; the lists may be long.
+        let is_chip =
+            reader.asked.half.is_none() || [Split::Train, Split::Valid, Split::Test].into_iter().any(is_listed);
+        reader.of_file(is_chip).image(file, None)
     }
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {

@@ -232,7 +232,10 @@ impl Raster {
             // Where opacity is no band any more, it is a mask, beside what else leaves pixels out.
             Some((None, band)) => match validity::hidden_by_alpha(&self.samples, band) {
                 Some(transparent) => {
-                    let hidden = self.hidden.as_ref().map_or(transparent.clone(), |earlier| earlier | &transparent);
+                    let hidden = match &self.hidden {
+                        Some(earlier) => earlier | &transparent,
+                        None => transparent,
+                    };
                     image(None, self.hiding(Some(hidden)))
                 }
                 None => image(None, self),
