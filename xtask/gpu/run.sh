@@ -4,7 +4,7 @@
 #
 #   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke | PART,PART,...]
 #
-# Without an argument all parts run, in this order: golden, cuda, ours, raster, clocks, trace, ceilings, peers, search, tuned.
+# Without an argument all parts run, in this order: golden, switches, cuda, ours, raster, clocks, trace, ceilings, peers, search, tuned.
 # `smoke` is `golden,steps`: the first tests, and a few small steps. Results, at most 8 files of 16 MB, go to OUT
 # (out/gpu-results), which holds the last run alone, for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
 # is nothing to run, 4 where CUDA cannot be used.
@@ -15,7 +15,7 @@ mkdir -p "${OUT:=$root/out/gpu-results}" || exit 3
 out=$(cd "$OUT" && pwd)
 cd "$root" || exit 3
 packed=out/gpu
-readonly all_parts=golden,cuda,ours,raster,clocks,trace,ceilings,peers,search,tuned
+readonly all_parts=golden,switches,cuda,ours,raster,clocks,trace,ceilings,peers,search,tuned
 asked=${1:-$all_parts}
 [[ $asked == smoke ]] && asked=golden,steps
 end=$((SECONDS + ${GPU_CHECK_SECONDS:-470}))
@@ -78,6 +78,14 @@ golden() {
     say "left out: golden: tests of the Inception network, whose weights are not packed (GEOLEARN_INCEPTION may name them)"
   fi
   tests golden 120 "$work/unit" cuda "${left_out[@]}" --test-threads=1 --nocapture
+}
+
+# The golden numbers again with each of the switches that turn a part of the CUDA code off.
+switches() {
+  local switch
+  for switch in GEOLEARN_CUDA_LAYERS GEOLEARN_CUDA_GRAPHS; do
+    tests "golden-without-$switch" 60 env "$switch=0" "$work/unit" five_steps a_step_of_real_size --test-threads=1 --nocapture
+  done
 }
 
 # Weights and batches of this size, as files that PyTorch reads.
@@ -154,6 +162,7 @@ if ((status != 0)); then
 fi
 fact device "$(sed -n 's/^device: //p' "$work/words")"
 wants golden && golden
+wants switches && switches
 wants steps && must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
 wants cuda && tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
 wants ours && must ours 190 "$step" bench --json "$out/steps.jsonl" 256 1,8 bf16,tf32,f32,bf16+graph,tf32+graph,bf16+operators,tf32+operators 30

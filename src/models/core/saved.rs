@@ -259,8 +259,10 @@ impl<M: Model> Learner<M> {
     pub(in crate::models) fn begin_with(&mut self, path: &Path) -> Result<()> {
         let saved = read::<M>(root(self.data.as_ref()), path, Reach::Folder)?;
         self.model.load(&saved.weights).map_err(|e| {
-            e.at(path)
-                .help("A model begins with the weights of another only when the options of their networks and the bands agree.")
+            e.at(path).help(
+                "A model begins with the weights of another only when the bands and the options of the networks (gen_blocks, \
+                 gen_features and the like) agree.",
+            )
         })
     }
 }
