@@ -16,27 +16,55 @@ pub(crate) struct AdamTensors {
     steps: Vec<Tensor>,
 }
 
-/// What the kernel, which walks plain memory, relies on.
-type Form = (Vec<i64>, tch::Kind, tch::Device, bool);
+/// What the kernel, which walks plain memory, relies on: size, dtype, device and steps in memory.
+type Form = (Vec<i64>, tch::Kind, tch::Device, Vec<i64>);
 
 fn form(tensor: &Tensor) -> Form {
-    (tensor.size(), tensor.kind(), tensor.device(), tensor.is_contiguous())
+    let size = tensor.size();
+    // Along a dimension of one element nothing steps.
+    let steps = size.iter().zip(tensor.stride()).map(|(&n, step)| if n == 1 { 1 } else { step }).collect();
+    (size, tensor.kind(), tensor.device(), steps)
+}
+
+/// Whether its elements fill one piece of memory, each once.
+fn is_dense((size, _, _, steps): &Form) -> bool {
+    let mut dimensions: Vec<_> = steps.iter().zip(size).filter(|(_, n)| **n != 1).collect();
+    dimensions.sort();
+    let mut filled = 1;
+    for (&step, &n) in dimensions {
+        if step != filled {
+            return false;
+        }
+        filled *= n;
+    }
+    true
+}
+
+/// Returns the gradient in the order of its parameter's elements in memory, as the kernel wants it.
+pub(crate) fn arranged_like(gradient: &Tensor, parameter: &Tensor) -> Result<Tensor> {
+    if form(gradient) == form(parameter) {
+        return Ok(gradient.shallow_clone());
+    }
+    tch::no_grad(|| {
+        let mut arranged = parameter.f_empty_like()?.f_detach()?;
+        arranged.f_copy_(gradient)?;
+        Ok(arranged)
+    })
 }
 
 impl AdamTensors {
     /// Parameters, first and second moments, and counts of steps. They share memory with those that are given.
     ///
     /// # Errors
-    /// `Usage` unless moments are like their parameters, contiguous, and counts are single f32.
+    /// `Usage` unless parameters are dense, moments are like them, and counts are single f32.
     pub fn new(params: Vec<Tensor>, [first, second, steps]: [Vec<Tensor>; 3]) -> Result<Self> {
         let n = params.len();
         if [first.len(), second.len(), steps.len()] != [n; 3] {
             return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(n));
         }
         for i in 0..n {
-            let (size, kind, device, _) = form(&params[i]);
-            let wanted = (size, kind, device, true);
-            if [&params[i], &first[i], &second[i]].iter().any(|tensor| form(tensor) != wanted) {
+            let wanted = form(&params[i]);
+            if !is_dense(&wanted) || [&first[i], &second[i]].iter().any(|tensor| form(tensor) != wanted) {
                 return Err(misfit(i, &wanted));
             }
             if (steps[i].numel(), steps[i].kind()) != (1, tch::Kind::Float) {
@@ -65,7 +93,7 @@ impl AdamTensors {
     /// Adam with decoupled weight decay, all parameters in one kernel, in place.
     ///
     /// # Errors
-    /// `Usage` unless each gradient is like its parameter, and contiguous.
+    /// `Usage` unless each gradient is [arranged like](arranged_like) its parameter.
     pub fn step(&mut self, grads: &mut [Tensor], numbers: AdamStep) -> Result<()> {
         if grads.len() != self.params.len() {
             return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(self.params.len()));
@@ -80,5 +108,5 @@ impl AdamTensors {
 
 fn misfit(place: usize, wanted: &Form) -> Error {
     Error::new(ErrorKind::Usage, format!("Adam's tensors differ at {place}"))
-        .expected(format!("shape, dtype and device {wanted:?}, contiguous"))
+        .expected(format!("dense ones of size, dtype, device and strides {wanted:?}"))
 }

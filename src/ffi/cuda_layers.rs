@@ -29,6 +29,11 @@ pub(crate) fn cuda_layers_fit(x: &Tensor) -> bool {
     fit
 }
 
+/// Returns a weight (N, C, H, W) in the order in memory that these layers want on its device, so that no step converts it.
+pub(crate) fn with_weight_layout(weight: Tensor) -> Result<Tensor> {
+    if weight.device().is_cuda() && are_on() { linked::channels_last(&weight) } else { Ok(weight) }
+}
+
 /// Computes `leaky_relu(instance_norm(conv(x)))`.
 ///
 /// # Shapes
@@ -53,12 +58,17 @@ pub(crate) fn keep_cuda_kernels_in(folder: PathBuf) {
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
+fn are_on() -> bool {
+    static ON: OnceLock<bool> = OnceLock::new();
+    *ON.get_or_init(|| is_switched_on(SWITCH))
+}
+
 /// Hands the kernels over once, unless the environment turns them off.
 fn hand_over_kernels() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
     *DONE.get_or_init(|| {
         let folder = FOLDER.get().and_then(|folder| folder.to_str()).unwrap_or_default();
-        is_switched_on(SWITCH) && told(linked::cuda_kernels_source(KERNELS, folder)).is_some()
+        are_on() && told(linked::cuda_kernels_source(KERNELS, folder)).is_some()
     })
 }
 

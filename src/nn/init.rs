@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
+use crate::ffi;
 use crate::random::{Seed, Stream};
 
 /// Where a layer stands in its network, which decides how it is initialised.
@@ -64,10 +65,10 @@ impl Initialiser {
     pub fn convolution(&self, name: &str, weight: [i64; 4], outputs: i64, role: Role) -> Result<(Tensor, Tensor)> {
         let Some(scheme) = self.scheme else {
             let zeros = |shape: &[i64]| Tensor::f_zeros(shape, (self.kind, self.device));
-            return Ok((zeros(&weight)?.set_requires_grad(true), zeros(&[outputs])?.set_requires_grad(true)));
+            return trained(zeros(&weight)?, zeros(&[outputs])?);
         };
         let (w, b) = self.drawn(scheme, name, weight, weight, outputs, role)?;
-        Ok((w.set_requires_grad(true), b.set_requires_grad(true)))
+        trained(w, b)
     }
 
     /// Weight, (inputs, outputs, kernel, kernel), and bias of a transposed convolution with stride 2. A bilinear start is for
@@ -79,7 +80,7 @@ impl Initialiser {
         };
         let (each, bias) = self.drawn(scheme, name, weight, [inputs, outputs, 1, 1], outputs, role)?;
         let weight = each.f_multiply(&self.tensor(&BILINEAR, &[1, 1, 3, 3])?)?.f_contiguous()?;
-        Ok((weight.set_requires_grad(true), bias.set_requires_grad(true)))
+        trained(weight, bias)
     }
 
     /// Random numbers in the shape `drawn` as they are for a layer of the shape `weight`, and its bias.
@@ -120,6 +121,11 @@ impl Initialiser {
     fn tensor(&self, values: &[f64], shape: &[i64]) -> Result<Tensor> {
         Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_kind(self.kind)?.f_to_device(self.device)?)
     }
+}
+
+/// Weight and bias as parameters.
+fn trained(weight: Tensor, bias: Tensor) -> Result<(Tensor, Tensor)> {
+    Ok((ffi::with_weight_layout(weight)?.set_requires_grad(true), bias.set_requires_grad(true)))
 }
 
 fn count(shape: &[i64]) -> usize {

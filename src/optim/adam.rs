@@ -151,11 +151,17 @@ impl Adam {
     pub fn gradients(&self, loss: &Tensor, share: f64) -> Result<Vec<Tensor>> {
         let loss = if share == 1.0 { loss.shallow_clone() } else { ffi::scale(loss, share)? };
         let mut gradients = Tensor::f_run_backward(&[&loss], self.moving.tensors.params(), false, false)?;
-        for gradient in gradients.iter_mut().filter(|gradient| gradient.defined()) {
-            // The kernel walks plain memory; a gradient may be a view, even an expanded scalar.
-            *gradient = gradient.f_contiguous()?;
-        }
+        self.arrange(&mut gradients)?;
         Ok(gradients)
+    }
+
+    /// Gives gradients the order in memory of their parameters; one may be a view, even an expanded scalar.
+    fn arrange(&self, gradients: &mut [Tensor]) -> Result<()> {
+        let pairs = gradients.iter_mut().zip(self.moving.tensors.params());
+        for (gradient, parameter) in pairs.filter(|(gradient, _)| gradient.defined()) {
+            *gradient = ffi::arranged_like(gradient, parameter)?;
+        }
+        Ok(())
     }
 
     /// Moves the parameters down these gradients, as [`gradients`](Self::gradients) gives them, together with those kept
@@ -176,6 +182,7 @@ impl Adam {
         }
         // Once an update, not once a batch.
         peers::sum_all(update.peers, &mut gradients)?;
+        self.arrange(&mut gradients)?;
         let AdamOptions { beta1, beta2, eps, weight_decay } = update.adam;
         self.moving.tensors.step(&mut gradients, AdamStep { lr: update.lr, beta1, beta2, weight_decay, eps })
     }

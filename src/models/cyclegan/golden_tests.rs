@@ -50,9 +50,12 @@ fn load_on(device: Device, folder: &'static str, channels: usize, kind: Kind) ->
         Kind::Double => [1e-10; 4],
         _ => [1e-5, 1e-5, 2e-5, 2e-5],
     };
-    // The numbers are f32 of a processor, off by some rounding themselves; sums in cuDNN's order are off by other rounding.
-    let times = if device.is_cuda() && kind == Kind::Float { 3.0 } else { 1.0 };
-    let [losses, values, gradients, weights] = tolerances.map(|abs| Tolerance::abs(times * abs));
+    // The numbers are f32 of a processor, off by some rounding themselves; sums in cuDNN's order are off by other rounding,
+    // which a step of Adam enlarges where a gradient is near zero: losses near 20 are off by 1e-5 of them after two.
+    let is_other = device.is_cuda() && kind == Kind::Float;
+    let times = if is_other { 3.0 } else { 1.0 };
+    let [mut losses, values, gradients, weights] = tolerances.map(|abs| Tolerance::abs(times * abs));
+    losses.rel = if is_other { 1e-5 } else { 0.0 };
     Golden { folder, nets, config, batches, losses, values, gradients, weights }
 }
 
