@@ -232,6 +232,10 @@ struct Split {
   }
 };
 
+// Sums begin with the last image, which was written last and lies in the device's cache still; what then reads the maps again
+// begins with the first.
+__device__ inline unsigned summed_image() { return gridDim.z - 1 - blockIdx.z; }
+
 // Sums both over the rows of threads of a block, in the order of rows, and writes them.
 template <int WIDTH>
 __device__ inline void write_sums(const Values<WIDTH> &first, const Values<WIDTH> &second, int channels, int splits,
@@ -242,7 +246,7 @@ __device__ inline void write_sums(const Values<WIDTH> &first, const Values<WIDTH
 #pragma unroll
   for (int i = 0; i < WIDTH; ++i) own[i] = first.at[i], own[across + i] = second.at[i];
   __syncthreads();
-  Sum *to = sums + start(blockIdx.z, 2 * splits, channels, 0) + offset(2 * blockIdx.y, channels);
+  Sum *to = sums + start(summed_image(), 2 * splits, channels, 0) + offset(2 * blockIdx.y, channels);
   for (unsigned i = threadIdx.y * blockDim.x + threadIdx.x; i < 2 * across; i += THREADS) {
     unsigned which = i / across, channel = blockIdx.x * across + i % across;
     Sum sum = 0;
@@ -259,7 +263,7 @@ __device__ inline void moments_sums(const Element *__restrict__ x, int pixels, i
   int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
   Values<WIDTH> first = {}, second = {};
   if (channel < channels) {
-    const Element *image = x + start(blockIdx.z, pixels, channels, channel);
+    const Element *image = x + start(summed_image(), pixels, channels, channel);
     const Values<WIDTH> shift = widened(loaded<WIDTH>(image));
     const Split split(pixels, splits, blockIdx.y);
     auto read = [&](const Place &place) { return loaded<WIDTH>(image + offset(place.pixel, channels)); };
@@ -272,7 +276,7 @@ __device__ inline void moments_sums(const Element *__restrict__ x, int pixels, i
         second.at[i] += d * d;
       }
     };
-    walk<4>(split.begin + threadIdx.y, split.end, Step(blockDim.y, 1), read, use);
+    walk<8>(split.begin + threadIdx.y, split.end, Step(blockDim.y, 1), read, use);
   }
   write_sums<WIDTH>(first, second, channels, splits, sums);
 }
@@ -286,9 +290,9 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
   Values<WIDTH> first = {}, second = {};
   if (channel < channels) {
     const Frame frame = {height, width, border};
-    const Element *image = x + start(blockIdx.z, height * width, channels, channel);
-    const Element *padded = gradient + start(blockIdx.z, frame.pixels(), channels, channel);
-    const Values<WIDTH> mean = sums_at<WIDTH>(moments + start(blockIdx.z, 2, channels, channel));
+    const Element *image = x + start(summed_image(), height * width, channels, channel);
+    const Element *padded = gradient + start(summed_image(), frame.pixels(), channels, channel);
+    const Values<WIDTH> mean = sums_at<WIDTH>(moments + start(summed_image(), 2, channels, channel));
     const Split split(height * width, splits, blockIdx.y);
     auto read = [&](const Place &place) { return read_pair<WIDTH>(image, padded, frame, channels, place); };
     auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
@@ -301,7 +305,7 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
       }
     };
     walk<2>(split.begin + threadIdx.y, split.end, Step(blockDim.y, width), read, use);
-    const Values<WIDTH> scale = sums_at<WIDTH>(moments + start(blockIdx.z, 2, channels, channels + channel));
+    const Values<WIDTH> scale = sums_at<WIDTH>(moments + start(summed_image(), 2, channels, channels + channel));
 #pragma unroll
     for (int i = 0; i < WIDTH; ++i) second.at[i] *= scale.at[i];
   }
@@ -436,7 +440,7 @@ __device__ inline void gradient(const Element *__restrict__ gradient, const Elem
       }
       store<WIDTH>(v, to + offset(pixel, channels));
     };
-    walk<2>(first, pixels, step, read, use);
+    walk<4>(first, pixels, step, read, use);
   });
 }
 
@@ -484,7 +488,7 @@ __device__ inline void add_folded(const Element *__restrict__ gradient, int bord
     gradient_sums<WIDTH>(gradient, x, moments, static_cast<Sum>(slope), height, width, channels, border, splits,       \
                          sums);                                                                                        \
   }                                                                                                                    \
-  GEOLEARN_KERNEL void __launch_bounds__(THREADS) geolearn_gradient_##FORM(                                            \
+  GEOLEARN_KERNEL void __launch_bounds__(THREADS, 2) geolearn_gradient_##FORM(                                            \
       const Element *gradient_of_y, const Element *x, const Sum *moments, const Sum *means, double slope, int height,  \
       int width, int channels, int border, Element *made) {                                                            \
     gradient<WIDTH>(gradient_of_y, x, moments, means, static_cast<Sum>(slope), height, width, channels, border, made); \

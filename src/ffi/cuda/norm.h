@@ -36,10 +36,10 @@ struct Walk {
     if (aligned) vector = wide, suffix = "_wide";
   }
 
-  // Threads for the vectors of an image of so many pixels: each walks over some, since it reads its channels' moments first.
-  Extent each(int64_t pixels) const {
+  // Threads for the vectors of an image of so many pixels: each walks over some, since it may read its channels' moments first.
+  Extent each(int64_t pixels, int64_t vectors_a_thread = 8) const {
     int64_t groups = map.channels / vector, vectors = pixels * groups;
-    int64_t threads = std::max<int64_t>(vectors / 8, groups);
+    int64_t threads = std::max<int64_t>(vectors / vectors_a_thread, groups);
     return {unsigned((threads + 255) / 256), unsigned(map.images), 1};
   }
 
@@ -50,17 +50,18 @@ struct Walk {
     return {lanes, 256 / lanes, 1};
   }
 
-  // Blocks enough to fill a large device, each with some pixels for every thread.
+  // As many blocks as a large device holds at once, three on each of 132 multiprocessors, with some pixels for every thread: more
+  // would only begin late and have more to add up.
   Extent summing_grid() const {
     auto block = summing_block();
     int64_t chunks = (map.channels + block[0] * vector - 1) / (block[0] * vector);
-    int64_t wanted = 1056 / (chunks * map.images) + 1, most = map.pixels() / (4 * block[1]) + 1;
+    int64_t wanted = std::max<int64_t>(396 / (chunks * map.images), 1), most = map.pixels() / (4 * block[1]) + 1;
     return {unsigned(chunks), unsigned(std::min<int64_t>({wanted, most, 512})), unsigned(map.images)};
   }
 
   // Few channels a block and its rows of threads side by side on the splits, which one after the other would take long.
-  static constexpr Extent FINISHING_BLOCK = {32, 8, 1};
-  Extent finishing_grid() const { return {unsigned((map.channels + 31) / 32), 1, unsigned(map.images)}; }
+  static constexpr Extent FINISHING_BLOCK = {8, 32, 1};
+  Extent finishing_grid() const { return {unsigned((map.channels + 7) / 8), 1, unsigned(map.images)}; }
 };
 
 inline at::Tensor empty_sums(const at::Tensor &x, at::IntArrayRef sizes) {
@@ -129,7 +130,7 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
 inline void add_folded(const at::Tensor &gradient, int64_t border, const at::Tensor &into, int64_t into_border) {
   auto map = Map::of(gradient, border);
   Walk walk(map, {gradient, into});
-  launch_with(into, std::string("geolearn_add_folded") + walk.suffix, walk.each(map.pixels()), {256, 1, 1},
+  launch_with(into, std::string("geolearn_add_folded") + walk.suffix, walk.each(map.pixels(), 4), {256, 1, 1},
               gradient.const_data_ptr(), int(border), int(map.height), int(map.width), int(map.channels),
               into.mutable_data_ptr(), int(into_border));
 }
