@@ -33,10 +33,12 @@ mod script;
 mod switch;
 mod threads;
 mod transfer;
+#[cfg(target_os = "linux")]
+mod variables;
 
 pub(crate) use adam::AdamTensors;
 pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
-pub(crate) use c10d::{Exchange, KeyStore, Listens, TensorGroup};
+pub(crate) use c10d::{Exchange, KeyStore, Listens, TensorGroup, check_nccl, give_nccl_errors_as_values};
 pub(crate) use cuda::{CudaLibrary, cuda_is_available, cuda_library};
 #[cfg(test)]
 #[cfg(target_os = "linux")]
@@ -44,7 +46,7 @@ pub(crate) use cuda_layers::emulate_cuda;
 pub(crate) use cuda_layers::{bordered_residual, convolution_norm, cuda_layers_fit, keep_cuda_kernels_in};
 #[cfg(test)]
 pub(crate) use cuda_runtime::CudaVersion;
-pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};
+pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_bus_id, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
 pub(crate) use forms::{AdamStep, ConvolutionForm, NormForm};
 pub(crate) use frozen::Frozen;
