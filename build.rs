@@ -35,7 +35,10 @@ const C10D: &str = "src/ffi/c10d";
 
 fn compile_shim(lib: &Path) {
     compiler(lib).files(SHIM.map(|name| format!("src/ffi/{name}.cpp"))).compile("geolearn_shim");
-    compiler(lib).include(C10D).file(Path::new(C10D).join("c10d.cpp")).compile("geolearn_c10d");
+    compiler(lib)
+        .include(C10D)
+        .files(["c10d.cpp", "nccl.cpp"].map(|name| Path::new(C10D).join(name)))
+        .compile("geolearn_c10d");
     compile_layers(compiler(lib));
 }
 

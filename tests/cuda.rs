@@ -7,6 +7,8 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod common;
+#[path = "cuda/nccl.rs"]
+mod nccl;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,7 +55,11 @@ fn weights(model: &CycleGan) -> Weights {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     model.save_safetensors(&path).unwrap();
-    let tensors = Tensor::read_safetensors(path).unwrap().into_iter();
+    weights_of(&path)
+}
+
+fn weights_of(file: &Path) -> Weights {
+    let tensors = Tensor::read_safetensors(file).unwrap().into_iter();
     let mut all: Weights = tensors.map(|(name, t)| (name, Vec::try_from(t.flatten(0, -1)).unwrap())).collect();
     // They come in no order.
     all.sort_by(|(a, _), (b, _)| a.cmp(b));

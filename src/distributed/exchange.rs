@@ -1,17 +1,20 @@
 //! Exchanges of a group, each made by all of its processes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 
+use super::backend::Backend;
 use super::environment::Environment;
+use super::groups::{Groups, Road};
 use super::join::{Joined, join};
+use super::options::DistributedOptions;
 use super::pace::Pace;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{Exchange, TensorGroup};
-use crate::peers::{Part, Peers};
+use crate::ffi::Exchange;
+use crate::peers::{Part, Peers, PendingSum};
 
 /// Bytes that go with their number; more need a second exchange.
 const SHORT: usize = 120;
@@ -24,33 +27,52 @@ pub(super) struct Member {
     pace: Pace,
     watch: Watch,
     names: Vec<String>,
+    /// Index of the CUDA device that NCCL connects.
+    nccl: Option<usize>,
+    bf16_gradients: bool,
     tensors: Mutex<Tensors>,
 }
 
 #[derive(Debug)]
 struct Tensors {
     /// `None` once an exchange has failed: libtorch's threads may still be in it.
-    group: Option<TensorGroup>,
-    /// Why there is none.
+    groups: Option<Groups>,
+    /// Why there are none.
     broken: String,
     /// Time that was spent in exchanges.
     spent: Duration,
 }
 
+/// An exchange under way, and its number.
+#[derive(Debug)]
+struct Underway {
+    number: u64,
+    work: Exchange,
+}
+
 impl Member {
-    pub fn join(environment: Environment, timeout: Duration) -> Result<Self> {
-        let pace = Pace::new(timeout);
-        let Joined { watch, group, names } = join(&environment, pace)?;
-        let tensors = Mutex::new(Tensors { group: Some(group), broken: String::new(), spent: Duration::ZERO });
-        Ok(Self { environment, pace, watch, names, tensors })
+    pub fn join(environment: Environment, options: &DistributedOptions) -> Result<Self> {
+        let pace = Pace::new(options.timeout);
+        let Joined { watch, groups, names } = join(&environment, pace, options)?;
+        let nccl = groups.nccl.as_ref().map(|nccl| nccl.device);
+        let tensors = Mutex::new(Tensors { groups: Some(groups), broken: String::new(), spent: Duration::ZERO });
+        Ok(Self { environment, pace, watch, names, nccl, bf16_gradients: options.bf16_gradients, tensors })
     }
 
     pub fn local_rank(&self) -> usize {
         self.environment.local_rank
     }
 
+    pub fn backend(&self) -> Backend {
+        if self.nccl.is_some() { Backend::Nccl } else { Backend::Gloo }
+    }
+
     pub fn time_in_exchanges(&self) -> Duration {
-        self.tensors.lock().unwrap_or_else(PoisonError::into_inner).spent
+        self.tensors().spent
+    }
+
+    fn tensors(&self) -> MutexGuard<'_, Tensors> {
+        self.tensors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until all processes have come here.
@@ -58,25 +80,57 @@ impl Member {
         self.gather_bytes(Vec::new()).map(drop)
     }
 
-    fn exchange(&self, begin: impl FnOnce(&mut TensorGroup) -> Result<Exchange>) -> Result<()> {
-        let mut tensors = self.tensors.lock().unwrap_or_else(PoisonError::into_inner);
+    fn exchange(&self, start: impl FnOnce(&mut Groups) -> Result<Exchange>) -> Result<()> {
+        let underway = self.begin(start)?;
+        self.finish(&underway)
+    }
+
+    /// Comes to an exchange.
+    fn begin(&self, start: impl FnOnce(&mut Groups) -> Result<Exchange>) -> Result<Underway> {
         let begun = Instant::now();
-        let Some(group) = tensors.group.as_mut() else {
-            return Err(Error::new(ErrorKind::Peer, "the group of processes is of no use any more")
-                .because(tensors.broken.clone()));
+        let (number, started) = {
+            let mut tensors = self.tensors();
+            let Some(groups) = tensors.groups.as_mut() else {
+                return Err(Error::new(ErrorKind::Peer, "the group of processes is of no use any more")
+                    .because(tensors.broken.clone()));
+            };
+            let number = self.watch.enter();
+            (number, start(groups))
         };
-        let number = self.watch.enter();
-        let ended = begin(group).map_err(|error| self.named(number, error)).and_then(|work| self.wait(number, &work));
-        tensors.spent += begun.elapsed();
-        match ended {
-            Ok(()) => self.watch.finish(number),
-            Err(error) => {
-                tensors.broken = error.to_string();
-                std::mem::forget(tensors.group.take());
-                return Err(error);
-            }
+        let started = started.map_err(|error| self.named(number, error));
+        self.spend(begun);
+        match started {
+            Ok(work) => Ok(Underway { number, work }),
+            Err(error) => Err(self.broken(error)),
         }
-        Ok(())
+    }
+
+    /// Waits for the end of an exchange.
+    fn finish(&self, Underway { number, work }: &Underway) -> Result<()> {
+        let begun = Instant::now();
+        let ended = self.wait(*number, work);
+        self.spend(begun);
+        match ended {
+            Ok(()) => {
+                self.watch.finish(*number);
+                Ok(())
+            }
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    fn spend(&self, since: Instant) {
+        self.tensors().spent += since.elapsed();
+    }
+
+    /// After this error the groups are of no use.
+    fn broken(&self, error: Error) -> Error {
+        let mut tensors = self.tensors();
+        if let Some(groups) = tensors.groups.take() {
+            tensors.broken = error.to_string();
+            groups.forget();
+        }
+        error
     }
 
     /// Waits for the others, as long as they may yet come.
@@ -117,18 +171,22 @@ impl Member {
         )
     }
 
-    /// Gathers tensors on the processor.
-    fn gathered(&self, own: &Tensor) -> Result<Vec<Tensor>> {
+    fn road(&self, device: Device) -> Result<Road> {
+        Road::of(device, self.nccl)
+    }
+
+    /// Gathers tensors, each where this process's is.
+    fn gathered(&self, road: Road, own: &Tensor) -> Result<Vec<Tensor>> {
         let like = |_| own.f_zeros_like();
         let mut all = (0..self.environment.part.count).map(like).collect::<std::result::Result<Vec<_>, _>>()?;
-        self.exchange(|group| group.gather(own, &mut all))?;
+        self.exchange(|groups| groups.gather(road, own, &mut all))?;
         Ok(all)
     }
 
     fn gathered_bytes(&self, bytes: Vec<u8>, size: usize) -> Result<Vec<Vec<u8>>> {
         let mut bytes = bytes;
         bytes.resize(size, 0);
-        let all = self.gathered(&Tensor::f_from_slice(&bytes)?)?;
+        let all = self.gathered(Road::Gloo, &Tensor::f_from_slice(&bytes)?)?;
         all.iter().map(|tensor| Ok(Vec::<u8>::try_from(tensor)?)).collect()
     }
 }
@@ -157,19 +215,39 @@ impl Peers for Member {
         self.environment.part
     }
 
+    fn is_alone(&self) -> bool {
+        false
+    }
+
     fn sum(&self, tensor: &mut Tensor) -> Result<()> {
-        if tensor.device() == Device::Cpu {
-            return self.exchange(|group| group.sum(tensor));
+        let road = self.road(tensor.device())?;
+        if road != Road::Staged {
+            return self.exchange(|groups| groups.sum(road, tensor));
         }
         let mut staged = tensor.f_to_device(Device::Cpu)?;
-        self.exchange(|group| group.sum(&mut staged))?;
+        self.exchange(|groups| groups.sum(road, &mut staged))?;
         Ok(tensor.f_copy_(&staged)?)
+    }
+
+    fn begin_gradients(&self, gradients: Tensor) -> Result<PendingSum<'_>> {
+        let (device, kind) = (gradients.device(), gradients.kind());
+        let road = self.road(device)?;
+        let sent = if self.bf16_gradients { Kind::BFloat16 } else { kind };
+        let mut travelling = gradients.f_to_kind(sent)?.f_to_device(road.device(device))?;
+        drop(gradients);
+        let underway = self.begin(|groups| groups.sum(road, &mut travelling))?;
+        Ok(PendingSum::new(move || {
+            self.finish(&underway)?;
+            Ok(travelling.f_to_device(device)?.f_to_kind(kind)?)
+        }))
     }
 
     fn gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>> {
         let device = tensor.device();
+        let road = self.road(device)?;
         // In another order of memory the others would read other images.
-        let all = self.gathered(&tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?)?;
+        let own = tensor.f_detach()?.f_to_device(road.device(device))?.f_contiguous()?;
+        let all = self.gathered(road, &own)?;
         all.iter().map(|one| Ok(one.f_to_device(device)?)).collect()
     }
 
@@ -187,7 +265,7 @@ impl Peers for Member {
 
     fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
         let mut length = Tensor::f_from_slice(&[bytes.len() as i64])?;
-        self.exchange(|group| group.broadcast(&mut length))?;
+        self.exchange(|groups| groups.broadcast(Road::Gloo, &mut length))?;
         let length = length.f_int64_value(&[0])?;
         if length == 0 {
             return Ok(Vec::new());
@@ -197,7 +275,7 @@ impl Peers for Member {
             false => Tensor::f_zeros([length], (Kind::Uint8, Device::Cpu))?,
         };
         drop(bytes);
-        self.exchange(|group| group.broadcast(&mut all))?;
+        self.exchange(|groups| groups.broadcast(Road::Gloo, &mut all))?;
         Ok(Vec::try_from(all)?)
     }
 
@@ -205,6 +283,10 @@ impl Peers for Member {
         self.watch.fail(&error.to_string());
     }
 }
+
+#[cfg(test)]
+#[path = "exchange/cuda_tests.rs"]
+mod cuda_tests;
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backend::{Backend, cuda_device};
 use super::exchange::Member;
 use crate::device::Device;
 use crate::error::Result;
-use crate::ffi;
-use crate::peers::{Alone, Part, Peers};
+use crate::peers::{Alone, Part, Peers, PendingSum};
 
 /// One of the processes that train a model together, or the only one. Clones are the same process.
 ///
@@ -105,11 +105,20 @@ impl Distributed {
     /// ```
     pub fn device(&self) -> Device {
         let Some(member) = &self.member else { return Device::Auto };
-        match ffi::cuda_is_available().then(tch::Cuda::device_count) {
-            None | Some(0) => Device::Cpu,
-            Some(1) => Device::Cuda(0),
-            Some(_) => Device::Cuda(member.local_rank()),
-        }
+        cuda_device(member.local_rank()).map_or(Device::Cpu, Device::Cuda)
+    }
+
+    /// Returns the library that carries tensors on CUDA devices from process to process: never [`Backend::Auto`].
+    ///
+    /// ```
+    /// use geolearn::distributed::{Backend, Distributed};
+    ///
+    /// // On one machine without CUDA, and of one process.
+    /// assert_eq!(Distributed::from_env()?.backend(), Backend::Gloo);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn backend(&self) -> Backend {
+        self.member.as_ref().map_or(Backend::Gloo, |member| member.backend())
     }
 
     /// Returns this process's share of `items`: every [`world_size`](Self::world_size)-th, beginning with its rank. Each is in
@@ -157,8 +166,16 @@ impl Peers for Distributed {
         self.peers().part()
     }
 
+    fn is_alone(&self) -> bool {
+        self.peers().is_alone()
+    }
+
     fn sum(&self, tensor: &mut tch::Tensor) -> Result<()> {
         self.peers().sum(tensor)
+    }
+
+    fn begin_gradients(&self, gradients: tch::Tensor) -> Result<PendingSum<'_>> {
+        self.peers().begin_gradients(gradients)
     }
 
     fn gather(&self, tensor: &tch::Tensor) -> Result<Vec<tch::Tensor>> {

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::{Backend, Offer, chosen, cuda_device};
 use super::environment::Environment;
+use super::groups::{Groups, Nccl};
 use super::lost::Lost;
+use super::options::DistributedOptions;
 use super::pace::Pace;
 use super::watch::{self, Watch};
 use super::word::Word;
@@ -30,43 +33,48 @@ struct Card {
     version: String,
     count: usize,
     name: String,
+    bf16_gradients: bool,
+    offer: Offer,
 }
 
 impl Card {
-    fn own(part: Part) -> Self {
+    fn own(part: Part, options: &DistributedOptions, offer: Offer) -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = match host.trim() {
             "" => format!("id {}", std::process::id()),
             host => format!("id {} on {host}", std::process::id()),
         };
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), count: part.count, name }
+        let (version, bf16_gradients) = (env!("CARGO_PKG_VERSION").to_owned(), options.bf16_gradients);
+        Self { version, count: part.count, name, bf16_gradients, offer }
     }
 }
 
 /// Processes that have found each other.
 pub(super) struct Joined {
     pub watch: Watch,
-    pub group: TensorGroup,
+    pub groups: Groups,
     /// Who each rank is, for people.
     pub names: Vec<String>,
 }
 
 /// Waits for all processes, at most as long as `pace` lets it, and connects them.
-pub(super) fn join(environment: &Environment, pace: Pace) -> Result<Joined> {
+pub(super) fn join(environment: &Environment, pace: Pace, options: &DistributedOptions) -> Result<Joined> {
+    // A device is tried before the others are kept waiting.
+    let own = Card::own(environment.part, options, Offer::of(options.backend, environment.local_rank));
     let doors = Doors::of(environment, pace)?;
     let part = environment.part;
-    let met = meet(&doors, part, pace).map_err(|error| match error.kind() {
+    let met = meet(&doors, part, pace, &own).map_err(|error| match error.kind() {
         ErrorKind::Torch => {
             let lost = Lost::Store { why: error.to_string() };
             lost.error(&[], environment.store_holder(), pace)
         }
         _ => error,
     });
-    let cards = met.inspect_err(|error| doors.give_up(error))?;
-    let names: Vec<String> = cards.into_iter().map(|card| card.name).collect();
-    let mut watch = Watch::begin(doors.words, part, pace)?;
-    match connect(doors.tensors, environment, pace, &watch, &names) {
-        Ok(group) => Ok(Joined { watch, group, names }),
+    let (names, backend) = met.and_then(agreed).inspect_err(|error| doors.give_up(error))?;
+    let Doors { words, gloo, nccl, .. } = doors;
+    let mut watch = Watch::begin(words, part, pace)?;
+    match connect((gloo, nccl), (environment, pace, backend), &watch, &names) {
+        Ok(groups) => Ok(Joined { watch, groups, names }),
         Err(error) => {
             watch.fail(&error.to_string());
             watch.end(environment.holds_store());
@@ -75,12 +83,20 @@ pub(super) fn join(environment: &Environment, pace: Pace) -> Result<Joined> {
     }
 }
 
+/// The names of all processes and the library that they use between CUDA devices. All come to the same answer.
+fn agreed(cards: Vec<Card>) -> Result<(Vec<String>, Backend)> {
+    let (names, offers): (Vec<_>, Vec<_>) = cards.into_iter().map(|card| (card.name, card.offer)).unzip();
+    let backend = chosen(&offers, &names)?;
+    Ok((names, backend))
+}
+
 /// Connections to the store, each with keys of its own.
 struct Doors {
     /// For finding each other.
     store: KeyStore,
     words: KeyStore,
-    tensors: KeyStore,
+    gloo: KeyStore,
+    nccl: KeyStore,
 }
 
 impl Doors {
@@ -93,7 +109,7 @@ impl Doors {
             let prefix = format!("geolearn/{}/{group}/{name}", environment.attempt);
             open_store(environment, false, &prefix, pace)
         };
-        Ok(Self { store: open("join")?, words: open("words")?, tensors: open("tensors")? })
+        Ok(Self { store: open("join")?, words: open("words")?, gloo: open("gloo")?, nccl: open("nccl")? })
     }
 
     /// Tells those that still wait, and lets them hear it before the store may be gone.
@@ -135,18 +151,17 @@ fn open_store(environment: &Environment, is_host: bool, prefix: &str, pace: Pace
 }
 
 /// Tells the others that this process is there, and waits for them.
-fn meet(Doors { store, words, .. }: &Doors, part: Part, pace: Pace) -> Result<Vec<Card>> {
-    let own = Card::own(part);
+fn meet(Doors { store, words, .. }: &Doors, part: Part, pace: Pace, own: &Card) -> Result<Vec<Card>> {
     if store.add(&format!("claim/{}", part.rank), 1)? > 1 {
         return Err(Error::new(ErrorKind::Usage, format!("several processes have RANK {}", part.rank))
             .help("Give each process a RANK of its own, from 0 to WORLD_SIZE - 1."));
     }
     words.set(&watch::key_of(part.rank), &Word::default().to_bytes()?)?;
-    store.set(&card_key(part.rank), &serde_json::to_vec(&own).map_err(unread)?)?;
+    store.set(&card_key(part.rank), &serde_json::to_vec(own).map_err(unread)?)?;
     let (begun, mut cards) = (Instant::now(), vec![None; part.count]);
     loop {
         for (rank, card) in cards.iter_mut().enumerate().filter(|(_, card)| card.is_none()) {
-            *card = found_card(store, rank, &own)?;
+            *card = found_card(store, rank, own)?;
         }
         if let Some(all) = cards.iter().cloned().collect() {
             return Ok(all);
@@ -175,6 +190,12 @@ fn found_card(store: &KeyStore, rank: usize, own: &Card) -> Result<Option<Card>>
     if card.count != own.count {
         return Err(differs("WORLD_SIZE").expected(own.count).found(card.count).help("Give all processes the same."));
     }
+    if card.bf16_gradients != own.bf16_gradients {
+        return Err(differs("choice of bf16_gradients")
+            .expected(own.bf16_gradients)
+            .found(card.bf16_gradients)
+            .help("Give all the same options."));
+    }
     if card.version != own.version {
         return Err(differs("version of geolearn")
             .expected(&own.version)
@@ -201,40 +222,59 @@ fn missing(cards: &[Option<Card>], pace: Pace) -> Error {
         .help("See what they wrote last; each needs its RANK and the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT.")
 }
 
-/// Connects each with each. Done by a thread of its own, since nothing else ends the wait for a process that is lost meanwhile.
+/// Connects each with each, by Gloo and where that was chosen by NCCL.
 fn connect(
-    store: KeyStore,
-    environment: &Environment,
-    pace: Pace,
+    (gloo, nccl): (KeyStore, KeyStore),
+    (environment, pace, backend): (&Environment, Pace, Backend),
     watch: &Watch,
     names: &[String],
-) -> Result<TensorGroup> {
-    let (sender, receiver) = mpsc::channel();
+) -> Result<Groups> {
+    const UNCONNECTED: &str = "the processes cannot be connected with each other";
+    let ends = (environment.part.rank, environment.part.count);
     let own = environment.clone();
-    thread::spawn(move || {
+    let listening = move || {
         let listens = match &own.interface {
             Some(interface) => Listens::On(interface),
             None if own.is_on_one_machine() => Listens::At("127.0.0.1"),
             None => Listens::AtItsName,
         };
-        let ends = (own.part.rank, own.part.count);
+        TensorGroup::connect(&gloo, ends, pace.patience(), listens)
+    };
+    let failed = |error: Error| Error::new(ErrorKind::Peer, UNCONNECTED).because(error);
+    let gloo = while_watching(listening, (environment, pace), watch, names)?.map_err(|error| {
+        failed(error).help("Where machines have several networks, name the interface by GLOO_SOCKET_IFNAME.")
+    })?;
+    let device = cuda_device(environment.local_rank).filter(|_| backend == Backend::Nccl);
+    let Some(device) = device else { return Ok(Groups { gloo, nccl: None }) };
+    let connecting = move || TensorGroup::connect_nccl(&nccl, ends, device, pace.patience());
+    match while_watching(connecting, (environment, pace), watch, names) {
+        Ok(Ok(group)) => Ok(Groups { gloo, nccl: Some(Nccl { device, group }) }),
+        Ok(Err(error)) => {
+            Err(failed(error).help("NCCL_DEBUG=INFO tells what NCCL does; Backend::Gloo does without it."))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Does what waits for all processes on a thread of its own, since nothing else ends the wait for one that is lost meanwhile.
+fn while_watching(
+    work: impl FnOnce() -> Result<TensorGroup> + Send + 'static,
+    (environment, pace): (&Environment, Pace),
+    watch: &Watch,
+    names: &[String],
+) -> Result<Result<TensorGroup>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
         // Nobody listens any more where the wait was given up; then the group must not be freed either.
-        if let Err(mpsc::SendError(late)) = sender.send(TensorGroup::connect(&store, ends, pace.patience(), listens)) {
+        if let Err(mpsc::SendError(late)) = sender.send(work()) {
             std::mem::forget(late);
         }
     });
     loop {
         match receiver.recv_timeout(pace.beat) {
-            Ok(group) => {
-                return group.map_err(|error| {
-                    Error::new(ErrorKind::Peer, "the processes cannot be connected with each other")
-                        .because(error)
-                        .help("Where machines have several networks, name the interface by GLOO_SOCKET_IFNAME.")
-                });
-            }
+            Ok(group) => return Ok(group),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(Error::new(ErrorKind::Peer, "the processes cannot be connected with each other")
-                    .because("the thread that connects them panicked"));
+                return Err(Error::new(ErrorKind::Peer, "the thread that connects the processes panicked"));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 if let Some(lost) = watch.who_is_lost(FIRST_EXCHANGE, false) {

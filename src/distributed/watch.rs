@@ -1,5 +1,6 @@
 //! Signs of life: a thread that gives one's own and looks for those of the others.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     own: Word,
+    /// Exchanges that are over, while one before them is not.
+    ahead: BTreeSet<u64>,
     /// By rank, this process included.
     seen: Vec<Seen>,
     /// The stage that the others can read.
@@ -62,6 +65,7 @@ impl Watch {
         store.set_patience(pace.silence)?;
         let state = State {
             own: Word::default(),
+            ahead: BTreeSet::new(),
             seen: vec![Seen::default(); part.count],
             told: Stage::Here,
             last_round: Instant::now(),
@@ -83,9 +87,13 @@ impl Watch {
         state.own.entered
     }
 
-    /// The exchange of this number is over.
+    /// The exchange of this number is over. Others that began before it may still be under way.
     pub fn finish(&self, exchange: u64) {
-        self.shared.state().own.done = exchange;
+        let State { own, ahead, .. } = &mut *self.shared.state();
+        ahead.insert(exchange);
+        while ahead.remove(&(own.done + 1)) {
+            own.done += 1;
+        }
     }
 
     /// Tells the others at once that this process has failed.

@@ -26,7 +26,7 @@ pub(super) struct Word {
     pub beat: u64,
     /// Exchanges that the process has come to.
     pub entered: u64,
-    /// Those of them that are over for it.
+    /// The last of them that is over for it, as all before it are.
     pub done: u64,
     pub stage: Stage,
     /// Why it failed.

@@ -8,6 +8,7 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 use super::linked::{check, give};
+use super::variables::set_where_alone;
 use crate::error::{Error, ErrorKind, Result};
 
 unsafe extern "C" {
@@ -40,7 +41,17 @@ unsafe extern "C" {
         address: *const c_char,
         group: *mut *mut c_void,
     ) -> *mut c_char;
+    fn geolearn_nccl_check() -> *mut c_char;
+    fn geolearn_group_new_nccl(
+        store: *mut c_void,
+        rank: c_int,
+        size: c_int,
+        device: c_int,
+        timeout: i64,
+        group: *mut *mut c_void,
+    ) -> *mut c_char;
     fn geolearn_group_free(group: *mut c_void);
+    fn geolearn_group_abort(group: *mut c_void) -> *mut c_char;
     fn geolearn_group_sum(group: *mut c_void, tensor: *const C_tensor, work: *mut *mut c_void) -> *mut c_char;
     fn geolearn_group_gather(
         group: *mut c_void,
@@ -149,7 +160,26 @@ pub(crate) enum Listens<'a> {
     On(&'a str),
 }
 
-/// Processes that exchange tensors by Gloo, as one of them sees them. All ask for the same in the same order.
+/// Makes an error of NCCL one of the exchange that it is in, where libtorch would end the process: it says which process is lost,
+/// and this crate does. Through the environment, and so only where no other thread runs; a choice of the user's stays.
+pub(crate) fn give_nccl_errors_as_values() {
+    const NAME: &str = "TORCH_NCCL_ASYNC_ERROR_HANDLING";
+    // libtorch's `CleanUpOnly`: the exchange is ended, and the process goes on.
+    const CLEAN_UP_ONLY: &str = "2";
+    if std::env::var_os(NAME).is_none() && !set_where_alone(&[NAME], CLEAN_UP_ONLY) {
+        tracing::info!("other threads run, so an error of NCCL ends the process by libtorch's own words");
+    }
+}
+
+/// Checks that NCCL can be called: that this libtorch has it, and that its CUDA half is loaded.
+pub(crate) fn check_nccl() -> Result<()> {
+    // SAFETY: no preconditions.
+    check(unsafe { geolearn_nccl_check() })
+}
+
+/// Processes that exchange tensors, as one of them sees them. All ask for the same in the same order.
+///
+/// Those on the processor go by Gloo, those on CUDA devices by NCCL.
 #[derive(Debug)]
 pub(crate) struct TensorGroup(*mut c_void);
 
@@ -178,19 +208,41 @@ impl TensorGroup {
         Ok(Self(group))
     }
 
+    /// Connects processes by NCCL, each with a CUDA device of its own, of which this process's has the index `device`; all
+    /// call this, and wait for each other. `timeout` is as for [`connect`](Self::connect).
+    pub fn connect_nccl(
+        store: &KeyStore,
+        (rank, size): (usize, usize),
+        device: usize,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let mut group = null_mut();
+        let (rank, size, device, timeout) = (number(rank), number(size), number(device), milliseconds(timeout));
+        // SAFETY: as for `connect`.
+        check(unsafe { geolearn_group_new_nccl(store.0, rank, size, device, timeout, &mut group) })?;
+        Ok(Self(group))
+    }
+
+    /// Ends exchanges that are under way, so that the device no longer waits for processes that are lost. The group is of no
+    /// use afterwards, and must be forgotten.
+    pub fn abort(&mut self) -> Result<()> {
+        // SAFETY: as for `sum`.
+        check(unsafe { geolearn_group_abort(self.0) })
+    }
+
     fn begun(call: impl FnOnce(*mut *mut c_void) -> *mut c_char) -> Result<Exchange> {
         let mut work = null_mut();
         check(call(&mut work))?;
         Ok(Exchange(work))
     }
 
-    /// Begins to replace a contiguous tensor on the processor by the sum over all processes. Nobody touches it meanwhile.
+    /// Begins to replace a contiguous tensor by the sum over all processes. Nobody touches it meanwhile.
     pub fn sum(&mut self, tensor: &mut Tensor) -> Result<Exchange> {
         // SAFETY: a `TensorGroup` is what `geolearn_group_new` gave, until it is dropped; the work keeps a share of the tensor.
         Self::begun(|work| unsafe { geolearn_group_sum(self.0, tensor.as_ptr(), work) })
     }
 
-    /// Begins to copy the tensors of all processes, contiguous ones of one shape on the processor, into `all`.
+    /// Begins to copy the tensors of all processes, contiguous ones of one shape, into `all`.
     pub fn gather(&mut self, own: &Tensor, all: &mut [Tensor]) -> Result<Exchange> {
         let pointers: Vec<_> = all.iter().map(|tensor| tensor.as_ptr()).collect();
         // SAFETY: as for `sum`.
@@ -199,7 +251,7 @@ impl TensorGroup {
         })
     }
 
-    /// Begins to replace a contiguous tensor on the processor by that of the first process.
+    /// Begins to replace a contiguous tensor by that of the first process.
     pub fn broadcast(&mut self, tensor: &mut Tensor) -> Result<Exchange> {
         // SAFETY: as for `sum`.
         Self::begun(|work| unsafe { geolearn_group_broadcast(self.0, tensor.as_ptr(), work) })
@@ -219,7 +271,8 @@ impl Drop for TensorGroup {
 pub(crate) struct Exchange(*mut c_void);
 
 impl Exchange {
-    /// Waits at most so long and tells whether it has ended.
+    /// Waits at most so long and tells whether it has ended. On CUDA, what is asked of the device afterwards, on this thread,
+    /// finds its results.
     ///
     /// # Errors
     /// Those of the exchange, once it has ended.

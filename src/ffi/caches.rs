@@ -12,6 +12,8 @@
 
 use std::env;
 
+use super::variables::set_where_alone;
+
 /// More than a training step uses: without caches a step of small chips took nearly twice the time.
 const KEPT: &str = "128";
 const OF_ONEDNN: &str = "ONEDNN_PRIMITIVE_CACHE_CAPACITY";
@@ -30,32 +32,7 @@ pub(super) fn limit() {
     if missing.is_empty() {
         return;
     }
-    if !is_only_thread() {
+    if !set_where_alone(&missing, KEPT) {
         tracing::info!("other threads run, so libtorch keeps as many compiled convolutions as it likes");
-        return;
-    }
-    for name in missing {
-        // SAFETY: this is the only thread of the process, and it starts no other within the call; so nobody reads or writes
-        // the environment meanwhile.
-        unsafe { env::set_var(name, KEPT) };
-    }
-}
-
-/// Whether the process has no other thread; false where the kernel does not say.
-fn is_only_thread() -> bool {
-    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_beside_another_is_not_the_only_one() {
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let other = std::thread::spawn(move || ended.recv());
-        assert!(!is_only_thread());
-        drop(end);
-        assert!(other.join().unwrap().is_err());
     }
 }

@@ -55,6 +55,7 @@ mod linux {
 
     type GetNumber = unsafe extern "C" fn(*mut c_int) -> c_int;
     type GetAttribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
+    type GetBusId = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
     type GetText = unsafe extern "C" fn(c_int) -> *const c_char;
 
     fn found(name: &CStr) -> Option<*mut c_void> {
@@ -80,6 +81,17 @@ mod linux {
         let text = unsafe { function(code) };
         // SAFETY: checked for null; NUL-terminated.
         (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+    }
+
+    pub fn bus_id(index: usize) -> Option<String> {
+        const LONGEST: usize = 64;
+        // SAFETY: as in `number`.
+        let function = unsafe { std::mem::transmute::<*mut c_void, GetBusId>(found(c"cudaDeviceGetPCIBusId")?) };
+        let (index, mut text) = (c_int::try_from(index).ok()?, [0u8; LONGEST]);
+        // SAFETY: the pointer is to a local of that length, one byte of which stays 0, that lives through the call.
+        let code = unsafe { function(text.as_mut_ptr().cast(), LONGEST as c_int - 1, index) };
+        let text = CStr::from_bytes_until_nul(&text).ok()?.to_str().ok()?;
+        (code == 0).then(|| text.to_owned())
     }
 
     pub fn runtime() -> CudaRuntime {
@@ -124,6 +136,18 @@ pub(crate) fn cuda_capability(index: usize) -> Option<Capability> {
     }
 }
 
+/// Where on its machine the device of this index is plugged in, such as `0000:3b:00.0`; `None` where there is no such device,
+/// or nobody to ask.
+pub(crate) fn cuda_bus_id(index: usize) -> Option<String> {
+    #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
+    return linux::bus_id(index);
+    #[cfg(not(all(target_os = "linux", not(feature = "doc-only"))))]
+    {
+        let _ = index;
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +165,7 @@ mod tests {
     fn a_device_that_is_not_there_has_no_capability() {
         assert_eq!(cuda_capability(9999), None);
         assert_eq!(cuda_capability(usize::MAX), None);
+        assert_eq!((cuda_bus_id(9999), cuda_bus_id(usize::MAX)), (None, None));
         if !tch::Cuda::is_available() {
             let runtime = cuda_runtime();
             assert!(runtime.built_with.is_none() || runtime.trouble.is_some(), "{runtime:?}");

@@ -33,10 +33,12 @@ mod script;
 mod switch;
 mod threads;
 mod transfer;
+#[cfg(target_os = "linux")]
+mod variables;
 
 pub(crate) use adam::{AdamTensors, arranged_like};
 pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
-pub(crate) use c10d::{Exchange, KeyStore, Listens, TensorGroup};
+pub(crate) use c10d::{Exchange, KeyStore, Listens, TensorGroup, check_nccl, give_nccl_errors_as_values};
 pub(crate) use cuda::{CudaLibrary, cuda_is_available, cuda_library};
 #[cfg(test)]
 #[cfg(target_os = "linux")]
@@ -46,7 +48,7 @@ pub(crate) use cuda_layers::{
 };
 #[cfg(test)]
 pub(crate) use cuda_runtime::CudaVersion;
-pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_capability, cuda_runtime};
+pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_bus_id, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
 pub(crate) use forms::{AdamStep, ConvolutionForm, NormForm};
 pub(crate) use frozen::Frozen;

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, AdamStep, AdamTensors};
 use crate::nn::Parameters;
-use crate::peers::{self, Peers};
+use crate::peers::{self, Peers, PendingGradients};
 
 /// The numbers of Adam (Kingma and Ba 2015, arXiv:1412.6980) with decoupled weight decay
 /// (Loshchilov and Hutter 2019, arXiv:1711.05101).
@@ -100,6 +100,11 @@ pub(crate) struct Update<'a> {
     pub peers: &'a dyn Peers,
 }
 
+/// An update that waits for the gradients of other processes; of one that does not, nothing.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Underway<'a>(Option<(PendingGradients<'a>, Update<'a>)>);
+
 /// The state of Adam for one list of parameters.
 #[derive(Debug)]
 pub(crate) struct Adam {
@@ -166,7 +171,14 @@ impl Adam {
 
     /// Moves the parameters down these gradients, as [`gradients`](Self::gradients) gives them, together with those kept
     /// before, or keeps them too. When they move, they move by the sum over all processes.
-    pub fn apply(&mut self, mut gradients: Vec<Tensor>, update: Update<'_>) -> Result<()> {
+    pub fn apply(&mut self, gradients: Vec<Tensor>, update: Update<'_>) -> Result<()> {
+        let underway = self.begin(gradients, update)?;
+        self.finish(underway)
+    }
+
+    /// Begins what [`apply`](Self::apply) does: the parameters move with [`finish`](Self::finish), and meanwhile other work can be
+    /// done while the gradients are exchanged. Without another process they move at once.
+    pub fn begin<'a>(&mut self, mut gradients: Vec<Tensor>, update: Update<'a>) -> Result<Underway<'a>> {
         for (i, gradient) in gradients.iter_mut().enumerate() {
             if !gradient.defined() {
                 *gradient = self.moving.zero(i, &self.names)?;
@@ -178,13 +190,26 @@ impl Adam {
         self.moving.kept.clear();
         if !update.now {
             self.moving.kept = gradients;
-            return Ok(());
+            return Ok(Underway(None));
+        }
+        if update.peers.is_alone() || gradients.is_empty() {
+            self.step(gradients, update)?;
+            return Ok(Underway(None));
         }
         // Once an update, not once a batch.
-        peers::sum_all(update.peers, &mut gradients)?;
+        Ok(Underway(Some((peers::begin_gradients(update.peers, &gradients)?, update))))
+    }
+
+    /// Waits for the gradients of all processes, and moves the parameters down their sum.
+    pub fn finish(&mut self, Underway(exchange): Underway<'_>) -> Result<()> {
+        let Some((gradients, update)) = exchange else { return Ok(()) };
+        self.step(gradients.finish()?, update)
+    }
+
+    fn step(&mut self, mut gradients: Vec<Tensor>, Update { lr, adam, .. }: Update<'_>) -> Result<()> {
         self.arrange(&mut gradients)?;
-        let AdamOptions { beta1, beta2, eps, weight_decay } = update.adam;
-        self.moving.tensors.step(&mut gradients, AdamStep { lr: update.lr, beta1, beta2, weight_decay, eps })
+        let AdamOptions { beta1, beta2, eps, weight_decay } = adam;
+        self.moving.tensors.step(&mut gradients, AdamStep { lr, beta1, beta2, weight_decay, eps })
     }
 
     /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::group::{Alone, Peers};
+use super::group::{Alone, Peers, PendingSum};
 use super::part::{Part, Portion};
 use crate::error::Result;
 
@@ -69,21 +69,43 @@ impl<'a> JointBatch<'a> {
     }
 }
 
+/// Gradients of an update, on their way to their sums over all processes.
+#[derive(Debug)]
+pub(crate) struct PendingGradients<'a> {
+    sum: PendingSum<'a>,
+    sizes: Vec<Vec<i64>>,
+}
+
+/// Begins to sum gradients, of one kind and on one device, over all processes, in one exchange.
+pub(crate) fn begin_gradients<'a>(peers: &'a dyn Peers, gradients: &[Tensor]) -> Result<PendingGradients<'a>> {
+    let flat = gradients.iter().map(|tensor| tensor.f_reshape([-1])).collect::<std::result::Result<Vec<_>, _>>()?;
+    let sizes = gradients.iter().map(Tensor::size).collect();
+    Ok(PendingGradients { sum: peers.begin_gradients(Tensor::f_cat(&flat, 0)?)?, sizes })
+}
+
 /// Replaces each tensor by its sum over all processes, in one exchange. They are of one kind and on one device.
+#[cfg(test)]
 pub(crate) fn sum_all(peers: &dyn Peers, tensors: &mut [Tensor]) -> Result<()> {
-    if peers.part().is_whole() || tensors.is_empty() {
-        return Ok(());
-    }
-    let flat = tensors.iter().map(|tensor| tensor.f_reshape([-1])).collect::<std::result::Result<Vec<_>, _>>()?;
-    let mut flat = Tensor::f_cat(&flat, 0)?;
-    peers.sum(&mut flat)?;
-    let mut begin = 0;
-    for tensor in tensors {
-        let (length, size) = (tensor.numel() as i64, tensor.size());
-        *tensor = flat.f_narrow(0, begin, length)?.f_view(size.as_slice())?;
-        begin += length;
+    if !peers.is_alone() {
+        let sums = begin_gradients(peers, tensors)?.finish()?;
+        tensors.iter_mut().zip(sums).for_each(|(tensor, sum)| *tensor = sum);
     }
     Ok(())
+}
+
+impl PendingGradients<'_> {
+    /// Waits for the sums, and returns them in the order of the gradients.
+    pub fn finish(self) -> Result<Vec<Tensor>> {
+        let flat = self.sum.finish()?;
+        let mut begin = 0;
+        let next = |size: Vec<i64>| {
+            let length = size.iter().product();
+            let sum = flat.f_narrow(0, begin, length)?.f_view(size.as_slice())?;
+            begin += length;
+            Ok(sum)
+        };
+        self.sizes.into_iter().map(next).collect()
+    }
 }
 
 #[cfg(test)]

@@ -15,8 +15,20 @@ pub(crate) trait Peers: fmt::Debug + Send + Sync {
     /// Which of them this process is.
     fn part(&self) -> Part;
 
+    /// Whether there is nobody to exchange with. A group of one process exchanges with itself.
+    fn is_alone(&self) -> bool {
+        self.part().is_whole()
+    }
+
     /// Replaces the values of a contiguous tensor by the sum over all processes, to the same bits in each.
     fn sum(&self, tensor: &mut Tensor) -> Result<()>;
+
+    /// Begins to sum the gradients of an update, a contiguous tensor, over all processes, to the same bits in each. Other calls
+    /// may come before the sum is waited for.
+    fn begin_gradients(&self, mut gradients: Tensor) -> Result<PendingSum<'_>> {
+        self.sum(&mut gradients)?;
+        Ok(PendingSum::new(move || Ok(gradients)))
+    }
 
     /// Returns the tensors of all processes by rank. They have one shape.
     fn gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>>;
@@ -29,6 +41,27 @@ pub(crate) trait Peers: fmt::Debug + Send + Sync {
 
     /// Tells the others that this process makes no more calls, and why, so that none waits for it: their calls fail.
     fn leave(&self, error: &Error);
+}
+
+/// A sum over all processes that is under way.
+pub(crate) struct PendingSum<'a>(Box<dyn FnOnce() -> Result<Tensor> + 'a>);
+
+impl<'a> PendingSum<'a> {
+    /// One that `wait` waits for and returns.
+    pub fn new(wait: impl FnOnce() -> Result<Tensor> + 'a) -> Self {
+        Self(Box::new(wait))
+    }
+
+    /// Waits for the sum and returns it.
+    pub fn finish(self) -> Result<Tensor> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for PendingSum<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PendingSum")
+    }
 }
 
 /// The one process of a fit that is not shared out.

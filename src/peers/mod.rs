@@ -7,7 +7,9 @@ mod group;
 mod part;
 mod words;
 
-pub(crate) use batch::{JointBatch, sum_all};
-pub(crate) use group::{Alone, Peers};
+#[cfg(test)]
+pub(crate) use batch::sum_all;
+pub(crate) use batch::{JointBatch, PendingGradients, begin_gradients};
+pub(crate) use group::{Alone, Peers, PendingSum};
 pub(crate) use part::{Part, Portion};
 pub(crate) use words::{any, in_turn, sum_values};

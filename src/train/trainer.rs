@@ -205,7 +205,8 @@ impl<'a> Fit<'a> {
         let (lr, adam) = self.plan.rate(self.steps(), steps);
         let (part, batch) = (self.peers.part(), self.position.batches);
         let turn = self.plan.turn(batch, self.data, part);
-        let joint = (!part.is_whole()).then(|| JointBatch::new(self.peers, self.data.portion(part, batch).images));
+        let joint =
+            (!self.peers.is_alone()).then(|| JointBatch::new(self.peers, self.data.portion(part, batch).images));
         StepContext {
             progress: self.steps() as f64 / steps.max(1) as f64,
             disc_lr_ratio: self.plan.disc_lr_ratio,

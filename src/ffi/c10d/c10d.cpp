@@ -1,6 +1,6 @@
-// Processes that exchange tensors: libtorch's TCPStore and its process group over Gloo.
+// Processes that exchange tensors: libtorch's TCPStore and its process groups over Gloo and, in nccl.cpp, over NCCL.
 //
-// Both lie in libtorch_cpu. Who waits for an exchange does so in slices, so that the caller can look about in between; one that
+// Who waits for an exchange does so in slices, so that the caller can look about in between; one that
 // is given up stays with libtorch's threads, and its group must not be freed then, which would wait for it.
 #include "../guarded.h"
 
@@ -9,22 +9,21 @@
 
 #if defined(__linux__)
 
+#include "group.h"
+
 #define USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
+using namespace geolearn;
+
 namespace {
 
-using Milliseconds = std::chrono::milliseconds;
-using Store = c10::intrusive_ptr<c10d::Store>;
-using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
-using Work = c10::intrusive_ptr<c10d::Work>;
 using Take = void (*)(void *context, const void *bytes, size_t count);
 
 // The network device that other processes reach this one by: an interface or an address that was named, or what this machine's name
@@ -34,6 +33,36 @@ std::shared_ptr<::gloo::transport::Device> device(const char *interface, const c
   if (*address) return c10d::ProcessGroupGloo::createDeviceForHostname(address);
   return c10d::ProcessGroupGloo::createDefaultDevice();
 }
+
+class Gloo final : public Group {
+public:
+  Gloo(const Store &store, int rank, int size, const c10::intrusive_ptr<c10d::ProcessGroupGloo::Options> &options)
+      : group_(c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options)) {}
+
+  c10d::Backend &backend() override { return *group_; }
+
+  // A wait that ends too early throws, as work that fails does.
+  bool waited(c10d::Work &work, Milliseconds most) const override {
+    try {
+      if (!work.isCompleted()) work.wait(most);
+    } catch (const std::exception &) {
+    }
+    return work.isCompleted();
+  }
+
+private:
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+};
+
+// Work under way, and whose it is: a group lives longer than its work.
+struct Exchange {
+  const Group &group;
+  Work work;
+};
+
+c10d::Backend &backend(void *group) { return static_cast<Group *>(group)->backend(); }
+
+void *begun(void *group, Work work) { return new Exchange{*static_cast<Group *>(group), std::move(work)}; }
 
 } // namespace
 
@@ -84,16 +113,31 @@ char *geolearn_group_new(void *store, int rank, int size, int64_t timeout, const
   return guarded([&] {
     auto options = c10d::ProcessGroupGloo::Options::create(Milliseconds(timeout));
     options->devices.push_back(device(interface, address));
-    *group = new Group(c10::make_intrusive<c10d::ProcessGroupGloo>(*static_cast<Store *>(store), rank, size, options));
+    std::unique_ptr<Group> made = std::make_unique<Gloo>(*static_cast<Store *>(store), rank, size, options);
+    *group = made.release();
   });
+}
+
+char *geolearn_nccl_check() {
+  return guarded([] { check_nccl(); });
+}
+
+char *geolearn_group_new_nccl(void *store, int rank, int size, int device, int64_t timeout, void **group) {
+  return guarded(
+      [&] { *group = nccl_group(*static_cast<Store *>(store), rank, size, device, Milliseconds(timeout)).release(); });
 }
 
 void geolearn_group_free(void *group) { delete static_cast<Group *>(group); }
 
+// Ends exchanges that are under way, of which the group is of no use any more.
+char *geolearn_group_abort(void *group) {
+  return guarded([&] { backend(group).abort(); });
+}
+
 char *geolearn_group_sum(void *group, const at::Tensor *tensor, void **work) {
   return guarded([&] {
     std::vector<at::Tensor> tensors{*tensor};
-    *work = new Work((*static_cast<Group *>(group))->allreduce(tensors));
+    *work = begun(group, backend(group).allreduce(tensors));
   });
 }
 
@@ -102,32 +146,28 @@ char *geolearn_group_gather(void *group, const at::Tensor *own, const at::Tensor
     std::vector<std::vector<at::Tensor>> outputs(1);
     for (size_t i = 0; i < count; i++) outputs[0].push_back(*all[i]);
     std::vector<at::Tensor> inputs{*own};
-    *work = new Work((*static_cast<Group *>(group))->allgather(outputs, inputs));
+    *work = begun(group, backend(group).allgather(outputs, inputs));
   });
 }
 
 char *geolearn_group_broadcast(void *group, const at::Tensor *tensor, void **work) {
   return guarded([&] {
     std::vector<at::Tensor> tensors{*tensor};
-    *work = new Work((*static_cast<Group *>(group))->broadcast(tensors));
+    *work = begun(group, backend(group).broadcast(tensors));
   });
 }
 
-// Waits at most so long, and tells whether the work has ended; its own error is given as one.
+// Waits at most so long, and tells whether the work has ended; its own error is given as one. On CUDA, what the current stream is
+// asked for after that comes after the work.
 char *geolearn_work_wait(void *work, int64_t timeout, bool *ended) {
   return guarded([&] {
-    auto &waited = *static_cast<Work *>(work);
-    // A wait that ends too early throws, as work that fails does.
-    try {
-      if (!waited->isCompleted()) waited->wait(Milliseconds(timeout));
-    } catch (const std::exception &) {
-    }
-    *ended = waited->isCompleted();
-    if (*ended) waited->wait();
+    auto &exchange = *static_cast<Exchange *>(work);
+    *ended = exchange.group.waited(*exchange.work, Milliseconds(timeout));
+    if (*ended) exchange.work->wait();
   });
 }
 
-void geolearn_work_free(void *work) { delete static_cast<Work *>(work); }
+void geolearn_work_free(void *work) { delete static_cast<Exchange *>(work); }
 }
 
 #else
@@ -150,7 +190,10 @@ char *geolearn_store_get(void *, const char *const *, size_t, void *, void (*)(v
   return absent();
 }
 char *geolearn_group_new(void *, int, int, int64_t, const char *, const char *, void **) { return absent(); }
+char *geolearn_nccl_check() { return absent(); }
+char *geolearn_group_new_nccl(void *, int, int, int, int64_t, void **) { return absent(); }
 void geolearn_group_free(void *) {}
+char *geolearn_group_abort(void *) { return absent(); }
 char *geolearn_group_sum(void *, const void *, void **) { return absent(); }
 char *geolearn_group_gather(void *, const void *, const void *const *, size_t, void **) { return absent(); }
 char *geolearn_group_broadcast(void *, const void *, void **) { return absent(); }

@@ -54,10 +54,8 @@ pub(super) fn train_step(
 
     let work = |real: [&Tensor; 2]| halves::generators(nets, generators, real, how);
     let HalfStep { mut losses, images, gradients } = graphs.run(Half::Generators, [real_a, real_b], work)?;
-    gradients.into_iter().try_for_each(|list| generators.apply(list, update))?;
-    if let Some(mean) = mean {
-        mean.follow(batch.images() as u64, update.now)?;
-    }
+    // The discriminators do not depend on the generators' new weights, and learn while their gradients are exchanged.
+    let moving = gradients.into_iter().map(|list| generators.begin(list, update)).collect::<Result<Vec<_>>>()?;
 
     let draw = |name| Seed(config.seed).stream(name, step);
     let [fake_a, fake_b] = images.as_slice() else {
@@ -70,10 +68,16 @@ pub(super) fn train_step(
 
     let work = |images: [&Tensor; 4]| halves::discriminators(nets, PerDomain { a: disc_a, b: disc_b }, images, how);
     let made = graphs.run(Half::Discriminators, [real_a, real_b, &fake_a, &fake_b], work)?;
-    let update = Update { lr: lr * disc_lr_ratio, ..update };
-    for (adam, list) in [disc_a, disc_b].into_iter().zip(made.gradients) {
-        adam.apply(list, update)?;
+    moving.into_iter().try_for_each(|moving| generators.finish(moving))?;
+    if let Some(mean) = mean {
+        mean.follow(batch.images() as u64, update.now)?;
     }
+    let update = Update { lr: lr * disc_lr_ratio, ..update };
+    let mut moving = Vec::new();
+    for (adam, list) in [disc_a, disc_b].into_iter().zip(made.gradients) {
+        moving.push((adam.begin(list, update)?, adam));
+    }
+    moving.into_iter().try_for_each(|(moving, adam)| adam.finish(moving))?;
     if update.now {
         [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::follow_weights)?;
     }

@@ -1,0 +1,78 @@
+//! Training by NCCL. One card can show only a group of one process, which exchanges with itself: a child of its own, since it is told
+//! by its environment.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use geolearn::device::Precision;
+use geolearn::distributed::{Backend, DistributedOptions};
+use geolearn::{Device, FitOptions};
+
+use super::common::small_data;
+use super::{Weights, device, model, weights};
+
+/// Where a child writes its weights; without it the child's test does nothing.
+const OUT: &str = "GEOLEARN_TEST_NCCL";
+/// `1` where gradients are to travel in bfloat16.
+const BF16: &str = "GEOLEARN_TEST_NCCL_BF16";
+const EPOCHS: usize = 3;
+
+fn options() -> FitOptions {
+    FitOptions::new(EPOCHS).progress(false).deterministic(true).precision(Precision::F32)
+}
+
+/// Not a test of its own: what the process of the group does.
+#[test]
+#[ignore = "run by the test of a training by NCCL"]
+fn child() {
+    let Some(out) = std::env::var_os(OUT).map(PathBuf::from) else { return };
+    let is_bf16 = std::env::var(BF16).is_ok_and(|value| value == "1");
+    let group = DistributedOptions::new().backend(Backend::Nccl).bf16_gradients(is_bf16).from_env().unwrap();
+    assert_eq!((group.backend(), group.world_size()), (Backend::Nccl, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = model(&small_data(folder.path()), group.device());
+    model.fit(options().distributed(group.clone())).unwrap();
+    assert!(!group.time_in_exchanges().is_zero(), "nothing was exchanged");
+    model.save_safetensors(out).unwrap();
+}
+
+fn by_nccl(folder: &Path, is_bf16: bool) -> Weights {
+    let out = folder.join("weights.safetensors");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["nccl::child", "--exact", "--ignored", "--nocapture"]);
+    command.env(OUT, &out).env(BF16, if is_bf16 { "1" } else { "0" });
+    command.envs([("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("MASTER_ADDR", "127.0.0.1")]);
+    command.env("MASTER_PORT", port.to_string());
+    assert!(command.status().unwrap().success(), "the process of the group failed");
+    super::weights_of(&out)
+}
+
+fn alone(device: Device) -> Weights {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = model(&small_data(folder.path()), device);
+    model.fit(options()).unwrap();
+    weights(&model)
+}
+
+/// The mean of the distances of all weights.
+fn apart(found: &Weights, expected: &Weights) -> f64 {
+    let pairs = || found.iter().zip(expected).flat_map(|(a, b)| a.1.iter().zip(&b.1));
+    pairs().map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / pairs().count() as f64
+}
+
+/// A sum over one process is what it was, so the weights are the same to the bit; in bfloat16 each gradient has 8 bits left, which
+/// Adam makes a small part of its steps of.
+#[test]
+fn training_by_nccl_is_training_without() {
+    let Some((device, _one)) = device() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let expected = alone(device);
+    let found = by_nccl(folder.path(), false);
+    assert!(!found.is_empty() && found == expected, "weights are {} apart", apart(&found, &expected));
+    let rounded = apart(&by_nccl(folder.path(), true), &expected);
+    eprintln!("by gradients in bfloat16 weights are {rounded:e} apart on average");
+    // At most as far as all steps of Adam reach (3 epochs of 3 steps at 2e-4), and on average a hundredth of that.
+    assert!(rounded > 0.0 && rounded < 2e-5, "{rounded}");
+}
