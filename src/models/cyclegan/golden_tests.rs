@@ -50,13 +50,22 @@ fn load_on(device: Device, folder: &'static str, channels: usize, kind: Kind) ->
         Kind::Double => [1e-10; 4],
         _ => [1e-5, 1e-5, 2e-5, 2e-5],
     };
-    // The numbers are f32 of a processor, off by some rounding themselves; sums in cuDNN's order are off by other rounding,
-    // which a step of Adam enlarges where a gradient is near zero: losses near 20 are off by 1e-5 of them after two.
-    let is_other = device.is_cuda() && kind == Kind::Float;
-    let times = if is_other { 3.0 } else { 1.0 };
-    let [mut losses, values, gradients, weights] = tolerances.map(|abs| Tolerance::abs(times * abs));
-    losses.rel = if is_other { 1e-5 } else { 0.0 };
-    Golden { folder, nets, config, batches, losses, values, gradients, weights }
+    let [losses, values, gradients, weights] = tolerances;
+    let golden = |times: f64, rel: f64, moved: f64| {
+        let [values, gradients, weights] = [values * times, gradients * times, weights * moved].map(Tolerance::abs);
+        let losses = Tolerance { abs: losses * times, rel };
+        Golden { folder, nets, config, batches, losses, values, gradients, weights }
+    };
+    if !(device.is_cuda() && kind == Kind::Float) {
+        return golden(1.0, 0.0, 1.0);
+    }
+    // The numbers are f32 of a processor, off by some rounding themselves; sums in cuDNN's order are off by other rounding, which
+    // a step of Adam enlarges where a gradient is near zero. Of a loss, 5e-6 were seen on an H200 with our layers, and 8e-5 with
+    // libtorch's operators, whose kernels round more.
+    match std::env::var("GEOLEARN_CUDA_LAYERS").is_ok_and(|value| value == "0") {
+        true => golden(3.0, 2e-4, 10.0),
+        false => golden(3.0, 1e-5, 3.0),
+    }
 }
 
 fn npz(folder: &str, name: &str) -> Parameters {
