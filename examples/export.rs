@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let values = if file_units { "the samples of files as rasterio reads them" } else { "in [-1, 1]" };
     println!("y = module(x), y, = session.run(None, {{\"input\": x}}): x and y of shape (N, C, H, W), {values}.");
-    println!("geolearn.json in them tells how images are scaled; docs/interop.md has a whole program.");
+    println!("geolearn.json in them tells how images are scaled; docs/export.md has a whole program.");
     Ok(())
 }
 

@@ -1,5 +1,7 @@
-//! The guides, one page each. Their programs are compiled, and those that take seconds are run, with the tests. Their pictures are
-//! in the repository, under `docs/images`.
+//! The guides, one page each.
+//!
+//! Their programs are compiled by the tests, and those that take seconds are run. Their pictures are in the repository,
+//! under `docs/images`.
 //!
 //! | For | Read |
 //! |---|---|
@@ -9,7 +11,11 @@
 //! | training: from an empty folder to a model, and what goes wrong | [`training`] |
 //! | images larger than memory | [`scenes`] |
 //! | several processes, GPUs, machines | [`distributed`] |
-//! | arcgis.learn, PyTorch, ONNX, TorchScript | [`interop`] |
+//! | models from and for other tools, in short; what is trusted | [`interop`] |
+//! | arcgis.learn and ArcGIS Pro | [`arcgis`] |
+//! | weights of the research code and of PyTorch | [`pytorch`] |
+//! | TorchScript, ONNX, QGIS | [`export`] |
+//! | the model card and the STAC item | [`model_card`] |
 //! | how good the translations are | [`quality`] |
 //! | how fast, and on how many threads | [`performance`], [`loading`] |
 //! | what arcgis.learn has, and where it is here | [`parity`] |
@@ -18,16 +24,23 @@
 macro_rules! guide {
     ($name:ident, $file:literal) => {
         /// [`CycleGan`]: crate::CycleGan
+        /// [arcgis.md]: crate::guide::arcgis
         /// [data.md]: crate::guide::data
         /// [data.md#5-no-data]: crate::guide::data#5-no-data
         /// [data.md#11-pairs]: crate::guide::data#11-pairs
         /// [data.md#other-formats-by-gdal]: crate::guide::data#other-formats-by-gdal
         /// [distributed.md]: crate::guide::distributed
+        /// [export.md]: crate::guide::export
+        /// [export.md#qgis-deepness]: crate::guide::export#qgis-deepness
         /// [interop.md]: crate::guide::interop
         /// [interop.md#what-is-trusted]: crate::guide::interop#what-is-trusted
         /// [loading.md]: crate::guide::loading
+        /// [model-card.md]: crate::guide::model_card
         /// [parity.md]: crate::guide::parity
         /// [performance.md#threads]: crate::guide::performance#threads
+        /// [pytorch.md]: crate::guide::pytorch
+        /// [pytorch.md#safetensors]: crate::guide::pytorch#safetensors
+        /// [pytorch.md#weights-of-the-same-architecture]: crate::guide::pytorch#weights-of-the-same-architecture
         /// [quality.md#what-was-measured]: crate::guide::quality#what-was-measured
         /// [raster-inference.md]: crate::guide::scenes
         /// [setup.md]: crate::guide::setup
@@ -50,6 +63,10 @@ guide!(training, "../docs/training.md");
 guide!(scenes, "../docs/raster-inference.md");
 guide!(distributed, "../docs/distributed.md");
 guide!(interop, "../docs/interop.md");
+guide!(arcgis, "../docs/arcgis.md");
+guide!(pytorch, "../docs/pytorch.md");
+guide!(export, "../docs/export.md");
+guide!(model_card, "../docs/model-card.md");
 guide!(quality, "../docs/quality.md");
 guide!(performance, "../docs/performance.md");
 guide!(loading, "../docs/loading.md");

@@ -1,8 +1,8 @@
 //! Image-to-image translation for remote sensing, by CycleGAN (unpaired images) and Pix2Pix (pairs), with the workflow of
 //! arcgis.learn, on libtorch.
 //!
-//! [`prepare_data`] turns a folder of chips into a [`DataBunch`]; [`CycleGan`] or [`Pix2Pix`] learns from it, translates
-//! images, and is saved and loaded.
+//! [`prepare_data`] turns a folder of training images ("chips") into a [`DataBunch`]. A [`CycleGan`] or [`Pix2Pix`] is trained
+//! on it, translates images, and can be saved and loaded.
 //!
 //! ```
 //! use geolearn::{CycleGan, DatasetType, Domain, prepare_data};
@@ -14,7 +14,7 @@
 //! # Ok::<(), geolearn::Error>(())
 //! ```
 //!
-//! The names that a first program needs are here; the others are in these modules:
+//! The names that most programs need are at the root; the others are in these modules:
 //!
 //! | To | Use |
 //! |---|---|
@@ -23,19 +23,18 @@
 //! | change the recipe | [`Recipe`], [`models::cyclegan`], [`models::pix2pix`], [`optim`], [`loss`], [`nn`] |
 //! | follow a training | [`train::Callback`], [`train::TensorBoard`], [`train::SamplePictures`], [`plot`] |
 //! | translate images, arrays, whole scenes | [`CycleGan::predict_a2b`], [`CycleGan::predict_raster`], [`inference`]; a [`Predictor`] for services |
-//! | measure the quality | [`CycleGan::compute_metrics`], [`evaluation`], [`metrics`] |
+//! | measure the quality of translations | [`CycleGan::compute_metrics`], [`evaluation`], [`metrics`] |
 //! | read and write images | [`Raster`], [`raster`] |
-//! | choose where and how it computes | [`Device`], [`device`], [`runtime`], [`profile`] |
+//! | choose a device and see what the process does | [`Device`], [`device`], [`runtime`], [`profile`] |
 //! | train in several processes | [`distributed`] |
 //! | read a guide | [`guide`] |
 //!
 //! # Conventions
 //!
 //! Tensors are NCHW in [-1, 1]; images in memory are `ndarray` arrays in (bands, height, width), in the domain's own
-//! units. Options are set by methods that take the options and return them, and are checked when they are used. Setters
-//! have the names of the fields: `resume(true)`, not `with_resume`; `with_…` gives a changed image. What can fail returns [`Result`]; [`Error`] names the
-//! file, what was expected, what was found and what to do. [`runtime`] lists what the crate changes of the process that
-//! it runs in, and how to decline it.
+//! units. Options have chained setters named after the fields, such as `resume(true)`, and are checked when they are used;
+//! methods named `with_…` return a changed copy. Functions that can fail return [`Result`]; an [`Error`] names the file, what
+//! was expected, what was found and what to do. [`runtime`] lists what the crate changes in its process, and how to opt out.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -156,7 +156,7 @@ fn root(asset: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(asset)
 }
 
-/// From a file to a translated image with what the metadata say and nothing else: the program of docs/interop.md.
+/// From a file to a translated image with what the metadata say and nothing else: the program of docs/export.md.
 fn translate_as_documented(model: &CycleGan, to: Domain, image: &Path, worst_count: f64) {
     let folder = tempfile::tempdir().unwrap();
     let [script, onnx] = export(model, to, folder.path());
@@ -176,7 +176,7 @@ fn translate_as_documented(model: &CycleGan, to: Domain, image: &Path, worst_cou
 
 /// The fenced block that begins with this line.
 fn documented_program() -> String {
-    const DOCS: &str = include_str!("../docs/interop.md");
+    const DOCS: &str = include_str!("../docs/export.md");
     let program = &DOCS[DOCS.find("# translate.py").unwrap()..];
     program[..program.find("\n```").unwrap()].to_owned()
 }

@@ -79,6 +79,33 @@ fn imports(text: &str) -> Vec<String> {
     found
 }
 
+/// The stages and modules in the table of a page; folders within a module count for the module.
+fn documented(page: &str) -> Vec<(usize, String)> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | `"));
+    let rows = rows.filter_map(|(stage, rest)| Some((stage.parse().ok()?, rest.split_once('`')?.0.to_string())));
+    rows.collect()
+}
+
+#[test]
+fn the_architecture_page_lists_every_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut listed = documented(&fs::read_to_string(root.join("docs/architecture.md")).unwrap());
+    let mut expected: Vec<_> = STAGES.iter().map(|(name, stage)| (*stage, (*name).to_string())).collect();
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected, "the table in docs/architecture.md (left) and STAGES (right) differ");
+    for (_, name) in listed {
+        let src = root.join("src").join(&name);
+        assert!(src.is_dir() || src.with_extension("rs").is_file(), "there is no module {name}");
+    }
+}
+
+#[test]
+fn rows_of_the_table_are_found() {
+    let page = "| Stage | Module |\n|---|---|\n| 0 | `error` | x |\n| 10 | `models` | `core` |\n| Crate | `tch` |\n| `tch` | y |";
+    assert_eq!(documented(page), [(0, "error".to_string()), (10, "models".to_string())]);
+}
+
 #[test]
 fn imports_are_found() {
     assert_eq!(

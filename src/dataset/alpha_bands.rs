@@ -1,4 +1,4 @@
-//! What becomes of bands that files call alpha.
+//! The use of bands that files call alpha.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::raster::{Limits, has_doubtful_alpha};
 /// Chips that are looked at. Near infrared shows itself in the first.
 const LOOKED_AT: usize = 16;
 
-/// What becomes of the last band of a domain's files where they call it alpha.
+/// How the last band of a domain's files is used if they call it alpha.
 ///
 /// | Variant | The band |
 /// |---|---|
@@ -17,8 +17,8 @@ const LOOKED_AT: usize = 16;
 /// | `Mask` | is not used: pixels where it is 0 have no data |
 /// | `Band` | is a band like others, such as near infrared |
 ///
-/// Where [`bands`](crate::PrepareData::bands) chooses the band, it is used whatever this says. A model remembers the choice
-/// for the images that it translates. PNG files have no choice: their alpha is always the mask.
+/// A band that [`bands`](crate::PrepareData::bands) names is used in any case. A model remembers the choice for the images
+/// that it translates. In PNG files alpha is always the mask.
 ///
 /// ```
 /// use geolearn::dataset::AlphaBands;
@@ -32,7 +32,7 @@ const LOOKED_AT: usize = 16;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AlphaBands {
-    /// By what the files hold: the default.
+    /// Decided by the files' contents: the default.
     #[default]
     Auto,
     /// Always the mask.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What to do with a chip that cannot be read, or that differs from the others in size, bands or type. Of pairs also with one
-/// that has no partner, or one of another size or place; a chip that is left out takes its partner with it.
+/// What to do with a chip that cannot be read, or that differs from the others in size, bands or data type; for pairs, also
+/// with a chip without a partner, or with one of another size or place. Partners are left out together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BadChips {

@@ -1,4 +1,4 @@
-//! Which bands of a domain's chips are used.
+//! The choice of the bands of a domain's chips.
 
 use std::fmt;
 
@@ -19,9 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Band {
-    /// The first band is 1, as in GDAL and in ArcGIS Pro.
+    /// The number of the band; the first is 1, as in GDAL and in ArcGIS Pro.
     Number(usize),
-    /// The description that the file gives the band, in any letter case.
+    /// The name that the file gives the band, in any letter case.
     Name(String),
 }
 

@@ -1,4 +1,4 @@
-//! What the training loop gets.
+//! Batches of chips for the training loop.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ use crate::random::Stream;
 use crate::raster::{Limits, Raster};
 
 /// A batch of chips of both domains. Of [paired](crate::DatasetType::Pix2Pix) data, chip i of `a` and chip i of `b` show the
-/// same place, pixel by pixel; of others they have nothing to do with each other.
+/// same place, pixel by pixel; otherwise they are unrelated.
 ///
 /// # Shapes
 /// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains, unless each has its
-/// [own](crate::dataset::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only where
-/// statistics are not those of the chips themselves. Where there are no data, the value is 0.
+/// [own](crate::dataset::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only if
+/// the statistics are not those of the chips themselves. Pixels without data are 0.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Batch {
@@ -53,7 +53,7 @@ impl Batch {
         Ok(Self { a: chips(Domain::A)?, b: chips(Domain::B)? })
     }
 
-    /// Number of chips of each domain, N.
+    /// Returns the number of chips of each domain, N.
     pub fn size(&self) -> usize {
         self.a.size().first().map_or(0, |&n| n as usize)
     }

@@ -1,8 +1,8 @@
-//! How many chips make a batch.
+//! The batch size.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The number of chips of each domain in a batch, or how it is found.
+/// The number of chips of each domain in a batch.
 ///
 /// ```no_run
 /// use geolearn::dataset::BatchSize;
@@ -19,11 +19,11 @@ pub enum BatchSize {
     /// This number.
     Fixed(usize),
     /// Measured when a model is built on the data: the smallest number whose speed is within 5 % of the best that fits
-    /// in memory. Some steps in f32 are made at 1, 2, 4, … chips, and the model is put back as it was.
+    /// in memory. The model makes a few steps in f32 with 1, 2, 4, … chips, and is then restored.
     ///
-    /// Speed decides, so two runs may choose differently. A run that is to be repeated, or gone on with from a
-    /// checkpoint, names its size: read it from [`CycleGan::batch_size`](crate::CycleGan::batch_size) once. A larger
-    /// batch also makes fewer updates in an epoch; the recipe of the paper is 1.
+    /// Because speed decides, two runs may choose differently. For a reproducible or resumable run, set the size explicitly:
+    /// [`CycleGan::batch_size`](crate::CycleGan::batch_size) returns the measured one. A larger batch also makes fewer
+    /// updates in an epoch; the paper uses 1.
     Auto,
 }
 

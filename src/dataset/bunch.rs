@@ -18,21 +18,21 @@ use crate::peers::{Part, Portion};
 use crate::random::Seed;
 use crate::raster::{BandScale, Colours, Dtype};
 
-/// Which chips of a domain.
+/// A part of a domain's chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Split {
-    /// Those that train.
+    /// The chips for training.
     Train,
-    /// Those that validate.
+    /// The chips for validation.
     Valid,
-    /// Those of a test folder beside a validation folder.
+    /// The chips in a test folder beside a validation folder.
     Test,
 }
 
-/// Prepared chips of two domains, as [`prepare_data`](crate::prepare_data) gives them.
+/// Prepared chips of two domains, as [`prepare_data`](crate::prepare_data) returns them.
 ///
-/// A clone shares everything with the original and costs nothing. Chips are read from disk when they are needed.
+/// A clone shares everything with the original and is cheap. Chips are read from disk when they are needed.
 ///
 /// ```
 /// use geolearn::{DatasetType, Domain, prepare_data};
@@ -90,22 +90,22 @@ impl DataBunch {
         self.shared.domains.get(domain)
     }
 
-    /// The folder that was prepared.
+    /// Returns the folder that was prepared.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
 
-    /// Where models are saved when only a name is given.
+    /// Returns the folder where models are saved if only a name is given.
     pub fn working_dir(&self) -> &Path {
         &self.shared.working_dir
     }
 
-    /// The root of split, order and augmentation.
+    /// Returns the seed of split, order and augmentation.
     pub fn seed(&self) -> u64 {
         self.shared.seed.0
     }
 
-    /// Chips of each domain in a batch; 1 where that is [`BatchSize::Auto`] and no model has measured it yet.
+    /// Returns the number of chips of each domain in a batch; 1 for [`BatchSize::Auto`] until a model has measured it.
     pub fn batch_size(&self) -> usize {
         self.shared.batch_size.or_one()
     }
@@ -114,7 +114,7 @@ impl DataBunch {
         self.shared.batch_size
     }
 
-    /// The same chips in batches of another size.
+    /// Returns the same chips in batches of another size.
     ///
     /// ```
     /// use geolearn::{DatasetType, prepare_data};
@@ -133,23 +133,23 @@ impl DataBunch {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// What is varied at random in training chips.
+    /// Returns the random changes of training chips.
     pub fn augment(&self) -> &Augment {
         &self.shared.augment
     }
 
-    /// Number of training chips of a domain.
+    /// Returns the number of training chips of a domain.
     pub fn len(&self, domain: Domain) -> usize {
         self.domain(domain).train.len()
     }
 
-    /// Number of validation chips of a domain.
+    /// Returns the number of validation chips of a domain.
     pub fn valid_len(&self, domain: Domain) -> usize {
         self.domain(domain).valid.len()
     }
 
-    /// The chips of a part of a domain, sorted by folder and name; B's in the order of their partners, where chips are
-    /// [paired](DataBunch::pairs).
+    /// Returns the chips of a part of a domain, sorted by folder and name; if chips are [paired](DataBunch::pairs), those of B
+    /// are in the order of their partners.
     pub fn files(&self, domain: Domain, split: Split) -> &[PathBuf] {
         let data = self.domain(domain);
         match split {
@@ -159,27 +159,27 @@ impl DataBunch {
         }
     }
 
-    /// The training chips of a domain, sorted by folder and name.
+    /// Returns the training chips of a domain, sorted by folder and name.
     pub fn train_files(&self, domain: Domain) -> &[PathBuf] {
         self.files(domain, Split::Train)
     }
 
-    /// The validation chips of a domain, sorted by folder and name.
+    /// Returns the validation chips of a domain, sorted by folder and name.
     pub fn valid_files(&self, domain: Domain) -> &[PathBuf] {
         self.files(domain, Split::Valid)
     }
 
-    /// The chips of a test folder beside a validation folder. They are not looked at by `prepare_data`.
+    /// Returns the chips in a test folder beside a validation folder. `prepare_data` does not read them.
     pub fn test_files(&self, domain: Domain) -> &[PathBuf] {
         self.files(domain, Split::Test)
     }
 
-    /// Chips that were left out, each with the reason; see [`BadChips::Skip`](crate::dataset::BadChips::Skip).
+    /// Returns the chips that were left out, each with the reason; see [`BadChips::Skip`](crate::dataset::BadChips::Skip).
     pub fn skipped(&self) -> &[(PathBuf, String)] {
         &self.shared.skipped
     }
 
-    /// Number of bands of a domain's chips that are used.
+    /// Returns the number of bands of a domain's chips that are used.
     pub fn bands(&self, domain: Domain) -> usize {
         self.domain(domain).reader.shape.bands
     }
@@ -203,39 +203,39 @@ impl DataBunch {
         &self.domain(domain).selection
     }
 
-    /// The name of each band that is used, where the files give it one.
+    /// Returns the name of each used band, if the files give it one.
     pub fn band_names(&self, domain: Domain) -> &[Option<String>] {
         &self.domain(domain).band_names
     }
 
-    /// How samples of each band that is used become physical values. Training takes samples as they are stored; predictions
-    /// carry these scales.
+    /// Returns scale and offset of each used band, which turn samples into physical values. Training uses samples as they are
+    /// stored; predictions carry these scales.
     pub fn band_scales(&self, domain: Domain) -> &[BandScale] {
         &self.domain(domain).band_scales
     }
 
-    /// The type of the samples of a domain's chips.
+    /// Returns the data type of a domain's chips.
     pub fn dtype(&self, domain: Domain) -> Dtype {
         self.domain(domain).reader.shape.dtype
     }
 
-    /// Number of channels of a domain's tensors, C: the larger band count of the two domains, unless each has its
-    /// [own](crate::dataset::Channels::Own).
+    /// Returns the number of channels of a domain's tensors, C: the larger number of bands of the two domains, unless each has
+    /// its [own](crate::dataset::Channels::Own).
     pub fn channels(&self, domain: Domain) -> usize {
         self.normaliser(domain).channels()
     }
 
-    /// Height and width of a domain's chips in pixels, after `resize_to` or `mixed_sizes` and before a random crop.
+    /// Returns height and width of a domain's chips in pixels, after `resize_to` or `mixed_sizes` and before a random crop.
     pub fn chip_size(&self, domain: Domain) -> (usize, usize) {
         self.domain(domain).reader.shape.size()
     }
 
-    /// What the values of a domain are like.
+    /// Returns the statistics of a domain's bands.
     pub fn statistics(&self, domain: Domain) -> &Statistics {
         &self.domain(domain).statistics
     }
 
-    /// The `.emd` file that the statistics of a domain are of; none where they were taken from the chips.
+    /// Returns the `.emd` file that the statistics of a domain come from, or `None` if the chips were measured.
     pub fn statistics_file(&self, domain: Domain) -> Option<&Path> {
         self.domain(domain).definition.as_deref()
     }
@@ -250,12 +250,12 @@ impl DataBunch {
         &self.domain(domain).colours
     }
 
-    /// The scaling of a domain, and its inverse.
+    /// Returns the scaling of a domain, with its inverse.
     pub fn normaliser(&self, domain: Domain) -> &Normaliser {
         &self.domain(domain).reader.normaliser
     }
 
-    /// Number of batches in an epoch; the last may be smaller than the others.
+    /// Returns the number of batches in an epoch; the last may be smaller than the others.
     pub fn batches_per_epoch(&self) -> usize {
         self.steps_per_epoch(Part::WHOLE)
     }

@@ -1,15 +1,15 @@
-//! What data are for.
+//! The kind of a data set.
 
 use super::domain::Domain;
 
-/// What the data are for; decides which folders are looked for and how chips are drawn.
+/// The kind of a data set, which decides which folders are read and how chips are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DatasetType {
     /// Unpaired chips of two domains.
     CycleGan,
-    /// Pairs of chips that show the same place in both domains, A being the one from which is translated. They are drawn
-    /// together and vary alike. [`CycleGan`](crate::CycleGan) takes them too, and makes no other use of it.
+    /// Pairs of chips that show the same place in both domains, for translation from A. They are drawn and augmented
+    /// together. [`CycleGan`](crate::CycleGan) accepts them, too, but does not use the pairing.
     Pix2Pix,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two image domains: with folders `A` and `B`, the images that each holds.
+/// One of the two kinds of images between which a model translates.
 ///
 /// ```
 /// use geolearn::Domain;
@@ -24,7 +24,7 @@ impl Domain {
     /// Both domains, A first.
     pub const BOTH: [Self; 2] = [Self::A, Self::B];
 
-    /// The other domain.
+    /// Returns the other domain.
     pub fn other(self) -> Self {
         match self {
             Self::A => Self::B,

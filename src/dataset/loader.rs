@@ -100,8 +100,8 @@ impl<T> Drop for Prefetch<T> {
 
 /// The batches of one epoch, read and decoded ahead on background threads.
 ///
-/// The order and the content of the batches depend on the seed and the epoch only. A batch that cannot be made comes
-/// as an error that names the file, and ends the epoch. Dropping the loader early stops its threads.
+/// The order and the content of the batches depend on the seed and the epoch only. A batch that cannot be read is
+/// an error that names the file, and ends the epoch. Dropping the loader early stops its threads.
 ///
 /// ```
 /// use geolearn::{DatasetType, PrepareData};

@@ -1,8 +1,8 @@
 //! Training data: from a folder of chips to batches of tensors.
 //!
-//! [`prepare_data`] reads a folder with the defaults, [`PrepareData`] with options: [`Band`]s, [`Normalisation`],
-//! [`Augment`], [`BatchSize`] and others. Either returns a [`DataBunch`], which models are made of. The
-//! [guide](crate::guide::data) has the forms of folders and files.
+//! [`prepare_data`] reads a folder with the default options; [`PrepareData`] sets [`Band`]s, [`Normalisation`], [`Augment`],
+//! [`BatchSize`] and others. Both return a [`DataBunch`], from which models are created. The [guide](crate::guide::data)
+//! describes the folders and file formats that they read.
 
 mod alpha_bands;
 mod augment;

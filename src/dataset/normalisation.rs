@@ -1,4 +1,4 @@
-//! Which values of a band become -1 and 1.
+//! The choice of the values that become -1 and 1 in a band.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,15 +7,15 @@ use super::statistics::{BandStatistics, Statistics};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Dtype;
 
-/// How the values of a domain are scaled to [-1, 1], which is what the networks see and make.
+/// How the values of a domain are scaled to [-1, 1], the range of the networks' inputs and outputs.
 ///
-/// | Variant | -1 | 1 | beyond |
+/// | Variant | Becomes -1 | Becomes 1 | Values beyond |
 /// |---|---|---|---|
-/// | `MinMax` | the smallest value | the largest value | does not occur |
-/// | `Percentile` | that percentile of the values | that percentile | cut: becomes -1 or 1 |
-/// | `MeanStd` | mean - 3 standard deviations | mean + 3 | stays beyond, where no generator can reach |
+/// | `MinMax` | the smallest value | the largest value | do not occur |
+/// | `Percentile` | that percentile of the values | that percentile | are clipped to -1 or 1 |
+/// | `MeanStd` | mean - 3 standard deviations | mean + 3 | are kept, but out of a generator's reach |
 ///
-/// A few bright roofs or clouds can leave `MinMax` with all other values close to -1; `Percentile` is then the better
+/// With `MinMax`, a few bright roofs or clouds can push all other values close to -1; `Percentile` is then the better
 /// choice, and the usual one for reflectances and backscatter.
 ///
 /// ```
@@ -38,9 +38,9 @@ pub enum Normalisation {
     MinMax,
     /// From one percentile to another, in percent; 2 and 98 are usual.
     Percentile {
-        /// Becomes -1, and so does what is below it. From 0 to below `high`.
+        /// The percentile that becomes -1, as do values below it. From 0 to below `high`.
         low: f64,
-        /// Becomes 1, and so does what is above it. At most 100.
+        /// The percentile that becomes 1, as do values above it. At most 100.
         high: f64,
     },
     /// Three standard deviations to either side of the mean.

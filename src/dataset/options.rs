@@ -1,4 +1,4 @@
-//! What `prepare_data` can be told.
+//! The options of `prepare_data`.
 
 use std::path::{Path, PathBuf};
 
@@ -25,35 +25,36 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
 
 /// Options for preparing a folder of chips.
 ///
-/// The folder holds, in any letter case, one of `A/images` and `B/images` (Export Training Data), `A` and `B`,
-/// `train_a` and `train_b`, `trainA` and `trainB`, or `Images/train_a` and `Images/train_b`. Chips may lie in
-/// sub-folders. Of [pairs](DatasetType::Pix2Pix), `images` and `images2` or `labels` (Export Training Data, Export Tiles), and
-/// `train` with files that hold both chips side by side are known too. `valid_a` and `valid_b` (or `val_a`, `validA`, …) beside them are a fixed validation set; without
-/// them, `test_a` and `test_b` are; without these, both domains are split. Partners stay together, and have one name but for
-/// the ending.
+/// The folder holds, in any letter case, one of these: `A/images` and `B/images` (Export Training Data), `A` and `B`,
+/// `train_a` and `train_b`, `trainA` and `trainB`, or `Images/train_a` and `Images/train_b`. Chips may be in subfolders.
+/// [Pairs](DatasetType::Pix2Pix) may also be in `images` and `images2` or `labels` (Export Training Data, Export Tiles), or in
+/// `train`, as files that hold both chips side by side; partners have the same name except for the ending.
+///
+/// `valid_a` and `valid_b` (or `val_a`, `validA`, …) beside them are a fixed validation set. Without them, `test_a` and
+/// `test_b` are used for validation; without these, both domains are split.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `batch_size` | 1 | chips of each domain in a batch | 1 to 65536, or [`BatchSize::Auto`] |
-/// | `val_split_pct` | 0.1 | share of each domain kept for validation, where no fixed set is there | 0 to below 1 |
-/// | `seed` | 42 | root of split, order and augmentation | any |
+/// | `val_split_pct` | 0.1 | share of each domain kept for validation, if there is no fixed set | 0 to below 1 |
+/// | `seed` | 42 | seed of split, order and augmentation | any |
 /// | `resize_to` | none | side in pixels to which every chip is resized | 1 to 16384 |
 /// | `mixed_sizes` | [`MixedSizes::Fail`] | what to do with chips of other sizes | |
-/// | `crop_size` | none | side in pixels of a square cut at random from each training chip | 1 to the chip's sides |
+/// | `crop_size` | none | side in pixels of a random square cut from each training chip | 1 to the chip's sides |
 /// | `bands` | all | which bands of a domain's files are used, in which order | numbers from 1, or names, which are looked up in each file |
 /// | `mixed_bands` | [`MixedBands::Fail`] | what to do with chips of other numbers of bands | |
 /// | `alpha_bands` | [`AlphaBands::Auto`] | whether alpha is a mask or a band | |
-/// | `rgb_bands` | those named so, else the first three | which bands pictures show | of the bands used |
+/// | `rgb_bands` | those named so, or the first three | which bands pictures show | of the bands used |
 /// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
 /// | `channels` | [`Channels::Shared`], of pairs [`Channels::Own`] | channels where the domains differ in bands | |
-/// | `augment` | [`Augment::default()`], of pairs without light | what is varied at random in training chips | see there |
+/// | `augment` | [`Augment::default()`], for pairs without brightness and contrast | random changes of training chips | see there |
 /// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read, differs from the others or has no partner | |
-/// | `limits` | [`Limits::default()`] | the most that a chip may ask for | |
-/// | `cache` | on | keep what was found in 8 MiB of chips and more for the next time | |
-/// | `progress` | on | a bar on standard error for 2,000 chips and more, where that is a terminal | |
-/// | `left_half` | [`Domain::A`] | whose chip the left half is, where files hold both chips of a pair | |
-/// | `workers` | processors, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
-/// | `prefetch` | 2 | batches that each worker holds ready | 1 to 1024 |
+/// | `limits` | [`Limits::default()`] | the largest chips that are read | |
+/// | `cache` | on | whether statistics of 8 MiB of chips or more are kept for the next time | |
+/// | `progress` | on | whether a terminal shows a progress bar for 2,000 chips or more | |
+/// | `left_half` | [`Domain::A`] | the domain of the left half, if files hold both chips of a pair | |
+/// | `workers` | cores, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
+/// | `prefetch` | 2 | batches that each worker keeps ready | 1 to 1024 |
 /// | `working_dir` | the folder itself | where models are saved when only a name is given | |
 ///
 /// ```
@@ -99,7 +100,7 @@ pub struct PrepareData {
 }
 
 impl PrepareData {
-    /// Default options for the chips in the folder `path`.
+    /// Creates default options for the chips in the folder `path`.
     pub fn new(path: impl AsRef<Path>, dataset_type: DatasetType) -> Self {
         Self {
             dataset_type,
@@ -128,8 +129,8 @@ impl PrepareData {
         }
     }
 
-    /// Chips of each domain in a batch. Default 1, as in the CycleGAN paper. [`BatchSize::Auto`] lets a model measure
-    /// what is fastest.
+    /// Sets the number of chips of each domain in a batch. Default: 1, as in the CycleGAN paper. With [`BatchSize::Auto`] the
+    /// model measures which size is fastest.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -142,9 +143,9 @@ impl PrepareData {
         self
     }
 
-    /// Share of each domain that is kept for validation, from 0 (none) to below 1. Default 0.1.
+    /// Sets the share of each domain that is kept for validation, from 0 (none) to below 1. Default: 0.1.
     ///
-    /// Has no effect where the folder brings its own validation set.
+    /// Has no effect if the folder contains a validation set.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -157,7 +158,7 @@ impl PrepareData {
         self
     }
 
-    /// The root of split, order and augmentation. Default 42. The same seed gives the same batches on any machine.
+    /// Sets the seed of split, order and augmentation. Default: 42. The same seed gives the same batches on any machine.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -171,8 +172,8 @@ impl PrepareData {
         self
     }
 
-    /// The side in pixels to which every chip is resized, both ways (see [`Raster::resize`](crate::Raster::resize)).
-    /// Default: chips stay as they are.
+    /// Resizes every chip to a square of this side in pixels (see [`Raster::resize`](crate::Raster::resize)). Default: chips
+    /// keep their size.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -185,7 +186,7 @@ impl PrepareData {
         self
     }
 
-    /// What to do with chips that differ in size from the others of their domain. Default [`MixedSizes::Fail`].
+    /// Chooses what to do with chips that differ in size from the others of their domain. Default: [`MixedSizes::Fail`].
     ///
     /// ```
     /// # use geolearn::dataset::MixedSizes;
@@ -199,8 +200,8 @@ impl PrepareData {
         self
     }
 
-    /// The side in pixels of a square that is cut at a random place from each training chip, as
-    /// [`Augment::crop`] does; it goes before that. Default: training sees whole chips.
+    /// Cuts a random square of this side in pixels from each training chip, before [`Augment::crop`] does. Default: training
+    /// sees whole chips.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -213,12 +214,12 @@ impl PrepareData {
         self
     }
 
-    /// Which bands of a domain's files are used, and in which order: numbers from 1, or the names that the files give
-    /// their bands. Default: all of them.
+    /// Chooses which bands of a domain's files are used, and in which order: numbers from 1, or the names that the files give
+    /// their bands. Default: all bands.
     ///
-    /// A name is looked up in each file, so files may hold their bands in different orders, and more of them than others
-    /// do. A file without a band that is asked for is a [bad chip](Self::bad_chips). Where bands are not named and files
-    /// have the same names in different orders, `prepare` fails, or leaves the rarer order out.
+    /// A name is looked up in each file, so files may differ in the order and number of their bands. A file without one of
+    /// the bands is a [bad chip](Self::bad_chips). If bands are not chosen by name, and files have the same names in different
+    /// orders, `prepare` fails, or leaves out the rarer order.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -231,7 +232,7 @@ impl PrepareData {
         self
     }
 
-    /// What to do with chips that differ in their number of bands from the others of their domain. Default
+    /// Chooses what to do with chips that differ in their number of bands from the others of their domain. Default:
     /// [`MixedBands::Fail`].
     ///
     /// ```
@@ -246,8 +247,8 @@ impl PrepareData {
         self
     }
 
-    /// Chooses what becomes of the last band of a domain's files where they call it alpha. Default [`AlphaBands::Auto`]: it is a mask,
-    /// unless it is something else that GDAL calls alpha for lack of better knowledge.
+    /// Chooses how the last band of a domain's files is used if they call it alpha. Default: [`AlphaBands::Auto`], a mask,
+    /// unless the values show that it is another band, which GDAL may call alpha, too.
     ///
     /// ```
     /// # use geolearn::dataset::AlphaBands;
@@ -267,8 +268,8 @@ impl PrepareData {
         Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands, alpha, half }
     }
 
-    /// Which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, else
-    /// the first three that are used; one band is shown in grey.
+    /// Chooses which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, or
+    /// the first three that are used; a single band is shown in gray.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -281,7 +282,7 @@ impl PrepareData {
         self
     }
 
-    /// How values are scaled to [-1, 1]. Default [`Normalisation::MinMax`].
+    /// Chooses how values are scaled to [-1, 1]. Default: [`Normalisation::MinMax`].
     ///
     /// ```
     /// # use geolearn::dataset::Normalisation;
@@ -294,7 +295,7 @@ impl PrepareData {
         self
     }
 
-    /// Channels of the networks where the domains differ in their number of bands. Default [`Channels::Shared`].
+    /// Chooses the channels of the networks if the domains differ in their number of bands. Default: [`Channels::Shared`].
     ///
     /// ```
     /// # use geolearn::dataset::Channels;
@@ -311,7 +312,7 @@ impl PrepareData {
         self
     }
 
-    /// The most that a chip may ask for. Default [`Limits::default()`].
+    /// Sets the largest chips that are read. Default: [`Limits::default()`].
     ///
     /// ```
     /// # use geolearn::raster::Limits;
@@ -323,9 +324,9 @@ impl PrepareData {
         self
     }
 
-    /// Whether what was found in a folder of 8 MiB of chips and more is kept for the next time: in `.geolearn` within
-    /// the folder or, where that cannot be written, in the user's cache. It counts only as long as names, sizes and
-    /// dates of all chips, and the options, are the same. Default on.
+    /// Sets whether the statistics of a folder with 8 MiB of chips or more are kept for the next time: in `.geolearn` within
+    /// the folder or, if it is read-only, in the user's cache. They are reused as long as names, sizes and dates of all chips,
+    /// and the options, are the same. Default: on.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -336,7 +337,7 @@ impl PrepareData {
         self
     }
 
-    /// Whether a look through 2,000 chips and more shows a bar on standard error, where that is a terminal. Default on.
+    /// Sets whether standard error shows a progress bar for 2,000 chips or more, if it is a terminal. Default: on.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -347,7 +348,7 @@ impl PrepareData {
         self
     }
 
-    /// What is varied at random in training chips. Default [`Augment::default()`], of pairs without brightness and contrast.
+    /// Sets the random changes of training chips. Default: [`Augment::default()`], for pairs without brightness and contrast.
     ///
     /// ```
     /// # use geolearn::dataset::Augment;
@@ -359,7 +360,8 @@ impl PrepareData {
         self
     }
 
-    /// What to do with a chip that cannot be read, differs from the others or has no partner. Default [`BadChips::Fail`].
+    /// Chooses what to do with a chip that cannot be read, differs from the others or has no partner. Default:
+    /// [`BadChips::Fail`].
     ///
     /// ```
     /// # use geolearn::dataset::BadChips;
@@ -373,8 +375,8 @@ impl PrepareData {
         self
     }
 
-    /// Which domain the left half of a file is, where files in the folder `train` hold both chips of a pair side by side. Default
-    /// [`Domain::A`], from which Pix2Pix translates: the research code's direction `AtoB`. [`Domain::B`] is its `BtoA`.
+    /// Chooses the domain of the left half, if files in the folder `train` hold both chips of a pair side by side. Default:
+    /// [`Domain::A`], from which Pix2Pix translates, as in the research code's direction `AtoB`. [`Domain::B`] is its `BtoA`.
     ///
     /// ```
     /// use geolearn::{DatasetType, Domain, PrepareData, Raster};
@@ -395,8 +397,8 @@ impl PrepareData {
         self
     }
 
-    /// Threads that decode ahead of the training loop; 0 decodes in the loop itself. Default: as many as there are
-    /// processors, at most 4. The batches are the same with any number.
+    /// Sets the number of threads that decode ahead of the training loop; 0 decodes in the loop itself. Default: the number of
+    /// cores, at most 4. The batches are the same with any number.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -407,7 +409,7 @@ impl PrepareData {
         self
     }
 
-    /// Batches that each worker holds ready. Default 2. More of them smooth over slow disks and cost memory.
+    /// Sets how many batches each worker keeps ready. Default: 2. More help with slow disks and take memory.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -418,7 +420,7 @@ impl PrepareData {
         self
     }
 
-    /// Where models are saved when only a name is given. Default: the folder of the chips.
+    /// Sets the folder where models are saved if only a name is given. Default: the folder of the chips.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};

@@ -1,4 +1,4 @@
-//! Chips of one size from chips of many.
+//! Chips of one size from chips of different sizes.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,20 +6,20 @@ use crate::error::Result;
 use crate::random::Stream;
 use crate::raster::Raster;
 
-/// What is done with chips that differ in height or width from the others of their domain.
+/// What to do with chips that differ in height or width from the others of their domain.
 ///
-/// | Variant | all chips become as large as | by |
+/// | Variant | Size of all chips | By |
 /// |---|---|---|
 /// | `Fail` | | `prepare` fails, and lists the sizes |
-/// | `Crop` | the smallest height and width | a window: at a random place in training, the middle otherwise |
-/// | `Pad` | the largest height and width | mirroring at the right and lower edge |
+/// | `Crop` | the smallest height and width | a window, at a random position in training and centered otherwise |
+/// | `Pad` | the largest height and width | mirroring at the right and bottom |
 /// | `Resize` | the most common size | interpolation, as [`Raster::resize`](crate::Raster::resize) |
 ///
 /// [`resize_to`](crate::PrepareData::resize_to) comes first: it makes all chips equal anyway.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum MixedSizes {
-    /// Not accepted: the default, since they mostly come from a mistake.
+    /// `prepare` fails: the default, since mixed sizes usually are a mistake.
     #[default]
     Fail,
     /// Windows as large as the smallest chip.

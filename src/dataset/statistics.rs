@@ -1,4 +1,4 @@
-//! What the values of the bands of a domain are like.
+//! Statistics of the bands of a domain.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::histogram::{Counts, Sketch, quantile};
 use super::moments::Moments;
 use crate::raster::{Dtype, Gap, Raster, Sample, with_array};
 
-/// What the values of one band are like, over all chips of a domain, in the chips' own units.
+/// Statistics of one band over all chips of a domain, in the chips' units.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BandStatistics {
@@ -20,19 +20,19 @@ pub struct BandStatistics {
     pub mean: f64,
     /// Standard deviation of the population (divided by n).
     pub std: f64,
-    /// The percentiles that the [`Normalisation`](crate::dataset::Normalisation) asks for, else the 2nd and the 98th; linear
-    /// between values, as NumPy's. None where the statistics are those of an `.emd` file.
+    /// The percentiles of the [`Normalisation`](crate::dataset::Normalisation), or the 2nd and the 98th, with linear
+    /// interpolation as in NumPy. `None` if the statistics come from an `.emd` file.
     ///
-    /// Exact for samples of 8 and 16 bits. Of wider ones, up to 4096 pixels from all over each chip count; of these
-    /// percentiles are exact where at most 8192 different values came, else to a thousandth of the range.
+    /// Exact for samples of 8 and 16 bits. For wider ones, up to 4096 pixels from all over each chip are used; percentiles of
+    /// these are exact for up to 8192 different values, and within a thousandth of the range for more.
     pub percentiles: Option<(f64, f64)>,
 }
 
-/// What the values of a domain are like, band by band.
+/// Statistics of a domain, band by band.
 ///
-/// Taken over every pixel of every training and validation chip that has data (neither outside the mask,
-/// nor the nodata value, nor anything that is not finite), at the chips' own size; or what Export Training Data wrote beside the chips. The numbers do
-/// not depend on the number of threads.
+/// They cover every pixel with data (within the mask, finite, and not the nodata value) of every training and validation
+/// chip, at the chips' original size, or are those that Export Training Data wrote beside the chips. The numbers do not
+/// depend on the number of threads.
 ///
 /// ```
 /// use geolearn::{DatasetType, Domain, prepare_data};
@@ -52,7 +52,7 @@ impl Statistics {
         Self { bands }
     }
 
-    /// One entry a band, in the order in which the bands are used.
+    /// Returns one entry for each band, in the order in which the bands are used.
     pub fn bands(&self) -> &[BandStatistics] {
         &self.bands
     }

@@ -8,6 +8,7 @@ use crate::cuda_kernels::CudaKernels;
 use crate::gpu_check::GpuCheck;
 use crate::inception::Inception;
 use crate::libtorch::Kind;
+use crate::profile::Profile;
 use crate::quality::Quality;
 use crate::trouble::{Result, Trouble};
 
@@ -26,11 +27,13 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
                                       compile the CUDA kernels with NVRTC (90 MB, fetched once) and say what they need
   cargo xtask dependent               set up, then build and run a crate that depends on this one
   cargo xtask compare [--python FILE] [--repeats N] [--sizes 256x1,128x4] [--precisions f32,bf16] [--out FOLDER]
+                      [--profile release|dev]
                                       set up, then time the training step beside that of PyTorch in that Python
   cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
                                       set up, then time the loader beside those of that Python
   cargo xtask quality [--seconds S] [--seeds N] [--recipes a,b] [--chips FOLDER] [--pairs FOLDER_A FOLDER_B]
                       [--features N] [--blocks N] [--inception FILE|none] [--python FILE] [--out FOLDER]
+                      [--profile release|dev]
                                       set up, then train recipes for equal time and measure what they translate
   cargo xtask gpu-check pack [--profile release|dev]
                                       set up, then pack what `bash xtask/gpu/run.sh` runs on a GPU machine without Rust
@@ -122,6 +125,7 @@ fn step_comparison(rest: &[String]) -> Result<StepComparison> {
             "--sizes" => asked.sizes = value.split(',').map(size).collect::<Option<_>>()?,
             "--precisions" => asked.precisions = value.split(',').map(String::from).collect(),
             "--out" => asked.out = Some(value.into()),
+            "--profile" => asked.profile = Profile::parse(value)?,
             _ => return Some(false),
         }
         Some(true)

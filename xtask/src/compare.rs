@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::checkout::Checkout;
 use crate::process_memory::resident_mib;
+use crate::profile::Profile;
 use crate::scratch::Scratch;
 use crate::trouble::{Result, Trouble};
 
@@ -59,9 +60,8 @@ struct Run {
 }
 
 pub fn compare(checkout: &Checkout, asked: &Comparison) -> Result<()> {
-    build(checkout)?;
+    let loader = Profile::Release.example(checkout, "loader")?;
     let scratch = Scratch::new("loaders")?;
-    let loader = checkout.target().join("release/examples/loader");
     let mut make = Command::new(&loader);
     make.arg("chips").arg(checkout.root().join("assets/bluemarble")).arg(scratch.path());
     succeed(alike(&mut make))?;
@@ -101,11 +101,6 @@ pub fn compare(checkout: &Checkout, asked: &Comparison) -> Result<()> {
         Some(path) => fs::write(path, json(&cases, &load)).map_err(Trouble::file("cannot write", path)),
         None => Ok(()),
     }
-}
-
-fn build(checkout: &Checkout) -> Result<()> {
-    let mut cargo = checkout.cargo_here();
-    succeed(cargo.args(["build", "--release", "--quiet", "--package", "geolearn", "--example", "loader"]))
 }
 
 /// Runs a command that explains its own failures.

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::chart;
@@ -10,6 +10,7 @@ use crate::checkout::Checkout;
 use crate::compare::{load, succeed};
 use crate::machine::Machine;
 use crate::peer::Peer;
+use crate::profile::Profile;
 use crate::scratch::Scratch;
 use crate::trouble::{Result, Trouble};
 
@@ -31,6 +32,8 @@ pub struct StepComparison {
     pub precisions: Vec<String>,
     /// Where the table and the picture go.
     pub out: Option<PathBuf>,
+    /// How this crate's program is built.
+    pub profile: Profile,
 }
 
 impl Default for StepComparison {
@@ -43,6 +46,7 @@ impl Default for StepComparison {
             sizes: vec![(256, 1), (128, 4), (64, 1)],
             precisions: vec!["f32".into(), "bf16".into()],
             out: None,
+            profile: Profile::Release,
         }
     }
 }
@@ -78,13 +82,12 @@ const PLAIN: &str = "plain";
 const TUNED: &str = "tuned";
 
 pub fn compare(checkout: &Checkout, asked: &StepComparison) -> Result<()> {
-    let mut cargo = checkout.cargo_here();
-    succeed(cargo.args(["build", "--release", "--quiet", "--package", "geolearn", "--example", "step"]))?;
+    let step = asked.profile.example(checkout, "step")?;
     let before = load();
     let mut rows = Vec::new();
     let mut words = Vec::new();
     for &size in &asked.sizes {
-        rows.extend(compare_at(checkout, asked, size, &mut words)?);
+        rows.extend(compare_at(checkout, asked, &step, size, &mut words)?);
     }
     words.sort();
     words.dedup();
@@ -112,18 +115,18 @@ pub fn compare(checkout: &Checkout, asked: &StepComparison) -> Result<()> {
 fn compare_at(
     checkout: &Checkout,
     asked: &StepComparison,
+    step: &Path,
     (side, batch): (usize, usize),
     words: &mut Vec<String>,
 ) -> Result<Vec<Row>> {
     let scratch = Scratch::new("step")?;
-    let step = checkout.target().join("release/examples/step");
     let assets = checkout.root().join("assets");
     let place = [scratch.path().display().to_string(), side.to_string(), batch.to_string()];
-    succeed(Command::new(&step).arg("prepare").args(&place).env("GEOLEARN_ASSETS", &assets))?;
+    succeed(Command::new(step).arg("prepare").args(&place).env("GEOLEARN_ASSETS", &assets))?;
     let script = checkout.root().join("benches/peers/train_step.py");
     let start = |way, precision: &str| {
         let mut command = match way {
-            OURS => Command::new(&step),
+            OURS => Command::new(step),
             _ => Command::new(&asked.python),
         };
         match way {

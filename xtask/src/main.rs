@@ -23,6 +23,7 @@ mod origin;
 mod peer;
 mod pip;
 mod process_memory;
+mod profile;
 mod python;
 mod quality;
 mod release;

@@ -22,7 +22,7 @@ impl<M: Model> Learner<M> {
     /// is bound to a device, and the same model gives the same bytes.
     ///
     /// The extra file `geolearn.json` tells how images are scaled to the input and back from the output, their bands
-    /// and their type; `docs/interop.md` describes it, with a program in Python.
+    /// and their type; `docs/export.md` describes it, with a program in Python.
     ///
     /// ```
     /// use geolearn::{CycleGan, Domain, tch};

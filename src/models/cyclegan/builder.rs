@@ -10,7 +10,7 @@ use crate::loss::{AdversarialLoss, DiffAugment};
 use crate::models::core::Model;
 use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
 
-/// Sets the options of a [`CycleGan`] before it is built; see [`CycleGanConfig`] for the table of them.
+/// Sets the options of a [`CycleGan`] before it is built; [`CycleGanConfig`] lists them.
 ///
 /// ```
 /// use geolearn::nn::Initialisation;
@@ -42,15 +42,15 @@ pub struct CycleGanBuilder {
 }
 
 impl CycleGan {
-    /// A model with the defaults of [`CycleGanConfig`] and fresh weights.
+    /// Creates a model with the defaults of [`CycleGanConfig`] and new weights.
     ///
     /// # Errors
-    /// `Usage` when the chips are too small to train on, `Torch` when memory is short.
+    /// `Usage` if the chips are too small to train on, `Torch` if memory is short.
     pub fn new(data: &DataBunch) -> Result<Self> {
         Self::builder(data).build()
     }
 
-    /// Options first; see [`CycleGanConfig`] for the table of them.
+    /// Returns a builder that sets options first; [`CycleGanConfig`] lists them.
     pub fn builder(data: &DataBunch) -> CycleGanBuilder {
         CycleGanBuilder::new(data)
     }
@@ -62,7 +62,7 @@ impl CycleGanBuilder {
         Self { data: data.clone(), config, device: Device::Auto, pretrained: None }
     }
 
-    /// Sets every option except the sizes and the seed to the recipe's value; later calls override it. Default:
+    /// Sets every option, except the sizes and the seed, to the recipe's value; later calls override it. Default:
     /// [`Recipe::Paper`].
     ///
     /// ```
@@ -79,85 +79,87 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Residual blocks of each generator. Default: 9.
+    /// Sets the number of residual blocks of each generator. Default: 9.
     pub fn gen_blocks(mut self, blocks: usize) -> Self {
         self.config.gen_blocks = blocks;
         self
     }
 
-    /// Feature maps of a generator's first layer. Default: 64.
+    /// Sets the number of feature maps of a generator's first layer. Default: 64.
     pub fn gen_features(mut self, features: usize) -> Self {
         self.config.gen_features = features;
         self
     }
 
-    /// Feature maps of a discriminator's first layer. Default: 64.
+    /// Sets the number of feature maps of a discriminator's first layer. Default: 64.
     pub fn disc_features(mut self, features: usize) -> Self {
         self.config.disc_features = features;
         self
     }
 
-    /// Least squares when true, binary cross-entropy when false. Default: true.
+    /// Chooses the adversarial loss: least squares if true, binary cross-entropy if false. Default: true.
     pub fn lsgan(mut self, on: bool) -> Self {
         self.config.adversarial = if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
         self
     }
 
-    /// Weight of the cycle loss. Default: 10.
+    /// Sets the weight of the cycle loss. Default: 10.
     pub fn cycle_weight(mut self, weight: f64) -> Self {
         self.config.cycle_weight = weight;
         self
     }
 
-    /// Weight of the identity loss as a share of the cycle's. Default: 0.5.
+    /// Sets the weight of the identity loss as a share of the cycle's. Default: 0.5.
     pub fn identity_weight(mut self, share: f64) -> Self {
         self.config.identity_weight = share;
         self
     }
 
-    /// Older generated images kept for each discriminator. Default: 50; arcgis.learn has none.
+    /// Sets how many generated images are kept for each discriminator. Default: 50; arcgis.learn keeps none.
     pub fn pool_size(mut self, images: usize) -> Self {
         self.config.pool_size = images;
         self
     }
 
-    /// How weights begin. Default: as in the paper.
+    /// Chooses how weights are initialized. Default: as in the paper.
     pub fn initialisation(mut self, scheme: Initialisation) -> Self {
         self.config.initialisation = scheme;
         self
     }
 
-    /// Root of all randomness of the model. Default: the data's seed.
+    /// Sets the seed of all randomness of the model. Default: the data's seed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
         self
     }
 
-    /// Discriminators of each domain. With 2, another one judges images at half size, so that it sees twice as far (Wang et
-    /// al. 2018, arXiv:1711.11585, section 3.2); losses are the mean over both, not the sum as there, so that the other
-    /// weights mean the same. Chips then need sides of 48 pixels, and other programs cannot open the model. Default: 1.
+    /// Sets the number of discriminators for each domain. With 2, the second one judges images at half size, so that it sees
+    /// twice as far (Wang et al. 2018, arXiv:1711.11585, section 3.2). Losses are the mean over both instead of the sum, so the
+    /// other weights keep their meaning. Chips then need sides of at least 48 pixels, and other programs cannot open the model.
+    /// Default: 1.
     pub fn disc_scales(mut self, scales: usize) -> Self {
         self.config.disc_scales = scales;
         self
     }
 
-    /// How the generators double height and width. Default: transposed convolutions, which alone arcgis.learn can open.
+    /// Chooses how the generators double height and width. Default: transposed convolutions, the only choice that arcgis.learn
+    /// can open.
     pub fn upsampling(mut self, form: Upsampling) -> Self {
         self.config.upsampling = form;
         self
     }
 
-    /// Sets how the weights of the transposed convolutions begin, by which a generator doubles height and width. Default: as
-    /// the others.
+    /// Chooses how the weights of the transposed convolutions are initialized, which double height and width in a generator.
+    /// Default: like the others.
     pub fn upsampling_init(mut self, start: UpsamplingInit) -> Self {
         self.config.upsampling_init = start;
         self
     }
 
-    /// Adds the image to what the last layer of each generator makes of it, before the tanh, so that a generator learns only what
-    /// is to change (the global skip connection of Kupyn et al. 2018, arXiv:1711.07064). For domains that show the same things in
-    /// the same bands: edges stay sharp from the first step. Needs as many channels in both; other programs cannot open the
-    /// model. Default: off.
+    /// Adds the image to the output of each generator's last layer, before the tanh, so that a generator learns only the change
+    /// (the global skip connection of Kupyn et al. 2018, arXiv:1711.07064). For domains that show the same things in the same
+    /// bands: edges stay sharp from the first step. Both domains need the same number of channels; other programs cannot open
+    /// the model. Default: off.
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
@@ -174,52 +176,51 @@ impl CycleGanBuilder {
 
     /// Divides each weight of the discriminators by an estimate of its largest singular value (Miyato et al. 2018,
     /// arXiv:1802.05957), as PyTorch's `spectral_norm` does; one step of the power iteration follows each update. Saved
-    /// models hold the divided weights, and the estimate of a model that is loaded begins anew. Default: off.
+    /// models hold the divided weights, and the estimate of a loaded model starts over. Default: off.
     pub fn spectral_norm(mut self, on: bool) -> Self {
         self.config.spectral_norm = on;
         self
     }
 
-    /// Varies what the discriminators see, real and generated images alike, for trainings on few chips. Validation sees
-    /// images as they are. Default: nothing varies.
+    /// Augments the images that the discriminators see, real and generated alike, for training on few chips. Validation does
+    /// not use it. Default: none.
     pub fn diff_augment(mut self, augment: DiffAugment) -> Self {
         self.config.diff_augment = augment;
         self
     }
 
-    /// Lets the weight of the cycle loss go to `weight` in a straight line over the steps of each fit (Wang and Lin 2024,
-    /// "CycleGAN with Better Cycles", arXiv:2408.15374, let it decay), and that of the identity loss, which is a share of
-    /// it, with it. Validation measures with the weights at the beginning, so that its numbers mean the same in each epoch.
-    /// Default: it stays.
+    /// Changes the weight of the cycle loss linearly to `weight` over the steps of each fit (Wang and Lin 2024, "CycleGAN with
+    /// Better Cycles", arXiv:2408.15374, let it decay), and with it the weight of the identity loss, which is a share of it.
+    /// Validation keeps the initial weights, so that its numbers can be compared between epochs. Default: no change.
     pub fn cycle_weight_end(mut self, weight: f64) -> Self {
         self.config.cycle_weight_end = Some(weight);
         self
     }
 
     /// Keeps a running mean of the generators' weights (Yazici et al. 2019, arXiv:1806.04498), with a half-life of so many
-    /// images of a domain; less early in training, so that the mean is not that of a random start: at most a twentieth of
-    /// the images seen. Predictions, validation, pictures, [`save`](CycleGan::save) and exports use the mean; training goes
-    /// on from the weights themselves, which [checkpoints](crate::train::Checkpoint) hold too. Default: 0, no mean.
+    /// images of a domain; early in training it is at most a twentieth of the images seen, so that the mean soon forgets the
+    /// random start. Predictions, validation, pictures, [`save`](CycleGan::save) and exports use the mean; training continues
+    /// from the weights themselves, which [checkpoints](crate::train::Checkpoint) hold, too. Default: 0, no mean.
     pub fn average_half_life(mut self, images: f64) -> Self {
         self.config.average_half_life = images;
         self
     }
 
-    /// Where to compute. Default: the first CUDA device that can be used, else the processor.
+    /// Chooses the device. Default: the first CUDA device that can be used, or the CPU.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
 
-    /// Takes all options at once, the seed among them.
+    /// Sets all options at once, including the seed.
     pub fn config(mut self, config: CycleGanConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Begins with the weights of a saved model of the same architecture: its folder, its `.emd` or its `.pth`. The
-    /// data keep the scaling of their own statistics, which suits images of another sensor;
-    /// [`CycleGan::from_model`] takes over the model's. Default: fresh weights.
+    /// Starts from the weights of a saved model of the same architecture, given by its folder, its `.emd` or its `.pth`. The
+    /// data are scaled by their own statistics, which suits images of another sensor; [`CycleGan::from_model`] keeps the
+    /// model's scaling. Default: new weights.
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
@@ -236,7 +237,7 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Builds the model, and measures the batch size where the data leave it [open](crate::dataset::BatchSize::Auto).
+    /// Builds the model, and measures the batch size if the data [ask for it](crate::dataset::BatchSize::Auto).
     ///
     /// # Errors
     /// `Usage` for an option out of range or chips that are too small to train on, `Device` for a device

@@ -11,29 +11,29 @@ use crate::nn::{
 };
 use crate::raster::Dtype;
 
-/// What a CycleGAN is made of and what it minimises.
+/// The options of a CycleGAN: its networks and its losses.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `gen_blocks` | 9 | residual blocks of each generator | 1 to 64 |
 /// | `gen_features` | 64 | feature maps of a generator's first layer | 1 to 1024 |
 /// | `disc_features` | 64 | feature maps of a discriminator's first layer | 1 to 1024 |
-/// | `disc_scales` | 1 | discriminators of a domain: at the size of the images, and at half of it | 1 or 2 |
+/// | `disc_scales` | 1 | discriminators for each domain: at full and at half image size | 1 or 2 |
 /// | `adversarial` | least squares | form of the adversarial loss | |
 /// | `cycle_weight` | 10 | weight of the cycle loss, both ways | ≥ 0 |
-/// | `cycle_weight_end` | none | weight that the cycle loss goes to in a straight line over the steps of a fit | ≥ 0, or none to stay |
-/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; none with [`Channels::Own`](crate::dataset::Channels::Own) where bands differ |
-/// | `pool_size` | 50 | older generated images kept for each discriminator | 0 for none |
-/// | `initialisation` | N(0, 0.02) | how weights begin | |
-/// | `seed` | that of the data, or 42 | root of all randomness of the model | |
+/// | `cycle_weight_end` | none | weight of the cycle loss at the end of a fit, reached linearly | ≥ 0, or none for a constant weight |
+/// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; not used with [`Channels::Own`](crate::dataset::Channels::Own) if bands differ |
+/// | `pool_size` | 50 | generated images kept for each discriminator | 0 for none |
+/// | `initialisation` | N(0, 0.02) | how weights are initialized | |
+/// | `seed` | that of the data, or 42 | seed of all randomness of the model | |
 /// | `upsampling` | transposed convolutions | how the generators double height and width | |
-/// | `upsampling_init` | as `initialisation` | how the transposed convolutions begin | |
-/// | `global_skip` | off | adds the image to what each generator makes of it | domains of the same number of channels |
+/// | `upsampling_init` | as `initialisation` | how the transposed convolutions are initialized | |
+/// | `global_skip` | off | adds the image to each generator's output | domains with the same number of channels |
 /// | `spectral_norm` | off | divides the discriminators' weights by their spectral norms | |
-/// | `diff_augment` | nothing | how the discriminators' images vary | colors: three bands of 8 bits in both domains |
+/// | `diff_augment` | none | augmentation of the discriminators' images | colors: three bands of 8 bits in both domains |
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
 ///
-/// Models of other than 64 features are ours alone: arcgis.learn builds its networks with 64.
+/// arcgis.learn opens only models with 64 features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -50,31 +50,31 @@ pub struct CycleGanConfig {
     pub cycle_weight: f64,
     /// Weight of the identity loss as a share of the cycle's.
     pub identity_weight: f64,
-    /// Older generated images kept for each discriminator.
+    /// Generated images kept for each discriminator.
     pub pool_size: usize,
-    /// How weights begin.
+    /// How weights are initialized.
     pub initialisation: Initialisation,
-    /// Root of all randomness of the model.
+    /// Seed of all randomness of the model.
     pub seed: u64,
-    /// Discriminators of each domain: at the size of the images, and at half of it.
+    /// Discriminators for each domain: at full and at half image size.
     #[serde(skip_serializing_if = "is_one")]
     pub disc_scales: usize,
     /// How the generators double height and width.
     #[serde(skip_serializing_if = "is_default")]
     pub upsampling: Upsampling,
-    /// How the weights of the transposed convolutions begin.
+    /// How the weights of the transposed convolutions are initialized.
     #[serde(skip_serializing_if = "is_default")]
     pub upsampling_init: UpsamplingInit,
-    /// Whether each generator adds the image to what its last layer makes of it.
+    /// Whether each generator adds the image to its last layer's output.
     #[serde(skip_serializing_if = "is_default")]
     pub global_skip: bool,
     /// Whether the discriminators' weights are divided by their spectral norms.
     #[serde(skip_serializing_if = "is_default")]
     pub spectral_norm: bool,
-    /// How the discriminators' images vary.
+    /// Augmentation of the discriminators' images.
     #[serde(skip_serializing_if = "is_default")]
     pub diff_augment: DiffAugment,
-    /// Weight of the cycle loss at the end of a fit; `None` where it stays.
+    /// Weight of the cycle loss at the end of a fit; `None` if it is constant.
     #[serde(skip_serializing_if = "is_default")]
     pub cycle_weight_end: Option<f64>,
     /// Half-life, in images, of the running mean of the generators' weights; 0 for none.

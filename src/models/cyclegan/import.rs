@@ -15,8 +15,8 @@ use crate::nn::load_parameters;
 use crate::package::research;
 
 impl CycleGan {
-    /// A model of the two generators that the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as
-    /// `latest_net_G_A.pth` and `latest_net_G_B.pth`, on the first CUDA device that can be used, else the processor.
+    /// Opens the two generators that the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as
+    /// `latest_net_G_A.pth` and `latest_net_G_B.pth`, on the first CUDA device that can be used, or the CPU.
     ///
     /// **The letters mean the opposite there.** Its `G_A` takes images of A and makes images of B, so it becomes our
     /// `G_B`; its `G_B` becomes our `G_A`. Give its files in its own order, and `predict_a2b` does what its `AtoB` does.
@@ -26,8 +26,8 @@ impl CycleGan {
     /// `module.` and `_orig_mod.`; running statistics that old files have are not used. Files may be `.pth` of either form or
     /// `.safetensors`.
     ///
-    /// The images are taken to be of 8 bits, 0 to 255, which the research code scales to [-1, 1] as x / 127.5 - 1. The
-    /// discriminators are fresh: to go on with a training, give them to [`import`](Self::import).
+    /// Images are assumed to have 8 bits, 0 to 255, which the research code scales to [-1, 1] as x / 127.5 - 1. The
+    /// discriminators are new: to continue a training, pass theirs to [`import`](Self::import).
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -48,9 +48,9 @@ impl CycleGan {
         Self::import(net_g_a, net_g_b).build()
     }
 
-    /// A model of one generator, such as the `latest_net_G.pth` that the research code publishes for each of its data
-    /// sets. `to` is the domain whose images it makes. Translating the other way is an error until the model was
-    /// [fit](Self::fit), also after [`save`](Self::save).
+    /// Opens a single generator, such as the `latest_net_G.pth` that the research code publishes for each of its data sets.
+    /// `to` is the domain whose images it makes. Translating the other way is an error until the model has been
+    /// [trained](Self::fit), also after [`save`](Self::save).
     ///
     /// ```
     /// use geolearn::{CycleGan, Domain};
@@ -69,7 +69,7 @@ impl CycleGan {
         import.build()
     }
 
-    /// The same with options: the discriminators' files, the device.
+    /// Opens the research code's generators with options: the discriminators' files, the device.
     ///
     /// ```no_run
     /// use geolearn::{CycleGan, Device};
@@ -86,14 +86,14 @@ impl CycleGan {
     }
 }
 
-/// Options of an import from the research code; made by [`CycleGan::import`].
+/// Options of an import from the research code, created by [`CycleGan::import`].
 ///
 /// | Name | Default | Purpose |
 /// |---|---|---|
-/// | `discriminators` | none | files of the discriminators; without them they are fresh |
-/// | `disc_features` | 64 | feature maps of fresh discriminators' first layer |
-/// | `seed` | 42 | from which fresh discriminators are drawn |
-/// | `device` | CUDA, else the processor | where to compute |
+/// | `discriminators` | none | files of the discriminators; without them they are new |
+/// | `disc_features` | 64 | feature maps of new discriminators' first layer |
+/// | `seed` | 42 | seed of new discriminators |
+/// | `device` | CUDA, or the CPU | where to compute |
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct GeneratorImport {
@@ -114,26 +114,26 @@ impl GeneratorImport {
         *place = Some(path.to_owned());
     }
 
-    /// `latest_net_D_A.pth` and `latest_net_D_B.pth`, in the research code's order. Its `D_A` judges what its `G_A`
-    /// makes, which are images of B, so it becomes our `D_B`. Default: fresh discriminators.
+    /// Sets the files `latest_net_D_A.pth` and `latest_net_D_B.pth`, in the research code's order. Its `D_A` judges the
+    /// images of B that its `G_A` makes, so it becomes our `D_B`. Default: new discriminators.
     pub fn discriminators(mut self, net_d_a: impl AsRef<Path>, net_d_b: impl AsRef<Path>) -> Self {
         self.discriminators = Some([net_d_a.as_ref().to_owned(), net_d_b.as_ref().to_owned()]);
         self
     }
 
-    /// Feature maps of the first layer of fresh discriminators. Default: 64.
+    /// Sets the number of feature maps of the first layer of new discriminators. Default: 64.
     pub fn disc_features(mut self, features: usize) -> Self {
         self.config.disc_features = features;
         self
     }
 
-    /// Root of all randomness of the model. Default: 42.
+    /// Sets the seed of all randomness of the model. Default: 42.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
         self
     }
 
-    /// Where to compute. Default: the first CUDA device that can be used, else the processor.
+    /// Chooses the device. Default: the first CUDA device that can be used, or the CPU.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self

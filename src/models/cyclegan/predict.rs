@@ -20,17 +20,17 @@ impl CycleGan {
     /// ```
     ///
     /// # Shapes
-    /// Any height and width; all the bands that A's files had, or those that were used of them. Bands that the model
-    /// knows by name are looked up in the file, where it names any. Gives an image of the
-    /// same height, width and place with B's bands, in B's own units and type of samples. Where no band has data, the
-    /// result has none: it holds B's nodata value, else NaN or 0.
+    /// Any height and width; all the bands that A's files had, or only the used ones. If the file names its bands, those
+    /// that the model knows by name are looked up. Returns an image with the same height, width and georeference, and with B's
+    /// bands, in B's units and data type. Pixels without data in every band have none in the result: they hold B's nodata
+    /// value, or NaN or 0 if it has none.
     ///
     /// # Errors
     /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read, `Usage` for a wrong number of
-    /// bands, `Limits` when there is not even memory for tiles.
+    /// bands, `Limits` if there is not even memory for tiles.
     ///
-    /// An image that the network cannot take at once (about 768 bytes a pixel with the default 64 features) is translated
-    /// in tiles with statistics of the whole, as [`predict_raster`](Self::predict_raster) does it.
+    /// An image that does not fit into memory at once (about 768 bytes a pixel with the default 64 features) is translated in
+    /// tiles with the statistics of the whole image, like [`predict_raster`](Self::predict_raster).
     pub fn predict_a2b(&self, path: impl AsRef<Path>) -> Result<Raster> {
         self.predict(path, Domain::B)
     }

@@ -1,12 +1,12 @@
-//! Sets of options by name.
+//! Named sets of options.
 
 use super::CycleGanConfig;
 use crate::dataset::PerDomain;
 use crate::loss::DiffAugment;
 use crate::nn::Upsampling;
 
-/// A set of options by name, for [`CycleGanBuilder::recipe`](super::CycleGanBuilder::recipe). `docs/quality.md` compares what
-/// they make in the same time.
+/// A named set of options, for [`CycleGanBuilder::recipe`](super::CycleGanBuilder::recipe). `docs/quality.md` compares the
+/// translations after the same training time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recipe {

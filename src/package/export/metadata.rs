@@ -22,7 +22,7 @@ bands in their order, in the type and shape of `samples`.";
 const OUTPUT_TO_SAMPLES: &str = "Nothing: the output is samples, rounded to their type; a pixel has no data where no \
 band of the input has any, and then holds the `nodata` of `samples`.";
 
-/// The object. `docs/interop.md` describes its keys.
+/// The object. `docs/export.md` describes its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Metadata {
     /// 1.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::cli::{count, for_pairs};
+use crate::profile::Profile;
 use crate::trouble::{Result, Trouble};
 
 /// The recipe that PyTorch trains.
@@ -31,6 +32,8 @@ pub struct Quality {
     pub inception: Inception,
     /// Where everything goes; none stands for `out/quality` of the checkout.
     pub out: Option<PathBuf>,
+    /// How this crate's program is built.
+    pub profile: Profile,
 }
 
 /// The weights of the network behind KID.
@@ -58,6 +61,7 @@ impl Default for Quality {
             blocks: 3,
             inception: Inception::Usual,
             out: None,
+            profile: Profile::Release,
         }
     }
 }
@@ -78,6 +82,7 @@ impl Quality {
                 "--inception" if value == "none" => asked.inception = Inception::Without,
                 "--inception" => asked.inception = Inception::File(value.into()),
                 "--out" => asked.out = Some(value.into()),
+                "--profile" => asked.profile = Profile::parse(value)?,
                 _ => return Some(false),
             }
             Some(true)
@@ -109,7 +114,7 @@ impl Quality {
     /// Returns what runs must have in common to stand in one table.
     pub fn settings(&self) -> Value {
         let pairs = self.pairs.as_ref().map(|pairs| pairs.each_ref().map(|folder| folder.display().to_string()));
-        json!({
+        let mut settings = json!({
             "seconds": self.seconds,
             "chips": self.chips.as_ref().map_or(CHIPS.to_string(), |chips| chips.display().to_string()),
             "pairs": pairs,
@@ -120,7 +125,11 @@ impl Quality {
                 Inception::File(file) => file.display().to_string(),
                 Inception::Without => "none".to_string(),
             },
-        })
+        });
+        if self.profile == Profile::Dev {
+            settings["profile"] = "dev".into();
+        }
+        settings
     }
 
     /// Returns the command that asks for the same.
@@ -210,5 +219,7 @@ mod tests {
         assert_eq!(settings("--seeds 1 --recipes paper --python p --out o"), settings(""));
         assert_ne!(settings("--seconds 60"), settings(""));
         assert_ne!(settings("--features 8"), settings(""));
+        assert_ne!(settings("--profile dev"), settings(""));
+        assert_eq!(settings("--profile release"), settings(""));
     }
 }

@@ -22,14 +22,13 @@ use table::Row;
 pub use asked::Quality;
 
 pub fn measure(checkout: &Checkout, asked: &Quality) -> Result<()> {
-    let mut cargo = checkout.cargo_here();
-    succeed(cargo.args(["build", "--release", "--quiet", "--package", "geolearn", "--example", "quality"]))?;
+    let program = asked.profile.example(checkout, "quality")?;
     let out = asked.out.clone().unwrap_or_else(|| checkout.root().join("out/quality"));
     for folder in ["chips", "models", "pictures"] {
         let folder = out.join(folder);
         fs::create_dir_all(&folder).map_err(Trouble::file("cannot create", &folder))?;
     }
-    let contest = Contest { checkout, asked, out };
+    let contest = Contest { checkout, asked, program, out };
     let changes = contest.changes()?;
     let mut runs = Runs::read(contest.out.join("quality.jsonl"))?;
     contest.prepare(&mut runs)?;
@@ -52,6 +51,7 @@ const TIMED_SECONDS: f64 = 5.0;
 struct Contest<'a> {
     checkout: &'a Checkout,
     asked: &'a Quality,
+    program: PathBuf,
     out: PathBuf,
 }
 
@@ -189,7 +189,7 @@ impl Contest<'_> {
     }
 
     fn worker(&self) -> Command {
-        let mut command = alike(Command::new(self.checkout.target().join("release/examples/quality")));
+        let mut command = alike(Command::new(&self.program));
         match &self.asked.inception {
             Inception::Usual => &mut command,
             Inception::File(file) => command.env("GEOLEARN_INCEPTION", file),
