@@ -19,7 +19,7 @@ use crate::metrics::{Better, Metric, MetricColumn};
 use crate::models::cyclegan::CycleGan;
 use crate::nn::{ConvShape, Initialisation, Initialiser, Layer, Network, Parameters, Plan, load_parameters};
 use crate::optim::{Adam, Update};
-use crate::package::emd::{Emd, InputBands, ModelKind};
+use crate::package::emd::{Emd, ModelKind};
 use crate::random::Seed;
 use crate::raster::Raster;
 use crate::train::{Callback, Checkpoint, EpochReport, FitOptions, Flow, MemoryEstimate, StepContext};
@@ -30,7 +30,7 @@ static KIND: ModelKind = ModelKind {
     name: "OneWay",
     configuration: "_oneway",
     parameters: &[("kernel", None)],
-    input_bands: InputBands::OfTheLarger,
+    takes_any_tile: true,
     opened_by: "OneWay",
 };
 const NAME: &str = "G";
