@@ -106,7 +106,7 @@ impl Model for OneWayModel {
         (NAME, plan(config, channels))
     }
 
-    fn beyond_arcgis(_: &OneWayConfig, _: PerDomain<usize>) -> Option<&'static str> {
+    fn beyond_arcgis(_: &OneWayConfig, _: &PerDomain<DomainSpec>) -> Option<&'static str> {
         None
     }
 
@@ -227,7 +227,7 @@ fn data() -> (tempfile::TempDir, DataBunch) {
 }
 
 fn new(data: &DataBunch) -> OneWay {
-    OneWay::for_data(data.clone(), OneWayModel::default_config(7), Device::Cpu.resolve().unwrap()).unwrap()
+    OneWay::built(data.clone(), OneWayModel::default_config(7), Device::Cpu, None).unwrap()
 }
 
 fn open(path: &Path, data: Option<&DataBunch>) -> Result<OneWay> {
