@@ -5,7 +5,8 @@ use std::path::Path;
 use geolearn::device::ChosenDevice;
 use geolearn::evaluation::{Metrics, MetricsOptions};
 use geolearn::models::LoadOptions;
-use geolearn::{CycleGan, DataBunch, DatasetType, Domain, FitOptions, History, Pix2Pix, Raster, Result};
+use geolearn::train::History;
+use geolearn::{CycleGan, DataBunch, DatasetType, Domain, FitOptions, Pix2Pix, Raster, Result};
 
 /// What a recipe trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 //! A model with all that is around it.
 
 use std::fmt;
-use std::path::Path;
 
 use super::model::{Model, Start};
 use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
-use crate::device::{ChosenDevice, Device};
+use crate::device::ChosenDevice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::ffi::KeptMemory;
@@ -45,25 +44,10 @@ pub struct Learner<M: Model> {
 
 impl<M: Model> Learner<M> {
     /// Builds a model with fresh weights for the data.
-    fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
+    pub(super) fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
         check_chips::<M>(&data, &config)?;
         let domains = PerDomain::from_fn(|domain| data.spec(domain));
         Self::assemble((config, Start::Drawn), domains, Some(data), device)
-    }
-
-    /// Builds a model as a builder describes it, with fresh weights or with those of a saved model.
-    pub(in crate::models) fn built(
-        data: DataBunch,
-        config: M::Config,
-        device: Device,
-        pretrained: Option<&Path>,
-    ) -> Result<Self> {
-        M::check(&config)?;
-        let mut model = Self::for_data(data, config, device.resolve()?)?;
-        if let Some(path) = pretrained {
-            model.begin_with(path)?;
-        }
-        model.with_batch_size_settled()
     }
 
     /// Builds the networks for images of these domains.

@@ -26,6 +26,7 @@ mod weights;
 mod resumed;
 
 mod batch_size;
+mod build;
 mod byte_facts;
 mod card;
 mod definition;
