@@ -1,12 +1,12 @@
-"""A training step of CycleGAN in PyTorch, for `cargo xtask compare` and `gpu-check`, which run it beside geolearn.
+"""A training step in PyTorch, for `cargo xtask compare` and `gpu-check`, which run it beside geolearn.
 
-train_step.py WAY FOLDER SIDE BATCH PRECISION
+train_step.py WAY FOLDER SIDE BATCH PRECISION [MODEL]
 train_step.py --bench WAY FOLDER SIDE BATCHES FILE [STEPS]
 
 WAY is `plain`, the recipe of the research code: a call of a generator for each image, two calls for each discriminator,
 torch.optim.Adam. Or `tuned`, the same step with every trick that PyTorch is known for: calls put together in batches,
 channels_last, fused Adam, autocast, torch.compile where it works, cuDNN's search. PRECISION is f32, bf16 or tf32; `plain` is
-always f32.
+always f32. MODEL is `cyclegan`, the default, whose networks and losses stand here, or `pix2pix`, of pix2pix_step.py.
 
 Input and output are those of examples/step.
 
@@ -21,6 +21,7 @@ import os
 import sys
 import time
 
+import pix2pix_step
 import torch
 from torch import nn
 
@@ -157,11 +158,14 @@ def compiled(model):
     model.nets = {name: torch.compile(net) for name, net in model.nets.items()}
 
 
-def main(way, folder, side, batch, precision):
+def main(way, folder, side, batch, precision, kind="cyclegan"):
     side, batch, tuned = int(side), int(batch), way == "tuned"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     set_up(device, tuned, precision == "tf32")
-    model = Model(initial(folder), device, tuned)
+    if kind == "pix2pix":
+        model = pix2pix_step.Model(pix2pix_step.initial(folder), device, tuned)
+    else:
+        model = Model(initial(folder), device, tuned)
     words = ""
     if tuned and os.environ.get("GEOLEARN_COMPARE_COMPILE", "1") != "0":
         compiled(model)

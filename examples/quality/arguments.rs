@@ -19,6 +19,9 @@ pub enum Task {
         /// Where the chips come from
         #[arg(long, value_name = "FOLDER")]
         chips: PathBuf,
+        /// Images of the same name show the same place, and are kept together
+        #[arg(long)]
+        paired: bool,
         #[command(flatten)]
         size: Size,
     },
@@ -47,6 +50,9 @@ pub enum Task {
     /// Measures a saved model
     Judge {
         folder: PathBuf,
+        /// Which it was trained by
+        #[arg(long, value_name = "NAME")]
+        recipe: String,
         /// The saved model
         #[arg(long, value_name = "FILE")]
         weights: PathBuf,

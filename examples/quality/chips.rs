@@ -7,9 +7,12 @@ use geolearn::dataset::{Augment, Split};
 use geolearn::{DataBunch, DatasetType, Domain, PrepareData};
 
 use crate::Outcome;
+use crate::model::Kind;
 
 /// Share of the chips that is kept out of training, where there is no set of unseen places.
 const KEPT_OUT: f64 = 0.2;
+/// The same of pairs, of which there are few.
+const PAIRS_KEPT_OUT: f64 = 0.3;
 /// The same for every recipe and seed, so that all learn from the same chips.
 const SPLIT_SEED: u64 = 42;
 
@@ -17,14 +20,16 @@ const SPLIT_SEED: u64 = 42;
 ///
 /// Chips are enlarged by a random factor up to 1.2, and not flipped or turned: the bundled relief maps are lit from the
 /// north-west throughout.
-pub fn data(folder: &Path, seed: u64) -> geolearn::Result<DataBunch> {
-    PrepareData::new(folder, DatasetType::CycleGan).seed(seed).augment(Augment::none().zoom(1.2)).prepare()
+pub fn data(folder: &Path, kind: Kind, seed: u64) -> geolearn::Result<DataBunch> {
+    PrepareData::new(folder, kind.dataset_type()).seed(seed).augment(Augment::none().zoom(1.2)).prepare()
 }
 
 /// Copies chips into these folders: validation chips are those of `test_a` and `test_b` where the folder has them, and
-/// otherwise a share of all.
-pub fn copy(chips: &Path, folder: &Path) -> Outcome<()> {
-    let found = PrepareData::new(chips, DatasetType::CycleGan).seed(SPLIT_SEED).val_split_pct(KEPT_OUT).prepare()?;
+/// otherwise a share of all. Of pairs, both images are in one or the other.
+pub fn copy(chips: &Path, folder: &Path, paired: bool) -> Outcome<()> {
+    let (dataset, share) =
+        if paired { (DatasetType::Pix2Pix, PAIRS_KEPT_OUT) } else { (DatasetType::CycleGan, KEPT_OUT) };
+    let found = PrepareData::new(chips, dataset).seed(SPLIT_SEED).val_split_pct(share).prepare()?;
     for (domain, letter) in [(Domain::A, "a"), (Domain::B, "b")] {
         for (split, name) in [(Split::Train, "train"), (Split::Valid, "valid")] {
             let into = folder.join(format!("{name}_{letter}"));

@@ -5,21 +5,21 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use geolearn::evaluation::{Metrics, MetricsOptions};
-use geolearn::models::LoadOptions;
-use geolearn::{CycleGan, DataBunch, Domain, Picture, Raster};
+use geolearn::{DataBunch, Domain, Picture, Raster};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::arguments::Size;
+use crate::model::{Kind, Model};
 use crate::{chips, training};
 
 /// Rows of a picture.
 const SHOWN: usize = 5;
 
 /// Puts chips into their places, beside an untrained model and the ranges of values.
-pub fn prepare(folder: &Path, chips: &Path, size: &Size) -> Outcome<()> {
-    chips::copy(chips, folder)?;
-    let data = chips::data(folder, 0)?;
+pub fn prepare(folder: &Path, chips: &Path, paired: bool, size: &Size) -> Outcome<()> {
+    chips::copy(chips, folder, paired)?;
+    let data = chips::data(folder, Kind::CycleGan, 0)?;
     training::builder(&data, size).build()?.save_safetensors(folder.join("untrained.safetensors"))?;
     let range = |domain| {
         let normaliser = data.normaliser(domain);
@@ -31,15 +31,19 @@ pub fn prepare(folder: &Path, chips: &Path, size: &Size) -> Outcome<()> {
 
 /// Measures what learns nothing.
 pub fn baselines(folder: &Path, size: &Size, pairs: Option<[PathBuf; 2]>) -> Outcome<Value> {
-    let mut model = training::builder(&chips::data(folder, 0)?, size).build()?;
+    let mut model = Model::CycleGan(training::builder(&chips::data(folder, Kind::CycleGan, 0)?, size).build()?);
     Ok(json!({ "metrics": metrics(&mut model, pairs, true)? }))
 }
 
 /// Measures a saved model.
-pub fn judge(folder: &Path, weights: &Path, picture: Option<&Path>, pairs: Option<[PathBuf; 2]>) -> Outcome<Value> {
-    let data = chips::data(folder, 0)?;
-    let options = LoadOptions::new().data(&data);
-    let mut model = CycleGan::from_model_with(weights, options)?;
+pub fn judge(
+    (folder, kind): (&Path, Kind),
+    weights: &Path,
+    picture: Option<&Path>,
+    pairs: Option<[PathBuf; 2]>,
+) -> Outcome<Value> {
+    let data = chips::data(folder, kind, 0)?;
+    let mut model = kind.open(weights, &data)?;
     let metrics = metrics(&mut model, pairs.clone(), false)?;
     if let Some(picture) = picture {
         places(&model, &data, pairs)?.save(picture)?;
@@ -47,17 +51,17 @@ pub fn judge(folder: &Path, weights: &Path, picture: Option<&Path>, pairs: Optio
     Ok(json!({ "metrics": metrics }))
 }
 
-fn metrics(model: &mut CycleGan, pairs: Option<[PathBuf; 2]>, baselines: bool) -> Outcome<Metrics> {
+fn metrics(model: &mut Model, pairs: Option<[PathBuf; 2]>, baselines: bool) -> Outcome<Metrics> {
     let mut options = MetricsOptions::new().baselines(baselines);
     if let Some([a, b]) = pairs {
         options = options.pairs(a, b);
     }
-    Ok(model.compute_metrics_with(options)?)
+    Ok(model.compute_metrics(options)?)
 }
 
 /// Rows of places that no recipe learnt from. Where images of both domains show them, each translation stands beside its
 /// truth.
-fn places(model: &CycleGan, data: &DataBunch, pairs: Option<[PathBuf; 2]>) -> Outcome<Picture> {
+fn places(model: &Model, data: &DataBunch, pairs: Option<[PathBuf; 2]>) -> Outcome<Picture> {
     let (a, b) = match &pairs {
         Some([a, b]) => (by_stem(files(a)?), by_stem(files(b)?)),
         None => {
@@ -71,11 +75,14 @@ fn places(model: &CycleGan, data: &DataBunch, pairs: Option<[PathBuf; 2]>) -> Ou
     let mut rows = Vec::new();
     for (a, b) in shown.iter().step_by(shown.len().div_ceil(SHOWN).max(1)) {
         let (real_a, real_b) = (Raster::open(a)?, Raster::open(b)?);
-        let (made_b, made_a) = (model.predict_a2b(a)?, model.predict_b2a(b)?);
-        rows.push([&real_a, &made_b, &real_b, &made_a].map(Raster::to_rgb_image).to_vec());
+        let made = [(a, Domain::B), (b, Domain::A)].map(|(image, to)| model.predict(image, to));
+        let [made_b, made_a] = made;
+        let images = [Some(real_a), made_b?, Some(real_b), made_a?];
+        rows.push(images.iter().flatten().map(Raster::to_rgb_image).collect::<Vec<_>>());
     }
     let title = if has_truth { "Unseen places" } else { "Unseen chips, unpaired" };
-    Ok(Picture::grid(title, &["A", "A to B", "B", "B to A"], &rows)?)
+    let columns = rows.first().map_or(0, Vec::len);
+    Ok(Picture::grid(title, &["A", "A to B", "B", "B to A"][..columns], &rows)?)
 }
 
 fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {

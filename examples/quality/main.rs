@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! quality recipes NAMES                      a line for each recipe: its name, a tab, what it changes
-//! quality prepare FOLDER --chips FOLDER      copies chips to train on and unseen ones, and saves an untrained model and
-//!                                            the ranges of values, for PyTorch
+//! quality prepare FOLDER --chips FOLDER [--paired]
+//!                                            copies chips to train on and unseen ones, pairs together where they are such,
+//!                                            and saves an untrained CycleGAN and the ranges of values, for PyTorch
 //! quality baselines FOLDER                   answers with the metrics of what learns nothing
 //! quality time FOLDER --recipe NAME --seconds S
 //!                                            answers with the seconds of a training step, measured for S seconds
 //! quality train FOLDER --recipe NAME --seed N --seconds S --step-seconds S --weights FILE
 //!                                            trains as many whole epochs as fit into the seconds, where a step takes so
 //!                                            long; answers with what was done
-//! quality judge FOLDER --weights FILE [--picture FILE]
+//! quality judge FOLDER --recipe NAME --weights FILE [--picture FILE]
 //!                                            answers with the metrics of the saved model
 //! ```
 //!
@@ -23,6 +24,7 @@ mod arguments;
 mod chips;
 mod clock;
 mod judging;
+mod model;
 mod recipes;
 mod training;
 
@@ -48,12 +50,13 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Outcome<()> {
     let answer = match task {
         Task::Recipes { names } => return recipes::describe(&names),
-        Task::Prepare { folder, chips, size } => return judging::prepare(&folder, &chips, &size),
+        Task::Prepare { folder, chips, paired, size } => return judging::prepare(&folder, &chips, paired, &size),
         Task::Baselines { folder, size, pairs } => judging::baselines(&folder, &size, pairs.both())?,
         Task::Time { folder, recipe, seconds, size } => training::time(&folder, &recipe, seconds, &size)?,
         Task::Train(asked) => training::train(&asked)?,
-        Task::Judge { folder, weights, picture, pairs } => {
-            judging::judge(&folder, &weights, picture.as_deref(), pairs.both())?
+        Task::Judge { folder, recipe, weights, picture, pairs } => {
+            let kind = recipes::kind_of(&recipe)?;
+            judging::judge((&folder, kind), &weights, picture.as_deref(), pairs.both())?
         }
     };
     println!("{answer}");

@@ -3,9 +3,11 @@
 use geolearn::FitOptions;
 use geolearn::loss::DiffAugment;
 use geolearn::models::cyclegan::CycleGanBuilder;
+use geolearn::models::pix2pix::{Generator, Pix2PixBuilder};
 use geolearn::nn::{Upsampling, UpsamplingInit};
 
 use crate::Outcome;
+use crate::model::Kind;
 
 /// What a recipe changes in the published one.
 struct Recipe {
@@ -14,16 +16,20 @@ struct Recipe {
     apply: Change,
 }
 
-/// Where a recipe differs: in the model, or in its training too.
+/// Where a recipe differs: in the model, in its training too, or in that it is another model, which learns from pairs.
 enum Change {
     Nothing,
     Model(fn(CycleGanBuilder) -> CycleGanBuilder),
     Both(fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOptions) -> FitOptions),
+    Pairs(fn(Pix2PixBuilder) -> Pix2PixBuilder),
 }
 
-use Change::{Both, Model, Nothing};
+use Change::{Both, Model, Nothing, Pairs};
 
-const RECIPES: [Recipe; 11] = [
+/// What trains a CycleGAN outside of this program.
+const PYTORCH: &str = "pytorch";
+
+const RECIPES: [Recipe; 13] = [
     Recipe { name: "paper", change: "the published recipe, nothing changed", apply: Nothing },
     Recipe {
         name: "average",
@@ -75,28 +81,53 @@ const RECIPES: [Recipe; 11] = [
         change: "a second discriminator of each domain, at half size",
         apply: Model(|model| model.disc_scales(2)),
     },
+    Recipe { name: "pix2pix", change: "Pix2Pix, which learns from pairs, with its U-Net", apply: Pairs(|model| model) },
+    Recipe {
+        name: "pix2pix-resnet",
+        change: "Pix2Pix with the generator of the CycleGAN",
+        apply: Pairs(|model| model.generator(Generator::Resnet)),
+    },
 ];
 
 /// Several recipes at once.
 pub struct Mixture(Vec<&'static Recipe>);
 
 impl Mixture {
-    /// Finds the recipes of a name such as `average+bilinear`.
+    /// Finds the recipes of a name such as `average+bilinear`, all of one kind of model.
     pub fn named(name: &str) -> Outcome<Self> {
         let find = |part: &str| RECIPES.iter().find(|recipe| recipe.name == part).ok_or_else(|| unknown(part).into());
-        Ok(Self(name.split('+').map(find).collect::<Outcome<_>>()?))
+        let mixture = Self(name.split('+').map(find).collect::<Outcome<_>>()?);
+        let pairs = mixture.0.iter().filter(|recipe| matches!(recipe.apply, Pairs(_))).count();
+        if pairs == 0 || pairs == mixture.0.len() {
+            return Ok(mixture);
+        }
+        Err(format!("{name:?} joins recipes of Pix2Pix to those of CycleGAN, whose options it does not have").into())
     }
 
-    pub fn model(&self, model: CycleGanBuilder) -> CycleGanBuilder {
+    pub fn kind(&self) -> Kind {
+        match self.0.iter().any(|recipe| matches!(recipe.apply, Pairs(_))) {
+            true => Kind::Pix2Pix,
+            false => Kind::CycleGan,
+        }
+    }
+
+    pub fn cyclegan(&self, model: CycleGanBuilder) -> CycleGanBuilder {
         self.0.iter().fold(model, |model, recipe| match recipe.apply {
-            Nothing => model,
+            Nothing | Pairs(_) => model,
             Model(change) | Both(change, _) => change(model),
+        })
+    }
+
+    pub fn pix2pix(&self, model: Pix2PixBuilder) -> Pix2PixBuilder {
+        self.0.iter().fold(model, |model, recipe| match recipe.apply {
+            Pairs(change) => change(model),
+            Nothing | Model(_) | Both(..) => model,
         })
     }
 
     pub fn fit(&self, fit: FitOptions) -> FitOptions {
         self.0.iter().fold(fit, |fit, recipe| match recipe.apply {
-            Nothing | Model(_) => fit,
+            Nothing | Model(_) | Pairs(_) => fit,
             Both(_, change) => change(fit),
         })
     }
@@ -104,6 +135,11 @@ impl Mixture {
     fn change(&self) -> String {
         self.0.iter().map(|recipe| recipe.change).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Tells what a recipe trains, PyTorch's among them.
+pub fn kind_of(name: &str) -> Outcome<Kind> {
+    if name == PYTORCH { Ok(Kind::CycleGan) } else { Ok(Mixture::named(name)?.kind()) }
 }
 
 fn unknown(name: &str) -> String {

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use geolearn::models::cyclegan::CycleGanBuilder;
 use geolearn::runtime::num_threads;
-use geolearn::{CycleGan, DataBunch, Domain, FitOptions};
+use geolearn::{CycleGan, DataBunch, Domain, FitOptions, Pix2Pix};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::arguments::{Size, Training};
 use crate::chips;
 use crate::clock::Clock;
+use crate::model::{Kind, Model};
 use crate::recipes::Mixture;
 
 /// More than any measurement takes; the clock ends it.
@@ -20,10 +21,10 @@ const MANY: usize = 1_000_000;
 /// Trains and saves a model; returns what was done.
 pub fn train(asked: &Training) -> Outcome<Value> {
     let recipe = Mixture::named(&asked.recipe)?;
-    let data = chips::data(&asked.folder, asked.seed)?;
+    let data = chips::data(&asked.folder, recipe.kind(), asked.seed)?;
     let step = asked.step_seconds;
     let epochs = epochs(asked.seconds, step * data.batches_per_epoch() as f64)?;
-    let mut model = recipe.model(builder(&data, &asked.size)).build()?;
+    let mut model = untrained(&recipe, &data, &asked.size)?;
     let begin = Instant::now();
     // Validation would take time from training.
     model.fit(recipe.fit(FitOptions::new(epochs).validate_every(0)))?;
@@ -42,7 +43,21 @@ pub fn train(asked: &Training) -> Outcome<Value> {
     }))
 }
 
-/// A model of the size that is asked for, with the published recipe.
+/// A model of a recipe. A U-Net halves its chips as often as they can be, up to eight times.
+fn untrained(recipe: &Mixture, data: &DataBunch, size: &Size) -> geolearn::Result<Model> {
+    Ok(match recipe.kind() {
+        Kind::CycleGan => Model::CycleGan(recipe.cyclegan(builder(data, size)).build()?),
+        Kind::Pix2Pix => {
+            let &Size { features, blocks } = size;
+            let (height, width) = data.chip_size(Domain::A);
+            let levels = height.trailing_zeros().min(width.trailing_zeros()).clamp(2, 8) as usize;
+            let builder = Pix2Pix::builder(data).gen_levels(levels).gen_features(features);
+            Model::Pix2Pix(recipe.pix2pix(builder.disc_features(features).gen_blocks(blocks)).build()?)
+        }
+    })
+}
+
+/// A CycleGAN of the size that is asked for, with the published recipe.
 pub fn builder(data: &DataBunch, size: &Size) -> CycleGanBuilder {
     let &Size { features, blocks } = size;
     CycleGan::builder(data).gen_features(features).disc_features(features).gen_blocks(blocks)
@@ -51,7 +66,7 @@ pub fn builder(data: &DataBunch, size: &Size) -> CycleGanBuilder {
 /// Measures a step of a model that is thrown away.
 pub fn time(folder: &Path, recipe: &str, seconds: f64, size: &Size) -> Outcome<Value> {
     let recipe = Mixture::named(recipe)?;
-    let mut model = recipe.model(builder(&chips::data(folder, 0)?, size)).build()?;
+    let mut model = untrained(&recipe, &chips::data(folder, recipe.kind(), 0)?, size)?;
     let (clock, seconds) = Clock::new(Duration::try_from_secs_f64(seconds)?);
     model.fit(recipe.fit(FitOptions::new(MANY).validate_every(0).progress(false)).callback(clock))?;
     Ok(json!({ "step_seconds": seconds.get().ok_or("a step could not be measured")? }))

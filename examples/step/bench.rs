@@ -39,7 +39,7 @@ pub fn run(file: &Path, side: usize, batches: &[usize], ways: &[Way<'_>], steps:
 }
 
 fn measured(mut work: Work, way: &Way<'_>, steps: usize) -> Outcome<Value> {
-    memory::reset(work.model());
+    memory::reset(work.model().device().torch());
     let first_losses = read(&work.step()?)?;
     let mut last = 0.0;
     for _ in 1..WARM_UP {
@@ -70,7 +70,7 @@ fn measured(mut work: Work, way: &Way<'_>, steps: usize) -> Outcome<Value> {
         "p10_ms": at(0.1),
         "p90_ms": at(0.9),
         "unread_ms": unread,
-        "memory_mib": memory::peak_mib(work.model()),
+        "memory_mib": memory::peak_mib(work.model().device().torch()),
         "first_losses": first_losses,
     }))
 }

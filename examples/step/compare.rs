@@ -11,20 +11,20 @@ use std::time::Instant;
 
 use geolearn::dataset::Batch;
 use geolearn::device::Precision;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use crate::work::{BATCHES, Outcome, Work, data, model, read};
+use crate::model::Kind;
+use crate::work::{Outcome, Work, read};
 
 const BANDS: i64 = 3;
 
-pub fn prepare(folder: &Path, side: usize, batch: usize) -> Outcome<()> {
-    let data = data(side, batch)?;
+pub fn prepare(kind: Kind, folder: &Path, side: usize, batch: usize) -> Outcome<()> {
+    let data = kind.data(side)?;
     fs::create_dir_all(folder)?;
-    model(&data)?.save(folder.join("initial"))?;
+    kind.model(&data, side)?.save(&folder.join("initial"))?;
     fs::copy(folder.join("initial/initial.pth"), folder.join("initial.pth"))?;
     let mut bytes = [Vec::new(), Vec::new()];
-    for batch in data.epoch(0)?.take(BATCHES) {
-        let Batch { a, b, .. } = batch?;
+    for Batch { a, b, .. } in kind.batches(&data, batch)? {
         for (tensor, bytes) in [a, b].iter().zip(&mut bytes) {
             let values = Vec::<f32>::try_from(tensor.flatten(0, -1))?;
             bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
@@ -40,17 +40,17 @@ fn batches(folder: &Path, side: usize, batch: usize) -> Outcome<Vec<Batch>> {
     let shape = [-1, batch as i64, BANDS, side as i64, side as i64];
     let read = |name: &str| -> Outcome<Tensor> {
         let bytes = fs::read(folder.join(name))?;
-        Ok(Tensor::f_from_data_size(&bytes, &[bytes.len() as i64 / 4], Kind::Float)?.f_reshape(shape)?)
+        Ok(Tensor::f_from_data_size(&bytes, &[bytes.len() as i64 / 4], tch::Kind::Float)?.f_reshape(shape)?)
     };
     let (a, b) = (read("a.f32")?, read("b.f32")?);
     Ok((0..a.size()[0]).map(|i| Batch::new(a.get(i), b.get(i))).collect())
 }
 
-pub fn run(folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {
+pub fn run(kind: Kind, folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {
     // PyTorch's number does not change either; of a few steps, one on trial would count too much.
     geolearn::runtime::set_num_threads(geolearn::runtime::num_threads())?;
-    let mut model = model(&data(side, batch)?)?;
-    model.load_weights(folder.join("initial.pth"))?;
+    let mut model = kind.model(&kind.data(side)?, side)?;
+    model.load_weights(&folder.join("initial.pth"))?;
     let mut work = Work::of(model, batches(folder, side, batch)?, precision)?;
     let mut out = std::io::stdout();
     let device = format!("{:?}", work.model().device().torch()).to_lowercase();

@@ -1,8 +1,10 @@
 //! A training step under the clock: for `cargo xtask compare` and `cargo xtask gpu-check`, which run it beside PyTorch.
 //!
 //! ```text
-//! step prepare FOLDER SIDE BATCH            initial weights and batches, as files that PyTorch reads
-//! step run FOLDER SIDE BATCH PRECISION      steps, as many as each line of the input asks for
+//! step prepare [--model NAME] FOLDER SIDE BATCH
+//!                                           initial weights and batches, as files that PyTorch reads
+//! step run [--model NAME] FOLDER SIDE BATCH PRECISION
+//!                                           steps, as many as each line of the input asks for
 //! step doctor [--need-cuda]                 the device that is chosen and why; ends with 4 where CUDA is needed and not had
 //! step bench --json FILE SIDE BATCHES WAYS STEPS
 //!                                           times of steps and memory, one line of JSON for each batch size and way
@@ -10,7 +12,7 @@
 //! step raster --json FILE [SIDE]            a scene through `predict_raster`
 //! ```
 //!
-//! Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, and behind it, where wanted,
+//! NAME is `cyclegan`, which it is where none is given and in all other tasks, or `pix2pix`. Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, and behind it, where wanted,
 //! `+graph` (as CUDA graphs), `+operators` (of libtorch, not the layers of our own) and `+search` (by cuDNN, in every
 //! precision). Chips, the model and the scene are looked for in the folder
 //! that GEOLEARN_ASSETS names, else in `assets`, from the current folder.
@@ -20,6 +22,7 @@ mod bench;
 mod compare;
 mod doctor;
 mod memory;
+mod model;
 mod raster;
 mod switch;
 mod trace;
@@ -29,6 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use model::Kind;
 use work::{Outcome, Way, list, precision_of};
 
 /// Puts a training step under the clock. The top of this program tells what ways are.
@@ -36,9 +40,22 @@ use work::{Outcome, Way, list, precision_of};
 #[command(name = "step")]
 enum Task {
     /// Writes initial weights and batches, as files that PyTorch reads
-    Prepare { folder: PathBuf, side: usize, batch: usize },
+    Prepare {
+        #[arg(long, value_enum, default_value_t)]
+        model: Kind,
+        folder: PathBuf,
+        side: usize,
+        batch: usize,
+    },
     /// Takes as many steps as each line of the input asks for
-    Run { folder: PathBuf, side: usize, batch: usize, precision: String },
+    Run {
+        #[arg(long, value_enum, default_value_t)]
+        model: Kind,
+        folder: PathBuf,
+        side: usize,
+        batch: usize,
+        precision: String,
+    },
     /// Tells the device that is chosen and why
     Doctor {
         /// End with 4 where CUDA is not had
@@ -79,9 +96,9 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Outcome<ExitCode> {
     match task {
-        Task::Prepare { folder, side, batch } => compare::prepare(&folder, side, batch)?,
-        Task::Run { folder, side, batch, precision } => {
-            compare::run(&folder, side, batch, precision_of(&precision)?)?;
+        Task::Prepare { model, folder, side, batch } => compare::prepare(model, &folder, side, batch)?,
+        Task::Run { model, folder, side, batch, precision } => {
+            compare::run(model, &folder, side, batch, precision_of(&precision)?)?;
         }
         Task::Doctor { need_cuda } => return doctor::examine(need_cuda),
         Task::Bench { json, side, batches, ways, steps } => {

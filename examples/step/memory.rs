@@ -2,21 +2,21 @@
 
 use std::fs;
 
-use geolearn::CycleGan;
 use geolearn::profile::CudaMemory;
+use tch::Device;
 
 /// From here on the most is counted anew: device memory of tensors, or on the processor all that the process holds.
-pub fn reset(model: &CycleGan) {
+pub fn reset(device: Device) {
     // Where it cannot be counted anew, the most since the start of the process is told.
-    let _ = match cuda_index(model) {
+    let _ = match cuda_index(device) {
         Some(index) => CudaMemory::reset_peak(index).map_err(|error| error.to_string()),
         None => fs::write("/proc/self/clear_refs", "5").map_err(|error| error.to_string()),
     };
 }
 
 /// MiB; none where the system does not say.
-pub fn peak_mib(model: &CycleGan) -> Option<f64> {
-    match cuda_index(model) {
+pub fn peak_mib(device: Device) -> Option<f64> {
+    match cuda_index(device) {
         Some(index) => CudaMemory::of(index).ok().map(|memory| memory.peak_allocated as f64 / f64::from(1 << 20)),
         None => {
             let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -26,9 +26,9 @@ pub fn peak_mib(model: &CycleGan) -> Option<f64> {
     }
 }
 
-fn cuda_index(model: &CycleGan) -> Option<usize> {
-    match model.device().torch() {
-        tch::Device::Cuda(index) => Some(index),
+fn cuda_index(device: Device) -> Option<usize> {
+    match device {
+        Device::Cuda(index) => Some(index),
         _ => None,
     }
 }

@@ -25,7 +25,7 @@ pub fn run(file: &Path, side: Option<usize>) -> Outcome<()> {
     };
     let model = CycleGan::from_model(asset(MODEL), None)?;
     for run in RUNS {
-        memory::reset(&model);
+        memory::reset(model.device().torch());
         let output = folder.path().join(format!("{run}.tif"));
         let report = model.predict_raster(&scene, &output, RasterOptions::new(Domain::B).progress(false))?;
         write_line(file, &row(run, &report, &model))?;
@@ -42,7 +42,7 @@ fn row(run: &str, report: &RasterReport, model: &CycleGan) -> serde_json::Value 
         "read_seconds": report.read_time().as_secs_f64(),
         "network_seconds": report.network_time().as_secs_f64(),
         "write_seconds": report.write_time().as_secs_f64(),
-        "memory_mib": memory::peak_mib(model),
+        "memory_mib": memory::peak_mib(model.device().torch()),
     })
 }
 

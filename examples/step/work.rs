@@ -6,19 +6,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use geolearn::dataset::{Augment, Batch};
+use geolearn::dataset::Batch;
 use geolearn::device::Precision;
 use geolearn::optim::AdamOptions;
-use geolearn::train::{StepContext, Translator};
-use geolearn::{CycleGan, DataBunch, DatasetType, Device, PrepareData};
+use geolearn::train::StepContext;
 use serde_json::Value;
 use tch::Tensor;
 
-pub type Outcome<T> = Result<T, Box<dyn Error>>;
+use crate::model::{Kind, Model};
 
-/// Batches that take turns.
-pub const BATCHES: usize = 4;
-const SEED: u64 = 42;
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Something in the folder of bundled data.
 pub fn asset(name: &str) -> PathBuf {
@@ -74,23 +71,9 @@ pub fn list<T: FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
     text.split(',').map(str::parse).collect()
 }
 
-pub fn data(side: usize, batch: usize) -> geolearn::Result<DataBunch> {
-    PrepareData::new(asset("bluemarble"), DatasetType::CycleGan)
-        .resize_to(side)
-        .batch_size(batch)
-        .augment(Augment::none())
-        .seed(SEED)
-        .prepare()
-}
-
-/// The paper's networks; without a pool of images, whose draws PyTorch would not repeat.
-pub fn model(data: &DataBunch) -> geolearn::Result<CycleGan> {
-    CycleGan::builder(data).seed(SEED).pool_size(0).device(Device::Auto).build()
-}
-
 /// A model with batches that lie on its device, and the steps that it has made.
 pub struct Work {
-    model: CycleGan,
+    model: Model,
     batches: Vec<Batch>,
     precision: Precision,
     step: u64,
@@ -100,12 +83,12 @@ impl Work {
     /// # Errors
     /// Where the device does not have this precision.
     pub fn new(side: usize, batch: usize, precision: Precision) -> Outcome<Self> {
-        let data = data(side, batch)?;
-        let batches = data.epoch(0)?.take(BATCHES).collect::<geolearn::Result<_>>()?;
-        Self::of(model(&data)?, batches, precision)
+        let kind = Kind::Cyclegan;
+        let data = kind.data(side)?;
+        Self::of(kind.model(&data, side)?, kind.batches(&data, batch)?, precision)
     }
 
-    pub fn of(model: CycleGan, batches: Vec<Batch>, precision: Precision) -> Outcome<Self> {
+    pub fn of(model: Model, batches: Vec<Batch>, precision: Precision) -> Outcome<Self> {
         let device = model.device().torch();
         if precision == Precision::Tf32 && !device.is_cuda() {
             return Err("TF32 needs a CUDA device".into());
@@ -115,7 +98,7 @@ impl Work {
         Ok(Self { batches: batches.collect::<Outcome<_>>()?, model, precision, step: 0 })
     }
 
-    pub fn model(&self) -> &CycleGan {
+    pub fn model(&self) -> &Model {
         &self.model
     }
 
@@ -137,7 +120,7 @@ impl Work {
         let mut context = StepContext::new(2e-4, AdamOptions::default(), self.step);
         context.precision = self.precision;
         let batch = &self.batches[self.step as usize % self.batches.len()];
-        let losses = self.model.train_step(batch, context)?;
+        let losses = self.model.translator().train_step(batch, context)?;
         self.step += 1;
         Ok(losses)
     }

@@ -28,6 +28,19 @@ pub(crate) enum Verdict {
 }
 
 impl AdversarialLoss {
+    /// Returns the form that arcgis.learn's `lsgan` stands for.
+    pub(crate) fn of_lsgan(on: bool) -> Self {
+        if on { Self::LeastSquares } else { Self::BinaryCrossEntropy }
+    }
+
+    /// Names the form for people.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::LeastSquares => "least squares",
+            Self::BinaryCrossEntropy => "binary cross-entropy",
+        }
+    }
+
     /// Mean distance of raw scores of any shape from a verdict; a scalar.
     pub(crate) fn distance(self, scores: &Tensor, verdict: Verdict) -> Result<Tensor> {
         let target = match verdict {

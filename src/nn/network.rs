@@ -163,6 +163,11 @@ impl Network {
         self.plan.weighted().first().map_or(0, |placed| placed.layer.outputs() as usize)
     }
 
+    /// Lists what the names of the parameters begin with that belong to the [encoder](Plan::encoder).
+    pub fn encoder(&self) -> Vec<String> {
+        self.plan.encoder().into_iter().map(|path| format!("{}.{path}.", self.name)).collect()
+    }
+
     /// Runs images through the network, each by its own statistics.
     ///
     /// # Shapes

@@ -10,6 +10,7 @@ use geolearn::train::{Callback, Checkpoint, Flow, StepReport, StopSignal};
 use geolearn::{CycleGan, DataBunch, DatasetType, Error, FitOptions, PrepareData, Result};
 
 use super::common::on_cpu;
+use super::pairs;
 use super::processes::{FAULT, FOLDER, TIMEOUT, WORK, word_of};
 
 pub const EPOCHS: usize = 6;
@@ -24,6 +25,8 @@ fn child() {
     let said = match work.as_str() {
         "train" => train(&folder, |options| options),
         "another_rate" => train(&folder, |options| if rank == 1 { options.lr(1e-3) } else { options }),
+        "pairs" => group().and_then(|group| pairs::train(group, 2)),
+        "pairs_each" => group().and_then(|group| pairs::train(group, 1)),
         "gather" => group().and_then(|group| group.barrier()).map(|()| "together".to_owned()),
         "again" => again(),
         "prepare" => prepare(&folder),

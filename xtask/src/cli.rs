@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::compare::Comparison;
-use crate::compare_step::StepComparison;
+use crate::compare_step::{MODELS, StepComparison};
 use crate::cuda_kernels::CudaKernels;
 use crate::gpu_check::GpuCheck;
 use crate::inception::Inception;
@@ -26,8 +26,8 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
   cargo xtask cuda-kernels [--wheel FILE]
                                       compile the CUDA kernels with NVRTC (90 MB, fetched once) and say what they need
   cargo xtask dependent               set up, then build and run a crate that depends on this one
-  cargo xtask compare [--python FILE] [--repeats N] [--sizes 256x1,128x4] [--precisions f32,bf16] [--out FOLDER]
-                      [--profile release|dev]
+  cargo xtask compare [--model cyclegan|pix2pix] [--python FILE] [--repeats N] [--sizes 256x1,128x4]
+                      [--precisions f32,bf16] [--out FOLDER] [--profile release|dev]
                                       set up, then time the training step beside that of PyTorch in that Python
   cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
                                       set up, then time the loader beside those of that Python
@@ -120,6 +120,7 @@ fn step_comparison(rest: &[String]) -> Result<StepComparison> {
     let mut asked = StepComparison::default();
     for_pairs("compare", rest, |name, value| {
         match name {
+            "--model" => asked.model = MODELS.into_iter().find(|&name| name == value)?,
             "--python" => asked.python = value.to_string(),
             "--repeats" => asked.repeats = count(value)?,
             "--sizes" => asked.sizes = value.split(',').map(size).collect::<Option<_>>()?,
@@ -263,7 +264,10 @@ mod tests {
         assert_eq!((asked.repeats, asked.python.as_deref()), (5, Some("p")));
         let Ok(Task::Compare(asked)) = task("compare --sizes 64x1,32x2 --precisions f32") else { panic!() };
         assert_eq!((asked.sizes, asked.precisions), (vec![(64, 1), (32, 2)], vec!["f32".to_string()]));
-        for line in ["compare --sizes 64", "compare --sizes 0x1", "compare --seconds 3"] {
+        assert_eq!(asked.model, "cyclegan");
+        let Ok(Task::Compare(asked)) = task("compare --model pix2pix") else { panic!() };
+        assert_eq!(asked.model, "pix2pix");
+        for line in ["compare --sizes 64", "compare --sizes 0x1", "compare --seconds 3", "compare --model pix2pixhd"] {
             assert!(task(line).is_err(), "{line}");
         }
         for line in ["compare-loader --repeats", "compare-loader --repeats 0", "compare-loader --speed 3"] {

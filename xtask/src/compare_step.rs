@@ -20,9 +20,14 @@ const TOO_SLOW: f64 = 5.0;
 const F32_APART: f64 = 1e-4;
 const OTHERS_APART: f64 = 0.05;
 
+/// The kinds of models, as the timed programs name them; the first is the default.
+pub const MODELS: [&str; 2] = ["cyclegan", "pix2pix"];
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
 pub struct StepComparison {
+    /// One of [`MODELS`].
+    pub model: &'static str,
     /// A Python that has torch.
     pub python: String,
     /// How often each makes a step, one after the other and again.
@@ -42,6 +47,7 @@ impl Default for StepComparison {
         let python = named("GEOLEARN_PEERS_PYTHON").or_else(|| named("GEOLEARN_TEST_PYTHON"));
         Self {
             python: python.unwrap_or_else(|| "python3".into()),
+            model: MODELS[0],
             repeats: 5,
             sizes: vec![(256, 1), (128, 4), (64, 1)],
             precisions: vec!["f32".into(), "bf16".into()],
@@ -122,7 +128,7 @@ fn compare_at(
     let scratch = Scratch::new("step")?;
     let assets = checkout.root().join("assets");
     let place = [scratch.path().display().to_string(), side.to_string(), batch.to_string()];
-    succeed(Command::new(step).arg("prepare").args(&place).env("GEOLEARN_ASSETS", &assets))?;
+    succeed(Command::new(step).args(["prepare", "--model", asked.model]).args(&place).env("GEOLEARN_ASSETS", &assets))?;
     let script = checkout.root().join("benches/peers/train_step.py");
     let start = |way, precision: &str| {
         let mut command = match way {
@@ -130,11 +136,11 @@ fn compare_at(
             _ => Command::new(&asked.python),
         };
         match way {
-            OURS => command.arg("run"),
-            _ => command.arg(&script).arg(way),
+            OURS => command.args(["run", "--model", asked.model]).args(&place).arg(precision),
+            _ => command.arg(&script).arg(way).args(&place).args([precision, asked.model]),
         };
         // Threads that wait by spinning would take the processor from those that are timed.
-        command.args(&place).arg(precision).env("OMP_WAIT_POLICY", "passive").env("GEOLEARN_ASSETS", &assets);
+        command.env("OMP_WAIT_POLICY", "passive").env("GEOLEARN_ASSETS", &assets);
         Contestant::start(way, precision, &mut command)
     };
     let mut contestants = vec![start(PLAIN, "f32")?];
@@ -158,7 +164,7 @@ fn compare_at(
         eprintln!("xtask: {side}x{side} b{batch}: {} of {} turns", repeat + 1, asked.repeats);
     }
     words.extend(contestants.iter().map(|c| format!("{} {}", c.way, c.peer.words)));
-    Ok(rows(&contestants, &format!("{side}x{side} b{batch}")))
+    Ok(rows(&contestants, &format!("{} {side}x{side} b{batch}", asked.model)))
 }
 
 /// One step of each, whose losses must agree.
@@ -281,7 +287,7 @@ mod tests {
     #[test]
     fn a_row_tells_all() {
         let row = Row {
-            size: "64x64 b1".into(),
+            size: "pix2pix 64x64 b1".into(),
             way: OURS,
             precision: "f32".into(),
             seconds: 0.5,
@@ -291,7 +297,7 @@ mod tests {
             apart: 2e-7,
             runs: 5,
         };
-        let line = "| 64x64 b1 | geolearn | f32 | 0.50 | 0.50 | 0.40 | 0.60 | 5 | 800 | 0.70 | 2e-7 |";
+        let line = "| pix2pix 64x64 b1 | geolearn | f32 | 0.50 | 0.50 | 0.40 | 0.60 | 5 | 800 | 0.70 | 2e-7 |";
         assert!(table(&[row]).contains(line));
     }
 }

@@ -16,7 +16,7 @@ static KIND: emd::ModelKind = emd::ModelKind {
     name: "CycleGAN",
     configuration: "_cyclegan",
     parameters: &[],
-    input_bands: emd::InputBands::OfTheLarger,
+    takes_any_tile: true,
     opened_by: "CycleGan",
 };
 /// As what definitions are opened.

@@ -33,7 +33,7 @@ pub(super) fn markdown<M: Model>(model: &Learner<M>, name: &str) -> String {
     card.heading("License");
     card.paragraph("Not stated. Say here under which license the weights may be used, and under which the chips were.");
     card.heading("Use");
-    let beyond_arcgis = M::beyond_arcgis(model.config(), model.channels());
+    let beyond_arcgis = M::beyond_arcgis(model.config(), &model.domains);
     use_here(&mut card, (M::KIND, beyond_arcgis), name, &targets(model));
     card.text
 }

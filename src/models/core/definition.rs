@@ -67,7 +67,7 @@ impl DomainExtra {
         let dtype = if emd.multispectral { Dtype::F32 } else { Dtype::U8 };
         Self {
             values: Values { dtype, ..Values::BYTES },
-            channels: emd.channels_of(bands),
+            channels: emd.channels(),
             selection: Selection::all(bands),
             band_names: vec![None; bands],
             band_scales: Vec::new(),

@@ -44,7 +44,7 @@ pub struct Learner<M: Model> {
 
 impl<M: Model> Learner<M> {
     /// Builds a model with fresh weights for the data.
-    pub(in crate::models) fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
+    pub(super) fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
         check_chips::<M>(&data, &config)?;
         let domains = PerDomain::from_fn(|domain| data.spec(domain));
         Self::assemble((config, Start::Drawn), domains, Some(data), device)
@@ -125,7 +125,7 @@ impl<M: Model> fmt::Debug for Learner<M> {
 }
 
 /// Height and width of what the networks learn from.
-pub(crate) fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
+pub(super) fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
     let (height, width) = data.chip_size(domain);
     data.augment().crop_side().map_or((height, width), |side| (side.min(height), side.min(width)))
 }

@@ -26,6 +26,7 @@ mod weights;
 mod resumed;
 
 mod batch_size;
+mod build;
 mod byte_facts;
 mod card;
 mod definition;
@@ -37,13 +38,20 @@ mod learner;
 mod load_options;
 mod memory;
 mod model;
+mod named;
 #[cfg(test)]
 mod one_way_tests;
+mod optimisers;
+mod options;
+#[cfg(test)]
+mod peers_fits;
 // A page without pictures says why.
 #[cfg_attr(not(feature = "plot"), path = "no_pictures.rs")]
 mod pictures;
 mod report;
+mod setters;
 mod stac;
+mod step_memory;
 mod training;
 mod translator;
 
@@ -53,5 +61,11 @@ pub use load_options::LoadOptions;
 pub use predictor::Predictor;
 
 pub(crate) use byte_facts::byte_facts;
-pub(crate) use learner::training_size;
 pub(crate) use model::{Model, Start};
+pub(crate) use named::{prefixed, rows};
+pub(crate) use optimisers::{OptimiserSlot, Optimisers, freeze};
+pub(crate) use options::{size, weight, within};
+#[cfg(test)]
+pub(crate) use peers_fits::{Left, SAME_BITS, Trial, check};
+pub(crate) use setters::setters;
+pub(crate) use step_memory::{Bytes, FLOAT, Step, TRANSIENT, make_room, trained_bytes};

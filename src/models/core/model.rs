@@ -69,8 +69,8 @@ pub trait Model: fmt::Debug + Send + Sized + 'static {
     /// Returns the name of the generator that makes images of domain `to`, and what it is made of.
     fn generator_plan(config: &Self::Config, channels: PerDomain<usize>, to: Domain) -> (&'static str, Plan);
 
-    /// Names what arcgis.learn's networks have no place for, where there is such a thing.
-    fn beyond_arcgis(config: &Self::Config, channels: PerDomain<usize>) -> Option<&'static str>;
+    /// Names what keeps arcgis.learn from opening a model of these domains, where there is such a thing.
+    fn beyond_arcgis(config: &Self::Config, domains: &PerDomain<DomainSpec>) -> Option<&'static str>;
 
     /// Describes networks and losses for people: names and values.
     fn description(config: &Self::Config, channels: PerDomain<usize>) -> Vec<(&'static str, String)>;

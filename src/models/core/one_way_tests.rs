@@ -19,7 +19,7 @@ use crate::metrics::{Better, Metric, MetricColumn};
 use crate::models::cyclegan::CycleGan;
 use crate::nn::{ConvShape, Initialisation, Initialiser, Layer, Network, Parameters, Plan, load_parameters};
 use crate::optim::{Adam, Update};
-use crate::package::emd::{Emd, InputBands, ModelKind};
+use crate::package::emd::{Emd, ModelKind};
 use crate::random::Seed;
 use crate::raster::Raster;
 use crate::train::{Callback, Checkpoint, EpochReport, FitOptions, Flow, MemoryEstimate, StepContext};
@@ -30,7 +30,7 @@ static KIND: ModelKind = ModelKind {
     name: "OneWay",
     configuration: "_oneway",
     parameters: &[("kernel", None)],
-    input_bands: InputBands::OfTheLarger,
+    takes_any_tile: true,
     opened_by: "OneWay",
 };
 const NAME: &str = "G";
@@ -106,7 +106,7 @@ impl Model for OneWayModel {
         (NAME, plan(config, channels))
     }
 
-    fn beyond_arcgis(_: &OneWayConfig, _: PerDomain<usize>) -> Option<&'static str> {
+    fn beyond_arcgis(_: &OneWayConfig, _: &PerDomain<DomainSpec>) -> Option<&'static str> {
         None
     }
 
@@ -227,7 +227,7 @@ fn data() -> (tempfile::TempDir, DataBunch) {
 }
 
 fn new(data: &DataBunch) -> OneWay {
-    OneWay::for_data(data.clone(), OneWayModel::default_config(7), Device::Cpu.resolve().unwrap()).unwrap()
+    OneWay::built(data.clone(), OneWayModel::default_config(7), Device::Cpu, None).unwrap()
 }
 
 fn open(path: &Path, data: Option<&DataBunch>) -> Result<OneWay> {

@@ -49,9 +49,10 @@ impl<M: Model> Learner<M> {
     ///
     /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
     /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
-    /// here are kept. arcgis.learn builds its networks with 64 features, those of CycleGAN with one number of channels for both
-    /// domains ([`Channels::Shared`](crate::dataset::Channels::Shared)), transposed convolutions and one discriminator for
-    /// each, and those of Pix2Pix with each domain's own: models of other shapes it cannot open, which a warning says.
+    /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
+    /// ([`Channels::Shared`](crate::dataset::Channels::Shared)), those of CycleGAN with transposed convolutions and one
+    /// discriminator for each, and of Pix2Pix a U-Net of 8 levels for chips in multiples of 256 pixels: other models it cannot
+    /// open, which a warning says.
     ///
     /// Where there is a [running mean](crate::models::cyclegan::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
     /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
@@ -99,7 +100,7 @@ impl<M: Model> Learner<M> {
         )?;
         let (tensors, epochs, seconds) = (tensors.len(), self.history.epochs().len(), started.elapsed().as_secs_f64());
         tracing::info!(path = %place.folder.display(), tensors, epochs, seconds, "model saved");
-        if let Some(what) = M::beyond_arcgis(self.config(), self.channels()) {
+        if let Some(what) = M::beyond_arcgis(self.config(), &self.domains) {
             tracing::warn!(folder = %place.folder.display(), what, "arcgis.learn cannot open this model");
         }
         Ok(place.folder)

@@ -162,7 +162,7 @@ fn arcgis_learn_opens_ours() {
         cases.push((path, image, model));
     }
     let script = fixture("arcgis/open.py");
-    let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![&script];
+    let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![&script, &"CycleGAN"];
     arguments.extend(cases.iter().map(|(path, _, _)| path as &dyn AsRef<OsStr>));
     python::output(&python, &arguments);
     for (path, image, model) in &cases {

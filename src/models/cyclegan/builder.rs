@@ -6,9 +6,9 @@ use super::{CycleGan, CycleGanConfig, CycleGanModel, Recipe};
 use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::Result;
-use crate::loss::{AdversarialLoss, DiffAugment};
-use crate::models::core::Model;
-use crate::nn::{Initialisation, Upsampling, UpsamplingInit};
+use crate::loss::DiffAugment;
+use crate::models::core::{Model, setters};
+use crate::nn::{Upsampling, UpsamplingInit};
 
 /// Sets the options of a [`CycleGan`] before it is built; [`CycleGanConfig`] lists them.
 ///
@@ -56,6 +56,8 @@ impl CycleGan {
     }
 }
 
+setters!(CycleGanBuilder: gen_blocks, gen_features, disc_features, lsgan("true"), initialisation, seed("the data's seed"), device);
+
 impl CycleGanBuilder {
     fn new(data: &DataBunch) -> Self {
         let config = CycleGanModel::default_config(data.seed());
@@ -79,30 +81,6 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Sets the number of residual blocks of each generator. Default: 9.
-    pub fn gen_blocks(mut self, blocks: usize) -> Self {
-        self.config.gen_blocks = blocks;
-        self
-    }
-
-    /// Sets the number of feature maps of a generator's first layer. Default: 64.
-    pub fn gen_features(mut self, features: usize) -> Self {
-        self.config.gen_features = features;
-        self
-    }
-
-    /// Sets the number of feature maps of a discriminator's first layer. Default: 64.
-    pub fn disc_features(mut self, features: usize) -> Self {
-        self.config.disc_features = features;
-        self
-    }
-
-    /// Chooses the adversarial loss: least squares if true, binary cross-entropy if false. Default: true.
-    pub fn lsgan(mut self, on: bool) -> Self {
-        self.config.adversarial = if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
-        self
-    }
-
     /// Sets the weight of the cycle loss. Default: 10.
     pub fn cycle_weight(mut self, weight: f64) -> Self {
         self.config.cycle_weight = weight;
@@ -118,18 +96,6 @@ impl CycleGanBuilder {
     /// Sets how many generated images are kept for each discriminator. Default: 50; arcgis.learn keeps none.
     pub fn pool_size(mut self, images: usize) -> Self {
         self.config.pool_size = images;
-        self
-    }
-
-    /// Chooses how weights are initialized. Default: as in the paper.
-    pub fn initialisation(mut self, scheme: Initialisation) -> Self {
-        self.config.initialisation = scheme;
-        self
-    }
-
-    /// Sets the seed of all randomness of the model. Default: the data's seed.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = seed;
         self
     }
 
@@ -206,12 +172,6 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Chooses the device. Default: the first CUDA device that can be used, or the CPU.
-    pub fn device(mut self, device: Device) -> Self {
-        self.device = device;
-        self
-    }
-
     /// Sets all options at once, including the seed.
     pub fn config(mut self, config: CycleGanConfig) -> Self {
         self.config = config;
@@ -244,11 +204,6 @@ impl CycleGanBuilder {
     /// that cannot be used; what [`CycleGan::from_model`] reports of a pretrained model, and `Usage` when its
     /// architecture differs, naming the first tensor that does.
     pub fn build(self) -> Result<CycleGan> {
-        self.config.check()?;
-        let mut model = CycleGan::for_data(self.data, self.config, self.device.resolve()?)?;
-        if let Some(path) = self.pretrained {
-            model.begin_with(&path)?;
-        }
-        model.with_batch_size_settled()
+        CycleGan::built(self.data, self.config, self.device, self.pretrained.as_deref())
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Domain, DomainSpec, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
+use crate::models::core::{size, trained_bytes, weight, within};
 use crate::nn::{
     DiscriminatorShape, GeneratorShape, Initialisation, Plan, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit,
     discriminator, generator,
@@ -128,10 +129,10 @@ impl Default for CycleGanConfig {
 
 impl CycleGanConfig {
     pub(super) fn check(&self) -> Result<()> {
-        within("gen_blocks", self.gen_blocks, 64)?;
-        within("gen_features", self.gen_features, 1024)?;
-        within("disc_features", self.disc_features, 1024)?;
-        within("disc_scales", self.disc_scales, 2)?;
+        within("gen_blocks", self.gen_blocks, 1..=64)?;
+        within("gen_features", self.gen_features, 1..=1024)?;
+        within("disc_features", self.disc_features, 1..=1024)?;
+        within("disc_scales", self.disc_scales, 1..=2)?;
         weight("cycle_weight", self.cycle_weight)?;
         weight("cycle_weight_end", self.cycle_weight_end.unwrap_or(0.0))?;
         weight("identity_weight", self.identity_weight)?;
@@ -222,47 +223,17 @@ impl CycleGanConfig {
         self.generator_parameter_count(channels).saturating_add(of(channels.a)).saturating_add(of(channels.b))
     }
 
+    /// Counts the bytes of all networks together with what trains them.
+    pub(super) fn trained_bytes(&self, channels: PerDomain<usize>) -> u128 {
+        let mean = if self.has_average() { self.generator_parameter_count(channels).saturating_mul(4) } else { 0 };
+        trained_bytes(self.parameter_count(channels)).saturating_add(mean)
+    }
+
     /// Those of both generators.
     pub(super) fn generator_parameter_count(&self, PerDomain { a, b }: PerDomain<usize>) -> u128 {
         let of = |input, output| self.generator_plan(input, output).parameter_count();
         of(a, b).saturating_add(of(b, a))
     }
-}
-
-/// As libtorch counts; more than it can count is more than any memory holds.
-fn size(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Refuses networks that do not fit into so much memory together with their optimisers, before it is taken.
-pub(super) fn check_memory(config: &CycleGanConfig, channels: PerDomain<usize>, free: Option<u64>) -> Result<()> {
-    // Each parameter has two moments.
-    let trained = config.parameter_count(channels).saturating_mul(3 * 4);
-    let mean = if config.has_average() { config.generator_parameter_count(channels).saturating_mul(4) } else { 0 };
-    let needed = trained.saturating_add(mean);
-    match free {
-        Some(free) if needed > free.into() => {
-            Err(Error::new(ErrorKind::Limits, "networks of this size take too much memory")
-                .expected(format!("at most the {free} bytes that are free"))
-                .found(format!("{needed} bytes for weights and optimisers"))
-                .help("Use fewer gen_blocks, gen_features or disc_features."))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn within(name: &str, value: usize, most: usize) -> Result<()> {
-    if (1..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected(format!("1 to {most}")).found(value))
-}
-
-fn weight(name: &str, value: f64) -> Result<()> {
-    if value >= 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected("zero or more").found(value))
 }
 
 #[cfg(test)]
@@ -276,20 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn networks_beyond_the_memory_are_refused() {
-        let small = CycleGanConfig::default();
-        let largest = CycleGanConfig { gen_blocks: 64, gen_features: 1024, ..small.clone() };
-        let rgb = PerDomain { a: 3, b: 3 };
-        let needed = 3 * 4 * 2 * (11_378_179 + 2_764_737);
-        check_memory(&small, rgb, Some(needed)).unwrap();
-        check_memory(&largest, rgb, None).unwrap();
-        let error = check_memory(&small, rgb, Some(needed - 1)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
-        let text = error.to_string();
-        assert!(text.contains(&needed.to_string()) && text.contains(&(needed - 1).to_string()), "{text}");
-        assert!(check_memory(&largest, rgb, Some(256 << 30)).is_err());
+    fn the_running_mean_takes_memory_too() {
+        let (rgb, generators) = (PerDomain { a: 3, b: 3 }, 2 * 11_378_179);
+        let needed = 3 * 4 * (generators + 2 * 2_764_737);
+        assert_eq!(CycleGanConfig::default().trained_bytes(rgb), needed);
+        let with_mean = CycleGanConfig { average_half_life: 1.0, ..CycleGanConfig::default() };
+        assert_eq!(with_mean.trained_bytes(rgb), needed + 4 * generators);
         // Numbers of a file that would overflow are only large.
-        assert!(check_memory(&small, PerDomain { a: usize::MAX, b: usize::MAX }, Some(u64::MAX)).is_err());
+        assert!(with_mean.trained_bytes(PerDomain { a: usize::MAX, b: usize::MAX }) > u64::MAX.into());
     }
 
     /// A model of today's options is written as before there were others.

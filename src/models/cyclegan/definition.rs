@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::package::emd::{Emd, InputBands, ModelKind};
+use crate::package::emd::{Emd, ModelKind};
 
 /// The kind of model, as arcgis.learn names it.
 pub(in crate::models) static KIND: ModelKind = ModelKind {
     name: "CycleGAN",
     configuration: "_cyclegan",
     parameters: &[(BLOCKS, None), (LSGAN, None), ("backbone", Some("resnet34")), ("backend", Some("pytorch"))],
-    input_bands: InputBands::OfTheLarger,
+    takes_any_tile: true,
     opened_by: "CycleGan",
 };
 

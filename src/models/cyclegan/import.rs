@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use tch::Tensor;
-
 use super::networks::Networks;
 use super::{CycleGan, CycleGanConfig};
 use crate::dataset::{Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
-use crate::models::core::{Start, byte_facts};
+use crate::models::core::{Start, byte_facts, prefixed, setters};
 use crate::nn::load_parameters;
 use crate::package::research;
 
@@ -105,6 +103,8 @@ pub struct GeneratorImport {
     device: Device,
 }
 
+setters!(GeneratorImport: disc_features, seed("42"), device);
+
 impl GeneratorImport {
     /// The file of the generator that makes images of domain `to`.
     pub(super) fn set_generator(&mut self, path: &Path, to: Domain) {
@@ -118,24 +118,6 @@ impl GeneratorImport {
     /// images of B that its `G_A` makes, so it becomes our `D_B`. Default: new discriminators.
     pub fn discriminators(mut self, net_d_a: impl AsRef<Path>, net_d_b: impl AsRef<Path>) -> Self {
         self.discriminators = Some([net_d_a.as_ref().to_owned(), net_d_b.as_ref().to_owned()]);
-        self
-    }
-
-    /// Sets the number of feature maps of the first layer of new discriminators. Default: 64.
-    pub fn disc_features(mut self, features: usize) -> Self {
-        self.config.disc_features = features;
-        self
-    }
-
-    /// Sets the seed of all randomness of the model. Default: 42.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = seed;
-        self
-    }
-
-    /// Chooses the device. Default: the first CUDA device that can be used, or the CPU.
-    pub fn device(mut self, device: Device) -> Self {
-        self.device = device;
         self
     }
 
@@ -222,8 +204,4 @@ fn check_judges(
             .found(words(found))
             .help("Give D_A and D_B in the research code's order.")),
     }
-}
-
-fn prefixed(network: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
-    tensors.into_iter().map(|(name, tensor)| (format!("{network}.{name}"), tensor)).collect()
 }

@@ -3,13 +3,11 @@
 use tch::Device;
 
 use super::config::CycleGanConfig;
-use crate::dataset::{DataBunch, Domain, PerDomain};
+use crate::dataset::DataBunch;
 use crate::device::Precision;
-use crate::models::core::training_size;
+use crate::models::core::{Bytes, FLOAT, Step, TRANSIENT};
 use crate::nn::{LayerMemory, activations, discriminator};
 use crate::train::MemoryEstimate;
-
-const FLOAT: f64 = 4.0;
 
 /// Trained in batches of `data`, of which `accumulate` make an update.
 pub(super) fn estimate(
@@ -18,50 +16,19 @@ pub(super) fn estimate(
     precision: Precision,
     accumulate: usize,
 ) -> MemoryEstimate {
-    let channels = PerDomain::from_fn(|domain| data.channels(domain));
-    let chips = Domain::BOTH.map(|domain| training_size(data, domain));
-    let parameters = config.parameter_count(channels) as f64 * FLOAT;
-    let generators = config.generator_parameter_count(channels) as f64 * FLOAT;
+    let step = Step::of(data, (device, precision), accumulate, config.gen_features);
+    let parameters = config.parameter_count(step.channels) as f64 * FLOAT;
+    let generators = config.generator_parameter_count(step.channels) as f64 * FLOAT;
     let mean = if config.has_average() { generators } else { 0.0 };
-    let area = |(height, width): (usize, usize)| (height * width) as f64;
-    let pair = (area(chips[0]) * channels.a as f64 + area(chips[1]) * channels.b as f64) * FLOAT;
-    let pool = pair * config.pool_size as f64;
-    let kept_gradients = if accumulate > 1 { parameters } else { 0.0 };
-    let cast = precision.casts(device);
-    let casts = if cast { generators / 2.0 } else { 0.0 };
-    // Of a pass for the generators and one for themselves.
     let normed = if config.spectral_norm { parameters - generators } else { 0.0 };
-    let value = if cast { cast_value(device) } else { FLOAT };
-    // Few chips do not fill a large batch.
-    let batch = data.batch_size().min(data.draws()) as f64;
-    let layers = LayerMemory::of(device, 4 * config.gen_features as i64, cast);
-    let held = Held::of(config, channels, chips, batch, value, layers);
-    let estimate = MemoryEstimate {
-        parameters: (parameters + mean) as u64,
-        optimiser: (2.0 * parameters) as u64,
-        kept_copy: (3.0 * parameters + mean + pool) as u64,
-        activations: (held.peak(generators)
-            + copies(layers, parameters + generators, value)
-            + kept_gradients
-            + casts
-            + normed) as u64,
-        pool: pool as u64,
-        batches: (pair * batch * data.batches_ahead() as f64) as u64,
-        ..MemoryEstimate::default()
-    };
-    estimate.with_scratch()
+    let held = Held::of(config, &step).peak(generators) + copies(&step, parameters + generators) + normed;
+    step.estimate(Bytes { parameters, generators, mean, held }, config.pool_size)
 }
 
 /// Bytes of weights in NHWC, which our own layers on CUDA keep of each call: of two calls of a generator and one of a
 /// discriminator, `called` bytes in f32.
-fn copies(layers: LayerMemory, called: f64, value: f64) -> f64 {
-    if layers == LayerMemory::Bordered { called / FLOAT * value } else { 0.0 }
-}
-
-/// Bytes of a value between layers in bfloat16. On the processor autocast keeps norms in f32 and so saves nothing. On
-/// CUDA all of them are cast: steps of an H200 at batch 1 and 8 were within 2 % of what half the bytes make.
-fn cast_value(device: Device) -> f64 {
-    if device.is_cuda() { 0.5 * FLOAT } else { FLOAT }
+fn copies(step: &Step, called: f64) -> f64 {
+    if step.layers == LayerMemory::Bordered { called / FLOAT * step.value } else { 0.0 }
 }
 
 /// Bytes that are held in the generators' part of a step, which is the larger one.
@@ -77,19 +44,13 @@ struct Held {
 }
 
 impl Held {
-    fn of(
-        config: &CycleGanConfig,
-        channels: PerDomain<usize>,
-        chips: [(usize, usize); 2],
-        batch: f64,
-        value: f64,
-        layers: LayerMemory,
-    ) -> Self {
+    fn of(config: &CycleGanConfig, step: &Step) -> Self {
+        let &Step { channels, sizes, layers, batch, value, .. } = step;
         let bytes = batch * value;
         let g = config.gen_features as f64;
         let passes = if config.has_identity(channels) { 3.0 } else { 2.0 };
         let (mut at_first, mut passing, mut products) = (0.0, 0.0f64, 0.0f64);
-        for (chip, own, other) in [(chips[0], channels.a, channels.b), (chips[1], channels.b, channels.a)] {
+        for (chip, own, other) in [(sizes.a, channels.a, channels.b), (sizes.b, channels.b, channels.a)] {
             // A real image there, and a made one back.
             let pass = |from, to| activations(&config.generator_plan(from, to), from as i64, chip, layers);
             let judge = discriminator(config.discriminator_shape(other));
@@ -121,6 +82,3 @@ fn scratch(features: f64, pixels: f64) -> f64 {
     let (channels, tiles) = (4.0 * features, (2.0 * pixels / 16.0 / 16.0).min(MOST_TILES));
     36.0 * FLOAT * 2.0 * channels * (channels + tiles)
 }
-
-/// Maps of full size with `gen_features` channels that backward holds besides what forward kept; found by measuring.
-const TRANSIENT: f64 = 3.0;

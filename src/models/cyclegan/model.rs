@@ -12,8 +12,8 @@ use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
-use crate::models::core::{Model, Start};
-use crate::nn::{Network, Parameters, Plan, copied, load_parameters};
+use crate::models::core::{Model, OptimiserSlot, Start, rows};
+use crate::nn::{Network, Parameters, Plan, copied};
 use crate::optim::{Adam, RunningMean};
 use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
@@ -25,20 +25,31 @@ pub struct CycleGanModel {
     pub(super) nets: Networks,
     channels: PerDomain<usize>,
     device: Device,
-    /// None before the first training.
-    optimisers: Option<Optimisers>,
-    is_frozen: bool,
+    optimisers: OptimiserSlot<Optimisers>,
 }
 
 impl CycleGanModel {
     /// Puts optimisers around networks.
     pub(super) fn new(config: CycleGanConfig, nets: Networks, channels: PerDomain<usize>, device: Device) -> Self {
-        Self { config, nets, channels, device, optimisers: None, is_frozen: false }
+        Self { config, nets, channels, device, optimisers: OptimiserSlot::new() }
     }
 
-    /// What training changes besides the networks, which takes twice the memory of the weights when training begins.
+    /// Returns the optimisers, which are made where there are none.
     pub(super) fn optimisers(&mut self) -> Result<&mut Optimisers> {
-        optimisers(&mut self.optimisers, &self.nets, &self.config, self.is_frozen)
+        self.optimisers.get_or_make(|| Optimisers::new(&self.nets, &self.config))
+    }
+
+    /// Returns the images of the pools in a state, by the prefix of their names, checked.
+    fn pooled(&mut self, state: &[(String, Tensor)]) -> Result<Vec<Vec<Tensor>>> {
+        let (device, channels) = (self.device, self.channels);
+        let mut pools = Vec::new();
+        for ((prefix, pool), domain) in self.optimisers()?.pools().into_iter().zip(Domain::BOTH) {
+            let own = state.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
+            let own = own.collect::<Result<Vec<_>>>()?;
+            pool.check(&own, *channels.get(domain))?;
+            pools.push(own);
+        }
+        Ok(pools)
     }
 
     /// Parameters and vectors of spectral norms.
@@ -47,32 +58,6 @@ impl CycleGanModel {
         list.extend(self.nets.vectors());
         list
     }
-
-    /// Parameters, vectors of spectral norms, and once training has begun moments and running means; they share memory with
-    /// the model.
-    fn changing(&self) -> Parameters {
-        let mut list = self.changing_of_networks();
-        list.extend(self.optimisers.iter().flat_map(Optimisers::state));
-        list
-    }
-}
-
-/// Fills an empty slot, and returns what is in it.
-fn optimisers<'a>(
-    slot: &'a mut Option<Optimisers>,
-    nets: &Networks,
-    config: &CycleGanConfig,
-    is_frozen: bool,
-) -> Result<&'a mut Optimisers> {
-    let optimisers = match slot.take() {
-        Some(optimisers) => optimisers,
-        None => {
-            let mut new = Optimisers::new(nets, config)?;
-            new.freeze_encoders(is_frozen);
-            new
-        }
-    };
-    Ok(slot.insert(optimisers))
 }
 
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
@@ -111,15 +96,12 @@ impl Model for CycleGanModel {
         (Networks::generator_name(to), plan)
     }
 
-    fn beyond_arcgis(config: &CycleGanConfig, channels: PerDomain<usize>) -> Option<&'static str> {
-        config.beyond_arcgis(channels)
+    fn beyond_arcgis(config: &CycleGanConfig, domains: &PerDomain<DomainSpec>) -> Option<&'static str> {
+        config.beyond_arcgis(PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels()))
     }
 
     fn description(config: &CycleGanConfig, channels: PerDomain<usize>) -> Vec<(&'static str, String)> {
-        let adversarial = match config.adversarial {
-            AdversarialLoss::LeastSquares => "least squares",
-            AdversarialLoss::BinaryCrossEntropy => "binary cross-entropy",
-        };
+        let adversarial = config.adversarial.in_words();
         let CycleGanConfig { gen_blocks, gen_features, disc_features, cycle_weight, identity_weight, .. } = config;
         vec![
             ("Generators", format!("{gen_blocks} residual blocks, {gen_features} features")),
@@ -131,12 +113,11 @@ impl Model for CycleGanModel {
 
     fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
         let Stated { gen_blocks, lsgan } = Stated::of(definition)?;
-        let adversarial = if lsgan { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
         Ok(CycleGanConfig {
             gen_blocks,
             gen_features: first_features(weights, "G_A.1.weight")?,
             disc_features: first_features(weights, "D_A.0.weight")?,
-            adversarial,
+            adversarial: AdversarialLoss::of_lsgan(lsgan),
             pool_size: 0,
             ..CycleGanConfig::default()
         })
@@ -169,7 +150,7 @@ impl Model for CycleGanModel {
 
     fn load(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         self.nets.load(weights)?;
-        self.optimisers = None;
+        self.optimisers.clear();
         Ok(())
     }
 
@@ -182,13 +163,13 @@ impl Model for CycleGanModel {
     }
 
     fn end_training(&mut self) {
-        if let Some(optimisers) = &mut self.optimisers {
+        if let Some(optimisers) = self.optimisers.get_mut() {
             optimisers.graphs_mut().clear();
         }
     }
 
     fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor> {
-        let optimisers = optimisers(&mut self.optimisers, &self.nets, &self.config, self.is_frozen)?;
+        let optimisers = self.optimisers.get_or_make(|| Optimisers::new(&self.nets, &self.config))?;
         step::train_step(&self.nets, optimisers, &self.config, batch, context)
     }
 
@@ -203,8 +184,9 @@ impl Model for CycleGanModel {
     }
 
     fn state(&self) -> Parameters {
-        let mut tensors = self.changing();
-        for (prefix, pool) in self.optimisers.iter().flat_map(Optimisers::pools) {
+        let mut tensors = self.changing_of_networks();
+        tensors.extend(self.optimisers.state());
+        for (prefix, pool) in self.optimisers.get().into_iter().flat_map(Optimisers::pools) {
             tensors.extend(pool.images().iter().enumerate().map(|(i, t)| (format!("{prefix}{i}"), t.shallow_clone())));
         }
         tensors
@@ -214,28 +196,18 @@ impl Model for CycleGanModel {
         let pooled = |name: &str| name.starts_with("pool_");
         let (images, rest): (Parameters, Parameters) =
             state.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
-        if !rest.iter().any(|(name, _)| Adam::is_moment(name)) {
-            // The state of a model before any training.
-            load_parameters(&self.changing_of_networks(), &rest)?;
-            self.optimisers = None;
-            return self.nets.restart_mean();
-        }
-        let (device, channels) = (self.device, self.channels);
-        let mut pools = Vec::new();
-        for ((prefix, pool), domain) in self.optimisers()?.pools().into_iter().zip(Domain::BOTH) {
-            let own = images.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
-            let own = own.collect::<Result<Vec<_>>>()?;
-            pool.check(&own, *channels.get(domain))?;
-            pools.push(own);
-        }
+        // All that can be wrong is found before anything changes.
         RunningMean::check(&rest)?;
-        // The last thing that can fail, and it changes nothing when it does.
-        load_parameters(&self.changing(), &rest)?;
-        let optimisers = self.optimisers()?;
+        let pools = match rest.iter().any(|(name, _)| Adam::is_moment(name)) {
+            true => self.pooled(&images)?,
+            false => Vec::new(),
+        };
+        let networks = self.changing_of_networks();
+        self.optimisers.restore(networks, &rest, || Optimisers::new(&self.nets, &self.config))?;
+        let Some(optimisers) = self.optimisers.get_mut() else { return self.nets.restart_mean() };
         for ((_, pool), images) in optimisers.pools_mut().into_iter().zip(pools) {
             pool.restore(images);
         }
-        optimisers.forget();
         Ok(())
     }
 
@@ -244,27 +216,23 @@ impl Model for CycleGanModel {
     }
 
     fn set_frozen(&mut self, is_frozen: bool) {
-        self.is_frozen = is_frozen;
-        if let Some(optimisers) = &mut self.optimisers {
-            optimisers.freeze_encoders(is_frozen);
-        }
+        self.optimisers.set_frozen(is_frozen);
     }
 
     fn is_frozen(&self) -> bool {
-        self.is_frozen
+        self.optimisers.is_frozen()
     }
 
     fn uses_cuda_graphs(&self) -> bool {
-        self.optimisers.as_ref().is_some_and(|optimisers| optimisers.graphs().are_used())
+        self.optimisers.get().is_some_and(|optimisers| optimisers.graphs().are_used())
     }
 
     fn cuda_graphs_failure(&self) -> Option<&str> {
-        self.optimisers.as_ref().and_then(|optimisers| optimisers.graphs().failure())
+        self.optimisers.get().and_then(|optimisers| optimisers.graphs().failure())
     }
 }
 
 fn first_features(weights: &[(String, Tensor)], name: &str) -> Result<usize> {
-    let size = weights.iter().find(|(other, _)| other == name).and_then(|(_, t)| t.size().first().copied());
-    size.and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(|| Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights")))
+    let missing = || Error::new(ErrorKind::Format, format!("tensor {name} is missing from the weights"));
+    rows(weights, name).ok_or_else(missing)
 }

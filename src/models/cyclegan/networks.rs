@@ -2,14 +2,12 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::config::{CycleGanConfig, check_memory};
+use super::config::CycleGanConfig;
 use crate::dataset::{Domain, PerDomain};
-use crate::device::free_memory;
 use crate::error::Result;
-use crate::ffi;
+use crate::models::core::make_room;
 use crate::nn::{Discriminator, Initialiser, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
-use crate::store::cache_folder;
 
 /// Networks and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
 /// domain A.
@@ -54,10 +52,7 @@ impl Networks {
     }
 
     fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initialiser) -> Result<Self> {
-        check_memory(config, channels, free_memory(init.device))?;
-        if let Some(folder) = cache_folder() {
-            ffi::keep_cuda_kernels_in(folder.join("kernels"));
-        }
+        make_room(config.trained_bytes(channels), init.device)?;
         let PerDomain { a, b } = channels;
         let makers = |init: &Initialiser| -> Result<_> {
             let network = |name, input, output| Network::new(name, config.generator_plan(input, output), init);
@@ -99,11 +94,7 @@ impl Networks {
 
     /// What the names of the parameters begin with that stand before the residual blocks of both generators.
     pub fn encoders(&self) -> Vec<String> {
-        let of = |network: &Network| {
-            let full = |path| format!("{}.{path}.", network.name());
-            network.plan().encoder().into_iter().map(full).collect::<Vec<_>>()
-        };
-        [&self.gen_b2a, &self.gen_a2b].into_iter().flat_map(of).collect()
+        [&self.gen_b2a, &self.gen_a2b].into_iter().flat_map(Network::encoder).collect()
     }
 
     /// The parameters that a saved model holds, which any reader can use: of the generators those that are shown, of the

@@ -5,6 +5,7 @@ use super::graphs::Graphs;
 use super::networks::Networks;
 use crate::error::Result;
 use crate::loss::ImagePool;
+use crate::models::core::{self, freeze};
 use crate::nn::Parameters;
 use crate::optim::{Adam, RunningMean};
 
@@ -37,26 +38,6 @@ impl Optimisers {
         })
     }
 
-    /// The moments of all optimisers, and the running mean of weights, by name; they share memory with the state.
-    pub fn state(&self) -> Parameters {
-        let moments = [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state);
-        moments.chain(self.mean.iter().flat_map(RunningMean::state)).collect()
-    }
-
-    /// Lets the encoders of the generators move or not; all else moves.
-    pub fn freeze_encoders(&mut self, frozen: bool) {
-        let is_encoder = |name: &str| self.encoders.iter().any(|layer| name.starts_with(layer));
-        self.generators.select(|name| !(frozen && is_encoder(name)));
-        self.graphs.clear();
-    }
-
-    /// Forgets gradients of an update that was not made, and what is known of a state that may be another now.
-    pub fn forget(&mut self) {
-        self.mean.iter_mut().for_each(RunningMean::forget);
-        [&mut self.generators, &mut self.disc_a, &mut self.disc_b].into_iter().for_each(Adam::forget);
-        self.graphs.clear();
-    }
-
     /// What was recorded of training steps on CUDA.
     pub fn graphs(&self) -> &Graphs {
         &self.graphs
@@ -73,5 +54,23 @@ impl Optimisers {
 
     pub fn pools_mut(&mut self) -> [(&'static str, &mut ImagePool); 2] {
         [("pool_a.", &mut self.pool_a), ("pool_b.", &mut self.pool_b)]
+    }
+}
+
+impl core::Optimisers for Optimisers {
+    fn state(&self) -> Parameters {
+        let moments = [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state);
+        moments.chain(self.mean.iter().flat_map(RunningMean::state)).collect()
+    }
+
+    fn freeze_encoders(&mut self, is_frozen: bool) {
+        freeze(&mut self.generators, &self.encoders, is_frozen);
+        self.graphs.clear();
+    }
+
+    fn forget(&mut self) {
+        self.mean.iter_mut().for_each(RunningMean::forget);
+        [&mut self.generators, &mut self.disc_a, &mut self.disc_b].into_iter().for_each(Adam::forget);
+        self.graphs.clear();
     }
 }

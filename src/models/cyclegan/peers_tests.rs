@@ -2,82 +2,19 @@
 
 use std::path::Path;
 
-use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::config::CycleGanConfig;
 use super::model::CycleGanModel;
 use super::networks::Networks;
-use super::step::{LOSS_NAMES, METRIC_NAMES};
-use crate::dataset::{Augment, Batch, DataBunch, DatasetType, Domain, PerDomain, PrepareData};
+use crate::dataset::{Augment, DataBunch, DatasetType, PerDomain, PrepareData};
 use crate::device::Precision;
 use crate::distributed::Distributed;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::loss::DiffAugment;
-use crate::models::core::Model;
-use crate::nn::{Parameters, copied};
-use crate::peers::{Alone, Peers};
-use crate::testing::{Tolerance, crew_with, few_chips};
-use crate::train::{
-    Callback, Checkpoint, FitOptions, Flow, History, StepContext, StepReport, TrainState, Translator, fit,
-};
-
-/// A small model in f64, in which rounding cannot hide a fault.
-struct Exact(CycleGanModel);
-
-impl Exact {
-    fn new(config: &CycleGanConfig) -> Self {
-        let channels = PerDomain { a: 3, b: 3 };
-        let nets = Networks::new(config, channels, Device::Cpu, Kind::Double).unwrap();
-        let mut model = CycleGanModel::new(config.clone(), nets, channels, Device::Cpu);
-        model.begin_training().unwrap();
-        Self(model)
-    }
-}
-
-fn exact(batch: &Batch) -> [Tensor; 2] {
-    [&batch.a, &batch.b].map(|chips| chips.to_kind(Kind::Double))
-}
-
-impl Translator for Exact {
-    fn loss_names(&self) -> &'static [&'static str] {
-        LOSS_NAMES
-    }
-
-    fn train_step(&mut self, batch: &Batch, context: StepContext<'_>) -> Result<Tensor> {
-        let [a, b] = exact(batch);
-        self.0.train_step((&a, &b), context)
-    }
-
-    fn metric_names(&self) -> &'static [&'static str] {
-        METRIC_NAMES
-    }
-
-    fn validate(&self, batch: &Batch, _: Precision) -> Result<Tensor> {
-        let [a, b] = exact(batch);
-        self.0.validate((&a, &b))
-    }
-
-    fn translate(&self, images: &Tensor, to: Domain) -> Result<Tensor> {
-        tch::no_grad(|| self.0.generator(to).forward(&images.to_kind(Kind::Double)))
-    }
-
-    fn torch_device(&self) -> Device {
-        Device::Cpu
-    }
-
-    fn state(&self) -> TrainState {
-        TrainState::new(self.0.state())
-    }
-
-    fn restore(&mut self, state: &TrainState) -> Result<()> {
-        self.0.restore(&state.tensors)
-    }
-
-    fn configuration(&self) -> Result<Value> {
-        serde_json::to_value(self.0.config()).map_err(|e| Error::new(ErrorKind::Format, "no JSON").because(e))
-    }
-}
+use crate::models::core::{self, Left, SAME_BITS, Trial};
+use crate::testing::{Tolerance, few_chips};
+use crate::train::{Callback, Checkpoint, FitOptions, Flow, StepReport};
 
 /// Everything that draws or remembers is on: pools that are soon full, augmentation of chips and of what discriminators
 /// see, the running mean, spectral norms.
@@ -92,6 +29,12 @@ fn config(pool_size: usize) -> CycleGanConfig {
         diff_augment: DiffAugment::default().translation(true).cutout(true).color(true),
         ..CycleGanConfig::default()
     }
+}
+
+fn model(pool_size: usize) -> CycleGanModel {
+    let (config, channels) = (config(pool_size), PerDomain { a: 3, b: 3 });
+    let nets = Networks::new(&config, channels, Device::Cpu, Kind::Double).unwrap();
+    CycleGanModel::new(config, nets, channels, Device::Cpu)
 }
 
 fn data(folder: &Path, batch_size: usize) -> DataBunch {
@@ -111,50 +54,26 @@ fn options() -> FitOptions {
     FitOptions::new(4).progress(false).precision(Precision::F32).validate_every(2)
 }
 
-/// What a fit leaves: all that training changes, and the record.
-struct Left(Parameters, History);
-
-/// One process's fit of `size` chips a step.
-fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> Left {
-    let (mut model, mut history) = (Exact::new(&config(pool_size)), History::default());
-    fit(&mut model, &data(folder, size), options, &mut history).unwrap();
-    let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
-    Left(model.state().tensors.into_iter().map(copy).collect(), history)
-}
-
-/// One fit by `count` processes of `size` chips each.
+/// One fit of a small model with pools of so many images by `count` processes of `size` chips each.
 fn together(
     folder: &Path,
     pool_size: usize,
-    (count, size): (usize, usize),
+    processes: (usize, usize),
     options: impl Fn(usize) -> FitOptions + Sync,
 ) -> Vec<Left> {
-    let train = |rank: usize, peers: Box<dyn FnOnce(FitOptions) -> FitOptions>| {
-        trained(folder, pool_size, size, peers(options(rank)))
-    };
-    match count {
-        1 => vec![train(0, Box::new(|options| options.peers(Alone)))],
-        _ => crew_with(count, |member| {
-            train(member.part().rank, Box::new(move |options: FitOptions| options.peers(member)))
-        }),
-    }
+    let (model, data) = (|| model(pool_size), |size| data(folder, size));
+    Trial { model: &model, data: &data }.together(processes, options)
 }
 
-/// Checks each value of the state and of the record.
+/// One process's fit of `size` chips a step.
+fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> Left {
+    let (model, data) = (|| model(pool_size), |size| data(folder, size));
+    Trial { model: &model, data: &data }.fit(size, options)
+}
+
 fn check(what: &str, tolerance: Tolerance, found: &Left, expected: &Left) {
-    let names = |left: &Left| left.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(found), names(expected), "{what}");
-    for ((name, found), (_, expected)) in found.0.iter().zip(&expected.0) {
-        tolerance.tensor(&format!("{what}: {name}"), found, expected);
-    }
-    for name in LOSS_NAMES.iter().chain(METRIC_NAMES) {
-        let (found, expected) = (found.1.losses(name).unwrap(), expected.1.losses(name).unwrap());
-        assert_eq!(found.len(), expected.len(), "{what}: {name}");
-        found.iter().zip(expected).for_each(|(found, expected)| tolerance.number(name, *found, expected));
-    }
+    core::check::<CycleGanModel>(what, tolerance, found, expected);
 }
-
-const SAME_BITS: Tolerance = Tolerance::abs(0.0);
 
 /// Twenty steps by two and by four processes; the last batch of an epoch is of one chip, so that all but one of them have
 /// none.

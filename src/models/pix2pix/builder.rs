@@ -6,9 +6,7 @@ use super::{Generator, Pix2Pix, Pix2PixConfig, Pix2PixModel};
 use crate::dataset::DataBunch;
 use crate::device::Device;
 use crate::error::Result;
-use crate::loss::AdversarialLoss;
-use crate::models::core::Model;
-use crate::nn::Initialisation;
+use crate::models::core::{Model, setters};
 
 /// Sets the options of a [`Pix2Pix`] before it is built; see [`Pix2PixConfig`] for the table of them.
 ///
@@ -57,6 +55,8 @@ impl Pix2Pix {
     }
 }
 
+setters!(Pix2PixBuilder: gen_blocks, gen_features, disc_features, lsgan("false"), initialisation, seed("the data's seed"), device);
+
 impl Pix2PixBuilder {
     /// Sets the network that translates. Default: [`Generator::Unet`].
     pub fn generator(mut self, generator: Generator) -> Self {
@@ -70,30 +70,6 @@ impl Pix2PixBuilder {
         self
     }
 
-    /// Sets the residual blocks of a ResNet generator. Default: 9.
-    pub fn gen_blocks(mut self, blocks: usize) -> Self {
-        self.config.gen_blocks = blocks;
-        self
-    }
-
-    /// Sets the feature maps of the generator's first layer. Default: 64.
-    pub fn gen_features(mut self, features: usize) -> Self {
-        self.config.gen_features = features;
-        self
-    }
-
-    /// Sets the feature maps of the discriminator's first layer. Default: 64.
-    pub fn disc_features(mut self, features: usize) -> Self {
-        self.config.disc_features = features;
-        self
-    }
-
-    /// Sets the adversarial loss of both networks: least squares when true, binary cross-entropy when false. Default: false.
-    pub fn lsgan(mut self, on: bool) -> Self {
-        self.config.adversarial = if on { AdversarialLoss::LeastSquares } else { AdversarialLoss::BinaryCrossEntropy };
-        self
-    }
-
     /// Sets the weight of the mean absolute distance from the real image. Default: 100.
     pub fn lambda_l1(mut self, weight: f64) -> Self {
         self.config.lambda_l1 = weight;
@@ -104,24 +80,6 @@ impl Pix2PixBuilder {
     /// seed and the step, so that a fit can be repeated. Default: true.
     pub fn dropout(mut self, on: bool) -> Self {
         self.config.dropout = on;
-        self
-    }
-
-    /// Sets how weights begin. Default: as in the paper.
-    pub fn initialisation(mut self, scheme: Initialisation) -> Self {
-        self.config.initialisation = scheme;
-        self
-    }
-
-    /// Sets the root of all randomness of the model. Default: the data's seed.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = seed;
-        self
-    }
-
-    /// Sets where to compute. Default: the first CUDA device that can be used, else the processor.
-    pub fn device(mut self, device: Device) -> Self {
-        self.device = device;
         self
     }
 
@@ -145,11 +103,6 @@ impl Pix2PixBuilder {
     /// that cannot be used; what [`Pix2Pix::from_model`] reports of a pretrained model, and `Usage` when its architecture
     /// differs, naming the first tensor that does.
     pub fn build(self) -> Result<Pix2Pix> {
-        self.config.check()?;
-        let mut model = Pix2Pix::for_data(self.data, self.config, self.device.resolve()?)?;
-        if let Some(path) = self.pretrained {
-            model.begin_with(&path)?;
-        }
-        model.with_batch_size_settled()
+        Pix2Pix::built(self.data, self.config, self.device, self.pretrained.as_deref())
     }
 }

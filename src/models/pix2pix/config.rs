@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{DomainSpec, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
+use crate::models::core::{size, weight, within};
 use crate::nn::{
     GeneratorShape, Initialisation, PairDiscriminatorShape, Plan, UnetShape, Upsampling, UpsamplingInit, folded_unet,
     generator, pair_discriminator, unet,
@@ -41,7 +42,8 @@ pub enum Generator {
 /// | `initialisation` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
 ///
-/// A U-Net of 8 levels and networks of 64 features are what arcgis.learn builds; models of other sizes it cannot open.
+/// A U-Net of 8 levels and networks of 64 features are what arcgis.learn builds, with as many channels for B as for A and for chips
+/// in multiples of 256 pixels; other models it cannot open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -88,26 +90,26 @@ impl Default for Pix2PixConfig {
 /// As arcgis.learn builds its networks.
 const ARCGIS_LEVELS: usize = 8;
 const ARCGIS_FEATURES: usize = 64;
+const ARCGIS_CHIP: usize = 256;
 
 impl Pix2PixConfig {
     pub(super) fn check(&self) -> Result<()> {
-        within("gen_levels", self.gen_levels, 2, 10)?;
-        within("gen_blocks", self.gen_blocks, 1, 64)?;
-        within("gen_features", self.gen_features, 1, 1024)?;
-        within("disc_features", self.disc_features, 1, 1024)?;
-        if self.lambda_l1 >= 0.0 && self.lambda_l1.is_finite() {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Usage, "lambda_l1 is out of range").expected("zero or more").found(self.lambda_l1))
+        within("gen_levels", self.gen_levels, 2..=10)?;
+        within("gen_blocks", self.gen_blocks, 1..=64)?;
+        within("gen_features", self.gen_features, 1..=1024)?;
+        within("disc_features", self.disc_features, 1..=1024)?;
+        weight("lambda_l1", self.lambda_l1)
     }
 
-    /// Names what arcgis.learn's networks have no place for, where there is such a thing.
-    pub(super) fn beyond_arcgis(&self) -> Option<&'static str> {
+    /// Names what keeps arcgis.learn from opening a model of so many channels and chips of this height, where there is such a thing.
+    pub(super) fn beyond_arcgis(&self, channels: PerDomain<usize>, height: usize) -> Option<&'static str> {
         [
             (self.generator == Generator::Resnet, "a generator that is no U-Net"),
             (self.generator == Generator::FoldedUnet, "the U-Net of the research code"),
             (self.gen_levels != ARCGIS_LEVELS, "a U-Net of other than 8 levels"),
             ([self.gen_features, self.disc_features] != [ARCGIS_FEATURES; 2], "networks of other than 64 features"),
+            (channels.a != channels.b, "domains of different numbers of channels: choose Channels::Shared"),
+            (!height.is_multiple_of(ARCGIS_CHIP), "chips whose sides are no multiples of 256 pixels"),
         ]
         .into_iter()
         .find_map(|(is_beyond, what)| is_beyond.then_some(what))
@@ -157,34 +159,6 @@ impl Pix2PixConfig {
     }
 }
 
-/// Counts as libtorch does; more than it can count is more than any memory holds.
-fn size(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Refuses networks that do not fit into so much memory together with their optimizers, before it is taken.
-pub(super) fn check_memory(config: &Pix2PixConfig, channels: PerDomain<usize>, free: Option<u64>) -> Result<()> {
-    // Each parameter has two moments.
-    let needed = config.parameter_count(channels).saturating_mul(3 * 4);
-    match free {
-        Some(free) if needed > free.into() => {
-            Err(Error::new(ErrorKind::Limits, "networks of this size take too much memory")
-                .expected(format!("at most the {free} bytes that are free"))
-                .found(format!("{needed} bytes for weights and optimizers"))
-                .help("Use fewer gen_features or disc_features."))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn within(name: &str, value: usize, least: usize, most: usize) -> Result<()> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    let expected = format!("{least} to {most}");
-    Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected(expected).found(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,16 +171,8 @@ mod tests {
         assert_eq!(Pix2PixConfig::default().parameter_count(RGB), 54_404_099 + 2_767_808);
         let resnet = Pix2PixConfig { generator: Generator::Resnet, ..Pix2PixConfig::default() };
         assert_eq!(resnet.parameter_count(RGB), 11_378_179 + 2_767_808);
-    }
-
-    #[test]
-    fn networks_beyond_the_memory_are_refused() {
-        let (config, needed) = (Pix2PixConfig::default(), 3 * 4 * (54_404_099 + 2_767_808));
-        check_memory(&config, RGB, Some(needed)).unwrap();
-        let error = check_memory(&config, RGB, Some(needed - 1)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Limits, "{error}");
         // Numbers of a file that would overflow are only large.
-        assert!(check_memory(&config, PerDomain { a: usize::MAX, b: usize::MAX }, Some(u64::MAX)).is_err());
+        assert!(resnet.parameter_count(PerDomain { a: usize::MAX, b: usize::MAX }) > u64::MAX.into());
     }
 
     #[test]
@@ -229,14 +195,19 @@ mod tests {
     #[test]
     fn what_arcgis_cannot_open_is_told() {
         let base = Pix2PixConfig::default;
-        assert_eq!(base().beyond_arcgis(), None);
+        assert_eq!(base().beyond_arcgis(RGB, 512), None);
+        for (channels, height, part) in
+            [(PerDomain { a: 4, b: 3 }, 256, "numbers of channels"), (RGB, 64, "256 pixels")]
+        {
+            assert!(base().beyond_arcgis(channels, height).is_some_and(|what| what.contains(part)), "{part}");
+        }
         for (config, part) in [
             (Pix2PixConfig { generator: Generator::Resnet, ..base() }, "no U-Net"),
             (Pix2PixConfig { generator: Generator::FoldedUnet, ..base() }, "research code"),
             (Pix2PixConfig { gen_levels: 6, ..base() }, "8 levels"),
             (Pix2PixConfig { disc_features: 32, ..base() }, "64 features"),
         ] {
-            assert!(config.beyond_arcgis().is_some_and(|what| what.contains(part)), "{part}");
+            assert!(config.beyond_arcgis(RGB, 256).is_some_and(|what| what.contains(part)), "{part}");
         }
     }
 }

@@ -5,25 +5,25 @@ use tch::Tensor;
 use super::config::Pix2PixConfig;
 use super::networks::{DISCRIMINATOR, GENERATOR};
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::emd::{InputBands, ModelKind};
+use crate::models::core::rows;
+use crate::package::emd::ModelKind;
 
 /// The kind of model, as arcgis.learn names it.
 pub(in crate::models) static KIND: ModelKind = ModelKind {
     name: "Pix2Pix",
     configuration: "_pix2pix",
-    parameters: &[("backbone", None), ("backend", Some("pytorch"))],
-    input_bands: InputBands::OfA,
+    parameters: &[("backbone", Some("resnet34")), ("backend", Some("pytorch"))],
+    takes_any_tile: false,
     opened_by: "Pix2Pix",
 };
 
 /// Reads the options of a model that arcgis.learn saved from its weights: the definition tells none of them.
 pub(super) fn config_of(weights: &[(String, Tensor)]) -> Result<Pix2PixConfig> {
     let rows = |name: &str| {
-        let size = weights.iter().find(|(other, _)| other == name).and_then(|(_, t)| t.size().first().copied());
-        size.and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
+        rows(weights, name).ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, format!("tensor {name} is missing from the weights"))
                 .expected("the U-Net that arcgis.learn builds where it is given no `backbone`")
-                .help("Models with a backbone cannot be opened here: train one without, or export it there.")
+                .help("Models with a backbone or with perceptual_loss cannot be opened here: train one without, or export it there.")
         })
     };
     let level = |level: usize| format!("{GENERATOR}.down{level}.model.0.weight");

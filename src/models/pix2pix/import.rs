@@ -9,7 +9,7 @@ use crate::dataset::PerDomain;
 use crate::device::Device;
 use crate::error::Result;
 use crate::ffi;
-use crate::models::core::{Start, byte_facts};
+use crate::models::core::{Start, byte_facts, prefixed, setters};
 use crate::nn::load_parameters;
 use crate::package::research_unet;
 
@@ -71,28 +71,12 @@ pub struct Pix2PixImport {
     device: Device,
 }
 
+setters!(Pix2PixImport: disc_features, seed("42"), device);
+
 impl Pix2PixImport {
     /// Sets whether training on drops values. Default: true.
     pub fn dropout(mut self, on: bool) -> Self {
         self.config.dropout = on;
-        self
-    }
-
-    /// Sets the feature maps of the discriminator's first layer. Default: 64.
-    pub fn disc_features(mut self, features: usize) -> Self {
-        self.config.disc_features = features;
-        self
-    }
-
-    /// Sets the root of all randomness of the model. Default: 42.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = seed;
-        self
-    }
-
-    /// Sets where to compute. Default: the first CUDA device that can be used, else the processor.
-    pub fn device(mut self, device: Device) -> Self {
-        self.device = device;
         self
     }
 
@@ -108,8 +92,7 @@ impl Pix2PixImport {
         config.check().map_err(|e| e.at(&path))?;
         let domains = PerDomain { a: byte_facts(net.input)?, b: byte_facts(net.output)? };
         let model = Pix2Pix::assemble((config, Start::Drawn), domains, None, device.resolve()?)?;
-        let prefixed = |(name, tensor)| (format!("{GENERATOR}.{name}"), tensor);
-        let weights: Vec<_> = net.tensors.into_iter().map(prefixed).collect();
+        let weights: Vec<_> = prefixed(GENERATOR, net.tensors).collect();
         load_parameters(&model.model.nets.generator.parameters(), &weights).map_err(|e| e.at(&path))?;
         Ok(model)
     }

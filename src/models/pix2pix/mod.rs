@@ -1,5 +1,7 @@
 //! Pix2Pix (Isola et al. 2017, arXiv:1611.07004), under the names that arcgis.learn gives its parts.
 
+#[cfg(test)]
+mod arcgis_tests;
 mod builder;
 mod config;
 mod definition;

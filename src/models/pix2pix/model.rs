@@ -12,9 +12,8 @@ use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::loss::AdversarialLoss;
-use crate::models::core::{Model, Start};
-use crate::nn::{Network, Parameters, Plan, SMALLEST_PAIR_SIDE, load_parameters};
-use crate::optim::Adam;
+use crate::models::core::{Model, OptimiserSlot, Start};
+use crate::nn::{Network, Parameters, Plan, SMALLEST_PAIR_SIDE};
 use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
 
@@ -24,35 +23,13 @@ pub struct Pix2PixModel {
     config: Pix2PixConfig,
     pub(super) nets: Networks,
     device: Device,
-    /// None before the first training.
-    optimisers: Option<Optimisers>,
-    is_frozen: bool,
+    optimisers: OptimiserSlot<Optimisers>,
 }
 
 impl Pix2PixModel {
     pub(super) fn new(config: Pix2PixConfig, nets: Networks, device: Device) -> Self {
-        Self { config, nets, device, optimisers: None, is_frozen: false }
+        Self { config, nets, device, optimisers: OptimiserSlot::new() }
     }
-
-    /// Lists parameters, and once training has begun moments; they share memory with the model.
-    fn changing(&self) -> Parameters {
-        let mut list = self.nets.parameters();
-        list.extend(self.optimisers.iter().flat_map(Optimisers::state));
-        list
-    }
-}
-
-/// Fills an empty slot, and returns what is in it.
-fn optimisers<'a>(slot: &'a mut Option<Optimisers>, nets: &Networks, is_frozen: bool) -> Result<&'a mut Optimisers> {
-    let optimisers = match slot.take() {
-        Some(optimisers) => optimisers,
-        None => {
-            let mut new = Optimisers::new(nets)?;
-            new.freeze_encoder(is_frozen);
-            new
-        }
-    };
-    Ok(slot.insert(optimisers))
 }
 
 #[allow(private_interfaces, reason = "models are this crate's own, and so is what they say to the learner")]
@@ -89,16 +66,14 @@ impl Model for Pix2PixModel {
         (GENERATOR, config.generator_plan(channels))
     }
 
-    fn beyond_arcgis(config: &Pix2PixConfig, _: PerDomain<usize>) -> Option<&'static str> {
-        config.beyond_arcgis()
+    fn beyond_arcgis(config: &Pix2PixConfig, domains: &PerDomain<DomainSpec>) -> Option<&'static str> {
+        let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        config.beyond_arcgis(channels, domains.a.chip.0)
     }
 
     fn description(config: &Pix2PixConfig, channels: PerDomain<usize>) -> Vec<(&'static str, String)> {
         let Pix2PixConfig { gen_levels, gen_blocks, gen_features, disc_features, lambda_l1, .. } = config;
-        let adversarial = match config.adversarial {
-            AdversarialLoss::LeastSquares => "least squares",
-            AdversarialLoss::BinaryCrossEntropy => "binary cross-entropy",
-        };
+        let adversarial = config.adversarial.in_words();
         let generator = match config.generator {
             Generator::Unet | Generator::FoldedUnet => format!("U-Net of {gen_levels} levels, {gen_features} features"),
             Generator::Resnet => format!("{gen_blocks} residual blocks, {gen_features} features"),
@@ -138,7 +113,7 @@ impl Model for Pix2PixModel {
 
     fn load(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         self.nets.load(weights)?;
-        self.optimisers = None;
+        self.optimisers.clear();
         Ok(())
     }
 
@@ -147,13 +122,13 @@ impl Model for Pix2PixModel {
     }
 
     fn begin_training(&mut self) -> Result<()> {
-        optimisers(&mut self.optimisers, &self.nets, self.is_frozen).map(drop)
+        self.optimisers.get_or_make(|| Optimisers::new(&self.nets)).map(drop)
     }
 
     fn end_training(&mut self) {}
 
     fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor> {
-        let optimisers = optimisers(&mut self.optimisers, &self.nets, self.is_frozen)?;
+        let optimisers = self.optimisers.get_or_make(|| Optimisers::new(&self.nets))?;
         step::train_step(&self.nets, optimisers, &self.config, batch, context)
     }
 
@@ -167,20 +142,13 @@ impl Model for Pix2PixModel {
     }
 
     fn state(&self) -> Parameters {
-        self.changing()
+        let mut list = self.nets.parameters();
+        list.extend(self.optimisers.state());
+        list
     }
 
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        if !state.iter().any(|(name, _)| Adam::is_moment(name)) {
-            // The state of a model before any training.
-            load_parameters(&self.nets.parameters(), state)?;
-            self.optimisers = None;
-            return Ok(());
-        }
-        self.begin_training()?;
-        load_parameters(&self.changing(), state)?;
-        self.optimisers.iter_mut().for_each(Optimisers::forget);
-        Ok(())
+        self.optimisers.restore(self.nets.parameters(), state, || Optimisers::new(&self.nets))
     }
 
     fn memory_need(&self, data: &DataBunch, precision: Precision, accumulate: usize) -> MemoryEstimate {
@@ -188,13 +156,10 @@ impl Model for Pix2PixModel {
     }
 
     fn set_frozen(&mut self, is_frozen: bool) {
-        self.is_frozen = is_frozen;
-        if let Some(optimisers) = &mut self.optimisers {
-            optimisers.freeze_encoder(is_frozen);
-        }
+        self.optimisers.set_frozen(is_frozen);
     }
 
     fn is_frozen(&self) -> bool {
-        self.is_frozen
+        self.optimisers.is_frozen()
     }
 }

@@ -2,10 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::config::{Pix2PixConfig, check_memory};
+use super::config::Pix2PixConfig;
 use crate::dataset::PerDomain;
-use crate::device::free_memory;
 use crate::error::Result;
+use crate::models::core::{make_room, trained_bytes};
 use crate::nn::{Initialiser, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
 
@@ -27,7 +27,7 @@ impl Networks {
         (device, kind): (Device, Kind),
         is_drawn: bool,
     ) -> Result<Self> {
-        check_memory(config, channels, free_memory(device))?;
+        make_room(trained_bytes(config.parameter_count(channels)), device)?;
         let scheme = is_drawn.then_some(config.initialisation);
         let init = Initialiser { seed: Seed(config.seed), scheme, device, kind };
         Ok(Self {
@@ -46,11 +46,6 @@ impl Networks {
         let mut list = self.discriminator.parameters();
         list.extend(self.generator.parameters());
         list
-    }
-
-    /// Lists what the names of the generator's parameters begin with that make images smaller.
-    pub fn encoder(&self) -> Vec<String> {
-        self.generator.plan().encoder().into_iter().map(|path| format!("{GENERATOR}.{path}.")).collect()
     }
 
     /// Takes over weights by name; nothing changes when one does not fit.

@@ -2,6 +2,7 @@
 
 use super::networks::Networks;
 use crate::error::Result;
+use crate::models::core::{self, freeze};
 use crate::nn::Parameters;
 use crate::optim::Adam;
 
@@ -18,23 +19,21 @@ impl Optimisers {
         Ok(Self {
             generator: Adam::new(nets.generator.parameters())?,
             discriminator: Adam::new(nets.discriminator.parameters())?,
-            encoder: nets.encoder(),
+            encoder: nets.generator.encoder(),
         })
     }
+}
 
-    /// Lists the moments of both, by name; they share memory with the state.
-    pub fn state(&self) -> Parameters {
+impl core::Optimisers for Optimisers {
+    fn state(&self) -> Parameters {
         [&self.generator, &self.discriminator].into_iter().flat_map(Adam::state).collect()
     }
 
-    /// Lets the generator's encoder move or not; all else moves.
-    pub fn freeze_encoder(&mut self, is_frozen: bool) {
-        let is_encoder = |name: &str| self.encoder.iter().any(|layer| name.starts_with(layer));
-        self.generator.select(|name| !(is_frozen && is_encoder(name)));
+    fn freeze_encoders(&mut self, is_frozen: bool) {
+        freeze(&mut self.generator, &self.encoder, is_frozen);
     }
 
-    /// Forgets gradients of an update that was not made.
-    pub fn forget(&mut self) {
+    fn forget(&mut self) {
         [&mut self.generator, &mut self.discriminator].into_iter().for_each(Adam::forget);
     }
 }

@@ -1,16 +1,19 @@
-//! Steps of several processes, played by threads, against those of one process that has all their pairs.
+//! Steps and fits of several processes, played by threads, against those of one process that has all their pairs.
 
 use tch::{Device, Kind, Tensor};
 
 use super::config::Pix2PixConfig;
+use super::model::Pix2PixModel;
 use super::networks::Networks;
 use super::optimisers::Optimisers;
 use super::step;
-use crate::dataset::PerDomain;
+use crate::dataset::{Augment, DataBunch, DatasetType, PerDomain, PrepareData};
+use crate::device::Precision;
+use crate::models::core::{SAME_BITS, Trial, check};
 use crate::optim::AdamOptions;
 use crate::peers::{JointBatch, Peers};
-use crate::testing::crew;
-use crate::train::StepContext;
+use crate::testing::{Tolerance, crew};
+use crate::train::{FitOptions, StepContext};
 
 const PAIRS: i64 = 3;
 
@@ -47,5 +50,45 @@ fn processes_learn_what_one_learns() {
             let worst = found.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(found.len() == alone.len() && worst < 1e-9, "{count} processes: {worst}");
         }
+    }
+}
+
+fn model() -> Pix2PixModel {
+    let config = Pix2PixConfig { gen_levels: 4, gen_features: 2, disc_features: 2, ..Pix2PixConfig::default() };
+    let nets = Networks::new(&config, PerDomain { a: 3, b: 3 }, (Device::Cpu, Kind::Double), true).unwrap();
+    Pix2PixModel::new(config, nets, Device::Cpu)
+}
+
+/// 9 pairs to learn from and 4 for validation: three batches of four an epoch, the last of one pair.
+fn data(batch_size: usize) -> DataBunch {
+    let prepare = PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix).cache(false).progress(false);
+    let prepare = prepare.resize_to(48).workers(0).val_split_pct(0.3).augment(Augment::default().zoom(1.3).crop(40));
+    let data = prepare.batch_size(batch_size).prepare().unwrap();
+    assert_eq!(data.batches_per_epoch(), 9_usize.div_ceil(batch_size));
+    data
+}
+
+/// Whole fits, with dropout and varied pairs. With gradients of two batches for an update, the second of an epoch is of the one pair
+/// that is left, so that all processes but one have none. 1e-6: gradients are summed in another order.
+#[test]
+fn uneven_and_accumulated_batches_of_processes_are_those_of_one() {
+    let trial = Trial { model: &model, data: &data };
+    for accumulate in [1, 2] {
+        let options = |_| {
+            let options = FitOptions::new(4).lr(1e-3).progress(false).precision(Precision::F32).validate_every(2);
+            options.accumulate(accumulate)
+        };
+        let whole = trial.together((1, 4), options).remove(0);
+        assert_eq!(whole.1.steps(), 12);
+        for processes in [(2, 2), (4, 1)] {
+            let what = format!("{processes:?}, {accumulate} batches an update");
+            let left = trial.together(processes, options);
+            check::<Pix2PixModel>(&what, Tolerance::abs(1e-6), &left[0], &whole);
+            left[1..].iter().for_each(|other| check::<Pix2PixModel>(&what, SAME_BITS, other, &left[0]));
+        }
+        // The tolerance tells fits apart: other batches give other weights.
+        let other = trial.together((1, 5), options).remove(0);
+        let distance = (&other.0[0].1 - &whole.0[0].1).abs().max().double_value(&[]);
+        assert!(distance > 1e-4, "{distance}");
     }
 }

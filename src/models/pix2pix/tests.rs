@@ -107,7 +107,7 @@ fn a_fit_repeats_to_the_bit_and_goes_on_from_its_checkpoint() {
 fn the_encoder_can_be_frozen() {
     let (_folder, data) = data();
     for mut model in [builder(&data).build().unwrap(), resnet(&data)] {
-        let encoder = model.model.nets.encoder();
+        let encoder = model.model.nets.generator.encoder();
         let of = |model: &Pix2Pix, inside: bool| -> Vec<Tensor> {
             let all = model.model.nets.generator.parameters();
             let is_one = |name: &str| encoder.iter().any(|prefix| name.starts_with(prefix)) == inside;
@@ -156,7 +156,7 @@ fn what_arcgis_writes_is_opened() {
     let saved = model.save(folder.path().join("theirs")).unwrap();
     let path = saved.join("theirs.emd");
     let mut definition: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(definition["ModelParameters"], json!({"backbone": null, "backend": "pytorch"}));
+    assert_eq!(definition["ModelParameters"], json!({"backbone": "resnet34", "backend": "pytorch"}));
     let object = definition.as_object_mut().unwrap();
     for key in ["Geolearn", "n_channel_rev"] {
         object.shift_remove(key).unwrap();

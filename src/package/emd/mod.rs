@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(crate) use self::bands::DomainBands;
 use self::json::without_non_finite;
 pub(crate) use self::json::{Keys, Object};
-pub(crate) use self::opening::{InputBands, ModelKind, Opening, Reach};
+pub(crate) use self::opening::{ModelKind, Opening, Reach};
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::raster::MAX_SIDE;
 
@@ -131,7 +131,7 @@ impl Emd {
         let parameters = keys.get_optional("ModelParameters", "an object", Value::as_object)?;
         let domain_a = DomainBands::read(keys, "n_channel_rev", "NormalizationStats")?;
         let domain_b = DomainBands::read(keys, "n_channel", "NormalizationStats_b")?;
-        check_channels(keys, opening.kind, [domain_a.bands, domain_b.bands])?;
+        check_channels(keys, [domain_a.bands, domain_b.bands])?;
         Ok(Self {
             kind: opening.kind,
             domain_a,
@@ -176,17 +176,10 @@ impl Emd {
         Keys { object: &self.parameters, prefix: "ModelParameters." }
     }
 
-    /// Counts what the networks take in: `n_intput_channel`.
+    /// Counts the channels of the networks in a model of arcgis.learn, `n_intput_channel`: the bands of the domain that has more of
+    /// them. Of the other domain it repeats the last band.
     pub(crate) fn channels(&self) -> usize {
-        self.channels_of(self.domain_a.bands)
-    }
-
-    /// Counts the channels of networks of images of so many bands, in a model of arcgis.learn.
-    pub(crate) fn channels_of(&self, bands: usize) -> usize {
-        match self.kind.input_bands {
-            InputBands::OfTheLarger => self.domain_a.bands.max(self.domain_b.bands),
-            InputBands::OfA => bands,
-        }
+        self.domain_a.bands.max(self.domain_b.bands)
     }
 
     /// Where the weights lie, for a definition in `folder`.
@@ -272,12 +265,9 @@ impl Emd {
 }
 
 /// `n_intput_channel` follows from the two band counts; a file that says otherwise is damaged.
-fn check_channels(keys: Keys, kind: &ModelKind, [a, b]: [usize; 2]) -> Result<()> {
-    let (wanted, why) = match kind.input_bands {
-        InputBands::OfTheLarger => (a.max(b), "the larger of `n_channel` and `n_channel_rev`"),
-        InputBands::OfA => (a, "the bands of `NormalizationStats`"),
-    };
-    let expected = format!("{wanted}, {why}");
+fn check_channels(keys: Keys, [a, b]: [usize; 2]) -> Result<()> {
+    let wanted = a.max(b);
+    let expected = format!("{wanted}, the larger of `n_channel` and `n_channel_rev`");
     keys.get_optional("n_intput_channel", &expected, |value| value.as_u64().filter(|&found| found == wanted as u64))
         .map(drop)
 }
@@ -350,7 +340,7 @@ fn template(kind: &ModelKind, multispectral: bool) -> Object {
         "InferenceFunction": null,
         "ModelType": kind.name,
         "n_intput_channel": null,
-        "SupportsVariableTileSize": true,
+        "SupportsVariableTileSize": kind.takes_any_tile,
         "NormalizationStats_b": null,
         "n_channel": null,
         "ModelParameters": null,

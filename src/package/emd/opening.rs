@@ -12,15 +12,6 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
-/// The bands that a model's networks take in (`n_intput_channel`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InputBands {
-    /// Those of the domain that has more: networks of both directions take the same.
-    OfTheLarger,
-    /// Those of domain A, the only one that is translated.
-    OfA,
-}
-
 /// A kind of model, in the words of a definition.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ModelKind {
@@ -30,8 +21,8 @@ pub(crate) struct ModelKind {
     pub configuration: &'static str,
     /// Keys of `ModelParameters` in their order, with the values that are the same in every file.
     pub parameters: &'static [(&'static str, Option<&'static str>)],
-    /// What `n_intput_channel` counts.
-    pub input_bands: InputBands,
+    /// `SupportsVariableTileSize`: whether its networks take tiles of any size.
+    pub takes_any_tile: bool,
     /// The type of this crate that opens it.
     pub opened_by: &'static str,
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use tch::{Kind, Tensor};
 
-use super::emd::{Emd, InputBands, ModelKind, Opening, Reach};
+use super::emd::{Emd, ModelKind, Opening, Reach};
 use super::pth::{self, PthLimits};
 use crate::error::{Error, Result};
 
@@ -58,14 +58,14 @@ static KIND: ModelKind = ModelKind {
     name: "CycleGAN",
     configuration: "_cyclegan",
     parameters: &[("gen_blocks", None), ("lsgan", None), ("backbone", Some("resnet34")), ("backend", Some("pytorch"))],
-    input_bands: InputBands::OfTheLarger,
+    takes_any_tile: true,
     opened_by: "CycleGan",
 };
 static OTHER: ModelKind = ModelKind {
     name: "Pix2Pix",
     configuration: "_pix2pix",
     parameters: &[],
-    input_bands: InputBands::OfA,
+    takes_any_tile: false,
     opened_by: "PixToPix",
 };
 const OPENING: Opening = Opening { kind: &KIND, known: &[&KIND, &OTHER], reach: Reach::Folder };

@@ -11,7 +11,11 @@ use crate::trouble::{Result, Trouble};
 
 /// The recipe that PyTorch trains.
 pub const PYTORCH: &str = "pytorch";
+/// What the names of recipes begin with that learn from pairs.
+const OF_PAIRS: &str = "pix2pix";
 const CHIPS: &str = "assets/bluemarble";
+/// Pairs, for recipes that learn from them.
+const PAIRS: &str = "assets/bluemarble_test";
 const PLACES: [&str; 2] = ["assets/bluemarble_test/a", "assets/bluemarble_test/b"];
 
 #[derive(Debug, PartialEq)]
@@ -103,10 +107,17 @@ impl Quality {
         Ok(words)
     }
 
-    /// Returns the folder of chips, and the folders of pairs that go with it.
+    /// Tells whether the chips are pairs: those of all recipes, where one learns from pairs.
+    pub fn is_paired(&self) -> bool {
+        self.recipes.iter().any(|recipe| recipe.starts_with(OF_PAIRS))
+    }
+
+    /// Returns the folder of chips, and the folders of pairs that go with it. Where the chips are pairs, those that are kept out of
+    /// training are the unseen places.
     pub fn places(&self, root: &Path) -> (PathBuf, Option<[PathBuf; 2]>) {
         match &self.chips {
             Some(chips) => (chips.clone(), self.pairs.clone()),
+            None if self.is_paired() => (root.join(PAIRS), self.pairs.clone()),
             None => (root.join(CHIPS), Some(self.pairs.clone().unwrap_or_else(|| PLACES.map(|name| root.join(name))))),
         }
     }
@@ -114,9 +125,10 @@ impl Quality {
     /// Returns what runs must have in common to stand in one table.
     pub fn settings(&self) -> Value {
         let pairs = self.pairs.as_ref().map(|pairs| pairs.each_ref().map(|folder| folder.display().to_string()));
+        let usual = if self.is_paired() { PAIRS } else { CHIPS };
         let mut settings = json!({
             "seconds": self.seconds,
-            "chips": self.chips.as_ref().map_or(CHIPS.to_string(), |chips| chips.display().to_string()),
+            "chips": self.chips.as_ref().map_or(usual.to_string(), |chips| chips.display().to_string()),
             "pairs": pairs,
             "features": self.features,
             "blocks": self.blocks,
@@ -128,6 +140,9 @@ impl Quality {
         });
         if self.profile == Profile::Dev {
             settings["profile"] = "dev".into();
+        }
+        if self.is_paired() {
+            settings["paired"] = true.into();
         }
         settings
     }
@@ -203,6 +218,9 @@ mod tests {
         let (chips, pairs) = parse("").unwrap().places(Path::new("/r"));
         assert_eq!(chips, Path::new("/r/assets/bluemarble"));
         assert_eq!(pairs.unwrap()[1], Path::new("/r/assets/bluemarble_test/b"));
+        // Pairs that are trained on are not what is measured.
+        let (chips, pairs) = parse("--recipes paper,pix2pix").unwrap().places(Path::new("/r"));
+        assert_eq!((chips, pairs), ("/r/assets/bluemarble_test".into(), None));
     }
 
     #[test]
@@ -221,5 +239,7 @@ mod tests {
         assert_ne!(settings("--features 8"), settings(""));
         assert_ne!(settings("--profile dev"), settings(""));
         assert_eq!(settings("--profile release"), settings(""));
+        // Other chips: those of both kinds do not stand in one table.
+        assert_ne!(settings("--recipes paper,pix2pix --chips c"), settings("--recipes paper --chips c"));
     }
 }

@@ -88,7 +88,12 @@ impl Contest<'_> {
     /// Puts the chips in their places, and measures what learns nothing.
     fn prepare(&self, runs: &mut Runs) -> Result<()> {
         let (chips, _) = self.asked.places(self.checkout.root());
-        succeed(self.task("prepare").args(self.size()).arg("--chips").arg(chips))?;
+        let mut prepare = self.task("prepare");
+        prepare.args(self.size()).arg("--chips").arg(chips);
+        if self.asked.is_paired() {
+            prepare.arg("--paired");
+        }
+        succeed(&mut prepare)?;
         if runs.find(BASELINES, 0, &self.asked.settings()).is_some() {
             return Ok(());
         }
@@ -154,7 +159,13 @@ impl Contest<'_> {
                 let trained = answer(&mut self.training(recipe, seed, &step.to_string(), &weights))?;
                 let picture = self.out.join(format!("pictures/{recipe}-{seed}.png"));
                 let mut judge = self.task("judge");
-                judge.arg("--weights").arg(&weights).arg("--picture").arg(&picture).args(self.pairs());
+                judge
+                    .args(["--recipe", recipe])
+                    .arg("--weights")
+                    .arg(&weights)
+                    .arg("--picture")
+                    .arg(&picture)
+                    .args(self.pairs());
                 let judged = answer(&mut judge)?;
                 runs.add(self.run(recipe, seed, &before, [&trained, &judged]))?;
             }

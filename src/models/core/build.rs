@@ -1,0 +1,26 @@
+//! A model as a builder describes it.
+
+use std::path::Path;
+
+use super::learner::Learner;
+use super::model::Model;
+use crate::dataset::DataBunch;
+use crate::device::Device;
+use crate::error::Result;
+
+impl<M: Model> Learner<M> {
+    /// Builds a model with fresh weights, or with those of a saved model.
+    pub(in crate::models) fn built(
+        data: DataBunch,
+        config: M::Config,
+        device: Device,
+        pretrained: Option<&Path>,
+    ) -> Result<Self> {
+        M::check(&config)?;
+        let mut model = Self::for_data(data, config, device.resolve()?)?;
+        if let Some(path) = pretrained {
+            model.begin_with(path)?;
+        }
+        model.with_batch_size_settled()
+    }
+}
