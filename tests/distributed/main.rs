@@ -12,5 +12,6 @@ mod failures;
 mod prepared;
 mod processes;
 mod restarted;
+mod scenes;
 mod starting;
 mod stopped;
