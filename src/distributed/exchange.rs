@@ -279,6 +279,13 @@ impl Peers for Member {
         Ok(Vec::try_from(all)?)
     }
 
+    fn check(&self) -> Result<()> {
+        match self.watch.who_is_lost_next() {
+            None => Ok(()),
+            Some(lost) => Err(self.broken(lost.error(&self.names, self.environment.store_holder(), self.pace))),
+        }
+    }
+
     fn leave(&self, error: &Error) {
         self.watch.fail(&error.to_string());
     }

@@ -190,6 +190,10 @@ impl Peers for Distributed {
         self.peers().broadcast(bytes)
     }
 
+    fn check(&self) -> Result<()> {
+        self.peers().check()
+    }
+
     fn leave(&self, error: &crate::error::Error) {
         self.peers().leave(error);
     }

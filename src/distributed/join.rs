@@ -16,7 +16,6 @@ use super::lost::Lost;
 use super::options::DistributedOptions;
 use super::pace::Pace;
 use super::watch::{self, Watch};
-use super::word::Word;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{KeyStore, Listens, TensorGroup};
 use crate::peers::Part;
@@ -156,7 +155,7 @@ fn meet(Doors { store, words, .. }: &Doors, part: Part, pace: Pace, own: &Card) 
         return Err(Error::new(ErrorKind::Usage, format!("several processes have RANK {}", part.rank))
             .help("Give each process a RANK of its own, from 0 to WORLD_SIZE - 1."));
     }
-    words.set(&watch::key_of(part.rank), &Word::default().to_bytes()?)?;
+    watch::introduce(words, part)?;
     store.set(&card_key(part.rank), &serde_json::to_vec(own).map_err(unread)?)?;
     let (begun, mut cards) = (Instant::now(), vec![None; part.count]);
     loop {

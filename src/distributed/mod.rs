@@ -2,7 +2,8 @@
 //!
 //! [`Distributed::from_env`] finds the others; [`FitOptions::distributed`](crate::FitOptions::distributed) shares a fit out
 //! among them. The [guide](crate::guide::distributed) tells how to start them.
-// From the bottom: what a starter says (`environment`), times (`pace`), signs of life (`word`, `lost`, `watch`), which library
+// From the bottom: what a starter says (`environment`), times (`pace`), signs of life (`word`, `lost`, `roll`:
+// what the first process tells of all, `watch`), which library
 // carries tensors (`backend`) and by what groups (`groups`), how processes find each other (`join`), their exchanges
 // (`exchange`), and the public face (`group`, `options`).
 
@@ -15,6 +16,7 @@ mod join;
 mod lost;
 mod options;
 mod pace;
+mod roll;
 mod watch;
 mod word;
 

@@ -1,20 +1,33 @@
-//! Signs of life: a thread that gives one's own and looks for those of the others.
+//! Signs of life: a thread that gives one's own and looks for those of the others. The first process watches all, and tells what it
+//! knows of them; the others watch the first one. So each round asks the store as often as there are processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::lost::{Lost, Seen, who_is_lost};
+use super::lost::Lost;
 use super::pace::Pace;
+use super::roll::{Roll, Seen};
 use super::word::{Stage, Word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::KeyStore;
 use crate::peers::Part;
 
+/// Where the first process tells what it knows of the others.
+const ROLL: &str = "roll";
+
 /// Where a process's word lies.
-pub(super) fn key_of(rank: usize) -> String {
+fn key_of(rank: usize) -> String {
     format!("word/{rank}")
+}
+
+/// Says for the first time what others look for.
+pub(super) fn introduce(store: &KeyStore, part: Part) -> Result<()> {
+    if part.leads() {
+        store.set(ROLL, &Roll::default().to_bytes()?)?;
+    }
+    store.set(&key_of(part.rank), &Word::default().to_bytes()?)
 }
 
 /// What this process knows of itself and the others.
@@ -38,8 +51,10 @@ struct State {
     own: Word,
     /// Exchanges that are over, while one before them is not.
     ahead: BTreeSet<u64>,
-    /// By rank, this process included.
-    seen: Vec<Seen>,
+    /// Those that this process watches, by their ranks.
+    seen: BTreeMap<usize, Seen>,
+    /// What the first process, where this is another, knows of all others.
+    told_of_others: Roll,
     /// The stage that the others can read.
     told: Stage,
     last_round: Instant,
@@ -54,8 +69,11 @@ impl Shared {
 }
 
 impl State {
-    fn others(&self, own: usize) -> Vec<(usize, &Seen)> {
-        self.seen.iter().enumerate().filter(|(rank, _)| *rank != own).collect()
+    /// What is known of all others.
+    fn known(&self, pace: Pace) -> Roll {
+        let mut roll = self.told_of_others.clone();
+        self.seen.iter().for_each(|(rank, seen)| roll.add(*rank, seen, pace));
+        roll
     }
 }
 
@@ -66,7 +84,8 @@ impl Watch {
         let state = State {
             own: Word::default(),
             ahead: BTreeSet::new(),
-            seen: vec![Seen::default(); part.count],
+            seen: watched(part).map(|rank| (rank, Seen::default())).collect(),
+            told_of_others: Roll::default(),
             told: Stage::Here,
             last_round: Instant::now(),
             store_lost: None,
@@ -108,7 +127,8 @@ impl Watch {
     /// Who will not come to the exchange of this number; sooner sure of it where something has failed already.
     pub fn who_is_lost(&self, exchange: u64, has_failed: bool) -> Option<Lost> {
         let state = self.shared.state();
-        let judged = who_is_lost(&state.others(self.part.rank), exchange, self.pace.quiet_beats(has_failed));
+        let most_quiet = self.pace.quiet_beats(has_failed);
+        let judged = state.known(self.pace).who_is_lost(self.part.rank, exchange, most_quiet);
         let store = || {
             let unanswered = state.last_round.elapsed() > self.pace.silence * 2;
             let why = || format!("it has not answered for {:?}", state.last_round.elapsed());
@@ -117,15 +137,15 @@ impl Watch {
         judged.or_else(store)
     }
 
+    /// Who will not come to the next exchange.
+    pub fn who_is_lost_next(&self) -> Option<Lost> {
+        let next = self.shared.state().own.entered + 1;
+        self.who_is_lost(next, false)
+    }
+
     /// Those that are alive and have not come to the exchange of this number.
     pub fn who_is_late(&self, exchange: u64) -> Vec<usize> {
-        let state = self.shared.state();
-        state
-            .others(self.part.rank)
-            .iter()
-            .filter(|(_, seen)| seen.word.entered < exchange)
-            .map(|(rank, _)| *rank)
-            .collect()
+        self.shared.state().known(self.pace).who_is_late(self.part.rank, exchange)
     }
 
     /// Takes leave of the others, and waits until none needs this process any more: its ends of connections, or where it
@@ -157,12 +177,16 @@ impl Watch {
         if state.store_lost.is_some() || state.last_round.elapsed() > self.pace.silence * 2 {
             return false;
         }
-        let quiet = self.pace.quiet_beats(state.own.stage == Stage::Failed);
-        let needs = |seen: &Seen| {
-            let is_there = seen.word.stage == Stage::Here && seen.quiet < quiet;
-            is_there && (holds_store || seen.word.done < state.own.done)
-        };
-        state.told != state.own.stage || state.others(self.part.rank).iter().any(|(_, seen)| needs(seen))
+        if state.told != state.own.stage {
+            return true;
+        }
+        let (known, has_failed) = (state.known(self.pace), state.own.stage == Stage::Failed);
+        // The first process leaves when all exchanges are over for all, and then tells nothing new.
+        let first_has_left = state.seen.get(&0).is_some_and(|first| first.word.stage != Stage::Here);
+        match holds_store {
+            true => known.has_any(has_failed),
+            false => !first_has_left && known.is_behind(state.own.done, has_failed),
+        }
     }
 
     /// Ends the watch. A thread that waits for a store which does not answer is left to itself.
@@ -179,11 +203,16 @@ impl Watch {
     }
 }
 
+/// The ranks that a process looks for.
+fn watched(part: Part) -> std::ops::Range<usize> {
+    if part.leads() { 1..part.count } else { 0..1 }
+}
+
 /// The thread's work: a round with each beat, or sooner when it is woken.
 fn look_about(shared: &Shared, store: &KeyStore, part: Part, pace: Pace) {
-    let keys: Vec<String> = (0..part.count).map(key_of).collect();
+    let keys: Vec<String> = watched(part).map(key_of).collect();
     loop {
-        let round = give_and_read(shared, store, &keys, part.rank);
+        let round = give_and_read(shared, store, &keys, (part, pace));
         let mut state = shared.state();
         if let Err(error) = round {
             state.store_lost = Some(error.to_string());
@@ -199,20 +228,27 @@ fn look_about(shared: &Shared, store: &KeyStore, part: Part, pace: Pace) {
     }
 }
 
-/// Gives a sign of life and reads those of all.
-fn give_and_read(shared: &Shared, store: &KeyStore, keys: &[String], rank: usize) -> Result<()> {
+/// Gives a sign of life, and reads those of whom this process watches.
+fn give_and_read(shared: &Shared, store: &KeyStore, keys: &[String], (part, pace): (Part, Pace)) -> Result<()> {
     let word = {
         let mut state = shared.state();
         state.own.beat += 1;
         state.own.clone()
     };
-    store.set(&keys[rank], &word.to_bytes()?)?;
-    let words = store.get(keys)?.iter().map(|bytes| Word::from_bytes(bytes)).collect::<Result<Vec<_>>>()?;
+    store.set(&key_of(part.rank), &word.to_bytes()?)?;
+    let mut values = if keys.is_empty() { Vec::new() } else { store.get(keys)? };
+    let told_of_others = if part.leads() { None } else { store.get(&[ROLL.to_owned()])?.pop() };
+    let words = values.drain(..).map(|bytes| Word::from_bytes(&bytes)).collect::<Result<Vec<_>>>()?;
     let mut state = shared.state();
-    for (seen, word) in state.seen.iter_mut().zip(words) {
+    for (seen, word) in state.seen.values_mut().zip(words) {
         let quiet = if word.beat == seen.word.beat { seen.quiet.saturating_add(1) } else { 0 };
         *seen = Seen { word, quiet };
     }
+    if let Some(bytes) = told_of_others {
+        state.told_of_others = Roll::from_bytes(&bytes)?;
+    }
+    let known = part.leads().then(|| state.known(pace));
     (state.told, state.last_round) = (word.stage, Instant::now());
-    Ok(())
+    drop(state);
+    known.map_or(Ok(()), |known| store.set(ROLL, &known.to_bytes()?))
 }

@@ -26,7 +26,7 @@ pub(super) struct Word {
     pub beat: u64,
     /// Exchanges that the process has come to.
     pub entered: u64,
-    /// The last of them that is over for it, as all before it are.
+    /// Those of them that are over for it.
     pub done: u64,
     pub stage: Stage,
     /// Why it failed.
@@ -49,7 +49,7 @@ impl Word {
     }
 }
 
-fn unread(error: serde_json::Error) -> Error {
+pub(super) fn unread(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Format, "a sign of life of another process cannot be read")
         .because(error)
         .help("Run the same program in every process.")

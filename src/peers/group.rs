@@ -39,6 +39,12 @@ pub(crate) trait Peers: fmt::Debug + Send + Sync {
     /// Returns the bytes of the first process. Those of the others do not count.
     fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>>;
 
+    /// Checks that none of the others is known to be lost or to have failed, without a call of theirs: for work between two calls that
+    /// takes long.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Tells the others that this process makes no more calls, and why, so that none waits for it: their calls fail.
     fn leave(&self, error: &Error);
 }

@@ -55,7 +55,7 @@ const FINE: u8 = 0;
 /// The error of another process.
 fn failed(rank: usize, message: Option<(&u8, &[u8])>) -> Error {
     let (kind, words) = message.map_or((None, &b"no word"[..]), |(number, words)| (kind(*number), words));
-    Error::new(kind.unwrap_or(ErrorKind::Callback), format!("process {rank} of the fit failed"))
+    Error::new(kind.unwrap_or(ErrorKind::Callback), format!("process {rank} failed"))
         .because(String::from_utf8_lossy(words).into_owned())
 }
 
@@ -120,7 +120,7 @@ mod tests {
             });
             assert!(found.iter().all(|error| error.kind() == kind));
             assert_eq!(found[0].to_string(), "x: the disk is full");
-            assert_eq!(found[1].to_string(), "process 0 of the fit failed (x: the disk is full)");
+            assert_eq!(found[1].to_string(), "process 0 failed (x: the disk is full)");
         }
         assert!(kind(FINE).is_none());
         assert_eq!(in_turn(&Alone, Ok(vec![7])).unwrap(), [[7]]);

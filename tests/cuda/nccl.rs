@@ -62,8 +62,7 @@ fn apart(found: &Weights, expected: &Weights) -> f64 {
     pairs().map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / pairs().count() as f64
 }
 
-/// A sum over one process is what it was, so the weights are the same to the bit; in bfloat16 each gradient has 8 bits left, which
-/// Adam makes a small part of its steps of.
+/// A sum over one process is what it was, so the weights are the same to the bit; in bfloat16 each gradient has 8 bits left.
 #[test]
 fn training_by_nccl_is_training_without() {
     let Some((device, _one)) = device() else { return };
@@ -73,7 +72,7 @@ fn training_by_nccl_is_training_without() {
     assert!(!found.is_empty() && found == expected, "weights are {} apart", apart(&found, &expected));
     let rounded = apart(&by_nccl(folder.path(), true), &expected);
     eprintln!("by gradients in bfloat16 weights are {rounded:e} apart on average");
-    // At most as far as all steps of Adam reach (3 epochs of 3 steps at 2e-4), and on average a tenth of that; seen on an H200:
-    // 6.7e-5.
-    assert!(rounded > 0.0 && rounded < 1.8e-4, "{rounded}");
+    // Six steps of Adam at 2e-4 reach 1.2e-3, and a weight goes elsewhere where rounding turns the sign of a gradient near 0: a tenth
+    // of that on average is much. On an H200 it was 6.7e-5.
+    assert!(rounded > 0.0 && rounded < 1.2e-4, "{rounded}");
 }

@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use geolearn::distributed::{Distributed, DistributedOptions};
+use geolearn::models::LoadOptions;
 use geolearn::train::{Callback, Checkpoint, Flow, StepReport, StopSignal};
-use geolearn::{CycleGan, DataBunch, DatasetType, Error, FitOptions, PrepareData, Result};
+use geolearn::{
+    CycleGan, DataBunch, DatasetType, Device, Domain, Error, FitOptions, PrepareData, RasterOptions, Result,
+};
 
 use super::common::on_cpu;
 use super::pairs;
@@ -30,6 +33,7 @@ fn child() {
         "gather" => group().and_then(|group| group.barrier()).map(|()| "together".to_owned()),
         "again" => again(),
         "prepare" => prepare(&folder),
+        "translate" => translate(&folder),
         "leaves" => leave(&folder, rank),
         other => panic!("there is no work {other}"),
     };
@@ -108,8 +112,15 @@ impl Fault {
 
 impl Callback for Fault {
     fn wants_to_stop(&self) -> bool {
+        self.misbehave();
+        false
+    }
+}
+
+impl Fault {
+    fn misbehave(&self) {
         if self.asked.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
-            return false;
+            return;
         }
         match self.how.as_str() {
             "abort" => std::process::abort(),
@@ -119,8 +130,27 @@ impl Callback for Fault {
             "freeze" => drop(Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status()),
             other => panic!("there is no fault {other}"),
         }
-        false
     }
+}
+
+pub const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
+
+pub fn translator() -> CycleGan {
+    CycleGan::from_model_with("tests/fixtures/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap()
+}
+
+/// Small tiles, of which the scene has six rows.
+pub fn raster_options() -> RasterOptions {
+    RasterOptions::new(Domain::B).tile_size(64).halo(32).progress(false)
+}
+
+/// Translates a scene together with the others, and misbehaves when so much is done.
+fn translate(folder: &Path) -> Result<String> {
+    let group = group()?;
+    let fault = Fault::read(group.rank());
+    let options = raster_options().distributed(group).on_progress(move |_| fault.misbehave());
+    let report = translator().predict_raster(SCENE, folder.join("out.tif"), options)?;
+    Ok(format!("{} output, {} pixels", report.outputs().len(), report.network_pixels()))
 }
 
 /// Two groups in turn, as two fits make them. Tells this process's share of ten things.

@@ -13,5 +13,6 @@ mod pairs;
 mod prepared;
 mod processes;
 mod restarted;
+mod scenes;
 mod starting;
 mod stopped;

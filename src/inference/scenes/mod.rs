@@ -13,6 +13,8 @@ mod report;
 mod resume_folder;
 mod resume_store;
 mod settings;
+mod shares;
+mod sharing;
 
 pub use options::RasterOptions;
 pub(crate) use predict_raster::{RasterRequest, predict_raster};

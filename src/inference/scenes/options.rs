@@ -1,9 +1,13 @@
 //! What the translation of a scene can be asked to do.
 
+use std::sync::Arc;
+
 use crate::dataset::Domain;
 use crate::device::Precision;
+use crate::distributed::Distributed;
 use crate::inference::strategy::NormStatistics;
 use crate::inference::tiling::{Part, STEP_BYTES};
+use crate::peers::{Alone, Peers};
 use crate::progress::Observer;
 use crate::raster::{Compression, OverviewResampling};
 use crate::train::StopSignal;
@@ -21,6 +25,7 @@ use crate::train::StopSignal;
 /// | `compression` | `Deflate` | of the output | see [`Compression`] |
 /// | `cloud_optimized` | no | outputs with overviews, to be read over a network | see [`OverviewResampling`] |
 /// | `resume` | off | keeps what is done beside the output, and goes on with it | |
+/// | `distributed` | one process | several processes share the work | |
 /// | `stop_signal` | none | ends the work from outside | |
 /// | `progress` | on | shows megapixels, their rate and the time left | |
 /// | `on_progress` | none | is told the share of the work that is done | |
@@ -43,6 +48,7 @@ pub struct RasterOptions {
     pub(super) compression: Compression,
     pub(super) overviews: Option<OverviewResampling>,
     pub(super) resume: bool,
+    pub(super) peers: Arc<dyn Peers>,
     pub(super) stop: Option<StopSignal>,
     pub(super) progress: bool,
     pub(super) observer: Option<Observer>,
@@ -63,6 +69,7 @@ impl RasterOptions {
             compression: Compression::default(),
             overviews: None,
             resume: false,
+            peers: Arc::new(Alone),
             stop: None,
             progress: true,
             observer: None,
@@ -127,6 +134,34 @@ impl RasterOptions {
     /// output, until it is complete. Two processes cannot make the same output so.
     pub fn resume(mut self, on: bool) -> Self {
         self.resume = on;
+        self
+    }
+
+    /// Shares the work out among processes, which all make this call with the same scenes, model and options, and which see the same
+    /// folder of outputs. The files are those of one process, to the byte, where all compute alike: on processors of one kind, or on
+    /// CUDA devices of one kind.
+    ///
+    /// Where there are at least as many outputs as processes, each output is made by one of them. Else each process makes rows of
+    /// tiles of every output; they are kept in a folder beside the output, as with [`resume`](Self::resume), and the first process
+    /// puts them together. That folder stays where the call fails, and the same call goes on with it, of any number of processes.
+    /// The first process alone shows progress. After an error of one, or when one is stopped, all end, with an error that names it.
+    ///
+    /// ```
+    /// use geolearn::distributed::Distributed;
+    /// use geolearn::{Domain, RasterOptions};
+    ///
+    /// let options = RasterOptions::new(Domain::B).distributed(Distributed::from_env()?);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn distributed(mut self, group: Distributed) -> Self {
+        self.peers = Arc::new(group);
+        self
+    }
+
+    /// The same with processes that a test plays.
+    #[cfg(test)]
+    pub(crate) fn peers(mut self, peers: impl Peers + 'static) -> Self {
+        self.peers = Arc::new(peers);
         self
     }
 

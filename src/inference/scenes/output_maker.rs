@@ -1,5 +1,6 @@
 //! One output: straight into its file, or by way of pieces that are kept.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -8,9 +9,10 @@ use super::output_file::OutputFile;
 use super::outputs::Output;
 use super::resume_folder::folder_of;
 use super::resume_store::ResumeStore;
+use super::{shares, sharing};
 use crate::error::Result;
 use crate::inference::strategy::{Progress, SceneTranslation, Strategy, Times, Translation, run};
-use crate::inference::tiling::Borders;
+use crate::inference::tiling::{Borders, Steps};
 use crate::raster::{BandScale, Compression, OverviewResampling, RasterSpec};
 
 /// What the outputs of a call have in common.
@@ -44,34 +46,55 @@ impl OutputMaker<'_> {
         let block = scene.block(&output.part);
         let mut file = OutputFile::create(&output.path, self.spec(scene, output), block)?;
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
-        times += run(scene.source, strategy.as_mut(), 0, progress, &mut file)?;
+        let all = 0..strategy.steps().count();
+        times += run(scene.source, strategy.as_mut(), all, progress, &mut file)?;
         file.finish()?;
         Ok(Made { times, borders: strategy.borders() })
     }
 
-    /// Makes an output of pieces that are kept, those of an earlier call included. The store is to be closed when
-    /// nobody needs to know any more that the output is complete.
+    /// Makes an output of pieces that are kept, those of an earlier call included. Several processes share the pieces out; the
+    /// first one puts them together, and gets the store, which is to be closed when nobody needs to know any more that the output is
+    /// complete.
     pub fn resume(
         &self,
         scene: &mut SceneTranslation<'_>,
         output: &Output,
         fingerprint: &Value,
         progress: &mut Progress,
-    ) -> Result<(Made, ResumeStore)> {
-        let spec = self.spec(scene, output);
-        let mut store = ResumeStore::open(folder_of(&output.path), fingerprint, spec)?;
-        if store.is_done(&output.path) {
+    ) -> Result<(Made, Option<ResumeStore>)> {
+        let (peers, spec, before) = (scene.peers, self.spec(scene, output), progress.completed());
+        let (mut store, is_done) = sharing::opened(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
+        if is_done {
             progress.add_earlier(output.part.pixels());
             store.unlock();
-            return Ok((Made::default(), store));
+            return Ok((Made::default(), peers.part().leads().then_some(store)));
         }
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
-        let steps = strategy.steps();
-        let done = store.done_steps(steps.as_ref());
-        times += run(scene.source, strategy.as_mut(), done, progress, &mut store)?;
-        store.assemble(steps.as_ref(), &output.path, scene.block(&output.part), progress)?;
+        let (steps, borders) = (strategy.steps(), strategy.borders());
+        let missing = sharing::agreed(peers, || store.missing(steps.as_ref()))?;
+        progress.add_earlier(output.part.pixels() - pixels(steps.as_ref(), &missing));
+        let is_shared = !peers.part().is_whole();
+        if is_shared {
+            progress.share_among(peers.part().count);
+        }
+        for (index, range) in shares::own(&missing, peers.part()).into_iter().enumerate() {
+            if index > 0 {
+                // Behind a gap a strategy begins anew.
+                strategy = self.strategy(scene, output, progress)?.0;
+            }
+            times += run(scene.source, strategy.as_mut(), range, progress, &mut store)?;
+        }
+        sharing::met(peers, Ok(()))?;
+        if is_shared {
+            progress.complete(before + output.part.pixels());
+        }
+        let assembled = match peers.part().leads() {
+            true => store.assemble(steps.as_ref(), &output.path, scene.block(&output.part), progress),
+            false => Ok(()),
+        };
+        sharing::met(peers, assembled)?;
         store.unlock();
-        Ok((Made { times, borders: strategy.borders() }, store))
+        Ok((Made { times, borders }, peers.part().leads().then_some(store)))
     }
 
     /// Returns the way through a part of a scene, and the time that its statistics took.
@@ -105,4 +128,9 @@ impl OutputMaker<'_> {
             None => spec,
         }
     }
+}
+
+/// Counts the pixels that these steps make.
+fn pixels(steps: &dyn Steps, ranges: &[Range<usize>]) -> u64 {
+    ranges.iter().cloned().flatten().map(|index| steps.makes(index).pixels()).sum()
 }

@@ -12,13 +12,14 @@ use super::report::RasterReport;
 use super::resume_folder::{folder_of, job_in};
 use super::resume_store::ResumeStore;
 use super::settings::Settings;
-use super::{RasterOptions, fingerprint, inputs};
+use super::{RasterOptions, fingerprint, inputs, sharing};
 use crate::error::Result;
 use crate::inference::strategy::{
-    NormStatistics, Progress, SceneTranslation, Times, Translation, advised, gathered, of_scene,
+    NormStatistics, Progress, SceneTranslation, Times, Translation, advised, gathered_once, of_scene,
 };
 use crate::inference::tiling::TileSize;
 use crate::nn::Moments;
+use crate::peers::{Alone, Peers};
 use crate::raster::{BandScale, Source};
 use crate::store;
 
@@ -44,16 +45,20 @@ pub(crate) fn predict_raster(
     output: &Path,
 ) -> Result<RasterReport> {
     let started = Instant::now();
-    let settings = Settings::of(request.options, request.translation)?;
-    let sources = inputs::opened(input, open, settings.stop.as_ref())?;
-    let outputs = outputs::planned(input, &sources, output, &settings)?;
+    let peers = request.options.peers.as_ref();
+    let planned = Settings::of(request.options, request.translation).and_then(|settings| {
+        let sources = inputs::opened(input, open, settings.stop.as_ref())?;
+        let outputs = outputs::planned(input, &sources, output, &settings)?;
+        Ok((settings, sources, outputs))
+    });
+    let ((settings, sources, outputs), _) = sharing::told(peers, planned, |_| Vec::new())?;
     let call = Call::prepared(request, settings, &sources, outputs)?;
-    store::remove_abandoned_of(call.outputs.iter().map(|output| output.path.as_path()));
     let pixels = call.outputs.iter().map(|output| output.part.pixels()).sum();
     let progress = Progress::new(pixels, call.settings.shows_progress, call.settings.stop.clone());
-    let mut progress = progress.observed_by(call.settings.observer.clone());
+    let mut progress = progress.beside(call.settings.peers.clone()).observed_by(call.settings.observer.clone());
     tell_begin((input, output), sources.len(), call.outputs.len(), pixels);
-    let result = call.run(&mut progress);
+    // The others are not to wait for what this process no longer does.
+    let result = call.run(&mut progress).inspect_err(|error| peers.leave(error));
     tell_end(&result, &progress, started);
     let Made { times, borders } = result?;
     let network_pixels = progress.network_pixels();
@@ -72,6 +77,22 @@ struct Call<'a> {
     tiles: TileSize,
 }
 
+/// How several processes share outputs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// Each makes some of the outputs, or all where there is one process.
+    Outputs,
+    /// Each makes some of the pieces of each output.
+    Pieces,
+}
+
+impl Sharing {
+    fn of(settings: &Settings, outputs: usize) -> Self {
+        let count = settings.peers.part().count;
+        if count > 1 && outputs < count { Self::Pieces } else { Self::Outputs }
+    }
+}
+
 impl<'a> Call<'a> {
     /// Checks memory and outputs, and makes the folders of outputs.
     fn prepared(
@@ -80,13 +101,17 @@ impl<'a> Call<'a> {
         sources: &'a [Source],
         outputs: Vec<Output>,
     ) -> Result<Self> {
-        let translation = request.translation;
-        let fingerprints = match settings.is_resumable {
-            true => Some(fingerprint::of_outputs(translation, &settings, sources, &outputs)?),
+        let (translation, peers) = (request.translation, request.options.peers.as_ref());
+        let keeps_pieces = settings.is_resumable || Sharing::of(&settings, outputs.len()) == Sharing::Pieces;
+        let fingerprints = match keeps_pieces || !peers.is_alone() {
+            true => Some(fingerprint::of_outputs(translation, &settings, sources, &outputs)),
             false => None,
         };
+        let (fingerprints, _) = sharing::told(peers, fingerprints.transpose(), |_| Vec::new())?;
         let begun = fingerprints.as_ref().and_then(|fingerprints| begun_side(&outputs, fingerprints));
-        let tiles = settings.tiles.begun_with(begun).size(&translation.budget())?;
+        let own = settings.tiles.begun_with(begun).size(&translation.budget());
+        let tiles = sharing::tiles(peers, own, fingerprints.as_deref())?;
+        let fingerprints = fingerprints.filter(|_| keeps_pieces);
         let (band_names, band_scales) = (request.band_names, request.band_scales);
         let maker = OutputMaker {
             translation,
@@ -96,13 +121,42 @@ impl<'a> Call<'a> {
             overviews: settings.overviews,
         };
         let call = Self { maker, settings, sources, outputs, fingerprints, tiles };
-        for output in &call.outputs {
-            let source = &sources[output.scene];
-            call.scene(source, None).check_memory(&output.part).map_err(|error| of_scene(error, source))?;
-        }
-        outputs::make_folders(&call.outputs)?;
-        call.check_writable()?;
+        sharing::met(peers, call.check())?;
+        // In the folders of all, and so once, before the others begin.
+        let begin = || {
+            outputs::make_folders(&call.outputs)?;
+            call.check_writable()?;
+            store::remove_abandoned_of(call.outputs.iter().map(|output| output.path.as_path()));
+            Ok(())
+        };
+        sharing::met(peers, if peers.part().leads() { begin() } else { Ok(()) })?;
         Ok(call)
+    }
+
+    /// Checks that there is memory for each output.
+    fn check(&self) -> Result<()> {
+        self.outputs.iter().try_for_each(|output| {
+            let source = &self.sources[output.scene];
+            self.scene(source, None).check_memory(&output.part).map_err(|error| of_scene(error, source))
+        })
+    }
+
+    fn sharing(&self) -> Sharing {
+        Sharing::of(&self.settings, self.outputs.len())
+    }
+
+    /// The processes that make each output together.
+    fn helpers(&self) -> &dyn Peers {
+        match self.sharing() {
+            Sharing::Outputs => &Alone,
+            Sharing::Pieces => self.settings.peers.as_ref(),
+        }
+    }
+
+    /// Whether this process makes the output of this index, or takes part in it.
+    fn is_own(&self, output: usize) -> bool {
+        let part = self.settings.peers.part();
+        self.sharing() == Sharing::Pieces || output % part.count == part.rank
     }
 
     /// Checks that outputs can be written, before what may take hours: the scenes before them, statistics of all scenes,
@@ -120,24 +174,26 @@ impl<'a> Call<'a> {
         })
     }
 
-    fn scene(&self, source: &'a Source, moments: Option<Vec<Moments>>) -> SceneTranslation<'a> {
+    fn scene<'s>(&'s self, source: &'s Source, moments: Option<Vec<Moments>>) -> SceneTranslation<'s> {
         let (translation, statistics) = (self.maker.translation, self.settings.statistics);
-        SceneTranslation { translation, source, statistics, tiles: self.tiles, moments }
+        SceneTranslation { translation, source, statistics, tiles: self.tiles, moments, peers: self.helpers() }
     }
 
     /// Makes all outputs, and tells of the first one where its tiles begin.
     fn run(&self, progress: &mut Progress) -> Result<Made> {
         let (shared, mut times) = self.shared_statistics(progress)?;
         let (mut stores, mut borders) = (Vec::new(), None);
-        let of_scenes = self.outputs.chunk_by(|one, other| one.scene == other.scene);
-        let mut fingerprints = self.fingerprints.iter().flatten();
-        for outputs in of_scenes {
-            let source = &self.sources[outputs[0].scene];
+        if self.sharing() == Sharing::Outputs {
+            progress.share_among(self.settings.peers.part().count);
+        }
+        let own: Vec<usize> = (0..self.outputs.len()).filter(|index| self.is_own(*index)).collect();
+        for indices in own.chunk_by(|one, other| self.outputs[*one].scene == self.outputs[*other].scene) {
+            let source = &self.sources[self.outputs[indices[0]].scene];
             let moments = shared.as_ref().map(|layers| layers.iter().map(Moments::shallow_clone).collect());
             let mut scene = self.scene(source, moments);
-            for output in outputs {
+            for index in indices {
                 progress.check_stop()?;
-                let made = self.make(&mut scene, output, fingerprints.next(), &mut stores, progress);
+                let made = self.make(&mut scene, *index, &mut stores, progress);
                 let made = made.map_err(|error| of_scene(error, source))?;
                 times += made.times;
                 borders.get_or_insert(made.borders);
@@ -145,7 +201,10 @@ impl<'a> Call<'a> {
             source.release();
         }
         // Only now: what is complete is not to be made again when a later scene fails.
-        stores.into_iter().try_for_each(ResumeStore::close)?;
+        sharing::met(self.settings.peers.as_ref(), Ok(()))?;
+        progress.complete(self.outputs.iter().map(|output| output.part.pixels()).sum());
+        let closed = stores.into_iter().try_for_each(ResumeStore::close);
+        sharing::met(self.settings.peers.as_ref(), closed)?;
         Ok(Made { times, borders: borders.unwrap_or_default() })
     }
 
@@ -156,26 +215,26 @@ impl<'a> Call<'a> {
         }
         let start = Instant::now();
         let sources: Vec<&Source> = self.sources.iter().collect();
-        let moments = gathered(self.maker.translation, self.tiles, &sources, progress).map_err(advised)?;
+        let how = (self.maker.translation, self.tiles);
+        let moments = gathered_once(self.settings.peers.as_ref(), how, &sources, progress).map_err(advised)?;
         Ok((moments, Times { network: start.elapsed(), ..Times::default() }))
     }
 
     /// Makes one output; the store of what a later call may go on with joins `stores`.
     fn make(
         &self,
-        scene: &mut SceneTranslation<'a>,
-        output: &Output,
-        fingerprint: Option<&Value>,
+        scene: &mut SceneTranslation<'_>,
+        index: usize,
         stores: &mut Vec<ResumeStore>,
         progress: &mut Progress,
     ) -> Result<Made> {
-        let begun = Instant::now();
-        let made = match fingerprint {
+        let (output, begun) = (&self.outputs[index], Instant::now());
+        let made = match self.fingerprints.as_ref().and_then(|fingerprints| fingerprints.get(index)) {
             None => self.maker.write(scene, output, progress)?,
             Some(fingerprint) => {
                 let fingerprint = fingerprint::with_tiles(fingerprint.clone(), self.tiles);
                 let (made, store) = self.maker.resume(scene, output, &fingerprint, progress)?;
-                stores.push(store);
+                stores.extend(store);
                 made
             }
         };

@@ -1,6 +1,7 @@
 //! Finished pieces of an output, kept on the disk so that a later call can go on.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,7 +11,8 @@ use super::output_file::OutputFile;
 use super::resume_folder::{
     self, DONE, JOB, LOCK, check_own, is_piece, job_in, locked, piece_name, read, remove_files,
 };
-use crate::error::Result;
+use super::shares;
+use crate::error::{Error, ErrorKind, Result};
 use crate::inference::strategy::{PieceSink, Progress};
 use crate::inference::tiling::{Part, Steps};
 use crate::raster::{Raster, RasterFile, RasterSpec, RasterWriter, Samples};
@@ -47,6 +49,19 @@ impl ResumeStore {
         Ok(Self { folder, spec, lock })
     }
 
+    /// Opens the folder beside the process that holds it, which has opened it by now.
+    ///
+    /// # Errors
+    /// `Usage` where it is not there, since this process sees another disk.
+    pub fn join(folder: PathBuf, spec: RasterSpec) -> Result<Self> {
+        match job_in(&folder) {
+            Some(_) => Ok(Self { folder, spec, lock: None }),
+            None => Err(Error::new(ErrorKind::Usage, "the folder with the pieces of the first process is not there")
+                .at(folder)
+                .help("All processes must see the folder of the outputs under the same name.")),
+        }
+    }
+
     /// Returns whether the output was completed and stands where it belongs, as it was.
     pub fn is_done(&self, output: &Path) -> bool {
         read(&self.folder.join(DONE)).is_some_and(|done| done == fingerprint::of_file(output))
@@ -62,10 +77,9 @@ impl ResumeStore {
         resume_folder::remove(&self.folder)
     }
 
-    /// Returns how many of `steps`, from the first one on, have been done.
-    pub fn done_steps(&self, steps: &dyn Steps) -> usize {
-        let is_done = |part: &Part| part.is_empty() || self.holds(part);
-        (0..steps.count()).map(|index| steps.makes(index)).take_while(is_done).count()
+    /// Returns the steps whose pieces are not there.
+    pub fn missing(&self, steps: &dyn Steps) -> Vec<Range<usize>> {
+        shares::missing(steps, |part| self.holds(part))
     }
 
     /// Makes the output of the pieces of all steps, which must be there, and removes them.
@@ -167,17 +181,17 @@ mod tests {
     fn pieces_are_found_again_and_make_the_output() {
         let case = Case::new();
         let mut store = case.open().unwrap();
-        assert_eq!(store.done_steps(&Three), 1);
+        assert_eq!(store.missing(&Three), [1..3]);
         store.put((0, 0), &piece()).unwrap();
         drop(store);
         let mut store = case.open().unwrap();
-        assert_eq!(store.done_steps(&Three), 2);
+        assert_eq!(store.missing(&Three), [2..3]);
         store.put((2, 0), &piece()).unwrap();
         let stop = StopSignal::new();
         stop.stop();
         let stopped = store.assemble(&Three, &case.output(), None, &Progress::new(1, false, Some(stop))).unwrap_err();
         assert_eq!(stopped.kind(), ErrorKind::Stopped);
-        assert_eq!(store.done_steps(&Three), 3);
+        assert_eq!(store.missing(&Three), []);
         store.assemble(&Three, &case.output(), None, &Progress::silent()).unwrap();
         assert!(store.is_done(&case.output()));
         assert_eq!(Raster::open(case.output()).unwrap().samples(), &Samples::U8(Array3::ones((1, 4, 6))));
@@ -210,7 +224,7 @@ mod tests {
         assert!(mine.exists() && folder.join("piece_00000000_00000000.tif").exists());
         fs::remove_file(&mine).unwrap();
         let store = case.open().unwrap();
-        assert_eq!(store.done_steps(&Three), 1, "pieces of the other job are gone");
+        assert_eq!(store.missing(&Three), [1..3], "pieces of the other job are gone");
         fs::write(&mine, "precious").unwrap();
         store.close().unwrap();
         assert!(mine.exists());

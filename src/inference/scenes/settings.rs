@@ -1,9 +1,12 @@
 //! The options of a call, checked once.
 
+use std::sync::Arc;
+
 use super::options::RasterOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::strategy::{NormStatistics, Translation};
 use crate::inference::tiling::{HALOS, Halo, Part, SIDES, TileRequest, out_of_range};
+use crate::peers::Peers;
 use crate::progress::Observer;
 use crate::raster::{Compression, OverviewResampling};
 use crate::train::StopSignal;
@@ -23,6 +26,8 @@ pub(super) struct Settings {
     pub overviews: Option<OverviewResampling>,
     /// Whether unfinished work is kept, and gone on with.
     pub is_resumable: bool,
+    /// The processes that make the call together.
+    pub peers: Arc<dyn Peers>,
     pub stop: Option<StopSignal>,
     pub shows_progress: bool,
     pub observer: Option<Observer>,
@@ -52,8 +57,9 @@ impl Settings {
             compression: options.compression,
             overviews: options.overviews,
             is_resumable: options.resume,
+            peers: options.peers.clone(),
             stop: options.stop.clone(),
-            shows_progress: options.progress,
+            shows_progress: options.progress && options.peers.part().leads(),
             observer: options.observer.clone(),
         })
     }

@@ -7,6 +7,7 @@ use super::scene_translation::SceneTranslation;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::inference::tiling::{Part, TileSize, at_once};
+use crate::peers::Alone;
 use crate::raster::{Raster, Samples, Source};
 
 /// Translates an image in memory: as a whole where there is memory for it, else in tiles.
@@ -103,10 +104,11 @@ pub(crate) fn in_tiles(
     let source = Source::of(image.clone());
     let size = source.size();
     let mut progress = Progress::silent();
-    let mut scene = SceneTranslation { translation, source: &source, statistics, tiles, moments: None };
+    let mut scene = SceneTranslation { translation, source: &source, statistics, tiles, moments: None, peers: &Alone };
     let mut strategy = scene.strategy(&Part::whole(size), empty, &mut progress)?;
     let mut made = Samples::zeros(translation.dtype(), (translation.to.bands(), size.0, size.1));
-    run(&source, strategy.as_mut(), 0, &mut progress, &mut made)?;
+    let all = 0..strategy.steps().count();
+    run(&source, strategy.as_mut(), all, &mut progress, &mut made)?;
     Ok(made)
 }
 

@@ -25,7 +25,7 @@ pub(super) use piece_sink::PieceSink;
 pub(super) use pipeline::{Times, run};
 pub(super) use progress::{Progress, check_stop};
 pub(super) use scene_error::{advised, of_scene};
-pub(super) use scene_statistics::gathered;
+pub(super) use scene_statistics::gathered_once;
 pub(super) use scene_translation::SceneTranslation;
 pub(crate) use translation::Translation;
 

@@ -1,6 +1,6 @@
 //! An image from top to bottom: the next part is read and the last one written while the network works.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,25 +28,25 @@ impl AddAssign for Times {
     }
 }
 
-/// Runs all steps of `strategy` but the first `skip`.
+/// Runs these steps of `strategy`.
 ///
 /// # Errors
 /// The first that reading, translating or writing gave. The sink is complete only where there was none.
 pub(crate) fn run(
     source: &Source,
     strategy: &mut dyn Strategy,
-    skip: usize,
+    wanted: Range<usize>,
     progress: &mut Progress,
     sink: &mut dyn PieceSink,
 ) -> Result<Times> {
+    let (skip, end) = (wanted.start, wanted.end);
     let first = skip.saturating_sub(strategy.warm_up());
     let (steps, to_read) = (strategy.steps(), strategy.steps());
-    progress.add_earlier((0..first).map(|index| steps.makes(index).pixels()).sum());
     thread::scope(|scope| {
         // Without room in between: each side holds one piece, and there are two of each at most.
         let (seen, to_translate) = sync_channel(0);
         let (made, to_write) = sync_channel(0);
-        let reader = scope.spawn(move || read(source, (first, to_read.as_ref()), &seen));
+        let reader = scope.spawn(move || read(source, (first..end, to_read.as_ref()), &seen));
         let writer = scope.spawn(move || write(&to_write, sink));
         let network = translate(strategy, (skip, steps.as_ref()), progress, &to_translate, &made);
         // The others end when nobody listens or speaks to them any more.
@@ -63,9 +63,9 @@ type Seen = (usize, Raster);
 /// The row and column at which a piece begins, and the piece.
 type Made = ((usize, usize), Samples);
 
-fn read(source: &Source, (first, steps): (usize, &dyn Steps), seen: &SyncSender<Seen>) -> Result<Duration> {
+fn read(source: &Source, (wanted, steps): (Range<usize>, &dyn Steps), seen: &SyncSender<Seen>) -> Result<Duration> {
     let mut time = Duration::ZERO;
-    for index in first..steps.count() {
+    for index in wanted {
         let part = steps.reads(index);
         let start = Instant::now();
         let image = source.window(part.rows.start, part.columns.start, part.rows.len(), part.columns.len())?;

@@ -1,9 +1,11 @@
 //! How far a translation has come, and whether it should end.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::peers::{Alone, Peers};
 use crate::progress::{Bar, Observer};
 use crate::train::{StopSignal, spoken};
 
@@ -13,6 +15,10 @@ const LINES: u64 = 10;
 /// Counts pixels, shows them, and looks at the signal to stop.
 pub(crate) struct Progress {
     stop: Option<StopSignal>,
+    /// Who else is at work.
+    peers: Arc<dyn Peers>,
+    /// Processes that are at work on the same outputs, each of which counts for all.
+    workers: u64,
     /// None where nothing is to be shown.
     bar: Option<Bar>,
     observer: Option<Observer>,
@@ -30,7 +36,18 @@ impl Progress {
     /// Shows progress on standard error: a bar on a terminal, lines elsewhere.
     pub fn new(total: u64, shows: bool, stop: Option<StopSignal>) -> Self {
         let bar = shows.then(|| Bar::on_stderr("{wide_bar} {percent}%  {msg}", total));
-        Self { stop, bar, observer: None, total, done: 0, earlier: 0, network: 0, started: Instant::now() }
+        Self {
+            stop,
+            peers: Arc::new(Alone),
+            workers: 1,
+            bar,
+            observer: None,
+            total,
+            done: 0,
+            earlier: 0,
+            network: 0,
+            started: Instant::now(),
+        }
     }
 
     /// Tells an observer too, from now on.
@@ -38,6 +55,29 @@ impl Progress {
         self.observer = observer;
         self.tell();
         self
+    }
+
+    /// Ends the work when one of these is lost, from now on.
+    pub fn beside(mut self, peers: Arc<dyn Peers>) -> Self {
+        self.peers = peers;
+        self
+    }
+
+    /// Takes what this process completes for the share of one of so many, from now on.
+    pub fn share_among(&mut self, workers: usize) {
+        self.workers = workers as u64;
+    }
+
+    /// Counts an output as complete of which `before` pixels and those since were counted.
+    pub fn complete(&mut self, until: u64) {
+        self.done = self.done.min(until);
+        self.workers = 1;
+        self.add_completed(until - self.done);
+    }
+
+    /// Returns how many pixels of the output are counted as complete.
+    pub fn completed(&self) -> u64 {
+        self.done
     }
 
     fn tell(&self) {
@@ -54,9 +94,10 @@ impl Progress {
     /// Checks that nobody wants the work to stop.
     ///
     /// # Errors
-    /// `Stopped` once the signal is set.
+    /// `Stopped` once the signal is set, `Peer` once another process is lost.
     pub fn check_stop(&self) -> Result<()> {
-        check_stop(self.stop.as_ref())
+        check_stop(self.stop.as_ref())?;
+        self.peers.check()
     }
 
     /// Counts pixels of the output that an earlier run completed.
@@ -67,6 +108,7 @@ impl Progress {
 
     /// Counts pixels of the output that are complete.
     pub fn add_completed(&mut self, pixels: u64) {
+        let pixels = (pixels * self.workers).min(self.total.saturating_sub(self.done));
         let tenth = |done: u64| done * LINES / self.total.max(1);
         let is_news = tenth(self.done + pixels) > tenth(self.done);
         self.done += pixels;

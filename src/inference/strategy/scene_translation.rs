@@ -6,11 +6,12 @@ use super::halo_tiles::{HaloTiles, TileNorms};
 use super::local_norm::{self, LocalNorm};
 use super::norm_statistics::NormStatistics;
 use super::progress::Progress;
-use super::scene_statistics::gathered;
+use super::scene_statistics::gathered_once;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::inference::tiling::{Nodes, Overlap, Part, TilePlan, TileSize, chip_side};
 use crate::nn::Moments;
+use crate::peers::Peers;
 use crate::raster::Source;
 
 /// A scene that is translated in parts.
@@ -21,6 +22,8 @@ pub(crate) struct SceneTranslation<'a> {
     pub tiles: TileSize,
     /// Statistics of the scene, or of all scenes, as far as they are known yet.
     pub moments: Option<Vec<Moments>>,
+    /// The processes that each translate a share of it.
+    pub peers: &'a dyn Peers,
 }
 
 impl<'a> SceneTranslation<'a> {
@@ -108,7 +111,7 @@ impl<'a> SceneTranslation<'a> {
     /// Returns the statistics of the scene, gathered when they are first asked for; none where it has no data.
     fn moments(&mut self, progress: &mut Progress) -> Result<Option<&[Moments]>> {
         if self.moments.is_none() {
-            self.moments = gathered(self.translation, self.tiles, &[self.source], progress)?;
+            self.moments = gathered_once(self.peers, (self.translation, self.tiles), &[self.source], progress)?;
         }
         Ok(self.moments.as_deref())
     }

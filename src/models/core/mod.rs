@@ -16,6 +16,8 @@ mod quality;
 mod saved;
 
 mod raster;
+#[cfg(test)]
+mod raster_peers_tests;
 
 mod predictor;
 

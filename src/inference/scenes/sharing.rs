@@ -1,0 +1,104 @@
+//! What the processes that share a translation out tell each other. An error of one is one of all.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::resume_store::ResumeStore;
+use crate::error::{Error, ErrorKind, Result};
+use crate::inference::tiling::TileSize;
+use crate::peers::{self, Peers};
+use crate::raster::RasterSpec;
+
+/// Opens the store of an output in the first process, and then beside it in the others; tells whether the output is complete.
+pub(super) fn opened(
+    peers: &dyn Peers,
+    folder: PathBuf,
+    (fingerprint, spec): (&Value, RasterSpec),
+    output: &Path,
+) -> Result<(ResumeStore, bool)> {
+    if peers.part().leads() {
+        let opened = ResumeStore::open(folder, fingerprint, spec);
+        let (store, said) = told(peers, opened, |store| vec![u8::from(store.is_done(output))])?;
+        met(peers, Ok(()))?;
+        return Ok((store, said[0] == [1]));
+    }
+    let is_done = peers::in_turn(peers, Ok(Vec::new()))?[0] == [1];
+    let (store, _) = told(peers, ResumeStore::join(folder, spec), |_| Vec::new())?;
+    Ok((store, is_done))
+}
+
+/// Tells the others of what this process made, and returns it with what they say; or an error in all where one has one.
+pub(super) fn told<T>(
+    peers: &dyn Peers,
+    own: Result<T>,
+    tell: impl FnOnce(&T) -> Vec<u8>,
+) -> Result<(T, Vec<Vec<u8>>)> {
+    let (own, words) = match own {
+        Ok(own) => (Ok(own), Ok(Vec::new())),
+        Err(error) => (Err(()), Err(error)),
+    };
+    let words = words.map(|_: Vec<u8>| own.as_ref().map_or(Vec::new(), tell));
+    let said = peers::in_turn(peers, words)?;
+    let own = own.map_err(|()| Error::new(ErrorKind::Peer, "an error of this process was lost"))?;
+    Ok((own, said))
+}
+
+/// Waits until all have come here; with an error in all where one has one.
+pub(super) fn met(peers: &dyn Peers, own: Result<()>) -> Result<()> {
+    told(peers, own, |()| Vec::new()).map(drop)
+}
+
+/// Returns what the first process finds missing, in all.
+pub(super) fn agreed(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>) -> Result<Vec<Range<usize>>> {
+    if peers.part().is_whole() {
+        return Ok(find());
+    }
+    let unsound = |e| Error::new(ErrorKind::Format, "steps cannot be told to other processes").because(e);
+    let own = match peers.part().leads() {
+        true => serde_json::to_vec(&find()).map_err(unsound),
+        false => Ok(Vec::new()),
+    };
+    serde_json::from_slice(&peers::in_turn(peers, own)?[0]).map_err(unsound)
+}
+
+/// Chooses tiles that all have memory for, and checks that all are about to make the same outputs.
+///
+/// # Errors
+/// `Usage` that names the process that makes others, and what differs.
+pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[Value]>) -> Result<TileSize> {
+    if peers.part().is_whole() {
+        return own;
+    }
+    let described =
+        |tiles: &TileSize| json!({ "side": tiles.side, "outputs": outputs.map(digest) }).to_string().into_bytes();
+    let (tiles, said) = told(peers, own, described)?;
+    let values =
+        said.iter().map(|words| serde_json::from_slice::<Value>(words)).collect::<std::result::Result<Vec<_>, _>>();
+    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "processes run other programs").because(e))?;
+    if let Some(rank) = values.iter().position(|value| value["outputs"] != values[0]["outputs"]) {
+        return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not make the outputs of process 0"))
+            .found(values[rank]["outputs"].to_string())
+            .expected(values[0]["outputs"].to_string())
+            .help("Give all processes the same scenes, model and options."));
+    }
+    let side =
+        values.iter().filter_map(|value| value["side"].as_u64()).min().and_then(|side| usize::try_from(side).ok());
+    Ok(TileSize { side: side.unwrap_or(tiles.side), ..tiles })
+}
+
+/// Checksums of what decides outputs, key by key: of what may differ, such as the number of a device, nothing.
+fn digest(outputs: &[Value]) -> Value {
+    let mut sums = serde_json::Map::new();
+    for (key, value) in outputs.iter().filter_map(Value::as_object).flatten() {
+        let text = match (key.as_str(), value.as_str()) {
+            // Each process has a CUDA device of its own.
+            ("arithmetic", Some(text)) => text.split('(').next().unwrap_or(text).to_owned(),
+            _ => value.to_string(),
+        };
+        let before = sums.get(key).and_then(Value::as_u64).and_then(|sum| u32::try_from(sum).ok()).unwrap_or(0);
+        sums.insert(key.clone(), crc32c::crc32c_append(before, text.as_bytes()).into());
+    }
+    Value::Object(sums)
+}
