@@ -7,7 +7,7 @@ use crate::dataset::DataBunch;
 use crate::device::Device;
 use crate::error::Result;
 use crate::loss::AdversarialLoss;
-use crate::models::core::Model;
+use crate::models::core::{LoadOptions, Model};
 use crate::nn::Initialisation;
 
 /// Sets the options of a [`Pix2Pix`] before it is built; see [`Pix2PixConfig`] for the table of them.
@@ -38,7 +38,7 @@ pub struct Pix2PixBuilder {
     data: DataBunch,
     config: Pix2PixConfig,
     device: Device,
-    pretrained: Option<PathBuf>,
+    pretrained: Option<(PathBuf, LoadOptions)>,
 }
 
 impl Pix2Pix {
@@ -133,8 +133,29 @@ impl Pix2PixBuilder {
 
     /// Begins with the weights of a saved model of the same architecture: its folder, its `.emd` or its `.pth`. The data keep the
     /// scaling of their own statistics; [`Pix2Pix::from_model`] takes over the model's. Default: fresh weights.
-    pub fn pretrained_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.pretrained = Some(path.into());
+    pub fn pretrained_path(self, path: impl Into<PathBuf>) -> Self {
+        self.pretrained_with(path, LoadOptions::new())
+    }
+
+    /// As [`pretrained_path`](Self::pretrained_path), with options: with [`strict(false)`](LoadOptions::strict) the saved model may
+    /// have another architecture, such as other bands. Tensors of the same name and shape are taken, the others begin as in a
+    /// new model, and [`pretrained_report`](Pix2Pix::pretrained_report) says which.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let small = || Pix2Pix::builder(&data).gen_features(8).disc_features(8).gen_levels(5);
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("first");
+    /// small().build()?.save(&path)?;
+    /// let deeper = small().gen_levels(6).pretrained_with(&path, LoadOptions::new().strict(false)).build()?;
+    /// println!("{}", deeper.pretrained_report().unwrap());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn pretrained_with(mut self, path: impl Into<PathBuf>, options: LoadOptions) -> Self {
+        self.pretrained = Some((path.into(), options));
         self
     }
 
@@ -147,8 +168,8 @@ impl Pix2PixBuilder {
     pub fn build(self) -> Result<Pix2Pix> {
         self.config.check()?;
         let mut model = Pix2Pix::for_data(self.data, self.config, self.device.resolve()?)?;
-        if let Some(path) = self.pretrained {
-            model.begin_with(&path)?;
+        if let Some((path, options)) = self.pretrained {
+            model.begin_with(&path, &options)?;
         }
         model.with_batch_size_settled()
     }
