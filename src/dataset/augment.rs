@@ -1,12 +1,11 @@
-//! Random geometry and light, drawn anew for each chip of each epoch.
+//! What may be varied at random in training chips.
 
-use ndarray::{Array3, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::normalise::GAP;
+use super::domain::{Domain, PerDomain};
+use super::shares::Shares;
+use super::variation::Variation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::random::Stream;
-use crate::raster::Window;
 
 /// What is varied at random in a training chip. All bands of a chip get the same geometry.
 ///
@@ -21,17 +20,26 @@ use crate::raster::Window;
 /// | `flip_horizontal` | on | mirror left and right, in half of the draws | |
 /// | `flip_vertical` | on | mirror top and bottom, in half of the draws | |
 /// | `quarter_turns` | on | turn by 0, 90, 180 or 270 degrees; a chip that is not square by 0 or 180 | |
+/// | `rotate` | 0 | turn about the center by up to so many degrees, either way (bilinear, with mirrored borders) | 0 to 180 |
+/// | `rotate_probability` | 0.5 | how often `rotate` turns | 0 to 1 |
 /// | `zoom` | 1.1 | enlarge by a factor from 1 to this (bilinear), then cut to size at a random place | 1 to 10 |
+/// | `zoom_probability` | 1 | how often `zoom` enlarges | 0 to 1 |
 /// | `crop` | none | cut a square of this side at a random place | 1 to the chip's sides |
-/// | `brightness` | 0.05 | add up to this share of the value range, either way | 0 to 1 |
-/// | `contrast` | 0.05 | multiply the distance from mid-range by 1, plus or minus up to this | 0 to 1 |
+/// | `brightness` | 0.05 | add up to this share of the value range, either way; may differ by domain | 0 to 1 |
+/// | `brightness_probability` | 1 | how often `brightness` changes | 0 to 1 |
+/// | `contrast` | 0.05 | multiply the distance from mid-range by 1, plus or minus up to this; may differ by domain | 0 to 1 |
+/// | `contrast_probability` | 1 | how often `contrast` changes | 0 to 1 |
 ///
 /// ```
+/// use geolearn::Domain;
 /// use geolearn::dataset::Augment;
 ///
 /// let for_maps = Augment::default().brightness(0.0).contrast(0.0).zoom(1.0);
 /// let nothing = Augment::none();
 /// assert_ne!(for_maps, nothing);
+/// // Radar as domain A, whose backscatter must keep its values, and photographs as domain B.
+/// let for_radar = Augment::default().brightness_of(Domain::A, 0.0).contrast_of(Domain::A, 0.0).rotate(10.0);
+/// assert_ne!(for_radar, Augment::default());
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,8 +50,31 @@ pub struct Augment {
     quarter_turns: bool,
     zoom: f64,
     crop: Option<usize>,
-    brightness: f64,
-    contrast: f64,
+    brightness: Shares,
+    contrast: Shares,
+    // Written only where they are not the defaults, as before there were any.
+    #[serde(skip_serializing_if = "is_zero")]
+    rotate: f64,
+    #[serde(skip_serializing_if = "is_half")]
+    rotate_probability: f64,
+    #[serde(skip_serializing_if = "is_one")]
+    zoom_probability: f64,
+    #[serde(skip_serializing_if = "is_one")]
+    brightness_probability: f64,
+    #[serde(skip_serializing_if = "is_one")]
+    contrast_probability: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+fn is_half(value: &f64) -> bool {
+    *value == 0.5
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 impl Default for Augment {
@@ -54,8 +85,13 @@ impl Default for Augment {
             quarter_turns: true,
             zoom: 1.1,
             crop: None,
-            brightness: 0.05,
-            contrast: 0.05,
+            brightness: Shares::both(0.05),
+            contrast: Shares::both(0.05),
+            rotate: 0.0,
+            rotate_probability: 0.5,
+            zoom_probability: 1.0,
+            brightness_probability: 1.0,
+            contrast_probability: 1.0,
         }
     }
 }
@@ -72,9 +108,9 @@ impl Augment {
             flip_vertical: false,
             quarter_turns: false,
             zoom: 1.0,
-            crop: None,
-            brightness: 0.0,
-            contrast: 0.0,
+            brightness: Shares::both(0.0),
+            contrast: Shares::both(0.0),
+            ..Self::default()
         }
     }
 
@@ -108,6 +144,32 @@ impl Augment {
         self
     }
 
+    /// Sets the largest angle, in degrees from 0 to 180, by which chips are turned about their center, clockwise or
+    /// counterclockwise. Default 0, which turns none; arcgis.learn's tools have 30.
+    ///
+    /// Values are interpolated in the same pass as those of [`zoom`](Self::zoom), and corners that the chip does not fill show
+    /// its mirror image. A pixel has data where the nearest one of the chip has. [Partners](crate::DatasetType::Pix2Pix)
+    /// turn by the same angle.
+    ///
+    /// ```
+    /// // As `rotate 30;0.5` of Train Deep Learning Model.
+    /// let augment = geolearn::dataset::Augment::default().rotate(30.0).rotate_probability(0.5);
+    /// ```
+    pub fn rotate(mut self, degrees: f64) -> Self {
+        self.rotate = degrees;
+        self
+    }
+
+    /// Sets the probability, from 0 to 1, with which a chip is turned by [`rotate`](Self::rotate). Default 0.5.
+    ///
+    /// ```
+    /// let always = geolearn::dataset::Augment::default().rotate(5.0).rotate_probability(1.0);
+    /// ```
+    pub fn rotate_probability(mut self, probability: f64) -> Self {
+        self.rotate_probability = probability;
+        self
+    }
+
     /// The largest enlargement, from 1 (none) to 10. Default 1.1.
     ///
     /// ```
@@ -115,6 +177,16 @@ impl Augment {
     /// ```
     pub fn zoom(mut self, largest: f64) -> Self {
         self.zoom = largest;
+        self
+    }
+
+    /// Sets the probability, from 0 to 1, with which a chip is enlarged by [`zoom`](Self::zoom). Default 1.
+    ///
+    /// ```
+    /// let augment = geolearn::dataset::Augment::default().zoom(1.2).zoom_probability(0.75);
+    /// ```
+    pub fn zoom_probability(mut self, probability: f64) -> Self {
+        self.zoom_probability = probability;
         self
     }
 
@@ -133,188 +205,169 @@ impl Augment {
         self.crop
     }
 
-    /// The largest shift, as a share of the value range, from 0 to 1. Default 0.05.
+    /// Sets the largest shift of both domains, as a share of the value range, from 0 to 1. Default 0.05.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().brightness(0.1);
     /// ```
     pub fn brightness(mut self, share: f64) -> Self {
-        self.brightness = share;
+        self.brightness = Shares::both(share);
         self
     }
 
-    /// The largest change of contrast, as a share, from 0 to 1. Default 0.05.
+    /// Sets the largest shift of one domain, where the domains differ: radar wants none. Default 0.05.
+    ///
+    /// ```
+    /// use geolearn::Domain;
+    ///
+    /// let augment = geolearn::dataset::Augment::default().brightness_of(Domain::A, 0.0);
+    /// ```
+    pub fn brightness_of(mut self, domain: Domain, share: f64) -> Self {
+        self.brightness.set(domain, share);
+        self
+    }
+
+    /// Sets the probability, from 0 to 1, with which [`brightness`](Self::brightness) changes. Default 1.
+    ///
+    /// ```
+    /// let augment = geolearn::dataset::Augment::default().brightness(0.1).brightness_probability(0.75);
+    /// ```
+    pub fn brightness_probability(mut self, probability: f64) -> Self {
+        self.brightness_probability = probability;
+        self
+    }
+
+    /// Sets the largest change of contrast of both domains, as a share, from 0 to 1. Default 0.05.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().contrast(0.1);
     /// ```
     pub fn contrast(mut self, share: f64) -> Self {
-        self.contrast = share;
+        self.contrast = Shares::both(share);
         self
     }
 
-    /// Checks the ranges that the table states.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Sets the largest change of contrast of one domain, where the domains differ. Default 0.05.
+    ///
+    /// ```
+    /// use geolearn::Domain;
+    ///
+    /// let augment = geolearn::dataset::Augment::default().contrast_of(Domain::A, 0.0);
+    /// ```
+    pub fn contrast_of(mut self, domain: Domain, share: f64) -> Self {
+        self.contrast.set(domain, share);
+        self
+    }
+
+    /// Sets the probability, from 0 to 1, with which [`contrast`](Self::contrast) changes. Default 1.
+    ///
+    /// ```
+    /// let augment = geolearn::dataset::Augment::default().contrast(0.1).contrast_probability(0.75);
+    /// ```
+    pub fn contrast_probability(mut self, probability: f64) -> Self {
+        self.contrast_probability = probability;
+        self
+    }
+
+    /// Checks the ranges that the table states. Of pairs no light falls on domain B.
+    pub(super) fn check(&self, is_paired: bool) -> Result<()> {
         let within = |name: &str, value: f64, low: f64, high: f64| {
             // Not a number fails the test too.
             if (low..=high).contains(&value) {
                 return Ok(());
             }
-            Err(Error::new(ErrorKind::Usage, format!("{name} is out of range"))
+            Err(Error::new(ErrorKind::Usage, format!("Augment::{name} is out of range"))
                 .expected(format!("{low} to {high}"))
                 .found(value))
         };
-        within("Augment::zoom", self.zoom, 1.0, 10.0)?;
-        within("Augment::brightness", self.brightness, 0.0, 1.0)?;
-        within("Augment::contrast", self.contrast, 0.0, 1.0)?;
+        within("zoom", self.zoom, 1.0, 10.0)?;
+        within("rotate", self.rotate, 0.0, 180.0)?;
+        for (name, probability) in [
+            ("rotate_probability", self.rotate_probability),
+            ("zoom_probability", self.zoom_probability),
+            ("brightness_probability", self.brightness_probability),
+            ("contrast_probability", self.contrast_probability),
+        ] {
+            within(name, probability, 0.0, 1.0)?;
+        }
+        for (name, shares) in [("brightness", self.brightness), ("contrast", self.contrast)] {
+            let PerDomain { a, b } = shares.each();
+            within(name, a, 0.0, 1.0)?;
+            within(name, b, 0.0, 1.0)?;
+            if is_paired && b > 0.0 && a != b {
+                return Err(Error::new(ErrorKind::Usage, format!("pairs have no {name} of domain B to vary"))
+                    .expected(format!("0 in Augment::{name}_of(Domain::B, …)"))
+                    .found(b)
+                    .help("The values of B are what a model is to make of A. Set those of domain A alone."));
+            }
+        }
         if self.crop == Some(0) {
             return Err(Error::new(ErrorKind::Usage, "Augment::crop is out of range").expected("at least 1").found(0));
         }
         Ok(())
     }
 
-    /// The size in (height, width) that training sees of chips of this size.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`] when the square to cut does not fit in the chip.
-    pub(super) fn output_size(&self, chip: (usize, usize)) -> Result<(usize, usize)> {
-        let Some(side) = self.crop else { return Ok(chip) };
-        if side > chip.0.min(chip.1) {
-            return Err(Error::new(ErrorKind::Usage, "Augment::crop is larger than the chips")
-                .expected(format!("at most {}", chip.0.min(chip.1)))
-                .found(side));
-        }
-        Ok((side, side))
-    }
-
-    /// Varies one normalised chip (C, H, W) in [-1, 1], with NaN for gaps; the result stays in [-1, 1], and gaps are
-    /// [`GAP`] whatever the light.
-    pub(super) fn apply(&self, chip: Array3<f32>, random: &mut Stream) -> Array3<f32> {
-        let draw = Draw::new(self, (chip.dim().1, chip.dim().2), random);
-        draw.light(draw.turn(draw.cut(chip)))
-    }
-}
-
-/// One draw of everything. All of it is drawn even where it is switched off, so that switching one thing off leaves
-/// the draws of the others as they were.
-struct Draw {
-    size: (usize, usize),
-    window: Option<Window>,
-    flip_horizontal: bool,
-    flip_vertical: bool,
-    quarters: usize,
-    gain: f32,
-    offset: f32,
-}
-
-impl Draw {
-    fn new(augment: &Augment, chip: (usize, usize), random: &mut Stream) -> Self {
-        let side = augment.crop.unwrap_or(usize::MAX);
-        let size = if augment.crop.is_some() { (side.min(chip.0), side.min(chip.1)) } else { chip };
-        let window = draw_window(augment.zoom, chip, size, random);
-        let [horizontal, vertical] = [random.coin(), random.coin()];
-        let quarters = match (augment.quarter_turns, size.0 == size.1, random.below(4)) {
-            (false, ..) => 0,
-            (true, true, quarters) => quarters,
-            (true, false, quarters) => quarters / 2 * 2,
-        };
-        let gain = 1.0 + random.between(-augment.contrast, augment.contrast);
-        // The range [-1, 1] is 2 wide.
-        let offset = 2.0 * random.between(-augment.brightness, augment.brightness);
-        Self {
-            size,
-            window,
-            flip_horizontal: augment.flip_horizontal && horizontal,
-            flip_vertical: augment.flip_vertical && vertical,
-            quarters,
-            gain: gain as f32,
-            offset: offset as f32,
+    /// Returns what is varied in the chips of one domain.
+    pub(super) fn variation(&self, domain: Domain) -> Variation {
+        Variation {
+            flip_horizontal: self.flip_horizontal,
+            flip_vertical: self.flip_vertical,
+            quarter_turns: self.quarter_turns,
+            crop: self.crop,
+            rotate: (self.rotate, self.rotate_probability),
+            zoom: (self.zoom, self.zoom_probability),
+            brightness: (*self.brightness.each().get(domain), self.brightness_probability),
+            contrast: (*self.contrast.each().get(domain), self.contrast_probability),
         }
     }
-
-    fn cut(&self, chip: Array3<f32>) -> Array3<f32> {
-        match &self.window {
-            Some(window) => window.sample(&chip, self.size.0, self.size.1),
-            None => chip,
-        }
-    }
-
-    fn turn(&self, mut chip: Array3<f32>) -> Array3<f32> {
-        if self.flip_horizontal {
-            chip.invert_axis(Axis(2));
-        }
-        if self.flip_vertical {
-            chip.invert_axis(Axis(1));
-        }
-        if self.quarters >= 2 {
-            chip.invert_axis(Axis(1));
-            chip.invert_axis(Axis(2));
-        }
-        if self.quarters % 2 == 1 {
-            chip.swap_axes(1, 2);
-            chip.invert_axis(Axis(1));
-        }
-        chip
-    }
-
-    fn light(&self, mut chip: Array3<f32>) -> Array3<f32> {
-        let is_plain = self.gain == 1.0 && self.offset == 0.0;
-        chip.mapv_inplace(|value| match value {
-            gap if gap.is_nan() => GAP,
-            value if is_plain => value,
-            value => (value * self.gain + self.offset).clamp(-1.0, 1.0),
-        });
-        chip
-    }
-}
-
-/// Enlarging by s and cutting a window is the same as enlarging a window that is s times smaller. `None` is all of it.
-fn draw_window(zoom: f64, chip: (usize, usize), size: (usize, usize), random: &mut Stream) -> Option<Window> {
-    let scale = random.between(1.0, zoom);
-    let place = [random.unit(), random.unit()];
-    if zoom == 1.0 {
-        // Whole pixels, so that nothing is resampled.
-        let start = |place: f64, room: usize| (place * (room + 1) as f64).floor().min(room as f64);
-        let (top, left) = (start(place[0], chip.0 - size.0), start(place[1], chip.1 - size.1));
-        return (chip != size).then_some(Window { top, left, height: size.0 as f64, width: size.1 as f64 });
-    }
-    let (height, width) = (size.0 as f64 / scale, size.1 as f64 / scale);
-    Some(Window { top: place[0] * (chip.0 as f64 - height), left: place[1] * (chip.1 as f64 - width), height, width })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Seed;
-    use proptest::prelude::*;
 
-    proptest! {
-        /// A chip of one value with gaps: whatever is drawn, each sample is a gap or that value in the light of the draw,
-        /// and there are gaps where there were some at all.
-        #[test]
-        fn gaps_stay_gaps(
-            seed in any::<u64>(), value in -1.0f32..1.0, size in (8usize..40, 8usize..40), zoom in prop_oneof![Just(1.0), 1.0f64..3.0],
-            light in (0.0f64..=1.0, 0.0f64..=1.0), share in 0.0f64..=1.0, plain in any::<bool>(),
-        ) {
-            let mut random = Seed(seed).stream("gaps", 0);
-            let chip = Array3::from_shape_fn((2, size.0, size.1), |_| if random.unit() < share { f32::NAN } else { value });
-            let (brightness, contrast) = if plain { (0.0, 0.0) } else { light };
-            let augment = Augment::default().zoom(zoom).brightness(brightness).contrast(contrast);
-            let draw = Draw::new(&augment, size, &mut Seed(seed).stream("draw", 0));
-            let lit = if plain { value } else { (value * draw.gain + draw.offset).clamp(-1.0, 1.0) };
-            let gaps = chip.iter().filter(|value| value.is_nan()).count();
-            let made = augment.apply(chip.clone(), &mut Seed(seed).stream("draw", 0));
-            let empty = |sample: &f32| *sample == GAP && lit != GAP;
-            prop_assert!(made.iter().all(|sample| empty(sample) || (sample - lit).abs() < 1e-5), "{lit}");
-            if gaps == chip.len() {
-                prop_assert!(made.iter().all(|sample| *sample == GAP));
-            }
-            if gaps == 0 && lit != GAP {
-                prop_assert!(!made.iter().any(empty));
-            }
-            if zoom == 1.0 && lit != GAP {
-                prop_assert_eq!(made.iter().filter(|sample| empty(sample)).count(), gaps);
-            }
+    /// As the release wrote it that had no rotation, no probabilities and one light for both domains.
+    const BEFORE: &str = r#"{"flip_horizontal":true,"flip_vertical":true,"quarter_turns":true,"zoom":1.1,"crop":null,"brightness":0.05,"contrast":0.05}"#;
+
+    #[test]
+    fn what_is_not_used_is_not_written() {
+        assert_eq!(serde_json::to_string(&Augment::default()).unwrap(), BEFORE);
+        assert_eq!(serde_json::from_str::<Augment>(BEFORE).unwrap(), Augment::default());
+        let new = Augment::default().rotate(30.0).rotate_probability(0.25).zoom_probability(0.5);
+        let new = new.brightness_of(Domain::A, 0.0).contrast_probability(0.75).brightness_probability(0.1);
+        let text = serde_json::to_string(&new).unwrap();
+        assert_eq!(serde_json::from_str::<Augment>(&text).unwrap(), new);
+        assert!(text.contains(r#""brightness":{"a":0.0,"b":0.05}"#) && text.contains(r#""rotate":30.0"#), "{text}");
+    }
+
+    #[test]
+    fn options_out_of_range_are_named() {
+        let base = Augment::default;
+        for (augment, name) in [
+            (base().rotate(-1.0), "Augment::rotate"),
+            (base().rotate(181.0), "Augment::rotate"),
+            (base().rotate(f64::NAN), "Augment::rotate"),
+            (base().rotate_probability(1.1), "rotate_probability"),
+            (base().zoom_probability(-0.1), "zoom_probability"),
+            (base().brightness_probability(f64::NAN), "brightness_probability"),
+            (base().contrast_probability(2.0), "contrast_probability"),
+            (base().brightness_of(Domain::A, 1.5), "brightness"),
+            (base().contrast_of(Domain::B, -0.5), "contrast"),
+        ] {
+            let error = augment.check(false).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    /// An option that would do nothing is not taken silently.
+    #[test]
+    fn light_on_domain_b_of_pairs_is_refused() {
+        let alone = Augment::none().contrast_of(Domain::B, 0.1);
+        let text = alone.check(true).unwrap_err().to_string();
+        assert!(text.contains("contrast_of(Domain::B"), "{text}");
+        alone.check(false).unwrap();
+        Augment::none().contrast_of(Domain::A, 0.1).check(true).unwrap();
+        Augment::default().check(true).unwrap();
     }
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array3, ArrayViewMut3};
 use tch::Tensor;
 
-use super::augment::Augment;
 use super::bands::Asked;
 use super::domain::Domain;
 use super::normalise::Normaliser;
 use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
+use super::variation::Variation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
@@ -101,10 +101,10 @@ impl ChipReader {
     pub fn tensor<'a>(
         &self,
         files: impl ExactSizeIterator<Item = &'a PathBuf>,
-        augment: Option<(&Augment, &dyn Fn(usize) -> Stream)>,
+        variation: Option<(&Variation, &dyn Fn(usize) -> Stream)>,
     ) -> Result<Tensor> {
-        let size = match augment {
-            Some((augment, _)) => augment.output_size(self.shape.size())?,
+        let size = match variation {
+            Some((variation, _)) => variation.output_size(self.shape.size())?,
             None => self.shape.size(),
         };
         let chip_shape = [self.normaliser.channels(), size.0, size.1];
@@ -112,7 +112,7 @@ impl ChipReader {
         ffi::filled(&shape, self.memory, |samples| {
             let slots = samples.chunks_exact_mut(chip_shape.iter().product::<usize>().max(1));
             for ((place, file), slot) in files.enumerate().zip(slots) {
-                let varied = augment.map(|(augment, stream)| (augment, stream(place)));
+                let varied = variation.map(|(variation, stream)| (variation, stream(place)));
                 let chip = self.chip(file, varied)?;
                 let mut slot = ArrayViewMut3::from_shape(chip_shape, slot).map_err(|e| misshapen(file).because(e))?;
                 if slot.dim() != chip.dim() {
@@ -127,10 +127,10 @@ impl ChipReader {
     }
 
     /// One chip as (C, height, width), varied by the stream.
-    fn chip(&self, file: &Path, mut varied: Option<(&Augment, Stream)>) -> Result<Array3<f32>> {
+    fn chip(&self, file: &Path, mut varied: Option<(&Variation, Stream)>) -> Result<Array3<f32>> {
         let image = self.image(file, varied.as_mut().map(|(_, stream)| stream))?;
         match &mut varied {
-            Some((augment, stream)) => Ok(augment.apply(self.normaliser.normalise_with_gaps(&image)?, stream)),
+            Some((variation, stream)) => Ok(variation.apply(self.normaliser.normalise_with_gaps(&image)?, stream)),
             None => self.normaliser.normalise_raster(&image),
         }
     }

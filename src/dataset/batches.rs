@@ -164,7 +164,7 @@ impl DataBunch {
         let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
         let order = order.get(domain);
         let files = places.iter().map(|&place| &data.train[order[place]]);
-        data.reader.tensor(files, Some((&self.augment_of(domain), &stream)))
+        data.reader.tensor(files, Some((&self.variation(domain), &stream)))
     }
 }
 

@@ -42,6 +42,7 @@ mod partners;
 mod pass;
 mod prepare;
 mod shape;
+mod shares;
 #[cfg(feature = "plot")]
 mod show;
 mod sizes;
@@ -51,6 +52,7 @@ mod statistics;
 mod summary;
 mod survey;
 mod surveys;
+mod variation;
 
 pub use alpha_bands::AlphaBands;
 pub use augment::Augment;

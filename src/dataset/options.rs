@@ -455,6 +455,6 @@ impl PrepareData {
             return out("crop_size", "at least 1", "0".into());
         }
         self.normalisation.check()?;
-        self.augment.check()
+        self.augment.check(self.dataset_type.is_paired())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::augment::Augment;
 use super::bunch::{DataBunch, Split};
 use super::dataset_type::DatasetType;
 use super::domain::Domain;
+use super::variation::Variation;
 
 impl DataBunch {
     /// What the data were prepared for, which says whether their chips are paired.
@@ -23,11 +23,11 @@ impl DataBunch {
 
     /// What is varied at random in a domain's training chips. Of pairs, light falls on A alone: what B shows is what is
     /// to be learned.
-    pub(super) fn augment_of(&self, domain: Domain) -> Augment {
-        let augment = self.augment().clone();
+    pub(super) fn variation(&self, domain: Domain) -> Variation {
+        let variation = self.augment().variation(domain);
         match (self.dataset_type(), domain) {
-            (DatasetType::Pix2Pix, Domain::B) => augment.brightness(0.0).contrast(0.0),
-            _ => augment,
+            (DatasetType::Pix2Pix, Domain::B) => variation.without_light(),
+            _ => variation,
         }
     }
 

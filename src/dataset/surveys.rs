@@ -74,7 +74,7 @@ fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Surv
     let chips = Chips { domain, folder: layout.folders.get(domain), files: &files, half: *layout.halves.get(domain) };
     let survey = cache::survey(options, chips)?;
     survey.warn(chips);
-    options.augment.output_size(survey.shape.size())?;
+    options.augment.variation(domain).output_size(survey.shape.size())?;
     Ok(survey)
 }
 

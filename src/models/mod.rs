@@ -10,4 +10,6 @@ pub mod pix2pix;
 mod core;
 mod kinds;
 
-pub use self::core::{Deepness, ExportOptions, ExportUnits, Learner, LoadOptions, Predictor};
+pub use self::core::{
+    Deepness, ExportOptions, ExportUnits, Learner, LoadOptions, LoadReport, Predictor, ShapeMismatch,
+};

@@ -45,6 +45,7 @@ mod presentation;
 mod raster_data;
 mod raster_file;
 mod resize;
+mod rotation;
 mod rpc;
 mod samples;
 mod save;

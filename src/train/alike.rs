@@ -54,6 +54,8 @@ fn described(
         "version": env!("CARGO_PKG_VERSION"),
         "model": model.configuration()?,
         "data": data.digest(),
+        // Told apart here, since a rate that is to be found has no number yet.
+        "find_lr": plan.is_to_be_found(),
         "fit": plan,
         "validate_every": options.validate_every,
         "resume": options.resume,

@@ -30,6 +30,10 @@ pub struct FitReport<'a> {
     pub epochs_done: usize,
     /// Steps of this fit that are done already; else 0.
     pub steps_done: usize,
+    /// Learning rate, which the schedule scales.
+    pub lr: f64,
+    /// The same, where a sweep [found](super::LearningRate::Find) it; `None` where it was given.
+    pub lr_found: Option<f64>,
     /// What it is expected to hold in memory, where the model can tell.
     pub memory: Option<MemoryEstimate>,
     /// What was recorded before.

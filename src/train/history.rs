@@ -31,6 +31,10 @@ pub struct EpochRecord {
     /// What the networks computed in; `None` in records of the first release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
+    /// The rate that a sweep found for this epoch's fit, which the schedule scales; `None` where the rate was given. See
+    /// [`LearningRate::Find`](super::LearningRate::Find).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lr_found: Option<f64>,
 }
 
 impl EpochRecord {
@@ -42,7 +46,7 @@ impl EpochRecord {
     /// assert_eq!((record.epoch, record.losses.len()), (1, 2));
     /// ```
     pub fn new(epoch: usize, lr: f64, losses: Vec<f64>, steps: u64, seconds: f64) -> Self {
-        Self { epoch, lr, losses, metrics: Vec::new(), steps, seconds, precision: None }
+        Self { epoch, lr, losses, metrics: Vec::new(), steps, seconds, precision: None, lr_found: None }
     }
 }
 
@@ -111,7 +115,12 @@ impl History {
         let sound = |e: &EpochRecord| {
             (e.losses.is_empty() || e.losses.len() == self.names.len())
                 && e.metrics.len() <= self.metric_names.len()
-                && e.losses.iter().chain(e.metrics.iter().flatten()).chain([&e.lr, &e.seconds]).all(is_number)
+                && e.losses
+                    .iter()
+                    .chain(e.metrics.iter().flatten())
+                    .chain([&e.lr, &e.seconds])
+                    .chain(&e.lr_found)
+                    .all(is_number)
                 && e.epoch < 1 << 48
         };
         let differ = |names: &[String]| names.iter().collect::<HashSet<_>>().len() == names.len();
@@ -201,7 +210,7 @@ mod tests {
     use super::*;
 
     fn record(epoch: usize, losses: Vec<f64>) -> EpochRecord {
-        EpochRecord { epoch, lr: 0.1, losses, metrics: Vec::new(), steps: 2, seconds: 1.0, precision: None }
+        EpochRecord::new(epoch, 0.1, losses, 2, 1.0)
     }
 
     fn history(metrics: &[Option<f64>]) -> History {

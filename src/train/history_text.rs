@@ -30,7 +30,8 @@ impl History {
     }
 
     fn cells(&self, epoch: &EpochRecord) -> impl Iterator<Item = String> {
-        let EpochRecord { epoch, lr, losses, metrics, steps, seconds, precision } = epoch;
+        // The rate that a sweep found is in the JSON: a column of its own would move those of older tables.
+        let EpochRecord { epoch, lr, losses, metrics, steps, seconds, precision, lr_found: _ } = epoch;
         let cell = |value: Option<&f64>| value.map(number).unwrap_or_default();
         let losses = (0..self.names().len()).map(move |i| cell(losses.get(i)));
         let metrics = (0..self.metric_names().len()).map(move |i| cell(metrics.get(i).and_then(Option::as_ref)));
@@ -87,7 +88,7 @@ mod tests {
         history.set_names(&["plain", "L1, \"mean\""], ["valid"]);
         for (n, metrics, precision) in [(1, vec![], None), (2, vec![Some(1e-300)], Some(Precision::Tf32))] {
             let losses = vec![0.1 + 0.2, 5.0];
-            history.push(EpochRecord { epoch: n, lr: 2e-4, losses, metrics, steps: 7, seconds: 1.5, precision });
+            history.push(EpochRecord { metrics, precision, ..EpochRecord::new(n, 2e-4, losses, 7, 1.5) });
         }
         let expected = "epoch,lr,steps,seconds,precision,plain,\"L1, \"\"mean\"\"\",valid\n\
             1,0.0002,7,1.5,,0.30000000000000004,5.0,\n\

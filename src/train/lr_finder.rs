@@ -1,13 +1,14 @@
 //! A sweep over learning rates (Smith 2017, arXiv:1506.01186, section 3.3).
 
 use super::loan::Loan;
+use super::lr_find_options::LrFindOptions;
 use super::memory::advise;
-use super::stop::StopSignal;
 use super::translator::{StepContext, Translator};
-use crate::dataset::DataBunch;
+use crate::dataset::{Batch, DataBunch};
+use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::optim::AdamOptions;
-use crate::progress::{Counter, Observer};
+use crate::peers::{self, Alone, JointBatch, Peers};
+use crate::progress::Counter;
 
 /// Weight of older losses in the smoothed curve, at each step.
 const SMOOTHING: f64 = 0.9;
@@ -15,135 +16,6 @@ const SMOOTHING: f64 = 0.9;
 const DIVERGED: f64 = 4.0;
 /// A curve must fall by this share of where it begins to suggest anything: single batches differ by as much.
 const LEAST_FALL: f64 = 0.05;
-
-/// How [`CycleGan::lr_find`](crate::CycleGan::lr_find_with) sweeps.
-///
-/// | Name | Default | Purpose | Range |
-/// |---|---|---|---|
-/// | `start` | 1e-7 | first rate | > 0 |
-/// | `end` | 1 | last rate | above `start` |
-/// | `steps` | 100 | steps of training from one to the other | ≥ 2 |
-/// | `adam` | as in a fit | numbers of the optimiser | |
-/// | `stop_signal` | none | ends the sweep from outside | |
-/// | `progress` | on | shows steps and the time left | |
-/// | `on_progress` | none | is told the share of the steps that are done | |
-///
-/// ```
-/// let quick = geolearn::train::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
-/// ```
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct LrFindOptions {
-    start: f64,
-    end: f64,
-    steps: usize,
-    adam: AdamOptions,
-    stop: Option<StopSignal>,
-    progress: bool,
-    observer: Option<Observer>,
-}
-
-impl Default for LrFindOptions {
-    fn default() -> Self {
-        let adam = AdamOptions::default();
-        Self { start: 1e-7, end: 1.0, steps: 100, adam, stop: None, progress: true, observer: None }
-    }
-}
-
-impl LrFindOptions {
-    /// Sets the first rate. Default: 1e-7.
-    pub fn start(mut self, lr: f64) -> Self {
-        self.start = lr;
-        self
-    }
-
-    /// Sets the last rate. Default: 1.
-    pub fn end(mut self, lr: f64) -> Self {
-        self.end = lr;
-        self
-    }
-
-    /// Sets the number of steps. Default: 100.
-    pub fn steps(mut self, steps: usize) -> Self {
-        self.steps = steps;
-        self
-    }
-
-    /// Sets the numbers of Adam. Default: as in a fit.
-    pub fn adam(mut self, adam: AdamOptions) -> Self {
-        self.adam = adam;
-        self
-    }
-
-    /// Ends the sweep after the step that it is in once `signal` is set, with [`ErrorKind::Stopped`]. The model is as it
-    /// was before, to the bit.
-    ///
-    /// ```
-    /// use geolearn::train::{LrFindOptions, StopSignal};
-    ///
-    /// let signal = StopSignal::new();
-    /// let options = LrFindOptions::default().stop_signal(signal.clone());
-    /// // In a handler: signal.stop()
-    /// # assert!(!signal.is_set());
-    /// ```
-    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
-        self.stop = Some(signal);
-        self
-    }
-
-    /// Shows progress on standard error where that is a terminal, or not. Default: on.
-    pub fn progress(mut self, on: bool) -> Self {
-        self.progress = on;
-        self
-    }
-
-    /// Calls `tell` with the share of the steps that are done, after each of them; 1 comes last, also where the loss
-    /// diverges before the last rate. A sweep that is stopped or fails does not get there.
-    ///
-    /// ```
-    /// let options = geolearn::train::LrFindOptions::default().on_progress(|share| println!("{:.0} %", 100.0 * share));
-    /// ```
-    pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
-        self.observer = Some(Observer::new(tell));
-        self
-    }
-
-    fn check_stop(&self) -> Result<()> {
-        if !self.stop.as_ref().is_some_and(StopSignal::is_set) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Stopped, "the sweep over learning rates was stopped before its end")
-            .help("The model is as it was before. A new sweep begins with the first rate."))
-    }
-
-    fn tell(&self, steps: usize) {
-        if let Some(observer) = &self.observer {
-            observer.tell(steps as u64, self.steps as u64);
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        let wrong = |what: &str| Error::new(ErrorKind::Usage, format!("{what} of lr_find is out of range"));
-        if !(self.start > 0.0 && self.start.is_finite()) {
-            return Err(wrong("start").expected("a positive number").found(self.start));
-        }
-        if !(self.end > self.start && self.end.is_finite()) {
-            return Err(wrong("end").expected(format!("a number above {}", self.start)).found(self.end));
-        }
-        if !(self.end / self.start).is_finite() {
-            return Err(wrong("end").expected("a rate within the range of a number from start").found(self.end));
-        }
-        if self.steps < 2 {
-            return Err(wrong("steps").expected("2 or more").found(self.steps));
-        }
-        self.adam.check()
-    }
-
-    /// Rates grow by the same factor from step to step.
-    fn rate(&self, step: usize) -> f64 {
-        self.start * (self.end / self.start).powf(step as f64 / (self.steps - 1) as f64)
-    }
-}
 
 /// How a sweep over learning rates ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +79,48 @@ impl LrCurve {
     }
 }
 
+/// Under what a sweep makes its steps, besides its options.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    /// The processes that make each step together.
+    pub peers: &'a dyn Peers,
+    pub precision: Precision,
+    pub deterministic: bool,
+    pub disc_lr_ratio: f64,
+    pub is_asked_to_stop: &'a dyn Fn() -> bool,
+}
+
+/// A sweep by one process that only the options steer.
+const ALONE: Setting<'static> = Setting {
+    peers: &Alone,
+    precision: Precision::Auto,
+    deterministic: false,
+    disc_lr_ratio: 1.0,
+    is_asked_to_stop: &|| false,
+};
+
+impl Setting<'_> {
+    /// Makes a step, of which this process has a part; returns the model's first loss over all images of the batch, and
+    /// whether any process was asked to stop before.
+    fn step(
+        &self,
+        model: &mut dyn Translator,
+        (data, batches_done): (&DataBunch, usize),
+        batch: &Batch,
+        context: StepContext<'_>,
+        is_asked: bool,
+    ) -> Result<(f64, bool)> {
+        let Self { peers, precision, deterministic, disc_lr_ratio, .. } = *self;
+        let portion = data.portion(peers.part(), batches_done);
+        let joint = (!peers.part().is_whole()).then(|| JointBatch::new(peers, portion.images));
+        let share = joint.map_or(1.0, |_| portion.weight());
+        let context = StepContext { precision, deterministic, disc_lr_ratio, share, joint, ..context };
+        let loss = model.train_step(batch, context)?.f_double_value(&[0])?;
+        let sums = peers::sum_values(peers, vec![loss * share, f64::from(u8::from(is_asked))])?;
+        Ok((sums[0], sums[1] > 0.0))
+    }
+}
+
 /// Sweeps, and puts the model back to the bit, whatever happens.
 pub(crate) fn lr_find(
     model: &mut dyn Translator,
@@ -214,34 +128,64 @@ pub(crate) fn lr_find(
     steps_in_life: u64,
     options: LrFindOptions,
 ) -> Result<LrCurve> {
+    find_among(model, data, steps_in_life, &options, ALONE)
+}
+
+/// The same by several processes, which all call this and get the same curve.
+pub(super) fn find_among(
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    steps_in_life: u64,
+    options: &LrFindOptions,
+    setting: Setting<'_>,
+) -> Result<LrCurve> {
     options.check()?;
     let device = model.torch_device();
     let mut loan = Loan::of(model)?;
-    let swept = sweep(loan.model(), data, steps_in_life, &options);
+    let swept = sweep(loan.model(), data, steps_in_life, options, setting);
     loan.end()?;
     swept.map_err(|error| advise(error, device, data.batch_size()))
 }
 
-fn sweep(model: &mut dyn Translator, data: &DataBunch, life: u64, options: &LrFindOptions) -> Result<LrCurve> {
+fn stopped() -> Error {
+    Error::new(ErrorKind::Stopped, "the sweep over learning rates was stopped before its end")
+        .help("The model is as it was before. A new sweep begins with the first rate.")
+}
+
+fn sweep(
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    life: u64,
+    options: &LrFindOptions,
+    setting: Setting<'_>,
+) -> Result<LrCurve> {
     let counter = Counter::new(options.progress, "learning rates", "steps", options.steps);
     let (mut rates, mut losses, mut smoothed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut average, mut lowest) = (0.0, f64::INFINITY);
     let mut end = SweepEnd::LastRate;
     // As many epochs as it takes; one that gives nothing ends the sweep.
-    let mut epoch = 0;
-    let mut loader = data.epoch(epoch)?;
+    let (part, mut epoch, mut batches_done) = (setting.peers.part(), 0, 0);
+    let mut loader = data.epoch_of_part(part, epoch, 0)?;
     for step in 0..options.steps {
-        options.check_stop()?;
+        let is_asked = options.is_stopped() || (setting.is_asked_to_stop)();
+        // Others hear of it with the losses of the step.
+        if is_asked && part.is_whole() {
+            return Err(stopped());
+        }
         if loader.len() == 0 {
-            epoch += 1;
-            loader = data.epoch(epoch)?;
+            (epoch, batches_done) = (epoch + 1, 0);
+            loader = data.epoch_of_part(part, epoch, 0)?;
         }
         let Some(batch) = loader.next() else {
             break;
         };
-        let batch = batch?;
         let context = StepContext::new(options.rate(step), options.adam, life + step as u64);
-        let loss = counter.one(model.train_step(&batch, context)?.f_double_value(&[0])?);
+        let (loss, is_asked) = setting.step(model, (data, batches_done), &batch?, context, is_asked)?;
+        if is_asked {
+            return Err(stopped());
+        }
+        batches_done += 1;
+        counter.one(loss);
         options.tell(step + 1);
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
         // The first values of the average are too low by the weight of what was not there.
@@ -303,20 +247,5 @@ mod tests {
         // A dip in the first points is noise of single batches.
         let noise: Vec<f64> = (0..60).map(|i| 17.0 + 0.6 * (f64::from(i) * 1.3).sin()).collect();
         assert_eq!(curve(&noise).suggestion(), None);
-    }
-
-    #[test]
-    fn options_out_of_range_are_named() {
-        let base = LrFindOptions::default;
-        for (options, part) in [
-            (base().start(0.0), "start"),
-            (base().end(1e-9), "end"),
-            (base().steps(1), "steps"),
-            (base().end(f64::NAN), "end"),
-            (base().start(f64::MIN_POSITIVE).end(f64::MAX), "end"),
-            (base().start(f64::INFINITY), "start"),
-        ] {
-            assert!(options.check().unwrap_err().to_string().contains(part), "{part}");
-        }
     }
 }

@@ -62,7 +62,7 @@ impl MemoryEstimate {
     }
 
     /// What is not taken yet when a fit begins: on the device, and in main memory if that is another.
-    fn still_needed(&self, device: Device) -> [(Device, u64); 2] {
+    pub(super) fn still_needed(&self, device: Device) -> [(Device, u64); 2] {
         let step = self.activations.saturating_add(self.scratch).saturating_add(self.pool);
         let aside = self.kept_copy.saturating_add(self.batches);
         match device.is_cuda() {
@@ -74,8 +74,19 @@ impl MemoryEstimate {
     /// Whether what is free holds it; true where the system does not say what is free.
     /// `otherwise` is the last word of advice.
     pub(super) fn check(&self, device: Device, batch_size: usize, otherwise: &str) -> Result<()> {
+        self.check_within(device, &free_memory, batch_size, otherwise)
+    }
+
+    /// The same where `free` says how much memory is free.
+    pub(super) fn check_within(
+        &self,
+        device: Device,
+        free: &dyn Fn(Device) -> Option<u64>,
+        batch_size: usize,
+        otherwise: &str,
+    ) -> Result<()> {
         for (device, needed) in self.still_needed(device) {
-            if let Some(free) = free_memory(device).filter(|&free| needed > free) {
+            if let Some(free) = free(device).filter(|&free| needed > free) {
                 let place = if device.is_cuda() { "the device's memory" } else { "main memory" };
                 return Err(Error::new(ErrorKind::Limits, format!("training needs more than is free of {place}"))
                     .expected(format!("at most {}", Bytes(free)))

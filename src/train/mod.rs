@@ -5,15 +5,21 @@
 
 mod alike;
 mod batch_size;
+mod batch_size_estimate;
 mod callback;
 mod checkpoint;
 mod difference;
 mod early_stopping;
+mod found_rate;
+#[cfg(test)]
+mod found_rate_tests;
 mod guard;
 mod history;
 mod history_file;
 mod history_text;
+mod learning_rate;
 mod loan;
+mod lr_find_options;
 mod lr_finder;
 mod memory;
 mod meter;
@@ -37,14 +43,19 @@ mod validation;
 
 pub use batch_size::BatchSizeTrial;
 pub(crate) use batch_size::choose_batch_size;
+#[cfg(test)]
+pub(crate) use batch_size_estimate::estimate_within;
+pub use batch_size_estimate::{BatchSizeEstimate, BatchSizeLimit, estimate_batch_size};
 pub use callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::read_checkpoint;
 pub use early_stopping::EarlyStopping;
 pub use history::{EpochRecord, History};
 pub use history_file::HistoryFile;
+pub use learning_rate::LearningRate;
+pub use lr_find_options::LrFindOptions;
 pub(crate) use lr_finder::lr_find;
-pub use lr_finder::{LrCurve, LrFindOptions, SweepEnd};
+pub use lr_finder::{LrCurve, SweepEnd};
 pub use memory::MemoryEstimate;
 pub use options::FitOptions;
 #[cfg(feature = "plot")]

@@ -66,7 +66,7 @@ mod tests {
         history.set_names(&["loss"], ["valid_ssim_b"]);
         for (n, value) in [(1, Some(0.3)), (2, None), (3, Some(0.5)), (4, None)] {
             let (losses, metrics) = (vec![1.0], Vec::new());
-            history.push(EpochRecord { epoch: n, lr: 0.1, losses, metrics, steps: 1, seconds: 1.0, precision: None });
+            history.push(EpochRecord { metrics, ..EpochRecord::new(n, 0.1, losses, 1, 1.0) });
             history.set_last_metric("valid_ssim_b", value);
         }
         let monitor = |better| Monitor { name: "valid_ssim_b".to_string(), better };

@@ -7,8 +7,9 @@ use super::callback::Callback;
 use super::checkpoint::{Checkpoint, Checkpoints, Folder, NoteReported};
 use super::early_stopping::EarlyStopping;
 use super::guard::NanGuard;
+use super::learning_rate::LearningRate;
 use super::monitor::Monitor;
-use super::plan::Plan;
+use super::plan::{Plan, TO_BE_FOUND};
 use super::progress::Progress;
 use crate::device::{Device, Precision};
 use crate::distributed::Distributed;
@@ -23,7 +24,7 @@ use crate::peers::{Alone, Peers};
 /// |---|---|---|---|
 /// | `epochs` | – | passes over the larger domain | ≥ 1 |
 /// | `decay_epochs` | none | epochs added after these, in which the rate falls to zero | ≥ 0 |
-/// | `lr` | 2e-4 | learning rate | > 0 |
+/// | `lr` | 2e-4 | learning rate, or [`LearningRate::Find`] for what a sweep suggests | > 0 |
 /// | `disc_lr_ratio` | 1 | the discriminators' rate as a multiple of the generators' | > 0 |
 /// | `schedule` | constant for the first half, then linear to zero | the rate's course | |
 /// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimiser | |
@@ -57,7 +58,7 @@ pub struct FitOptions {
     epochs: usize,
     decay_epochs: Option<usize>,
     schedule: Option<Schedule>,
-    lr: f64,
+    lr: LearningRate,
     disc_lr_ratio: f64,
     adam: AdamOptions,
     precision: Precision,
@@ -84,7 +85,7 @@ impl FitOptions {
             epochs,
             decay_epochs: None,
             schedule: None,
-            lr: 2e-4,
+            lr: LearningRate::Fixed(2e-4),
             disc_lr_ratio: 1.0,
             adam: AdamOptions::default(),
             precision: Precision::Auto,
@@ -112,9 +113,17 @@ impl FitOptions {
         self
     }
 
-    /// Sets the learning rate. Default: 2e-4.
-    pub fn lr(mut self, lr: f64) -> Self {
-        self.lr = lr;
+    /// Sets the learning rate, or asks for it to be found: [`LearningRate::Find`]. Default: 2e-4.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::LearningRate;
+    ///
+    /// let given = FitOptions::new(20).lr(1e-4);
+    /// let found = FitOptions::new(20).lr(LearningRate::Find).one_cycle(true);
+    /// ```
+    pub fn lr(mut self, lr: impl Into<LearningRate>) -> Self {
+        self.lr = lr.into();
         self
     }
 
@@ -273,11 +282,12 @@ impl FitOptions {
         self.epochs.saturating_add(self.decay_epochs.unwrap_or(0))
     }
 
-    /// What the weights depend on.
+    /// What the weights depend on. A rate that is to be found is not there yet.
     pub(crate) fn plan(&self) -> Plan {
         Plan {
             epochs: self.total_epochs(),
-            lr: self.lr,
+            lr: self.lr.fixed().unwrap_or(TO_BE_FOUND),
+            is_lr_found: self.lr == LearningRate::Find,
             schedule: self.course(),
             adam: self.adam,
             precision: self.precision,
@@ -290,6 +300,15 @@ impl FitOptions {
         let share = |epochs| epochs as f64 / self.total_epochs().max(1) as f64;
         let constant = if self.decay_epochs.is_some() { share(self.epochs) } else { 0.5 };
         self.schedule.unwrap_or(Schedule::ConstantThenLinear { constant })
+    }
+
+    /// The callbacks that were added.
+    pub(super) fn added_callbacks(&self) -> &[Box<dyn Callback>] {
+        &self.callbacks
+    }
+
+    pub(super) fn shows_progress(&self) -> bool {
+        self.progress
     }
 
     /// The name of the monitor, where one was set.
@@ -400,7 +419,7 @@ mod tests {
     fn options_show_themselves() {
         let options = FitOptions::new(7).lr(1e-3).callback(NanGuard).callback(NanGuard);
         let shown = format!("{options:?}");
-        for part in ["epochs: 7", "lr: 0.001", "callbacks: [Callback, Callback]"] {
+        for part in ["epochs: 7", "lr: Fixed(0.001)", "callbacks: [Callback, Callback]"] {
             assert!(shown.contains(part), "{shown}");
         }
     }

@@ -16,15 +16,15 @@ use crate::peers::{Peers, sum_all};
 use crate::testing::{Tolerance, crew_with, few_chips};
 
 /// Learns the brightness of domain A, and can be told to fail.
-struct Brightness {
-    value: Tensor,
-    name: &'static str,
-    fails: fn(u64) -> Option<Error>,
-    spoils: fn(u64) -> bool,
+pub(super) struct Brightness {
+    pub value: Tensor,
+    pub name: &'static str,
+    pub fails: fn(u64) -> Option<Error>,
+    pub spoils: fn(u64) -> bool,
 }
 
 impl Brightness {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let value = Tensor::from_slice(&[0.25f64]);
         Self { value, name: "brightness", fails: |_| None, spoils: |_| false }
     }
@@ -102,14 +102,14 @@ impl Metric for Images {
 
 /// Wants to stop when it was asked so often, and counts what it is told.
 #[derive(Debug)]
-struct Follower {
+pub(super) struct Follower {
     stop_at: usize,
     asked: AtomicUsize,
     told: Arc<AtomicUsize>,
 }
 
 impl Follower {
-    fn new(stop_at: usize) -> Self {
+    pub fn new(stop_at: usize) -> Self {
         Self { stop_at, asked: AtomicUsize::new(0), told: Arc::default() }
     }
 }
@@ -144,37 +144,37 @@ impl Callback for At {
 }
 
 /// 13 chips of A for training and 4 for validation, 9 of B.
-fn data(folder: &Path, batch_size: usize) -> DataBunch {
+pub(super) fn data(folder: &Path, batch_size: usize) -> DataBunch {
     let prepare = PrepareData::new(folder, DatasetType::CycleGan).resize_to(16).workers(0).val_split_pct(0.2);
     prepare.batch_size(batch_size).prepare().unwrap()
 }
 
-fn chips() -> tempfile::TempDir {
+pub(super) fn chips() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     few_chips(folder.path(), [17, 12]);
     folder
 }
 
-fn quiet(epochs: usize) -> FitOptions {
+pub(super) fn quiet(epochs: usize) -> FitOptions {
     FitOptions::new(epochs).progress(false).lr(0.05)
 }
 
 /// What is left of a fit in one process.
 #[derive(Debug)]
-struct Left {
-    result: Result<History>,
-    history: History,
-    value: f64,
+pub(super) struct Left {
+    pub result: Result<History>,
+    pub history: History,
+    pub value: f64,
 }
 
 impl Left {
-    fn of(mut model: Brightness, data: &DataBunch, options: FitOptions) -> Self {
+    pub fn of(mut model: Brightness, data: &DataBunch, options: FitOptions) -> Self {
         let mut history = History::default();
         let result = fit(&mut model, data, options, &mut history);
         Self { result, history, value: model.value() }
     }
 
-    fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         self.result.as_ref().unwrap_err().kind()
     }
 
@@ -185,7 +185,7 @@ impl Left {
 }
 
 /// One fit by `count` processes of the same batch size each; `change` makes a process differ from the others.
-fn together(
+pub(super) fn together(
     folder: &Path,
     (count, batch_size): (usize, usize),
     change: impl Fn(usize, Brightness, FitOptions) -> (Brightness, FitOptions) + Sync,
@@ -310,10 +310,11 @@ fn an_error_of_a_callback_ends_the_fit_of_all_where_it_is() {
 fn processes_of_other_fits_are_refused() {
     let chips = chips();
     type Change = fn(Brightness, FitOptions) -> (Brightness, FitOptions);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 5] = [
         ("model.name", |model, options| (Brightness { name: "other", ..model }, options)),
         ("weights", |model, options| (Brightness { value: Tensor::from_slice(&[0.5f64]), ..model }, options)),
         ("fit.lr", |model, options| (model, options.lr(0.1))),
+        ("find_lr", |model, options| (model, options.lr(LearningRate::Find))),
         ("metrics", |model, options| (model, options.metric(Images::default()))),
     ];
     for (key, change) in changes {

@@ -9,12 +9,18 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 use crate::peers::Part;
 use crate::stored::known_fields;
 
+/// Stands for a learning rate while it is to be found.
+pub(super) const TO_BE_FOUND: f64 = 0.0;
+
 /// What must be the same for a fit to go on from a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// All epochs, those of the decay included.
     pub epochs: usize,
     pub lr: f64,
+    /// Whether a sweep finds the rate, or has found it; not written where it was given, as before there was a choice.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_lr_found: bool,
     #[serde(with = "StoredSchedule")]
     pub schedule: Schedule,
     #[serde(deserialize_with = "known_fields")]
@@ -34,6 +40,10 @@ enum StoredSchedule {
     Constant,
     ConstantThenLinear { constant: f64 },
     OneCycle(#[serde(deserialize_with = "known_fields")] OneCycle),
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn one() -> f64 {
@@ -58,7 +68,8 @@ impl Plan {
         if self.epochs == 0 {
             return Err(wrong("number of epochs is out of range").expected("1 or more").found(0));
         }
-        if !(self.lr > 0.0 && self.lr.is_finite()) {
+        let is_rate = self.lr > 0.0 && self.lr.is_finite();
+        if !(is_rate || self.is_to_be_found()) {
             return Err(wrong("learning rate is out of range").expected("a positive number").found(self.lr));
         }
         if !(self.disc_lr_ratio > 0.0 && self.disc_lr_ratio.is_finite()) {
@@ -69,6 +80,16 @@ impl Plan {
         }
         self.schedule.check()?;
         self.adam.check()
+    }
+
+    /// The rate that a sweep found.
+    pub fn lr_found(&self) -> Option<f64> {
+        Some(self.lr).filter(|_| self.is_lr_found && !self.is_to_be_found())
+    }
+
+    /// Whether the rate is still to be found.
+    pub fn is_to_be_found(&self) -> bool {
+        self.is_lr_found && self.lr == TO_BE_FOUND
     }
 
     /// Learning rate and numbers of Adam at step `step` of `steps`.
@@ -106,6 +127,7 @@ mod tests {
         Plan {
             epochs: 1,
             lr: 1e-3,
+            is_lr_found: false,
             schedule: Schedule::Constant,
             adam: AdamOptions::default(),
             precision: Precision::F32,
@@ -118,7 +140,7 @@ mod tests {
     #[test]
     fn one_rate_for_all_is_not_written() {
         let json = serde_json::to_value(plan(1)).unwrap();
-        assert!(json.get("disc_lr_ratio").is_none());
+        assert!(json.get("disc_lr_ratio").is_none() && json.get("is_lr_found").is_none());
         assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan(1));
         let two = Plan { disc_lr_ratio: 0.5, ..plan(1) };
         let json = serde_json::to_value(&two).unwrap();

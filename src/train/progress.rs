@@ -60,6 +60,9 @@ impl Callback for Progress {
         if let Some(memory) = report.memory {
             self.line(&format!("memory: about {memory}"));
         }
+        if let Some(lr) = report.lr_found {
+            self.line(&format!("learning rate: {lr:.2e}, as a sweep suggests"));
+        }
         if report.steps_done > 0 {
             self.line(&format!(
                 "going on from a checkpoint: {} of {} epochs and {} steps are done",

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::alike::check_alike;
 use super::checkpoint::{self, Contents, Folder};
+use super::found_rate::{self, Search};
 use super::history::History;
 use super::memory::{IF_THE_ESTIMATE_IS_WRONG, advise};
 use super::monitor::{Monitor, NO_VALIDATION};
@@ -41,7 +42,8 @@ use crate::peers::{Alone, Part, Peers};
 /// `Limits` when memory is not enough: before the fit begins when the model's
 /// [`memory_need`](Translator::memory_need) is more than is free, later when libtorch can get no more.
 /// `Usage` or `Format` when a checkpoint cannot be gone on from, `Io` when one cannot be written; the model in memory
-/// then stays as it is.
+/// then stays as it is. So it does where a learning rate is to be [found](super::LearningRate::Find): `Usage` when the sweep
+/// suggests none, `Stopped` when a callback wants to stop it.
 pub fn fit(
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -94,6 +96,12 @@ fn fit_among(
         false => None,
     };
     let resumed = if options.resume { newest(peers, folder.as_deref())? } else { None };
+    let plan = match &resumed {
+        Some(contents) => found_rate::taken_up(plan, contents)?,
+        None if plan.is_to_be_found() => Plan { lr: search(peers, model, data, (&options, &plan), history)?, ..plan },
+        None => plan,
+    };
+    let asked = Plan { lr: plan.lr, is_lr_found: plan.is_lr_found, ..asked };
     let (position, is_unreported) = beginning(model, data, (&asked, part), (resumed, folder.as_deref()), history)?;
     let metric_names = model.metric_names().iter().copied().chain(columns.iter().map(|column| column.name.as_str()));
     history.set_names(model.loss_names(), metric_names);
@@ -117,6 +125,25 @@ fn fit_among(
     };
     fit.run(is_unreported).map_err(|error| advise(error, device, data.batch_size()))?;
     Ok(history.since(first_epoch))
+}
+
+/// Finds the learning rate of a fit by a sweep.
+fn search(
+    peers: &dyn Peers,
+    model: &mut dyn Translator,
+    data: &DataBunch,
+    (options, plan): (&FitOptions, &Plan),
+    history: &History,
+) -> Result<f64> {
+    let search = Search {
+        peers,
+        plan,
+        deterministic: options.deterministic,
+        progress: options.shows_progress(),
+        steps_in_life: history.steps(),
+        callbacks: options.added_callbacks(),
+    };
+    search.run(model, data)
 }
 
 /// Finds where a fit begins, and whether callbacks have yet to be told of the epoch before; the model goes there.

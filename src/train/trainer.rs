@@ -194,8 +194,9 @@ impl<'a> Fit<'a> {
             }
         }
         let (steps, seconds) = (self.position.batches as u64, self.position.seconds);
-        let (losses, metrics, precision) = (meter.mean(), Vec::new(), Some(self.plan.precision));
-        self.history.push(EpochRecord { epoch: life + 1, lr, losses, metrics, steps, seconds, precision });
+        let (precision, lr_found) = (Some(self.plan.precision), self.plan.lr_found());
+        let record = EpochRecord::new(life + 1, lr, meter.mean(), steps, seconds);
+        self.history.push(EpochRecord { precision, lr_found, ..record });
         Ok(ended)
     }
 
@@ -239,6 +240,8 @@ impl<'a> Fit<'a> {
             steps_per_epoch: self.steps_per_epoch(),
             epochs_done: self.position.epochs,
             steps_done: self.steps(),
+            lr: self.plan.lr,
+            lr_found: self.plan.lr_found(),
             memory: self.memory,
             history: self.history,
             model: &*self.model,

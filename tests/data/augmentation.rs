@@ -94,3 +94,47 @@ fn every_epoch_varies_anew() {
     all.dedup();
     assert_eq!(all.len(), drawn);
 }
+
+/// Radar keeps its values while photographs vary, and both turn.
+#[test]
+fn light_may_fall_on_one_domain_alone() {
+    let root = shifted_bands(6, 6);
+    let turned = Augment::none().flip_vertical(true).quarter_turns(true);
+    let augment = turned.brightness_of(Domain::B, 0.2).contrast_of(Domain::B, 0.2);
+    let data = options(&root).augment(augment).val_split_pct(0.0).prepare().unwrap();
+    let sorted = |chip: &[f32]| {
+        let mut values: Vec<u32> = chip.iter().map(|value| value.to_bits()).collect();
+        values.sort_unstable();
+        values
+    };
+    let plain = |domain| -> Vec<Vec<u32>> {
+        (0..2).map(|i| sorted(&values(&data.chips(domain, Split::Train, &[i]).unwrap()))).collect()
+    };
+    let [plain_a, plain_b] = [Domain::A, Domain::B].map(plain);
+    let seen: Vec<_> = (0..5).flat_map(|number| epoch(&data, number)).collect();
+    assert!(seen.iter().all(|(_, a, _)| plain_a.contains(&sorted(a))));
+    assert!(seen.iter().all(|(_, _, b)| !plain_b.contains(&sorted(b))));
+}
+
+/// A chip that grows by the same step from left to right shows in which direction it grows once it is turned.
+#[test]
+fn chips_turn_by_at_most_the_angle() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["A/0.png", "A/1.png", "B/0.png", "B/1.png"] {
+        let ramp = Array3::from_shape_fn((1, 33, 33), |(_, _, x)| (x * 7) as u8);
+        write(root.path(), name, &Raster::new(ramp).unwrap());
+    }
+    let augment = Augment::none().rotate(30.0).rotate_probability(1.0);
+    let data = options(&root).augment(augment).val_split_pct(0.0).prepare().unwrap();
+    let angles: Vec<f64> = chips(&data, 40)
+        .iter()
+        .map(|(_, chip)| {
+            // Around the center nothing is mirrored.
+            let at = |y: usize, x: usize| f64::from(chip[y * 33 + x]);
+            f64::atan2(at(20, 16) - at(12, 16), at(16, 20) - at(16, 12)).to_degrees()
+        })
+        .collect();
+    // The ramp is exact in bilinear sampling but for the rounding of f32.
+    assert!(angles.iter().all(|angle| angle.abs() < 30.0 + 1e-3), "{angles:?}");
+    assert!(angles.iter().any(|&angle| angle > 15.0) && angles.iter().any(|&angle| angle < -15.0), "{angles:?}");
+}

@@ -129,6 +129,8 @@ fn options_out_of_range_are_refused() {
         (options(&root).augment(Augment::none().zoom(f64::NAN)), "zoom"),
         (options(&root).augment(Augment::none().brightness(-0.1)), "brightness"),
         (options(&root).augment(Augment::none().contrast(2.0)), "contrast"),
+        (options(&root).augment(Augment::none().rotate(200.0)), "rotate"),
+        (options(&root).augment(Augment::none().rotate(5.0).rotate_probability(-1.0)), "rotate_probability"),
         (options(&root).augment(Augment::none().crop(0)), "crop"),
         (options(&root).augment(Augment::none().crop(9)), "crop"),
     ] {

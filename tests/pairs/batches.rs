@@ -81,10 +81,11 @@ fn twins(sizes: &[(usize, usize)]) -> TempDir {
 
 /// What may be varied in geometry.
 fn any_geometry() -> impl Strategy<Value = Augment> {
-    (any::<[bool; 3]>(), prop_oneof![Just(1.0), 1.0f64..3.0], prop::option::of(1usize..8)).prop_map(
-        |([horizontal, vertical, turns], zoom, crop)| {
+    let rotate = prop_oneof![Just(0.0), 0.0f64..45.0];
+    (any::<[bool; 3]>(), prop_oneof![Just(1.0), 1.0f64..3.0], prop::option::of(1usize..8), rotate).prop_map(
+        |([horizontal, vertical, turns], zoom, crop, rotate)| {
             let augment = Augment::none().flip_horizontal(horizontal).flip_vertical(vertical);
-            augment.quarter_turns(turns).zoom(zoom).crop(crop)
+            augment.quarter_turns(turns).zoom(zoom).crop(crop).rotate(rotate)
         },
     )
 }

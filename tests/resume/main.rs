@@ -5,6 +5,9 @@
 mod beside;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/events.rs"]
+mod events;
+mod found_rate;
 mod kept;
 mod killed;
 mod refused;

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod described;
+mod partial;
 mod refused;
 
 use std::fs;

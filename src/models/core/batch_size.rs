@@ -1,11 +1,11 @@
-//! The batch size of a model's data, where it is to be found by trial.
+//! The batch size of a model's data, where it is to be found.
 
 use super::learner::{Learner, check_chips};
 use super::model::Model;
 use super::training::Training;
 use crate::dataset::{BatchSize, DataBunch};
 use crate::error::Result;
-use crate::train::{BatchSizeTrial, choose_batch_size};
+use crate::train::{self, BatchSizeEstimate, BatchSizeTrial, choose_batch_size};
 
 impl<M: Model> Learner<M> {
     /// Chips of each domain in a batch of the model's data; `None` without data. After
@@ -38,6 +38,35 @@ impl<M: Model> Learner<M> {
     /// ```
     pub fn batch_size_trials(&self) -> &[BatchSizeTrial] {
         &self.trials
+    }
+
+    /// Estimates the batch sizes that the free memory has room for when this model trains on its data, by
+    /// [counting](Self::memory_estimate) what a step takes; nothing is trained. Training takes more than validation and
+    /// prediction, which have room where it has. Moments of the optimisers count as taken, and are made here where there are
+    /// none yet.
+    ///
+    /// ```
+    /// use geolearn::train::BatchSizeLimit;
+    /// use geolearn::{DatasetType, Device, Pix2Pix, PrepareData};
+    ///
+    /// let data = PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix).prepare()?;
+    /// let builder = Pix2Pix::builder(&data).gen_levels(6).gen_features(8).disc_features(8);
+    /// let estimate = builder.device(Device::Cpu).build()?.estimate_batch_size()?;
+    /// if estimate.limit == BatchSizeLimit::Memory {
+    ///     println!("{} chips more would not fit", estimate.max + 1);
+    /// }
+    /// let data = data.with_batch_size(estimate.recommended)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when the model has no data or its chips are too small; `Limits` when not even one chip of each domain fits;
+    /// `Unsupported` when the system does not say how much memory is free.
+    pub fn estimate_batch_size(&mut self) -> Result<BatchSizeEstimate> {
+        let data = self.data("estimate_batch_size")?;
+        check_chips::<M>(&data, self.config())?;
+        self.model.begin_training()?;
+        train::estimate_batch_size(self, &data)
     }
 
     /// Measures the batch size of data that leave it open, unless their chips are too small to train on at all.

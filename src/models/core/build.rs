@@ -1,8 +1,9 @@
 //! A model as a builder describes it.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::learner::Learner;
+use super::load_options::LoadOptions;
 use super::model::Model;
 use crate::dataset::DataBunch;
 use crate::device::Device;
@@ -14,12 +15,12 @@ impl<M: Model> Learner<M> {
         data: DataBunch,
         config: M::Config,
         device: Device,
-        pretrained: Option<&Path>,
+        pretrained: Option<(PathBuf, LoadOptions)>,
     ) -> Result<Self> {
         M::check(&config)?;
         let mut model = Self::for_data(data, config, device.resolve()?)?;
-        if let Some(path) = pretrained {
-            model.begin_with(path)?;
+        if let Some((path, options)) = pretrained {
+            model.begin_with(&path, &options)?;
         }
         model.with_batch_size_settled()
     }

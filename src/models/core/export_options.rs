@@ -23,7 +23,7 @@ pub enum ExportUnits {
     Network,
     /// The samples of files, in their own type: all bands of a file go in, and what comes out is what
     /// [`predict`](crate::CycleGan::predict) gives. Choice and repetition of bands, scaling, rounding and pixels of the
-    /// nodata value are part of the graph. Masks and alpha are not: those pixels go in as data.
+    /// nodata value are part of the graph. Masks and alpha are with [`ExportOptions::mask`]; else those pixels go in as data.
     Files,
 }
 
@@ -33,6 +33,7 @@ pub enum ExportUnits {
 /// | Name | Default | Range | Purpose |
 /// |---|---|---|---|
 /// | `units` | [`ExportUnits::Network`] | | whether tensors are in [-1, 1] or hold the samples of files |
+/// | `mask` | off | only with [`ExportUnits::Files`] | whether a mask of the pixels that have data is a second input |
 /// | `square` | any size | 1 to 1,048,576 | height and width of images, where they are to be fixed |
 /// | `deepness` | none | | metadata for the QGIS plugin Deepness; sets the other two |
 ///
@@ -51,6 +52,7 @@ pub enum ExportUnits {
 #[must_use]
 pub struct ExportOptions {
     units: ExportUnits,
+    mask: bool,
     square: Option<usize>,
     deepness: Option<Deepness>,
 }
@@ -77,6 +79,31 @@ impl ExportOptions {
     /// ```
     pub fn units(mut self, units: ExportUnits) -> Self {
         self.units = units;
+        self
+    }
+
+    /// Adds an input `mask`, for images of which a mask or alpha tells where there are no data: uint8, (N, 1, H, W), 0 where a
+    /// pixel has none and anything else where it has, as GDAL's and rasterio's `dataset_mask()` gives it. Such pixels are the
+    /// middle of the range for the network, and the output is nodata there, as `predict` makes them. Only with
+    /// [`ExportUnits::Files`]. Default: off, and samples alone tell.
+    ///
+    /// ```
+    /// use geolearn::models::{ExportOptions, ExportUnits};
+    /// use geolearn::{CycleGan, Domain, tch};
+    /// use tch::{Device, Kind, Tensor};
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("sat2relief.pt");
+    /// model.export_torchscript_with(&path, Domain::B, ExportOptions::new().units(ExportUnits::Files).mask(true))?;
+    /// let chip = Tensor::full([1, 3, 64, 64], 90, (Kind::Uint8, Device::Cpu));
+    /// let nothing = Tensor::zeros([1, 1, 64, 64], (Kind::Uint8, Device::Cpu));
+    /// let made = tch::CModule::load(&path)?.forward_ts(&[chip, nothing])?;
+    /// assert_eq!(made.max().int64_value(&[]), 0, "nodata of the relief is 0");
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn mask(mut self, on: bool) -> Self {
+        self.mask = on;
         self
     }
 
@@ -120,14 +147,31 @@ impl ExportOptions {
 
     /// Returns the scaling that is to be part of the graph.
     pub(super) fn scaling(&self, input: (Domain, &DomainSpec), output: (Domain, &DomainSpec)) -> Result<Option<Units>> {
+        self.check_mask()?;
         if let Some(deepness) = &self.deepness {
             deepness.check(input.0, input.1.normaliser.dtype())?;
-            return Units::new(input, output).map(|units| Some(units.in_floats()));
+            return Units::new(input, output, false).map(|units| Some(units.in_floats()));
         }
         match self.units {
             ExportUnits::Network => Ok(None),
-            ExportUnits::Files => Units::new(input, output).map(Some),
+            ExportUnits::Files => Units::new(input, output, self.mask).map(Some),
         }
+    }
+
+    /// Refuses a mask where nothing could make use of it.
+    fn check_mask(&self) -> Result<()> {
+        let found = match (self.deepness.is_some(), self.units) {
+            (true, _) => "`deepness`, which feeds one input",
+            (false, ExportUnits::Network) => "ExportUnits::Network",
+            (false, ExportUnits::Files) => return Ok(()),
+        };
+        if !self.mask {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "a graph takes a mask only beside the samples of files")
+            .expected("ExportUnits::Files, without `deepness`")
+            .found(found)
+            .help("Leave `mask` out, or export with units(ExportUnits::Files)."))
     }
 
     /// Returns the size of images, where it is fixed.

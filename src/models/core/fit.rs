@@ -24,7 +24,8 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when an option is out of range, the chips are too small or the model has no data; `Diverged` when a
+    /// `Usage` when an option is out of range, the chips are too small or the model has no data, or a learning rate is to be
+    /// [found](train::LearningRate::Find) and the sweep suggests none; `Stopped` when that sweep was stopped; `Diverged` when a
     /// loss or a weight is no longer finite; `Format` or `Io` for a chip that can no longer be read; what libtorch or
     /// a callback reports; what is wrong with a checkpoint; `Limits` when memory is not enough, by
     /// [`memory_estimate`](Self::memory_estimate) before it begins or in truth later. After an error within an epoch the model is as it was at

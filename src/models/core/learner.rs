@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::load_report::LoadReport;
 use super::model::{Model, Start};
 use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::ChosenDevice;
@@ -38,6 +39,8 @@ pub struct Learner<M: Model> {
     pub(super) metrics: Option<Metrics>,
     /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
     pub(in crate::models) untrained: Option<Domain>,
+    /// What it began with of another model's weights.
+    pub(super) pretrained: Option<LoadReport>,
     /// On a processor, while it trains.
     pub(super) kept: Option<KeptMemory>,
 }
@@ -70,6 +73,7 @@ impl<M: Model> Learner<M> {
             definition: None,
             metrics: None,
             untrained: None,
+            pretrained: None,
             kept: None,
         })
     }

@@ -1,16 +1,20 @@
-//! Options of opening a saved model.
+//! Options of opening a saved model, and of loading one into another.
 
 use crate::dataset::DataBunch;
 use crate::device::Device;
+use crate::error::{Error, ErrorKind, Result};
 use crate::package::emd::Reach;
 
-/// How [`CycleGan::from_model_with`](crate::CycleGan::from_model_with) opens a model.
+/// How [`CycleGan::from_model_with`](crate::CycleGan::from_model_with) opens a model, and how
+/// [`load_with`](crate::CycleGan::load_with), [`load_weights_with`](crate::CycleGan::load_weights_with) and
+/// [`pretrained_with`](crate::models::cyclegan::CycleGanBuilder::pretrained_with) load one into another.
 ///
 /// | Name | Default | Purpose |
 /// |---|---|---|
 /// | `data` | none | data to train and to show results on; scaled by the model's own statistics |
 /// | `device` | [`Device::Auto`] | where to compute |
 /// | `weights_anywhere` | false | whether an `.emd` may name weights outside its own folder |
+/// | `strict` | true | whether all weights must fit; only where they are loaded into a model that is built |
 ///
 /// ```
 /// use geolearn::models::LoadOptions;
@@ -27,6 +31,15 @@ pub struct LoadOptions {
     pub(super) data: Option<DataBunch>,
     pub(super) device: Device,
     weights_anywhere: bool,
+    fit: Fit,
+}
+
+/// Which weights must fit a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Fit {
+    #[default]
+    All,
+    Some,
 }
 
 impl LoadOptions {
@@ -52,6 +65,48 @@ impl LoadOptions {
     pub fn weights_anywhere(mut self, allowed: bool) -> Self {
         self.weights_anywhere = allowed;
         self
+    }
+
+    /// Whether every tensor of the file and of the model must have its counterpart of the same shape. With false, those that
+    /// have are taken, the others stay as they are, and a [`LoadReport`](super::LoadReport) says which; at least one must fit.
+    /// [`from_model`](crate::CycleGan::from_model) builds the networks that the file describes, so there it has no meaning and
+    /// is refused. Default: true.
+    ///
+    /// ```
+    /// let options = geolearn::models::LoadOptions::new().strict(false);
+    /// ```
+    pub fn strict(mut self, on: bool) -> Self {
+        self.fit = if on { Fit::All } else { Fit::Some };
+        self
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.fit == Fit::All
+    }
+
+    /// Refuses what means nothing where a whole model is opened.
+    pub(super) fn check_whole_model(&self) -> Result<()> {
+        if self.is_strict() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Usage, "a model is not opened in part")
+            .found("LoadOptions::strict(false)")
+            .help("Build a model with the options you want, and take what fits by load_with or pretrained_with."))
+    }
+
+    /// Refuses what means nothing where weights are loaded into a model that is built.
+    pub(super) fn check_weights_only(&self) -> Result<()> {
+        let unused = if self.data.is_some() {
+            "LoadOptions::data"
+        } else if self.device != Device::Auto {
+            "LoadOptions::device"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Usage, "weights are loaded into a model that has its data and its device")
+            .expected("strict and weights_anywhere alone")
+            .found(unused)
+            .help("Give data and device where the model is built, or open the file with from_model_with."))
     }
 
     pub(super) fn reach(&self) -> Reach {

@@ -15,6 +15,8 @@ mod quality;
 
 mod saved;
 
+mod load;
+
 mod raster;
 #[cfg(test)]
 mod raster_peers_tests;
@@ -38,6 +40,7 @@ mod direction;
 mod export_options;
 mod learner;
 mod load_options;
+mod load_report;
 mod memory;
 mod model;
 mod named;
@@ -60,6 +63,7 @@ mod translator;
 pub use self::learner::Learner;
 pub use export_options::{Deepness, ExportOptions, ExportUnits};
 pub use load_options::LoadOptions;
+pub use load_report::{LoadReport, ShapeMismatch};
 pub use predictor::Predictor;
 
 pub(crate) use byte_facts::byte_facts;

@@ -24,14 +24,14 @@ use crate::random::Seed;
 use crate::train::History;
 
 /// A model as it was read.
-struct Saved<C> {
-    config: C,
-    history: History,
-    domains: PerDomain<DomainSpec>,
-    weights: Vec<(String, Tensor)>,
-    definition: Emd,
-    metrics: Option<Metrics>,
-    untrained: Option<Domain>,
+pub(super) struct Saved<C> {
+    pub config: C,
+    pub history: History,
+    pub domains: PerDomain<DomainSpec>,
+    pub weights: Vec<(String, Tensor)>,
+    pub definition: Emd,
+    pub metrics: Option<Metrics>,
+    pub untrained: Option<Domain>,
 }
 
 impl<M: Model> Learner<M> {
@@ -106,38 +106,6 @@ impl<M: Model> Learner<M> {
         Ok(place.folder)
     }
 
-    /// Takes over weights, scaling and history of a saved model of the same architecture. Optimisers and image
-    /// pools start anew; loss weights and the form of the adversarial loss stay as this model was built.
-    ///
-    /// ```
-    /// use geolearn::CycleGan;
-    ///
-    /// let mut model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// model.load("assets/models/sat2relief")?;
-    /// assert!(model.load("assets/models").is_err());
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when the
-    /// architecture differs, naming the first tensor that does. The model is then unchanged.
-    pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
-        let path = name_or_path.as_ref();
-        let saved = read::<M>(root(self.data.as_ref()), path, Reach::Folder)?;
-        M::check_domains(self.config(), &saved.domains).map_err(|e| e.at(path))?;
-        let data =
-            self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose().map_err(|e| e.at(path))?;
-        // The last thing that can fail, and it changes nothing when it does.
-        self.model.load(&saved.weights).map_err(|e| e.at(path))?;
-        self.domains = saved.domains;
-        self.history = saved.history;
-        self.definition = Some(saved.definition);
-        self.metrics = saved.metrics;
-        self.untrained = saved.untrained;
-        self.data = data;
-        Ok(())
-    }
-
     /// A model from its folder, its `.emd`, `.pth` or `.dlpk`, saved here or by arcgis.learn, or from its
     /// `.safetensors` (see [`save_safetensors`](Self::save_safetensors)); on the first CUDA device that can be used,
     /// else the processor.
@@ -203,6 +171,7 @@ impl<M: Model> Learner<M> {
     }
 
     fn of_saved(saved: Saved<M::Config>, options: LoadOptions) -> Result<Self> {
+        options.check_whole_model()?;
         let data = options.data.map(|data| data.scaled_as(saved.scalings())).transpose()?;
         let device = options.device.resolve()?;
         let mut learner = Self::assemble((saved.config, Start::Zeros), saved.domains, data, device)?;
@@ -255,17 +224,6 @@ impl<M: Model> Learner<M> {
     pub fn predictor_from_bytes(bytes: &[u8], to: Domain, device: Device) -> Result<Predictor> {
         read_bytes::<M>(bytes).and_then(|saved| predictor_of::<M>(saved, to, device)).map_err(Error::in_memory)
     }
-
-    /// Takes over the weights of a saved model of the same architecture, and nothing else.
-    pub(in crate::models) fn begin_with(&mut self, path: &Path) -> Result<()> {
-        let saved = read::<M>(root(self.data.as_ref()), path, Reach::Folder)?;
-        self.model.load(&saved.weights).map_err(|e| {
-            e.at(path).help(
-                "A model begins with the weights of another only when the bands and the options of the networks (gen_blocks, \
-                 gen_features and the like) agree.",
-            )
-        })
-    }
 }
 
 fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -> Result<Predictor> {
@@ -284,7 +242,7 @@ fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -
 }
 
 /// Where models that are given by name alone lie.
-fn root(data: Option<&DataBunch>) -> &Path {
+pub(super) fn root(data: Option<&DataBunch>) -> &Path {
     data.map_or(Path::new("."), DataBunch::working_dir)
 }
 
@@ -293,7 +251,7 @@ impl<C> Saved<C> {
         PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.channels())
     }
 
-    fn scalings(&self) -> PerDomain<Normaliser> {
+    pub fn scalings(&self) -> PerDomain<Normaliser> {
         PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.clone())
     }
 }
@@ -303,7 +261,7 @@ fn opening<M: Model>(reach: Reach) -> Opening {
     Opening { kind: M::KIND, known: KNOWN, reach }
 }
 
-fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Config>> {
+pub(super) fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<Saved<M::Config>> {
     ffi::allowed();
     let (emd, weights) = if safetensors::is_named(path) && path.is_file() {
         weights::bundle(path, opening::<M>(Reach::Folder))?

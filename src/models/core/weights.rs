@@ -1,4 +1,4 @@
-//! Weights alone, and a whole model in one file of them.
+//! A whole model in one file of its weights.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::learner::Learner;
 use super::model::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::emd::{Emd, Opening};
-use crate::package::{safetensors, state_dict};
+use crate::package::safetensors;
 use crate::store;
 
 impl<M: Model> Learner<M> {
@@ -52,36 +52,6 @@ impl<M: Model> Learner<M> {
         safetensors::write(path, &weights, &definition)?.publish()?;
         let (tensors, epochs, seconds) = (weights.len(), self.history.epochs().len(), started.elapsed().as_secs_f64());
         tracing::info!(path = %path.display(), tensors, epochs, seconds, "model saved");
-        Ok(())
-    }
-
-    /// Takes over the weights of all networks from a state dict of the same architecture: a `.pth` or `.pt` of
-    /// PyTorch (of either form; alone, or in a checkpoint under `model`, `state_dict`, `model_state_dict`, `net`,
-    /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
-    /// `module.`, and the `_orig_mod.` of `torch.compile` may stand in them; 16-bit and 64-bit floats are converted.
-    ///
-    /// Scaling and history stay as they are; optimisers and image pools start anew. [`load`](Self::load) takes over a
-    /// saved model with its scaling, [`import_generators`](Self::import_generators) the research code's files.
-    ///
-    /// ```
-    /// use geolearn::CycleGan;
-    ///
-    /// let mut model = CycleGan::from_model("assets/models/sat2relief", None)?;
-    /// model.load_weights("assets/models/sat2relief/sat2relief.pth")?;
-    /// assert!(model.load_weights("assets/models/sat2relief/sat2relief.emd").is_err());
-    /// # Ok::<(), geolearn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Usage` when the architecture
-    /// differs, naming the first tensor that does, with both shapes. The model is then unchanged.
-    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let weights = state_dict::read(path)?;
-        // The last thing that can fail, and it changes nothing when it does.
-        self.model.load(&weights).map_err(|e| e.at(path))?;
-        // They are of the weights before.
-        self.metrics = None;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::Result;
 use crate::loss::DiffAugment;
-use crate::models::core::{Model, setters};
+use crate::models::core::{LoadOptions, Model, setters};
 use crate::nn::{Upsampling, UpsamplingInit};
 
 /// Sets the options of a [`CycleGan`] before it is built; [`CycleGanConfig`] lists them.
@@ -38,7 +38,7 @@ pub struct CycleGanBuilder {
     data: DataBunch,
     config: CycleGanConfig,
     device: Device,
-    pretrained: Option<PathBuf>,
+    pretrained: Option<(PathBuf, LoadOptions)>,
 }
 
 impl CycleGan {
@@ -192,8 +192,26 @@ impl CycleGanBuilder {
     /// // model.fit(10)?;
     /// # Ok::<(), geolearn::Error>(())
     /// ```
-    pub fn pretrained_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.pretrained = Some(path.into());
+    pub fn pretrained_path(self, path: impl Into<PathBuf>) -> Self {
+        self.pretrained_with(path, LoadOptions::new())
+    }
+
+    /// As [`pretrained_path`](Self::pretrained_path), with options: with [`strict(false)`](LoadOptions::strict) the saved model may
+    /// have another architecture, such as other bands. Tensors of the same name and shape are taken, the others begin as in a
+    /// new model, and [`pretrained_report`](CycleGan::pretrained_report) says which.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let builder = CycleGan::builder(&data).gen_blocks(6).gen_features(16).disc_features(16);
+    /// let model = builder.pretrained_with("assets/models/sat2relief", LoadOptions::new().strict(false)).build()?;
+    /// println!("{}", model.pretrained_report().unwrap());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn pretrained_with(mut self, path: impl Into<PathBuf>, options: LoadOptions) -> Self {
+        self.pretrained = Some((path.into(), options));
         self
     }
 
@@ -204,6 +222,6 @@ impl CycleGanBuilder {
     /// that cannot be used; what [`CycleGan::from_model`] reports of a pretrained model, and `Usage` when its
     /// architecture differs, naming the first tensor that does.
     pub fn build(self) -> Result<CycleGan> {
-        CycleGan::built(self.data, self.config, self.device, self.pretrained.as_deref())
+        CycleGan::built(self.data, self.config, self.device, self.pretrained)
     }
 }

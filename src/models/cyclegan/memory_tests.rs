@@ -14,7 +14,7 @@ use crate::ffi::{self, MemoryMeter, measure_memory};
 use crate::nn::Upsampling;
 use crate::optim::AdamOptions;
 use crate::testing;
-use crate::train::{Callback, FitOptions, Flow, StepContext, StepReport, Translator};
+use crate::train::{BatchSizeLimit, Callback, FitOptions, Flow, StepContext, StepReport, Translator, estimate_within};
 
 /// The first `chips` of each domain.
 fn prepare(folder: &Path, chips: usize, side: usize) -> PrepareData {
@@ -240,4 +240,29 @@ fn training_holds_as_much_after_1000_steps_on_cuda() {
     let live = live.end();
     assert!(live.len() >= 500 && live[99] > 0);
     assert_eq!(live[live.len() - 1], live[99], "{live:?}");
+}
+
+/// Peaks of steps at one and four chips, as libtorch's allocators gave them out, tell what 20 would take: with a third for
+/// scratch and the copy that is kept, memory for that many has room for 20 by the estimate, within its 20 %.
+#[test]
+fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
+    const CHIPS: f64 = 20.0;
+    let folder = tempfile::tempdir().unwrap();
+    let data = prepare(folder.path(), 40, 64).prepare().unwrap();
+    let mut model = builder(&data, 16, 2).pool_size(0).build().unwrap();
+    model.model.optimisers().unwrap();
+    let context = StepContext { precision: Precision::F32, ..StepContext::new(1e-4, AdamOptions::default(), 0) };
+    let [one, four] = [1, 4].map(|chips| {
+        let batch = batch(64, chips);
+        let mut step = || measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;
+        step().max(step())
+    });
+    let step = one + (CHIPS - 1.0) * (four - one) / 3.0;
+    let kept: f64 = model.state().tensors.iter().map(|(_, tensor)| 4.0 * tensor.numel() as f64).sum();
+    let free = (step * 4.0 / 3.0 + kept) as u64;
+    let found = estimate_within(&model, &data, &|_| Some(free)).unwrap();
+    assert!((16..=25).contains(&found.max), "{found}, where {CHIPS} were measured");
+    assert_eq!(found.limit, BatchSizeLimit::Memory);
+    assert!(found.recommended.is_power_of_two() && found.recommended <= found.max);
+    assert_eq!(model.estimate_batch_size().unwrap().limit, BatchSizeLimit::Chips);
 }

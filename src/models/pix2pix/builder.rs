@@ -6,7 +6,7 @@ use super::{Generator, Pix2Pix, Pix2PixConfig, Pix2PixModel};
 use crate::dataset::DataBunch;
 use crate::device::Device;
 use crate::error::Result;
-use crate::models::core::{Model, setters};
+use crate::models::core::{LoadOptions, Model, setters};
 
 /// Sets the options of a [`Pix2Pix`] before it is built; see [`Pix2PixConfig`] for the table of them.
 ///
@@ -36,7 +36,7 @@ pub struct Pix2PixBuilder {
     data: DataBunch,
     config: Pix2PixConfig,
     device: Device,
-    pretrained: Option<PathBuf>,
+    pretrained: Option<(PathBuf, LoadOptions)>,
 }
 
 impl Pix2Pix {
@@ -91,8 +91,29 @@ impl Pix2PixBuilder {
 
     /// Begins with the weights of a saved model of the same architecture: its folder, its `.emd` or its `.pth`. The data keep the
     /// scaling of their own statistics; [`Pix2Pix::from_model`] takes over the model's. Default: fresh weights.
-    pub fn pretrained_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.pretrained = Some(path.into());
+    pub fn pretrained_path(self, path: impl Into<PathBuf>) -> Self {
+        self.pretrained_with(path, LoadOptions::new())
+    }
+
+    /// As [`pretrained_path`](Self::pretrained_path), with options: with [`strict(false)`](LoadOptions::strict) the saved model may
+    /// have another architecture, such as other bands. Tensors of the same name and shape are taken, the others begin as in a
+    /// new model, and [`pretrained_report`](Pix2Pix::pretrained_report) says which.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let small = || Pix2Pix::builder(&data).gen_features(8).disc_features(8).gen_levels(5);
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("first");
+    /// small().build()?.save(&path)?;
+    /// let deeper = small().gen_levels(6).pretrained_with(&path, LoadOptions::new().strict(false)).build()?;
+    /// println!("{}", deeper.pretrained_report().unwrap());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn pretrained_with(mut self, path: impl Into<PathBuf>, options: LoadOptions) -> Self {
+        self.pretrained = Some((path.into(), options));
         self
     }
 
@@ -103,6 +124,6 @@ impl Pix2PixBuilder {
     /// that cannot be used; what [`Pix2Pix::from_model`] reports of a pretrained model, and `Usage` when its architecture
     /// differs, naming the first tensor that does.
     pub fn build(self) -> Result<Pix2Pix> {
-        Pix2Pix::built(self.data, self.config, self.device, self.pretrained.as_deref())
+        Pix2Pix::built(self.data, self.config, self.device, self.pretrained)
     }
 }

@@ -19,7 +19,7 @@ use crate::models::cyclegan::CycleGan;
 use crate::nn::no_fixed_statistics;
 use crate::optim::AdamOptions;
 use crate::testing;
-use crate::train::{Callback, Checkpoint, EpochReport, FitOptions, Flow, StepContext, Translator};
+use crate::train::{Callback, Checkpoint, EpochReport, FitOptions, Flow, StepContext, Translator, estimate_within};
 
 const PAIRS: &str = "assets/bluemarble_test";
 const CHIP: &str = "assets/bluemarble_test/a/y0300_x3408.png";
@@ -287,4 +287,26 @@ fn the_research_codes_generator_translates_as_there() {
     let other = Pix2Pix::import(testing::fixture("research/latest_net_G_A.pth")).build().unwrap_err();
     assert_eq!(other.kind(), ErrorKind::Unsupported);
     assert!(other.to_string().contains("no U-Net of the research code"), "{other}");
+}
+
+/// The peak of a step at six chips, as libtorch's allocators gave it out: with a third for scratch and the copy that is kept,
+/// memory for that has room for six by the estimate, within its 20 %.
+#[test]
+fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
+    const CHIPS: i64 = 6;
+    let prepare = PrepareData::new(PAIRS, DatasetType::Pix2Pix).resize_to(64).workers(0);
+    let data = prepare.val_split_pct(0.0).prepare().unwrap();
+    let builder = Pix2Pix::builder(&data).gen_levels(5).gen_features(16).disc_features(8);
+    let mut model = builder.device(device::Device::Cpu).build().unwrap();
+    model.model.begin_training().unwrap();
+    let context = StepContext::new(1e-4, AdamOptions::default(), 0);
+    let chips = || Tensor::zeros([CHIPS, 3, 64, 64], (Kind::Float, Device::Cpu)).uniform_(-1.0, 1.0);
+    let batch = crate::dataset::Batch { a: chips(), b: chips() };
+    let mut step = || ffi::measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;
+    let peak = step().max(step());
+    let kept: f64 = model.state().tensors.iter().map(|(_, tensor)| 4.0 * tensor.numel() as f64).sum();
+    let found = estimate_within(&model, &data, &|_| Some((peak * 4.0 / 3.0 + kept) as u64)).unwrap();
+    testing::tell(&format!("{found}, where {CHIPS} were measured"));
+    assert!((5..=7).contains(&found.max), "{found}, where {CHIPS} were measured");
+    assert!(model.estimate_batch_size().unwrap().max >= found.max);
 }

@@ -22,6 +22,10 @@ bands in their order, in the type and shape of `samples`.";
 const OUTPUT_TO_SAMPLES: &str = "Nothing: the output is samples, rounded to their type; a pixel has no data where no \
 band of the input has any, and then holds the `nodata` of `samples`.";
 
+/// The same where a mask goes in too.
+const AND_MASK: &str = " A second input, `mask`, uint8 of shape (N, 1, H, W), is 0 where a pixel has no data, as GDAL's masks are, \
+and anything else where it has.";
+
 /// The object. `docs/export.md` describes its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Metadata {
@@ -54,6 +58,9 @@ pub(crate) struct Metadata {
 pub(crate) struct SamplesNote {
     pub input: TensorNote,
     pub output: TensorNote,
+    /// Whether a mask of the input's pixels goes in too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mask: bool,
 }
 
 /// A tensor of (N, `bands`, H, W).
@@ -73,6 +80,7 @@ impl SamplesNote {
         Self {
             input: TensorNote { dtype: input.tensor, bands: input.bands, nodata: finite(input.nodata) },
             output: TensorNote { dtype: output.tensor, bands: output.bands, nodata: finite(nodata) },
+            mask: input.has_mask,
         }
     }
 }
@@ -140,6 +148,9 @@ impl Metadata {
     /// For a graph that scales samples itself.
     pub fn with_units(mut self, units: &Units) -> Self {
         self.to_input = SAMPLES_TO_INPUT.to_string();
+        if units.input.has_mask {
+            self.to_input += AND_MASK;
+        }
         self.from_output = OUTPUT_TO_SAMPLES.to_string();
         self.samples = Some(SamplesNote::new(units));
         self

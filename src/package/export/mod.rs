@@ -23,6 +23,8 @@ pub(crate) use units::Units;
 use crate::nn::{Parameters, Plan};
 use units::{InputUnits, Mistakable, OutputUnits};
 
+/// The input that tells where pixels have data: `uint8`, (N, 1, H, W), 0 where they have none, as GDAL's masks are.
+const MASK: &str = "mask";
 /// What the metadata are called in a file: an extra file in TorchScript, an entry of `metadata_props` in ONNX.
 const METADATA_NAME: &str = "geolearn.json";
 

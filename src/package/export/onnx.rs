@@ -7,10 +7,11 @@ use tch::{Kind, Tensor};
 
 use super::onnx_graph::{self, FLOAT, INPUT, OUTPUT};
 use super::onnx_units::data_type;
-use super::{Exported, METADATA_NAME, Metadata, Units};
+use super::{Exported, MASK, METADATA_NAME, Metadata, Units};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::bytes_of;
 use crate::protobuf::Message;
+use crate::raster::Dtype;
 use crate::store::{Pending, Ready};
 
 /// Of 2022, and so known to every runtime in use; the first with all that the graph needs is 15 (`Shape` from a start).
@@ -117,13 +118,13 @@ fn graph(exported: &Exported) -> Result<Message> {
             [(data_type(input.tensor), input.bands), (data_type(output.tensor), output.bands)]
         }
     };
+    let mut inputs = vec![value(INPUT, input, *side)];
+    if units.as_ref().is_some_and(|units| units.input.has_mask) {
+        inputs.push(value(MASK, (data_type(Dtype::U8), 1), *side));
+    }
     let mut graph = onnx_graph::nodes(exported)?;
-    graph.append(
-        &Message::default()
-            .text(2, &metadata.network)
-            .part(11, &value(INPUT, input, *side))
-            .part(12, &value(OUTPUT, output, *side)),
-    );
+    let output = value(OUTPUT, output, *side);
+    graph.append(&Message::default().text(2, &metadata.network).parts(11, &inputs).part(12, &output));
     Ok(graph)
 }
 

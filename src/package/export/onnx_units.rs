@@ -1,7 +1,7 @@
 //! The nodes of an ONNX graph that scale samples of files for the network, and back.
 
 use super::onnx_graph::{FLOAT, Graph, INPUT, OUTPUT, int, ints};
-use super::{InputUnits, Mistakable, OutputUnits, Units};
+use super::{InputUnits, MASK, Mistakable, OutputUnits, Units};
 use crate::raster::Dtype;
 
 const BOOL: u64 = 9;
@@ -60,10 +60,12 @@ impl Graph<'_> {
     fn gaps(&mut self, value: &str, units: &InputUnits) -> Option<String> {
         let by_value = units.nodata.map(|nodata| self.is_like(value, nodata, units.samples, units.arithmetic));
         let by_number = units.samples.is_float().then(|| self.is_not_finite(value));
-        let gaps = match (by_value, by_number) {
-            (Some(one), Some(other)) => self.node("Or", &[&one, &other], &[]),
-            (one, other) => one.or(other)?,
-        };
+        let by_mask = units.has_mask.then(|| {
+            let has_data = self.cast(MASK, BOOL);
+            self.node("Not", &[&has_data], &[])
+        });
+        let all = [by_value, by_number, by_mask].into_iter().flatten();
+        let gaps = all.reduce(|one, other| self.node("Or", &[&one, &other], &[]))?;
         let numbers = self.cast(&gaps, FLOAT);
         self.named_node("ReduceMin", &[&numbers], &[ints("axes", &[1])], EMPTY);
         Some(if units.goes_by_pixel { self.cast(EMPTY, BOOL) } else { gaps })

@@ -1,6 +1,6 @@
 //! The lines of TorchScript that scale samples of files for the network, and back.
 
-use super::{InputUnits, Mistakable, OutputUnits, Units};
+use super::{InputUnits, MASK, Mistakable, OutputUnits, Units};
 use crate::raster::Dtype;
 
 /// Code of a type in TorchScript: `c10::ScalarType`.
@@ -27,13 +27,21 @@ pub(super) fn forward(units: &Units, side: Option<i64>, weight: &str) -> String 
         format!(r#"assert samples.size(1) == {bands}, "expected the {bands} bands of a file""#),
     ];
     lines.extend(side.map(square));
+    if units.input.has_mask {
+        lines.push(format!(
+            r#"assert {MASK}.dim() == 4 and {MASK}.size(1) == 1, "expected a mask of shape (N, 1, H, W)""#
+        ));
+        lines.push(format!(
+            r#"assert {MASK}.size(2) == samples.size(2) and {MASK}.size(3) == samples.size(3), "expected a mask as large as the samples""#
+        ));
+    }
     scaled(&units.input, &mut lines);
     lines.push(format!("y = self.network(x.type_as({weight}))"));
     samples(&units.output, &mut lines);
     lines.push(format!("return v.to({})", code(units.output.tensor)));
-    lines
-        .iter()
-        .fold("def forward(self, samples: Tensor) -> Tensor:\n".to_string(), |text, line| text + "  " + line + "\n")
+    let mask = if units.input.has_mask { format!(", {MASK}: Tensor") } else { String::new() };
+    let head = format!("def forward(self, samples: Tensor{mask}) -> Tensor:\n");
+    lines.iter().fold(head, |text, line| text + "  " + line + "\n")
 }
 
 /// A line that refuses other sizes of `samples`.
@@ -70,8 +78,9 @@ fn scaled(units: &InputUnits, lines: &mut Vec<String>) {
 fn gaps(units: &InputUnits) -> String {
     let by_value = units.nodata.map(|nodata| is_like("x", nodata, units.samples));
     let by_number = units.samples.is_float().then(|| "torch.logical_not(torch.isfinite(x))".to_string());
-    let both: Vec<String> = by_value.into_iter().chain(by_number).collect();
-    both.join(" | ")
+    let by_mask = units.has_mask.then(|| format!("({MASK} == 0)"));
+    let all: Vec<String> = [by_value, by_number, by_mask].into_iter().flatten().collect();
+    all.join(" | ")
 }
 
 /// Whether values count as the nodata value; see `Sample::is_like`.

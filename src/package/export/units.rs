@@ -34,6 +34,8 @@ pub(crate) struct InputUnits {
     pub nodata: Option<f64>,
     /// Whether the nodata value counts only where all bands of a pixel have it.
     pub goes_by_pixel: bool,
+    /// Whether a mask goes in beside the samples.
+    pub has_mask: bool,
 }
 
 /// From the network's output to samples, (N, bands, H, W).
@@ -66,14 +68,18 @@ pub(crate) struct Mistakable {
 }
 
 impl Units {
-    /// Takes the scalings of the domains on either side.
+    /// Takes the scalings of the domains on either side, with or without a mask of the input's pixels.
     ///
     /// # Errors
     /// `Unsupported` for samples of 64-bit integers, which no floating-point type holds.
-    pub fn new((from_domain, from): (Domain, &DomainSpec), (to_domain, to): (Domain, &DomainSpec)) -> Result<Self> {
+    pub fn new(
+        (from_domain, from): (Domain, &DomainSpec),
+        (to_domain, to): (Domain, &DomainSpec),
+        has_mask: bool,
+    ) -> Result<Self> {
         check(from_domain, from.normaliser.dtype())?;
         check(to_domain, to.normaliser.dtype())?;
-        let input = InputUnits::new(from);
+        let input = InputUnits { has_mask, ..InputUnits::new(from) };
         let output = OutputUnits::new(to, input.may_have_gaps());
         Ok(Self { input, output })
     }
@@ -117,12 +123,13 @@ impl InputUnits {
             clip: normaliser.values().clip,
             nodata,
             goes_by_pixel: nodata.is_some() && normaliser.bands() > 1 && dtype.bytes() == 1,
+            has_mask: false,
         }
     }
 
-    /// Returns whether samples can mean "no data".
+    /// Returns whether pixels can have no data.
     pub fn may_have_gaps(&self) -> bool {
-        self.samples.is_float() || self.nodata.is_some()
+        self.samples.is_float() || self.nodata.is_some() || self.has_mask
     }
 
     /// Returns whether channels are the bands of a file in their order.

@@ -4,7 +4,7 @@ use plotters::prelude::RGBColor;
 
 use super::SIZE;
 use crate::dataset::DataBunch;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::plot::{Axis, Chart, Curve, Line, Mark, Picture, drawn};
 use crate::train::options::FitOptions;
 
@@ -28,11 +28,15 @@ impl FitOptions {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when an option is out of range.
+    /// `Usage` when an option is out of range, or the rate is to be [found](crate::train::LearningRate::Find).
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_lr(&self, data: &DataBunch) -> Result<Picture> {
         self.check()?;
         let (plan, per_epoch) = (self.plan(), data.batches_per_epoch().max(1));
+        if plan.is_to_be_found() {
+            return Err(Error::new(ErrorKind::Usage, "a learning rate that is to be found cannot be shown")
+                .help("Give the rate that lr_find suggests."));
+        }
         let steps = plan.epochs.saturating_mul(per_epoch);
         let planned: Vec<(f64, f64, f64)> = shown_steps(steps)
             .map(|step| (step, plan.rate(step, steps)))
