@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Cuts the bundled satellite scene (A) and its shaded relief (B) into chips of 32 pixels, sets ground aside for validation, trains
-//! a small model for two minutes, and translates the scene. Stopped by Ctrl-C, the export goes on when it is called again.
+//! a small model for some epochs, which show the steps and not what a model can learn, and translates the scene. Stopped by Ctrl-C, the export goes on when it is called again.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 

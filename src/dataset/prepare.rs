@@ -71,6 +71,7 @@ impl PrepareData {
 
 fn prepare(options: PrepareData) -> Result<DataBunch> {
     let started = Instant::now();
+    export::check_complete(&options.path)?;
     let mut layout = Layout::find(&options)?;
     let (surveys, skipped) = surveys::take(&options, &mut layout)?;
     split(&mut layout, &options)?;

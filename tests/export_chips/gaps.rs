@@ -4,14 +4,13 @@ use ndarray::{Array2, Array3, s};
 
 use super::*;
 use geolearn::Raster;
-use geolearn::raster::Place;
 
 /// The satellite scene, of which a slanted swath has data: 40 %.
 fn swath(path: &Path, mask_alone: bool) -> Array2<bool> {
     let scene = Raster::open(asset("bluemarble_asia.tif")).unwrap();
     // Rises from 0 to 1 across the scene.
     let along = |y: usize, x: usize| (x as f64 + 0.7 * y as f64) / (512.0 + 0.7 * 320.0);
-    let valid = Array2::from_shape_fn((320, 512), |(y, x)| (0.3..0.65).contains(&along(y, x)));
+    let valid = Array2::from_shape_fn((320, 512), |(y, x)| (0.3..0.57).contains(&along(y, x)));
     let share = valid.iter().filter(|valid| **valid).count() as f64 / valid.len() as f64;
     assert!((0.35..0.45).contains(&share), "{share}");
     let image = if mask_alone { scene } else { scene.with_nodata(0.0) };
@@ -80,11 +79,11 @@ fn flat_chips_are_left_out_by_choice() {
     let folder = tempfile::tempdir().unwrap();
     let (all, some) = (folder.path().join("all"), folder.path().join("some"));
     export(&all).val_split_pct(0.0).export().unwrap();
-    let report = export(&some).val_split_pct(0.0).min_std(12.0).export().unwrap();
+    let report = export(&some).val_split_pct(0.0).min_std(30.0).export().unwrap();
     let scene = RasterFile::open(asset("bluemarble_asia.tif")).unwrap();
     let is_flat = |window: SceneWindow| {
         let values = window_of(&scene, window).to_f32().mapv(f64::from);
-        values.outer_iter().all(|band| band.std(0.0) < 12.0)
+        values.outer_iter().all(|band| band.std(0.0) < 30.0)
     };
     let windows = |output: &Path| chips(output)[0].iter().map(|chip| chip.window).collect::<Vec<_>>();
     let expected: Vec<_> = windows(&all).into_iter().filter(|window| !is_flat(*window)).collect();
@@ -129,8 +128,5 @@ fn validation_ground_is_that_of_all_scenes() {
         assert!(all.iter().filter(|chip| !chip.validates).all(|other| !on_ground(one).overlaps(on_ground(other))));
     }
     assert!(report.left_out(Domain::A).any(|(reason, _)| reason == LeftOut::ValidationGroundOfAnotherScene));
-    assert!(
-        all.iter().any(|chip| chip.scene == 1 && chip.validates)
-            || all.iter().any(|chip| chip.scene == 0 && chip.validates)
-    );
+    assert!(all.iter().any(|chip| chip.validates));
 }

@@ -206,7 +206,7 @@ fn no_pixel_trains_and_validates() {
             expected.sort();
             assert_eq!(data.valid_files(domain), expected);
             assert_eq!(
-                (data.valid_len(domain), data.len(domain)),
+                (data.valid_len(domain), data.len(domain) + data.valid_len(domain)),
                 (report.validation_chips(domain), report.chips(domain))
             );
             let left: BTreeMap<LeftOut, u64> = report.left_out(domain).collect();

@@ -89,19 +89,27 @@ impl Manifest {
     }
 }
 
+/// Refuses a folder whose export was interrupted: its chips are not all there.
+///
+/// # Errors
+/// [`ErrorKind::Layout`].
+pub(in crate::dataset) fn check_complete(root: &Path) -> Result<()> {
+    let journal = journal::path_of(root);
+    if !journal.exists() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Layout, "the export of these chips was interrupted").at(journal).help(
+        "Call ExportTrainingData::export again as before, which goes on from there; or remove this file to train with the \
+         chips that are there.",
+    ))
+}
+
 /// Returns the chips in a folder that validate, as an export decided; none where the folder is no export, or where none was set
 /// aside.
 ///
 /// # Errors
-/// [`ErrorKind::Layout`] for an export that was interrupted; [`ErrorKind::Format`] or [`ErrorKind::Unsupported`] for a manifest that
-/// cannot be read.
+/// [`ErrorKind::Format`] or [`ErrorKind::Unsupported`] for a manifest that cannot be read.
 pub(in crate::dataset) fn validation_chips(root: &Path) -> Result<Option<BTreeSet<PathBuf>>> {
-    let journal = journal::path_of(root);
-    if journal.exists() {
-        return Err(Error::new(ErrorKind::Layout, "the export of these chips was interrupted")
-            .at(&journal)
-            .help("Call ExportTrainingData::export again as before, which goes on from there; or remove this file."));
-    }
     let Some(manifest) = Manifest::read(root)? else { return Ok(None) };
     let chips = manifest.exports.into_iter().flat_map(|export| export.chips);
     let validating = chips.filter(|chip| chip.which == Use::Validation).flat_map(|chip| chip.files);

@@ -20,7 +20,7 @@ mod run;
 
 pub use formats::{ChipFormat, MetadataFormat};
 pub use left_out::LeftOut;
-pub(super) use manifest::validation_chips;
+pub(super) use manifest::{check_complete, validation_chips};
 pub use options::ExportTrainingData;
 pub use report::ExportReport;
 pub use run::export_training_data;

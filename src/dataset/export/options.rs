@@ -48,7 +48,7 @@ use crate::stop::StopSignal;
 /// **An export that was interrupted** goes on when it is called again with the same scenes and options: chips that are there are
 /// not written again, and the result is the same to the byte.
 ///
-/// Memory is limited however large the scenes are: some hundred megabytes, and in TIFF what one strip takes.
+/// Memory is limited however large the scenes are: 256 MiB of samples are held at once, besides what one strip of a TIFF takes.
 ///
 /// ```
 /// use geolearn::dataset::{ExportTrainingData, MetadataFormat};
