@@ -28,6 +28,7 @@ macro_rules! guide {
         /// [data.md]: crate::guide::data
         /// [data.md#5-no-data]: crate::guide::data#5-no-data
         /// [data.md#11-pairs]: crate::guide::data#11-pairs
+        /// [data.md#12-chips-from-scenes]: crate::guide::data#12-chips-from-scenes
         /// [data.md#other-formats-by-gdal]: crate::guide::data#other-formats-by-gdal
         /// [distributed.md]: crate::guide::distributed
         /// [export.md]: crate::guide::export

@@ -1,5 +1,6 @@
 //! From a folder of chips to prepared data.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -12,6 +13,7 @@ use super::channels::Channels;
 use super::colours;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
+use super::export;
 use super::layout::Layout;
 use super::options::PrepareData;
 use super::split::validation_places;
@@ -69,6 +71,7 @@ impl PrepareData {
 
 fn prepare(options: PrepareData) -> Result<DataBunch> {
     let started = Instant::now();
+    export::check_complete(&options.path)?;
     let mut layout = Layout::find(&options)?;
     let (surveys, skipped) = surveys::take(&options, &mut layout)?;
     split(&mut layout, &options)?;
@@ -126,6 +129,9 @@ fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
     if !layout.valid.a.is_empty() || !layout.valid.b.is_empty() || options.val_split_pct == 0.0 {
         return Ok(());
     }
+    if split_as_exported(layout, options)? {
+        return Ok(());
+    }
     if layout.train.a.len() < 2 || layout.train.b.len() < 2 {
         tracing::warn!(path = %options.path.display(), "a domain with one chip cannot be split; there is no validation");
         return Ok(());
@@ -142,6 +148,32 @@ fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
         valid.extend(train.extract_if(.., validates));
     }
     Ok(())
+}
+
+/// Takes the chips out of the training chips that an export set aside for validation; false where none did.
+fn split_as_exported(layout: &mut Layout, options: &PrepareData) -> Result<bool> {
+    let Some(validating) = export::validation_chips(&options.path)? else { return Ok(false) };
+    let mut train = PerDomain { a: mem::take(&mut layout.train.a), b: mem::take(&mut layout.train.b) };
+    // The partner of a chip has its use, wherever the order of B comes from.
+    let of_a: Vec<bool> = train.a.iter().map(|file| validating.contains(file)).collect();
+    let of_b: Vec<bool> = match options.dataset_type.is_paired() {
+        true => of_a.clone(),
+        false => train.b.iter().map(|file| validating.contains(file)).collect(),
+    };
+    for (domain, validates) in [(Domain::A, of_a), (Domain::B, of_b)] {
+        for (file, validates) in train.get_mut(domain).drain(..).zip(validates) {
+            let part = if validates { &mut layout.valid } else { &mut layout.train };
+            part.get_mut(domain).push(file);
+        }
+    }
+    for domain in Domain::BOTH {
+        if layout.train.get(domain).is_empty() || layout.valid.get(domain).is_empty() {
+            tracing::warn!(
+                path = %options.path.display(), "domain {domain} lacks training or validation chips of those that were exported"
+            );
+        }
+    }
+    Ok(true)
 }
 
 /// Few keep well ahead of training, and each takes a processor from libtorch.

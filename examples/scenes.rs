@@ -1,0 +1,66 @@
+//! From two scenes to chips, a short training, and a translated scene.
+//!
+//! ```text
+//! cargo run --release --example scenes -- [--a SCENES] [--b SCENES] [--tile-size PIXELS] [--epochs N] [--out FOLDER]
+//! ```
+//!
+//! Cuts the bundled satellite scene (A) and its shaded relief (B) into chips of 32 pixels, sets ground aside for validation, trains
+//! a small model for some epochs, which show the steps and not what a model can learn, and translates the scene. Stopped by Ctrl-C, the export goes on when it is called again.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use geolearn::dataset::{Augment, ExportTrainingData};
+use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, RasterOptions};
+
+const SCENES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes");
+
+/// Trains on scenes. The top of the program tells more.
+#[derive(Debug, Parser)]
+#[command(name = "scenes")]
+struct Arguments {
+    /// Scene of domain A, or a folder of scenes
+    #[arg(long, value_name = "SCENES", default_value_os_t = PathBuf::from(SCENES).join("bluemarble_asia.tif"))]
+    a: PathBuf,
+    /// Scene of domain B, or a folder of scenes
+    #[arg(long, value_name = "SCENES", default_value_os_t = PathBuf::from(SCENES).join("shadedrelief_asia.tif"))]
+    b: PathBuf,
+    /// Width and height of chips
+    #[arg(long, value_name = "PIXELS", default_value_t = 32)]
+    tile_size: usize,
+    /// Least standard deviation of a chip, in the units of the samples
+    #[arg(long, value_name = "STD", default_value_t = 6.0)]
+    min_std: f64,
+    /// Epochs to train for
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    epochs: usize,
+    /// Folder for chips, pictures and the model
+    #[arg(long, value_name = "FOLDER", default_value = "out/scenes")]
+    out: PathBuf,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { a, b, tile_size, min_std, epochs, out } = Arguments::parse();
+    let signal = common::stop_on_ctrl_c()?;
+    let chips = out.join("chips");
+    let export = ExportTrainingData::new(&a, &b, &chips).tile_size(tile_size).min_std(min_std);
+    println!("{}", export.stop_signal(signal.clone()).export()?);
+
+    // Validation chips are those of the ground that was set aside. No flips and turns: relief is lit from the north-west.
+    let augment = Augment::none().zoom(1.2);
+    let data = PrepareData::new(&chips, DatasetType::CycleGan).augment(augment).batch_size(4).prepare()?;
+    println!("{data}");
+    data.show_batch(4)?.save(out.join("1_batch.png"))?;
+
+    let mut model = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16).build()?;
+    model.fit(FitOptions::new(epochs).callback(signal.clone()))?;
+    model.show_results(4)?.save(out.join("2_validation.png"))?;
+    let scene = if a.is_dir() { out.join("translated") } else { out.join("translated.tif") };
+    model.predict_raster(&a, &scene, RasterOptions::new(Domain::B).stop_signal(signal))?;
+    println!("Look at the pictures in {}, and at {}.", out.display(), scene.display());
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What an export has done so far, written line by line, so that a later call goes on with it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::chip_record::ChipRecord;
+use super::left_out::Counts;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+const FILE: &str = "training_data.unfinished.jsonl";
+const MAX_BYTES: u64 = 1 << 30;
+
+/// Some windows that follow each other in one scene, and what became of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Batch {
+    pub job: usize,
+    pub scene: usize,
+    pub windows: usize,
+    pub chips: Vec<ChipRecord>,
+    pub left_out: Counts,
+}
+
+/// The file, open for more.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+/// Returns the path of the journal of an export.
+pub(super) fn path_of(output: &Path) -> PathBuf {
+    output.join(FILE)
+}
+
+impl Journal {
+    /// Opens the journal of an export that is made of these scenes and options, and returns the batches that are done: those whose
+    /// chips are all there, up to the first that is not. None without a journal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a journal of other scenes or options.
+    pub fn open(output: &Path, made_of: &Value) -> Result<Option<(Self, Vec<Batch>)>> {
+        let path = path_of(output);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = store::read_capped(&path, MAX_BYTES)?;
+        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        // One that was killed at its first line had done nothing.
+        let Some(first) = lines.next() else { return Ok(None) };
+        if serde_json::from_slice::<Value>(first).ok().as_ref() != Some(made_of) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "the folder holds an unfinished export of other scenes or options",
+            )
+            .at(&path)
+            .help("Choose another folder, or remove this one to begin anew."));
+        }
+        let (mut batches, mut length) = (Vec::new(), first.len() as u64);
+        for line in lines {
+            let batch = serde_json::from_slice(line).ok().filter(|batch: &Batch| batch.is_there(output));
+            let Some(batch) = batch else { break };
+            batches.push(batch);
+            length += line.len() as u64;
+        }
+        let failed = |e| Error::io("file cannot be written", &path, e);
+        let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
+        file.set_len(length).map_err(failed)?;
+        Ok(Some((Self { file, path }, batches)))
+    }
+
+    /// Begins a journal; the folder must exist.
+    pub fn begin(output: &Path, made_of: &Value) -> Result<Self> {
+        let path = path_of(output);
+        let file = File::create(&path).map_err(|e| Error::io("file cannot be written", &path, e))?;
+        let mut journal = Self { file, path };
+        journal.line(made_of)?;
+        Ok(journal)
+    }
+
+    /// Notes a batch whose chips are written.
+    pub fn add(&mut self, batch: &Batch) -> Result<()> {
+        self.line(batch)
+    }
+
+    fn line(&mut self, what: &impl Serialize) -> Result<()> {
+        let failed = |e| Error::io("file cannot be written", &self.path, e).help("Is the disk full?");
+        let mut line = serde_json::to_vec(what).map_err(|e| failed(e.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(failed)
+    }
+
+    /// Removes the file.
+    pub fn end(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(|e| Error::io("file cannot be removed", &self.path, e))
+    }
+}
+
+impl Batch {
+    fn is_there(&self, output: &Path) -> bool {
+        self.chips.iter().flat_map(|chip| &chip.files).all(|file| output.join(file).is_file())
+    }
+}

@@ -1,0 +1,68 @@
+//! Windows of which no chip was made.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a window of a scene became no chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LeftOut {
+    /// The scene is smaller than a chip; it counts as one window.
+    SceneTooSmall,
+    /// It does not lie within the mask polygons.
+    OutsideMaskPolygons,
+    /// It lies across, or nearer than the margin to, the border between ground for training and ground for validation.
+    BetweenTrainingAndValidation,
+    /// It would train, but shows ground that is set aside for validation in another scene.
+    ValidationGroundOfAnotherScene,
+    /// Too few of its pixels have data.
+    TooFewValidPixels,
+    /// Some of its pixels have no data, and the format of the chips cannot say so.
+    GapsInPicture,
+    /// No band varies enough.
+    Flat,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SceneTooSmall => "scene smaller than a chip",
+            Self::OutsideMaskPolygons => "outside the mask polygons",
+            Self::BetweenTrainingAndValidation => "between training and validation",
+            Self::ValidationGroundOfAnotherScene => "validation ground of another scene",
+            Self::TooFewValidPixels => "too few valid pixels",
+            Self::GapsInPicture => "gaps that PNG or JPEG cannot hold",
+            Self::Flat => "flat",
+        })
+    }
+}
+
+/// How many windows were left out, by the reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Counts(pub BTreeMap<LeftOut, u64>);
+
+impl Counts {
+    pub fn add(&mut self, reason: LeftOut) {
+        *self.0.entry(reason).or_default() += 1;
+    }
+
+    pub fn and(&mut self, other: &Self) {
+        for (reason, count) in &other.0 {
+            *self.0.entry(*reason).or_default() += count;
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        let parts: Vec<String> = self.0.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}

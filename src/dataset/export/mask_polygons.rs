@@ -1,0 +1,222 @@
+//! Polygons within which chips lie.
+
+use std::path::{Path, PathBuf};
+
+use geo::orient::{Direction, Orient};
+use geo::{Coord, MapCoords, MultiPolygon, PreparedGeometry, Rect, Relate, unary_union};
+use geojson::GeoJson;
+use serde_json::{Map, Value};
+
+use super::ground::{path_of, to_pixels};
+use crate::dataset::scenes::SceneWindow;
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::{Crs, Source};
+use crate::store;
+
+const MAX_BYTES: u64 = 256 << 20;
+/// Longitudes and latitudes of WGS 84.
+const WGS_84: u16 = 4326;
+/// Windows are shrunk by so much of a pixel, since corners of polygons are seldom written to the last digit.
+const TOLERANCE: f64 = 1e-3;
+
+/// The polygons of a file, where they are known.
+pub(super) struct MaskPolygons {
+    path: PathBuf,
+    polygons: MultiPolygon,
+    system: u16,
+}
+
+/// The same in the pixels of a scene.
+pub(super) struct InPixels(PreparedGeometry<'static, MultiPolygon>);
+
+impl MaskPolygons {
+    /// Reads a GeoJSON file; polygons that touch or overlap become one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Format`] for a file that is no GeoJSON, [`ErrorKind::Usage`] for one without polygons or with another system than
+    /// one of the EPSG registry.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = store::read_capped(path, MAX_BYTES)?;
+        Self::parse(path, &bytes).map_err(|error| error.at(path))
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let broken = |error: geojson::Error| Error::new(ErrorKind::Format, "polygons cannot be read").because(error);
+        let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+        let file: GeoJson = text.parse().map_err(broken)?;
+        let members = match &file {
+            GeoJson::Geometry(geometry) => &geometry.foreign_members,
+            GeoJson::Feature(feature) => &feature.foreign_members,
+            GeoJson::FeatureCollection(collection) => &collection.foreign_members,
+        };
+        let system = system(members.as_ref())?;
+        let collection = geo::GeometryCollection::<f64>::try_from(&file).map_err(broken)?;
+        let mut polygons = Vec::new();
+        collection.into_iter().try_for_each(|geometry| gather(geometry, &mut polygons))?;
+        if polygons.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "the file has no polygons").expected("polygons in GeoJSON"));
+        }
+        Ok(Self { path: path.to_path_buf(), polygons: unary_union(&polygons), system })
+    }
+
+    /// Returns the polygons in pixels of a scene.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a scene without a transform, or in another reference system.
+    pub fn in_pixels(&self, scene: &Source) -> Result<InPixels> {
+        let place = scene.place();
+        let found = place.crs().map_or("none".to_string(), ToString::to_string);
+        if place.crs() != Some(&Crs::Epsg(self.system)) || !place.has_transform() {
+            let error = Error::new(ErrorKind::Usage, "mask polygons and scene have different reference systems")
+                .at(&self.path)
+                .expected(format!("{found}, of {}", path_of(scene).display()))
+                .found(format!("EPSG:{}", self.system));
+            return Err(match place.crs() {
+                Some(Crs::Epsg(number)) if place.has_transform() => error.help(format!(
+                    "Reproject the polygons: ogr2ogr -f GeoJSON -t_srs EPSG:{number} -lco RFC7946=NO polygons.geojson {}.",
+                    self.path.display()
+                )),
+                _ => error.help("Give the scene a transform and a system of the EPSG registry: gdal_translate -a_srs EPSG:… -a_ullr …."),
+            });
+        }
+        let transform = place.transform();
+        let polygons = self.polygons.map_coords(|Coord { x, y }| {
+            let (x, y) = to_pixels(transform, (x, y));
+            Coord { x, y }
+        });
+        Ok(InPixels(PreparedGeometry::from(polygons)))
+    }
+}
+
+impl InPixels {
+    /// Tells whether a window lies completely within the polygons.
+    pub fn hold(&self, window: SceneWindow) -> bool {
+        let low = Coord { x: window.column as f64 + TOLERANCE, y: window.row as f64 + TOLERANCE };
+        let high = Coord { x: window.right() as f64 - TOLERANCE, y: window.bottom() as f64 - TOLERANCE };
+        self.0.relate(&Rect::new(low, high)).is_covers()
+    }
+}
+
+/// The EPSG number of the member `crs`, which GDAL writes; WGS 84 without it, as RFC 7946 has it.
+fn system(members: Option<&Map<String, Value>>) -> Result<u16> {
+    let Some(stated) = members.and_then(|members| members.get("crs")).filter(|stated| !stated.is_null()) else {
+        return Ok(WGS_84);
+    };
+    let name = stated.pointer("/properties/name").and_then(Value::as_str).unwrap_or_default();
+    if name.ends_with(":CRS84") {
+        return Ok(WGS_84);
+    }
+    let is_epsg = name.to_ascii_uppercase().contains("EPSG:");
+    let number = name.rsplit(':').next().and_then(|number| number.parse().ok());
+    number.filter(|_| is_epsg).ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "the reference system of the polygons is not known")
+            .expected("a name such as urn:ogc:def:crs:EPSG::32633 in the member `crs`, or no such member for WGS 84")
+            .found(if name.is_empty() { stated.to_string() } else { name.to_string() })
+    })
+}
+
+fn gather(geometry: geo::Geometry, polygons: &mut Vec<geo::Polygon>) -> Result<()> {
+    match geometry {
+        // Whichever way around its rings go; few programs heed the rule of RFC 7946.
+        geo::Geometry::Polygon(polygon) => polygons.push(polygon.orient(Direction::Default)),
+        geo::Geometry::MultiPolygon(several) => polygons.extend(several.orient(Direction::Default)),
+        geo::Geometry::GeometryCollection(several) => {
+            return several.into_iter().try_for_each(|geometry| gather(geometry, polygons));
+        }
+        _ => {
+            return Err(Error::new(ErrorKind::Usage, "mask polygons hold another geometry")
+                .expected("polygons alone")
+                .found("points or lines"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Raster;
+    use crate::raster::Place;
+    use ndarray::Array3;
+
+    fn scene(epsg: u16) -> Source {
+        let place = Place::new([10.0, 0.0, 500.0, 0.0, -10.0, 4100.0]).with_epsg(epsg).unwrap();
+        Source::of(Raster::new(Array3::<u8>::zeros((1, 40, 60))).unwrap().with_place(place))
+    }
+
+    fn parse(text: &str) -> Result<MaskPolygons> {
+        MaskPolygons::parse("mask.geojson".as_ref(), text.as_bytes())
+    }
+
+    const UTM: &str = r#""crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}"#;
+
+    fn rectangle(west: i32, south: i32, east: i32, north: i32) -> String {
+        format!("[[[{west},{south}],[{east},{south}],[{east},{north}],[{west},{north}],[{west},{south}]]]")
+    }
+
+    /// Columns 10 to 30 in two parts that touch and go around in different ways, without a hole at columns 14 to 16.
+    #[test]
+    fn windows_lie_within_polygons_that_touch() {
+        let hole = r#"[[640,3940],[660,3940],[660,3960],[640,3960],[640,3940]]"#;
+        let first = rectangle(600, 3900, 700, 4100);
+        let first = format!("{},{hole}]", first.strip_suffix(']').unwrap());
+        let feature = |coordinates: &str| {
+            format!(
+                r#"{{"type": "Feature", "properties": {{}}, "geometry": {{"type": "Polygon", "coordinates": {coordinates}}}}}"#
+            )
+        };
+        let features = [feature(&first), feature(&rectangle(800, 3900, 700, 4100))].join(",");
+        let text = format!(r#"{{"type": "FeatureCollection", {UTM}, "features": [{features}]}}"#);
+        let polygons = parse(&text).unwrap().in_pixels(&scene(32633)).unwrap();
+        for (window, expected) in [
+            (SceneWindow::new(10, 0, 4, 20), true),
+            (SceneWindow::new(16, 0, 14, 20), true),
+            (SceneWindow::new(10, 0, 20, 14), true),
+            (SceneWindow::new(10, 0, 20, 20), false),
+            (SceneWindow::new(9, 0, 5, 5), false),
+            (SceneWindow::new(26, 0, 5, 5), false),
+            (SceneWindow::new(12, 16, 3, 3), false),
+            (SceneWindow::new(16, 16, 4, 4), true),
+        ] {
+            assert_eq!(polygons.hold(window), expected, "{window}");
+        }
+        let error = parse(&text).unwrap().in_pixels(&scene(25833)).err().unwrap().to_string();
+        assert!(error.contains("ogr2ogr") && error.contains("EPSG:25833") && error.contains("mask.geojson"), "{error}");
+    }
+
+    #[test]
+    fn longitudes_and_latitudes_need_no_name() {
+        let text = format!(r#"{{"type": "Polygon", "coordinates": {}}}"#, rectangle(500, 3900, 800, 4100));
+        assert!(parse(&text).unwrap().in_pixels(&scene(4326)).unwrap().hold(SceneWindow::new(0, 0, 30, 20)));
+        assert_eq!(parse(&text).unwrap().in_pixels(&scene(32633)).err().unwrap().kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn what_is_no_polygon_is_an_error() {
+        let of = |text: &str| parse(text).err().unwrap().kind();
+        assert_eq!(of("{"), ErrorKind::Format);
+        assert_eq!(of(r#"{"type": "Polygon", "coordinates": [[[1]]]}"#), ErrorKind::Format);
+        assert_eq!(of(r#"{"type": "Point", "coordinates": [1, 2]}"#), ErrorKind::Usage);
+        assert_eq!(of(r#"{"type": "FeatureCollection", "features": []}"#), ErrorKind::Usage);
+        let own = r#"{"type": "Point", "coordinates": [1, 2], "crs": {"properties": {"name": "ESRI:54009"}}}"#;
+        assert_eq!(of(own), ErrorKind::Usage);
+    }
+
+    proptest::proptest! {
+        /// Whatever is in the file: polygons or an error.
+        #[test]
+        fn damage_is_an_error(place in 0usize..200, byte in proptest::prelude::any::<u8>(), cut in 0usize..200) {
+            let text = format!(r#"{{"type": "Polygon", {UTM}, "coordinates": {}}}"#, rectangle(500, 3900, 800, 4100));
+            let mut bytes = text.into_bytes();
+            bytes.truncate(cut);
+            if let Some(damaged) = bytes.get_mut(place) {
+                *damaged = byte;
+            }
+            if let Ok(polygons) = MaskPolygons::parse("mask.geojson".as_ref(), &bytes)
+                && let Ok(polygons) = polygons.in_pixels(&scene(32633))
+            {
+                polygons.hold(SceneWindow::new(0, 0, 10, 10));
+            }
+        }
+    }
+}
