@@ -41,6 +41,7 @@ mod pairs;
 mod partners;
 mod pass;
 mod prepare;
+mod scenes;
 mod shape;
 #[cfg(feature = "plot")]
 mod show;
@@ -73,6 +74,7 @@ pub use normalise::Normaliser;
 pub(crate) use normalise::Values;
 pub use options::PrepareData;
 pub use prepare::prepare_data;
+pub use scenes::SceneWindow;
 pub use sizes::MixedSizes;
 pub(crate) use spec::DomainSpec;
 pub use statistics::{BandStatistics, Statistics};

@@ -8,6 +8,7 @@ mod common;
 mod kept;
 mod killed;
 mod refused;
+mod scenes;
 mod stopped;
 
 use common::on_cpu;
