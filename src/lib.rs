@@ -65,6 +65,7 @@ mod protobuf;
 mod random;
 pub mod raster;
 pub mod runtime;
+mod stop;
 mod store;
 mod stored;
 mod tensor_file;

@@ -11,6 +11,7 @@ const STAGES: &[(&str, usize)] = &[
     ("device", 1),
     ("random", 0),
     ("store", 0),
+    ("stop", 0),
     ("stored", 0),
     ("progress", 0),
     ("protobuf", 0),

@@ -57,6 +57,11 @@ impl Moments {
         self.count == 0.0
     }
 
+    /// How many values there were.
+    pub fn count(&self) -> f64 {
+        self.count
+    }
+
     pub fn min(&self) -> f64 {
         self.min
     }

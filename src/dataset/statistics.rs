@@ -98,6 +98,14 @@ impl Seen {
         }
     }
 
+    /// How many samples had data.
+    fn count(&self) -> f64 {
+        match self {
+            Self::Counted(counts) => counts.moments().count(),
+            Self::Streamed(moments, _) => moments.count(),
+        }
+    }
+
     /// None where no sample had data.
     fn measured(self, (low, high): (f64, f64)) -> Option<Measured> {
         let (moments, sorted) = match &self {
@@ -152,6 +160,11 @@ impl Sums {
 
     pub fn and(&mut self, other: Self) {
         self.0.iter_mut().zip(other.0).for_each(|(own, other)| own.and(other));
+    }
+
+    /// Number of samples with data, band by band.
+    pub fn counts(&self) -> Vec<f64> {
+        self.0.iter().map(Seen::count).collect()
     }
 
     /// Band by band with these two percentiles, in percent; none for a band of which no sample has data.

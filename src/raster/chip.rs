@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
 use super::budget::Turn;
 use super::palette::Painter;
@@ -155,7 +155,7 @@ impl<'a> Chip<'a> {
     fn described(&self, stored: Samples, hidden: Option<Array2<bool>>) -> Raster {
         let by_bands = self.hidden_by_bands(&stored);
         let turns = self.file.presentation().map_or(Orientation::NoTransforms, |picture| turns(picture, &self.info));
-        let [hidden, by_bands] = [hidden, by_bands].map(|mask| mask.map(|mask| turned_mask(mask, turns)));
+        let [hidden, by_bands] = [hidden, by_bands].map(|mask| mask.map(|mask| turn::turned_mask(mask, turns)));
         let samples = match self.file.presentation() {
             Some(picture) => self.shown(picture, stored),
             None => self.painted(stored),
@@ -247,10 +247,6 @@ fn stretched(samples: Samples, bits: usize) -> Samples {
         Samples::U8(data) if bits < 8 => Samples::U8(data.mapv_into(|value| value.saturating_mul(step(bits)))),
         other => other,
     }
-}
-
-fn turned_mask(mask: Array2<bool>, turns: Orientation) -> Array2<bool> {
-    turn::turned(mask.insert_axis(Axis(0)), turns).remove_axis(Axis(0))
 }
 
 /// Whether some pixel is neither opaque nor wholly transparent, by an alpha band or by the opacity of a palette.

@@ -49,6 +49,7 @@ mod rpc;
 mod samples;
 mod save;
 mod scene_reader;
+mod sidecar;
 mod stated_statistics;
 mod tiff;
 mod triangle;

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::BandScale;
-use super::{Dtype, Place, RasterInfo, StatedStatistics, number, rpc, wkt};
+use super::{BandScale, Crs, Dtype, Place, RasterInfo, StatedStatistics, number, rpc, wkt};
 
 /// Histograms and tables of attributes can make it long.
 const CAP: u64 = 16 << 20;
@@ -40,6 +39,25 @@ pub(crate) fn path_of(image: &Path) -> PathBuf {
     let mut name = OsString::from(image);
     name.push(".aux.xml");
     name.into()
+}
+
+/// Returns the text of a side file with a system's EPSG number and the nodata value of each band; none where there are none.
+pub(super) fn written(place: &Place, nodata: Option<f64>, bands: usize) -> Option<String> {
+    let system = epsg(place).map(|number| format!("  <SRS>EPSG:{number}</SRS>\n"));
+    let value = |band| {
+        let value = nodata?;
+        Some(format!("  <PAMRasterBand band=\"{band}\">\n    <NoDataValue>{value}</NoDataValue>\n  </PAMRasterBand>\n"))
+    };
+    let parts: Vec<String> = system.into_iter().chain((1..=bands).filter_map(value)).collect();
+    (!parts.is_empty()).then(|| format!("<PAMDataset>\n{}</PAMDataset>\n", parts.concat()))
+}
+
+/// The number of a system, where it has one.
+fn epsg(place: &Place) -> Option<u16> {
+    match place.crs()? {
+        Crs::Epsg(number) => Some(*number),
+        Crs::Text(_) => None,
+    }
 }
 
 fn text(path: &Path) -> Option<String> {

@@ -1,10 +1,10 @@
-//! Samples turned and mirrored as EXIF says.
+//! Samples turned and mirrored as EXIF says, and images turned with their place.
 
 use image::metadata::Orientation;
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
-use super::Samples;
 use super::samples::with_array;
+use super::{Place, Raster, Samples};
 
 impl Samples {
     /// The samples of the upright image.
@@ -17,7 +17,7 @@ impl Samples {
 }
 
 /// Turns any values of pixels, (bands, height, width).
-pub(super) fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) -> Array3<T> {
+fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) -> Array3<T> {
     use Orientation::{
         FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,
     };
@@ -37,11 +37,97 @@ pub(super) fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) ->
     data.as_standard_layout().into_owned()
 }
 
+/// Turns a mask of pixels, (height, width).
+pub(super) fn turned_mask(mask: Array2<bool>, orientation: Orientation) -> Array2<bool> {
+    turned(mask.insert_axis(Axis(0)), orientation).remove_axis(Axis(0))
+}
+
+impl Raster {
+    /// The image after so many quarter turns clockwise, with its place. Coefficients that say how it was taken (RPC) are left out
+    /// where there is a turn, for they know no turned images.
+    pub(crate) fn turned(self, quarters: usize) -> Self {
+        use Orientation::{NoTransforms, Rotate90, Rotate180, Rotate270};
+        let turn = [NoTransforms, Rotate90, Rotate180, Rotate270][quarters % 4];
+        if turn == NoTransforms {
+            return self;
+        }
+        let place = self.place.turned(quarters, self.height(), self.width());
+        let hidden = self.hidden.as_ref().map(|hidden| turned_mask(hidden.clone(), turn));
+        let image = self.replaced(self.samples.clone().turned(turn));
+        image.with_place(place).hiding(hidden)
+    }
+}
+
+impl Place {
+    /// The place of an image of this height and width after so many quarter turns clockwise.
+    fn turned(&self, quarters: usize, height: usize, width: usize) -> Self {
+        let (h, w) = (height as f64, width as f64);
+        // Where a point (column, row) of the turned image was.
+        let transform = |[a, b, c, d, e, f]: [f64; 6]| match quarters % 4 {
+            1 => [-b, a, c + b * h, -e, d, f + e * h],
+            2 => [-a, -b, c + a * w + b * h, -d, -e, f + d * w + e * h],
+            3 => [b, -a, c + a * w, e, -d, f + d * w],
+            _ => [a, b, c, d, e, f],
+        };
+        let point = |[x, y, none, east, north, up]: [f64; 6]| {
+            let (x, y) = match quarters % 4 {
+                1 => (h - y, x),
+                2 => (w - x, h - y),
+                3 => (y, w - x),
+                _ => (x, y),
+            };
+            [x, y, none, east, north, up]
+        };
+        let control_points = self.control_points.iter().copied().map(point).collect();
+        let rpc = self.rpc.clone().filter(|_| quarters % 4 == 0);
+        Self { transform: self.transform.map(transform), control_points, rpc, ..self.clone() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use image::{DynamicImage, GrayImage};
 
     use super::*;
+
+    fn image() -> Raster {
+        let samples = Array3::from_shape_fn((1, 3, 5), |(_, y, x)| (10 * y + x + 1) as u8);
+        Raster::new(samples).unwrap().with_place(Place::new([10.0, 2.0, 500.0, 1.0, -10.0, 4100.0]))
+    }
+
+    /// Each pixel keeps its value and the ground under its center.
+    #[test]
+    fn pixels_keep_their_ground() {
+        let ground = |image: &Raster, y: usize, x: usize| {
+            let [a, b, c, d, e, f] = image.place().transform();
+            let (x, y) = (x as f64 + 0.5, y as f64 + 0.5);
+            (a * x + b * y + c, d * x + e * y + f)
+        };
+        let pixels = |image: &Raster| {
+            let values = image.samples().to_f32();
+            let mut all: Vec<_> =
+                values.indexed_iter().map(|((_, y, x), value)| (*value, ground(image, y, x))).collect();
+            all.sort_by(|one, other| one.0.total_cmp(&other.0));
+            all
+        };
+        let hidden = ndarray::Array2::from_shape_fn((3, 5), |(y, x)| (y, x) != (0, 1));
+        let upright = image().with_validity(&hidden).unwrap();
+        for quarters in 0..5 {
+            let turned = upright.clone().turned(quarters);
+            assert_eq!((turned.height(), turned.width()), if quarters % 2 == 1 { (5, 3) } else { (3, 5) });
+            for ((value, (x, y)), (other, (u, v))) in pixels(&turned).into_iter().zip(pixels(&upright)) {
+                assert_eq!(value, other);
+                // Sums of few numbers below 10,000.
+                assert!((x - u).abs() < 1e-9 && (y - v).abs() < 1e-9, "{quarters}: {x} {u} {y} {v}");
+            }
+            let gaps = turned.gaps();
+            let gap =
+                turned.samples().to_f32().indexed_iter().find(|(_, value)| **value == 2.0).map(|((_, y, x), _)| (y, x));
+            assert!(gaps[gap.unwrap()] && gaps.iter().filter(|gap| **gap).count() == 1);
+        }
+        // Clockwise: the lower left pixel comes up.
+        assert_eq!(upright.turned(1).samples().to_f32()[[0, 0, 0]], 21.0);
+    }
 
     /// As the `image` crate turns its own pictures.
     #[test]

@@ -46,6 +46,12 @@ fn parse(text: &str) -> Option<[f64; 6]> {
     (!is_flat).then_some([a, b, x - 0.5 * a - 0.5 * b, d, e, y - 0.5 * d - 0.5 * e])
 }
 
+/// Returns the text of a world file.
+pub(super) fn written([a, b, c, d, e, f]: [f64; 6]) -> String {
+    let (x, y) = (c + 0.5 * a + 0.5 * b, f + 0.5 * d + 0.5 * e);
+    [a, d, b, e, x, y].map(|number| format!("{number}\n")).concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,19 +53,27 @@ fn encoded_tiff(image: &Raster, path: &Path) -> Result<Vec<u8>> {
 
 /// The bytes of a file; `path` is what messages call it.
 pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Result<Vec<u8>> {
+    if format == RasterFormat::GeoTiff {
+        return encoded_tiff(image, path);
+    }
+    let bytes = encoded_picture(image, format, path)?;
+    if image.place != Place::default() || image.nodata.is_some() || image.hidden.is_some() {
+        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place, no nodata value and no mask; a GeoTIFF keeps them");
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a PNG, or of a JPEG.
+pub(super) fn encoded_picture(image: &Raster, format: RasterFormat, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let written = match format {
-        RasterFormat::GeoTiff => return encoded_tiff(image, path),
         RasterFormat::Png => encode(image, color(image, format, path)?, PngEncoder::new(&mut bytes)),
-        RasterFormat::Jpeg => {
+        _ => {
             let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
             encode(image, color(image, format, path)?, encoder)
         }
     };
     written.map_err(|e| Error::new(ErrorKind::Unsupported, "image cannot be encoded").at(path).because(e))?;
-    if image.place != Place::default() || image.nodata.is_some() || image.hidden.is_some() {
-        tracing::warn!(path = %path.display(), "PNG and JPEG hold no place, no nodata value and no mask; a GeoTIFF keeps them");
-    }
     Ok(bytes)
 }
 
@@ -85,7 +93,7 @@ fn spec(image: &Raster, path: &Path) -> RasterSpec {
     }
 }
 
-fn color(image: &Raster, format: RasterFormat, path: &Path) -> Result<ExtendedColorType> {
+pub(super) fn color(image: &Raster, format: RasterFormat, path: &Path) -> Result<ExtendedColorType> {
     let cannot =
         |what: &str| Error::new(ErrorKind::Unsupported, format!("PNG and JPEG cannot hold these {what}")).at(path);
     let is_png = format == RasterFormat::Png;

@@ -2,12 +2,12 @@
 
 use super::loan::Loan;
 use super::memory::advise;
-use super::stop::StopSignal;
 use super::translator::{StepContext, Translator};
 use crate::dataset::DataBunch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
 use crate::progress::{Counter, Observer};
+use crate::stop::StopSignal;
 
 /// Weight of older losses in the smoothed curve, at each step.
 const SMOOTHING: f64 = 0.9;

@@ -35,6 +35,7 @@ mod trainer;
 mod translator;
 mod validation;
 
+pub use crate::stop::StopSignal;
 pub use batch_size::BatchSizeTrial;
 pub(crate) use batch_size::choose_batch_size;
 pub use callback::{Callback, EndReport, EpochReport, FitReport, Flow, StepReport};
@@ -57,7 +58,6 @@ pub(crate) use progress::spoken;
 pub use snapshot::Snapshot;
 pub use start::fit;
 pub use state::TrainState;
-pub use stop::StopSignal;
 #[cfg(feature = "plot")]
 #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
 pub use tracking::SamplePictures;

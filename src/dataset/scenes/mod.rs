@@ -22,7 +22,4 @@ mod window;
 pub(super) use options::{Drawing, SceneOptions};
 pub(super) use prepare::{Prepared, prepare};
 pub(super) use scene_set::SceneSet;
-pub(crate) use spatial_split::{Blocks, SpatialSplit, Use, split_scenes};
-pub(crate) use validity_map::ValidityMap;
 pub use window::SceneWindow;
-pub(crate) use window::grid;

@@ -1,0 +1,252 @@
+//! Which ground of scenes is for validation.
+//!
+//! Windows that are drawn for validation from anywhere share pixels with those that train, and a model is then judged by what
+//! it has seen. So whole blocks of the scenes are set aside.
+
+use serde::{Deserialize, Serialize};
+
+use super::validity_map::ValidityMap;
+use super::window::SceneWindow;
+use crate::random::Stream;
+
+/// What a window is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Use {
+    Training,
+    Validation,
+}
+
+/// How scenes are cut into blocks, of which some are set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    /// Width and height of a block; the last ones of a row and of a column take what is left. Neither is 0.
+    pub size: (usize, usize),
+    /// Pixels that training windows keep away from blocks for validation.
+    pub margin: usize,
+}
+
+/// Blocks are of so many windows on a side at most.
+const MOST_WINDOWS: usize = 4;
+
+impl Blocks {
+    /// Blocks of 4 x 4 windows of `tile` = (width, height), or of fewer where there would not be enough blocks for a `share` of
+    /// them to be set aside. Large blocks have less of a border, near which windows are for neither use.
+    pub fn for_tiles(tile: (usize, usize), maps: &[ValidityMap], share: f64, margin: usize) -> Self {
+        let pixels = |map: &ValidityMap| map.valid_pixels() as f64;
+        let windows = maps.iter().map(pixels).sum::<f64>() / (tile.0 as f64 * tile.1 as f64).max(1.0);
+        // Two blocks for validation: the share that they come to can then be near to what is asked for.
+        let are_enough = |side: &usize| windows / (side * side) as f64 * share.min(1.0 - share) >= 2.0;
+        let side = (1..=MOST_WINDOWS).rev().find(are_enough).unwrap_or(1);
+        Self { size: (tile.0.max(1) * side, tile.1.max(1) * side), margin }
+    }
+}
+
+/// The blocks of one scene, and which of them are for validation.
+///
+/// ```text
+/// A window is for   when
+/// validation        all blocks that it touches are for validation
+/// training          it keeps the margin to all of these
+/// nothing           neither
+/// ```
+///
+/// So no window that trains shares a pixel with one that validates, wherever they are drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SpatialSplit {
+    /// Height and width of the scene.
+    size: (usize, usize),
+    blocks: Blocks,
+    /// Row by row.
+    validates: Vec<bool>,
+}
+
+/// Sets a `share`, 0 to below 1, of the pixels with data of all scenes aside, in blocks drawn by `random`.
+///
+/// Where at least two blocks have data and the share is not 0, one at least is set aside and one at least is left.
+pub(crate) fn split_scenes(maps: &[ValidityMap], blocks: Blocks, share: f64, random: &mut Stream) -> Vec<SpatialSplit> {
+    let mut splits: Vec<_> = maps.iter().map(|map| SpatialSplit::without_validation(map.size(), blocks)).collect();
+    let mut places: Vec<Place> = Vec::new();
+    for (scene, (split, map)) in splits.iter().zip(maps).enumerate() {
+        let with_data = split.all_blocks().enumerate().map(|(index, block)| {
+            let (least, most) = map.pixels_within(block);
+            Place { scene, index, pixels: (least + most) as f64 / 2.0 }
+        });
+        places.extend(with_data.filter(|place| place.pixels > 0.0));
+    }
+    random.shuffle(&mut places);
+    let wanted = share * places.iter().map(|place| place.pixels).sum::<f64>();
+    let most = places.len().saturating_sub(1);
+    let mut taken = 0.0;
+    for Place { scene, index, pixels } in places.into_iter().take(most) {
+        // As near to the share as whole blocks come.
+        if share == 0.0 || taken > 0.0 && taken + pixels / 2.0 > wanted {
+            break;
+        }
+        taken += pixels;
+        splits[scene].validates[index] = true;
+    }
+    splits
+}
+
+/// A block with data.
+struct Place {
+    scene: usize,
+    index: usize,
+    pixels: f64,
+}
+
+impl SpatialSplit {
+    /// A scene that is for training as a whole.
+    pub fn without_validation(size: (usize, usize), blocks: Blocks) -> Self {
+        let (across, down) = counts(size, blocks);
+        Self { size, blocks, validates: vec![false; across * down] }
+    }
+
+    /// Returns what a window is for; none for one that is too near to both kinds of ground, or not within the scene.
+    pub fn use_of(&self, window: SceneWindow) -> Option<Use> {
+        if !window.fits(self.size) || window.pixels() == 0 {
+            return None;
+        }
+        if self.touched_by(window).all(|block| self.validates[block]) {
+            return Some(Use::Validation);
+        }
+        let near = window.grown(self.blocks.margin);
+        (!self.touched_by(near).any(|block| self.validates[block])).then_some(Use::Training)
+    }
+
+    /// The blocks that are for validation, row by row.
+    pub fn validation_blocks(&self) -> impl Iterator<Item = SceneWindow> {
+        self.all_blocks().zip(&self.validates).filter_map(|(block, validates)| validates.then_some(block))
+    }
+
+    fn all_blocks(&self) -> impl Iterator<Item = SceneWindow> {
+        let ((across, down), (height, width), (block_width, block_height)) =
+            (counts(self.size, self.blocks), self.size, self.blocks.size);
+        let span = |index: usize, count: usize, side: usize, length: usize| {
+            let end = if index + 1 == count { length } else { (index + 1) * side };
+            (index * side, end - index * side)
+        };
+        (0..down).flat_map(move |y| {
+            (0..across).map(move |x| {
+                let ((column, columns), (row, rows)) =
+                    (span(x, across, block_width, width), span(y, down, block_height, height));
+                SceneWindow::new(column, row, columns, rows)
+            })
+        })
+    }
+
+    /// Indices of the blocks of which a window has a pixel.
+    fn touched_by(&self, window: SceneWindow) -> impl Iterator<Item = usize> {
+        let ((across, down), (block_width, block_height)) = (counts(self.size, self.blocks), self.blocks.size);
+        let last = |end: usize, side: usize, count: usize| (end.saturating_sub(1) / side).min(count - 1);
+        let columns = (window.column / block_width).min(across - 1)..=last(window.right(), block_width, across);
+        let rows = (window.row / block_height).min(down - 1)..=last(window.bottom(), block_height, down);
+        rows.flat_map(move |y| columns.clone().map(move |x| y * across + x))
+    }
+}
+
+/// Number of blocks across and down; at least one each.
+fn counts((height, width): (usize, usize), blocks: Blocks) -> (usize, usize) {
+    let count = |length: usize, side: usize| (length / side.max(1)).max(1);
+    (count(width, blocks.size.0), count(height, blocks.size.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::scenes::window::grid;
+    use crate::random::Seed;
+    use proptest::prelude::*;
+
+    fn full(sizes: &[(usize, usize)]) -> Vec<ValidityMap> {
+        sizes.iter().map(|size| ValidityMap::full(*size, 16)).collect()
+    }
+
+    fn split(maps: &[ValidityMap], blocks: Blocks, share: f64, seed: u64) -> Vec<SpatialSplit> {
+        split_scenes(maps, blocks, share, &mut Seed(seed).stream("spatial split", 0))
+    }
+
+    fn pixels_set_aside(splits: &[SpatialSplit]) -> u64 {
+        splits.iter().flat_map(SpatialSplit::validation_blocks).map(SceneWindow::pixels).sum()
+    }
+
+    proptest! {
+        /// Any two windows of different use, wherever they lie, are further apart than the margin, in each scene.
+        #[test]
+        fn no_pixel_has_two_uses(
+            sizes in prop::collection::vec((1usize..100, 1usize..100), 1..3), tile in 8usize..20, side in 1usize..4,
+            margin in 0usize..12, share in 0.0..0.9f64, seed in any::<u64>(), places in prop::collection::vec((0usize..100, 0usize..100, 1usize..30), 40),
+        ) {
+            let blocks = Blocks { size: (tile * side, tile * side), margin };
+            let splits = split(&full(&sizes), blocks, share, seed);
+            for split in &splits {
+                let any = places.iter().map(|(column, row, side)| SceneWindow::new(*column, *row, *side, *side));
+                let all: Vec<_> = any.chain(grid(split.size, (tile, tile), (tile.div_ceil(2), tile))).collect();
+                let of = |which| all.iter().copied().filter(move |window| split.use_of(*window) == Some(which));
+                for validation in of(Use::Validation) {
+                    for training in of(Use::Training) {
+                        prop_assert!(!validation.grown(margin).overlaps(training), "{} {}", validation, training);
+                    }
+                }
+                for block in split.validation_blocks() {
+                    prop_assert_eq!(split.use_of(block), Some(Use::Validation));
+                }
+            }
+        }
+
+        #[test]
+        fn blocks_cover_scenes_once((height, width) in (1usize..90, 1usize..90), size in (1usize..40, 1usize..40)) {
+            let split = SpatialSplit::without_validation((height, width), Blocks { size, margin: 0 });
+            let all: Vec<_> = split.all_blocks().collect();
+            prop_assert_eq!(all.iter().map(|block| block.pixels()).sum::<u64>(), (height * width) as u64);
+            for (index, block) in all.iter().enumerate() {
+                prop_assert_eq!(split.touched_by(*block).collect::<Vec<_>>(), [index]);
+                prop_assert!(block.fits((height, width)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_is_met_by_seed() {
+        let maps = full(&[(1024, 2048), (512, 512)]);
+        let blocks = Blocks { size: (64, 64), margin: 0 };
+        let all = (1024 * 2048 + 512 * 512) as f64;
+        for share in [0.0, 0.05, 0.1, 0.3, 0.5] {
+            let got = pixels_set_aside(&split(&maps, blocks, share, 1)) as f64 / all;
+            // Half a block.
+            assert!((got - share).abs() <= 64.0 * 64.0 / 2.0 / all, "{share}: {got}");
+        }
+        assert_eq!(split(&maps, blocks, 0.1, 5), split(&maps, blocks, 0.1, 5));
+        assert_ne!(split(&maps, blocks, 0.1, 5), split(&maps, blocks, 0.1, 6));
+    }
+
+    #[test]
+    fn both_uses_stay_where_there_are_two_blocks() {
+        let blocks = Blocks { size: (64, 64), margin: 0 };
+        let aside = |sizes: &[(usize, usize)], share| pixels_set_aside(&split(&full(sizes), blocks, share, 3));
+        assert_eq!([aside(&[(64, 128)], 0.01), aside(&[(64, 128)], 0.99)], [64 * 64; 2]);
+        // One scene of two validates as a whole.
+        assert_eq!(aside(&[(64, 64), (64, 64)], 0.1), 64 * 64);
+        assert_eq!([aside(&[(64, 64)], 0.5), aside(&[(5, 5)], 0.5), aside(&[], 0.5)], [0; 3]);
+    }
+
+    /// The upper half of the scene is empty: nothing there is worth setting aside.
+    #[test]
+    fn blocks_without_data_are_not_set_aside() {
+        let mut image = ndarray::Array3::<u8>::zeros((1, 512, 512));
+        image.slice_mut(ndarray::s![.., 256.., ..]).fill(7);
+        let source = crate::raster::Source::of(crate::Raster::new(image).unwrap().with_nodata(0.0));
+        let map = ValidityMap::of(&source, 32, &|_| Ok(())).unwrap();
+        let splits = split(&[map], Blocks { size: (64, 64), margin: 0 }, 0.25, 2);
+        assert_eq!(pixels_set_aside(&splits), 512 * 256 / 4);
+        assert!(splits[0].validation_blocks().all(|block| block.row >= 256));
+    }
+
+    #[test]
+    fn blocks_get_smaller_with_the_scenes() {
+        let side = |size: usize, share| Blocks::for_tiles((64, 32), &full(&[(size, size)]), share, 0).size;
+        assert_eq!([side(10_000, 0.1), side(768, 0.1), side(100, 0.1)], [(256, 128), (192, 96), (64, 32)]);
+        assert_eq!(side(1024, 0.5), (256, 128));
+    }
+}

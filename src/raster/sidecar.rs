@@ -1,0 +1,68 @@
+//! Pictures with files beside them that hold what PNG and JPEG have no place for.
+
+use std::path::Path;
+
+use super::{Raster, RasterFormat, pam, world, write};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store;
+
+impl Raster {
+    /// Writes a PNG or JPEG with a world file for its transform (`.pgw`, `.jgw`), and GDAL's `.aux.xml` for its EPSG number and
+    /// nodata value, where it has these; any other file as [`Raster::save`]. A mask becomes the nodata value; what cannot be told
+    /// so (a mask without a nodata value, ground control points, a system without a number) is left out.
+    pub(crate) fn save_with_sidecars(&self, path: &Path) -> Result<()> {
+        let format = match RasterFormat::of_name(path) {
+            Some(format @ (RasterFormat::Png | RasterFormat::Jpeg)) => format,
+            _ => return self.save(path),
+        };
+        let image = self.with_mask_in_nodata();
+        let bytes = write::encoded_picture(&image, format, path)?;
+        // The picture comes last: whoever finds it finds the others.
+        if let Some(text) = image.place.transform.map(world::written)
+            && let Some(file) = world::names(path).first()
+        {
+            store::write(file, text.as_bytes())?;
+        }
+        if let Some(xml) = pam::written(&image.place, image.nodata, image.bands()) {
+            store::write(&pam::path_of(path), xml.as_bytes())?;
+        }
+        store::write(path, &bytes)
+    }
+
+    /// Checks that a PNG or JPEG can hold images of these bands and samples.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where it cannot.
+    pub(crate) fn check_format(&self, path: &Path) -> Result<()> {
+        match RasterFormat::of_name(path) {
+            Some(RasterFormat::GeoTiff) => Ok(()),
+            Some(format) => write::color(self, format, path).map(|_| ()),
+            None => Err(Error::new(ErrorKind::Usage, "no image format goes by this name").at(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::{Place, RasterFile};
+    use ndarray::Array3;
+
+    fn image() -> Raster {
+        let samples = Array3::from_shape_fn((1, 3, 5), |(_, y, x)| (10 * y + x + 1) as u8);
+        Raster::new(samples).unwrap().with_place(Place::new([10.0, 2.0, 500.0, 1.0, -10.0, 4100.0]))
+    }
+
+    #[test]
+    fn what_stands_beside_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new([10.0, 0.0, 500.25, 0.0, -10.0, 4100.5]).with_epsg(32633).unwrap();
+        let image = image().with_place(place.clone()).with_nodata(7.0);
+        for name in ["chip.png", "chip.jpg", "chip.tif"] {
+            let path = folder.path().join(name);
+            image.save_with_sidecars(&path).unwrap();
+            let file = RasterFile::open(&path).unwrap();
+            assert_eq!((file.info().place(), file.info().nodata()), (&place, Some(7.0)), "{name}");
+        }
+    }
+}
