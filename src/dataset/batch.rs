@@ -119,9 +119,7 @@ impl ChipReader {
                 let chip = self.chip(&image, varied)?;
                 let mut slot = ArrayViewMut3::from_shape(chip_shape, slot).map_err(|e| misshapen().because(e))?;
                 if slot.dim() != chip.dim() {
-                    return Err(misshapen()
-                        .expected(format!("{:?}", slot.dim()))
-                        .found(format!("{:?}", chip.dim())));
+                    return Err(misshapen().expected(format!("{:?}", slot.dim())).found(format!("{:?}", chip.dim())));
                 }
                 slot.assign(&chip);
             }

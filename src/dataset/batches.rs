@@ -58,9 +58,8 @@ impl DataBunch {
             order::epoch(self.shared.seed, self.dataset_type().leader(domain), epoch, draws, chips)
         });
         let ahead = self.batches_ahead().saturating_mul(self.joint_batch_size(part));
-        let windows = PerDomain::from_fn(|domain| {
-            self.domain(domain).scenes.as_ref().map(|scenes| scenes.reader(epoch, ahead))
-        });
+        let windows =
+            PerDomain::from_fn(|domain| self.domain(domain).scenes.as_ref().map(|scenes| scenes.reader(epoch, ahead)));
         let data = self.clone();
         let make = move |batch| {
             let places = data.places(part, batch + skip);

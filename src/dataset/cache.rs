@@ -192,8 +192,8 @@ fn put(key: &Key, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::half::Half;
     use crate::dataset::DatasetType;
+    use crate::dataset::half::Half;
 
     /// The halves of one file have surveys of their own.
     #[test]

@@ -195,13 +195,7 @@ fn default_workers() -> usize {
 }
 
 impl DomainData {
-    fn new(
-        domain: Domain,
-        survey: Survey,
-        images: Images,
-        channels: usize,
-        options: &PrepareData,
-    ) -> Result<Self> {
+    fn new(domain: Domain, survey: Survey, images: Images, channels: usize, options: &PrepareData) -> Result<Self> {
         let Survey { shape, selection, band_names, nodata, mut band_scales, statistics, definition, .. } = survey;
         band_scales.resize(shape.bands, BandScale::default());
         let asked = Asked { alpha: selection.alpha, ..options.asked(domain, images.half) };
@@ -214,6 +208,18 @@ impl DomainData {
         let memory = HostMemory::default();
         let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser, memory };
         let ([train, valid, test], scenes) = (images.chips.map(Arc::from), images.scenes);
-        Ok(Self { train, valid, test, scenes, statistics, definition, band_names, band_scales, selection, colours, reader })
+        Ok(Self {
+            train,
+            valid,
+            test,
+            scenes,
+            statistics,
+            definition,
+            band_names,
+            band_scales,
+            selection,
+            colours,
+            reader,
+        })
     }
 }

@@ -179,7 +179,8 @@ impl<'a> Found<'a> {
         }
         for header in self.good.extract_if(.., |header| others.iter().any(|other| other.names == header.names)) {
             let (its, most) = (describe_names(&header.names), describe_names(&common.names));
-            self.skipped.push((header.file.clone(), format!("has the bands {its}, most {} have {most}", self.images[1])));
+            self.skipped
+                .push((header.file.clone(), format!("has the bands {its}, most {} have {most}", self.images[1])));
         }
         Ok(())
     }
@@ -193,7 +194,8 @@ impl<'a> Found<'a> {
         }
         for header in self.good.extract_if(.., |header| header.scales != common) {
             let (its, most) = (describe_scales(&header.scales), describe_scales(&common));
-            self.skipped.push((header.file.clone(), format!("has the scales {its}, most {} have {most}", self.images[1])));
+            self.skipped
+                .push((header.file.clone(), format!("has the scales {its}, most {} have {most}", self.images[1])));
         }
         Ok(common)
     }

@@ -29,7 +29,10 @@ pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Resu
         return Ok((0..windows).map(|index| PerDomain { a: Real::Window(index), b: Real::Window(index) }).collect());
     }
     let of = |split| match data.dataset_type().is_paired() {
-        true => data.pairs(split).map(|(a, b)| PerDomain { a: Real::File(a.to_path_buf()), b: Real::File(b.to_path_buf()) }).collect(),
+        true => data
+            .pairs(split)
+            .map(|(a, b)| PerDomain { a: Real::File(a.to_path_buf()), b: Real::File(b.to_path_buf()) })
+            .collect(),
         false => of_files(data.files(Domain::A, split), data.files(Domain::B, split)),
     };
     let tested = of(Split::Test);
@@ -61,9 +64,7 @@ pub(super) fn misfit(source: &Real, truth: &Real, made: (usize, usize), expected
         Real::File(file) => error.at(file),
         Real::Window(_) => error,
     };
-    error
-        .expected(format!("{} x {} pixels", made.1, made.0))
-        .found(format!("{} x {}", expected.1, expected.0))
+    error.expected(format!("{} x {} pixels", made.1, made.0)).found(format!("{} x {}", expected.1, expected.0))
 }
 
 #[cfg(test)]

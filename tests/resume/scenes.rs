@@ -25,7 +25,9 @@ fn a_fit_of_scenes_goes_on_to_the_bit() {
     whole.fit(options(2, &unbroken)).unwrap();
     for steps in [2, 5, 8] {
         let _ = std::fs::remove_dir_all(&broken);
-        model(&data(folder.path(), |options| options.workers(0))).fit(options(2, &broken).callback(After(steps))).unwrap();
+        model(&data(folder.path(), |options| options.workers(0)))
+            .fit(options(2, &broken).callback(After(steps)))
+            .unwrap();
         let mut second = model(&data(folder.path(), |options| options.workers(3)));
         second.fit(options(2, &broken)).unwrap();
         assert_eq!(common::answer(&second), common::answer(&whole));

@@ -54,7 +54,12 @@ fn windows_are_drawn_evenly_over_the_valid_area() {
     }
     drawn.iter().filter(|window| is_inner(**window)).for_each(|window| found[square(*window)] += 1.0);
     let scale = found.sum() / expected.sum();
-    let cells: Vec<(f64, f64)> = found.iter().zip(&expected).map(|(found, expected)| (*found, expected * scale)).filter(|(_, expected)| *expected >= 5.0).collect();
+    let cells: Vec<(f64, f64)> = found
+        .iter()
+        .zip(&expected)
+        .map(|(found, expected)| (*found, expected * scale))
+        .filter(|(_, expected)| *expected >= 5.0)
+        .collect();
     assert!(cells.len() > 80 && found.sum() > 5000.0, "{} squares, {} windows", cells.len(), found.sum());
     let statistic: f64 = cells.iter().map(|(found, expected)| (found - expected).powi(2) / expected).sum();
     let limit = chi_square_99(cells.len() as f64 - 1.0);
@@ -94,7 +99,9 @@ fn epochs_are_functions_of_the_seed() {
     let folder = tempfile::tempdir().unwrap();
     let windows = |seed, epoch| {
         let data = options(folder.path(), SCENE, SCENE).seed(seed).prepare().unwrap();
-        let own = |domain| data.windows(domain, Split::Train, epoch).into_iter().map(|(_, window)| window).collect::<Vec<_>>();
+        let own = |domain| {
+            data.windows(domain, Split::Train, epoch).into_iter().map(|(_, window)| window).collect::<Vec<_>>()
+        };
         (own(Domain::A), own(Domain::B))
     };
     assert_eq!(windows(4, 2), windows(4, 2));

@@ -47,9 +47,8 @@ fn with_swath(folder: &Path) -> (PathBuf, Array2<bool>) {
     let [left, right] = [0.3, 0.7].map(|share| places[(share * places.len() as f64) as usize]);
     let valid = Array2::from_shape_fn((height, width), |(y, x)| (left..right).contains(&across(y, x)));
     let samples = bytes(&image);
-    let shown = Array3::from_shape_fn(samples.dim(), |(b, y, x)| {
-        if valid[(y, x)] { samples[(b, y, x)].max(1) } else { 0 }
-    });
+    let shown =
+        Array3::from_shape_fn(samples.dim(), |(b, y, x)| if valid[(y, x)] { samples[(b, y, x)].max(1) } else { 0 });
     let path = folder.join("swath.tif");
     let swath = Raster::new(shown).unwrap().with_place(image.place().clone()).with_nodata(0.0);
     swath.save(&path).unwrap();

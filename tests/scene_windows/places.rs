@@ -19,7 +19,8 @@ fn windows_are_written_in_the_coordinates_of_their_scene() {
     let valid = data.windows(Domain::B, Split::Valid, 0);
     let training = [1, 2].map(|epoch| data.windows(Domain::B, Split::Train, epoch)).concat();
     let told = [vec!["validation"; valid.len()], vec!["training"; training.len()]].concat();
-    let epochs = [vec![None; valid.len()], vec![Some(1); training.len() / 2], vec![Some(2); training.len() / 2]].concat();
+    let epochs =
+        [vec![None; valid.len()], vec![Some(1); training.len() / 2], vec![Some(2); training.len() / 2]].concat();
     assert_eq!(features.len(), told.len());
     for (index, (_, window)) in valid.into_iter().chain(training).enumerate() {
         let (properties, ring) = (&features[index]["properties"], &features[index]["geometry"]["coordinates"][0]);
@@ -36,7 +37,8 @@ fn windows_are_written_in_the_coordinates_of_their_scene() {
             at(window.column, window.row),
         ];
         for (place, point) in expected.iter().enumerate() {
-            let apart = (0..2).map(|axis| (ring[place][axis].as_f64().unwrap() - point[axis]).abs()).fold(0.0, f64::max);
+            let apart =
+                (0..2).map(|axis| (ring[place][axis].as_f64().unwrap() - point[axis]).abs()).fold(0.0, f64::max);
             assert!(apart < 1e-9, "{apart}");
         }
     }

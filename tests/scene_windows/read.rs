@@ -44,7 +44,8 @@ fn windows_are_those_of_the_file() {
                 false => 0.0,
             });
             // Singles of the range [-1, 1].
-            let apart = values.iter().zip(expected).map(|(value, expected)| (value - expected).abs()).fold(0.0, f32::max);
+            let apart =
+                values.iter().zip(expected).map(|(value, expected)| (value - expected).abs()).fold(0.0, f32::max);
             assert!(apart <= 1e-6, "{apart} in {window}");
         }
     }
@@ -60,7 +61,8 @@ fn chosen(samples: Samples, bands: &[usize]) -> Samples {
 fn statistics_are_those_of_the_valid_pixels() {
     let folder = tempfile::tempdir().unwrap();
     let (swath, valid) = with_swath(folder.path());
-    let options = options(folder.path(), &swath, SCENE).normalisation(Normalisation::Percentile { low: 5.0, high: 95.0 });
+    let options =
+        options(folder.path(), &swath, SCENE).normalisation(Normalisation::Percentile { low: 5.0, high: 95.0 });
     let data = options.prepare().unwrap();
     let image = bytes(&Raster::open(&swath).unwrap());
     for (band, found) in data.statistics(Domain::A).bands().iter().enumerate() {
@@ -90,7 +92,12 @@ fn blocks_of_a_file_change_no_sample() {
     let folder = tempfile::tempdir().unwrap();
     let image = scene();
     let mut seen = None;
-    let forms = [Some(Blocks::Tiles { width: 64, height: 16 }), Some(Blocks::Strips { rows: 7 }), Some(Blocks::Strips { rows: 320 }), None];
+    let forms = [
+        Some(Blocks::Tiles { width: 64, height: 16 }),
+        Some(Blocks::Strips { rows: 7 }),
+        Some(Blocks::Strips { rows: 320 }),
+        None,
+    ];
     for (number, blocks) in forms.into_iter().enumerate() {
         let path = folder.path().join(format!("{number}.{}", if blocks.is_some() { "tif" } else { "png" }));
         match blocks {
@@ -103,12 +110,15 @@ fn blocks_of_a_file_change_no_sample() {
             None => image.save(&path).unwrap(),
         }
         let data = options(folder.path(), &path, &path).prepare().unwrap();
-        let images: Vec<_> = (0..data.valid_len(Domain::A)).map(|index| data.image(Domain::A, Split::Valid, index).unwrap().into_samples()).collect();
+        let images: Vec<_> = (0..data.valid_len(Domain::A))
+            .map(|index| data.image(Domain::A, Split::Valid, index).unwrap().into_samples())
+            .collect();
         let own = (data.statistics(Domain::A).clone(), images);
         assert!(*seen.get_or_insert_with(|| own.clone()) == own, "{}", path.display());
         for (index, (_, window)) in data.windows(Domain::B, Split::Train, 0).into_iter().enumerate().step_by(20) {
             let found = data.image(Domain::B, Split::Train, index).unwrap();
-            let cut = bytes(&image).slice(s![.., window.row..window.bottom(), window.column..window.right()]).to_owned();
+            let cut =
+                bytes(&image).slice(s![.., window.row..window.bottom(), window.column..window.right()]).to_owned();
             assert_eq!(bytes(&found), cut);
         }
     }

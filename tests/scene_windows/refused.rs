@@ -16,7 +16,8 @@ fn says(error: &Error, kind: ErrorKind, words: &[&str]) {
 #[test]
 fn options_that_do_not_go_together() {
     let folder = tempfile::tempdir().unwrap();
-    let with = |change: fn(PrepareData) -> PrepareData| change(options(folder.path(), SCENE, SCENE)).prepare().unwrap_err();
+    let with =
+        |change: fn(PrepareData) -> PrepareData| change(options(folder.path(), SCENE, SCENE)).prepare().unwrap_err();
     says(&with(|options| options.chip_size(0)), ErrorKind::Usage, &["chip_size", "1 to 16384"]);
     says(&with(|options| options.windows_per_epoch(0)), ErrorKind::Usage, &["windows_per_epoch"]);
     says(&with(|options| options.resolution(-1.0)), ErrorKind::Usage, &["resolution"]);
@@ -37,7 +38,7 @@ fn scenes_that_cannot_be_used() {
     let with = |b: &str| options(folder.path(), SCENE, b).prepare().unwrap_err();
     says(&with("no/such/scene.tif"), ErrorKind::Io, &["no/such/scene.tif"]);
     says(&with("assets/scenes/README.md"), ErrorKind::Format, &["README.md"]);
-    says(&with("docs"), ErrorKind::Layout, &["docs", "domain B"]);
+    says(&with("src/loss"), ErrorKind::Layout, &["src/loss", "domain B"]);
     let error = options(folder.path(), SCENE, SCENE).chip_size(400).prepare().unwrap_err();
     says(&error, ErrorKind::Usage, &["400 x 400", "512 x 320", "chip_size"]);
     let empty = folder.path().join("empty.tif");
@@ -48,7 +49,7 @@ fn scenes_that_cannot_be_used() {
     let place = scene().place().clone();
     let grey = save(folder.path(), "grey.tif", bytes(&scene()).slice(ndarray::s![..1, .., ..]).to_owned(), &place);
     let both = || options(folder.path(), SCENE, SCENE).scenes(Domain::A, [SCENE.into(), grey.clone()]);
-    says(&both().prepare().unwrap_err(), ErrorKind::Layout, &["3 bands", "1 bands", "BadChips::Skip"]);
+    says(&both().prepare().unwrap_err(), ErrorKind::Layout, &["3 bands", "1 band of", "BadChips::Skip"]);
     let data = both().bad_chips(BadChips::Skip).prepare().unwrap();
     assert_eq!((data.scene_files(Domain::A).count(), data.skipped().len()), (1, 1));
 }
@@ -73,7 +74,11 @@ fn pairs_lie_on_one_grid() {
         options.scenes(Domain::A, [SCENE]).scenes(Domain::B, b.iter().copied()).prepare()
     };
     let error = paired(&[&elsewhere]).unwrap_err();
-    says(&error, ErrorKind::Layout, &["elsewhere.tif", "EPSG:32633", "gdalwarp -t_srs EPSG:4326 -te 20", "-ts 512 320"]);
+    says(
+        &error,
+        ErrorKind::Layout,
+        &["elsewhere.tif", "EPSG:32633", "gdalwarp -t_srs EPSG:4326 -te 20", "-ts 512 320"],
+    );
     let error = paired(&[SCENE.as_ref(), &elsewhere]).unwrap_err();
     says(&error, ErrorKind::Layout, &["for each of A: 1", "2"]);
     // The same two train a model that needs no pairs.

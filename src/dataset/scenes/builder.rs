@@ -138,7 +138,9 @@ impl PrepareData {
         if self.resize_to.is_some() || self.mixed_sizes != MixedSizes::default() {
             return Err(Error::new(ErrorKind::Usage, "windows of scenes have one size")
                 .found("PrepareData::resize_to or mixed_sizes")
-                .help("PrepareData::chip_size is their size in pixels, and resolution the size of a pixel on the ground."));
+                .help(
+                    "PrepareData::chip_size is their size in pixels, and resolution the size of a pixel on the ground.",
+                ));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::geojson::{self, Drawn};
-use super::ground;
+use super::ground::{self, Ground};
 use super::scene_set::SceneSet;
 use super::window::SceneWindow;
 use crate::dataset::bunch::{DataBunch, Split};
@@ -111,9 +111,11 @@ impl SceneSet {
         let scenes = if count == 1 { "scene" } else { "scenes" };
         write!(f, "  {domain}: {train} windows an epoch and {valid} validation windows of {count} {scenes}, ")?;
         write!(f, "{width} x {height} pixels, {bands}")?;
+        let unit = if self.ground.iter().all(Ground::is_in_degrees) { "meters" } else { "units" };
+        let short = |side: f64| (side * 1e4).round() / 1e4;
         match ground::range(&self.ground) {
-            Some((low, high)) if low == high => writeln!(f, ", {low} units a pixel"),
-            Some((low, high)) => writeln!(f, ", {low:.4} to {high:.4} units a pixel"),
+            Some((low, high)) if low == high => writeln!(f, ", {} {unit} a pixel", short(low)),
+            Some((low, high)) => writeln!(f, ", {} to {} {unit} a pixel", short(low), short(high)),
             None => writeln!(f),
         }
     }

@@ -77,9 +77,9 @@ impl Epoch {
 
     /// The scene and the window at each place of the epoch.
     pub fn windows(&self) -> impl Iterator<Item = (usize, SceneWindow)> {
-        self.order.iter().filter_map(|index| {
-            Some((*self.scenes.get(index / self.together)?, *self.windows.get(*index)?))
-        })
+        self.order
+            .iter()
+            .filter_map(|index| Some((*self.scenes.get(index / self.together)?, *self.windows.get(*index)?)))
     }
 }
 

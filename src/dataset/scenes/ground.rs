@@ -30,7 +30,8 @@ impl Ground {
         (self.place.has_transform() && cell.0 > 0.0 && cell.1 > 0.0).then_some(cell)
     }
 
-    fn is_in_degrees(&self) -> bool {
+    /// Tells whether coordinates are degrees.
+    pub fn is_in_degrees(&self) -> bool {
         self.place.crs().is_some_and(Crs::is_geodetic)
     }
 
@@ -65,7 +66,9 @@ impl Ground {
         if ![rows, columns].iter().all(|side| (1.0..=LARGEST_WINDOW).contains(side)) {
             return Err(Error::new(ErrorKind::Usage, "the resolution is too far from that of a scene")
                 .at(path)
-                .expected(format!("windows of 1 to {LARGEST_WINDOW} pixels of the scene, which are {across} x {down} units"))
+                .expected(format!(
+                    "windows of 1 to {LARGEST_WINDOW} pixels of the scene, which are {across} x {down} units"
+                ))
                 .found(format!("{columns} x {rows} pixels for PrepareData::resolution({resolution})"))
                 .help("It is in the units of the scene's coordinate reference system: degrees for geographic ones."));
         }

@@ -113,9 +113,9 @@ impl Positions {
         let part = |index: usize, side: usize, end: usize| index * side..((index + 1) * side).min(end);
         let columns = runs(&self.changes.1, part(group % across, self.group.1, self.within.1));
         let rows = runs(&self.changes.0, part(group / across, self.group.0, self.within.0));
-        let all = rows.iter().flat_map(|rows| {
-            columns.iter().map(|columns| Rectangle { rows: rows.clone(), columns: columns.clone() })
-        });
+        let all = rows
+            .iter()
+            .flat_map(|rows| columns.iter().map(|columns| Rectangle { rows: rows.clone(), columns: columns.clone() }));
         all.filter(|found| (self.accepts)(self.window_at(found.rows.start, found.columns.start))).collect()
     }
 
@@ -146,7 +146,12 @@ fn runs(changes: &[usize], range: Range<usize>) -> Vec<Range<usize>> {
     );
     let inner = changes.get(first..last).unwrap_or_default().iter().copied();
     let ends = inner.clone().chain(iter::once(range.end));
-    iter::once(range.start).chain(inner).zip(ends).map(|(start, end)| start..end).filter(|run| !run.is_empty()).collect()
+    iter::once(range.start)
+        .chain(inner)
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .filter(|run| !run.is_empty())
+        .collect()
 }
 
 #[cfg(test)]
@@ -161,9 +166,7 @@ mod tests {
     /// Windows that touch no cell of a checkered pattern that has a gap.
     fn accepts(cell: usize, gaps: Vec<(usize, usize)>) -> impl Fn(SceneWindow) -> bool + Clone + Send + Sync {
         move |window| {
-            gaps.iter().all(|(row, column)| {
-                !window.overlaps(SceneWindow::new(column * cell, row * cell, cell, cell))
-            })
+            gaps.iter().all(|(row, column)| !window.overlaps(SceneWindow::new(column * cell, row * cell, cell, cell)))
         }
     }
 

@@ -59,7 +59,8 @@ pub(in crate::dataset) fn prepare(options: &PrepareData) -> Result<Prepared> {
     remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
     let divided = divide(options, &countries)?;
     let windows = windows_per_epoch(options, &divided);
-    let skipped = Domain::BOTH.into_iter().flat_map(|domain| mem::take(&mut surveys.get_mut(domain).survey.skipped)).collect();
+    let skipped =
+        Domain::BOTH.into_iter().flat_map(|domain| mem::take(&mut surveys.get_mut(domain).survey.skipped)).collect();
     let PerDomain { a, b } = surveys;
     let surveys = PerDomain { a: a.survey, b: b.survey };
     let (seed, PerDomain { a, b }) = (Seed(options.seed), countries);
@@ -138,7 +139,9 @@ fn divide(options: &PrepareData, countries: &PerDomain<Country>) -> Result<PerDo
             .at(&options.path)
             .expected(format!("a scene of domain B for each of A: {}", a.scenes.len()))
             .found(b.scenes.len())
-            .help("The first scene of A belongs to the first of B, and so on. Folders give theirs in the order of names."));
+            .help(
+                "The first scene of A belongs to the first of B, and so on. Folders give theirs in the order of names.",
+            ));
     }
     let with_ground = |country: &Country| country.mapped.iter().map(|scene| scene.path.clone()).collect::<Vec<_>>();
     let (paths_a, paths_b) = (with_ground(a), with_ground(b));
@@ -191,7 +194,11 @@ fn valid_in(scene: &Scene, mapped: &[&Mapped], split: &SpatialSplit, least: f64)
     let tile = (scene.window.1, scene.window.0);
     let in_block = move |block: SceneWindow| {
         let windows = grid((block.height, block.width), tile, tile);
-        windows.map(move |window| SceneWindow { row: block.row + window.row, column: block.column + window.column, ..window })
+        windows.map(move |window| SceneWindow {
+            row: block.row + window.row,
+            column: block.column + window.column,
+            ..window
+        })
     };
     let windows = split.validation_blocks().flat_map(in_block);
     let have_data = |window: &SceneWindow| {
@@ -207,10 +214,8 @@ fn training_positions(scene: &Scene, mapped: &[&Mapped], split: SpatialSplit, le
         let of_cells = gaps.iter().flat_map(|gaps| gaps.edges(length));
         of_cells.chain(split.validation_blocks().flat_map(ends)).collect()
     };
-    let edges = (
-        along(size.0, |block| [block.row, block.bottom()]),
-        along(size.1, |block| [block.column, block.right()]),
-    );
+    let edges =
+        (along(size.0, |block| [block.row, block.bottom()]), along(size.1, |block| [block.column, block.right()]));
     let accepts = move |window: SceneWindow| {
         split.use_of(window) == Some(Use::Training) && gaps.iter().all(|gaps| gaps.allow(window, least))
     };
@@ -224,7 +229,10 @@ fn no_window(options: &PrepareData, domain: Domain, country: &Country) -> Error 
     let valid: u64 = country.mapped.iter().map(|scene| scene.map.valid_pixels()).sum();
     Error::new(ErrorKind::Usage, format!("no window of the scenes of domain {domain} can train"))
         .at(country.scenes.first().map_or(options.path.as_path(), Scene::path))
-        .expected(format!("room for {width} x {height} pixels, of which a share of {} has data", options.scenes.least_valid()))
+        .expected(format!(
+            "room for {width} x {height} pixels, of which a share of {} has data",
+            options.scenes.least_valid()
+        ))
         .found(format!("scenes of at most {across} x {down} pixels, in which {valid} pixels have data"))
         .help("Make PrepareData::chip_size smaller, or min_valid_share, or give more scenes.")
 }

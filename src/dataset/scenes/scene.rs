@@ -58,7 +58,9 @@ impl Scene {
             false => size,
         };
         let most = REGION_BYTES / self.pixel_bytes();
-        let fits = |side: usize, window: usize, other: usize| side.min((most / other.max(1)).saturating_sub(window)).max(window);
+        let fits = |side: usize, window: usize, other: usize| {
+            side.min((most / other.max(1)).saturating_sub(window)).max(window)
+        };
         let rows = side(block.0, window.0, size.0);
         let columns = fits(side(block.1, window.1, size.1), window.1, rows.min(size.0) + window.0);
         (fits(rows, window.0, columns + window.1), columns)
@@ -67,7 +69,8 @@ impl Scene {
     /// Counts the windows of a group that have as many pixels as must be decoded for them.
     pub fn ideal_together(&self) -> usize {
         let (size, block, group) = (self.source.size(), self.source.block_size(), self.group());
-        let decoded = |block: usize, group: usize, window: usize, size: usize| if block < size { group + window } else { size };
+        let decoded =
+            |block: usize, group: usize, window: usize, size: usize| if block < size { group + window } else { size };
         let rows = decoded(block.0, group.0, self.window.0, size.0);
         let columns = decoded(block.1, group.1, self.window.1, size.1);
         rows.saturating_mul(columns).div_ceil(self.window.0 * self.window.1).clamp(1, MOST_TOGETHER)

@@ -56,7 +56,8 @@ impl Draws {
     /// Says how so many windows of these scenes are drawn, a chip having so many bytes.
     pub(super) fn new(windows: usize, scenes: &[Scene], positions: &[Positions], chip_bytes: usize) -> Self {
         let all = positions.iter().map(|scene| scene.count() as f64).sum::<f64>().max(1.0);
-        let weighed = scenes.iter().zip(positions).map(|(scene, positions)| (scene.ideal_together(), positions.count()));
+        let weighed =
+            scenes.iter().zip(positions).map(|(scene, positions)| (scene.ideal_together(), positions.count()));
         let ideal = weighed.map(|(together, count)| together as f64 * count as f64 / all).sum::<f64>().round() as usize;
         let together = ideal.min(windows / PLACES).max(1);
         let groups = WAITING_BYTES / 2 / (together * chip_bytes).max(1);

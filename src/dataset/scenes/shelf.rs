@@ -38,9 +38,8 @@ impl Shelf {
         if left.iter().all(Option::is_none) {
             self.remove(group);
         }
-        taken.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "a group of windows has no window of this number").found(index)
-        })
+        taken
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "a group of windows has no window of this number").found(index))
     }
 
     fn find(&self, group: usize) -> Arc<Mutex<Windows>> {

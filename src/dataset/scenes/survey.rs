@@ -74,7 +74,9 @@ pub(super) fn files(paths: &[PathBuf], domain: Domain) -> Result<Vec<PathBuf>> {
     sorted.sort_unstable();
     match sorted.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
         None => Ok(files),
-        Some(twice) => Err(Error::new(ErrorKind::Usage, format!("a scene of domain {domain} is given twice")).at(twice)),
+        Some(twice) => {
+            Err(Error::new(ErrorKind::Usage, format!("a scene of domain {domain} is given twice")).at(twice))
+        }
     }
 }
 
@@ -98,7 +100,8 @@ impl SceneSurvey {
         let band_names = found.first_names();
         let Found { skipped, remarks, .. } = found;
         let definition = None;
-        let survey = Survey { shape, selection, band_names, nodata, band_scales, statistics, definition, skipped, remarks };
+        let survey =
+            Survey { shape, selection, band_names, nodata, band_scales, statistics, definition, skipped, remarks };
         Ok(Self { survey, alpha, scenes })
     }
 }
@@ -158,7 +161,8 @@ fn agree_on_kind(found: &mut Found<'_>, bad: BadChips) -> Result<Shape> {
     let common = kinds.iter().rev().max_by_key(|(_, count)| **count).map(|(kind, _)| *kind);
     let of_kind = |kind| found.good.iter().find(|header| Some(header.shape.kind()) == kind);
     let shape = of_kind(common).map(|header| header.shape).ok_or_else(|| found.none_left())?;
-    let told = |shape: Shape| format!("{} bands of {}", shape.bands, shape.dtype);
+    let plural = |bands: usize| if bands == 1 { "band" } else { "bands" };
+    let told = |shape: Shape| format!("{} {} of {}", shape.bands, plural(shape.bands), shape.dtype);
     let other = found.good.iter().find(|header| header.shape.kind() != shape.kind());
     if let Some(other) = other.filter(|_| bad == BadChips::Fail) {
         return Err(Error::new(ErrorKind::Layout, format!("the scenes of domain {} differ in bands or type", found.domain))
@@ -168,7 +172,9 @@ fn agree_on_kind(found: &mut Found<'_>, bad: BadChips) -> Result<Shape> {
             .help("Choose bands that all have with PrepareData::bands, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."));
     }
     for header in found.good.extract_if(.., |header| header.shape.kind() != shape.kind()) {
-        found.skipped.push((header.file.clone(), format!("has {}, most scenes have {}", told(header.shape), told(shape))));
+        found
+            .skipped
+            .push((header.file.clone(), format!("has {}, most scenes have {}", told(header.shape), told(shape))));
     }
     Ok(shape)
 }
@@ -218,12 +224,15 @@ fn cell_for(chip: (usize, usize), size: (usize, usize), scenes: usize) -> usize 
 fn pieces(source: &Source) -> Vec<SceneWindow> {
     let ((height, width), block) = (source.size(), source.block_size());
     let pixels = (PIECE_BYTES / (source.bands() * source.dtype().bytes()).max(1)).max(1);
-    let multiple = |block: usize, most: usize, size: usize| (most / block.max(1)).max(1).saturating_mul(block).min(size);
+    let multiple =
+        |block: usize, most: usize, size: usize| (most / block.max(1)).max(1).saturating_mul(block).min(size);
     let rows = block.0.clamp(1, height);
     let columns = multiple(block.1, pixels / rows, width).max(1);
     let rows = multiple(rows, pixels / columns, height).max(1);
     let ends = (height + rows - 1, width + columns - 1);
-    grid(ends, (columns, rows), (columns, rows)).filter_map(|piece| piece.intersection(whole((height, width)))).collect()
+    grid(ends, (columns, rows), (columns, rows))
+        .filter_map(|piece| piece.intersection(whole((height, width))))
+        .collect()
 }
 
 fn whole((height, width): (usize, usize)) -> SceneWindow {
@@ -259,6 +268,7 @@ fn is_doubtful(file: &Path, options: &PrepareData) -> bool {
     let (rows, columns) = (height.min(PART_SIDE), width.min(PART_SIDE));
     let at = |index: usize, room: usize| room * index / (LOOKED_AT - 1);
     // Down the diagonal, and there and back across.
-    let windows = (0..LOOKED_AT).map(|index| (at(index, height - rows), at(index * 7 % LOOKED_AT, width - columns), rows, columns));
+    let windows = (0..LOOKED_AT)
+        .map(|index| (at(index, height - rows), at(index * 7 % LOOKED_AT, width - columns), rows, columns));
     has_doubtful_alpha_within(file, &options.limits, windows).unwrap_or(false)
 }
