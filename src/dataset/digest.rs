@@ -47,8 +47,8 @@ pub(crate) struct Windows {
     pub resolution: Option<f64>,
     pub min_valid_share: f64,
     pub val_split_pct: f64,
-    /// How many lie together, and how many change places.
-    pub drawing: PerDomain<[usize; 2]>,
+    /// How many are drawn for one place, are read together, and change places.
+    pub drawing: PerDomain<[usize; 3]>,
 }
 
 /// How chips find their partners. Which these are, the order of names and contents tells.

@@ -22,8 +22,8 @@ const WAITING_BYTES: usize = 32 << 20;
 /// Groups whose windows change places.
 const FEWEST_GROUPS: usize = 2;
 const MOST_GROUPS: usize = 32;
-/// Groups of an epoch, where it has as many windows: an epoch sees so many places.
-const PLACES: usize = 16;
+/// An epoch sees so many places at least, where it has as many windows.
+const PLACES: usize = 64;
 
 /// What is drawn from scenes.
 pub(in crate::dataset) struct SceneSet {
@@ -56,12 +56,17 @@ impl Draws {
     /// Says how so many windows of these scenes are drawn, a chip having so many bytes.
     pub(super) fn new(windows: usize, scenes: &[Scene], positions: &[Positions], chip_bytes: usize) -> Self {
         let all = positions.iter().map(|scene| scene.count() as f64).sum::<f64>().max(1.0);
-        let weighed =
-            scenes.iter().zip(positions).map(|(scene, positions)| (scene.ideal_together(), positions.count()));
-        let ideal = weighed.map(|(together, count)| together as f64 * count as f64 / all).sum::<f64>().round() as usize;
-        let together = ideal.min(windows / PLACES).max(1);
+        let mean = |of: &dyn Fn(&Scene) -> f64| {
+            let weighed = scenes.iter().zip(positions).map(|(scene, positions)| of(scene) * positions.count() as f64);
+            weighed.sum::<f64>() / all
+        };
+        let together = (mean(&|scene| scene.ideal_together() as f64).round() as usize).max(1);
+        // Where a group has so many windows by its area, none need be drawn for company.
+        let positions = |scene: &Scene| scene.group().0 as f64 * scene.group().1 as f64;
+        let by_area = (windows as f64 * mean(&positions) / all).max(f64::MIN_POSITIVE);
+        let close = ((together as f64 / by_area).ceil() as usize).clamp(1, together).min((windows / PLACES).max(1));
         let groups = WAITING_BYTES / 2 / (together * chip_bytes).max(1);
-        Self { windows, together, shuffled: together * groups.clamp(FEWEST_GROUPS, MOST_GROUPS) }
+        Self { windows, close, together, shuffled: together * groups.clamp(FEWEST_GROUPS, MOST_GROUPS) }
     }
 }
 
@@ -80,9 +85,9 @@ impl SceneSet {
         self.valid.len()
     }
 
-    /// Windows that are drawn close together, and those that change places; they tell epochs of two releases apart.
-    pub fn drawing(&self) -> [usize; 2] {
-        [self.draws.together, self.draws.shuffled]
+    /// How windows lie together, which tells epochs of two releases apart.
+    pub fn drawing(&self) -> [usize; 3] {
+        [self.draws.close, self.draws.together, self.draws.shuffled]
     }
 
     pub fn paths(&self) -> impl ExactSizeIterator<Item = &Path> {
@@ -158,8 +163,8 @@ pub(in crate::dataset) struct EpochReader {
 impl EpochReader {
     /// Reads the window at a place of the epoch.
     pub fn image(&self, place: usize) -> Result<Raster> {
-        let (group, index) = self.epoch.group_at(place).ok_or_else(|| missing(place))?;
-        let (scene, windows) = self.epoch.group(group).ok_or_else(|| missing(place))?;
-        self.shelf.take(group, index, || self.set.read(scene, windows))
+        let (part, index) = self.epoch.part_at(place).ok_or_else(|| missing(place))?;
+        let (scene, windows) = self.epoch.part(part).ok_or_else(|| missing(place))?;
+        self.shelf.take(part, index, || self.set.read(scene, windows))
     }
 }
