@@ -461,7 +461,6 @@ impl PrepareData {
             return out("crop_size", "at least 1", "0".into());
         }
         self.normalisation.check()?;
-        self.check_scenes()?;
         self.augment.check()
     }
 }

@@ -62,6 +62,7 @@ impl PrepareData {
         // Before there are threads that decode: some things can be settled only without any.
         ffi::allowed();
         self.check()?;
+        self.check_scenes()?;
         if self.crop_size.is_some() {
             self.augment = self.augment.crop(self.crop_size);
         }

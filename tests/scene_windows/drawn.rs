@@ -42,7 +42,10 @@ fn windows_are_drawn_evenly_over_the_valid_area() {
     let drawn = windows(options(folder.path(), &swath, SCENE).val_split_pct(0.0), Split::Train);
     let is_inner = |window: SceneWindow| {
         let grown = window.grown(8);
-        grown.bottom() <= valid.nrows() && grown.right() <= valid.ncols() && valid_share(&valid, grown) == 1.0
+        window.row.min(window.column) >= 8
+            && grown.bottom() <= valid.nrows()
+            && grown.right() <= valid.ncols()
+            && valid_share(&valid, grown) == 1.0
     };
     let square = |window: SceneWindow| (window.row / 16, window.column / 16);
     let mut expected = Array2::<f64>::zeros((20, 32));

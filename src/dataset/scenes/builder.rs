@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::options::SceneOptions;
+use super::options::{Drawing, SceneOptions};
 use crate::dataset::domain::Domain;
 use crate::dataset::options::PrepareData;
 use crate::dataset::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 
+/// The usual side of Export Training Data.
+const CHIP_SIZE: usize = 256;
+/// What lies at the border of a scene or under a few clouds may train; what is mostly empty teaches nothing.
+const MIN_VALID_SHARE: f64 = 0.9;
 const LARGEST_CHIP: usize = 16_384;
 /// Places of an epoch are counted in 32 bits.
 const MOST_WINDOWS: usize = u32::MAX as usize;
@@ -160,5 +164,25 @@ impl PrepareData {
                 .found("a folder of chips")
                 .help("Chips have a size of their own: PrepareData::crop_size cuts squares from them, resize_to resizes them.")),
         }
+    }
+}
+
+impl SceneOptions {
+    pub fn are_given(&self) -> bool {
+        Domain::BOTH.into_iter().any(|domain| !self.files.get(domain).is_empty())
+    }
+
+    /// Height and width of what training sees.
+    pub fn chip(&self) -> (usize, usize) {
+        let side = self.chip_size.unwrap_or(CHIP_SIZE);
+        (side, side)
+    }
+
+    pub fn drawing(&self, val_split_pct: f64) -> Drawing {
+        Drawing { resolution: self.resolution, min_valid_share: self.least_valid(), val_split_pct }
+    }
+
+    pub fn least_valid(&self) -> f64 {
+        self.min_valid_share.unwrap_or(MIN_VALID_SHARE)
     }
 }
