@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::raster::{Limits, has_doubtful_alpha};
-
 /// Chips that are looked at. Near infrared shows itself in the first.
 const LOOKED_AT: usize = 16;
 
@@ -47,15 +45,19 @@ impl AlphaBands {
         *self != Self::Band
     }
 
-    /// Decides by what is in some of the chips, and says so where alpha is no mask. A chip that cannot be read decides
+    /// Decides by what `has_doubtful_alpha` says of some of the files, and says so where alpha is no mask. A file that cannot be read decides
     /// nothing; it is complained of when all are read.
-    pub(super) fn settled(self, files: &[&PathBuf], limits: &Limits) -> (Self, Option<String>) {
+    pub(super) fn settled(
+        self,
+        files: &[&PathBuf],
+        has_doubtful_alpha: impl Fn(&Path) -> bool,
+    ) -> (Self, Option<String>) {
         if self != Self::Auto {
             return (self, None);
         }
         let count = files.len().min(LOOKED_AT);
         let mut looked = (0..count).map(|index| files[index * files.len() / count]);
-        match looked.find(|file| has_doubtful_alpha(file, limits).unwrap_or(false)) {
+        match looked.find(|file| has_doubtful_alpha(file)) {
             Some(file) => (Self::Band, Some(remark(file))),
             None => (Self::Mask, None),
         }
@@ -74,12 +76,14 @@ fn remark(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raster::{Limits, has_doubtful_alpha};
 
     #[test]
     fn values_decide_where_the_word_of_the_file_does_not() {
         let settled = |choice: AlphaBands, names: &[&str]| {
             let files: Vec<PathBuf> = names.iter().map(|name| PathBuf::from("tests/fixtures").join(name)).collect();
-            let (choice, remark) = choice.settled(&files.iter().collect::<Vec<_>>(), &Limits::default());
+            let look = |file: &Path| has_doubtful_alpha(file, &Limits::default()).unwrap_or(false);
+            let (choice, remark) = choice.settled(&files.iter().collect::<Vec<_>>(), look);
             (choice, remark.is_some_and(|remark| remark.contains(names[names.len() - 1])))
         };
         let (near_infrared, mask) = ("masks/near_infrared.tif", "masks/alpha_rgba.tif");

@@ -11,13 +11,15 @@ use super::loader::Loader;
 use super::order;
 use crate::error::{Error, ErrorKind, Result};
 use crate::peers::Part;
+use crate::random::Stream;
 use crate::raster::Raster;
 
 impl DataBunch {
     /// The training batches of an epoch (the first is 0), in the order that the seed fixes.
     ///
     /// Each domain goes through all of its chips in random order before one comes again, also from one epoch to the
-    /// next. Of [paired](crate::DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together.
+    /// next. Of [paired](crate::DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together. Of
+    /// [scenes](crate::PrepareData::scenes) each epoch has windows of its own.
     ///
     /// # Shapes
     /// See [`Batch`].
@@ -52,12 +54,19 @@ impl DataBunch {
     pub(crate) fn epoch_of_part(&self, part: Part, epoch: u64, skip: usize) -> Result<Loader> {
         let draws = self.draws();
         let order = PerDomain::from_fn(|domain| {
-            order::epoch(self.shared.seed, self.dataset_type().leader(domain), epoch, draws, self.len(domain))
+            let chips = self.train_files(domain).len();
+            order::epoch(self.shared.seed, self.dataset_type().leader(domain), epoch, draws, chips)
         });
+        let ahead = self.batches_ahead().saturating_mul(self.joint_batch_size(part));
+        let windows =
+            PerDomain::from_fn(|domain| self.domain(domain).scenes.as_ref().map(|scenes| scenes.reader(epoch, ahead)));
         let data = self.clone();
         let make = move |batch| {
             let places = data.places(part, batch + skip);
-            Batch::of(|domain| data.training_tensor(domain, epoch, &order, &places))
+            Batch::of(|domain| match windows.get(domain) {
+                Some(windows) => data.varied_tensor(domain, epoch, &places, |place, _| windows.image(place)),
+                None => data.training_tensor(domain, epoch, &order, &places),
+            })
         };
         let batches = self.steps_per_epoch(part).saturating_sub(skip);
         Loader::start(batches, self.shared.workers, self.shared.prefetch, make)
@@ -88,9 +97,10 @@ impl DataBunch {
         let make = move |batch: usize| {
             let own = batch * size..pairs.min((batch + 1) * size);
             Batch::of(|domain| {
-                let valid = &data.domain(domain).valid;
-                let place = |pair: usize| (part.rank + pair * part.count) % valid.len();
-                data.domain(domain).reader.tensor(own.clone().map(|pair| &valid[place(pair)]), None)
+                let count = data.valid_len(domain);
+                let place = |pair: usize| (part.rank + pair * part.count) % count;
+                let image = |pair, _: Option<&mut Stream>| data.image(domain, Split::Valid, place(pair));
+                data.domain(domain).reader.tensor(own.clone(), image, None)
             })
         };
         Loader::start(pairs.div_ceil(size), self.shared.workers, self.shared.prefetch, make)
@@ -115,19 +125,28 @@ impl DataBunch {
     /// [`ErrorKind::Usage`] when there is no index or one is beyond the chips; otherwise as
     /// [`Raster::open`](crate::Raster::open).
     pub fn chips(&self, domain: Domain, split: Split, indices: &[usize]) -> Result<Tensor> {
-        let files = indices.iter().map(|&index| self.file(domain, split, index)).collect::<Result<Vec<_>>>()?;
-        if files.is_empty() {
+        if indices.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "no chips are asked for").expected("at least one index"));
         }
-        self.domain(domain).reader.tensor(files.into_iter(), None)
+        let image = |index: &usize, _: Option<&mut Stream>| self.image(domain, split, *index);
+        self.domain(domain).reader.tensor(indices.iter(), image, None)
     }
 
-    /// One chip as an image in its own values: the bands that are used, at the size that all chips are brought to.
+    /// One chip as an image in its own values: the bands that are used, at the size that all chips are brought to. Of
+    /// [scenes](crate::PrepareData::scenes), a window; of those that train, one of epoch 0.
     ///
     /// # Errors
     /// As [`DataBunch::chips`].
     pub fn image(&self, domain: Domain, split: Split, index: usize) -> Result<Raster> {
-        self.domain(domain).reader.image(self.file(domain, split, index)?, None)
+        if index >= self.count(domain, split) {
+            return Err(self.no_chip(domain, split, index));
+        }
+        let data = self.domain(domain);
+        match (&data.scenes, split) {
+            (Some(scenes), Split::Train) => scenes.training_image(index),
+            (Some(scenes), _) => scenes.valid_image(index),
+            (None, _) => data.reader.image(self.file(domain, split, index)?, None),
+        }
     }
 
     /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, any other file
@@ -143,12 +162,14 @@ impl DataBunch {
 
     fn file(&self, domain: Domain, split: Split, index: usize) -> Result<&PathBuf> {
         let files = self.files(domain, split);
-        files.get(index).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("domain {domain} has no chip of this number"))
-                .at(self.path())
-                .expected(format!("an index below {}", files.len()))
-                .found(index)
-        })
+        files.get(index).ok_or_else(|| self.no_chip(domain, split, index))
+    }
+
+    fn no_chip(&self, domain: Domain, split: Split, index: usize) -> Error {
+        Error::new(ErrorKind::Usage, format!("domain {domain} has no chip of this number"))
+            .at(self.path())
+            .expected(format!("an index below {}", self.count(domain, split)))
+            .found(index)
     }
 
     fn training_tensor(
@@ -158,13 +179,29 @@ impl DataBunch {
         order: &PerDomain<Vec<usize>>,
         places: &[usize],
     ) -> Result<Tensor> {
-        let data = self.domain(domain);
+        let (data, order) = (self.domain(domain), order.get(domain));
+        self.varied_tensor(domain, epoch, places, |place, stream| data.reader.image(&data.train[order[place]], stream))
+    }
+
+    /// The images at places of an epoch, varied.
+    fn varied_tensor(
+        &self,
+        domain: Domain,
+        epoch: u64,
+        places: &[usize],
+        image: impl Fn(usize, Option<&mut Stream>) -> Result<Raster>,
+    ) -> Result<Tensor> {
         let name = format!("augment/{}", self.dataset_type().leader(domain));
         // The stream of a draw does not depend on the batch that it falls into.
         let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
+<<<<<<< HEAD
         let order = order.get(domain);
         let files = places.iter().map(|&place| &data.train[order[place]]);
         data.reader.tensor(files, Some((&self.variation(domain), &stream)))
+=======
+        let varied = Some((&self.augment_of(domain), &stream as &dyn Fn(usize) -> Stream));
+        self.domain(domain).reader.tensor(places.iter().copied(), image, varied)
+>>>>>>> scenes-training
     }
 }
 

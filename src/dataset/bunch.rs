@@ -10,6 +10,7 @@ use super::batch_size::BatchSize;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::normalise::Normaliser;
+use super::scenes::{Drawing, SceneSet};
 use super::spec::DomainSpec;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,7 +62,11 @@ pub(super) struct Shared {
     pub prefetch: usize,
     pub augment: Augment,
     pub domains: PerDomain<DomainData>,
+    /// How windows are drawn; none where data are chips.
+    pub drawing: Option<Drawing>,
     pub skipped: Vec<(PathBuf, String)>,
+    /// What the caller should know of the scenes.
+    pub remarks: Vec<String>,
     /// What the chips hold, once somebody asked; shared by copies.
     pub contents: Arc<PerDomain<OnceLock<String>>>,
 }
@@ -73,6 +78,8 @@ pub(super) struct DomainData {
     pub train: Arc<[PathBuf]>,
     pub valid: Arc<[PathBuf]>,
     pub test: Arc<[PathBuf]>,
+    /// What windows are drawn from, in place of chips.
+    pub scenes: Option<Arc<SceneSet>>,
     pub statistics: Statistics,
     /// The file that the statistics were taken from, where it was not the chips.
     pub definition: Option<PathBuf>,
@@ -138,18 +145,27 @@ impl DataBunch {
         &self.shared.augment
     }
 
-    /// Returns the number of training chips of a domain.
+    /// Returns the number of training chips of a domain; of [scenes](crate::PrepareData::scenes), of windows that an epoch draws.
     pub fn len(&self, domain: Domain) -> usize {
-        self.domain(domain).train.len()
+        self.count(domain, Split::Train)
     }
 
-    /// Returns the number of validation chips of a domain.
+    /// Returns the number of validation chips of a domain, or windows.
     pub fn valid_len(&self, domain: Domain) -> usize {
-        self.domain(domain).valid.len()
+        self.count(domain, Split::Valid)
+    }
+
+    /// Number of chips, or windows, of a part of a domain.
+    pub(crate) fn count(&self, domain: Domain, split: Split) -> usize {
+        match (&self.domain(domain).scenes, split) {
+            (Some(scenes), Split::Train) => scenes.len(),
+            (Some(scenes), Split::Valid) => scenes.valid_len(),
+            _ => self.files(domain, split).len(),
+        }
     }
 
     /// Returns the chips of a part of a domain, sorted by folder and name; if chips are [paired](DataBunch::pairs), those of B
-    /// are in the order of their partners.
+    /// are in the order of their partners. None where windows are drawn from [scenes](DataBunch::scene_files).
     pub fn files(&self, domain: Domain, split: Split) -> &[PathBuf] {
         let data = self.domain(domain);
         match split {
@@ -174,7 +190,7 @@ impl DataBunch {
         self.files(domain, Split::Test)
     }
 
-    /// Returns the chips that were left out, each with the reason; see [`BadChips::Skip`](crate::dataset::BadChips::Skip).
+    /// Returns the chips or scenes that were left out, each with the reason; see [`BadChips::Skip`](crate::dataset::BadChips::Skip).
     pub fn skipped(&self) -> &[(PathBuf, String)] {
         &self.shared.skipped
     }

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::domain::Domain;
 use super::options::PrepareData;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +24,7 @@ const FOLDER: &str = ".geolearn";
 
 /// Everything on which a survey depends: the chips, and what is said beside them, by name and [`Identity`]; and the options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Key {
+pub(super) struct Key {
     version: String,
     root: PathBuf,
     domain: String,
@@ -31,20 +33,34 @@ struct Key {
     /// CRC-32C of names and identities.
     crc: u32,
     options: String,
+    /// What is kept: chips' surveys have no name of their own, being older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Kept<T> {
     key: Key,
-    survey: Survey,
+    survey: T,
 }
 
 impl Key {
     fn of(options: &PrepareData, chips: Chips<'_>) -> Self {
         let definition = super::esri::definition_of(chips.folder);
         let files: Vec<&PathBuf> = chips.files.iter().copied().chain(&definition).collect();
-        let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
         let half = chips.half.map(|half| format!(" {half:?} half")).unwrap_or_default();
+        Self { chips: chips.files.len(), ..Self::of_files(options, chips.domain, &files, &half) }
+    }
+
+    /// Of scenes, whose validity is mapped as finely as the size of windows asks for.
+    pub fn of_scenes(options: &PrepareData, domain: Domain, files: &[PathBuf]) -> Self {
+        let files: Vec<&PathBuf> = files.iter().collect();
+        let chip = options.scenes.chip();
+        Self { kind: Some("scenes".to_owned()), ..Self::of_files(options, domain, &files, &format!(" {chip:?}")) }
+    }
+
+    fn of_files(options: &PrepareData, domain: Domain, files: &[&PathBuf], more: &str) -> Self {
+        let facts: Vec<(u64, String)> = files.par_iter().map(|file| facts(&options.path, file)).collect();
         let PrepareData {
             resize_to,
             bad_chips,
@@ -60,20 +76,22 @@ impl Key {
             // GDAL reads what is refused without it.
             version: format!("{} gdal={}", env!("CARGO_PKG_VERSION"), cfg!(feature = "gdal")),
             root: fs::canonicalize(&options.path).unwrap_or_else(|_| options.path.clone()),
-            domain: chips.domain.to_string(),
-            chips: chips.files.len(),
+            domain: domain.to_string(),
+            chips: files.len(),
             bytes: facts.iter().map(|(bytes, _)| bytes).sum(),
             crc: facts.iter().fold(0, |crc, (_, line)| crc32c::crc32c_append(crc, line.as_bytes())),
             options: format!(
-                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {:?} {normalisation:?} {limits:?}{half}",
-                bands.get(chips.domain),
-                alpha_bands.get(chips.domain)
+                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {:?} {normalisation:?} {limits:?}{more}",
+                bands.get(domain),
+                alpha_bands.get(domain)
             ),
+            kind: None,
         }
     }
 
     fn file_name(&self) -> String {
-        format!("survey_{}.json", self.domain.to_lowercase())
+        let kind = self.kind.as_deref().unwrap_or("survey");
+        format!("{kind}_{}.json", self.domain.to_lowercase())
     }
 
     /// In the folder of the chips, else in the user's cache.
@@ -100,7 +118,14 @@ fn facts(root: &Path, file: &Path) -> (u64, String) {
 
 /// Surveys the chips, or recalls the survey of an earlier time where nothing has changed since.
 pub(super) fn survey(options: &PrepareData, chips: Chips<'_>) -> Result<Survey> {
-    let key = Key::of(options, chips);
+    recalled(options, Key::of(options, chips), || Survey::take(options, chips))
+}
+
+/// Recalls what was found with this key at an earlier time, else looks and keeps it.
+pub(super) fn recalled<T>(options: &PrepareData, key: Key, look: impl FnOnce() -> Result<T>) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+{
     if let Some(survey) = find(options, &key) {
         return Ok(survey);
     }
@@ -111,9 +136,7 @@ pub(super) fn survey(options: &PrepareData, chips: Chips<'_>) -> Result<Survey> 
     {
         return Ok(survey);
     }
-    let survey = Survey::take(options, chips)?;
-    keep(options, &key, &survey);
-    Ok(survey)
+    keep(options, key, look()?)
 }
 
 /// Waits until no other process looks at these chips; `None` where what is found is not kept.
@@ -127,30 +150,36 @@ fn take_turn(options: &PrepareData, key: &Key) -> Option<Lock> {
 }
 
 /// A survey with exactly this key. A cache that cannot be read is none.
-fn find(options: &PrepareData, key: &Key) -> Option<Survey> {
+fn find<T: DeserializeOwned>(options: &PrepareData, key: &Key) -> Option<T> {
     if !options.cache {
         return None;
     }
-    let kept = key.places().filter_map(|folder| read(&folder.join(key.file_name())).ok());
-    kept.into_iter().find(|kept| kept.key == *key).map(|kept| kept.survey)
+    let mut kept = key.places().filter_map(|folder| read::<T>(&folder.join(key.file_name())).ok());
+    kept.find(|kept| kept.key == *key).map(|kept| kept.survey)
 }
 
-fn read(file: &Path) -> Result<Kept> {
+fn read<T: DeserializeOwned>(file: &Path) -> Result<Kept<T>> {
     let bytes = store::read_capped(file, MAX_BYTES)?;
     serde_json::from_slice(&bytes).map_err(|e| Error::new(ErrorKind::Format, "cache is damaged").at(file).because(e))
 }
 
-/// Keeps a survey in the first place that can be written.
-fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
+/// Keeps a survey in the first place that can be written, and gives it back.
+fn keep<T: Serialize>(options: &PrepareData, key: Key, survey: T) -> Result<T> {
     if !options.cache || key.bytes < WORTH_KEEPING {
-        return;
+        return Ok(survey);
     }
-    let kept = Kept { key: key.clone(), survey: survey.clone() };
-    let Ok(text) = serde_json::to_vec(&kept) else { return };
+    let kept = Kept { key, survey };
+    if let Ok(text) = serde_json::to_vec(&kept) {
+        put(&kept.key, &text);
+    }
+    Ok(kept.survey)
+}
+
+fn put(key: &Key, text: &[u8]) {
     let write = |folder: PathBuf| {
         store::create_dir(&folder)?;
         store::remove_abandoned(&folder);
-        store::write(&folder.join(key.file_name()), &text)
+        store::write(&folder.join(key.file_name()), text)
     };
     let tried: Vec<Error> = key.places().map_while(|folder| write(folder).err()).collect();
     if tried.len() == key.places().count() {
@@ -163,8 +192,8 @@ fn keep(options: &PrepareData, key: &Key, survey: &Survey) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::DatasetType;
     use crate::dataset::half::Half;
-    use crate::dataset::{DatasetType, Domain};
 
     /// The halves of one file have surveys of their own.
     #[test]

@@ -1,6 +1,6 @@
 //! What tells two data sets apart.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use super::domain::{Domain, PerDomain};
 use super::half::Half;
 use super::mixed_bands::MixedBands;
 use super::normalise::{Normaliser, Values};
+use super::scenes::Drawing;
 use super::sizes::MixedSizes;
 use super::spec::DomainSpec;
 use super::statistics::Statistics;
@@ -34,7 +35,20 @@ pub(crate) struct DataDigest {
     /// How chips find their partners; absent where they have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairing: Option<Pairing>,
+    /// How windows are drawn; absent where data are chips.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenes: Option<Windows>,
     pub domains: PerDomain<DomainDigest>,
+}
+
+/// How windows are drawn from scenes, beside the seed, their size and their number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Windows {
+    pub resolution: Option<f64>,
+    pub min_valid_share: f64,
+    pub val_split_pct: f64,
+    /// How many are drawn for one place, are read together, and change places.
+    pub drawing: PerDomain<[usize; 3]>,
 }
 
 /// How chips find their partners. Which these are, the order of names and contents tells.
@@ -184,6 +198,7 @@ impl DataBunch {
             augment: self.augment().clone(),
             sizes: Some(self.sizes()),
             pairing: self.pairing(),
+            scenes: self.windows_digest(),
             domains: PerDomain::from_fn(|domain| {
                 DomainDigest::new(self.spec(domain), self.chips_digest(domain), self.statistics(domain).clone())
             }),
@@ -199,27 +214,46 @@ impl DataBunch {
         }
     }
 
+    fn windows_digest(&self) -> Option<Windows> {
+        let Drawing { resolution, min_valid_share, val_split_pct } = self.shared.drawing?;
+        let drawing = PerDomain::from_fn(|domain| {
+            self.domain(domain).scenes.as_ref().map(|scenes| scenes.drawing()).unwrap_or_default()
+        });
+        Some(Windows { resolution, min_valid_share, val_split_pct, drawing })
+    }
+
     fn sizes(&self) -> Sizes {
         let reader = &self.domain(Domain::A).reader;
         Sizes { resize_to: reader.resize_to, mixed_sizes: reader.mixed_sizes }
     }
 
     fn pairing(&self) -> Option<Pairing> {
+        if self.has_scenes() {
+            return None;
+        }
         let half = self.domain(Domain::A).reader.asked.half;
         self.dataset_type().is_paired().then(|| half.map_or(Pairing::Names, Pairing::Halves))
     }
 
     /// Looked at once: when a fit is first written down or gone on with.
     fn contents(&self, domain: Domain) -> String {
-        let files = || [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
-        self.shared.contents.get(domain).get_or_init(|| format!("{:08x}", contents::crc(files()))).clone()
+        let chips = [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split)).cloned();
+        let files: Vec<PathBuf> = chips.chain(self.scene_files(domain).map(Path::to_path_buf)).collect();
+        self.shared.contents.get(domain).get_or_init(|| format!("{:08x}", contents::crc(&files))).clone()
     }
 
     fn crc_of_names(&self, domain: Domain) -> u32 {
-        let files = [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
+        let chips = [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
+        let files = chips.map(PathBuf::as_path).chain(self.scene_files(domain));
         let name = |file: &Path| file.strip_prefix(self.path()).unwrap_or(file).to_string_lossy().into_owned();
+        // A scene may be brought elsewhere, as a folder of chips may.
+        let name = |file| if self.has_scenes() { file_name(file) } else { name(file) };
         files.fold(0, |crc, file| crc32c::crc32c_append(crc, format!("{}\n", name(file)).as_bytes()))
     }
+}
+
+fn file_name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::domain::{Domain, PerDomain};
 use super::half::Half;
 use super::mixed_bands::MixedBands;
 use super::normalisation::Normalisation;
+use super::scenes::SceneOptions;
 use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Limits;
@@ -23,7 +24,7 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
     if dataset_type.is_paired() { augment.brightness(0.0).contrast(0.0) } else { augment }
 }
 
-/// Options for preparing a folder of chips.
+/// Options for preparing a folder of chips, or [scenes](Self::scenes).
 ///
 /// The folder holds, in any letter case, one of these: `A/images` and `B/images` (Export Training Data), `A` and `B`,
 /// `train_a` and `train_b`, `trainA` and `trainB`, or `Images/train_a` and `Images/train_b`. Chips may be in subfolders.
@@ -56,6 +57,11 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
 /// | `workers` | cores, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
 /// | `prefetch` | 2 | batches that each worker keeps ready | 1 to 1024 |
 /// | `working_dir` | the folder itself | where models are saved when only a name is given | |
+/// | `scenes` | none | draw windows of scenes in place of chips in the folder | files and folders, for both domains |
+/// | `chip_size` | 256 | of scenes: side of the windows in pixels | 1 to 16384 |
+/// | `windows_per_epoch` | those that cover the valid area | of scenes: windows of each domain in an epoch | 1 and above |
+/// | `resolution` | the scene's own | of scenes: side of a pixel on the ground to which windows are resampled | above 0, in units of the CRS |
+/// | `min_valid_share` | 0.9 | of scenes: share of pixels with data that a window has at least | 0 to 1 |
 ///
 /// ```
 /// use geolearn::dataset::Augment;
@@ -97,6 +103,7 @@ pub struct PrepareData {
     pub(super) workers: Option<usize>,
     pub(super) prefetch: usize,
     pub(super) working_dir: Option<PathBuf>,
+    pub(super) scenes: SceneOptions,
 }
 
 impl PrepareData {
@@ -126,6 +133,7 @@ impl PrepareData {
             workers: None,
             prefetch: 2,
             working_dir: None,
+            scenes: SceneOptions::default(),
         }
     }
 

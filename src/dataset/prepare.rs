@@ -13,9 +13,14 @@ use super::channels::Channels;
 use super::colours;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
+<<<<<<< HEAD
 use super::export;
+=======
+use super::half::Half;
+>>>>>>> scenes-training
 use super::layout::Layout;
 use super::options::PrepareData;
+use super::scenes::{self, SceneSet};
 use super::split::validation_places;
 use super::survey::Survey;
 use super::surveys;
@@ -44,7 +49,7 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 impl PrepareData {
     /// Looks through the folder: recognises its form, reads the header of every chip, takes the statistics of both
     /// domains and splits them. Statistics are those of `esri_model_definition.emd` beside the chips, where Export
-    /// Training Data wrote one, else of every chip, each decoded once.
+    /// Training Data wrote one, else of every chip, each decoded once. Of [scenes](Self::scenes) all pixels are looked at.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
@@ -62,6 +67,7 @@ impl PrepareData {
         // Before there are threads that decode: some things can be settled only without any.
         ffi::allowed();
         self.check()?;
+        self.check_scenes()?;
         if self.crop_size.is_some() {
             self.augment = self.augment.crop(self.crop_size);
         }
@@ -71,19 +77,26 @@ impl PrepareData {
 
 fn prepare(options: PrepareData) -> Result<DataBunch> {
     let started = Instant::now();
+<<<<<<< HEAD
     export::check_complete(&options.path)?;
     let mut layout = Layout::find(&options)?;
     let (surveys, skipped) = surveys::take(&options, &mut layout)?;
     split(&mut layout, &options)?;
+=======
+    let Found { surveys, images, skipped, remarks } = match options.scenes.are_given() {
+        true => of_scenes(&options)?,
+        false => of_chips(&options)?,
+    };
+>>>>>>> scenes-training
     let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
     // A model of pairs translates one way, so nothing asks for images of one number of channels.
     let usual = if options.dataset_type.is_paired() { Channels::Own } else { Channels::Shared };
     let choice = options.channels.unwrap_or(usual);
     let channels = PerDomain { a: choice.of(a, b), b: choice.of(b, a) };
-    let PerDomain { a, b } = surveys;
+    let (surveys, images) = ((surveys.a, surveys.b), (images.a, images.b));
     let domains = PerDomain {
-        a: DomainData::new(Domain::A, a, &mut layout, channels.a, &options)?,
-        b: DomainData::new(Domain::B, b, &mut layout, channels.b, &options)?,
+        a: DomainData::new(Domain::A, surveys.0, images.0, channels.a, &options)?,
+        b: DomainData::new(Domain::B, surveys.1, images.1, channels.b, &options)?,
     };
     let data = DataBunch {
         shared: Arc::new(Shared {
@@ -96,12 +109,52 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
             prefetch: options.prefetch,
             augment: options.augment,
             domains,
+            drawing: options.scenes.are_given().then(|| options.scenes.drawing(options.val_split_pct)),
             skipped,
+            remarks,
             contents: Arc::default(),
         }),
     };
     tell(&data, started);
     Ok(data)
+}
+
+/// What was found in chips or scenes.
+struct Found {
+    surveys: PerDomain<Survey>,
+    images: PerDomain<Images>,
+    skipped: Vec<(PathBuf, String)>,
+    remarks: Vec<String>,
+}
+
+/// Where a domain's images are.
+struct Images {
+    /// Chips that train, validate and test; none of scenes.
+    chips: [Vec<PathBuf>; 3],
+    half: Option<Half>,
+    scenes: Option<Arc<SceneSet>>,
+}
+
+fn of_chips(options: &PrepareData) -> Result<Found> {
+    let mut layout = Layout::find(options)?;
+    let (surveys, skipped) = surveys::take(options, &mut layout)?;
+    split(&mut layout, options)?;
+    let images = PerDomain::from_fn(|domain| Images {
+        chips: layout.take(domain),
+        half: *layout.halves.get(domain),
+        scenes: None,
+    });
+    Ok(Found { surveys, images, skipped, remarks: Vec::new() })
+}
+
+fn of_scenes(options: &PrepareData) -> Result<Found> {
+    let scenes::Prepared { surveys, sets, skipped, remarks } = scenes::prepare(options)?;
+    let images = PerDomain::from_fn(|domain| Images {
+        chips: Default::default(),
+        half: None,
+        scenes: Some(sets.get(domain).clone()),
+    });
+    Ok(Found { surveys, images, skipped, remarks })
 }
 
 fn tell(data: &DataBunch, started: Instant) {
@@ -184,16 +237,10 @@ fn default_workers() -> usize {
 }
 
 impl DomainData {
-    fn new(
-        domain: Domain,
-        survey: Survey,
-        layout: &mut Layout,
-        channels: usize,
-        options: &PrepareData,
-    ) -> Result<Self> {
+    fn new(domain: Domain, survey: Survey, images: Images, channels: usize, options: &PrepareData) -> Result<Self> {
         let Survey { shape, selection, band_names, nodata, mut band_scales, statistics, definition, .. } = survey;
         band_scales.resize(shape.bands, BandScale::default());
-        let asked = Asked { alpha: selection.alpha, ..options.asked(domain, *layout.halves.get(domain)) };
+        let asked = Asked { alpha: selection.alpha, ..options.asked(domain, images.half) };
         let bands = &selection.bands;
         let colours = colours::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
             .map_err(|e| e.at(&options.path))?;
@@ -202,7 +249,19 @@ impl DomainData {
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
         let memory = HostMemory::default();
         let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser, memory };
-        let [train, valid, test] = layout.take(domain).map(Arc::from);
-        Ok(Self { train, valid, test, statistics, definition, band_names, band_scales, selection, colours, reader })
+        let ([train, valid, test], scenes) = (images.chips.map(Arc::from), images.scenes);
+        Ok(Self {
+            train,
+            valid,
+            test,
+            scenes,
+            statistics,
+            definition,
+            band_names,
+            band_scales,
+            selection,
+            colours,
+            reader,
+        })
     }
 }

@@ -14,26 +14,36 @@ impl fmt::Display for DataBunch {
         for domain in Domain::BOTH {
             let Shape { dtype, height, width, .. } = self.domain(domain).reader.shape;
             let bands = self.bands(domain);
-            let plural = if bands == 1 { "band" } else { "bands" };
+            if let Some(scenes) = &self.domain(domain).scenes {
+                scenes.describe(f, domain, (width, height), &format!("{bands} {} of {dtype}", plural(bands)))?;
+                continue;
+            }
             let (train, valid) = (self.len(domain), self.valid_len(domain));
             writeln!(
                 f,
-                "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {plural} of {dtype}"
+                "  {domain}: {train} training and {valid} validation chips, {width} x {height} pixels, {bands} {} of {dtype}",
+                plural(bands)
             )?;
         }
-        if self.dataset_type().is_paired() {
+        self.shared.remarks.iter().try_for_each(|remark| writeln!(f, "  {remark}"))?;
+        if self.dataset_type().is_paired() && !self.has_scenes() {
             let (train, valid) = (self.pairs(Split::Train).len(), self.pairs(Split::Valid).len());
             let by = if self.domain(Domain::A).reader.asked.half.is_some() { "halves of files" } else { "names" };
             writeln!(f, "  {train} training and {valid} validation pairs, by {by}")?;
         }
         if !self.skipped().is_empty() {
-            writeln!(f, "  {} chips left out", self.skipped().len())?;
+            let images = if self.has_scenes() { "scenes" } else { "chips" };
+            writeln!(f, "  {} {images} left out", self.skipped().len())?;
         }
         if self.batch_size_option() == BatchSize::Auto {
             return write!(f, "  batch size to be measured, seed {}", self.seed());
         }
         write!(f, "  {} batches of {} an epoch, seed {}", self.batches_per_epoch(), self.batch_size(), self.seed())
     }
+}
+
+fn plural(bands: usize) -> &'static str {
+    if bands == 1 { "band" } else { "bands" }
 }
 
 impl fmt::Debug for DataBunch {

@@ -21,10 +21,11 @@ use super::sizes::MixedSizes;
 use super::statistics::{Measured, Statistics};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Counter;
-use crate::raster::{BandScale, Dtype};
+use crate::raster::{BandScale, Dtype, has_doubtful_alpha};
 
 /// So many bad chips are named in a message.
 const NAMED_AT_MOST: usize = 5;
+const CHIPS: [&str; 2] = ["chip", "chips"];
 const LEAVE_OUT: &str = "Mend or remove them, or leave them out with PrepareData::bad_chips(BadChips::Skip).";
 
 /// What was found in one domain.
@@ -69,10 +70,19 @@ impl Survey {
         }
     }
 
+    /// Warns of the same in scenes.
+    pub fn warn_of_scenes(&self, domain: Domain) {
+        for (file, reason) in &self.skipped {
+            tracing::warn!(file = %file.display(), reason, "scene is left out");
+        }
+        self.remarks.iter().for_each(|remark| tracing::warn!("domain {domain}: {remark}"));
+    }
+
     /// Surveys the chips.
     pub fn take(options: &PrepareData, chips: Chips<'_>) -> Result<Self> {
         let mut asked = options.asked(chips.domain, chips.half);
-        let (alpha, remark) = asked.alpha.settled(chips.files, &options.limits);
+        let look = |file: &Path| has_doubtful_alpha(file, &options.limits).unwrap_or(false);
+        let (alpha, remark) = asked.alpha.settled(chips.files, look);
         asked.alpha = alpha;
         let mut found = Found::look(options, chips, &asked)?;
         // Who chooses bands knows what they are.
@@ -103,14 +113,16 @@ fn counter(options: &PrepareData, what: &str, chips: usize) -> Counter {
 }
 
 /// What the headers say.
-struct Found<'a> {
-    root: &'a Path,
-    folder: &'a Path,
-    domain: Domain,
-    asked: &'a Asked,
-    good: Vec<Header<'a>>,
-    skipped: Vec<(PathBuf, String)>,
-    remarks: Vec<String>,
+pub(super) struct Found<'a> {
+    /// What the images are called: one, and several.
+    pub images: [&'static str; 2],
+    pub root: &'a Path,
+    pub folder: &'a Path,
+    pub domain: Domain,
+    pub asked: &'a Asked,
+    pub good: Vec<Header<'a>>,
+    pub skipped: Vec<(PathBuf, String)>,
+    pub remarks: Vec<String>,
 }
 
 impl<'a> Found<'a> {
@@ -134,10 +146,10 @@ impl<'a> Found<'a> {
             return Err(error.at(folder));
         }
         if options.bad_chips == BadChips::Fail && !failed.is_empty() {
-            return Err(unreadable(root, files.len(), failed));
+            return Err(unreadable("chips", root, files.len(), failed));
         }
         let skipped = failed.into_iter().map(|(file, error)| (file.clone(), error.to_string())).collect();
-        Ok(Self { root, folder, domain, asked, good, skipped, remarks: Vec::new() })
+        Ok(Self { images: CHIPS, root, folder, domain, asked, good, skipped, remarks: Vec::new() })
     }
 
     /// The most common shape. Chips that differ and cannot be brought to one size are left out.
@@ -148,7 +160,7 @@ impl<'a> Found<'a> {
         let differ =
             |shape: &Shape, other: &Shape| shape.kind() != other.kind() || sizes_count && shape.size() != other.size();
         let shapes = shapes(&self.good);
-        let common = most_common(&shapes).ok_or_else(|| none_left(self.root, self.domain, &self.skipped))?;
+        let common = most_common(&shapes).ok_or_else(|| self.none_left())?;
         if options.bad_chips == BadChips::Fail && shapes.keys().any(|shape| differ(shape, &common)) {
             return Err(mixed(self.root, self.domain, &shapes));
         }
@@ -159,51 +171,54 @@ impl<'a> Found<'a> {
     }
 
     /// Checks that bands of one name stand at one place in all chips; chips in a rarer order are left out.
-    fn agree_on_order(&mut self, bad_chips: BadChips) -> Result<()> {
+    pub fn agree_on_order(&mut self, bad_chips: BadChips) -> Result<()> {
         let Some((common, others)) = orders(&self.good) else { return Ok(()) };
         let Some(other) = others.first() else { return Ok(()) };
         if bad_chips == BadChips::Fail {
-            return Err(shuffled(self.root, self.domain, &common, other));
+            return Err(self.shuffled(&common, other));
         }
         for header in self.good.extract_if(.., |header| others.iter().any(|other| other.names == header.names)) {
             let (its, most) = (describe_names(&header.names), describe_names(&common.names));
-            self.skipped.push((header.file.clone(), format!("has the bands {its}, most chips have {most}")));
+            self.skipped
+                .push((header.file.clone(), format!("has the bands {its}, most {} have {most}", self.images[1])));
         }
         Ok(())
     }
 
     /// Checks that samples of all chips have one scale and offset; chips with rarer ones are left out.
-    fn agree_on_scales(&mut self, bad_chips: BadChips) -> Result<Vec<BandScale>> {
+    pub fn agree_on_scales(&mut self, bad_chips: BadChips) -> Result<Vec<BandScale>> {
         let Some((common, other)) = headers::scales(&self.good) else { return Ok(Vec::new()) };
         let Some(other) = other else { return Ok(common) };
         if bad_chips == BadChips::Fail {
-            return Err(scales_differ(self.root, self.domain, &common, other));
+            return Err(self.scales_differ(&common, other));
         }
         for header in self.good.extract_if(.., |header| header.scales != common) {
             let (its, most) = (describe_scales(&header.scales), describe_scales(&common));
-            self.skipped.push((header.file.clone(), format!("has the scales {its}, most chips have {most}")));
+            self.skipped
+                .push((header.file.clone(), format!("has the scales {its}, most {} have {most}", self.images[1])));
         }
         Ok(common)
     }
 
-    fn selection(&self) -> Result<Selection> {
-        let first = self.good.first().ok_or_else(|| none_left(self.root, self.domain, &self.skipped))?;
+    pub fn selection(&self) -> Result<Selection> {
+        let first = self.good.first().ok_or_else(|| self.none_left())?;
         let bands = self.asked.in_chip(&first.names, first.shape.bands)?;
         Ok(Selection::new(self.asked, first.names.len(), bands))
     }
 
-    fn first_names(&self) -> Vec<Option<String>> {
+    pub fn first_names(&self) -> Vec<Option<String>> {
         self.good.first().map(|header| header.names.to_vec()).unwrap_or_default()
     }
 
     /// Returns the nodata value of predictions.
-    fn nodata(&mut self, shape: Shape) -> Option<f64> {
+    pub fn nodata(&mut self, shape: Shape) -> Option<f64> {
         let (value, declared) = headers::nodata(&self.good, shape.dtype);
         if let (Some(value), [_, _, ..]) = (value, declared.as_slice()) {
             let counts = declared.iter().map(|(value, count)| format!("{value} in {count}"));
             self.remarks.push(format!(
-                "chips declare different nodata values ({} chips); each is read by its own, and predictions have {value}",
-                counts.collect::<Vec<_>>().join(", ")
+                "{images} declare different nodata values ({} {images}); each is read by its own, and predictions have {value}",
+                counts.collect::<Vec<_>>().join(", "),
+                images = self.images[1],
             ));
         }
         value
@@ -245,19 +260,19 @@ impl<'a> Found<'a> {
         let progress = counter(options, &format!("Domain {}, statistics", self.domain), files.len());
         let (sums, failed) = pass::over(&files, shape, self.asked, &options.limits, &progress);
         if options.bad_chips == BadChips::Fail && !failed.is_empty() {
-            return Err(unreadable(self.root, files.len(), failed));
+            return Err(unreadable("chips", self.root, files.len(), failed));
         }
         let bad: BTreeSet<&PathBuf> = failed.iter().map(|(file, _)| *file).collect();
         self.good.retain(|header| !bad.contains(header.file));
         self.skipped.extend(failed.into_iter().map(|(file, error)| (file.clone(), error.to_string())));
         if self.good.is_empty() {
-            return Err(none_left(self.root, self.domain, &self.skipped));
+            return Err(self.none_left());
         }
         self.checked(options.normalisation, sums.measured(options.normalisation.percentiles()))
     }
 
     /// Refuses bands without data, and warns of single values that set the scale.
-    fn checked(&mut self, normalisation: Normalisation, bands: Vec<Option<Measured>>) -> Result<Statistics> {
+    pub fn checked(&mut self, normalisation: Normalisation, bands: Vec<Option<Measured>>) -> Result<Statistics> {
         let with_data: Vec<usize> =
             bands.iter().enumerate().filter_map(|(band, b)| b.is_some().then_some(band)).collect();
         if with_data.len() < bands.len() {
@@ -290,34 +305,62 @@ impl<'a> Found<'a> {
     fn without_data(&self, with_data: &[usize], bands: usize) -> Error {
         let empty: Vec<String> =
             (0..bands).filter(|band| !with_data.contains(band)).map(|band| self.name_of(band)).collect();
-        let what = if with_data.is_empty() { "no chip has data" } else { "a band has no data in any chip" };
+        let [one, several] = self.images;
+        let what = match with_data.is_empty() {
+            true => format!("no {one} has data"),
+            false => format!("a band has no data in any {one}"),
+        };
         let error = Error::new(ErrorKind::Layout, format!("domain {} cannot be scaled: {what}", self.domain))
             .at(self.folder)
             .expected("samples that are finite and not the nodata value in each band that is used")
             .found(format!("none in {}", empty.join(", ")));
         match with_data.is_empty() {
-            true => error.help("Are these the right chips, and is their nodata value the right one?"),
+            true => error.help(format!("Are these the right {several}, and is their nodata value the right one?")),
             false => error.help(format!(
                 "Leave it out: PrepareData::bands(Domain::{}, ...) names the bands to use.",
                 self.domain
             )),
         }
     }
+
+    fn scales_differ(&self, common: &[BandScale], other: &Header<'_>) -> Error {
+        let images = self.images[1];
+        Error::new(ErrorKind::Layout, format!("the {images} of domain {} differ in scale and offset", self.domain))
+            .at(self.root)
+            .expected(format!("those of most {images}: {}", describe_scales(common)))
+            .found(format!("{} in {}", describe_scales(&other.scales), other.file.display()))
+            .help(
+                "Bring them to one scale and offset, or leave the rarer ones out with \
+                 PrepareData::bad_chips(BadChips::Skip). Where just the tags are wrong, rasterio sets them: \
+                 `file.scales, file.offsets = (0.001,), (0.5,)` on a file opened with mode \"r+\".",
+            )
+    }
+
+    fn shuffled(&self, common: &Order<'_>, other: &Order<'_>) -> Error {
+        let told = |order: &Order<'_>| format!("{} in {}", describe_names(&order.names), order.example.display());
+        let names: Vec<String> = common.names.iter().flatten().map(|name| format!("{name:?}")).collect();
+        let (images, domain) = (self.images[1], self.domain);
+        Error::new(ErrorKind::Layout, format!("the {images} of domain {domain} have their bands in different orders"))
+            .at(self.root)
+            .expected(told(common))
+            .found(told(other))
+            .help(format!(
+                "Name the bands, and each is looked up in each file: PrepareData::bands(Domain::{domain}, [{}]); or leave the rarer order out with PrepareData::bad_chips(BadChips::Skip).",
+                names.join(", ")
+            ))
+    }
+
+    pub fn none_left(&self) -> Error {
+        let [one, several] = self.images;
+        let reason = self.skipped.first().map(|(_, reason)| reason.as_str()).unwrap_or(several);
+        Error::new(ErrorKind::Layout, format!("no {one} of domain {} can be used", self.domain))
+            .at(self.root)
+            .found(format!("{} bad {several}, the first: {reason}", self.skipped.len()))
+    }
 }
 
-fn scales_differ(root: &Path, domain: Domain, common: &[BandScale], other: &Header<'_>) -> Error {
-    Error::new(ErrorKind::Layout, format!("the chips of domain {domain} differ in scale and offset"))
-        .at(root)
-        .expected(format!("those of most chips: {}", describe_scales(common)))
-        .found(format!("{} in {}", describe_scales(&other.scales), other.file.display()))
-        .help(
-            "Bring them to one scale and offset, or leave the rarer ones out with \
-             PrepareData::bad_chips(BadChips::Skip). Where just the tags are wrong, rasterio sets them: \
-             `file.scales, file.offsets = (0.001,), (0.5,)` on a file opened with mode \"r+\".",
-        )
-}
-
-fn unreadable(root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error {
+/// Makes the error for files that cannot be used; `images` is what they are called.
+pub(super) fn unreadable(images: &str, root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error {
     let mut lines: Vec<String> = failed.iter().take(NAMED_AT_MOST).map(|(_, error)| error.to_string()).collect();
     if failed.len() > NAMED_AT_MOST {
         lines.push(format!("and {} more", failed.len() - NAMED_AT_MOST));
@@ -327,7 +370,7 @@ fn unreadable(root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error 
         [(file, _)] => file.as_path(),
         _ => root,
     };
-    Error::new(kind, format!("{} of {all} chips cannot be used", failed.len()))
+    Error::new(kind, format!("{} of {all} {images} cannot be used", failed.len()))
         .at(place)
         .found(lines.join("; "))
         .help(LEAVE_OUT)
@@ -375,24 +418,4 @@ fn mixed(root: &Path, domain: Domain, shapes: &Shapes<'_>) -> Error {
         .expected("one size, number of bands and type of samples")
         .found(lines.join(", "))
         .help(help)
-}
-
-fn shuffled(root: &Path, domain: Domain, common: &Order<'_>, other: &Order<'_>) -> Error {
-    let told = |order: &Order<'_>| format!("{} in {}", describe_names(&order.names), order.example.display());
-    let names: Vec<String> = common.names.iter().flatten().map(|name| format!("{name:?}")).collect();
-    Error::new(ErrorKind::Layout, format!("the chips of domain {domain} have their bands in different orders"))
-        .at(root)
-        .expected(told(common))
-        .found(told(other))
-        .help(format!(
-            "Name the bands, and each is looked up in each file: PrepareData::bands(Domain::{domain}, [{}]); or leave the rarer order out with PrepareData::bad_chips(BadChips::Skip).",
-            names.join(", ")
-        ))
-}
-
-fn none_left(root: &Path, domain: Domain, skipped: &[(PathBuf, String)]) -> Error {
-    let reason = skipped.first().map(|(_, reason)| reason.as_str()).unwrap_or("no chips");
-    Error::new(ErrorKind::Layout, format!("no chip of domain {domain} can be used"))
-        .at(root)
-        .found(format!("{} bad chips, the first: {reason}", skipped.len()))
 }

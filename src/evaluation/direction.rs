@@ -69,12 +69,17 @@ impl Evaluation<'_> {
     /// Measures what is made of all validation chips of the other domain.
     fn measure(&self, to: Domain, make: &Make<'_>) -> Result<Measured> {
         let mut set = ImageSet::default();
-        for file in self.data.valid_files(to.other()) {
-            if let Some(made) = make(&Source::read(self.data, to.other(), file)?)? {
+        for chip in 0..self.data.valid_len(to.other()) {
+            if let Some(made) = make(&self.source(to.other(), chip)?)? {
                 set.add(&self.network, made.picture)?;
             }
         }
         set.finish(&self.network)
+    }
+
+    /// Reads a validation chip.
+    fn source(&self, domain: Domain, chip: usize) -> Result<Source> {
+        Source::of(self.data, domain, self.data.image(domain, Split::Valid, chip)?)
     }
 
     /// Scores a set of images against real ones, and what is made of pairs against the truth.
@@ -87,11 +92,11 @@ impl Evaluation<'_> {
         let mut sums = PairSums::new(self.data, to, self.window);
         for pair in &self.pairs {
             let (source, truth) = (pair.get(to.other()), pair.get(to));
-            let made = make(&Source::read(self.data, to.other(), source)?)?;
+            let made = make(&Source::of(self.data, to.other(), source.read(self.data, to.other())?)?)?;
             let Some(raster) = made.and_then(|made| made.raster) else {
                 continue;
             };
-            let expected = self.data.image_of(to, truth)?;
+            let expected = truth.read(self.data, to)?;
             let size = (raster.height(), raster.width());
             if size != (expected.height(), expected.width()) {
                 return Err(misfit(source, truth, size, (expected.height(), expected.width())));
@@ -107,8 +112,8 @@ impl Evaluation<'_> {
             return Ok(None);
         }
         let mut sums = PairSums::new(self.data, domain, self.window);
-        for file in self.data.valid_files(domain) {
-            let source = Source::read(self.data, domain, file)?;
+        for chip in 0..self.data.valid_len(domain) {
+            let source = self.source(domain, chip)?;
             let back = self.model.translate(&self.model.translate(&source.tensor, domain.other())?, domain)?;
             if let Some(raster) = self.progress.one(Judged::made(self.data, domain, &back, &source.raster)?.raster) {
                 sums.add(&raster, &source.raster)?;

@@ -1,12 +1,13 @@
 //! Images that are judged: as pictures, and as rasters in a domain's own units.
 
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 
 use image::RgbImage;
 use tch::Tensor;
 
 use crate::arrays::{array_to_tensor, tensor_to_array};
-use crate::dataset::{DataBunch, Domain};
+use crate::dataset::{DataBunch, Domain, Split};
 use crate::error::Result;
 use crate::raster::Raster;
 use crate::train::Translator;
@@ -16,6 +17,32 @@ pub(super) struct Judged {
     pub picture: RgbImage,
     /// None where its bands are not those of the domain.
     pub raster: Option<Raster>,
+}
+
+/// Where a real image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Real {
+    File(PathBuf),
+    /// A validation window of scenes, by its number.
+    Window(usize),
+}
+
+impl Real {
+    pub fn read(&self, data: &DataBunch, domain: Domain) -> Result<Raster> {
+        match self {
+            Self::File(file) => data.image_of(domain, file),
+            Self::Window(index) => data.image(domain, Split::Valid, *index),
+        }
+    }
+}
+
+impl fmt::Display for Real {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.display().fmt(f),
+            Self::Window(index) => write!(f, "validation window {index}"),
+        }
+    }
 }
 
 /// A real image, as networks take it and in its own units.
@@ -43,8 +70,7 @@ impl Judged {
 }
 
 impl Source {
-    pub fn read(data: &DataBunch, domain: Domain, file: &Path) -> Result<Self> {
-        let raster = data.image_of(domain, file)?;
+    pub fn of(data: &DataBunch, domain: Domain, raster: Raster) -> Result<Self> {
         let tensor = array_to_tensor(data.normaliser(domain).normalise_raster(&raster)?)?.f_unsqueeze(0)?;
         Ok(Self { tensor, raster })
     }

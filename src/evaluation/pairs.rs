@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::images::Real;
 use crate::dataset::{DataBunch, Domain, PerDomain, Split, images_in};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Files of domain A and of domain B that show the same place.
-pub(super) type Pairs = Vec<PerDomain<PathBuf>>;
+/// Images of domain A and of domain B that show the same place.
+pub(super) type Pairs = Vec<PerDomain<Real>>;
 
 /// Finds the pairs that the caller named, else partners among the test chips or chips of the same name, else among the
 /// validation chips.
@@ -23,8 +24,15 @@ pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Resu
         }
         return Ok(pairs);
     }
+    if data.has_scenes() {
+        let windows = if data.dataset_type().is_paired() { data.valid_len(Domain::A) } else { 0 };
+        return Ok((0..windows).map(|index| PerDomain { a: Real::Window(index), b: Real::Window(index) }).collect());
+    }
     let of = |split| match data.dataset_type().is_paired() {
-        true => data.pairs(split).map(|(a, b)| PerDomain { a: a.to_path_buf(), b: b.to_path_buf() }).collect(),
+        true => data
+            .pairs(split)
+            .map(|(a, b)| PerDomain { a: Real::File(a.to_path_buf()), b: Real::File(b.to_path_buf()) })
+            .collect(),
         false => of_files(data.files(Domain::A, split), data.files(Domain::B, split)),
     };
     let tested = of(Split::Test);
@@ -34,12 +42,10 @@ pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Resu
 /// A name that stands for one file in a folder and its sub-folders; files of the same name in several are none.
 fn of_files(a: &[PathBuf], b: &[PathBuf]) -> Pairs {
     let (a, b) = (by_stem(a), by_stem(b));
-    let mut pairs: Pairs = a
-        .iter()
-        .filter_map(|(stem, a)| Some(PerDomain { a: (*a)?.clone(), b: (*b.get(stem)?.as_ref()?).clone() }))
-        .collect();
-    pairs.sort_by(|one, other| one.a.cmp(&other.a));
-    pairs
+    let mut pairs: Vec<(&PathBuf, &PathBuf)> =
+        a.iter().filter_map(|(stem, a)| Some(((*a)?, *b.get(stem)?.as_ref()?))).collect();
+    pairs.sort_unstable();
+    pairs.into_iter().map(|(a, b)| PerDomain { a: Real::File(a.clone()), b: Real::File(b.clone()) }).collect()
 }
 
 fn by_stem(files: &[PathBuf]) -> HashMap<&OsStr, Option<&PathBuf>> {
@@ -52,12 +58,13 @@ fn by_stem(files: &[PathBuf]) -> HashMap<&OsStr, Option<&PathBuf>> {
 }
 
 /// Returns the error for a pair of images of different sizes.
-pub(super) fn misfit(source: &Path, truth: &Path, made: (usize, usize), expected: (usize, usize)) -> Error {
-    let what = format!("a pair cannot be compared: {} has another size", source.display());
-    Error::new(ErrorKind::Usage, what)
-        .at(truth)
-        .expected(format!("{} x {} pixels", made.1, made.0))
-        .found(format!("{} x {}", expected.1, expected.0))
+pub(super) fn misfit(source: &Real, truth: &Real, made: (usize, usize), expected: (usize, usize)) -> Error {
+    let error = Error::new(ErrorKind::Usage, format!("a pair cannot be compared: {source} has another size"));
+    let error = match truth {
+        Real::File(file) => error.at(file),
+        Real::Window(_) => error,
+    };
+    error.expected(format!("{} x {} pixels", made.1, made.0)).found(format!("{} x {}", expected.1, expected.0))
 }
 
 #[cfg(test)]
@@ -70,7 +77,7 @@ mod tests {
         let a = files(&["a/x.png", "a/y.png", "a/z.png", "a/1/w.png", "a/2/w.png"]);
         let b = files(&["b/z.tif", "b/x.tif", "b/w.tif", "b/v.tif"]);
         let pairs = of_files(&a, &b);
-        let names: Vec<_> = pairs.iter().map(|pair| (pair.a.to_str().unwrap(), pair.b.to_str().unwrap())).collect();
-        assert_eq!(names, [("a/x.png", "b/x.tif"), ("a/z.png", "b/z.tif")]);
+        let names: Vec<_> = pairs.iter().map(|pair| (pair.a.to_string(), pair.b.to_string())).collect();
+        assert_eq!(names, [("a/x.png", "b/x.tif"), ("a/z.png", "b/z.tif")].map(|(a, b)| (a.into(), b.into())));
     }
 }

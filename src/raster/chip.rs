@@ -45,13 +45,39 @@ pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
 /// whatever it holds, and this one has other values than 0 and 255.
 pub(crate) fn has_doubtful_alpha(path: &Path, limits: &Limits) -> Result<bool> {
     let file = RasterFile::open_within(path, limits)?;
-    let info = &file.unplaced_info();
-    if file.presentation().is_some() || (info.bands, info.dtype, info.alpha_band) != (4, Dtype::U8, Some(3)) {
+    if !may_have_doubtful_alpha(&file) {
         return Ok(false);
     }
     let (samples, _turn) = file.read_in_turn()?;
+    Ok(is_doubtful(&samples))
+}
+
+/// Tells the same by some windows, each of a row, a column, a height and a width, of a file of any size.
+pub(crate) fn has_doubtful_alpha_within(
+    path: &Path,
+    limits: &Limits,
+    windows: impl Iterator<Item = (usize, usize, usize, usize)>,
+) -> Result<bool> {
+    let file = RasterFile::open_within(path, limits)?;
+    if !may_have_doubtful_alpha(&file) {
+        return Ok(false);
+    }
+    for (row, column, height, width) in windows {
+        if is_doubtful(&file.read_window(row, column, height, width)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn may_have_doubtful_alpha(file: &RasterFile) -> bool {
+    let info = &file.unplaced_info();
+    file.presentation().is_none() && (info.bands, info.dtype, info.alpha_band) == (4, Dtype::U8, Some(3))
+}
+
+fn is_doubtful(samples: &Samples) -> bool {
     let alpha = samples.band(3).unwrap_or_default();
-    Ok(alpha.iter().any(|opacity| *opacity > 0.0 && *opacity < f64::from(u8::MAX)))
+    alpha.iter().any(|opacity| *opacity > 0.0 && *opacity < f64::from(u8::MAX))
 }
 
 /// Reads the whole image of a file.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::epsg;
+
 /// A coordinate reference system, as far as the file names it.
 ///
 /// ```
@@ -16,6 +18,13 @@ pub enum Crs {
     Epsg(u16),
     /// What the file says about a system of its own: the citation of its GeoKeys.
     Text(String),
+}
+
+impl Crs {
+    /// Tells whether coordinates are degrees: of a number in the registry; of a text nobody knows.
+    pub(crate) fn is_geodetic(&self) -> bool {
+        matches!(self, Self::Epsg(number) if epsg::is_geodetic(*number))
+    }
 }
 
 impl fmt::Display for Crs {

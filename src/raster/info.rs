@@ -30,6 +30,8 @@ pub struct RasterInfo {
     /// The file is a mask by itself, of an image beside it.
     pub(super) is_mask_of_another: bool,
     pub(super) pages: usize,
+    /// Height and width of what is decoded together.
+    pub(super) block: (usize, usize),
 }
 
 impl RasterInfo {
@@ -56,6 +58,7 @@ impl RasterInfo {
             mask: None,
             is_mask_of_another: false,
             pages: 1,
+            block: (height, width),
         }
     }
 

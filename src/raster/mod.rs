@@ -70,7 +70,7 @@ pub(crate) use band_scale::say_anything;
 pub(crate) use beside::files_beside;
 pub(crate) use bilinear::Window;
 pub(crate) use budget::Turn;
-pub(crate) use chip::{chip_info, chip_info_again, has_doubtful_alpha, read_chip};
+pub(crate) use chip::{chip_info, chip_info_again, has_doubtful_alpha, has_doubtful_alpha_within, read_chip};
 pub use crs::Crs;
 pub(crate) use display::{Colours, first_bands};
 pub use dtype::Dtype;

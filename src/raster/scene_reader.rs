@@ -32,6 +32,8 @@ struct Facts {
     /// The band that the file calls alpha, counted from 0.
     alpha: Option<usize>,
     band_scales: Vec<BandScale>,
+    /// Height and width of what is decoded together.
+    block: (usize, usize),
     /// Pixels may have no data for another reason than their samples.
     has_mask: bool,
     /// Samples alone may say that a pixel has no data: by a nodata value, or because they are no numbers.
@@ -74,6 +76,7 @@ impl Facts {
             band_names: info.band_names().to_vec(),
             alpha: info.alpha_band(),
             band_scales: info.band_scales().to_vec(),
+            block: info.block,
             has_mask: info.mask.is_some(),
             has_empty_samples: info.dtype.is_float() || info.nodata.is_some() || !info.band_nodata.is_empty(),
             opacity: match (info.mask, info.validity_source()) {
@@ -104,6 +107,7 @@ impl Source {
             band_names: image.band_names().to_vec(),
             alpha: None,
             band_scales: image.band_scales().to_vec(),
+            block: (image.height(), image.width()),
             has_mask: image.has_mask(),
             has_empty_samples: image.dtype().is_float() || image.nodata().is_some(),
             opacity: image.opacity,
@@ -173,6 +177,16 @@ impl Source {
         self.facts.size
     }
 
+    /// Height and width of what is decoded together: tiles, strips, or all of it. Those at the edges may be cut.
+    pub fn block_size(&self) -> (usize, usize) {
+        self.facts.block
+    }
+
+    /// The band that the file calls alpha, counted from 0.
+    pub fn alpha_band(&self) -> Option<usize> {
+        self.facts.alpha
+    }
+
     /// The type of the samples.
     pub fn dtype(&self) -> Dtype {
         if self.scales.is_some() { Dtype::F64 } else { self.facts.dtype }
@@ -192,11 +206,6 @@ impl Source {
     pub fn has_mask(&self) -> bool {
         let is_used = |band: &usize| self.selection.as_ref().is_none_or(|bands| bands.contains(band));
         self.facts.has_mask || self.facts.opacity.is_some_and(|band| !is_used(&band))
-    }
-
-    /// The band that the file calls alpha, counted from 0.
-    pub fn alpha_band(&self) -> Option<usize> {
-        self.facts.alpha
     }
 
     /// Tells whether there may be pixels without data; false where the header rules that out.

@@ -11,6 +11,7 @@ mod found_rate;
 mod kept;
 mod killed;
 mod refused;
+mod scenes;
 mod stopped;
 
 use common::on_cpu;

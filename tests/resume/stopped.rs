@@ -10,7 +10,7 @@ use geolearn::{FitOptions, Result};
 use super::{common, data, last, losses, model, options, tensors};
 
 /// Stops after so many steps of the fit.
-struct After(usize);
+pub(super) struct After(pub(super) usize);
 
 impl Callback for After {
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {

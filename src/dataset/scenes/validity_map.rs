@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::window::{SceneWindow, grid};
 use crate::error::Result;
@@ -18,7 +19,7 @@ const BLOCK_ROWS: usize = 512;
 /// A pixel has data as in [`Raster::validity`](crate::Raster::validity): it is neither outside the mask, nor of the nodata
 /// value in all bands, nor not a finite number in all of them. Numbers of cells are exact; [`ValidityMap::pixels_within`] tells
 /// what follows from them for any window, so that few windows have to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ValidityMap {
     /// Height and width of the scene.
     size: (usize, usize),

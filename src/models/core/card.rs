@@ -3,7 +3,7 @@
 use super::learner::Learner;
 use super::model::Model;
 use super::report;
-use crate::dataset::{Domain, DomainSpec};
+use crate::dataset::{Domain, DomainSpec, Split};
 use crate::evaluation::{Metrics, table};
 use crate::package::emd::ModelKind;
 
@@ -78,8 +78,8 @@ fn chips<M: Model>(card: &mut Card, model: &Learner<M>) {
     match &model.data {
         Some(data) => {
             let count = |domain| {
-                let counts = [data.train_files(domain), data.valid_files(domain), data.test_files(domain)];
-                std::iter::once(domain.to_string()).chain(counts.map(|files| files.len().to_string())).collect()
+                let counts = [Split::Train, Split::Valid, Split::Test].map(|split| data.count(domain, split));
+                std::iter::once(domain.to_string()).chain(counts.map(|count| count.to_string())).collect()
             };
             card.paragraph("Chips that the model was saved with:");
             card.table(&["domain", "training", "validation", "test"], Domain::BOTH.map(count));

@@ -32,6 +32,7 @@ pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
         has_palette: palette.is_some(),
         palette,
         alpha_band: alpha(&bands),
+        block: bands.first().map_or((height, width), |band| (band.block_size().1.max(1), band.block_size().0.max(1))),
         ..RasterInfo::plain(driver(dataset), (bands.len(), height, width), dtype)
     };
     info.put_band_nodata(nodata.into_iter().collect::<Option<_>>().unwrap_or_default());

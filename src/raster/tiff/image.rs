@@ -171,6 +171,7 @@ fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool
         has_palette: palette.is_some() || photometric == PALETTE && layout.bands == 1,
         palette,
         is_mask_of_another: told.is_mask,
+        block: (layout.block_rows, layout.block_columns),
         alpha_band: if is_cmyk { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype())
     };

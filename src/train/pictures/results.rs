@@ -30,7 +30,7 @@ pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Re
     Picture::check_rows(rows)?;
     let mut pictures = Vec::new();
     let split = shown_split(data);
-    let most = Domain::BOTH.map(|domain| data.files(domain, split).len()).into_iter().max().unwrap_or(0);
+    let most = Domain::BOTH.map(|domain| data.count(domain, split)).into_iter().max().unwrap_or(0);
     for i in 0..rows.min(most) {
         let mut row = Vec::new();
         for &to in model.targets() {
@@ -79,5 +79,5 @@ fn translation(model: &dyn Translator, data: &DataBunch, to: Domain, index: usiz
 /// A chip that is shown; they begin anew where a domain has fewer.
 fn chip(data: &DataBunch, domain: Domain, index: usize) -> Result<Tensor> {
     let split = shown_split(data);
-    data.chips(domain, split, &[index % data.files(domain, split).len().max(1)])
+    data.chips(domain, split, &[index % data.count(domain, split).max(1)])
 }

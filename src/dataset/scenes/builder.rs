@@ -1,0 +1,188 @@
+//! How training straight from scenes is asked for.
+
+use std::path::PathBuf;
+
+use super::options::{Drawing, SceneOptions};
+use crate::dataset::domain::Domain;
+use crate::dataset::options::PrepareData;
+use crate::dataset::sizes::MixedSizes;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The usual side of Export Training Data.
+const CHIP_SIZE: usize = 256;
+/// What lies at the border of a scene or under a few clouds may train; what is mostly empty teaches nothing.
+const MIN_VALID_SHARE: f64 = 0.9;
+const LARGEST_CHIP: usize = 16_384;
+/// Places of an epoch are counted in 32 bits.
+const MOST_WINDOWS: usize = u32::MAX as usize;
+
+impl PrepareData {
+    /// Takes a domain's training data straight from scenes: images of any size, of which windows are drawn, in place of a folder
+    /// of chips. Nothing is written to disk. Both domains need scenes; each path is a file or a folder of files.
+    ///
+    /// Each epoch draws other windows: every position of a [`chip_size`](Self::chip_size) window with enough
+    /// [valid pixels](Self::min_valid_share) has the same chance, over all scenes of the domain, and an epoch goes over the whole
+    /// area. They are a function of the seed and the number of the epoch, whatever the number of workers. Augmentation does what
+    /// it does with chips.
+    ///
+    /// Of each domain, blocks of [`val_split_pct`](Self::val_split_pct) of the valid area are set aside. Validation windows are
+    /// fixed ones within these, and no training window shares a pixel with them.
+    ///
+    /// The folder of [`PrepareData::new`] is where models are saved and what was found is kept; it need not exist. Paths of
+    /// scenes do not start from it.
+    ///
+    /// For [Pix2Pix](crate::DatasetType::Pix2Pix) the scenes of both domains must lie on one grid, the first of A on that of the
+    /// first of B and so on: same size, place and coordinate reference system. The same windows are taken from both.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Domain, PrepareData};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// let data = PrepareData::new(folder.path(), DatasetType::CycleGan)
+    ///     .scenes(Domain::A, ["assets/scenes/bluemarble_asia.tif"])
+    ///     .scenes(Domain::B, ["assets/scenes/bluemarble_asia.tif"])
+    ///     .bands(Domain::B, [1])
+    ///     .chip_size(64)
+    ///     .prepare()?;
+    /// println!("{data}");
+    /// // 512 x 320 pixels are 40 windows of 64 x 64; 4 of them validate.
+    /// assert_eq!((data.len(Domain::A), data.valid_len(Domain::A)), (36, 4));
+    /// assert_eq!(data.epoch(0)?.next().unwrap()?.a.size(), [1, 3, 64, 64]);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    pub fn scenes(mut self, domain: Domain, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        *self.scenes.files.get_mut(domain) = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The side in pixels of the square windows that are drawn from [scenes](Self::scenes), from 1 to 16384. Default 256.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("runs/", DatasetType::CycleGan).chip_size(128);
+    /// ```
+    pub fn chip_size(mut self, side: impl Into<Option<usize>>) -> Self {
+        self.scenes.chip_size = side.into();
+        self
+    }
+
+    /// Number of windows of each domain that an epoch draws from [scenes](Self::scenes). Default: as many as would cover the valid
+    /// area that trains, of the domain where these are more.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("runs/", DatasetType::CycleGan).windows_per_epoch(2000);
+    /// ```
+    pub fn windows_per_epoch(mut self, windows: impl Into<Option<usize>>) -> Self {
+        self.scenes.windows_per_epoch = windows.into();
+        self
+    }
+
+    /// The ground resolution to which windows of [scenes](Self::scenes) are resampled: the side of a pixel in the units of the
+    /// scenes' coordinate reference system, which are meters for most projected ones. Default: windows have the pixels of
+    /// their scene.
+    ///
+    /// A window then covers [`chip_size`](Self::chip_size) times this on the ground, and is resampled as by
+    /// [`Raster::resize`](crate::Raster::resize).
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let ten_meters = PrepareData::new("runs/", DatasetType::CycleGan).resolution(10.0);
+    /// ```
+    pub fn resolution(mut self, units_per_pixel: impl Into<Option<f64>>) -> Self {
+        self.scenes.resolution = units_per_pixel.into();
+        self
+    }
+
+    /// The smallest share of pixels with data in a window of [scenes](Self::scenes), from 0 to 1. Default 0.9.
+    ///
+    /// No window has less. Some that have a little more are left out, since validity is mapped in cells.
+    ///
+    /// ```
+    /// # use geolearn::{DatasetType, PrepareData};
+    /// let options = PrepareData::new("runs/", DatasetType::CycleGan).min_valid_share(1.0);
+    /// ```
+    pub fn min_valid_share(mut self, share: impl Into<Option<f64>>) -> Self {
+        self.scenes.min_valid_share = share.into();
+        self
+    }
+
+    /// Refuses options of scenes that are out of range, do not go with scenes, or without.
+    pub(in crate::dataset) fn check_scenes(&self) -> Result<()> {
+        let SceneOptions { chip_size, windows_per_epoch, resolution, min_valid_share, .. } = &self.scenes;
+        let out = |name: &str, expected: &str, found: String| {
+            let error = Error::new(ErrorKind::Usage, format!("PrepareData::{name} is out of range"));
+            Err(error.expected(expected).found(found))
+        };
+        if let Some(side) = chip_size.filter(|side| !(1..=LARGEST_CHIP).contains(side)) {
+            return out("chip_size", "1 to 16384", side.to_string());
+        }
+        if let Some(windows) = windows_per_epoch.filter(|windows| !(1..=MOST_WINDOWS).contains(windows)) {
+            return out("windows_per_epoch", "1 to 4294967295", windows.to_string());
+        }
+        if let Some(units) = resolution.filter(|units| !(units.is_finite() && *units > 0.0)) {
+            return out("resolution", "a number above 0", units.to_string());
+        }
+        if let Some(share) = min_valid_share.filter(|share| !(0.0..=1.0).contains(share)) {
+            return out("min_valid_share", "a share from 0 to 1", share.to_string());
+        }
+        if self.scenes.are_given() { self.check_with_scenes() } else { self.check_without_scenes() }
+    }
+
+    fn check_with_scenes(&self) -> Result<()> {
+        let missing = Domain::BOTH.into_iter().find(|domain| self.scenes.files.get(*domain).is_empty());
+        if let Some(domain) = missing {
+            return Err(Error::new(ErrorKind::Usage, format!("domain {domain} has no scenes"))
+                .expected("scenes for both domains, or for neither")
+                .help(format!(
+                    "Give them with PrepareData::scenes(Domain::{domain}, ...). To train with chips of one domain, give the \
+                     chips as scenes: their folder, with chip_size as large as they are."
+                )));
+        }
+        if self.resize_to.is_some() || self.mixed_sizes != MixedSizes::default() {
+            return Err(Error::new(ErrorKind::Usage, "windows of scenes have one size")
+                .found("PrepareData::resize_to or mixed_sizes")
+                .help(
+                    "PrepareData::chip_size is their size in pixels, and resolution the size of a pixel on the ground.",
+                ));
+        }
+        Ok(())
+    }
+
+    fn check_without_scenes(&self) -> Result<()> {
+        let SceneOptions { chip_size, windows_per_epoch, resolution, min_valid_share, .. } = &self.scenes;
+        let given = [
+            ("chip_size", chip_size.is_some()),
+            ("windows_per_epoch", windows_per_epoch.is_some()),
+            ("resolution", resolution.is_some()),
+            ("min_valid_share", min_valid_share.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::new(ErrorKind::Usage, format!("PrepareData::{name} is of scenes"))
+                .expected("scenes of both domains, by PrepareData::scenes")
+                .found("a folder of chips")
+                .help("Chips have a size of their own: PrepareData::crop_size cuts squares from them, resize_to resizes them.")),
+        }
+    }
+}
+
+impl SceneOptions {
+    pub fn are_given(&self) -> bool {
+        Domain::BOTH.into_iter().any(|domain| !self.files.get(domain).is_empty())
+    }
+
+    /// Height and width of what training sees.
+    pub fn chip(&self) -> (usize, usize) {
+        let side = self.chip_size.unwrap_or(CHIP_SIZE);
+        (side, side)
+    }
+
+    pub fn drawing(&self, val_split_pct: f64) -> Drawing {
+        Drawing { resolution: self.resolution, min_valid_share: self.least_valid(), val_split_pct }
+    }
+
+    pub fn least_valid(&self) -> f64 {
+        self.min_valid_share.unwrap_or(MIN_VALID_SHARE)
+    }
+}

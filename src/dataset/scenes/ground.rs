@@ -1,0 +1,247 @@
+//! How large the pixels of scenes are on the ground, and whether scenes lie on one grid.
+
+use std::path::Path;
+
+use crate::dataset::domain::{Domain, PerDomain};
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::{Crs, Place};
+
+/// Meters of a degree of latitude on a sphere of the Earth's mean radius, 6371.0088 km (IUGG).
+const METERS_PER_DEGREE: f64 = 6_371_008.8 * std::f64::consts::PI / 180.0;
+/// Pixels that differ by less are of one size; augmentation varies them by more.
+const ALIKE: f64 = 1.05;
+/// Corners of scenes on one grid are apart by at most so many pixels.
+const ON_GRID: f64 = 0.01;
+const LARGEST_WINDOW: f64 = 65_536.0;
+
+/// What is known of the ground of a scene.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ground {
+    /// Height and width in pixels.
+    pub size: (usize, usize),
+    pub place: Place,
+}
+
+impl Ground {
+    /// Height and width of a pixel in the units of the coordinate reference system; none without a transform.
+    pub fn cell(&self) -> Option<(f64, f64)> {
+        let [a, b, _, d, e, _] = self.place.transform();
+        let cell = (b.hypot(e), a.hypot(d));
+        (self.place.has_transform() && cell.0 > 0.0 && cell.1 > 0.0).then_some(cell)
+    }
+
+    /// Tells whether coordinates are degrees.
+    pub fn is_in_degrees(&self) -> bool {
+        self.place.crs().is_some_and(Crs::is_geodetic)
+    }
+
+    /// The side of a square of the area of a pixel, in meters where units are degrees or meters.
+    pub fn side(&self) -> Option<f64> {
+        let (down, across) = self.cell()?;
+        let side = (down * across).sqrt();
+        if !self.is_in_degrees() {
+            return Some(side);
+        }
+        let [_, _, _, d, e, f] = self.place.transform();
+        let latitude = d * self.size.1 as f64 / 2.0 + e * self.size.0 as f64 / 2.0 + f;
+        let shrinks = latitude.to_radians().cos();
+        (shrinks > 0.0).then(|| side * METERS_PER_DEGREE * shrinks.sqrt())
+    }
+
+    /// Height and width, in pixels of the scene, of a window that becomes a chip of this size.
+    ///
+    /// # Errors
+    /// `Usage` where a resolution is asked for that the scene cannot give.
+    pub fn window(&self, path: &Path, chip: (usize, usize), resolution: Option<f64>) -> Result<(usize, usize)> {
+        let Some(resolution) = resolution else { return Ok(chip) };
+        let Some((down, across)) = self.cell() else {
+            return Err(Error::new(ErrorKind::Usage, "the resolution of a scene is not known")
+                .at(path)
+                .expected("a georeference, since PrepareData::resolution asks for pixels of one size on the ground")
+                .found("none")
+                .help("Give it one: gdal_translate -a_srs EPSG:... -a_ullr left top right bottom in.tif out.tif"));
+        };
+        let pixels = |chip: usize, cell: f64| (chip as f64 * resolution / cell).round();
+        let (rows, columns) = (pixels(chip.0, down), pixels(chip.1, across));
+        if ![rows, columns].iter().all(|side| (1.0..=LARGEST_WINDOW).contains(side)) {
+            return Err(Error::new(ErrorKind::Usage, "the resolution is too far from that of a scene")
+                .at(path)
+                .expected(format!(
+                    "windows of 1 to {LARGEST_WINDOW} pixels of the scene, which are {across} x {down} units"
+                ))
+                .found(format!("{columns} x {rows} pixels for PrepareData::resolution({resolution})"))
+                .help("It is in the units of the scene's coordinate reference system: degrees for geographic ones."));
+        }
+        Ok((rows as usize, columns as usize))
+    }
+
+    fn crs(&self) -> String {
+        self.place.crs().map_or_else(|| "none".to_owned(), Crs::to_string)
+    }
+}
+
+/// Refuses one resolution for scenes some of which are in degrees and others are not.
+pub(super) fn check_units<'a>(scenes: impl Iterator<Item = (&'a Path, &'a Ground)> + Clone) -> Result<()> {
+    let find = |in_degrees: bool| scenes.clone().find(|(_, ground)| ground.is_in_degrees() == in_degrees);
+    let (Some((path, geographic)), Some((other, projected))) = (find(true), find(false)) else { return Ok(()) };
+    Err(Error::new(ErrorKind::Usage, "one resolution cannot be that of scenes in different units")
+        .at(path)
+        .expected(format!("the units of {} ({})", other.display(), projected.crs()))
+        .found(format!("degrees ({})", geographic.crs()))
+        .help(format!("Reproject it: gdalwarp {} -r bilinear {} out.tif", target(other, projected), path.display())))
+}
+
+/// Tells where pixels of scenes differ in size: by how much, and what to do.
+pub(super) fn remarks(scenes: &PerDomain<Vec<Ground>>, resolution: Option<f64>) -> Vec<String> {
+    let advice = "PrepareData::resolution brings windows to one";
+    let mut remarks = Vec::new();
+    for domain in Domain::BOTH.into_iter().filter(|_| resolution.is_none()) {
+        if let Some((low, high)) = range(scenes.get(domain)).filter(|(low, high)| high / low > ALIKE) {
+            let ratio = high / low;
+            remarks.push(format!(
+                "pixels of the scenes of domain {domain} are {low:.4} to {high:.4} units on the ground, a ratio of {ratio:.2}; {advice}"
+            ));
+        }
+    }
+    if let Some(ratio) = ratio(scenes).filter(|ratio| resolution.is_none() && (*ratio > ALIKE || ratio * ALIKE < 1.0)) {
+        remarks.push(format!(
+            "pixels of domain A are {ratio:.2} times as large on the ground as those of domain B; {advice}"
+        ));
+    }
+    remarks
+}
+
+/// How many times a pixel of domain A is as large on the ground as one of B, by the middle of each domain's range.
+pub(super) fn ratio(scenes: &PerDomain<Vec<Ground>>) -> Option<f64> {
+    let middle = |domain| range(scenes.get(domain)).map(|(low, high)| (low * high).sqrt());
+    Some(middle(Domain::A)? / middle(Domain::B)?)
+}
+
+/// The smallest and largest pixel.
+pub(super) fn range(scenes: &[Ground]) -> Option<(f64, f64)> {
+    let sides = || scenes.iter().filter_map(Ground::side);
+    Some((sides().reduce(f64::min)?, sides().reduce(f64::max)?))
+}
+
+/// Refuses a scene that does not lie on the grid of its partner.
+pub(super) fn check_partners(a: (&Path, &Ground), b: (&Path, &Ground)) -> Result<()> {
+    let ((path, own), (partner, other)) = (a, b);
+    if own.size == other.size && own.crs() == other.crs() && is_at(own, other) {
+        return Ok(());
+    }
+    let told = |ground: &Ground| {
+        let [a, b, c, d, e, f] = ground.place.transform();
+        let (height, width) = ground.size;
+        format!("{width} x {height} pixels, transform [{a}, {b}, {c}, {d}, {e}, {f}], CRS {}", ground.crs())
+    };
+    let bounds = corners(own);
+    let (height, width) = own.size;
+    Err(Error::new(ErrorKind::Layout, "scenes of a pair do not lie on one grid")
+        .at(partner)
+        .expected(format!("that of {}: {}", path.display(), told(own)))
+        .found(told(other))
+        .help(format!(
+            "Bring it there: gdalwarp {} -te {} {} {} {} -ts {width} {height} -r bilinear {} aligned.tif. Unpaired data \
+             (DatasetType::CycleGan) may lie anywhere.",
+            target(path, own), bounds[0], bounds[1], bounds[2], bounds[3], partner.display()
+        )))
+}
+
+/// Corners lie at the same places.
+fn is_at(one: &Ground, other: &Ground) -> bool {
+    if one.place.has_transform() != other.place.has_transform() {
+        return false;
+    }
+    let side = one.cell().map_or(1.0, |(down, across)| down.min(across));
+    let at = |ground: &Ground, (row, column): (usize, usize)| {
+        let [a, b, c, d, e, f] = ground.place.transform();
+        let (x, y) = (column as f64, row as f64);
+        (a * x + b * y + c, d * x + e * y + f)
+    };
+    let (height, width) = one.size;
+    [(0, 0), (height, 0), (0, width), (height, width)].into_iter().all(|corner| {
+        let ((x, y), (other_x, other_y)) = (at(one, corner), at(other, corner));
+        (x - other_x).hypot(y - other_y) <= ON_GRID * side
+    })
+}
+
+/// Left, lower, right and upper bounds.
+fn corners(ground: &Ground) -> [f64; 4] {
+    let [a, b, c, d, e, f] = ground.place.transform();
+    let (height, width) = (ground.size.0 as f64, ground.size.1 as f64);
+    let points = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)];
+    let (x, y) = (points.map(|(x, y)| a * x + b * y + c), points.map(|(x, y)| d * x + e * y + f));
+    let (low, high) = (f64::min as fn(f64, f64) -> f64, f64::max as fn(f64, f64) -> f64);
+    let of = |values: [f64; 4], pick: fn(f64, f64) -> f64| values.into_iter().reduce(pick).unwrap_or_default();
+    [of(x, low), of(y, low), of(x, high), of(y, high)]
+}
+
+/// What tells gdalwarp the system of a scene.
+fn target(path: &Path, ground: &Ground) -> String {
+    match ground.place.crs() {
+        Some(crs @ Crs::Epsg(_)) => format!("-t_srs {crs}"),
+        _ => format!("-t_srs \"$(gdalsrsinfo -o wkt {})\"", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ground(transform: [f64; 6], epsg: u16) -> Ground {
+        Ground { size: (100, 200), place: Place::new(transform).with_epsg(epsg).unwrap() }
+    }
+
+    fn at(ground: &Ground) -> (&'static Path, &Ground) {
+        (Path::new("scene.tif"), ground)
+    }
+
+    #[test]
+    fn degrees_are_measured_at_their_latitude() {
+        let utm = ground([10.0, 0.0, 399_960.0, 0.0, -10.0, 5_300_040.0], 32633);
+        assert_eq!((utm.cell(), utm.side()), (Some((10.0, 10.0)), Some(10.0)));
+        // From 60.5 to 59.5 degrees north, where a degree of longitude is half of one at the equator.
+        let degrees = ground([0.01, 0.0, 20.0, 0.0, -0.01, 60.5], 4326);
+        let expected = 1111.949 * 0.5f64.sqrt();
+        assert!((degrees.side().unwrap() - expected).abs() < 0.01, "{:?}", degrees.side());
+        assert_eq!(Ground { size: (1, 1), place: Place::default() }.side(), None);
+    }
+
+    #[test]
+    fn a_resolution_asks_for_pixels_of_a_scene() {
+        let utm = ground([5.0, 0.0, 0.0, 0.0, -10.0, 0.0], 32633);
+        let window = |resolution| utm.window(Path::new("a.tif"), (64, 64), resolution);
+        assert_eq!(window(None).unwrap(), (64, 64));
+        assert_eq!(window(Some(10.0)).unwrap(), (64, 128));
+        let error = window(Some(1e-9)).unwrap_err();
+        assert!(error.to_string().contains("a.tif") && error.to_string().contains("degrees"), "{error}");
+        let nowhere = Ground { size: (100, 100), place: Place::default() };
+        assert_eq!(nowhere.window(Path::new("a.tif"), (64, 64), Some(1.0)).unwrap_err().kind(), ErrorKind::Usage);
+        let degrees = ground([0.01, 0.0, 20.0, 0.0, -0.01, 60.5], 4326);
+        assert!(check_units([at(&utm), at(&utm)].into_iter()).is_ok());
+        let error = check_units([at(&utm), at(&degrees)].into_iter()).unwrap_err().to_string();
+        assert!(error.contains("gdalwarp -t_srs EPSG:32633"), "{error}");
+    }
+
+    #[test]
+    fn other_sizes_of_pixels_are_told() {
+        let [fine, coarse] = [10.0, 30.0].map(|side| ground([side, 0.0, 0.0, 0.0, -side, 0.0], 32633));
+        let scenes = PerDomain { a: vec![fine.clone(), coarse], b: vec![fine.clone()] };
+        let told = remarks(&scenes, None);
+        assert!(told.len() == 2 && told[0].contains("ratio of 3.00") && told[1].contains("1.73 times"), "{told:?}");
+        assert!(remarks(&scenes, Some(10.0)).is_empty());
+        assert!(remarks(&PerDomain { a: vec![fine.clone()], b: vec![fine] }, None).is_empty());
+    }
+
+    #[test]
+    fn partners_lie_on_one_grid() {
+        let own = ground([10.0, 0.0, 500.0, 0.0, -10.0, 9000.0], 32633);
+        assert!(check_partners(at(&own), at(&own)).is_ok());
+        let shifted = ground([10.0, 0.0, 505.0, 0.0, -10.0, 9000.0], 32633);
+        let error = check_partners(at(&own), at(&shifted)).unwrap_err();
+        assert!(error.to_string().contains("-te 500 8000 2500 9000 -ts 200 100"), "{error}");
+        let elsewhere = ground([10.0, 0.0, 500.0, 0.0, -10.0, 9000.0], 32634);
+        let error = check_partners(at(&own), at(&elsewhere)).unwrap_err();
+        assert!(error.to_string().contains("gdalwarp -t_srs EPSG:32633"), "{error}");
+    }
+}

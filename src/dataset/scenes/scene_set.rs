@@ -1,0 +1,170 @@
+//! The scenes of a domain as a source of windows.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::epoch::{Draws, Epoch};
+use super::ground::Ground;
+use super::positions::Positions;
+use super::scene::Scene;
+use super::shelf::Shelf;
+use super::window::SceneWindow;
+use crate::dataset::domain::Domain;
+use crate::error::{Error, ErrorKind, Result};
+use crate::random::Seed;
+use crate::raster::Raster;
+
+/// Scenes of a domain that are open at once; each keeps some decoded blocks.
+const MOST_OPEN: usize = 8;
+/// Decoded windows that wait for their turn have so many bytes.
+const WAITING_BYTES: usize = 32 << 20;
+/// Groups whose windows change places.
+const FEWEST_GROUPS: usize = 2;
+const MOST_GROUPS: usize = 32;
+/// An epoch sees so many places at least, where it has as many windows.
+const PLACES: usize = 64;
+
+/// What is drawn from scenes.
+pub(in crate::dataset) struct SceneSet {
+    scenes: Vec<Scene>,
+    pub(super) ground: Vec<Ground>,
+    /// Where training windows may begin; shared by the domains of pairs.
+    positions: Arc<Vec<Positions>>,
+    draws: Draws,
+    /// The validation windows, each with its scene.
+    valid: Vec<(usize, SceneWindow)>,
+    seed: Seed,
+    /// The domain by which windows are drawn.
+    leader: Domain,
+    /// Scenes that are open, from the one that was used longest ago.
+    open: Mutex<VecDeque<usize>>,
+}
+
+/// The parts of a set of scenes.
+pub(super) struct Parts {
+    pub scenes: Vec<Scene>,
+    pub ground: Vec<Ground>,
+    pub positions: Arc<Vec<Positions>>,
+    pub draws: Draws,
+    pub valid: Vec<(usize, SceneWindow)>,
+    pub seed: Seed,
+    pub leader: Domain,
+}
+
+impl Draws {
+    /// Says how so many windows of these scenes are drawn, a chip having so many bytes.
+    pub(super) fn new(windows: usize, scenes: &[Scene], positions: &[Positions], chip_bytes: usize) -> Self {
+        let all = positions.iter().map(|scene| scene.count() as f64).sum::<f64>().max(1.0);
+        let mean = |of: &dyn Fn(&Scene) -> f64| {
+            let weighed = scenes.iter().zip(positions).map(|(scene, positions)| of(scene) * positions.count() as f64);
+            weighed.sum::<f64>() / all
+        };
+        let together = (mean(&|scene| scene.ideal_together() as f64).round() as usize).max(1);
+        // Where a group has so many windows by its area, none need be drawn for company.
+        let positions = |scene: &Scene| scene.group().0 as f64 * scene.group().1 as f64;
+        let by_area = (windows as f64 * mean(&positions) / all).max(f64::MIN_POSITIVE);
+        let close = ((together as f64 / by_area).ceil() as usize).clamp(1, together).min((windows / PLACES).max(1));
+        let groups = WAITING_BYTES / 2 / (together * chip_bytes).max(1);
+        Self { windows, close, together, shuffled: together * groups.clamp(FEWEST_GROUPS, MOST_GROUPS) }
+    }
+}
+
+impl SceneSet {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { scenes, ground, positions, draws, valid, seed, leader } = parts;
+        Self { scenes, ground, positions, draws, valid, seed, leader, open: Mutex::default() }
+    }
+
+    /// Number of windows of an epoch.
+    pub fn len(&self) -> usize {
+        self.draws.windows
+    }
+
+    pub fn valid_len(&self) -> usize {
+        self.valid.len()
+    }
+
+    /// How windows lie together, which tells epochs of two releases apart.
+    pub fn drawing(&self) -> [usize; 3] {
+        [self.draws.close, self.draws.together, self.draws.shuffled]
+    }
+
+    pub fn paths(&self) -> impl ExactSizeIterator<Item = &Path> {
+        self.scenes.iter().map(Scene::path)
+    }
+
+    /// The validation windows, each with its scene.
+    pub fn valid_windows(&self) -> impl Iterator<Item = (usize, SceneWindow)> {
+        self.valid.iter().copied()
+    }
+
+    /// The windows of an epoch in its order, each with its scene.
+    pub fn training_windows(&self, epoch: u64) -> Vec<(usize, SceneWindow)> {
+        self.draw(epoch).windows().collect()
+    }
+
+    fn draw(&self, epoch: u64) -> Epoch {
+        Epoch::draw(&self.positions, self.draws, self.seed, self.leader, epoch)
+    }
+
+    /// The windows of an epoch, of which so many may be read ahead of their turn.
+    pub fn reader(self: &Arc<Self>, epoch: u64, ahead: usize) -> EpochReader {
+        let Draws { together, shuffled, .. } = self.draws;
+        let shelf = Shelf::new(2 * shuffled.div_ceil(together) + ahead.div_ceil(together));
+        EpochReader { set: self.clone(), epoch: self.draw(epoch), shelf }
+    }
+
+    /// Reads a validation window.
+    pub fn valid_image(&self, index: usize) -> Result<Raster> {
+        let (scene, window) = self.valid.get(index).copied().ok_or_else(|| missing(index))?;
+        self.one(scene, window)
+    }
+
+    /// Reads a window of the first epoch.
+    pub fn training_image(&self, index: usize) -> Result<Raster> {
+        let (scene, window) = self.draw(0).windows().nth(index).ok_or_else(|| missing(index))?;
+        self.one(scene, window)
+    }
+
+    fn one(&self, scene: usize, window: SceneWindow) -> Result<Raster> {
+        self.read(scene, &[window])?.pop().ok_or_else(|| missing(scene))
+    }
+
+    fn read(&self, scene: usize, windows: &[SceneWindow]) -> Result<Vec<Raster>> {
+        self.use_scene(scene);
+        self.scenes.get(scene).ok_or_else(|| missing(scene))?.read(windows)
+    }
+
+    /// Closes the scenes that were used longest ago.
+    fn use_scene(&self, scene: usize) {
+        // What is in it is whole, also after a panic elsewhere.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|other| *other != scene);
+        open.push_back(scene);
+        while open.len() > MOST_OPEN {
+            let closed = open.pop_front().and_then(|closed| self.scenes.get(closed));
+            closed.inspect(|scene| scene.source.release());
+        }
+    }
+}
+
+fn missing(index: usize) -> Error {
+    Error::new(ErrorKind::Usage, "there is no window of this number").found(index)
+}
+
+/// Reads the windows of an epoch. Workers share it.
+pub(in crate::dataset) struct EpochReader {
+    set: Arc<SceneSet>,
+    epoch: Epoch,
+    shelf: Shelf,
+}
+
+impl EpochReader {
+    /// Reads the window at a place of the epoch.
+    pub fn image(&self, place: usize) -> Result<Raster> {
+        let (part, index) = self.epoch.part_at(place).ok_or_else(|| missing(place))?;
+        let (scene, windows) = self.epoch.part(part).ok_or_else(|| missing(place))?;
+        self.shelf.take(part, index, || self.set.read(scene, windows))
+    }
+}

@@ -1,0 +1,109 @@
+//! Windows that were decoded with others and wait for their turn.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::raster::Raster;
+
+/// Decoded groups of windows, from which each window is taken once: so many groups at most. Workers share it.
+pub(super) struct Shelf {
+    most: usize,
+    /// In the order in which they were asked for.
+    groups: Mutex<VecDeque<(usize, Arc<Mutex<Windows>>)>>,
+}
+
+/// What is left of a group; none before it was read.
+type Windows = Option<Vec<Option<Raster>>>;
+
+impl Shelf {
+    /// A shelf for so many groups; one that is in use may be beyond them.
+    pub fn new(most: usize) -> Self {
+        Self { most: most.max(1), groups: Mutex::default() }
+    }
+
+    /// Takes a window of a group, which is read where it is not there. Who asks for another window of it meanwhile waits.
+    ///
+    /// # Errors
+    /// Those of `read`; `Usage` where the group has no such window.
+    pub fn take(&self, group: usize, index: usize, read: impl Fn() -> Result<Vec<Raster>>) -> Result<Raster> {
+        let found = self.find(group);
+        let mut windows = lock(&found);
+        // What was taken before, or of a group that had to go, is read again.
+        if windows.as_ref().and_then(|windows| windows.get(index)).is_none_or(Option::is_none) {
+            *windows = Some(read()?.into_iter().map(Some).collect());
+        }
+        let left = windows.get_or_insert_default();
+        let taken = left.get_mut(index).and_then(Option::take);
+        if left.iter().all(Option::is_none) {
+            self.remove(group);
+        }
+        taken
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "a group of windows has no window of this number").found(index))
+    }
+
+    fn find(&self, group: usize) -> Arc<Mutex<Windows>> {
+        let mut groups = lock(&self.groups);
+        if let Some((_, found)) = groups.iter().find(|(number, _)| *number == group) {
+            return found.clone();
+        }
+        while groups.len() >= self.most {
+            groups.pop_front();
+        }
+        let made = Arc::default();
+        groups.push_back((group, Arc::clone(&made)));
+        made
+    }
+
+    fn remove(&self, group: usize) {
+        lock(&self.groups).retain(|(number, _)| *number != group);
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in it is whole, also after a panic elsewhere.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use ndarray::Array3;
+
+    use super::*;
+
+    fn windows(group: usize) -> Result<Vec<Raster>> {
+        (0..3).map(|index| Raster::new(Array3::from_elem((1, 1, 1), (10 * group + index) as u8))).collect()
+    }
+
+    fn value(raster: Raster) -> usize {
+        raster.samples().to_f32()[[0, 0, 0]] as usize
+    }
+
+    #[test]
+    fn a_group_is_read_once_and_goes_when_it_is_used_up() {
+        let (shelf, reads) = (Shelf::new(2), Cell::new(0));
+        let take = |group, index| {
+            let read = || {
+                reads.set(reads.get() + 1);
+                windows(group)
+            };
+            value(shelf.take(group, index, read).unwrap())
+        };
+        assert_eq!([take(4, 2), take(7, 0), take(4, 0), take(7, 1), take(4, 1), take(7, 2)], [42, 70, 40, 71, 41, 72]);
+        assert_eq!((reads.get(), lock(&shelf.groups).len()), (2, 0));
+        // The third group takes the place of the first.
+        assert_eq!([take(1, 0), take(2, 0), take(3, 0), take(1, 1), take(1, 0)], [10, 20, 30, 11, 10]);
+        assert_eq!((reads.get(), lock(&shelf.groups).len()), (6, 2));
+    }
+
+    #[test]
+    fn errors_are_told_and_leave_nothing() {
+        let shelf = Shelf::new(2);
+        let refuse = || Err(Error::new(ErrorKind::Io, "gone"));
+        assert_eq!(shelf.take(0, 0, refuse).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(shelf.take(0, 3, || windows(0)).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(value(shelf.take(0, 1, || windows(0)).unwrap()), 1);
+    }
+}
