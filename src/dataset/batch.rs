@@ -97,18 +97,13 @@ impl ChipReader {
         }
     }
 
-    /// The chips in (N, C, height, width), each read by `image`; `augment` gives the random stream of a place, where chips are
+    /// The chips in (N, C, height, width), each read by `image`; `variation` has the random stream of a place, where chips are
     /// varied.
     pub fn tensor<T>(
         &self,
-<<<<<<< HEAD
-        files: impl ExactSizeIterator<Item = &'a PathBuf>,
-        variation: Option<(&Variation, &dyn Fn(usize) -> Stream)>,
-=======
         chips: impl ExactSizeIterator<Item = T>,
         image: impl Fn(T, Option<&mut Stream>) -> Result<Raster>,
-        augment: Option<(&Augment, &dyn Fn(usize) -> Stream)>,
->>>>>>> scenes-training
+        variation: Option<(&Variation, &dyn Fn(usize) -> Stream)>,
     ) -> Result<Tensor> {
         let size = match variation {
             Some((variation, _)) => variation.output_size(self.shape.size())?,
@@ -118,18 +113,11 @@ impl ChipReader {
         let shape = [chips.len(), chip_shape[0], chip_shape[1], chip_shape[2]].map(|side| side as i64);
         ffi::filled(&shape, self.memory, |samples| {
             let slots = samples.chunks_exact_mut(chip_shape.iter().product::<usize>().max(1));
-<<<<<<< HEAD
-            for ((place, file), slot) in files.enumerate().zip(slots) {
-                let varied = variation.map(|(variation, stream)| (variation, stream(place)));
-                let chip = self.chip(file, varied)?;
-                let mut slot = ArrayViewMut3::from_shape(chip_shape, slot).map_err(|e| misshapen(file).because(e))?;
-=======
             for ((place, chip), slot) in chips.enumerate().zip(slots) {
-                let mut varied = augment.map(|(augment, stream)| (augment, stream(place)));
+                let mut varied = variation.map(|(variation, stream)| (variation, stream(place)));
                 let image = image(chip, varied.as_mut().map(|(_, stream)| stream))?;
                 let chip = self.chip(&image, varied)?;
                 let mut slot = ArrayViewMut3::from_shape(chip_shape, slot).map_err(|e| misshapen().because(e))?;
->>>>>>> scenes-training
                 if slot.dim() != chip.dim() {
                     return Err(misshapen().expected(format!("{:?}", slot.dim())).found(format!("{:?}", chip.dim())));
                 }
@@ -140,18 +128,10 @@ impl ChipReader {
     }
 
     /// One chip as (C, height, width), varied by the stream.
-<<<<<<< HEAD
-    fn chip(&self, file: &Path, mut varied: Option<(&Variation, Stream)>) -> Result<Array3<f32>> {
-        let image = self.image(file, varied.as_mut().map(|(_, stream)| stream))?;
+    fn chip(&self, image: &Raster, mut varied: Option<(&Variation, Stream)>) -> Result<Array3<f32>> {
         match &mut varied {
-            Some((variation, stream)) => Ok(variation.apply(self.normaliser.normalise_with_gaps(&image)?, stream)),
-            None => self.normaliser.normalise_raster(&image),
-=======
-    fn chip(&self, image: &Raster, mut varied: Option<(&Augment, Stream)>) -> Result<Array3<f32>> {
-        match &mut varied {
-            Some((augment, stream)) => Ok(augment.apply(self.normaliser.normalise_with_gaps(image)?, stream)),
+            Some((variation, stream)) => Ok(variation.apply(self.normaliser.normalise_with_gaps(image)?, stream)),
             None => self.normaliser.normalise_raster(image),
->>>>>>> scenes-training
         }
     }
 }

@@ -194,14 +194,8 @@ impl DataBunch {
         let name = format!("augment/{}", self.dataset_type().leader(domain));
         // The stream of a draw does not depend on the batch that it falls into.
         let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
-<<<<<<< HEAD
-        let order = order.get(domain);
-        let files = places.iter().map(|&place| &data.train[order[place]]);
-        data.reader.tensor(files, Some((&self.variation(domain), &stream)))
-=======
-        let varied = Some((&self.augment_of(domain), &stream as &dyn Fn(usize) -> Stream));
+        let varied = Some((&self.variation(domain), &stream as &dyn Fn(usize) -> Stream));
         self.domain(domain).reader.tensor(places.iter().copied(), image, varied)
->>>>>>> scenes-training
     }
 }
 

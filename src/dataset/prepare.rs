@@ -13,11 +13,8 @@ use super::channels::Channels;
 use super::colours;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
-<<<<<<< HEAD
 use super::export;
-=======
 use super::half::Half;
->>>>>>> scenes-training
 use super::layout::Layout;
 use super::options::PrepareData;
 use super::scenes::{self, SceneSet};
@@ -77,17 +74,10 @@ impl PrepareData {
 
 fn prepare(options: PrepareData) -> Result<DataBunch> {
     let started = Instant::now();
-<<<<<<< HEAD
-    export::check_complete(&options.path)?;
-    let mut layout = Layout::find(&options)?;
-    let (surveys, skipped) = surveys::take(&options, &mut layout)?;
-    split(&mut layout, &options)?;
-=======
     let Found { surveys, images, skipped, remarks } = match options.scenes.are_given() {
         true => of_scenes(&options)?,
         false => of_chips(&options)?,
     };
->>>>>>> scenes-training
     let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
     // A model of pairs translates one way, so nothing asks for images of one number of channels.
     let usual = if options.dataset_type.is_paired() { Channels::Own } else { Channels::Shared };
@@ -136,6 +126,7 @@ struct Images {
 }
 
 fn of_chips(options: &PrepareData) -> Result<Found> {
+    export::check_complete(&options.path)?;
     let mut layout = Layout::find(options)?;
     let (surveys, skipped) = surveys::take(options, &mut layout)?;
     split(&mut layout, options)?;

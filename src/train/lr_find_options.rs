@@ -1,9 +1,9 @@
 //! The options of a sweep over learning rates.
 
-use super::stop::StopSignal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
 use crate::progress::Observer;
+use crate::stop::StopSignal;
 
 /// How [`CycleGan::lr_find`](crate::CycleGan::lr_find_with) sweeps.
 ///

@@ -7,14 +7,8 @@ use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
-<<<<<<< HEAD
 use crate::peers::{self, Alone, JointBatch, Peers};
 use crate::progress::Counter;
-=======
-use crate::optim::AdamOptions;
-use crate::progress::{Counter, Observer};
-use crate::stop::StopSignal;
->>>>>>> scenes-export
 
 /// Weight of older losses in the smoothed curve, at each step.
 const SMOOTHING: f64 = 0.9;

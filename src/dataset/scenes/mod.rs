@@ -13,7 +13,6 @@ mod prepare;
 mod scene;
 mod scene_set;
 mod shelf;
-// Training from scenes reads windows by these too.
 mod spatial_split;
 mod survey;
 mod validity_map;
@@ -22,4 +21,7 @@ mod window;
 pub(super) use options::{Drawing, SceneOptions};
 pub(super) use prepare::{Prepared, prepare};
 pub(super) use scene_set::SceneSet;
+pub(crate) use spatial_split::{Blocks, SpatialSplit, Use, split_scenes};
+pub(crate) use validity_map::ValidityMap;
 pub use window::SceneWindow;
+pub(crate) use window::grid;

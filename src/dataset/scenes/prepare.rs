@@ -89,7 +89,7 @@ fn surveyed(options: &PrepareData, domain: Domain) -> Result<SceneSurvey> {
     let key = Key::of_scenes(options, domain, &files);
     let found = cache::recalled(options, key, || SceneSurvey::take(options, domain, &files))?;
     found.survey.warn_of_scenes(domain);
-    options.augment.output_size(found.survey.shape.size())?;
+    options.augment.variation(domain).output_size(found.survey.shape.size())?;
     Ok(found)
 }
 
