@@ -79,7 +79,7 @@ impl Place {
             [x, y, none, east, north, up]
         };
         let control_points = self.control_points.iter().copied().map(point).collect();
-        let rpc = self.rpc.clone().filter(|_| quarters % 4 == 0);
+        let rpc = self.rpc.clone().filter(|_| quarters.is_multiple_of(4));
         Self { transform: self.transform.map(transform), control_points, rpc, ..self.clone() }
     }
 }
