@@ -90,3 +90,34 @@ fn a_damaged_journal_is_no_export() {
     fs::write(output.join("training_data.unfinished.jsonl"), "{\"geol").unwrap();
     export(&output).export().unwrap();
 }
+
+#[test]
+#[cfg(unix)]
+fn names_that_are_no_text_are_taken() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let scene = folder.path().join(OsStr::from_bytes(b"sc\xffne.tif"));
+    fs::copy(asset("bluemarble_asia.tif"), &scene).unwrap();
+    let output = folder.path().join("chips");
+    let options = ExportTrainingData::new(&scene, asset("shadedrelief_asia.tif"), &output).tile_size(64);
+    assert_eq!(options.progress(false).export().unwrap().chips(Domain::A), 40);
+}
+
+#[test]
+fn polygons_that_cannot_be_read_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (polygons, output) = (folder.path().join("mask.geojson"), folder.path().join("chips"));
+    for (text, kind, word) in [
+        ("{", ErrorKind::Format, "polygons"),
+        (r#"{"type": "Polygon", "coordinates": [[[1]]]}"#, ErrorKind::Format, "two finite numbers"),
+        (r#"{"type": "Point", "coordinates": [1, 2]}"#, ErrorKind::Usage, "Point"),
+        (
+            r#"{"type": "Polygon", "coordinates": [], "crs": {"properties": {"name": "EPSG:32633"}}}"#,
+            ErrorKind::Usage,
+            "ogr2ogr -f GeoJSON -t_srs EPSG:4326",
+        ),
+    ] {
+        fs::write(&polygons, text).unwrap();
+        refused(export(&output).input_mask_polygons(Domain::B, &polygons), kind, &["mask.geojson", word]);
+    }
+}

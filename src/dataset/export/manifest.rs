@@ -38,7 +38,7 @@ pub(super) struct Export {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SceneRecord {
     /// Of pairs, A's first.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<String>,
     /// Ground that is set aside.
     pub validation_blocks: Vec<SceneWindow>,
 }

@@ -142,7 +142,7 @@ fn make(options: &ExportTrainingData, jobs: &[Job], journal: &mut Journal, done:
             scene.images.iter().for_each(Source::release);
         }
         let scenes = job.scenes.iter().map(|scene| SceneRecord {
-            files: scene.images.iter().map(|image| path_of(image).to_path_buf()).collect(),
+            files: scene.images.iter().map(|image| path_of(image).display().to_string()).collect(),
             validation_blocks: scene.validation_blocks.clone(),
         });
         exports.push(Export { scenes: scenes.collect(), left_out, chips });
@@ -160,7 +160,8 @@ fn check_stop(stop: Option<&StopSignal>) -> Result<()> {
 
 /// Everything that decides the chips.
 fn made_of(options: &ExportTrainingData, scenes: &PerDomain<Vec<Source>>) -> Value {
-    let file = |path: &Path| json!([path, Identity::of(path)]);
+    // A name that is no text must not be taken for another one.
+    let file = |path: &Path| json!([format!("{path:?}"), Identity::of(path)]);
     let scene = |scene: &Source| {
         let beside = files_beside(path_of(scene)).into_iter().filter(|file| file.exists());
         json!([file(path_of(scene)), beside.map(|beside| file(&beside)).collect::<Vec<_>>()])
