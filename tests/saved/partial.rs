@@ -1,5 +1,7 @@
 //! Loading a model whose weights fit in part.
 
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 use std::collections::BTreeMap;
 
 use geolearn::models::{LoadOptions, LoadReport};

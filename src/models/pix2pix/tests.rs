@@ -289,8 +289,9 @@ fn the_research_codes_generator_translates_as_there() {
     assert!(other.to_string().contains("no U-Net of the research code"), "{other}");
 }
 
-/// The peak of a step at six chips, as libtorch's allocators gave it out: with a third for scratch and the copy that is kept,
-/// memory for that has room for six by the estimate, within its 20 %.
+/// The peak of a step at six chips, as libtorch's allocators gave it out, with a third for scratch and the copy that is kept:
+/// a quarter more has room for six by the estimate, and a fifth less has not; the estimate is good to 20 %, and batches that
+/// are read ahead come on top.
 #[test]
 fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
     const CHIPS: i64 = 6;
@@ -305,8 +306,12 @@ fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
     let mut step = || ffi::measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;
     let peak = step().max(step());
     let kept: f64 = model.state().tensors.iter().map(|(_, tensor)| 4.0 * tensor.numel() as f64).sum();
-    let found = estimate_within(&model, &data, &|_| Some((peak * 4.0 / 3.0 + kept) as u64)).unwrap();
-    testing::tell(&format!("{found}, where {CHIPS} were measured"));
-    assert!((5..=7).contains(&found.max), "{found}, where {CHIPS} were measured");
-    assert!(model.estimate_batch_size().unwrap().max >= found.max);
+    let most = |peak: f64| {
+        let free = (peak * 4.0 / 3.0 + kept) as u64;
+        estimate_within(&model, &data, &|_| Some(free)).unwrap().max
+    };
+    let (more, less) = (most(1.25 * peak), most(0.8 * peak));
+    testing::tell(&format!("{CHIPS} chips were measured; {more} fit with a quarter more, {less} with a fifth less"));
+    assert!(more >= CHIPS as usize && less < CHIPS as usize, "{more}, {less}");
+    assert_eq!(model.estimate_batch_size().unwrap().max, data.len(Domain::A));
 }
