@@ -56,8 +56,8 @@ fn apart(found: &[f64], expected: &[f64]) -> f64 {
     shares.fold(0.0, f64::max)
 }
 
-/// Sums of f32 in another order, which nine steps of Adam enlarge; a fit with other updates is far more apart.
-const CLOSE: f64 = 1e-3;
+/// Sums of f32 in another order; a fit with other updates is far more apart.
+const CLOSE: f64 = 1e-5;
 
 #[test]
 fn processes_learn_from_pairs_what_one_does() {
@@ -72,5 +72,5 @@ fn processes_learn_from_pairs_what_one_does() {
         assert!(found < CLOSE, "{said:?}, by one {one}");
     }
     let other = apart(&losses(&by(1, "pairs_each")[0]), &losses(&one));
-    assert!(other > 10.0 * CLOSE, "{other}");
+    assert!(other > 100.0 * CLOSE, "{other}");
 }
