@@ -9,6 +9,7 @@ mod common;
 
 mod child;
 mod failures;
+mod gradients;
 mod prepared;
 mod processes;
 mod restarted;
