@@ -109,10 +109,7 @@ impl Watch {
     /// The exchange of this number is over. Others that began before it may still be under way.
     pub fn finish(&self, exchange: u64) {
         let State { own, ahead, .. } = &mut *self.shared.state();
-        ahead.insert(exchange);
-        while ahead.remove(&(own.done + 1)) {
-            own.done += 1;
-        }
+        finished(own, ahead, exchange);
     }
 
     /// Tells the others at once that this process has failed.
@@ -203,6 +200,14 @@ impl Watch {
     }
 }
 
+/// Counts an exchange that is over; `ahead` are those after one that is not.
+fn finished(own: &mut Word, ahead: &mut BTreeSet<u64>, exchange: u64) {
+    ahead.insert(exchange);
+    while ahead.remove(&(own.done + 1)) {
+        own.done += 1;
+    }
+}
+
 /// The ranks that a process looks for.
 fn watched(part: Part) -> std::ops::Range<usize> {
     if part.leads() { 1..part.count } else { 0..1 }
@@ -251,4 +256,27 @@ fn give_and_read(shared: &Shared, store: &KeyStore, keys: &[String], (part, pace
     (state.told, state.last_round) = (word.stage, Instant::now());
     drop(state);
     known.map_or(Ok(()), |known| store.set(ROLL, &known.to_bytes()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_watch_the_first_one_which_watches_all() {
+        let of = |rank| watched(Part { rank, count: 4 });
+        assert_eq!([of(0), of(1), of(3)], [1..4, 0..1, 0..1]);
+        assert_eq!(watched(Part::WHOLE).len(), 0);
+    }
+
+    /// Exchanges that run beside each other end in any order.
+    #[test]
+    fn an_exchange_is_over_when_all_before_it_are() {
+        let (mut own, mut ahead) = (Word::default(), BTreeSet::new());
+        let mut done = |exchange| {
+            finished(&mut own, &mut ahead, exchange);
+            own.done
+        };
+        assert_eq!([done(1), done(3), done(4), done(2), done(5)], [1, 1, 1, 4, 5]);
+    }
 }

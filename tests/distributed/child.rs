@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use geolearn::distributed::{Distributed, DistributedOptions};
+use geolearn::distributed::{Backend, Distributed, DistributedOptions};
 use geolearn::models::LoadOptions;
 use geolearn::train::{Callback, Checkpoint, Flow, StepReport, StopSignal};
 use geolearn::{
@@ -27,6 +27,9 @@ fn child() {
     let rank = std::env::var("RANK").unwrap().parse().unwrap();
     let said = match work.as_str() {
         "train" => train(&folder, |options| options),
+        "train_bf16" => train_with(&folder, group_with(|options| options.bf16_gradients(true)), |options| options),
+        "another_way" => group_with(|options| options.bf16_gradients(rank == 1)).map(|_| "together".to_owned()),
+        "nccl" => group_with(|options| options.backend(Backend::Nccl)).map(|group| format!("by {:?}", group.backend())),
         "another_rate" => train(&folder, |options| if rank == 1 { options.lr(1e-3) } else { options }),
         "pairs" => group().and_then(|group| pairs::train(group, 2)),
         "pairs_each" => group().and_then(|group| pairs::train(group, 1)),
@@ -44,8 +47,12 @@ fn child() {
 }
 
 fn group() -> Result<Distributed> {
+    group_with(|options| options)
+}
+
+fn group_with(change: impl Fn(DistributedOptions) -> DistributedOptions) -> Result<Distributed> {
     let seconds = std::env::var(TIMEOUT).map_or(120, |seconds| seconds.parse().unwrap());
-    DistributedOptions::new().timeout(Duration::from_secs(seconds)).from_env()
+    change(DistributedOptions::new().timeout(Duration::from_secs(seconds))).from_env()
 }
 
 pub fn data(folder: &Path) -> DataBunch {
@@ -54,7 +61,11 @@ pub fn data(folder: &Path) -> DataBunch {
 
 /// Trains to the end, from wherever the newest checkpoint stands. Tells the steps and a checksum of what the model gives.
 fn train(folder: &Path, change: impl Fn(FitOptions) -> FitOptions) -> Result<String> {
-    let (group, signal) = (group()?, StopSignal::new());
+    train_with(folder, group(), change)
+}
+
+fn train_with(folder: &Path, group: Result<Distributed>, change: impl Fn(FitOptions) -> FitOptions) -> Result<String> {
+    let (group, signal) = (group?, StopSignal::new());
     let handler = signal.clone();
     ctrlc::set_handler(move || handler.stop()).unwrap();
     let data = data(folder);

@@ -9,6 +9,7 @@ mod common;
 
 mod child;
 mod failures;
+mod gradients;
 mod pairs;
 mod prepared;
 mod processes;

@@ -131,7 +131,8 @@ impl RasterOptions {
 
     /// Keeps finished pieces in a folder beside the output (`OUTPUT.parts`), and goes on with those that an earlier
     /// call with the same scene, model and options left there, in tiles of the same size. They take as much room as the
-    /// output, until it is complete. Two processes cannot make the same output so.
+    /// output, until it is complete. Two processes cannot make the same output so, unless they share it:
+    /// [`distributed`](Self::distributed).
     pub fn resume(mut self, on: bool) -> Self {
         self.resume = on;
         self

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::inference::strategy::Times;
 use crate::inference::tiling::Borders;
 
-/// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did.
+/// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did. Where several processes share the work, outputs and their
+/// pixels are those of all, and what went through the network and the times are those of this process.
 ///
 /// ```
 /// use geolearn::{CycleGan, Domain, RasterOptions};

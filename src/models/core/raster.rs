@@ -46,7 +46,8 @@ impl<M: Model> Learner<M> {
     /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input, named twice or too long a name;
     /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Io` for an output that cannot be
     /// written; `Layout` for a folder without images; `Limits` when tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
-    /// [resumption](RasterOptions::resume) holds what is not ours. Later `Stopped` when the
+    /// [resumption](RasterOptions::resume) holds what is not ours. Later `Peer` when another of
+    /// [several processes](RasterOptions::distributed) fails or is lost, `Stopped` when the
     /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
     /// are complete by then stay.
     pub fn predict_raster(
