@@ -92,7 +92,7 @@ fn scene(chips: &Path, path: &Path, blocks: Blocks) -> PathBuf {
     for row in files.chunks(8) {
         let row: Vec<Array3<u8>> =
             row.iter().map(|file| Array3::try_from(Raster::open(file).expect("a chip")).expect("bytes")).collect();
-        let views: Vec<_> = row.iter().map(|part| part.view()).collect();
+        let views: Vec<_> = row.iter().map(|chip| chip.view()).collect();
         writer.write_rows(&Samples::U8(concatenate(Axis(2), &views).expect("a row"))).expect("rows");
     }
     writer.finish().expect("a scene");
