@@ -1,6 +1,7 @@
 //! Which library carries tensors from process to process.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,14 @@ pub enum Backend {
     Gloo,
     /// NCCL: between CUDA devices.
     Nccl,
+}
+
+/// What a process wants of its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    pub timeout: Duration,
+    pub backend: Backend,
+    pub bf16_gradients: bool,
 }
 
 /// Returns the index of the CUDA device for the process of this number on its machine: the device of that index, or the only

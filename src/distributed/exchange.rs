@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 
-use super::backend::Backend;
+use super::backend::{Backend, Wishes};
 use super::environment::Environment;
 use super::groups::{Groups, Road};
 use super::join::{Joined, join};
-use super::options::DistributedOptions;
 use super::pace::Pace;
 use super::watch::Watch;
 use crate::error::{Error, ErrorKind, Result};
@@ -51,7 +50,7 @@ struct Underway {
 }
 
 impl Member {
-    pub fn join(environment: Environment, options: &DistributedOptions) -> Result<Self> {
+    pub fn join(environment: Environment, options: Wishes) -> Result<Self> {
         let pace = Pace::new(options.timeout);
         let Joined { watch, groups, names } = join(&environment, pace, options)?;
         let nccl = groups.nccl.as_ref().map(|nccl| nccl.device);

@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::backend::{Backend, Offer, chosen, cuda_device};
+use super::backend::{Backend, Offer, Wishes, chosen, cuda_device};
 use super::environment::Environment;
 use super::groups::{Groups, Nccl};
 use super::lost::Lost;
-use super::options::DistributedOptions;
 use super::pace::Pace;
 use super::watch::{self, Watch};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +36,7 @@ struct Card {
 }
 
 impl Card {
-    fn own(part: Part, options: &DistributedOptions, offer: Offer) -> Self {
+    fn own(part: Part, options: Wishes, offer: Offer) -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = match host.trim() {
             "" => format!("id {}", std::process::id()),
@@ -57,7 +56,7 @@ pub(super) struct Joined {
 }
 
 /// Waits for all processes, at most as long as `pace` lets it, and connects them.
-pub(super) fn join(environment: &Environment, pace: Pace, options: &DistributedOptions) -> Result<Joined> {
+pub(super) fn join(environment: &Environment, pace: Pace, options: Wishes) -> Result<Joined> {
     // A device is tried before the others are kept waiting.
     let own = Card::own(environment.part, options, Offer::of(options.backend, environment.local_rank));
     let doors = Doors::of(environment, pace)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backend::{Backend, Offer};
+use super::backend::{Backend, Offer, Wishes};
 use super::environment::Environment;
 use super::exchange::Member;
 use super::group::Distributed;
@@ -30,9 +30,9 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct DistributedOptions {
-    pub(super) timeout: Duration,
-    pub(super) backend: Backend,
-    pub(super) bf16_gradients: bool,
+    timeout: Duration,
+    backend: Backend,
+    bf16_gradients: bool,
 }
 
 impl Default for DistributedOptions {
@@ -111,7 +111,11 @@ impl DistributedOptions {
         if self.backend != Backend::Gloo {
             ffi::give_nccl_errors_as_values();
         }
-        Member::join(environment, &self).map(Distributed::of)
+        Member::join(
+            environment,
+            Wishes { timeout: self.timeout, backend: self.backend, bf16_gradients: self.bf16_gradients },
+        )
+        .map(Distributed::of)
     }
 }
 

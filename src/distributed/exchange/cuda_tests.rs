@@ -1,18 +1,22 @@
 //! Exchanges by NCCL, of a group of one process: all that one card can show. Without a device they say so and pass.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
 
-use super::super::backend::Backend;
+use super::super::backend::{Backend, Wishes};
 use super::super::environment::Environment;
 use super::super::groups::Road;
-use super::super::options::DistributedOptions;
 use super::Member;
 use crate::peers::Peers;
 use crate::testing;
 
-fn member(options: &DistributedOptions) -> Member {
+fn wishes(backend: Backend, bf16_gradients: bool) -> Wishes {
+    Wishes { timeout: Duration::from_secs(120), backend, bf16_gradients }
+}
+
+fn member(options: Wishes) -> Member {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let get = |name: &str| {
         let value = match name {
@@ -35,7 +39,7 @@ fn values(kind: Kind, device: Device) -> Tensor {
 #[test]
 fn tensors_of_each_kind_go_by_nccl_on_cuda() {
     let Some(device) = testing::cuda() else { return };
-    let member = member(&DistributedOptions::new().backend(Backend::Nccl));
+    let member = member(wishes(Backend::Nccl, false));
     assert_eq!(member.backend(), Backend::Nccl);
     for kind in [Kind::Float, Kind::Double, Kind::BFloat16] {
         let expected = values(kind, device);
@@ -62,7 +66,7 @@ fn tensors_of_each_kind_go_by_nccl_on_cuda() {
 #[test]
 fn gradients_travel_in_bfloat16_on_cuda() {
     let Some(device) = testing::cuda() else { return };
-    let member = member(&DistributedOptions::new().bf16_gradients(true));
+    let member = member(wishes(Backend::Auto, true));
     assert_eq!(member.backend(), Backend::Nccl);
     let gradients = Tensor::rand([1000], (Kind::Float, device));
     let found = member.begin_gradients(gradients.copy()).unwrap().finish().unwrap();
@@ -73,7 +77,7 @@ fn gradients_travel_in_bfloat16_on_cuda() {
 #[test]
 fn another_device_than_that_of_nccl_is_an_error_on_cuda() {
     let Some(_) = testing::cuda() else { return };
-    let member = member(&DistributedOptions::new().backend(Backend::Nccl));
+    let member = member(wishes(Backend::Nccl, false));
     if tch::Cuda::device_count() > 1 {
         let mut other = Tensor::zeros([4], (Kind::Float, Device::Cuda(1)));
         assert!(member.sum(&mut other).unwrap_err().to_string().contains("cuda:0"));
@@ -84,11 +88,8 @@ fn another_device_than_that_of_nccl_is_an_error_on_cuda() {
 /// The same calls on the processor, where Gloo makes them.
 #[test]
 fn a_group_of_one_process_exchanges_with_itself() {
-    for options in [
-        DistributedOptions::new().backend(Backend::Gloo),
-        DistributedOptions::new().bf16_gradients(true).backend(Backend::Gloo),
-    ] {
-        let member = member(&options);
+    for is_bf16 in [false, true] {
+        let member = member(wishes(Backend::Gloo, is_bf16));
         let expected = values(Kind::Double, Device::Cpu);
         let pending = member.begin_gradients(expected.copy()).unwrap();
         assert!(member.gather(&expected).unwrap()[0] == expected);
