@@ -70,15 +70,17 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
     if let Some(report) = earlier_report(options, &made_of)? {
         return Ok(report);
     }
-    let (mut journal, done) = match Journal::open(output, &made_of)? {
-        Some(unfinished) => unfinished,
-        None => {
-            check_empty(options)?;
-            (Journal::begin(output, &made_of)?, Vec::new())
-        }
-    };
+    let unfinished = Journal::open(output, &made_of)?;
+    if unfinished.is_none() {
+        check_empty(options)?;
+    }
     let stop = || check_stop(options.stop.as_ref());
     let jobs = plan::jobs(options, scenes, &|_| stop())?;
+    // Where planning fails, nothing is begun that a call with other options would have to go on from.
+    let (mut journal, done) = match unfinished {
+        Some(unfinished) => unfinished,
+        None => (Journal::begin(output, &made_of)?, Vec::new()),
+    };
     for domain in Domain::BOTH {
         store::create_dir(&output.join(options.metadata_format.folder(domain)))?;
     }
