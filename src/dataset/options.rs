@@ -463,6 +463,7 @@ impl PrepareData {
             return out("crop_size", "at least 1", "0".into());
         }
         self.normalisation.check()?;
-        self.augment.check(self.dataset_type.is_paired())
+        let Self { augment, dataset_type, .. } = self;
+        augment.check(dataset_type.is_paired())
     }
 }
