@@ -129,6 +129,7 @@ impl PieceSink for ResumeStore {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges, of which some have one")]
 mod tests {
     use super::super::resume_folder::folder_of;
     use super::*;

@@ -37,6 +37,7 @@ pub(super) fn own(missing: &[Range<usize>], part: peers::Part) -> Vec<Range<usiz
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges, of which some have one")]
 mod tests {
     use super::*;
 
