@@ -243,7 +243,7 @@ fn pixels_that_a_mask_hides_are_those_of_predict() {
 /// Needs no Python. A mask counts beside what values tell.
 #[test]
 fn torchscript_takes_a_mask_as_predict_does() {
-    let hidden = |y: usize, x: usize| (y / 5 + x / 7) % 3 == 0;
+    let hidden = |y: usize, x: usize| (y / 5 + x / 7).is_multiple_of(3);
     let valid = ndarray::Array2::from_shape_fn((25, 30), |(y, x)| !hidden(y, x));
     let bytes: Vec<u8> = valid.iter().map(|&valid| if valid { 255 } else { 0 }).collect();
     let mask = Tensor::from_slice(&bytes).view([1, 1, 25, 30]);
