@@ -70,6 +70,7 @@ impl Kind {
 }
 
 /// A model of one of the kinds.
+#[allow(clippy::large_enum_variant, reason = "there is one of them at a time")]
 pub enum Model {
     CycleGan(CycleGan),
     Pix2Pix(Pix2Pix),
