@@ -42,7 +42,7 @@ fn compile_shim(lib: &Path) {
     compile_layers(compiler(lib));
 }
 
-/// Inner loops: optimised in every profile, or tests would take minutes.
+/// Inner loops: optimized in every profile, or tests would take minutes.
 fn compile_layers(mut build: cc::Build) {
     let tool = build.get_compiler();
     let source = if tool.is_like_msvc() { "absent.cpp" } else { "layers.cpp" };

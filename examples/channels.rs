@@ -4,7 +4,7 @@
 //! cargo run --release --example channels -- [--epochs N]
 //! ```
 //!
-//! Trains small models on 13 simulated bands (A) and relief in colour (B), and measures them on places that no model
+//! Trains small models on 13 simulated bands (A) and relief in color (B), and measures them on places that no model
 //! saw, of which both images are known.
 
 #![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]

@@ -16,7 +16,7 @@ mod common;
 use std::path::Path;
 
 use arguments::Arguments;
-use geolearn::dataset::{Augment, Normalisation};
+use geolearn::dataset::{Augment, Normalization};
 use geolearn::train::Checkpoint;
 use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster};
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&out)?;
     let data = PrepareData::new(chips, DatasetType::CycleGan)
         // A few bright pixels of snow would leave all else dark.
-        .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+        .normalization(Normalization::Percentile { low: 2.0, high: 98.0 })
         // As people are used to see vegetation: near infrared as red.
         .rgb_bands(Domain::A, ["NIR", "Red", "Green"])
         .augment(Augment::none().zoom(1.2))

@@ -32,7 +32,7 @@ pub enum Device {
     Cuda(usize),
 }
 
-/// The arithmetic of the networks. Weights, moments of the optimiser and losses are f32 in each.
+/// The arithmetic of the networks. Weights, moments of the optimizer and losses are f32 in each.
 ///
 /// | Variant | Convolutions take | Devices |
 /// |---|---|---|

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::{on_cpu, python, small_data, small_model};
-use geolearn::dataset::{Channels, Normalisation};
+use geolearn::dataset::{Channels, Normalization};
 use geolearn::models::LoadOptions;
 use geolearn::nn::Upsampling;
 use geolearn::tch::{self, CModule, Kind, Tensor};
@@ -145,7 +145,7 @@ fn generators_of_different_channels_in_and_out_are_exported_too() {
 /// 13 bands of uint16, with nodata, to 3 of bytes; percentiles cut.
 fn multispectral(channels: Channels) -> CycleGan {
     let data = PrepareData::new(root("multispectral"), DatasetType::CycleGan)
-        .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+        .normalization(Normalization::Percentile { low: 2.0, high: 98.0 })
         .channels(channels)
         .prepare()
         .unwrap();

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use common::{on_cpu, python, small_data, small_model};
-use geolearn::dataset::{Channels, Normalisation};
+use geolearn::dataset::{Channels, Normalization};
 use geolearn::models::{Deepness, ExportOptions, ExportUnits};
 use geolearn::raster::Samples;
 use geolearn::tch::{CModule, Device, Kind, Tensor};
@@ -115,7 +115,7 @@ fn tiny(data: PrepareData) -> CycleGan {
 
 fn multispectral() -> PrepareData {
     PrepareData::new(asset("multispectral"), DatasetType::CycleGan)
-        .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+        .normalization(Normalization::Percentile { low: 2.0, high: 98.0 })
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use geolearn::Raster;
-use geolearn::dataset::Normaliser;
+use geolearn::dataset::Normalizer;
 use geolearn::raster::{BandScale, Crs, RasterFile};
 use serde_json::{Map, Value, json};
 
@@ -75,8 +75,8 @@ fn images_say_what_their_files_say() {
 #[test]
 fn a_tensor_has_gaps_where_whole_pixels_of_bytes_have() {
     let image = Raster::open(folder().join("zeros.tif")).unwrap();
-    let normaliser = Normaliser::new(vec![0.0; 3], vec![144.0; 3], 3).unwrap();
-    let tensor = normaliser.normalise_raster(&image).unwrap();
+    let normalizer = Normalizer::new(vec![0.0; 3], vec![144.0; 3], 3).unwrap();
+    let tensor = normalizer.normalize_raster(&image).unwrap();
     assert_eq!((tensor[(0, 0, 0)], tensor[(1, 0, 0)]), (0.0, 0.0));
     assert!(tensor[(0, 3, 0)] == -1.0 && tensor[(1, 3, 0)] > -1.0);
     let counted = |value| tensor.index_axis(ndarray::Axis(0), 0).iter().filter(|&&sample| sample == value).count();

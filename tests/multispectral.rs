@@ -9,7 +9,7 @@ mod on_cpu;
 
 use std::path::{Path, PathBuf};
 
-use geolearn::dataset::{Channels, MixedBands, Normalisation, Split};
+use geolearn::dataset::{Channels, MixedBands, Normalization, Split};
 use geolearn::models::cyclegan::CycleGanBuilder;
 use geolearn::raster::{Crs, Dtype, Samples};
 use geolearn::train::Checkpoint;
@@ -18,7 +18,7 @@ use ndarray::Array3;
 
 fn options() -> PrepareData {
     PrepareData::new("assets/multispectral", DatasetType::CycleGan)
-        .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+        .normalization(Normalization::Percentile { low: 2.0, high: 98.0 })
         .crop_size(32)
         .batch_size(4)
 }
@@ -127,14 +127,14 @@ fn chips(folder: &Path, a: &[&str], b: &[&str]) -> PrepareData {
 }
 
 const ORDERS: [&str; 3] = ["order/bgrn.tif", "order/rgbn.tif", "order/rgbn.tif"];
-const COLOURS: [&str; 2] = ["colours/rgb.tif", "colours/rgb.tif"];
+const COLORS: [&str; 2] = ["colours/rgb.tif", "colours/rgb.tif"];
 
 /// Both files hold one scene, with its bands in different orders.
 #[test]
 fn bands_chosen_by_name_are_found_wherever_they_stand() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let data = chips(&at("chips"), &ORDERS, &COLOURS).bands(Domain::A, ["Red", "Green", "Blue"]).prepare().unwrap();
+    let data = chips(&at("chips"), &ORDERS, &COLORS).bands(Domain::A, ["Red", "Green", "Blue"]).prepare().unwrap();
     let mut model = small(&data).build().unwrap();
     model.fit(quiet().checkpoint(Checkpoint::Last).checkpoint_dir(at("run"))).unwrap();
     let saved = model.save(at("m")).unwrap();
@@ -177,7 +177,7 @@ fn bands_chosen_by_name_are_found_wherever_they_stand() {
 fn gaps_have_the_value_that_chips_of_the_domain_declare() {
     let folder = tempfile::tempdir().unwrap();
     let heights = ["nodata/0.tif", "nodata/1.tif", "nodata/2.tif", "nodata/3.tif"];
-    let data = chips(folder.path(), &COLOURS, &heights).prepare().unwrap();
+    let data = chips(folder.path(), &COLORS, &heights).prepare().unwrap();
     let model = small(&data).build().unwrap();
     let image =
         Raster::new(Array3::from_shape_fn((3, 28, 28), |(_, y, _)| if y < 5 { f32::NAN } else { y as f32 })).unwrap();
@@ -191,7 +191,7 @@ fn gaps_have_the_value_that_chips_of_the_domain_declare() {
 #[test]
 fn arrays_have_gaps_where_images_have() {
     let folder = tempfile::tempdir().unwrap();
-    let data = chips(folder.path(), &COLOURS, &["nodata/1.tif", "nodata/2.tif"]).prepare().unwrap();
+    let data = chips(folder.path(), &COLORS, &["nodata/1.tif", "nodata/2.tif"]).prepare().unwrap();
     let model = small(&data).build().unwrap();
     let array = Array3::from_shape_fn((3, 30, 41), |(band, y, x)| match (band, y, x) {
         (_, 3..7, 10..20) | (1, 20, 20) => f32::NAN,
@@ -211,20 +211,20 @@ fn arrays_have_gaps_where_images_have() {
 }
 
 #[test]
-fn a_model_of_grey_and_colour_takes_both() {
+fn a_model_of_gray_and_color_takes_both() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["colours/grey.tif", "colours/rgb.tif", "colours/rgba.tif"];
-    let data = chips(folder.path(), &files, &COLOURS).mixed_bands(MixedBands::Rgb).prepare().unwrap();
+    let data = chips(folder.path(), &files, &COLORS).mixed_bands(MixedBands::Rgb).prepare().unwrap();
     let model = small(&data).build().unwrap();
     let loaded = on_cpu::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
-    let grey = Raster::open(mixture("colours/grey.tif")).unwrap().samples().to_f32();
-    let three = ndarray::concatenate(ndarray::Axis(0), &[grey.view(), grey.view(), grey.view()]).unwrap();
+    let gray = Raster::open(mixture("colours/grey.tif")).unwrap().samples().to_f32();
+    let three = ndarray::concatenate(ndarray::Axis(0), &[gray.view(), gray.view(), gray.view()]).unwrap();
     for model in [model, loaded] {
         let expected = model.predict_image(&Raster::new(three.clone()).unwrap(), Domain::B).unwrap();
         assert_eq!(model.predict_a2b(mixture("colours/grey.tif")).unwrap().samples(), expected.samples());
-        let colour = model.predict_a2b(mixture("colours/rgb.tif")).unwrap();
-        assert_eq!(model.predict_a2b(mixture("colours/rgba.tif")).unwrap().samples(), colour.samples());
-        assert_ne!(colour.samples(), expected.samples());
+        let color = model.predict_a2b(mixture("colours/rgb.tif")).unwrap();
+        assert_eq!(model.predict_a2b(mixture("colours/rgba.tif")).unwrap().samples(), color.samples());
+        assert_ne!(color.samples(), expected.samples());
     }
 }
 
@@ -232,7 +232,7 @@ fn a_model_of_grey_and_colour_takes_both() {
 #[test]
 fn a_range_that_singles_cannot_hold_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let prepared = chips(folder.path(), &COLOURS, &[]);
+    let prepared = chips(folder.path(), &COLORS, &[]);
     let values = |from: f64| Array3::from_shape_fn((1, 28, 28), |(_, y, x)| from + ((y * 28 + x) % 256) as f64);
     let array = Array3::from_shape_fn((3, 28, 28), |(_, y, x)| (y * x % 256) as f32);
     for (from, is_coarse) in [(1e9, true), (-1e9, true), (0.0, false), (70_000.0, false)] {

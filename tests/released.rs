@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{few_chips, on_cpu};
-use geolearn::dataset::{Channels, Normalisation};
+use geolearn::dataset::{Channels, Normalization};
 use geolearn::models::LoadOptions;
 use geolearn::tch::Tensor;
 use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster};
@@ -84,7 +84,7 @@ fn write_the_forms_of_this_version() {
     let rgb = PrepareData::new(few_chips(scratch.path(), 6, 5), DatasetType::CycleGan).resize_to(32);
     let rgb = rgb.batch_size(2).prepare().unwrap();
     let bands = PrepareData::new("assets/multispectral", DatasetType::CycleGan).channels(Channels::Own).crop_size(32);
-    let bands = bands.normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 });
+    let bands = bands.normalization(Normalization::Percentile { low: 2.0, high: 98.0 });
     let bands = bands.bands(Domain::A, ["Red", "NIR"]).batch_size(8).prepare().unwrap();
     for (data, form, bands) in [
         (&rgb, "folder", [3, 3]),

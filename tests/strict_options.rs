@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use geolearn::dataset::{Augment, Normalisation};
+use geolearn::dataset::{Augment, Normalization};
 use geolearn::loss::DiffAugment;
 use geolearn::models::cyclegan::CycleGanConfig;
 use geolearn::models::{Deepness, ExportOptions, ExportUnits};
@@ -32,7 +32,7 @@ fn typing_errors_are_refused_by_name() {
     refuses(Schedule::OneCycle(OneCycle::default()), "start_divisor", "start_div");
     refuses(Schedule::ConstantThenLinear { constant: 0.25 }, "constant", "const");
     refuses(Augment::default().crop(32), "brightness", "brigthness");
-    refuses(Normalisation::Percentile { low: 1.0, high: 99.0 }, "high", "hi");
+    refuses(Normalization::Percentile { low: 1.0, high: 99.0 }, "high", "hi");
     refuses(CycleGanConfig::default(), "gen_blocks", "gen_block");
     refuses(DiffAugment::default().cutout(true), "cutout", "cut_out");
     refuses(ExportOptions::new().units(ExportUnits::Files).square(64), "square", "side");

@@ -70,19 +70,19 @@ fn samples_are_rasterios() {
     assert!(equal >= 49 && alike >= 16, "only {equal} and {alike} files were compared");
 }
 
-/// `palette` of the truth is the number of colours and the sums of their red, green and blue.
+/// `palette` of the truth is the number of colors and the sums of their red, green and blue.
 #[test]
 fn palettes_and_alpha_are_rasterios() {
     for (path, truth) in good() {
         let file = RasterFile::open(&path).unwrap();
-        let sums = |colours: &[[u8; 3]]| [0, 1, 2].map(|part| colours.iter().map(|c| u64::from(c[part])).sum::<u64>());
-        let colours = file.info().palette().map(|colours| {
-            let [red, green, blue] = sums(colours);
-            [colours.len() as u64, red, green, blue]
+        let sums = |colors: &[[u8; 3]]| [0, 1, 2].map(|part| colors.iter().map(|c| u64::from(c[part])).sum::<u64>());
+        let colors = file.info().palette().map(|colors| {
+            let [red, green, blue] = sums(colors);
+            [colors.len() as u64, red, green, blue]
         });
-        assert_eq!(serde_json::json!(colours), truth["palette"], "{path:?}");
+        assert_eq!(serde_json::json!(colors), truth["palette"], "{path:?}");
         assert_eq!(serde_json::json!(file.info().alpha_band()), truth["alpha"], "{path:?}");
-        assert_eq!(file.info().has_palette(), colours.is_some(), "{path:?}");
+        assert_eq!(file.info().has_palette(), colors.is_some(), "{path:?}");
     }
 }
 

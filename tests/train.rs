@@ -217,7 +217,7 @@ fn every_option_trains() {
         ("no pool", base().pool_size(0)),
         ("no identity", base().identity_weight(0.0)),
         ("no cycle", base().cycle_weight(0.0)),
-        ("kaiming", base().initialisation(geolearn::nn::Initialisation::Kaiming)),
+        ("kaiming", base().initialization(geolearn::nn::Initialization::Kaiming)),
     ] {
         let history = builder.build().unwrap().fit(quiet(1)).unwrap();
         assert!(history.last("generator").unwrap().is_finite(), "{name}");
@@ -225,15 +225,15 @@ fn every_option_trains() {
     }
 }
 
-/// Grey maps and colour photos, of different sizes and numbers.
+/// Gray maps and color photos, of different sizes and numbers.
 #[test]
 fn domains_may_differ_in_bands_and_chip_size() {
     let folder = tempfile::tempdir().unwrap();
     let chips = common::few_chips(folder.path(), 4, 3);
     for entry in std::fs::read_dir(chips.join("B/images")).unwrap() {
         let path = entry.unwrap().path();
-        let grey = image::open(&path).unwrap().resize_exact(40, 36, image::imageops::FilterType::Triangle).to_luma8();
-        grey.save(&path).unwrap();
+        let gray = image::open(&path).unwrap().resize_exact(40, 36, image::imageops::FilterType::Triangle).to_luma8();
+        gray.save(&path).unwrap();
     }
     let data = PrepareData::new(chips, DatasetType::CycleGan).prepare().unwrap();
     let mut model = small_model(&data);

@@ -22,8 +22,8 @@ pub fn prepare(folder: &Path, chips: &Path, paired: bool, size: &Size) -> Outcom
     let data = chips::data(folder, Kind::CycleGan, 0)?;
     training::builder(&data, size).build()?.save_safetensors(folder.join("untrained.safetensors"))?;
     let range = |domain| {
-        let normaliser = data.normaliser(domain);
-        json!({ "min": normaliser.min(), "max": normaliser.max() })
+        let normalizer = data.normalizer(domain);
+        json!({ "min": normalizer.min(), "max": normalizer.max() })
     };
     let ranges = json!({ "a": range(Domain::A), "b": range(Domain::B) });
     Ok(std::fs::write(folder.join("ranges.json"), ranges.to_string())?)

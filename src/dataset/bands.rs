@@ -235,7 +235,7 @@ pub(super) fn are_shuffled(names: &[Option<String>], others: &[Option<String>]) 
 }
 
 /// The bands that the files call red, green and blue.
-pub(super) fn true_colours(names: &[Option<String>]) -> Option<[usize; 3]> {
+pub(super) fn true_colors(names: &[Option<String>]) -> Option<[usize; 3]> {
     let find = |name: &str| Band::from(name).index(names).ok();
     Some([find("red")?, find("green")?, find("blue")?])
 }
@@ -252,8 +252,8 @@ mod tests {
     #[test]
     fn bands_go_by_number_and_name() {
         assert_eq!(indices(&[4.into(), "RED".into(), 1.into()], &names()).unwrap(), [3, 2, 0]);
-        assert_eq!(true_colours(&names()), Some([2, 3, 0]));
-        assert_eq!(true_colours(&[None, None, None]), None);
+        assert_eq!(true_colors(&names()), Some([2, 3, 0]));
+        assert_eq!(true_colors(&[None, None, None]), None);
     }
 
     #[test]

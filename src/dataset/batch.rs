@@ -8,7 +8,7 @@ use tch::Tensor;
 
 use super::bands::Asked;
 use super::domain::Domain;
-use super::normalise::Normaliser;
+use super::normalize::Normalizer;
 use super::pass;
 use super::shape::Shape;
 use super::sizes::MixedSizes;
@@ -69,7 +69,7 @@ pub(super) struct ChipReader {
     pub resize_to: Option<usize>,
     pub mixed_sizes: MixedSizes,
     pub limits: Limits,
-    pub normaliser: Normaliser,
+    pub normalizer: Normalizer,
     /// Where tensors are made.
     pub memory: HostMemory,
 }
@@ -109,7 +109,7 @@ impl ChipReader {
             Some((variation, _)) => variation.output_size(self.shape.size())?,
             None => self.shape.size(),
         };
-        let chip_shape = [self.normaliser.channels(), size.0, size.1];
+        let chip_shape = [self.normalizer.channels(), size.0, size.1];
         let shape = [chips.len(), chip_shape[0], chip_shape[1], chip_shape[2]].map(|side| side as i64);
         ffi::filled(&shape, self.memory, |samples| {
             let slots = samples.chunks_exact_mut(chip_shape.iter().product::<usize>().max(1));
@@ -130,8 +130,8 @@ impl ChipReader {
     /// One chip as (C, height, width), varied by the stream.
     fn chip(&self, image: &Raster, mut varied: Option<(&Variation, Stream)>) -> Result<Array3<f32>> {
         match &mut varied {
-            Some((variation, stream)) => Ok(variation.apply(self.normaliser.normalise_with_gaps(image)?, stream)),
-            None => self.normaliser.normalise_raster(image),
+            Some((variation, stream)) => Ok(variation.apply(self.normalizer.normalize_with_gaps(image)?, stream)),
+            None => self.normalizer.normalize_raster(image),
         }
     }
 }

@@ -106,7 +106,7 @@ impl DataBunch {
         Loader::start(pairs.div_ceil(size), self.shared.workers, self.shared.prefetch, make)
     }
 
-    /// Chips as they are, normalised, for pictures and measures.
+    /// Chips as they are, normalized, for pictures and measures.
     ///
     /// # Shapes
     /// (N, C, H, W), f32 on the CPU, in [-1, 1]; N is the number of indices.

@@ -9,7 +9,7 @@ use super::batch::ChipReader;
 use super::batch_size::BatchSize;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
-use super::normalise::Normaliser;
+use super::normalize::Normalizer;
 use super::scenes::{Drawing, SceneSet};
 use super::spec::DomainSpec;
 use super::statistics::Statistics;
@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::HostMemory;
 use crate::peers::{Part, Portion};
 use crate::random::Seed;
-use crate::raster::{BandScale, Colours, Dtype};
+use crate::raster::{BandScale, Colors, Dtype};
 
 /// A part of a domain's chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ pub(super) struct DomainData {
     pub band_scales: Vec<BandScale>,
     /// How the used bands are found in a file.
     pub selection: Selection,
-    pub colours: Colours,
+    pub colors: Colors,
     pub reader: ChipReader,
 }
 
@@ -204,7 +204,7 @@ impl DataBunch {
     pub(crate) fn spec(&self, domain: Domain) -> DomainSpec {
         let bands = self.statistics(domain).bands();
         DomainSpec {
-            normaliser: self.normaliser(domain).clone(),
+            normalizer: self.normalizer(domain).clone(),
             mean: bands.iter().map(|band| band.mean).collect(),
             std: bands.iter().map(|band| band.std).collect(),
             chip: self.chip_size(domain),
@@ -238,7 +238,7 @@ impl DataBunch {
     /// Returns the number of channels of a domain's tensors, C: the larger number of bands of the two domains, unless each has
     /// its [own](crate::dataset::Channels::Own).
     pub fn channels(&self, domain: Domain) -> usize {
-        self.normaliser(domain).channels()
+        self.normalizer(domain).channels()
     }
 
     /// Returns height and width of a domain's chips in pixels, after `resize_to` or `mixed_sizes` and before a random crop.
@@ -262,13 +262,13 @@ impl DataBunch {
     }
 
     /// How images of a domain become pictures.
-    pub(crate) fn colours(&self, domain: Domain) -> &Colours {
-        &self.domain(domain).colours
+    pub(crate) fn colors(&self, domain: Domain) -> &Colors {
+        &self.domain(domain).colors
     }
 
     /// Returns the scaling of a domain, with its inverse.
-    pub fn normaliser(&self, domain: Domain) -> &Normaliser {
-        &self.domain(domain).reader.normaliser
+    pub fn normalizer(&self, domain: Domain) -> &Normalizer {
+        &self.domain(domain).reader.normalizer
     }
 
     /// Returns the number of batches in an epoch; the last may be smaller than the others.
@@ -325,7 +325,7 @@ impl DataBunch {
     }
 
     /// The same chips, scaled by statistics of another data set: those that a model was trained with.
-    pub(crate) fn scaled_as(&self, scalings: PerDomain<Normaliser>) -> Result<Self> {
+    pub(crate) fn scaled_as(&self, scalings: PerDomain<Normalizer>) -> Result<Self> {
         for domain in Domain::BOTH {
             let scaling = scalings.get(domain);
             if scaling.bands() != self.bands(domain) {
@@ -338,8 +338,8 @@ impl DataBunch {
             }
         }
         let mut shared = (*self.shared).clone();
-        shared.domains.a.reader.normaliser = scalings.a;
-        shared.domains.b.reader.normaliser = scalings.b;
+        shared.domains.a.reader.normalizer = scalings.a;
+        shared.domains.b.reader.normalizer = scalings.b;
         Ok(Self { shared: Arc::new(shared) })
     }
 }

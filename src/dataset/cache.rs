@@ -68,7 +68,7 @@ impl Key {
             mixed_bands,
             bands,
             alpha_bands,
-            normalisation,
+            normalization,
             limits,
             ..
         } = options;
@@ -81,7 +81,7 @@ impl Key {
             bytes: facts.iter().map(|(bytes, _)| bytes).sum(),
             crc: facts.iter().fold(0, |crc, (_, line)| crc32c::crc32c_append(crc, line.as_bytes())),
             options: format!(
-                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {:?} {normalisation:?} {limits:?}{more}",
+                "{resize_to:?} {bad_chips:?} {mixed_sizes:?} {mixed_bands:?} {:?} {:?} {normalization:?} {limits:?}{more}",
                 bands.get(domain),
                 alpha_bands.get(domain)
             ),

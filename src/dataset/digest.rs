@@ -12,7 +12,7 @@ use super::contents;
 use super::domain::{Domain, PerDomain};
 use super::half::Half;
 use super::mixed_bands::MixedBands;
-use super::normalise::{Normaliser, Values};
+use super::normalize::{Normalizer, Values};
 use super::scenes::Drawing;
 use super::sizes::MixedSizes;
 use super::spec::DomainSpec;
@@ -116,7 +116,7 @@ struct ChipDigest {
 
 impl DomainDigest {
     fn new(spec: DomainSpec, chips: ChipDigest, statistics: Statistics) -> Self {
-        let DomainSpec { normaliser, chip, selection, band_names, band_scales, .. } = spec;
+        let DomainSpec { normalizer, chip, selection, band_names, band_scales, .. } = spec;
         let ChipDigest { training, validation, names, contents } = chips;
         Self {
             training_chips: training,
@@ -132,10 +132,10 @@ impl DomainDigest {
             alpha_bands: selection.alpha,
             band_names,
             band_scales: Some(band_scales).filter(|scales| say_anything(scales)).unwrap_or_default(),
-            values: normaliser.values(),
-            channels: normaliser.channels(),
-            min: normaliser.min().to_vec(),
-            max: normaliser.max().to_vec(),
+            values: normalizer.values(),
+            channels: normalizer.channels(),
+            min: normalizer.min().to_vec(),
+            max: normalizer.max().to_vec(),
         }
     }
 
@@ -146,7 +146,7 @@ impl DomainDigest {
     pub fn spec(&self) -> Result<DomainSpec> {
         let bands = self.statistics.bands();
         let spec = DomainSpec {
-            normaliser: Normaliser::new(self.min.clone(), self.max.clone(), self.channels)?.with_values(self.values),
+            normalizer: Normalizer::new(self.min.clone(), self.max.clone(), self.channels)?.with_values(self.values),
             mean: bands.iter().map(|band| band.mean).collect(),
             std: bands.iter().map(|band| band.std).collect(),
             chip: self.chip_size,

@@ -27,7 +27,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Recognises the form of `root`; of files that hold two chips, the left one is of the domain `left_half`.
+    /// Recognizes the form of `root`; of files that hold two chips, the left one is of the domain `left_half`.
     ///
     /// # Errors
     /// [`ErrorKind::Layout`] for a folder of none or of several forms.
@@ -129,7 +129,7 @@ fn none(root: &Path, dataset_type: DatasetType) -> Error {
         true => format!("{FORMS}; {FORMS_OF_PAIRS}"),
         false => FORMS.to_string(),
     };
-    Error::new(ErrorKind::Layout, "the folder holds no chips of two domains that can be recognised")
+    Error::new(ErrorKind::Layout, "the folder holds no chips of two domains that can be recognized")
         .at(root)
         .expected(forms)
         .found(describe(root))

@@ -36,7 +36,7 @@ impl Counts {
         if self.counts.len() > FEW_COUNTS {
             return values.iter().for_each(|value| count(&mut self.counts, *value));
         }
-        // Where neighbours are equal, adding to one number must wait for itself; two take turns.
+        // Where neighbors are equal, adding to one number must wait for itself; two take turns.
         let (pairs, last) = values.as_chunks::<2>();
         let mut others = vec![0; self.counts.len()];
         for [one, other] in pairs {
@@ -96,7 +96,7 @@ impl Counts {
     }
 }
 
-/// Neighbouring values, and how many there are.
+/// Neighboring values, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Run {
     pub low: f64,
@@ -130,7 +130,7 @@ const PER_CHIP: usize = 4096;
 /// So many runs are kept.
 const MOST_RUNS: usize = 8192;
 
-/// How often values came: exact while at most 8,192 different ones were counted, then in runs of neighbours.
+/// How often values came: exact while at most 8,192 different ones were counted, then in runs of neighbors.
 ///
 /// A run holds the values whose bits, but for the last few, are the same, so runs are short where values are close
 /// together, whether they lie around 0 or around 1e9. How many bits are left out follows from the values alone: sums
@@ -203,7 +203,7 @@ fn key(value: f64, dropped: u32) -> u64 {
     rising >> dropped.min(63)
 }
 
-/// The percentile of sorted values, linear between neighbours as `numpy.percentile` has it; 0 where there are none.
+/// The percentile of sorted values, linear between neighbors as `numpy.percentile` has it; 0 where there are none.
 pub(super) fn quantile(sorted: &[Run], percent: f64) -> f64 {
     let count: u64 = sorted.iter().map(|run| run.count).sum();
     let place = count.saturating_sub(1) as f64 * percent / 100.0;

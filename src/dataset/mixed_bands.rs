@@ -1,4 +1,4 @@
-//! Chips of one number of bands from pictures in grey and in colour.
+//! Chips of one number of bands from pictures in gray and in color.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// | Variant | Bands of a file | become |
 /// |---|---|---|
 /// | `Fail` | any | themselves; `prepare` fails where they differ, and lists them |
-/// | `Rgb` | grey, with or without alpha | three equal bands |
+/// | `Rgb` | gray, with or without alpha | three equal bands |
 /// | | red, green and blue, with or without alpha | those three |
 ///
 /// Alpha is the band that a file says holds opacity. Domains of which [`bands`](crate::PrepareData::bands) are chosen
@@ -26,7 +26,7 @@ impl MixedBands {
         *self == Self::default()
     }
 
-    /// Indices of what is used of so many bands; all of them where they are neither grey nor colours.
+    /// Indices of what is used of so many bands; all of them where they are neither gray nor colors.
     pub(super) fn indices(self, bands: usize, alpha: Option<usize>) -> Vec<usize> {
         let without_alpha = if alpha.is_some_and(|alpha| alpha + 1 == bands) { bands - 1 } else { bands };
         match (self, bands, without_alpha) {
@@ -42,11 +42,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grey_becomes_three_equal_bands_and_alpha_goes() {
+    fn gray_becomes_three_equal_bands_and_alpha_goes() {
         let indices = |bands, alpha| MixedBands::Rgb.indices(bands, alpha);
         assert_eq!((indices(1, None), indices(2, Some(1))), (vec![0; 3], vec![0; 3]));
         assert_eq!((indices(3, None), indices(4, Some(3))), (vec![0, 1, 2], vec![0, 1, 2]));
-        // Near infrared is no alpha, and what a model of thirteen bands does with grey nobody knows.
+        // Near infrared is no alpha, and what a model of thirteen bands does with gray nobody knows.
         assert_eq!((indices(4, None).len(), indices(2, None).len(), indices(13, Some(12)).len()), (4, 2, 13));
         assert_eq!(MixedBands::Fail.indices(4, Some(3)).len(), 4);
     }

@@ -1,6 +1,6 @@
 //! Training data: from a folder of chips to batches of tensors.
 //!
-//! [`prepare_data`] reads a folder with the default options; [`PrepareData`] sets [`Band`]s, [`Normalisation`], [`Augment`],
+//! [`prepare_data`] reads a folder with the default options; [`PrepareData`] sets [`Band`]s, [`Normalization`], [`Augment`],
 //! [`BatchSize`] and others. Both return a [`DataBunch`], from which models are created. The [guide](crate::guide::data)
 //! describes the folders and file formats that they read.
 
@@ -14,7 +14,7 @@ mod batches;
 mod bunch;
 mod cache;
 mod channels;
-mod colours;
+mod colors;
 mod contents;
 mod dataset_type;
 mod digest;
@@ -33,8 +33,8 @@ mod layout;
 mod loader;
 mod mixed_bands;
 mod moments;
-mod normalisation;
-mod normalise;
+mod normalization;
+mod normalize;
 mod options;
 mod order;
 mod paired;
@@ -73,9 +73,9 @@ pub use export::{ChipFormat, ExportReport, ExportTrainingData, LeftOut, Metadata
 pub(crate) use files::{image_endings, images_in};
 pub use loader::Loader;
 pub use mixed_bands::MixedBands;
-pub use normalisation::Normalisation;
-pub use normalise::Normaliser;
-pub(crate) use normalise::Values;
+pub use normalization::Normalization;
+pub use normalize::Normalizer;
+pub(crate) use normalize::Values;
 pub use options::PrepareData;
 pub use prepare::prepare_data;
 pub use scenes::SceneWindow;

@@ -12,7 +12,7 @@ use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::half::Half;
 use super::mixed_bands::MixedBands;
-use super::normalisation::Normalisation;
+use super::normalization::Normalization;
 use super::scenes::SceneOptions;
 use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,7 +46,7 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
 /// | `mixed_bands` | [`MixedBands::Fail`] | what to do with chips of other numbers of bands | |
 /// | `alpha_bands` | [`AlphaBands::Auto`] | whether alpha is a mask or a band | |
 /// | `rgb_bands` | those named so, or the first three | which bands pictures show | of the bands used |
-/// | `normalisation` | [`Normalisation::MinMax`] | how values are scaled to [-1, 1] | |
+/// | `normalization` | [`Normalization::MinMax`] | how values are scaled to [-1, 1] | |
 /// | `channels` | [`Channels::Shared`], of pairs [`Channels::Own`] | channels where the domains differ in bands | |
 /// | `augment` | [`Augment::default()`], for pairs without brightness and contrast | random changes of training chips | see there |
 /// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read, differs from the others or has no partner | |
@@ -92,7 +92,7 @@ pub struct PrepareData {
     pub(super) mixed_bands: MixedBands,
     pub(super) alpha_bands: PerDomain<AlphaBands>,
     pub(super) rgb_bands: PerDomain<Option<[Band; 3]>>,
-    pub(super) normalisation: Normalisation,
+    pub(super) normalization: Normalization,
     /// None leaves it to the kind of data.
     pub(super) channels: Option<Channels>,
     pub(super) limits: Limits,
@@ -123,7 +123,7 @@ impl PrepareData {
             mixed_bands: MixedBands::default(),
             alpha_bands: PerDomain::default(),
             rgb_bands: PerDomain::default(),
-            normalisation: Normalisation::default(),
+            normalization: Normalization::default(),
             channels: None,
             limits: Limits::default(),
             cache: true,
@@ -290,16 +290,16 @@ impl PrepareData {
         self
     }
 
-    /// Chooses how values are scaled to [-1, 1]. Default: [`Normalisation::MinMax`].
+    /// Chooses how values are scaled to [-1, 1]. Default: [`Normalization::MinMax`].
     ///
     /// ```
-    /// # use geolearn::dataset::Normalisation;
+    /// # use geolearn::dataset::Normalization;
     /// # use geolearn::{DatasetType, PrepareData};
     /// let options = PrepareData::new("chips/", DatasetType::CycleGan)
-    ///     .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 });
+    ///     .normalization(Normalization::Percentile { low: 2.0, high: 98.0 });
     /// ```
-    pub fn normalisation(mut self, choice: Normalisation) -> Self {
-        self.normalisation = choice;
+    pub fn normalization(mut self, choice: Normalization) -> Self {
+        self.normalization = choice;
         self
     }
 
@@ -462,7 +462,7 @@ impl PrepareData {
         if self.crop_size == Some(0) {
             return out("crop_size", "at least 1", "0".into());
         }
-        self.normalisation.check()?;
+        self.normalization.check()?;
         let Self { augment, dataset_type, .. } = self;
         augment.check(dataset_type.is_paired())
     }

@@ -10,7 +10,7 @@ use super::bands::Asked;
 use super::batch::ChipReader;
 use super::bunch::{DataBunch, DomainData, Shared};
 use super::channels::Channels;
-use super::colours;
+use super::colors;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::export;
@@ -44,7 +44,7 @@ pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result
 }
 
 impl PrepareData {
-    /// Looks through the folder: recognises its form, reads the header of every chip, takes the statistics of both
+    /// Looks through the folder: recognizes its form, reads the header of every chip, takes the statistics of both
     /// domains and splits them. Statistics are those of `esri_model_definition.emd` beside the chips, where Export
     /// Training Data wrote one, else of every chip, each decoded once. Of [scenes](Self::scenes) all pixels are looked at.
     ///
@@ -233,13 +233,13 @@ impl DomainData {
         band_scales.resize(shape.bands, BandScale::default());
         let asked = Asked { alpha: selection.alpha, ..options.asked(domain, images.half) };
         let bands = &selection.bands;
-        let colours = colours::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
+        let colors = colors::of(options.rgb_bands.get(domain).as_ref(), bands, &band_names, &statistics, shape.dtype)
             .map_err(|e| e.at(&options.path))?;
-        let normaliser = options.normalisation.normaliser(&statistics, channels, shape.dtype, nodata)?;
+        let normalizer = options.normalization.normalizer(&statistics, channels, shape.dtype, nodata)?;
         let band_names = bands.iter().map(|&band| band_names.get(band).cloned().flatten()).collect();
         let (resize_to, mixed_sizes, limits) = (options.resize_to, options.mixed_sizes, options.limits);
         let memory = HostMemory::default();
-        let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normaliser, memory };
+        let reader = ChipReader { shape, asked, resize_to, mixed_sizes, limits, normalizer, memory };
         let ([train, valid, test], scenes) = (images.chips.map(Arc::from), images.scenes);
         Ok(Self {
             train,
@@ -251,7 +251,7 @@ impl DomainData {
             band_names,
             band_scales,
             selection,
-            colours,
+            colors,
             reader,
         })
     }

@@ -33,9 +33,9 @@ impl DataBunch {
         Picture::grid(&format!("Training {what}, augmented"), &["Domain A", "Domain B"], &pictures)
     }
 
-    /// Paints image `index` of a normalised batch in the colors that show `domain`.
+    /// Paints image `index` of a normalized batch in the colors that show `domain`.
     pub(crate) fn shown(&self, domain: Domain, batch: &Tensor, index: i64) -> Result<RgbImage> {
         let values = tensor_to_array(&batch.f_get(index)?)?;
-        Ok(self.colours(domain).paint(&self.normaliser(domain).to_raster(values.view())?))
+        Ok(self.colors(domain).paint(&self.normalizer(domain).to_raster(values.view())?))
     }
 }

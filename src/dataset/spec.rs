@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bands::Selection;
-use super::normalise::{MOST_CHANNELS, Normaliser};
+use super::normalize::{MOST_CHANNELS, Normalizer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{BandScale, Conversion, Dtype, MAX_SIDE};
 
@@ -11,7 +11,7 @@ use crate::raster::{BandScale, Conversion, Dtype, MAX_SIDE};
 /// models, definitions, checkpoints and exports share it; each of their files has its own form of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DomainSpec {
-    pub normaliser: Normaliser,
+    pub normalizer: Normalizer,
     /// Of each band, where it is known.
     pub mean: Vec<f64>,
     /// Of each band, where it is known.
@@ -27,14 +27,14 @@ pub(crate) struct DomainSpec {
 }
 
 impl DomainSpec {
-    /// Whether the numbers agree with each other and are in range. Every reader of a file asks this; the normaliser has
+    /// Whether the numbers agree with each other and are in range. Every reader of a file asks this; the normalizer has
     /// checked its own.
     pub fn check(&self) -> Result<()> {
         let wrong = |what: &str, expected: String, found: String| {
             Err(Error::new(ErrorKind::Format, what).expected(expected).found(found))
         };
-        let Self { normaliser, mean, std, chip, selection, band_names, band_scales } = self;
-        let count = normaliser.bands();
+        let Self { normalizer, mean, std, chip, selection, band_names, band_scales } = self;
+        let count = normalizer.bands();
         if ![chip.0, chip.1].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
         }
@@ -60,7 +60,7 @@ impl DomainSpec {
     /// What must be done to samples of this type and scales before they mean what those of the domain mean. Warns of what
     /// is unclear.
     pub fn conversion(&self, dtype: Dtype, scales: &[BandScale], file: Option<&Path>) -> Conversion {
-        let conversion = Conversion::between((dtype, scales), (self.normaliser.dtype(), &self.band_scales));
+        let conversion = Conversion::between((dtype, scales), (self.normalizer.dtype(), &self.band_scales));
         if conversion == Conversion::Doubtful {
             tracing::warn!(
                 file = file.map(|file| file.display().to_string()),

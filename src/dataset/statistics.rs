@@ -20,7 +20,7 @@ pub struct BandStatistics {
     pub mean: f64,
     /// Standard deviation of the population (divided by n).
     pub std: f64,
-    /// The percentiles of the [`Normalisation`](crate::dataset::Normalisation), or the 2nd and the 98th, with linear
+    /// The percentiles of the [`Normalization`](crate::dataset::Normalization), or the 2nd and the 98th, with linear
     /// interpolation as in NumPy. `None` if the statistics come from an `.emd` file.
     ///
     /// Exact for samples of 8 and 16 bits. For wider ones, up to 4096 pixels from all over each chip are used; percentiles of

@@ -13,7 +13,7 @@ use super::esri;
 use super::extremes::Extreme;
 use super::half::Half;
 use super::headers::{self, Header, Headers, Order, describe_names, describe_scales, orders};
-use super::normalisation::Normalisation;
+use super::normalization::Normalization;
 use super::options::PrepareData;
 use super::pass;
 use super::shape::Shape;
@@ -235,7 +235,7 @@ impl<'a> Found<'a> {
     /// Reads the statistics that Export Training Data wrote, where they are enough.
     fn statistics_of_definition(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
         // Those of whole files say nothing of their halves.
-        let is_enough = !options.normalisation.needs_percentiles() && self.asked.half.is_none();
+        let is_enough = !options.normalization.needs_percentiles() && self.asked.half.is_none();
         let file = esri::definition_of(self.folder).filter(|_| is_enough)?;
         let alike = |header: &Header<'_>| {
             let bands = self.asked.in_chip(&header.names, header.shape.bands);
@@ -268,11 +268,11 @@ impl<'a> Found<'a> {
         if self.good.is_empty() {
             return Err(self.none_left());
         }
-        self.checked(options.normalisation, sums.measured(options.normalisation.percentiles()))
+        self.checked(options.normalization, sums.measured(options.normalization.percentiles()))
     }
 
     /// Refuses bands without data, and warns of single values that set the scale.
-    pub fn checked(&mut self, normalisation: Normalisation, bands: Vec<Option<Measured>>) -> Result<Statistics> {
+    pub fn checked(&mut self, normalization: Normalization, bands: Vec<Option<Measured>>) -> Result<Statistics> {
         let with_data: Vec<usize> =
             bands.iter().enumerate().filter_map(|(band, b)| b.is_some().then_some(band)).collect();
         if with_data.len() < bands.len() {
@@ -281,11 +281,11 @@ impl<'a> Found<'a> {
         let bands: Vec<Measured> = bands.into_iter().flatten().collect();
         for (band, Measured { band: statistics, extreme }) in bands.iter().enumerate() {
             let Some(Extreme { value, others: (low, high) }) = *extreme else { continue };
-            if normalisation.is_set_by(statistics, value) {
+            if normalization.is_set_by(statistics, value) {
                 self.remarks.push(format!(
                     "the value {value:?} of {} lies far from nearly all others, {low} to {high}, and sets the scale. If it \
                      stands for no data, declare it in the files (`rio edit-info --nodata {value:?} FILE`); else scale with \
-                     Normalisation::Percentile, which few extremes do not change",
+                     Normalization::Percentile, which few extremes do not change",
                     self.name_of(band)
                 ));
             }
@@ -406,7 +406,7 @@ fn mixed(root: &Path, domain: Domain, shapes: &Shapes<'_>) -> Error {
     let pictures = shapes.keys().all(|shape| shape.bands <= 4) && !differ(|a, b| a.dtype != b.dtype);
     let help = match differ(|a, b| a.kind() != b.kind()) {
         true if pictures => {
-            "Make grey and colour alike with PrepareData::mixed_bands(MixedBands::Rgb), choose bands that all have with PrepareData::bands, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."
+            "Make gray and color alike with PrepareData::mixed_bands(MixedBands::Rgb), choose bands that all have with PrepareData::bands, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip)."
         }
         true => "Keep chips of one kind, or leave the rarer ones out with PrepareData::bad_chips(BadChips::Skip).",
         false => {

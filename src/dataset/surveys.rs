@@ -68,7 +68,7 @@ fn misfits(options: &PrepareData, layout: &Layout) -> Result<LeftOut> {
     Ok(misfits.iter().map(|misfit| misfit.left_out()).collect())
 }
 
-/// Looks at all chips of a domain that train or validate, so that the normalisation covers both.
+/// Looks at all chips of a domain that train or validate, so that the normalization covers both.
 fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
     let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
     let chips = Chips { domain, folder: layout.folders.get(domain), files: &files, half: *layout.halves.get(domain) };

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Axis};
 
-use super::normalise::GAP;
+use super::normalize::GAP;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Stream;
 use crate::raster::Window;
@@ -41,7 +41,7 @@ impl Variation {
         Self { brightness: (0.0, self.brightness.1), contrast: (0.0, self.contrast.1), ..self }
     }
 
-    /// Varies one normalised chip (C, H, W) in [-1, 1], with NaN for gaps; the result stays in [-1, 1], and gaps are
+    /// Varies one normalized chip (C, H, W) in [-1, 1], with NaN for gaps; the result stays in [-1, 1], and gaps are
     /// [`GAP`] whatever the light.
     pub fn apply(&self, chip: Array3<f32>, random: &mut Stream) -> Array3<f32> {
         let draw = Draw::new(self, (chip.dim().1, chip.dim().2), random);

@@ -232,12 +232,12 @@ impl Peers for Member {
         let (device, kind) = (gradients.device(), gradients.kind());
         let road = self.road(device)?;
         let sent = if self.bf16_gradients { Kind::BFloat16 } else { kind };
-        let mut travelling = gradients.f_to_kind(sent)?.f_to_device(road.device(device))?;
+        let mut traveling = gradients.f_to_kind(sent)?.f_to_device(road.device(device))?;
         drop(gradients);
-        let underway = self.begin(|groups| groups.sum(road, &mut travelling))?;
+        let underway = self.begin(|groups| groups.sum(road, &mut traveling))?;
         Ok(PendingSum::new(move || {
             self.finish(&underway)?;
-            Ok(travelling.f_to_device(device)?.f_to_kind(kind)?)
+            Ok(traveling.f_to_device(device)?.f_to_kind(kind)?)
         }))
     }
 

@@ -31,7 +31,7 @@ impl<'a> Baselines<'a> {
         let colors = self.colors.get(to).as_ref();
         let made = match (baseline, colors) {
             (Baseline::NoTranslation, _) => {
-                let picture = self.data.colours(to.other()).paint(&source.raster);
+                let picture = self.data.colors(to.other()).paint(&source.raster);
                 return Ok(Some(Judged { picture, raster: same_bands.then(|| source.raster.clone()) }));
             }
             (Baseline::MeanColor, Some((_, mean))) => mean.translate(values(&source.raster).view())?,
@@ -48,7 +48,7 @@ impl<'a> Baselines<'a> {
 fn in_type(data: &DataBunch, domain: Domain, values: Array3<f32>) -> Result<Raster> {
     let gaps = Raster::new(values.clone())?;
     let made: Raster = with_type!(data.dtype(domain), T => Raster::new(values.mapv(|value| <T as Sample>::nearest(f64::from(value))))?);
-    Ok(made.with_gaps_of(&gaps, data.normaliser(domain).values().nodata))
+    Ok(made.with_gaps_of(&gaps, data.normalizer(domain).values().nodata))
 }
 
 fn values(image: &Raster) -> Array3<f32> {

@@ -34,7 +34,7 @@ impl Evaluation<'_> {
         let mut set = ImageSet::default();
         for chip in 0..self.data.valid_len(domain) {
             let raster = self.data.image(domain, Split::Valid, chip)?;
-            self.progress.one(set.add(&self.network, self.data.colours(domain).paint(&raster)))?;
+            self.progress.one(set.add(&self.network, self.data.colors(domain).paint(&raster)))?;
         }
         set.finish(&self.network)
     }

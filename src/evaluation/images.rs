@@ -54,7 +54,7 @@ pub(super) struct Source {
 
 impl Judged {
     pub fn of(data: &DataBunch, domain: Domain, raster: Raster) -> Self {
-        Self { picture: data.colours(domain).paint(&raster), raster: Some(raster) }
+        Self { picture: data.colors(domain).paint(&raster), raster: Some(raster) }
     }
 
     /// Converts what a network made of `source`; without data where that has none, as in a prediction.
@@ -63,7 +63,7 @@ impl Judged {
     /// (1, C, H, W) in [-1, 1].
     pub fn made(data: &DataBunch, domain: Domain, made: &Tensor, source: &Raster) -> Result<Self> {
         let array = tensor_to_array(&made.f_get(0)?)?;
-        let scaling = data.normaliser(domain);
+        let scaling = data.normalizer(domain);
         let made = scaling.to_raster(array.view())?.with_gaps_of(source, scaling.values().nodata);
         Ok(Self::of(data, domain, made))
     }
@@ -71,7 +71,7 @@ impl Judged {
 
 impl Source {
     pub fn of(data: &DataBunch, domain: Domain, raster: Raster) -> Result<Self> {
-        let tensor = array_to_tensor(data.normaliser(domain).normalise_raster(&raster)?)?.f_unsqueeze(0)?;
+        let tensor = array_to_tensor(data.normalizer(domain).normalize_raster(&raster)?)?.f_unsqueeze(0)?;
         Ok(Self { tensor, raster })
     }
 }

@@ -74,7 +74,7 @@ fn notes(data: &DataBunch, missing: Option<Error>) -> Vec<String> {
         _ => {}
     }
     for domain in Domain::BOTH.into_iter().filter(|&domain| data.bands(domain) > 3) {
-        let bands = data.colours(domain).bands.map(|band| (band + 1).to_string()).join(", ");
+        let bands = data.colors(domain).bands.map(|band| (band + 1).to_string()).join(", ");
         notes.push(format!(
             "KID, FID and checkerboard of domain {domain} look at its bands {bands}, as show_batch does."
         ));

@@ -86,7 +86,7 @@ impl PairSums {
 
 /// Least value and span of each band: those of bytes, else from the smallest to the largest value of the domain.
 fn scales(data: &DataBunch, domain: Domain) -> Vec<(f64, f64)> {
-    let scaling = data.normaliser(domain);
+    let scaling = data.normalizer(domain);
     let scale = |(&min, &max): (&f64, &f64)| match data.dtype(domain) {
         Dtype::U8 => (0.0, 255.0),
         _ if max > min => (min, max - min),

@@ -36,7 +36,7 @@ pub(crate) fn filled(shape: &[i64], memory: HostMemory, fill: impl FnOnce(&mut [
         if start.is_null() {
             return Err(Error::new(ErrorKind::Limits, "a batch has no memory"));
         }
-        // SAFETY: a new tensor is contiguous, holds `values` initialised floats, and nothing else refers to it yet.
+        // SAFETY: a new tensor is contiguous, holds `values` initialized floats, and nothing else refers to it yet.
         fill(unsafe { slice::from_raw_parts_mut(start, values) })?;
     }
     Ok(tensor)

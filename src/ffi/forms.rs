@@ -8,7 +8,7 @@ pub(crate) struct ConvolutionForm {
     /// Transposed, with an output padding of 1.
     pub transposed: bool,
     /// Whether an instance norm takes the bias off again, so that it has no gradient.
-    pub normalised: bool,
+    pub normalized: bool,
 }
 
 /// What follows a convolution.

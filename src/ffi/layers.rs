@@ -168,7 +168,7 @@ mod tests {
             (8, 16, 4, 1, 1, false),
             (16, 1, 4, 1, 1, false),
         ] {
-            let form = ConvolutionForm { stride, padding, transposed, normalised: false };
+            let form = ConvolutionForm { stride, padding, transposed, normalized: false };
             let kernel = if transposed { [from, to, side, side] } else { [to, from, side, side] };
             let inputs = [
                 waves(&[2, from, 21, 18], 0.37, Kind::Double),
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_bias_before_a_norm_has_no_gradient() {
-        let form = ConvolutionForm { stride: 1, padding: 1, transposed: false, normalised: true };
+        let form = ConvolutionForm { stride: 1, padding: 1, transposed: false, normalized: true };
         let inputs = [waves(&[1, 3, 8, 8], 0.37, Kind::Float), waves(&[8, 3, 3, 3], 0.7, Kind::Float)];
         let inputs = [inputs[0].copy(), inputs[1].copy(), waves(&[8], 0.5, Kind::Float)];
         let made = with_gradients(&inputs, |p| convolution(&p[0], &p[1], &p[2], form).unwrap().unwrap());
@@ -215,7 +215,7 @@ mod tests {
         assert!(with(&p[0], &p[1], &p[2].narrow(0, 0, 8)).is_err());
         assert!(with(&p[0], &p[1].to_kind(Kind::Double), &p[2]).is_err());
         assert!(norm_activation(&p[0].narrow(2, 0, 1).narrow(3, 0, 1), 0.0, EPSILON).is_err());
-        let form = ConvolutionForm { stride: 1, padding: 0, transposed: false, normalised: false };
+        let form = ConvolutionForm { stride: 1, padding: 0, transposed: false, normalized: false };
         assert!(convolution(&p[0], &p[1].narrow(1, 0, 8), &p[2], form).is_err());
     }
 }

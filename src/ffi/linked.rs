@@ -26,7 +26,7 @@ unsafe extern "C" {
         stride: i64,
         padding: i64,
         transposed: bool,
-        normalised: bool,
+        normalized: bool,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn geolearn_norm_activation(
@@ -204,10 +204,10 @@ pub(super) fn cpu_layers_fit(x: &Tensor, channels: i64) -> bool {
 }
 
 pub(super) fn convolution(x: &Tensor, weight: &Tensor, bias: &Tensor, form: ConvolutionForm) -> Result<Tensor> {
-    let ConvolutionForm { stride, padding, transposed, normalised } = form;
+    let ConvolutionForm { stride, padding, transposed, normalized } = form;
     let (x, weight, bias) = (x.as_ptr(), weight.as_ptr(), bias.as_ptr());
     // SAFETY: the tensors outlive the call, which writes `output` only when it succeeds.
-    made(|output| unsafe { geolearn_convolution(x, weight, bias, stride, padding, transposed, normalised, output) })
+    made(|output| unsafe { geolearn_convolution(x, weight, bias, stride, padding, transposed, normalized, output) })
 }
 
 pub(super) fn norm_activation(x: &Tensor, slope: f64, epsilon: f64) -> Result<Tensor> {

@@ -1,6 +1,6 @@
 //! Whole scenes: options and report of [`CycleGan::predict_raster`](crate::CycleGan::predict_raster).
 //!
-//! The [guide](crate::guide::scenes) compares the ways to normalise a scene that is read in tiles.
+//! The [guide](crate::guide::scenes) compares the ways to normalize a scene that is read in tiles.
 // Three floors, each of which uses only those below it: `scenes` (files in, files out), `strategy` (an image through a
 // network, part by part) and `tiling` (geometry and memory).
 

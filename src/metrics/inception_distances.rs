@@ -71,7 +71,7 @@ impl InceptionDistances {
     fn real_features(&self, data: &DataBunch, domain: Domain) -> Result<Option<Tensor>> {
         let mut set = FeatureSet::default();
         for chip in 0..data.valid_len(domain) {
-            let picture = data.colours(domain).paint(&data.image(domain, Split::Valid, chip)?);
+            let picture = data.colors(domain).paint(&data.image(domain, Split::Valid, chip)?);
             set.add(&self.network, self.resize, picture)?;
         }
         set.features(&self.network, self.resize)
@@ -112,12 +112,12 @@ impl Metric for InceptionDistances {
         let data = self.data.as_ref().ok_or_else(|| Error::new(ErrorKind::Usage, "the metric was not started"))?;
         for image in 0..translations.size().first().copied().unwrap_or(0) {
             let array = tensor_to_array(&translations.f_get(image)?)?;
-            let (scaling, seen) = (data.normaliser(to), self.seen.get_mut(to));
+            let (scaling, seen) = (data.normalizer(to), self.seen.get_mut(to));
             // The tensor does not say where the chip has no data.
             let source = data.image(to.other(), Split::Valid, *seen)?;
             *seen += 1;
             let made = scaling.to_raster(array.view())?.with_gaps_of(&source, scaling.values().nodata);
-            let picture = data.colours(to).paint(&made);
+            let picture = data.colors(to).paint(&made);
             self.made.get_mut(to).add(&self.network, self.resize, picture)?;
         }
         Ok(())

@@ -59,7 +59,7 @@ mod tests {
     use crate::nn::conv::ConvShape;
     use crate::nn::init::Role;
     use crate::nn::norm::Behind;
-    use crate::nn::{Initialisation, Initialiser};
+    use crate::nn::{Initialization, Initializer};
     use crate::random::Seed;
     use crate::testing::Tolerance;
 
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn blocks_are_what_the_convolution_makes_pixel_by_pixel() {
         let (device, kind) = (Device::Cpu, Kind::Double);
-        let init = Initialiser { seed: Seed(2), scheme: Some(Initialisation::Paper), device, kind };
+        let init = Initializer { seed: Seed(2), scheme: Some(Initialization::Paper), device, kind };
         let shape = ConvShape { input: 5, output: 3, kernel: 7, stride: 1, padding: 0, has_bias: true };
         let conv = Conv2d::new(shape, Role::Last, "G_A.26", &init).unwrap();
         let x = (Tensor::arange(2 * 5 * 18 * 26, (kind, device)) * 0.37).sin().view([2, 5, 18, 26]);

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::init::{Initialiser, Role};
+use super::init::{Initializer, Role};
 use super::layers::EPSILON;
 use super::norm::{Behind, Moments};
 use super::spectral::SpectralNorm;
@@ -31,7 +31,7 @@ pub(crate) struct Conv2d {
 }
 
 impl Conv2d {
-    pub fn new(shape: ConvShape, role: Role, name: &str, init: &Initialiser) -> Result<Self> {
+    pub fn new(shape: ConvShape, role: Role, name: &str, init: &Initializer) -> Result<Self> {
         let ConvShape { input, output, kernel, .. } = shape;
         let (weight, bias) = init.convolution(name, [output, input, kernel, kernel], output, role)?;
         let bias = if shape.has_bias { bias } else { no_bias(&weight, output)? };
@@ -44,7 +44,7 @@ impl Conv2d {
     }
 
     /// The same layer, whose weight is divided by an estimate of its largest singular value.
-    pub fn with_spectral_norm(self, name: &str, init: &Initialiser) -> Result<Self> {
+    pub fn with_spectral_norm(self, name: &str, init: &Initializer) -> Result<Self> {
         let spectral = Some(SpectralNorm::new(name, init.seed, &self.weight)?);
         Ok(Self { spectral, ..self })
     }
@@ -54,7 +54,7 @@ impl Conv2d {
     pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
         let weight = &self.applied_weight()?;
         let ConvShape { stride, padding, .. } = self.shape;
-        let form = ConvolutionForm { stride, padding, transposed: false, normalised: behind == Behind::Norm };
+        let form = ConvolutionForm { stride, padding, transposed: false, normalized: behind == Behind::Norm };
         if let Some(made) = ffi::convolution(x, weight, &self.bias, form)? {
             return Ok(made);
         }
@@ -65,7 +65,7 @@ impl Conv2d {
     /// `leaky_relu(instance_norm(conv(x)))` by layers of our own on CUDA, with a border.
     pub fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
         let ConvShape { stride, padding, .. } = self.shape;
-        let form = ConvolutionForm { stride, padding, transposed: false, normalised: true };
+        let form = ConvolutionForm { stride, padding, transposed: false, normalized: true };
         ffi::convolution_norm(x, &self.applied_weight()?, form, NormForm { slope, epsilon: EPSILON, border })
     }
 

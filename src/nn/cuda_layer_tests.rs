@@ -4,7 +4,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::generator::{GeneratorShape, generator};
-use super::init::{Initialisation, Initialiser, UpsamplingInit};
+use super::init::{Initialization, Initializer, UpsamplingInit};
 use super::upsampling::Upsampling;
 use super::{DiscriminatorShape, Network, discriminator};
 use crate::device::Precision;
@@ -47,7 +47,7 @@ const CASES: [Case; 7] = {
 impl Case {
     fn generator(&self, device: Device, kind: Kind) -> Network {
         let Self { channels, features, blocks, upsampling, global_skip, .. } = *self;
-        let init = Initialiser { seed: Seed(3), scheme: Some(Initialisation::Paper), device, kind };
+        let init = Initializer { seed: Seed(3), scheme: Some(Initialization::Paper), device, kind };
         let upsampling_init = UpsamplingInit::Scheme;
         let shape =
             GeneratorShape { input: channels, output: 2, features, blocks, upsampling, upsampling_init, global_skip };
@@ -55,7 +55,7 @@ impl Case {
     }
 
     fn discriminator(&self, device: Device, kind: Kind) -> Network {
-        let init = Initialiser { seed: Seed(4), scheme: Some(Initialisation::Paper), device, kind };
+        let init = Initializer { seed: Seed(4), scheme: Some(Initialization::Paper), device, kind };
         let shape = DiscriminatorShape {
             channels: self.channels,
             features: self.features,
@@ -249,7 +249,7 @@ fn convolutions_with_norms_by_the_emulated_layers_are_those_of_operators() {
             let z = normed(&made);
             bordered(&(z.clamp_min(0.0) + z.clamp_max(0.0) * slope), border)
         });
-        let form = ConvolutionForm { stride, padding, transposed, normalised: true };
+        let form = ConvolutionForm { stride, padding, transposed, normalized: true };
         let norm = NormForm { slope, epsilon: 1e-5, border };
         let ours =
             ffi::emulate_cuda(|| gradients_of(&leaves, &|p| ffi::convolution_norm(&p[0], &p[1], form, norm).unwrap()));

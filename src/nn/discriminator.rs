@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::conv::ConvShape;
-use super::init::Initialiser;
+use super::init::Initializer;
 use super::network::Network;
 use super::parameters::Parameters;
 use super::plan::{Layer, Plan};
@@ -57,7 +57,7 @@ pub(crate) struct Discriminator {
 
 impl Discriminator {
     /// `name` is the prefix of the parameters' names (`D_A`).
-    pub fn new(name: &str, shape: DiscriminatorShape, init: &Initialiser) -> Result<Self> {
+    pub fn new(name: &str, shape: DiscriminatorShape, init: &Initializer) -> Result<Self> {
         let network = |name: &str| Network::new(name, discriminator(shape), init);
         let half = (shape.scales > 1).then(|| network(&format!("{name}{HALF}"))).transpose()?;
         Ok(Self { full: network(name)?, half })
@@ -117,14 +117,14 @@ impl Discriminator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Initialisation, Initialiser};
+    use crate::nn::{Initialization, Initializer};
     use crate::random::Seed;
     use tch::{Device, Kind};
 
     #[test]
     fn patch_scores_have_the_papers_size() {
         let init =
-            Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
+            Initializer { seed: Seed(0), scheme: Some(Initialization::Paper), device: Device::Cpu, kind: Kind::Float };
         let shape = DiscriminatorShape { channels: 3, features: 4, spectral_norm: false, scales: 1 };
         let disc = Discriminator::new("D_A", shape, &init).unwrap();
         let side = |n| {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_second_scale_judges_images_at_half_size() {
         let init =
-            Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Double };
+            Initializer { seed: Seed(0), scheme: Some(Initialization::Paper), device: Device::Cpu, kind: Kind::Double };
         let shape = DiscriminatorShape { channels: 1, features: 2, spectral_norm: true, scales: 2 };
         let disc = Discriminator::new("D_A", shape, &init).unwrap();
         let x = Tensor::arange(48 * 48, (Kind::Double, Device::Cpu)).view([1, 1, 48, 48]);

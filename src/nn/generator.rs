@@ -64,7 +64,7 @@ fn residual_block(features: i64) -> Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Gathered, Initialisation, Initialiser, Network};
+    use crate::nn::{Gathered, Initialization, Initializer, Network};
     use crate::random::Seed;
     use tch::{Device, Kind, Tensor};
 
@@ -80,7 +80,7 @@ mod tests {
 
     fn made(upsampling: Upsampling, global_skip: bool) -> Network {
         let init =
-            Initialiser { seed: Seed(0), scheme: Some(Initialisation::Paper), device: Device::Cpu, kind: Kind::Float };
+            Initializer { seed: Seed(0), scheme: Some(Initialization::Paper), device: Device::Cpu, kind: Kind::Float };
         let upsampling_init = UpsamplingInit::Scheme;
         let shape =
             GeneratorShape { input: 3, output: 3, features: 4, blocks: 2, upsampling, upsampling_init, global_skip };

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::ffi;
 use crate::random::{Seed, Stream};
 
-/// Where a layer stands in its network, which decides how it is initialised.
+/// Where a layer stands in its network, which decides how it is initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A convolution inside the network.
@@ -23,7 +23,7 @@ pub(crate) enum Role {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Initialisation {
+pub enum Initialization {
     /// Weights from N(0, 0.02), biases zero (Zhu et al. 2017, section 7.1 of arXiv:1703.10593). The default.
     #[default]
     Paper,
@@ -52,15 +52,15 @@ const BILINEAR: [f64; 9] = [0.5, 1.0, 0.5, 1.0, 2.0, 1.0, 0.5, 1.0, 0.5];
 
 /// Draws parameters for one set of networks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Initialiser {
+pub(crate) struct Initializer {
     pub seed: Seed,
     /// `None` leaves zeros, for weights that are about to be loaded.
-    pub scheme: Option<Initialisation>,
+    pub scheme: Option<Initialization>,
     pub device: Device,
     pub kind: Kind,
 }
 
-impl Initialiser {
+impl Initializer {
     /// Weight and bias of a convolution. `weight` is PyTorch's weight shape; each layer has its own stream.
     pub fn convolution(&self, name: &str, weight: [i64; 4], outputs: i64, role: Role) -> Result<(Tensor, Tensor)> {
         let Some(scheme) = self.scheme else {
@@ -86,7 +86,7 @@ impl Initialiser {
     /// Random numbers in the shape `drawn` as they are for a layer of the shape `weight`, and its bias.
     fn drawn(
         &self,
-        scheme: Initialisation,
+        scheme: Initialization,
         name: &str,
         weight: [i64; 4],
         drawn: [i64; 4],
@@ -96,14 +96,14 @@ impl Initialiser {
         let mut stream = self.seed.stream(name, 0);
         // PyTorch counts fan-in over dimension 1, for transposed convolutions too.
         let fan_in = (weight[1] * weight[2] * weight[3]) as f64;
-        let torch_default = scheme == Initialisation::Kaiming && role != Role::Inner;
+        let torch_default = scheme == Initialization::Kaiming && role != Role::Inner;
         if torch_default {
             let bound = 1.0 / fan_in.sqrt();
             return Ok((self.uniform(&mut stream, &drawn, bound)?, self.uniform(&mut stream, &[outputs], bound)?));
         }
         let deviation = match scheme {
-            Initialisation::Paper => 0.02,
-            Initialisation::Kaiming => (2.0 / fan_in).sqrt(),
+            Initialization::Paper => 0.02,
+            Initialization::Kaiming => (2.0 / fan_in).sqrt(),
         };
         Ok((self.normal(&mut stream, &drawn, deviation)?, Tensor::f_zeros([outputs], (self.kind, self.device))?))
     }
@@ -136,8 +136,8 @@ fn count(shape: &[i64]) -> usize {
 mod tests {
     use super::*;
 
-    fn draw(scheme: Initialisation, role: Role) -> (Tensor, Tensor) {
-        let init = Initialiser { seed: Seed(3), scheme: Some(scheme), device: Device::Cpu, kind: Kind::Double };
+    fn draw(scheme: Initialization, role: Role) -> (Tensor, Tensor) {
+        let init = Initializer { seed: Seed(3), scheme: Some(scheme), device: Device::Cpu, kind: Kind::Double };
         init.convolution("layer", [64, 32, 3, 3], 64, role).unwrap()
     }
 
@@ -150,23 +150,23 @@ mod tests {
     fn spread_is_that_of_each_scheme() {
         let fan_in = 32.0 * 9.0f64;
         for (scheme, role, expected) in [
-            (Initialisation::Paper, Role::Inner, 0.02),
-            (Initialisation::Paper, Role::Last, 0.02),
-            (Initialisation::Kaiming, Role::Inner, (2.0 / fan_in).sqrt()),
-            (Initialisation::Kaiming, Role::Last, (1.0 / fan_in).sqrt() / 3f64.sqrt()),
+            (Initialization::Paper, Role::Inner, 0.02),
+            (Initialization::Paper, Role::Last, 0.02),
+            (Initialization::Kaiming, Role::Inner, (2.0 / fan_in).sqrt()),
+            (Initialization::Kaiming, Role::Last, (1.0 / fan_in).sqrt() / 3f64.sqrt()),
         ] {
             let (weight, bias) = draw(scheme, role);
             assert!((deviation(&weight) / expected - 1.0).abs() < 0.026, "{scheme:?} {role:?}");
             let zero_bias = bias.abs().max().double_value(&[]) == 0.0;
-            assert_eq!(zero_bias, !(scheme == Initialisation::Kaiming && role == Role::Last));
+            assert_eq!(zero_bias, !(scheme == Initialization::Kaiming && role == Role::Last));
         }
     }
 
     /// 24,576 kernels, each one draw: the variance of all weights is within 5 standard errors (4.5 %) of the scheme's.
     #[test]
     fn a_bilinear_start_has_the_spread_of_each_scheme() {
-        for scheme in [Initialisation::Paper, Initialisation::Kaiming] {
-            let init = Initialiser { seed: Seed(3), scheme: Some(scheme), device: Device::Cpu, kind: Kind::Double };
+        for scheme in [Initialization::Paper, Initialization::Kaiming] {
+            let init = Initializer { seed: Seed(3), scheme: Some(scheme), device: Device::Cpu, kind: Kind::Double };
             let weights = |start| init.upsampling("layer", start, [192, 128, 3, 3]).unwrap().0;
             let (bilinear, plain) = (weights(UpsamplingInit::Bilinear), weights(UpsamplingInit::Scheme));
             assert!(bilinear.is_contiguous() && bilinear.requires_grad() && bilinear.size() == plain.size());
@@ -179,6 +179,6 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_weights() {
-        assert_eq!(draw(Initialisation::Paper, Role::Inner).0, draw(Initialisation::Paper, Role::Inner).0);
+        assert_eq!(draw(Initialization::Paper, Role::Inner).0, draw(Initialization::Paper, Role::Inner).0);
     }
 }

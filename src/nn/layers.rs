@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use crate::error::Result;
 use crate::ffi;
 
-/// What instance normalisation adds to a variance.
+/// What instance normalization adds to a variance.
 pub(crate) const EPSILON: f64 = 1e-5;
 
 /// What autograd keeps of layers.
@@ -35,7 +35,7 @@ impl LayerMemory {
     }
 }
 
-/// Instance normalisation without parameters or running statistics, eps 1e-5
+/// Instance normalization without parameters or running statistics, eps 1e-5
 /// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
 pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {
     with_right_gradient(normed(x)?)
@@ -97,9 +97,9 @@ mod tests {
                 Tensor::run_backward(&[(work(&x) * towards).sum(Kind::Double)], &[&x], false, false).remove(0)
             };
             let by_definition = |x: &Tensor| {
-                let centred = x - x.mean_dim([2, 3].as_slice(), true, Kind::Double);
-                let variance = centred.square().mean_dim([2, 3].as_slice(), true, Kind::Double);
-                centred / (variance + EPSILON).sqrt()
+                let centered = x - x.mean_dim([2, 3].as_slice(), true, Kind::Double);
+                let variance = centered.square().mean_dim([2, 3].as_slice(), true, Kind::Double);
+                centered / (variance + EPSILON).sqrt()
             };
             let exact = gradient(&by_definition, &towards);
             for towards in [towards.shallow_clone(), crate::ffi::channels_last(&towards).unwrap()] {

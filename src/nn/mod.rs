@@ -33,8 +33,8 @@ pub(crate) use discriminator::{Discriminator, DiscriminatorShape, SMALLEST_TRAIN
 pub(crate) use dropout::Dropping;
 pub(crate) use folded_unet::folded_unet;
 pub(crate) use generator::{GeneratorShape, generator};
-pub(crate) use init::Initialiser;
-pub use init::{Initialisation, UpsamplingInit};
+pub(crate) use init::Initializer;
+pub use init::{Initialization, UpsamplingInit};
 pub(crate) use layers::{EPSILON, LayerMemory};
 pub(crate) use network::{FoldedNetwork, Network, no_fixed_statistics};
 pub(crate) use norm::{Field, Gathered, Moments, NodeLine};

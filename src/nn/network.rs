@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::blocked::Blocked;
 use super::conv::{Conv2d, no_bias};
-use super::init::Initialiser;
+use super::init::Initializer;
 use super::norm::{Behind, Folded, Moments, Norm, Own, too_few};
 use super::parameters::Parameters;
 use super::plan::{PlacedLayer, Plan, Weighted};
@@ -45,7 +45,7 @@ pub(super) enum WeightedLayer {
 }
 
 impl WeightedLayer {
-    fn new(placed: &PlacedLayer, name: &str, init: &Initialiser) -> Result<Self> {
+    fn new(placed: &PlacedLayer, name: &str, init: &Initializer) -> Result<Self> {
         Ok(match placed.layer {
             Weighted::Convolution(shape) => Self::Convolution(Conv2d::new(shape, placed.role, name, init)?),
             Weighted::Upsampling(shape) => Self::Upsampling(UpsamplingLayer::new(shape, name, init)?),
@@ -59,7 +59,7 @@ impl WeightedLayer {
         }
     }
 
-    fn with_spectral_norm(self, name: &str, init: &Initialiser) -> Result<Self> {
+    fn with_spectral_norm(self, name: &str, init: &Initializer) -> Result<Self> {
         Ok(match self {
             Self::Convolution(conv) => Self::Convolution(conv.with_spectral_norm(name, init)?),
             upsampling @ Self::Upsampling(_) => upsampling,
@@ -107,7 +107,7 @@ impl WeightedLayer {
 
 impl Network {
     /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
-    pub fn new(name: &str, plan: Plan, init: &Initialiser) -> Result<Self> {
+    pub fn new(name: &str, plan: Plan, init: &Initializer) -> Result<Self> {
         let make = |placed: PlacedLayer| {
             let full_name = format!("{name}.{}", placed.path);
             let plain = WeightedLayer::new(&placed, &full_name, init)?;

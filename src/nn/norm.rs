@@ -22,7 +22,7 @@ impl Behind {
     }
 }
 
-/// Normalises the outputs of a network's convolutions, one after the other in the order of its layers.
+/// Normalizes the outputs of a network's convolutions, one after the other in the order of its layers.
 pub(crate) trait Norm {
     /// # Shapes
     /// (N, C, H, W) to the same.
@@ -72,7 +72,7 @@ impl Norm for Own {
     }
 }
 
-/// Nothing, for convolutions that normalise already.
+/// Nothing, for convolutions that normalize already.
 pub(super) struct Folded;
 
 impl Norm for Folded {
@@ -103,9 +103,9 @@ impl Moments {
     }
 }
 
-/// Normalises by statistics of just the pixels that have data, and keeps them.
+/// Normalizes by statistics of just the pixels that have data, and keeps them.
 ///
-/// Every layer is normalised before the next one is looked at, so the statistics fit each other: those that are pooled
+/// Every layer is normalized before the next one is looked at, so the statistics fit each other: those that are pooled
 /// over pieces that make up an image are those of that image, but for what the borders of the pieces change.
 pub(crate) struct Gathered {
     /// Over the images of the batch together, or for each.
@@ -163,7 +163,7 @@ fn shares(mask: &Tensor, x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     Ok(data.f_divide(&ffi::at_least(&total, f64::from(f32::MIN_POSITIVE))?)?)
 }
 
-/// Statistics that change from pixel to pixel: bilinear between the centres of a grid of them, as in Dense
+/// Statistics that change from pixel to pixel: bilinear between the centers of a grid of them, as in Dense
 /// Normalization (Ho et al. 2024, arXiv:2407.04245).
 pub(crate) struct Field<'a> {
     /// For each layer, mean and scale at the nodes: (C, rows, columns).
@@ -176,7 +176,7 @@ pub(crate) struct Field<'a> {
     layer: usize,
 }
 
-/// Centres of nodes along a side, in pixels from where the image begins: `first`, `first + spacing`, ….
+/// Centers of nodes along a side, in pixels from where the image begins: `first`, `first + spacing`, ….
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NodeLine {
     pub first: f64,

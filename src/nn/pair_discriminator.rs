@@ -40,14 +40,14 @@ pub(crate) fn pair_discriminator(PairDiscriminatorShape { channels, features: f 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Initialisation, Initialiser, Network};
+    use crate::nn::{Initialization, Initializer, Network};
     use crate::random::Seed;
     use tch::{Device, Kind, Tensor};
 
     #[test]
     fn each_patch_has_a_score() {
-        let scheme = Some(Initialisation::Paper);
-        let init = Initialiser { seed: Seed(0), scheme, device: Device::Cpu, kind: Kind::Float };
+        let scheme = Some(Initialization::Paper);
+        let init = Initializer { seed: Seed(0), scheme, device: Device::Cpu, kind: Kind::Float };
         let plan = pair_discriminator(PairDiscriminatorShape { channels: 5, features: 2 });
         let judge = Network::new("D", plan, &init).unwrap();
         let scores = |n| judge.forward(&Tensor::zeros([2, 5, n, n], (Kind::Float, Device::Cpu))).unwrap().size();

@@ -30,7 +30,7 @@ pub(crate) enum Layer {
     Convolution(ConvShape),
     /// A layer with weights that doubles height and width.
     Upsampling(UpsamplingShape),
-    /// Instance normalisation without parameters.
+    /// Instance normalization without parameters.
     InstanceNorm,
     /// Multiplies what is below zero by this slope: a ReLU where it is 0.
     Rectify(f64),

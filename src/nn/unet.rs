@@ -95,7 +95,7 @@ pub(super) fn block(name: String, layers: Vec<Layer>) -> Layer {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::nn::{Dropping, Gathered, Initialisation, Initialiser, Network, PairDiscriminatorShape, activations};
+    use crate::nn::{Dropping, Gathered, Initialization, Initializer, Network, PairDiscriminatorShape, activations};
     use crate::nn::{LayerMemory, pair_discriminator};
     use crate::peers::Portion;
     use crate::random::Seed;
@@ -105,8 +105,8 @@ mod tests {
     const SMALL: UnetShape = UnetShape { input: 2, output: 3, features: 2, levels: 5 };
 
     fn network(shape: UnetShape) -> Network {
-        let scheme = Some(Initialisation::Kaiming);
-        let init = Initialiser { seed: Seed(1), scheme, device: Device::Cpu, kind: Kind::Double };
+        let scheme = Some(Initialization::Kaiming);
+        let init = Initializer { seed: Seed(1), scheme, device: Device::Cpu, kind: Kind::Double };
         Network::new("G", unet(shape), &init).unwrap()
     }
 

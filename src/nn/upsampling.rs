@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::conv::{Conv2d, ConvShape, folded_bias, no_bias};
-use super::init::{Initialiser, Role, UpsamplingInit};
+use super::init::{Initializer, Role, UpsamplingInit};
 use super::layers::{EPSILON, reflect};
 use super::norm::{Behind, Moments};
 use crate::error::Result;
@@ -32,7 +32,7 @@ pub(crate) enum UpsamplingLayer {
 }
 
 impl UpsamplingLayer {
-    pub fn new(shape: UpsamplingShape, name: &str, init: &Initialiser) -> Result<Self> {
+    pub fn new(shape: UpsamplingShape, name: &str, init: &Initializer) -> Result<Self> {
         Ok(match shape.form {
             Upsampling::Transposed => Self::Transposed(Transposed::new(shape, name, init)?),
             Upsampling::Resize => Self::Resize(Conv2d::new(shape.convolution(), Role::Inner, name, init)?),
@@ -130,7 +130,7 @@ pub(super) struct Transposed {
 }
 
 impl Transposed {
-    pub fn new(shape: UpsamplingShape, name: &str, init: &Initialiser) -> Result<Self> {
+    pub fn new(shape: UpsamplingShape, name: &str, init: &Initializer) -> Result<Self> {
         let UpsamplingShape { start, input, output, kernel, has_bias, .. } = shape;
         let (weight, bias) = init.upsampling(name, start, [input, output, kernel, kernel])?;
         let bias = if has_bias { bias } else { no_bias(&weight, output)? };
@@ -150,7 +150,7 @@ impl Transposed {
     }
 
     fn form(behind: Behind) -> ConvolutionForm {
-        ConvolutionForm { stride: 2, padding: 1, transposed: true, normalised: behind == Behind::Norm }
+        ConvolutionForm { stride: 2, padding: 1, transposed: true, normalized: behind == Behind::Norm }
     }
 
     fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
@@ -168,7 +168,7 @@ impl Transposed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Initialisation;
+    use crate::nn::Initialization;
     use crate::random::Seed;
     use tch::{Device, Kind};
 
@@ -178,8 +178,8 @@ mod tests {
 
     /// How far apart the four pixels are that a pixel of the same map everywhere becomes, away from the borders.
     fn grid(start: UpsamplingInit) -> f64 {
-        let scheme = Some(Initialisation::Paper);
-        let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
+        let scheme = Some(Initialization::Paper);
+        let init = Initializer { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let layer = Transposed::new(shape(start, 16, 8), "layer", &init).unwrap();
         let x = Tensor::ones([1, 16, 6, 6], (Kind::Double, Device::Cpu));
         let made = layer.forward(&x, Behind::Nothing).unwrap().narrow(2, 2, 8).narrow(3, 2, 8);
@@ -197,8 +197,8 @@ mod tests {
     /// Between the pixels of a map stands their mean, as in bilinear interpolation.
     #[test]
     fn a_bilinear_start_interpolates() {
-        let scheme = Some(Initialisation::Paper);
-        let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
+        let scheme = Some(Initialization::Paper);
+        let init = Initializer { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let layer = Transposed::new(shape(UpsamplingInit::Bilinear, 1, 1), "layer", &init).unwrap();
         let x = Tensor::from_slice(&[1.0, 5.0, 3.0, 7.0]).view([1, 1, 2, 2]);
         let made = layer.forward(&x, Behind::Nothing).unwrap();
@@ -211,8 +211,8 @@ mod tests {
     /// The same kernel by libtorch's own interpolation; 1e-12 is rounding. A flat map stays flat.
     #[test]
     fn a_resize_convolution_is_interpolation_and_convolution() {
-        let scheme = Some(Initialisation::Paper);
-        let init = Initialiser { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
+        let scheme = Some(Initialization::Paper);
+        let init = Initializer { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let (form, start) = (Upsampling::Resize, UpsamplingInit::Scheme);
         let shape = UpsamplingShape { form, ..shape(start, 3, 2) };
         let layer = UpsamplingLayer::new(shape, "l", &init).unwrap();

@@ -214,7 +214,7 @@ impl Adam {
 
     /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
     #[cfg(test)]
-    pub fn minimise(&mut self, loss: &Tensor, update: Update<'_>) -> Result<()> {
+    pub fn minimize(&mut self, loss: &Tensor, update: Update<'_>) -> Result<()> {
         let gradients = self.gradients(loss, update.share)?;
         self.apply(gradients, update)
     }
@@ -277,7 +277,7 @@ mod tests {
         let (mut by_hand, mut m, mut v) = (start, [0.0; 3], [0.0; 3]);
         for t in 1..=3 {
             let loss = (&weights * &x * &x).sum(Kind::Double);
-            adam.minimise(&loss, update(0.1, options)).unwrap();
+            adam.minimize(&loss, update(0.1, options)).unwrap();
             for i in 0..3 {
                 let g = 2.0 * c[i] * by_hand[i];
                 by_hand[i] *= 1.0 - 0.1 * 0.01;
@@ -297,7 +297,7 @@ mod tests {
     fn expanded_gradients_are_read_within_their_memory() {
         let x = Tensor::zeros([1000], (Kind::Float, Device::Cpu)).set_requires_grad(true);
         let mut adam = Adam::new(vec![("x".into(), x.shallow_clone())]).unwrap();
-        adam.minimise(&x.sum(Kind::Float), update(0.1, AdamOptions::default())).unwrap();
+        adam.minimize(&x.sum(Kind::Float), update(0.1, AdamOptions::default())).unwrap();
         // The first step of Adam is the rate times the gradient's sign.
         let worst = (x.detach() + 0.1).abs().max().double_value(&[]);
         assert!(worst < 1e-6, "{worst}");
@@ -313,7 +313,7 @@ mod tests {
             for (i, part) in parts.iter().enumerate() {
                 let loss = (Tensor::from_slice(part) * &x * &x).sum(Kind::Double);
                 let (share, now) = (1.0 / parts.len() as f64, i + 1 == parts.len());
-                adam.minimise(&loss, Update { share, now, ..update(0.1, AdamOptions::default()) }).unwrap();
+                adam.minimize(&loss, Update { share, now, ..update(0.1, AdamOptions::default()) }).unwrap();
             }
             Vec::<f64>::try_from(&x).unwrap()
         };
@@ -324,19 +324,19 @@ mod tests {
     /// bit: shares are powers of two.
     #[test]
     fn gradients_of_processes_are_added() {
-        let minimise = |x: &Tensor, parts: &[[f64; 2]], peers: &dyn Peers| {
+        let minimize = |x: &Tensor, parts: &[[f64; 2]], peers: &dyn Peers| {
             let mut adam = Adam::new(vec![("x".into(), x.shallow_clone())]).unwrap();
             for (i, part) in parts.iter().enumerate() {
                 let loss = (Tensor::from_slice(part) * x * x).sum(Kind::Double);
                 let (share, now) = (1.0 / (parts.len() * peers.part().count) as f64, i + 1 == parts.len());
-                adam.minimise(&loss, Update { share, now, peers, ..update(0.1, AdamOptions::default()) }).unwrap();
+                adam.minimize(&loss, Update { share, now, peers, ..update(0.1, AdamOptions::default()) }).unwrap();
             }
             Vec::<f64>::try_from(x).unwrap()
         };
         let new = || Tensor::from_slice(&[1.0f64, -2.0]).set_requires_grad(true);
-        let whole = minimise(&new(), &[[2.0, 4.0]], &Alone);
+        let whole = minimize(&new(), &[[2.0, 4.0]], &Alone);
         let parts = [[[1.0, 7.0], [3.0, 3.0]], [[0.0, 1.0], [4.0, 5.0]]];
-        let found = crew(2, |peers| minimise(&new(), &parts[peers.part().rank], peers));
+        let found = crew(2, |peers| minimize(&new(), &parts[peers.part().rank], peers));
         assert_eq!(found, [whole.clone(), whole]);
     }
 
@@ -347,7 +347,7 @@ mod tests {
         let parameters = vec![("x".to_string(), x.shallow_clone()), ("y".to_string(), y.shallow_clone())];
         let mut adam = Adam::new(parameters).unwrap();
         adam.select(|name| name == "y");
-        adam.minimise(&(&x * &y).sum(Kind::Double), update(0.1, AdamOptions::default())).unwrap();
+        adam.minimize(&(&x * &y).sum(Kind::Double), update(0.1, AdamOptions::default())).unwrap();
         assert_eq!(x.double_value(&[0]), 1.0);
         assert!(y.double_value(&[0]) < 1.0);
         let steps: Vec<f64> =
@@ -360,19 +360,19 @@ mod tests {
     fn a_bias_that_nothing_depends_on_stays_and_a_weight_is_an_error() {
         let new = |name: &str| (name.to_string(), Tensor::from_slice(&[1.0f64]).set_requires_grad(true));
         let (x, bias, weight) = (new("x"), new("a.bias"), new("a.weight"));
-        let minimise = |other: &(String, Tensor), now: bool| {
+        let minimize = |other: &(String, Tensor), now: bool| {
             let parameters = [&x, other].map(|(name, t)| (name.clone(), t.shallow_clone()));
             let mut adam = Adam::new(parameters.into()).unwrap();
             let update = Update { now, ..update(0.1, AdamOptions::default()) };
-            adam.minimise(&x.1.square().sum(Kind::Double), update)?;
-            adam.minimise(&x.1.square().sum(Kind::Double), Update { now: true, ..update })
+            adam.minimize(&x.1.square().sum(Kind::Double), update)?;
+            adam.minimize(&x.1.square().sum(Kind::Double), Update { now: true, ..update })
         };
         for now in [true, false] {
-            minimise(&bias, now).unwrap();
+            minimize(&bias, now).unwrap();
         }
         assert_eq!(bias.1.double_value(&[0]), 1.0);
         assert!(x.1.double_value(&[0]) < 1.0);
-        let error = minimise(&weight, true).unwrap_err();
+        let error = minimize(&weight, true).unwrap_err();
         assert!(error.to_string().contains("a.weight has no gradient"), "{error}");
     }
 

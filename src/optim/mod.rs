@@ -1,4 +1,4 @@
-//! Optimisation: Adam and learning-rate schedules.
+//! Optimization: Adam and learning-rate schedules.
 
 mod adam;
 mod running_mean;

@@ -84,7 +84,7 @@ impl Ranged for Axis {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // Between the labelled ticks there are none.
+        // Between the labeled ticks there are none.
         if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.iter().map(|(at, _)| *at).collect() }
     }
 
@@ -108,7 +108,7 @@ fn round_step(rough: f64) -> f64 {
     lead.unwrap_or(10.0) * power
 }
 
-/// `at` with as many digits as tell it from its neighbours.
+/// `at` with as many digits as tell it from its neighbors.
 fn number(at: f64, step: f64) -> String {
     let exponent = |x: f64| x.abs().log10().floor();
     if at.abs() < step / 2.0 {

@@ -40,8 +40,8 @@ pub(super) fn text(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
 }
 
-/// The same, centred on its point.
-pub(super) fn centred(size: u32) -> TextStyle<'static> {
+/// The same, centered on its point.
+pub(super) fn centered(size: u32) -> TextStyle<'static> {
     text(size).pos(Pos::new(HPos::Center, VPos::Center))
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Line {
 pub(crate) struct Curve {
     /// What the legend calls it; nothing there when empty.
     pub label: String,
-    pub colour: RGBColor,
+    pub color: RGBColor,
     pub line: Line,
     pub points: Vec<Point>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Curve {
 pub(crate) struct Mark {
     pub x: f64,
     pub label: String,
-    pub colour: RGBColor,
+    pub color: RGBColor,
 }
 
 pub(crate) struct Chart {
@@ -93,7 +93,7 @@ impl Chart {
 
     fn draw_mark(&self, plot: &mut Plot<'_, '_>, mark: &Mark) -> Result<()> {
         let ends = [(mark.x, self.y.low), (mark.x, self.y.high)];
-        plot.draw_series([PathElement::new(ends, mark.colour.stroke_width(1))]).map_err(trouble)?;
+        plot.draw_series([PathElement::new(ends, mark.color.stroke_width(1))]).map_err(trouble)?;
         // The word stands before the line where there is room.
         let word = format!(" {} ", mark.label);
         let share = (mark.x - self.x.low) / (self.x.high - self.x.low);
@@ -106,9 +106,9 @@ impl Chart {
     fn draw_curve(&self, plot: &mut Plot<'_, '_>, curve: &Curve) -> Result<()> {
         for piece in visible(&curve.points, self.y.low, self.y.high) {
             match curve.line {
-                Line::Solid => plot.draw_series(LineSeries::new(piece, curve.colour.stroke_width(2))),
-                Line::Faint => plot.draw_series(LineSeries::new(piece, curve.colour.stroke_width(1))),
-                Line::Dashed => plot.draw_series(DashedLineSeries::new(piece, 7, 5, curve.colour.stroke_width(2))),
+                Line::Solid => plot.draw_series(LineSeries::new(piece, curve.color.stroke_width(2))),
+                Line::Faint => plot.draw_series(LineSeries::new(piece, curve.color.stroke_width(1))),
+                Line::Dashed => plot.draw_series(DashedLineSeries::new(piece, 7, 5, curve.color.stroke_width(2))),
             }
             .map_err(trouble)?;
         }
@@ -118,29 +118,29 @@ impl Chart {
             return Ok(());
         }
         let inside = |point: &&Point| (self.y.low..=self.y.high).contains(&point.1);
-        let dots = curve.points.iter().filter(inside).map(|&point| dot(point, curve.colour, curve.line));
+        let dots = curve.points.iter().filter(inside).map(|&point| dot(point, curve.color, curve.line));
         let dots = dots.collect::<Vec<_>>();
         plot.draw_series(dots).map_err(trouble).map(drop)
     }
 
     fn legend(&self) -> Vec<(&str, RGBColor, Line)> {
         let named = self.curves.iter().filter(|curve| !curve.label.is_empty());
-        named.map(|curve| (curve.label.as_str(), curve.colour, curve.line)).collect()
+        named.map(|curve| (curve.label.as_str(), curve.color, curve.line)).collect()
     }
 }
 
 fn draw_legend(area: &Area<'_>, labels: &[(&str, RGBColor, Line)], with_dots: bool) -> Result<()> {
-    for (row, (label, colour, line)) in labels.iter().enumerate() {
+    for (row, (label, color, line)) in labels.iter().enumerate() {
         let y = TITLE as i32 + 30 + row as i32 * LEGEND_ROW;
         let ends = [(0, y), (LEGEND_LINE, y)];
         match line {
-            Line::Solid => area.draw(&PathElement::new(ends, colour.stroke_width(2))),
-            Line::Faint => area.draw(&PathElement::new(ends, colour.stroke_width(1))),
-            Line::Dashed => area.draw(&DashedPathElement::new(ends, 7, 5, colour.stroke_width(2))),
+            Line::Solid => area.draw(&PathElement::new(ends, color.stroke_width(2))),
+            Line::Faint => area.draw(&PathElement::new(ends, color.stroke_width(1))),
+            Line::Dashed => area.draw(&DashedPathElement::new(ends, 7, 5, color.stroke_width(2))),
         }
         .map_err(trouble)?;
         if with_dots {
-            area.draw(&dot((LEGEND_LINE / 2, y), *colour, *line)).map_err(trouble)?;
+            area.draw(&dot((LEGEND_LINE / 2, y), *color, *line)).map_err(trouble)?;
         }
         let style = text(LABEL).color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
         area.draw(&Text::new(label.to_string(), (LEGEND_LINE + 6, y), style)).map_err(trouble)?;
@@ -148,10 +148,10 @@ fn draw_legend(area: &Area<'_>, labels: &[(&str, RGBColor, Line)], with_dots: bo
     Ok(())
 }
 
-fn dot<At>(at: At, colour: RGBColor, line: Line) -> Circle<At, i32> {
+fn dot<At>(at: At, color: RGBColor, line: Line) -> Circle<At, i32> {
     match line {
-        Line::Dashed => Circle::new(at, 5, colour.stroke_width(2)),
-        _ => Circle::new(at, 4, colour.filled()),
+        Line::Dashed => Circle::new(at, 5, color.stroke_width(2)),
+        _ => Circle::new(at, 4, color.filled()),
     }
 }
 

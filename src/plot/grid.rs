@@ -3,7 +3,7 @@
 use image::{RgbImage, imageops};
 use plotters::prelude::*;
 
-use super::canvas::{centred, drawn, trouble, width_of};
+use super::canvas::{centered, drawn, trouble, width_of};
 use super::picture::Picture;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,12 +51,12 @@ impl Picture {
 
         let mut picture = drawn(width, height, |area| {
             let at = |x: u32, y: u32| (x as i32, y as i32);
-            area.draw(&Text::new(title.to_string(), at(width / 2, GAP + HEADING / 2), centred(HEADING)))
+            area.draw(&Text::new(title.to_string(), at(width / 2, GAP + HEADING / 2), centered(HEADING)))
                 .map_err(trouble)?;
             columns.iter().enumerate().try_for_each(|(i, name)| {
                 let x = GAP + i as u32 * (cell_width + GAP) + cell_width / 2;
                 let y = 2 * GAP + HEADING + LABEL / 2;
-                area.draw(&Text::new(name.to_string(), at(x, y), centred(LABEL))).map_err(trouble)
+                area.draw(&Text::new(name.to_string(), at(x, y), centered(LABEL))).map_err(trouble)
             })
         })?;
         for (y, row) in rows.iter().enumerate() {

@@ -12,7 +12,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// The part of `image` (bands, height, width) as (bands, `rows`, `columns`), bilinear, pixel centres at halves.
+    /// The part of `image` (bands, height, width) as (bands, `rows`, `columns`), bilinear, pixel centers at halves.
     ///
     /// Meant for enlarging: it does not average where it shrinks. Beyond the edge the edge pixel goes on. NaN stands for
     /// no data: a sample is computed from the pixels that have data, and is NaN where these weigh less than half.
@@ -92,7 +92,7 @@ mod tests {
 
     /// A plane is reproduced by bilinear sampling, so the values say where the samples lie.
     #[test]
-    fn samples_lie_at_pixel_centres() {
+    fn samples_lie_at_pixel_centers() {
         let window = Window { top: 1.0, left: 1.0, height: 4.0, width: 4.0 };
         let twice = window.sample(&ramp(), 8, 8);
         assert_eq!(twice[(0, 0, 0)], 10.0 * 0.75 + 0.75);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_data_does_not_colour_its_neighbours() {
+    fn what_has_no_data_does_not_color_its_neighbors() {
         let half = Array3::from_shape_fn((1, 4, 4), |(.., x)| if x < 2 { f32::NAN } else { 7.0 });
         let twice = Window { top: 0.0, left: 0.0, height: 4.0, width: 4.0 }.sample(&half, 8, 8);
         let expected = |x: usize| if x < 4 { None } else { Some(7.0) };

@@ -31,7 +31,7 @@ impl WholeFile for Bmp {
         reader.take(HEADER_BYTES).read_to_end(&mut opening).map_err(failed)?;
         let (shape, palette, bits) = match Indexed::parse(&opening).map_err(|found| broken(path).found(found))? {
             Some(header) => ((1, header.height, header.width), Some(header.palette), header.bits),
-            None => (true_colour_shape(path, &opening)?, None, 8),
+            None => (true_color_shape(path, &opening)?, None, 8),
         };
         if shape.1 == 0 || shape.2 == 0 {
             return Err(broken(path).found(format!("{} x {} pixels", shape.2, shape.1)));
@@ -47,18 +47,18 @@ impl WholeFile for Bmp {
                 Ok(Samples::U8(planar(&indices, 1, 1, header.height, header.width)))
             }
             Some(_) => Err(changed(path)),
-            None => true_colour(path, bytes, info),
+            None => true_color(path, bytes, info),
         }
     }
 }
 
-fn true_colour_shape(path: &Path, opening: &[u8]) -> Result<(usize, usize, usize)> {
+fn true_color_shape(path: &Path, opening: &[u8]) -> Result<(usize, usize, usize)> {
     let decoder = BmpDecoder::new(Cursor::new(opening)).map_err(|e| failed(path, e))?;
     let (width, height) = decoder.dimensions();
     Ok((usize::from(decoder.color_type().channel_count()), height as usize, width as usize))
 }
 
-fn true_colour(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples> {
+fn true_color(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples> {
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| failed(path, e))?;
     let (width, height) = decoder.dimensions();
     let is_known = matches!(decoder.color_type(), ColorType::Rgb8 | ColorType::Rgba8);

@@ -1,6 +1,6 @@
 //! BMP of 8 bits a pixel or less: a palette and indices, run-length coded or not.
 //!
-//! The `image` crate gives colours instead of indices below 8 bits, and panics when run-length coded indices are asked for.
+//! The `image` crate gives colors instead of indices below 8 bits, and panics when run-length coded indices are asked for.
 
 use super::packed::unpacked;
 
@@ -15,7 +15,7 @@ mod at {
     pub const HEIGHT: usize = 22;
     pub const BITS: usize = 28;
     pub const COMPRESSION: usize = 30;
-    pub const COLOURS: usize = 46;
+    pub const COLORS: usize = 46;
 }
 /// The size of `BITMAPCOREHEADER`, which has numbers of 16 bits.
 const CORE: usize = 12;
@@ -40,7 +40,7 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
-    /// Reads the header; none where the pixels are colours.
+    /// Reads the header; none where the pixels are colors.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let field = |at, size| number(bytes, at, size).ok_or_else(short);
         let size = field(at::INFO, 4)?;
@@ -64,9 +64,9 @@ impl Indexed {
         if width < 0 || (is_downwards && coding == Coding::Runs) {
             return Err(format!("{width} x {height} pixels"));
         }
-        let used = if is_core { 0 } else { field(at::COLOURS, 4)? };
-        let colours = if used == 0 { 1 << bits } else { used.min(1 << bits) };
-        let palette = palette(bytes, at::INFO + size, if is_core { 3 } else { 4 }, colours)?;
+        let used = if is_core { 0 } else { field(at::COLORS, 4)? };
+        let colors = if used == 0 { 1 << bits } else { used.min(1 << bits) };
+        let palette = palette(bytes, at::INFO + size, if is_core { 3 } else { 4 }, colors)?;
         let (width, height) = (width.unsigned_abs() as usize, height.unsigned_abs() as usize);
         Ok(Some(Self { height, width, palette, bits, coding, is_downwards, start: field(at::PIXELS, 4)? }))
     }
@@ -158,8 +158,8 @@ impl Canvas {
 }
 
 /// Blue, green, red, and a byte that means nothing.
-fn palette(bytes: &[u8], start: usize, entry: usize, colours: usize) -> Result<Vec<[u8; 3]>> {
-    let table = start.checked_add(entry * colours).and_then(|end| bytes.get(start..end)).ok_or_else(short)?;
+fn palette(bytes: &[u8], start: usize, entry: usize, colors: usize) -> Result<Vec<[u8; 3]>> {
+    let table = start.checked_add(entry * colors).and_then(|end| bytes.get(start..end)).ok_or_else(short)?;
     Ok(table.chunks_exact(entry).map(|bytes| [bytes[2], bytes[1], bytes[0]]).collect())
 }
 

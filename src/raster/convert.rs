@@ -16,7 +16,7 @@ impl From<RgbImage> for Raster {
     }
 }
 
-/// Grey gives one band, colour three, in the type of the picture. As in [`Raster::open`], opacity is no band: pixels of
+/// Gray gives one band, color three, in the type of the picture. As in [`Raster::open`], opacity is no band: pixels of
 /// opacity 0 have no data.
 ///
 /// ```
@@ -24,8 +24,8 @@ impl From<RgbImage> for Raster {
 /// use geolearn::image::{DynamicImage, GrayImage};
 /// use geolearn::raster::Dtype;
 ///
-/// let grey = Raster::try_from(DynamicImage::ImageLuma8(GrayImage::new(6, 4)))?;
-/// assert_eq!((grey.bands(), grey.height(), grey.width(), grey.dtype()), (1, 4, 6, Dtype::U8));
+/// let gray = Raster::try_from(DynamicImage::ImageLuma8(GrayImage::new(6, 4)))?;
+/// assert_eq!((gray.bands(), gray.height(), gray.width(), gray.dtype()), (1, 4, 6, Dtype::U8));
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///
@@ -217,8 +217,8 @@ mod tests {
             ((3, 4, 6), 26, 1000, 2000)
         );
         assert_eq!(seen.validity(), Array2::from_shape_fn((4, 6), |(_, x)| x != 2));
-        let grey = ImageBuffer::from_fn(6, 4, |x, y| LumaA([(y * 7 + x) as u8, 9]));
-        let seen = Raster::try_from(DynamicImage::ImageLumaA8(grey)).unwrap();
+        let gray = ImageBuffer::from_fn(6, 4, |x, y| LumaA([(y * 7 + x) as u8, 9]));
+        let seen = Raster::try_from(DynamicImage::ImageLumaA8(gray)).unwrap();
         assert_eq!(seen, numbered(1, |v| v as u8));
     }
 

@@ -1,4 +1,4 @@
-//! From bands to colours.
+//! From bands to colors.
 
 use image::{Rgb, RgbImage};
 use ndarray::ArrayView2;
@@ -13,7 +13,7 @@ const BRIGHTEST: f64 = 98.0;
 
 /// Which bands are shown as red, green and blue, and which of their values as black and white.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Colours {
+pub(crate) struct Colors {
     /// Indices of bands.
     pub bands: [usize; 3],
     /// What becomes 0, and what becomes 255.
@@ -25,7 +25,7 @@ pub(crate) fn first_bands(bands: usize) -> [usize; 3] {
     if bands >= 3 { [0, 1, 2] } else { [0, 0, 0] }
 }
 
-impl Colours {
+impl Colors {
     /// 8-bit samples as they are; others from the 2nd to the 98th percentile of each band.
     pub fn of(image: &Raster) -> Self {
         let bands = first_bands(image.bands());
@@ -41,9 +41,9 @@ impl Colours {
     /// Pixels without data are black.
     pub fn paint(&self, image: &Raster) -> RgbImage {
         let mut picture = RgbImage::new(image.width() as u32, image.height() as u32);
-        for (colour, (&band, &range)) in self.bands.iter().zip(&self.ranges).enumerate() {
+        for (color, (&band, &range)) in self.bands.iter().zip(&self.ranges).enumerate() {
             with_array!(image.samples(), data => {
-                paint(&mut picture, colour, data.index_axis(ndarray::Axis(0), band), image.sample_nodata(), range);
+                paint(&mut picture, color, data.index_axis(ndarray::Axis(0), band), image.sample_nodata(), range);
             });
         }
         if let Some(gaps) = image.whole_gaps() {
@@ -64,19 +64,19 @@ impl Raster {
     /// use geolearn::Raster;
     /// use ndarray::Array3;
     ///
-    /// let grey = Raster::new(Array3::<u8>::from_elem((1, 2, 3), 7))?;
-    /// let rgb = grey.to_rgb_image();
+    /// let gray = Raster::new(Array3::<u8>::from_elem((1, 2, 3), 7))?;
+    /// let rgb = gray.to_rgb_image();
     /// assert_eq!((rgb.width(), rgb.height(), rgb.get_pixel(0, 0).0), (3, 2, [7, 7, 7]));
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn to_rgb_image(&self) -> RgbImage {
-        Colours::of(self).paint(self)
+        Colors::of(self).paint(self)
     }
 }
 
 fn paint<T: Sample>(
     picture: &mut RgbImage,
-    colour: usize,
+    color: usize,
     band: ArrayView2<'_, T>,
     nodata: Option<f64>,
     (low, high): (f64, f64),
@@ -84,7 +84,7 @@ fn paint<T: Sample>(
     let gap = Gap::new(nodata);
     let scale = if high > low { 255.0 / (high - low) } else { 0.0 };
     for (Rgb(pixel), &value) in picture.pixels_mut().zip(band) {
-        pixel[colour] = if gap.holds(value) { 0 } else { u8::nearest((value.to_f64() - low) * scale) };
+        pixel[color] = if gap.holds(value) { 0 } else { u8::nearest((value.to_f64() - low) * scale) };
     }
 }
 

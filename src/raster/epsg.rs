@@ -1,4 +1,4 @@
-//! Which EPSG numbers are of geodetic systems (degrees, or metres from the Earth's centre), which of projected ones.
+//! Which EPSG numbers are of geodetic systems (degrees, or meters from the Earth's center), which of projected ones.
 
 /// Whether a number is that of a geodetic system, geographic or geocentric; all others pass for projected ones.
 pub(super) fn is_geodetic(number: u16) -> bool {

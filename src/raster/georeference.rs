@@ -83,7 +83,7 @@ impl Place {
 
     /// From pixels to coordinates, in rasterio's order: x = a * column + b * row + c, y = d * column + e * row + f.
     ///
-    /// (column, row) = (0, 0) is the outer corner of the first pixel, also where the file counts from pixel centres.
+    /// (column, row) = (0, 0) is the outer corner of the first pixel, also where the file counts from pixel centers.
     /// The identity where the file has none.
     pub fn transform(&self) -> [f64; 6] {
         self.transform.unwrap_or([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])

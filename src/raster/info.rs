@@ -126,16 +126,16 @@ impl RasterInfo {
         &self.stated_statistics
     }
 
-    /// Whether the samples are indices into a palette of colours.
+    /// Whether the samples are indices into a palette of colors.
     pub fn has_palette(&self) -> bool {
         self.has_palette
     }
 
-    /// The colours that the samples are indices of: red, green, blue.
+    /// The colors that the samples are indices of: red, green, blue.
     ///
     /// ```
     /// let file = geolearn::raster::RasterFile::open("tests/fixtures/tiff/palette_uint8.tif")?;
-    /// assert_eq!(file.info().palette().map(|colours| colours.len()), Some(256));
+    /// assert_eq!(file.info().palette().map(|colors| colors.len()), Some(256));
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn palette(&self) -> Option<&[[u8; 3]]> {

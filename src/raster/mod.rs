@@ -72,7 +72,7 @@ pub(crate) use bilinear::Window;
 pub(crate) use budget::Turn;
 pub(crate) use chip::{chip_info, chip_info_again, has_doubtful_alpha, has_doubtful_alpha_within, read_chip};
 pub use crs::Crs;
-pub(crate) use display::{Colours, first_bands};
+pub(crate) use display::{Colors, first_bands};
 pub use dtype::Dtype;
 pub use georeference::Place;
 pub use info::RasterInfo;

@@ -154,8 +154,8 @@ mod tests {
         let dark = image(vec![0, 0, 5, 0, 7, 0]);
         let gaps = ndarray::array![[true, false, false]];
         assert_eq!((dark.whole_gaps(), dark.sample_nodata()), (Some(gaps), None));
-        let grey = dark.clone().select(&[0]);
-        assert_eq!((grey.whole_gaps(), grey.sample_nodata()), (None, Some(0.0)));
+        let gray = dark.clone().select(&[0]);
+        assert_eq!((gray.whole_gaps(), gray.sample_nodata()), (None, Some(0.0)));
         assert_eq!(dark.with_nodata(-9999.0).whole_gaps(), None);
         let wide = Raster::new(Array3::<u16>::zeros((2, 1, 3))).unwrap().with_nodata(0.0);
         assert_eq!((wide.whole_gaps(), wide.sample_nodata()), (None, Some(0.0)));
@@ -173,7 +173,7 @@ mod tests {
 
     /// Statistics, tensors and predictions go by the same pixels.
     #[test]
-    fn a_palette_keeps_its_gaps_as_colours() {
+    fn a_palette_keeps_its_gaps_as_colors() {
         let path = std::path::Path::new("tests/fixtures/metadata/palette.tif");
         let (file, image) = (RasterFile::open(path).unwrap(), Raster::open(path).unwrap());
         let indices = file.read().unwrap().to_f32();

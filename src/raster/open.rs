@@ -10,9 +10,9 @@ impl Raster {
     ///
     /// The format (TIFF, PNG, JPEG, BMP; with the feature `gdal` also what GDAL reads) is told by the content, not by the
     /// name. Samples keep their type, from 8-bit
-    /// integers to 64-bit floats; half precision becomes `float32`. A palette becomes colours.
+    /// integers to 64-bit floats; half precision becomes `float32`. A palette becomes colors.
     ///
-    /// Of a PNG, JPEG or BMP, grey gives one band, colour three; EXIF orientation is applied, and an alpha band is the mask of
+    /// Of a PNG, JPEG or BMP, gray gives one band, color three; EXIF orientation is applied, and an alpha band is the mask of
     /// the others: see [`Raster::validity`]. Of a TIFF all bands are kept, for GDAL marks the fourth of four bytes as alpha
     /// even when it is near infrared. Where a mask tells which pixels have data, the nodata value does not, and is left out.
     ///

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Room for the decoder's own tables.
 const DECODER_BYTES: usize = 64 << 20;
 /// Indices have 8 bits at most.
-const MAX_COLOURS: usize = 256;
+const MAX_COLORS: usize = 256;
 
 /// The format.
 pub(super) struct Png;
@@ -80,7 +80,7 @@ fn described<R: BufRead + Seek>(path: &Path, reader: &Reader<R>) -> Result<Raste
     let dtype = if header.bit_depth == BitDepth::Sixteen { Dtype::U16 } else { Dtype::U8 };
     let shape = (header.color_type.samples(), header.height as usize, header.width as usize);
     let has_palette = header.color_type == ColorType::Indexed;
-    let palette = if has_palette { Some(colours(path, header.palette.as_deref().unwrap_or_default())?) } else { None };
+    let palette = if has_palette { Some(colors(path, header.palette.as_deref().unwrap_or_default())?) } else { None };
     let has_alpha = matches!(header.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
     let alpha_band = has_alpha.then(|| shape.0 - 1);
     let nodata = key(header).map(f64::from);
@@ -88,12 +88,12 @@ fn described<R: BufRead + Seek>(path: &Path, reader: &Reader<R>) -> Result<Raste
     Ok(RasterInfo { nodata, mask, has_palette, palette, alpha_band, ..RasterInfo::plain("PNG", shape, dtype) })
 }
 
-/// Whole colours only, as libpng has it.
-fn colours(path: &Path, bytes: &[u8]) -> Result<Vec<[u8; 3]>> {
+/// Whole colors only, as libpng has it.
+fn colors(path: &Path, bytes: &[u8]) -> Result<Vec<[u8; 3]>> {
     match bytes.as_chunks::<3>() {
-        (colours @ [_, ..], []) if colours.len() <= MAX_COLOURS => Ok(colours.to_vec()),
+        (colors @ [_, ..], []) if colors.len() <= MAX_COLORS => Ok(colors.to_vec()),
         _ => Err(broken(path)
-            .expected(format!("a palette (PLTE) of 1 to {MAX_COLOURS} colours of 3 bytes"))
+            .expected(format!("a palette (PLTE) of 1 to {MAX_COLORS} colors of 3 bytes"))
             .found(format!("{} bytes", bytes.len()))),
     }
 }

@@ -41,9 +41,9 @@ impl Raster {
     /// use geolearn::raster::Dtype;
     /// use ndarray::Array3;
     ///
-    /// let grey = Raster::new(Array3::<u16>::zeros((1, 4, 6)))?;
-    /// assert_eq!((grey.bands(), grey.height(), grey.width()), (1, 4, 6));
-    /// assert_eq!(grey.dtype(), Dtype::U16);
+    /// let gray = Raster::new(Array3::<u16>::zeros((1, 4, 6)))?;
+    /// assert_eq!((gray.bands(), gray.height(), gray.width()), (1, 4, 6));
+    /// assert_eq!(gray.dtype(), Dtype::U16);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///

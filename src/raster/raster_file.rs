@@ -17,7 +17,7 @@ use crate::error::Result;
 ///
 /// To open a file reads its header, however large the file is. The file stays open as long as this lives.
 ///
-/// TIFF (GeoTIFF, BigTIFF, cloud-optimised), PNG, JPEG and BMP are told by the content, not by the name; with the feature
+/// TIFF (GeoTIFF, BigTIFF, cloud-optimized), PNG, JPEG and BMP are told by the content, not by the name; with the feature
 /// `gdal` all that GDAL reads is taken, by its names too (`/vsizip/…`, `HDF5:…`). Samples are
 /// what rasterio reads: the first image of a file at full resolution, in the file's own type (half precision as
 /// `float32`), alpha as a band, palettes as indices, EXIF orientation not applied.

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_data_does_not_colour_its_neighbours() {
+    fn what_has_no_data_does_not_color_its_neighbors() {
         let values = Array3::from_shape_fn((1, 8, 8), |(.., x)| if x < 4 { -9999i16 } else { 300 });
         let image = Raster::new(values).unwrap().with_nodata(-9999.0);
         let small = image.resize(4, 4).unwrap();
@@ -259,7 +259,7 @@ mod tests {
 
     /// Bytes use all their values, so that nothing but the mask can tell.
     #[test]
-    fn what_a_mask_hides_does_not_colour_its_neighbours() {
+    fn what_a_mask_hides_does_not_color_its_neighbors() {
         let values = Array3::from_shape_fn((2, 8, 8), |(band, _, x)| if x < 4 { 0u8 } else { 200 + band as u8 });
         let valid = Array2::from_shape_fn((8, 8), |(_, x)| x >= 4);
         let expected = Array2::from_shape_fn((4, 4), |(_, x)| x >= 2);

@@ -46,7 +46,7 @@ impl Rpc {
         part
     }
 
-    /// Those of pixels that are this many times as wide and high. Whole numbers are centres of pixels.
+    /// Those of pixels that are this many times as wide and high. Whole numbers are centers of pixels.
     pub fn scaled(&self, across: f64, down: f64) -> Self {
         let mut scaled = self.clone();
         for (offset, scale, by) in [(LINE_OFFSET, LINE_SCALE, down), (SAMPLE_OFFSET, SAMPLE_SCALE, across)] {

@@ -7,7 +7,7 @@ use super::chip::{Chip, whole};
 use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo, ValiditySource};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Gives parts of an image as [`Raster::open`] would give them: colours in place of a palette, alpha of a PNG as a mask.
+/// Gives parts of an image as [`Raster::open`] would give them: colors in place of a palette, alpha of a PNG as a mask.
 /// Of a TIFF, and of what GDAL reads, only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
 ///
 /// A file is open, or decoded, from the first part to [`Source::release`], so that there may be thousands of them.

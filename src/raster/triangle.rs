@@ -34,15 +34,15 @@ impl Tap {
     }
 }
 
-/// Centres of pixels lie at halves; beyond the edge there is nothing.
+/// Centers of pixels lie at halves; beyond the edge there is nothing.
 fn taps(from: usize, to: usize) -> impl Iterator<Item = Tap> {
     let ratio = from as f64 / to as f64;
     let reach = ratio.max(1.0);
     (0..to).map(move |at| {
-        let centre = (at as f64 + 0.5) * ratio;
-        let first = (centre - reach).floor().max(0.0) as usize;
-        let last = ((centre + reach).ceil() as usize).min(from);
-        let weight = |line: usize| (1.0 - ((line as f64 + 0.5 - centre) / reach).abs()).max(0.0);
+        let center = (at as f64 + 0.5) * ratio;
+        let first = (center - reach).floor().max(0.0) as usize;
+        let last = ((center + reach).ceil() as usize).min(from);
+        let weight = |line: usize| (1.0 - ((line as f64 + 0.5 - center) / reach).abs()).max(0.0);
         let weights: Vec<f64> = (first..last).map(weight).collect();
         let total: f64 = weights.iter().sum();
         Tap { first, weights: weights.into_iter().map(|weight| weight / total).collect() }

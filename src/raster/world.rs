@@ -37,7 +37,7 @@ fn text(path: &Path) -> Option<String> {
     Some(text)
 }
 
-/// The last two numbers are the centre of the first pixel.
+/// The last two numbers are the center of the first pixel.
 fn parse(text: &str) -> Option<[f64; 6]> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(6);
     let numbers: Vec<f64> = lines.map(|line| line.replace(',', ".").parse().ok()).collect::<Option<_>>()?;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_corner_is_half_a_pixel_before_the_centre() {
+    fn the_corner_is_half_a_pixel_before_the_center() {
         let north_up = "10.0\n0\n0\n-10.0\n500005\n4099995\n";
         assert_eq!(parse(north_up), Some([10.0, 0.0, 500_000.0, 0.0, -10.0, 4_100_000.0]));
         assert_eq!(parse("8\n3\n3\n-8\n0\n0"), Some([8.0, 3.0, -5.5, 3.0, -8.0, 2.5]));

@@ -12,7 +12,7 @@ use crate::stop::StopSignal;
 /// | `start` | 1e-7 | first rate | > 0 |
 /// | `end` | 1 | last rate | above `start` |
 /// | `steps` | 100 | steps of training from one to the other | ≥ 2 |
-/// | `adam` | as in a fit | numbers of the optimiser | |
+/// | `adam` | as in a fit | numbers of the optimizer | |
 /// | `stop_signal` | none | ends the sweep from outside | |
 /// | `progress` | on | shows steps and the time left | |
 /// | `on_progress` | none | is told the share of the steps that are done | |

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// let model = CycleGan::builder(&data).gen_features(8).disc_features(8).device(Device::Cpu).build()?;
 /// let estimate = model.memory_estimate()?;
 /// assert!(estimate.activations > estimate.parameters);
-/// println!("{estimate}"); // … MB: 1.8 MB parameters, 3.6 MB optimiser, …
+/// println!("{estimate}"); // … MB: 1.8 MB parameters, 3.6 MB optimizer, …
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///
@@ -28,8 +28,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct MemoryEstimate {
     /// Weights of all networks, and the running mean of some where there is one.
     pub parameters: u64,
-    /// Moments of the optimisers.
-    pub optimiser: u64,
+    /// Moments of the optimizers.
+    pub optimizer: u64,
     /// The copy of both, and of the pools, to which training goes back when it diverges; always in main memory.
     pub kept_copy: u64,
     /// What a step keeps for its gradients, the gradients themselves and what kernels pass on.
@@ -57,8 +57,8 @@ impl MemoryEstimate {
     /// assert_eq!(estimate.total(), 0);
     /// ```
     pub fn total(&self) -> u64 {
-        let Self { parameters, optimiser, kept_copy, activations, scratch, pool, batches } = *self;
-        [parameters, optimiser, kept_copy, activations, scratch, pool, batches].into_iter().fold(0, u64::saturating_add)
+        let Self { parameters, optimizer, kept_copy, activations, scratch, pool, batches } = *self;
+        [parameters, optimizer, kept_copy, activations, scratch, pool, batches].into_iter().fold(0, u64::saturating_add)
     }
 
     /// What is not taken yet when a fit begins: on the device, and in main memory if that is another.
@@ -105,8 +105,8 @@ pub(super) const IF_THE_ESTIMATE_IS_WRONG: &str = "FitOptions::check_memory(fals
 
 impl fmt::Display for MemoryEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parameters, optimiser, kept_copy, activations, scratch, pool, batches } = *self;
-        write!(f, "{}: {} parameters, {} optimiser, ", Bytes(self.total()), Bytes(parameters), Bytes(optimiser))?;
+        let Self { parameters, optimizer, kept_copy, activations, scratch, pool, batches } = *self;
+        write!(f, "{}: {} parameters, {} optimizer, ", Bytes(self.total()), Bytes(parameters), Bytes(optimizer))?;
         write!(f, "{} kept copy, {} activations, {} scratch, ", Bytes(kept_copy), Bytes(activations), Bytes(scratch))?;
         write!(f, "{} image pools, {} batches", Bytes(pool), Bytes(batches))
     }
@@ -148,7 +148,7 @@ mod tests {
 
     const HUGE: MemoryEstimate = MemoryEstimate {
         parameters: 0,
-        optimiser: 0,
+        optimizer: 0,
         kept_copy: 0,
         activations: u64::MAX,
         scratch: 0,
@@ -173,7 +173,7 @@ mod tests {
     /// What the model holds already is not asked for again.
     #[test]
     fn only_what_is_to_come_counts() {
-        let held = MemoryEstimate { parameters: u64::MAX, optimiser: u64::MAX, ..Default::default() };
+        let held = MemoryEstimate { parameters: u64::MAX, optimizer: u64::MAX, ..Default::default() };
         held.check(Device::Cpu, 1, "").unwrap();
         assert_eq!(HUGE.still_needed(Device::Cuda(0)), [(Device::Cuda(0), u64::MAX), (Device::Cpu, 1)]);
     }

@@ -27,7 +27,7 @@ use crate::peers::{Alone, Peers};
 /// | `lr` | 2e-4 | learning rate, or [`LearningRate::Find`] for what a sweep suggests | > 0 |
 /// | `disc_lr_ratio` | 1 | the discriminators' rate as a multiple of the generators' | > 0 |
 /// | `schedule` | constant for the first half, then linear to zero | the rate's course | |
-/// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimiser | |
+/// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimizer | |
 /// | `precision` | [`Precision::Auto`] | arithmetic of the networks | |
 /// | `accumulate` | 1 | batches whose gradients make one update, in place of a batch that memory cannot hold | ≥ 1 |
 /// | `deterministic` | off | on CUDA: the same losses and weights in every run, for some speed | |

@@ -11,7 +11,7 @@ use crate::nn::copied;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TrainState {
-    /// Parameters, optimiser moments and stored images, by name.
+    /// Parameters, optimizer moments and stored images, by name.
     pub tensors: Vec<(String, Tensor)>,
 }
 

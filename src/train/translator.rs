@@ -65,7 +65,7 @@ impl<'a> StepContext<'a> {
 }
 
 /// A model that translates between two domains and can be trained by the trainer: it owns its networks, its
-/// training step and its optimisers.
+/// training step and its optimizers.
 pub trait Translator {
     /// Names of the values that [`train_step`](Self::train_step) gives, in order.
     fn loss_names(&self) -> &'static [&'static str];
@@ -103,7 +103,7 @@ pub trait Translator {
         &[Domain::B, Domain::A]
     }
 
-    /// Translates normalised images into domain `to`, one of [`targets`](Self::targets).
+    /// Translates normalized images into domain `to`, one of [`targets`](Self::targets).
     ///
     /// # Shapes
     /// (N, C, H, W) in [-1, 1] to the same, of any height and width.

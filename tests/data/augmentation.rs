@@ -38,7 +38,7 @@ fn flips_and_turns_reach_all_eight_forms() {
     let root = shifted_bands(6, 6);
     let augment = Augment::none().flip_horizontal(true).flip_vertical(true).quarter_turns(true);
     let data = options(&root).augment(augment).val_split_pct(0.0).prepare().unwrap();
-    let plain = data.normaliser(Domain::A).normalise_raster(&data.image(Domain::A, Split::Train, 0).unwrap()).unwrap();
+    let plain = data.normalizer(Domain::A).normalize_raster(&data.image(Domain::A, Split::Train, 0).unwrap()).unwrap();
     let mut forms = Vec::new();
     for flipped in [false, true] {
         let mut form = plain.clone();
@@ -51,7 +51,7 @@ fn flips_and_turns_reach_all_eight_forms() {
             form.invert_axis(ndarray::Axis(1));
         }
     }
-    let other = data.normaliser(Domain::A).normalise_raster(&data.image(Domain::A, Split::Train, 1).unwrap()).unwrap();
+    let other = data.normalizer(Domain::A).normalize_raster(&data.image(Domain::A, Split::Train, 1).unwrap()).unwrap();
     let sum = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>();
     let own = |chip: &&Vec<f32>| (sum(chip) - sum(other.as_slice().unwrap())).abs() > 1.0;
     let seen = chips(&data, 100);

@@ -60,7 +60,7 @@ fn values_are_within_one_and_reach_both_ends() {
 }
 
 #[test]
-fn grey_and_colour_meet_in_three_channels() {
+fn gray_and_color_meet_in_three_channels() {
     let root = tempfile::tempdir().unwrap();
     for i in 0..3 {
         write(root.path(), &format!("A/{i}.png"), &chip(1, 8, 8, i));
@@ -74,7 +74,7 @@ fn grey_and_colour_meet_in_three_channels() {
     let a = values(&batch.a);
     assert_eq!(a[..64], a[64..128]);
     assert_eq!(a[..64], a[128..]);
-    assert_eq!(data.normaliser(Domain::A).bands(), 1);
+    assert_eq!(data.normalizer(Domain::A).bands(), 1);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn validation_is_fixed_and_as_it_is() {
     let expected = data.chips(Domain::A, Split::Valid, &[0, 1, 0]).unwrap();
     assert_eq!(values(&one[0].a), values(&expected));
     let image = data.image(Domain::B, Split::Valid, 3).unwrap();
-    let back = data.normaliser(Domain::B).normalise_raster(&image).unwrap();
+    let back = data.normalizer(Domain::B).normalize_raster(&image).unwrap();
     assert_eq!(values(&one[1].b), back.iter().copied().collect::<Vec<_>>());
 }
 

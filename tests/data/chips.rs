@@ -36,7 +36,7 @@ fn truncated_files_are_errors_at_any_length() {
     }
 }
 
-/// A lenient decoder gives the picture up to here, and grey from here on.
+/// A lenient decoder gives the picture up to here, and gray from here on.
 #[test]
 fn a_marker_within_the_scan_data_of_a_jpeg_is_an_error() {
     let mut bytes = fs::read(fixture("jpg_named.png")).unwrap();
@@ -88,9 +88,9 @@ fn formats_are_told_by_content() {
 }
 
 #[test]
-fn grey_alpha_palette_and_orientation() {
-    let grey = Raster::open(fixture("gray.jpg")).unwrap();
-    assert_eq!((shape(&grey), extremes(&grey)), ((1, 100, 140), vec![(105, 219)]));
+fn gray_alpha_palette_and_orientation() {
+    let gray = Raster::open(fixture("gray.jpg")).unwrap();
+    assert_eq!((shape(&gray), extremes(&gray)), ((1, 100, 140), vec![(105, 219)]));
     let without_alpha = Raster::open(fixture("la.png")).unwrap();
     assert_eq!((shape(&without_alpha), extremes(&without_alpha)), ((1, 100, 140), vec![(105, 221)]));
     assert_eq!(shape(&Raster::open(fixture("palette.png")).unwrap()), (3, 100, 140));
@@ -100,7 +100,7 @@ fn grey_alpha_palette_and_orientation() {
 
 /// rasterio's `colormap(1)` of the file has (i, 255 - i, i / 2) for index i; indices go from 118 to 222.
 #[test]
-fn palettes_of_tiffs_become_colours_too() {
+fn palettes_of_tiffs_become_colors_too() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiff/palette_uint8.tif");
     let image = Raster::open(path).unwrap();
     assert_eq!(shape(&image), (3, 100, 140));

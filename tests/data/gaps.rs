@@ -87,9 +87,9 @@ fn a_value_that_sets_the_scale_by_itself_is_named() {
         for word in ["domain A", "band 2", &format!("{:?}", f64::from(sentinel)), "rio edit-info", "Percentile"] {
             assert!(said[0].contains(word), "{word}: {said:?}");
         }
-        let choice = Normalisation::Percentile { low: 2.0, high: 98.0 };
-        let (data, said) = warnings(|| options(&root).normalisation(choice).prepare().unwrap());
-        assert!(said.is_empty() && data.normaliser(Domain::A).max()[1] <= 1.0, "{said:?}");
+        let choice = Normalization::Percentile { low: 2.0, high: 98.0 };
+        let (data, said) = warnings(|| options(&root).normalization(choice).prepare().unwrap());
+        assert!(said.is_empty() && data.normalizer(Domain::A).max()[1] <= 1.0, "{said:?}");
     }
 }
 
@@ -124,8 +124,8 @@ fn percentiles_of_any_range_are_numpys() {
             };
             write(root.path(), &format!("A/{part}.tif"), &Raster::new(samples).unwrap());
         }
-        let choice = Normalisation::Percentile { low: 2.0, high: 98.0 };
-        let prepared = options(&root).val_split_pct(0.0).mixed_sizes(MixedSizes::Crop).normalisation(choice);
+        let choice = Normalization::Percentile { low: 2.0, high: 98.0 };
+        let prepared = options(&root).val_split_pct(0.0).mixed_sizes(MixedSizes::Crop).normalization(choice);
         let (data, said) = warnings(|| prepared.prepare().unwrap());
         assert_eq!(said, Vec::<String>::new(), "{case}");
         let (low, high) = data.statistics(Domain::A).bands()[0].percentiles.unwrap();
@@ -134,7 +134,7 @@ fn percentiles_of_any_range_are_numpys() {
             (low - number("low")).abs() <= allowed && (high - number("high")).abs() <= allowed,
             "{low} {high} {case}"
         );
-        assert_eq!((data.normaliser(Domain::A).min()[0], data.normaliser(Domain::A).max()[0]), (low, high));
+        assert_eq!((data.normalizer(Domain::A).min()[0], data.normalizer(Domain::A).max()[0]), (low, high));
     }
 }
 

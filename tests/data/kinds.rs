@@ -10,7 +10,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kinds")
 }
 
-/// Radar backscatter in decibels and heights in metres, in two sizes, with gaps.
+/// Radar backscatter in decibels and heights in meters, in two sizes, with gaps.
 fn gaps() -> PrepareData {
     PrepareData::new(fixtures(), DatasetType::CycleGan).val_split_pct(0.0).mixed_sizes(MixedSizes::Crop)
 }
@@ -21,7 +21,7 @@ fn truth(name: &str) -> Vec<BTreeMap<String, f64>> {
 }
 
 /// Against NumPy. Sums in another order differ by some units in the last place of the largest value; percentiles of
-/// floating-point samples are kept within 1/4096, and lie between neighbours that are that far apart again.
+/// floating-point samples are kept within 1/4096, and lie between neighbors that are that far apart again.
 fn meets(data: &DataBunch, domain: Domain, name: &str, percentile_tolerance: f64) {
     let close = |ours: f64, numpy: f64, share: f64| (ours - numpy).abs() <= share * numpy.abs().max(1.0);
     for (band, numpy) in data.statistics(domain).bands().iter().zip(truth(name)) {
@@ -50,10 +50,10 @@ fn values_come_back_in_their_own_type() {
     for data in [multispectral().prepare().unwrap(), gaps().prepare().unwrap()] {
         for domain in Domain::BOTH {
             let image = data.image(domain, Split::Train, 1).unwrap();
-            let normaliser = data.normaliser(domain);
-            let tensor = normaliser.normalise_raster(&image).unwrap();
+            let normalizer = data.normalizer(domain);
+            let tensor = normalizer.normalize_raster(&image).unwrap();
             assert!(tensor.iter().all(|value| (-1.0..=1.0).contains(value)), "{domain}");
-            let back = normaliser.to_raster(tensor.view()).unwrap();
+            let back = normalizer.to_raster(tensor.view()).unwrap();
             assert_eq!(back.dtype(), image.dtype());
             for band in 0..image.bands() {
                 let (values, back) = (image.samples().band(band).unwrap(), back.samples().band(band).unwrap());
@@ -118,29 +118,29 @@ fn domains_may_have_channels_of_their_own() {
 }
 
 #[test]
-fn normalisations_scale_as_they_say() {
+fn normalizations_scale_as_they_say() {
     let band = |choice| {
-        let data = multispectral().normalisation(choice).prepare().unwrap();
-        let normaliser = data.normaliser(Domain::A);
-        (normaliser.min()[3], normaliser.max()[3])
+        let data = multispectral().normalization(choice).prepare().unwrap();
+        let normalizer = data.normalizer(Domain::A);
+        (normalizer.min()[3], normalizer.max()[3])
     };
     let red = &truth("multispectral_a")[3];
-    assert_eq!(band(Normalisation::MinMax), (red["min"], red["max"]));
-    assert_eq!(band(Normalisation::Percentile { low: 2.0, high: 98.0 }), (red["low"], red["high"]));
-    assert_eq!(band(Normalisation::Percentile { low: 0.0, high: 100.0 }), (red["min"], red["max"]));
-    let (low, high) = band(Normalisation::MeanStd);
+    assert_eq!(band(Normalization::MinMax), (red["min"], red["max"]));
+    assert_eq!(band(Normalization::Percentile { low: 2.0, high: 98.0 }), (red["low"], red["high"]));
+    assert_eq!(band(Normalization::Percentile { low: 0.0, high: 100.0 }), (red["min"], red["max"]));
+    let (low, high) = band(Normalization::MeanStd);
     assert!(
         (low - (red["mean"] - 3.0 * red["std"])).abs() < 1e-8 && (high - (red["mean"] + 3.0 * red["std"])).abs() < 1e-8
     );
     for (low, high) in [(98.0, 2.0), (5.0, 5.0), (-1.0, 50.0), (0.0, 101.0), (f64::NAN, 98.0)] {
-        let error = multispectral().normalisation(Normalisation::Percentile { low, high }).prepare().unwrap_err();
+        let error = multispectral().normalization(Normalization::Percentile { low, high }).prepare().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage, "{low} {high}");
     }
 }
 
 #[test]
 fn percentiles_cut_what_lies_beyond() {
-    let data = multispectral().normalisation(Normalisation::Percentile { low: 10.0, high: 90.0 }).prepare().unwrap();
+    let data = multispectral().normalization(Normalization::Percentile { low: 10.0, high: 90.0 }).prepare().unwrap();
     let all: Vec<usize> = (0..data.len(Domain::A)).collect();
     let values = values(&data.chips(Domain::A, Split::Train, &all).unwrap());
     let share = |value: f32| values.iter().filter(|&&other| other == value).count() as f64 / values.len() as f64;
@@ -221,7 +221,7 @@ fn statistics_of_export_training_data_are_used() {
     assert_eq!(data.statistics_file(Domain::B), None);
     // Percentiles are not among them, and two bands are not three.
     let percentile =
-        options(&root).normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 }).prepare().unwrap();
+        options(&root).normalization(Normalization::Percentile { low: 2.0, high: 98.0 }).prepare().unwrap();
     assert_eq!(percentile.statistics_file(Domain::A), None);
     esri(&root, "A/esri_model_definition.emd", &[(1.0, 250.0, 100.0, 20.0); 2]);
     assert_eq!(options(&root).prepare().unwrap().statistics_file(Domain::A), None);

@@ -21,7 +21,7 @@ fn counts(root: &TempDir) -> [usize; 6] {
 }
 
 #[test]
-fn every_form_is_recognised() {
+fn every_form_is_recognized() {
     for (a, b) in [
         ("A/images", "B/images"),
         ("A", "B"),

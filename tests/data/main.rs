@@ -16,7 +16,7 @@ mod jpeg;
 mod kinds;
 mod layouts;
 mod mixtures;
-mod normalisation;
+mod normalization;
 mod pictures;
 mod ranges;
 #[path = "../common/warnings.rs"]
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use geolearn::dataset::{Augment, BadChips, Band, Channels, MixedBands, MixedSizes, Normalisation, Normaliser, Split};
+use geolearn::dataset::{Augment, BadChips, Band, Channels, MixedBands, MixedSizes, Normalization, Normalizer, Split};
 use geolearn::raster::{Dtype, Samples};
 use geolearn::{DataBunch, DatasetType, Domain, ErrorKind, PrepareData, Raster, prepare_data};
 use ndarray::Array3;
@@ -55,7 +55,7 @@ fn mixtures(files: &[&str]) -> TempDir {
     root
 }
 
-/// Every pixel differs from its neighbours, and chips of different seeds differ.
+/// Every pixel differs from its neighbors, and chips of different seeds differ.
 fn chip(bands: usize, height: usize, width: usize, seed: usize) -> Raster {
     let value = |(b, y, x): (usize, usize, usize)| (seed * 31 + b * 57 + y * 13 + x * 7 + x * y) as u8;
     Raster::new(Array3::from_shape_fn((bands, height, width), value)).unwrap()

@@ -78,7 +78,7 @@ fn each_chip_has_its_own_nodata_value() {
 }
 
 #[test]
-fn grey_and_colour_are_made_alike_where_that_is_asked_for() {
+fn gray_and_color_are_made_alike_where_that_is_asked_for() {
     let files = ["colours/grey.tif", "colours/grey_alpha.tif", "colours/rgb.tif", "colours/rgba.tif"];
     let root = mixtures(&files);
     let prepared = || options(&root).val_split_pct(0.0);
@@ -88,13 +88,13 @@ fn grey_and_colour_are_made_alike_where_that_is_asked_for() {
     assert_eq!((data.len(Domain::A), data.bands(Domain::A), data.skipped().len()), (4, 3, 0));
     let images: Vec<_> = (0..4).map(|index| data.image(Domain::A, Split::Train, index).unwrap()).collect();
     let band = |image: usize, band: usize| images[image].samples().band(band).unwrap();
-    for (grey, name) in files[..2].iter().enumerate() {
-        assert!((0..3).all(|index| band(grey, index) == band(2, 0)), "three equal bands, {name}");
+    for (gray, name) in files[..2].iter().enumerate() {
+        assert!((0..3).all(|index| band(gray, index) == band(2, 0)), "three equal bands, {name}");
     }
     assert_eq!(images[3].samples(), images[2].samples());
-    // One picture alone is grey enough.
-    let grey = mixtures(&files[..1]);
-    assert_eq!(options(&grey).mixed_bands(MixedBands::Rgb).prepare().unwrap().bands(Domain::A), 3);
+    // One picture alone is gray enough.
+    let gray = mixtures(&files[..1]);
+    assert_eq!(options(&gray).mixed_bands(MixedBands::Rgb).prepare().unwrap().bands(Domain::A), 3);
 }
 
 #[test]

@@ -88,23 +88,23 @@ fn a_jpeg_is_the_same_by_both_doors() {
     }
 }
 
-/// `jfif_adobe0.jpg` is the same stream with an Adobe segment that says RGB: JFIF's colours go before it.
+/// `jfif_adobe0.jpg` is the same stream with an Adobe segment that says RGB: JFIF's colors go before it.
 #[test]
-fn jfif_decides_what_colours_are() {
+fn jfif_decides_what_colors_are() {
     assert_eq!(shown("jfif_adobe0.jpg"), shown("rgb.jpg"));
 }
 
 #[test]
-fn a_bmp_of_grey_colours_is_one_band_and_others_are_three() {
+fn a_bmp_of_gray_colors_is_one_band_and_others_are_three() {
     assert_eq!(shown("grey8.bmp"), stored("grey8.bmp"));
     let bits = stored("grey1.bmp").to_f32() * 255.0;
     assert_eq!((shown("grey1.bmp").shape().0, shown("grey1.bmp").to_f32()), (1, bits));
     let palette = |index: f64| [index * 19.0, 255.0 - index * 17.0, index * 7.0];
     for name in ["rle8.bmp", "rle4.bmp", "indexed8.bmp"] {
-        let (colours, indices) = (shown(name), stored(name).band(0).unwrap());
-        assert_eq!(colours.shape(), (3, 48, 64), "{name}");
+        let (colors, indices) = (shown(name), stored(name).band(0).unwrap());
+        assert_eq!(colors.shape(), (3, 48, 64), "{name}");
         for band in 0..3 {
-            assert_eq!(colours.band(band).unwrap(), indices.mapv(|index| palette(index)[band]), "{name}");
+            assert_eq!(colors.band(band).unwrap(), indices.mapv(|index| palette(index)[band]), "{name}");
         }
     }
 }
@@ -164,7 +164,7 @@ fn a_jpeg_without_a_part_between_restart_markers_is_refused() {
 
 /// The crate `png` panics where it is asked to expand a palette of this length.
 #[test]
-fn a_palette_of_parts_of_a_colour_is_named_or_skipped() {
+fn a_palette_of_parts_of_a_color_is_named_or_skipped() {
     for name in ["plte_4_bytes.png", "plte_none.png"] {
         refused_by_both(&fs::read(fixture(name)).unwrap(), name);
     }

@@ -45,11 +45,11 @@ proptest! {
         min in prop::collection::vec(any::<f64>(), 0..3), max in prop::collection::vec(any::<f64>(), 0..3),
         channels in prop_oneof![0usize..6, Just(usize::MAX), Just(1 << 16), Just(65_535)],
     ) {
-        match Normaliser::new(min.clone(), max, channels) {
+        match Normalizer::new(min.clone(), max, channels) {
             Ok(scaling) => {
-                let made = scaling.normalise(Array3::zeros((min.len(), 2, 3)).view()).unwrap();
+                let made = scaling.normalize(Array3::zeros((min.len(), 2, 3)).view()).unwrap();
                 prop_assert_eq!(made.dim(), (channels, 2, 3));
-                prop_assert_eq!(scaling.denormalise(made.view()).unwrap().dim(), (min.len(), 2, 3));
+                prop_assert_eq!(scaling.denormalize(made.view()).unwrap().dim(), (min.len(), 2, 3));
             }
             Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Usage),
         }

@@ -41,12 +41,12 @@ fn bands_are_marked_as_what_they_are() {
         path
     };
     let found = rasterio(&shapes.map(write)).unwrap_or_default();
-    let colours = |index: usize| found[index]["colours"].clone();
+    let colors = |index: usize| found[index]["colours"].clone();
     if !found.is_empty() {
-        assert_eq!(colours(0), json!(["gray"]));
-        assert_eq!(colours(1), json!(["red", "green", "blue"]));
-        assert_eq!(colours(2), json!(["gray", "undefined", "undefined"]));
-        assert_eq!(colours(3), json!(["gray", "undefined", "undefined", "undefined", "undefined"]));
+        assert_eq!(colors(0), json!(["gray"]));
+        assert_eq!(colors(1), json!(["red", "green", "blue"]));
+        assert_eq!(colors(2), json!(["gray", "undefined", "undefined"]));
+        assert_eq!(colors(3), json!(["gray", "undefined", "undefined", "undefined", "undefined"]));
         assert_eq!(found[4]["shape"], json!([255, 3, 2]));
     }
 }

@@ -21,7 +21,7 @@ fn counts(root: &TempDir) -> [usize; 3] {
 }
 
 #[test]
-fn every_form_is_recognised() {
+fn every_form_is_recognized() {
     for (a, b) in [
         ("images", "images2"),
         ("Images", "Labels"),

@@ -29,7 +29,7 @@ fn write(root: &Path, name: &str, image: &Raster) -> PathBuf {
     path
 }
 
-/// Every pixel differs from its neighbours, and chips of different seeds differ.
+/// Every pixel differs from its neighbors, and chips of different seeds differ.
 fn chip(height: usize, width: usize, seed: usize) -> Raster {
     let value = |(b, y, x): (usize, usize, usize)| (seed * 31 + b * 57 + y * 13 + x * 7 + x * y) as u8;
     Raster::new(Array3::from_shape_fn((3, height, width), value)).unwrap()

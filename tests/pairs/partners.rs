@@ -144,7 +144,7 @@ fn domains_of_other_sizes_are_refused() {
     assert!(options(root.path()).resize_to(8).prepare().is_ok());
 }
 
-/// Writes both chips of a pair at these corners, with pixels of 10 and so many metres.
+/// Writes both chips of a pair at these corners, with pixels of 10 and so many meters.
 fn placed(root: &TempDir, name: &str, [a, b]: [(f64, u16); 2], size: usize, pixel: f64) {
     for (folder, (east, epsg), size, pixel) in [("A", a, 8, 10.0), ("B", b, size, pixel)] {
         let place = Place::new([pixel, 0.0, east, 0.0, -pixel, 5_000_000.0]).with_epsg(epsg).unwrap();

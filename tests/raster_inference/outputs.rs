@@ -38,8 +38,8 @@ fn a_folder_and_windows_become_files_of_their_own() {
 fn what_cannot_be_done_is_said_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
-    let grey = folder.path().join("grey.tif");
-    write(&grey, Array3::from_elem((1, 20, 20), 5), None);
+    let gray = folder.path().join("grey.tif");
+    write(&gray, Array3::from_elem((1, 20, 20), 5), None);
     let model = model();
     let usage = |input: &Path, output: &Path, options: RasterOptions, says: &str| {
         let error = model.predict_raster(input, output, options).unwrap_err();
@@ -47,9 +47,9 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
         assert!(error.to_string().contains(says), "{error}");
     };
     let scene = Path::new(SCENE);
-    usage(&grey, &output, options(), "grey.tif");
+    usage(&gray, &output, options(), "grey.tif");
     usage(scene, &folder.path().join("out.png"), options(), ".png");
-    usage(&grey, &grey, options(), "grey.tif");
+    usage(&gray, &gray, options(), "grey.tif");
     usage(scene, scene, options(), "replace an input");
     usage(scene, &output, options().window(0, 0, 321, 1), "320 rows");
     usage(scene, &output, options().window(0, 0, 0, 1), "at least a pixel");

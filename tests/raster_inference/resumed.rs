@@ -227,7 +227,7 @@ fn unfinished_work_has_the_same_fingerprint_in_every_build() {
     assert_eq!(job.remove("geolearn").unwrap(), env!("CARGO_PKG_VERSION"));
     let of_scaling = |least: &str, most: &str| {
         format!(
-            "Normaliser {{ min: {least}, max: {most}, channels: 3, \
+            "Normalizer {{ min: {least}, max: {most}, channels: 3, \
              values: Values {{ dtype: U8, nodata: None, clip: false }} }}"
         )
     };

@@ -64,8 +64,8 @@ fn data_with_other_bands_than_the_model_is_refused() {
         let path = entry.unwrap().path();
         image::open(&path).unwrap().to_luma8().save(&path).unwrap();
     }
-    let grey = geolearn::prepare_data(Path::new(&chips), geolearn::DatasetType::CycleGan).unwrap();
-    let error = on_cpu::from_model(&place, Some(&grey)).unwrap_err();
+    let gray = geolearn::prepare_data(Path::new(&chips), geolearn::DatasetType::CycleGan).unwrap();
+    let error = on_cpu::from_model(&place, Some(&gray)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("domain A"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! What windows hold.
 
-use geolearn::dataset::{Augment, Normalisation, Split};
+use geolearn::dataset::{Augment, Normalization, Split};
 use geolearn::raster::{Blocks, RasterFile, RasterSpec, RasterWriter, Samples};
 use geolearn::{DatasetType, Domain, Raster};
 use ndarray::{Array3, s};
@@ -25,7 +25,7 @@ fn windows_are_those_of_the_file() {
         }
     }
     let windows = data.windows(Domain::A, Split::Train, 3);
-    let (min, max) = (data.normaliser(Domain::A).min(), data.normaliser(Domain::A).max());
+    let (min, max) = (data.normalizer(Domain::A).min(), data.normalizer(Domain::A).max());
     let mut place = 0;
     for batch in data.epoch(3).unwrap() {
         let tensor = batch.unwrap().a;
@@ -62,7 +62,7 @@ fn statistics_are_those_of_the_valid_pixels() {
     let folder = tempfile::tempdir().unwrap();
     let (swath, valid) = with_swath(folder.path());
     let options =
-        options(folder.path(), &swath, SCENE).normalisation(Normalisation::Percentile { low: 5.0, high: 95.0 });
+        options(folder.path(), &swath, SCENE).normalization(Normalization::Percentile { low: 5.0, high: 95.0 });
     let data = options.prepare().unwrap();
     let image = bytes(&Raster::open(&swath).unwrap());
     for (band, found) in data.statistics(Domain::A).bands().iter().enumerate() {

@@ -47,8 +47,8 @@ fn scenes_that_cannot_be_used() {
     let error = options(folder.path(), &empty, SCENE).prepare().unwrap_err();
     says(&error, ErrorKind::Layout, &["no scene has data", "domain A"]);
     let place = scene().place().clone();
-    let grey = save(folder.path(), "grey.tif", bytes(&scene()).slice(ndarray::s![..1, .., ..]).to_owned(), &place);
-    let both = || options(folder.path(), SCENE, SCENE).scenes(Domain::A, [SCENE.into(), grey.clone()]);
+    let gray = save(folder.path(), "grey.tif", bytes(&scene()).slice(ndarray::s![..1, .., ..]).to_owned(), &place);
+    let both = || options(folder.path(), SCENE, SCENE).scenes(Domain::A, [SCENE.into(), gray.clone()]);
     says(&both().prepare().unwrap_err(), ErrorKind::Layout, &["3 bands", "1 band of", "BadChips::Skip"]);
     let data = both().bad_chips(BadChips::Skip).prepare().unwrap();
     assert_eq!((data.scene_files(Domain::A).count(), data.skipped().len()), (1, 1));

@@ -5,7 +5,7 @@ use crate::compare_step::Row;
 const WIDTH: usize = 760;
 const LABELS: usize = 250;
 const LINE: usize = 24;
-const COLOURS: [(&str, &str); 3] = [("geolearn", "#1b7837"), ("plain", "#999999"), ("tuned", "#5b84b1")];
+const COLORS: [(&str, &str); 3] = [("geolearn", "#1b7837"), ("plain", "#999999"), ("tuned", "#5b84b1")];
 
 /// A bar for each row; what takes longer than one and a half times the plain recipe is cut, and its number tells.
 pub fn bars(rows: &[Row]) -> String {
@@ -17,10 +17,10 @@ pub fn bars(rows: &[Row]) -> String {
     );
     for (i, row) in rows.iter().enumerate() {
         let y = LINE * (i + 1) + 8;
-        let colour = COLOURS.iter().find(|(way, _)| *way == row.way).map_or("#000000", |(_, colour)| colour);
+        let color = COLORS.iter().find(|(way, _)| *way == row.way).map_or("#000000", |(_, color)| color);
         let long = row.ratio[0].min(longest) * scale;
         svg.push_str(&format!(
-            "<text x=\"8\" y=\"{}\">{} {} {}</text><rect x=\"{LABELS}\" y=\"{y}\" width=\"{long:.0}\" height=\"16\" fill=\"{colour}\"/><text x=\"{:.0}\" y=\"{}\">{:.2}</text>\n",
+            "<text x=\"8\" y=\"{}\">{} {} {}</text><rect x=\"{LABELS}\" y=\"{y}\" width=\"{long:.0}\" height=\"16\" fill=\"{color}\"/><text x=\"{:.0}\" y=\"{}\">{:.2}</text>\n",
             y + 13,
             row.size,
             row.way,

@@ -142,7 +142,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_wheel_is_recognised() {
+    fn a_wheel_is_recognized() {
         let scratch = Scratch::new("wheel").unwrap();
         make_wheel(scratch.path(), &["torch_cpu", "c10"]);
         let found = Libtorch::of_release(scratch.path(), release()).unwrap();
@@ -152,7 +152,7 @@ pub mod tests {
     }
 
     #[test]
-    fn an_official_archive_is_recognised() {
+    fn an_official_archive_is_recognized() {
         let scratch = Scratch::new("archive").unwrap();
         make_wheel(scratch.path(), &["torch_cpu", "c10"]);
         fs::remove_file(scratch.path().join("version.py")).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 pub struct Machine {
-    /// How an NVIDIA device was recognised; `None` when there is none.
+    /// How an NVIDIA device was recognized; `None` when there is none.
     pub device: Option<String>,
     /// The driver's version, for example `580.95.05`.
     pub driver: Option<String>,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_recognised_by_its_node() {
+    fn a_device_is_recognized_by_its_node() {
         let scratch = Scratch::new("machine").unwrap();
         assert_eq!(Machine::under(scratch.path()).device, None);
         fs::create_dir_all(scratch.path().join("dev")).unwrap();

@@ -208,8 +208,8 @@ fn measured(found: &mut Found<'_>, options: &PrepareData, shape: Shape) -> Resul
     if found.good.is_empty() {
         return Err(found.none_left());
     }
-    let bands = sums.measured(options.normalisation.percentiles());
-    Ok((scenes, found.checked(options.normalisation, bands)?))
+    let bands = sums.measured(options.normalization.percentiles());
+    Ok((scenes, found.checked(options.normalization, bands)?))
 }
 
 /// The side of cells that are small beside a window and not too many of a scene.

@@ -54,18 +54,18 @@ impl Resize {
 
 fn bilinear(images: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = images.size4()?;
-    let rows = Neighbours::new(width, images.device())?.interpolate(images, 3, [1, SIDE])?;
-    Neighbours::new(height, images.device())?.interpolate(&rows, 2, [SIDE, 1])
+    let rows = Neighbors::new(width, images.device())?.interpolate(images, 3, [1, SIDE])?;
+    Neighbors::new(height, images.device())?.interpolate(&rows, 2, [SIDE, 1])
 }
 
 /// For each output pixel along a side: the two input pixels beside it, and how far it lies from the first.
-struct Neighbours {
+struct Neighbors {
     first: Tensor,
     second: Tensor,
     distance: Tensor,
 }
 
-impl Neighbours {
+impl Neighbors {
     /// Places are f32, as TensorFlow computes them.
     fn new(side: i64, device: Device) -> Result<Self> {
         let scale = side as f32 / SIDE as f32;

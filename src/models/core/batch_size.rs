@@ -42,7 +42,7 @@ impl<M: Model> Learner<M> {
 
     /// Estimates the batch sizes that the free memory has room for when this model trains on its data, by
     /// [counting](Self::memory_estimate) what a step takes; nothing is trained. Training takes more than validation and
-    /// prediction, which have room where it has. Moments of the optimisers count as taken, and are made here where there are
+    /// prediction, which have room where it has. Moments of the optimizers count as taken, and are made here where there are
     /// none yet.
     ///
     /// ```

@@ -48,7 +48,7 @@ fn row((name, numbers): (String, Vec<String>)) -> Vec<String> {
 
 /// Names, ranges and units of a domain's bands.
 fn bands(card: &mut Card, domain: Domain, spec: &DomainSpec) {
-    let values = spec.normaliser.values();
+    let values = spec.normalizer.values();
     let nodata = values.nodata.map_or_else(|| "no nodata value".to_string(), |value| format!("nodata {value}"));
     let (used, of) = (spec.selection.bands.len(), spec.selection.of);
     let beyond = if values.clip { "values beyond the range are cut" } else { "values beyond the range are kept" };
@@ -63,8 +63,8 @@ fn bands(card: &mut Card, domain: Domain, spec: &DomainSpec) {
         vec![
             (spec.selection.bands[band] + 1).to_string(),
             spec.band_names.get(band).cloned().flatten().unwrap_or_default(),
-            spec.normaliser.min()[band].to_string(),
-            spec.normaliser.max()[band].to_string(),
+            spec.normalizer.min()[band].to_string(),
+            spec.normalizer.max()[band].to_string(),
             number(&spec.mean, band),
             number(&spec.std, band),
             unit,

@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use super::learner::Learner;
 use super::model::Model;
-use crate::dataset::{DataBunch, Domain, DomainSpec, MixedBands, Normaliser, PerDomain, Selection, Values};
+use crate::dataset::{DataBunch, Domain, DomainSpec, MixedBands, Normalizer, PerDomain, Selection, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::package::emd::{DomainBands, Emd, INFERENCE_FUNCTION, Opening};
@@ -53,8 +53,8 @@ struct DomainExtra {
 impl DomainExtra {
     fn of(facts: &DomainSpec) -> Self {
         Self {
-            values: facts.normaliser.values(),
-            channels: facts.normaliser.channels(),
+            values: facts.normalizer.values(),
+            channels: facts.normalizer.channels(),
             selection: facts.selection.clone(),
             band_names: facts.band_names.clone(),
             band_scales: facts.band_scales.clone(),
@@ -136,9 +136,9 @@ impl<M: Model> Learner<M> {
             return emd;
         }
         let plain = |domain| {
-            let DomainSpec { normaliser, selection, .. } = self.domain(domain);
+            let DomainSpec { normalizer, selection, .. } = self.domain(domain);
             let all = (selection.of, selection.bands.as_slice()) == (3, &[0, 1, 2]);
-            normaliser.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
+            normalizer.dtype() == Dtype::U8 && (all || selection.mixed == MixedBands::Rgb)
         };
         let rgb = Domain::BOTH.into_iter().all(plain);
         let mut emd = Emd::new(M::KIND, model_file, [a, b], !rgb);
@@ -172,9 +172,9 @@ fn over(optional: &[&str], loaded: Option<Value>, section: Value) -> Value {
 
 fn bands_of(domain: &DomainSpec) -> DomainBands {
     DomainBands {
-        bands: domain.normaliser.bands(),
-        min: Some(domain.normaliser.min().to_vec()),
-        max: Some(domain.normaliser.max().to_vec()),
+        bands: domain.normalizer.bands(),
+        min: Some(domain.normalizer.min().to_vec()),
+        max: Some(domain.normalizer.max().to_vec()),
         // arcgis.learn does not always gather them.
         mean: (!domain.mean.is_empty()).then(|| domain.mean.clone()),
         std: (!domain.std.is_empty()).then(|| domain.std.clone()),
@@ -235,9 +235,9 @@ fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainSpec> {
     };
     let (min, max) = (need(&bands.min, "band_min_values")?, need(&bands.max, "band_max_values")?);
     let unsound = || Error::new(ErrorKind::Format, "statistics of the model definition cannot be used");
-    let normaliser = Normaliser::new(min, max, told.channels).map_err(|e| unsound().because(e))?;
+    let normalizer = Normalizer::new(min, max, told.channels).map_err(|e| unsound().because(e))?;
     let facts = DomainSpec {
-        normaliser: normaliser.with_values(told.values),
+        normalizer: normalizer.with_values(told.values),
         mean: bands.mean.clone().unwrap_or_default(),
         std: bands.std.clone().unwrap_or_default(),
         chip: told.chip,

@@ -100,7 +100,7 @@ impl<'a> Direction<'a> {
         let image = match self.from.selection.order_in(image.band_names()) {
             Some(order) => Cow::Owned(image.clone().select(&order)),
             None if self.from.selection.alpha == AlphaBands::Band => Cow::Borrowed(image),
-            None => image.without_alpha(self.from.normaliser.bands()),
+            None => image.without_alpha(self.from.normalizer.bands()),
         };
         match self.from.conversion(image.dtype(), image.band_scales(), None) {
             Conversion::Needed => Cow::Owned(image.in_scales(&self.from.band_scales)),
@@ -123,7 +123,7 @@ impl<'a> Direction<'a> {
     /// Single precision has 24 bits, which a small range far from 0 leaves few of.
     fn warn_of_coarse_values(&self) {
         let (to, made) = self.to;
-        let scaling = &made.normaliser;
+        let scaling = &made.normalizer;
         for (band, (&min, &max)) in scaling.min().iter().zip(scaling.max()).enumerate() {
             let step = f64::from(f32::EPSILON) * min.abs().max(max.abs());
             if max > min && step > (max - min) / COARSE {
@@ -145,9 +145,9 @@ impl<'a> Direction<'a> {
         };
         let source = match self.from.selection.in_image(source.band_names()).map_err(|error| error.at(path))? {
             Some(bands) => source.select(&bands),
-            None => source.without_alpha(self.from.normaliser.bands()),
+            None => source.without_alpha(self.from.normalizer.bands()),
         };
-        source.check_bands(self.from.normaliser.bands())?;
+        source.check_bands(self.from.normalizer.bands())?;
         Ok(match self.from.conversion(source.dtype(), &source.band_scales(), Some(path)) {
             Conversion::Needed => source.in_scales(self.from.band_scales.clone()),
             _ => source,
@@ -161,8 +161,8 @@ impl<'a> Direction<'a> {
         precision.log_fallback(device);
         Ok(Translation {
             generator: self.generator,
-            from: &self.from.normaliser,
-            to: &self.to.1.normaliser,
+            from: &self.from.normalizer,
+            to: &self.to.1.normalizer,
             chip: self.from.chip,
             device,
             precision,

@@ -81,7 +81,7 @@ impl<M: Model> Learner<M> {
     /// Writes the generator that makes images of domain `to` as ONNX (opset 17, float32), for onnxruntime and other
     /// runtimes.
     ///
-    /// Initialisers have the names that the parameters have in the `.pth`, without the network's prefix. The input is
+    /// Initializers have the names that the parameters have in the `.pth`, without the network's prefix. The input is
     /// called `input`, the output `output`, their dimensions `batch`, `height` and `width`. Of `metadata_props`,
     /// `geolearn.json` tells how images are scaled, as the extra file of
     /// [`export_torchscript`](Self::export_torchscript) does.

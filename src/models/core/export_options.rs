@@ -149,7 +149,7 @@ impl ExportOptions {
     pub(super) fn scaling(&self, input: (Domain, &DomainSpec), output: (Domain, &DomainSpec)) -> Result<Option<Units>> {
         self.check_mask()?;
         if let Some(deepness) = &self.deepness {
-            deepness.check(input.0, input.1.normaliser.dtype())?;
+            deepness.check(input.0, input.1.normalizer.dtype())?;
             return Units::new(input, output, false).map(|units| Some(units.in_floats()));
         }
         match self.units {

@@ -9,7 +9,7 @@ use crate::train::{self, FitOptions, History, LrCurve, LrFindOptions};
 impl<M: Model> Learner<M> {
     /// Trains: `fit(20)` for twenty epochs by the published recipe, or [`FitOptions`] for anything else.
     ///
-    /// Fits follow on from each other: weights, optimiser moments and random streams live on. Gives the record
+    /// Fits follow on from each other: weights, optimizer moments and random streams live on. Gives the record
     /// of this fit; that of all is [`history`](Self::history).
     ///
     /// ```no_run

@@ -61,7 +61,7 @@ impl<M: Model> Learner<M> {
         device: ChosenDevice,
     ) -> Result<Self> {
         M::check_domains(&config, &domains)?;
-        let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
         let model = M::build(config, channels, device.torch(), start)?;
         Ok(Self {
             model,
@@ -99,7 +99,7 @@ impl<M: Model> Learner<M> {
     }
 
     pub(in crate::models) fn channels(&self) -> PerDomain<usize> {
-        PerDomain::from_fn(|domain| self.domain(domain).normaliser.channels())
+        PerDomain::from_fn(|domain| self.domain(domain).normalizer.channels())
     }
 
     pub(super) fn check_direction(&self, to: Domain) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::nn::Parameters;
 use crate::package::state_dict;
 
 impl<M: Model> Learner<M> {
-    /// Takes over weights, scaling and history of a saved model of the same architecture. Optimisers and image
+    /// Takes over weights, scaling and history of a saved model of the same architecture. Optimizers and image
     /// pools start anew; loss weights and the form of the adversarial loss stay as this model was built.
     ///
     /// ```
@@ -108,7 +108,7 @@ impl<M: Model> Learner<M> {
     /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
     /// `module.`, and the `_orig_mod.` of `torch.compile` may stand in them; 16-bit and 64-bit floats are converted.
     ///
-    /// Scaling and history stay as they are; optimisers and image pools start anew. [`load`](Self::load) takes over a
+    /// Scaling and history stay as they are; optimizers and image pools start anew. [`load`](Self::load) takes over a
     /// saved model with its scaling, [`import_generators`](Self::import_generators) the research code's files.
     ///
     /// ```

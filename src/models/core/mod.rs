@@ -46,7 +46,7 @@ mod model;
 mod named;
 #[cfg(test)]
 mod one_way_tests;
-mod optimisers;
+mod optimizers;
 mod options;
 #[cfg(test)]
 mod peers_fits;
@@ -69,7 +69,7 @@ pub use predictor::Predictor;
 pub(crate) use byte_facts::byte_facts;
 pub(crate) use model::{Model, Start};
 pub(crate) use named::{prefixed, rows};
-pub(crate) use optimisers::{OptimiserSlot, Optimisers, freeze};
+pub(crate) use optimizers::{OptimizerSlot, Optimizers, freeze};
 pub(crate) use options::{size, weight, within};
 #[cfg(test)]
 pub(crate) use peers_fits::{Left, SAME_BITS, Trial, check};

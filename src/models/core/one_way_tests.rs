@@ -17,7 +17,7 @@ use crate::evaluation::MetricsOptions;
 use crate::inference::RasterOptions;
 use crate::metrics::{Better, Metric, MetricColumn};
 use crate::models::cyclegan::CycleGan;
-use crate::nn::{ConvShape, Initialisation, Initialiser, Layer, Network, Parameters, Plan, load_parameters};
+use crate::nn::{ConvShape, Initialization, Initializer, Layer, Network, Parameters, Plan, load_parameters};
 use crate::optim::{Adam, Update};
 use crate::package::emd::{Emd, ModelKind};
 use crate::random::Seed;
@@ -52,7 +52,7 @@ impl Default for OneWayConfig {
 struct OneWayModel {
     config: OneWayConfig,
     generator: Network,
-    optimiser: Option<Adam>,
+    optimizer: Option<Adam>,
     is_frozen: bool,
 }
 
@@ -124,10 +124,10 @@ impl Model for OneWayModel {
     }
 
     fn build(config: OneWayConfig, channels: PerDomain<usize>, device: tch::Device, start: Start) -> Result<Self> {
-        let scheme = (start == Start::Drawn).then_some(Initialisation::Paper);
-        let init = Initialiser { seed: Seed(config.seed), scheme, device, kind: Kind::Float };
+        let scheme = (start == Start::Drawn).then_some(Initialization::Paper);
+        let init = Initializer { seed: Seed(config.seed), scheme, device, kind: Kind::Float };
         let generator = Network::new(NAME, plan(&config, channels), &init)?;
-        Ok(Self { config, generator, optimiser: None, is_frozen: false })
+        Ok(Self { config, generator, optimizer: None, is_frozen: false })
     }
 
     fn config(&self) -> &OneWayConfig {
@@ -145,7 +145,7 @@ impl Model for OneWayModel {
 
     fn load(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         load_parameters(&self.generator.parameters(), weights)?;
-        self.optimiser = None;
+        self.optimizer = None;
         Ok(())
     }
 
@@ -154,8 +154,8 @@ impl Model for OneWayModel {
     }
 
     fn begin_training(&mut self) -> Result<()> {
-        if self.optimiser.is_none() {
-            self.optimiser = Some(Adam::new(self.generator.parameters())?);
+        if self.optimizer.is_none() {
+            self.optimizer = Some(Adam::new(self.generator.parameters())?);
         }
         Ok(())
     }
@@ -167,9 +167,9 @@ impl Model for OneWayModel {
         let loss = self.loss(batch)?;
         let StepContext { lr, adam, share, update, .. } = context;
         let peers = context.joint_batch(batch.0)?.peers();
-        if let Some(optimiser) = &mut self.optimiser {
-            let gradients = optimiser.gradients(&loss, share)?;
-            optimiser.apply(gradients, Update { lr, adam, share, now: update, peers })?;
+        if let Some(optimizer) = &mut self.optimizer {
+            let gradients = optimizer.gradients(&loss, share)?;
+            optimizer.apply(gradients, Update { lr, adam, share, now: update, peers })?;
         }
         Ok(loss.f_detach()?.f_reshape([1])?)
     }
@@ -179,14 +179,14 @@ impl Model for OneWayModel {
     }
 
     fn state(&self) -> Parameters {
-        self.generator.parameters().into_iter().chain(self.optimiser.iter().flat_map(Adam::state)).collect()
+        self.generator.parameters().into_iter().chain(self.optimizer.iter().flat_map(Adam::state)).collect()
     }
 
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         if state.iter().any(|(name, _)| Adam::is_moment(name)) {
             self.begin_training()?;
         } else {
-            self.optimiser = None;
+            self.optimizer = None;
         }
         load_parameters(&self.state(), state)
     }

@@ -94,7 +94,7 @@ fn described<M: Model>(model: &Learner<M>, domain: Domain) -> String {
     let (height, width) = facts.chip;
     let names: Vec<&str> = facts.band_names.iter().filter_map(Option::as_deref).collect();
     let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-    let (bands, dtype) = (facts.normaliser.bands(), facts.normaliser.dtype());
+    let (bands, dtype) = (facts.normalizer.bands(), facts.normalizer.dtype());
     format!("{bands} bands of {dtype}{names}, chips of {width} x {height}")
 }
 

@@ -12,7 +12,7 @@ use crate::ffi;
 use crate::train::{Translator, read_checkpoint};
 
 impl<M: Model> Learner<M> {
-    /// A model from a checkpoint: networks, moments of the optimisers, pools of images, history, configuration. On the
+    /// A model from a checkpoint: networks, moments of the optimizers, pools of images, history, configuration. On the
     /// first CUDA device that can be used, else the processor.
     ///
     /// [`fit`](Self::fit) then begins a new course, with any options, from weights and moments as they are. To go on
@@ -58,13 +58,13 @@ impl<M: Model> Learner<M> {
         }
         let its = &contents.data().domains;
         let domains = PerDomain::try_from_fn(|domain| its.get(domain).spec()).map_err(|e| unsound().because(e))?;
-        let scaled = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        let scaled = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
         if scaled != built.channels {
             return Err(unsound()
                 .expected(format!("data of {} and {} channels", built.channels.a, built.channels.b))
                 .found(format!("{} and {}", scaled.a, scaled.b)));
         }
-        let scalings = PerDomain { a: domains.a.normaliser.clone(), b: domains.b.normaliser.clone() };
+        let scalings = PerDomain { a: domains.a.normalizer.clone(), b: domains.b.normalizer.clone() };
         let data = data.scaled_as(scalings).map_err(|e| e.at(path))?;
         let device = device.resolve()?;
         let mut learner = Self::assemble((built.config, Start::Zeros), domains, Some(data), device)?;

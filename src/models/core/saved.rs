@@ -11,13 +11,13 @@ use super::load_options::LoadOptions;
 use super::model::{Model, Start};
 use super::predictor::Predictor;
 use super::{card, pictures, report, stac, weights};
-use crate::dataset::{DataBunch, Domain, DomainSpec, Normaliser, PerDomain};
+use crate::dataset::{DataBunch, Domain, DomainSpec, Normalizer, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluation::Metrics;
 use crate::ffi;
 use crate::models::kinds::KNOWN;
-use crate::nn::{Initialiser, Network, load_parameters};
+use crate::nn::{Initializer, Network, load_parameters};
 use crate::package::emd::{Emd, Opening, Reach};
 use crate::package::{folder, keys, safetensors};
 use crate::random::Seed;
@@ -122,7 +122,7 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// Without `data` it predicts; with data it can also be trained on. The data is then scaled by the model's
-    /// own statistics, on which its weights depend. Optimisers begin anew; what arcgis.learn saves of its own is left
+    /// own statistics, on which its weights depend. Optimizers begin anew; what arcgis.learn saves of its own is left
     /// out.
     ///
     /// Nothing in these files is run: a `.pth` is read as data, a `.dlpk` is unpacked within limits to a temporary
@@ -231,7 +231,7 @@ fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -
     M::check_domains(&saved.config, &saved.domains)?;
     let (name, plan) = M::generator_plan(&saved.config, saved.channels(), to);
     let device = device.resolve()?;
-    let init = Initialiser { seed: Seed(0), scheme: None, device: device.torch(), kind: tch::Kind::Float };
+    let init = Initializer { seed: Seed(0), scheme: None, device: device.torch(), kind: tch::Kind::Float };
     let generator = Network::new(name, plan, &init)?;
     let mut weights = saved.weights;
     weights.retain(|(key, _)| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
@@ -248,11 +248,11 @@ pub(super) fn root(data: Option<&DataBunch>) -> &Path {
 
 impl<C> Saved<C> {
     fn channels(&self) -> PerDomain<usize> {
-        PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.channels())
+        PerDomain::from_fn(|domain| self.domains.get(domain).normalizer.channels())
     }
 
-    pub fn scalings(&self) -> PerDomain<Normaliser> {
-        PerDomain::from_fn(|domain| self.domains.get(domain).normaliser.clone())
+    pub fn scalings(&self) -> PerDomain<Normalizer> {
+        PerDomain::from_fn(|domain| self.domains.get(domain).normalizer.clone())
     }
 }
 
@@ -285,7 +285,7 @@ fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
 
 fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<Saved<M::Config>> {
     let Read { config, history, domains, metrics, untrained } = definition::read::<M>(&definition, &weights)?;
-    let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+    let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
     check_parameters::<M>(&config, channels, &weights)?;
     Ok(Saved { config, history, domains, weights, definition, metrics, untrained })
 }

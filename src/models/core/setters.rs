@@ -37,10 +37,10 @@ macro_rules! setters {
             self
         }
     };
-    (@ initialisation) => {
+    (@ initialization) => {
         /// Sets how weights begin. Default: as in the paper.
-        pub fn initialisation(mut self, scheme: $crate::nn::Initialisation) -> Self {
-            self.config.initialisation = scheme;
+        pub fn initialization(mut self, scheme: $crate::nn::Initialization) -> Self {
+            self.config.initialization = scheme;
             self
         }
     };

@@ -17,7 +17,7 @@ impl<M: Model> Learner<M> {
         train::show_results(self, &self.data("show_results")?, rows)
     }
 
-    /// The losses over epochs, and dashed in the same colours those on the validation pairs.
+    /// The losses over epochs, and dashed in the same colors those on the validation pairs.
     ///
     /// ```
     /// use geolearn::CycleGan;

@@ -66,7 +66,7 @@ fn bands<M: Model>(model: &Learner<M>) -> Vec<Value> {
     for domain in Domain::BOTH {
         let spec = model.domain(domain);
         for name in names(spec) {
-            let band = json!({"name": name, "data_type": spec.normaliser.dtype().name()});
+            let band = json!({"name": name, "data_type": spec.normalizer.dtype().name()});
             named.entry(name).or_insert(band);
         }
     }
@@ -86,7 +86,7 @@ fn names(spec: &DomainSpec) -> Vec<String> {
 fn input((domain, spec): (Domain, &DomainSpec)) -> Value {
     json!({
         "name": format!("image of domain {domain}"),
-        "description": format!("Images of {}", spec.normaliser.dtype()),
+        "description": format!("Images of {}", spec.normalizer.dtype()),
         "bands": names(spec),
         "input": structure(spec),
         "value_scaling": scaling(spec),
@@ -97,7 +97,7 @@ fn input((domain, spec): (Domain, &DomainSpec)) -> Value {
 fn output((domain, spec): (Domain, &DomainSpec)) -> Value {
     json!({
         "name": format!("image of domain {domain}"),
-        "description": format!("Images of {}", spec.normaliser.dtype()),
+        "description": format!("Images of {}", spec.normalizer.dtype()),
         "tasks": TASKS,
         "bands": names(spec),
         "result": structure(spec),
@@ -108,7 +108,7 @@ fn output((domain, spec): (Domain, &DomainSpec)) -> Value {
 /// Any number of images of any size.
 fn structure(spec: &DomainSpec) -> Value {
     json!({
-        "shape": [-1, spec.normaliser.channels(), -1, -1],
+        "shape": [-1, spec.normalizer.channels(), -1, -1],
         "dim_order": ["batch", "bands", "height", "width"],
         "data_type": "float32",
     })
@@ -116,7 +116,7 @@ fn structure(spec: &DomainSpec) -> Value {
 
 /// To [-1, 1]. The extension's `min-max` goes to [0, 1], so middle and half of the range stand as mean and deviation.
 fn scaling(spec: &DomainSpec) -> Vec<Value> {
-    let ranges = spec.normaliser.min().iter().zip(spec.normaliser.max());
+    let ranges = spec.normalizer.min().iter().zip(spec.normalizer.max());
     let of_band = |(min, max): (&f64, &f64)| {
         let half = (max - min) / 2.0;
         // A band of one value becomes -1.

@@ -22,7 +22,7 @@ pub(crate) fn trained_bytes(parameters: u128) -> u128 {
     parameters.saturating_mul(3 * 4)
 }
 
-/// Prepares a device for networks that take so many bytes together with their optimisers, before any of them is taken.
+/// Prepares a device for networks that take so many bytes together with their optimizers, before any of them is taken.
 ///
 /// # Errors
 /// `Limits` where that is more than is free.
@@ -40,7 +40,7 @@ fn check_room(needed: u128, free: Option<u64>) -> Result<()> {
         Some(free) if needed > free.into() => {
             Err(Error::new(ErrorKind::Limits, "networks of this size take too much memory")
                 .expected(format!("at most the {free} bytes that are free"))
-                .found(format!("{needed} bytes for weights and optimisers"))
+                .found(format!("{needed} bytes for weights and optimizers"))
                 .help("Use fewer gen_features or disc_features, or fewer gen_blocks or gen_levels."))
         }
         _ => Ok(()),
@@ -112,7 +112,7 @@ impl Step {
         let cast_weights = if self.casts { generators / 2.0 } else { 0.0 };
         let estimate = MemoryEstimate {
             parameters: (parameters + mean) as u64,
-            optimiser: (2.0 * parameters) as u64,
+            optimizer: (2.0 * parameters) as u64,
             kept_copy: (3.0 * parameters + mean + pool) as u64,
             activations: (held + kept_gradients + cast_weights) as u64,
             pool: pool as u64,

@@ -66,12 +66,12 @@ fn their_models_predict_and_train_on() {
     for name in MODELS {
         let folder = fixture(&format!("arcgis/{name}"));
         let model = on_cpu(&folder.join(format!("{name}.emd")));
-        let bands = model.domain(Domain::A).normaliser.bands();
+        let bands = model.domain(Domain::A).normalizer.bands();
         let image = Array3::from_shape_fn((bands, 30, 41), |(c, y, x)| (c + 2 * y + x) as f32);
         let picture = model.predict_array(&image, Domain::B).unwrap();
         assert_eq!(picture.dim(), (3, 30, 41));
         let (min, max) = picture.iter().fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)));
-        let range = model.domain(Domain::B).normaliser.clone();
+        let range = model.domain(Domain::B).normalizer.clone();
         assert!(f64::from(min) >= range.min()[0].min(range.min()[1]) - 20.0 && f64::from(max) <= 256.0, "{min} {max}");
 
         let data = PrepareData::new(chips(name), DatasetType::CycleGan).batch_size(4).crop_size(32).prepare().unwrap();
@@ -79,7 +79,7 @@ fn their_models_predict_and_train_on() {
         let model = CycleGan::from_model_with(&folder, options).unwrap();
         assert!(model.show_results(1).is_ok());
         // Scaled as it was trained there.
-        assert_eq!(model.data("a test").unwrap().normaliser(Domain::A).max(), model.domain(Domain::A).normaliser.max());
+        assert_eq!(model.data("a test").unwrap().normalizer(Domain::A).max(), model.domain(Domain::A).normalizer.max());
         check_answers(&model, name);
     }
 }

@@ -13,7 +13,7 @@ use crate::nn::{Upsampling, UpsamplingInit};
 /// Sets the options of a [`CycleGan`] before it is built; [`CycleGanConfig`] lists them.
 ///
 /// ```
-/// use geolearn::nn::Initialisation;
+/// use geolearn::nn::Initialization;
 /// use geolearn::{CycleGan, DatasetType, Device, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
@@ -25,7 +25,7 @@ use crate::nn::{Upsampling, UpsamplingInit};
 ///     .pool_size(0)
 ///     .cycle_weight(5.0)
 ///     .identity_weight(0.0)
-///     .initialisation(Initialisation::Kaiming)
+///     .initialization(Initialization::Kaiming)
 ///     .seed(7)
 ///     .device(Device::Cpu)
 ///     .build()?;
@@ -56,7 +56,7 @@ impl CycleGan {
     }
 }
 
-setters!(CycleGanBuilder: gen_blocks, gen_features, disc_features, lsgan("true"), initialisation, seed("the data's seed"), device);
+setters!(CycleGanBuilder: gen_blocks, gen_features, disc_features, lsgan("true"), initialization, seed("the data's seed"), device);
 
 impl CycleGanBuilder {
     fn new(data: &DataBunch) -> Self {

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{AdversarialLoss, DiffAugment};
 use crate::models::core::{size, trained_bytes, weight, within};
 use crate::nn::{
-    DiscriminatorShape, GeneratorShape, Initialisation, Plan, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit,
+    DiscriminatorShape, GeneratorShape, Initialization, Plan, SMALLEST_TRAINING_SIDE, Upsampling, UpsamplingInit,
     discriminator, generator,
 };
 use crate::raster::Dtype;
@@ -25,10 +25,10 @@ use crate::raster::Dtype;
 /// | `cycle_weight_end` | none | weight of the cycle loss at the end of a fit, reached linearly | ≥ 0, or none for a constant weight |
 /// | `identity_weight` | 0.5 | weight of the identity loss, as a share of the cycle's | ≥ 0; not used with [`Channels::Own`](crate::dataset::Channels::Own) if bands differ |
 /// | `pool_size` | 50 | generated images kept for each discriminator | 0 for none |
-/// | `initialisation` | N(0, 0.02) | how weights are initialized | |
+/// | `initialization` | N(0, 0.02) | how weights are initialized | |
 /// | `seed` | that of the data, or 42 | seed of all randomness of the model | |
 /// | `upsampling` | transposed convolutions | how the generators double height and width | |
-/// | `upsampling_init` | as `initialisation` | how the transposed convolutions are initialized | |
+/// | `upsampling_init` | as `initialization` | how the transposed convolutions are initialized | |
 /// | `global_skip` | off | adds the image to each generator's output | domains with the same number of channels |
 /// | `spectral_norm` | off | divides the discriminators' weights by their spectral norms | |
 /// | `diff_augment` | none | augmentation of the discriminators' images | colors: three bands of 8 bits in both domains |
@@ -54,7 +54,8 @@ pub struct CycleGanConfig {
     /// Generated images kept for each discriminator.
     pub pool_size: usize,
     /// How weights are initialized.
-    pub initialisation: Initialisation,
+    #[serde(rename = "initialisation")]
+    pub initialization: Initialization,
     /// Seed of all randomness of the model.
     pub seed: u64,
     /// Discriminators for each domain: at full and at half image size.
@@ -113,7 +114,7 @@ impl Default for CycleGanConfig {
             cycle_weight: 10.0,
             identity_weight: 0.5,
             pool_size: 50,
-            initialisation: Initialisation::Paper,
+            initialization: Initialization::Paper,
             seed: 42,
             disc_scales: 1,
             upsampling: Upsampling::Transposed,
@@ -167,7 +168,7 @@ impl CycleGanConfig {
 
     /// Whether the options are for images like these.
     pub(super) fn check_domains(&self, domains: &PerDomain<DomainSpec>) -> Result<()> {
-        let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
         if self.global_skip && channels.a != channels.b {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -178,8 +179,8 @@ impl CycleGanConfig {
             .help("Use Channels::Shared, choose as many bands for both, or leave global_skip off."));
         }
         for domain in Domain::BOTH {
-            let normaliser = &domains.get(domain).normaliser;
-            let (channels, dtype) = (normaliser.channels(), normaliser.dtype());
+            let normalizer = &domains.get(domain).normalizer;
+            let (channels, dtype) = (normalizer.channels(), normalizer.dtype());
             if self.diff_augment.has_color() && (channels, dtype) != (3, Dtype::U8) {
                 return Err(Error::new(ErrorKind::Usage, "diff_augment cannot change the colors of these images")
                     .expected("three bands of 8 bits in both domains, as photographs have")

@@ -8,7 +8,7 @@ use super::config::CycleGanConfig;
 use super::losses;
 use super::networks::Networks;
 use super::objective::Objective;
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use super::step::{self, LOSS_NAMES, METRIC_NAMES};
 use crate::dataset::PerDomain;
 use crate::device::Precision;
@@ -144,11 +144,11 @@ impl Golden {
     fn check_five_steps(&self) {
         let text = std::fs::read(fixture(&format!("golden/{}/trace.json", self.folder))).unwrap();
         let trace: Value = serde_json::from_slice(&text).unwrap();
-        let mut optimisers = Optimisers::new(&self.nets, &self.config).unwrap();
+        let mut optimizers = Optimizers::new(&self.nets, &self.config).unwrap();
         for index in 0..5u64 {
             let (a, b) = self.real(index as i64);
             let context = StepContext::new(2e-4, ARCGIS_ADAM, index);
-            let found = step::train_step(&self.nets, &mut optimisers, &self.config, (&a, &b), context).unwrap();
+            let found = step::train_step(&self.nets, &mut optimizers, &self.config, (&a, &b), context).unwrap();
             let found = Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap();
             let keys = ["total_G", "gen_loss", "cyc_loss", "id_loss", "D_A_loss", "D_B_loss"];
             for ((key, name), found) in keys.iter().zip(LOSS_NAMES).zip(found) {

@@ -51,7 +51,7 @@ impl Trained {
         // Channels in multiples of 8, which tensor cores want.
         let builder = CycleGan::builder(&data(folder.path())).gen_blocks(2).gen_features(8).disc_features(8);
         let mut model = variant(builder.pool_size(3).device(device)).build().unwrap();
-        *model.model.optimisers().unwrap().graphs_mut() = Graphs::new(graphs);
+        *model.model.optimizers().unwrap().graphs_mut() = Graphs::new(graphs);
         let context = StepContext::new(2e-4, AdamOptions::default(), 0);
         let context = StepContext { deterministic: true, precision: Precision::F32, ..context };
         Self { model, losses: Vec::new(), replayed: 0, step: 0, context }

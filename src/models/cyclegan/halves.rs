@@ -30,12 +30,12 @@ pub(super) struct HalfStep {
     /// Scalars.
     pub losses: Vec<Tensor>,
     pub images: Vec<Tensor>,
-    /// As [`Adam::gradients`] gives them, for each optimiser.
+    /// As [`Adam::gradients`] gives them, for each optimizer.
     pub gradients: Vec<Vec<Tensor>>,
 }
 
 /// Losses of both generators (`generator`, `adversarial`, `cycle`, `identity`), their images (of A, of B), and the gradients
-/// of their one optimiser.
+/// of their one optimizer.
 pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], how: How<'_>) -> Result<HalfStep> {
     let How { objective, cast, share } = how;
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
@@ -50,7 +50,7 @@ pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], how
     Ok(HalfStep { losses, images: detached(&[images.fake_a, images.fake_b])?, gradients })
 }
 
-/// Losses of both discriminators (of A, of B) and the gradients of their optimisers; from real images and generated ones.
+/// Losses of both discriminators (of A, of B) and the gradients of their optimizers; from real images and generated ones.
 pub(super) fn discriminators(
     nets: &Networks,
     adams: PerDomain<&Adam>,

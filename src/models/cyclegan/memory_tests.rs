@@ -65,7 +65,7 @@ fn peak_of(case: &Case) -> (f64, f64) {
     let model = model.upsampling(case.upsampling);
     let model = if case.is_on_cuda { on_cuda(model).unwrap() } else { model };
     let mut model = model.build().unwrap();
-    model.model.optimisers().unwrap();
+    model.model.optimizers().unwrap();
     let batch = batch(case.side as i64, case.batch_size as i64);
     let context = StepContext { precision: case.precision, ..StepContext::new(1e-4, AdamOptions::default(), 0) };
     let mut step = || measure_memory(|| model.train_step(&batch, context)).unwrap().1.peak as f64;
@@ -250,7 +250,7 @@ fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 40, 64).prepare().unwrap();
     let mut model = builder(&data, 16, 2).pool_size(0).build().unwrap();
-    model.model.optimisers().unwrap();
+    model.model.optimizers().unwrap();
     let context = StepContext { precision: Precision::F32, ..StepContext::new(1e-4, AdamOptions::default(), 0) };
     let [one, four] = [1, 4].map(|chips| {
         let batch = batch(64, chips);

@@ -27,7 +27,7 @@ mod memory_tests;
 mod model;
 mod networks;
 mod objective;
-mod optimisers;
+mod optimizers;
 #[cfg(test)]
 mod peers_tests;
 mod recipe;

@@ -6,13 +6,13 @@ use super::config::{CycleGanConfig, OPTIONAL_KEYS};
 use super::definition::{KIND, Stated};
 use super::memory;
 use super::networks::Networks;
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use super::step::{self, LOSS_NAMES, METRIC_NAMES};
 use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
-use crate::models::core::{Model, OptimiserSlot, Start, rows};
+use crate::models::core::{Model, OptimizerSlot, Start, rows};
 use crate::nn::{Network, Parameters, Plan, copied};
 use crate::optim::{Adam, RunningMean};
 use crate::package::emd::{Emd, ModelKind};
@@ -25,25 +25,25 @@ pub struct CycleGanModel {
     pub(super) nets: Networks,
     channels: PerDomain<usize>,
     device: Device,
-    optimisers: OptimiserSlot<Optimisers>,
+    optimizers: OptimizerSlot<Optimizers>,
 }
 
 impl CycleGanModel {
-    /// Puts optimisers around networks.
+    /// Puts optimizers around networks.
     pub(super) fn new(config: CycleGanConfig, nets: Networks, channels: PerDomain<usize>, device: Device) -> Self {
-        Self { config, nets, channels, device, optimisers: OptimiserSlot::new() }
+        Self { config, nets, channels, device, optimizers: OptimizerSlot::new() }
     }
 
-    /// Returns the optimisers, which are made where there are none.
-    pub(super) fn optimisers(&mut self) -> Result<&mut Optimisers> {
-        self.optimisers.get_or_make(|| Optimisers::new(&self.nets, &self.config))
+    /// Returns the optimizers, which are made where there are none.
+    pub(super) fn optimizers(&mut self) -> Result<&mut Optimizers> {
+        self.optimizers.get_or_make(|| Optimizers::new(&self.nets, &self.config))
     }
 
     /// Returns the images of the pools in a state, by the prefix of their names, checked.
     fn pooled(&mut self, state: &[(String, Tensor)]) -> Result<Vec<Vec<Tensor>>> {
         let (device, channels) = (self.device, self.channels);
         let mut pools = Vec::new();
-        for ((prefix, pool), domain) in self.optimisers()?.pools().into_iter().zip(Domain::BOTH) {
+        for ((prefix, pool), domain) in self.optimizers()?.pools().into_iter().zip(Domain::BOTH) {
             let own = state.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, t)| copied(t, device));
             let own = own.collect::<Result<Vec<_>>>()?;
             pool.check(&own, *channels.get(domain))?;
@@ -97,7 +97,7 @@ impl Model for CycleGanModel {
     }
 
     fn beyond_arcgis(config: &CycleGanConfig, domains: &PerDomain<DomainSpec>) -> Option<&'static str> {
-        config.beyond_arcgis(PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels()))
+        config.beyond_arcgis(PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels()))
     }
 
     fn description(config: &CycleGanConfig, channels: PerDomain<usize>) -> Vec<(&'static str, String)> {
@@ -150,7 +150,7 @@ impl Model for CycleGanModel {
 
     fn load(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         self.nets.load(weights)?;
-        self.optimisers.clear();
+        self.optimizers.clear();
         Ok(())
     }
 
@@ -159,18 +159,18 @@ impl Model for CycleGanModel {
     }
 
     fn begin_training(&mut self) -> Result<()> {
-        self.optimisers().map(drop)
+        self.optimizers().map(drop)
     }
 
     fn end_training(&mut self) {
-        if let Some(optimisers) = self.optimisers.get_mut() {
-            optimisers.graphs_mut().clear();
+        if let Some(optimizers) = self.optimizers.get_mut() {
+            optimizers.graphs_mut().clear();
         }
     }
 
     fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor> {
-        let optimisers = self.optimisers.get_or_make(|| Optimisers::new(&self.nets, &self.config))?;
-        step::train_step(&self.nets, optimisers, &self.config, batch, context)
+        let optimizers = self.optimizers.get_or_make(|| Optimizers::new(&self.nets, &self.config))?;
+        step::train_step(&self.nets, optimizers, &self.config, batch, context)
     }
 
     fn validate(&self, batch: (&Tensor, &Tensor)) -> Result<Tensor> {
@@ -185,8 +185,8 @@ impl Model for CycleGanModel {
 
     fn state(&self) -> Parameters {
         let mut tensors = self.changing_of_networks();
-        tensors.extend(self.optimisers.state());
-        for (prefix, pool) in self.optimisers.get().into_iter().flat_map(Optimisers::pools) {
+        tensors.extend(self.optimizers.state());
+        for (prefix, pool) in self.optimizers.get().into_iter().flat_map(Optimizers::pools) {
             tensors.extend(pool.images().iter().enumerate().map(|(i, t)| (format!("{prefix}{i}"), t.shallow_clone())));
         }
         tensors
@@ -203,9 +203,9 @@ impl Model for CycleGanModel {
             false => Vec::new(),
         };
         let networks = self.changing_of_networks();
-        self.optimisers.restore(networks, &rest, || Optimisers::new(&self.nets, &self.config))?;
-        let Some(optimisers) = self.optimisers.get_mut() else { return self.nets.restart_mean() };
-        for ((_, pool), images) in optimisers.pools_mut().into_iter().zip(pools) {
+        self.optimizers.restore(networks, &rest, || Optimizers::new(&self.nets, &self.config))?;
+        let Some(optimizers) = self.optimizers.get_mut() else { return self.nets.restart_mean() };
+        for ((_, pool), images) in optimizers.pools_mut().into_iter().zip(pools) {
             pool.restore(images);
         }
         Ok(())
@@ -216,19 +216,19 @@ impl Model for CycleGanModel {
     }
 
     fn set_frozen(&mut self, is_frozen: bool) {
-        self.optimisers.set_frozen(is_frozen);
+        self.optimizers.set_frozen(is_frozen);
     }
 
     fn is_frozen(&self) -> bool {
-        self.optimisers.is_frozen()
+        self.optimizers.is_frozen()
     }
 
     fn uses_cuda_graphs(&self) -> bool {
-        self.optimisers.get().is_some_and(|optimisers| optimisers.graphs().are_used())
+        self.optimizers.get().is_some_and(|optimizers| optimizers.graphs().are_used())
     }
 
     fn cuda_graphs_failure(&self) -> Option<&str> {
-        self.optimisers.get().and_then(|optimisers| optimisers.graphs().failure())
+        self.optimizers.get().and_then(|optimizers| optimizers.graphs().failure())
     }
 }
 

@@ -6,7 +6,7 @@ use super::config::CycleGanConfig;
 use crate::dataset::{Domain, PerDomain};
 use crate::error::Result;
 use crate::models::core::make_room;
-use crate::nn::{Discriminator, Initialiser, Network, Parameters, Plan, load_parameters};
+use crate::nn::{Discriminator, Initializer, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
 
 /// Networks and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
@@ -40,27 +40,27 @@ impl Networks {
 
     /// Networks for tensors of so many channels, with fresh weights.
     pub fn new(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device, kind: Kind) -> Result<Self> {
-        let scheme = Some(config.initialisation);
-        let nets = Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme, device, kind })?;
+        let scheme = Some(config.initialization);
+        let nets = Self::begin(config, channels, Initializer { seed: Seed(config.seed), scheme, device, kind })?;
         nets.restart_mean()?;
         Ok(nets)
     }
 
     /// Networks of zeros, for weights that are about to be loaded.
     pub fn blank(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device) -> Result<Self> {
-        Self::begin(config, channels, Initialiser { seed: Seed(config.seed), scheme: None, device, kind: Kind::Float })
+        Self::begin(config, channels, Initializer { seed: Seed(config.seed), scheme: None, device, kind: Kind::Float })
     }
 
-    fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initialiser) -> Result<Self> {
+    fn begin(config: &CycleGanConfig, channels: PerDomain<usize>, init: Initializer) -> Result<Self> {
         make_room(config.trained_bytes(channels), init.device)?;
         let PerDomain { a, b } = channels;
-        let makers = |init: &Initialiser| -> Result<_> {
+        let makers = |init: &Initializer| -> Result<_> {
             let network = |name, input, output| Network::new(name, config.generator_plan(input, output), init);
             let [name_a, name_b] = Domain::BOTH.map(Self::generator_name);
             Ok(PerDomain { a: network(name_a, b, a)?, b: network(name_b, a, b)? })
         };
         let PerDomain { a: gen_b2a, b: gen_a2b } = makers(&init)?;
-        let blank = Initialiser { scheme: None, ..init };
+        let blank = Initializer { scheme: None, ..init };
         Ok(Self {
             disc_a: Discriminator::new(Self::discriminator_name(Domain::A), config.discriminator_shape(a), &init)?,
             disc_b: Discriminator::new(Self::discriminator_name(Domain::B), config.discriminator_shape(b), &init)?,
@@ -85,7 +85,7 @@ impl Networks {
         list
     }
 
-    /// Those of both generators, which share an optimiser.
+    /// Those of both generators, which share an optimizer.
     pub fn generator_parameters(&self) -> Parameters {
         let mut list = self.gen_b2a.parameters();
         list.extend(self.gen_a2b.parameters());

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::losses::discriminator_loss;
 use crate::loss::AdversarialLoss;
-use crate::nn::{Discriminator, DiscriminatorShape, Initialisation, Initialiser, Parameters, load_parameters};
+use crate::nn::{Discriminator, DiscriminatorShape, Initialization, Initializer, Parameters, load_parameters};
 use crate::optim::{Adam, AdamOptions, Update};
 use crate::peers::Alone;
 use crate::random::Seed;
@@ -15,8 +15,8 @@ use crate::testing::{Tolerance, fixture, npy};
 const SAME: Tolerance = Tolerance::abs(1e-10);
 
 fn discriminator() -> Discriminator {
-    let scheme = Some(Initialisation::Paper);
-    let init = Initialiser { seed: Seed(1), scheme, device: Device::Cpu, kind: Kind::Double };
+    let scheme = Some(Initialization::Paper);
+    let init = Initializer { seed: Seed(1), scheme, device: Device::Cpu, kind: Kind::Double };
     let shape = DiscriminatorShape { channels: 3, features: 2, spectral_norm: true, scales: 1 };
     Discriminator::new("D_A", shape, &init).unwrap()
 }
@@ -46,7 +46,7 @@ fn three_steps_are_those_of_pytorch() {
         let form = AdversarialLoss::LeastSquares;
         let loss = discriminator_loss(&disc, form, &real.get(step), &fake.get(step)).unwrap();
         let update = Update { lr: 1e-2, adam: AdamOptions::default(), share: 1.0, now: true, peers: &Alone };
-        adam.minimise(&loss, update).unwrap();
+        adam.minimize(&loss, update).unwrap();
         disc.follow_weights().unwrap();
         SAME.number("loss", loss.double_value(&[]), expected["losses"][step as usize].as_f64().unwrap());
     }

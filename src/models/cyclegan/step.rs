@@ -11,7 +11,7 @@ use super::halves::{self, HalfStep, How};
 use super::losses::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use super::networks::Networks;
 use super::objective::Objective;
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use crate::dataset::PerDomain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Discriminator;
@@ -39,7 +39,7 @@ pub(super) const METRIC_NAMES: &[&str] = &[
 /// Learns from one pair of batches; gives the losses in the order of [`LOSS_NAMES`].
 pub(super) fn train_step(
     nets: &Networks,
-    optimisers: &mut Optimisers,
+    optimizers: &mut Optimizers,
     config: &CycleGanConfig,
     (real_a, real_b): (&Tensor, &Tensor),
     context: StepContext<'_>,
@@ -49,7 +49,7 @@ pub(super) fn train_step(
     let update = Update { lr, adam, share, now: update, peers: batch.peers() };
     let objective = Objective::of_step(config, &context, batch.portion());
     let how = How { objective, cast: precision.casts(device), share: update.share };
-    let Optimisers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs, .. } = optimisers;
+    let Optimizers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs, .. } = optimizers;
     graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
 
     let work = |real: [&Tensor; 2]| halves::generators(nets, generators, real, how);

@@ -65,7 +65,7 @@ fn their_networks_answer_the_same_here() {
         let model = on_cpu(&fixture(&format!("arcgis/{name}")));
         // It repeats the last band of the domain that has fewer.
         assert_eq!((model.channels().a, model.channels().b), (channels, channels));
-        assert_eq!([Domain::A, Domain::B].map(|domain| model.domain(domain).normaliser.bands()), [channels, 3]);
+        assert_eq!([Domain::A, Domain::B].map(|domain| model.domain(domain).normalizer.bands()), [channels, 3]);
         let config = model.config();
         assert_eq!((config.gen_levels, config.gen_features, config.disc_features), (8, 2, 2));
         check_answers(&model, name);
@@ -81,7 +81,7 @@ fn their_models_predict_and_train_on() {
         let mut model = Pix2Pix::from_model_with(&path, LoadOptions::new().data(&data).device(Device::Cpu)).unwrap();
         check_answers(&model, name);
         // Scaled as it was trained there.
-        assert_eq!(model.data("a test").unwrap().normaliser(Domain::A).max(), model.domain(Domain::A).normaliser.max());
+        assert_eq!(model.data("a test").unwrap().normalizer(Domain::A).max(), model.domain(Domain::A).normalizer.max());
         let made = model.predict_a2b(&data.valid_files(Domain::A)[0]).unwrap();
         assert_eq!((made.bands(), made.height(), made.width()), (3, 64, 64));
         let history = model.fit(FitOptions::new(1).progress(false)).unwrap();

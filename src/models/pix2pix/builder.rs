@@ -12,7 +12,7 @@ use crate::models::core::{LoadOptions, Model, setters};
 ///
 /// ```
 /// use geolearn::models::pix2pix::Generator;
-/// use geolearn::nn::Initialisation;
+/// use geolearn::nn::Initialization;
 /// use geolearn::{DatasetType, Device, Pix2Pix, prepare_data};
 ///
 /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
@@ -23,7 +23,7 @@ use crate::models::core::{LoadOptions, Model, setters};
 ///     .disc_features(8)
 ///     .lsgan(true)
 ///     .lambda_l1(50.0)
-///     .initialisation(Initialisation::Kaiming)
+///     .initialization(Initialization::Kaiming)
 ///     .seed(7)
 ///     .device(Device::Cpu)
 ///     .build()?;
@@ -55,7 +55,7 @@ impl Pix2Pix {
     }
 }
 
-setters!(Pix2PixBuilder: gen_blocks, gen_features, disc_features, lsgan("false"), initialisation, seed("the data's seed"), device);
+setters!(Pix2PixBuilder: gen_blocks, gen_features, disc_features, lsgan("false"), initialization, seed("the data's seed"), device);
 
 impl Pix2PixBuilder {
     /// Sets the network that translates. Default: [`Generator::Unet`].

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::loss::AdversarialLoss;
 use crate::models::core::{size, weight, within};
 use crate::nn::{
-    GeneratorShape, Initialisation, PairDiscriminatorShape, Plan, UnetShape, Upsampling, UpsamplingInit, folded_unet,
+    GeneratorShape, Initialization, PairDiscriminatorShape, Plan, UnetShape, Upsampling, UpsamplingInit, folded_unet,
     generator, pair_discriminator, unet,
 };
 
@@ -39,7 +39,7 @@ pub enum Generator {
 /// | `adversarial` | cross-entropy | form of the adversarial loss, of both networks | |
 /// | `lambda_l1` | 100 | weight of the mean absolute distance from the real image | ≥ 0 |
 /// | `dropout` | on | drops half of the values in a U-Net's inner layers while it learns; in translations it has all | |
-/// | `initialisation` | N(0, 0.02) | how weights begin | |
+/// | `initialization` | N(0, 0.02) | how weights begin | |
 /// | `seed` | that of the data, or 42 | root of all randomness of the model | |
 ///
 /// A U-Net of 8 levels and networks of 64 features are what arcgis.learn builds, with as many channels for B as for A and for chips
@@ -65,7 +65,8 @@ pub struct Pix2PixConfig {
     /// Whether a U-Net drops values while it learns.
     pub dropout: bool,
     /// How weights begin.
-    pub initialisation: Initialisation,
+    #[serde(rename = "initialisation")]
+    pub initialization: Initialization,
     /// Root of all randomness of the model.
     pub seed: u64,
 }
@@ -81,7 +82,7 @@ impl Default for Pix2PixConfig {
             adversarial: AdversarialLoss::BinaryCrossEntropy,
             lambda_l1: 100.0,
             dropout: true,
-            initialisation: Initialisation::Paper,
+            initialization: Initialization::Paper,
             seed: 42,
         }
     }

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::{Generator, Pix2PixConfig};
 use super::networks::Networks;
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use super::step::{self, LOSS_NAMES, METRIC_NAMES};
 use crate::dataset::PerDomain;
 use crate::loss::AdversarialLoss;
@@ -50,11 +50,11 @@ fn check(name: &str, config: &Pix2PixConfig, device: Device) {
         let made = nets.generator.forward(&a.get(0)).unwrap().to_device(Device::Cpu);
         SAME.tensor("made", &made.detach(), &npy("pix2pix/made.npy"));
     }
-    let mut optimisers = Optimisers::new(&nets).unwrap();
+    let mut optimizers = Optimizers::new(&nets).unwrap();
     for index in 0..5 {
         let context = StepContext::new(2e-4, AdamOptions::default(), index as u64);
         let batch = (&a.get(index), &b.get(index));
-        let found = step::train_step(&nets, &mut optimisers, config, batch, context).unwrap();
+        let found = step::train_step(&nets, &mut optimizers, config, batch, context).unwrap();
         assert_eq!(found.size(), [LOSS_NAMES.len() as i64]);
         for (i, loss) in LOSS_NAMES.iter().enumerate() {
             let wanted = number(&expected[name]["steps"][index as usize][i]);

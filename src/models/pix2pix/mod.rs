@@ -12,7 +12,7 @@ mod losses;
 mod memory;
 mod model;
 mod networks;
-mod optimisers;
+mod optimizers;
 #[cfg(test)]
 mod peers_tests;
 mod predict;

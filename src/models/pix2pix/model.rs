@@ -6,13 +6,13 @@ use super::config::{Generator, Pix2PixConfig};
 use super::definition::{self, KIND};
 use super::memory;
 use super::networks::{GENERATOR, Networks};
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use super::step::{self, LOSS_NAMES, METRIC_NAMES};
 use crate::dataset::{DataBunch, DatasetType, Domain, DomainSpec, PerDomain};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::loss::AdversarialLoss;
-use crate::models::core::{Model, OptimiserSlot, Start};
+use crate::models::core::{Model, OptimizerSlot, Start};
 use crate::nn::{Network, Parameters, Plan, SMALLEST_PAIR_SIDE};
 use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
@@ -23,12 +23,12 @@ pub struct Pix2PixModel {
     config: Pix2PixConfig,
     pub(super) nets: Networks,
     device: Device,
-    optimisers: OptimiserSlot<Optimisers>,
+    optimizers: OptimizerSlot<Optimizers>,
 }
 
 impl Pix2PixModel {
     pub(super) fn new(config: Pix2PixConfig, nets: Networks, device: Device) -> Self {
-        Self { config, nets, device, optimisers: OptimiserSlot::new() }
+        Self { config, nets, device, optimizers: OptimizerSlot::new() }
     }
 }
 
@@ -67,7 +67,7 @@ impl Model for Pix2PixModel {
     }
 
     fn beyond_arcgis(config: &Pix2PixConfig, domains: &PerDomain<DomainSpec>) -> Option<&'static str> {
-        let channels = PerDomain::from_fn(|domain| domains.get(domain).normaliser.channels());
+        let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
         config.beyond_arcgis(channels, domains.a.chip.0)
     }
 
@@ -113,7 +113,7 @@ impl Model for Pix2PixModel {
 
     fn load(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         self.nets.load(weights)?;
-        self.optimisers.clear();
+        self.optimizers.clear();
         Ok(())
     }
 
@@ -122,14 +122,14 @@ impl Model for Pix2PixModel {
     }
 
     fn begin_training(&mut self) -> Result<()> {
-        self.optimisers.get_or_make(|| Optimisers::new(&self.nets)).map(drop)
+        self.optimizers.get_or_make(|| Optimizers::new(&self.nets)).map(drop)
     }
 
     fn end_training(&mut self) {}
 
     fn train_step(&mut self, batch: (&Tensor, &Tensor), context: StepContext<'_>) -> Result<Tensor> {
-        let optimisers = self.optimisers.get_or_make(|| Optimisers::new(&self.nets))?;
-        step::train_step(&self.nets, optimisers, &self.config, batch, context)
+        let optimizers = self.optimizers.get_or_make(|| Optimizers::new(&self.nets))?;
+        step::train_step(&self.nets, optimizers, &self.config, batch, context)
     }
 
     fn validate(&self, batch: (&Tensor, &Tensor)) -> Result<Tensor> {
@@ -143,12 +143,12 @@ impl Model for Pix2PixModel {
 
     fn state(&self) -> Parameters {
         let mut list = self.nets.parameters();
-        list.extend(self.optimisers.state());
+        list.extend(self.optimizers.state());
         list
     }
 
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        self.optimisers.restore(self.nets.parameters(), state, || Optimisers::new(&self.nets))
+        self.optimizers.restore(self.nets.parameters(), state, || Optimizers::new(&self.nets))
     }
 
     fn memory_need(&self, data: &DataBunch, precision: Precision, accumulate: usize) -> MemoryEstimate {
@@ -156,10 +156,10 @@ impl Model for Pix2PixModel {
     }
 
     fn set_frozen(&mut self, is_frozen: bool) {
-        self.optimisers.set_frozen(is_frozen);
+        self.optimizers.set_frozen(is_frozen);
     }
 
     fn is_frozen(&self) -> bool {
-        self.optimisers.is_frozen()
+        self.optimizers.is_frozen()
     }
 }

@@ -6,7 +6,7 @@ use super::config::Pix2PixConfig;
 use crate::dataset::PerDomain;
 use crate::error::Result;
 use crate::models::core::{make_room, trained_bytes};
-use crate::nn::{Initialiser, Network, Parameters, Plan, load_parameters};
+use crate::nn::{Initializer, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
 
 /// What the networks are called in a saved model.
@@ -28,8 +28,8 @@ impl Networks {
         is_drawn: bool,
     ) -> Result<Self> {
         make_room(trained_bytes(config.parameter_count(channels)), device)?;
-        let scheme = is_drawn.then_some(config.initialisation);
-        let init = Initialiser { seed: Seed(config.seed), scheme, device, kind };
+        let scheme = is_drawn.then_some(config.initialization);
+        let init = Initializer { seed: Seed(config.seed), scheme, device, kind };
         Ok(Self {
             discriminator: Network::new(DISCRIMINATOR, config.discriminator_plan(channels), &init)?,
             generator: Network::new(GENERATOR, config.generator_plan(channels), &init)?,

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::config::Pix2PixConfig;
 use super::model::Pix2PixModel;
 use super::networks::Networks;
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use super::step;
 use crate::dataset::{Augment, DataBunch, DatasetType, PerDomain, PrepareData};
 use crate::device::Precision;
@@ -27,7 +27,7 @@ fn images(channels: i64, pitch: f64) -> Tensor {
 fn weights(peers: Option<&dyn Peers>) -> Vec<f64> {
     let config = Pix2PixConfig { gen_levels: 5, gen_features: 2, disc_features: 2, ..Pix2PixConfig::default() };
     let nets = Networks::new(&config, PerDomain { a: 2, b: 3 }, (Device::Cpu, Kind::Double), true).unwrap();
-    let mut optimisers = Optimisers::new(&nets).unwrap();
+    let mut optimizers = Optimizers::new(&nets).unwrap();
     let batch = peers.map_or_else(|| JointBatch::alone(PAIRS as usize), |peers| JointBatch::new(peers, PAIRS as usize));
     let places: Vec<i64> = batch.portion().places(0..PAIRS as usize).map(|place| place as i64).collect();
     let own = |all: Tensor| all.index_select(0, &Tensor::from_slice(&places));
@@ -35,7 +35,7 @@ fn weights(peers: Option<&dyn Peers>) -> Vec<f64> {
     for index in 0..2 {
         let context = StepContext::new(1e-3, AdamOptions::default(), index);
         let context = StepContext { share: batch.portion().weight(), joint: Some(batch), ..context };
-        let _ = step::train_step(&nets, &mut optimisers, &config, (&a, &b), context).unwrap();
+        let _ = step::train_step(&nets, &mut optimizers, &config, (&a, &b), context).unwrap();
     }
     let flat = |(_, weight): (String, Tensor)| Vec::<f64>::try_from(weight.detach().flatten(0, -1)).unwrap();
     nets.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).flat_map(flat).collect()

@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::config::Pix2PixConfig;
 use super::losses::{GeneratorLosses, discriminator_loss, generator_losses};
 use super::networks::Networks;
-use super::optimisers::Optimisers;
+use super::optimizers::Optimizers;
 use crate::error::Result;
 use crate::ffi;
 use crate::nn::{Dropping, Network};
@@ -26,7 +26,7 @@ pub(super) const METRIC_NAMES: &[&str] =
 /// Learns from a batch of pairs; gives the losses in the order of [`LOSS_NAMES`].
 pub(super) fn train_step(
     nets: &Networks,
-    optimisers: &mut Optimisers,
+    optimizers: &mut Optimizers,
     config: &Pix2PixConfig,
     (a, b): (&Tensor, &Tensor),
     context: StepContext<'_>,
@@ -34,7 +34,7 @@ pub(super) fn train_step(
     let StepContext { lr, disc_lr_ratio, adam, step, precision, share, update, .. } = context;
     let (device, batch) = (a.device(), context.joint_batch(a)?);
     let update = Update { lr, adam, share, now: update, peers: batch.peers() };
-    let Optimisers { generator, discriminator, .. } = optimisers;
+    let Optimizers { generator, discriminator, .. } = optimizers;
     // Casts of weights are cached within each of these, so that none may reach over an update.
     let cast = precision.casts(device);
     let made = ffi::autocast(cast, device, || translated(&nets.generator, config, a, (step, batch.portion())))?;

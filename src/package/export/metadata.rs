@@ -109,19 +109,19 @@ pub(crate) struct DomainNote {
 
 impl DomainNote {
     pub fn new(domain: Domain, spec: &DomainSpec) -> Self {
-        let DomainSpec { normaliser, selection, band_names, .. } = spec;
-        let values = normaliser.values();
+        let DomainSpec { normalizer, selection, band_names, .. } = spec;
+        let values = normalizer.values();
         Self {
             domain,
-            bands: normaliser.bands(),
-            channels: normaliser.channels(),
+            bands: normalizer.bands(),
+            channels: normalizer.channels(),
             band_names: band_names.clone(),
             bands_of_files: selection.of,
             bands_used: selection.bands.iter().map(|band| band + 1).collect(),
             dtype: values.dtype,
             nodata: values.nodata.filter(|value| value.is_finite()),
-            min: normaliser.min().to_vec(),
-            max: normaliser.max().to_vec(),
+            min: normalizer.min().to_vec(),
+            max: normalizer.max().to_vec(),
             clip: values.clip,
         }
     }

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use tch::{CModule, Device, Kind, Tensor};
 
 use super::{DomainNote, Exported, Metadata, onnx, torchscript};
-use crate::dataset::{Domain, DomainSpec, Normaliser, Selection};
+use crate::dataset::{Domain, DomainSpec, Normalizer, Selection};
 use crate::error::ErrorKind;
-use crate::nn::{self, GeneratorShape, Initialisation, Initialiser, Network, Upsampling, UpsamplingInit};
+use crate::nn::{self, GeneratorShape, Initialization, Initializer, Network, Upsampling, UpsamplingInit};
 use crate::random::Seed;
 use crate::raster::Dtype;
 use crate::testing::Tolerance;
@@ -15,17 +15,17 @@ use crate::testing::Tolerance;
 const SAME: Tolerance = Tolerance::abs(1e-5);
 
 fn generator(shape: GeneratorShape) -> Network {
-    let scheme = Some(Initialisation::Kaiming);
-    let init = Initialiser { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float };
+    let scheme = Some(Initialization::Kaiming);
+    let init = Initializer { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float };
     Network::new("G_B", nn::generator(shape), &init).unwrap()
 }
 
 fn exported(generator: &Network, shape: GeneratorShape) -> Exported {
     let note = |domain, channels: i64| {
         let bands = channels as usize;
-        let normaliser = Normaliser::new(vec![0.0; bands], vec![0.1; bands], bands).unwrap().with_dtype(Dtype::U16);
+        let normalizer = Normalizer::new(vec![0.0; bands], vec![0.1; bands], bands).unwrap().with_dtype(Dtype::U16);
         let spec = DomainSpec {
-            normaliser,
+            normalizer,
             mean: Vec::new(),
             std: Vec::new(),
             chip: (64, 64),
@@ -93,14 +93,14 @@ proptest! {
 /// Layers beside each other, in modules of their own and without biases; nothing is dropped.
 #[test]
 fn torchscript_is_the_u_net() {
-    let scheme = Some(Initialisation::Kaiming);
-    let init = Initialiser { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float };
+    let scheme = Some(Initialization::Kaiming);
+    let init = Initializer { seed: Seed(3), scheme, device: Device::Cpu, kind: Kind::Float };
     let shape = nn::UnetShape { input: 2, output: 3, features: 3, levels: 5 };
     let generator = Network::new("G", nn::unet(shape), &init).unwrap();
     let note = |domain, bands: usize| {
-        let normaliser = Normaliser::new(vec![0.0; bands], vec![255.0; bands], bands).unwrap();
+        let normalizer = Normalizer::new(vec![0.0; bands], vec![255.0; bands], bands).unwrap();
         let spec = DomainSpec {
-            normaliser,
+            normalizer,
             mean: Vec::new(),
             std: Vec::new(),
             chip: (32, 32),

@@ -1,6 +1,6 @@
 //! Scaling as a part of a graph: from the samples of files to what a network takes, and from what it makes to samples.
 //!
-//! These are the numbers that both writers put into nodes. They follow [`Normaliser`](crate::dataset::Normaliser) and
+//! These are the numbers that both writers put into nodes. They follow [`Normalizer`](crate::dataset::Normalizer) and
 //! the rules for gaps of `predict`.
 
 use crate::dataset::{Domain, DomainSpec};
@@ -77,8 +77,8 @@ impl Units {
         (to_domain, to): (Domain, &DomainSpec),
         has_mask: bool,
     ) -> Result<Self> {
-        check(from_domain, from.normaliser.dtype())?;
-        check(to_domain, to.normaliser.dtype())?;
+        check(from_domain, from.normalizer.dtype())?;
+        check(to_domain, to.normalizer.dtype())?;
         let input = InputUnits { has_mask, ..InputUnits::new(from) };
         let output = OutputUnits::new(to, input.may_have_gaps());
         Ok(Self { input, output })
@@ -104,25 +104,25 @@ fn check(domain: Domain, dtype: Dtype) -> Result<()> {
 
 impl InputUnits {
     fn new(from: &DomainSpec) -> Self {
-        let DomainSpec { normaliser, selection, .. } = from;
-        let (dtype, last) = (normaliser.dtype(), normaliser.bands() - 1);
-        let places: Vec<usize> = (0..normaliser.channels()).map(|channel| channel.min(last)).collect();
-        let range = |band: usize| normaliser.max()[band] - normaliser.min()[band];
+        let DomainSpec { normalizer, selection, .. } = from;
+        let (dtype, last) = (normalizer.dtype(), normalizer.bands() - 1);
+        let places: Vec<usize> = (0..normalizer.channels()).map(|channel| channel.min(last)).collect();
+        let range = |band: usize| normalizer.max()[band] - normalizer.min()[band];
         // A band of one value becomes -1.
         let factor = |band: usize| if range(band) == 0.0 { 0.0 } else { 2.0 / range(band) };
         let factor: Vec<f64> = places.iter().map(|&band| factor(band)).collect();
-        let nodata = normaliser.values().nodata.and_then(|value| stored(dtype, value));
+        let nodata = normalizer.values().nodata.and_then(|value| stored(dtype, value));
         Self {
             samples: dtype,
             tensor: dtype,
             arithmetic: arithmetic(dtype, &factor),
             bands: selection.of,
             channels: places.iter().map(|&band| selection.bands[band] as i64).collect(),
-            min: places.iter().map(|&band| normaliser.min()[band]).collect(),
+            min: places.iter().map(|&band| normalizer.min()[band]).collect(),
             factor,
-            clip: normaliser.values().clip,
+            clip: normalizer.values().clip,
             nodata,
-            goes_by_pixel: nodata.is_some() && normaliser.bands() > 1 && dtype.bytes() == 1,
+            goes_by_pixel: nodata.is_some() && normalizer.bands() > 1 && dtype.bytes() == 1,
             has_mask: false,
         }
     }
@@ -140,20 +140,20 @@ impl InputUnits {
 
 impl OutputUnits {
     fn new(to: &DomainSpec, has_gaps: bool) -> Self {
-        let normaliser = &to.normaliser;
-        let dtype = normaliser.dtype();
+        let normalizer = &to.normalizer;
+        let dtype = normalizer.dtype();
         let half_range: Vec<f64> =
-            normaliser.max().iter().zip(normaliser.min()).map(|(max, min)| (max - min) / 2.0).collect();
-        let own = normaliser.values().nodata.and_then(|value| stored(dtype, value));
+            normalizer.max().iter().zip(normalizer.min()).map(|(max, min)| (max - min) / 2.0).collect();
+        let own = normalizer.values().nodata.and_then(|value| stored(dtype, value));
         let value = dtype.nodata_like(own);
         let is_mistakable = value.is_finite() && (own.is_some() || has_gaps);
         Self {
             samples: dtype,
             tensor: dtype,
             arithmetic: arithmetic(dtype, &half_range),
-            channels: normaliser.channels(),
-            bands: normaliser.bands(),
-            min: normaliser.min().to_vec(),
+            channels: normalizer.channels(),
+            bands: normalizer.bands(),
+            min: normalizer.min().to_vec(),
             half_range,
             empty: has_gaps.then_some(value),
             mistakable: is_mistakable.then(|| Mistakable {

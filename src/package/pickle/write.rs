@@ -201,7 +201,7 @@ impl Writer {
     }
 }
 
-/// Steps between neighbours along each dimension, as torch counts them: a length of 0 counts as 1.
+/// Steps between neighbors along each dimension, as torch counts them: a length of 0 counts as 1.
 fn contiguous_stride(size: &[i64]) -> Vec<i64> {
     let mut stride = vec![1; size.len()];
     let mut step = 1;

@@ -19,7 +19,7 @@ pub(crate) type Tensors = Vec<(String, Tensor)>;
 /// Reads the tensors of a state dict in the order of the file.
 ///
 /// They lie on the CPU, have the file's dtype, are contiguous and share no memory. Of a dict that holds a
-/// state dict beside other things, such as the optimiser's state, the state dict is read; where it is looked for
+/// state dict beside other things, such as the optimizer's state, the state dict is read; where it is looked for
 /// says [`NAMES`](super::views::NAMES).
 ///
 /// # Errors

@@ -128,7 +128,7 @@ fn saves_at_the_same_time_leave_one_of_the_models() {
 }
 
 #[test]
-fn a_mixture_is_recognised() {
+fn a_mixture_is_recognized() {
     let root = tempfile::tempdir().unwrap();
     let [a, b] = ["a", "b"].map(|name| root.path().join(name));
     save(&a, 1.0);

@@ -42,7 +42,7 @@ fn transform(ifd: &Ifd) -> Option<[f64; 6]> {
     }
 }
 
-/// From the outer corner of the first pixel to its centre (`step` 0.5) or back (-0.5).
+/// From the outer corner of the first pixel to its center (`step` 0.5) or back (-0.5).
 fn half_a_pixel([a, b, c, d, e, f]: [f64; 6], step: f64) -> [f64; 6] {
     [a, b, c + step * a + step * b, d, e, f + step * d + step * e]
 }

@@ -9,7 +9,7 @@ use tiff_reader::{Ifd, ParseBudgets, constants, ifd};
 use super::decoder::{Decoder, Part};
 use super::fault::{Fault, guarded};
 use super::layout::Layout;
-use super::{cmyk, colours, gdal, geo, numbers, pages};
+use super::{cmyk, colors, gdal, geo, numbers, pages};
 use crate::error::{Error, ErrorKind};
 use crate::raster::budget::{Budget, Turn};
 use crate::raster::byte_source::ByteSource;
@@ -30,7 +30,7 @@ struct TiffImage {
     source: ByteSource,
     layout: Layout,
     decoder: Decoder,
-    /// The samples are inks, and become colours.
+    /// The samples are inks, and become colors.
     is_cmyk: bool,
     limits: Limits,
 }
@@ -132,7 +132,7 @@ fn directory(
         ..ParseBudgets::default()
     };
     let ifd = ifd::parse_ifd_at_with_budgets(source, header, at, budgets)?;
-    let photometric = numbers::first(&ifd, constants::TAG_PHOTOMETRIC_INTERPRETATION)?.unwrap_or(GREY);
+    let photometric = numbers::first(&ifd, constants::TAG_PHOTOMETRIC_INTERPRETATION)?.unwrap_or(GRAY);
     let layout = Layout::of(&ifd, header.byte_order, photometric)?;
     let is_cmyk = cmyk::are(&ifd, photometric, &layout);
     let info = info(source.path(), &ifd, &layout, photometric, is_cmyk);
@@ -159,8 +159,8 @@ fn mask(image: &TiffImage, header: &TiffHeader, at: u64) -> Option<TiffImage> {
 
 fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool) -> RasterInfo {
     let shape = (layout.bands, layout.height, layout.width);
-    // GDAL goes by the colours, whatever the samples are called.
-    let palette = if layout.bands == 1 { colours::palette(ifd) } else { None };
+    // GDAL goes by the colors, whatever the samples are called.
+    let palette = if layout.bands == 1 { colors::palette(ifd) } else { None };
     let told = gdal::told(path, ifd, layout.bands);
     let mut info = RasterInfo {
         place: geo::place(ifd),
@@ -172,14 +172,14 @@ fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool
         palette,
         is_mask_of_another: told.is_mask,
         block: (layout.block_rows, layout.block_columns),
-        alpha_band: if is_cmyk { Some(3) } else { colours::alpha_band(ifd, layout.bands) },
+        alpha_band: if is_cmyk { Some(3) } else { colors::alpha_band(ifd, layout.bands) },
         ..RasterInfo::plain("TIFF", shape, layout.dtype())
     };
     told.nodata_values.iter().for_each(|text| info.list_nodata(text));
     info
 }
 
-const GREY: u64 = 1;
+const GRAY: u64 = 1;
 const PALETTE: u64 = 3;
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ impl Layout {
         if let Some(name) = unread_compression(ifd.compression()) {
             return Err(Fault::unsupported(format!("compression {name}")));
         }
-        if needs_colours(photometric) && !(photometric == YCBCR && ifd.compression() == JPEG) {
-            return Err(Fault::unsupported(format!("colour model {}", colours(photometric))).help(TO_RGB));
+        if needs_colors(photometric) && !(photometric == YCBCR && ifd.compression() == JPEG) {
+            return Err(Fault::unsupported(format!("color model {}", colors(photometric))).help(TO_RGB));
         }
         let (height, width) = (ifd.height() as usize, ifd.width() as usize);
         let bands = usize::from(ifd.samples_per_pixel());
@@ -117,13 +117,13 @@ fn one_for_all(values: &[u16], bands: usize, what: &str) -> Result<u16, Fault> {
 }
 
 /// Whether the stored samples are no bands yet.
-pub(super) fn needs_colours(photometric: u64) -> bool {
+pub(super) fn needs_colors(photometric: u64) -> bool {
     matches!(photometric, YCBCR | 8..=10 | 32844 | 32845)
 }
 
 const TO_RGB: &str = "Convert it: gdal_translate -co COMPRESS=DEFLATE -co PHOTOMETRIC=RGB in.tif out.tif.";
 
-fn colours(photometric: u64) -> &'static str {
+fn colors(photometric: u64) -> &'static str {
     match photometric {
         YCBCR => "YCbCr without JPEG",
         8..=10 => "CIE L*a*b*",

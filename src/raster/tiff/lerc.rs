@@ -50,7 +50,7 @@ impl Lerc {
         };
         let is_alpha_in_mask = data_type == DataType::U8
             && layout.block_bands > 1
-            && numbers::first::<u64>(ifd, super::colours::EXTRA_SAMPLES)? == Some(2);
+            && numbers::first::<u64>(ifd, super::colors::EXTRA_SAMPLES)? == Some(2);
         Ok(Self { packing, data_type, is_alpha_in_mask })
     }
 

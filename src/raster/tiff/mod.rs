@@ -3,7 +3,7 @@
 mod blocks;
 mod cmyk;
 mod codec;
-mod colours;
+mod colors;
 mod decoder;
 mod fault;
 mod gdal;

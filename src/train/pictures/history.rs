@@ -7,9 +7,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plot::{Axis, Chart, Curve, Line, Picture, drawn};
 use crate::train::history::History;
 
-/// Colours that people who see no red or no green can tell apart (Okabe and Ito 2008). The first four are those of the
+/// Colors that people who see no red or no green can tell apart (Okabe and Ito 2008). The first four are those of the
 /// generators' losses.
-const COLOURS: [RGBColor; 6] = [
+const COLORS: [RGBColor; 6] = [
     RGBColor(0, 0, 0),
     RGBColor(230, 159, 0),
     RGBColor(0, 114, 178),
@@ -17,9 +17,9 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(213, 94, 0),
     RGBColor(204, 121, 167),
 ];
-/// The colours of domain A, then B.
-const DOMAIN_COLOURS: usize = 4;
-const GREY: RGBColor = RGBColor(110, 110, 110);
+/// The colors of domain A, then B.
+const DOMAIN_COLORS: usize = 4;
+const GRAY: RGBColor = RGBColor(110, 110, 110);
 /// Height of a row of further metrics.
 const ROW: u32 = 288;
 /// Labels on the epoch axis of a chart as wide as the picture, and of one half as wide.
@@ -44,7 +44,7 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
         "Discriminators, mean of each epoch",
         history,
         &lower,
-        DOMAIN_COLOURS,
+        DOMAIN_COLORS,
         if alone.is_empty() { TICKS.0 } else { TICKS.1 },
     );
     let rows = others.len().div_ceil(2) as u32;
@@ -74,7 +74,7 @@ pub(crate) fn rates(history: &History) -> Result<Picture> {
         title: "Learning rate at the last step of each epoch".to_string(),
         x: Axis::epochs(points.len(), TICKS.0),
         y: Axis::with_zero("learning rate", points.iter().map(|point| point.1)),
-        curves: vec![Curve { label: String::new(), colour: COLOURS[2], line: Line::Solid, points }],
+        curves: vec![Curve { label: String::new(), color: COLORS[2], line: Line::Solid, points }],
         marks: Vec::new(),
     };
     Ok(Picture::new(drawn(SIZE.0, SIZE.1, |area| chart.draw(area))?))
@@ -104,10 +104,10 @@ fn points(history: &History, name: &str) -> Vec<(f64, f64)> {
     curve.into_iter().map(|(epoch, value)| (epoch as f64, value)).collect()
 }
 
-/// Solid lines for the losses of training, dashed ones in the same colours for validation.
-fn loss_chart(title: &str, history: &History, names: &[&str], first_colour: usize, ticks: usize) -> Chart {
-    let colour = |i: usize| COLOURS[(first_colour + i) % COLOURS.len()];
-    let curve = |label: &str, i, line, points| Curve { label: label.to_string(), colour: colour(i), line, points };
+/// Solid lines for the losses of training, dashed ones in the same colors for validation.
+fn loss_chart(title: &str, history: &History, names: &[&str], first_color: usize, ticks: usize) -> Chart {
+    let color = |i: usize| COLORS[(first_color + i) % COLORS.len()];
+    let curve = |label: &str, i, line, points| Curve { label: label.to_string(), color: color(i), line, points };
     let trained = names.iter().enumerate().map(|(i, name)| curve(name, i, Line::Solid, points(history, name)));
     let measured = names.iter().enumerate().filter_map(|(i, name)| {
         let points = points(history, measure_of(history, name)?);
@@ -116,7 +116,7 @@ fn loss_chart(title: &str, history: &History, names: &[&str], first_colour: usiz
     let mut curves: Vec<Curve> = trained.chain(measured).collect();
     if curves.iter().any(|curve| curve.line == Line::Dashed) {
         let label = "validation".to_string();
-        curves.push(Curve { label, colour: GREY, line: Line::Dashed, points: Vec::new() });
+        curves.push(Curve { label, color: GRAY, line: Line::Dashed, points: Vec::new() });
     }
     chart(title, "loss", history, curves, ticks)
 }
@@ -142,7 +142,7 @@ fn metric_chart(history: &History, names: &[&str]) -> Chart {
 fn dashed(history: &History, names: &[&str], label: impl Fn(&str) -> String) -> Vec<Curve> {
     let curve = |(i, name): (usize, &&str)| Curve {
         label: label(name),
-        colour: COLOURS[(DOMAIN_COLOURS + i) % COLOURS.len()],
+        color: COLORS[(DOMAIN_COLORS + i) % COLORS.len()],
         line: Line::Dashed,
         points: points(history, name),
     };
@@ -192,17 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn measures_have_the_colour_of_their_loss() {
+    fn measures_have_the_color_of_their_loss() {
         let history = history(4, 2, 1.0);
         assert_eq!(measure_of(&history, "generator"), Some("valid_loss"));
         assert_eq!(measure_of(&history, "cycle"), Some("valid_cycle"));
         assert_eq!(measure_of(&history, "discriminator_b"), None);
         let chart = loss_chart("", &history, &["generator", "cycle"], 0, 10);
-        let lines: Vec<_> = chart.curves.iter().map(|c| (c.label.as_str(), c.colour, c.points.len())).collect();
-        let colour = |i: usize| COLOURS[i];
-        let expected = [("generator", colour(0), 4), ("cycle", colour(1), 4), ("", colour(0), 2), ("", colour(1), 2)];
+        let lines: Vec<_> = chart.curves.iter().map(|c| (c.label.as_str(), c.color, c.points.len())).collect();
+        let color = |i: usize| COLORS[i];
+        let expected = [("generator", color(0), 4), ("cycle", color(1), 4), ("", color(0), 2), ("", color(1), 2)];
         assert_eq!(lines[..4], expected);
-        assert_eq!(lines[4..], [("validation", GREY, 0)]);
+        assert_eq!(lines[4..], [("validation", GRAY, 0)]);
     }
 
     /// KID near 0.1, slightly negative too, and FID near 100 each have a chart.

@@ -31,8 +31,8 @@ fn lr_curve(rates: &[f64], losses: &[f64], smoothed: &[f64], suggestion: Option<
     let points = |values: &[f64]| rates.iter().zip(values).map(|(rate, loss)| (rate.log10(), *loss)).collect();
     let (low, high) = span(losses, smoothed);
     let curve =
-        |label: &str, colour, line, values| Curve { label: label.to_string(), colour, line, points: points(values) };
-    let mark = |rate: f64| Mark { x: rate.log10(), label: format!("suggestion {rate:.2e}"), colour: SUGGESTION };
+        |label: &str, color, line, values| Curve { label: label.to_string(), color, line, points: points(values) };
+    let mark = |rate: f64| Mark { x: rate.log10(), label: format!("suggestion {rate:.2e}"), color: SUGGESTION };
     let chart = Chart {
         title: "Learning-rate range test".to_string(),
         x: Axis::logarithmic("learning rate", rates.iter().copied().chain(suggestion)),

@@ -63,8 +63,8 @@ impl FitOptions {
     }
 }
 
-fn chart(title: String, steps: usize, per_epoch: usize, y: Axis, colour: RGBColor, points: Vec<(f64, f64)>) -> Chart {
-    let curves = vec![Curve { label: String::new(), colour, line: Line::Solid, points }];
+fn chart(title: String, steps: usize, per_epoch: usize, y: Axis, color: RGBColor, points: Vec<(f64, f64)>) -> Chart {
+    let curves = vec![Curve { label: String::new(), color, line: Line::Solid, points }];
     Chart { title, x: Axis::steps(steps), y, curves, marks: epoch_marks(steps, per_epoch) }
 }
 
@@ -79,7 +79,7 @@ fn epoch_marks(steps: usize, per_epoch: usize) -> Vec<Mark> {
     let count = steps / per_epoch;
     let epochs = Axis::epochs(count, 10);
     let end = |(epoch, label): &(f64, String)| (epoch * per_epoch as f64, format!("epoch {label}"));
-    let mark = |(x, label)| Mark { x, label, colour: EPOCH };
+    let mark = |(x, label)| Mark { x, label, color: EPOCH };
     // The first of many would stand too close to the axis.
     let apart = |tick: &&(f64, String)| count <= 10 || tick.0 > 1.0;
     epochs.ticks.iter().filter(apart).map(end).map(mark).collect()

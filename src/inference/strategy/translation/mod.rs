@@ -5,7 +5,7 @@ mod samples;
 
 use tch::Tensor;
 
-use crate::dataset::Normaliser;
+use crate::dataset::Normalizer;
 use crate::device::Precision;
 use crate::error::Result;
 use crate::ffi::{self, HostMemory};
@@ -15,8 +15,8 @@ use crate::raster::Raster;
 /// A generator, and the scalings of the domains on either side of it.
 pub(crate) struct Translation<'a> {
     pub generator: &'a Network,
-    pub from: &'a Normaliser,
-    pub to: &'a Normaliser,
+    pub from: &'a Normalizer,
+    pub to: &'a Normalizer,
     /// Height and width of the chips that the generator learned from.
     pub chip: (usize, usize),
     pub device: tch::Device,
@@ -31,7 +31,7 @@ impl Translation<'_> {
     /// # Shapes
     /// (bands, H, W) to (1, C, H, W) in [-1, 1].
     pub fn tensor(&self, image: &Raster) -> Result<Tensor> {
-        let scaled = self.from.normalise_raster(image)?;
+        let scaled = self.from.normalize_raster(image)?;
         let (channels, height, width) = scaled.dim();
         let (values, _) = scaled.into_raw_vec_and_offset();
         let shape = [1, channels, height, width].map(|side| side as i64);

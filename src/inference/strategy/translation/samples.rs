@@ -20,7 +20,7 @@ impl Translation<'_> {
     pub fn samples(&self, made: &Tensor, image: &Raster, empty: Option<f64>) -> Result<Samples> {
         let made = tensor_to_array(made)?;
         if self.exact {
-            let made = Raster::new(self.to.denormalise(made.view())?)?;
+            let made = Raster::new(self.to.denormalize(made.view())?)?;
             return Ok(made.with_gaps_of(image, Some(f64::NAN)).into_samples());
         }
         Ok(self.to.to_raster(made.view())?.with_gaps_of(image, empty).into_samples())

@@ -84,8 +84,8 @@ pub enum OverviewResampling {
 /// | `big_tiff` | `Auto` | see [`BigTiff`] | |
 /// | `cloud_optimized` | no | overviews, and all of the header in front; see [`OverviewResampling`] | tiles only |
 ///
-/// Differences of neighbouring samples are compressed rather than the samples (TIFF's predictor 2, for floats 3).
-/// Three bands of `uint8` are marked as red, green and blue; other bands as grey with further ones of no said meaning.
+/// Differences of neighboring samples are compressed rather than the samples (TIFF's predictor 2, for floats 3).
+/// Three bands of `uint8` are marked as red, green and blue; other bands as gray with further ones of no said meaning.
 ///
 /// ```
 /// use geolearn::raster::{Compression, Dtype, Place, RasterSpec};

@@ -11,7 +11,7 @@ use crate::optim::{Adam, RunningMean};
 
 /// What training changes besides the networks.
 #[derive(Debug)]
-pub(super) struct Optimisers {
+pub(super) struct Optimizers {
     pub(super) generators: Adam,
     pub(super) disc_a: Adam,
     pub(super) disc_b: Adam,
@@ -23,7 +23,7 @@ pub(super) struct Optimisers {
     pub(super) graphs: Graphs,
 }
 
-impl Optimisers {
+impl Optimizers {
     pub fn new(networks: &Networks, config: &CycleGanConfig) -> Result<Self> {
         let follow = |mean| RunningMean::new(mean, networks.generator_parameters(), config.average_half_life);
         Ok(Self {
@@ -57,7 +57,7 @@ impl Optimisers {
     }
 }
 
-impl core::Optimisers for Optimisers {
+impl core::Optimizers for Optimizers {
     fn state(&self) -> Parameters {
         let moments = [&self.generators, &self.disc_a, &self.disc_b].into_iter().flat_map(Adam::state);
         moments.chain(self.mean.iter().flat_map(RunningMean::state)).collect()

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::nn::{Parameters, load_parameters};
 use crate::optim::Adam;
 
-/// The optimisers of one kind of model, with what belongs to them.
-pub(crate) trait Optimisers: fmt::Debug {
+/// The optimizers of one kind of model, with what belongs to them.
+pub(crate) trait Optimizers: fmt::Debug {
     /// Lists moments and running means by name; they share memory with the state.
     fn state(&self) -> Parameters;
 
@@ -26,48 +26,48 @@ pub(crate) fn freeze(adam: &mut Adam, encoders: &[String], is_frozen: bool) {
     adam.select(|name| !(is_frozen && is_encoder(name)));
 }
 
-/// A place for optimisers, which is empty before the first training: they take twice the memory of the weights.
+/// A place for optimizers, which is empty before the first training: they take twice the memory of the weights.
 #[derive(Debug)]
-pub(crate) struct OptimiserSlot<O> {
-    optimisers: Option<O>,
+pub(crate) struct OptimizerSlot<O> {
+    optimizers: Option<O>,
     is_frozen: bool,
 }
 
-impl<O: Optimisers> OptimiserSlot<O> {
+impl<O: Optimizers> OptimizerSlot<O> {
     /// Makes an empty one.
     pub fn new() -> Self {
-        Self { optimisers: None, is_frozen: false }
+        Self { optimizers: None, is_frozen: false }
     }
 
-    /// Returns the optimisers, where training has begun.
+    /// Returns the optimizers, where training has begun.
     pub fn get(&self) -> Option<&O> {
-        self.optimisers.as_ref()
+        self.optimizers.as_ref()
     }
 
-    /// Returns the optimisers to be changed, where training has begun.
+    /// Returns the optimizers to be changed, where training has begun.
     pub fn get_mut(&mut self) -> Option<&mut O> {
-        self.optimisers.as_mut()
+        self.optimizers.as_mut()
     }
 
-    /// Returns the optimisers, which `make` makes where there are none.
+    /// Returns the optimizers, which `make` makes where there are none.
     ///
     /// # Errors
     /// Those of `make`.
     pub fn get_or_make(&mut self, make: impl FnOnce() -> Result<O>) -> Result<&mut O> {
-        let optimisers = match self.optimisers.take() {
-            Some(optimisers) => optimisers,
+        let optimizers = match self.optimizers.take() {
+            Some(optimizers) => optimizers,
             None => {
                 let mut new = make()?;
                 new.freeze_encoders(self.is_frozen);
                 new
             }
         };
-        Ok(self.optimisers.insert(optimisers))
+        Ok(self.optimizers.insert(optimizers))
     }
 
-    /// Drops the optimisers; whether encoders move stays.
+    /// Drops the optimizers; whether encoders move stays.
     pub fn clear(&mut self) {
-        self.optimisers = None;
+        self.optimizers = None;
     }
 
     /// Lists what training changes besides the networks; nothing before it has begun.
@@ -75,7 +75,7 @@ impl<O: Optimisers> OptimiserSlot<O> {
         self.get().map_or_else(Parameters::new, O::state)
     }
 
-    /// Puts back a state of these networks and their optimisers. That of a model before any training has no moments, and leaves the
+    /// Puts back a state of these networks and their optimizers. That of a model before any training has no moments, and leaves the
     /// place empty.
     ///
     /// # Errors
@@ -91,18 +91,18 @@ impl<O: Optimisers> OptimiserSlot<O> {
             self.clear();
             return Ok(());
         }
-        let optimisers = self.get_or_make(make)?;
-        networks.extend(optimisers.state());
+        let optimizers = self.get_or_make(make)?;
+        networks.extend(optimizers.state());
         load_parameters(&networks, state)?;
-        optimisers.forget();
+        optimizers.forget();
         Ok(())
     }
 
-    /// Lets the encoders of the generators move or not, now and in optimisers that are made later.
+    /// Lets the encoders of the generators move or not, now and in optimizers that are made later.
     pub fn set_frozen(&mut self, is_frozen: bool) {
         self.is_frozen = is_frozen;
-        if let Some(optimisers) = &mut self.optimisers {
-            optimisers.freeze_encoders(is_frozen);
+        if let Some(optimizers) = &mut self.optimizers {
+            optimizers.freeze_encoders(is_frozen);
         }
     }
 

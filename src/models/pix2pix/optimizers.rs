@@ -7,14 +7,14 @@ use crate::nn::Parameters;
 use crate::optim::Adam;
 
 #[derive(Debug)]
-pub(super) struct Optimisers {
+pub(super) struct Optimizers {
     pub generator: Adam,
     pub discriminator: Adam,
     /// What the names of the parameters of the generator's encoder begin with.
     encoder: Vec<String>,
 }
 
-impl Optimisers {
+impl Optimizers {
     pub fn new(nets: &Networks) -> Result<Self> {
         Ok(Self {
             generator: Adam::new(nets.generator.parameters())?,
@@ -24,7 +24,7 @@ impl Optimisers {
     }
 }
 
-impl core::Optimisers for Optimisers {
+impl core::Optimizers for Optimizers {
     fn state(&self) -> Parameters {
         [&self.generator, &self.discriminator].into_iter().flat_map(Adam::state).collect()
     }

@@ -1,9 +1,9 @@
 //! Which bands pictures of a domain show, and how.
 
-use super::bands::{Band, true_colours};
+use super::bands::{Band, true_colors};
 use super::statistics::{BandStatistics, Statistics};
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{Colours, Dtype, first_bands};
+use crate::raster::{Colors, Dtype, first_bands};
 
 /// Standard deviations to either side of the mean that are shown where percentiles are not known.
 const DEVIATIONS: f64 = 2.0;
@@ -16,16 +16,16 @@ pub(super) fn of(
     names: &[Option<String>],
     statistics: &Statistics,
     dtype: Dtype,
-) -> Result<Colours> {
+) -> Result<Colors> {
     let bands = match asked {
         Some(bands) => places(bands, used, names)?,
-        None => true_colours(names).and_then(|bands| all_used(bands, used)).unwrap_or(first_bands(used.len())),
+        None => true_colors(names).and_then(|bands| all_used(bands, used)).unwrap_or(first_bands(used.len())),
     };
     let range = |band: usize| match statistics.bands().get(band) {
         Some(band) if dtype != Dtype::U8 => shown(band),
         _ => (0.0, 255.0),
     };
-    Ok(Colours { bands, ranges: bands.map(range) })
+    Ok(Colors { bands, ranges: bands.map(range) })
 }
 
 fn places(bands: &[Band; 3], used: &[usize], names: &[Option<String>]) -> Result<[usize; 3]> {
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn bands_called_red_green_and_blue_are_shown_so() {
         let named = names(["blue", "green", "red", "nir"]);
-        let colours = of(None, &[3, 2, 1, 0], &named, &statistics(), Dtype::U16).unwrap();
-        assert_eq!(colours.bands, [1, 2, 3]);
-        assert_eq!(colours.ranges[0], (0.0, 100.0), "two deviations, cut to the extremes");
+        let colors = of(None, &[3, 2, 1, 0], &named, &statistics(), Dtype::U16).unwrap();
+        assert_eq!(colors.bands, [1, 2, 3]);
+        assert_eq!(colors.ranges[0], (0.0, 100.0), "two deviations, cut to the extremes");
         let without_red = of(None, &[3, 1, 0], &named, &statistics(), Dtype::U16).unwrap();
         assert_eq!((without_red.bands, without_red.ranges[0]), ([0, 1, 2], (5.0, 90.0)));
         assert_eq!(of(None, &[3], &named, &statistics(), Dtype::U8).unwrap().ranges, [(0.0, 255.0); 3]);

@@ -25,19 +25,19 @@ pub(crate) const MOST_CHANNELS: usize = u16::MAX as usize;
 /// the domain's own bands back.
 ///
 /// ```
-/// use geolearn::dataset::Normaliser;
+/// use geolearn::dataset::Normalizer;
 /// use ndarray::Array3;
 ///
-/// let normaliser = Normaliser::new(vec![0.0], vec![200.0], 3)?;
-/// let tensor = normaliser.normalise(Array3::from_elem((1, 2, 2), 100.0).view())?;
+/// let normalizer = Normalizer::new(vec![0.0], vec![200.0], 3)?;
+/// let tensor = normalizer.normalize(Array3::from_elem((1, 2, 2), 100.0).view())?;
 /// assert_eq!(tensor.dim(), (3, 2, 2));
 /// assert!(tensor.iter().all(|value| value.abs() < 1e-6));
-/// let back = normaliser.denormalise(tensor.view())?;
+/// let back = normalizer.denormalize(tensor.view())?;
 /// assert_eq!(back.dim(), (1, 2, 2));
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Normaliser {
+pub struct Normalizer {
     min: Vec<f64>,
     max: Vec<f64>,
     channels: usize,
@@ -59,15 +59,15 @@ impl Values {
     pub const BYTES: Self = Self { dtype: Dtype::U8, nodata: None, clip: false };
 }
 
-impl Normaliser {
+impl Normalizer {
     /// Scaling for bands of which these values become -1 and 1, for networks with `channels` channels. Images are of
     /// bytes, unless [`with_dtype`](Self::with_dtype) says otherwise.
     ///
     /// ```
     /// use geolearn::ErrorKind;
-    /// use geolearn::dataset::Normaliser;
+    /// use geolearn::dataset::Normalizer;
     ///
-    /// let error = Normaliser::new(vec![0.0, 0.0], vec![255.0], 3).unwrap_err();
+    /// let error = Normalizer::new(vec![0.0, 0.0], vec![255.0], 3).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Usage);
     /// ```
     ///
@@ -97,11 +97,11 @@ impl Normaliser {
     /// The same scaling for a domain whose images have samples of this type.
     ///
     /// ```
-    /// use geolearn::dataset::Normaliser;
+    /// use geolearn::dataset::Normalizer;
     /// use geolearn::raster::Dtype;
     ///
-    /// let normaliser = Normaliser::new(vec![0.0], vec![10_000.0], 1)?.with_dtype(Dtype::U16);
-    /// let image = normaliser.to_raster(ndarray::Array3::from_elem((1, 2, 2), 0.5).view())?;
+    /// let normalizer = Normalizer::new(vec![0.0], vec![10_000.0], 1)?.with_dtype(Dtype::U16);
+    /// let image = normalizer.to_raster(ndarray::Array3::from_elem((1, 2, 2), 0.5).view())?;
     /// assert_eq!(image.samples(), &ndarray::Array3::<u16>::from_elem((1, 2, 2), 7500).into());
     /// # Ok::<(), geolearn::Error>(())
     /// ```
@@ -148,38 +148,38 @@ impl Normaliser {
     ///
     /// # Shapes
     /// (bands, H, W) in the chip's own units to (C, H, W). Values between minimum and maximum come into [-1, 1];
-    /// values beyond them come out beyond, unless the normalisation is one that cuts them.
+    /// values beyond them come out beyond, unless the normalization is one that cuts them.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of bands differs.
-    pub fn normalise(&self, chip: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+    pub fn normalize(&self, chip: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.forward(chip, None, GAP)
     }
 
-    /// Scales an image; the same as [`Normaliser::normalise`] on its values.
+    /// Scales an image; the same as [`Normalizer::normalize`] on its values.
     ///
     /// # Shapes
     /// (bands, H, W) to (C, H, W).
     ///
     /// ```
     /// use geolearn::Raster;
-    /// use geolearn::dataset::Normaliser;
+    /// use geolearn::dataset::Normalizer;
     ///
     /// let chip = Raster::open("assets/bluemarble/A/images/y0300_x0900.png")?;
-    /// let normaliser = Normaliser::new(vec![0.0; 3], vec![255.0; 3], 3)?;
-    /// let tensor = normaliser.normalise_raster(&chip)?;
-    /// assert_eq!(normaliser.to_raster(tensor.view())?, chip);
+    /// let normalizer = Normalizer::new(vec![0.0; 3], vec![255.0; 3], 3)?;
+    /// let tensor = normalizer.normalize_raster(&chip)?;
+    /// assert_eq!(normalizer.to_raster(tensor.view())?, chip);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of bands differs.
-    pub fn normalise_raster(&self, image: &Raster) -> Result<Array3<f32>> {
+    pub fn normalize_raster(&self, image: &Raster) -> Result<Array3<f32>> {
         self.scaled(image, GAP)
     }
 
     /// The same with NaN where there are no data, for what must tell gaps from the middle of the range.
-    pub(super) fn normalise_with_gaps(&self, image: &Raster) -> Result<Array3<f32>> {
+    pub(super) fn normalize_with_gaps(&self, image: &Raster) -> Result<Array3<f32>> {
         self.scaled(image, f32::NAN)
     }
 
@@ -204,14 +204,14 @@ impl Normaliser {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when the number of channels is not C.
-    pub fn denormalise(&self, output: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+    pub fn denormalize(&self, output: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.inverse(output, |value| value as f32)
     }
 
     /// Takes a network's output back to an image of the domain's own type: integers are rounded to the nearest value
     /// and cut to what the type can hold.
     ///
-    /// An image of at most 16 bits a sample that went through [`Normaliser::normalise_raster`] comes back exactly,
+    /// An image of at most 16 bits a sample that went through [`Normalizer::normalize_raster`] comes back exactly,
     /// where nothing was cut.
     ///
     /// # Shapes

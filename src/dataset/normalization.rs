@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::normalise::{Normaliser, Values};
+use super::normalize::{Normalizer, Values};
 use super::statistics::{BandStatistics, Statistics};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Dtype;
@@ -19,20 +19,20 @@ use crate::raster::Dtype;
 /// choice, and the usual one for reflectances and backscatter.
 ///
 /// ```
-/// use geolearn::dataset::Normalisation;
+/// use geolearn::dataset::Normalization;
 /// use geolearn::{DatasetType, Domain, PrepareData};
 ///
 /// let data = PrepareData::new("assets/bluemarble", DatasetType::CycleGan)
-///     .normalisation(Normalisation::Percentile { low: 2.0, high: 98.0 })
+///     .normalization(Normalization::Percentile { low: 2.0, high: 98.0 })
 ///     .prepare()?;
 /// let red = &data.statistics(Domain::A).bands()[0];
-/// assert!(data.normaliser(Domain::A).max()[0] < red.max);
+/// assert!(data.normalizer(Domain::A).max()[0] < red.max);
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Normalisation {
+pub enum Normalization {
     /// From the smallest to the largest value: arcgis.learn's way, and the default.
     #[default]
     MinMax,
@@ -52,11 +52,11 @@ const DEVIATIONS: f64 = 3.0;
 /// For pictures, where the scaling has none of its own.
 const USUAL: (f64, f64) = (2.0, 98.0);
 
-impl Normalisation {
+impl Normalization {
     pub(super) fn check(self) -> Result<()> {
         match self {
             Self::Percentile { low, high } if !(0.0 <= low && low < high && high <= 100.0) => {
-                Err(Error::new(ErrorKind::Usage, "Normalisation::Percentile is out of range")
+                Err(Error::new(ErrorKind::Usage, "Normalization::Percentile is out of range")
                     .expected("0 <= low < high <= 100")
                     .found(format!("{low} and {high}")))
             }
@@ -77,15 +77,15 @@ impl Normalisation {
         matches!(self, Self::Percentile { .. })
     }
 
-    pub(super) fn normaliser(
+    pub(super) fn normalizer(
         self,
         statistics: &Statistics,
         channels: usize,
         dtype: Dtype,
         nodata: Option<f64>,
-    ) -> Result<Normaliser> {
+    ) -> Result<Normalizer> {
         let (min, max) = statistics.bands().iter().map(|band| self.range(band)).unzip();
-        Ok(Normaliser::new(min, max, channels)?.with_values(Values { dtype, nodata, clip: self.needs_percentiles() }))
+        Ok(Normalizer::new(min, max, channels)?.with_values(Values { dtype, nodata, clip: self.needs_percentiles() }))
     }
 
     /// Whether the scale of a band would be another without this extreme value.

@@ -2,13 +2,13 @@
 
 use tiff_reader::Ifd;
 
-const COLOUR_MAP: u16 = 320;
+const COLOR_MAP: u16 = 320;
 pub(super) const EXTRA_SAMPLES: u16 = 338;
 
-/// The colours of the indices, 16 bits brought to 8 as GDAL brings them.
+/// The colors of the indices, 16 bits brought to 8 as GDAL brings them.
 pub(super) fn palette(ifd: &Ifd) -> Option<Vec<[u8; 3]>> {
-    let values = numbers(ifd, COLOUR_MAP);
-    let colours = values.len() / 3;
+    let values = numbers(ifd, COLOR_MAP);
+    let colors = values.len() / 3;
     let largest = values.iter().max()?;
     // Some writers leave 8 bits as they are, some multiply by 256 instead of 257.
     let unit = match largest {
@@ -16,8 +16,8 @@ pub(super) fn palette(ifd: &Ifd) -> Option<Vec<[u8; 3]>> {
         1.. if values.iter().all(|value| value.is_multiple_of(256)) => 256,
         _ => 257,
     };
-    let colour = |index: usize| [0, 1, 2].map(|part| (values[part * colours + index] / unit).min(255) as u8);
-    (colours > 0).then(|| (0..colours).map(colour).collect())
+    let color = |index: usize| [0, 1, 2].map(|part| (values[part * colors + index] / unit).min(255) as u8);
+    (colors > 0).then(|| (0..colors).map(color).collect())
 }
 
 /// The first band that `ExtraSamples` calls alpha, associated (1) or not (2).
