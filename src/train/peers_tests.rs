@@ -303,7 +303,7 @@ fn an_error_of_a_callback_ends_the_fit_of_all_where_it_is() {
     let left = together(chips.path(), (2, 2), |_, model, options| (model, options.callback(At(6, full))));
     assert!(left.iter().all(|left| left.kind() == ErrorKind::Callback && left.history.steps() == 6), "{left:?}");
     let words = left[1].result.as_ref().unwrap_err().to_string();
-    assert_eq!(words, "process 0 of the fit failed (the disk is full)");
+    assert_eq!(words, "process 0 failed (the disk is full)");
 }
 
 #[test]
