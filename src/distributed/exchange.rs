@@ -165,9 +165,12 @@ impl Member {
             [] => "an exchange between the processes does not end".to_owned(),
             late => format!("{} does not come to an exchange", late.iter().map(named).collect::<Vec<_>>().join(", ")),
         };
-        Error::new(ErrorKind::Peer, what).expected(format!("the end of it within {:?}", self.pace.timeout)).help(
+        let error = Error::new(ErrorKind::Peer, what);
+        let error = error.expected(format!("the end of it within {:?}", self.pace.timeout)).help(
             "It hangs, or has more to do than the others: see what it does, or set a longer timeout in DistributedOptions.",
-        )
+        );
+        // All have come, as far as is known: somebody was lost just now, and is found out soon.
+        if late.is_empty() { self.named(number, error) } else { error }
     }
 
     fn road(&self, device: Device) -> Result<Road> {
