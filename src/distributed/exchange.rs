@@ -159,6 +159,10 @@ impl Member {
     }
 
     fn late(&self, number: u64) -> Error {
+        // What is known of the others may be old, where whoever tells it was lost.
+        if let Some(lost) = self.watch.who_is_lost(number, true) {
+            return lost.error(&self.names, self.environment.store_holder(), self.pace);
+        }
         let late = self.watch.who_is_late(number);
         let named = |rank: &usize| format!("process {rank} ({})", self.names[*rank]);
         let what = match late.as_slice() {

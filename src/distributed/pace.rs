@@ -32,6 +32,11 @@ impl Pace {
         self.timeout + 2 * self.silence
     }
 
+    /// How long the store may leave a round unanswered; less where an exchange has failed.
+    pub fn unanswered(self, has_failed: bool) -> Duration {
+        if has_failed { self.silence / SOONER + self.beat } else { self.silence * 2 }
+    }
+
     /// How many of one's own signs of life without one of another process tell that this is lost.
     pub fn quiet_beats(self, has_failed: bool) -> u32 {
         let silence = if has_failed { self.silence / SOONER } else { self.silence };

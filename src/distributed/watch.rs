@@ -127,7 +127,7 @@ impl Watch {
         let most_quiet = self.pace.quiet_beats(has_failed);
         let judged = state.known(self.pace).who_is_lost(self.part.rank, exchange, most_quiet);
         let store = || {
-            let unanswered = state.last_round.elapsed() > self.pace.silence * 2;
+            let unanswered = state.last_round.elapsed() > self.pace.unanswered(has_failed);
             let why = || format!("it has not answered for {:?}", state.last_round.elapsed());
             state.store_lost.clone().or_else(|| unanswered.then(why)).map(|why| Lost::Store { why })
         };
