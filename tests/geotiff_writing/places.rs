@@ -90,6 +90,13 @@ const PLACED: [&str; 13] = [
     "tiff/sparse_ok.tif",
 ];
 
+/// All that a header says but for blocks, which a copy has of its own.
+fn facts(info: &geolearn::raster::RasterInfo) -> String {
+    let place = (info.place(), info.nodata(), info.band_names(), info.band_scales(), info.stated_statistics());
+    let shape = (info.format(), info.bands(), info.height(), info.width(), info.dtype());
+    format!("{:?}", (shape, place, info.palette(), info.alpha_band()))
+}
+
 #[test]
 fn a_copy_is_to_gdal_what_the_file_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,7 +106,8 @@ fn a_copy_is_to_gdal_what_the_file_was() {
         let samples = file.read().unwrap();
         write(&path, RasterSpec::like(file.info()), &samples, 100);
         let found = RasterFile::open(&path).unwrap();
-        assert_eq!(found.info(), file.info(), "{name}");
+        let [found_facts, facts] = [&found, &file].map(|file| facts(file.info()));
+        assert_eq!(found_facts, facts, "{name}");
         assert_eq!(found.read().unwrap(), samples, "{name}");
         path
     };
