@@ -168,7 +168,7 @@ fn parts_can_be_named() {
     let summary = stage.result("summary.txt");
     assert_eq!(ran(&summary)[3..], ["prepare-1", "prepare-8", "plain-default", "plain-bf16", "plain-f32"], "{summary}");
     assert_eq!(stage.run(&["golden,rastr"], "470"), 3);
-    assert!(stage.result("summary.txt").contains("there is no part 'rastr': name some of golden,cuda,"));
+    assert!(stage.result("summary.txt").contains("there is no part 'rastr': name some of golden,switches,cuda,"));
 }
 
 /// The weights of the Inception network are no part of the package.
