@@ -89,7 +89,6 @@ impl ValidityMap {
 
     /// The cells, row by row, each with the number of its pixels that have data. Those at the right and lower edges may be
     /// smaller than others.
-    #[allow(dead_code, reason = "training from scenes draws windows by them")]
     pub fn cells(&self) -> impl Iterator<Item = (SceneWindow, u32)> {
         cells(self.size, self.cell).zip(self.counts.iter().copied())
     }
