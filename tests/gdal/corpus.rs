@@ -18,6 +18,7 @@ fn hash(samples: &Samples) -> String {
 /// GDAL of the system does not read or reads otherwise than rasterio's, which is newer.
 #[test]
 fn a_vrt_of_a_tiff_is_as_the_tiff() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let mut dtypes = std::collections::BTreeSet::new();
     for (name, truth) in truth() {
@@ -52,6 +53,7 @@ fn a_vrt_of_a_tiff_is_as_the_tiff() {
 
 #[test]
 fn control_points_stand_in_place_of_a_transform() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (tiff, vrt) = (file("tests/fixtures/geotiff/gcps.tif"), folder.path().join("gcps.vrt"));
     translate(&tiff, &vrt, "VRT", &[]);
@@ -73,6 +75,7 @@ fn control_points_stand_in_place_of_a_transform() {
 /// Fax codes are read by GDAL alone; sizes and sums are what rasterio 1.4.4 finds.
 #[test]
 fn a_tiff_that_our_own_reader_refuses_is_left_to_gdal() {
+    let _alone = alone();
     for (name, size, sum) in [
         ("b1_bilevel_ccittfax3.tif", (187, 235), 20_803.0),
         ("b1_bilevel_ccittfax4.tif", (100, 140), 14_000.0),

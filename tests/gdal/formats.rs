@@ -67,6 +67,7 @@ fn check(path: &Path, format: &str) {
 
 #[test]
 fn formats_equal_the_tiff_that_they_were_made_of() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let tiff = scene_file(folder.path());
     for (name, driver, options) in [
@@ -84,6 +85,7 @@ fn formats_equal_the_tiff_that_they_were_made_of() {
 
 #[test]
 fn paths_within_archives_are_taken() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let tiff = scene_file(folder.path());
     let jp2 = folder.path().join("scene.jp2");
@@ -105,6 +107,7 @@ fn paths_within_archives_are_taken() {
 /// A scene behind a URL, of which a part needs some tiles alone.
 #[test]
 fn a_scene_on_a_server_is_read_by_parts() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let samples = Array3::from_shape_fn((1, 1500, 1500), |(_, y, x)| (y * 7919 + x * x * 31) as u16);
     let spec = RasterSpec::new(1, 1500, 1500, Dtype::U16).blocks(Blocks::Tiles { width: 256, height: 256 });
@@ -127,6 +130,7 @@ fn a_scene_on_a_server_is_read_by_parts() {
 
 #[test]
 fn one_image_of_several_is_opened_by_its_name() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (tiff, netcdf) = (scene_file(folder.path()), folder.path().join("scene.nc"));
     translate(&tiff, &netcdf, "netCDF", &["FORMAT=NC4"]);
@@ -149,6 +153,7 @@ fn one_image_of_several_is_opened_by_its_name() {
 /// Threads take a dataset each, and give it back.
 #[test]
 fn many_threads_read_one_file() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let jp2 = folder.path().join("scene.jp2");
     translate(&scene_file(folder.path()), &jp2, "JP2OpenJPEG", LOSSLESS_TILES);
@@ -169,6 +174,7 @@ fn many_threads_read_one_file() {
 
 #[test]
 fn limits_are_kept() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let jp2 = folder.path().join("scene.jp2");
     translate(&scene_file(folder.path()), &jp2, "JP2OpenJPEG", LOSSLESS_TILES);

@@ -11,6 +11,7 @@ mod server;
 mod workflows;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gdal::raster::RasterCreationOptions;
 use gdal::{Dataset, DriverManager};
@@ -23,6 +24,16 @@ const LOSSLESS_TILES: &[&str] = &["REVERSIBLE=YES", "QUALITY=100", "BLOCKXSIZE=6
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Keeps other tests from GDAL until the guard is dropped.
+///
+/// Before it decodes, GDAL's driver for JPEG 2000 writes out whatever any thread has in the block cache of the process, and
+/// not all drivers bear that in the middle of writing (GDAL 3.6: MRF lost samples, netCDF locked up). The crate only reads
+/// by GDAL; these tests also write.
+fn alone() -> MutexGuard<'static, ()> {
+    static USED: Mutex<()> = Mutex::new(());
+    USED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Copies an image into another format.

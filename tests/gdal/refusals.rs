@@ -22,6 +22,7 @@ fn vrt(width: usize, height: usize, source: &str) -> String {
 
 #[test]
 fn a_mosaic_whose_part_is_missing_names_it() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let source = "<SimpleSource><SourceFilename relativeToVRT=\"1\">gone.tif</SourceFilename><SourceBand>1</SourceBand>\
                   <SrcRect xOff=\"0\" yOff=\"0\" xSize=\"5\" ySize=\"5\"/><DstRect xOff=\"0\" yOff=\"0\" xSize=\"5\" ySize=\"5\"/>\
@@ -35,6 +36,7 @@ fn a_mosaic_whose_part_is_missing_names_it() {
 /// GDAL opens it; nothing is allocated for it.
 #[test]
 fn an_image_of_any_size_is_read_by_parts_alone() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path(), "huge.vrt", vrt(2_000_000_000, 2_000_000_000, ""));
     let file = RasterFile::open(&path).unwrap();
@@ -45,6 +47,7 @@ fn an_image_of_any_size_is_read_by_parts_alone() {
 
 #[test]
 fn damaged_files_are_errors_of_the_file() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let jp2 = folder.path().join("scene.jp2");
     translate(&scene_file(folder.path()), &jp2, "JP2OpenJPEG", LOSSLESS_TILES);
@@ -73,6 +76,7 @@ fn damaged_files_are_errors_of_the_file() {
 /// Flipped bytes may leave another image, but end no program.
 #[test]
 fn flipped_bytes_never_panic() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let jp2 = folder.path().join("scene.jp2");
     translate(&scene_file(folder.path()), &jp2, "JP2OpenJPEG", LOSSLESS_TILES);
@@ -91,6 +95,7 @@ fn flipped_bytes_never_panic() {
 /// Whoever sends bytes to a service must not have it open its files.
 #[test]
 fn bytes_in_memory_open_no_files() {
+    let _alone = alone();
     let secret = file("assets/scenes/bluemarble_asia.tif");
     let source = format!("<SimpleSource><SourceFilename>{}</SourceFilename></SimpleSource>", secret.display());
     let error = Raster::from_bytes(vrt(5, 5, &source)).unwrap_err();
@@ -100,6 +105,7 @@ fn bytes_in_memory_open_no_files() {
 
 #[test]
 fn what_is_not_there_is_said_with_its_name() {
+    let _alone = alone();
     for (name, kind) in [
         ("no/such/file.jp2", ErrorKind::Io),
         ("/vsizip/no/such.zip/a.tif", ErrorKind::Io),

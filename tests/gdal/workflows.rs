@@ -23,6 +23,7 @@ fn copied(chips: &Path, to: &Path, driver: &str, ending: &str, options: &[&str])
 /// Statistics and batches are those of the PNGs that the chips were made of, and a model learns from them.
 #[test]
 fn chips_of_other_formats_train_as_those_that_they_were_made_of() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let chips = common::few_chips(folder.path(), 6, 5);
     let prepared = |root: &Path| {
@@ -56,6 +57,7 @@ fn chips_of_other_formats_train_as_those_that_they_were_made_of() {
 /// Four parts of the scene, put together by GDAL, are translated as the scene itself.
 #[test]
 fn a_mosaic_is_translated_as_the_scene_that_it_was_cut_from() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let scene = file("assets/scenes/bluemarble_asia.tif");
     let whole = Raster::open(&scene).unwrap();
