@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::memory;
-use crate::work::{Outcome, Way, Work, read, write_line};
+use crate::work::{Outcome, Way, Work, at_share, read, write_line};
 
 /// Steps before the clock runs: cuDNN chooses its kernels in the first, memory is gathered, graphs are recorded.
 const WARM_UP: usize = 10;
@@ -62,7 +62,7 @@ fn measured(mut work: Work, way: &Way<'_>, steps: usize) -> Outcome<Value> {
     let unread = 1e3 * begin.elapsed().as_secs_f64() / steps as f64;
     work.check(way)?;
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    let at = |share| at_share(&times, share);
     Ok(json!({
         "device": device(&work),
         "steps": steps,

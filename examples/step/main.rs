@@ -10,6 +10,7 @@
 //!                                           times of steps and memory, one line of JSON for each batch size and way
 //! step trace FILE SIDE BATCHES WAYS         steps under libtorch's profiler
 //! step raster --json FILE [SIDE]            a scene through `predict_raster`
+//! step translate --json FILE SIDE IMAGES    images through `predict_array`, one by one
 //! ```
 //!
 //! NAME is `cyclegan`, which it is where none is given and in all other tasks, or `pix2pix`. Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, and behind it, where wanted,
@@ -26,6 +27,7 @@ mod model;
 mod raster;
 mod switch;
 mod trace;
+mod translate;
 mod work;
 
 use std::path::PathBuf;
@@ -82,6 +84,14 @@ enum Task {
         /// Side of a square scene [default: the bundled scene]
         side: Option<usize>,
     },
+    /// Measures how long the generator of the published recipe takes for an image
+    Translate {
+        /// File to which a line is added
+        #[arg(long, value_name = "FILE")]
+        json: PathBuf,
+        side: usize,
+        images: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -114,6 +124,7 @@ fn run(task: Task) -> Outcome<ExitCode> {
             switch::each(&ways, here, |ways| owned(&["trace", &file, &number, &batches, ways]))?;
         }
         Task::Raster { json, side } => raster::run(&json, side)?,
+        Task::Translate { json, side, images } => translate::run(&json, side, images)?,
     }
     Ok(ExitCode::SUCCESS)
 }

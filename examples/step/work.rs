@@ -131,6 +131,11 @@ pub fn read(losses: &Tensor) -> geolearn::Result<Vec<f64>> {
     Ok(Vec::<f64>::try_from(losses.to_kind(tch::Kind::Double))?)
 }
 
+/// Returns the quantile of sorted times.
+pub fn at_share(times: &[f64], share: f64) -> f64 {
+    times[((times.len() - 1) as f64 * share).round() as usize]
+}
+
 /// Adds a line to a file.
 pub fn write_line(file: &Path, row: &Value) -> Outcome<()> {
     println!("{row}");

@@ -4,7 +4,7 @@
 #
 #   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke | PART,PART,...]
 #
-# Without an argument all parts run, in this order: golden, switches, cuda, ours, raster, clocks, trace, ceilings, peers, search, tuned.
+# Without an argument all parts run, in this order: golden, switches, cuda, ours, translate, raster, clocks, trace, ceilings, peers, search, tuned.
 # `smoke` is `golden,steps`: the first tests, and a few small steps. Results, at most 8 files of 16 MB, go to OUT
 # (out/gpu-results), which holds the last run alone, for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
 # is nothing to run, 4 where CUDA cannot be used.
@@ -15,7 +15,7 @@ mkdir -p "${OUT:=$root/out/gpu-results}" || exit 3
 out=$(cd "$OUT" && pwd)
 cd "$root" || exit 3
 packed=out/gpu
-readonly all_parts=golden,switches,cuda,ours,raster,clocks,trace,ceilings,peers,search,tuned
+readonly all_parts=golden,switches,cuda,ours,translate,raster,clocks,trace,ceilings,peers,search,tuned
 asked=${1:-$all_parts}
 [[ $asked == smoke ]] && asked=golden,steps
 end=$((SECONDS + ${GPU_CHECK_SECONDS:-470}))
@@ -24,7 +24,7 @@ log=$out/all.log
 failed=0
 readonly NO_TIME=99 most_bytes=$((16 * 1000 * 1000))
 
-rm -f "$out"/{facts.txt,summary.txt,all.log,ceilings.json,steps.jsonl,raster.jsonl} "$out"/trace-*.json.gz
+rm -f "$out"/{facts.txt,summary.txt,all.log,ceilings.json,steps.jsonl,predictions.jsonl} "$out"/trace-*.json.gz
 trap 'rm -rf "$work"' EXIT
 
 say() { echo "$*" | tee -a "$out/summary.txt"; }
@@ -167,7 +167,8 @@ wants switches && switches
 wants steps && must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
 wants cuda && tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
 wants ours && must ours 190 "$step" bench --json "$out/steps.jsonl" 256 1,8 bf16,tf32,f32,bf16+graph,tf32+graph,bf16+operators,tf32+operators 30
-wants raster && must raster 45 "$step" raster --json "$out/raster.jsonl" 6144
+wants translate && must translate 30 "$step" translate --json "$out/predictions.jsonl" 256 50
+wants raster && must raster 45 "$step" raster --json "$out/predictions.jsonl" 6144
 wants clocks &&
   part clocks 10 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used --format=csv
 wants trace && must trace 60 "$step" trace "$work/trace" 256 1,8 bf16

@@ -12,7 +12,7 @@ const STEP: &str = r#"case $1 in
 doctor) echo "device: cuda:0" ;;
 bench) echo '{"way": "geolearn"}' >>"$3" ;;
 trace) echo '{}' >"$2-b8-bf16-3-steps.json" ;;
-raster) echo '{}' >"$3" ;;
+raster | translate) echo '{}' >>"$3" ;;
 esac"#;
 const NO_CUDA: &str = "echo 'CUDA is needed and cannot be used: no driver was found'; exit 4";
 const PASSES: &str = "echo 'test result: ok. 3 passed; 0 failed'";
@@ -97,7 +97,7 @@ fn all_parts_run_and_leave_their_files() {
         "all.log",
         "ceilings.json",
         "facts.txt",
-        "raster.jsonl",
+        "predictions.jsonl",
         "steps.jsonl",
         "summary.txt",
         "trace-b8-bf16-3-steps.json.gz",
@@ -143,7 +143,7 @@ fn what_has_no_time_is_left_out() {
 
 #[test]
 fn a_part_is_stopped_after_its_time() {
-    let stage = Stage::new(&STEP.replace("raster)", "raster) sleep 300 ;;\nother)"), PASSES);
+    let stage = Stage::new(&STEP.replace("raster |", "raster) sleep 300 ;;\nother |"), PASSES);
     stage.write(
         "xtask/gpu/run.sh",
         &fs::read_to_string(stage.path("xtask/gpu/run.sh")).unwrap().replace("raster 45", "raster 1"),
@@ -159,7 +159,7 @@ fn parts_can_be_named() {
     let stage = Stage::new(STEP, PASSES);
     assert_eq!(stage.run(&[], "470"), 0);
     assert_eq!(stage.run(&["raster,golden"], "470"), 0, "{}", stage.result("summary.txt"));
-    assert_eq!(stage.results(), ["all.log", "facts.txt", "raster.jsonl", "summary.txt"]);
+    assert_eq!(stage.results(), ["all.log", "facts.txt", "predictions.jsonl", "summary.txt"]);
     let ran = |summary: &str| -> Vec<String> {
         summary.lines().filter_map(|line| Some(line.split_once(": exit")?.0.to_string())).collect()
     };

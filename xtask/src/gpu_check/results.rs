@@ -17,6 +17,8 @@ pub struct Results {
     /// What could not be measured, and why.
     pub left_out: Vec<String>,
     pub ceilings: Value,
+    /// Times of one image.
+    pub images: Vec<Value>,
     pub scenes: Vec<Value>,
     pub traces: Vec<Trace>,
 }
@@ -64,13 +66,16 @@ impl Results {
             return Err(Trouble::new(format!("steps.jsonl mixes devices: {row}")));
         }
         let ceilings = text("ceilings.json");
+        let predictions = lines(&text("predictions.jsonl"))?;
+        let (scenes, images) = predictions.into_iter().partition(|row| !row["megapixels"].is_null());
         Ok(Self {
             facts,
             parts,
             steps: steps.into_iter().map(Step::of).collect::<Result<_>>()?,
             left_out: left_out.into_iter().map(error_of).collect(),
             ceilings: if ceilings.is_empty() { Value::Null } else { parsed("ceilings.json", &ceilings)? },
-            scenes: lines(&text("raster.jsonl"))?,
+            images,
+            scenes,
             traces: traces(folder)?,
         })
     }
