@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const STAGES: &[(&str, usize)] = &[
     ("error", 0),
     ("arrays", 0),
+    ("control", 1),
     ("device", 1),
     ("random", 0),
     ("store", 0),

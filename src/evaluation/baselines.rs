@@ -2,7 +2,7 @@
 
 use ndarray::Array3;
 
-use super::images::{Judged, Source};
+use super::images::{EvaluatedImage, Source};
 use super::scores::Baseline;
 use crate::dataset::{DataBunch, Domain, PerDomain, Split};
 use crate::error::Result;
@@ -26,13 +26,13 @@ impl<'a> Baselines<'a> {
 
     /// Makes an image of domain `to` from one of the other; `None` where the baseline cannot, as between domains of
     /// different bands.
-    pub fn apply(&self, baseline: Baseline, source: &Source, to: Domain) -> Result<Option<Judged>> {
+    pub fn apply(&self, baseline: Baseline, source: &Source, to: Domain) -> Result<Option<EvaluatedImage>> {
         let same_bands = source.raster.bands() == self.data.bands(to);
         let colors = self.colors.get(to).as_ref();
         let made = match (baseline, colors) {
             (Baseline::NoTranslation, _) => {
                 let picture = self.data.colors(to.other()).paint(&source.raster);
-                return Ok(Some(Judged { picture, raster: same_bands.then(|| source.raster.clone()) }));
+                return Ok(Some(EvaluatedImage { picture, raster: same_bands.then(|| source.raster.clone()) }));
             }
             (Baseline::MeanColor, Some((_, mean))) => mean.translate(values(&source.raster).view())?,
             (Baseline::HistogramMatching, Some((histogram, _))) if same_bands => {
@@ -40,7 +40,7 @@ impl<'a> Baselines<'a> {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Judged::of(self.data, to, in_type(self.data, to, made)?)))
+        Ok(Some(EvaluatedImage::of(self.data, to, in_type(self.data, to, made)?)))
     }
 }
 

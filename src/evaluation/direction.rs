@@ -1,7 +1,7 @@
 //! One direction of translation: the model, baselines and round trips.
 
 use super::baselines::Baselines;
-use super::images::{Judged, Source, translated};
+use super::images::{EvaluatedImage, Source, translated};
 use super::judge::{FeatureNetwork, ImageSet, Measured};
 use super::paired::PairSums;
 use super::pairs::{Pairs, misfit};
@@ -26,7 +26,7 @@ pub(super) struct Evaluation<'a> {
 }
 
 /// A way to make an image of a domain from one of the other; `None` where it cannot.
-type Make<'m> = dyn Fn(&Source) -> Result<Option<Judged>> + 'm;
+type Make<'m> = dyn Fn(&Source) -> Result<Option<EvaluatedImage>> + 'm;
 
 impl Evaluation<'_> {
     /// Looks at the real validation chips of a domain.
@@ -115,7 +115,7 @@ impl Evaluation<'_> {
         for chip in 0..self.data.valid_len(domain) {
             let source = self.source(domain, chip)?;
             let back = self.model.translate(&self.model.translate(&source.tensor, domain.other())?, domain)?;
-            if let Some(raster) = self.progress.one(Judged::made(self.data, domain, &back, &source.raster)?.raster) {
+            if let Some(raster) = self.progress.one(EvaluatedImage::made(self.data, domain, &back, &source.raster)?.raster) {
                 sums.add(&raster, &source.raster)?;
             }
         }

@@ -13,7 +13,7 @@ use crate::raster::Raster;
 use crate::train::Translator;
 
 /// An image of a domain, or one that stands for it.
-pub(super) struct Judged {
+pub(super) struct EvaluatedImage {
     pub picture: RgbImage,
     /// None where its bands are not those of the domain.
     pub raster: Option<Raster>,
@@ -52,7 +52,7 @@ pub(super) struct Source {
     pub raster: Raster,
 }
 
-impl Judged {
+impl EvaluatedImage {
     pub fn of(data: &DataBunch, domain: Domain, raster: Raster) -> Self {
         Self { picture: data.colors(domain).paint(&raster), raster: Some(raster) }
     }
@@ -77,6 +77,6 @@ impl Source {
 }
 
 /// Translates an image of the other domain into `to`.
-pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Source, to: Domain) -> Result<Judged> {
-    Judged::made(data, to, &model.translate(&source.tensor, to)?, &source.raster)
+pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Source, to: Domain) -> Result<EvaluatedImage> {
+    EvaluatedImage::made(data, to, &model.translate(&source.tensor, to)?, &source.raster)
 }

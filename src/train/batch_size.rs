@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::loan::Loan;
+use super::restore_guard::RestoreGuard;
 use super::memory::{Bytes, SCRATCH, advise};
 use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
@@ -54,10 +54,10 @@ pub(crate) fn choose_batch_size(model: &mut dyn Translator, data: &DataBunch) ->
     if let Some(estimate) = model.memory_need(&one, precision, 1) {
         estimate.check(device, 1, "")?;
     }
-    let mut loan = Loan::of(model)?;
+    let mut guard = RestoreGuard::of(model)?;
     let free = free_memory(device).map_or(f64::INFINITY, |bytes| bytes as f64);
-    let found = search(data.draws(), SHARE_OF_FREE * free, |n| trial(loan.model(), data, n));
-    loan.end()?;
+    let found = search(data.draws(), SHARE_OF_FREE * free, |n| trial(guard.model(), data, n));
+    guard.end()?;
     let trials = found.map_err(|error| advise(error, device, 1))?;
     let chosen = choose(&trials).ok_or_else(|| Error::new(ErrorKind::Usage, "there are no chips to try"))?;
     tracing::info!(batch_size = chosen, "batch size chosen by trial; name it to repeat this run");

@@ -3,7 +3,7 @@
 use super::callback::Callback;
 use super::checkpoint::Contents;
 use super::lr_find_options::LrFindOptions;
-use super::lr_finder::{Setting, find_among};
+use super::lr_finder::{SweepContext, find_with_peers};
 use super::plan::Plan;
 use super::translator::Translator;
 use crate::dataset::DataBunch;
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::peers::Peers;
 
 /// How a fit looks for its rate.
-pub(super) struct Search<'a> {
+pub(super) struct RateSearch<'a> {
     pub peers: &'a dyn Peers,
     /// The fit, of which all but the rate is known.
     pub plan: &'a Plan,
@@ -22,7 +22,7 @@ pub(super) struct Search<'a> {
     pub callbacks: &'a [Box<dyn Callback>],
 }
 
-impl Search<'_> {
+impl RateSearch<'_> {
     /// Sweeps and returns the rate that the curve suggests, the same in all processes; the model is as it was before.
     ///
     /// # Errors
@@ -31,14 +31,14 @@ impl Search<'_> {
         let Self { peers, plan, deterministic, steps_in_life, .. } = *self;
         let options = LrFindOptions::default().adam(plan.adam).progress(self.progress && peers.part().leads());
         let is_asked = || self.callbacks.iter().any(|callback| callback.wants_to_stop());
-        let setting = Setting {
+        let setting = SweepContext {
             peers,
             precision: plan.precision,
             deterministic,
             disc_lr_ratio: plan.disc_lr_ratio,
             is_asked_to_stop: &is_asked,
         };
-        let curve = find_among(model, data, steps_in_life, &options, setting)?;
+        let curve = find_with_peers(model, data, steps_in_life, &options, setting)?;
         let lr = curve.suggestion().ok_or_else(|| {
             Error::new(ErrorKind::Usage, "the sweep over learning rates suggests none")
                 .expected("a loss that falls by 5 % from where it begins")
@@ -60,7 +60,7 @@ impl Search<'_> {
 ///
 /// # Errors
 /// `Usage` where a rate is to be found and the checkpoint's was given, `Format` where it is no rate.
-pub(super) fn taken_up(plan: Plan, contents: &Contents) -> Result<Plan> {
+pub(super) fn with_rate_of_checkpoint(plan: Plan, contents: &Contents) -> Result<Plan> {
     let Plan { lr, is_lr_found, .. } = *contents.plan();
     match (plan.is_lr_found, is_lr_found) {
         // Who names the rate that was found goes on with the same fit.

@@ -1,11 +1,11 @@
 //! What fits that look for their learning rate find, with threads for processes.
 
-use super::peers_tests::{Brightness, Follower, Left, chips, data, quiet, together};
+use super::peers_tests::{Brightness, Follower, FitResult, chips, data, quiet, together};
 use super::{LearningRate, LrFindOptions, lr_find};
 use crate::error::ErrorKind;
 use crate::testing::Tolerance;
 
-fn found(left: &Left) -> f64 {
+fn found(left: &FitResult) -> f64 {
     left.history.epochs()[0].lr_found.unwrap()
 }
 
@@ -17,7 +17,7 @@ fn processes_find_the_rate_that_one_does() {
         let whole = data(chips.path(), count * size);
         let options = LrFindOptions::default().progress(false);
         let curve = lr_find(&mut Brightness::new(), &whole, 0, options).unwrap();
-        let one = Left::of(Brightness::new(), &whole, quiet(4).lr(LearningRate::Find));
+        let one = FitResult::of(Brightness::new(), &whole, quiet(4).lr(LearningRate::Find));
         assert_eq!(Some(found(&one)), curve.suggestion());
         for left in together(chips.path(), (count, size), |_, model, options| (model, options.lr(LearningRate::Find))) {
             assert_eq!(found(&left), found(&one));

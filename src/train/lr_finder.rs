@@ -1,6 +1,6 @@
 //! A sweep over learning rates (Smith 2017, arXiv:1506.01186, section 3.3).
 
-use super::loan::Loan;
+use super::restore_guard::RestoreGuard;
 use super::lr_find_options::LrFindOptions;
 use super::memory::advise;
 use super::translator::{StepContext, Translator};
@@ -81,7 +81,7 @@ impl LrCurve {
 
 /// Under what a sweep makes its steps, besides its options.
 #[derive(Clone, Copy)]
-pub(super) struct Setting<'a> {
+pub(super) struct SweepContext<'a> {
     /// The processes that make each step together.
     pub peers: &'a dyn Peers,
     pub precision: Precision,
@@ -91,7 +91,7 @@ pub(super) struct Setting<'a> {
 }
 
 /// A sweep by one process that only the options steer.
-const ALONE: Setting<'static> = Setting {
+const ALONE: SweepContext<'static> = SweepContext {
     peers: &Alone,
     precision: Precision::Auto,
     deterministic: false,
@@ -99,7 +99,7 @@ const ALONE: Setting<'static> = Setting {
     is_asked_to_stop: &|| false,
 };
 
-impl Setting<'_> {
+impl SweepContext<'_> {
     /// Makes a step, of which this process has a part; returns the model's first loss over all images of the batch, and
     /// whether any process was asked to stop before.
     fn step(
@@ -128,22 +128,22 @@ pub(crate) fn lr_find(
     steps_in_life: u64,
     options: LrFindOptions,
 ) -> Result<LrCurve> {
-    find_among(model, data, steps_in_life, &options, ALONE)
+    find_with_peers(model, data, steps_in_life, &options, ALONE)
 }
 
 /// The same by several processes, which all call this and get the same curve.
-pub(super) fn find_among(
+pub(super) fn find_with_peers(
     model: &mut dyn Translator,
     data: &DataBunch,
     steps_in_life: u64,
     options: &LrFindOptions,
-    setting: Setting<'_>,
+    setting: SweepContext<'_>,
 ) -> Result<LrCurve> {
     options.check()?;
     let device = model.torch_device();
-    let mut loan = Loan::of(model)?;
-    let swept = sweep(loan.model(), data, steps_in_life, options, setting);
-    loan.end()?;
+    let mut guard = RestoreGuard::of(model)?;
+    let swept = sweep(guard.model(), data, steps_in_life, options, setting);
+    guard.end()?;
     swept.map_err(|error| advise(error, device, data.batch_size()))
 }
 
@@ -157,9 +157,9 @@ fn sweep(
     data: &DataBunch,
     life: u64,
     options: &LrFindOptions,
-    setting: Setting<'_>,
+    setting: SweepContext<'_>,
 ) -> Result<LrCurve> {
-    let counter = Counter::new(options.progress, "learning rates", "steps", options.steps);
+    let counter = Counter::new(options.control.progress, "learning rates", "steps", options.steps);
     let (mut rates, mut losses, mut smoothed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut average, mut lowest) = (0.0, f64::INFINITY);
     let mut end = SweepEnd::LastRate;

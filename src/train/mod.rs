@@ -3,7 +3,7 @@
 //! [`CycleGan::fit`](crate::CycleGan::fit) takes [`FitOptions`]. A model of your own implements [`Translator`] and is
 //! trained by [`fit`].
 
-mod alike;
+mod agreement;
 mod batch_size;
 mod batch_size_estimate;
 mod callback;
@@ -18,7 +18,7 @@ mod history;
 mod history_file;
 mod history_text;
 mod learning_rate;
-mod loan;
+mod restore_guard;
 mod lr_find_options;
 mod lr_finder;
 mod memory;

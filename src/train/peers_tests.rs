@@ -161,13 +161,13 @@ pub(super) fn quiet(epochs: usize) -> FitOptions {
 
 /// What is left of a fit in one process.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct FitResult {
     pub result: Result<History>,
     pub history: History,
     pub value: f64,
 }
 
-impl Left {
+impl FitResult {
     pub fn of(mut model: Brightness, data: &DataBunch, options: FitOptions) -> Self {
         let mut history = History::default();
         let result = fit(&mut model, data, options, &mut history);
@@ -189,10 +189,10 @@ pub(super) fn together(
     folder: &Path,
     (count, batch_size): (usize, usize),
     change: impl Fn(usize, Brightness, FitOptions) -> (Brightness, FitOptions) + Sync,
-) -> Vec<Left> {
+) -> Vec<FitResult> {
     crew_with(count, |member| {
         let (model, options) = change(member.part().rank, Brightness::new(), quiet(4));
-        Left::of(model, &data(folder, batch_size), options.peers(member))
+        FitResult::of(model, &data(folder, batch_size), options.peers(member))
     })
 }
 
@@ -204,7 +204,7 @@ fn processes_learn_and_measure_what_one_does() {
     for accumulate in [1, 2] {
         for (count, size) in [(2, 2), (2, 3), (4, 1), (4, 2), (3, 5)] {
             let options = |options: FitOptions| options.accumulate(accumulate).metric(Images::default());
-            let whole = Left::of(Brightness::new(), &data(chips.path(), count * size), options(quiet(4)));
+            let whole = FitResult::of(Brightness::new(), &data(chips.path(), count * size), options(quiet(4)));
             let left = together(chips.path(), (count, size), |_, model, own| (model, options(own)));
             let exact = Tolerance::abs(1e-12);
 
@@ -255,7 +255,7 @@ fn callbacks_of_the_first_process_are_told() {
 }
 
 /// What a fit of two processes has learnt after its first epoch.
-fn after_one_epoch(chips: &Path) -> Left {
+fn after_one_epoch(chips: &Path) -> FitResult {
     let mut left = together(chips, (2, 2), |_, model, options| (model, options.callback(AfterOne)));
     assert_eq!((left[0].history.epochs().len(), left[0].history.steps()), (1, 4));
     left.remove(0)

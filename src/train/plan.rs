@@ -56,7 +56,7 @@ fn is_one(value: &f64) -> bool {
 
 /// Where a step stands in its group of accumulated ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Turn {
+pub(super) struct AccumulationStep {
     /// Of the images of all processes.
     pub share: f64,
     pub update: bool,
@@ -100,23 +100,23 @@ impl Plan {
 
     /// Of batch `batch` of an epoch. Groups begin with the epoch; the last group may have fewer batches, and the last
     /// batch fewer chips. The share is that of one process's part.
-    pub(super) fn turn(&self, batch: usize, data: &DataBunch, part: Part) -> Turn {
-        let Turn { share, update } = turn(self.accumulate, batch, data.joint_batch_size(part), data.draws());
+    pub(super) fn accumulation_step(&self, batch: usize, data: &DataBunch, part: Part) -> AccumulationStep {
+        let AccumulationStep { share, update } = accumulation_step(self.accumulate, batch, data.joint_batch_size(part), data.draws());
         match part.is_whole() {
-            true => Turn { share, update },
-            false => Turn { share: share * data.portion(part, batch).weight(), update },
+            true => AccumulationStep { share, update },
+            false => AccumulationStep { share: share * data.portion(part, batch).weight(), update },
         }
     }
 }
 
 /// Of batch `batch`, where an epoch draws `chips` in batches of `batch_size`; each chip of a group has the same share.
-fn turn(accumulate: usize, batch: usize, batch_size: usize, chips: usize) -> Turn {
+fn accumulation_step(accumulate: usize, batch: usize, batch_size: usize, chips: usize) -> AccumulationStep {
     let begin = batch / accumulate * accumulate;
     let chips_from = |batch: usize| chips.saturating_sub(batch.saturating_mul(batch_size));
     let in_group = chips_from(begin).min(accumulate.saturating_mul(batch_size)).max(1);
     let own = chips_from(batch).min(batch_size);
     let last = chips_from(batch + 1) == 0 || batch + 1 == begin.saturating_add(accumulate);
-    Turn { share: own as f64 / in_group as f64, update: last }
+    AccumulationStep { share: own as f64 / in_group as f64, update: last }
 }
 
 #[cfg(test)]
@@ -170,21 +170,21 @@ mod tests {
 
     #[test]
     fn the_last_group_of_an_epoch_may_be_smaller() {
-        let turns: Vec<Turn> = (0..5).map(|batch| turn(3, batch, 1, 5)).collect();
-        let shares: Vec<f64> = turns.iter().map(|turn| turn.share).collect();
+        let turns: Vec<AccumulationStep> = (0..5).map(|batch| accumulation_step(3, batch, 1, 5)).collect();
+        let shares: Vec<f64> = turns.iter().map(|accumulation_step| accumulation_step.share).collect();
         assert_eq!(shares, [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.5, 0.5]);
-        assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, false, true, false, true]);
-        assert_eq!(turn(1, 4, 1, 5), Turn { share: 1.0, update: true });
+        assert_eq!(turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(), [false, false, true, false, true]);
+        assert_eq!(accumulation_step(1, 4, 1, 5), AccumulationStep { share: 1.0, update: true });
     }
 
     /// Seven chips in batches of two, two of which make an update: the last update is of two chips and one.
     #[test]
     fn each_chip_of_an_update_counts_the_same() {
-        let turns: Vec<Turn> = (0..4).map(|batch| turn(2, batch, 2, 7)).collect();
-        assert_eq!(turns.iter().map(|turn| turn.share).collect::<Vec<_>>(), [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]);
-        assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, true, false, true]);
-        assert_eq!(turn(1, 3, 2, 7), Turn { share: 1.0, update: true });
-        assert!(turn(usize::MAX, 3, 2, 7).update);
+        let turns: Vec<AccumulationStep> = (0..4).map(|batch| accumulation_step(2, batch, 2, 7)).collect();
+        assert_eq!(turns.iter().map(|accumulation_step| accumulation_step.share).collect::<Vec<_>>(), [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(), [false, true, false, true]);
+        assert_eq!(accumulation_step(1, 3, 2, 7), AccumulationStep { share: 1.0, update: true });
+        assert!(accumulation_step(usize::MAX, 3, 2, 7).update);
     }
 
     #[test]

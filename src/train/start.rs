@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::thread;
 
-use super::alike::check_alike;
+use super::agreement::check_agreement;
 use super::checkpoint::{self, Contents, Folder};
-use super::found_rate::{self, Search};
+use super::found_rate::{self, RateSearch};
 use super::history::History;
 use super::memory::{IF_THE_ESTIMATE_IS_WRONG, advise};
 use super::monitor::{Monitor, NO_VALIDATION};
@@ -51,14 +51,14 @@ pub fn fit(
     history: &mut History,
 ) -> Result<History> {
     let peers = std::mem::replace(&mut options.peers, Box::new(Alone));
-    let _panic = TellOfPanic(&*peers);
-    fit_among(&*peers, model, data, options, history).inspect_err(|error| peers.leave(error))
+    let _panic = PanicNotice(&*peers);
+    fit_with_peers(&*peers, model, data, options, history).inspect_err(|error| peers.leave(error))
 }
 
 /// Lets no other process wait for one that panics.
-struct TellOfPanic<'a>(&'a dyn Peers);
+struct PanicNotice<'a>(&'a dyn Peers);
 
-impl Drop for TellOfPanic<'_> {
+impl Drop for PanicNotice<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.leave(&Error::new(ErrorKind::Callback, "the process panicked"));
@@ -67,7 +67,7 @@ impl Drop for TellOfPanic<'_> {
 }
 
 /// Trains together with other processes, which all call this.
-fn fit_among(
+fn fit_with_peers(
     peers: &dyn Peers,
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -85,7 +85,7 @@ fn fit_among(
     }
     let monitor = monitor(model, data, &mut options)?;
     let (columns, part) = (options.metric_columns(), peers.part());
-    check_alike(peers, model, data, (&options, &plan), history)?;
+    check_agreement(peers, model, data, (&options, &plan), history)?;
     // Before files are moved or the model changes.
     let mut metrics = std::mem::take(&mut options.metrics);
     let folder = match part.leads() {
@@ -97,12 +97,12 @@ fn fit_among(
     };
     let resumed = if options.resume { newest(peers, folder.as_deref())? } else { None };
     let plan = match &resumed {
-        Some(contents) => found_rate::taken_up(plan, contents)?,
+        Some(contents) => found_rate::with_rate_of_checkpoint(plan, contents)?,
         None if plan.is_to_be_found() => Plan { lr: search(peers, model, data, (&options, &plan), history)?, ..plan },
         None => plan,
     };
     let asked = Plan { lr: plan.lr, is_lr_found: plan.is_lr_found, ..asked };
-    let (position, is_unreported) = beginning(model, data, (&asked, part), (resumed, folder.as_deref()), history)?;
+    let (position, is_unreported) = starting_point(model, data, (&asked, part), (resumed, folder.as_deref()), history)?;
     let metric_names = model.metric_names().iter().copied().chain(columns.iter().map(|column| column.name.as_str()));
     history.set_names(model.loss_names(), metric_names);
     let (callbacks, added) = options.take_callbacks(folder, monitor);
@@ -135,7 +135,7 @@ fn search(
     (options, plan): (&FitOptions, &Plan),
     history: &History,
 ) -> Result<f64> {
-    let search = Search {
+    let search = RateSearch {
         peers,
         plan,
         deterministic: options.deterministic,
@@ -147,7 +147,7 @@ fn search(
 }
 
 /// Finds where a fit begins, and whether callbacks have yet to be told of the epoch before; the model goes there.
-fn beginning(
+fn starting_point(
     model: &mut dyn Translator,
     data: &DataBunch,
     asked: (&Plan, Part),
@@ -158,7 +158,7 @@ fn beginning(
         folder.map_or(Ok(()), Folder::set_aside)?;
         return Ok((Position { first_epoch: history.epochs().len(), ..Position::default() }, false));
     };
-    let position = take_up(model, data, asked, &contents, history)?;
+    let position = restore_checkpoint(model, data, asked, &contents, history)?;
     let was_reported = |folder: &Folder| folder.reported() == Some(position.epochs_in_life());
     let is_unreported = position.batches == 0 && folder.is_some_and(|folder| !was_reported(folder));
     Ok((position, is_unreported))
@@ -198,7 +198,7 @@ fn newest(peers: &dyn Peers, folder: Option<&Folder>) -> Result<Option<Contents>
 }
 
 /// Puts model and history where the checkpoint was written; nothing changes when it does not fit.
-fn take_up(
+fn restore_checkpoint(
     model: &mut dyn Translator,
     data: &DataBunch,
     (plan, part): (&Plan, Part),

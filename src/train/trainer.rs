@@ -40,7 +40,7 @@ pub(super) struct Fit<'a> {
 }
 
 /// How an epoch, or what was left of it, ended.
-enum Ended {
+enum EpochOutcome {
     /// At its end, or because a callback wanted to stop.
     With(Flow),
     /// A callback failed after an update that was sound: nothing of it need be lost.
@@ -48,22 +48,22 @@ enum Ended {
 }
 
 /// A state to go back to.
-struct Good {
+struct GoodState {
     state: TrainState,
     epochs: usize,
 }
 
 /// Puts the model back after an epoch that fails or panics.
-struct Attempt<'a, 'f> {
+struct EpochGuard<'a, 'f> {
     fit: &'a mut Fit<'f>,
     /// Where to go back to; none once it is over.
-    good: Option<&'a Good>,
+    good_state: Option<&'a GoodState>,
 }
 
-impl Drop for Attempt<'_, '_> {
+impl Drop for EpochGuard<'_, '_> {
     fn drop(&mut self) {
-        if let Some(good) = self.good {
-            self.fit.put_back(good);
+        if let Some(good_state) = self.good_state {
+            self.fit.roll_back(good_state);
         }
     }
 }
@@ -99,33 +99,33 @@ impl<'a> Fit<'a> {
             return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
                 .help("The model was spoilt before; load or build a sound one."));
         }
-        let mut good = self.good()?;
+        let mut good_state = self.good_state()?;
         let mut flow = self.start()?;
         if peers::any(self.peers, is_unreported)? {
             flow = merged(flow, self.report_epoch(self.added)?);
         }
         while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
-            flow = match self.train_epoch_or_go_back(&good)? {
-                Ended::With(flow) => flow,
-                Ended::Failed(error) => return Err(error),
+            flow = match self.train_epoch_or_roll_back(&good_state)? {
+                EpochOutcome::With(flow) => flow,
+                EpochOutcome::Failed(error) => return Err(error),
             };
             if self.position.batches < self.steps_per_epoch() {
                 break;
             }
             self.position = Position { batches: 0, sums: Vec::new(), seconds: 0.0, ..self.position.clone() };
             self.position.epochs += 1;
-            let answer = self.end_epoch().inspect_err(|error| self.put_back_if_diverged(error, &good))?;
+            let answer = self.end_epoch().inspect_err(|error| self.roll_back_if_diverged(error, &good_state))?;
             flow = merged(flow, answer);
             // The old copy goes before the new one is made: a default model has some 340 MB of state.
-            drop(std::mem::take(&mut good.state));
-            good = self.good()?;
+            drop(std::mem::take(&mut good_state.state));
+            good_state = self.good_state()?;
         }
-        self.end().inspect_err(|error| self.put_back_if_diverged(error, &good))
+        self.end().inspect_err(|error| self.roll_back_if_diverged(error, &good_state))
     }
 
-    fn good(&self) -> Result<Good> {
+    fn good_state(&self) -> Result<GoodState> {
         let state = self.model.state();
-        Ok(Good { state: state.copied_to(self.device_of_copy(&state))?, epochs: self.history.epochs().len() })
+        Ok(GoodState { state: state.copied_to(self.device_of_copy(&state))?, epochs: self.history.epochs().len() })
     }
 
     /// On CUDA the copy stays where it is made when there is plenty of memory: main memory is a hundred times slower.
@@ -137,30 +137,30 @@ impl<'a> Fit<'a> {
     }
 
     /// After an error within an epoch: model and history as they were at the end of the one before.
-    fn put_back(&mut self, good: &Good) {
-        self.history.truncate(good.epochs);
-        if let Err(error) = self.model.restore(&good.state) {
-            tracing::warn!(%error, "the model could not be put back to its last good state");
+    fn roll_back(&mut self, good_state: &GoodState) {
+        self.history.truncate(good_state.epochs);
+        if let Err(error) = self.model.restore(&good_state.state) {
+            tracing::warn!(%error, "the model could not be restored to its last good state");
         }
     }
 
-    fn put_back_if_diverged(&mut self, error: &Error, good: &Good) {
+    fn roll_back_if_diverged(&mut self, error: &Error, good_state: &GoodState) {
         if error.kind() == ErrorKind::Diverged {
-            self.put_back(good);
+            self.roll_back(good_state);
         }
     }
 
     /// After an error or a panic within the epoch, model and history are where they were.
-    fn train_epoch_or_go_back(&mut self, good: &Good) -> Result<Ended> {
-        let mut attempt = Attempt { fit: self, good: Some(good) };
+    fn train_epoch_or_roll_back(&mut self, good_state: &GoodState) -> Result<EpochOutcome> {
+        let mut attempt = EpochGuard { fit: self, good_state: Some(good_state) };
         let ended = attempt.fit.train_epoch()?;
-        attempt.good = None;
+        attempt.good_state = None;
         Ok(ended)
     }
 
     /// Goes through the data once, or through what is left of an epoch, and adds its record to the history. After a
     /// stop within the epoch the position tells how far it came.
-    fn train_epoch(&mut self) -> Result<Ended> {
+    fn train_epoch(&mut self) -> Result<EpochOutcome> {
         let started = Instant::now();
         let seconds_before = self.position.seconds;
         let (life, before) = (self.history.epochs().len(), self.history.steps());
@@ -168,7 +168,7 @@ impl<'a> Fit<'a> {
         let mut meter = Meter::new(self.model.loss_names().len(), self.reading_interval());
         meter.resume(&self.position.sums, self.position.batches);
         let mut lr = 0.0;
-        let mut ended = Ended::With(Flow::Continue);
+        let mut ended = EpochOutcome::With(Flow::Continue);
         for batch in self.data.epoch_of_part(self.peers.part(), life as u64, self.position.batches)? {
             let context = self.context(before);
             lr = context.lr;
@@ -184,12 +184,12 @@ impl<'a> Fit<'a> {
                 self.position.sums = meter.sums().to_vec();
                 self.position.seconds = seconds_before + started.elapsed().as_secs_f64();
                 ended = match self.report_step(lr, last, before, &losses) {
-                    Ok(flow) => Ended::With(if asked { Flow::Stop } else { flow }),
+                    Ok(flow) => EpochOutcome::With(if asked { Flow::Stop } else { flow }),
                     Err(error) if error.kind() == ErrorKind::Diverged => return Err(error),
-                    Err(error) => Ended::Failed(error),
+                    Err(error) => EpochOutcome::Failed(error),
                 };
             }
-            if !matches!(ended, Ended::With(Flow::Continue)) {
+            if !matches!(ended, EpochOutcome::With(Flow::Continue)) {
                 break;
             }
         }
@@ -205,7 +205,7 @@ impl<'a> Fit<'a> {
         let steps = self.plan.epochs.saturating_mul(self.steps_per_epoch());
         let (lr, adam) = self.plan.rate(self.steps(), steps);
         let (part, batch) = (self.peers.part(), self.position.batches);
-        let turn = self.plan.turn(batch, self.data, part);
+        let accumulation_step = self.plan.accumulation_step(batch, self.data, part);
         let joint =
             (!self.peers.is_alone()).then(|| JointBatch::new(self.peers, self.data.portion(part, batch).images));
         StepContext {
@@ -213,8 +213,8 @@ impl<'a> Fit<'a> {
             disc_lr_ratio: self.plan.disc_lr_ratio,
             precision: self.plan.precision,
             deterministic: self.deterministic,
-            share: turn.share,
-            update: turn.update,
+            share: accumulation_step.share,
+            update: accumulation_step.update,
             joint,
             ..StepContext::new(lr, adam, before + self.position.batches as u64)
         }

@@ -12,7 +12,7 @@ use crate::train::StopSignal;
 ///
 /// # Errors
 /// `Layout` for a folder without images, `Stopped` once the signal is set, and whatever `open` gives.
-pub(super) fn opened(
+pub(super) fn open_all(
     input: &Path,
     open: impl Fn(&Path) -> Result<Source>,
     stop: Option<&StopSignal>,

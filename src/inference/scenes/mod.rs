@@ -6,7 +6,7 @@ mod fingerprint;
 mod inputs;
 mod options;
 mod output_file;
-mod output_maker;
+mod output_writer;
 mod outputs;
 mod predict_raster;
 mod report;

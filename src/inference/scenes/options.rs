@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::control::{Control, control_setters};
 use crate::dataset::Domain;
 use crate::device::Precision;
 use crate::distributed::Distributed;
 use crate::inference::strategy::NormStatistics;
 use crate::inference::tiling::{Part, STEP_BYTES};
 use crate::peers::{Alone, Peers};
-use crate::progress::Observer;
 use crate::raster::{Compression, OverviewResampling};
-use crate::train::StopSignal;
 
 /// How a scene is translated.
 ///
@@ -49,9 +48,7 @@ pub struct RasterOptions {
     pub(super) overviews: Option<OverviewResampling>,
     pub(super) resume: bool,
     pub(super) peers: Arc<dyn Peers>,
-    pub(super) stop: Option<StopSignal>,
-    pub(super) progress: bool,
-    pub(super) observer: Option<Observer>,
+    pub(super) control: Control,
     /// What one step may read and write; less in tests of scenes that are wide for it.
     pub(crate) step_bytes: usize,
 }
@@ -70,9 +67,7 @@ impl RasterOptions {
             overviews: None,
             resume: false,
             peers: Arc::new(Alone),
-            stop: None,
-            progress: true,
-            observer: None,
+            control: Control::default(),
             step_bytes: STEP_BYTES,
         }
     }
@@ -166,37 +161,42 @@ impl RasterOptions {
         self
     }
 
-    /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). No half file is left.
-    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
-        self.stop = Some(signal);
-        self
-    }
-
-    /// Shows progress on standard error, or not.
-    pub fn progress(mut self, on: bool) -> Self {
-        self.progress = on;
-        self
-    }
-
-    /// Calls `tell` with the share of pixels that are done of all scenes of the call, from 0 at the start to 1 at the
-    /// end, for a window or a service of the caller's to show. It is called from the thread that translates, which waits
-    /// for it. Whether anything is shown on standard error is up to [`progress`](Self::progress).
-    ///
-    /// ```
-    /// use std::sync::mpsc;
-    ///
-    /// use geolearn::{Domain, RasterOptions};
-    ///
-    /// let (told, shares) = mpsc::channel();
-    /// let options = RasterOptions::new(Domain::B).progress(false).on_progress(move |share| {
-    ///     // Whoever listens may have gone; the work goes on.
-    ///     let _ = told.send(share);
-    /// });
-    /// # drop(options);
-    /// # assert_eq!(shares.iter().count(), 0);
-    /// ```
-    pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
-        self.observer = Some(Observer::new(tell));
-        self
+    control_setters! {
+        /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). No incomplete file
+        /// is left behind.
+        ///
+        /// ```
+        /// use geolearn::train::StopSignal;
+        /// use geolearn::{Domain, RasterOptions};
+        ///
+        /// let signal = StopSignal::new();
+        /// let options = RasterOptions::new(Domain::B).stop_signal(signal.clone());
+        /// // In a handler: signal.stop()
+        /// ```
+        stop_signal,
+        /// Shows progress on standard error, or not. Default: on.
+        ///
+        /// ```
+        /// let quiet = geolearn::RasterOptions::new(geolearn::Domain::B).progress(false);
+        /// ```
+        progress,
+        /// Calls `tell` with the share of pixels done over all scenes of the call, from 0 at the start to 1 at the end, for
+        /// programs that draw their own progress display. It is called on the translating thread, which waits for it.
+        /// [`progress`](Self::progress) controls what is shown on standard error.
+        ///
+        /// ```
+        /// use std::sync::mpsc;
+        ///
+        /// use geolearn::{Domain, RasterOptions};
+        ///
+        /// let (told, shares) = mpsc::channel();
+        /// let options = RasterOptions::new(Domain::B).progress(false).on_progress(move |share| {
+        ///     // Whoever listens may have gone; the work goes on.
+        ///     let _ = told.send(share);
+        /// });
+        /// # drop(options);
+        /// # assert_eq!(shares.iter().count(), 0);
+        /// ```
+        on_progress,
     }
 }

@@ -6,13 +6,14 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::events::{tell_begin, tell_end, tell_output};
-use super::output_maker::{Made, OutputMaker};
+use super::output_writer::{OutputSummary, OutputWriter};
 use super::outputs::{self, Output};
 use super::report::RasterReport;
 use super::resume_folder::{folder_of, job_in};
 use super::resume_store::ResumeStore;
 use super::settings::Settings;
 use super::{RasterOptions, fingerprint, inputs, sharing};
+use crate::control::Control;
 use crate::error::Result;
 use crate::inference::strategy::{
     NormStatistics, Progress, SceneTranslation, Times, Translation, advised, gathered_once, of_scene,
@@ -47,20 +48,21 @@ pub(crate) fn predict_raster(
     let started = Instant::now();
     let peers = request.options.peers.as_ref();
     let planned = Settings::of(request.options, request.translation).and_then(|settings| {
-        let sources = inputs::opened(input, open, settings.stop.as_ref())?;
+        let sources = inputs::open_all(input, open, settings.control.stop.as_ref())?;
         let outputs = outputs::planned(input, &sources, output, &settings)?;
         Ok((settings, sources, outputs))
     });
-    let ((settings, sources, outputs), _) = sharing::told(peers, planned, |_| Vec::new())?;
+    let ((settings, sources, outputs), _) = sharing::exchange_results(peers, planned, |_| Vec::new())?;
     let call = Call::prepared(request, settings, &sources, outputs)?;
     let pixels = call.outputs.iter().map(|output| output.part.pixels()).sum();
-    let progress = Progress::new(pixels, call.settings.shows_progress, call.settings.stop.clone());
-    let mut progress = progress.beside(call.settings.peers.clone()).observed_by(call.settings.observer.clone());
+    let Control { stop, progress: shows, observer } = call.settings.control.clone();
+    let progress = Progress::new(pixels, shows, stop);
+    let mut progress = progress.beside(call.settings.peers.clone()).observed_by(observer);
     tell_begin((input, output), sources.len(), call.outputs.len(), pixels);
     // The others are not to wait for what this process no longer does.
     let result = call.run(&mut progress).inspect_err(|error| peers.leave(error));
     tell_end(&result, &progress, started);
-    let Made { times, borders } = result?;
+    let OutputSummary { times, borders } = result?;
     let network_pixels = progress.network_pixels();
     let outputs = call.outputs.into_iter().map(|output| output.path).collect();
     Ok(RasterReport { outputs, pixels, network_pixels, time: started.elapsed(), times, borders })
@@ -68,7 +70,7 @@ pub(crate) fn predict_raster(
 
 /// A call of which all is checked that can be before the work begins.
 struct Call<'a> {
-    maker: OutputMaker<'a>,
+    maker: OutputWriter<'a>,
     settings: Settings,
     sources: &'a [Source],
     outputs: Vec<Output>,
@@ -107,13 +109,13 @@ impl<'a> Call<'a> {
             true => Some(fingerprint::of_outputs(translation, &settings, sources, &outputs)),
             false => None,
         };
-        let (fingerprints, _) = sharing::told(peers, fingerprints.transpose(), |_| Vec::new())?;
+        let (fingerprints, _) = sharing::exchange_results(peers, fingerprints.transpose(), |_| Vec::new())?;
         let begun = fingerprints.as_ref().and_then(|fingerprints| begun_side(&outputs, fingerprints));
         let own = settings.tiles.begun_with(begun).size(&translation.budget());
         let tiles = sharing::tiles(peers, own, fingerprints.as_deref())?;
         let fingerprints = fingerprints.filter(|_| keeps_pieces);
         let (band_names, band_scales) = (request.band_names, request.band_scales);
-        let maker = OutputMaker {
+        let maker = OutputWriter {
             translation,
             band_names,
             band_scales,
@@ -121,7 +123,7 @@ impl<'a> Call<'a> {
             overviews: settings.overviews,
         };
         let call = Self { maker, settings, sources, outputs, fingerprints, tiles };
-        sharing::met(peers, call.check())?;
+        sharing::barrier(peers, call.check())?;
         // In the folders of all, and so once, before the others begin.
         let begin = || {
             outputs::make_folders(&call.outputs)?;
@@ -129,7 +131,7 @@ impl<'a> Call<'a> {
             store::remove_abandoned_of(call.outputs.iter().map(|output| output.path.as_path()));
             Ok(())
         };
-        sharing::met(peers, if peers.part().leads() { begin() } else { Ok(()) })?;
+        sharing::barrier(peers, if peers.part().leads() { begin() } else { Ok(()) })?;
         Ok(call)
     }
 
@@ -180,7 +182,7 @@ impl<'a> Call<'a> {
     }
 
     /// Makes all outputs, and tells of the first one where its tiles begin.
-    fn run(&self, progress: &mut Progress) -> Result<Made> {
+    fn run(&self, progress: &mut Progress) -> Result<OutputSummary> {
         let (shared, mut times) = self.shared_statistics(progress)?;
         let (mut stores, mut borders) = (Vec::new(), None);
         if self.sharing() == Sharing::Outputs {
@@ -201,11 +203,11 @@ impl<'a> Call<'a> {
             source.release();
         }
         // Only now: what is complete is not to be made again when a later scene fails.
-        sharing::met(self.settings.peers.as_ref(), Ok(()))?;
+        sharing::barrier(self.settings.peers.as_ref(), Ok(()))?;
         progress.complete(self.outputs.iter().map(|output| output.part.pixels()).sum());
         let closed = stores.into_iter().try_for_each(ResumeStore::close);
-        sharing::met(self.settings.peers.as_ref(), closed)?;
-        Ok(Made { times, borders: borders.unwrap_or_default() })
+        sharing::barrier(self.settings.peers.as_ref(), closed)?;
+        Ok(OutputSummary { times, borders: borders.unwrap_or_default() })
     }
 
     /// Gathers the statistics of all scenes together, where they are wanted.
@@ -227,7 +229,7 @@ impl<'a> Call<'a> {
         index: usize,
         stores: &mut Vec<ResumeStore>,
         progress: &mut Progress,
-    ) -> Result<Made> {
+    ) -> Result<OutputSummary> {
         let (output, begun) = (&self.outputs[index], Instant::now());
         let made = match self.fingerprints.as_ref().and_then(|fingerprints| fingerprints.get(index)) {
             None => self.maker.write(scene, output, progress)?,

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use super::options::RasterOptions;
+use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::strategy::{NormStatistics, Translation};
 use crate::inference::tiling::{HALOS, Halo, Part, SIDES, TileRequest, out_of_range};
 use crate::peers::Peers;
-use crate::progress::Observer;
 use crate::raster::{Compression, OverviewResampling};
-use crate::train::StopSignal;
 
 /// What a call was asked to do, checked against the network that does it.
 #[derive(Debug)]
@@ -28,9 +27,8 @@ pub(super) struct Settings {
     pub is_resumable: bool,
     /// The processes that make the call together.
     pub peers: Arc<dyn Peers>,
-    pub stop: Option<StopSignal>,
-    pub shows_progress: bool,
-    pub observer: Option<Observer>,
+    /// The first process alone shows progress.
+    pub control: Control,
 }
 
 impl Settings {
@@ -58,9 +56,10 @@ impl Settings {
             overviews: options.overviews,
             is_resumable: options.resume,
             peers: options.peers.clone(),
-            stop: options.stop.clone(),
-            shows_progress: options.progress && options.peers.part().leads(),
-            observer: options.observer.clone(),
+            control: Control {
+                progress: options.control.progress && options.peers.part().leads(),
+                ..options.control.clone()
+            },
         })
     }
 

@@ -12,25 +12,25 @@ use crate::peers::{self, Peers};
 use crate::raster::RasterSpec;
 
 /// Opens the store of an output in the first process, and then beside it in the others; tells whether the output is complete.
-pub(super) fn opened(
+pub(super) fn open_stores(
     peers: &dyn Peers,
     folder: PathBuf,
     (fingerprint, spec): (&Value, RasterSpec),
     output: &Path,
 ) -> Result<(ResumeStore, bool)> {
     if peers.part().leads() {
-        let opened = ResumeStore::open(folder, fingerprint, spec);
-        let (store, said) = told(peers, opened, |store| vec![u8::from(store.is_done(output))])?;
-        met(peers, Ok(()))?;
+        let open_stores = ResumeStore::open(folder, fingerprint, spec);
+        let (store, said) = exchange_results(peers, open_stores, |store| vec![u8::from(store.is_done(output))])?;
+        barrier(peers, Ok(()))?;
         return Ok((store, said[0] == [1]));
     }
     let is_done = peers::in_turn(peers, Ok(Vec::new()))?[0] == [1];
-    let (store, _) = told(peers, ResumeStore::join(folder, spec), |_| Vec::new())?;
+    let (store, _) = exchange_results(peers, ResumeStore::join(folder, spec), |_| Vec::new())?;
     Ok((store, is_done))
 }
 
 /// Tells the others of what this process made, and returns it with what they say; or an error in all where one has one.
-pub(super) fn told<T>(
+pub(super) fn exchange_results<T>(
     peers: &dyn Peers,
     own: Result<T>,
     tell: impl FnOnce(&T) -> Vec<u8>,
@@ -46,16 +46,16 @@ pub(super) fn told<T>(
 }
 
 /// Waits until all have come here; with an error in all where one has one.
-pub(super) fn met(peers: &dyn Peers, own: Result<()>) -> Result<()> {
-    told(peers, own, |()| Vec::new()).map(drop)
+pub(super) fn barrier(peers: &dyn Peers, own: Result<()>) -> Result<()> {
+    exchange_results(peers, own, |()| Vec::new()).map(drop)
 }
 
 /// Returns what the first process finds missing, in all.
-pub(super) fn agreed(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>) -> Result<Vec<Range<usize>>> {
+pub(super) fn missing_in_first(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>) -> Result<Vec<Range<usize>>> {
     if peers.part().is_whole() {
         return Ok(find());
     }
-    let unsound = |e| Error::new(ErrorKind::Format, "steps cannot be told to other processes").because(e);
+    let unsound = |e| Error::new(ErrorKind::Format, "the steps cannot be sent to other processes").because(e);
     let own = match peers.part().leads() {
         true => serde_json::to_vec(&find()).map_err(unsound),
         false => Ok(Vec::new()),
@@ -73,7 +73,7 @@ pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[
     }
     let described =
         |tiles: &TileSize| json!({ "side": tiles.side, "outputs": outputs.map(digest) }).to_string().into_bytes();
-    let (tiles, said) = told(peers, own, described)?;
+    let (tiles, said) = exchange_results(peers, own, described)?;
     let values =
         said.iter().map(|words| serde_json::from_slice::<Value>(words)).collect::<std::result::Result<Vec<_>, _>>();
     let values = values.map_err(|e| Error::new(ErrorKind::Usage, "processes run other programs").because(e))?;

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::inference::tiling::{Nodes, Span, TileSize, at_once, bytes_of_nodes};
-use crate::nn::{Field, Moments, NodeLine};
+use crate::nn::{InterpolatedNorm, Moments, NodeLine};
 use crate::raster::{Raster, Source};
 
 /// Statistics of a grid of nodes over a scene.
@@ -58,7 +58,7 @@ impl<'a> LocalNorm<'a> {
         let (down, across) = (line(self.rows, down.start, rows), line(self.columns, across.start, columns));
         let x = translation.generator.plan().extended(&translation.tensor(tile)?)?;
         let (_, _, height, _) = x.size4()?;
-        let mut field = Field::new(&layers, down, across, height);
+        let mut field = InterpolatedNorm::new(&layers, down, across, height);
         translation.run(|| translation.generator.forward_with(&x, &mut field))
     }
 

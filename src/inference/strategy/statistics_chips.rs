@@ -5,7 +5,7 @@ use ndarray::s;
 use super::progress::Progress;
 use super::scene_error::of_scene;
 use crate::error::Result;
-use crate::inference::tiling::{Thinned, common_size, evenly, grid, shares, spread};
+use crate::inference::tiling::{ThinnedList, common_size, evenly, grid, shares, spread};
 use crate::raster::{Raster, Source};
 
 /// The share of a chip that has to have data.
@@ -105,7 +105,7 @@ fn searched(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Re
 /// second, fourth and so on where they would be too many for the memory.
 fn cells(scene: &Source, size: Pair, progress: &Progress) -> Result<Vec<(Pair, f64)>> {
     let (height, width) = scene.size();
-    let mut cells = Thinned::new(MOST_CELLS);
+    let mut cells = ThinnedList::new(MOST_CELLS);
     for row in grid(height, size.0) {
         let mut all_columns = grid(width, size.1).peekable();
         while all_columns.peek().is_some() {

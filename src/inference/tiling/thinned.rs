@@ -1,7 +1,7 @@
 //! A list that cannot grow without end.
 
 /// At most so many values, evenly taken from all that came.
-pub(crate) struct Thinned<T> {
+pub(crate) struct ThinnedList<T> {
     kept: Vec<T>,
     most: usize,
     /// One value in this many is kept.
@@ -9,7 +9,7 @@ pub(crate) struct Thinned<T> {
     came: usize,
 }
 
-impl<T> Thinned<T> {
+impl<T> ThinnedList<T> {
     pub fn new(most: usize) -> Self {
         Self { kept: Vec::new(), most, every: 1, came: 0 }
     }
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_thinned_evenly() {
         for (came, expected) in [(3, vec![0, 1, 2]), (4, vec![0, 1, 2, 3]), (9, vec![0, 4, 8]), (20, vec![0, 8, 16])] {
-            let mut thinned = Thinned::new(4);
+            let mut thinned = ThinnedList::new(4);
             (0..came).for_each(|value| thinned.push(value));
             assert_eq!(thinned.into_kept(), expected, "of {came}");
         }

@@ -18,7 +18,7 @@ use crate::train::History;
 /// What arcgis.learn's keys have no place for.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", bound(deserialize = "C: DeserializeOwned"))]
-struct Extra<C> {
+struct GeolearnSection<C> {
     /// The release of this crate that wrote the file.
     version: String,
     #[serde(deserialize_with = "known_fields")]
@@ -26,7 +26,7 @@ struct Extra<C> {
     history: History,
     /// Absent from files of before there were bands to choose and types other than bytes.
     #[serde(default)]
-    domains: Option<PerDomain<DomainExtra>>,
+    domains: Option<PerDomain<DomainSection>>,
     /// Absent where nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metrics: Option<Metrics>,
@@ -38,7 +38,7 @@ struct Extra<C> {
 /// What they have no place for in one domain.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct DomainExtra {
+struct DomainSection {
     values: Values,
     channels: usize,
     selection: Selection,
@@ -50,7 +50,7 @@ struct DomainExtra {
     chip: (usize, usize),
 }
 
-impl DomainExtra {
+impl DomainSection {
     fn of(facts: &DomainSpec) -> Self {
         Self {
             values: facts.normalizer.values(),
@@ -77,7 +77,7 @@ impl DomainExtra {
 }
 
 /// A definition as it was read: every number is in range.
-pub(super) struct Read<C> {
+pub(super) struct ParsedDefinition<C> {
     pub config: C,
     pub history: History,
     pub domains: PerDomain<DomainSpec>,
@@ -86,13 +86,13 @@ pub(super) struct Read<C> {
 }
 
 /// Reads what a definition says; what arcgis.learn's leave open follows from the shapes of the weights.
-pub(super) fn read<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Read<M::Config>> {
-    let Extra { config, history, domains, metrics, untrained, .. } = extra::<M>(emd, weights)?;
+pub(super) fn read<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<ParsedDefinition<M::Config>> {
+    let GeolearnSection { config, history, domains, metrics, untrained, .. } = extra::<M>(emd, weights)?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
-    let of_arcgis = |domain| DomainExtra::of_arcgis(emd, stated.get(domain).bands);
+    let of_arcgis = |domain| DomainSection::of_arcgis(emd, stated.get(domain).bands);
     let PerDomain { a, b } = domains.unwrap_or_else(|| PerDomain::from_fn(of_arcgis));
     let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
-    Ok(Read { config, history, domains, metrics, untrained })
+    Ok(ParsedDefinition { config, history, domains, metrics, untrained })
 }
 
 impl<M: Model> Learner<M> {
@@ -105,11 +105,11 @@ impl<M: Model> Learner<M> {
             emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
             emd.valid_loss = self.history.last("valid_loss").map(Into::into);
         }
-        let extra = Extra {
+        let extra = GeolearnSection {
             version: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config().clone(),
             history: self.history.clone(),
-            domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
+            domains: Some(PerDomain::from_fn(|domain| DomainSection::of(self.domain(domain)))),
             metrics: self.metrics.clone(),
             untrained: self.untrained,
         };
@@ -182,8 +182,8 @@ fn bands_of(domain: &DomainSpec) -> DomainBands {
 }
 
 /// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
-fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::Config>> {
-    let extra: Extra<M::Config> = match &emd.geolearn {
+fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<GeolearnSection<M::Config>> {
+    let extra: GeolearnSection<M::Config> = match &emd.geolearn {
         Some(section) => serde_json::from_value(section.clone()).map_err(|e| {
             let error = Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e);
             match section.get("Version").and_then(|version| version.as_str()) {
@@ -195,7 +195,7 @@ fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::C
                 _ => error,
             }
         })?,
-        None => Extra {
+        None => GeolearnSection {
             // Checked here, since our own section has a choice of bands for each domain.
             version: plain_bands(emd).map(|()| String::new())?,
             config: M::config_of_arcgis(emd, weights)?,
@@ -205,7 +205,7 @@ fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::C
             untrained: None,
         },
     };
-    let Extra { config, history, .. } = &extra;
+    let GeolearnSection { config, history, .. } = &extra;
     let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
     M::check(config).map_err(|e| unsound().because(e))?;
     if !history.is_sound() {
@@ -228,7 +228,7 @@ fn plain_bands(emd: &Emd) -> Result<()> {
         .help("Set it to null, and give images of just these bands in this order."))
 }
 
-fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainSpec> {
+fn facts(bands: &DomainBands, told: DomainSection) -> Result<DomainSpec> {
     let need = |list: &Option<Vec<f64>>, name: &str| {
         list.clone()
             .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))

@@ -31,7 +31,7 @@ mod resumed;
 
 mod batch_size;
 mod build;
-mod byte_facts;
+mod eight_bit_domain;
 mod card;
 mod definition;
 #[cfg(test)]
@@ -66,12 +66,12 @@ pub use load_options::LoadOptions;
 pub use load_report::{LoadReport, ShapeMismatch};
 pub use predictor::Predictor;
 
-pub(crate) use byte_facts::byte_facts;
+pub(crate) use eight_bit_domain::eight_bit_domain;
 pub(crate) use model::{Model, Start};
 pub(crate) use named::{prefixed, rows};
 pub(crate) use optimizers::{OptimizerSlot, Optimizers, freeze};
 pub(crate) use options::{size, weight, within};
 #[cfg(test)]
-pub(crate) use peers_fits::{Left, SAME_BITS, Trial, check};
+pub(crate) use peers_fits::{FitResult, SAME_BITS, PeerFit, check};
 pub(crate) use setters::setters;
 pub(crate) use step_memory::{Bytes, FLOAT, Step, TRANSIENT, make_room, trained_bytes};

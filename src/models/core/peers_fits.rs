@@ -66,26 +66,26 @@ impl<M: Model> Translator for Exact<M> {
 }
 
 /// What a fit leaves: all that training changes, and the record.
-pub(crate) struct Left(pub Parameters, pub History);
+pub(crate) struct FitResult(pub Parameters, pub History);
 
 /// What is fit: how a process makes its model in f64 on the processor, and its data of so many chips a batch.
-pub(crate) struct Trial<'a, M> {
+pub(crate) struct PeerFit<'a, M> {
     pub model: &'a (dyn Fn() -> M + Sync),
     pub data: &'a (dyn Fn(usize) -> DataBunch + Sync),
 }
 
-impl<M: Model> Trial<'_, M> {
+impl<M: Model> PeerFit<'_, M> {
     /// Makes the fit of this process with `size` chips a step.
-    pub fn fit(&self, size: usize, options: FitOptions) -> Left {
+    pub fn fit(&self, size: usize, options: FitOptions) -> FitResult {
         let (mut model, mut history) = (Exact((self.model)()), History::default());
         model.0.begin_training().unwrap();
         fit(&mut model, &(self.data)(size), options, &mut history).unwrap();
         let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
-        Left(model.state().tensors.into_iter().map(copy).collect(), history)
+        FitResult(model.state().tensors.into_iter().map(copy).collect(), history)
     }
 
     /// Makes one fit by `count` processes of `size` chips each.
-    pub fn together(&self, (count, size): (usize, usize), options: impl Fn(usize) -> FitOptions + Sync) -> Vec<Left> {
+    pub fn together(&self, (count, size): (usize, usize), options: impl Fn(usize) -> FitOptions + Sync) -> Vec<FitResult> {
         match count {
             1 => vec![self.fit(size, options(0).peers(Alone))],
             _ => crew_with(count, |member| {
@@ -97,8 +97,8 @@ impl<M: Model> Trial<'_, M> {
 }
 
 /// Checks each value of the state and of the record.
-pub(crate) fn check<M: Model>(what: &str, tolerance: Tolerance, found: &Left, expected: &Left) {
-    let names = |left: &Left| left.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+pub(crate) fn check<M: Model>(what: &str, tolerance: Tolerance, found: &FitResult, expected: &FitResult) {
+    let names = |left: &FitResult| left.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(found), names(expected), "{what}");
     for ((name, found), (_, expected)) in found.0.iter().zip(&expected.0) {
         tolerance.tensor(&format!("{what}: {name}"), found, expected);

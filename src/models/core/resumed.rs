@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::learner::Learner;
 use super::model::{Model, Start};
-use super::translator::Built;
+use super::translator::StoredConfiguration;
 use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
@@ -43,7 +43,7 @@ impl<M: Model> Learner<M> {
         ffi::allowed();
         let contents = read_checkpoint(path)?;
         let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model has").at(path);
-        let built: Built<M::Config> = Built::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
+        let built: StoredConfiguration<M::Config> = StoredConfiguration::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
         M::check(&built.config).map_err(|e| unsound().because(e))?;
         let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
         // Each parameter is there with its two moments, before memory is taken for it.

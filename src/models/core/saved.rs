@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tch::Tensor;
 
-use super::definition::{self, Read};
+use super::definition::{self, ParsedDefinition};
 use super::learner::{Learner, check_direction};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
@@ -284,7 +284,7 @@ fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
 }
 
 fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<Saved<M::Config>> {
-    let Read { config, history, domains, metrics, untrained } = definition::read::<M>(&definition, &weights)?;
+    let ParsedDefinition { config, history, domains, metrics, untrained } = definition::read::<M>(&definition, &weights)?;
     let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
     check_parameters::<M>(&config, channels, &weights)?;
     Ok(Saved { config, history, domains, weights, definition, metrics, untrained })

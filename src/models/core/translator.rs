@@ -84,7 +84,7 @@ impl<M: Model> Translator for Learner<M> {
     fn configuration(&self) -> Result<Value> {
         let (config, channels) = (self.config().clone(), self.channels());
         let kind = Some(M::KIND.name).filter(|&name| name != UNNAMED).map(str::to_owned);
-        serde_json::to_value(Built { kind, config, channels, frozen_encoders: self.is_frozen() })
+        serde_json::to_value(StoredConfiguration { kind, config, channels, frozen_encoders: self.is_frozen() })
             .map_err(|e| Error::new(ErrorKind::Format, "configuration cannot be written").because(e))
     }
 }
@@ -100,7 +100,7 @@ const UNNAMED: &str = "CycleGAN";
 /// How a model was built, as checkpoints hold it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(deserialize = "C: DeserializeOwned"))]
-pub(super) struct Built<C> {
+pub(super) struct StoredConfiguration<C> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
     #[serde(deserialize_with = "known_fields")]
@@ -109,7 +109,7 @@ pub(super) struct Built<C> {
     pub frozen_encoders: bool,
 }
 
-impl<C: DeserializeOwned> Built<C> {
+impl<C: DeserializeOwned> StoredConfiguration<C> {
     /// Reads how a model of this kind was built.
     ///
     /// # Errors

@@ -20,20 +20,20 @@ const MAX_BLOCKS: u64 = 1_000;
 
 /// The keys of `ModelParameters` that tell one CycleGAN from another; the rest are constants of arcgis.learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stated {
+pub(super) struct ModelParameters {
     pub gen_blocks: usize,
     /// Whether the adversarial loss is of least squares.
     pub lsgan: bool,
 }
 
 /// As arcgis.learn builds a model without options.
-impl Default for Stated {
+impl Default for ModelParameters {
     fn default() -> Self {
         Self { gen_blocks: 9, lsgan: true }
     }
 }
 
-impl Stated {
+impl ModelParameters {
     /// Reads what a definition states; an older one states nothing.
     pub fn of(definition: &Emd) -> Result<Self> {
         let keys = definition.parameters();
@@ -73,9 +73,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut emd = definition(Some(json!({"gen_blocks": 2, "dropout": 0.5, "lsgan": true})));
-        assert_eq!(Stated::of(&emd).unwrap(), Stated { gen_blocks: 2, lsgan: true });
-        Stated { gen_blocks: 6, lsgan: false }.write(&mut emd);
-        assert_eq!(Stated::of(&emd).unwrap(), Stated { gen_blocks: 6, lsgan: false });
+        assert_eq!(ModelParameters::of(&emd).unwrap(), ModelParameters { gen_blocks: 2, lsgan: true });
+        ModelParameters { gen_blocks: 6, lsgan: false }.write(&mut emd);
+        assert_eq!(ModelParameters::of(&emd).unwrap(), ModelParameters { gen_blocks: 6, lsgan: false });
         let text = Value::from(emd.parameters.clone()).to_string();
         assert_eq!(text, r#"{"gen_blocks":6,"dropout":0.5,"lsgan":false}"#);
     }
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn older_files_state_nothing() {
         for parameters in [None, Some(json!({}))] {
-            assert_eq!(Stated::of(&definition(parameters)).unwrap(), Stated { gen_blocks: 9, lsgan: true });
+            assert_eq!(ModelParameters::of(&definition(parameters)).unwrap(), ModelParameters { gen_blocks: 9, lsgan: true });
         }
     }
 
@@ -96,7 +96,7 @@ mod tests {
                 "`ModelParameters.lsgan` has a wrong value: expected true or false, found \"yes\"",
             ),
         ] {
-            let error = Stated::of(&definition(Some(parameters))).unwrap_err().to_string();
+            let error = ModelParameters::of(&definition(Some(parameters))).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }

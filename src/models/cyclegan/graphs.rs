@@ -36,10 +36,10 @@ pub(super) struct StepKind {
 impl StepKind {
     /// `None` for a step that differs from all others.
     pub fn of(config: &CycleGanConfig, real: [&Tensor; 2], context: &StepContext<'_>) -> Option<Self> {
-        let weighs_anew = config.cycle_weight_end.is_some();
-        let draws = config.diff_augment != DiffAugment::default();
+        let weights_change = config.cycle_weight_end.is_some();
+        let is_random = config.diff_augment != DiffAugment::default();
         // The vectors of spectral norms move outside of the halves; steps with them have not been recorded yet.
-        if weighs_anew || draws || config.spectral_norm {
+        if weights_change || is_random || config.spectral_norm {
             return None;
         }
         let images = real.map(|images| (images.size(), images.kind()));
@@ -50,7 +50,7 @@ impl StepKind {
 
 /// How a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum RunMode {
     /// Call by call.
     Eager,
     /// The same, on the stream that is recorded next.
@@ -69,20 +69,20 @@ struct Plan {
 }
 
 impl Plan {
-    fn next(&mut self, kind: Option<StepKind>, thread: ThreadId) -> Way {
-        let Some(kind) = kind else { return Way::Eager };
+    fn next(&mut self, kind: Option<StepKind>, thread: ThreadId) -> RunMode {
+        let Some(kind) = kind else { return RunMode::Eager };
         if self.recorded.as_ref() == Some(&kind) {
             self.waiting = None;
-            return Way::Replay;
+            return RunMode::Replay;
         }
         let before = self.waiting.take().filter(|(other, on, _)| (other, *on) == (&kind, thread));
         let count = before.map_or(0, |(_, _, count)| count) + 1;
         if count > WARM_UP {
             self.recorded = Some(kind);
-            return Way::Record;
+            return RunMode::Record;
         }
         self.waiting = Some((kind, thread, count));
-        if count == WARM_UP { Way::WarmUp } else { Way::Eager }
+        if count == WARM_UP { RunMode::WarmUp } else { RunMode::Eager }
     }
 }
 
@@ -106,7 +106,7 @@ struct Recorded {
 pub(super) struct Graphs {
     on: bool,
     plan: Plan,
-    way: Way,
+    mode: RunMode,
     /// Whether gradients outlive the step.
     keeps: bool,
     /// Whether the last step was replayed.
@@ -119,8 +119,8 @@ pub(super) struct Graphs {
 
 impl Graphs {
     pub fn new(on: bool) -> Self {
-        let (plan, way) = (Plan::default(), Way::Eager);
-        Self { on, plan, way, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
+        let (plan, mode) = (Plan::default(), RunMode::Eager);
+        Self { on, plan, mode, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
     }
 
     /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, on.
@@ -148,10 +148,10 @@ impl Graphs {
 
     /// Begins a step of this kind. `keeps`: whether its gradients are needed after it.
     pub fn begin(&mut self, device: Device, kind: Option<StepKind>, keeps: bool) {
-        self.way = if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { Way::Eager };
+        self.mode = if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { RunMode::Eager };
         self.keeps = keeps;
-        self.used = matches!(self.way, Way::Record | Way::Replay);
-        if self.way == Way::Record {
+        self.used = matches!(self.mode, RunMode::Record | RunMode::Replay);
+        if self.mode == RunMode::Record {
             self.halves = [None, None];
         }
     }
@@ -166,7 +166,7 @@ impl Graphs {
     ) -> Result<HalfStep> {
         match self.attempt(half, inputs, &work) {
             Ok(made) => Ok(made),
-            Err(error) if self.may_be_to_blame(&error) => {
+            Err(error) if self.may_be_the_cause(&error) => {
                 self.clear();
                 // Where it fails again, the fault was not with the recordings.
                 let made = work(inputs)?;
@@ -180,10 +180,10 @@ impl Graphs {
     }
 
     /// Whether the half may succeed without recordings: nothing has changed yet.
-    fn may_be_to_blame(&self, error: &Error) -> bool {
-        match self.way {
-            Way::Eager => error.kind() == ErrorKind::Limits && self.halves.iter().any(Option::is_some),
-            Way::WarmUp | Way::Record | Way::Replay => true,
+    fn may_be_the_cause(&self, error: &Error) -> bool {
+        match self.mode {
+            RunMode::Eager => error.kind() == ErrorKind::Limits && self.halves.iter().any(Option::is_some),
+            RunMode::WarmUp | RunMode::Record | RunMode::Replay => true,
         }
     }
 
@@ -193,13 +193,13 @@ impl Graphs {
         inputs: [&Tensor; N],
         work: &impl Fn([&Tensor; N]) -> Result<HalfStep>,
     ) -> Result<HalfStep> {
-        match self.way {
-            Way::Eager => work(inputs),
-            Way::WarmUp => {
+        match self.mode {
+            RunMode::Eager => work(inputs),
+            RunMode::WarmUp => {
                 let own = copies(&inputs)?;
                 self.stream(inputs[0].device())?.run(|| work(std::array::from_fn(|i| &own[i])))
             }
-            Way::Record | Way::Replay => {
+            RunMode::Record | RunMode::Replay => {
                 if self.halves[half as usize].is_none() {
                     self.halves[half as usize] = Some(self.record(&inputs, work)?);
                 }
@@ -285,21 +285,21 @@ mod tests {
         StepKind::of(config, [&images, &images], context)
     }
 
-    fn ways(sides: &[i64]) -> Vec<Way> {
+    fn modes(sides: &[i64]) -> Vec<RunMode> {
         let (mut plan, thread) = (Plan::default(), thread::current().id());
         sides.iter().map(|&side| plan.next(kind(side), thread)).collect()
     }
 
     #[test]
     fn steps_are_recorded_after_some_of_the_same_kind() {
-        use Way::{Eager, Record, Replay, WarmUp};
-        assert_eq!(ways(&[32; 6]), [Eager, Eager, WarmUp, Record, Replay, Replay]);
+        use RunMode::{Eager, Record, Replay, WarmUp};
+        assert_eq!(modes(&[32; 6]), [Eager, Eager, WarmUp, Record, Replay, Replay]);
         // The last batch of an epoch is smaller, and its steps never come in a row.
         let epochs = [32, 32, 32, 32, 16, 32, 32, 16, 32];
-        assert_eq!(ways(&epochs), [Eager, Eager, WarmUp, Record, Eager, Replay, Replay, Eager, Replay]);
+        assert_eq!(modes(&epochs), [Eager, Eager, WarmUp, Record, Eager, Replay, Replay, Eager, Replay]);
         let then_another = [32, 32, 32, 32, 16, 16, 16, 16, 16, 32];
-        assert_eq!(ways(&then_another)[4..], [Eager, Eager, WarmUp, Record, Replay, Eager]);
-        assert_eq!(ways(&[32, 16, 32, 16, 32, 16, 32, 16]), [Eager; 8]);
+        assert_eq!(modes(&then_another)[4..], [Eager, Eager, WarmUp, Record, Replay, Eager]);
+        assert_eq!(modes(&[32, 16, 32, 16, 32, 16, 32, 16]), [Eager; 8]);
     }
 
     /// What cuDNN has chosen, it has chosen on one thread.
@@ -309,7 +309,7 @@ mod tests {
         let (mut plan, here) = (Plan::default(), thread::current().id());
         let order = [here, here, here, other, other, other, other, here];
         let found = order.map(|thread| plan.next(kind(32), thread));
-        use Way::{Eager, Record, Replay, WarmUp};
+        use RunMode::{Eager, Record, Replay, WarmUp};
         assert_eq!(found, [Eager, Eager, WarmUp, Eager, Eager, WarmUp, Record, Replay]);
     }
 
@@ -331,7 +331,7 @@ mod tests {
             assert_eq!(of(&config, 32, &context), None);
         }
         let mut plan = Plan::default();
-        assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [Way::Eager; 8]);
+        assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [RunMode::Eager; 8]);
     }
 
     /// A fault that recordings have no part in leaves them switched on.
@@ -340,11 +340,11 @@ mod tests {
         let image = Tensor::zeros([1], (Kind::Float, Device::Cpu));
         let limits = || Error::new(ErrorKind::Limits, "out of memory");
         let none = || HalfStep { losses: vec![], images: vec![], gradients: vec![] };
-        let mut graphs = Graphs { way: Way::WarmUp, ..Graphs::new(true) };
+        let mut graphs = Graphs { mode: RunMode::WarmUp, ..Graphs::new(true) };
         assert!(graphs.run(Half::Generators, [&image], |_| Err(limits())).is_err());
         assert!(graphs.on && graphs.failure().is_none());
         // The processor has no streams to record on.
-        graphs.way = Way::WarmUp;
+        graphs.mode = RunMode::WarmUp;
         graphs.run(Half::Generators, [&image], |_| Ok(none())).unwrap();
         assert!(!graphs.on && graphs.failure().is_some());
     }

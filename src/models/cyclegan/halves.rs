@@ -16,7 +16,7 @@ use crate::optim::Adam;
 
 /// How a half is computed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct How<'a> {
+pub(super) struct HalfOptions<'a> {
     pub objective: Objective<'a>,
     /// Whether convolutions take bfloat16.
     pub cast: bool,
@@ -36,8 +36,8 @@ pub(super) struct HalfStep {
 
 /// Losses of both generators (`generator`, `adversarial`, `cycle`, `identity`), their images (of A, of B), and the gradients
 /// of their one optimizer.
-pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], how: How<'_>) -> Result<HalfStep> {
-    let How { objective, cast, share } = how;
+pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], options: HalfOptions<'_>) -> Result<HalfStep> {
+    let HalfOptions { objective, cast, share } = options;
     // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
     let (images, losses) = ffi::autocast(cast, a.device(), || {
         let images = translate_all(nets.learning(), a, b, objective.config.has_identity(channels(a, b)?))?;
@@ -55,24 +55,24 @@ pub(super) fn discriminators(
     nets: &Networks,
     adams: PerDomain<&Adam>,
     [real_a, real_b, fake_a, fake_b]: [&Tensor; 4],
-    how: How<'_>,
+    options: HalfOptions<'_>,
 ) -> Result<HalfStep> {
     let (of_a, gradients_a) =
-        judged(&nets.disc_a, adams.a, [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")], how)?;
+        discriminator_gradients(&nets.disc_a, adams.a, [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")], options)?;
     let (of_b, gradients_b) =
-        judged(&nets.disc_b, adams.b, [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")], how)?;
+        discriminator_gradients(&nets.disc_b, adams.b, [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")], options)?;
     Ok(HalfStep { losses: detached(&[of_a, of_b])?, images: Vec::new(), gradients: vec![gradients_a, gradients_b] })
 }
 
 /// The loss of a discriminator and its gradients. Real and generated images come with the names of the streams that vary
 /// them.
-fn judged(
+fn discriminator_gradients(
     disc: &Discriminator,
     adam: &Adam,
     [(real, of_real), (fake, of_fake)]: [(&Tensor, &str); 2],
-    how: How<'_>,
+    options: HalfOptions<'_>,
 ) -> Result<(Tensor, Vec<Tensor>)> {
-    let How { objective, cast, share } = how;
+    let HalfOptions { objective, cast, share } = options;
     let (real, fake) = (objective.seen(real, of_real)?, objective.seen(fake, of_fake)?);
     let form = objective.config.adversarial;
     let loss = ffi::autocast(cast, fake.device(), || discriminator_loss(disc, form, &real, &fake))?;

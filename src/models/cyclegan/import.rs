@@ -8,7 +8,7 @@ use crate::dataset::{Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
-use crate::models::core::{Start, byte_facts, prefixed, setters};
+use crate::models::core::{Start, eight_bit_domain, prefixed, setters};
 use crate::nn::load_parameters;
 use crate::package::research;
 
@@ -156,7 +156,7 @@ impl GeneratorImport {
         }
         config.check()?;
         let device = device.resolve()?;
-        let facts = |domain| byte_facts(*channels.get(domain));
+        let facts = |domain| eight_bit_domain(*channels.get(domain));
         let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
         let mut model = CycleGan::assemble((config, Start::Drawn), domains, None, device)?;
         let mut target = model.model.nets.parameters();

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::config::{CycleGanConfig, OPTIONAL_KEYS};
-use super::definition::{KIND, Stated};
+use super::definition::{KIND, ModelParameters};
 use super::memory;
 use super::networks::Networks;
 use super::optimizers::Optimizers;
@@ -112,7 +112,7 @@ impl Model for CycleGanModel {
     }
 
     fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
-        let Stated { gen_blocks, lsgan } = Stated::of(definition)?;
+        let ModelParameters { gen_blocks, lsgan } = ModelParameters::of(definition)?;
         Ok(CycleGanConfig {
             gen_blocks,
             gen_features: first_features(weights, "G_A.1.weight")?,
@@ -125,7 +125,7 @@ impl Model for CycleGanModel {
 
     fn define(config: &CycleGanConfig, definition: &mut Emd) {
         let lsgan = config.adversarial == AdversarialLoss::LeastSquares;
-        Stated { gen_blocks: config.gen_blocks, lsgan }.write(definition);
+        ModelParameters { gen_blocks: config.gen_blocks, lsgan }.write(definition);
     }
 
     fn build(config: CycleGanConfig, channels: PerDomain<usize>, device: Device, start: Start) -> Result<Self> {

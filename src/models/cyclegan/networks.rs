@@ -144,7 +144,7 @@ impl Networks {
     /// them.
     pub fn load(&self, weights: &[(String, Tensor)]) -> Result<()> {
         load_parameters(&self.parameters(), weights)?;
-        [&self.disc_a, &self.disc_b].into_iter().try_for_each(Discriminator::restart_norms)?;
+        [&self.disc_a, &self.disc_b].into_iter().try_for_each(Discriminator::restart_spectral_norms)?;
         self.restart_mean()
     }
 

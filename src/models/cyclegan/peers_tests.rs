@@ -12,7 +12,7 @@ use crate::device::Precision;
 use crate::distributed::Distributed;
 use crate::error::Result;
 use crate::loss::DiffAugment;
-use crate::models::core::{self, Left, SAME_BITS, Trial};
+use crate::models::core::{self, FitResult, SAME_BITS, PeerFit};
 use crate::testing::{Tolerance, few_chips};
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, StepReport};
 
@@ -60,18 +60,18 @@ fn together(
     pool_size: usize,
     processes: (usize, usize),
     options: impl Fn(usize) -> FitOptions + Sync,
-) -> Vec<Left> {
+) -> Vec<FitResult> {
     let (model, data) = (|| model(pool_size), |size| data(folder, size));
-    Trial { model: &model, data: &data }.together(processes, options)
+    PeerFit { model: &model, data: &data }.together(processes, options)
 }
 
 /// One process's fit of `size` chips a step.
-fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> Left {
+fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> FitResult {
     let (model, data) = (|| model(pool_size), |size| data(folder, size));
-    Trial { model: &model, data: &data }.fit(size, options)
+    PeerFit { model: &model, data: &data }.fit(size, options)
 }
 
-fn check(what: &str, tolerance: Tolerance, found: &Left, expected: &Left) {
+fn check(what: &str, tolerance: Tolerance, found: &FitResult, expected: &FitResult) {
     core::check::<CycleGanModel>(what, tolerance, found, expected);
 }
 
@@ -112,7 +112,7 @@ fn child() {
     tch::set_num_threads(1);
     let (group, size) = (Distributed::from_env().unwrap(), std::env::var(SIZE).unwrap().parse().unwrap());
     let file = Path::new(&chips).join(format!("left_{}_{}", group.world_size(), group.rank()));
-    let Left(state, _) = trained(Path::new(&chips), POOL_SIZE, size, options().distributed(group));
+    let FitResult(state, _) = trained(Path::new(&chips), POOL_SIZE, size, options().distributed(group));
     Tensor::save_multi(&state, file).unwrap();
 }
 
@@ -120,7 +120,7 @@ fn child() {
 #[test]
 fn processes_of_the_system_learn_what_one_does() {
     let chips = chips();
-    let Left(whole, history) = trained(chips.path(), POOL_SIZE, 4, options());
+    let FitResult(whole, history) = trained(chips.path(), POOL_SIZE, 4, options());
     assert_eq!(history.steps(), 20);
     for (count, size) in [(2, 2), (4, 1)] {
         run_processes(chips.path(), count, size);

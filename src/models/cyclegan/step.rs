@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use super::graphs::{Half, StepKind};
-use super::halves::{self, HalfStep, How};
+use super::halves::{self, HalfStep, HalfOptions};
 use super::losses::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use super::networks::Networks;
 use super::objective::Objective;
@@ -48,7 +48,7 @@ pub(super) fn train_step(
     let (device, batch) = (real_a.device(), context.joint_batch(real_a)?);
     let update = Update { lr, adam, share, now: update, peers: batch.peers() };
     let objective = Objective::of_step(config, &context, batch.portion());
-    let how = How { objective, cast: precision.casts(device), share: update.share };
+    let how = HalfOptions { objective, cast: precision.casts(device), share: update.share };
     let Optimizers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs, .. } = optimizers;
     graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
 
@@ -79,7 +79,7 @@ pub(super) fn train_step(
     }
     moving.into_iter().try_for_each(|(moving, adam)| adam.finish(moving))?;
     if update.now {
-        [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::follow_weights)?;
+        [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::update_spectral_norms)?;
     }
     losses.extend(made.losses);
     Ok(Tensor::f_stack(&losses, 0)?)

@@ -9,7 +9,7 @@ use crate::dataset::PerDomain;
 use crate::device::Device;
 use crate::error::Result;
 use crate::ffi;
-use crate::models::core::{Start, byte_facts, prefixed, setters};
+use crate::models::core::{Start, eight_bit_domain, prefixed, setters};
 use crate::nn::load_parameters;
 use crate::package::research_unet;
 
@@ -90,7 +90,7 @@ impl Pix2PixImport {
         let net = research_unet::unet(&path)?;
         (config.gen_levels, config.gen_features) = (net.levels, net.features);
         config.check().map_err(|e| e.at(&path))?;
-        let domains = PerDomain { a: byte_facts(net.input)?, b: byte_facts(net.output)? };
+        let domains = PerDomain { a: eight_bit_domain(net.input)?, b: eight_bit_domain(net.output)? };
         let model = Pix2Pix::assemble((config, Start::Drawn), domains, None, device.resolve()?)?;
         let weights: Vec<_> = prefixed(GENERATOR, net.tensors).collect();
         load_parameters(&model.model.nets.generator.parameters(), &weights).map_err(|e| e.at(&path))?;

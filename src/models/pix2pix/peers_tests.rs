@@ -9,7 +9,7 @@ use super::optimizers::Optimizers;
 use super::step;
 use crate::dataset::{Augment, DataBunch, DatasetType, PerDomain, PrepareData};
 use crate::device::Precision;
-use crate::models::core::{SAME_BITS, Trial, check};
+use crate::models::core::{SAME_BITS, PeerFit, check};
 use crate::optim::AdamOptions;
 use crate::peers::{JointBatch, Peers};
 use crate::testing::{Tolerance, crew};
@@ -72,7 +72,7 @@ fn data(batch_size: usize) -> DataBunch {
 /// that is left, so that all processes but one have none. 1e-6: gradients are summed in another order.
 #[test]
 fn uneven_and_accumulated_batches_of_processes_are_those_of_one() {
-    let trial = Trial { model: &model, data: &data };
+    let trial = PeerFit { model: &model, data: &data };
     for accumulate in [1, 2] {
         let options = |_| {
             let options = FitOptions::new(4).lr(1e-3).progress(false).precision(Precision::F32).validate_every(2);

@@ -9,7 +9,7 @@ use super::networks::Networks;
 use super::optimizers::Optimizers;
 use crate::error::Result;
 use crate::ffi;
-use crate::nn::{Dropping, Network};
+use crate::nn::{NormWithDropout, Network};
 use crate::optim::Update;
 use crate::peers::Portion;
 use crate::random::Seed;
@@ -55,7 +55,7 @@ pub(super) fn train_step(
 fn translated(generator: &Network, config: &Pix2PixConfig, a: &Tensor, drawn: (u64, Portion)) -> Result<Tensor> {
     let (step, portion) = drawn;
     match config.dropout {
-        true => generator.forward_with(a, &mut Dropping::new(Seed(config.seed), step, portion)),
+        true => generator.forward_with(a, &mut NormWithDropout::new(Seed(config.seed), step, portion)),
         false => generator.forward(a),
     }
 }

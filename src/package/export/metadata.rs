@@ -76,7 +76,7 @@ impl SamplesNote {
     fn new(units: &Units) -> Self {
         let Units { input, output } = units;
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-        let nodata = output.empty.or(output.mistakable.map(|mistakable| mistakable.value));
+        let nodata = output.empty.or(output.lookalike.map(|lookalike| lookalike.value));
         Self {
             input: TensorNote { dtype: input.tensor, bands: input.bands, nodata: finite(input.nodata) },
             output: TensorNote { dtype: output.tensor, bands: output.bands, nodata: finite(nodata) },

@@ -21,7 +21,7 @@ pub(crate) use metadata::{DomainNote, Metadata};
 pub(crate) use units::Units;
 
 use crate::nn::{Parameters, Plan};
-use units::{InputUnits, Mistakable, OutputUnits};
+use units::{InputUnits, NodataLookalike, OutputUnits};
 
 /// The input that tells where pixels have data: `uint8`, (N, 1, H, W), 0 where they have none, as GDAL's masks are.
 const MASK: &str = "mask";

@@ -170,7 +170,7 @@ impl Graph<'_> {
                 let made = self.layers(layers, &inside(layer, path), x.to_string())?;
                 self.node("Add", &[x, &made], &[])
             }
-            Layer::Beside(layers) => {
+            Layer::Skip(layers) => {
                 let input = self.channels;
                 let made = self.layers(layers, &inside(layer, path), x.to_string())?;
                 self.channels += input;

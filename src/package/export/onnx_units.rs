@@ -1,7 +1,7 @@
 //! The nodes of an ONNX graph that scale samples of files for the network, and back.
 
 use super::onnx_graph::{FLOAT, Graph, INPUT, OUTPUT, int, ints};
-use super::{InputUnits, MASK, Mistakable, OutputUnits, Units};
+use super::{InputUnits, MASK, NodataLookalike, OutputUnits, Units};
 use crate::raster::Dtype;
 
 const BOOL: u64 = 9;
@@ -98,8 +98,8 @@ impl Graph<'_> {
         if let Some((least, most)) = output.limits() {
             value = self.rounded(&value, least, most, output.arithmetic);
         }
-        if let Some(mistakable) = output.mistakable {
-            value = self.told_apart(&value, mistakable, output);
+        if let Some(lookalike) = output.lookalike {
+            value = self.moved_off_nodata(&value, lookalike, output);
         }
         if let Some(empty) = output.empty {
             let (gaps, empty) = (self.cast(EMPTY, BOOL), self.single("empty_value", empty, output.arithmetic));
@@ -134,14 +134,14 @@ impl Graph<'_> {
     }
 
     /// Values that would be taken for "no data" moved beside it.
-    fn told_apart(&mut self, value: &str, mistakable: Mistakable, units: &OutputUnits) -> String {
-        let mut is_like = self.is_like(value, mistakable.value, units.samples, units.arithmetic);
-        if !mistakable.always {
+    fn moved_off_nodata(&mut self, value: &str, lookalike: NodataLookalike, units: &OutputUnits) -> String {
+        let mut is_like = self.is_like(value, lookalike.value, units.samples, units.arithmetic);
+        if !lookalike.always {
             let any = self.node("ReduceMax", &[EMPTY], &[ints("axes", &[1, 2, 3])]);
             let any = self.cast(&any, BOOL);
             is_like = self.node("And", &[&is_like, &any], &[]);
         }
-        let instead = self.single("instead", mistakable.instead, units.arithmetic);
+        let instead = self.single("instead", lookalike.instead, units.arithmetic);
         self.node("Where", &[&is_like, &instead, value], &[])
     }
 

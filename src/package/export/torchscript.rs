@@ -105,7 +105,7 @@ fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
                 lines(layers, &inside(layer, &path), depth + 1, into);
                 format!("kept{depth} + y")
             }
-            Layer::Beside(layers) => {
+            Layer::Skip(layers) => {
                 line(&format!("kept{depth} = y"), into);
                 lines(layers, &inside(layer, &path), depth + 1, into);
                 format!("torch.cat([y, kept{depth}], 1)")

@@ -1,6 +1,6 @@
 //! The lines of TorchScript that scale samples of files for the network, and back.
 
-use super::{InputUnits, MASK, Mistakable, OutputUnits, Units};
+use super::{InputUnits, MASK, NodataLookalike, OutputUnits, Units};
 use crate::raster::Dtype;
 
 /// Code of a type in TorchScript: `c10::ScalarType`.
@@ -106,7 +106,7 @@ fn samples(units: &OutputUnits, lines: &mut Vec<String>) {
         // Halves go away from zero; torch's own rounding takes them to even numbers.
         lines.push("v = torch.sign(v) * torch.floor(torch.abs(v) + 0.5)".to_string());
     }
-    if let Some(Mistakable { value, instead, always }) = units.mistakable {
+    if let Some(NodataLookalike { value, instead, always }) = units.lookalike {
         let mut like = is_like("v", value, units.samples);
         if !always {
             like += " & torch.any(torch.flatten(empty, 1), 1).view([-1, 1, 1, 1])";

@@ -55,12 +55,12 @@ pub(crate) struct OutputUnits {
     /// What samples are where no band of the input has data; none where the input always has data.
     pub empty: Option<f64>,
     /// Samples that happen to look empty, and do not stay so.
-    pub mistakable: Option<Mistakable>,
+    pub lookalike: Option<NodataLookalike>,
 }
 
 /// A value that would be taken for "no data", and what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Mistakable {
+pub(crate) struct NodataLookalike {
     pub value: f64,
     pub instead: f64,
     /// Whether the value means "no data" in images without gaps, too.
@@ -156,7 +156,7 @@ impl OutputUnits {
             min: normalizer.min().to_vec(),
             half_range,
             empty: has_gaps.then_some(value),
-            mistakable: is_mistakable.then(|| Mistakable {
+            lookalike: is_mistakable.then(|| NodataLookalike {
                 value,
                 instead: beside(dtype, value),
                 always: own.is_some(),

@@ -38,7 +38,7 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
     let alone = history.metric_names().iter().map(String::as_str).filter(|name| !paired.contains(name));
     let alone = alone.filter(|name| !points(history, name).is_empty());
     let (alone, others): (Vec<&str>, Vec<&str>) = alone.partition(|name| name.starts_with(CYCLE_DISTANCE));
-    let others = alike(&others);
+    let others = grouped_by_kind(&others);
     let generators = loss_chart("Generators: weighted losses, mean of each epoch", history, &upper, 0, TICKS.0);
     let discriminators = loss_chart(
         "Discriminators, mean of each epoch",
@@ -156,7 +156,7 @@ fn kind_of(name: &str) -> &str {
 }
 
 /// Puts metrics of one kind together, in the order of the first of each.
-fn alike<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
+fn grouped_by_kind<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut groups: Vec<Vec<&str>> = Vec::new();
     for &name in names {
         match groups.iter_mut().find(|group| kind_of(group[0]) == kind_of(name)) {
@@ -215,7 +215,7 @@ mod tests {
         let names = ["valid_fid_a", "valid_kid_a", "valid_fid_b", "valid_kid_b"];
         let history = json!({"names": ["generator"], "metric_names": names, "epochs": [epoch(1, 0.1), epoch(2, 0.2)]});
         let history: History = serde_json::from_value(history).unwrap();
-        assert_eq!(alike(&names), [["valid_fid_a", "valid_fid_b"], ["valid_kid_a", "valid_kid_b"]]);
+        assert_eq!(grouped_by_kind(&names), [["valid_fid_a", "valid_fid_b"], ["valid_kid_a", "valid_kid_b"]]);
         let chart = metric_chart(&history, &["valid_kid_a", "valid_kid_b"]);
         assert!(chart.y.low < -0.2 && chart.y.high > 0.2 && chart.y.high < 1.0);
         assert_eq!(losses(&history).unwrap().as_rgb_image().dimensions(), (SIZE.0, SIZE.1 + ROW));

@@ -9,7 +9,7 @@ use crate::dataset::Normalizer;
 use crate::device::Precision;
 use crate::error::Result;
 use crate::ffi::{self, HostMemory};
-use crate::nn::{FoldedNetwork, Gathered, Moments, Network};
+use crate::nn::{FoldedNetwork, GatheringNorm, Moments, Network};
 use crate::raster::Raster;
 
 /// A generator, and the scalings of the domains on either side of it.
@@ -82,7 +82,7 @@ impl Translation<'_> {
             return self.plain(std::slice::from_ref(image));
         }
         let x = self.tensor(image)?;
-        self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask)))
+        self.run(|| self.generator.forward_with(&x, &mut GatheringNorm::pooled(mask)))
     }
 
     /// Runs images of one size, each with its own statistics: as the network was trained where all images have data
@@ -91,7 +91,7 @@ impl Translation<'_> {
         let batch = self.batch(images)?;
         match self.mask(images)? {
             None => self.run(|| self.generator.forward(&batch)),
-            mask => self.run(|| self.generator.forward_with(&batch, &mut Gathered::of_each(mask))),
+            mask => self.run(|| self.generator.forward_with(&batch, &mut GatheringNorm::of_each(mask))),
         }
     }
 
@@ -100,7 +100,7 @@ impl Translation<'_> {
         if images.is_empty() {
             return Ok(None);
         }
-        let mut norm = Gathered::pooled(self.mask(images)?);
+        let mut norm = GatheringNorm::pooled(self.mask(images)?);
         let batch = self.batch(images)?;
         self.gather(&batch, &mut norm)?;
         Ok(Some(norm.layers))
@@ -108,14 +108,14 @@ impl Translation<'_> {
 
     /// Gathers statistics of each layer for each of these images.
     pub fn of_each(&self, images: &[Raster]) -> Result<Vec<Moments>> {
-        let mut norm = Gathered::of_each(self.mask(images)?);
+        let mut norm = GatheringNorm::of_each(self.mask(images)?);
         let batch = self.batch(images)?;
         self.gather(&batch, &mut norm)?;
         Ok(norm.layers)
     }
 
     /// Runs the network for its statistics alone. Never in bfloat16: what is off here is off everywhere.
-    fn gather(&self, batch: &Tensor, norm: &mut Gathered) -> Result<()> {
+    fn gather(&self, batch: &Tensor, norm: &mut GatheringNorm) -> Result<()> {
         let precision = match (self.precision, self.device.is_cuda()) {
             (Precision::Bf16, true) => Precision::Tf32,
             (Precision::Bf16, false) => Precision::F32,

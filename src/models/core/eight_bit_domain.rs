@@ -7,7 +7,7 @@ use crate::error::Result;
 const CHIP: usize = 256;
 
 /// Describes a domain of images of 8 bits that are scaled by the whole range.
-pub(crate) fn byte_facts(bands: usize) -> Result<DomainSpec> {
+pub(crate) fn eight_bit_domain(bands: usize) -> Result<DomainSpec> {
     Ok(DomainSpec {
         normalizer: Normalizer::new(vec![0.0; bands], vec![255.0; bands], bands)?,
         // Not known, and nothing here is scaled by them.

@@ -17,7 +17,7 @@ use crate::peers::{self, Peers};
 ///
 /// # Errors
 /// `Usage`, in each process, that names what differs from the first process.
-pub(super) fn check_alike(
+pub(super) fn check_agreement(
     peers: &dyn Peers,
     model: &dyn Translator,
     data: &DataBunch,

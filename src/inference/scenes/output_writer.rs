@@ -16,7 +16,7 @@ use crate::inference::tiling::{Borders, Steps};
 use crate::raster::{BandScale, Compression, OverviewResampling, RasterSpec};
 
 /// What the outputs of a call have in common.
-pub(super) struct OutputMaker<'a> {
+pub(super) struct OutputWriter<'a> {
     pub translation: &'a Translation<'a>,
     pub band_names: &'a [Option<String>],
     pub band_scales: &'a [BandScale],
@@ -26,12 +26,12 @@ pub(super) struct OutputMaker<'a> {
 
 /// How an output was made.
 #[derive(Default)]
-pub(super) struct Made {
+pub(super) struct OutputSummary {
     pub times: Times,
     pub borders: Borders,
 }
 
-impl OutputMaker<'_> {
+impl OutputWriter<'_> {
     /// Checks that a file can be begun under the name of the output; nothing is left of it.
     ///
     /// # Errors
@@ -42,14 +42,14 @@ impl OutputMaker<'_> {
     }
 
     /// Makes an output in one go.
-    pub fn write(&self, scene: &mut SceneTranslation<'_>, output: &Output, progress: &mut Progress) -> Result<Made> {
+    pub fn write(&self, scene: &mut SceneTranslation<'_>, output: &Output, progress: &mut Progress) -> Result<OutputSummary> {
         let block = scene.block(&output.part);
         let mut file = OutputFile::create(&output.path, self.spec(scene, output), block)?;
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
         let all = 0..strategy.steps().count();
         times += run(scene.source, strategy.as_mut(), all, progress, &mut file)?;
         file.finish()?;
-        Ok(Made { times, borders: strategy.borders() })
+        Ok(OutputSummary { times, borders: strategy.borders() })
     }
 
     /// Makes an output of pieces that are kept, those of an earlier call included. Several processes share the pieces out; the
@@ -61,17 +61,17 @@ impl OutputMaker<'_> {
         output: &Output,
         fingerprint: &Value,
         progress: &mut Progress,
-    ) -> Result<(Made, Option<ResumeStore>)> {
+    ) -> Result<(OutputSummary, Option<ResumeStore>)> {
         let (peers, spec, before) = (scene.peers, self.spec(scene, output), progress.completed());
-        let (mut store, is_done) = sharing::opened(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
+        let (mut store, is_done) = sharing::open_stores(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
         if is_done {
             progress.add_earlier(output.part.pixels());
             store.unlock();
-            return Ok((Made::default(), peers.part().leads().then_some(store)));
+            return Ok((OutputSummary::default(), peers.part().leads().then_some(store)));
         }
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
         let (steps, borders) = (strategy.steps(), strategy.borders());
-        let missing = sharing::agreed(peers, || store.missing(steps.as_ref()))?;
+        let missing = sharing::missing_in_first(peers, || store.missing(steps.as_ref()))?;
         progress.add_earlier(output.part.pixels() - pixels(steps.as_ref(), &missing));
         let is_shared = !peers.part().is_whole();
         if is_shared {
@@ -84,7 +84,7 @@ impl OutputMaker<'_> {
             }
             times += run(scene.source, strategy.as_mut(), range, progress, &mut store)?;
         }
-        sharing::met(peers, Ok(()))?;
+        sharing::barrier(peers, Ok(()))?;
         if is_shared {
             progress.complete(before + output.part.pixels());
         }
@@ -92,9 +92,9 @@ impl OutputMaker<'_> {
             true => store.assemble(steps.as_ref(), &output.path, scene.block(&output.part), progress),
             false => Ok(()),
         };
-        sharing::met(peers, assembled)?;
+        sharing::barrier(peers, assembled)?;
         store.unlock();
-        Ok((Made { times, borders }, peers.part().leads().then_some(store)))
+        Ok((OutputSummary { times, borders }, peers.part().leads().then_some(store)))
     }
 
     /// Returns the way through a part of a scene, and the time that its statistics took.
