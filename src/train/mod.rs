@@ -1,4 +1,4 @@
-//! Training: options, callbacks, history, checkpoints, and the loop over any model.
+//! Training: options, callbacks, history, checkpoints, and a training loop for any model.
 //!
 //! [`CycleGan::fit`](crate::CycleGan::fit) takes [`FitOptions`]. A model of your own implements [`Translator`] and is
 //! trained by [`fit`].

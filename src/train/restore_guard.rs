@@ -1,10 +1,10 @@
-//! A model lent for a trial, restored afterwards, after a panic too.
+//! A guard that restores a model after a trial, even if the trial panics.
 
 use super::state::TrainState;
 use super::translator::Translator;
 use crate::error::Result;
 
-/// A model on loan for a trial: weights, moments and image pools come back, after a panic too.
+/// A model during a trial: weights, moments and image pools are restored at the end, even after a panic.
 pub(super) struct RestoreGuard<'a> {
     model: &'a mut dyn Translator,
     before: Option<TrainState>,
@@ -20,7 +20,7 @@ impl<'a> RestoreGuard<'a> {
         self.model
     }
 
-    /// Puts the model back, and tells whether that failed.
+    /// Restores the model, and returns whether that failed.
     pub fn end(mut self) -> Result<()> {
         self.restore()
     }
@@ -33,7 +33,7 @@ impl<'a> RestoreGuard<'a> {
 impl Drop for RestoreGuard<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.restore() {
-            tracing::warn!(%error, "the model could not be put back to where it was");
+            tracing::warn!(%error, "the model could not be restored after a trial");
         }
     }
 }

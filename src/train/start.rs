@@ -1,4 +1,4 @@
-//! The beginning of a fit: what is checked and where it goes on from, before the trainer takes over.
+//! The start of a fit: checks, and the checkpoint to resume from, before the trainer takes over.
 
 use std::sync::Arc;
 use std::thread;
@@ -20,9 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::check_columns;
 use crate::peers::{Alone, Part, Peers};
 
-/// Trains any [`Translator`] and adds to `history`, which tells how long it was trained before: order, augmentation and
-/// random streams go on from there. Gives the record of this fit alone. [`CycleGan::fit`](crate::CycleGan::fit) calls
-/// this; a model of your own needs it.
+/// Trains any [`Translator`] and appends to `history`, which says how long it was trained before: order, augmentation
+/// and random streams continue from there. Returns the record of this fit alone.
+/// [`CycleGan::fit`](crate::CycleGan::fit) calls this function, and models of your own can, too.
 ///
 /// ```
 /// use geolearn::train::{History, Translator, fit};
@@ -36,14 +36,13 @@ use crate::peers::{Alone, Part, Peers};
 /// ```
 ///
 /// # Errors
-/// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
-/// were, or to where the fit began. So it is after an error of the data or of libtorch; after one of a callback it
-/// stays as it is.
-/// `Limits` when memory is not enough: before the fit begins when the model's
-/// [`memory_need`](Translator::memory_need) is more than is free, later when libtorch can get no more.
-/// `Usage` or `Format` when a checkpoint cannot be gone on from, `Io` when one cannot be written; the model in memory
-/// then stays as it is. So it does where a learning rate is to be [found](super::LearningRate::Find): `Usage` when the sweep
-/// suggests none, `Stopped` when a callback wants to stop it.
+/// `Diverged` if a loss is no longer finite: the model is restored to the end of the last epoch with finite losses, or
+/// to the start of the fit. The same happens after an error of the data or of libtorch; after an error of a callback
+/// the model stays as it is. `Limits` if memory is not sufficient: before the fit starts if the model's
+/// [`memory_need`](Translator::memory_need) exceeds the free memory, later if libtorch cannot allocate more. `Usage` or
+/// `Format` if the fit cannot be resumed from a checkpoint, `Io` if one cannot be written; the model in memory then
+/// stays as it is. The same is true if a learning rate is to be [found](super::LearningRate::Find): `Usage` if the
+/// sweep suggests none, `Stopped` if a callback wants to stop it.
 pub fn fit(
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -55,7 +54,7 @@ pub fn fit(
     fit_with_peers(&*peers, model, data, options, history).inspect_err(|error| peers.leave(error))
 }
 
-/// Lets no other process wait for one that panics.
+/// Tells the other processes if this one panics, so that they do not wait for it.
 struct PanicNotice<'a>(&'a dyn Peers);
 
 impl Drop for PanicNotice<'_> {
@@ -127,7 +126,7 @@ fn fit_with_peers(
     Ok(history.since(first_epoch))
 }
 
-/// Finds the learning rate of a fit by a sweep.
+/// Finds the learning rate of a fit with a sweep.
 fn search(
     peers: &dyn Peers,
     model: &mut dyn Translator,
@@ -146,7 +145,8 @@ fn search(
     search.run(model, data)
 }
 
-/// Finds where a fit begins, and whether callbacks have yet to be told of the epoch before; the model goes there.
+/// Returns where a fit starts, and whether callbacks have yet to be called for the epoch before; the model is set to
+/// that state.
 fn starting_point(
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -164,7 +164,7 @@ fn starting_point(
     Ok((position, is_unreported))
 }
 
-/// Finds what is monitored, and adds the metric that measures it where it is one of this crate's.
+/// Finds the monitor, and adds its metric if it is one of this crate's.
 fn monitor(model: &dyn Translator, data: &DataBunch, options: &mut FitOptions) -> Result<Monitor> {
     let is_validated = data.valid_batches() > 0 && options.validate_every > 0;
     if is_validated {
@@ -183,7 +183,8 @@ fn monitor(model: &dyn Translator, data: &DataBunch, options: &mut FitOptions) -
     Ok(monitor)
 }
 
-/// The newest checkpoint of the first process's folder, where there is one, for all processes: they need not share a disk.
+/// Returns the newest checkpoint in the first process's folder, if there is one, to all processes: they need not share
+/// a disk.
 fn newest(peers: &dyn Peers, folder: Option<&Folder>) -> Result<Option<Contents>> {
     let found = folder.map_or(Ok(None), Folder::newest)?;
     if peers.part().leads() {
@@ -197,7 +198,7 @@ fn newest(peers: &dyn Peers, folder: Option<&Folder>) -> Result<Option<Contents>
     if bytes.is_empty() { Ok(None) } else { checkpoint::parse(&bytes).map(Some) }
 }
 
-/// Puts model and history where the checkpoint was written; nothing changes when it does not fit.
+/// Restores model and history from the checkpoint; nothing changes if it does not match.
 fn restore_checkpoint(
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -206,7 +207,7 @@ fn restore_checkpoint(
     history: &mut History,
 ) -> Result<Position> {
     let kept = contents.plan().precision;
-    // Another device may compute in another precision by default; only a choice must be the same.
+    // Another device may use another precision by default; only an explicit choice must be the same.
     let precision = match plan.precision {
         Precision::Auto if kept != Precision::Bf16 => kept,
         asked => asked.on(model.torch_device())?,
