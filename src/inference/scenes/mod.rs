@@ -1,5 +1,5 @@
-//! Floor 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
-//! and writes what comes of it, or keeps it for a later call to go on with.
+//! Layer 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
+//! and writes the result, or keeps it so that a later call can resume.
 
 mod events;
 mod fingerprint;

@@ -1,4 +1,4 @@
-//! The options of a call, checked once.
+//! The options of a call after checking.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) struct Settings {
     windows: Vec<Part>,
     /// All about tiles but what free memory decides.
     pub tiles: TileRequest,
-    /// Tile size and halo as they were asked for, by which unfinished work is known.
+    /// Overviews of Cloud Optimized GeoTIFFs; `None` for plain files.
     pub asked_for: [Option<usize>; 2],
     pub compression: Compression,
     /// Overviews of Cloud Optimized GeoTIFFs; none for plain ones.
@@ -32,7 +32,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Checks all that can be checked without the scenes.
+    /// `Usage` for a number out of range.
     ///
     /// # Errors
     /// `Usage` for a number out of range.
@@ -64,7 +64,7 @@ impl Settings {
     }
 
     /// Returns the parts to be translated of an image of this size.
-    ///
+    /// `Usage` for a window that does not lie within the image.
     /// # Errors
     /// `Usage` for a window that does not lie within the image.
     pub fn parts(&self, size: (usize, usize)) -> Result<Vec<Part>> {

@@ -1,4 +1,4 @@
-//! What the processes that share a translation out tell each other. An error of one is one of all.
+//! Communication between processes that share a translation. An error in one process is an error in all.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use crate::inference::tiling::TileSize;
 use crate::peers::{self, Peers};
 use crate::raster::RasterSpec;
 
-/// Opens the store of an output in the first process, and then beside it in the others; tells whether the output is complete.
+/// Opens the store of an output, first in the first process and then in the others; returns whether the output is
+/// complete.
 pub(super) fn open_stores(
     peers: &dyn Peers,
     folder: PathBuf,
@@ -29,7 +30,8 @@ pub(super) fn open_stores(
     Ok((store, is_done))
 }
 
-/// Tells the others of what this process made, and returns it with what they say; or an error in all where one has one.
+/// Sends this process's result to the others and returns it with their messages; if one process has an error, all
+/// return one.
 pub(super) fn exchange_results<T>(
     peers: &dyn Peers,
     own: Result<T>,
@@ -45,12 +47,12 @@ pub(super) fn exchange_results<T>(
     Ok((own, said))
 }
 
-/// Waits until all have come here; with an error in all where one has one.
+/// Waits until all processes have arrived; if one has an error, all return one.
 pub(super) fn barrier(peers: &dyn Peers, own: Result<()>) -> Result<()> {
     exchange_results(peers, own, |()| Vec::new()).map(drop)
 }
 
-/// Returns what the first process finds missing, in all.
+/// Returns the steps that the first process finds missing, in all processes.
 pub(super) fn missing_in_first(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>) -> Result<Vec<Range<usize>>> {
     if peers.part().is_whole() {
         return Ok(find());
@@ -63,10 +65,10 @@ pub(super) fn missing_in_first(peers: &dyn Peers, find: impl FnOnce() -> Vec<Ran
     serde_json::from_slice(&peers::in_turn(peers, own)?[0]).map_err(unsound)
 }
 
-/// Chooses tiles that all have memory for, and checks that all are about to make the same outputs.
+/// Chooses tiles for which all processes have memory, and checks that all are about to write the same outputs.
 ///
 /// # Errors
-/// `Usage` that names the process that makes others, and what differs.
+/// `Usage` that names the process that writes other outputs, and what differs.
 pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[Value]>) -> Result<TileSize> {
     if peers.part().is_whole() {
         return own;
@@ -76,9 +78,9 @@ pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[
     let (tiles, said) = exchange_results(peers, own, described)?;
     let values =
         said.iter().map(|words| serde_json::from_slice::<Value>(words)).collect::<std::result::Result<Vec<_>, _>>();
-    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "processes run other programs").because(e))?;
+    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "the processes run different programs").because(e))?;
     if let Some(rank) = values.iter().position(|value| value["outputs"] != values[0]["outputs"]) {
-        return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not make the outputs of process 0"))
+        return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not write the same outputs as process 0"))
             .found(values[rank]["outputs"].to_string())
             .expected(values[0]["outputs"].to_string())
             .help("Give all processes the same scenes, model and options."));
@@ -88,12 +90,12 @@ pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[
     Ok(TileSize { side: side.unwrap_or(tiles.side), ..tiles })
 }
 
-/// Checksums of what decides outputs, key by key: of what may differ, such as the number of a device, nothing.
+/// Returns checksums of what decides the outputs, key by key, ignoring what may differ, such as the number of a device.
 fn digest(outputs: &[Value]) -> Value {
     let mut sums = serde_json::Map::new();
     for (key, value) in outputs.iter().filter_map(Value::as_object).flatten() {
         let text = match (key.as_str(), value.as_str()) {
-            // Each process has a CUDA device of its own.
+            // Each process has its own CUDA device.
             ("arithmetic", Some(text)) => text.split('(').next().unwrap_or(text).to_owned(),
             _ => value.to_string(),
         };

@@ -1,4 +1,4 @@
-//! Statistics of norms for whole scenes.
+//! Norm statistics of whole scenes.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -12,7 +12,7 @@ use crate::nn::Moments;
 use crate::peers::{self, Peers};
 use crate::raster::Source;
 
-/// Gathers statistics of scenes together, one set for each layer; none where no scene has data.
+/// Gathers statistics over several scenes together, one set for each layer; `None` if no scene has data.
 pub(crate) fn gathered(
     translation: &Translation<'_>,
     tiles: TileSize,
@@ -34,7 +34,7 @@ pub(crate) fn gathered(
     translation.pooled(&chips)
 }
 
-/// Gathers statistics in the first process, and gives them to all: the same bits in each.
+/// Gathers statistics in the first process and sends them to all: the same bits in each.
 pub(crate) fn gathered_once(
     peers: &dyn Peers,
     (translation, tiles): (&Translation<'_>, TileSize),
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_survive_the_way_to_the_bit() {
+    fn statistics_are_sent_bit_for_bit() {
         let values = [f32::INFINITY, 0.1f32, 1.0 / 3.0, -1e-30, 3.402_823_5e38, 1e-45, 16_777_217.0, -0.0];
         let mean = Tensor::from_slice(&values).view([2, 4]);
         let moments = [Moments { scale: &mean * 7.0 / 3.0 * 1e-3, mean }];

@@ -123,7 +123,7 @@ fn processes_that_would_make_other_outputs_are_named() {
     for report in translate(3, (Path::new(SCENE), &output), other) {
         let error = report.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert!(error.to_string().contains("process 1 does not make the outputs of process 0"), "{error}");
+        assert!(error.to_string().contains("process 1 does not write the same outputs as process 0"), "{error}");
     }
     let missing = |rank: usize| if rank == 2 { options().window(0, 0, 9999, 1) } else { options() };
     let errors: Vec<String> =
