@@ -10,29 +10,29 @@ use crate::inference::tiling::{HALOS, Halo, Part, SIDES, TileRequest, out_of_ran
 use crate::peers::Peers;
 use crate::raster::{Compression, OverviewResampling};
 
-/// What a call was asked to do, checked against the network that does it.
+/// The options of a call, checked against the network.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub statistics: NormStatistics,
-    /// Parts of each scene; all of it where there are none.
+    /// Parts of each scene; all of it if empty.
     windows: Vec<Part>,
-    /// All about tiles but what free memory decides.
+    /// Everything about tiles that does not depend on free memory.
     pub tiles: TileRequest,
-    /// Overviews of Cloud Optimized GeoTIFFs; `None` for plain files.
+    /// Tile size and halo as requested, which identify unfinished work.
     pub asked_for: [Option<usize>; 2],
     pub compression: Compression,
-    /// Overviews of Cloud Optimized GeoTIFFs; none for plain ones.
+    /// Overviews of Cloud Optimized GeoTIFFs; `None` for plain files.
     pub overviews: Option<OverviewResampling>,
-    /// Whether unfinished work is kept, and gone on with.
+    /// Whether unfinished work is kept and resumed.
     pub is_resumable: bool,
-    /// The processes that make the call together.
+    /// The processes that share the call.
     pub peers: Arc<dyn Peers>,
     /// The first process alone shows progress.
     pub control: Control,
 }
 
 impl Settings {
-    /// `Usage` for a number out of range.
+    /// Checks everything that can be checked without the scenes.
     ///
     /// # Errors
     /// `Usage` for a number out of range.
@@ -63,8 +63,8 @@ impl Settings {
         })
     }
 
-    /// Returns the parts to be translated of an image of this size.
-    /// `Usage` for a window that does not lie within the image.
+    /// Returns the parts of an image of this size that are to be translated.
+    ///
     /// # Errors
     /// `Usage` for a window that does not lie within the image.
     pub fn parts(&self, size: (usize, usize)) -> Result<Vec<Part>> {
