@@ -1,7 +1,7 @@
-//! What every image translator does, written once over what is particular to a model.
+//! Everything that is the same for all image translators; each kind of model adds its own part.
 //!
-//! [`Model`] is what is particular: options, networks, losses, step. [`Learner`] owns one with its data, history and device,
-//! and fits, measures, predicts, exports, saves and loads it.
+//! [`Model`] is the part of one kind: options, networks, losses, training step. [`Learner`] owns one with its data,
+//! history and device, and fits, measures, predicts, exports, saves and loads it.
 
 // The documentation of a model shows its methods in this order, from training to the rest.
 mod fit;

@@ -7,17 +7,17 @@ use crate::plot::Picture;
 use crate::train;
 
 impl<M: Model> Learner<M> {
-    /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where
-    /// there is no validation set.
+    /// Draws rows of input, translation and reconstruction of fixed validation chips, or of training chips if there is
+    /// no validation set.
     ///
     /// # Errors
-    /// `Usage` when the model has no data; what reading the chips reports.
+    /// `Usage` if the model has no data; errors of reading the chips.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn show_results(&self, rows: usize) -> Result<Picture> {
         train::show_results(self, &self.data("show_results")?, rows)
     }
 
-    /// The losses over epochs, and dashed in the same colors those on the validation pairs.
+    /// Draws the losses over epochs, with those on the validation pairs dashed in the same colors.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -35,7 +35,8 @@ impl<M: Model> Learner<M> {
         train::losses(&self.history)
     }
 
-    /// The learning rate of each epoch; [`FitOptions::plot_lr`](crate::FitOptions::plot_lr) draws that of a fit to come.
+    /// Draws the learning rate of each epoch; [`FitOptions::plot_lr`](crate::FitOptions::plot_lr) draws that of a
+    /// future fit.
     ///
     /// ```
     /// use geolearn::CycleGan;

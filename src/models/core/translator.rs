@@ -1,4 +1,4 @@
-//! A model as the trainer sees it.
+//! Implements the trainer's `Translator` for every kind of model.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -89,15 +89,15 @@ impl<M: Model> Translator for Learner<M> {
     }
 }
 
-/// The tensor on `device`. From pinned memory CUDA copies it while the processor goes on.
+/// Moves the tensor to `device`. From pinned memory, CUDA copies it while the CPU continues.
 fn on_device(tensor: &Tensor, device: Device) -> Result<Tensor> {
     Ok(tensor.f_to_device_(device, tensor.kind(), true, false)?)
 }
 
-/// The kind of model whose checkpoints do not name it: the only one when their form was made.
+/// The kind of model of checkpoints that do not name it: the only one when their format was defined.
 const UNNAMED: &str = "CycleGAN";
 
-/// How a model was built, as checkpoints hold it.
+/// How a model was built, as stored in checkpoints.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(deserialize = "C: DeserializeOwned"))]
 pub(super) struct StoredConfiguration<C> {
@@ -113,7 +113,7 @@ impl<C: DeserializeOwned> StoredConfiguration<C> {
     /// Reads how a model of this kind was built.
     ///
     /// # Errors
-    /// `Format` for what a model of another kind wrote.
+    /// `Format` if a model of another kind wrote it.
     pub fn read(configuration: &Value, kind: &ModelKind) -> Result<Self> {
         let another = || Error::new(ErrorKind::Format, "this is a checkpoint of another kind of model");
         let found = configuration.get("kind").and_then(Value::as_str).unwrap_or(UNNAMED);

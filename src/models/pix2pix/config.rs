@@ -40,7 +40,7 @@ pub enum Generator {
 /// | `lambda_l1` | 100 | weight of the mean absolute distance from the real image | ≥ 0 |
 /// | `dropout` | on | drops half of the values in a U-Net's inner layers while it learns; in translations it has all | |
 /// | `initialization` | N(0, 0.02) | how weights begin | |
-/// | `seed` | that of the data, or 42 | root of all randomness of the model | |
+/// | `seed` | that of the data, or 42 | seed of all randomness of the model | |
 ///
 /// A U-Net of 8 levels and networks of 64 features are what arcgis.learn builds, with as many channels for B as for A and for chips
 /// in multiples of 256 pixels; other models it cannot open.
@@ -67,7 +67,7 @@ pub struct Pix2PixConfig {
     /// How weights begin.
     #[serde(rename = "initialisation")]
     pub initialization: Initialization,
-    /// Root of all randomness of the model.
+    /// Seed of all randomness of the model.
     pub seed: u64,
 }
 
