@@ -208,7 +208,7 @@ fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<GeolearnSe
         },
     };
     let GeolearnSection { config, history, .. } = &extra;
-    let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
+    let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model can have");
     M::check(config).map_err(|e| unsound().because(e))?;
     if !history.is_sound() {
         return Err(unsound()

@@ -75,13 +75,13 @@ pub(crate) struct Step {
 /// Bytes of one kind of model.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bytes {
-    /// Weights of the generators.
+    /// All trained weights.
     pub parameters: f64,
-    /// The running mean.
+    /// Weights of the generators.
     pub generators: f64,
-    /// Peak memory of a step.
+    /// The running mean.
     pub mean: f64,
-    /// Of what is held at the worst moment of a step.
+    /// Peak memory of a step.
     pub held: f64,
 }
 

@@ -148,8 +148,8 @@ impl CycleGanBuilder {
         self
     }
 
-    /// Augments the images that the discriminators see, real and generated alike, for training on few chips. Validation does
-    /// not use it. Default: none.
+    /// Augments the images that the discriminators see, real and generated alike, for training on few chips. Validation
+    /// does not use it. Default: none.
     pub fn diff_augment(mut self, augment: DiffAugment) -> Self {
         self.config.diff_augment = augment;
         self
@@ -196,9 +196,10 @@ impl CycleGanBuilder {
         self.pretrained_with(path, LoadOptions::new())
     }
 
-    /// As [`pretrained_path`](Self::pretrained_path), with options: with [`strict(false)`](LoadOptions::strict) the saved model may
-    /// have another architecture, such as other bands. Tensors of the same name and shape are taken, the others begin as in a
-    /// new model, and [`pretrained_report`](CycleGan::pretrained_report) says which.
+    /// Starts from the weights of a saved model like [`pretrained_path`](Self::pretrained_path), with options: with
+    /// [`strict(false)`](LoadOptions::strict) the saved model may have another architecture, such as other bands.
+    /// Tensors with the same name and shape are loaded, the others are initialized, and
+    /// [`pretrained_report`](CycleGan::pretrained_report) lists them.
     ///
     /// ```
     /// use geolearn::models::LoadOptions;

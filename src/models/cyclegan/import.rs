@@ -106,10 +106,10 @@ pub struct GeneratorImport {
 setters!(GeneratorImport: disc_features, seed("42"), device);
 
 impl GeneratorImport {
-    /// The file of the generator that makes images of domain `to`.
+    /// Sets the file of the generator that makes images of domain `to`.
     pub(super) fn set_generator(&mut self, path: &Path, to: Domain) {
         let [net_g_a, net_g_b] = &mut self.generators;
-        // Their letters are those of what goes in.
+        // The research code's letters are those of the input.
         let place = if to == Domain::B { net_g_a } else { net_g_b };
         *place = Some(path.to_owned());
     }
@@ -160,7 +160,7 @@ impl GeneratorImport {
         let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
         let mut model = CycleGan::assemble((config, Start::Drawn), domains, None, device)?;
         let mut target = model.model.nets.parameters();
-        // Networks without files stay fresh.
+        // Networks without files stay new.
         target.retain(|(name, _)| weights.iter().any(|(other, _)| network_of(other) == network_of(name)));
         load_parameters(&target, &weights)?;
         model.untrained = untrained;
@@ -168,12 +168,12 @@ impl GeneratorImport {
     }
 }
 
-/// `G_A` of `G_A.1.weight`.
+/// Returns the network of a parameter: `G_A` of `G_A.1.weight`.
 fn network_of(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
-/// What comes out of one must go into the other, and both must be of one size.
+/// Checks that the output of each generator fits the input of the other, and that both have the same size.
 fn check_pair(a2b: &research::Generator, b2a: &research::Generator) -> Result<()> {
     let of = |channels: [usize; 2], net: &research::Generator| {
         let [input, output] = channels;

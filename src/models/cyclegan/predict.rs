@@ -1,4 +1,4 @@
-//! The two directions under the names that arcgis.learn gives them.
+//! The two directions, with arcgis.learn's names.
 
 use std::path::Path;
 
