@@ -10,6 +10,16 @@ use crate::metrics::Resize;
 ///
 /// `Display` prints it as a table. Every number is `None` if it could not be measured; [`notes`](Self::notes) say why.
 /// [`directions`](Self::directions) lists the domains that the model translates into.
+///
+/// ```
+/// use geolearn::CycleGan;
+///
+/// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+/// for (to, direction) in model.metrics().iter().flat_map(|metrics| metrics.directions()) {
+///     println!("into {to}: KID {:?}", direction.model.kid);
+/// }
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Metrics {

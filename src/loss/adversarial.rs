@@ -7,6 +7,13 @@ use crate::error::Result;
 use crate::ffi;
 
 /// The form of the adversarial loss.
+///
+/// ```
+/// use geolearn::loss::AdversarialLoss;
+/// use geolearn::models::cyclegan::CycleGanConfig;
+///
+/// assert_eq!(CycleGanConfig::default().adversarial, AdversarialLoss::LeastSquares);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -51,6 +51,10 @@ pub struct InceptionDistances {
 
 impl InceptionDistances {
     /// Creates the metric.
+    ///
+    /// ```
+    /// let metric = geolearn::metrics::InceptionDistances::new();
+    /// ```
     pub fn new(network: Inception) -> Self {
         let (resize, real, made) = (Resize::default(), PerDomain::default(), PerDomain::default());
         let targets = Domain::BOTH.to_vec();
@@ -58,6 +62,12 @@ impl InceptionDistances {
     }
 
     /// Sets how images are brought to the size that the network takes. Default: [`Resize::Tensorflow`].
+    ///
+    /// ```
+    /// use geolearn::metrics::{InceptionDistances, Resize};
+    ///
+    /// let metric = InceptionDistances::new().resize(Resize::Clean);
+    /// ```
     pub fn resize(mut self, resize: Resize) -> Self {
         self.resize = resize;
         self

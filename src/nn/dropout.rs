@@ -41,7 +41,7 @@ impl Norm for NormWithDropout {
         ImageNorm.residual(x, parameters)
     }
 
-    fn dropped(&mut self, x: &Tensor) -> Result<Tensor> {
+    fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
         let size = x.size();
         let values = (x.numel() / self.portion.places(0..self.portion.images).len().max(1)).max(1);
         let (layer, places) = (self.layers, self.portion.places(0..self.portion.images));
@@ -66,7 +66,7 @@ mod tests {
     fn mask(step: u64, portion: Portion, layers: usize) -> Tensor {
         let mut dropping = NormWithDropout::new(Seed(3), step, portion);
         let ones = Tensor::ones([portion.own() as i64, 4, 50, 50], (Kind::Double, Device::Cpu));
-        (0..layers).map(|_| dropping.dropped(&ones).unwrap()).last().unwrap()
+        (0..layers).map(|_| dropping.dropout(&ones).unwrap()).last().unwrap()
     }
 
     /// Of 30,000 values, half are dropped, within 5 standard errors; another step, layer or image drops others.

@@ -20,6 +20,15 @@ pub(crate) enum Role {
 
 /// How the weights of new networks are initialized. They are drawn on the CPU from the model's seed, so that every
 /// device starts from the same numbers.
+///
+/// ```
+/// use geolearn::nn::Initialization;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).initialization(Initialization::Kaiming);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -33,6 +42,15 @@ pub enum Initialization {
 }
 
 /// How the weights of the transposed convolutions are initialized.
+///
+/// ```
+/// use geolearn::nn::UpsamplingInit;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).upsampling_init(UpsamplingInit::Bilinear);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

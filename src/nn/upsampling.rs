@@ -11,6 +11,15 @@ use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm};
 
 /// The layers that double height and width in a generator.
+///
+/// ```
+/// use geolearn::nn::Upsampling;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).upsampling(Upsampling::Resize);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -47,24 +47,40 @@ impl Default for AdamOptions {
 
 impl AdamOptions {
     /// Sets the decay of the first moment. Default: 0.5.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().beta1(0.9);
+    /// ```
     pub fn beta1(mut self, beta1: f64) -> Self {
         self.beta1 = beta1;
         self
     }
 
     /// Sets the decay of the second moment. Default: 0.999.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().beta2(0.99);
+    /// ```
     pub fn beta2(mut self, beta2: f64) -> Self {
         self.beta2 = beta2;
         self
     }
 
     /// Sets the term that keeps the division finite. Default: 1e-8.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().eps(1e-7);
+    /// ```
     pub fn eps(mut self, eps: f64) -> Self {
         self.eps = eps;
         self
     }
 
     /// Sets the decoupled weight decay. Default: 0.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().weight_decay(0.01);
+    /// ```
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
         self

@@ -74,24 +74,41 @@ impl Default for OneCycle {
 
 impl OneCycle {
     /// Sets the share of the steps in which the rate rises. Default: 0.3.
+    ///
+    /// ```
+    /// let cycle = geolearn::optim::OneCycle::default().rise(0.25);
+    /// ```
     pub fn rise(mut self, share: f64) -> Self {
         self.rise = share;
         self
     }
 
     /// Sets the divisor of the full rate at the start. Default: 25.
+    ///
+    /// ```
+    /// let cycle = geolearn::optim::OneCycle::default().start_divisor(10.0);
+    /// ```
     pub fn start_divisor(mut self, divisor: f64) -> Self {
         self.start_divisor = divisor;
         self
     }
 
     /// Sets the divisor of the full rate at the end. Default: 250,000.
+    ///
+    /// ```
+    /// let cycle = geolearn::optim::OneCycle::default().end_divisor(1e4);
+    /// ```
     pub fn end_divisor(mut self, divisor: f64) -> Self {
         self.end_divisor = divisor;
         self
     }
 
     /// Sets `beta1` at the ends and at the full rate; `None` keeps Adam's own. Default: 0.95 and 0.85.
+    ///
+    /// ```
+    /// // Keeps the `beta1` of Adam.
+    /// let cycle = geolearn::optim::OneCycle::default().beta1(None);
+    /// ```
     pub fn beta1(mut self, ends_and_full: Option<(f64, f64)>) -> Self {
         self.beta1 = ends_and_full;
         self
@@ -99,6 +116,13 @@ impl OneCycle {
 }
 
 /// The values of a [`Schedule`] at one moment.
+///
+/// ```
+/// use geolearn::optim::Schedule;
+///
+/// let rate = Schedule::Constant.at(0.5);
+/// assert_eq!((rate.factor, rate.beta1), (1.0, None));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Rate {
@@ -110,6 +134,13 @@ pub struct Rate {
 
 impl Schedule {
     /// Returns the rate after the share `progress` of the steps, in [0, 1].
+    ///
+    /// ```
+    /// use geolearn::optim::Schedule;
+    ///
+    /// let schedule = Schedule::ConstantThenLinear { constant: 0.5 };
+    /// assert_eq!(schedule.at(0.75).factor, 0.5);
+    /// ```
     pub fn at(self, progress: f64) -> Rate {
         let plain = |factor| Rate { factor, beta1: None };
         match self {
@@ -124,6 +155,12 @@ impl Schedule {
 
     /// Returns the rate of step `step` (from 0) of `steps`. The rise of a one-cycle schedule then takes a whole number
     /// of steps.
+    ///
+    /// ```
+    /// use geolearn::optim::Schedule;
+    ///
+    /// assert_eq!(Schedule::Constant.at_step(5, 10).factor, 1.0);
+    /// ```
     pub fn at_step(self, step: u64, steps: u64) -> Rate {
         let steps = steps.max(1) as f64;
         let whole = |rise: f64| (rise * steps).floor().max(1.0) / steps;

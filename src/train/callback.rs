@@ -10,6 +10,21 @@ use crate::dataset::DataBunch;
 use crate::error::Result;
 
 /// Whether training continues.
+///
+/// ```
+/// use geolearn::Result;
+/// use geolearn::train::{Callback, EpochReport, Flow};
+///
+/// /// Ends a fit after an hour.
+/// struct OneHour(std::time::Instant);
+///
+/// impl Callback for OneHour {
+///     fn on_epoch_end(&mut self, _: &EpochReport<'_>) -> Result<Flow> {
+///         let is_over = self.0.elapsed().as_secs() > 3600;
+///         Ok(if is_over { Flow::Stop } else { Flow::Continue })
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// Continue.

@@ -37,12 +37,20 @@ impl Default for EarlyStopping {
 impl EarlyStopping {
     /// Sets the number of epochs without an improvement after which the fit ends; if a metric is monitored, only
     /// validated epochs count. Default: 5.
+    ///
+    /// ```
+    /// let rule = geolearn::train::EarlyStopping::default().patience(20);
+    /// ```
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = epochs;
         self
     }
 
     /// Sets the smallest change of the monitor that counts as an improvement. Default: 0.001.
+    ///
+    /// ```
+    /// let rule = geolearn::train::EarlyStopping::default().min_delta(0.01);
+    /// ```
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self

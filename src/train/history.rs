@@ -10,6 +10,13 @@ use crate::device::Precision;
 const MOST: f64 = 1e30;
 
 /// The record of one epoch.
+///
+/// ```
+/// use geolearn::train::EpochRecord;
+///
+/// let record = EpochRecord::new(1, 2e-4, vec![3.5, 0.9], 139, 16.2);
+/// assert!(record.metrics.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EpochRecord {
@@ -68,27 +75,75 @@ pub struct History {
 
 impl History {
     /// Returns the names of the losses.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// assert!(history.names().contains(&"cycle".to_string()));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
     /// Returns the names of the metrics on validation chips.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// println!("{}", history.metric_names().join(", "));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn metric_names(&self) -> &[String] {
         &self.metric_names
     }
 
     /// Returns one record for each epoch, oldest first.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// for epoch in history.epochs() {
+    ///     println!("epoch {}: {} steps in {:.0} s", epoch.epoch, epoch.steps, epoch.seconds);
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn epochs(&self) -> &[EpochRecord] {
         &self.epochs
     }
 
     /// Returns a loss or metric for the epochs in which it was recorded: all of them for a loss, validated ones for a
     /// metric. `None` for an unknown name.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// let cycle = history.losses("cycle").unwrap();
+    /// assert_eq!(cycle.len(), history.epochs().len());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn losses(&self, name: &str) -> Option<Vec<f64>> {
         Some(self.curve(name)?.into_iter().map(|(_, value)| value).collect())
     }
 
     /// Returns a loss or metric with the number of each epoch, from 1. `None` for an unknown name.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// assert_eq!(history.curve("cycle").unwrap()[0].0, 1);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn curve(&self, name: &str) -> Option<Vec<(usize, f64)>> {
         let (loss, metric) = (place(&self.names, name), place(&self.metric_names, name));
         loss.or(metric)?;
@@ -100,11 +155,29 @@ impl History {
     }
 
     /// Returns a loss of the last epoch, or a metric of the last validated epoch.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// println!("{:?}", history.last("cycle"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn last(&self, name: &str) -> Option<f64> {
         self.losses(name)?.last().copied()
     }
 
     /// Returns the number of steps over all epochs.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// println!("{} steps", history.steps());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn steps(&self) -> u64 {
         self.epochs.iter().fold(0, |sum, e| sum.saturating_add(e.steps))
     }

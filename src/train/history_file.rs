@@ -35,6 +35,10 @@ enum Form {
 
 impl HistoryFile {
     /// Creates a callback that writes to `path`, which ends in `.csv` or `.json`.
+    ///
+    /// ```
+    /// let callback = geolearn::train::HistoryFile::new("run1/history.csv");
+    /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), epochs_written: 0 }
     }

@@ -4,17 +4,17 @@ use crate::control::{Control, control_setters};
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
 
-/// How [`CycleGan::lr_find`](crate::CycleGan::lr_find_with) sweeps.
+/// Options of [`CycleGan::lr_find_with`](crate::CycleGan::lr_find_with).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `start` | 1e-7 | first rate | > 0 |
 /// | `end` | 1 | last rate | above `start` |
 /// | `steps` | 100 | steps of training from one to the other | ≥ 2 |
-/// | `adam` | as in a fit | numbers of the optimizer | |
-/// | `stop_signal` | none | ends the sweep from outside | |
+/// | `adam` | as in a fit | options of the optimizer | |
+/// | `stop_signal` | none | ends the sweep | |
 /// | `progress` | on | shows steps and the time left | |
-/// | `on_progress` | none | is told the share of the steps that are done | |
+/// | `on_progress` | none | receives the share of the steps that are done | |
 ///
 /// ```
 /// let quick = geolearn::train::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
@@ -38,24 +38,43 @@ impl Default for LrFindOptions {
 
 impl LrFindOptions {
     /// Sets the first rate. Default: 1e-7.
+    ///
+    /// ```
+    /// let options = geolearn::train::LrFindOptions::default().start(1e-6);
+    /// ```
     pub fn start(mut self, lr: f64) -> Self {
         self.start = lr;
         self
     }
 
     /// Sets the last rate. Default: 1.
+    ///
+    /// ```
+    /// let options = geolearn::train::LrFindOptions::default().end(0.1);
+    /// ```
     pub fn end(mut self, lr: f64) -> Self {
         self.end = lr;
         self
     }
 
     /// Sets the number of steps. Default: 100.
+    ///
+    /// ```
+    /// let options = geolearn::train::LrFindOptions::default().steps(200);
+    /// ```
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = steps;
         self
     }
 
-    /// Sets the numbers of Adam. Default: as in a fit.
+    /// Sets the options of Adam. Default: as in a fit.
+    ///
+    /// ```
+    /// use geolearn::optim::AdamOptions;
+    /// use geolearn::train::LrFindOptions;
+    ///
+    /// let options = LrFindOptions::default().adam(AdamOptions::default().beta2(0.99));
+    /// ```
     pub fn adam(mut self, adam: AdamOptions) -> Self {
         self.adam = adam;
         self

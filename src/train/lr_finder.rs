@@ -28,6 +28,17 @@ pub enum SweepEnd {
 }
 
 /// The result of a sweep over learning rates.
+///
+/// ```no_run
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+/// let curve = CycleGan::new(&data)?.lr_find()?;
+/// for (rate, loss) in curve.rates().iter().zip(curve.smoothed()) {
+///     println!("{rate:.1e}: {loss:.3}");
+/// }
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LrCurve {
     rates: Vec<f64>,
@@ -62,6 +73,17 @@ impl LrCurve {
     ///
     /// The slope is that of a line through the neighboring points, a tenth of the sweep on either side; the first tenth
     /// determines the initial value.
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let curve = CycleGan::new(&data)?.lr_find()?;
+    /// if let Some(rate) = curve.suggestion() {
+    ///     println!("try a rate of {:.1e}", rate / 4.0);
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn suggestion(&self) -> Option<f64> {
         let finite = self.smoothed.iter().take_while(|loss| loss.is_finite()).count();
         let losses = &self.smoothed[..finite];

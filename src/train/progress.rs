@@ -9,6 +9,14 @@ use crate::progress::Bar;
 
 /// Shows a bar with the losses and the time left on a terminal, and a line for each epoch elsewhere; both on
 /// standard error. A build without the feature `progress` has the lines alone. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
+///
+/// ```
+/// use geolearn::FitOptions;
+/// use geolearn::train::Progress;
+///
+/// // The same as the default.
+/// let options = FitOptions::new(20).progress(false).callback(Progress::new());
+/// ```
 #[derive(Debug)]
 pub struct Progress {
     bar: Bar,

@@ -8,6 +8,23 @@ use crate::dataset::DataBunch;
 use crate::peers::Part;
 
 /// The state of a fit at one moment, which a callback can save.
+///
+/// ```
+/// use geolearn::Result;
+/// use geolearn::train::{Callback, EpochReport, Flow};
+///
+/// /// Keeps every tenth epoch.
+/// struct EveryTenth;
+///
+/// impl Callback for EveryTenth {
+///     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
+///         if report.snapshot.epochs() % 10 == 0 {
+///             report.snapshot.save(format!("kept/{:04}.safetensors", report.snapshot.epochs()))?;
+///         }
+///         Ok(Flow::Continue)
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
     pub(super) model: &'a dyn Translator,

@@ -1,4 +1,4 @@
-//! Layer 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
+//! Tier 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
 //! and writes the result, or keeps it so that a later call can resume.
 
 mod events;

@@ -55,6 +55,10 @@ pub struct RasterOptions {
 
 impl RasterOptions {
     /// Creates options that translate images of the other domain into `to`, with the defaults of the table.
+    ///
+    /// ```
+    /// let options = geolearn::RasterOptions::new(geolearn::Domain::B);
+    /// ```
     pub fn new(to: Domain) -> Self {
         Self {
             to,
@@ -73,6 +77,13 @@ impl RasterOptions {
     }
 
     /// Sets the source of the norms' statistics. Default: [`NormStatistics::Scene`].
+    ///
+    /// ```
+    /// use geolearn::inference::NormStatistics;
+    /// use geolearn::{Domain, RasterOptions};
+    ///
+    /// let options = RasterOptions::new(Domain::B).statistics(NormStatistics::Inputs);
+    /// ```
     pub fn statistics(mut self, statistics: NormStatistics) -> Self {
         self.statistics = statistics;
         self
@@ -80,6 +91,11 @@ impl RasterOptions {
 
     /// Adds a window of the scene to translate, in pixels from its upper left corner. Statistics are still those of the
     /// whole scene, so windows match each other. If there are several, each becomes a separate file.
+    ///
+    /// ```
+    /// // The upper left quarter of a scene of 8000 x 8000 pixels.
+    /// let options = geolearn::RasterOptions::new(geolearn::Domain::B).window(0, 0, 4000, 4000);
+    /// ```
     pub fn window(mut self, row: usize, column: usize, height: usize, width: usize) -> Self {
         let end = |start: usize, length: usize| start..start.saturating_add(length);
         self.windows.push(Part { rows: end(row, height), columns: end(column, width) });
@@ -87,24 +103,46 @@ impl RasterOptions {
     }
 
     /// Sets the side of the tiles that go through the network, in pixels.
+    ///
+    /// ```
+    /// let options = geolearn::RasterOptions::new(geolearn::Domain::B).tile_size(512);
+    /// ```
     pub fn tile_size(mut self, pixels: usize) -> Self {
         self.tile_size = Some(pixels);
         self
     }
 
     /// Sets how many pixels around itself a tile sees, for all statistics except [`NormStatistics::Tile`].
+    ///
+    /// ```
+    /// let options = geolearn::RasterOptions::new(geolearn::Domain::B).halo(48);
+    /// ```
     pub fn halo(mut self, pixels: usize) -> Self {
         self.halo = Some(pixels);
         self
     }
 
     /// Sets the precision of the network. Statistics are always gathered with TF32 or better.
+    ///
+    /// ```
+    /// use geolearn::device::Precision;
+    /// use geolearn::{Domain, RasterOptions};
+    ///
+    /// let options = RasterOptions::new(Domain::B).precision(Precision::F32);
+    /// ```
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
     /// Sets the compression of the output.
+    ///
+    /// ```
+    /// use geolearn::raster::Compression;
+    /// use geolearn::{Domain, RasterOptions};
+    ///
+    /// let options = RasterOptions::new(Domain::B).compression(Compression::Zstd);
+    /// ```
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
@@ -129,6 +167,10 @@ impl RasterOptions {
     /// call with the same scene, model and options left there, with the same tile size. The pieces take as much disk
     /// space as the output, until it is complete. Two processes cannot write the same output this way unless they share
     /// it with [`distributed`](Self::distributed).
+    ///
+    /// ```
+    /// let options = geolearn::RasterOptions::new(geolearn::Domain::B).resume(true);
+    /// ```
     pub fn resume(mut self, on: bool) -> Self {
         self.resume = on;
         self

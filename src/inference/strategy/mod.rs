@@ -1,4 +1,4 @@
-//! Layer 2 of 3: strategies that translate an image part by part with a given network, behind the trait [`Strategy`].
+//! Tier 2 of 3: strategies that translate an image part by part with a given network, behind the trait [`Strategy`].
 //! Images are cut as `tiling` says; files belong to `scenes`.
 
 mod blended;

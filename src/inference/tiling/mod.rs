@@ -1,5 +1,5 @@
-//! Layer 1 of 3: how an image is cut into tiles, and how much memory that takes. Plain geometry and arithmetic: no
-//! tensors, no networks, no files. The layers above, `strategy` and `scenes`, use it.
+//! Tier 1 of 3: how an image is cut into tiles, and how much memory that takes. Plain geometry and arithmetic: no
+//! tensors, no networks, no files. The tiers above, `strategy` and `scenes`, use it.
 
 mod budget;
 mod chip_places;

@@ -64,6 +64,16 @@ impl<M: Model> Learner<M> {
 
     /// Sweeps like [`lr_find`](Self::lr_find), over other rates or in another number of steps.
     ///
+    /// ```no_run
+    /// use geolearn::train::LrFindOptions;
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let curve = CycleGan::new(&data)?.lr_find_with(LrFindOptions::default().steps(200))?;
+    /// println!("{:?}", curve.suggestion());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Like [`lr_find`](Self::lr_find), and `Usage` for an option out of range.
     pub fn lr_find_with(&mut self, options: LrFindOptions) -> Result<LrCurve> {
@@ -94,11 +104,31 @@ impl<M: Model> Learner<M> {
     }
 
     /// Lets all layers train again, as in a new model.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// model.freeze();
+    /// model.unfreeze();
+    /// assert!(!model.is_frozen());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn unfreeze(&mut self) {
         self.model.set_frozen(false);
     }
 
     /// Returns whether the encoders are [frozen](Self::freeze).
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let mut model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// assert!(!model.is_frozen());
+    /// model.freeze();
+    /// assert!(model.is_frozen());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn is_frozen(&self) -> bool {
         self.model.is_frozen()
     }

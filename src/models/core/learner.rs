@@ -79,21 +79,52 @@ impl<M: Model> Learner<M> {
     }
 
     /// Returns the types of data that this model can be trained on.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, Pix2Pix};
+    ///
+    /// assert!(CycleGan::supported_datasets().contains(&DatasetType::CycleGan));
+    /// assert_eq!(Pix2Pix::supported_datasets(), [DatasetType::Pix2Pix]);
+    /// ```
     pub fn supported_datasets() -> &'static [DatasetType] {
         M::DATASETS
     }
 
     /// Returns the record of every epoch that this model was trained for.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("trained for {} epochs", model.history().epochs().len());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn history(&self) -> &History {
         &self.history
     }
 
     /// Returns the options that the model was built with.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("{} residual blocks", model.config().gen_blocks);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn config(&self) -> &M::Config {
         self.model.config()
     }
 
     /// Returns the device that the model computes on, with the reason if it is not CUDA.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("{}", model.device());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn device(&self) -> &ChosenDevice {
         &self.device
     }

@@ -44,17 +44,38 @@ enum Fit {
 
 impl LoadOptions {
     /// Creates the default options.
+    ///
+    /// ```
+    /// let options = geolearn::models::LoadOptions::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets the data to train on and to show results with.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().data(&data))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn data(mut self, data: &DataBunch) -> Self {
         self.data = Some(data.clone());
         self
     }
 
     /// Sets the device to compute on.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, Device};
+    ///
+    /// let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(Device::Cpu))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
@@ -62,6 +83,10 @@ impl LoadOptions {
 
     /// Allows the definition to name weights by an absolute path or above its folder. Use it only for files that you
     /// trust: whatever is at that path is opened and read, as a `.pth` and within the usual limits.
+    ///
+    /// ```
+    /// let options = geolearn::models::LoadOptions::new().weights_anywhere(true);
+    /// ```
     pub fn weights_anywhere(mut self, allowed: bool) -> Self {
         self.weights_anywhere = allowed;
         self

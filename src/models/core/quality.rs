@@ -90,6 +90,16 @@ impl<M: Model> Learner<M> {
 
     /// Measures like [`compute_metrics`](Self::compute_metrics), with options.
     ///
+    /// ```no_run
+    /// use geolearn::evaluation::MetricsOptions;
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::from_model("models/sat2map", Some(&data))?;
+    /// println!("{}", model.compute_metrics_with(MetricsOptions::new().pairs("test_a", "test_b"))?);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Like [`compute_metrics`](Self::compute_metrics), and errors of folders of pairs or a weights file that cannot be
     /// used.
@@ -110,6 +120,16 @@ impl<M: Model> Learner<M> {
 
     /// Returns the last result of [`compute_metrics`](Self::compute_metrics), also for a model that was loaded; `None`
     /// if there is none since the last training.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// if let Some(metrics) = model.metrics() {
+    ///     println!("{metrics}");
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn metrics(&self) -> Option<&Metrics> {
         self.metrics.as_ref()
     }

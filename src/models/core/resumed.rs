@@ -36,6 +36,14 @@ impl<M: Model> Learner<M> {
 
     /// Opens a model like [`from_checkpoint`](Self::from_checkpoint), on the given device.
     ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, Device, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_checkpoint_on("run1/checkpoints/best.safetensors", &data, Device::Cpu)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Like [`from_checkpoint`](Self::from_checkpoint), and `Device` for a device that cannot be used.
     pub fn from_checkpoint_on(path: impl AsRef<Path>, data: &DataBunch, device: Device) -> Result<Self> {

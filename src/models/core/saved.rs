@@ -140,6 +140,14 @@ impl<M: Model> Learner<M> {
 
     /// Opens a model like [`from_model`](Self::from_model), with options.
     ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, Device};
+    ///
+    /// let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(Device::Cpu))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Like [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
     pub fn from_model_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self> {

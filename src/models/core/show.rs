@@ -10,6 +10,15 @@ impl<M: Model> Learner<M> {
     /// Draws rows of input, translation and reconstruction of fixed validation chips, or of training chips if there is
     /// no validation set.
     ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// model.show_results(4)?.save("results.png")?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` if the model has no data; errors of reading the chips.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]

@@ -35,6 +35,13 @@ use crate::raster::Dtype;
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
 ///
 /// arcgis.learn opens only models with 64 features.
+///
+/// ```
+/// use geolearn::models::cyclegan::CycleGanConfig;
+///
+/// let config = CycleGanConfig { gen_blocks: 6, ..CycleGanConfig::default() };
+/// assert_eq!(config.gen_features, 64);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

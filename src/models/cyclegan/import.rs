@@ -92,6 +92,13 @@ impl CycleGan {
 /// | `disc_features` | 64 | feature maps of new discriminators' first layer |
 /// | `seed` | 42 | seed of new discriminators |
 /// | `device` | CUDA, or the CPU | where to compute |
+///
+/// ```no_run
+/// use geolearn::{CycleGan, Device};
+///
+/// let model = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth").device(Device::Cpu).build()?;
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct GeneratorImport {
@@ -116,12 +123,27 @@ impl GeneratorImport {
 
     /// Sets the files `latest_net_D_A.pth` and `latest_net_D_B.pth`, in the research code's order. Its `D_A` judges the
     /// images of B that its `G_A` makes, so it becomes our `D_B`. Default: new discriminators.
+    ///
+    /// ```no_run
+    /// use geolearn::CycleGan;
+    ///
+    /// let import = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth");
+    /// let model = import.discriminators("latest_net_D_A.pth", "latest_net_D_B.pth").build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn discriminators(mut self, net_d_a: impl AsRef<Path>, net_d_b: impl AsRef<Path>) -> Self {
         self.discriminators = Some([net_d_a.as_ref().to_owned(), net_d_b.as_ref().to_owned()]);
         self
     }
 
     /// Reads the files and builds the model.
+    ///
+    /// ```no_run
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth").build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`CycleGan::import_generators`], and `Device` for a device that cannot be used.

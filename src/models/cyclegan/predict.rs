@@ -37,6 +37,14 @@ impl CycleGan {
 
     /// Translates an image file of domain B into domain A; see [`predict_a2b`](Self::predict_a2b).
     ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let satellite = model.predict_b2a("assets/bluemarble/B/images/y0300_x1236.png")?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`predict_a2b`](Self::predict_a2b).
     pub fn predict_b2a(&self, path: impl AsRef<Path>) -> Result<Raster> {

@@ -7,6 +7,14 @@ use crate::nn::Upsampling;
 
 /// A named set of options, for [`CycleGanBuilder::recipe`](super::CycleGanBuilder::recipe). `docs/quality.md` compares the
 /// translations after the same training time.
+///
+/// ```
+/// use geolearn::{CycleGan, DatasetType, Recipe, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).recipe(Recipe::Sharp);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recipe {

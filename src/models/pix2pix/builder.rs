@@ -42,6 +42,14 @@ pub struct Pix2PixBuilder {
 impl Pix2Pix {
     /// Creates a model with the defaults of [`Pix2PixConfig`] and new weights.
     ///
+    /// ```no_run
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("pairs/", DatasetType::Pix2Pix)?;
+    /// let model = Pix2Pix::new(&data)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` if the data has no pairs or the chips are too small to train on, `Torch` if memory is short.
     pub fn new(data: &DataBunch) -> Result<Self> {
@@ -49,6 +57,14 @@ impl Pix2Pix {
     }
 
     /// Returns a builder that sets options first; [`Pix2PixConfig`] lists them.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).gen_levels(6);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn builder(data: &DataBunch) -> Pix2PixBuilder {
         let config = Pix2PixModel::default_config(data.seed());
         Pix2PixBuilder { data: data.clone(), config, device: Device::Auto, pretrained: None }
@@ -59,18 +75,43 @@ setters!(Pix2PixBuilder: gen_blocks, gen_features, disc_features, lsgan("false")
 
 impl Pix2PixBuilder {
     /// Sets the generator network. Default: [`Generator::Unet`].
+    ///
+    /// ```
+    /// use geolearn::models::pix2pix::Generator;
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).generator(Generator::Resnet);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn generator(mut self, generator: Generator) -> Self {
         self.config.generator = generator;
         self
     }
 
     /// Sets how often a U-Net halves height and width. Default: 8, for chips of 256 pixels.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).gen_levels(6);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn gen_levels(mut self, levels: usize) -> Self {
         self.config.gen_levels = levels;
         self
     }
 
     /// Sets the weight of the mean absolute difference from the real image. Default: 100.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).lambda_l1(50.0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn lambda_l1(mut self, weight: f64) -> Self {
         self.config.lambda_l1 = weight;
         self
@@ -78,12 +119,29 @@ impl Pix2PixBuilder {
 
     /// Turns the U-Net's dropout in training on or off. Dropout keeps the network from memorizing a small number of
     /// pairs. Its random numbers follow from the seed and the step, so a fit is reproducible. Default: on.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).dropout(false);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn dropout(mut self, on: bool) -> Self {
         self.config.dropout = on;
         self
     }
 
     /// Sets all options at once, including the seed.
+    ///
+    /// ```
+    /// use geolearn::models::pix2pix::Pix2PixConfig;
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).config(Pix2PixConfig { gen_levels: 6, ..Pix2PixConfig::default() });
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn config(mut self, config: Pix2PixConfig) -> Self {
         self.config = config;
         self
@@ -92,6 +150,14 @@ impl Pix2PixBuilder {
     /// Starts from the weights of a saved model of the same architecture, given by its folder, its `.emd` or its
     /// `.pth`. The data is scaled by its own statistics; [`Pix2Pix::from_model`] keeps the model's scaling. Default:
     /// new weights.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).pretrained_path("models/sar2rgb");
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn pretrained_path(self, path: impl Into<PathBuf>) -> Self {
         self.pretrained_with(path, LoadOptions::new())
     }
@@ -120,6 +186,14 @@ impl Pix2PixBuilder {
     }
 
     /// Builds the model, and measures the batch size if the data [asks for it](crate::dataset::BatchSize::Auto).
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let model = Pix2Pix::builder(&data).gen_levels(3).gen_features(4).disc_features(4).build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Usage` for an option out of range, data without pairs or chips that are too small to train on; `Device` for a

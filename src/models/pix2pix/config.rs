@@ -12,6 +12,15 @@ use crate::nn::{
 };
 
 /// The generator network.
+///
+/// ```
+/// use geolearn::models::pix2pix::Generator;
+/// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+/// let builder = Pix2Pix::builder(&data).generator(Generator::Resnet);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -45,6 +54,13 @@ pub enum Generator {
 ///
 /// arcgis.learn builds a U-Net of 8 levels and networks with 64 features, with the same number of channels for A and B,
 /// for chips in multiples of 256 pixels. It cannot open other models.
+///
+/// ```
+/// use geolearn::models::pix2pix::Pix2PixConfig;
+///
+/// let config = Pix2PixConfig { gen_levels: 6, ..Pix2PixConfig::default() };
+/// assert_eq!(config.lambda_l1, 100.0);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

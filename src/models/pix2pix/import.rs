@@ -64,6 +64,13 @@ impl Pix2Pix {
 /// | `disc_features` | 64 | feature maps of the new discriminator's first layer |
 /// | `seed` | 42 | seed of the new discriminator |
 /// | `device` | CUDA, or the CPU | where to compute |
+///
+/// ```
+/// use geolearn::Pix2Pix;
+///
+/// let model = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").disc_features(16).build()?;
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Pix2PixImport {
@@ -76,12 +83,25 @@ setters!(Pix2PixImport: disc_features, seed("42"), device);
 
 impl Pix2PixImport {
     /// Turns dropout in further training on or off. Default: on.
+    ///
+    /// ```
+    /// use geolearn::Pix2Pix;
+    ///
+    /// let import = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").dropout(false);
+    /// ```
     pub fn dropout(mut self, on: bool) -> Self {
         self.config.dropout = on;
         self
     }
 
     /// Reads the file and builds the model.
+    ///
+    /// ```
+    /// use geolearn::Pix2Pix;
+    ///
+    /// let model = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Like [`Pix2Pix::import_generator`], and `Device` for a device that cannot be used.

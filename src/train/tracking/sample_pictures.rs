@@ -33,17 +33,29 @@ pub struct SamplePictures {
 
 impl SamplePictures {
     /// Creates a callback that saves into `folder`, which is created if it is missing.
+    ///
+    /// ```
+    /// let callback = geolearn::train::SamplePictures::new("run1/samples");
+    /// ```
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), every: 1, rows: 4 }
     }
 
     /// Sets the number of epochs between pictures. Default: 1.
+    ///
+    /// ```
+    /// let callback = geolearn::train::SamplePictures::new("run1/samples").every(5);
+    /// ```
     pub fn every(mut self, epochs: usize) -> Self {
         self.every = epochs;
         self
     }
 
     /// Sets the number of rows of each picture. Default: 4.
+    ///
+    /// ```
+    /// let callback = geolearn::train::SamplePictures::new("run1/samples").rows(8);
+    /// ```
     pub fn rows(mut self, rows: usize) -> Self {
         self.rows = rows;
         self

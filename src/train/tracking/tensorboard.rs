@@ -49,17 +49,29 @@ pub struct TensorBoard {
 
 impl TensorBoard {
     /// Creates a callback that writes to `folder`, which is created if it is missing.
+    ///
+    /// ```
+    /// let callback = geolearn::train::TensorBoard::new("run1/events");
+    /// ```
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), pictures_every: 1, rows: 3, file: None, epochs_written: 0 }
     }
 
     /// Sets the number of epochs between pictures; 0 leaves them out. Default: 1.
+    ///
+    /// ```
+    /// let callback = geolearn::train::TensorBoard::new("run1/events").pictures_every(5);
+    /// ```
     pub fn pictures_every(mut self, epochs: usize) -> Self {
         self.pictures_every = epochs;
         self
     }
 
     /// Sets the number of rows of each picture. Default: 3.
+    ///
+    /// ```
+    /// let callback = geolearn::train::TensorBoard::new("run1/events").rows(8);
+    /// ```
     pub fn rows(mut self, rows: usize) -> Self {
         self.rows = rows;
         self
