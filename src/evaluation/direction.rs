@@ -115,7 +115,9 @@ impl Evaluation<'_> {
         for chip in 0..self.data.valid_len(domain) {
             let source = self.source(domain, chip)?;
             let back = self.model.translate(&self.model.translate(&source.tensor, domain.other())?, domain)?;
-            if let Some(raster) = self.progress.one(EvaluatedImage::made(self.data, domain, &back, &source.raster)?.raster) {
+            if let Some(raster) =
+                self.progress.one(EvaluatedImage::made(self.data, domain, &back, &source.raster)?.raster)
+            {
                 sums.add(&raster, &source.raster)?;
             }
         }

@@ -77,6 +77,11 @@ impl Source {
 }
 
 /// Translates an image of the other domain into `to`.
-pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Source, to: Domain) -> Result<EvaluatedImage> {
+pub(super) fn translated(
+    model: &dyn Translator,
+    data: &DataBunch,
+    source: &Source,
+    to: Domain,
+) -> Result<EvaluatedImage> {
     EvaluatedImage::made(data, to, &model.translate(&source.tensor, to)?, &source.raster)
 }

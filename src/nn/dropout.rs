@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::norm::{Following, Norm, ImageNorm};
+use super::norm::{Following, ImageNorm, Norm};
 use crate::error::Result;
 use crate::ffi::{self, HostMemory};
 use crate::peers::Portion;

@@ -37,7 +37,7 @@ pub(crate) use init::Initializer;
 pub use init::{Initialization, UpsamplingInit};
 pub(crate) use layers::{EPSILON, LayerMemory};
 pub(crate) use network::{FoldedNetwork, Network, no_fixed_statistics};
-pub(crate) use norm::{InterpolatedNorm, GatheringNorm, Moments, NodeLine};
+pub(crate) use norm::{GatheringNorm, InterpolatedNorm, Moments, NodeLine};
 pub(crate) use pair_discriminator::{PairDiscriminatorShape, SMALLEST_PAIR_SIDE, pair_discriminator};
 pub(crate) use parameters::{Parameters, bytes_of, copied, load_parameters};
 pub(crate) use plan::{Layer, PlacedLayer, Plan, inside, placed};

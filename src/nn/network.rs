@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::blocked::Blocked;
 use super::conv::{Conv2d, no_bias};
 use super::init::Initializer;
-use super::norm::{Following, IdentityNorm, Moments, Norm, ImageNorm, too_few};
+use super::norm::{Following, IdentityNorm, ImageNorm, Moments, Norm, too_few};
 use super::parameters::Parameters;
 use super::plan::{PlacedLayer, Plan, Weighted};
 use super::spectral::SpectralNorm;

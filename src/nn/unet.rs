@@ -96,7 +96,9 @@ pub(super) fn block(name: String, layers: Vec<Layer>) -> Layer {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::nn::{NormWithDropout, GatheringNorm, Initialization, Initializer, Network, PairDiscriminatorShape, activations};
+    use crate::nn::{
+        GatheringNorm, Initialization, Initializer, Network, NormWithDropout, PairDiscriminatorShape, activations,
+    };
     use crate::nn::{LayerMemory, pair_discriminator};
     use crate::peers::Portion;
     use crate::random::Seed;
@@ -196,7 +198,8 @@ mod tests {
     #[test]
     fn values_are_dropped_by_step() {
         let (network, x) = (network(SMALL), images(2, 32, 32));
-        let made = |step| network.forward_with(&x, &mut NormWithDropout::new(Seed(5), step, Portion::whole(2))).unwrap();
+        let made =
+            |step| network.forward_with(&x, &mut NormWithDropout::new(Seed(5), step, Portion::whole(2))).unwrap();
         assert_eq!(made(3), made(3));
         let apart = |a: Tensor, b: Tensor| (a - b).abs().mean(Kind::Double).double_value(&[]);
         assert!(apart(made(3), made(4)) > 1e-4);

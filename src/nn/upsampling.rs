@@ -152,7 +152,8 @@ impl Transposed {
     pub fn forward(&self, x: &Tensor, following: Following) -> Result<Tensor> {
         let has_output_padding = self.weight.size4()?.3 == 3;
         // Our own layers support this shape.
-        if has_output_padding && let Some(made) = ffi::convolution(x, &self.weight, &self.bias, Self::form(following))? {
+        if has_output_padding && let Some(made) = ffi::convolution(x, &self.weight, &self.bias, Self::form(following))?
+        {
             return Ok(made);
         }
         let more = i64::from(has_output_padding);

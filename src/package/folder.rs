@@ -199,10 +199,8 @@ fn in_folder(folder: &Path) -> Result<Found> {
             (Some(package), None) => Ok(Found::Package(package)),
             _ => Err(missing("the folder contains no model definition (.emd)", folder, [folder, folder_of(folder)])),
         },
-        _ => {
-            Err(missing("the folder contains several model definitions", folder, [folder])
-                .help("Name the .emd file itself."))
-        }
+        _ => Err(missing("the folder contains several model definitions", folder, [folder])
+            .help("Name the .emd file itself.")),
     }
 }
 

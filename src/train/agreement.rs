@@ -33,10 +33,13 @@ pub(super) fn check_agreement(
     let values = values.map_err(|e| Error::new(ErrorKind::Usage, "the processes run different programs").because(e))?;
     for (rank, value) in values.iter().enumerate() {
         if let Some((key, first, other)) = first_difference("", &values[0], value) {
-            return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not run the same fit as process 0: {key} differs"))
-                .expected(first)
-                .found(other)
-                .help("Run the same program with the same options, data and initial weights in every process."));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("process {rank} does not run the same fit as process 0: {key} differs"),
+            )
+            .expected(first)
+            .found(other)
+            .help("Run the same program with the same options, data and initial weights in every process."));
         }
     }
     Ok(())

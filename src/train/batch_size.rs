@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::restore_guard::RestoreGuard;
 use super::memory::{Bytes, SCRATCH, advise};
+use super::restore_guard::RestoreGuard;
 use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
 use crate::device::{Precision, free_memory};

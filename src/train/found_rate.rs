@@ -69,10 +69,12 @@ pub(super) fn with_rate_of_checkpoint(plan: Plan, contents: &Contents) -> Result
         (true, true) => Err(Error::new(ErrorKind::Format, "the checkpoint holds an invalid learning rate")
             .expected("a positive number")
             .found(lr)),
-        (true, false) => Err(Error::new(ErrorKind::Usage, "the checkpoint belongs to a fit whose learning rate was given")
-            .expected(format!("lr({lr})"))
-            .found("LearningRate::Find")
-            .help("Use that rate, another folder, or resume(false) to start over.")),
+        (true, false) => {
+            Err(Error::new(ErrorKind::Usage, "the checkpoint belongs to a fit whose learning rate was given")
+                .expected(format!("lr({lr})"))
+                .found("LearningRate::Find")
+                .help("Use that rate, another folder, or resume(false) to start over."))
+        }
         (false, false) => Ok(plan),
     }
 }

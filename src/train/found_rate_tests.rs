@@ -1,6 +1,6 @@
 //! Fits that find their learning rate, with threads standing in for processes.
 
-use super::peers_tests::{Brightness, Follower, FitResult, chips, data, quiet, together};
+use super::peers_tests::{Brightness, FitResult, Follower, chips, data, quiet, together};
 use super::{LearningRate, LrFindOptions, lr_find};
 use crate::error::ErrorKind;
 use crate::testing::Tolerance;

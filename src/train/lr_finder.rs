@@ -1,8 +1,8 @@
 //! Learning-rate range test (Smith 2017, arXiv:1506.01186, section 3.3).
 
-use super::restore_guard::RestoreGuard;
 use super::lr_find_options::LrFindOptions;
 use super::memory::advise;
+use super::restore_guard::RestoreGuard;
 use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
 use crate::device::Precision;

@@ -341,11 +341,12 @@ impl FitOptions {
     /// Adds a metric over the validation chips, measured at each validation and recorded in the history. [`Metric`] has
     /// an example. Default: only the model's own metrics.
     ///
-    /// ```
-    /// use geolearn::FitOptions;
-    /// use geolearn::metrics::InceptionDistances;
+    /// ```no_run
+    /// use geolearn::metrics::{Inception, InceptionDistances};
+    /// use geolearn::{Device, FitOptions};
     ///
-    /// let options = FitOptions::new(20).metric(InceptionDistances::new());
+    /// let options = FitOptions::new(20).metric(InceptionDistances::new(Inception::find(Device::Auto)?));
+    /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn metric(mut self, metric: impl Metric + 'static) -> Self {
         self.metrics.push(Box::new(metric));

@@ -103,7 +103,8 @@ impl Plan {
     /// Returns the position of batch `batch` of an epoch. Groups start with the epoch; the last group may have fewer
     /// batches, and the last batch fewer chips. The share is that of this process's part.
     pub(super) fn accumulation_step(&self, batch: usize, data: &DataBunch, part: Part) -> AccumulationStep {
-        let AccumulationStep { share, update } = accumulation_step(self.accumulate, batch, data.joint_batch_size(part), data.draws());
+        let AccumulationStep { share, update } =
+            accumulation_step(self.accumulate, batch, data.joint_batch_size(part), data.draws());
         match part.is_whole() {
             true => AccumulationStep { share, update },
             false => AccumulationStep { share: share * data.portion(part, batch).weight(), update },
@@ -177,7 +178,10 @@ mod tests {
         let turns: Vec<AccumulationStep> = (0..5).map(|batch| accumulation_step(3, batch, 1, 5)).collect();
         let shares: Vec<f64> = turns.iter().map(|accumulation_step| accumulation_step.share).collect();
         assert_eq!(shares, [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.5, 0.5]);
-        assert_eq!(turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(), [false, false, true, false, true]);
+        assert_eq!(
+            turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(),
+            [false, false, true, false, true]
+        );
         assert_eq!(accumulation_step(1, 4, 1, 5), AccumulationStep { share: 1.0, update: true });
     }
 
@@ -185,8 +189,14 @@ mod tests {
     #[test]
     fn each_chip_of_an_update_counts_the_same() {
         let turns: Vec<AccumulationStep> = (0..4).map(|batch| accumulation_step(2, batch, 2, 7)).collect();
-        assert_eq!(turns.iter().map(|accumulation_step| accumulation_step.share).collect::<Vec<_>>(), [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]);
-        assert_eq!(turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(), [false, true, false, true]);
+        assert_eq!(
+            turns.iter().map(|accumulation_step| accumulation_step.share).collect::<Vec<_>>(),
+            [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]
+        );
+        assert_eq!(
+            turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(),
+            [false, true, false, true]
+        );
         assert_eq!(accumulation_step(1, 3, 2, 7), AccumulationStep { share: 1.0, update: true });
         assert!(accumulation_step(usize::MAX, 3, 2, 7).update);
     }

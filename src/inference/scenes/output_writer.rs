@@ -42,7 +42,12 @@ impl OutputWriter<'_> {
     }
 
     /// Writes an output in one pass.
-    pub fn write(&self, scene: &mut SceneTranslation<'_>, output: &Output, progress: &mut Progress) -> Result<OutputSummary> {
+    pub fn write(
+        &self,
+        scene: &mut SceneTranslation<'_>,
+        output: &Output,
+        progress: &mut Progress,
+    ) -> Result<OutputSummary> {
         let block = scene.block(&output.part);
         let mut file = OutputFile::create(&output.path, self.spec(scene, output), block)?;
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
@@ -63,7 +68,8 @@ impl OutputWriter<'_> {
         progress: &mut Progress,
     ) -> Result<(OutputSummary, Option<ResumeStore>)> {
         let (peers, spec, before) = (scene.peers, self.spec(scene, output), progress.completed());
-        let (mut store, is_done) = sharing::open_stores(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
+        let (mut store, is_done) =
+            sharing::open_stores(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
         if is_done {
             progress.add_earlier(output.part.pixels());
             store.unlock();

@@ -53,7 +53,10 @@ pub(super) fn barrier(peers: &dyn Peers, own: Result<()>) -> Result<()> {
 }
 
 /// Returns the steps that the first process finds missing, in all processes.
-pub(super) fn missing_in_first(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>) -> Result<Vec<Range<usize>>> {
+pub(super) fn missing_in_first(
+    peers: &dyn Peers,
+    find: impl FnOnce() -> Vec<Range<usize>>,
+) -> Result<Vec<Range<usize>>> {
     if peers.part().is_whole() {
         return Ok(find());
     }
@@ -80,10 +83,13 @@ pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[
         said.iter().map(|words| serde_json::from_slice::<Value>(words)).collect::<std::result::Result<Vec<_>, _>>();
     let values = values.map_err(|e| Error::new(ErrorKind::Usage, "the processes run different programs").because(e))?;
     if let Some(rank) = values.iter().position(|value| value["outputs"] != values[0]["outputs"]) {
-        return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not write the same outputs as process 0"))
-            .found(values[rank]["outputs"].to_string())
-            .expected(values[0]["outputs"].to_string())
-            .help("Give all processes the same scenes, model and options."));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("process {rank} does not write the same outputs as process 0"),
+        )
+        .found(values[rank]["outputs"].to_string())
+        .expected(values[0]["outputs"].to_string())
+        .help("Give all processes the same scenes, model and options."));
     }
     let side =
         values.iter().filter_map(|value| value["side"].as_u64()).min().and_then(|side| usize::try_from(side).ok());

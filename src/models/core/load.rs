@@ -91,7 +91,9 @@ impl<M: Model> Learner<M> {
             return Err(Error::new(ErrorKind::Usage, "no tensor of the file matches this model")
                 .expected(format!("names and shapes such as {}", first(&own)))
                 .found(format!("{} tensors, the first {}", weights.len(), first(weights)))
-                .help("Load a model with the same number of features, or build this one with the options of the file's."));
+                .help(
+                    "Load a model with the same number of features, or build this one with the options of the file's.",
+                ));
         }
         let source = |name: &str| if report.taken.iter().any(|taken| taken == name) { weights } else { &own };
         let merged = own.iter().filter_map(|(name, _)| source(name).iter().find(|(other, _)| other == name));

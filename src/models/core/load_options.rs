@@ -114,9 +114,9 @@ impl LoadOptions {
         if self.is_strict() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "a model cannot be opened in part")
-            .found("LoadOptions::strict(false)")
-            .help("Build a model with the options you want, and load matching weights with load_with or pretrained_with."))
+        Err(Error::new(ErrorKind::Usage, "a model cannot be opened in part").found("LoadOptions::strict(false)").help(
+            "Build a model with the options you want, and load matching weights with load_with or pretrained_with.",
+        ))
     }
 
     /// Refuses options that do not apply when weights are loaded into an existing model.

@@ -31,12 +31,12 @@ mod resumed;
 
 mod batch_size;
 mod build;
-mod eight_bit_domain;
 mod card;
 mod definition;
 #[cfg(test)]
 mod definition_tests;
 mod direction;
+mod eight_bit_domain;
 mod export_options;
 mod learner;
 mod load_options;
@@ -72,6 +72,6 @@ pub(crate) use named::{prefixed, rows};
 pub(crate) use optimizers::{OptimizerSlot, Optimizers, freeze};
 pub(crate) use options::{size, weight, within};
 #[cfg(test)]
-pub(crate) use peers_fits::{FitResult, SAME_BITS, PeerFit, check};
+pub(crate) use peers_fits::{FitResult, PeerFit, SAME_BITS, check};
 pub(crate) use setters::setters;
 pub(crate) use step_memory::{Bytes, FLOAT, Step, TRANSIENT, make_room, trained_bytes};

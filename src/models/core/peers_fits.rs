@@ -85,7 +85,11 @@ impl<M: Model> PeerFit<'_, M> {
     }
 
     /// Runs one fit in `count` processes with `size` chips each.
-    pub fn together(&self, (count, size): (usize, usize), options: impl Fn(usize) -> FitOptions + Sync) -> Vec<FitResult> {
+    pub fn together(
+        &self,
+        (count, size): (usize, usize),
+        options: impl Fn(usize) -> FitOptions + Sync,
+    ) -> Vec<FitResult> {
         match count {
             1 => vec![self.fit(size, options(0).peers(Alone))],
             _ => crew_with(count, |member| {

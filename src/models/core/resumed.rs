@@ -51,7 +51,8 @@ impl<M: Model> Learner<M> {
         ffi::allowed();
         let contents = read_checkpoint(path)?;
         let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model can have").at(path);
-        let built: StoredConfiguration<M::Config> = StoredConfiguration::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
+        let built: StoredConfiguration<M::Config> =
+            StoredConfiguration::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
         M::check(&built.config).map_err(|e| unsound().because(e))?;
         let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
         // Each parameter must be there with its two moments, before memory is allocated for it.

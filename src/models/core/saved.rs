@@ -293,7 +293,8 @@ fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
 }
 
 fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<Saved<M::Config>> {
-    let ParsedDefinition { config, history, domains, metrics, untrained } = definition::read::<M>(&definition, &weights)?;
+    let ParsedDefinition { config, history, domains, metrics, untrained } =
+        definition::read::<M>(&definition, &weights)?;
     let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
     check_parameters::<M>(&config, channels, &weights)?;
     Ok(Saved { config, history, domains, weights, definition, metrics, untrained })

@@ -83,7 +83,10 @@ mod tests {
     #[test]
     fn older_files_have_no_parameters() {
         for parameters in [None, Some(json!({}))] {
-            assert_eq!(ModelParameters::of(&definition(parameters)).unwrap(), ModelParameters { gen_blocks: 9, lsgan: true });
+            assert_eq!(
+                ModelParameters::of(&definition(parameters)).unwrap(),
+                ModelParameters { gen_blocks: 9, lsgan: true }
+            );
         }
     }
 

@@ -150,7 +150,8 @@ impl Graphs {
 
     /// Starts a step of this kind. `keeps` says whether its gradients are needed after it.
     pub fn begin(&mut self, device: Device, kind: Option<StepKind>, keeps: bool) {
-        self.mode = if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { RunMode::Eager };
+        self.mode =
+            if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { RunMode::Eager };
         self.keeps = keeps;
         self.used = matches!(self.mode, RunMode::Record | RunMode::Replay);
         if self.mode == RunMode::Record {

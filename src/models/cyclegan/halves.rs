@@ -36,7 +36,12 @@ pub(super) struct HalfStep {
 
 /// Returns the losses of both generators (`generator`, `adversarial`, `cycle`, `identity`), their images (of A, of B),
 /// and the gradients of their common optimizer.
-pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], options: HalfOptions<'_>) -> Result<HalfStep> {
+pub(super) fn generators(
+    nets: &Networks,
+    adam: &Adam,
+    [a, b]: [&Tensor; 2],
+    options: HalfOptions<'_>,
+) -> Result<HalfStep> {
     let HalfOptions { objective, cast, share } = options;
     // Casts of weights are cached until the end of the closure, so it must not span an update.
     let (images, losses) = ffi::autocast(cast, a.device(), || {
@@ -58,10 +63,18 @@ pub(super) fn discriminators(
     [real_a, real_b, fake_a, fake_b]: [&Tensor; 4],
     options: HalfOptions<'_>,
 ) -> Result<HalfStep> {
-    let (of_a, gradients_a) =
-        discriminator_gradients(&nets.disc_a, adams.a, [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")], options)?;
-    let (of_b, gradients_b) =
-        discriminator_gradients(&nets.disc_b, adams.b, [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")], options)?;
+    let (of_a, gradients_a) = discriminator_gradients(
+        &nets.disc_a,
+        adams.a,
+        [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")],
+        options,
+    )?;
+    let (of_b, gradients_b) = discriminator_gradients(
+        &nets.disc_b,
+        adams.b,
+        [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")],
+        options,
+    )?;
     Ok(HalfStep { losses: detached(&[of_a, of_b])?, images: Vec::new(), gradients: vec![gradients_a, gradients_b] })
 }
 

@@ -13,7 +13,7 @@ use crate::device::Precision;
 use crate::distributed::Distributed;
 use crate::error::Result;
 use crate::loss::DiffAugment;
-use crate::models::core::{self, FitResult, SAME_BITS, PeerFit};
+use crate::models::core::{self, FitResult, PeerFit, SAME_BITS};
 use crate::testing::{Tolerance, few_chips};
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, StepReport};
 

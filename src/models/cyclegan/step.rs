@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use super::graphs::{Half, StepKind};
-use super::halves::{self, HalfStep, HalfOptions};
+use super::halves::{self, HalfOptions, HalfStep};
 use super::losses::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use super::networks::Networks;
 use super::objective::Objective;

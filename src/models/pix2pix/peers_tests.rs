@@ -10,7 +10,7 @@ use super::optimizers::Optimizers;
 use super::step;
 use crate::dataset::{Augment, DataBunch, DatasetType, PerDomain, PrepareData};
 use crate::device::Precision;
-use crate::models::core::{SAME_BITS, PeerFit, check};
+use crate::models::core::{PeerFit, SAME_BITS, check};
 use crate::optim::AdamOptions;
 use crate::peers::{JointBatch, Peers};
 use crate::testing::{Tolerance, crew};

@@ -9,7 +9,7 @@ use super::networks::Networks;
 use super::optimizers::Optimizers;
 use crate::error::Result;
 use crate::ffi;
-use crate::nn::{NormWithDropout, Network};
+use crate::nn::{Network, NormWithDropout};
 use crate::optim::Update;
 use crate::peers::Portion;
 use crate::random::Seed;

@@ -54,9 +54,9 @@ impl Folder {
         if !path.exists() {
             return Ok(None);
         }
-        file::read_bytes(&path).map(Some).map_err(|e| {
-            e.help("Remove the file to start over, or replace it with another checkpoint of the folder.")
-        })
+        file::read_bytes(&path)
+            .map(Some)
+            .map_err(|e| e.help("Remove the file to start over, or replace it with another checkpoint of the folder."))
     }
 
     /// Saves the current state: as the newest, if `best` as the best, and if `numbered` under the number of its epoch.

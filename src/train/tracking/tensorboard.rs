@@ -78,7 +78,9 @@ impl TensorBoard {
     }
 
     fn file(&mut self) -> Result<&mut EventFile> {
-        self.file.as_mut().ok_or_else(|| Error::new(ErrorKind::Usage, "TensorBoard was called for a fit that has not started"))
+        self.file
+            .as_mut()
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "TensorBoard was called for a fit that has not started"))
     }
 
     fn write_epoch(&mut self, record: &EpochRecord, history: &History) -> Result<()> {
