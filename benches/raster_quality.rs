@@ -41,7 +41,7 @@ fn table(model: &CycleGan, scene: &Path, truth: Option<Array3<f32>>, methods: &[
         (open(&output), work, report)
     };
     let (whole, ..) = translated(RasterOptions::new(Domain::B).tile_size(4096));
-    println!("| statistics | tile | halo | off from whole | seams | off from truth | work |");
+    println!("| statistics | tile | halo | error against whole | seams | error against truth | work |");
     println!("|---|---|---|---|---|---|---|");
     println!("| whole | | | 0 | 1 | {} | 1 |", off(truth.as_ref(), &whole));
     for &(name, side, halo, statistics) in methods {

@@ -44,7 +44,7 @@ fn compare() {
     let wanted = std::env::args().nth(1).filter(|name| WORKS.contains(&name.as_str()));
     for work in WORKS.into_iter().filter(|work| wanted.as_deref().is_none_or(|name| name == *work)) {
         for busy in [false, true] {
-            let _beside = busy.then(Beside::begin);
+            let _busy = busy.then(BusyProgram::begin);
             let times = WAYS.map(|(_, environment)| time(work, environment));
             let least = times[1..].iter().copied().fold(f64::INFINITY, f64::min);
             println!("{work}, {}", if busy { "beside a busy program" } else { "idle" });
@@ -68,15 +68,15 @@ fn time(work: &str, environment: &[(&str, &str)]) -> f64 {
 }
 
 /// A program that keeps one core busy.
-struct Beside(Child);
+struct BusyProgram(Child);
 
-impl Beside {
+impl BusyProgram {
     fn begin() -> Self {
         Self(ours(BUSY).spawn().expect("a program"))
     }
 }
 
-impl Drop for Beside {
+impl Drop for BusyProgram {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -39,6 +39,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod arrays;
+mod control;
 pub mod dataset;
 pub mod device;
 pub mod distributed;

@@ -23,16 +23,31 @@ pub struct StopSignal(Arc<AtomicBool>);
 
 impl StopSignal {
     /// A switch that is off.
+    ///
+    /// ```
+    /// let signal = geolearn::train::StopSignal::new();
+    /// assert!(!signal.is_set());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Asks the fit to end.
+    ///
+    /// ```
+    /// let signal = geolearn::train::StopSignal::new();
+    /// signal.clone().stop();
+    /// assert!(signal.is_set());
+    /// ```
     pub fn stop(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
     /// Whether the fit was asked to end.
+    ///
+    /// ```
+    /// assert!(!geolearn::train::StopSignal::new().is_set());
+    /// ```
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

@@ -459,7 +459,7 @@ fn what_deepness_cannot_run_is_refused_by_name() {
         assert!(error.to_string().contains(word), "{error}");
     }
     let error = model.export_torchscript_with(&path, Domain::B, options(Deepness::new(64))).unwrap_err();
-    assert!(error.to_string().contains("Deepness reads ONNX alone"), "{error}");
+    assert!(error.to_string().contains("Deepness reads only ONNX"), "{error}");
     assert!(!path.exists());
 }
 

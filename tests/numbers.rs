@@ -140,7 +140,7 @@ fn chips_without_an_area_are_refused() {
         let error = on_cpu::from_model(&place, None).unwrap_err();
         assert!(error.path().is_some() && error.to_string().contains("cannot be used"), "{error}");
         let error = reheaded(folder.path(), "/data/domains/a/chip_size/0", side, &data).unwrap_err();
-        assert!(error.path().is_some() && error.to_string().contains("holds values that no model has"), "{error}");
+        assert!(error.path().is_some() && error.to_string().contains("holds values that no model can have"), "{error}");
     }
     for (pointer, value) in [("/data/domains/b/bands", json!([0, 1, 99])), ("/data/domains/b/channels", json!(99))] {
         let error = reheaded(folder.path(), pointer, value, &data).unwrap_err();

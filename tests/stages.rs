@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const STAGES: &[(&str, usize)] = &[
     ("error", 0),
     ("arrays", 0),
+    ("control", 1),
     ("device", 1),
     ("random", 0),
     ("store", 0),
@@ -192,8 +193,8 @@ fn methods_of_a_type_live_in_its_module() {
     assert!(checked > 200, "only {checked} types with methods were found");
 }
 
-/// Floors of `src/inference` from the lowest one on, with what each must not name: those above it, and what they are for.
-const FLOORS: &[(&str, &[&str])] = &[
+/// Tiers of `src/inference` from the lowest one on, with what each must not name: those above it, and what they are for.
+const TIERS: &[(&str, &[&str])] = &[
     (
         "tiling",
         &["strategy::", "scenes::", "tch::", "crate::nn", "crate::raster", "crate::device", "std::fs", "std::path"],
@@ -203,20 +204,20 @@ const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn floors_of_inference_use_lower_ones_only() {
+fn tiers_of_inference_use_lower_ones_only() {
     let inference = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/inference");
     let found = fs::read_dir(&inference).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
-    assert_eq!(found, FLOORS.len(), "a folder is no floor");
-    for (floor, others) in FLOORS {
-        let files = rust_files(&inference.join(floor));
-        assert!(files.len() > 5, "only {} files in {floor}", files.len());
+    assert_eq!(found, TIERS.len(), "a folder is no tier");
+    for (tier, others) in TIERS {
+        let files = rust_files(&inference.join(tier));
+        assert!(files.len() > 5, "only {} files in {tier}", files.len());
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             let own = text.split("#[cfg(test)]\nmod tests").next().unwrap();
             let code: Vec<&str> = own.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             for name in *others {
                 if let Some(line) = code.iter().find(|line| line.contains(name)) {
-                    panic!("{}: {floor} must not use {name}: {line}", file.display());
+                    panic!("{}: {tier} must not use {name}: {line}", file.display());
                 }
             }
         }

@@ -1,21 +1,21 @@
-//! Images that are made without learning anything but colors.
+//! Baselines: images that are made without learning anything except colors.
 
 use ndarray::Array3;
 
-use super::images::{Judged, Source};
+use super::images::{EvaluatedImage, Source};
 use super::scores::Baseline;
 use crate::dataset::{DataBunch, Domain, PerDomain, Split};
 use crate::error::Result;
 use crate::metrics::{HistogramMatch, HistogramPool, MeanColor};
 use crate::raster::{Raster, Sample, with_type};
 
-/// Training chips that histograms are taken of.
+/// Number of training chips whose histograms are used.
 const MOST_CHIPS: usize = 500;
 
-/// What the baselines know of the domains.
+/// Colors of the domains, for baselines.
 pub(super) struct Baselines<'a> {
     data: &'a DataBunch,
-    /// None of a domain with a band in which no chip that was looked at has data.
+    /// `None` for a domain with a band that has no data in any of the chips.
     colors: PerDomain<Option<(HistogramMatch, MeanColor)>>,
 }
 
@@ -24,15 +24,15 @@ impl<'a> Baselines<'a> {
         Ok(Self { data, colors: PerDomain::try_from_fn(|domain| colors(data, domain))? })
     }
 
-    /// Makes an image of domain `to` from one of the other; `None` where the baseline cannot, as between domains of
-    /// different bands.
-    pub fn apply(&self, baseline: Baseline, source: &Source, to: Domain) -> Result<Option<Judged>> {
+    /// Makes an image of domain `to` from one of the other domain; `None` if the baseline cannot do that, for example
+    /// between domains with different bands.
+    pub fn apply(&self, baseline: Baseline, source: &Source, to: Domain) -> Result<Option<EvaluatedImage>> {
         let same_bands = source.raster.bands() == self.data.bands(to);
         let colors = self.colors.get(to).as_ref();
         let made = match (baseline, colors) {
             (Baseline::NoTranslation, _) => {
                 let picture = self.data.colors(to.other()).paint(&source.raster);
-                return Ok(Some(Judged { picture, raster: same_bands.then(|| source.raster.clone()) }));
+                return Ok(Some(EvaluatedImage { picture, raster: same_bands.then(|| source.raster.clone()) }));
             }
             (Baseline::MeanColor, Some((_, mean))) => mean.translate(values(&source.raster).view())?,
             (Baseline::HistogramMatching, Some((histogram, _))) if same_bands => {
@@ -40,7 +40,7 @@ impl<'a> Baselines<'a> {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Judged::of(self.data, to, in_type(self.data, to, made)?)))
+        Ok(Some(EvaluatedImage::of(self.data, to, in_type(self.data, to, made)?)))
     }
 }
 
@@ -55,7 +55,7 @@ fn values(image: &Raster) -> Array3<f32> {
     image.values_with_gaps().mapv(|value| value as f32)
 }
 
-/// Gathers histogram and mean of each band over the training chips, of which very many are left out at even distances.
+/// Gathers histogram and mean of each band over the training chips; if there are very many, an even selection of them.
 fn colors(data: &DataBunch, domain: Domain) -> Result<Option<(HistogramMatch, MeanColor)>> {
     let (chips, bands) = (data.len(domain), data.bands(domain));
     let (mut histogram, mut mean) = (HistogramPool::new(bands), MeanColor::new(bands));

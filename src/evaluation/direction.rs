@@ -1,7 +1,7 @@
 //! One direction of translation: the model, baselines and round trips.
 
 use super::baselines::Baselines;
-use super::images::{Judged, Source, translated};
+use super::images::{EvaluatedImage, Source, translated};
 use super::judge::{FeatureNetwork, ImageSet, Measured};
 use super::paired::PairSums;
 use super::pairs::{Pairs, misfit};
@@ -14,7 +14,7 @@ use crate::train::Translator;
 
 const BASELINES: [Baseline; 3] = [Baseline::NoTranslation, Baseline::MeanColor, Baseline::HistogramMatching];
 
-/// What all directions need.
+/// What all directions share.
 pub(super) struct Evaluation<'a> {
     pub model: &'a dyn Translator,
     pub data: &'a DataBunch,
@@ -25,11 +25,11 @@ pub(super) struct Evaluation<'a> {
     pub progress: Counter,
 }
 
-/// A way to make an image of a domain from one of the other; `None` where it cannot.
-type Make<'m> = dyn Fn(&Source) -> Result<Option<Judged>> + 'm;
+/// A way to make an image of a domain from one of the other; `None` if it cannot.
+type Make<'m> = dyn Fn(&Source) -> Result<Option<EvaluatedImage>> + 'm;
 
 impl Evaluation<'_> {
-    /// Looks at the real validation chips of a domain.
+    /// Measures the real validation chips of a domain.
     pub fn real(&self, domain: Domain) -> Result<Measured> {
         let mut set = ImageSet::default();
         for chip in 0..self.data.valid_len(domain) {
@@ -49,7 +49,7 @@ impl Evaluation<'_> {
             for baseline in BASELINES {
                 let make = |source: &Source| made.apply(baseline, source, to);
                 let scores = match baseline {
-                    // Its images are the real ones of the other domain, which were measured.
+                    // Its images are the real ones of the other domain, which have been measured already.
                     Baseline::NoTranslation => self.scores(to, real.get(to.other()), real, &make)?,
                     _ => self.scores(to, &self.measure(to, &make)?, real, &make)?,
                 };
@@ -66,7 +66,7 @@ impl Evaluation<'_> {
         })
     }
 
-    /// Measures what is made of all validation chips of the other domain.
+    /// Measures the images made from all validation chips of the other domain.
     fn measure(&self, to: Domain, make: &Make<'_>) -> Result<Measured> {
         let mut set = ImageSet::default();
         for chip in 0..self.data.valid_len(to.other()) {
@@ -82,12 +82,12 @@ impl Evaluation<'_> {
         Source::of(self.data, domain, self.data.image(domain, Split::Valid, chip)?)
     }
 
-    /// Scores a set of images against real ones, and what is made of pairs against the truth.
+    /// Scores a set of images against real ones, and the images made from pairs against the truth.
     fn scores(&self, to: Domain, set: &Measured, real: &PerDomain<Measured>, make: &Make<'_>) -> Result<Scores> {
         Ok(Scores { paired: self.paired(to, make)?, ..set.against(real.get(to))? })
     }
 
-    /// Compares what is made of one image of each pair with the other.
+    /// Compares the image made from one half of each pair with the other half.
     fn paired(&self, to: Domain, make: &Make<'_>) -> Result<Option<PairedScores>> {
         let mut sums = PairSums::new(self.data, to, self.window);
         for pair in &self.pairs {
@@ -106,7 +106,7 @@ impl Evaluation<'_> {
         Ok(sums.scores())
     }
 
-    /// Compares validation chips with what comes back from the other domain.
+    /// Compares validation chips with their round trips.
     fn round_trip(&self, domain: Domain) -> Result<Option<PairedScores>> {
         if !self.model.targets().contains(&domain.other()) {
             return Ok(None);
@@ -115,7 +115,9 @@ impl Evaluation<'_> {
         for chip in 0..self.data.valid_len(domain) {
             let source = self.source(domain, chip)?;
             let back = self.model.translate(&self.model.translate(&source.tensor, domain.other())?, domain)?;
-            if let Some(raster) = self.progress.one(Judged::made(self.data, domain, &back, &source.raster)?.raster) {
+            if let Some(raster) =
+                self.progress.one(EvaluatedImage::made(self.data, domain, &back, &source.raster)?.raster)
+            {
                 sums.add(&raster, &source.raster)?;
             }
         }

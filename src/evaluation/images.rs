@@ -1,4 +1,4 @@
-//! Images that are judged: as pictures, and as rasters in a domain's own units.
+//! Images under evaluation: as pictures, and as rasters in a domain's own units.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use crate::error::Result;
 use crate::raster::Raster;
 use crate::train::Translator;
 
-/// An image of a domain, or one that stands for it.
-pub(super) struct Judged {
+/// An image of a domain, or a translation into it.
+pub(super) struct EvaluatedImage {
     pub picture: RgbImage,
-    /// None where its bands are not those of the domain.
+    /// `None` if its bands are not those of the domain.
     pub raster: Option<Raster>,
 }
 
-/// Where a real image is.
+/// The location of a real image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Real {
     File(PathBuf),
@@ -45,19 +45,19 @@ impl fmt::Display for Real {
     }
 }
 
-/// A real image, as networks take it and in its own units.
+/// A real image, as network input and in its own units.
 pub(super) struct Source {
     /// (1, C, H, W) in [-1, 1].
     pub tensor: Tensor,
     pub raster: Raster,
 }
 
-impl Judged {
+impl EvaluatedImage {
     pub fn of(data: &DataBunch, domain: Domain, raster: Raster) -> Self {
         Self { picture: data.colors(domain).paint(&raster), raster: Some(raster) }
     }
 
-    /// Converts what a network made of `source`; without data where that has none, as in a prediction.
+    /// Converts the network's output for `source`; without data where that has none, as in a prediction.
     ///
     /// # Shapes
     /// (1, C, H, W) in [-1, 1].
@@ -77,6 +77,11 @@ impl Source {
 }
 
 /// Translates an image of the other domain into `to`.
-pub(super) fn translated(model: &dyn Translator, data: &DataBunch, source: &Source, to: Domain) -> Result<Judged> {
-    Judged::made(data, to, &model.translate(&source.tensor, to)?, &source.raster)
+pub(super) fn translated(
+    model: &dyn Translator,
+    data: &DataBunch,
+    source: &Source,
+    to: Domain,
+) -> Result<EvaluatedImage> {
+    EvaluatedImage::made(data, to, &model.translate(&source.tensor, to)?, &source.raster)
 }

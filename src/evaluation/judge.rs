@@ -1,4 +1,4 @@
-//! Sets of images: their features and how much of a checkerboard they have.
+//! Measures of sets of images: their features, and the energy of checkerboards.
 
 use image::RgbImage;
 use ndarray::Array3;
@@ -10,14 +10,15 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{CHECKERBOARD_SIDE, FeatureDistances, FeatureSet, Inception, Mean, Resize, checkerboard};
 
-/// The network that computes features, where its weights were found.
+/// The network that computes features, if its weights were found.
 pub(super) struct FeatureNetwork {
     network: Option<Inception>,
     resize: Resize,
 }
 
 impl FeatureNetwork {
-    /// Opens the weights that the caller named; else looks where they usually are, and returns why there are none.
+    /// Opens the weights that the caller named, or else looks in the default places and returns the reason if there are
+    /// none.
     pub fn find(device: tch::Device, options: &MetricsOptions) -> Result<(Self, Option<Error>)> {
         let device = Device::of(device);
         let found = match &options.inception {
@@ -42,9 +43,9 @@ pub(super) struct ImageSet {
     checkerboard: Mean,
 }
 
-/// What is compared of a set of images.
+/// The measurements of a set of images.
 pub(super) struct Measured {
-    /// (N, 2048); `None` without the network or of fewer than two images.
+    /// (N, 2048); `None` without the network or for fewer than two images.
     features: Option<Tensor>,
     /// Mean share of energy at the frequencies of a checkerboard.
     pub checkerboard: Option<f64>,
@@ -71,7 +72,7 @@ impl ImageSet {
 }
 
 impl Measured {
-    /// Returns the distances from real images.
+    /// Returns the distances from a set of real images.
     pub fn against(&self, real: &Self) -> Result<Scores> {
         let scores = Scores { checkerboard: self.checkerboard, ..Scores::default() };
         let (Some(made), Some(real)) = (&self.features, &real.features) else {
@@ -82,7 +83,7 @@ impl Measured {
     }
 }
 
-/// Measures the mean of the three colors; nothing of images that are too small.
+/// Measures the mean of the three colors; nothing for images that are too small.
 fn checkerboard_of(picture: &RgbImage) -> Result<Mean> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     if width.min(height) < CHECKERBOARD_SIDE {

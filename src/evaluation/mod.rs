@@ -1,4 +1,4 @@
-//! Evaluation of a trained model: quality metrics of its translations, beside those of baselines.
+//! Evaluation of a trained model: quality metrics of its translations, compared with those of baselines.
 //!
 //! [`CycleGan::compute_metrics`](crate::CycleGan::compute_metrics) returns [`Metrics`].
 
@@ -24,13 +24,13 @@ use baselines::Baselines;
 use direction::Evaluation;
 use judge::FeatureNetwork;
 
-/// KID and FID are usually given for this many images or more.
+/// FID and KID are usually reported for at least this many images.
 const FEW: usize = 2048;
 
-/// Measures the translations of `model` in each direction that it has.
+/// Measures the translations of `model` in each direction that it supports.
 ///
 /// # Errors
-/// `Usage` when there is nothing to measure on; what reading images and weights or libtorch reports.
+/// `Usage` if there are no images to measure on; errors of reading images and weights or of libtorch.
 pub(crate) fn compute_metrics(model: &dyn Translator, data: &DataBunch, options: &MetricsOptions) -> Result<Metrics> {
     let pairs = pairs::find(data, options.pairs.as_ref())?;
     if Domain::BOTH.iter().all(|&domain| data.valid_len(domain) == 0) && pairs.is_empty() {
@@ -48,7 +48,7 @@ pub(crate) fn compute_metrics(model: &dyn Translator, data: &DataBunch, options:
     Ok(Metrics::new(PerDomain::try_from_fn(direction)?, options.resize, notes(data, missing)))
 }
 
-/// Counts what will be looked at: real images, translations of them and of pairs, round trips.
+/// Counts the images that will be processed: real images, translations of them and of pairs, round trips.
 fn images(targets: &[Domain], data: &DataBunch, pairs: usize) -> usize {
     let real: usize = Domain::BOTH.map(|domain| data.valid_len(domain)).iter().sum();
     let of_direction = |to: &Domain| {
@@ -58,7 +58,7 @@ fn images(targets: &[Domain], data: &DataBunch, pairs: usize) -> usize {
     real + targets.iter().map(of_direction).sum::<usize>()
 }
 
-/// What to know when reading the numbers.
+/// Returns notes for reading the numbers.
 fn notes(data: &DataBunch, missing: Option<Error>) -> Vec<String> {
     let mut notes = Vec::new();
     let fewest = Domain::BOTH.map(|domain| data.valid_len(domain)).into_iter().min().unwrap_or(0);
@@ -68,7 +68,7 @@ fn notes(data: &DataBunch, missing: Option<Error>) -> Vec<String> {
             notes.push(format!("KID and FID need two images of each domain or more; there is a domain of {fewest}."))
         }
         (n, None) if n < FEW => notes.push(format!(
-            "{n} images are few: FID is biased upward below {FEW}, so compare it only with FID of as many images, and \
+            "{n} images are few: FID is biased upward below {FEW}, so compare it only with FID of the same number of images, and \
              KID within its standard error."
         )),
         _ => {}

@@ -1,4 +1,4 @@
-//! Scores of images against those that they should equal.
+//! Scores of images compared with the truth.
 
 use ndarray::{Array3, Axis};
 
@@ -17,7 +17,7 @@ const LEAST_SIDE: usize = 3;
 
 /// Sums over pairs of images of one domain.
 pub(super) struct PairSums {
-    /// The value of each band that becomes 0, and the span that becomes 1.
+    /// For each band, the value that becomes 0 and the span that becomes 1.
     scales: Vec<(f64, f64)>,
     window: SsimWindow,
     pairs: usize,
@@ -59,7 +59,7 @@ impl PairSums {
         Ok(())
     }
 
-    /// Brings each band to its range, so that bands of any units count alike.
+    /// Scales each band to its range, so that bands in any units count equally.
     fn scaled(&self, image: Array3<f64>) -> Array3<f32> {
         let mut scaled = Array3::zeros(image.dim());
         for ((mut to, from), (least, span)) in
@@ -70,7 +70,7 @@ impl PairSums {
         scaled
     }
 
-    /// Returns the means; `None` without any pair.
+    /// Returns the means; `None` if there are no pairs.
     pub fn scores(self) -> Option<PairedScores> {
         let in_units = |(error, (_, span)): (&Mean, &(f64, f64))| error.value().map(|error| error * span);
         (self.pairs > 0).then(|| PairedScores {
@@ -84,7 +84,7 @@ impl PairSums {
     }
 }
 
-/// Least value and span of each band: those of bytes, else from the smallest to the largest value of the domain.
+/// Returns minimum and span of each band: those of bytes, or else the range of the domain's values.
 fn scales(data: &DataBunch, domain: Domain) -> Vec<(f64, f64)> {
     let scaling = data.normalizer(domain);
     let scale = |(&min, &max): (&f64, &f64)| match data.dtype(domain) {

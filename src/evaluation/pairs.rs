@@ -11,15 +11,15 @@ use crate::error::{Error, ErrorKind, Result};
 /// Images of domain A and of domain B that show the same place.
 pub(super) type Pairs = Vec<PerDomain<Real>>;
 
-/// Finds the pairs that the caller named, else partners among the test chips or chips of the same name, else among the
-/// validation chips.
+/// Finds the pairs that the caller named, or else partners among the test chips or chips of the same name, or else
+/// among the validation chips.
 pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Result<Pairs> {
     if let Some((a, b)) = named {
         let pairs = of_files(&images_in(a)?, &images_in(b)?);
         if pairs.is_empty() {
             return Err(Error::new(ErrorKind::Layout, "no image has a partner of the same name")
                 .at(a)
-                .expected(format!("files whose names are those of files in {}, but for the ending", b.display()))
+                .expected(format!("files with the same names as in {}, except for the extension", b.display()))
                 .found(format!("{} and {} images", images_in(a)?.len(), images_in(b)?.len())));
         }
         return Ok(pairs);
@@ -39,7 +39,7 @@ pub(super) fn find(data: &DataBunch, named: Option<&(PathBuf, PathBuf)>) -> Resu
     Ok(if tested.is_empty() { of(Split::Valid) } else { tested })
 }
 
-/// A name that stands for one file in a folder and its sub-folders; files of the same name in several are none.
+/// Finds pairs of files whose names without the extension are the same and unique within a folder and its subfolders.
 fn of_files(a: &[PathBuf], b: &[PathBuf]) -> Pairs {
     let (a, b) = (by_stem(a), by_stem(b));
     let mut pairs: Vec<(&PathBuf, &PathBuf)> =
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn partners_have_the_same_name_but_for_the_ending() {
+    fn partners_have_the_same_name_except_for_the_extension() {
         let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
         let a = files(&["a/x.png", "a/y.png", "a/z.png", "a/1/w.png", "a/2/w.png"]);
         let b = files(&["b/z.tif", "b/x.tif", "b/w.tif", "b/v.tif"]);

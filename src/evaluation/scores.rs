@@ -1,24 +1,34 @@
-//! What an evaluation measured.
+//! The result of an evaluation.
 
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Domain, PerDomain};
 use crate::metrics::Resize;
 
-/// How good the translations of a model are, beside baselines that learn nothing; from
+/// How good the translations of a model are, compared with baselines that learn nothing; returned by
 /// [`CycleGan::compute_metrics`](crate::CycleGan::compute_metrics).
 ///
-/// `Display` prints it as a table. Every number is `None` where it could not be measured; [`notes`](Self::notes) say
-/// why. [`directions`](Self::directions) lists what the model translates into.
+/// `Display` prints it as a table. Every number is `None` if it could not be measured; [`notes`](Self::notes) say why.
+/// [`directions`](Self::directions) lists the domains that the model translates into.
+///
+/// ```
+/// use geolearn::CycleGan;
+///
+/// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+/// for (to, direction) in model.metrics().iter().flat_map(|metrics| metrics.directions()) {
+///     println!("into {to}: KID {:?}", direction.model.kid);
+/// }
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// By the domain translated into, where the model has the direction.
+    /// By target domain, if the model has the direction.
     #[serde(flatten)]
     by_target: PerDomain<Option<DirectionMetrics>>,
-    /// How images were brought to the size that the Inception network takes.
+    /// How images were resized for the Inception network.
     pub resize: Resize,
-    /// What to know when reading the numbers: few images, no weights of the network, bands that were not looked at.
+    /// Notes for reading the numbers: few images, missing weights of the network, bands that were not used.
     pub notes: Vec<String>,
 }
 
@@ -28,24 +38,25 @@ pub struct Metrics {
 pub struct DirectionMetrics {
     /// Validation chips that were translated.
     pub translated: usize,
-    /// Real validation chips of the domain translated into.
+    /// Real validation chips of the target domain.
     pub real: usize,
     /// Share of the energy of real chips at the frequencies of a checkerboard; see [`Scores::checkerboard`].
     pub real_checkerboard: Option<f64>,
     /// Scores of the model.
     pub model: Scores,
-    /// Scores of what learns nothing, in the order of [`Baseline`].
+    /// Scores of the baselines, in the order of [`Baseline`].
     pub baselines: Vec<BaselineScores>,
-    /// Real chips of the domain translated into against themselves, translated there and back: how well the model
-    /// inverts itself, not how good a translation is. None of a model that does not translate back.
+    /// Round trips: real chips of the target domain compared with themselves after translation there and back. They
+    /// show how well the model inverts itself, not how good a translation is. `None` if the model does not translate
+    /// back.
     pub round_trip: Option<PairedScores>,
 }
 
-/// A way to make images of a domain that learns nothing but colors.
+/// A baseline: makes images of a domain without learning anything except colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Baseline {
-    /// The image as it is.
+    /// The unchanged image.
     NoTranslation,
     /// One flat image of the mean color of the training chips.
     MeanColor,
@@ -57,7 +68,7 @@ pub enum Baseline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BaselineScores {
-    /// Which one.
+    /// Which baseline.
     pub baseline: Baseline,
     /// Its scores.
     pub scores: Scores,
@@ -67,18 +78,18 @@ pub struct BaselineScores {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Scores {
-    /// Squared maximum mean discrepancy between the features of translated and of real images (KID; Binkowski et al.
-    /// 2018, arXiv:1801.01401). Lower is better, near 0 is best; unbiased, so it can be slightly negative. The number
-    /// to compare models by.
+    /// Squared maximum mean discrepancy between the features of translated and real images (KID; Binkowski et al. 2018,
+    /// arXiv:1801.01401). Lower is better, and near 0 is best; it is unbiased, so it can be slightly negative. Use this
+    /// score to compare models.
     pub kid: Option<f64>,
     /// Standard error of `kid` over images.
     pub kid_standard_error: Option<f64>,
-    /// Fréchet distance between the features (FID; Heusel et al. 2017, arXiv:1706.08500). Lower is better. Biased upward
-    /// for few images: compare only values of equal numbers of images.
+    /// Fréchet distance between the features (FID; Heusel et al. 2017, arXiv:1706.08500). Lower is better. It is biased
+    /// upward for few images: compare only values for equal numbers of images.
     pub fid: Option<f64>,
     /// Mean share of an image's energy at the frequencies of a checkerboard. Compare it with that of real images.
     pub checkerboard: Option<f64>,
-    /// Against the truth, where images of both domains show the same places.
+    /// Scores against the truth, if images of both domains show the same places.
     pub paired: Option<PairedScores>,
 }
 
@@ -88,16 +99,16 @@ pub struct Scores {
 pub struct PairedScores {
     /// Number of pairs.
     pub pairs: usize,
-    /// Mean absolute error of each band over all pixels, in the domain's own units; `None` of a band without data.
+    /// Mean absolute error of each band over all pixels, in the domain's own units; `None` for a band without data.
     pub mae: Vec<Option<f64>>,
-    /// Peak signal-to-noise ratio in decibels, the mean over pairs that differ. The peak is 255 for bytes, else the range
-    /// of the domain's values. Higher is better.
+    /// Peak signal-to-noise ratio in decibels, the mean over pairs that differ. The peak is 255 for bytes, otherwise
+    /// the range of the domain's values. Higher is better.
     pub psnr: Option<f64>,
     /// Structural similarity (Wang et al. 2004), the mean over bands; at most 1. Higher is better.
     pub ssim: Option<f64>,
     /// Pearson correlation of gradient magnitudes; at most 1. Higher is better.
     pub gradient_correlation: Option<f64>,
-    /// Spectral angle in degrees (Kruse et al. 1993), of images of several bands. Lower is better.
+    /// Spectral angle in degrees (Kruse et al. 1993), for images with several bands. Lower is better.
     pub spectral_angle: Option<f64>,
 }
 
@@ -106,7 +117,7 @@ impl Metrics {
         Self { by_target, resize, notes }
     }
 
-    /// Returns the scores of translations into a domain; none where the model has no such direction.
+    /// Returns the scores of translations into a domain; `None` if the model does not have that direction.
     ///
     /// ```
     /// use geolearn::evaluation::MetricsOptions;
@@ -123,7 +134,7 @@ impl Metrics {
         self.by_target.get(to).as_ref()
     }
 
-    /// Lists the directions that the model has, by the domain translated into: from A to B first.
+    /// Lists the directions of the model by target domain, A to B first.
     ///
     /// ```
     /// use geolearn::evaluation::Metrics;
@@ -138,8 +149,8 @@ impl Metrics {
 }
 
 impl DirectionMetrics {
-    /// Returns the baselines that are at least as good as the model: in KID, and where there are pairs in SSIM too. Where
-    /// there are any, a GAN is not needed, or not trained enough.
+    /// Returns the baselines that are at least as good as the model in KID and, if there are pairs, in SSIM. If there
+    /// are any, a GAN is not needed, or the model is not trained enough.
     pub fn baselines_that_win(&self) -> Vec<Baseline> {
         let ssim = |scores: &Scores| scores.paired.as_ref().and_then(|paired| paired.ssim);
         let not_worse = |model: Option<f64>, other: Option<f64>| model.zip(other).map(|(model, other)| other <= model);
@@ -169,9 +180,9 @@ mod tests {
         Scores { kid, paired: ssim.map(pairs), ..Scores::default() }
     }
 
-    /// A set of sharp images that show another place has a good KID; blurred truth has a good SSIM.
+    /// A set of sharp images of another place has a good KID; blurred truth has a good SSIM.
     #[test]
-    fn a_baseline_wins_where_nothing_speaks_against_it() {
+    fn a_baseline_wins_if_no_score_contradicts() {
         let wins = |model: Scores, baseline: Scores| {
             let row = BaselineScores { baseline: Baseline::NoTranslation, scores: baseline };
             let (baselines, round_trip, real_checkerboard) = (vec![row], None, None);

@@ -1,4 +1,4 @@
-//! An evaluation as a table of text.
+//! An evaluation as a text table.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -33,12 +33,12 @@ fn direction(f: &mut Formatter<'_>, metrics: &DirectionMetrics, to: Domain) -> f
         [] => writeln!(f),
         ref winners => {
             let names: Vec<String> = winners.iter().map(ToString::to_string).collect();
-            writeln!(f, "As good as the model by what was measured, without any training: {}.\n", names.join(", "))
+            writeln!(f, "According to these scores, as good as the model without any training: {}.\n", names.join(", "))
         }
     }
 }
 
-/// Returns the cells of the table of one direction, with its header.
+/// Returns the cells of the table of one direction, including its header.
 pub(crate) fn rows(metrics: &DirectionMetrics, to: Domain) -> Vec<[String; 9]> {
     let from = to.other();
     let mut rows = vec![HEADER.map(String::from), scored("model".to_string(), &metrics.model)];

@@ -1,7 +1,7 @@
-//! Whole scenes: options and report of [`CycleGan::predict_raster`](crate::CycleGan::predict_raster).
+//! Translation of whole scenes: options and report of [`CycleGan::predict_raster`](crate::CycleGan::predict_raster).
 //!
-//! The [guide](crate::guide::scenes) compares the ways to normalize a scene that is read in tiles.
-// Three floors, each of which uses only those below it: `scenes` (files in, files out), `strategy` (an image through a
+//! The [guide](crate::guide::scenes) compares the ways to normalize a scene that is processed in tiles.
+// Three tiers, each of which uses only those below it: `scenes` (files in, files out), `strategy` (an image through a
 // network, part by part) and `tiling` (geometry and memory).
 
 mod scenes;

@@ -1,4 +1,4 @@
-//! What discriminators and generators play for.
+//! Adversarial losses of discriminators and generators.
 
 use serde::{Deserialize, Serialize};
 use tch::{Reduction, Tensor};
@@ -7,20 +7,27 @@ use crate::error::Result;
 use crate::ffi;
 
 /// The form of the adversarial loss.
+///
+/// ```
+/// use geolearn::loss::AdversarialLoss;
+/// use geolearn::models::cyclegan::CycleGanConfig;
+///
+/// assert_eq!(CycleGanConfig::default().adversarial, AdversarialLoss::LeastSquares);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AdversarialLoss {
-    /// Mean squared distance of the raw scores from 1 (real) or 0 (generated): LSGAN, Mao et al. 2017,
-    /// arXiv:1611.04076, equation 2; the default, as in CycleGAN's section 7.1.
+    /// Mean squared difference of the raw scores from 1 (real) or 0 (generated): LSGAN, Mao et al. 2017,
+    /// arXiv:1611.04076, equation 2; the default, as in section 7.1 of the CycleGAN paper.
     #[default]
     LeastSquares,
-    /// Binary cross-entropy of the scores taken as logits (Goodfellow et al. 2014, arXiv:1406.2661,
-    /// with the non-saturating generator).
+    /// Binary cross-entropy with the scores as logits (Goodfellow et al. 2014, arXiv:1406.2661, with the non-saturating
+    /// generator loss).
     BinaryCrossEntropy,
 }
 
-/// What scores are compared with.
+/// The target of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Real,
@@ -28,7 +35,7 @@ pub(crate) enum Verdict {
 }
 
 impl AdversarialLoss {
-    /// Returns the form that arcgis.learn's `lsgan` stands for.
+    /// Returns the loss for arcgis.learn's option `lsgan`.
     pub(crate) fn of_lsgan(on: bool) -> Self {
         if on { Self::LeastSquares } else { Self::BinaryCrossEntropy }
     }
@@ -41,7 +48,7 @@ impl AdversarialLoss {
         }
     }
 
-    /// Mean distance of raw scores of any shape from a verdict; a scalar.
+    /// Returns the loss of raw scores of any shape with respect to a verdict, as a scalar.
     pub(crate) fn distance(self, scores: &Tensor, verdict: Verdict) -> Result<Tensor> {
         let target = match verdict {
             Verdict::Real => scores.f_ones_like()?,
@@ -77,9 +84,8 @@ mod tests {
         assert!((loss(AdversarialLoss::LeastSquares, Verdict::Generated) - 13.25 / 3.0).abs() < 1e-15);
     }
 
-    /// torch 2.11: `F.binary_cross_entropy_with_logits(torch.tensor([-2., .5, 3.], dtype=torch.float64),
-    /// torch.ones(3, dtype=torch.float64))`, then with `zeros`. A squared error of a sigmoid would give
-    /// 0.3069 and 0.4364.
+    /// torch 2.11: `F.binary_cross_entropy_with_logits(torch.tensor([-2., .5, 3.], dtype=torch.float64), torch.ones(3,
+    /// dtype=torch.float64))`, then with `zeros`. A squared error of a sigmoid would be 0.3069 and 0.4364.
     #[test]
     fn cross_entropy_is_cross_entropy() {
         assert!((loss(AdversarialLoss::BinaryCrossEntropy, Verdict::Real) - BCE_REAL).abs() < 1e-14);

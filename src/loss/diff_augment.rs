@@ -1,4 +1,4 @@
-//! Differentiable augmentation of what discriminators see (Zhao et al. 2020, arXiv:2006.10738).
+//! Differentiable augmentation of the discriminators' images (Zhao et al. 2020, arXiv:2006.10738).
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -8,13 +8,13 @@ use crate::ffi::{self, HostMemory};
 use crate::peers::Portion;
 use crate::random::Stream;
 
-/// The largest shift, and the side of the square that is cut out, as shares of a side.
+/// The largest shift, and the side of the square that is covered, relative to the image's side.
 const SHIFT: f64 = 0.125;
 const CUTOUT: f64 = 0.5;
 
-/// How the discriminators' images vary, real and generated alike, so that few chips cannot be learned by heart (Zhao et al.
-/// 2020, arXiv:2006.10738, section 4). The generators learn through it: it is no augmentation of the chips themselves,
-/// and nothing of it shows in translations.
+/// Augmentation of the discriminators' images, real and generated alike, so that discriminators cannot memorize a small
+/// set of chips (Zhao et al. 2020, arXiv:2006.10738, section 4). Gradients for the generators flow through it. It does
+/// not augment the chips themselves, and translations do not show it.
 ///
 /// | Name | Default | What it does to each image |
 /// |---|---|---|
@@ -72,13 +72,13 @@ impl DiffAugment {
         self
     }
 
-    /// Returns whether it changes colors, which only photographs have.
+    /// Returns whether colors are changed, which is only possible for photographs.
     pub(crate) fn has_color(self) -> bool {
         self.color
     }
 
-    /// Varies each image of a batch by draws of its own, which belong to its place in the batch of all processes. Gradients
-    /// flow through it.
+    /// Augments each image of a batch with its own random numbers, which depend on its position in the joint batch.
+    /// Gradients flow through it.
     ///
     /// # Shapes
     /// (N, C, H, W) in [-1, 1], the images of `portion`, to the same; colors may leave the range.
@@ -97,16 +97,16 @@ impl DiffAugment {
     }
 }
 
-/// Draws for every image of a batch, and returns the draws for those that are here.
+/// Draws for every image of the joint batch, and returns the draws of this process's images.
 fn drawn<T: Copy>(portion: Portion, draw: impl FnMut() -> T) -> Vec<T> {
     let all: Vec<T> = std::iter::repeat_with(draw).take(portion.images).collect();
     portion.places(0..portion.images).map(|place| all[place]).collect()
 }
 
-/// Brightness, then saturation about the mean of a pixel, then contrast about the mean of the image.
+/// Changes brightness, then saturation about the mean of a pixel, then contrast about the mean of the image.
 fn colored(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
     let n = x.size4()?.0;
-    // In one piece from pinned memory, so that the processor does not wait for a device.
+    // Copied at once from pinned memory, so that the CPU does not wait for the device.
     let draws = ffi::filled(&[3, n, 1, 1, 1], HostMemory::for_device(x.device()), |values| {
         let ranges = [(-0.5, 0.5), (0.0, 2.0), (0.5, 1.5)];
         for (values, (low, high)) in values.chunks_exact_mut(n as usize).zip(ranges) {
@@ -116,19 +116,19 @@ fn colored(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> 
     })?;
     let draws = draws.f_to_device_(x.device(), x.kind(), true, false)?;
     let (brightness, saturation, contrast) = (draws.f_get(0)?, draws.f_get(1)?, draws.f_get(2)?);
-    // Sums depend on the order in memory, and images that were put back from a checkpoint may have another.
+    // Sums depend on memory layout, and images restored from a checkpoint may have another.
     let x = x.f_contiguous()?.f_add(&brightness)?;
     let x = about_mean(&x, &[1], &saturation)?;
     about_mean(&x, &[1, 2, 3], &contrast)
 }
 
-/// `factor` times the distance from the mean over `dims`, about that mean.
+/// Scales the difference from the mean over `dims` by `factor`.
 fn about_mean(x: &Tensor, dims: &[i64], factor: &Tensor) -> Result<Tensor> {
     let mean = x.f_mean_dim(dims, true, None::<Kind>)?;
     Ok(x.f_sub(&mean)?.f_multiply(factor)?.f_add(&mean)?)
 }
 
-/// Each image moved by whole pixels, with zeros where nothing was.
+/// Shifts each image by whole pixels and fills with zeros.
 fn moved(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
     let (_, _, height, width) = x.size4()?;
     let mut shift = |side: i64| {
@@ -143,7 +143,7 @@ fn moved(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
     Ok(Tensor::f_cat(&images, 0)?)
 }
 
-/// Each image with a square of zeros, whose center is anywhere in it.
+/// Covers a square of each image, centered anywhere in it, with zeros.
 fn covered(x: &Tensor, portion: Portion, stream: &mut Stream) -> Result<Tensor> {
     let (n, _, height, width) = x.size4()?;
     let mask = tch::no_grad(|| x.f_new_ones([n, 1, height, width], (x.kind(), x.device())))?;
@@ -185,9 +185,9 @@ mod tests {
         assert_eq!(DiffAugment::default().apply(&images(2), Portion::whole(2), &mut stream(1)).unwrap(), images(2));
     }
 
-    /// An image is varied in the same way whichever process has it.
+    /// An image is augmented in the same way by whichever process has it.
     #[test]
-    fn draws_belong_to_the_place_in_the_joint_batch() {
+    fn draws_depend_on_the_position_in_the_joint_batch() {
         let all = DiffAugment::default().translation(true).cutout(true).color(true);
         let whole = all.apply(&images(5), Portion::whole(5), &mut stream(1)).unwrap();
         for rank in 0..2 {
@@ -197,8 +197,8 @@ mod tests {
         }
     }
 
-    /// Every image is found again at one place within an eighth of its sides, with zeros around it; images of a batch move by
-    /// themselves, and in the long run by every distance.
+    /// Every image is found at exactly one position within an eighth of its sides, with zeros around it. The images of
+    /// a batch move independently, and in the long run by every distance.
     #[test]
     fn images_move_as_a_whole() {
         let x = images(64);
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!((down.len(), right.len()), (5, 7), "{shifts:?}");
     }
 
-    /// The center lies within the image, so that between a quarter of the square and all of it is there.
+    /// The center lies within the image, so between a quarter of the square and all of it is inside.
     #[test]
     fn one_square_is_covered() {
         let x = Tensor::ones([200, 1, 16, 24], (Kind::Double, Device::Cpu));
@@ -232,7 +232,7 @@ mod tests {
         assert!(hidden.contains(&96.0) && hidden.iter().any(|&pixels| pixels < 50.0));
     }
 
-    /// The definition, in plain f64 for one pixel with draws that were rounded to f32; 1e-12 is its rounding.
+    /// The definition in plain f64 for one pixel, with draws rounded to f32; 1e-12 is its rounding.
     #[test]
     fn colors_change_as_the_paper_says() {
         let x = images(2);
@@ -253,8 +253,8 @@ mod tests {
         }
     }
 
-    /// The gradient of the sum is by each pixel what it adds: 0 where it was pushed out or covered. All of it is linear in the
-    /// image, so differences of values are the gradient but for rounding.
+    /// The gradient of the sum with respect to a pixel is what that pixel adds: 0 if it was shifted out or covered.
+    /// Everything is linear in the image, so differences of values equal the gradient up to rounding.
     #[test]
     fn gradients_flow_through() {
         let all = DiffAugment::default().translation(true).cutout(true).color(true);

@@ -1,4 +1,4 @@
-//! Losses, and how discriminators see images.
+//! Losses, the image pool, and augmentation for discriminators.
 
 mod adversarial;
 mod diff_augment;

@@ -1,4 +1,4 @@
-//! The pool of generated images that discriminators also learn from.
+//! The pool of earlier generated images that discriminators train on.
 
 use tch::Tensor;
 
@@ -7,8 +7,8 @@ use crate::nn::copied;
 use crate::peers::JointBatch;
 use crate::random::Stream;
 
-/// The last generated images of one domain (Shrivastava et al. 2017, arXiv:1612.07828, section 2.3;
-/// 50 of them in CycleGAN). A capacity of 0 passes images through.
+/// Recent generated images of one domain (Shrivastava et al. 2017, arXiv:1612.07828, section 2.3; 50 of them in
+/// CycleGAN). A capacity of 0 returns all images unchanged.
 #[derive(Debug)]
 pub(crate) struct ImagePool {
     capacity: usize,
@@ -20,8 +20,8 @@ impl ImagePool {
         Self { capacity, images: Vec::new() }
     }
 
-    /// Exchanges the images of a batch that all processes make, and gives this process's of what came of it. There is one
-    /// pool, and each process holds all of it: so it is what one process would have, and what a checkpoint of one holds.
+    /// Exchanges the images of the joint batch and returns this process's part of the result. Every process holds the
+    /// whole pool, so it equals the pool of a fit in one process, and a checkpoint contains that pool.
     ///
     /// # Shapes
     /// As [`exchange`](Self::exchange), for the images of this process.
@@ -32,9 +32,8 @@ impl ImagePool {
         batch.own(&self.exchange(&batch.gather(own)?, stream)?)
     }
 
-    /// Exchanges about half of a batch for older images: until the pool is full each image is kept and
-    /// passed on; after that, with probability one half, an image takes the place of a stored one, which is
-    /// returned instead.
+    /// Exchanges about half of a batch for older images: until the pool is full, each image is stored and returned.
+    /// After that, with probability one half, an image replaces a stored one, which is returned instead.
     ///
     /// # Shapes
     /// (N, C, H, W), without gradient, to the same.
@@ -58,29 +57,29 @@ impl ImagePool {
             return Ok(image);
         }
         let index = stream.below(self.images.len());
-        // A chip of another size cannot be batched with this one; it is replaced without being shown.
+        // A chip of another size cannot be batched with this one; it is replaced without being returned.
         let same_size = self.images[index].size() == image.size();
         let old = std::mem::replace(&mut self.images[index], copied(&image, image.device())?);
         Ok(if same_size { old } else { image })
     }
 
-    /// The stored images, oldest places first.
+    /// Returns the stored images in storage order.
     pub fn images(&self) -> &[Tensor] {
         &self.images
     }
 
-    /// Whether these could be the stored images of this pool.
+    /// Checks that these could be the stored images of this pool.
     pub fn check(&self, images: &[Tensor], channels: usize) -> Result<()> {
         let fits = |t: &Tensor| matches!(t.size()[..], [1, c, h, w] if c == channels as i64 && h > 0 && w > 0);
         if images.len() <= self.capacity && images.iter().all(fits) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "stored images do not fit the pool")
+        Err(Error::new(ErrorKind::Usage, "the stored images do not match the pool")
             .expected(format!("at most {} of {channels} channels", self.capacity))
             .found(format!("{} of {:?}", images.len(), images.first().map(Tensor::size))))
     }
 
-    /// Puts back what [`images`](Self::images) gave.
+    /// Restores the images that [`images`](Self::images) returned.
     pub fn restore(&mut self, images: Vec<Tensor>) {
         self.images = images;
     }
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn about_half_of_the_images_are_older_ones_and_none_is_invented() {
+    fn about_half_of_the_images_are_older_ones() {
         let mut stream = Seed(0).stream("pool", 0);
         let mut pool = ImagePool::new(50);
         let mut older = 0;
@@ -119,7 +118,7 @@ mod tests {
         assert_eq!(pool.images().len(), 50);
     }
 
-    /// An image that was given out has left the pool, and the one that took its place is in it.
+    /// An image that was returned has left the pool, and the one that replaced it is in it.
     #[test]
     fn images_are_exchanged_not_copied() {
         let mut stream = Seed(0).stream("pool", 0);
@@ -140,9 +139,9 @@ mod tests {
         assert_eq!(other.images(), pool.images());
     }
 
-    /// Four images a step, of which each process makes some.
+    /// Four images a step, some of them made by each process.
     #[test]
-    fn processes_show_and_hold_what_one_would() {
+    fn processes_share_the_pool_of_one_process() {
         let images =
             |step: u64| Tensor::arange(4, (tch::Kind::Double, tch::Device::Cpu)).view([4, 1, 1, 1]) + step as f64 * 4.0;
         let values = |images: &[Tensor]| -> Vec<f64> { Vec::try_from(Tensor::cat(images, 0).view(-1)).unwrap() };

@@ -1,11 +1,11 @@
-//! Cycle consistency and identity: how far an image is from what it should have come back as.
+//! The reconstruction loss, for cycle consistency and identity.
 
 use tch::{Reduction, Tensor};
 
 use crate::error::Result;
 use crate::ffi;
 
-/// Mean absolute difference (Zhu et al. 2017, equation 2 and section 5.2); a scalar.
+/// Returns the mean absolute difference (Zhu et al. 2017, equation 2 and section 5.2) as a scalar.
 pub(crate) fn l1(image: &Tensor, wanted: &Tensor) -> Result<Tensor> {
     ffi::on_one_thread(|| Ok(image.f_l1_loss(wanted, Reduction::Mean)?))
 }

@@ -1,10 +1,10 @@
-//! The number of bands that the images of a set have in common.
+//! Checks that all images of a set have the same number of bands.
 
 use ndarray::{ArrayView3, Axis};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Refuses images of another number of bands.
+/// Refuses images with another number of bands.
 pub(super) fn check_bands(image: ArrayView3<'_, f32>, bands: usize) -> Result<()> {
     let found = image.len_of(Axis(0));
     if found == bands {

@@ -1,4 +1,4 @@
-//! The energy of patterns that alternate from pixel to pixel, which transposed convolutions of stride 2 leave: Odena,
+//! Energy of patterns that alternate from pixel to pixel, as transposed convolutions with stride 2 leave behind: Odena,
 //! Dumoulin and Olah 2016, "Deconvolution and checkerboard artifacts", doi:10.23915/distill.00003.
 
 use std::f64::consts::PI;
@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use super::{Mean, filter};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Sides of the windows in images that are large enough.
+/// Side of the windows in images that are large enough.
 const MOST: usize = 64;
 /// Smaller images are refused.
 pub(crate) const LEAST: usize = 8;
@@ -48,7 +48,7 @@ pub(crate) fn checkerboard(image: ArrayView3<'_, f32>) -> Result<Vec<Mean>> {
     Ok(image.outer_iter().map(|band| share(&from_first(band))).collect())
 }
 
-/// Samples minus the first one that has data, so that a flat band is exactly 0; NaN where there is no data.
+/// Returns samples minus the first one that has data, so that a flat band is exactly 0; NaN where there is no data.
 fn from_first(band: ArrayView2<'_, f32>) -> Array2<f64> {
     let first = band.iter().find(|value| value.is_finite()).copied().unwrap_or_default();
     band.mapv(|value| if value.is_finite() { f64::from(value) - f64::from(first) } else { f64::NAN })
@@ -85,7 +85,7 @@ fn squared(values: &Array2<f64>) -> Array2<f64> {
     values * values
 }
 
-/// The mean over windows without a gap.
+/// Returns the mean over windows without gaps.
 fn known(windows: &Array2<f64>) -> Mean {
     windows.iter().copied().filter(|value| !value.is_nan()).collect()
 }

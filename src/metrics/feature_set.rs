@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::{Inception, KernelDistance, Resize, frechet_distance, kernel_distance};
 use crate::error::Result;
 
-/// Images that go through the network at once.
+/// Images that go through the network together.
 const AT_ONCE: usize = 16;
 
 /// Features of images of one size, computed a few images at a time.
@@ -16,7 +16,7 @@ pub(crate) struct FeatureSet {
     features: Vec<Tensor>,
 }
 
-/// How far two sets of images are from each other.
+/// Distances between two sets of images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FeatureDistances {
     pub fid: f64,
@@ -38,10 +38,10 @@ impl FeatureSet {
         Ok(())
     }
 
-    /// Computes the features that are still to be computed.
+    /// Returns the features of all images, computing those that are missing.
     ///
     /// # Shapes
-    /// (N, 2048); `None` of fewer than two images, which have no distance from others.
+    /// (N, 2048); `None` for fewer than two images, because a single image has no distribution.
     pub fn features(&mut self, network: &Inception, resize: Resize) -> Result<Option<Tensor>> {
         self.flush(network, resize)?;
         if self.features.is_empty() {

@@ -1,4 +1,4 @@
-//! Two sets of feature vectors, checked before anything is computed from them.
+//! Checks two sets of feature vectors before anything is computed from them.
 
 use tch::{Kind, Tensor};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// (N, D) and (M, D) of any kind to the same.
 ///
 /// # Errors
-/// `Usage` where they have other shapes, fewer than two vectors, or values that are not finite.
+/// `Usage` for other shapes, fewer than two vectors, or values that are not finite.
 pub(super) fn checked(first: &Tensor, second: &Tensor) -> Result<(Tensor, Tensor)> {
     let (a, b) = (one(first, "first")?, one(second, "second")?);
     let (in_a, in_b) = (a.size2()?.1, b.size2()?.1);

@@ -1,20 +1,20 @@
-//! How often each value came in a band.
+//! Histograms: how often each value occurs in a band.
 
-/// Values that may wait to be counted, where few different ones have come.
+/// Values that may wait to be counted, if few different ones have occurred.
 const WAITING: usize = 1 << 16;
-/// Different values that are kept: 16 MiB.
+/// Number of different values that are kept: 16 MiB.
 const MOST: usize = 1 << 20;
 
-/// Counts of values in rising order; exact while at most 1,048,576 different ones came.
+/// Counts of values in rising order; exact as long as at most 1,048,576 different ones occur.
 ///
-/// Beyond that, values that differ in their last bits only are counted as the largest of them. How many bits are left
-/// out follows from the values alone, so the counts are the same in any order.
+/// Beyond that, values that differ only in their last bits are counted as the largest of them. How many bits are
+/// ignored follows from the values alone, so the counts do not depend on the order.
 #[derive(Debug, Clone)]
 pub(super) struct Histogram {
     counts: Vec<(f32, u64)>,
     waiting: Vec<f32>,
     most: usize,
-    /// Bits that are left out.
+    /// Number of ignored bits.
     dropped: u32,
 }
 
@@ -34,7 +34,7 @@ impl Histogram {
         }
     }
 
-    /// Returns each value and how often it came, in rising order.
+    /// Returns each value and its count, in rising order.
     pub fn into_counts(mut self) -> Vec<(f32, u64)> {
         self.settle();
         self.counts
@@ -53,7 +53,7 @@ impl Histogram {
         }
     }
 
-    /// Makes values one that are the same without the bits that are left out.
+    /// Merges values that are the same without the ignored bits.
     fn join(&mut self) {
         let dropped = self.dropped;
         self.counts.dedup_by(|next, kept| {
@@ -66,7 +66,7 @@ impl Histogram {
     }
 }
 
-/// A number that rises with the value, without its last bits.
+/// Returns a number that rises with the value, without its last bits.
 fn key(value: f32, dropped: u32) -> u32 {
     let bits = value.to_bits();
     let rising = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
@@ -95,9 +95,9 @@ mod tests {
     }
 
     proptest! {
-        /// In any order, and whatever is counted first; no value is counted as another that is far away.
+        /// In any order; no value is counted as another one far away.
         #[test]
-        fn parts_are_worth_the_whole(
+        fn the_order_of_values_does_not_matter(
             values in prop::collection::vec(-1000.0f32..1000.0, 1..300), cut in 0usize..300, most in 32usize..400,
         ) {
             let (first, second) = values.split_at(cut.min(values.len()));

@@ -1,4 +1,4 @@
-//! Histogram matching band by band: what a change of colors alone can do.
+//! Histogram matching band by band: the best that a change of colors alone can do.
 
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 
@@ -20,7 +20,7 @@ impl HistogramPool {
     /// Adds the samples of an image (C, H, W) of any size; those that are not finite do not count.
     ///
     /// # Errors
-    /// `Usage` where the image has other bands.
+    /// `Usage` for an image with other bands.
     pub fn add(&mut self, image: ArrayView3<'_, f32>) -> Result<()> {
         check_bands(image, self.bands.len())?;
         for (histogram, band) in self.bands.iter_mut().zip(image.outer_iter()) {
@@ -32,7 +32,7 @@ impl HistogramPool {
     /// Returns the translation that gives an image these histograms.
     ///
     /// # Errors
-    /// `Usage` where a band has no data.
+    /// `Usage` for a band without data.
     pub fn finish(self) -> Result<HistogramMatch> {
         let bands: Vec<Distribution> =
             self.bands.into_iter().map(|histogram| Distribution::of(histogram.into_counts())).collect();
@@ -52,18 +52,18 @@ pub(crate) struct HistogramMatch {
 }
 
 impl HistogramMatch {
-    /// Matches each band by itself, as scikit-image's `exposure.match_histograms(image, reference, channel_axis=0)`
-    /// does for floating-point images: a value goes to the reference's value at the same share of pixels, linear
-    /// between those that came. Samples that are not finite stay NaN and do not count.
+    /// Matches each band separately, like scikit-image's `exposure.match_histograms(image, reference, channel_axis=0)`
+    /// for floating-point images: a value becomes the reference's value at the same quantile, interpolated linearly.
+    /// Samples that are not finite stay NaN and do not count.
     ///
-    /// The match is exact while the reference has at most 1,048,576 different values in a band; with more, values that
-    /// differ in their last bits only are taken as one.
+    /// The match is exact as long as the reference has at most 1,048,576 different values in a band; with more, values
+    /// that differ only in their last bits are treated as one.
     ///
     /// # Shapes
     /// (C, H, W) to the same.
     ///
     /// # Errors
-    /// `Usage` where the image has other bands than the reference.
+    /// `Usage` for an image with other bands than the reference.
     pub fn translate(&self, image: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         check_bands(image, self.bands.len())?;
         let mut made = image.to_owned();
@@ -75,7 +75,7 @@ impl HistogramMatch {
     }
 }
 
-/// The values of a band, and the share of pixels that have at most that.
+/// The values of a band, and the share of pixels with at most each value.
 #[derive(Debug, Clone)]
 struct Distribution {
     values: Vec<f32>,
@@ -94,7 +94,7 @@ impl Distribution {
         Self { values, shares }
     }
 
-    /// The value at a share, linear between the two around it and the first or last beyond.
+    /// Returns the value at a quantile, interpolated linearly, and the first or last value beyond.
     fn at(&self, share: f64) -> f64 {
         let above = self.shares.partition_point(|&own| own <= share);
         let value = |at: usize| self.values.get(at).copied().map_or(f64::NAN, f64::from);
@@ -106,7 +106,7 @@ impl Distribution {
     }
 }
 
-/// Each value of the band with what it becomes, in rising order.
+/// Returns each value of the band and its replacement, in rising order.
 fn table(band: ArrayView2<'_, f32>, reference: &Distribution) -> Vec<(f32, f32)> {
     let mut sorted: Vec<f32> =
         band.iter().copied().filter(|value| value.is_finite()).map(|value| value + 0.0).collect();
@@ -130,7 +130,8 @@ mod tests {
     use crate::metrics::fixtures::{array as fixture, pair, pair_with_gaps};
     use crate::testing::Tolerance;
 
-    /// scikit-image matches in double precision and rounds once, as this does; one unit in the last place is 1.2e-7.
+    /// scikit-image matches in double precision and rounds once, as this code does; one unit in the last place is
+    /// 1.2e-7.
     const TOLERANCE: Tolerance = Tolerance { abs: 1e-6, rel: 1e-6 };
 
     fn pool(images: &[ArrayView3<'_, f32>]) -> HistogramMatch {

@@ -51,19 +51,35 @@ pub struct InceptionDistances {
 
 impl InceptionDistances {
     /// Creates the metric.
+    ///
+    /// ```no_run
+    /// use geolearn::Device;
+    /// use geolearn::metrics::{Inception, InceptionDistances};
+    ///
+    /// let metric = InceptionDistances::new(Inception::find(Device::Auto)?);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn new(network: Inception) -> Self {
         let (resize, real, made) = (Resize::default(), PerDomain::default(), PerDomain::default());
         let targets = Domain::BOTH.to_vec();
         Self { network, resize, targets, data: None, real, made, seen: PerDomain::default() }
     }
 
-    /// Sets how images are brought to the size that the network takes. Default: [`Resize::Tensorflow`].
+    /// Sets how images are resized to the input of the network. Default: [`Resize::Tensorflow`].
+    ///
+    /// ```no_run
+    /// use geolearn::Device;
+    /// use geolearn::metrics::{Inception, InceptionDistances, Resize};
+    ///
+    /// let metric = InceptionDistances::new(Inception::find(Device::Auto)?).resize(Resize::Clean);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn resize(mut self, resize: Resize) -> Self {
         self.resize = resize;
         self
     }
 
-    /// Whether this is the name of one of its values.
+    /// Returns whether this is the name of one of its values.
     pub(crate) fn has(name: &str) -> bool {
         Domain::BOTH.into_iter().any(|to| names(to).contains(&name))
     }

@@ -28,6 +28,12 @@ impl Better {
 }
 
 /// One value that a [`Metric`] gives for each validation: its name in the history, and which values are better.
+///
+/// ```
+/// use geolearn::metrics::{Better, MetricColumn};
+///
+/// let column = MetricColumn::new("valid_brightness_b", Better::Lower);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricColumn {
     /// The name, such as `valid_kid_b`.

@@ -15,6 +15,13 @@ const REACH: i32 = 5;
 const UNIFORM_SIDE: usize = 7;
 
 /// The window within which means, variances and covariances are taken.
+///
+/// ```
+/// use geolearn::evaluation::MetricsOptions;
+/// use geolearn::metrics::SsimWindow;
+///
+/// let options = MetricsOptions::new().ssim_window(SsimWindow::Gaussian);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SsimWindow {

@@ -3,5 +3,5 @@
 use super::{cyclegan, pix2pix};
 use crate::package::emd::ModelKind;
 
-/// All of them, for those who open one as another.
+/// All kinds, for advice when one is opened as another.
 pub(super) const KNOWN: &[&ModelKind] = &[&cyclegan::KIND, &pix2pix::KIND];

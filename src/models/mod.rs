@@ -1,4 +1,4 @@
-//! Models, under the names that arcgis.learn gives them and their methods.
+//! Models, with arcgis.learn's names for them and for their methods.
 //!
 //! A model is a [`Learner`] of its kind: [`CycleGan`](crate::CycleGan) of [`CycleGanModel`](cyclegan::CycleGanModel),
 //! [`Pix2Pix`](crate::Pix2Pix) of [`Pix2PixModel`](pix2pix::Pix2PixModel).

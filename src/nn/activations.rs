@@ -1,15 +1,15 @@
-//! What autograd keeps of a network, by counting.
+//! Estimates how much memory autograd keeps for a network, by counting its layers' tensors.
 
 use super::conv::ConvShape;
 use super::layers::LayerMemory;
 use super::plan::{Layer, Plan};
 use super::upsampling::{Upsampling, UpsamplingShape};
 
-/// Copies of what the last layer makes: its own output, a cast of it and what is made of that.
+/// Tensors that the last layer leaves behind: its output, a cast of it, and the final image.
 const AT_THE_END: f64 = 3.0;
 
-/// Values that autograd keeps of one image of `channels` through a network: inputs of convolutions and norms, outputs of
-/// activations, and what is padded, which is a copy.
+/// Counts the values that autograd keeps for one image of `channels` through a network: inputs of convolutions and
+/// norms, outputs of activations, and padded maps, which are copies.
 pub(crate) fn activations(plan: &Plan, channels: i64, (height, width): (usize, usize), layers: LayerMemory) -> f64 {
     let side = |n: usize| n as f64 + plan.missing(n as i64) as f64;
     let mut map = Map { channels: channels as f64, height: side(height), width: side(width) };
@@ -18,7 +18,7 @@ pub(crate) fn activations(plan: &Plan, channels: i64, (height, width): (usize, u
     image + kept(&plan.layers, &mut map, layers)
 }
 
-/// The size of what a layer takes in.
+/// Size of a layer's input.
 #[derive(Debug, Clone, Copy)]
 struct Map {
     channels: f64,
@@ -44,7 +44,7 @@ impl Map {
 fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
     let count = |(i, layer): (usize, &Layer)| {
         let next = layers.get(i + 1);
-        // Layers of our own on CUDA write what comes next with its border at once.
+        // Our own CUDA layers write the next layer's input together with its border.
         let comes_with_border = memory == LayerMemory::Bordered && next.is_some_and(is_padded);
         let output = |map: &Map| if comes_with_border { 0.0 } else { map.values() };
         match layer {
@@ -55,10 +55,10 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
                     height: map.height / *stride as f64,
                     width: map.width / *stride as f64,
                 };
-                behind_convolution(next, map)
+                after_convolution(next, map)
             }
             Layer::Upsampling(shape) => upsampled(*shape, next, map),
-            // In place where it is a ReLU behind a norm, which kernels compute as one with any rectifier.
+            // A ReLU after a norm works in place; kernels fuse any rectifier with the norm.
             Layer::Rectify(slope) => {
                 let normed = i > 0 && layers[i - 1] == Layer::InstanceNorm;
                 let of_norm = normed && *slope != 0.0 && memory == LayerMemory::ByParts;
@@ -67,14 +67,14 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
             Layer::Residual(_) if memory == LayerMemory::AsOne => 3.0 * map.values(),
             Layer::Residual(layers) => kept(layers, map, memory) + output(map),
             Layer::Module(_, layers) => kept(layers, map, memory),
-            Layer::Beside(layers) => beside(layers, map, memory),
-            // What is left of the map, and which values those are.
+            Layer::Skip(layers) => skip(layers, map, memory),
+            // What remains of the map, and the values that belong to it.
             Layer::Dropout => 2.0 * map.values(),
             Layer::Enlarge => {
                 *map = map.doubled();
                 0.0
             }
-            // The convolution behind it takes the row and the column off again.
+            // The next convolution removes the added row and column again.
             Layer::ZeroPad => map.channels * (map.height + 1.0) * (map.width + 1.0),
             Layer::InstanceNorm | Layer::AddImage | Layer::Tanh => 0.0,
         }
@@ -82,8 +82,8 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
     layers.iter().enumerate().map(count).sum()
 }
 
-/// What layers make of a map, and that with the map laid beside it.
-fn beside(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
+/// Counts what the layers of a skip connection keep, and the concatenation of their output with their input.
+fn skip(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
     let input = map.channels;
     let inside = kept(layers, map, memory);
     map.channels += input;
@@ -93,12 +93,12 @@ fn beside(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
 fn upsampled(UpsamplingShape { form, output, .. }: UpsamplingShape, next: Option<&Layer>, map: &mut Map) -> f64 {
     let doubled = map.doubled();
     *map = Map { channels: output as f64, ..doubled };
-    // The doubled map, and the same with a border.
+    // The doubled map, and its copy with a border.
     let before = if form == Upsampling::Resize { 2.0 * doubled.values() } else { 0.0 };
-    before + behind_convolution(next, map)
+    before + after_convolution(next, map)
 }
 
-fn behind_convolution(next: Option<&Layer>, map: &Map) -> f64 {
+fn after_convolution(next: Option<&Layer>, map: &Map) -> f64 {
     match next {
         Some(Layer::InstanceNorm | Layer::Rectify(_)) => map.values(),
         _ => AT_THE_END * map.values(),

@@ -1,27 +1,28 @@
 //! A convolution with few output channels, computed as one with many.
 //!
-//! Tensor cores compute channels by the dozen, so a layer with three of them wastes most of the work. Instead, the 4 x 4 pixels of
-//! a block become the channels of a convolution with stride 4, whose kernel covers all that these pixels see.
+//! Tensor cores compute a dozen channels at a time, so a layer with only three wastes most of the work. Instead, the 4
+//! x 4 pixels of a block become the channels of a convolution with stride 4, whose kernel covers everything that these
+//! pixels see.
 
 use tch::{Device, Kind, Tensor};
 
 use super::conv::Conv2d;
 use crate::error::Result;
 
-/// Pixels along a block.
+/// Side of a block in pixels.
 const SIDE: i64 = 4;
 
-/// Where a kernel's values stand in the larger one, for each pixel of a block.
+/// Maps a kernel's values to their places in the larger kernel, for each pixel of a block.
 #[derive(Debug)]
 pub(super) struct Blocked {
     kernel: i64,
-    /// 1 where value k of the kernel stands at a place of the larger one for a pixel, else 0:
-    /// (kernel^2, SIDE^2 * wide^2).
+    /// 1 if value k of the kernel belongs at a place of the larger one for a pixel, otherwise 0: (kernel^2, SIDE^2 *
+    /// wide^2).
     places: Tensor,
 }
 
 impl Blocked {
-    /// For convolutions of that kernel with a stride of 1.
+    /// Creates the map for convolutions with this kernel and a stride of 1.
     pub fn new(kernel: i64, device: Device, kind: Kind) -> Result<Self> {
         let wide = kernel + SIDE - 1;
         let columns = SIDE * SIDE * wide * wide;
@@ -37,7 +38,7 @@ impl Blocked {
         Ok(Self { kernel, places: places.f_to_kind(kind)?.f_to_device(device)? })
     }
 
-    /// Convolves without padding, bias included.
+    /// Convolves without padding, and adds the bias.
     ///
     /// # Shapes
     /// (N, C, H + kernel - 1, W + kernel - 1) to (N, C', H, W), H and W multiples of 4.
@@ -58,14 +59,14 @@ mod tests {
     use super::*;
     use crate::nn::conv::ConvShape;
     use crate::nn::init::Role;
-    use crate::nn::norm::Behind;
+    use crate::nn::norm::Following;
     use crate::nn::{Initialization, Initializer};
     use crate::random::Seed;
     use crate::testing::Tolerance;
 
-    /// The same sums in another order.
+    /// The order of the sums differs.
     #[test]
-    fn blocks_are_what_the_convolution_makes_pixel_by_pixel() {
+    fn blocked_convolution_equals_the_plain_one() {
         let (device, kind) = (Device::Cpu, Kind::Double);
         let init = Initializer { seed: Seed(2), scheme: Some(Initialization::Paper), device, kind };
         let shape = ConvShape { input: 5, output: 3, kernel: 7, stride: 1, padding: 0, has_bias: true };
@@ -79,7 +80,7 @@ mod tests {
             all.push(made.detach());
             all
         };
-        let expected = run(&|x| conv.forward(x, Behind::Nothing).unwrap());
+        let expected = run(&|x| conv.forward(x, Following::Nothing).unwrap());
         let blocked = Blocked::new(7, device, kind).unwrap();
         let found = run(&|x| blocked.forward(&conv, x).unwrap());
         for (found, expected) in found.iter().zip(&expected) {

@@ -1,5 +1,5 @@
-//! Networks by layers of our own for CUDA against the same networks of libtorch's operators: on the processor, where the
-//! kernels are compiled for it, and on a device where there is one.
+//! Compares networks that use our own CUDA layers with the same networks in libtorch's operators: on the CPU, where the
+//! kernels are compiled for it, and on a CUDA device if there is one.
 
 use tch::{Device, Kind, Tensor};
 
@@ -33,13 +33,13 @@ const CASES: [Case; 7] = {
     };
     [
         plain,
-        // Features that fill no vector, and sides that are extended and cropped.
+        // Numbers of features that do not fill a vector, and sides that are extended and cropped.
         Case { features: 5, images: [1, 33, 27], ..plain },
         Case { features: 3, channels: 1, blocks: 1, images: [3, 24, 24], ..plain },
         Case { upsampling: Upsampling::Resize, images: [1, 24, 28], ..plain },
         Case { blocks: 0, channels: 13, images: [1, 40, 24], ..plain },
         Case { global_skip: true, channels: 2, images: [2, 25, 30], ..plain },
-        // The smallest maps that a network has: two pixels a side at the blocks.
+        // The smallest maps that a network has: two pixels a side in the residual blocks.
         Case { images: [2, 8, 8], ..plain },
     ]
 };
@@ -77,7 +77,8 @@ fn with_gradients(network: &Network, x: &Tensor) -> Vec<Tensor> {
     in_precision(network, x, false)
 }
 
-/// What a network makes of an image, and the gradients of a weighted sum of it, first that of the image.
+/// Runs a network on an image, and returns its output and the gradients of a weighted sum of it, that of the image
+/// first.
 fn in_precision(network: &Network, x: &Tensor, cast: bool) -> Vec<Tensor> {
     let x = x.detach().copy().set_requires_grad(true);
     let made = ffi::autocast(cast, x.device(), || network.forward(&x)).unwrap();
@@ -95,7 +96,7 @@ fn in_precision(network: &Network, x: &Tensor, cast: bool) -> Vec<Tensor> {
     all
 }
 
-/// The length of the difference, as a share of the expected one's.
+/// Returns the length of the difference relative to the length of the expected values.
 fn apart(found: &Tensor, expected: &Tensor) -> f64 {
     assert_eq!(found.size(), expected.size());
     let found = found.to_device(Device::Cpu).to_kind(Kind::Double);
@@ -103,17 +104,17 @@ fn apart(found: &Tensor, expected: &Tensor) -> f64 {
     ((found - &expected).norm() / expected.norm().clamp_min(1e-30)).double_value(&[])
 }
 
-/// Runs what it is given on the layers that are to be compared.
+/// Runs a function with the layers that are to be compared.
 type ByOwn<'a> = &'a dyn Fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>;
 
 fn compare(case: Case, device: Device, kind: Kind, most: f64, by_own: ByOwn<'_>) {
     compare_in(case, device, kind, false, most, by_own);
 }
 
-/// Compares both networks of a case, as `by_own` runs them on `device`, with libtorch's operators in f64 on the processor.
+/// Compares both networks of a case, run by `by_own` on `device`, with libtorch's operators in f64 on the CPU.
 fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_own: ByOwn<'_>) {
     let make = [Case::generator, Case::discriminator];
-    // A discriminator takes no images as small as a generator does.
+    // A discriminator does not accept images as small as a generator does.
     let count = if case.images[1] < 24 { 1 } else { 2 };
     for (which, make) in make.into_iter().enumerate().take(count) {
         let exact = with_gradients(&make(&case, Device::Cpu, Kind::Double), &case.image(Device::Cpu, Kind::Double));
@@ -124,33 +125,33 @@ fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_
         let each: Vec<_> = ours.iter().zip(&exact).map(|(a, b)| format!("{:.0e}", apart(a, b))).collect();
         testing::tell(&format!("{case:?}, network {which}, {kind:?}: {worst:.1e} apart {each:?}"));
         assert_eq!(ours.len(), exact.len());
-        // Each by itself: the largest would hide NaN.
+        // Compared one by one, because a maximum would hide NaN.
         assert!(all.iter().all(|&distance| distance < most), "{case:?}, network {which}, {kind:?}: {all:?}");
     }
 }
 
-/// Sums of some thousand f64 products in another order, through as many as twenty layers and back.
+/// Sums of some thousand f64 products in another order, through up to twenty layers and back.
 const F64: f64 = 1e-9;
 
 #[test]
-fn networks_by_the_emulated_layers_are_those_of_operators() {
+fn emulated_layers_equal_operators() {
     for case in CASES {
         compare(case, Device::Cpu, Kind::Double, F64, &|work| ffi::emulate_cuda(work));
     }
 }
 
-/// 2^-24 through as many layers, where rectifiers may decide otherwise near 0.
+/// 2^-24 through as many layers; near 0, rectifiers may decide differently.
 #[test]
-fn networks_by_the_emulated_layers_in_f32_are_near_f64() {
+fn emulated_layers_in_f32_are_close_to_f64() {
     compare(CASES[0], Device::Cpu, Kind::Float, 1e-2, &|work| ffi::emulate_cuda(work));
 }
 
-/// Values are within 2^-9 after each layer, and where that decides otherwise at a rectifier, a gradient is there or not: libtorch's
-/// operators in mixed precision are 0.2 to 0.3 apart. What is wrong altogether is some 1 apart.
+/// Values are within 2^-9 after each layer. If that changes the decision of a rectifier, a gradient appears or
+/// disappears: libtorch's operators in mixed precision differ by 0.2 to 0.3. A wrong result differs by about 1.
 const BF16: f64 = 0.5;
 
 #[test]
-fn networks_by_the_emulated_layers_in_mixed_precision_are_near_f64() {
+fn emulated_layers_in_mixed_precision_are_close_to_f64() {
     for case in &CASES[..4] {
         compare_in(*case, Device::Cpu, Kind::Float, true, BF16, &|work| ffi::emulate_cuda(work));
         compare_in(*case, Device::Cpu, Kind::Float, true, BF16, &|work| work());
@@ -158,7 +159,7 @@ fn networks_by_the_emulated_layers_in_mixed_precision_are_near_f64() {
 }
 
 #[test]
-fn networks_by_the_layers_on_cuda_are_those_of_operators() {
+fn cuda_layers_equal_operators() {
     let Some(device) = testing::cuda() else { return };
     let _exact = Switches::hold(Precision::F32.training_arithmetic(false)).unwrap();
     assert!(ffi::cuda_layers_fit(&CASES[0].image(device, Kind::Float)), "the layers are not used");
@@ -170,7 +171,7 @@ fn networks_by_the_layers_on_cuda_are_those_of_operators() {
 }
 
 #[test]
-fn borders_that_the_emulated_layers_cannot_reflect_are_errors() {
+fn borders_too_wide_for_emulated_layers_are_errors() {
     let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, Device::Cpu));
     let weight = zeros(&[4, 4, 3, 3]);
     ffi::emulate_cuda(|| {
@@ -181,7 +182,7 @@ fn borders_that_the_emulated_layers_cannot_reflect_are_errors() {
     });
 }
 
-/// The gradients of `leaves` through a weighted sum of what `work` makes of them, and what it makes.
+/// Computes the output of `work`, and the gradients of `leaves` through a weighted sum of it.
 fn gradients_of(leaves: &[Tensor], work: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Tensor> {
     let leaves: Vec<_> = leaves.iter().map(|t| t.copy().set_requires_grad(true)).collect();
     let made = work(&leaves);
@@ -209,11 +210,11 @@ fn all_near(what: &str, ours: &[Tensor], exact: &[Tensor]) {
     assert!(each.iter().all(|&d| d < 1e-10), "{what}: {each:?}");
 }
 
-/// Sizes and channels of all kinds.
+/// Various sizes and numbers of channels.
 const MAPS: [[i64; 4]; 6] = [[2, 16, 8, 8], [1, 20, 9, 7], [1, 6, 9, 7], [3, 5, 9, 7], [1, 20, 8, 8], [2, 7, 4, 5]];
 
 #[test]
-fn residual_blocks_by_the_emulated_layers_are_those_of_operators() {
+fn emulated_residual_blocks_equal_operators() {
     let conv = |x: &Tensor, w: &Tensor| bordered(x, 1).conv2d(w, None::<Tensor>, [1, 1], [0, 0], [1, 1], 1);
     for (shape, border) in MAPS.into_iter().flat_map(|shape| [(shape, 0), (shape, 1), (shape, 3)]) {
         let c = shape[1];
@@ -231,7 +232,7 @@ fn residual_blocks_by_the_emulated_layers_are_those_of_operators() {
 }
 
 #[test]
-fn convolutions_with_norms_by_the_emulated_layers_are_those_of_operators() {
+fn emulated_convolutions_with_norms_equal_operators() {
     let forms = [(3, 1, 1, false), (3, 2, 1, false), (3, 2, 1, true), (4, 1, 1, false), (4, 2, 1, false)];
     let cases = MAPS.into_iter().flat_map(|map| forms.into_iter().map(move |form| (map, form)));
     for ((shape, (side, stride, padding, transposed)), slope) in cases.zip([0.0, 0.2, 1.0].into_iter().cycle()) {

@@ -10,24 +10,24 @@ use super::plan::{Layer, Plan};
 use crate::error::Result;
 
 const SLOPE: f64 = 0.2;
-/// What is added to the name of a network that judges images at half size.
+/// Suffix of the name of a network that judges images at half size.
 const HALF: &str = "_half";
-/// Below this side the last convolution has fewer pixels than its kernel needs.
+/// On shorter sides, the last convolution has fewer pixels than its kernel needs.
 pub(crate) const SMALLEST_TRAINING_SIDE: i64 = 24;
 
-/// What decides a discriminator's size.
+/// Size of a discriminator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DiscriminatorShape {
     pub channels: i64,
     /// Feature maps of the first layer; 64 in the paper.
     pub features: i64,
-    /// Whether each weight is divided by its largest singular value.
+    /// Whether each weight is divided by its largest singular value (spectral norm).
     pub spectral_norm: bool,
-    /// Networks that judge an image: at its size, and with two of them at half of it as well.
+    /// Number of networks that judge an image: one at full size, and with two another at half size.
     pub scales: usize,
 }
 
-/// Five 4x4 convolutions, C-f-2f-4f-8f-1; gives one raw score for each overlapping 70x70 patch.
+/// Plans five 4x4 convolutions, C-f-2f-4f-8f-1, that return one raw score for each overlapping 70x70 patch.
 ///
 /// # Shapes
 /// (N, C, H, W), sides of at least 24, to (N, 1, H', W').
@@ -42,72 +42,72 @@ pub(crate) fn discriminator(shape: DiscriminatorShape) -> Plan {
     layers.extend(normed(2 * f, 4 * f, 2));
     layers.extend(normed(4 * f, 8 * f, 1));
     layers.push(conv(8 * f, 1, 1));
-    // What is too small is an error: scores of mirrored pixels would tell of no image.
+    // Images that are too small are an error: scores of mirrored pixels would mean nothing.
     Plan { layers, factor: 1, smallest_side: 1, spectral_norm }
 }
 
-/// One such network, or one for each scale.
+/// A discriminator: one network, or one for each scale.
 #[derive(Debug)]
 pub(crate) struct Discriminator {
-    /// At the size of the images.
+    /// Judges images at full size.
     full: Network,
-    /// A network of the same form that judges images at half size (Wang et al. 2018, arXiv:1711.11585, section 3.2).
+    /// A network of the same shape that judges images at half size (Wang et al. 2018, arXiv:1711.11585, section 3.2).
     half: Option<Network>,
 }
 
 impl Discriminator {
-    /// `name` is the prefix of the parameters' names (`D_A`).
+    /// Creates a discriminator; `name` is the prefix of its parameters' names (`D_A`).
     pub fn new(name: &str, shape: DiscriminatorShape, init: &Initializer) -> Result<Self> {
         let network = |name: &str| Network::new(name, discriminator(shape), init);
         let half = (shape.scales > 1).then(|| network(&format!("{name}{HALF}"))).transpose()?;
         Ok(Self { full: network(name)?, half })
     }
 
-    /// Each network with the images as it sees them: at their size, and at half of it where there is a second scale.
+    /// Returns each network with the images it judges: at full size, and at half size if there is a second scale.
     ///
     /// # Shapes
     /// (N, C, H, W), sides of at least 24 for each scale, to a list of such.
     pub fn views(&self, x: &Tensor) -> Result<Vec<(&Network, Tensor)>> {
         let mut list = vec![(&self.full, x.shallow_clone())];
         if let Some(half) = &self.half {
-            // Borders count as no pixels.
+            // Pixels beyond the border do not count.
             list.push((half, x.f_avg_pool2d([3, 3], [2, 2], [1, 1], false, false, None::<i64>)?));
         }
         Ok(list)
     }
 
-    /// The network that judges images at their size; higher scores mean more like a real one.
+    /// Returns the network that judges images at full size; higher scores mean more realistic.
     #[cfg(test)]
     pub fn full(&self) -> &Network {
         &self.full
     }
 
-    /// All networks, the one at the size of the images first.
+    /// Returns all networks, the full-size one first.
     pub fn networks(&self) -> impl Iterator<Item = &Network> {
         std::iter::once(&self.full).chain(&self.half)
     }
 
-    /// Brings the estimates of spectral norms nearer to weights that have moved.
-    pub fn follow_weights(&self) -> Result<()> {
-        self.networks().try_for_each(Network::follow_weights)
+    /// Updates the estimates of spectral norms after the weights have changed.
+    pub fn update_spectral_norms(&self) -> Result<()> {
+        self.networks().try_for_each(Network::update_spectral_norms)
     }
 
-    /// Begins the estimates of spectral norms anew, for other weights.
-    pub fn restart_norms(&self) -> Result<()> {
-        self.networks().try_for_each(Network::restart_norms)
+    /// Starts the estimates of spectral norms over, for other weights.
+    pub fn restart_spectral_norms(&self) -> Result<()> {
+        self.networks().try_for_each(Network::restart_spectral_norms)
     }
 
-    /// What training changes besides the parameters: vectors of the spectral norms.
+    /// Returns what training changes besides the parameters: the vectors of the spectral norms.
     pub fn vectors(&self) -> Parameters {
         self.networks().flat_map(Network::vectors).collect()
     }
 
-    /// Parameters in the order of PyTorch's `state_dict`, those of the second scale last.
+    /// Returns the parameters in the order of PyTorch's `state_dict`, those of the second scale last.
     pub fn parameters(&self) -> Parameters {
         self.networks().flat_map(Network::parameters).collect()
     }
 
-    /// The parameters of a discriminator without spectral norms that scores as this one does.
+    /// Returns the parameters of a discriminator without spectral norms that gives the same scores.
     pub fn applied_parameters(&self) -> Result<Parameters> {
         let lists = self.networks().map(Network::applied_parameters).collect::<Result<Vec<_>>>()?;
         Ok(lists.into_iter().flatten().collect())
@@ -136,7 +136,8 @@ mod tests {
         assert!(side(16).is_err());
     }
 
-    /// The second network has the first one's form and names of its own, and sees means of 3 x 3 pixels, fewer at a border.
+    /// The second network has the same shape as the first and its own names. It sees means of 3 x 3 pixels, fewer at a
+    /// border.
     #[test]
     fn a_second_scale_judges_images_at_half_size() {
         let init =

@@ -1,47 +1,47 @@
-//! Dropout (Srivastava et al. 2014) from named random streams, so that a step that is made again drops the same values.
+//! Dropout (Srivastava et al. 2014) from named random streams, so that a repeated step drops the same values.
 
 use tch::Tensor;
 
-use super::norm::{Behind, Norm, Own};
+use super::norm::{Following, ImageNorm, Norm};
 use crate::error::Result;
 use crate::ffi::{self, HostMemory};
 use crate::peers::Portion;
 use crate::random::Seed;
 
-/// Norms of a network that learns, each image by its own statistics, and the values that it drops in one step: those of an image
-/// follow from the seed, the step, the layer and the image's place in the batch of all processes.
-pub(crate) struct Dropping {
+/// Normalization with dropout, for training: each image is normalized by its own statistics. Which values of an image
+/// are dropped follows from the seed, the step, the layer and the image's position in the joint batch.
+pub(crate) struct NormWithDropout {
     seed: Seed,
     step: u64,
     portion: Portion,
-    /// Layers that have dropped values already.
+    /// Number of layers that have dropped values so far.
     layers: usize,
 }
 
-impl Dropping {
+impl NormWithDropout {
     pub fn new(seed: Seed, step: u64, portion: Portion) -> Self {
         Self { seed, step, portion, layers: 0 }
     }
 }
 
-impl Norm for Dropping {
+impl Norm for NormWithDropout {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
-        Own.apply(x)
+        ImageNorm.apply(x)
     }
 
-    fn behind(&self) -> Behind {
-        Own.behind()
+    fn following(&self) -> Following {
+        ImageNorm.following()
     }
 
     fn rectified(&mut self, x: &Tensor, slope: f64) -> Result<Tensor> {
-        Own.rectified(x, slope)
+        ImageNorm.rectified(x, slope)
     }
 
     fn residual(&mut self, x: &Tensor, parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {
-        Own.residual(x, parameters)
+        ImageNorm.residual(x, parameters)
     }
 
-    fn dropped(&mut self, x: &Tensor) -> Result<Tensor> {
+    fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
         let size = x.size();
         let values = (x.numel() / self.portion.places(0..self.portion.images).len().max(1)).max(1);
         let (layer, places) = (self.layers, self.portion.places(0..self.portion.images));
@@ -64,14 +64,14 @@ mod tests {
     use tch::{Device, Kind};
 
     fn mask(step: u64, portion: Portion, layers: usize) -> Tensor {
-        let mut dropping = Dropping::new(Seed(3), step, portion);
+        let mut dropping = NormWithDropout::new(Seed(3), step, portion);
         let ones = Tensor::ones([portion.own() as i64, 4, 50, 50], (Kind::Double, Device::Cpu));
-        (0..layers).map(|_| dropping.dropped(&ones).unwrap()).last().unwrap()
+        (0..layers).map(|_| dropping.dropout(&ones).unwrap()).last().unwrap()
     }
 
-    /// Of 30,000 values half are dropped, within 5 standard errors; another step, layer or image drops others.
+    /// Of 30,000 values, half are dropped, within 5 standard errors; another step, layer or image drops others.
     #[test]
-    fn half_of_the_values_are_dropped_and_the_same_again() {
+    fn half_of_the_values_are_dropped_reproducibly() {
         let whole = Portion::whole(3);
         let first = mask(7, whole, 1);
         assert_eq!(first, mask(7, whole, 1));
@@ -84,9 +84,9 @@ mod tests {
         }
     }
 
-    /// Processes that share a batch drop what one that has all of it drops.
+    /// Processes that share a batch drop the same values as one process with the whole batch.
     #[test]
-    fn an_image_loses_the_same_values_in_any_process() {
+    fn an_image_drops_the_same_values_in_any_process() {
         let whole = mask(1, Portion::whole(3), 2);
         for rank in 0..2 {
             let own = mask(1, Portion { part: Part { rank, count: 2 }, images: 3 }, 2);

@@ -1,4 +1,5 @@
-//! The U-Net of the research code (Isola et al. 2017, arXiv:1611.07004), whose batch norms have become part of its convolutions.
+//! The U-Net of the research code (Isola et al. 2017, arXiv:1611.07004) with its batch norms folded into the
+//! convolutions.
 
 use super::conv::ConvShape;
 use super::init::UpsamplingInit;
@@ -6,30 +7,30 @@ use super::plan::{Layer, Plan};
 use super::unet::{DEEP, SLOPE, UnetShape, block};
 use super::upsampling::{Upsampling, UpsamplingShape};
 
-/// Plans 4x4 convolutions that halve height and width, `levels` of them, and as many transposed ones that double them again; each has a
-/// bias, and none a norm. The maps of the way down lie behind those of the way up. Other sides than multiples of 2^levels are
-/// extended and cropped back.
+/// Plans `levels` 4x4 convolutions that halve height and width, and as many transposed ones that double them again.
+/// Each has a bias, and none a norm. In a skip connection, the map of the way up comes first. Sides that are not
+/// multiples of 2^levels are extended and cropped again.
 ///
 /// # Shapes
 /// (N, channels in, H, W) to (N, channels out, H, W), of any height and width from 1.
 pub(crate) fn folded_unet(shape: UnetShape) -> Plan {
     let side = 1 << shape.levels;
-    let layers = vec![down(shape, 1), Layer::Beside(below(shape, 2)), Layer::Rectify(0.0), up(shape, 1)];
+    let layers = vec![down(shape, 1), Layer::Skip(below(shape, 2)), Layer::Rectify(0.0), up(shape, 1)];
     Plan { layers, factor: side, smallest_side: side, spectral_norm: false }
 }
 
-/// Lists everything from this level down, back up to the level above.
+/// Lists the layers from this level down and back up.
 fn below(shape: UnetShape, level: i64) -> Vec<Layer> {
     let mut layers = vec![down(shape, level)];
     if level < shape.levels {
-        // What is rectified on the way down by a slope is rectified on the way up altogether.
-        layers.extend([Layer::Beside(below(shape, level + 1)), Layer::Rectify(0.0)]);
+        // The leaky ReLU of the way down becomes a ReLU on the way up.
+        layers.extend([Layer::Skip(below(shape, level + 1)), Layer::Rectify(0.0)]);
     }
     layers.push(up(shape, level));
     layers
 }
 
-/// Makes the convolution into a level.
+/// Returns the convolution that leads into a level.
 fn down(shape: UnetShape, level: i64) -> Layer {
     let input = if level == 1 { shape.input } else { shape.features(level - 1) };
     let output = shape.features(level);
@@ -38,7 +39,7 @@ fn down(shape: UnetShape, level: i64) -> Layer {
     block(format!("down{level}"), vec![Layer::Convolution(conv), Layer::Rectify(slope)])
 }
 
-/// Makes the transposed convolution out of a level.
+/// Returns the transposed convolution that leads out of a level.
 fn up(shape: UnetShape, level: i64) -> Layer {
     let times = if level < shape.levels { 2 } else { 1 };
     let input = times * shape.features(level);

@@ -1,4 +1,4 @@
-//! How a network is run: layers that belong together go by one kernel where there is one.
+//! The forward pass: layers that belong together run as one kernel if there is one.
 
 use tch::Tensor;
 
@@ -6,22 +6,23 @@ use super::blocked::Blocked;
 use super::conv::{Conv2d, ConvShape};
 use super::layers::{EPSILON, reflect};
 use super::network::{Network, WeightedLayer};
-use super::norm::{Behind, Norm};
+use super::norm::{Following, Norm};
 use super::units::{Unit, WeightedUnit};
 use super::upsampling::doubled;
 use crate::error::Result;
 use crate::ffi;
 
-/// Channels that the last layer may make by blocks on CUDA. It multiplies twice as often by them, which pays where tensor cores,
-/// which make channels by the dozen, would waste more; measured with 3.
-const MOST_IN_BLOCKS: i64 = 8;
+/// Up to this many channels, the last layer may run as a blocked convolution on CUDA. That takes twice the
+/// multiplications, which pays off if tensor cores, which compute a dozen channels at a time, would waste more;
+/// measured with 3 channels.
+const MAX_BLOCKED_CHANNELS: i64 = 8;
 
 impl Network {
-    /// Runs images of sides that the layers can take.
+    /// Runs images whose sides the layers accept.
     pub(super) fn run(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
-        let fits = || self.units.iter().all(Unit::fits_own_layers) && ffi::cuda_layers_fit(x);
-        if norm.behind() == Behind::Norm && fits() {
-            return self.by_own_layers(x);
+        let fits = || self.units.iter().all(Unit::fits_cuda_layers) && ffi::cuda_layers_fit(x);
+        if norm.following() == Following::Norm && fits() {
+            return self.by_cuda_layers(x);
         }
         self.by_operators(&self.units, x, x, norm)
     }
@@ -37,9 +38,9 @@ impl Network {
                     None => Ok(y.f_add(&self.by_operators(units, &y, image, norm)?)?),
                 }
             }
-            Unit::Beside(units) => Ok(Tensor::f_cat(&[self.by_operators(units, &y, image, norm)?, y], 1)?),
+            Unit::Skip(units) => Ok(Tensor::f_cat(&[self.by_operators(units, &y, image, norm)?, y], 1)?),
             Unit::Rectify(slope) => ffi::leaky_relu(&y, *slope),
-            Unit::Dropout => norm.dropped(&y),
+            Unit::Dropout => norm.dropout(&y),
             Unit::Enlarge => doubled(&y),
             Unit::ZeroPad => zero_padded(&y),
             Unit::AddImage => Ok(y.f_add(image)?),
@@ -47,11 +48,11 @@ impl Network {
         })
     }
 
-    /// A layer with weights and what is behind it, of an input that has been reflected already.
+    /// Runs a layer with weights and what follows it, on an input that has been reflected already.
     fn weighted(&self, unit: WeightedUnit, x: &Tensor, image: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
         let WeightedUnit { layer, is_normed, slope, .. } = unit;
-        let behind = if is_normed { norm.behind() } else { Behind::Nothing };
-        let made = self.layers[layer].layer.forward(x, behind)?;
+        let following = if is_normed { norm.following() } else { Following::Nothing };
+        let made = self.layers[layer].layer.forward(x, following)?;
         match (is_normed, slope) {
             (true, Some(slope)) => norm.rectified(&made, slope),
             (true, None) => norm.apply(&made),
@@ -60,14 +61,14 @@ impl Network {
         }
     }
 
-    /// In mixed precision the last layer gives bfloat16; what is made of it, such as losses, is not to.
+    /// In mixed precision the last layer returns bfloat16; whatever is computed from it, such as losses, must not be.
     fn in_kind_of(&self, image: &Tensor, layer: usize, made: Tensor) -> Result<Tensor> {
         if layer + 1 == self.layers.len() { Ok(made.f_to_kind(image.kind())?) } else { Ok(made) }
     }
 
-    /// The same by layers of our own on CUDA, with each image's own statistics. They give maps with the border that the next
-    /// unit needs.
-    fn by_own_layers(&self, image: &Tensor) -> Result<Tensor> {
+    /// Runs the network with our own CUDA layers, each image with its own statistics. They return maps with the border
+    /// that the next unit needs.
+    fn by_cuda_layers(&self, image: &Tensor) -> Result<Tensor> {
         let mut y = match self.units.first().map_or(0, Unit::border) {
             0 => image.shallow_clone(),
             pixels => reflect(image, pixels)?,
@@ -99,11 +100,11 @@ impl Network {
         Ok(y)
     }
 
-    /// A layer that no norm follows: by blocks where it makes few channels at full size.
+    /// Runs a layer that is not followed by a norm, as a blocked convolution if it has few channels at full size.
     fn without_norm(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
         let layer = &self.layers[layer].layer;
         match layer {
-            WeightedLayer::Convolution(conv) if is_for_blocks(conv) => {
+            WeightedLayer::Convolution(conv) if is_blocked(conv) => {
                 let blocks = match self.last_in_blocks.get() {
                     Some(blocks) => blocks,
                     None => {
@@ -113,24 +114,24 @@ impl Network {
                 };
                 blocks.forward(conv, x)
             }
-            _ => layer.forward(x, Behind::Nothing),
+            _ => layer.forward(x, Following::Nothing),
         }
     }
 
-    /// Weight and bias of both.
+    /// Returns weight and bias of both layers.
     fn parameters_of(&self, pair: [usize; 2]) -> [&Tensor; 4] {
         let [[weight1, bias1], [weight2, bias2]] = pair.map(|layer| self.layers[layer].layer.parameters());
         [weight1, bias1, weight2, bias2]
     }
 }
 
-/// Puts a row of zeros above a map, and a column to its left.
+/// Adds a row of zeros above a map, and a column of zeros to its left.
 fn zero_padded(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_constant_pad_nd([1, 0, 1, 0])?)
 }
 
-/// Whether a convolution is one of few channels at full size, whose input has its border already.
-fn is_for_blocks(conv: &Conv2d) -> bool {
+/// Returns whether a convolution has few channels at full size and its input already has a border.
+fn is_blocked(conv: &Conv2d) -> bool {
     let ConvShape { output, kernel, stride, padding, .. } = conv.shape();
-    (stride, padding) == (1, 0) && kernel > 1 && output <= MOST_IN_BLOCKS
+    (stride, padding) == (1, 0) && kernel > 1 && output <= MAX_BLOCKED_CHANNELS
 }

@@ -5,27 +5,27 @@ use super::init::UpsamplingInit;
 use super::plan::{Layer, Plan};
 use super::upsampling::{Upsampling, UpsamplingShape};
 
-/// What decides a generator's size.
+/// Size of a generator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GeneratorShape {
-    /// Channels in.
+    /// Input channels.
     pub input: i64,
-    /// Channels out.
+    /// Output channels.
     pub output: i64,
     /// Feature maps of the first layer; 64 in the paper.
     pub features: i64,
     /// Residual blocks; 9 in the paper.
     pub blocks: i64,
-    /// How height and width double.
+    /// How height and width are doubled.
     pub upsampling: Upsampling,
-    /// How transposed convolutions begin.
+    /// How transposed convolutions are initialized.
     pub upsampling_init: UpsamplingInit,
-    /// Whether the image is added to what the last layer makes of it; needs as many channels out as in.
+    /// Whether the image is added to the last layer's output; requires as many output channels as input channels.
     pub global_skip: bool,
 }
 
-/// c7s1-f, d2f, d4f, n residual blocks, u2f, uf, c7s1-C, tanh, in the paper's notation; with a global skip, the image is added
-/// before the tanh.
+/// Plans c7s1-f, d2f, d4f, n residual blocks, u2f, uf, c7s1-C, tanh, in the paper's notation; with a global skip, the
+/// image is added before the tanh.
 ///
 /// # Shapes
 /// (N, channels in, H, W) to (N, channels out, H, W), of any height and width from 1.
@@ -48,12 +48,12 @@ pub(crate) fn generator(shape: GeneratorShape) -> Plan {
     layers.extend([Layer::Reflect(3), wide(f, output)]);
     layers.extend(global_skip.then_some(Layer::AddImage));
     layers.push(Layer::Tanh);
-    // Two convolutions of stride 2 halve height and width twice. Below a side of 8 the reflection padding inside would be as
-    // wide as its input.
+    // Two convolutions with stride 2 halve height and width twice. On sides below 8, the inner reflection padding would
+    // be as wide as its input.
     Plan { layers, factor: 4, smallest_side: 8, spectral_norm: false }
 }
 
-/// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))`, 3x3 convolutions (He et al. 2016, as changed by
+/// Plans `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))` with 3x3 convolutions (He et al. 2016, as modified by
 /// Johnson et al. 2016, arXiv:1603.08155).
 fn residual_block(features: i64) -> Layer {
     let shape = ConvShape { input: features, output: features, kernel: 3, stride: 1, padding: 0, has_bias: true };
@@ -64,7 +64,7 @@ fn residual_block(features: i64) -> Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Gathered, Initialization, Initializer, Network};
+    use crate::nn::{GatheringNorm, Initialization, Initializer, Network};
     use crate::random::Seed;
     use tch::{Device, Kind, Tensor};
 
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn any_size_comes_back_as_it_went_in() {
+    fn outputs_have_the_size_of_inputs() {
         let sizes = [(1, 1), (1, 70), (3, 5), (7, 8), (8, 8), (33, 64), (61, 59)];
         for (generator, (height, width)) in BOTH.into_iter().flat_map(|form| sizes.map(|size| (with(form), size))) {
             let x = Tensor::arange(6 * height * width, (Kind::Float, Device::Cpu)).sin().view([2, 3, height, width]);
@@ -98,12 +98,12 @@ mod tests {
         }
     }
 
-    /// 1e-4: the folded weights are rounded once more, and seven layers pass it on.
+    /// 1e-4: the folded weights are rounded once more, and the error passes through seven layers.
     #[test]
     fn folded_statistics_give_the_same_image() {
         for generator in BOTH.map(with).into_iter().chain([made(Upsampling::Transposed, true)]) {
             let x = Tensor::arange(2 * 3 * 36 * 28, (Kind::Float, Device::Cpu)).sin().view([2, 3, 36, 28]);
-            let mut pooled = Gathered::pooled(None);
+            let mut pooled = GatheringNorm::pooled(None);
             let expected = generator.forward_with(&x, &mut pooled).unwrap();
             let made = generator.folded(&pooled.layers).unwrap().forward(&x).unwrap();
             assert!((made - expected).abs().max().double_value(&[]) < 1e-4);
@@ -111,10 +111,10 @@ mod tests {
         }
     }
 
-    /// How far from a pixel at an end of a line of 96 its change is felt.
+    /// Measures how far a change of the pixel at an end of a line of 96 reaches.
     fn reach_from(generator: &Network, end: i64) -> usize {
         let x = Tensor::arange(3 * 96 * 8, (Kind::Float, Device::Cpu)).sin().view([1, 3, 8, 96]);
-        let mut pooled = Gathered::pooled(None);
+        let mut pooled = GatheringNorm::pooled(None);
         let _ = generator.forward_with(&x, &mut pooled).unwrap();
         let folded = generator.folded(&pooled.layers).unwrap();
         let changed = x.copy();
@@ -124,10 +124,10 @@ mod tests {
         felt.map(|pixel| pixel.abs_diff(end)).max().unwrap() as usize
     }
 
-    /// What lies further away than that changes nothing but rounding, which the pixels of a tile of Winograd's share; what lies
-    /// nearer does, to the left or to the right.
+    /// Pixels farther away change nothing but rounding, which the pixels of a Winograd tile share; nearer ones do
+    /// change the output, to the left or to the right.
     #[test]
-    fn reach_is_how_far_a_pixel_looks() {
+    fn reach_bounds_the_influence_of_a_pixel() {
         for generator in BOTH.map(with) {
             let (told, found) = (generator.plan().reach(), [0, 95].map(|end| reach_from(&generator, end)));
             let farthest = found[0].max(found[1]);
@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    /// What stands before the tanh differs by the image, up to rounding of f32; sizes that are extended too.
+    /// Before the tanh, the outputs differ by the image, up to rounding in f32; sizes that need extending are included.
     #[test]
     fn a_global_skip_adds_the_image() {
         let (plain, skipping) = (made(Upsampling::Transposed, false), made(Upsampling::Transposed, true));
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// As PyTorch numbers the modules of two blocks; `state_dict` has them in this order.
+    /// PyTorch's numbering of modules for two blocks; `state_dict` has them in this order.
     #[test]
     fn layers_have_pytorchs_names() {
         let names: Vec<String> = small().parameters().into_iter().map(|(name, _)| name).collect();

@@ -1,4 +1,4 @@
-//! How parameters begin.
+//! Initialization of parameters.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::ffi;
 use crate::random::{Seed, Stream};
 
-/// Where a layer stands in its network, which decides how it is initialized.
+/// Position of a layer in its network, which decides how it is initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A convolution inside the network.
@@ -18,8 +18,17 @@ pub(crate) enum Role {
     Last,
 }
 
-/// How the weights of the networks begin. Drawn on the processor from the model's seed, so that every
+/// How the weights of new networks are initialized. They are drawn on the CPU from the model's seed, so that every
 /// device starts from the same numbers.
+///
+/// ```
+/// use geolearn::nn::Initialization;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).initialization(Initialization::Kaiming);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -27,41 +36,52 @@ pub enum Initialization {
     /// Weights from N(0, 0.02), biases zero (Zhu et al. 2017, section 7.1 of arXiv:1703.10593). The default.
     #[default]
     Paper,
-    /// As arcgis.learn: Kaiming normal by fan-in (He et al. 2015) with zero bias, but PyTorch's default for
-    /// the transposed convolutions and the last layer of each network.
+    /// Like arcgis.learn: Kaiming normal by fan-in (He et al. 2015) with zero bias, but PyTorch's default for the
+    /// transposed convolutions and the last layer of each network.
     Kaiming,
 }
 
-/// How the weights of the transposed convolutions begin.
+/// How the weights of the transposed convolutions are initialized.
+///
+/// ```
+/// use geolearn::nn::UpsamplingInit;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).upsampling_init(UpsamplingInit::Bilinear);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UpsamplingInit {
-    /// As the other weights, each by itself. The even and odd pixels of the output then have sums of other weights, which
-    /// shows as a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003). The default.
+    /// Like the other weights, independently of each other. The sums of weights then differ between the even and odd
+    /// pixels of the output, which shows as a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003). The
+    /// default.
     #[default]
     Scheme,
-    /// One random number for each kernel, times that of bilinear interpolation, so that every pixel of the output has the
-    /// same sum of weights. The variance over all weights is the scheme's, and so is that of the outputs for white inputs.
+    /// Bilinear interpolation times one random number for each kernel, so that every pixel of the output has the same
+    /// sum of weights. The variance over all weights is that of the initialization scheme, and so is the variance of
+    /// the outputs for white inputs.
     Bilinear,
 }
 
-/// Twice bilinear interpolation by 2: the squares have the mean 1, so that random numbers of a variance give weights of
-/// that variance.
+/// Twice the kernel of bilinear interpolation by 2. The mean of its squares is 1, so random factors of a given variance
+/// give weights of that variance.
 const BILINEAR: [f64; 9] = [0.5, 1.0, 0.5, 1.0, 2.0, 1.0, 0.5, 1.0, 0.5];
 
 /// Draws parameters for one set of networks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Initializer {
     pub seed: Seed,
-    /// `None` leaves zeros, for weights that are about to be loaded.
+    /// `None` leaves zeros, for weights that will be loaded.
     pub scheme: Option<Initialization>,
     pub device: Device,
     pub kind: Kind,
 }
 
 impl Initializer {
-    /// Weight and bias of a convolution. `weight` is PyTorch's weight shape; each layer has its own stream.
+    /// Draws weight and bias of a convolution. `weight` is PyTorch's weight shape; each layer has its own stream.
     pub fn convolution(&self, name: &str, weight: [i64; 4], outputs: i64, role: Role) -> Result<(Tensor, Tensor)> {
         let Some(scheme) = self.scheme else {
             let zeros = |shape: &[i64]| Tensor::f_zeros(shape, (self.kind, self.device));
@@ -71,8 +91,8 @@ impl Initializer {
         trained(w, b)
     }
 
-    /// Weight, (inputs, outputs, kernel, kernel), and bias of a transposed convolution with stride 2. A bilinear start is for
-    /// kernels of 3 x 3.
+    /// Draws weight, (inputs, outputs, kernel, kernel), and bias of a transposed convolution with stride 2. Bilinear
+    /// initialization requires 3 x 3 kernels.
     pub fn upsampling(&self, name: &str, start: UpsamplingInit, weight: [i64; 4]) -> Result<(Tensor, Tensor)> {
         let ([inputs, outputs, ..], role) = (weight, Role::Upsampling);
         let (Some(scheme), UpsamplingInit::Bilinear) = (self.scheme, start) else {
@@ -83,7 +103,7 @@ impl Initializer {
         trained(weight, bias)
     }
 
-    /// Random numbers in the shape `drawn` as they are for a layer of the shape `weight`, and its bias.
+    /// Draws random numbers in the shape `drawn` as for a layer of the shape `weight`, and the bias of that layer.
     fn drawn(
         &self,
         scheme: Initialization,
@@ -94,7 +114,7 @@ impl Initializer {
         role: Role,
     ) -> Result<(Tensor, Tensor)> {
         let mut stream = self.seed.stream(name, 0);
-        // PyTorch counts fan-in over dimension 1, for transposed convolutions too.
+        // PyTorch computes fan-in from dimension 1, for transposed convolutions, too.
         let fan_in = (weight[1] * weight[2] * weight[3]) as f64;
         let torch_default = scheme == Initialization::Kaiming && role != Role::Inner;
         if torch_default {
@@ -123,7 +143,7 @@ impl Initializer {
     }
 }
 
-/// Weight and bias as parameters.
+/// Marks weight and bias as trainable parameters.
 fn trained(weight: Tensor, bias: Tensor) -> Result<(Tensor, Tensor)> {
     Ok((ffi::with_weight_layout(weight)?.set_requires_grad(true), bias.set_requires_grad(true)))
 }

@@ -5,22 +5,22 @@ use tch::{Kind, Tensor};
 use crate::error::Result;
 use crate::ffi;
 
-/// What instance normalization adds to a variance.
+/// Added to variances by instance normalization.
 pub(crate) const EPSILON: f64 = 1e-5;
 
-/// What autograd keeps of layers.
+/// Which tensors autograd keeps for layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LayerMemory {
-    /// A norm with its activation, or a residual block, is one node.
+    /// A norm with its activation is one autograd node, and so is a residual block.
     AsOne,
-    /// A convolution with norm, activation and border is one node, and so is a residual block: layers of our own on CUDA.
+    /// A convolution with norm, activation and border is one node, and so is a residual block: our own CUDA layers.
     Bordered,
-    /// Each operator is a node of its own.
+    /// Each operator is a node.
     ByParts,
 }
 
 impl LayerMemory {
-    /// Of residual blocks of so many channels, in f32 or cast to bfloat16.
+    /// Returns how residual blocks with so many channels run, in f32 or cast to bfloat16.
     pub fn of(device: tch::Device, channels: i64, cast: bool) -> Self {
         let kind = if cast { Kind::BFloat16 } else { Kind::Float };
         let has_own_layers =
@@ -35,8 +35,8 @@ impl LayerMemory {
     }
 }
 
-/// Instance normalization without parameters or running statistics, eps 1e-5
-/// (Ulyanov et al. 2016, arXiv:1607.08022), over each plane of an NCHW tensor.
+/// Applies instance normalization without parameters or running statistics, eps 1e-5 (Ulyanov et al. 2016,
+/// arXiv:1607.08022), to each plane of an NCHW tensor.
 pub(crate) fn instance_norm(x: &Tensor) -> Result<Tensor> {
     with_right_gradient(normed(x)?)
 }
@@ -45,13 +45,13 @@ fn normed(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_instance_norm(None::<Tensor>, None::<Tensor>, None::<Tensor>, None::<Tensor>, true, 0.0, EPSILON, true)?)
 }
 
-/// Corrects the gradient of instance norm on the processor: libtorch 2.11 computes a wrong one for a batch of one whose gradient
-/// is in NHWC memory, so there the gradient is copied to NCHW first.
+/// Corrects the gradient of instance norm on the CPU: libtorch 2.11 computes a wrong one for a batch of one whose
+/// gradient is in NHWC memory, so such a gradient is copied to NCHW first.
 fn with_right_gradient(y: Tensor) -> Result<Tensor> {
     if y.device() == tch::Device::Cpu { ffi::with_contiguous_gradient(&y) } else { Ok(y) }
 }
 
-/// `leaky_relu(instance_norm(x), slope)`.
+/// Computes `leaky_relu(instance_norm(x), slope)`.
 pub(crate) fn norm_activation(x: &Tensor, slope: f64) -> Result<Tensor> {
     match ffi::norm_activation(x, slope, EPSILON)? {
         Some(made) => Ok(made),
@@ -68,7 +68,7 @@ pub(crate) fn reflect(x: &Tensor, pad: i64) -> Result<Tensor> {
     Ok(x.f_reflection_pad2d([pad; 4])?)
 }
 
-/// The same of copies. CUDA's own reflection adds up its gradients in an order that is not fixed.
+/// Reflects by copying. CUDA's own reflection adds up its gradients in a varying order.
 fn reflect_by_flips(x: &Tensor, pad: i64) -> Result<Tensor> {
     [2, 3].into_iter().try_fold(x.shallow_clone(), |x, dim| {
         let n = x.size()[dim as usize];
@@ -83,8 +83,9 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    /// Gradients come in NHWC memory from convolutions; for a batch of one that once made them wrong altogether. The numbers
-    /// are those of the definition: `y = (x - mean) / sqrt(variance + eps)` by operators of its own, in f64.
+    /// Convolutions return gradients in NHWC memory; for a batch of one, that once made the gradients entirely wrong.
+    /// The expected numbers come from the definition, `y = (x - mean) / sqrt(variance + eps)`, in elementary operators
+    /// and f64.
     #[test]
     fn gradients_of_instance_norm_do_not_depend_on_memory() {
         let waves = |shape: &[i64], pitch: f64| {
@@ -109,7 +110,7 @@ mod tests {
         }
     }
 
-    /// Images are equal to the bit; gradients are sums of the same few numbers in another order.
+    /// Images are equal bit for bit; gradients are sums of the same few numbers in another order.
     #[test]
     fn reflection_by_copies_is_the_same() {
         let x = (Tensor::arange(2 * 3 * 5 * 7, (Kind::Double, Device::Cpu)) * 1.7).sin().view([2, 3, 5, 7]);

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::blocked::Blocked;
 use super::conv::{Conv2d, no_bias};
 use super::init::Initializer;
-use super::norm::{Behind, Folded, Moments, Norm, Own, too_few};
+use super::norm::{Following, IdentityNorm, ImageNorm, Moments, Norm, too_few};
 use super::parameters::Parameters;
 use super::plan::{PlacedLayer, Plan, Weighted};
 use super::spectral::SpectralNorm;
@@ -25,11 +25,11 @@ pub(crate) struct Network {
     pub(super) units: Vec<Unit>,
     /// In the order of [`Plan::weighted`].
     pub(super) layers: Vec<NamedLayer>,
-    /// How the last layer is computed on CUDA; made when it is first needed.
+    /// How the last layer is computed on CUDA; created at first use.
     pub(super) last_in_blocks: OnceCell<Blocked>,
 }
 
-/// A layer with weights under its path in PyTorch's module.
+/// A layer with weights, and its path in PyTorch's module.
 #[derive(Debug)]
 pub(super) struct NamedLayer {
     path: String,
@@ -66,14 +66,14 @@ impl WeightedLayer {
         })
     }
 
-    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, following: Following) -> Result<Tensor> {
         match self {
-            Self::Convolution(conv) => conv.forward(x, behind),
-            Self::Upsampling(layer) => layer.forward(x, behind),
+            Self::Convolution(conv) => conv.forward(x, following),
+            Self::Upsampling(layer) => layer.forward(x, following),
         }
     }
 
-    /// The layer with the norm and the rectifier behind it, by layers of our own on CUDA, with a border.
+    /// Runs the layer with the norm and rectifier that follow it, using our own CUDA layers, and adds a border.
     pub fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
         match self {
             Self::Convolution(conv) => conv.rectified(x, slope, border),
@@ -81,7 +81,7 @@ impl WeightedLayer {
         }
     }
 
-    /// Weight and bias, which is there to compute with even where the layer has none.
+    /// Returns weight and bias; a layer without bias returns zeros for it.
     pub fn parameters(&self) -> [&Tensor; 2] {
         match self {
             Self::Convolution(conv) => conv.parameters(),
@@ -89,7 +89,7 @@ impl WeightedLayer {
         }
     }
 
-    /// The layer and the norm behind it in one.
+    /// Folds the norm that follows into the layer.
     fn folded(&self, moments: &Moments) -> Result<Self> {
         Ok(match self {
             Self::Convolution(conv) => Self::Convolution(conv.folded(moments)?),
@@ -106,7 +106,8 @@ impl WeightedLayer {
 }
 
 impl Network {
-    /// `name` is the prefix of the parameters' names (`G_A`), and of the streams they are drawn from.
+    /// Creates a network; `name` is the prefix of its parameters' names (`G_A`) and of the streams that they are drawn
+    /// from.
     pub fn new(name: &str, plan: Plan, init: &Initializer) -> Result<Self> {
         let make = |placed: PlacedLayer| {
             let full_name = format!("{name}.{}", placed.path);
@@ -119,8 +120,8 @@ impl Network {
         Ok(Self { name: name.to_string(), plan, units, layers, last_in_blocks: OnceCell::new() })
     }
 
-    /// A network of these weights, which are in the order of [`parameters`](Self::parameters) and have the plan's shapes.
-    /// They are computed with as they are: none is divided by its norm.
+    /// Creates a network with these weights, in the order of [`parameters`](Self::parameters) and with the plan's
+    /// shapes. They are used as they are; none is divided by its spectral norm.
     pub fn with_weights(name: &str, plan: Plan, weights: Vec<Tensor>) -> Result<Self> {
         let mut weights = weights.into_iter();
         let mut next = || {
@@ -136,7 +137,7 @@ impl Network {
         Ok(Self { name: name.to_string(), plan, units, layers, last_in_blocks: OnceCell::new() })
     }
 
-    /// The prefix of the parameters' names.
+    /// Returns the prefix of the parameters' names.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -145,7 +146,7 @@ impl Network {
         &self.plan
     }
 
-    /// Where its weights lie.
+    /// Returns the device of the weights.
     pub fn device(&self) -> Device {
         self.first_weight().map_or(Device::Cpu, Tensor::device)
     }
@@ -158,32 +159,32 @@ impl Network {
         self.layers.first().map(|named| named.layer.parameters()[0])
     }
 
-    /// Feature maps of the first layer.
+    /// Returns the number of feature maps of the first layer.
     pub fn features(&self) -> usize {
         self.plan.weighted().first().map_or(0, |placed| placed.layer.outputs() as usize)
     }
 
-    /// Lists what the names of the parameters begin with that belong to the [encoder](Plan::encoder).
+    /// Lists the prefixes of the parameter names that belong to the [encoder](Plan::encoder).
     pub fn encoder(&self) -> Vec<String> {
         self.plan.encoder().into_iter().map(|path| format!("{}.{path}.", self.name)).collect()
     }
 
-    /// Runs images through the network, each by its own statistics.
+    /// Runs images through the network, each with its own statistics.
     ///
     /// # Shapes
-    /// (N, channels in, H, W) to (N, channels out, H', W'). Sides that are no multiples of the plan's factor, or shorter than its
-    /// smallest, are extended by reflection and cropped back.
+    /// (N, input channels, H, W) to (N, output channels, H', W'). Sides that are not multiples of the plan's factor, or
+    /// too short, are extended by reflection and cropped again.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward_with(x, &mut Own)
+        self.forward_with(x, &mut ImageNorm)
     }
 
-    /// The same with norms of other statistics; they see images of the size that [`Plan::extended`] gives.
+    /// Runs images with the given norm, which sees images of the size that [`Plan::extended`] returns.
     pub fn forward_with(&self, x: &Tensor, norm: &mut dyn Norm) -> Result<Tensor> {
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
         let (_, _, height, width) = x.size4()?;
         let (more_rows, more_columns) = (self.plan.missing(height), self.plan.missing(width));
         let x = self.plan.extended(&x)?;
-        // Some of a U-Net's layers are libtorch's, whose sums depend on the number of threads.
+        // Some layers of a U-Net are libtorch's, whose sums depend on the number of threads.
         let made = match ffi::has_own_layers(&x) && !self.plan.has_skips() {
             true => threads::at_best_number(self.job(&x), || self.run(&x, norm)),
             false => self.run(&x, norm),
@@ -191,18 +192,18 @@ impl Network {
         without_last(&without_last(&made, 2, more_rows)?, 3, more_columns)
     }
 
-    /// What running these images is, for the number of threads.
+    /// Describes this forward pass for choosing the number of threads.
     fn job(&self, x: &Tensor) -> Job {
         let count = |named: &NamedLayer| named.layer.parameters()[0].numel();
         let parameters = self.layers.iter().map(count).sum::<usize>();
         Job { name: "forward", parameters, pixels: x.numel() }
     }
 
-    /// This network with fixed statistics in place of its norms: they become part of the convolutions before them, so
-    /// that nothing but convolutions is left to do, and what becomes of a pixel depends on its surroundings alone.
+    /// Returns this network with fixed statistics instead of norms. They are folded into the convolutions, so that only
+    /// convolutions remain and a pixel depends only on its surroundings.
     ///
     /// # Errors
-    /// `Unsupported` for one with skip connections.
+    /// `Unsupported` for a network with skip connections.
     pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedNetwork> {
         if self.plan.has_skips() {
             return Err(no_fixed_statistics());
@@ -222,12 +223,12 @@ impl Network {
         Ok(FoldedNetwork(Self { name: self.name.clone(), plan, units, layers, last_in_blocks: OnceCell::new() }))
     }
 
-    /// Parameters in the order of PyTorch's `state_dict`.
+    /// Returns the parameters in the order of PyTorch's `state_dict`.
     pub fn parameters(&self) -> Parameters {
         self.layers.iter().flat_map(|named| self.listed(named, named.layer.parameters()[0])).collect()
     }
 
-    /// The parameters of a network without spectral norms that computes what this one does.
+    /// Returns the parameters of a network without spectral norms that computes the same.
     pub fn applied_parameters(&self) -> Result<Parameters> {
         let weight = |layer: &WeightedLayer| match layer {
             WeightedLayer::Convolution(conv) => conv.applied_weight(),
@@ -237,7 +238,7 @@ impl Network {
         Ok(lists.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    /// Names the weight, which is given, and the bias where there is one.
+    /// Names the given weight, and the bias if there is one.
     fn listed(&self, named: &NamedLayer, weight: &Tensor) -> Parameters {
         let name = |part| format!("{}.{}.{part}", self.name, named.path);
         let bias = || (name("bias"), named.layer.parameters()[1].shallow_clone());
@@ -245,17 +246,17 @@ impl Network {
         std::iter::once(weight).chain(named.has_bias.then(bias)).collect()
     }
 
-    /// Brings the estimates of spectral norms nearer to weights that have moved.
-    pub fn follow_weights(&self) -> Result<()> {
+    /// Updates the estimates of spectral norms after the weights have changed.
+    pub fn update_spectral_norms(&self) -> Result<()> {
         self.spectral_norms().try_for_each(|(norm, weight)| norm.iterate(weight))
     }
 
-    /// Begins the estimates of spectral norms anew, for other weights.
-    pub fn restart_norms(&self) -> Result<()> {
+    /// Starts the estimates of spectral norms over, for other weights.
+    pub fn restart_spectral_norms(&self) -> Result<()> {
         self.spectral_norms().try_for_each(|(norm, weight)| norm.restart(weight))
     }
 
-    /// What training changes besides the parameters: vectors of the spectral norms.
+    /// Returns what training changes besides the parameters: the vectors of the spectral norms.
     pub fn vectors(&self) -> Parameters {
         let mut list = Parameters::new();
         self.spectral_norms().for_each(|(norm, _)| norm.collect(&mut list));
@@ -267,28 +268,29 @@ impl Network {
     }
 }
 
-/// Says why statistics of a U-Net's norms cannot be fixed.
+/// Returns the error that the statistics of a U-Net's norms cannot be fixed.
 pub(crate) fn no_fixed_statistics() -> Error {
-    let what = "a U-Net cannot translate by statistics of the scene: its innermost maps are a few pixels of each tile";
+    let what = "a U-Net cannot use the statistics of a whole scene: its innermost maps are a few pixels of each tile";
     Error::new(ErrorKind::Unsupported, what)
-        .expected("NormStatistics::Tile, by which tiles with statistics of their own are blended")
+        .expected("NormStatistics::Tile, which blends tiles with their own statistics")
         .help(
-            "Set it with RasterOptions::statistics, or train a model of Generator::Resnet, whose scenes have no seams.",
+            "Set it with RasterOptions::statistics, or train a model with Generator::Resnet, whose scenes have no seams.",
         )
 }
 
-/// A network whose norms have statistics of their own; see [`Network::folded`].
+/// A network with fixed norm statistics; see [`Network::folded`].
 pub(crate) struct FoldedNetwork(Network);
 
 impl FoldedNetwork {
     /// # Shapes
     /// As [`Network::forward`].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.forward_with(x, &mut Folded)
+        self.0.forward_with(x, &mut IdentityNorm)
     }
 }
 
-/// All but the last rows or columns. Where none go it is the tensor itself: to cut costs a copy on the way back.
+/// Removes the last rows or columns. If there are none to remove, it returns the tensor itself, because slicing costs a
+/// copy in the backward pass.
 fn without_last(x: &Tensor, dim: i64, count: i64) -> Result<Tensor> {
     if count == 0 {
         return Ok(x.shallow_clone());

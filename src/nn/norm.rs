@@ -1,4 +1,4 @@
-//! Where an instance norm takes its statistics from: the image itself, as in training, or the scene that it is cut from.
+//! Instance norms, whose statistics come from the image itself, as in training, or from the scene that it is part of.
 
 use tch::{Kind, Tensor};
 
@@ -6,61 +6,61 @@ use super::layers::{EPSILON, instance_norm, norm_activation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 
-/// What stands behind a convolution.
+/// What follows a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Behind {
-    /// An instance norm of the image's own statistics, which takes the bias off again: nothing depends on it, and its
-    /// gradient is 0.
+pub(crate) enum Following {
+    /// An instance norm with the image's own statistics. It cancels the bias: nothing depends on it, and its gradient
+    /// is 0.
     Norm,
     Nothing,
 }
 
-impl Behind {
-    /// What is worth adding of a bias.
+impl Following {
+    /// Returns the bias, unless a norm cancels it.
     pub(super) fn bias(self, bias: &Tensor) -> Option<&Tensor> {
         (self == Self::Nothing).then_some(bias)
     }
 }
 
-/// Normalizes the outputs of a network's convolutions, one after the other in the order of its layers.
+/// Normalizes the outputs of a network's convolutions, in the order of the layers.
 pub(crate) trait Norm {
     /// # Shapes
     /// (N, C, H, W) to the same.
     fn apply(&mut self, x: &Tensor) -> Result<Tensor>;
 
-    /// What this is for the convolution before it.
-    fn behind(&self) -> Behind {
-        Behind::Nothing
+    /// Returns what the preceding convolution is followed by.
+    fn following(&self) -> Following {
+        Following::Nothing
     }
 
-    /// The same, rectified with a slope below zero.
+    /// Normalizes and rectifies; `slope` applies to values below zero.
     fn rectified(&mut self, x: &Tensor, slope: f64) -> Result<Tensor> {
         let y = self.apply(x)?;
         if slope == 0.0 { Ok(y.shallow_clone().f_relu_()?) } else { ffi::leaky_relu(&y, slope) }
     }
 
-    /// Drops values, where the network learns and is to; in other uses it has all of them.
-    fn dropped(&mut self, x: &Tensor) -> Result<Tensor> {
+    /// Applies dropout if the network is being trained; otherwise keeps all values.
+    fn dropout(&mut self, x: &Tensor) -> Result<Tensor> {
         Ok(x.shallow_clone())
     }
 
-    /// A residual block of two 3x3 convolutions, each with such a norm, by one kernel; none where there is no such kernel.
-    /// The parameters are weight and bias of both.
+    /// Runs a residual block of two 3x3 convolutions with this norm as one kernel; returns `None` if there is no such
+    /// kernel. The parameters are weight and bias of both convolutions.
     fn residual(&mut self, _x: &Tensor, _parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {
         Ok(None)
     }
 }
 
-/// Each image by its own statistics: what the network was trained with.
-pub(crate) struct Own;
+/// Normalizes each image by its own statistics, as in training.
+pub(crate) struct ImageNorm;
 
-impl Norm for Own {
+impl Norm for ImageNorm {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         instance_norm(x)
     }
 
-    fn behind(&self) -> Behind {
-        Behind::Norm
+    fn following(&self) -> Following {
+        Following::Norm
     }
 
     fn rectified(&mut self, x: &Tensor, slope: f64) -> Result<Tensor> {
@@ -72,10 +72,10 @@ impl Norm for Own {
     }
 }
 
-/// Nothing, for convolutions that normalize already.
-pub(super) struct Folded;
+/// Does nothing, for convolutions with folded norms.
+pub(super) struct IdentityNorm;
 
-impl Norm for Folded {
+impl Norm for IdentityNorm {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         Ok(x.shallow_clone())
     }
@@ -88,11 +88,11 @@ impl Norm for Folded {
 /// Statistics of one layer.
 ///
 /// # Shapes
-/// Both (1, C, 1, 1) where all images have the same, else (N, C, 1, 1).
+/// Both (1, C, 1, 1) if all images share them, otherwise (N, C, 1, 1).
 #[derive(Debug)]
 pub(crate) struct Moments {
     pub mean: Tensor,
-    /// One over the standard deviation, with the norm's epsilon in it.
+    /// One over the standard deviation, including the norm's epsilon.
     pub scale: Tensor,
 }
 
@@ -103,25 +103,25 @@ impl Moments {
     }
 }
 
-/// Normalizes by statistics of just the pixels that have data, and keeps them.
+/// Normalizes by the statistics of those pixels that have data, and keeps the statistics.
 ///
-/// Every layer is normalized before the next one is looked at, so the statistics fit each other: those that are pooled
-/// over pieces that make up an image are those of that image, but for what the borders of the pieces change.
-pub(crate) struct Gathered {
-    /// Over the images of the batch together, or for each.
+/// Every layer is normalized before the next one is measured, so the statistics are consistent: statistics pooled over
+/// pieces of an image are those of the image, except for the effect of the pieces' borders.
+pub(crate) struct GatheringNorm {
+    /// Whether statistics are pooled over the batch, or computed for each image.
     is_pooled: bool,
-    /// 1 where there is data, at full size: (N, 1, H, W). Everywhere, where there is none.
+    /// 1 where there is data, at full size: (N, 1, H, W). `None` if there is data everywhere.
     mask: Option<Tensor>,
     pub layers: Vec<Moments>,
 }
 
-impl Gathered {
-    /// One set of statistics for the whole batch.
+impl GatheringNorm {
+    /// Gathers one set of statistics for the whole batch.
     pub fn pooled(mask: Option<Tensor>) -> Self {
         Self { is_pooled: true, mask, layers: Vec::new() }
     }
 
-    /// Statistics for each image.
+    /// Gathers statistics for each image.
     pub fn of_each(mask: Option<Tensor>) -> Self {
         Self { is_pooled: false, ..Self::pooled(mask) }
     }
@@ -140,7 +140,7 @@ impl Gathered {
     }
 }
 
-impl Norm for Gathered {
+impl Norm for GatheringNorm {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         let moments = self.moments(x)?;
         let y = x.f_sub(&moments.mean)?.f_multiply_(&moments.scale)?;
@@ -149,7 +149,7 @@ impl Norm for Gathered {
     }
 }
 
-/// How much each pixel of `x` counts: its share of data, of a total of 1.
+/// Returns the weight of each pixel of `x`: its share of data, with a total of 1.
 fn shares(mask: &Tensor, x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     let (_, _, full, _) = mask.size4()?;
     let (_, _, height, _) = x.size4()?;
@@ -159,16 +159,16 @@ fn shares(mask: &Tensor, x: &Tensor, dims: &[i64]) -> Result<Tensor> {
         _ => mask.f_avg_pool2d([ratio; 2], [ratio; 2], [0; 2], false, true, None)?,
     };
     let total = data.f_sum_dim_intlist(dims, true, Kind::Float)?;
-    // Where nothing counts the sums are 0 all the same.
+    // If no pixel counts, the sums are 0 anyway.
     Ok(data.f_divide(&ffi::at_least(&total, f64::from(f32::MIN_POSITIVE))?)?)
 }
 
-/// Statistics that change from pixel to pixel: bilinear between the centers of a grid of them, as in Dense
-/// Normalization (Ho et al. 2024, arXiv:2407.04245).
-pub(crate) struct Field<'a> {
-    /// For each layer, mean and scale at the nodes: (C, rows, columns).
+/// Normalizes by statistics that vary from pixel to pixel: bilinear interpolation between the nodes of a grid, as in
+/// Dense Normalization (Ho et al. 2024, arXiv:2407.04245).
+pub(crate) struct InterpolatedNorm<'a> {
+    /// Mean and scale at the nodes for each layer: (C, rows, columns).
     pub layers: &'a [Moments],
-    /// Where the nodes lie in the image.
+    /// Positions of the nodes in the image.
     pub rows: NodeLine,
     pub columns: NodeLine,
     /// Height of the image at full size.
@@ -176,20 +176,20 @@ pub(crate) struct Field<'a> {
     layer: usize,
 }
 
-/// Centers of nodes along a side, in pixels from where the image begins: `first`, `first + spacing`, ….
+/// Positions of nodes along a side, in pixels from the image's edge: `first`, `first + spacing`, ….
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NodeLine {
     pub first: f64,
     pub spacing: f64,
 }
 
-impl<'a> Field<'a> {
+impl<'a> InterpolatedNorm<'a> {
     pub fn new(layers: &'a [Moments], rows: NodeLine, columns: NodeLine, height: i64) -> Self {
         Self { layers, rows, columns, height, layer: 0 }
     }
 }
 
-impl Norm for Field<'_> {
+impl Norm for InterpolatedNorm<'_> {
     fn apply(&mut self, x: &Tensor) -> Result<Tensor> {
         let moments = self.layers.get(self.layer).ok_or_else(too_few)?;
         self.layer += 1;
@@ -199,7 +199,7 @@ impl Norm for Field<'_> {
             let (_, rows, columns) = grid.size3()?;
             let down = self.rows.weights(height, ratio, rows)?.f_to_device(grid.device())?;
             let across = self.columns.weights(width, ratio, columns)?.f_to_device(grid.device())?;
-            // bfloat16 would round the weights of the nodes, too.
+            // bfloat16 would round the nodes' weights, too.
             ffi::without_autocast(grid.device(), || Ok(down.f_matmul(grid)?.f_matmul(&across.f_transpose(0, 1)?)?))
         };
         Ok(x.f_sub(&at(&moments.mean)?)?.f_multiply_(&at(&moments.scale)?)?)
@@ -207,7 +207,7 @@ impl Norm for Field<'_> {
 }
 
 impl NodeLine {
-    /// How much each node counts at each of `count` pixels, of which each is `ratio` pixels of the image.
+    /// Returns the weight of each node at each of `count` pixels, each of which covers `ratio` pixels of the image.
     fn weights(self, count: i64, ratio: i64, nodes: i64) -> Result<Tensor> {
         let last = (nodes - 1).max(0) as f64;
         let mut weights = vec![0f32; (count * nodes) as usize];
@@ -226,7 +226,7 @@ impl NodeLine {
 }
 
 pub(super) fn too_few() -> Error {
-    Error::new(ErrorKind::Usage, "there are statistics of fewer layers than the network has")
+    Error::new(ErrorKind::Usage, "there are statistics for fewer layers than the network has")
 }
 
 #[cfg(test)]
@@ -243,19 +243,19 @@ mod tests {
         assert!(difference < 1e-5, "{difference}");
     }
 
-    /// libtorch's own layer is the measure; 1e-5 is some ten units in the last place of values up to 3.
+    /// Compared with libtorch's own layer; 1e-5 is about ten units in the last place of values up to 3.
     #[test]
     fn statistics_of_each_image_are_those_of_instance_norm() {
         let x = waves([2, 3, 8, 12]);
-        close(&Gathered::of_each(None).apply(&x).unwrap(), &instance_norm(&x).unwrap());
+        close(&GatheringNorm::of_each(None).apply(&x).unwrap(), &instance_norm(&x).unwrap());
     }
 
     /// Two halves side by side are one image.
     #[test]
-    fn pooled_statistics_are_those_of_the_pieces_put_together() {
+    fn pooled_statistics_equal_those_of_the_whole() {
         let x = waves([2, 3, 8, 12]);
         let whole = Tensor::cat(&[x.get(0), x.get(1)], 2).unsqueeze(0);
-        let mut pooled = Gathered::pooled(None);
+        let mut pooled = GatheringNorm::pooled(None);
         let y = pooled.apply(&x).unwrap();
         close(&Tensor::cat(&[y.get(0), y.get(1)], 2).unsqueeze(0), &instance_norm(&whole).unwrap());
         assert_eq!(pooled.layers[0].mean.size(), [1, 3, 1, 1]);
@@ -266,20 +266,20 @@ mod tests {
         let x = waves([1, 2, 8, 8]);
         let mask = Tensor::zeros([1, 1, 16, 16], (Kind::Float, Device::Cpu));
         let _ = mask.narrow(3, 0, 8).fill_(1.0);
-        let y = Gathered::pooled(Some(mask.shallow_clone())).apply(&x).unwrap();
+        let y = GatheringNorm::pooled(Some(mask.shallow_clone())).apply(&x).unwrap();
         close(&y.narrow(3, 0, 4), &instance_norm(&x.narrow(3, 0, 4)).unwrap());
-        let nothing = Gathered::pooled(Some(mask.zeros_like())).apply(&x).unwrap();
+        let nothing = GatheringNorm::pooled(Some(mask.zeros_like())).apply(&x).unwrap();
         assert_eq!(nothing.isfinite().all().int64_value(&[]), 1);
     }
 
-    /// A field of one node is the same everywhere; between nodes it is their mean.
+    /// With one node the field is constant; halfway between nodes it is their mean.
     #[test]
     fn a_field_is_bilinear_between_its_nodes() {
         let node = |values: &[f32]| Tensor::from_slice(values).view([1, 1, values.len() as i64]);
         let layers = [Moments { mean: node(&[1.0, 3.0]), scale: node(&[2.0, 2.0]) }];
         let x = Tensor::zeros([1, 1, 1, 5], (Kind::Float, Device::Cpu));
         let line = |first, spacing| NodeLine { first, spacing };
-        let y = Field::new(&layers, line(0.5, 1.0), line(0.5, 4.0), 1).apply(&x).unwrap();
+        let y = InterpolatedNorm::new(&layers, line(0.5, 1.0), line(0.5, 4.0), 1).apply(&x).unwrap();
         assert_eq!(Vec::<f32>::try_from(y.flatten(0, -1)).unwrap(), [-2.0, -3.0, -4.0, -5.0, -6.0]);
     }
 }

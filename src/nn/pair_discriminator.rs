@@ -1,13 +1,13 @@
-//! The discriminator of pairs (Isola et al. 2017, arXiv:1611.07004), in the form that arcgis.learn gives it.
+//! The discriminator of image pairs (Isola et al. 2017, arXiv:1611.07004), as arcgis.learn builds it.
 
 use super::conv::ConvShape;
 use super::plan::{Layer, Plan};
 
 const SLOPE: f64 = 0.2;
-/// Below this side norms have a single pixel of each map.
+/// On shorter sides, norms would have a single pixel of each map.
 pub(crate) const SMALLEST_PAIR_SIDE: i64 = 32;
 
-/// What decides its size.
+/// Size of a pair discriminator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PairDiscriminatorShape {
     /// Channels of both images together.
@@ -16,8 +16,8 @@ pub(crate) struct PairDiscriminatorShape {
     pub features: i64,
 }
 
-/// Plans four 4x4 convolutions that halve height and width, C-f-2f-4f-8f, and one without bias to a raw score for each overlapping 94x94
-/// patch of a pair.
+/// Plans four 4x4 convolutions that halve height and width, C-f-2f-4f-8f, and one without bias that returns a raw score
+/// for each overlapping 94x94 patch of a pair.
 ///
 /// # Shapes
 /// (N, channels of both images, H, W), sides of at least 32, to (N, 1, H / 16, W / 16).
@@ -33,7 +33,7 @@ pub(crate) fn pair_discriminator(PairDiscriminatorShape { channels, features: f 
     let last = ConvShape { input: 8 * f, output: 1, kernel: 4, stride: 1, padding: 1, has_bias: false };
     layers.extend([Layer::ZeroPad, Layer::Convolution(last)]);
     let layers = vec![Layer::Module("model".to_owned(), layers)];
-    // What is too small is an error: scores of mirrored pixels would tell of no image.
+    // Images that are too small are an error: scores of mirrored pixels would mean nothing.
     Plan { layers, factor: 1, smallest_side: 1, spectral_norm: false }
 }
 

@@ -4,17 +4,17 @@ use tch::Tensor;
 
 use crate::error::{Error, ErrorKind, Result, shown};
 
-/// The named parameters of a network, in the order of PyTorch's `state_dict`. The tensors are shallow
-/// copies: they share their memory with the layers.
+/// Named parameters of a network, in the order of PyTorch's `state_dict`. The tensors are shallow copies that share
+/// memory with the layers.
 pub(crate) type Parameters = Vec<(String, Tensor)>;
 
-/// A copy without gradient on `device`, of memory of its own in any case.
+/// Copies a tensor to `device`, without gradient and always into its own memory.
 pub(crate) fn copied(tensor: &Tensor, device: tch::Device) -> Result<Tensor> {
     Ok(tensor.f_detach()?.f_to_device_(device, tensor.kind(), false, true)?)
 }
 
-/// Replaces `buffer` by the elements as `kind`, row by row, in the machine's byte order. The tensor may lie on any
-/// device and have any strides.
+/// Replaces the contents of `buffer` with the elements as `kind`, row by row, in native byte order. The tensor may be
+/// on any device and have any strides.
 pub(crate) fn bytes_of(tensor: &Tensor, kind: tch::Kind, buffer: &mut Vec<u8>) -> Result<()> {
     let tensor = tensor.f_detach()?.f_to_device_(tch::Device::Cpu, kind, false, false)?.f_contiguous()?;
     let count = tensor.numel();
@@ -26,8 +26,8 @@ pub(crate) fn bytes_of(tensor: &Tensor, kind: tch::Kind, buffer: &mut Vec<u8>) -
 /// Copies the tensors of `source` into those of `target` with the same names, converting dtype and device.
 ///
 /// # Errors
-/// `Usage` when a name is missing, a shape differs or a name is left over; the first difference is named
-/// and nothing is changed.
+/// `Usage` if a name is missing, a shape differs or a name is left over; the error names the first difference, and
+/// nothing is changed.
 pub(crate) fn load_parameters(target: &Parameters, source: &[(String, Tensor)]) -> Result<()> {
     let misfit = |what: String| Error::new(ErrorKind::Usage, what);
     let mut pairs = Vec::with_capacity(target.len());

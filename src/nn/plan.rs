@@ -1,4 +1,4 @@
-//! A network written down: its layers in order, and what follows from them.
+//! Network plans: layers in order, and everything that follows from them.
 
 use tch::Tensor;
 
@@ -7,24 +7,25 @@ use super::init::Role;
 use super::upsampling::{Upsampling, UpsamplingShape};
 use crate::error::Result;
 
-/// The layers of a network, and what it does about sizes that do not fit. Weights are elsewhere: see
+/// The layers of a network, and how it handles image sizes that the layers do not accept. Weights are kept in
 /// [`Network`](super::Network).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
     pub layers: Vec<Layer>,
-    /// Height and width that the layers can take: multiples of this one ...
+    /// Sides that the layers accept: multiples of this ...
     pub factor: i64,
-    /// ... and no less than that. Other images are extended at their ends by mirroring, again and again where they are
-    /// short, and what comes out is cut back.
+    /// ... and at least this. Other images are extended by mirroring, repeatedly if they are short, and the output is
+    /// cropped again.
     pub smallest_side: i64,
-    /// Whether the weight of each convolution is divided by its largest singular value; upsampling layers have none such.
+    /// Whether the weight of each convolution is divided by its largest singular value; upsampling layers do not
+    /// support it.
     pub spectral_norm: bool,
 }
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Layer {
-    /// Reflects so many pixels over each border.
+    /// Reflects this many pixels over each border.
     Reflect(i64),
     /// A convolution.
     Convolution(ConvShape),
@@ -32,26 +33,27 @@ pub(crate) enum Layer {
     Upsampling(UpsamplingShape),
     /// Instance normalization without parameters.
     InstanceNorm,
-    /// Multiplies what is below zero by this slope: a ReLU where it is 0.
+    /// Multiplies values below zero by this slope; 0 is a ReLU.
     Rectify(f64),
-    /// Adds what these layers make of an input to that input.
+    /// Adds the output of these layers to their input.
     Residual(Vec<Layer>),
-    /// Adds the image that the first layer took in.
+    /// Adds the image that the network was given.
     AddImage,
-    /// Layers in a module of their own in PyTorch, under this name.
+    /// Layers in their own PyTorch module, with this name.
     Module(String, Vec<Layer>),
-    /// Lays what these layers make of an input before that input, channel by channel: a skip connection.
-    Beside(Vec<Layer>),
-    /// While the network learns, drops each value with a probability of one half and doubles the others.
+    /// Concatenates the output of these layers with their input along the channels, output first: a skip connection.
+    Skip(Vec<Layer>),
+    /// In training, drops each value with a probability of one half and doubles the others.
     Dropout,
-    /// Makes each pixel four.
+    /// Repeats each pixel in both directions, which doubles height and width.
     Enlarge,
-    /// Puts a row of zeros above and a column to the left, so that a convolution of an even kernel keeps the size.
+    /// Adds a row of zeros above and a column of zeros to the left, so that a convolution with an even kernel keeps the
+    /// size.
     ZeroPad,
     Tanh,
 }
 
-/// The layers with weights in their order.
+/// A layer with weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Weighted {
     Convolution(ConvShape),
@@ -59,7 +61,7 @@ pub(crate) enum Weighted {
 }
 
 impl Weighted {
-    /// The shape of its weight as PyTorch has it.
+    /// Returns the shape of its weight in PyTorch.
     pub fn weight(&self) -> [i64; 4] {
         match *self {
             Self::Convolution(ConvShape { input, output, kernel, .. }) => [output, input, kernel, kernel],
@@ -70,7 +72,7 @@ impl Weighted {
         }
     }
 
-    /// Channels that it makes, each of which has a bias where there is any.
+    /// Returns the number of output channels, each of which has a bias if there is any.
     pub fn outputs(&self) -> i64 {
         match self {
             Self::Convolution(shape) => shape.output,
@@ -85,7 +87,7 @@ impl Weighted {
         }
     }
 
-    /// Weights and biases.
+    /// Counts weights and biases.
     fn parameter_count(&self) -> u128 {
         let size = |n: i64| n.unsigned_abs() as u128;
         let biases = if self.has_bias() { size(self.outputs()) } else { 0 };
@@ -93,7 +95,7 @@ impl Weighted {
     }
 }
 
-/// A layer with weights and where it stands.
+/// A layer with weights and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlacedLayer {
     /// Its path in PyTorch's module, without the network's own name: `10.conv_block.1`.
@@ -102,32 +104,32 @@ pub(crate) struct PlacedLayer {
     pub role: Role,
 }
 
-/// Lists layers with their paths in PyTorch, where `prefix` stands before them: names of modules, and for the others their places in
-/// a `Sequential`, which has no module for what is added to an image. Layers that an input is laid beside have no module
-/// around them, and so the path of these is `prefix` alone.
+/// Lists layers with their paths in PyTorch, starting with `prefix`: names of modules, or indices in a `Sequential`,
+/// which does not count additions of the image. Layers of a skip connection have no module around them, so their path
+/// is `prefix` itself.
 pub(crate) fn placed<'a>(layers: &'a [Layer], prefix: &'a str) -> impl Iterator<Item = (String, &'a Layer)> {
     layers.iter().scan(0, move |next, layer| {
         let path = match layer {
             Layer::Module(name, _) => format!("{prefix}{name}"),
-            Layer::Beside(_) => prefix.to_owned(),
+            Layer::Skip(_) => prefix.to_owned(),
             _ => format!("{prefix}{next}"),
         };
-        *next += usize::from(!matches!(layer, Layer::AddImage | Layer::Module(..) | Layer::Beside(_)));
+        *next += usize::from(!matches!(layer, Layer::AddImage | Layer::Module(..) | Layer::Skip(_)));
         Some((path, layer))
     })
 }
 
-/// Returns what stands before the paths of the layers inside one at `path`, where it is one that has such.
+/// Returns the prefix for the paths of the layers inside the one at `path`, if it contains layers.
 pub(crate) fn inside(layer: &Layer, path: &str) -> String {
     match layer {
         Layer::Residual(_) => format!("{path}.conv_block."),
-        Layer::Beside(_) => path.to_owned(),
+        Layer::Skip(_) => path.to_owned(),
         _ => format!("{path}."),
     }
 }
 
 impl Plan {
-    /// The layers with weights, in the order of PyTorch's `state_dict`.
+    /// Returns the layers with weights, in the order of PyTorch's `state_dict`.
     pub fn weighted(&self) -> Vec<PlacedLayer> {
         let mut list = Vec::new();
         collect(&self.layers, "", &mut list);
@@ -137,13 +139,13 @@ impl Plan {
         list
     }
 
-    /// Weights and biases of all layers.
+    /// Counts the weights and biases of all layers.
     pub fn parameter_count(&self) -> u128 {
         self.weighted().iter().map(|placed| placed.layer.parameter_count()).fold(0, u128::saturating_add)
     }
 
-    /// Lists the paths of the layers with weights before the first residual block, or before the first that makes the image larger:
-    /// those that make it smaller.
+    /// Lists the paths of the layers with weights that make the image smaller: those before the first residual block or
+    /// before the first upsampling layer.
     pub fn encoder(&self) -> Vec<String> {
         let until = self.layers.iter().position(|layer| matches!(layer, Layer::Residual(_)));
         let mut list = Vec::new();
@@ -152,41 +154,41 @@ impl Plan {
         list.into_iter().take_while(is_down).map(|placed| placed.path).collect()
     }
 
-    /// Tells whether there are skip connections, as in a U-Net: its innermost maps are a few pixels, so that no statistics but those
-    /// of the image itself mean anything there.
+    /// Returns whether there are skip connections, as in a U-Net. The innermost maps of a U-Net are a few pixels, so
+    /// only the statistics of the image itself make sense there.
     pub fn has_skips(&self) -> bool {
         has_skips(&self.layers)
     }
 
-    /// Counts the channels that norms take, all together, of images of so many.
+    /// Counts the channels that all norms normalize, for images with so many channels.
     pub fn normed_channels(&self, mut channels: usize) -> usize {
         normed_channels(&self.layers, &mut channels)
     }
 
-    /// All modules that PyTorch lists, by path, and whether each is a norm; the network itself has an empty path.
+    /// Lists all modules that PyTorch lists, by path, and whether each is a norm; the network itself has an empty path.
     pub fn modules(&self) -> Vec<(String, bool)> {
         let mut list = vec![(String::new(), false)];
         modules(&self.layers, "", &mut list);
         list
     }
 
-    /// How far from a pixel its output can depend on the input, in pixels, where statistics are fixed.
+    /// Returns how far the input can influence an output pixel, in pixels, if statistics are fixed.
     pub fn reach(&self) -> usize {
-        // Of a pixel of the layer at hand, in sixteenths of the input's.
+        // Size of a pixel of the current layer, in sixteenths of an input pixel.
         let mut pixel = SIXTEENTHS;
         (reach(&self.layers, &mut pixel) / SIXTEENTHS) as usize
     }
 
-    /// Images of sides that the layers can take: lengthened at their ends by mirroring.
+    /// Extends images by mirroring to sides that the layers accept.
     ///
     /// # Shapes
-    /// (N, C, H, W) to the same with H and W multiples of `factor`, at least `smallest_side`.
+    /// (N, C, H, W) to the same, with H and W multiples of `factor` and at least `smallest_side`.
     pub fn extended(&self, x: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = x.size4()?;
         extend(&extend(x, 2, self.missing(height))?, 3, self.missing(width))
     }
 
-    /// Pixels that `side` lacks to a size the layers can take.
+    /// Returns how many pixels `side` has to be extended by.
     pub fn missing(&self, side: i64) -> i64 {
         let wanted = side.max(self.smallest_side);
         (wanted + self.factor - 1) / self.factor * self.factor - side
@@ -200,7 +202,7 @@ fn collect(layers: &[Layer], prefix: &str, into: &mut Vec<PlacedLayer>) {
         let (layer, role) = match layer {
             Layer::Convolution(shape) => (Weighted::Convolution(*shape), Role::Inner),
             Layer::Upsampling(shape) => (Weighted::Upsampling(*shape), Role::Upsampling),
-            Layer::Residual(layers) | Layer::Module(_, layers) | Layer::Beside(layers) => {
+            Layer::Residual(layers) | Layer::Module(_, layers) | Layer::Skip(layers) => {
                 collect(layers, &inside(layer, &path), into);
                 continue;
             }
@@ -214,7 +216,7 @@ fn modules(layers: &[Layer], prefix: &str, into: &mut Vec<(String, bool)>) {
     for (path, layer) in placed(layers, prefix).filter(|(_, layer)| **layer != Layer::AddImage) {
         let own = inside(layer, &path);
         match layer {
-            Layer::Beside(layers) => modules(layers, &own, into),
+            Layer::Skip(layers) => modules(layers, &own, into),
             Layer::Module(_, layers) => {
                 into.push((path, false));
                 modules(layers, &own, into);
@@ -231,13 +233,14 @@ fn modules(layers: &[Layer], prefix: &str, into: &mut Vec<(String, bool)>) {
 
 fn has_skips(layers: &[Layer]) -> bool {
     layers.iter().any(|layer| match layer {
-        Layer::Beside(_) => true,
+        Layer::Skip(_) => true,
         Layer::Residual(layers) | Layer::Module(_, layers) => has_skips(layers),
         _ => false,
     })
 }
 
-/// Counts for layers whose input has this many `channels`, which become those of their output.
+/// Counts normalized channels of layers whose input has this many `channels`; `channels` becomes the number of their
+/// outputs.
 fn normed_channels(layers: &[Layer], channels: &mut usize) -> usize {
     let of = |layer: &Layer| {
         match layer {
@@ -245,7 +248,7 @@ fn normed_channels(layers: &[Layer], channels: &mut usize) -> usize {
             Layer::Upsampling(shape) => *channels = shape.output as usize,
             Layer::InstanceNorm => return *channels,
             Layer::Residual(layers) | Layer::Module(_, layers) => return normed_channels(layers, channels),
-            Layer::Beside(layers) => {
+            Layer::Skip(layers) => {
                 let input = *channels;
                 let inside = normed_channels(layers, channels);
                 *channels += input;
@@ -268,10 +271,10 @@ fn reach(layers: &[Layer], pixel: &mut i64) -> i64 {
         Layer::Upsampling(UpsamplingShape { form, .. }) => {
             let far = *pixel;
             *pixel /= 2;
-            // A convolution of the doubled map looks a pixel of that further.
+            // A convolution of the doubled map reaches one of its pixels farther.
             far + if *form == Upsampling::Resize { *pixel } else { 0 }
         }
-        Layer::Residual(layers) | Layer::Module(_, layers) | Layer::Beside(layers) => reach(layers, pixel),
+        Layer::Residual(layers) | Layer::Module(_, layers) | Layer::Skip(layers) => reach(layers, pixel),
         Layer::Enlarge => {
             *pixel /= 2;
             *pixel
@@ -282,7 +285,7 @@ fn reach(layers: &[Layer], pixel: &mut i64) -> i64 {
     layers.iter().map(of).sum()
 }
 
-/// Lengthens dimension `dim` at its end by mirroring, again and again where the image is short.
+/// Extends dimension `dim` at its end by mirroring, repeatedly if the image is short.
 fn extend(x: &Tensor, dim: i64, by: i64) -> Result<Tensor> {
     if by == 0 {
         return Ok(x.shallow_clone());
@@ -305,9 +308,9 @@ mod tests {
         assert_eq!(Vec::<f32>::try_from(y.flatten(0, -1)).unwrap(), [1., 2., 3., 2., 1., 2., 3., 2.]);
     }
 
-    /// What is added to an image has no module, so that those behind it keep their places.
+    /// Adding the image is not a module, so the layers after it keep their indices.
     #[test]
-    fn places_are_those_of_a_sequential() {
+    fn paths_are_those_of_a_sequential() {
         let shape = |kernel| ConvShape { input: 2, output: 2, kernel, stride: 1, padding: 0, has_bias: true };
         let conv = |kernel| Layer::Convolution(shape(kernel));
         let block = Layer::Residual(vec![Layer::Reflect(1), conv(3), Layer::InstanceNorm]);

@@ -7,12 +7,12 @@ use crate::error::Result;
 use crate::ffi;
 use crate::random::Seed;
 
-/// As in PyTorch: steps of the power iteration before the first use, and what a length is at least when it is divided by.
+/// Like PyTorch: steps of the power iteration before the first use, and the lower bound of lengths that are divided by.
 const FIRST_ITERATIONS: usize = 15;
 const EPSILON: f64 = 1e-12;
 
-/// The estimate of a weight's largest singular value: the singular vectors `u` and `v` of the weight as a matrix, with one
-/// row for each output.
+/// Estimates a weight's largest singular value with the singular vectors `u` and `v` of the weight as a matrix that has
+/// one row for each output.
 #[derive(Debug)]
 pub(crate) struct SpectralNorm {
     name: String,
@@ -22,7 +22,7 @@ pub(crate) struct SpectralNorm {
 }
 
 impl SpectralNorm {
-    /// Begins with vectors drawn from a stream of `seed` under the layer's name.
+    /// Draws the initial vectors from a stream of `seed` under the layer's name.
     pub fn new(name: &str, seed: Seed, weight: &Tensor) -> Result<Self> {
         let blank = |length: i64| weight.f_detach()?.f_new_zeros([length], (weight.kind(), weight.device()));
         let (rows, columns) = shape(weight);
@@ -31,7 +31,7 @@ impl SpectralNorm {
         Ok(norm)
     }
 
-    /// Begins anew, for another weight.
+    /// Starts over, for another weight.
     pub fn restart(&self, weight: &Tensor) -> Result<()> {
         let mut stream = self.seed.stream(&format!("{}.spectral", self.name), 0);
         let drawn = [&self.u, &self.v].map(|vector| stream.normals(vector.numel()));
@@ -42,7 +42,7 @@ impl SpectralNorm {
         (0..FIRST_ITERATIONS).try_for_each(|_| self.iterate(weight))
     }
 
-    /// One step of the power iteration, for a weight that has moved.
+    /// Makes one step of the power iteration, after the weight has changed.
     pub fn iterate(&self, weight: &Tensor) -> Result<()> {
         tch::no_grad(|| {
             let matrix = matrix(weight)?;
@@ -52,25 +52,25 @@ impl SpectralNorm {
         })
     }
 
-    /// The weight over the estimate of its largest singular value, u' W v, through which gradients flow.
+    /// Divides the weight by the estimate of its largest singular value, u' W v; gradients flow through both.
     pub fn applied(&self, weight: &Tensor) -> Result<Tensor> {
         // bfloat16 would round the sums.
         ffi::without_autocast(weight.device(), || {
-            // Copies, since a later iteration writes over what autograd keeps.
+            // Copied, because a later iteration overwrites what autograd keeps.
             let (u, v) = (copied(&self.u, self.u.device())?, copied(&self.v, self.v.device())?);
             let sigma = u.f_dot(&matrix(weight)?.f_mv(&v)?)?;
             Ok(weight.f_divide(&sigma)?)
         })
     }
 
-    /// Both vectors under names of the layer's; they share their memory.
+    /// Adds both vectors under names derived from the layer's; they share memory.
     pub fn collect(&self, into: &mut Parameters) {
         into.push((format!("{}.u", self.name), self.u.shallow_clone()));
         into.push((format!("{}.v", self.name), self.v.shallow_clone()));
     }
 }
 
-/// Rows and columns of the weight as a matrix.
+/// Returns rows and columns of the weight as a matrix.
 fn shape(weight: &Tensor) -> (i64, i64) {
     let rows = weight.size().first().copied().unwrap_or(1).max(1);
     (rows, weight.numel() as i64 / rows)
@@ -81,7 +81,7 @@ fn matrix(weight: &Tensor) -> Result<Tensor> {
     Ok(weight.f_reshape([rows, columns])?)
 }
 
-/// The vector at length 1.
+/// Scales a vector to length 1.
 fn unit(vector: &Tensor) -> Result<Tensor> {
     Ok(vector.f_divide(&ffi::at_least(&vector.f_norm()?, EPSILON)?)?)
 }
@@ -95,10 +95,10 @@ mod tests {
         (Tensor::arange(8 * 3 * 16, (Kind::Double, Device::Cpu)) * 0.37).sin().view([8, 3, 4, 4]) * 0.3
     }
 
-    /// libtorch's singular values are the measure. Sixty steps bring the estimate within 1e-6 of the largest; it is never
-    /// above it.
+    /// Compared with libtorch's singular values. Sixty steps bring the estimate within 1e-6 of the largest one; it
+    /// never exceeds it.
     #[test]
-    fn the_estimate_tends_to_the_largest_singular_value() {
+    fn the_estimate_converges_to_the_largest_singular_value() {
         let weight = weight();
         let norm = SpectralNorm::new("layer", Seed(1), &weight).unwrap();
         let largest = weight.view([8, 48]).svd(true, false).1.max().double_value(&[]);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_begins_alike_and_applying_changes_nothing() {
+    fn the_same_seed_starts_equal_and_applying_changes_nothing() {
         let state = |norm: &SpectralNorm| {
             let mut list = Parameters::new();
             norm.collect(&mut list);
@@ -129,9 +129,9 @@ mod tests {
         assert_eq!(state(&norm), before);
     }
 
-    /// Weights that are about to be loaded are zeros.
+    /// Weights that will be loaded are zeros.
     #[test]
-    fn zeros_are_no_trouble() {
+    fn zeros_are_handled() {
         let norm = SpectralNorm::new("layer", Seed(1), &weight().zeros_like()).unwrap();
         norm.restart(&weight()).unwrap();
         assert_eq!(norm.applied(&weight()).unwrap().isfinite().all().int64_value(&[]), 1);

@@ -1,5 +1,5 @@
-//! The U-Net generator (Ronneberger et al. 2015, arXiv:1505.04597; Isola et al. 2017, arXiv:1611.07004), in the form that
-//! arcgis.learn gives it.
+//! The U-Net generator (Ronneberger et al. 2015, arXiv:1505.04597; Isola et al. 2017, arXiv:1611.07004), as
+//! arcgis.learn builds it.
 
 use super::conv::ConvShape;
 use super::init::UpsamplingInit;
@@ -7,33 +7,34 @@ use super::plan::{Layer, Plan};
 use super::upsampling::{Upsampling, UpsamplingShape};
 
 pub(super) const SLOPE: f64 = 0.2;
-/// From this level on feature maps do not multiply any more, and values are dropped while the network learns.
+/// From this level on, the number of feature maps stays constant, and dropout is used in training.
 pub(super) const DEEP: i64 = 4;
 
-/// What decides a U-Net's size.
+/// Size of a U-Net.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnetShape {
-    /// Channels in.
+    /// Input channels.
     pub input: i64,
-    /// Channels out.
+    /// Output channels.
     pub output: i64,
     /// Feature maps of the first layer; 64 in arcgis.learn.
     pub features: i64,
-    /// How often height and width are halved; 8 in arcgis.learn.
+    /// How often height and width are halved; 8 times in arcgis.learn.
     pub levels: i64,
 }
 
-/// Plans 4x4 convolutions that halve height and width, `levels` of them; transposed ones that double them again, each of which sees the
-/// map of its size from the way down too; and at the end a doubling of pixels before a 4x4 convolution. Only that one has a bias.
+/// Plans `levels` 4x4 convolutions that halve height and width; transposed ones that double them again, each of which
+/// also sees the map of the same size from the way down; and at the end a doubling of pixels and a 4x4 convolution,
+/// which is the only one with a bias.
 ///
-/// Images of other sides than multiples of 2^levels are extended at their ends by mirroring and cropped back, as in all
-/// networks here: maps of odd sides would not meet those of the way up.
+/// Images whose sides are not multiples of 2^levels are extended by mirroring and cropped again, as in all networks
+/// here; otherwise maps of odd sides would not match those of the way up.
 ///
 /// # Shapes
 /// (N, channels in, H, W) to (N, channels out, H, W), of any height and width from 1.
 pub(crate) fn unet(shape: UnetShape) -> Plan {
     let side = 1 << shape.levels;
-    let layers = vec![shape.down(1), Layer::Beside(shape.below(2)), shape.last()];
+    let layers = vec![shape.down(1), Layer::Skip(shape.below(2)), shape.last()];
     Plan { layers, factor: side, smallest_side: side, spectral_norm: false }
 }
 
@@ -43,26 +44,26 @@ impl UnetShape {
         self.features << (level.min(DEEP) - 1)
     }
 
-    /// Lists everything from this level down, back up to the level above.
+    /// Lists the layers from this level down and back up.
     fn below(self, level: i64) -> Vec<Layer> {
-        let inner = (level < self.levels).then(|| Layer::Beside(self.below(level + 1)));
+        let inner = (level < self.levels).then(|| Layer::Skip(self.below(level + 1)));
         std::iter::once(self.down(level)).chain(inner).chain([self.up(level)]).collect()
     }
 
-    /// Makes the convolution into a level.
+    /// Returns the convolution that leads into a level.
     fn down(self, level: i64) -> Layer {
         let input = if level == 1 { self.input } else { self.features(level - 1) };
         let shape =
             ConvShape { input, output: self.features(level), kernel: 4, stride: 2, padding: 1, has_bias: false };
         let mut layers = vec![Layer::Convolution(shape)];
-        // Of the innermost map a single pixel may be left, which is no deviation from itself.
+        // The innermost map may be a single pixel, which has no deviation.
         layers.extend((1 < level && level < self.levels).then_some(Layer::InstanceNorm));
         layers.push(Layer::Rectify(SLOPE));
         layers.extend((level >= DEEP).then_some(Layer::Dropout));
         block(format!("down{level}"), layers)
     }
 
-    /// Makes the transposed convolution out of a level.
+    /// Returns the transposed convolution that leads out of a level.
     fn up(self, level: i64) -> Layer {
         let times = if level < self.levels { 2 } else { 1 };
         let shape = UpsamplingShape {
@@ -86,7 +87,7 @@ impl UnetShape {
     }
 }
 
-/// Puts layers into a `Sequential` called `model`, in a module of this name.
+/// Wraps layers in a `Sequential` called `model`, in a module of this name.
 pub(super) fn block(name: String, layers: Vec<Layer>) -> Layer {
     Layer::Module(name, vec![Layer::Module("model".to_owned(), layers)])
 }
@@ -95,7 +96,9 @@ pub(super) fn block(name: String, layers: Vec<Layer>) -> Layer {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::nn::{Dropping, Gathered, Initialization, Initializer, Network, PairDiscriminatorShape, activations};
+    use crate::nn::{
+        GatheringNorm, Initialization, Initializer, Network, NormWithDropout, PairDiscriminatorShape, activations,
+    };
     use crate::nn::{LayerMemory, pair_discriminator};
     use crate::peers::Portion;
     use crate::random::Seed;
@@ -114,7 +117,7 @@ mod tests {
         Tensor::arange(n * 2 * height * width, (Kind::Double, Device::Cpu)).sin().view([n, 2, height, width])
     }
 
-    /// As arcgis.learn 2.4.4 lists them for three bands (`tests/fixtures/arcgis/README.md`).
+    /// As listed by arcgis.learn 2.4.4 for three bands (`tests/fixtures/arcgis/README.md`).
     #[test]
     fn names_and_shapes_are_those_of_arcgis() {
         let text = std::fs::read_to_string(fixture("arcgis/pix2pix_state_dict.txt")).unwrap();
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn any_size_comes_back_as_it_went_in() {
+    fn outputs_have_the_size_of_inputs() {
         let network = network(SMALL);
         for (height, width) in [(1, 1), (3, 40), (32, 32), (33, 64), (70, 31)] {
             let made = network.forward(&images(2, height, width)).unwrap();
@@ -161,7 +164,7 @@ mod tests {
 
     /// Level by level in libtorch's own operators; 1e-12 is rounding.
     #[test]
-    fn it_is_what_its_layers_make_one_by_one() {
+    fn it_equals_its_layers_run_one_by_one() {
         let (network, x) = (network(SMALL), images(2, 64, 32));
         let parameters = network.parameters();
         let weight = |name: &str| &parameters.iter().find(|(other, _)| *other == format!("G.{name}")).unwrap().1;
@@ -191,11 +194,12 @@ mod tests {
         assert!(expected.std(true).double_value(&[]) > 0.1);
     }
 
-    /// In evaluation nothing is dropped.
+    /// In evaluation mode, nothing is dropped.
     #[test]
     fn values_are_dropped_by_step() {
         let (network, x) = (network(SMALL), images(2, 32, 32));
-        let made = |step| network.forward_with(&x, &mut Dropping::new(Seed(5), step, Portion::whole(2))).unwrap();
+        let made =
+            |step| network.forward_with(&x, &mut NormWithDropout::new(Seed(5), step, Portion::whole(2))).unwrap();
         assert_eq!(made(3), made(3));
         let apart = |a: Tensor, b: Tensor| (a - b).abs().mean(Kind::Double).double_value(&[]);
         assert!(apart(made(3), made(4)) > 1e-4);
@@ -206,7 +210,7 @@ mod tests {
     #[test]
     fn statistics_cannot_be_fixed() {
         let (network, x) = (network(SMALL), images(1, 32, 32));
-        let mut pooled = Gathered::pooled(None);
+        let mut pooled = GatheringNorm::pooled(None);
         let _ = network.forward_with(&x, &mut pooled).unwrap();
         let counted: usize = pooled.layers.iter().map(|layer| layer.mean.numel()).sum();
         assert_eq!(network.plan().normed_channels(2), counted);
@@ -215,15 +219,15 @@ mod tests {
         assert!(error.to_string().contains("NormStatistics::Tile"), "{error}");
     }
 
-    /// Counted by hand for one level's worth of each kind of layer: 4 features, 2 levels, of 2 channels of 8 x 8.
+    /// Counted by hand for one layer of each kind: 4 features, 2 levels, 2 channels of 8 x 8 pixels.
     #[test]
-    fn what_training_keeps_is_counted() {
+    fn memory_of_training_is_counted() {
         let plan = unet(UnetShape { input: 2, output: 1, features: 4, levels: 2 });
         let found = activations(&plan, 2, (8, 8), LayerMemory::ByParts);
         let image = 2 * 64;
-        // Behind the convolution and its rectifier.
+        // After the convolution and its rectifier.
         let down = 2 * 4 * 16 + 2 * 8 * 4;
-        // The transposed convolution, and its rectifier in place; then both maps as one.
+        // The transposed convolution, with its rectifier in place; then the concatenation of both maps.
         let up = 2 * 4 * 16 + 8 * 16;
         let last = 8 * 81 + 3 * 64;
         assert_eq!(found, f64::from(image + down + up + last));

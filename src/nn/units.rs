@@ -1,22 +1,23 @@
-//! Which layers of a network are run together.
+//! Groups of layers that run together.
 
 use super::conv::ConvShape;
 use super::plan::{Layer, Plan};
 
-/// Layers that are run together. Layers with weights are named by their places in [`Plan::weighted`](super::Plan::weighted).
+/// Layers that run together. Layers with weights are identified by their index in
+/// [`Plan::weighted`](super::Plan::weighted).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Unit {
-    /// A layer with weights, with what stands before and behind it.
+    /// A layer with weights, and the layers without weights before and after it.
     Weighted(WeightedUnit),
-    /// Adds what units make of an input to it. `pair` are the layers of a block of two 3x3 convolutions, each with a
-    /// reflected pixel and a norm, and a rectifier between them: kernels compute such a block as one.
+    /// Adds the output of units to their input. `pair` identifies the layers of a block of two 3x3 convolutions, each
+    /// with a reflected pixel and a norm, and a rectifier between them; kernels compute such a block as one.
     Residual {
         units: Vec<Unit>,
         pair: Option<[usize; 2]>,
     },
-    /// Lays what units make of an input before it, channel by channel.
-    Beside(Vec<Unit>),
-    /// A rectifier that stands behind no layer with weights.
+    /// Concatenates the output of units with their input along the channels, output first.
+    Skip(Vec<Unit>),
+    /// A rectifier that does not follow a layer with weights.
     Rectify(f64),
     Dropout,
     Enlarge,
@@ -25,7 +26,7 @@ pub(super) enum Unit {
     Tanh,
 }
 
-/// A layer with weights, with what stands before and behind it.
+/// A layer with weights, and the layers without weights before and after it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct WeightedUnit {
     /// Pixels that are reflected over each border of its input.
@@ -33,22 +34,22 @@ pub(super) struct WeightedUnit {
     pub layer: usize,
     /// Whether a norm follows.
     pub is_normed: bool,
-    /// The slope of the rectifier behind that, where there is one.
+    /// The slope of the rectifier after that, if there is one.
     pub slope: Option<f64>,
 }
 
 impl Unit {
-    /// The layers that a norm follows.
+    /// Lists the layers that are followed by a norm.
     pub fn normed(units: &[Self]) -> Vec<usize> {
         let of = |unit: &Self| match unit {
             Self::Weighted(WeightedUnit { layer, is_normed: true, .. }) => vec![*layer],
-            Self::Residual { units, .. } | Self::Beside(units) => Self::normed(units),
+            Self::Residual { units, .. } | Self::Skip(units) => Self::normed(units),
             _ => Vec::new(),
         };
         units.iter().flat_map(of).collect()
     }
 
-    /// Pixels that its input must have around it.
+    /// Returns how many pixels of border its input must have.
     pub fn border(&self) -> i64 {
         match self {
             Self::Weighted(unit) => unit.reflect,
@@ -64,22 +65,22 @@ impl Unit {
         }
     }
 
-    /// Whether layers of our own on CUDA can run it.
-    pub fn fits_own_layers(&self) -> bool {
+    /// Returns whether our own CUDA layers can run it.
+    pub fn fits_cuda_layers(&self) -> bool {
         match self {
             Self::Weighted(unit) => !unit.is_normed || unit.slope.is_some(),
             Self::Residual { pair, .. } => pair.is_some(),
             Self::ZeroPad | Self::AddImage | Self::Tanh => true,
-            Self::Beside(_) | Self::Rectify(_) | Self::Dropout | Self::Enlarge => false,
+            Self::Skip(_) | Self::Rectify(_) | Self::Dropout | Self::Enlarge => false,
         }
     }
 }
 
-/// Gathers layers that are run together.
+/// Groups the layers of a plan.
 pub(super) fn units(plan: &Plan) -> Vec<Unit> {
     let mut units = gathered(&plan.layers, &mut 0);
     if plan.spectral_norm {
-        // Kernels of a block take its weights as they are.
+        // The kernels of a block use its weights as they are.
         units.iter_mut().for_each(Unit::forget_pairs);
     }
     units
@@ -100,7 +101,7 @@ fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
             (Layer::Rectify(slope), Some(Unit::Weighted(unit))) => unit.slope = Some(*slope),
             (Layer::Rectify(slope), _) => list.push(Unit::Rectify(*slope)),
             (Layer::Module(_, layers), _) => list.extend(gathered(layers, next)),
-            (Layer::Beside(layers), _) => list.push(Unit::Beside(gathered(layers, next))),
+            (Layer::Skip(layers), _) => list.push(Unit::Skip(gathered(layers, next))),
             (Layer::Dropout, _) => list.push(Unit::Dropout),
             (Layer::Enlarge, _) => list.push(Unit::Enlarge),
             (Layer::ZeroPad, _) => list.push(Unit::ZeroPad),
@@ -110,13 +111,13 @@ fn gathered(layers: &[Layer], next: &mut usize) -> Vec<Unit> {
             }
             (Layer::AddImage, _) => list.push(Unit::AddImage),
             (Layer::Tanh, _) => list.push(Unit::Tanh),
-            (Layer::InstanceNorm, _) => unreachable!("norms stand behind layers with weights in all plans"),
+            (Layer::InstanceNorm, _) => unreachable!("norms follow layers with weights in all plans"),
         }
     }
     list
 }
 
-/// The layers of a block that kernels compute as one.
+/// Returns the layers of a block that kernels compute as one.
 fn pair(layers: &[Layer], units: &[Unit]) -> Option<[usize; 2]> {
     let fits = layers.iter().all(|layer| match layer {
         Layer::Convolution(ConvShape { input, output, kernel: 3, stride: 1, padding: 0, .. }) => input == output,
@@ -154,14 +155,14 @@ mod tests {
         assert_eq!(pairs(&units), [Some([3, 4]), Some([5, 6])]);
         assert_eq!(Unit::normed(&units), (0..9).collect::<Vec<_>>());
         assert_eq!(units.iter().map(Unit::border).collect::<Vec<_>>(), [3, 0, 0, 1, 1, 0, 0, 3, 0, 0]);
-        assert!(units.iter().all(Unit::fits_own_layers));
+        assert!(units.iter().all(Unit::fits_cuda_layers));
     }
 
-    /// The kernels of a block would not divide its weights.
+    /// The kernels of a block would not divide its weights by their spectral norms.
     #[test]
     fn blocks_with_spectral_norms_go_layer_by_layer() {
         let units = units(&plan(true));
         assert_eq!(pairs(&units), [None, None]);
-        assert!(!units.iter().all(Unit::fits_own_layers));
+        assert!(!units.iter().all(Unit::fits_cuda_layers));
     }
 }

@@ -1,4 +1,4 @@
-//! How a generator doubles height and width.
+//! Layers that double height and width.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -6,11 +6,20 @@ use tch::Tensor;
 use super::conv::{Conv2d, ConvShape, folded_bias, no_bias};
 use super::init::{Initializer, Role, UpsamplingInit};
 use super::layers::{EPSILON, reflect};
-use super::norm::{Behind, Moments};
+use super::norm::{Following, Moments};
 use crate::error::Result;
 use crate::ffi::{self, ConvolutionForm, NormForm};
 
-/// The layers by which a generator doubles height and width.
+/// The layers that double height and width in a generator.
+///
+/// ```
+/// use geolearn::nn::Upsampling;
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).upsampling(Upsampling::Resize);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,13 +27,13 @@ pub enum Upsampling {
     /// Transposed convolutions, as in the paper, arcgis.learn and the research code. The default.
     #[default]
     Transposed,
-    /// Each pixel becomes four, and a 3x3 convolution follows (Odena et al. 2016, doi:10.23915/distill.00003): no
-    /// checkerboard, for four times the multiplications of these layers. Other programs cannot open such a model; its
-    /// exports run everywhere.
+    /// Nearest-neighbor upsampling followed by a 3x3 convolution (Odena et al. 2016, doi:10.23915/distill.00003). It
+    /// avoids the checkerboard, but needs four times the multiplications of these layers. Other programs cannot open
+    /// such a model; its exports run everywhere.
     Resize,
 }
 
-/// Either layer.
+/// An upsampling layer of either kind.
 #[derive(Debug)]
 pub(crate) enum UpsamplingLayer {
     Transposed(Transposed),
@@ -39,7 +48,7 @@ impl UpsamplingLayer {
         })
     }
 
-    /// A layer of these weights.
+    /// Creates a layer with these weights.
     pub fn with_weights(shape: UpsamplingShape, weights: [Tensor; 2]) -> Self {
         match shape.form {
             Upsampling::Transposed => {
@@ -52,14 +61,14 @@ impl UpsamplingLayer {
 
     /// # Shapes
     /// (N, input, H, W) to (N, output, 2H, 2W).
-    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, following: Following) -> Result<Tensor> {
         match self {
-            Self::Transposed(layer) => layer.forward(x, behind),
-            Self::Resize(conv) => conv.forward(&reflect(&doubled(x)?, 1)?, behind),
+            Self::Transposed(layer) => layer.forward(x, following),
+            Self::Resize(conv) => conv.forward(&reflect(&doubled(x)?, 1)?, following),
         }
     }
 
-    /// The convolution and the norm behind it in one.
+    /// Folds the norm that follows into the convolution.
     pub fn folded(&self, moments: &Moments) -> Result<Self> {
         Ok(match self {
             Self::Transposed(layer) => Self::Transposed(layer.folded(moments)?),
@@ -67,7 +76,8 @@ impl UpsamplingLayer {
         })
     }
 
-    /// The convolution with the norm and the rectifier behind it, by layers of our own on CUDA, with a border.
+    /// Runs the convolution with the norm and the rectifier that follow it, using our own CUDA layers, and adds a
+    /// border.
     pub fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
         match self {
             Self::Transposed(layer) => layer.rectified(x, slope, border),
@@ -75,7 +85,7 @@ impl UpsamplingLayer {
         }
     }
 
-    /// The same layer; the tensors share their memory.
+    /// Returns the same layer; the tensors share memory.
     pub fn shallow_clone(&self) -> Result<Self> {
         Ok(match self {
             Self::Transposed(Transposed { weight, bias }) => {
@@ -85,7 +95,7 @@ impl UpsamplingLayer {
         })
     }
 
-    /// Weight and bias, which is there to compute with even where the layer has none.
+    /// Returns weight and bias; a layer without bias returns zeros for it.
     pub fn parameters(&self) -> [&Tensor; 2] {
         match self {
             Self::Transposed(layer) => [&layer.weight, &layer.bias],
@@ -94,7 +104,7 @@ impl UpsamplingLayer {
     }
 }
 
-/// What such a layer is made of.
+/// Shape of an upsampling layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UpsamplingShape {
     pub form: Upsampling,
@@ -102,30 +112,30 @@ pub(crate) struct UpsamplingShape {
     pub start: UpsamplingInit,
     pub input: i64,
     pub output: i64,
-    /// 3; or 4 of a transposed convolution.
+    /// 3, or 4 for some transposed convolutions.
     pub kernel: i64,
     pub has_bias: bool,
 }
 
 impl UpsamplingShape {
-    /// The convolution of a doubled and bordered map.
+    /// Returns the shape of the convolution of a doubled map with a border.
     fn convolution(self) -> ConvShape {
         let Self { input, output, kernel, has_bias, .. } = self;
         ConvShape { input, output, kernel, stride: 1, padding: 0, has_bias }
     }
 }
 
-/// Each pixel four times.
+/// Repeats each pixel in both directions.
 pub(super) fn doubled(x: &Tensor) -> Result<Tensor> {
     let (_, _, height, width) = x.size4()?;
     Ok(x.f_upsample_nearest2d([2 * height, 2 * width], 2.0, 2.0)?)
 }
 
-/// A transposed convolution that doubles height and width: stride 2, padding 1, and with a 3x3 kernel an output padding of 1.
+/// A transposed convolution that doubles height and width: stride 2, padding 1, and output padding 1 for a 3x3 kernel.
 #[derive(Debug)]
 pub(super) struct Transposed {
     weight: Tensor,
-    /// Zeros that do not learn, where the layer has none.
+    /// Zeros that are not trained, if the layer has no bias.
     bias: Tensor,
 }
 
@@ -139,26 +149,27 @@ impl Transposed {
 
     /// # Shapes
     /// (N, input, H, W) to (N, output, 2H, 2W).
-    pub fn forward(&self, x: &Tensor, behind: Behind) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, following: Following) -> Result<Tensor> {
         let has_output_padding = self.weight.size4()?.3 == 3;
-        // Those are the form of our own layers.
-        if has_output_padding && let Some(made) = ffi::convolution(x, &self.weight, &self.bias, Self::form(behind))? {
+        // Our own layers support this shape.
+        if has_output_padding && let Some(made) = ffi::convolution(x, &self.weight, &self.bias, Self::form(following))?
+        {
             return Ok(made);
         }
         let more = i64::from(has_output_padding);
-        Ok(x.f_conv_transpose2d(&self.weight, behind.bias(&self.bias), [2, 2], [1, 1], [more; 2], 1, [1, 1])?)
+        Ok(x.f_conv_transpose2d(&self.weight, following.bias(&self.bias), [2, 2], [1, 1], [more; 2], 1, [1, 1])?)
     }
 
-    fn form(behind: Behind) -> ConvolutionForm {
-        ConvolutionForm { stride: 2, padding: 1, transposed: true, normalized: behind == Behind::Norm }
+    fn form(following: Following) -> ConvolutionForm {
+        ConvolutionForm { stride: 2, padding: 1, transposed: true, normalized: following == Following::Norm }
     }
 
     fn rectified(&self, x: &Tensor, slope: f64, border: i64) -> Result<Tensor> {
         let norm = NormForm { slope, epsilon: EPSILON, border };
-        ffi::convolution_norm(x, &self.weight, Self::form(Behind::Norm), norm)
+        ffi::convolution_norm(x, &self.weight, Self::form(Following::Norm), norm)
     }
 
-    /// The convolution and the norm behind it in one.
+    /// Folds the norm that follows into the convolution.
     pub fn folded(&self, moments: &Moments) -> Result<Self> {
         let scale = moments.scale.f_reshape([1, -1, 1, 1])?;
         Ok(Self { weight: self.weight.f_multiply(&scale)?, bias: folded_bias(&self.bias, moments)? })
@@ -176,39 +187,39 @@ mod tests {
         UpsamplingShape { form: Upsampling::Transposed, start, input, output, kernel: 3, has_bias: true }
     }
 
-    /// How far apart the four pixels are that a pixel of the same map everywhere becomes, away from the borders.
+    /// Returns how much the four output pixels of a constant map differ, away from the borders.
     fn grid(start: UpsamplingInit) -> f64 {
         let scheme = Some(Initialization::Paper);
         let init = Initializer { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let layer = Transposed::new(shape(start, 16, 8), "layer", &init).unwrap();
         let x = Tensor::ones([1, 16, 6, 6], (Kind::Double, Device::Cpu));
-        let made = layer.forward(&x, Behind::Nothing).unwrap().narrow(2, 2, 8).narrow(3, 2, 8);
+        let made = layer.forward(&x, Following::Nothing).unwrap().narrow(2, 2, 8).narrow(3, 2, 8);
         (made.amax([2, 3], false) - made.amin([2, 3], false)).max().double_value(&[])
     }
 
-    /// A flat map has no energy at the frequency of the grid with a bilinear start; 1e-14 is the rounding of sums of 64
-    /// weights near 0.02. The other start makes a grid of the size of a weight.
+    /// With bilinear initialization, a constant map has no energy at the frequency of the grid; 1e-14 is the rounding
+    /// of sums of 64 weights near 0.02. The default initialization makes a grid of the size of a weight.
     #[test]
     fn a_bilinear_start_makes_no_checkerboard() {
         assert!(grid(UpsamplingInit::Bilinear) < 1e-14, "{}", grid(UpsamplingInit::Bilinear));
         assert!(grid(UpsamplingInit::Scheme) > 0.02, "{}", grid(UpsamplingInit::Scheme));
     }
 
-    /// Between the pixels of a map stands their mean, as in bilinear interpolation.
+    /// Between the pixels of a map lies their mean, as in bilinear interpolation.
     #[test]
     fn a_bilinear_start_interpolates() {
         let scheme = Some(Initialization::Paper);
         let init = Initializer { seed: Seed(5), scheme, device: Device::Cpu, kind: Kind::Double };
         let layer = Transposed::new(shape(UpsamplingInit::Bilinear, 1, 1), "layer", &init).unwrap();
         let x = Tensor::from_slice(&[1.0, 5.0, 3.0, 7.0]).view([1, 1, 2, 2]);
-        let made = layer.forward(&x, Behind::Nothing).unwrap();
+        let made = layer.forward(&x, Following::Nothing).unwrap();
         let gain = made.double_value(&[0, 0, 0, 0]);
         let found = Vec::<f64>::try_from((made / gain).narrow(2, 0, 3).narrow(3, 0, 3).flatten(0, -1)).unwrap();
         let expected = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0, 3.0, 5.0, 7.0];
         found.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{found:?}"));
     }
 
-    /// The same kernel by libtorch's own interpolation; 1e-12 is rounding. A flat map stays flat.
+    /// The same kernel with libtorch's own interpolation; 1e-12 is rounding. A constant map stays constant.
     #[test]
     fn a_resize_convolution_is_interpolation_and_convolution() {
         let scheme = Some(Initialization::Paper);
@@ -221,10 +232,10 @@ mod tests {
         let large = x.repeat_interleave_self_int(2, 2, None).repeat_interleave_self_int(2, 3, None);
         let padded = large.reflection_pad2d([1, 1, 1, 1]);
         let expected = padded.conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1);
-        let made = layer.forward(&x, Behind::Nothing).unwrap();
+        let made = layer.forward(&x, Following::Nothing).unwrap();
         assert_eq!(made.size(), [1, 2, 8, 10]);
         assert!((made - expected).abs().max().double_value(&[]) < 1e-12);
-        let flat = layer.forward(&x.ones_like(), Behind::Nothing).unwrap();
+        let flat = layer.forward(&x.ones_like(), Following::Nothing).unwrap();
         assert!((flat.amax([2, 3], false) - flat.amin([2, 3], false)).max().double_value(&[]) < 1e-14);
     }
 }

@@ -1,4 +1,4 @@
-//! Adam in one fused kernel, with moments that can be named, saved and restored.
+//! Adam in one fused kernel, with named moments that can be saved and restored.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -8,8 +8,8 @@ use crate::ffi::{self, AdamStep, AdamTensors};
 use crate::nn::Parameters;
 use crate::peers::{self, Peers, PendingGradients};
 
-/// The numbers of Adam (Kingma and Ba 2015, arXiv:1412.6980) with decoupled weight decay
-/// (Loshchilov and Hutter 2019, arXiv:1711.05101).
+/// Options of Adam (Kingma and Ba 2015, arXiv:1412.6980) with decoupled weight decay (Loshchilov and Hutter 2019,
+/// arXiv:1711.05101).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -47,24 +47,40 @@ impl Default for AdamOptions {
 
 impl AdamOptions {
     /// Sets the decay of the first moment. Default: 0.5.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().beta1(0.9);
+    /// ```
     pub fn beta1(mut self, beta1: f64) -> Self {
         self.beta1 = beta1;
         self
     }
 
     /// Sets the decay of the second moment. Default: 0.999.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().beta2(0.99);
+    /// ```
     pub fn beta2(mut self, beta2: f64) -> Self {
         self.beta2 = beta2;
         self
     }
 
-    /// Sets what keeps the division finite. Default: 1e-8.
+    /// Sets the term that keeps the division finite. Default: 1e-8.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().eps(1e-7);
+    /// ```
     pub fn eps(mut self, eps: f64) -> Self {
         self.eps = eps;
         self
     }
 
     /// Sets the decoupled weight decay. Default: 0.
+    ///
+    /// ```
+    /// let options = geolearn::optim::AdamOptions::default().weight_decay(0.01);
+    /// ```
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
         self
@@ -87,25 +103,25 @@ impl AdamOptions {
     }
 }
 
-/// How a gradient enters the parameters.
+/// How a gradient is used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Update<'a> {
     pub lr: f64,
     pub adam: AdamOptions,
-    /// What the loss is multiplied by before its gradient is taken.
+    /// Factor of the loss before its gradient is taken.
     pub share: f64,
-    /// Whether the parameters move now; else the gradient is kept and added to the next.
+    /// Whether the parameters are updated now; otherwise the gradient is kept and added to the next one.
     pub now: bool,
-    /// Whose gradients make the update together.
+    /// The processes whose gradients are summed.
     pub peers: &'a dyn Peers,
 }
 
-/// An update that waits for the gradients of other processes; of one that does not, nothing.
+/// An update that waits for the gradients of other processes, or nothing if it does not wait.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Underway<'a>(Option<(PendingGradients<'a>, Update<'a>)>);
 
-/// The state of Adam for one list of parameters.
+/// The state of Adam for a list of parameters.
 #[derive(Debug)]
 pub(crate) struct Adam {
     names: Vec<String>,
@@ -113,16 +129,16 @@ pub(crate) struct Adam {
     moving: Moving,
 }
 
-/// The parameters that move; all others stay as they are.
+/// The parameters that are updated; all others stay as they are.
 #[derive(Debug)]
 struct Moving {
-    /// Their places among all.
+    /// Their positions among all parameters.
     places: Vec<usize>,
-    /// They share memory with the lists of all.
+    /// Shares memory with the lists of all parameters.
     tensors: AdamTensors,
-    /// The gradients of those that a norm cancels: zeros, made when they are first needed.
+    /// Gradients of biases that a norm cancels: zeros, created at first use.
     zeros: Vec<Option<Tensor>>,
-    /// Sum of gradients since the last update; empty after it.
+    /// Sum of gradients since the last update; empty after an update.
     kept: Vec<Tensor>,
 }
 
@@ -140,19 +156,19 @@ impl Adam {
         Ok(Self { names, all, moving })
     }
 
-    /// Lets only those parameters move whose name `moves`; gradients that were kept are forgotten.
+    /// Updates only those parameters whose name satisfies `moves`; gradients that were kept are discarded.
     pub fn select(&mut self, moves: impl Fn(&str) -> bool) {
         let places = (0..self.names.len()).filter(|&i| moves(&self.names[i])).collect();
         self.moving = Moving::of(&self.all, places);
     }
 
-    /// Forgets gradients that were kept.
+    /// Discards gradients that were kept.
     pub fn forget(&mut self) {
         self.moving.kept.clear();
     }
 
-    /// Returns the gradients of `share` times `loss` by the parameters that move, in their order; of those on which the loss
-    /// does not depend, undefined tensors. Changes nothing.
+    /// Returns the gradients of `share` times `loss` with respect to the parameters that are updated, in their order;
+    /// undefined tensors for those on which the loss does not depend. Changes nothing.
     pub fn gradients(&self, loss: &Tensor, share: f64) -> Result<Vec<Tensor>> {
         let loss = if share == 1.0 { loss.shallow_clone() } else { ffi::scale(loss, share)? };
         let mut gradients = Tensor::f_run_backward(&[&loss], self.moving.tensors.params(), false, false)?;
@@ -160,7 +176,7 @@ impl Adam {
         Ok(gradients)
     }
 
-    /// Gives gradients the order in memory of their parameters; one may be a view, even an expanded scalar.
+    /// Gives gradients the memory layout of their parameters; a gradient may be a view, even an expanded scalar.
     fn arrange(&self, gradients: &mut [Tensor]) -> Result<()> {
         let pairs = gradients.iter_mut().zip(self.moving.tensors.params());
         for (gradient, parameter) in pairs.filter(|(gradient, _)| gradient.defined()) {
@@ -169,15 +185,15 @@ impl Adam {
         Ok(())
     }
 
-    /// Moves the parameters down these gradients, as [`gradients`](Self::gradients) gives them, together with those kept
-    /// before, or keeps them too. When they move, they move by the sum over all processes.
+    /// Updates the parameters with these gradients, as returned by [`gradients`](Self::gradients), and those kept
+    /// before, or keeps them, too. An update uses the sum over all processes.
     pub fn apply(&mut self, gradients: Vec<Tensor>, update: Update<'_>) -> Result<()> {
         let underway = self.begin(gradients, update)?;
         self.finish(underway)
     }
 
-    /// Begins what [`apply`](Self::apply) does: the parameters move with [`finish`](Self::finish), and meanwhile other work can be
-    /// done while the gradients are exchanged. Without another process they move at once.
+    /// Starts what [`apply`](Self::apply) does. The parameters change in [`finish`](Self::finish), so other work can
+    /// run while gradients are exchanged. Without other processes they change at once.
     pub fn begin<'a>(&mut self, mut gradients: Vec<Tensor>, update: Update<'a>) -> Result<Underway<'a>> {
         for (i, gradient) in gradients.iter_mut().enumerate() {
             if !gradient.defined() {
@@ -196,11 +212,11 @@ impl Adam {
             self.step(gradients, update)?;
             return Ok(Underway(None));
         }
-        // Once an update, not once a batch.
+        // Once for each update, not for each batch.
         Ok(Underway(Some((peers::begin_gradients(update.peers, &gradients)?, update))))
     }
 
-    /// Waits for the gradients of all processes, and moves the parameters down their sum.
+    /// Waits for the gradients of all processes and updates the parameters with their sum.
     pub fn finish(&mut self, Underway(exchange): Underway<'_>) -> Result<()> {
         let Some((gradients, update)) = exchange else { return Ok(()) };
         self.step(gradients.finish()?, update)
@@ -212,19 +228,19 @@ impl Adam {
         self.moving.tensors.step(&mut gradients, AdamStep { lr, beta1, beta2, weight_decay, eps })
     }
 
-    /// Moves the parameters down the gradient of `loss`, together with those kept before, or keeps it too.
+    /// Updates the parameters with the gradient of `loss` and those kept before, or keeps it, too.
     #[cfg(test)]
     pub fn minimize(&mut self, loss: &Tensor, update: Update<'_>) -> Result<()> {
         let gradients = self.gradients(loss, update.share)?;
         self.apply(gradients, update)
     }
 
-    /// Whether a name of [`state`](Self::state) is that of a moment.
+    /// Returns whether a name of [`state`](Self::state) is that of a moment.
     pub fn is_moment(name: &str) -> bool {
         [".exp_avg", ".exp_avg_sq"].iter().any(|end| name.ends_with(end))
     }
 
-    /// Moments and step counts under the names of their parameters. Shallow: they share memory with the state.
+    /// Returns moments and step counts under the names of their parameters. The tensors share memory with the state.
     pub fn state(&self) -> Parameters {
         let kinds = ["exp_avg", "exp_avg_sq", "step"].into_iter().zip(self.all.moments());
         kinds
@@ -241,8 +257,8 @@ impl Moving {
         Self { tensors: all.subset(&places), places, zeros, kept: Vec::new() }
     }
 
-    /// The gradient of a parameter on which the loss does not depend. Only a bias may be such: a norm behind it takes it
-    /// off again.
+    /// Returns the gradient of a parameter on which the loss does not depend. Only a bias may be one: a norm after it
+    /// cancels it.
     fn zero(&mut self, i: usize, names: &[String]) -> Result<Tensor> {
         let name = &names[self.places[i]];
         if !name.ends_with(".bias") {
@@ -266,7 +282,7 @@ mod tests {
         Update { lr, adam, share: 1.0, now: true, peers: &Alone }
     }
 
-    /// Three steps on f(x) = sum(c * x^2) by the paper's algorithm 1 in plain f64.
+    /// Three steps on f(x) = sum(c * x^2), compared with algorithm 1 of the paper in plain f64.
     #[test]
     fn equals_the_algorithm_of_the_paper() {
         let (c, start) = ([0.5f64, 2.0, -1.0], [1.0f64, -2.0, 0.25]);
@@ -303,7 +319,7 @@ mod tests {
         assert!(worst < 1e-6, "{worst}");
     }
 
-    /// Gradients of two halves make the step that the gradient of the whole makes, to the bit: shares are powers of
+    /// The gradients of two halves make the same step as the gradient of the whole, bit for bit: shares are powers of
     /// two.
     #[test]
     fn kept_gradients_are_added() {
@@ -320,8 +336,8 @@ mod tests {
         assert_eq!(run(&[&[1.0, 6.0], &[3.0, 2.0]]), run(&[&[2.0, 4.0]]));
     }
 
-    /// Gradients of two processes, each kept over two batches, make the step that the gradient of the whole makes, to the
-    /// bit: shares are powers of two.
+    /// The gradients of two processes, each kept over two batches, make the same step as the gradient of the whole, bit
+    /// for bit: shares are powers of two.
     #[test]
     fn gradients_of_processes_are_added() {
         let minimize = |x: &Tensor, parts: &[[f64; 2]], peers: &dyn Peers| {
@@ -355,7 +371,7 @@ mod tests {
         assert_eq!(steps, [0.0, 1.0]);
     }
 
-    /// Anything but a bias without a gradient is a network that is not connected.
+    /// A missing gradient of anything but a bias means that the network is not connected.
     #[test]
     fn a_bias_that_nothing_depends_on_stays_and_a_weight_is_an_error() {
         let new = |name: &str| (name.to_string(), Tensor::from_slice(&[1.0f64]).set_requires_grad(true));

@@ -6,32 +6,32 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 use crate::nn::Parameters;
 
-/// The half-life is at most this share of the images seen so far, so that early in training the mean is not that of a
-/// random start.
+/// Upper bound of the half-life as a share of the images seen so far, so that early in training the mean is not
+/// dominated by the random initial weights.
 const WARM_UP: f64 = 0.05;
 /// The prefix of names in a checkpoint.
 const PREFIX: &str = "mean.";
 /// The name of the count of images in a checkpoint.
 const IMAGES: &str = "mean.images";
 
-/// An exponential mean of weights. Its half-life counts images, so it does not depend on the batch size.
+/// An exponential moving average of weights. Its half-life counts images, so it does not depend on the batch size.
 #[derive(Debug)]
 pub(crate) struct RunningMean {
     names: Vec<String>,
     mean: Vec<Tensor>,
     weights: Vec<Tensor>,
     half_life: f64,
-    /// Images that the mean has taken in, as a checkpoint holds them.
+    /// Number of images averaged so far, as stored in a checkpoint.
     count: Tensor,
-    /// The same number, unless it has to be read from there.
+    /// The same number, unless it has to be read from the tensor.
     images: Option<u64>,
     /// Images seen since the last update of the weights.
     pending: u64,
 }
 
 impl RunningMean {
-    /// Keeps `mean`, which holds the weights' first values, behind `weights`. Both lists are in one order; they share
-    /// their memory with the networks.
+    /// Makes `mean`, which holds the initial values, follow `weights`. Both lists are in the same order and share
+    /// memory with the networks.
     pub fn new(mean: Parameters, weights: Parameters, half_life: f64) -> Result<Self> {
         let device = weights.first().map_or(Device::Cpu, |(_, tensor)| tensor.device());
         let (names, mean) = mean.into_iter().unzip();
@@ -40,7 +40,7 @@ impl RunningMean {
         Ok(Self { names, mean, weights, half_life, count, images: Some(0), pending: 0 })
     }
 
-    /// Takes in the weights after a step on so many images, or only counts these when the weights have not moved yet.
+    /// Updates the mean after a step on this many images, or only counts them if the weights have not changed yet.
     pub fn follow(&mut self, images: u64, moved: bool) -> Result<()> {
         self.pending = self.pending.saturating_add(images);
         if !moved {
@@ -55,13 +55,13 @@ impl RunningMean {
         Ok(())
     }
 
-    /// Forgets images of an update that was not made, and what is known of a state that may be another now.
+    /// Discards images of an update that was not made, and the cached count.
     pub fn forget(&mut self) {
         self.pending = 0;
         self.images = None;
     }
 
-    /// The mean by name, and the number of images; the tensors share their memory with these.
+    /// Returns the mean by name, and the number of images; the tensors share memory with these.
     pub fn state(&self) -> Parameters {
         let mut list: Parameters =
             self.names.iter().zip(&self.mean).map(|(name, t)| (format!("{PREFIX}{name}"), t.shallow_clone())).collect();
@@ -69,7 +69,7 @@ impl RunningMean {
         list
     }
 
-    /// Whether a state that may hold anything holds a number of images where [`state`](Self::state) puts one.
+    /// Checks that a state holds a number of images where [`state`](Self::state) puts one.
     pub fn check(state: &[(String, Tensor)]) -> Result<()> {
         state.iter().find(|(name, _)| name == IMAGES).map_or(Ok(()), |(_, count)| read_count(count).map(drop))
     }
@@ -81,14 +81,14 @@ fn read_count(tensor: &Tensor) -> Result<u64> {
         return Err(wrong().expected("one number").found(format!("{:?}", tensor.size())));
     }
     let count = tensor.f_double_value(&[0])?;
-    // Whole numbers up to this one are exact.
+    // Integers up to this one are exact.
     if count.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&count) {
         return Ok(count as u64);
     }
     Err(wrong().found(count))
 }
 
-/// How far the mean goes towards the weights after `new` images, of `all` with them.
+/// Returns the weight of the new value after `new` images, with a total of `all` including them.
 fn share(new: u64, all: u64, half_life: f64) -> f64 {
     let half_life = half_life.min(WARM_UP * all as f64);
     1.0 - 0.5f64.powf(new as f64 / half_life)
@@ -104,7 +104,7 @@ mod tests {
         (RunningMean::new(list(&mean), list(&weights), half_life).unwrap(), mean, weights)
     }
 
-    /// One that has seen so many images.
+    /// Returns one that has already seen this many images.
     fn old_mean(images: f64) -> (RunningMean, Tensor, Tensor) {
         let (mut running, mean, weights) = mean_of(0.0, 64.0);
         let _ = running.count.fill_(images);
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// After the warm-up, a half-life of images takes half of the way, in steps of any size.
+    /// After the warm-up, one half-life of images covers half of the distance, in steps of any size.
     #[test]
     fn the_half_life_counts_images() {
         for batch in [1, 4, 16] {
@@ -139,9 +139,9 @@ mod tests {
         }
     }
 
-    /// At the first update the start has less than a millionth left.
+    /// At the first update, less than a millionth of the initial value is left.
     #[test]
-    fn the_start_is_soon_forgotten() {
+    fn the_initial_weights_are_soon_forgotten() {
         assert!(share(1, 1, 1e4) > 0.999_998);
         assert!(share(1, 1_000_000, 1e4) < 1e-4);
     }
@@ -152,7 +152,7 @@ mod tests {
         whole.follow(4, true).unwrap();
         let (mut parts, mean, _weights) = old_mean(5000.0);
         parts.follow(9, false).unwrap();
-        // Of an update that was not made.
+        // From an update that was not made.
         parts.forget();
         parts.follow(3, false).unwrap();
         assert_eq!(mean.double_value(&[0]), 0.0);

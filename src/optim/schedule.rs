@@ -1,4 +1,4 @@
-//! Learning rate as a pure function of progress.
+//! Learning-rate schedules as pure functions of progress.
 
 use std::f64::consts::PI;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How the learning rate runs through a fit.
+/// The course of the learning rate over a fit.
 ///
 /// ```
 /// use geolearn::optim::{OneCycle, Schedule};
@@ -23,18 +23,17 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Schedule {
     /// The same rate throughout.
     Constant,
-    /// Constant for the given share of the steps, then in a straight line to zero (Zhu et al. 2017,
-    /// section 4).
+    /// Constant for the given share of the steps, then linear to zero (Zhu et al. 2017, section 4).
     ConstantThenLinear {
         /// The share of the steps at the full rate, in [0, 1].
         constant: f64,
     },
-    /// Up to the full rate and down again, while `beta1` goes the other way.
+    /// Up to the full rate and down again, while `beta1` moves in the opposite direction.
     OneCycle(OneCycle),
 }
 
-/// The numbers of the one-cycle schedule (Smith 2018, arXiv:1803.09820), annealed along half a cosine as
-/// arcgis.learn's trainer does it.
+/// Options of the one-cycle schedule (Smith 2018, arXiv:1803.09820), with cosine annealing as in arcgis.learn's
+/// trainer.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -43,8 +42,8 @@ pub enum Schedule {
 /// | `end_divisor` | 250,000 | so is the one that the last step approaches | ≥ 1 |
 /// | `beta1` | 0.95 to 0.85 | `beta1` at the ends and at the full rate, in place of Adam's own; none leaves Adam's | [0, 1) |
 ///
-/// The defaults are arcgis.learn's. The published recipe trains CycleGANs with `beta1` 0.5, which `beta1: None`
-/// leaves in place.
+/// The defaults are arcgis.learn's. The published recipe trains CycleGANs with a `beta1` of 0.5; `beta1: None` keeps
+/// it.
 ///
 /// ```
 /// use geolearn::optim::OneCycle;
@@ -75,42 +74,73 @@ impl Default for OneCycle {
 
 impl OneCycle {
     /// Sets the share of the steps in which the rate rises. Default: 0.3.
+    ///
+    /// ```
+    /// let cycle = geolearn::optim::OneCycle::default().rise(0.25);
+    /// ```
     pub fn rise(mut self, share: f64) -> Self {
         self.rise = share;
         self
     }
 
-    /// Sets what the full rate is divided by at the start. Default: 25.
+    /// Sets the divisor of the full rate at the start. Default: 25.
+    ///
+    /// ```
+    /// let cycle = geolearn::optim::OneCycle::default().start_divisor(10.0);
+    /// ```
     pub fn start_divisor(mut self, divisor: f64) -> Self {
         self.start_divisor = divisor;
         self
     }
 
-    /// Sets what the full rate is divided by at the end. Default: 250 000.
+    /// Sets the divisor of the full rate at the end. Default: 250,000.
+    ///
+    /// ```
+    /// let cycle = geolearn::optim::OneCycle::default().end_divisor(1e4);
+    /// ```
     pub fn end_divisor(mut self, divisor: f64) -> Self {
         self.end_divisor = divisor;
         self
     }
 
-    /// Sets `beta1` at the ends and at the full rate; with `None` it stays that of Adam. Default: 0.95 and 0.85.
+    /// Sets `beta1` at the ends and at the full rate; `None` keeps Adam's own. Default: 0.95 and 0.85.
+    ///
+    /// ```
+    /// // Keeps the `beta1` of Adam.
+    /// let cycle = geolearn::optim::OneCycle::default().beta1(None);
+    /// ```
     pub fn beta1(mut self, ends_and_full: Option<(f64, f64)>) -> Self {
         self.beta1 = ends_and_full;
         self
     }
 }
 
-/// What a [`Schedule`] says of one moment.
+/// The values of a [`Schedule`] at one moment.
+///
+/// ```
+/// use geolearn::optim::Schedule;
+///
+/// let rate = Schedule::Constant.at(0.5);
+/// assert_eq!((rate.factor, rate.beta1), (1.0, None));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Rate {
-    /// What the full learning rate is multiplied by.
+    /// Factor of the full learning rate.
     pub factor: f64,
-    /// Adam's `beta1`, where the schedule sets it.
+    /// Adam's `beta1`, if the schedule sets it.
     pub beta1: Option<f64>,
 }
 
 impl Schedule {
-    /// The rate when the share `progress` of the steps is done, in [0, 1].
+    /// Returns the rate after the share `progress` of the steps, in [0, 1].
+    ///
+    /// ```
+    /// use geolearn::optim::Schedule;
+    ///
+    /// let schedule = Schedule::ConstantThenLinear { constant: 0.5 };
+    /// assert_eq!(schedule.at(0.75).factor, 0.5);
+    /// ```
     pub fn at(self, progress: f64) -> Rate {
         let plain = |factor| Rate { factor, beta1: None };
         match self {
@@ -123,7 +153,14 @@ impl Schedule {
         }
     }
 
-    /// The rate of step `step` (from 0) of `steps`. A one-cycle then rises for a whole number of steps.
+    /// Returns the rate of step `step` (from 0) of `steps`. The rise of a one-cycle schedule then takes a whole number
+    /// of steps.
+    ///
+    /// ```
+    /// use geolearn::optim::Schedule;
+    ///
+    /// assert_eq!(Schedule::Constant.at_step(5, 10).factor, 1.0);
+    /// ```
     pub fn at_step(self, step: u64, steps: u64) -> Rate {
         let steps = steps.max(1) as f64;
         let whole = |rise: f64| (rise * steps).floor().max(1.0) / steps;
@@ -179,7 +216,7 @@ impl OneCycle {
     }
 }
 
-/// From `start` to `end` along half a cosine.
+/// Interpolates from `start` to `end` along half a cosine.
 fn along_cosine(start: f64, end: f64, share: f64) -> f64 {
     end + (start - end) / 2.0 * ((PI * share).cos() + 1.0)
 }
@@ -199,7 +236,7 @@ mod tests {
         assert_eq!(Schedule::Constant.at(0.9), Rate { factor: 1.0, beta1: None });
     }
 
-    /// Learning rate and beta1 of 20 steps, as fastai 1.0.61 gave them to arcgis.learn; see the fixtures' README.
+    /// Learning rate and beta1 of 20 steps, as computed by fastai 1.0.61 for arcgis.learn; see the fixtures' README.
     #[test]
     fn one_cycle_is_that_of_arcgis() {
         let text = std::fs::read(fixture("golden/onecycle_schedule_n20_lr2e-4.json")).unwrap();
@@ -214,7 +251,7 @@ mod tests {
         }
     }
 
-    /// The rise lasts whole steps: of 7 steps two, since 0.3 * 7 is 2.1.
+    /// The rise takes whole steps: two of 7 steps, because 0.3 * 7 is 2.1.
     #[test]
     fn a_rise_lasts_whole_steps() {
         let schedule = Schedule::OneCycle(OneCycle::default());

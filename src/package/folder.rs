@@ -1,4 +1,4 @@
-//! Where a saved model lies, and what its files are called.
+//! The folder of a saved model, and the names of its files.
 
 use std::fs;
 use std::io::Read;
@@ -24,15 +24,15 @@ const REPORT: &str = "model_metrics.html";
 pub(crate) const ITEM: &str = "model.stac.json";
 /// The card of the model, which people may take over.
 pub(crate) const CARD: &str = "README.md";
-/// The first line of a card that a save may write anew.
+/// The first line of a card that a save may overwrite.
 pub(crate) const CARD_MARK: &str =
     "<!-- Written by geolearn, and again by each save. Remove this line, and the file is yours. -->";
-/// Files that are no folder of a model, besides `.emd` and `.pth`.
+/// Files that are not a model's folder, besides `.emd` and `.pth`.
 const OTHER_FILES: [&str; 4] = ["dlpk", "safetensors", "pt", "onnx"];
 /// File systems take names of 255 bytes; the longest extension is `.dlpk`.
 const LONGEST_NAME: usize = 250;
 
-/// A model's folder and the name that its files have.
+/// A model's folder and the name of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub folder: PathBuf,
@@ -40,11 +40,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// For saving: a path is the model's folder, and its last part the name of the files; a bare name
+    /// Returns the place for saving: a path is the model's folder, and its last part the name of the files; a bare name
     /// stands for `<root>/models/<name>`.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a path that names no folder, or that names a file of a model.
+    /// [`ErrorKind::Usage`] for a path that does not name a folder, or that names a file of a model.
     pub(crate) fn to_save(root: &Path, name_or_path: &Path) -> Result<Self> {
         let wrong = |found: &str| {
             Error::new(ErrorKind::Usage, "this cannot be a model's name")
@@ -52,7 +52,7 @@ impl Place {
                 .expected("a name, or the path of a folder for the model")
                 .found(found)
         };
-        let name = name_or_path.file_name().ok_or_else(|| wrong("a path without a last part"))?;
+        let name = name_or_path.file_name().ok_or_else(|| wrong("a path without a name"))?;
         let name = name.to_str().ok_or_else(|| wrong("a name that is not UTF-8"))?.to_owned();
         if name.len() > LONGEST_NAME {
             let found = format!("a name of {} bytes", name.len());
@@ -70,12 +70,12 @@ impl Place {
         Ok(Self { folder, name })
     }
 
-    /// The model definition.
+    /// Returns the path of the model definition.
     pub(crate) fn emd(&self) -> PathBuf {
         self.folder.join(format!("{}.emd", self.name))
     }
 
-    /// The file of the weights, relative to the folder.
+    /// Returns the file name of the weights.
     pub(crate) fn pth_name(&self) -> String {
         format!("{}.pth", self.name)
     }
@@ -88,16 +88,16 @@ impl Place {
         self.folder.join(PICTURES).join(name)
     }
 
-    /// All of it in one file.
+    /// Returns the path of the package.
     pub(crate) fn dlpk(&self) -> PathBuf {
         self.folder.join(format!("{}.dlpk", self.name))
     }
 }
 
-/// A model that is there.
+/// A model that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// The definition, and the weights when the caller named them; else the definition says where they are.
+    /// The definition, and the weights if the caller named them; otherwise the definition says where they are.
     Files { emd: PathBuf, pth: Option<PathBuf> },
     /// A `.dlpk`.
     Package(PathBuf),
@@ -107,7 +107,7 @@ impl Found {
     /// Reads the definition and the weights that belong to it.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] for weights that a save put beside another definition, besides what reading each reports.
+    /// [`ErrorKind::Format`] for weights that belong to another definition, besides errors of reading each.
     pub(crate) fn open(&self, opening: Opening) -> Result<Opened> {
         let started = Instant::now();
         let opened = self.read(opening)?;
@@ -129,10 +129,10 @@ impl Found {
     }
 }
 
-/// Opens a `.dlpk` that was read into memory, without a temporary file.
+/// Opens a `.dlpk` in memory, without a temporary file.
 ///
 /// # Errors
-/// As of a file, with "in memory" for its name.
+/// As for a file, with "in memory" as its name.
 pub(crate) fn open_package(bytes: &[u8], opening: Opening) -> Result<Opened> {
     let opened = || {
         let (emd, weights) = dlpk::unpack_bytes(bytes, opening)?;
@@ -142,8 +142,8 @@ pub(crate) fn open_package(bytes: &[u8], opening: Opening) -> Result<Opened> {
     opened().map_err(Error::in_memory)
 }
 
-/// Finds a saved model by the path of its folder, of its `.emd`, `.pth` or `.dlpk`, or by its name alone
-/// below `<root>/models`.
+/// Finds a saved model by the path of its folder, of its `.emd`, `.pth` or `.dlpk`, or by its name alone below
+/// `<root>/models`.
 ///
 /// # Errors
 /// [`ErrorKind::Layout`] listing what was found instead.
@@ -165,10 +165,10 @@ pub(crate) fn find(root: &Path, name_or_path: &Path) -> Result<Found> {
         return Ok(Found::Files { emd: definition_beside(name_or_path)?, pth: Some(name_or_path.to_path_buf()) });
     }
     let wanted = if is_bare(name_or_path) { &by_name } else { name_or_path };
-    Err(missing("no saved model is there", wanted, [wanted, folder_of(wanted)]))
+    Err(missing("there is no saved model", wanted, [wanted, folder_of(wanted)]))
 }
 
-/// The definition of the same name, whatever the case of its extension.
+/// Returns the definition with the same name, whatever the case of its extension.
 fn definition_beside(pth: &Path) -> Result<PathBuf> {
     let emd = pth.with_extension("emd");
     if emd.is_file() {
@@ -179,7 +179,7 @@ fn definition_beside(pth: &Path) -> Result<PathBuf> {
     beside.ok_or_else(|| missing("there is no model definition beside it", &emd, [folder_of(pth)]))
 }
 
-/// `<folder>/<last part>.emd`, or the only other `.emd`, or the only `.dlpk` where there is none.
+/// Finds `<folder>/<last part>.emd`, or the only other `.emd`, or the only `.dlpk` if there is none.
 fn in_folder(folder: &Path) -> Result<Found> {
     let found = |emd| Ok(Found::Files { emd, pth: None });
     if let Some(name) =
@@ -197,16 +197,14 @@ fn in_folder(folder: &Path) -> Result<Found> {
         1 => found(definitions.remove(0)),
         0 => match (packages.next(), packages.next()) {
             (Some(package), None) => Ok(Found::Package(package)),
-            _ => Err(missing("the folder holds no model definition (.emd)", folder, [folder, folder_of(folder)])),
+            _ => Err(missing("the folder contains no model definition (.emd)", folder, [folder, folder_of(folder)])),
         },
-        _ => {
-            Err(missing("the folder holds several model definitions", folder, [folder])
-                .help("Name the .emd file itself."))
-        }
+        _ => Err(missing("the folder contains several model definitions", folder, [folder])
+            .help("Name the .emd file itself.")),
     }
 }
 
-/// What goes into the folder of a model.
+/// The contents of a model's folder.
 pub(crate) struct Contents<'a> {
     pub emd: &'a Emd,
     pub tensors: &'a [(String, &'a Tensor)],
@@ -214,15 +212,16 @@ pub(crate) struct Contents<'a> {
     pub modules: &'a [(String, u32)],
     /// `model_metrics.html`.
     pub report: &'a str,
-    /// Names and texts of what else lies beside the definition: [`ITEM`] and [`CARD`].
+    /// Names and texts of further files beside the definition: [`ITEM`] and [`CARD`].
     pub texts: &'a [(&'a str, String)],
-    /// Names and PNGs of the pictures in `ModelCharacteristics`; an older one of the same name goes where there is none.
+    /// Names and PNGs of the pictures in `ModelCharacteristics`; if there is none, an older one of the same name is
+    /// removed.
     pub pictures: &'a [(&'a str, Option<Vec<u8>>)],
 }
 
-/// Saves a model: all files are complete beside their places, and known to open, before the first is published; when one
-/// cannot take its place all give theirs back. So a failure leaves the last model whole, and so does a kill: see
-/// [`generation`](super::generation). Other files are left alone.
+/// Saves a model: all files are complete under temporary names, and known to open, before the first is renamed; if one
+/// cannot be renamed, all others are restored. So a failure leaves the previous model intact, and so does a kill: see
+/// [`generation`](super::generation). Other files are not touched.
 pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     store::create_dir(&place.folder)?;
     let _lock = Lock::of(&place.pth())?;
@@ -252,7 +251,7 @@ pub(crate) fn save(place: &Place, contents: &Contents) -> Result<()> {
     gone.map(|(name, _)| place.picture(name)).try_for_each(|path| remove(&path))
 }
 
-/// Whether a card is there that a save did not write, or that people made theirs.
+/// Returns whether there is a card that was not written by a save, or that people made theirs.
 fn is_kept(card: &Path) -> bool {
     let mut beginning = vec![0; CARD_MARK.len()];
     match fs::File::open(card).and_then(|mut file| file.read_exact(&mut beginning)) {
@@ -261,7 +260,7 @@ fn is_kept(card: &Path) -> bool {
     }
 }
 
-/// Removes what killed saves left.
+/// Removes files that killed saves left behind.
 fn clear(place: &Place, contents: &Contents) {
     let pictures = contents.pictures.iter().map(|(name, _)| place.picture(name));
     let texts = contents.texts.iter().map(|(name, _)| place.folder.join(name));
@@ -269,7 +268,7 @@ fn clear(place: &Place, contents: &Contents) {
     others.into_iter().chain(texts).chain(pictures).for_each(|path| store::clear(&path));
 }
 
-/// Whether files that were written will be opened again.
+/// Checks that files that were just written can be opened again.
 fn check(files: &[(String, &Ready)], package: &Ready, opening: Opening) -> Result<()> {
     if let [(_, weights), (_, emd), ..] = files {
         pth::check(weights.path(), &pth::PthLimits::default())?;
@@ -291,7 +290,7 @@ fn named(root: &Path, name: &Path) -> PathBuf {
     root.join(MODELS).join(name)
 }
 
-/// One part and nothing else; `./name` is a path.
+/// Returns whether a path is a single name; `./name` is a path.
 fn is_bare(path: &Path) -> bool {
     let mut parts = path.components();
     let first = parts.next().filter(|part| matches!(part, Component::Normal(_)));

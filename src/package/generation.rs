@@ -1,8 +1,8 @@
-//! Definition and weights of one save: which file belongs to which.
+//! Definition and weights of one save: which files belong together.
 //!
-//! The definition names the fingerprint of its weights, and takes its place after them. While a save replaces both, the
-//! older weights lie aside under a name that the older definition leads to; so whichever definition is there, its own
-//! weights are found, also after a kill. The next save tidies up.
+//! The definition names the fingerprint of its weights, and is renamed after them. While a save replaces both, the
+//! older weights are kept under a name to which the older definition leads; so whichever definition is there, its own
+//! weights are found, even after a kill. The next save cleans up.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::pth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, folder_of};
 
-/// A save that ends while a model is read makes it begin anew. More of them than this are no coincidence.
+/// If a save ends while a model is being read, reading starts over. More than this many times is no coincidence.
 const MOST_TRIES: usize = 100;
 
 /// A definition and its weights.
@@ -34,7 +34,7 @@ fn parse(path: &Path, bytes: &[u8], opening: Opening) -> Result<Emd> {
     Emd::parse(bytes, opening).map_err(|e| e.at(path))
 }
 
-/// Reads a definition and its weights, which lie where it says unless the caller named them.
+/// Reads a definition and its weights, which are where it says unless the caller named them.
 pub(super) fn open(path: &Path, pth: Option<&Path>, opening: Opening) -> Result<Opened> {
     let mut bytes = store::read_capped(path, MAX_BYTES)?;
     for _ in 1..MOST_TRIES {
@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path, pth: Option<&Path>, opening: Opening) -> Result<
         let is_aside = aside.is_file();
         let linked_to = (pth.is_none() && opening.reach == Reach::Folder).then(|| folder_of(path));
         let read = read(&emd, if is_aside { &aside } else { &weights }, linked_to);
-        // In this order: older weights are removed after the definition was replaced.
+        // In this order, because older weights are removed after the definition was replaced.
         let unchanged = aside.is_file() == is_aside;
         let now = store::read_capped(path, MAX_BYTES)?;
         if unchanged && now == bytes {
@@ -52,10 +52,10 @@ pub(super) fn open(path: &Path, pth: Option<&Path>, opening: Opening) -> Result<
         }
         bytes = now;
     }
-    Err(Error::new(ErrorKind::Usage, "the model is being replaced all the time").at(path).help("Try again later."))
+    Err(Error::new(ErrorKind::Usage, "the model is being replaced again and again").at(path).help("Try again later."))
 }
 
-/// The weights in a file, which must not be a link out of `folder`.
+/// Reads the weights in a file, which must not be a link out of `folder`.
 fn read(emd: &Emd, path: &Path, folder: Option<&Path>) -> Result<Vec<(String, Tensor)>> {
     if !path.is_file() {
         return Err(missing("the weights are missing", path, [folder_of(path)]));
@@ -66,12 +66,12 @@ fn read(emd: &Emd, path: &Path, folder: Option<&Path>) -> Result<Vec<(String, Te
     weights_of(emd, path).map_err(|e| e.at(path))
 }
 
-/// The weights in a file, which must be those of the definition.
+/// Reads the weights in a file, which must belong to the definition.
 pub(super) fn weights_of(emd: &Emd, path: &Path) -> Result<Vec<(String, Tensor)>> {
     belonging(emd, pth::read_marked(path, &pth::PthLimits::default())?)
 }
 
-/// The same of the bytes of a file.
+/// Reads weights in memory, which must belong to the definition.
 pub(super) fn weights_in(emd: &Emd, bytes: &[u8]) -> Result<Vec<(String, Tensor)>> {
     belonging(emd, pth::read_marked_bytes(bytes, &pth::PthLimits::default())?)
 }
@@ -80,7 +80,7 @@ fn belonging(emd: &Emd, (tensors, found): (pth::Tensors, Option<String>)) -> Res
     match emd.mark() {
         Some(expected) if found.as_deref() != Some(expected) => Err(Error::new(
             ErrorKind::Format,
-            "the weights are not those of the definition beside them",
+            "the weights do not belong to the definition beside them",
         )
         .expected(format!("fingerprint {expected}"))
         .found(found.map_or("none".to_owned(), |found| found.escape_debug().to_string()))
@@ -92,17 +92,17 @@ fn belonging(emd: &Emd, (tensors, found): (pth::Tensors, Option<String>)) -> Res
     }
 }
 
-/// Puts back older weights that a killed save left aside, if their definition is still there. Nobody else may be
-/// saving here.
+/// Restores older weights that a killed save left aside, if their definition is still there. Nobody else may be saving
+/// here.
 pub(super) fn settle(emd: &Path, pth: &Path) -> Result<()> {
     let aside = store::aside(pth, of(emd));
     if !aside.is_file() {
         return Ok(());
     }
-    fs::rename(&aside, pth).map_err(|e| Error::io("older weights cannot be put back", pth, e))
+    fs::rename(&aside, pth).map_err(|e| Error::io("the older weights cannot be restored", pth, e))
 }
 
-/// What tells a definition from the next in its place; 0 where there is none.
+/// Returns a checksum that distinguishes a definition from its successor; 0 if there is none.
 pub(super) fn of(emd: &Path) -> u32 {
     store::read_capped(emd, MAX_BYTES).map_or(0, |bytes| number(&bytes))
 }
@@ -111,7 +111,7 @@ fn number(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
 }
 
-/// A link must not lead where a path may not.
+/// Checks that a link does not lead where a path may not.
 fn check_within(folder: &Path, weights: &Path) -> Result<()> {
     let whole = |path: &Path| path.canonicalize().map_err(|e| Error::io("file cannot be found", path, e));
     let (folder, real) = (whole(folder)?, whole(weights)?);

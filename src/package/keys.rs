@@ -1,16 +1,16 @@
 //! Paths of the modules that the keys of a state dict belong to.
 //!
-//! `torch.save` keeps them, with the version of each module's layout, as `_metadata`. Readers use the
-//! versions to upgrade old layouts, none of which concerns us; we write them so that our files are torch's.
+//! `torch.save` stores them, with the version of each module's layout, as `_metadata`. Readers use the versions to
+//! upgrade old layouts, none of which concerns us; we write them so that our files equal torch's.
 
 use crate::nn::Plan;
 
-/// The version of a module's layout where torch has never changed it.
+/// The version of a module's layout that torch has never changed.
 const FIRST: u32 = 1;
-/// Torch's norm layers have changed theirs once.
+/// Torch has changed the layout of norm layers once.
 const NORM: u32 = 2;
 
-/// The modules of a model of these networks, which are attributes of it under their names, as torch lists them.
+/// Lists the modules of a model with these networks, which are its attributes under their names, like torch.
 pub(crate) fn modules(networks: &[(&str, &Plan)]) -> Vec<(String, u32)> {
     let of = |(name, plan): &(&str, &Plan)| {
         let full = |(path, is_norm): (String, bool)| {
@@ -22,10 +22,10 @@ pub(crate) fn modules(networks: &[(&str, &Plan)]) -> Vec<(String, u32)> {
     std::iter::once((String::new(), FIRST)).chain(networks.iter().flat_map(of)).collect()
 }
 
-/// The modules that the keys themselves name, each before its children, all in version 1.
+/// Lists the modules that the keys themselves name, each before its children, all in version 1.
 ///
-/// Modules without parameters (activations, norms without weights) are in torch's list, but not in the
-/// keys, so they are missing here; no reader minds.
+/// Modules without parameters (activations, norms without weights) are in torch's list, but not in the keys, so they
+/// are missing here; no reader minds.
 #[cfg(test)]
 pub(crate) fn modules_of<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<(String, u32)> {
     let mut seen = std::collections::HashSet::from([""]);

@@ -1,14 +1,14 @@
-//! What is in the folders where models lie, for those who look for one and for messages.
+//! Listings of folders with models, for finding models and for messages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
 
-/// At most so many names of a folder go into a message.
+/// Maximum number of names of a folder in a message.
 const MAX_LISTED: usize = 20;
 
-/// The paths in a folder, sorted; none where it cannot be read.
+/// Returns the paths in a folder, sorted; empty if it cannot be read.
 pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -16,7 +16,7 @@ pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The error for a saved model, or a part of it, that is not where it should be; lists what is in `folders` instead.
+/// Returns the error for a saved model, or a part of it, that is not where it should be, with a listing of `folders`.
 pub(super) fn missing<'a>(what: &str, wanted: &Path, folders: impl IntoIterator<Item = &'a Path>) -> Error {
     let found: Vec<String> = folders.into_iter().map(listing).collect();
     Error::new(ErrorKind::Layout, what)
@@ -25,7 +25,7 @@ pub(super) fn missing<'a>(what: &str, wanted: &Path, folders: impl IntoIterator<
         .found(found.join("; "))
 }
 
-/// What is in a folder, for messages.
+/// Lists a folder for messages.
 fn listing(folder: &Path) -> String {
     let shown = folder.display();
     if !folder.is_dir() {

@@ -1,8 +1,8 @@
-//! What a saved model is: a folder of `<name>.pth` with the weights, `<name>.emd` with what they mean, a report with
-//! pictures for people, and `<name>.dlpk` with all of it in one file.
+//! Saved models: a folder with `<name>.pth` (the weights), `<name>.emd` (their description), a report with pictures for
+//! people, and `<name>.dlpk`, which contains all of them.
 //!
-//! All files are read as attacks until proven otherwise: sizes are capped first, arithmetic is checked,
-//! and a pickle is data that is interpreted, never code that runs.
+//! All files are untrusted: sizes are limited before anything is read, arithmetic is checked, and a pickle is
+//! interpreted as data and never executed.
 
 mod dlpk;
 pub(crate) mod emd;

@@ -1,4 +1,4 @@
-//! `model_metrics.html`: what a model is and how it was trained, for people, in one file that needs no other.
+//! `model_metrics.html`: what a model is and how it was trained, for people, in one self-contained file.
 
 use std::fmt::{Display, Write};
 
@@ -11,7 +11,7 @@ h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2.2rem}table{border-collapse:
 th,td{text-align:left;padding:.25rem 1.2rem .25rem 0;border-bottom:1px solid #ddd;vertical-align:top}\
 td.number{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%;height:auto}.note{color:#666}";
 
-/// A page being written. Every text is escaped; nothing in it is fetched or runs.
+/// An HTML page under construction. Every text is escaped; nothing in it is downloaded or executed.
 pub(crate) struct Report {
     html: String,
 }
@@ -36,7 +36,7 @@ impl Report {
         self.push(format_args!("<p>{}</p>\n", escaped(text)));
     }
 
-    /// Names and what they stand for.
+    /// Adds names and values.
     pub fn facts<'a>(&mut self, facts: impl IntoIterator<Item = (&'a str, String)>) {
         self.push(format_args!("<table>\n"));
         for (name, value) in facts {
@@ -45,7 +45,7 @@ impl Report {
         self.push(format_args!("</table>\n"));
     }
 
-    /// A table of numbers below a row of names; the first column says what the numbers of a row are.
+    /// Adds a table of numbers below a row of names; the first column labels the rows.
     pub fn numbers(&mut self, columns: &[&str], rows: &[(String, Vec<String>)]) {
         self.push(format_args!("<table>\n<tr>"));
         for column in columns {
@@ -62,13 +62,13 @@ impl Report {
         self.push(format_args!("</table>\n"));
     }
 
-    /// A PNG, within the page itself.
+    /// Embeds a PNG in the page.
     pub fn picture(&mut self, png: &[u8], what: &str) {
         let data = STANDARD.encode(png);
         self.push(format_args!("<img src=\"data:image/png;base64,{data}\" alt=\"{}\">\n", escaped(what)));
     }
 
-    /// The whole page.
+    /// Returns the complete page.
     pub fn finish(mut self) -> String {
         self.html.push_str("</body>\n</html>\n");
         self.html

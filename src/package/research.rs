@@ -1,7 +1,7 @@
-//! State dicts of the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix), in our keys.
+//! State dicts of the CycleGAN research code (junyanz/pytorch-CycleGAN-and-pix2pix), converted to our keys.
 //!
-//! Its generators are a `Sequential` called `model` of the very layers that arcgis.learn's and ours have; only the
-//! second convolution of a residual block has another index when there is dropout between the two.
+//! Its generators are a `Sequential` called `model` with the same layers as arcgis.learn's and ours; only the second
+//! convolution of a residual block has another index if there is dropout between the two.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crate::error::{Error, ErrorKind, Result, shown};
 use crate::nn::{self, DiscriminatorShape, GeneratorShape, PlacedLayer, Plan, Upsampling, UpsamplingInit};
 
 const PREFIX: &str = "model.";
-/// Running statistics of instance norms in files of before torch 0.4, which the research code does not use either.
+/// Running statistics of instance norms in files from before torch 0.4, which the research code does not use either.
 const UNUSED: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];
-/// As many residual blocks as a model may have.
+/// The maximum number of residual blocks of a model.
 const MOST_BLOCKS: usize = 64;
 
-/// A generator: its tensors, with keys such as `1.weight`, and what they say of its architecture.
+/// A generator: its tensors, with keys such as `1.weight`, and the architecture that follows from them.
 #[derive(Debug)]
 pub(crate) struct Generator {
     pub input: usize,
@@ -35,12 +35,12 @@ pub(crate) struct Discriminator {
     pub tensors: Vec<(String, Tensor)>,
 }
 
-/// Reads a `latest_net_G_A.pth` or the like.
+/// Reads a generator such as `latest_net_G_A.pth`.
 pub(crate) fn generator(path: &Path) -> Result<Generator> {
     state_dict::read(path).and_then(generator_of).map_err(|e| e.at(path))
 }
 
-/// Reads a `latest_net_D_A.pth` or the like, of the basic kind (`--netD basic`, a 70x70 PatchGAN).
+/// Reads a discriminator such as `latest_net_D_A.pth`, of the basic type (`--netD basic`, a 70x70 PatchGAN).
 pub(crate) fn discriminator(path: &Path) -> Result<Discriminator> {
     state_dict::read(path).and_then(discriminator_of).map_err(|e| e.at(path))
 }
@@ -51,7 +51,7 @@ fn generator_of(tensors: Vec<(String, Tensor)>) -> Result<Generator> {
     let blocks = (0..=MOST_BLOCKS).take_while(|i| dict.has_below(&format!("{}.conv_block.", 10 + i))).count();
     let output = dict.rows(&format!("{}.weight", 17 + blocks));
     if blocks == 0 || blocks > MOST_BLOCKS {
-        return Err(misfit("the file is no ResNet generator")
+        return Err(misfit("the file is not a ResNet generator")
             .expected(format!("1 to {MOST_BLOCKS} residual blocks, `model.10.conv_block.1.weight` and on"))
             .found(format!("{blocks} blocks")));
     }
@@ -71,7 +71,7 @@ fn generator_of(tensors: Vec<(String, Tensor)>) -> Result<Generator> {
     Ok(Generator { input, output, features, blocks, tensors })
 }
 
-/// A layer with weights: its key in the file, ours, the shape of its weight and the length of its bias.
+/// A layer with weights: its key in the file, our key, the shape of its weight and the length of its bias.
 struct Layer {
     theirs: String,
     ours: String,

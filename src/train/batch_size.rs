@@ -1,9 +1,9 @@
-//! The batch size that a model trains fastest with, by trial.
+//! Finds the batch size that trains fastest, by measuring.
 
 use std::time::{Duration, Instant};
 
-use super::loan::Loan;
 use super::memory::{Bytes, SCRATCH, advise};
+use super::restore_guard::RestoreGuard;
 use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
 use crate::device::{Precision, free_memory};
@@ -11,15 +11,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::measure_memory;
 use crate::optim::AdamOptions;
 
-/// Share of the free memory that a step may take; other programs run too.
+/// Share of the free memory that a step may use; other programs run, too.
 const SHARE_OF_FREE: f64 = 0.8;
-/// What counts as faster.
+/// Ratio that counts as faster.
 const GAIN: f64 = 1.05;
 const SHORTEST_TRIAL: Duration = Duration::from_millis(300);
 const FEWEST_STEPS: usize = 2;
 const MOST_STEPS: usize = 10;
 
-/// What some steps at one batch size took; see [`BatchSize::Auto`](crate::dataset::BatchSize::Auto).
+/// Measurement of one batch size; see [`BatchSize::Auto`](crate::dataset::BatchSize::Auto).
 ///
 /// ```
 /// use geolearn::{CycleGan, DatasetType, Device, PrepareData};
@@ -37,16 +37,16 @@ const MOST_STEPS: usize = 10;
 pub struct BatchSizeTrial {
     /// Chips of each domain.
     pub batch_size: usize,
-    /// The most that libtorch's allocators gave out at once for a step; what oneDNN or cuDNN hold comes on top.
+    /// Peak memory that libtorch's allocators gave out for a step; memory of oneDNN or cuDNN comes on top.
     pub peak_bytes: u64,
-    /// Time of the fastest step, divided by the batch size: an image is one chip of each domain.
+    /// Time of the fastest step divided by the batch size; one image is one chip of each domain.
     pub seconds_per_image: f64,
 }
 
-/// The size to train with, and what was tried. Weights, moments and image pools are afterwards what they were.
+/// Returns the size to train with, and the measurements. Weights, moments and image pools are restored afterwards.
 ///
 /// # Errors
-/// `Limits` when not even one chip of each domain fits; what a step reports.
+/// `Limits` if not even one chip of each domain fits; whatever a step reports.
 pub(crate) fn choose_batch_size(model: &mut dyn Translator, data: &DataBunch) -> Result<(usize, Vec<BatchSizeTrial>)> {
     let device = model.torch_device();
     let one = data.with_batch_size(1)?;
@@ -54,17 +54,17 @@ pub(crate) fn choose_batch_size(model: &mut dyn Translator, data: &DataBunch) ->
     if let Some(estimate) = model.memory_need(&one, precision, 1) {
         estimate.check(device, 1, "")?;
     }
-    let mut loan = Loan::of(model)?;
+    let mut guard = RestoreGuard::of(model)?;
     let free = free_memory(device).map_or(f64::INFINITY, |bytes| bytes as f64);
-    let found = search(data.draws(), SHARE_OF_FREE * free, |n| trial(loan.model(), data, n));
-    loan.end()?;
+    let found = search(data.draws(), SHARE_OF_FREE * free, |n| trial(guard.model(), data, n));
+    guard.end()?;
     let trials = found.map_err(|error| advise(error, device, 1))?;
     let chosen = choose(&trials).ok_or_else(|| Error::new(ErrorKind::Usage, "there are no chips to try"))?;
-    tracing::info!(batch_size = chosen, "batch size chosen by trial; name it to repeat this run");
+    tracing::info!(batch_size = chosen, "batch size chosen by trial; set it explicitly to repeat this run");
     Ok((chosen, trials))
 }
 
-/// Tries 1, 2, 4, … up to `most`, until the next would take more than `budget` bytes or speed no longer grows.
+/// Tries 1, 2, 4, … up to `most`, until the next size would take more than `budget` bytes or is no longer faster.
 fn search(
     most: usize,
     budget: f64,
@@ -75,7 +75,7 @@ fn search(
     while size <= most {
         let done = match trial(size) {
             Err(error) if error.is_out_of_memory() && !trials.is_empty() => {
-                tracing::info!(batch_size = size, %error, "does not fit in memory");
+                tracing::info!(batch_size = size, %error, "does not fit into memory");
                 break;
             }
             other => other?,
@@ -92,7 +92,7 @@ fn search(
     Ok(trials)
 }
 
-/// Of twice the last size, on the line through the last two.
+/// Extrapolates the peak of twice the last size from the last two measurements.
 fn next_peak(trials: &[BatchSizeTrial]) -> f64 {
     let peaks: Vec<f64> = trials.iter().rev().take(2).map(|trial| trial.peak_bytes as f64).collect();
     match peaks[..] {
@@ -102,17 +102,17 @@ fn next_peak(trials: &[BatchSizeTrial]) -> f64 {
     }
 }
 
-/// The smallest size that is about as fast as the fastest.
+/// Returns the smallest size that is about as fast as the fastest.
 fn choose(trials: &[BatchSizeTrial]) -> Option<usize> {
     let best = trials.iter().map(|trial| trial.seconds_per_image).fold(f64::INFINITY, f64::min);
     trials.iter().find(|trial| trial.seconds_per_image <= GAIN * best).map(|trial| trial.batch_size)
 }
 
-/// Steps on the first batch of the data at this size.
+/// Measures steps on the first batch of the data with this size.
 fn trial(model: &mut dyn Translator, data: &DataBunch, batch_size: usize) -> Result<BatchSizeTrial> {
     let none = || Error::new(ErrorKind::Usage, "there are no chips to try");
     let batch = data.with_batch_size(batch_size)?.epoch(0)?.next().ok_or_else(none)??;
-    // The first step is slower: kernels are chosen and memory is taken.
+    // The first step is slower: kernels are chosen and memory is allocated.
     let (_, used) = measure_memory(|| timed_step(model, &batch))?;
     let (started, mut fastest, mut steps) = (Instant::now(), f64::INFINITY, 0);
     while steps < FEWEST_STEPS || (steps < MOST_STEPS && started.elapsed() < SHORTEST_TRIAL) {
@@ -123,7 +123,7 @@ fn trial(model: &mut dyn Translator, data: &DataBunch, batch_size: usize) -> Res
     Ok(BatchSizeTrial { batch_size, peak_bytes, seconds_per_image: fastest / batch.size().max(1) as f64 })
 }
 
-/// Seconds of a step; to read its losses waits for the device.
+/// Returns the seconds of a step, including the wait for the device when its losses are read.
 fn timed_step(model: &mut dyn Translator, batch: &Batch) -> Result<f64> {
     let started = Instant::now();
     let losses = model.train_step(batch, StepContext::new(2e-4, AdamOptions::default(), 0))?;
@@ -137,7 +137,7 @@ mod tests {
 
     const MB: f64 = 1e6;
 
-    /// A device whose step takes 10 MB and 5 MB more for each image, and `seconds` an image.
+    /// Simulates a device whose step takes 10 MB plus 5 MB for each image, and `seconds` for each image.
     fn device(seconds: impl Fn(usize) -> f64) -> impl FnMut(usize) -> Result<BatchSizeTrial> {
         move |n| {
             let seconds_per_image = seconds(n);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_while_that_pays_and_takes_the_smallest_that_is_fast() {
+    fn the_smallest_fast_size_is_chosen() {
         let levels_off = |n: usize| [1.0, 0.6, 0.5, 0.49][n.trailing_zeros().min(3) as usize];
         assert_eq!(sizes(1000, f64::INFINITY, device(levels_off)), (vec![1, 2, 4, 8], 4));
         assert_eq!(sizes(1000, f64::INFINITY, device(|_| 1.0)), (vec![1, 2], 1));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_chips_nor_memory_are_exceeded() {
+    fn chips_and_memory_limit_the_size() {
         let pays = |n: usize| 1.0 / n as f64;
         assert_eq!(sizes(5, f64::INFINITY, device(pays)), (vec![1, 2, 4], 4));
         // 8 images take 50 MB, 16 would take 90; a third of each is added for scratch.

@@ -1,4 +1,4 @@
-//! The batch sizes that memory has room for, by counting.
+//! Estimates the batch sizes that fit into memory, without training.
 
 use std::fmt;
 
@@ -10,26 +10,27 @@ use crate::dataset::DataBunch;
 use crate::device::{Precision, free_memory};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Share of the free memory that the recommended size may take; other programs run too.
+/// Share of the free memory that the recommended size may use; other programs run, too.
 const SHARE_OF_FREE: f64 = 0.8;
-/// The largest batch size that data can have.
+/// The largest batch size that the data may have.
 const MOST: usize = 1 << 16;
 
-/// What keeps a batch from being larger.
+/// What limits the batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchSizeLimit {
-    /// One chip more of each domain would not fit in the free memory.
+    /// One more chip of each domain would not fit into the free memory.
     Memory,
-    /// There are no more training chips to fill it with.
+    /// There are no more training chips to fill the batch with.
     Chips,
 }
 
-/// Batch sizes that fit in memory, in chips of each domain; arcgis.learn's `estimate_batch_size` gives the first two.
+/// Batch sizes that fit into memory, in chips of each domain; the first two are those of arcgis.learn's
+/// `estimate_batch_size`.
 ///
-/// Sizes are counted, not tried: see [`MemoryEstimate`] for how good the count is, and
-/// [`BatchSize::Auto`](crate::dataset::BatchSize::Auto) for what is the fastest. A larger batch makes fewer updates in an
-/// epoch; the recipe of the paper is 1.
+/// Sizes are computed, not measured: [`MemoryEstimate`] describes the accuracy, and
+/// [`BatchSize::Auto`](crate::dataset::BatchSize::Auto) finds the fastest size. A larger batch makes fewer updates in
+/// an epoch; the paper's recipe uses 1.
 ///
 /// ```
 /// use geolearn::{CycleGan, DatasetType, Device, PrepareData};
@@ -46,15 +47,15 @@ pub enum BatchSizeLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchSizeEstimate {
-    /// The largest power of two whose training takes at most 80 % of the free memory; 1 where none does.
+    /// The largest power of two whose training takes at most 80 % of the free memory; 1 if none does.
     pub recommended: usize,
-    /// The largest size whose training the free memory holds.
+    /// The largest size whose training fits into the free memory.
     pub max: usize,
-    /// What keeps [`max`](Self::max) from being larger.
+    /// What limits [`max`](Self::max).
     pub limit: BatchSizeLimit,
-    /// What training in batches of the recommended size takes.
+    /// Memory for training with the recommended size.
     pub memory: MemoryEstimate,
-    /// Bytes that are free on the model's device.
+    /// Free memory of the model's device, in bytes.
     pub free: u64,
 }
 
@@ -62,7 +63,7 @@ impl fmt::Display for BatchSizeEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { recommended, max, limit, memory, free } = self;
         let why = match limit {
-            BatchSizeLimit::Memory => "one more would not fit in memory",
+            BatchSizeLimit::Memory => "one more would not fit into memory",
             BatchSizeLimit::Chips => "as many as there are training chips",
         };
         write!(f, "batch size {recommended} recommended, {max} at most ({why}); ")?;
@@ -70,8 +71,9 @@ impl fmt::Display for BatchSizeEstimate {
     }
 }
 
-/// Estimates the batch sizes that `model` can train with on `data`, in the default precision and one batch an update; nothing is
-/// trained. [`CycleGan::estimate_batch_size`](crate::CycleGan::estimate_batch_size) calls this; a model of your own needs it.
+/// Estimates the batch sizes that `model` can train with on `data`, in the default precision and with one batch for
+/// each update; nothing is trained. [`CycleGan::estimate_batch_size`](crate::CycleGan::estimate_batch_size) calls this
+/// function, and models of your own can, too.
 ///
 /// ```
 /// use geolearn::train::{Translator, estimate_batch_size};
@@ -83,13 +85,13 @@ impl fmt::Display for BatchSizeEstimate {
 /// ```
 ///
 /// # Errors
-/// `Limits` when not even one chip of each domain fits; `Unsupported` when the model has no
-/// [`memory_need`](Translator::memory_need) or the system does not say how much memory is free.
+/// `Limits` if not even one chip of each domain fits; `Unsupported` if the model has no
+/// [`memory_need`](Translator::memory_need) or the system does not report free memory.
 pub fn estimate_batch_size(model: &dyn Translator, data: &DataBunch) -> Result<BatchSizeEstimate> {
     estimate_within(model, data, &free_memory)
 }
 
-/// The same where `free` says how much memory is free.
+/// Estimates with `free` as the source of free memory.
 pub(crate) fn estimate_within(
     model: &dyn Translator,
     data: &DataBunch,
@@ -100,17 +102,17 @@ pub(crate) fn estimate_within(
         Error::new(ErrorKind::Unsupported, format!("the batch size cannot be estimated: {what}"))
             .help("BatchSize::Auto tries sizes instead.")
     };
-    let on_device = free(device).ok_or_else(|| unsupported("the system does not say how much memory is free"))?;
+    let on_device = free(device).ok_or_else(|| unsupported("the system does not report free memory"))?;
     let precision = Precision::Auto.on(device)?;
     let need = |size: usize| {
         let need = model.memory_need(&data.with_batch_size(size)?, precision, 1);
-        need.ok_or_else(|| unsupported("the model does not tell what it takes"))
+        need.ok_or_else(|| unsupported("the model does not report its memory requirements"))
     };
     need(1)?.check_within(device, free, 1, "")?;
     let most = data.draws().clamp(1, MOST);
     let fits = |size: usize, share: f64| {
         Ok(need(size)?.still_needed(device).into_iter().all(|(device, bytes)| {
-            // What is not known does not limit.
+            // Unknown memory does not limit.
             free(device).is_none_or(|free| bytes as f64 <= share * free as f64)
         }))
     };
@@ -121,7 +123,7 @@ pub(crate) fn estimate_within(
     Ok(BatchSizeEstimate { recommended, max, limit, memory: need(recommended)?, free: on_device })
 }
 
-/// Returns the largest of 1 to `most` that `fits`, of which all smaller ones fit as well; 1 where none does.
+/// Returns the largest of 1 to `most` that `fits`, assuming that all smaller ones fit, too; 1 if none does.
 fn largest(most: usize, fits: impl Fn(usize) -> Result<bool>) -> Result<usize> {
     let (mut low, mut high) = (1, most);
     while low < high {
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_those_that_memory_has_room_for() {
+    fn sizes_fit_into_memory() {
         // 100 + 50 n of what is free, and of 80 % of it.
         for (free, max, recommended) in
             [(150, 1, 1), (199, 1, 1), (200, 2, 1), (250, 3, 2), (625, 10, 8), (624, 10, 4), (1150, 21, 16)]
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn more_chips_than_there_are_make_no_larger_batch() {
+    fn chips_limit_the_batch_size() {
         let data = prepare_data("assets/bluemarble", DatasetType::CycleGan).unwrap();
         let chips = data.len(Domain::A).max(data.len(Domain::B));
         let found = estimate(Some(u64::MAX)).unwrap();
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_said() {
+    fn missing_information_is_an_error() {
         assert_eq!(estimate(None).unwrap_err().kind(), ErrorKind::Unsupported);
         let data = prepare_data("assets/bluemarble", DatasetType::CycleGan).unwrap();
         let silent = estimate_within(&Linear(false), &data, &|_| Some(1)).unwrap_err();

@@ -1,4 +1,4 @@
-//! How the outside follows training and steers it.
+//! Callbacks, which follow training and can end it.
 
 use std::fmt;
 
@@ -9,38 +9,53 @@ use super::translator::Translator;
 use crate::dataset::DataBunch;
 use crate::error::Result;
 
-/// Whether training goes on.
+/// Whether training continues.
+///
+/// ```
+/// use geolearn::Result;
+/// use geolearn::train::{Callback, EpochReport, Flow};
+///
+/// /// Ends a fit after an hour.
+/// struct OneHour(std::time::Instant);
+///
+/// impl Callback for OneHour {
+///     fn on_epoch_end(&mut self, _: &EpochReport<'_>) -> Result<Flow> {
+///         let is_over = self.0.elapsed().as_secs() > 3600;
+///         Ok(if is_over { Flow::Stop } else { Flow::Continue })
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Go on.
+    /// Continue.
     Continue,
     /// End the fit here; it returns as if it had reached its last epoch.
     Stop,
 }
 
-/// A fit that is about to begin, or to go on from a checkpoint.
+/// A fit that is about to start or to resume from a checkpoint.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct FitReport<'a> {
     /// Epochs to train.
     pub epochs: usize,
-    /// Steps in each: batches of the larger domain.
+    /// Steps of an epoch: batches of the larger domain.
     pub steps_per_epoch: usize,
-    /// Epochs of this fit that are done already, when it goes on from a checkpoint; else 0.
+    /// Epochs of this fit that were done before it was resumed; 0 for a new fit.
     pub epochs_done: usize,
-    /// Steps of this fit that are done already; else 0.
+    /// Steps of this fit that were done before it was resumed; 0 for a new fit.
     pub steps_done: usize,
-    /// Learning rate, which the schedule scales.
+    /// Learning rate, before the schedule scales it.
     pub lr: f64,
-    /// The same, where a sweep [found](super::LearningRate::Find) it; `None` where it was given.
+    /// The learning rate if a sweep [found](super::LearningRate::Find) it; `None` if it was given.
     pub lr_found: Option<f64>,
-    /// What it is expected to hold in memory, where the model can tell.
+    /// Expected memory of the fit, if the model can estimate it.
     pub memory: Option<MemoryEstimate>,
-    /// What was recorded before.
+    /// Everything that was recorded before.
     pub history: &'a History,
-    /// The model as it now is.
+    /// The model as it is now.
     pub model: &'a dyn Translator,
-    /// The data it learns from.
+    /// The training data.
     pub data: &'a DataBunch,
 }
 
@@ -50,19 +65,19 @@ pub struct FitReport<'a> {
 pub struct StepReport<'a> {
     /// Number of the epoch within this fit, from 1.
     pub epoch: usize,
-    /// Steps made in this fit.
+    /// Steps of this fit so far.
     pub steps: usize,
-    /// Steps made in the model's life.
+    /// Steps of the model's life so far.
     pub steps_in_life: u64,
-    /// Whether the epoch ends with this step.
+    /// Whether this step ends the epoch.
     pub last_of_epoch: bool,
     /// Learning rate of the last step.
     pub lr: f64,
     /// Names of the losses.
     pub names: &'a [String],
-    /// Mean of each since the last report.
+    /// Mean of each loss since the last report.
     pub losses: &'a [f64],
-    /// The fit as it now is.
+    /// The state of the fit.
     pub snapshot: Snapshot<'a>,
 }
 
@@ -72,15 +87,15 @@ pub struct StepReport<'a> {
 pub struct EpochReport<'a> {
     /// Number of the epoch within this fit, from 1.
     pub epoch: usize,
-    /// What was recorded for it.
+    /// The record of the epoch.
     pub record: &'a EpochRecord,
-    /// Everything recorded so far, this epoch included.
+    /// Everything recorded so far, including this epoch.
     pub history: &'a History,
-    /// The model as it now is.
+    /// The model as it is now.
     pub model: &'a dyn Translator,
-    /// The data it learns from.
+    /// The training data.
     pub data: &'a DataBunch,
-    /// The fit as it now is.
+    /// The state of the fit.
     pub snapshot: Snapshot<'a>,
 }
 
@@ -88,21 +103,21 @@ pub struct EpochReport<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EndReport<'a> {
-    /// Everything recorded, the part of an epoch within which the fit was stopped included.
+    /// Everything recorded, including an epoch that was stopped before its end.
     pub history: &'a History,
-    /// The model as it now is.
+    /// The model as it is now.
     pub model: &'a dyn Translator,
-    /// The data it learnt from.
+    /// The training data.
     pub data: &'a DataBunch,
-    /// The fit as it now is.
+    /// The state of the fit.
     pub snapshot: Snapshot<'a>,
 }
 
-/// Something that follows training. Every method does nothing by default.
+/// An observer of training. Every method does nothing by default.
 ///
-/// Progress, checkpoints, early stopping, history files, sample pictures and TensorBoard are callbacks like any
-/// other. They are called in this order: the guard against losses that are not finite, progress, checkpoints, early
-/// stopping, then those that were added, as they were added.
+/// Progress, checkpoints, early stopping, history files, sample pictures and TensorBoard are callbacks like any other.
+/// They are called in this order: the check for values that are not finite, progress, checkpoints, early stopping, then
+/// added callbacks in the order of addition.
 ///
 /// ```
 /// use geolearn::Result;
@@ -119,56 +134,56 @@ pub struct EndReport<'a> {
 /// }
 /// ```
 ///
-/// Callbacks are [`Send`], so that options can be made on one thread and a fit run on another; what a callback shares with
-/// its maker is an [`Arc`](std::sync::Arc) or a channel.
+/// Callbacks are [`Send`], so that options can be created on one thread and a fit can run on another. To share data
+/// with the code that created it, a callback uses an [`Arc`](std::sync::Arc) or a channel.
 ///
-/// What a callback has learnt itself is not part of a checkpoint; one that looks at the history, as the example does,
-/// goes on by itself when a fit is resumed. An epoch that was written to a checkpoint and not reported to all callbacks,
-/// because the process was killed or one of them failed, is reported to the added callbacks when the fit is resumed: each
-/// epoch is reported at least once.
+/// A callback's own state is not part of a checkpoint; one that looks at the history, like the example, continues
+/// correctly when a fit is resumed. If an epoch was written to a checkpoint but not reported to all callbacks, because
+/// the process was killed or one of them failed, the resumed fit reports it to the added callbacks first: each epoch is
+/// reported at least once.
 pub trait Callback: Send {
-    /// Before the first step. To stop here is to train nothing.
+    /// Called before the first step. If it stops the fit, nothing is trained.
     ///
     /// # Errors
-    /// An error ends the fit and is what it returns; [`Error::callback`](crate::Error::callback) makes one.
+    /// An error ends the fit, which returns it; [`Error::callback`](crate::Error::callback) creates one.
     fn on_fit_start(&mut self, _report: &FitReport<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 
-    /// After an update of the weights whose losses were read: each on the processor, one in 20 steps on CUDA.
+    /// Called after an update of the weights whose losses were read: every update on the CPU, one in 20 on CUDA.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is. It is put back to the end of the epoch
-    /// before when the error is of kind [`Diverged`](crate::ErrorKind::Diverged).
+    /// Like [`on_fit_start`](Self::on_fit_start); the model stays as it is, except that it is restored to the end of
+    /// the previous epoch if the error's kind is [`Diverged`](crate::ErrorKind::Diverged).
     fn on_step(&mut self, _report: &StepReport<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 
-    /// Asked after every update of the weights, also where losses are not read; true ends the fit there. For requests
+    /// Called after every update of the weights, even if losses are not read; true ends the fit there. For requests
     /// from outside that must not wait, such as [`StopSignal`](crate::train::StopSignal).
     fn wants_to_stop(&self) -> bool {
         false
     }
 
-    /// After the last step of an epoch and its validation.
+    /// Called after the last step of an epoch and its validation.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is. It is put back to the end of the epoch
-    /// before when the error is of kind [`Diverged`](crate::ErrorKind::Diverged).
+    /// Like [`on_fit_start`](Self::on_fit_start); the model stays as it is, except that it is restored to the end of
+    /// the previous epoch if the error's kind is [`Diverged`](crate::ErrorKind::Diverged).
     fn on_epoch_end(&mut self, _report: &EpochReport<'_>) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 
-    /// When the fit has ended by itself or was stopped; not after an error.
+    /// Called when the fit has finished or was stopped, but not after an error.
     ///
     /// # Errors
-    /// As [`on_fit_start`](Self::on_fit_start); the model stays as it is.
+    /// Like [`on_fit_start`](Self::on_fit_start); the model stays as it is.
     fn on_fit_end(&mut self, _report: &EndReport<'_>) -> Result<()> {
         Ok(())
     }
 }
 
-/// Stands for a callback in the `Debug` of [`FitOptions`](crate::FitOptions): nothing is known of it but that it is there.
+/// Represents a callback in the `Debug` output of [`FitOptions`](crate::FitOptions): nothing is known about it.
 impl fmt::Debug for dyn Callback + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Callback")

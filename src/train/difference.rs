@@ -1,8 +1,8 @@
-//! Where two sets of options differ.
+//! The first difference between two sets of options.
 
 use serde_json::Value;
 
-/// The path of the first value that differs, with both.
+/// Returns the path of the first value that differs, with both values.
 pub(super) fn first_difference(path: &str, ours: &Value, theirs: &Value) -> Option<(String, String, String)> {
     let below = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
     match (ours, theirs) {

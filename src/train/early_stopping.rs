@@ -1,4 +1,4 @@
-//! Ends a fit that no longer gets better.
+//! Early stopping: ends a fit that no longer improves.
 
 use super::callback::{Callback, EpochReport, FitReport, Flow};
 use super::history::History;
@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// | `patience` | 5 | epochs to wait without an improvement; validated epochs only, if a metric is monitored | ≥ 1 |
 /// | `min_delta` | 0.001 | what counts as an improvement | ≥ 0 |
 ///
-/// Losses of adversarial training go up and down: a discriminator that gets better makes a generator's loss worse.
-/// `valid_cycle` tells more than `valid_loss`; look at the pictures as well.
+/// Losses of adversarial training go up and down: when a discriminator improves, the generator's loss gets worse.
+/// `valid_cycle` says more than `valid_loss`; look at the pictures as well.
 ///
 /// ```
 /// use geolearn::FitOptions;
@@ -35,14 +35,22 @@ impl Default for EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Sets the number of epochs without an improvement after which the fit ends; where a metric is monitored, only
+    /// Sets the number of epochs without an improvement after which the fit ends; if a metric is monitored, only
     /// validated epochs count. Default: 5.
+    ///
+    /// ```
+    /// let rule = geolearn::train::EarlyStopping::default().patience(20);
+    /// ```
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = epochs;
         self
     }
 
-    /// Sets by how much the monitor must get better to count as an improvement. Default: 0.001.
+    /// Sets the smallest change of the monitor that counts as an improvement. Default: 0.001.
+    ///
+    /// ```
+    /// let rule = geolearn::train::EarlyStopping::default().min_delta(0.01);
+    /// ```
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
@@ -59,7 +67,7 @@ impl EarlyStopping {
         Ok(())
     }
 
-    /// Whether the last of these values, of which lower ones are better, ends the fit.
+    /// Returns whether the last value ends the fit; lower values are better.
     fn is_over(&self, values: &[f64]) -> bool {
         let (mut best, mut waited) = (f64::INFINITY, 0);
         for &value in values {
@@ -77,7 +85,8 @@ impl EarlyStopping {
     }
 }
 
-/// The callback: it looks at the history of this fit only, so a resumed fit ends where an unbroken one would.
+/// The callback. It only looks at the history of this fit, so a resumed fit ends at the same epoch as an uninterrupted
+/// one.
 #[derive(Debug)]
 pub(super) struct Watch {
     rule: EarlyStopping,
@@ -89,7 +98,7 @@ pub(super) struct Watch {
 impl Watch {
     fn flow(&self, history: &History) -> Flow {
         let (values, is_fresh) = self.monitor.values(history, self.first_epoch);
-        // Epochs between validations bring nothing new.
+        // There is nothing new between validations.
         if is_fresh && self.rule.is_over(&values) { Flow::Stop } else { Flow::Continue }
     }
 }
@@ -118,7 +127,7 @@ mod tests {
             (&[1.0, 0.95], false),
             (&[1.0, 0.95, 0.95], true),
             (&[1.0, 0.95, 0.85, 0.84], false),
-            // Small steps add up against the best value, not against the last one.
+            // Small steps count against the best value, not against the last one.
             (&[1.0, 0.95, 0.89], false),
             (&[1.0, 2.0, 3.0], true),
         ] {

@@ -1,33 +1,33 @@
-//! What fits that look for their learning rate find, with threads for processes.
+//! Fits that find their learning rate, with threads standing in for processes.
 
-use super::peers_tests::{Brightness, Follower, Left, chips, data, quiet, together};
+use super::peers_tests::{Brightness, FitResult, Follower, chips, data, quiet, together};
 use super::{LearningRate, LrFindOptions, lr_find};
 use crate::error::ErrorKind;
 use crate::testing::Tolerance;
 
-fn found(left: &Left) -> f64 {
+fn found(left: &FitResult) -> f64 {
     left.history.epochs()[0].lr_found.unwrap()
 }
 
-/// Processes sweep over the batches of one process that has as many chips, so they find its rate.
+/// Processes sweep over the batches of one process with as many chips, so they find the same rate.
 #[test]
-fn processes_find_the_rate_that_one_does() {
+fn processes_find_the_rate_of_one_process() {
     let chips = chips();
     for (count, size) in [(2, 2), (4, 1), (3, 2)] {
         let whole = data(chips.path(), count * size);
         let options = LrFindOptions::default().progress(false);
         let curve = lr_find(&mut Brightness::new(), &whole, 0, options).unwrap();
-        let one = Left::of(Brightness::new(), &whole, quiet(4).lr(LearningRate::Find));
+        let one = FitResult::of(Brightness::new(), &whole, quiet(4).lr(LearningRate::Find));
         assert_eq!(Some(found(&one)), curve.suggestion());
         for left in together(chips.path(), (count, size), |_, model, options| (model, options.lr(LearningRate::Find))) {
             assert_eq!(found(&left), found(&one));
-            // Sums over processes have another order than those over a batch.
+            // Sums over processes have another order than sums over a batch.
             Tolerance::abs(1e-12).number("weights", left.value, one.value);
         }
     }
 }
 
-/// Losses that are no numbers from the first on suggest nothing.
+/// Losses that are NaN from the start suggest nothing.
 #[test]
 fn a_fit_without_a_suggestion_is_refused_and_changes_nothing() {
     let chips = chips();
@@ -38,14 +38,14 @@ fn a_fit_without_a_suggestion_is_refused_and_changes_nothing() {
         for left in left {
             assert_eq!((left.kind(), left.value, left.history.epochs().len()), (ErrorKind::Usage, 0.25, 0));
             let text = left.result.unwrap_err().to_string();
-            assert!(text.contains("suggests none") && text.contains("lr(2e-4)"), "{text}");
+            assert!(text.contains("suggests no rate") && text.contains("lr(2e-4)"), "{text}");
         }
     }
 }
 
-/// Whoever is asked, all end their sweep.
+/// Whichever process is asked to stop, all end their sweep.
 #[test]
-fn a_sweep_is_stopped_as_a_fit_is() {
+fn a_sweep_can_be_stopped() {
     let chips = chips();
     for (count, asked) in [(1, 0), (2, 0), (2, 1)] {
         let left = together(chips.path(), (count, 2), |rank, model, options| {

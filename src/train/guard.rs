@@ -1,11 +1,11 @@
-//! Notices values that are not finite.
+//! The callback that detects values that are not finite.
 
 use super::callback::{Callback, EndReport, EpochReport, Flow, StepReport};
 use super::translator::Translator;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Ends a fit with [`ErrorKind::Diverged`] at the first loss, and after an epoch at the first weight or moment, that
-/// is not finite. Every fit has one, before all other callbacks, so that none of them keeps a spoilt epoch.
+/// Ends a fit with [`ErrorKind::Diverged`] at the first loss that is not finite, and after an epoch at the first such
+/// weight or moment. Every fit has one, before all other callbacks, so that none of them saves a broken epoch.
 #[derive(Debug, Default)]
 pub(super) struct NanGuard;
 
@@ -19,7 +19,7 @@ impl Callback for NanGuard {
         Err(diverged(report.epoch, &place).expected(format!("a finite {name} loss")).found(loss))
     }
 
-    /// The last step may have spoilt weights of which no loss has told yet.
+    /// The last step may have produced weights that no loss has shown yet.
     fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> Result<Flow> {
         check_state(report.model, report.epoch)?;
         Ok(Flow::Continue)
@@ -48,8 +48,8 @@ pub(super) fn check_metrics(names: &[&str], means: &[f64], epoch: usize) -> Resu
 }
 
 fn diverged(epoch: usize, place: &str) -> Error {
-    let back = if epoch == 1 { "where this fit began".into() } else { format!("the end of epoch {}", epoch - 1) };
+    let back = if epoch == 1 { "the start of this fit".into() } else { format!("the end of epoch {}", epoch - 1) };
     Error::new(ErrorKind::Diverged, format!("training diverged in epoch {epoch}, {place}")).help(format!(
-        "The model was put back to {back}. Lower the learning rate, or look for chips with extreme values."
+        "The model was restored to {back}. Lower the learning rate, or look for chips with extreme values."
     ))
 }

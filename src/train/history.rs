@@ -1,4 +1,4 @@
-//! What training has recorded.
+//! The history of training: losses and metrics of each epoch.
 
 use std::collections::HashSet;
 
@@ -6,10 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Precision;
 
-/// Beyond this, a value in a file is not one that training gave.
+/// No training produces larger values; a file with one is damaged.
 const MOST: f64 = 1e30;
 
 /// The record of one epoch.
+///
+/// ```
+/// use geolearn::train::EpochRecord;
+///
+/// let record = EpochRecord::new(1, 2e-4, vec![3.5, 0.9], 139, 16.2);
+/// assert!(record.metrics.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EpochRecord {
@@ -17,28 +24,29 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Learning rate at the epoch's last step.
     pub lr: f64,
-    /// Mean of each loss over the epoch's steps, in the order of [`History::names`]; empty where the model recorded
-    /// other losses then, which are among the metrics now.
+    /// Mean of each loss over the epoch's steps, in the order of [`History::names`]; empty if the model recorded other
+    /// losses at the time, which are then among the metrics.
     pub losses: Vec<f64>,
-    /// Metrics on the validation chips, in the order of [`History::metric_names`]: `None`, or beyond the end, where one
-    /// was not measured.
+    /// Metrics on the validation chips, in the order of [`History::metric_names`]; a metric that was not measured is
+    /// `None` or missing at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Option<f64>>,
-    /// Steps made.
+    /// Number of steps.
     pub steps: u64,
-    /// Wall-clock seconds of the steps, validation not counted.
+    /// Wall-clock seconds of the steps, without validation.
     pub seconds: f64,
-    /// What the networks computed in; `None` in records of the first release.
+    /// Precision of the networks; `None` in records of the first release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
-    /// The rate that a sweep found for this epoch's fit, which the schedule scales; `None` where the rate was given. See
+    /// The rate that a sweep found for this epoch's fit, before the schedule scales it; `None` if the rate was given.
+    /// See
     /// [`LearningRate::Find`](super::LearningRate::Find).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr_found: Option<f64>,
 }
 
 impl EpochRecord {
-    /// Creates the record of an epoch of `steps` steps in `seconds`, without metrics and with no word of the precision.
+    /// Creates the record of an epoch of `steps` steps in `seconds`, without metrics and precision.
     ///
     /// ```
     /// let mut record = geolearn::train::EpochRecord::new(1, 2e-4, vec![0.7, 0.3], 200, 12.5);
@@ -50,7 +58,7 @@ impl EpochRecord {
     }
 }
 
-/// The losses and metrics of every epoch a model was trained for, over all its fits.
+/// The losses and metrics of every epoch of a model's training, over all its fits.
 ///
 /// ```
 /// let history = geolearn::train::History::default();
@@ -66,28 +74,76 @@ pub struct History {
 }
 
 impl History {
-    /// Names of the losses.
+    /// Returns the names of the losses.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// assert!(history.names().contains(&"cycle".to_string()));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Names of the metrics on validation chips.
+    /// Returns the names of the metrics on validation chips.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// println!("{}", history.metric_names().join(", "));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn metric_names(&self) -> &[String] {
         &self.metric_names
     }
 
-    /// One record for each epoch, oldest first.
+    /// Returns one record for each epoch, oldest first.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// for epoch in history.epochs() {
+    ///     println!("epoch {}: {} steps in {:.0} s", epoch.epoch, epoch.steps, epoch.seconds);
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn epochs(&self) -> &[EpochRecord] {
         &self.epochs
     }
 
-    /// Returns one loss or metric over the epochs for which it was recorded: all of them for a loss, those with a
-    /// validation for a metric. `None` for an unknown name.
+    /// Returns a loss or metric for the epochs in which it was recorded: all of them for a loss, validated ones for a
+    /// metric. `None` for an unknown name.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// let cycle = history.losses("cycle").unwrap();
+    /// assert_eq!(cycle.len(), history.epochs().len());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn losses(&self, name: &str) -> Option<Vec<f64>> {
         Some(self.curve(name)?.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// Returns the same with the number of each epoch, from 1.
+    /// Returns a loss or metric with the number of each epoch, from 1. `None` for an unknown name.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// assert_eq!(history.curve("cycle").unwrap()[0].0, 1);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn curve(&self, name: &str) -> Option<Vec<(usize, f64)>> {
         let (loss, metric) = (place(&self.names, name), place(&self.metric_names, name));
         loss.or(metric)?;
@@ -98,18 +154,36 @@ impl History {
         Some(self.epochs.iter().enumerate().filter_map(|(n, epoch)| Some((n + 1, value(epoch)?))).collect())
     }
 
-    /// Returns one loss of the last epoch, or one metric of the last that was validated.
+    /// Returns a loss of the last epoch, or a metric of the last validated epoch.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// println!("{:?}", history.last("cycle"));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn last(&self, name: &str) -> Option<f64> {
         self.losses(name)?.last().copied()
     }
 
-    /// Steps over all epochs.
+    /// Returns the number of steps over all epochs.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let history = model.history();
+    /// println!("{} steps", history.steps());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn steps(&self) -> u64 {
         self.epochs.iter().fold(0, |sum, e| sum.saturating_add(e.steps))
     }
 
-    /// Whether the records agree with the names and are numbers that training can give; a file may hold anything. Other
-    /// releases may have recorded other losses and metrics.
+    /// Checks that the records of an untrusted file match the names and hold plausible numbers. Other releases may have
+    /// recorded other losses and metrics.
     pub(crate) fn is_sound(&self) -> bool {
         let is_number = |value: &f64| value.abs() < MOST;
         let sound = |e: &EpochRecord| {
@@ -130,13 +204,13 @@ impl History {
             && self.epochs.iter().try_fold(0u64, |sum, e| sum.checked_add(e.steps)).is_some_and(|sum| sum < 1 << 48)
     }
 
-    /// Forgets all epochs from number `from` (0-based) on.
+    /// Removes all epochs from index `from` (0-based) on.
     pub(crate) fn truncate(&mut self, from: usize) {
         self.epochs.truncate(from);
     }
 
-    /// Sets the losses that records to come hold, and adds metrics that are not there yet. Other losses that were
-    /// recorded before become metrics, so that none is lost or takes the name of another.
+    /// Sets the names of the losses of future records, and adds metrics that are missing. Other losses that were
+    /// recorded before become metrics, so that none is lost or takes another's name.
     pub(crate) fn set_names<'a>(&mut self, losses: &[&str], metrics: impl IntoIterator<Item = &'a str>) {
         if self.names != losses {
             self.losses_to_metrics();
@@ -159,7 +233,7 @@ impl History {
         }
     }
 
-    /// Returns the place of a metric, which is added where it is not there yet.
+    /// Returns the index of a metric, which is added if it is missing.
     fn column(&mut self, name: &str) -> usize {
         place(&self.metric_names, name).unwrap_or_else(|| {
             self.metric_names.push(name.to_string());
@@ -179,12 +253,12 @@ impl History {
         }
     }
 
-    /// The part of this history from its epoch number `from` (0-based) on.
+    /// Returns the part of this history from epoch index `from` (0-based) on.
     pub(crate) fn since(&self, from: usize) -> Self {
         Self { epochs: self.epochs.get(from..).unwrap_or_default().to_vec(), ..self.without_epochs() }
     }
 
-    /// The part of this history before its epoch number `to` (0-based).
+    /// Returns the part of this history before epoch index `to` (0-based).
     pub(crate) fn until(&self, to: usize) -> Self {
         Self { epochs: self.epochs.iter().take(to).cloned().collect(), ..self.without_epochs() }
     }
@@ -226,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_there_for_the_epochs_that_were_validated() {
+    fn metrics_exist_for_validated_epochs() {
         let history = history(&[Some(5.0), None, Some(3.0)]);
         assert_eq!(history.curve("loss").unwrap(), [(1, 0.0), (2, 1.0), (3, 2.0)]);
         assert_eq!(history.curve("valid_loss").unwrap(), [(1, 5.0), (3, 3.0)]);
@@ -237,7 +311,7 @@ mod tests {
         assert!(history.is_sound());
     }
 
-    /// A metric that later fits measure has no value in earlier epochs, and the other way round.
+    /// A metric that is measured only in later fits has no value in earlier epochs, and vice versa.
     #[test]
     fn metrics_come_and_go() {
         let mut history = history(&[Some(5.0)]);
@@ -254,7 +328,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<History>(&text).unwrap(), history);
     }
 
-    /// As where another release computes other losses.
+    /// For example, if another release computes other losses.
     #[test]
     fn losses_of_other_names_are_kept_under_theirs() {
         let mut history = history(&[Some(5.0), None]);
@@ -283,7 +357,7 @@ mod tests {
         assert!(changed(&|h| h.epochs[0].losses.clear()));
     }
 
-    /// Models saved before there was validation have neither field.
+    /// Models that were saved before there was validation have neither field.
     #[test]
     fn histories_without_validation_are_read() {
         let text = r#"{"names":["loss"],"epochs":[{"epoch":1,"lr":0.1,"losses":[2.0],"steps":3,"seconds":0.5}]}"#;

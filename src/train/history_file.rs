@@ -1,4 +1,4 @@
-//! Keeps the history on disk while training goes on.
+//! The callback that writes the history to a file.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use super::history::History;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Pending};
 
-/// Writes the whole history into a file after each epoch, as [`History::to_csv`] or [`History::to_json`], as the name
-/// ends. The folder is made where it is missing; the file is replaced only by a whole one.
+/// Writes the whole history to a file after each epoch, as [`History::to_csv`] or [`History::to_json`], depending on
+/// the file extension. The folder is created if it is missing; the file is replaced only by a complete one.
 ///
-/// After a resume it goes on with the history of the checkpoint, so that no epoch is missing or there twice.
+/// After a resume it continues with the history of the checkpoint, so no epoch is missing or appears twice.
 ///
 /// ```
 /// use geolearn::FitOptions;
@@ -34,7 +34,11 @@ enum Form {
 }
 
 impl HistoryFile {
-    /// Will write to `path`, which ends with `.csv` or `.json`.
+    /// Creates a callback that writes to `path`, which ends in `.csv` or `.json`.
+    ///
+    /// ```
+    /// let callback = geolearn::train::HistoryFile::new("run1/history.csv");
+    /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), epochs_written: 0 }
     }
@@ -44,7 +48,7 @@ impl HistoryFile {
         match ending.to_str() {
             Some("csv") => Ok(Form::Csv),
             Some("json") => Ok(Form::Json),
-            _ => Err(Error::new(ErrorKind::Usage, "no form of history goes by this name")
+            _ => Err(Error::new(ErrorKind::Usage, "the format of the history does not follow from this file name")
                 .at(&self.path)
                 .expected(".csv or .json")),
         }
@@ -62,7 +66,8 @@ impl HistoryFile {
 }
 
 impl Callback for HistoryFile {
-    /// Finds out before the first step whether the file can be written, and leaves an older one as it is until then.
+    /// Checks before the first step whether the file can be written; an older file stays as it is until the first epoch
+    /// ends.
     fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
         self.form()?;
         if let Some(folder) = self.path.parent() {
@@ -79,7 +84,7 @@ impl Callback for HistoryFile {
         Ok(Flow::Continue)
     }
 
-    /// A fit that is stopped within an epoch records that part too.
+    /// Records the part of an epoch when a fit is stopped within it.
     fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
         if report.history.epochs().len() > self.epochs_written {
             self.write(report.history)?;

@@ -1,14 +1,14 @@
-//! A history as a table or as JSON.
+//! The history as CSV or JSON.
 
 use super::history::{EpochRecord, History};
 use crate::error::{Error, ErrorKind, Result};
 
 impl History {
-    /// The history as a table: a line for each epoch with its number, learning rate, steps, seconds, precision, losses
-    /// and metrics. Cells of what was not measured are empty.
+    /// Returns the history as a CSV table with a line for each epoch: number, learning rate, steps, seconds, precision,
+    /// losses and metrics. Cells of values that were not measured are empty.
     ///
-    /// Commas between cells and quotes where a name needs them, as RFC 4180 has it; lines end with a line feed. The
-    /// decimal sign is a point everywhere, and a number that is read back is the same to the last bit.
+    /// Cells are separated by commas and quoted if necessary, as in RFC 4180; lines end with a line feed. The decimal
+    /// separator is always a point, and numbers that are read back are the same to the last bit.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -30,7 +30,7 @@ impl History {
     }
 
     fn cells(&self, epoch: &EpochRecord) -> impl Iterator<Item = String> {
-        // The rate that a sweep found is in the JSON: a column of its own would move those of older tables.
+        // The rate that a sweep found is only in the JSON: a new column would shift those of older tables.
         let EpochRecord { epoch, lr, losses, metrics, steps, seconds, precision, lr_found: _ } = epoch;
         let cell = |value: Option<&f64>| value.map(number).unwrap_or_default();
         let losses = (0..self.names().len()).map(move |i| cell(losses.get(i)));
@@ -40,7 +40,8 @@ impl History {
         fixed.into_iter().chain(losses).chain(metrics)
     }
 
-    /// The history as JSON: `names`, `metric_names` and a list of `epochs`. `serde_json` makes the same history of it.
+    /// Returns the history as JSON: `names`, `metric_names` and a list of `epochs`. `serde_json` can parse it into a
+    /// `History` again.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -53,10 +54,10 @@ impl History {
     /// ```
     ///
     /// # Errors
-    /// What writing JSON reports.
+    /// Whatever writing JSON reports.
     pub fn to_json(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
-            .map_err(|e| Error::new(ErrorKind::Format, "history cannot be written as JSON").because(e))?;
+            .map_err(|e| Error::new(ErrorKind::Format, "the history cannot be written as JSON").because(e))?;
         Ok(text + "\n")
     }
 }
@@ -65,7 +66,7 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     cells.collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// The shortest text that gives the same number; with an exponent where it is very large or very small.
+/// Formats a number with the fewest digits that identify it, with an exponent if it is very large or very small.
 fn number(value: &f64) -> String {
     format!("{value:?}")
 }

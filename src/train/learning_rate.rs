@@ -1,6 +1,6 @@
-//! The learning rate of a fit: a number, or the wish that one be found.
+//! The learning rate of a fit: given, or to be found.
 
-/// The learning rate of a fit, or how it comes by one.
+/// The learning rate of a fit: a number, or a sweep that finds it.
 ///
 /// ```no_run
 /// use geolearn::train::LearningRate;
@@ -15,24 +15,26 @@
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum LearningRate {
-    /// This number.
+    /// A given number.
     Fixed(f64),
-    /// What [`lr_find`](crate::CycleGan::lr_find) suggests: a sweep over rates from 1e-7 to 1 runs before the first epoch, the
-    /// model is put back to the bit, and the fit has the [suggested](crate::train::LrCurve::suggestion) rate.
+    /// The suggestion of [`lr_find`](crate::CycleGan::lr_find): a sweep over rates from 1e-7 to 1 runs before the first
+    /// epoch, the model is restored bit for bit, and the fit uses the [suggested](crate::train::LrCurve::suggestion)
+    /// rate.
     ///
-    /// The sweep makes its steps as the fit does, with its numbers of Adam, precision and
-    /// [`disc_lr_ratio`](crate::FitOptions::disc_lr_ratio), one batch an update. The rate is in each
-    /// [record](crate::train::EpochRecord::lr_found) of the history. A fit that is
-    /// [resumed](crate::FitOptions::resume) has that of its checkpoint and sweeps no more; processes of a
-    /// [distributed](crate::FitOptions::distributed) fit sweep together. Where the curve suggests none, the fit is refused.
+    /// The sweep makes its steps like the fit, with the same Adam options, precision and
+    /// [`disc_lr_ratio`](crate::FitOptions::disc_lr_ratio), and one batch for each update. The rate is stored in each
+    /// [record](crate::train::EpochRecord::lr_found) of the history. A [resumed](crate::FitOptions::resume) fit uses
+    /// the rate of its checkpoint without another sweep; the processes of a
+    /// [distributed](crate::FitOptions::distributed) fit sweep together. If the curve suggests no rate, the fit fails.
     ///
-    /// The suggestion is where the loss falls fastest at the very beginning, which is high for a whole course at a constant
-    /// rate: it suits [`one_cycle`](crate::FitOptions::one_cycle), which begins below it and ends far below it.
+    /// The suggestion is where the loss falls fastest at the very beginning, which is high for a whole training at a
+    /// constant rate. It suits [`one_cycle`](crate::FitOptions::one_cycle), which starts below it and ends far below
+    /// it.
     Find,
 }
 
 impl LearningRate {
-    /// Returns the number, where one was given.
+    /// Returns the number, if one was given.
     pub(super) fn fixed(self) -> Option<f64> {
         match self {
             Self::Fixed(lr) => Some(lr),

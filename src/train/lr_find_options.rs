@@ -1,21 +1,20 @@
 //! The options of a sweep over learning rates.
 
+use crate::control::{Control, control_setters};
 use crate::error::{Error, ErrorKind, Result};
 use crate::optim::AdamOptions;
-use crate::progress::Observer;
-use crate::stop::StopSignal;
 
-/// How [`CycleGan::lr_find`](crate::CycleGan::lr_find_with) sweeps.
+/// Options of [`CycleGan::lr_find_with`](crate::CycleGan::lr_find_with).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `start` | 1e-7 | first rate | > 0 |
 /// | `end` | 1 | last rate | above `start` |
 /// | `steps` | 100 | steps of training from one to the other | ≥ 2 |
-/// | `adam` | as in a fit | numbers of the optimizer | |
-/// | `stop_signal` | none | ends the sweep from outside | |
+/// | `adam` | as in a fit | options of the optimizer | |
+/// | `stop_signal` | none | ends the sweep | |
 /// | `progress` | on | shows steps and the time left | |
-/// | `on_progress` | none | is told the share of the steps that are done | |
+/// | `on_progress` | none | receives the share of the steps that are done | |
 ///
 /// ```
 /// let quick = geolearn::train::LrFindOptions::default().start(1e-5).end(1e-1).steps(40);
@@ -27,84 +26,90 @@ pub struct LrFindOptions {
     end: f64,
     pub(super) steps: usize,
     pub(super) adam: AdamOptions,
-    stop: Option<StopSignal>,
-    pub(super) progress: bool,
-    observer: Option<Observer>,
+    pub(super) control: Control,
 }
 
 impl Default for LrFindOptions {
     fn default() -> Self {
         let adam = AdamOptions::default();
-        Self { start: 1e-7, end: 1.0, steps: 100, adam, stop: None, progress: true, observer: None }
+        Self { start: 1e-7, end: 1.0, steps: 100, adam, control: Control::default() }
     }
 }
 
 impl LrFindOptions {
     /// Sets the first rate. Default: 1e-7.
+    ///
+    /// ```
+    /// let options = geolearn::train::LrFindOptions::default().start(1e-6);
+    /// ```
     pub fn start(mut self, lr: f64) -> Self {
         self.start = lr;
         self
     }
 
     /// Sets the last rate. Default: 1.
+    ///
+    /// ```
+    /// let options = geolearn::train::LrFindOptions::default().end(0.1);
+    /// ```
     pub fn end(mut self, lr: f64) -> Self {
         self.end = lr;
         self
     }
 
     /// Sets the number of steps. Default: 100.
+    ///
+    /// ```
+    /// let options = geolearn::train::LrFindOptions::default().steps(200);
+    /// ```
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = steps;
         self
     }
 
-    /// Sets the numbers of Adam. Default: as in a fit.
+    /// Sets the options of Adam. Default: as in a fit.
+    ///
+    /// ```
+    /// use geolearn::optim::AdamOptions;
+    /// use geolearn::train::LrFindOptions;
+    ///
+    /// let options = LrFindOptions::default().adam(AdamOptions::default().beta2(0.99));
+    /// ```
     pub fn adam(mut self, adam: AdamOptions) -> Self {
         self.adam = adam;
         self
     }
 
-    /// Ends the sweep after the step that it is in once `signal` is set, with [`ErrorKind::Stopped`]. The model is as it
-    /// was before, to the bit.
-    ///
-    /// ```
-    /// use geolearn::train::{LrFindOptions, StopSignal};
-    ///
-    /// let signal = StopSignal::new();
-    /// let options = LrFindOptions::default().stop_signal(signal.clone());
-    /// // In a handler: signal.stop()
-    /// # assert!(!signal.is_set());
-    /// ```
-    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
-        self.stop = Some(signal);
-        self
-    }
-
-    /// Shows progress on standard error where that is a terminal, or not. Default: on.
-    pub fn progress(mut self, on: bool) -> Self {
-        self.progress = on;
-        self
-    }
-
-    /// Calls `tell` with the share of the steps that are done, after each of them; 1 comes last, also where the loss
-    /// diverges before the last rate. A sweep that is stopped or fails does not get there.
-    ///
-    /// ```
-    /// let options = geolearn::train::LrFindOptions::default().on_progress(|share| println!("{:.0} %", 100.0 * share));
-    /// ```
-    pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
-        self.observer = Some(Observer::new(tell));
-        self
+    control_setters! {
+        /// Ends the sweep after the current step once `signal` is set, with [`ErrorKind::Stopped`]. The model is then
+        /// restored bit for bit.
+        ///
+        /// ```
+        /// use geolearn::train::{LrFindOptions, StopSignal};
+        ///
+        /// let signal = StopSignal::new();
+        /// let options = LrFindOptions::default().stop_signal(signal.clone());
+        /// // In a handler: signal.stop()
+        /// # assert!(!signal.is_set());
+        /// ```
+        stop_signal,
+        /// Shows progress on standard error if that is a terminal, or not. Default: on.
+        progress,
+        /// Calls `tell` with the share of steps done, after each step. The last value is 1, even if the loss diverges
+        /// before the last rate; a sweep that is stopped or fails does not get there.
+        ///
+        /// ```
+        /// let options = geolearn::train::LrFindOptions::default().on_progress(|share| println!("{:.0} %", 100.0 * share));
+        /// ```
+        on_progress,
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop.as_ref().is_some_and(StopSignal::is_set)
+        self.control.is_stopped()
     }
 
     pub(super) fn tell(&self, steps: usize) {
-        if let Some(observer) = &self.observer {
-            observer.tell(steps as u64, self.steps as u64);
-        }
+        self.control.tell(steps as u64, self.steps as u64);
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -1,8 +1,8 @@
-//! A sweep over learning rates (Smith 2017, arXiv:1506.01186, section 3.3).
+//! Learning-rate range test (Smith 2017, arXiv:1506.01186, section 3.3).
 
-use super::loan::Loan;
 use super::lr_find_options::LrFindOptions;
 use super::memory::advise;
+use super::restore_guard::RestoreGuard;
 use super::translator::{StepContext, Translator};
 use crate::dataset::{Batch, DataBunch};
 use crate::device::Precision;
@@ -10,11 +10,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::peers::{self, Alone, JointBatch, Peers};
 use crate::progress::Counter;
 
-/// Weight of older losses in the smoothed curve, at each step.
+/// Weight of older losses in the smoothed curve, for each step.
 const SMOOTHING: f64 = 0.9;
-/// The sweep ends when the smoothed loss is so many times its lowest value.
+/// The sweep ends when the smoothed loss exceeds its lowest value by this factor.
 const DIVERGED: f64 = 4.0;
-/// A curve must fall by this share of where it begins to suggest anything: single batches differ by as much.
+/// A curve must fall by this share of its initial value to suggest anything: single batches differ by as much.
 const LEAST_FALL: f64 = 0.05;
 
 /// How a sweep over learning rates ended.
@@ -27,7 +27,18 @@ pub enum SweepEnd {
     LastRate,
 }
 
-/// The curve of a sweep over learning rates.
+/// The result of a sweep over learning rates.
+///
+/// ```no_run
+/// use geolearn::{CycleGan, DatasetType, prepare_data};
+///
+/// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+/// let curve = CycleGan::new(&data)?.lr_find()?;
+/// for (rate, loss) in curve.rates().iter().zip(curve.smoothed()) {
+///     println!("{rate:.1e}: {loss:.3}");
+/// }
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LrCurve {
     rates: Vec<f64>,
@@ -37,31 +48,42 @@ pub struct LrCurve {
 }
 
 impl LrCurve {
-    /// The rates that were tried, rising.
+    /// Returns the rates that were tried, in rising order.
     pub fn rates(&self) -> &[f64] {
         &self.rates
     }
 
-    /// The model's first loss at each of them; the last may not be finite.
+    /// Returns the model's first loss at each rate; the last one may not be finite.
     pub fn losses(&self) -> &[f64] {
         &self.losses
     }
 
-    /// The same, smoothed.
+    /// Returns the smoothed losses.
     pub fn smoothed(&self) -> &[f64] {
         &self.smoothed
     }
 
-    /// How the sweep ended.
+    /// Returns how the sweep ended.
     pub fn end(&self) -> SweepEnd {
         self.end
     }
 
-    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, before its lowest value;
-    /// `None` when it never falls by 5 % from where it begins, as when it diverges at once.
+    /// Returns the rate at which the smoothed loss falls most steeply over the logarithm of the rate, before its lowest
+    /// value. `None` if it never falls by 5 % from its initial value, for example because it diverges at once.
     ///
-    /// The steepness is that of a line through the points around, a tenth of the sweep to either side; the first
-    /// tenth tells where the loss begins.
+    /// The slope is that of a line through the neighboring points, a tenth of the sweep on either side; the first tenth
+    /// determines the initial value.
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let curve = CycleGan::new(&data)?.lr_find()?;
+    /// if let Some(rate) = curve.suggestion() {
+    ///     println!("try a rate of {:.1e}", rate / 4.0);
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn suggestion(&self) -> Option<f64> {
         let finite = self.smoothed.iter().take_while(|loss| loss.is_finite()).count();
         let losses = &self.smoothed[..finite];
@@ -71,7 +93,7 @@ impl LrCurve {
         if losses[lowest] > begin * (1.0 - LEAST_FALL) {
             return None;
         }
-        // Of the line of least squares through the points around, up to a factor.
+        // Slope of the least-squares line through the neighboring points, up to a factor.
         let slope =
             |i: usize| (0..=2 * window).map(|j| (j as f64 - window as f64) * losses[i + j - window]).sum::<f64>();
         let last = lowest.min(finite.checked_sub(window + 1)?);
@@ -79,9 +101,9 @@ impl LrCurve {
     }
 }
 
-/// Under what a sweep makes its steps, besides its options.
+/// Everything besides its options that a sweep's steps depend on.
 #[derive(Clone, Copy)]
-pub(super) struct Setting<'a> {
+pub(super) struct SweepContext<'a> {
     /// The processes that make each step together.
     pub peers: &'a dyn Peers,
     pub precision: Precision,
@@ -90,8 +112,8 @@ pub(super) struct Setting<'a> {
     pub is_asked_to_stop: &'a dyn Fn() -> bool,
 }
 
-/// A sweep by one process that only the options steer.
-const ALONE: Setting<'static> = Setting {
+/// A sweep by one process, controlled by its options alone.
+const ALONE: SweepContext<'static> = SweepContext {
     peers: &Alone,
     precision: Precision::Auto,
     deterministic: false,
@@ -99,9 +121,9 @@ const ALONE: Setting<'static> = Setting {
     is_asked_to_stop: &|| false,
 };
 
-impl Setting<'_> {
-    /// Makes a step, of which this process has a part; returns the model's first loss over all images of the batch, and
-    /// whether any process was asked to stop before.
+impl SweepContext<'_> {
+    /// Makes a step, of which this process computes a part. Returns the model's first loss over all images of the
+    /// batch, and whether any process was asked to stop.
     fn step(
         &self,
         model: &mut dyn Translator,
@@ -121,35 +143,35 @@ impl Setting<'_> {
     }
 }
 
-/// Sweeps, and puts the model back to the bit, whatever happens.
+/// Runs a sweep and restores the model bit for bit, whatever happens.
 pub(crate) fn lr_find(
     model: &mut dyn Translator,
     data: &DataBunch,
     steps_in_life: u64,
     options: LrFindOptions,
 ) -> Result<LrCurve> {
-    find_among(model, data, steps_in_life, &options, ALONE)
+    find_with_peers(model, data, steps_in_life, &options, ALONE)
 }
 
-/// The same by several processes, which all call this and get the same curve.
-pub(super) fn find_among(
+/// Runs a sweep with several processes, which all call this and get the same curve.
+pub(super) fn find_with_peers(
     model: &mut dyn Translator,
     data: &DataBunch,
     steps_in_life: u64,
     options: &LrFindOptions,
-    setting: Setting<'_>,
+    setting: SweepContext<'_>,
 ) -> Result<LrCurve> {
     options.check()?;
     let device = model.torch_device();
-    let mut loan = Loan::of(model)?;
-    let swept = sweep(loan.model(), data, steps_in_life, options, setting);
-    loan.end()?;
+    let mut guard = RestoreGuard::of(model)?;
+    let swept = sweep(guard.model(), data, steps_in_life, options, setting);
+    guard.end()?;
     swept.map_err(|error| advise(error, device, data.batch_size()))
 }
 
 fn stopped() -> Error {
     Error::new(ErrorKind::Stopped, "the sweep over learning rates was stopped before its end")
-        .help("The model is as it was before. A new sweep begins with the first rate.")
+        .help("The model was restored. A new sweep starts with the first rate.")
 }
 
 fn sweep(
@@ -157,18 +179,18 @@ fn sweep(
     data: &DataBunch,
     life: u64,
     options: &LrFindOptions,
-    setting: Setting<'_>,
+    setting: SweepContext<'_>,
 ) -> Result<LrCurve> {
-    let counter = Counter::new(options.progress, "learning rates", "steps", options.steps);
+    let counter = Counter::new(options.control.progress, "learning rates", "steps", options.steps);
     let (mut rates, mut losses, mut smoothed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut average, mut lowest) = (0.0, f64::INFINITY);
     let mut end = SweepEnd::LastRate;
-    // As many epochs as it takes; one that gives nothing ends the sweep.
+    // As many epochs as it takes; one without batches ends the sweep.
     let (part, mut epoch, mut batches_done) = (setting.peers.part(), 0, 0);
     let mut loader = data.epoch_of_part(part, epoch, 0)?;
     for step in 0..options.steps {
         let is_asked = options.is_stopped() || (setting.is_asked_to_stop)();
-        // Others hear of it with the losses of the step.
+        // Other processes receive the request with the losses of the step.
         if is_asked && part.is_whole() {
             return Err(stopped());
         }
@@ -188,7 +210,7 @@ fn sweep(
         counter.one(loss);
         options.tell(step + 1);
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss;
-        // The first values of the average are too low by the weight of what was not there.
+        // Corrects the first values of the average, which are too low by the weight of missing ones.
         let smooth = average / (1.0 - SMOOTHING.powi(i32::try_from(step).unwrap_or(i32::MAX).saturating_add(1)));
         rates.push(context.lr);
         losses.push(loss);
@@ -222,7 +244,7 @@ mod tests {
         rates.iter().zip([1e-4, 1e-3, 1e-2]).for_each(|(a, b)| assert!((a / b - 1.0).abs() < 1e-12));
     }
 
-    /// A step from 10 to 4 between the points 20 and 30 of 60, with noise, and a rise at the end.
+    /// A fall from 10 to 4 between points 20 and 30 of 60, with noise, and a rise at the end.
     #[test]
     fn the_steepest_fall_is_suggested() {
         let losses: Vec<f64> = (0..60)

@@ -1,4 +1,4 @@
-//! How much memory training will take, and whether that much is free.
+//! The memory that training needs, and whether it is free.
 
 use std::fmt;
 
@@ -7,9 +7,10 @@ use tch::Device;
 use crate::device::free_memory;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes that training will hold at its worst moment, by purpose.
+/// Peak memory of training in bytes, by purpose.
 ///
-/// A count of the tensors that autograd keeps, not a measurement: [`CycleGan::memory_estimate`] tells how good it is.
+/// It is computed from the tensors that autograd keeps, not measured; [`CycleGan::memory_estimate`] describes its
+/// accuracy.
 ///
 /// ```
 /// use geolearn::{CycleGan, DatasetType, Device, prepare_data};
@@ -26,31 +27,31 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryEstimate {
-    /// Weights of all networks, and the running mean of some where there is one.
+    /// Weights of all networks, including the running mean if there is one.
     pub parameters: u64,
     /// Moments of the optimizers.
     pub optimizer: u64,
-    /// The copy of both, and of the pools, to which training goes back when it diverges; always in main memory.
+    /// Copy of both, and of the pools, that training restores if it diverges; always in main memory.
     pub kept_copy: u64,
-    /// What a step keeps for its gradients, the gradients themselves and what kernels pass on.
+    /// Tensors that a step keeps for its gradients, the gradients themselves, and intermediate results.
     pub activations: u64,
-    /// What oneDNN or cuDNN and the division of memory into blocks take on top: a third of the step, the most that
-    /// was measured on the processor (12 to 34 %). On CUDA, where `activations` hold the scratch of cuDNN's kernels, it is
-    /// room for blocks that are not quite filled.
+    /// Memory of oneDNN or cuDNN, and losses from dividing memory into blocks: a third of the step, the most that was
+    /// measured on a CPU (12 to 34 %). On CUDA, where `activations` include the scratch memory of cuDNN's kernels, it
+    /// is room for partially filled blocks.
     pub scratch: u64,
-    /// Generated images that are kept for the discriminators.
+    /// Generated images in the pools.
     pub pool: u64,
     /// Batches that are read ahead; always in main memory.
     pub batches: u64,
 }
 
 impl MemoryEstimate {
-    /// Adds what kernels take besides `activations`.
+    /// Adds the memory that kernels need besides `activations`.
     pub(crate) fn with_scratch(self) -> Self {
         Self { scratch: (self.activations as f64 * (SCRATCH - 1.0)) as u64, ..self }
     }
 
-    /// The sum of all parts.
+    /// Returns the sum of all parts.
     ///
     /// ```
     /// let estimate = geolearn::train::MemoryEstimate::default();
@@ -61,7 +62,7 @@ impl MemoryEstimate {
         [parameters, optimizer, kept_copy, activations, scratch, pool, batches].into_iter().fold(0, u64::saturating_add)
     }
 
-    /// What is not taken yet when a fit begins: on the device, and in main memory if that is another.
+    /// Returns what is not allocated yet when a fit starts: on the device, and in main memory if that is different.
     pub(super) fn still_needed(&self, device: Device) -> [(Device, u64); 2] {
         let step = self.activations.saturating_add(self.scratch).saturating_add(self.pool);
         let aside = self.kept_copy.saturating_add(self.batches);
@@ -71,13 +72,13 @@ impl MemoryEstimate {
         }
     }
 
-    /// Whether what is free holds it; true where the system does not say what is free.
-    /// `otherwise` is the last word of advice.
+    /// Checks that the free memory is sufficient; succeeds if the system does not report free memory. `otherwise` is
+    /// the last sentence of the advice.
     pub(super) fn check(&self, device: Device, batch_size: usize, otherwise: &str) -> Result<()> {
         self.check_within(device, &free_memory, batch_size, otherwise)
     }
 
-    /// The same where `free` says how much memory is free.
+    /// Checks with `free` as the source of free memory.
     pub(super) fn check_within(
         &self,
         device: Device,
@@ -88,7 +89,7 @@ impl MemoryEstimate {
         for (device, needed) in self.still_needed(device) {
             if let Some(free) = free(device).filter(|&free| needed > free) {
                 let place = if device.is_cuda() { "the device's memory" } else { "main memory" };
-                return Err(Error::new(ErrorKind::Limits, format!("training needs more than is free of {place}"))
+                return Err(Error::new(ErrorKind::Limits, format!("training needs more of {place} than is free"))
                     .expected(format!("at most {}", Bytes(free)))
                     .found(format!("an estimate of {} ({self})", Bytes(needed)))
                     .help(format!("{} {otherwise}", advice(device, batch_size)).trim_end()));
@@ -98,10 +99,10 @@ impl MemoryEstimate {
     }
 }
 
-/// What a step takes in all, as a multiple of what libtorch's allocators give out for it.
+/// Total memory of a step as a multiple of what libtorch's allocators give out for it.
 pub(super) const SCRATCH: f64 = 4.0 / 3.0;
 
-pub(super) const IF_THE_ESTIMATE_IS_WRONG: &str = "FitOptions::check_memory(false) tries it nevertheless.";
+pub(super) const IF_THE_ESTIMATE_IS_WRONG: &str = "FitOptions::check_memory(false) tries it anyway.";
 
 impl fmt::Display for MemoryEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +113,7 @@ impl fmt::Display for MemoryEstimate {
     }
 }
 
-/// Adds what to do to an error that tells of a lack of memory.
+/// Adds advice to an error about a lack of memory.
 pub(super) fn advise(error: Error, device: Device, batch_size: usize) -> Error {
     match error.is_out_of_memory() {
         true => error.help(advice(device, batch_size)),
@@ -128,10 +129,10 @@ fn advice(device: Device, batch_size: usize) -> String {
         ),
     };
     let cast = if device.is_cuda() { ", or Precision::Bf16" } else { "" };
-    format!("{batch}take smaller chips (Augment::crop), a model of fewer features (gen_features){cast}.")
+    format!("{batch}use smaller chips (Augment::crop) or a model with fewer features (gen_features){cast}.")
 }
 
-/// A number of bytes in MB or GB.
+/// Formats a number of bytes in MB or GB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bytes(pub u64);
 
@@ -157,7 +158,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_too_large_is_refused_with_figures_and_advice() {
+    fn too_much_memory_is_refused_with_figures_and_advice() {
         let error = HUGE.check(Device::Cpu, 8, IF_THE_ESTIMATE_IS_WRONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limits);
         let text = error.to_string();
@@ -170,16 +171,16 @@ mod tests {
         assert!(advice(Device::Cuda(0), 1).contains("Bf16"));
     }
 
-    /// What the model holds already is not asked for again.
+    /// Memory that the model has already allocated is not counted again.
     #[test]
-    fn only_what_is_to_come_counts() {
+    fn only_memory_to_be_allocated_counts() {
         let held = MemoryEstimate { parameters: u64::MAX, optimizer: u64::MAX, ..Default::default() };
         held.check(Device::Cpu, 1, "").unwrap();
         assert_eq!(HUGE.still_needed(Device::Cuda(0)), [(Device::Cuda(0), u64::MAX), (Device::Cpu, 1)]);
     }
 
     #[test]
-    fn other_errors_keep_their_words() {
+    fn other_errors_are_unchanged() {
         let other = || Error::new(ErrorKind::Limits, "chip is too large").help("Cut it.");
         assert_eq!(advise(other(), Device::Cpu, 2).to_string(), other().to_string());
         let error = advise(Error::torch("CUDA out of memory. Tried to allocate 2 GiB"), Device::Cuda(0), 2);
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_read_well() {
+    fn bytes_are_formatted() {
         assert_eq!(Bytes(41_600_000).to_string(), "41.6 MB");
         assert_eq!(Bytes(2_340_000_000).to_string(), "2.34 GB");
     }

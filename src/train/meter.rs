@@ -1,11 +1,11 @@
-//! Means of losses, without holding up the device.
+//! Running means of losses that do not make the CPU wait for the device.
 
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
 use crate::peers::{self, Peers};
 
-/// What a reading gives, the same in all processes.
+/// The result of a reading, the same in all processes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Reading {
     /// Mean of each loss since the last reading.
@@ -14,7 +14,7 @@ pub(super) struct Reading {
     pub asked: bool,
 }
 
-/// Sums losses on their device and reads the sums now and then.
+/// Sums losses on their device and reads the sums from time to time.
 pub(super) struct Meter {
     window: Option<Tensor>,
     pending: usize,
@@ -24,12 +24,12 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// For `losses` values a step, to be read every `interval` steps.
+    /// Creates a meter for `losses` values a step that is read every `interval` steps.
     pub fn new(losses: usize, interval: usize) -> Self {
         Self { window: None, pending: 0, interval, sums: vec![0.0; losses], steps: 0 }
     }
 
-    /// Goes on from sums over `steps` steps.
+    /// Continues from sums over `steps` steps.
     pub fn resume(&mut self, sums: &[f64], steps: usize) {
         if sums.len() == self.sums.len() {
             self.sums.copy_from_slice(sums);
@@ -37,7 +37,7 @@ impl Meter {
         }
     }
 
-    /// Adds the losses of a step, means over images which have `weight` in the batch of all processes.
+    /// Adds the losses of a step, which are means over images with the share `weight` of the joint batch.
     pub fn add(&mut self, losses: &Tensor, weight: f64) -> Result<()> {
         let mut losses = losses.f_detach()?.f_to_kind(Kind::Double)?;
         if weight != 1.0 {
@@ -51,9 +51,9 @@ impl Meter {
         Ok(())
     }
 
-    /// The means since the last reading, when the interval is over or `last` says that nothing will follow. `asked`: whether
-    /// this process was asked to stop. A fit of one process hears that at once, others at the next reading, which all have
-    /// at the same step.
+    /// Returns the means since the last reading if the interval is over, or if `last` says that nothing will follow.
+    /// `asked` says whether this process was asked to stop. A fit of one process responds at once, others at the next
+    /// reading, which all processes make at the same step.
     pub fn read_if_due(&mut self, last: bool, asked: bool, peers: &dyn Peers) -> Result<Option<Reading>> {
         let at_once = last || (asked && peers.part().is_whole());
         if self.pending == 0 || (self.pending < self.interval && !at_once) {
@@ -72,7 +72,7 @@ impl Meter {
         Ok(Some(Reading { losses: sums.iter().map(|sum| sum / n as f64).collect(), asked }))
     }
 
-    /// Sums over all steps that were read.
+    /// Returns sums over all steps that were read.
     pub fn sums(&self) -> &[f64] {
         &self.sums
     }
@@ -89,7 +89,7 @@ mod tests {
     use crate::testing::crew;
 
     #[test]
-    fn means_are_those_of_all_steps_however_often_they_are_read() {
+    fn means_do_not_depend_on_how_often_they_are_read() {
         let mut meter = Meter::new(2, 3);
         let mut read = Vec::new();
         for step in 0..5 {
@@ -104,15 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_heard_at_once_by_one_process() {
+    fn a_single_process_stops_at_once() {
         let mut meter = Meter::new(1, 20);
         meter.add(&Tensor::from_slice(&[0.5]), 1.0).unwrap();
         let reading = meter.read_if_due(false, true, &Alone).unwrap();
         assert_eq!(reading, Some(Reading { losses: vec![0.5], asked: true }));
     }
 
-    /// Three images of two processes: one has two of them, with a mean of 3. The second process is asked to stop before the
-    /// interval is over; both hear of it when it is.
+    /// Three images in two processes: one process has two of them, with a mean of 3. The second one is asked to stop
+    /// before the interval is over; both learn of it at the next reading.
     #[test]
     fn processes_read_the_same_at_the_same_step() {
         let read = crew(2, |peers| {

@@ -1,9 +1,9 @@
-//! Training: options, callbacks, history, checkpoints, and the loop over any model.
+//! Training: options, callbacks, history, checkpoints, and a training loop for any model.
 //!
 //! [`CycleGan::fit`](crate::CycleGan::fit) takes [`FitOptions`]. A model of your own implements [`Translator`] and is
 //! trained by [`fit`].
 
-mod alike;
+mod agreement;
 mod batch_size;
 mod batch_size_estimate;
 mod callback;
@@ -18,7 +18,6 @@ mod history;
 mod history_file;
 mod history_text;
 mod learning_rate;
-mod loan;
 mod lr_find_options;
 mod lr_finder;
 mod memory;
@@ -31,6 +30,7 @@ mod peers_tests;
 mod pictures;
 mod plan;
 mod progress;
+mod restore_guard;
 mod snapshot;
 mod start;
 mod state;

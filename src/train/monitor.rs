@@ -1,4 +1,4 @@
-//! The loss or metric that tells the best epoch and ends a fit.
+//! The monitor: the loss or metric that decides the best epoch and early stopping.
 
 use super::history::History;
 use super::translator::Translator;
@@ -8,7 +8,7 @@ use crate::metrics::{Better, MetricColumn};
 pub(super) const NO_VALIDATION: &str =
     "Metrics on validation chips need val_split_pct above 0 and validate_every above 0.";
 
-/// A loss or metric by name, and which of its values are better.
+/// A loss or metric by name, and whether lower or higher values are better.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Monitor {
     pub name: String,
@@ -16,8 +16,8 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Finds the monitor of a fit: `asked`, or the first of the model's own metrics where it is validated, else its first
-    /// loss. Metrics that the caller added come after the model's.
+    /// Finds the monitor of a fit: `asked`, or the first of the model's own metrics if there is validation, or its
+    /// first loss. Added metrics come after the model's.
     pub fn find(
         asked: Option<&str>,
         model: &dyn Translator,
@@ -45,8 +45,8 @@ impl Monitor {
         })
     }
 
-    /// Returns the values in the epochs from number `from` (0-based) on, with the sign that makes lower ones better, and
-    /// whether the last one is of the last epoch: epochs between validations have none.
+    /// Returns the values of the epochs from index `from` (0-based) on, with the sign that makes lower ones better, and
+    /// whether the last one belongs to the last epoch: epochs between validations have none.
     pub fn values(&self, history: &History, from: usize) -> (Vec<f64>, bool) {
         let curve = history.curve(&self.name).unwrap_or_default();
         let curve: Vec<_> = curve.into_iter().filter(|(n, _)| *n > from).collect();

@@ -1,4 +1,4 @@
-//! The options of a fit.
+//! Options of a fit.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::metrics::{Inception, InceptionDistances, Metric, MetricColumn};
 use crate::optim::{AdamOptions, OneCycle, Schedule};
 use crate::peers::{Alone, Peers};
 
-/// How to train.
+/// Options of [`CycleGan::fit`](crate::CycleGan::fit).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -26,26 +26,26 @@ use crate::peers::{Alone, Peers};
 /// | `decay_epochs` | none | epochs added after these, in which the rate falls to zero | ≥ 0 |
 /// | `lr` | 2e-4 | learning rate, or [`LearningRate::Find`] for what a sweep suggests | > 0 |
 /// | `disc_lr_ratio` | 1 | the discriminators' rate as a multiple of the generators' | > 0 |
-/// | `schedule` | constant for the first half, then linear to zero | the rate's course | |
-/// | `adam` | betas (0.5, 0.999), no weight decay | numbers of the optimizer | |
-/// | `precision` | [`Precision::Auto`] | arithmetic of the networks | |
-/// | `accumulate` | 1 | batches whose gradients make one update, in place of a batch that memory cannot hold | ≥ 1 |
-/// | `deterministic` | off | on CUDA: the same losses and weights in every run, for some speed | |
+/// | `schedule` | constant for the first half, then linear to zero | course of the rate | |
+/// | `adam` | betas (0.5, 0.999), no weight decay | options of the optimizer | |
+/// | `precision` | [`Precision::Auto`] | precision of the networks | |
+/// | `accumulate` | 1 | batches whose gradients make one update, instead of a batch that does not fit into memory | ≥ 1 |
+/// | `deterministic` | off | on CUDA: the same losses and weights in every run, but slower | |
 /// | `validate_every` | 1 | epochs between validations; 0 for none | ≥ 0 |
 /// | `checkpoint` | [`Checkpoint::Off`] | which states are kept on disk | |
 /// | `checkpoint_dir` | `checkpoints` in the data's working folder | where | |
-/// | `checkpoint_every` | none | steps after which the state is kept within an epoch too | ≥ 1 |
-/// | `monitor` | `valid_loss`, or `generator` without validation | what tells the best epoch, and early stopping | see [`available_metrics`](crate::CycleGan::available_metrics) |
-/// | `metric` | none | a [`Metric`] over the validation chips besides the model's own | |
-/// | `resume` | off | go on from the newest checkpoint in the folder, where there is one | |
-/// | `early_stopping` | none | end when the monitor no longer gets better | |
-/// | `check_memory` | on | refuse at once what memory cannot hold | |
-/// | `progress` | on | losses and time left on the terminal, plain lines where there is none | |
+/// | `checkpoint_every` | none | steps after which the state is also saved within an epoch | ≥ 1 |
+/// | `monitor` | `valid_loss`, or `generator` without validation | determines the best epoch and early stopping | see [`available_metrics`](crate::CycleGan::available_metrics) |
+/// | `metric` | none | an additional [`Metric`] over the validation chips | |
+/// | `resume` | off | resumes from the newest checkpoint in the folder, if there is one | |
+/// | `early_stopping` | none | ends the fit when the monitor no longer improves | |
+/// | `check_memory` | on | refuses a fit that does not fit into memory | |
+/// | `progress` | on | shows losses and time left on the terminal, or as plain lines without one | |
 /// | `tensorboard` | none | folder of event files for TensorBoard (feature `tensorboard`) | |
-/// | `distributed` | one process | the processes that make the fit [together](Distributed) | |
-/// | `callback` | none | something that follows training: [`TensorBoard`](crate::train::TensorBoard), [`SamplePictures`](crate::train::SamplePictures), [`HistoryFile`](crate::train::HistoryFile), or yours | |
+/// | `distributed` | one process | the processes of the fit; see [`Distributed`] | |
+/// | `callback` | none | a [callback](Callback): [`TensorBoard`](crate::train::TensorBoard), [`SamplePictures`](crate::train::SamplePictures), [`HistoryFile`](crate::train::HistoryFile), or yours | |
 ///
-/// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which it
+/// The defaults are the published recipe (Zhu et al. 2017, section 4): 100 epochs at 2e-4 and 100 in which the rate
 /// falls to zero are `FitOptions::new(100).decay_epochs(100)`, and `FitOptions::new(200)` means the same.
 ///
 /// ```
@@ -79,7 +79,12 @@ pub struct FitOptions {
 }
 
 impl FitOptions {
-    /// Trains for `epochs` epochs by the published recipe.
+    /// Creates options for `epochs` epochs of the published recipe.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20);
+    /// assert_eq!(options.total_epochs(), 20);
+    /// ```
     pub fn new(epochs: usize) -> Self {
         Self {
             epochs,
@@ -106,14 +111,19 @@ impl FitOptions {
         }
     }
 
-    /// Adds epochs in which the rate falls to zero; it then stays constant in all those before. Default: none
-    /// are added, and the second half of the epochs is used for it.
+    /// Adds epochs in which the rate falls to zero; it then stays constant in all epochs before. Default: none are
+    /// added, and the rate falls in the second half of the epochs.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(100).decay_epochs(50);
+    /// assert_eq!(options.total_epochs(), 150);
+    /// ```
     pub fn decay_epochs(mut self, epochs: usize) -> Self {
         self.decay_epochs = Some(epochs);
         self
     }
 
-    /// Sets the learning rate, or asks for it to be found: [`LearningRate::Find`]. Default: 2e-4.
+    /// Sets the learning rate, or requests a search for it with [`LearningRate::Find`]. Default: 2e-4.
     ///
     /// ```
     /// use geolearn::FitOptions;
@@ -127,135 +137,242 @@ impl FitOptions {
         self
     }
 
-    /// Sets the discriminators' learning rate as a multiple of the generators', over the whole course (Heusel et al. 2017,
-    /// arXiv:1706.08500, give each its own). Default: 1.
+    /// Sets the discriminators' learning rate as a multiple of the generators', over the whole schedule (Heusel et al.
+    /// 2017, arXiv:1706.08500, use separate rates). Default: 1.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).disc_lr_ratio(0.5);
+    /// ```
     pub fn disc_lr_ratio(mut self, ratio: f64) -> Self {
         self.disc_lr_ratio = ratio;
         self
     }
 
     /// Sets the course of the rate over all epochs. Default: constant, then linear to zero.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::optim::Schedule;
+    ///
+    /// let options = FitOptions::new(20).schedule(Schedule::Constant);
+    /// ```
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = Some(schedule);
         self
     }
 
-    /// As arcgis.learn's `one_cycle`: when true, the one-cycle schedule in its form. Default: off.
+    /// Selects the one-cycle schedule like arcgis.learn's `one_cycle`. Default: off.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).one_cycle(true);
+    /// ```
     pub fn one_cycle(mut self, on: bool) -> Self {
         self.schedule = on.then(|| Schedule::OneCycle(OneCycle::default()));
         self
     }
 
-    /// Sets the numbers of Adam. Default: betas (0.5, 0.999), no weight decay.
+    /// Sets the options of Adam. Default: betas (0.5, 0.999), no weight decay.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::optim::AdamOptions;
+    ///
+    /// let options = FitOptions::new(20).adam(AdamOptions::default().beta2(0.99));
+    /// ```
     pub fn adam(mut self, adam: AdamOptions) -> Self {
         self.adam = adam;
         self
     }
 
-    /// Sets the arithmetic of the networks; weights, moments and losses stay f32. Default: [`Precision::Auto`], which is
-    /// TF32 on CUDA devices that have it, as in PyTorch. The [history](crate::train::EpochRecord::precision) says which was used.
+    /// Sets the precision of the networks; weights, moments and losses stay f32. Default: [`Precision::Auto`], which is
+    /// TF32 on CUDA devices that support it, as in PyTorch. The [history](crate::train::EpochRecord::precision) records
+    /// which one was used.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::device::Precision;
+    ///
+    /// let options = FitOptions::new(20).precision(Precision::F32);
+    /// ```
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// Makes one update of the weights from the mean gradient of so many batches, as one batch of all their chips
-    /// would, in the memory of one. Default: 1.
+    /// Makes one update of the weights from the mean gradient of this many batches, like one batch with all their
+    /// chips, in the memory of one. Default: 1.
+    ///
+    /// ```
+    /// // Learns like a batch four times as large.
+    /// let options = geolearn::FitOptions::new(20).accumulate(4);
+    /// ```
     pub fn accumulate(mut self, batches: usize) -> Self {
         self.accumulate = batches;
         self
     }
 
-    /// On CUDA, trains with only those kernels that give the same result every time, so that losses and weights repeat to
-    /// the bit on the same device. On the processor that is always so. Default: off, because it slows training down.
+    /// On CUDA, uses only kernels that give the same result every time, so that losses and weights are reproducible bit
+    /// for bit on the same device. On the CPU this is always the case. Default: off, because it slows down training.
     ///
-    /// It is about training alone: validation and translation repeat to the bit on a device anyway, as long as its memory
-    /// is enough.
+    /// This concerns only training: validation and translation are reproducible bit for bit on a device anyway, as long
+    /// as its memory is sufficient.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).deterministic(true);
+    /// ```
     pub fn deterministic(mut self, on: bool) -> Self {
         self.deterministic = on;
         self
     }
 
     /// Sets the number of epochs between validations; 0 turns them off. Default: 1.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).validate_every(5);
+    /// ```
     pub fn validate_every(mut self, epochs: usize) -> Self {
         self.validate_every = epochs;
         self
     }
 
     /// Sets which states are kept on disk. Default: none.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::Checkpoint;
+    ///
+    /// let options = FitOptions::new(20).checkpoint(Checkpoint::Best);
+    /// ```
     pub fn checkpoint(mut self, which: Checkpoint) -> Self {
         self.checkpoint = which;
         self
     }
 
-    /// Sets the folder of the checkpoints; it is made where it is missing. Default: `checkpoints` in the data's
+    /// Sets the folder of the checkpoints, which is created if it is missing. Default: `checkpoints` in the data's
     /// working folder.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::Checkpoint;
+    ///
+    /// let options = FitOptions::new(20).checkpoint(Checkpoint::Last).checkpoint_dir("run1/checkpoints");
+    /// ```
     pub fn checkpoint_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoint_dir = Some(folder.into());
         self
     }
 
-    /// Keeps the state within an epoch too, every so many steps, for epochs that last hours. Default: only at the
-    /// end of an epoch, and when the fit is stopped within one.
+    /// Also saves the state within an epoch, every so many steps, for epochs that take hours. Default: only at the end
+    /// of an epoch, and when the fit is stopped within one.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::Checkpoint;
+    ///
+    /// let options = FitOptions::new(20).checkpoint(Checkpoint::Last).checkpoint_every(10_000);
+    /// ```
     pub fn checkpoint_every(mut self, steps: usize) -> Self {
         self.checkpoint_every = Some(steps);
         self
     }
 
-    /// Sets the loss or metric that tells the best epoch and decides early stopping: one of the model's, or a column of
-    /// a [`metric`](Self::metric) that was added; KID and FID add themselves, see [`InceptionDistances`]. Default: the model's first metric on validation pairs, or its first
-    /// loss where there is no validation.
+    /// Sets the loss or metric that determines the best epoch and early stopping: one of the model's, or a column of an
+    /// added [`metric`](Self::metric); KID and FID add themselves, see [`InceptionDistances`]. Default: the model's
+    /// first metric on validation pairs, or its first loss without validation.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).monitor("valid_cycle");
+    /// ```
     pub fn monitor(mut self, name: impl Into<String>) -> Self {
         self.monitor = Some(name.into());
         self
     }
 
-    /// Goes on from the newest checkpoint in the folder, where there is one: weights, moments, image pools, history
-    /// and the place within the epoch. All options on which the weights depend must be those of the fit that wrote
-    /// it, and the model must be new or no further trained than it. Default: off; the fit begins anew and moves older
-    /// checkpoints of the folder into `earlier_1` and so on.
+    /// Resumes from the newest checkpoint in the folder, if there is one: weights, moments, image pools, history and
+    /// the position within the epoch. All options on which the weights depend must be those of the fit that wrote it,
+    /// and the model must be new or trained no further. Default: off; the fit starts over and moves older checkpoints
+    /// of the folder into `earlier_1` and so on.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::Checkpoint;
+    ///
+    /// let options = FitOptions::new(20).checkpoint(Checkpoint::Last).resume(true);
+    /// ```
     pub fn resume(mut self, on: bool) -> Self {
         self.resume = on;
         self
     }
 
-    /// Ends the fit when the monitor no longer gets better. Default: it runs to its end.
+    /// Ends the fit when the monitor no longer improves. Default: it runs to its end.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::EarlyStopping;
+    ///
+    /// let options = FitOptions::new(200).early_stopping(EarlyStopping::default().patience(20));
+    /// ```
     pub fn early_stopping(mut self, rule: EarlyStopping) -> Self {
         self.early_stopping = Some(rule);
         self
     }
 
-    /// Whether a fit that would need more memory than is free, by the model's
-    /// [estimate](crate::train::Translator::memory_need), is refused before it begins. Default: on.
+    /// Sets whether a fit is refused before it starts if it would need more memory than is free, according to the
+    /// model's [estimate](crate::train::Translator::memory_need). Default: on.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).check_memory(false);
+    /// ```
     pub fn check_memory(mut self, on: bool) -> Self {
         self.check_memory = on;
         self
     }
 
-    /// Shows progress on the terminal, or not. Default: it does.
+    /// Shows progress on the terminal, or not. Default: on.
+    ///
+    /// ```
+    /// let options = geolearn::FitOptions::new(20).progress(false);
+    /// ```
     pub fn progress(mut self, on: bool) -> Self {
         self.progress = on;
         self
     }
 
-    /// Adds a metric over the validation chips, measured with each validation and recorded in the history.
-    /// [`Metric`] has an example. Default: the model's own metrics only.
+    /// Adds a metric over the validation chips, measured at each validation and recorded in the history. [`Metric`] has
+    /// an example. Default: only the model's own metrics.
+    ///
+    /// ```no_run
+    /// use geolearn::metrics::{Inception, InceptionDistances};
+    /// use geolearn::{Device, FitOptions};
+    ///
+    /// let options = FitOptions::new(20).metric(InceptionDistances::new(Inception::find(Device::Auto)?));
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn metric(mut self, metric: impl Metric + 'static) -> Self {
         self.metrics.push(Box::new(metric));
         self
     }
 
-    /// Adds a callback; they are called in the order in which they were added.
+    /// Adds a callback; callbacks are called in the order in which they were added.
+    ///
+    /// ```
+    /// use geolearn::FitOptions;
+    /// use geolearn::train::HistoryFile;
+    ///
+    /// let options = FitOptions::new(20).callback(HistoryFile::new("run1/history.csv"));
+    /// ```
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
         self
     }
 
-    /// Makes the fit together with other processes, which all call it with the same options, data and weights. Default: alone.
+    /// Runs the fit together with other processes, which all call it with the same options, data and weights. Default:
+    /// alone.
     ///
-    /// Each takes the data's batch size; an update is of all their batches, and the rate is what you set, whatever their number.
-    /// The first process calls metrics and callbacks and writes checkpoints; of the others' callbacks only
-    /// [`Callback::wants_to_stop`] is asked. After an error of one all end, with an error that names it.
+    /// Each process uses the data's batch size; an update covers the batches of all processes, and the rate is what you
+    /// set, whatever their number. The first process runs metrics and callbacks and writes checkpoints; of the other
+    /// processes' callbacks, only [`Callback::wants_to_stop`] is called. After an error in one process all end, with an
+    /// error that names it.
     ///
     /// ```
     /// use geolearn::FitOptions;
@@ -270,19 +387,19 @@ impl FitOptions {
         self
     }
 
-    /// The same with processes that a test plays.
+    /// Runs the fit with processes that a test simulates.
     #[cfg(test)]
     pub(crate) fn peers(mut self, peers: impl Peers + 'static) -> Self {
         self.peers = Box::new(peers);
         self
     }
 
-    /// All epochs, those of the decay included.
+    /// Returns the number of epochs, including those of the decay.
     pub fn total_epochs(&self) -> usize {
         self.epochs.saturating_add(self.decay_epochs.unwrap_or(0))
     }
 
-    /// What the weights depend on. A rate that is to be found is not there yet.
+    /// Returns the options on which the weights depend. A rate that has to be found is still missing.
     pub(crate) fn plan(&self) -> Plan {
         Plan {
             epochs: self.total_epochs(),
@@ -302,7 +419,7 @@ impl FitOptions {
         self.schedule.unwrap_or(Schedule::ConstantThenLinear { constant })
     }
 
-    /// The callbacks that were added.
+    /// Returns the added callbacks.
     pub(super) fn added_callbacks(&self) -> &[Box<dyn Callback>] {
         &self.callbacks
     }
@@ -311,12 +428,12 @@ impl FitOptions {
         self.progress
     }
 
-    /// The name of the monitor, where one was set.
+    /// Returns the name of the monitor, if one was set.
     pub(super) fn asked_monitor(&self) -> Option<&str> {
         self.monitor.as_deref()
     }
 
-    /// Adds the metric that the monitor names, where it is one of this crate's that was not added.
+    /// Adds the metric that the monitor names, if it is one of this crate's that was not added.
     pub(super) fn add_monitored_metric(&mut self, device: tch::Device) -> Result<()> {
         let asked = self.monitor.as_deref().filter(|name| InceptionDistances::has(name));
         if let Some(asked) = asked.filter(|name| self.metric_columns().iter().all(|column| column.name != *name)) {
@@ -327,17 +444,17 @@ impl FitOptions {
         Ok(())
     }
 
-    /// Whether something looks at the monitor.
+    /// Returns whether anything uses the monitor.
     pub(super) fn is_monitored(&self) -> bool {
         self.checkpoint.watches() || self.early_stopping.is_some()
     }
 
-    /// The columns of all metrics that were added.
+    /// Returns the columns of all added metrics.
     pub(super) fn metric_columns(&self) -> Vec<MetricColumn> {
         self.metrics.iter().flat_map(|metric| metric.columns()).collect()
     }
 
-    /// The folder of the checkpoints, taken for this fit, where any are kept.
+    /// Opens the folder of the checkpoints for this fit, if any are kept.
     pub(super) fn open_checkpoints(&self, working_dir: &Path) -> Result<Option<Folder>> {
         if self.checkpoint == Checkpoint::Off {
             return Ok(None);
@@ -346,8 +463,8 @@ impl FitOptions {
         Folder::open(&path).map(Some)
     }
 
-    /// Takes the callbacks, ours before those that were added, and the index of the first of these. The last one notes in
-    /// the folder of checkpoints which epoch was reported to all.
+    /// Takes the callbacks, ours before those that were added, and the index of the first added one. The last one
+    /// records in the checkpoint folder which epoch was reported to all.
     pub(super) fn take_callbacks(
         &mut self,
         checkpoints: Option<Arc<Folder>>,
@@ -404,7 +521,7 @@ mod tests {
         assert_eq!(tail, Schedule::ConstantThenLinear { constant: 0.75 });
     }
 
-    /// Made on one thread, used on another.
+    /// Created on one thread, used on another.
     #[test]
     fn options_go_to_another_thread() {
         fn sent<T: Send>(value: T) -> T {

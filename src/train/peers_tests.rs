@@ -1,4 +1,4 @@
-//! What the processes of a fit agree on, with threads for processes and a model of one number.
+//! Agreement between the processes of a fit, with threads standing in for processes and a model of one number.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::metrics::{Better, Metric, MetricColumn};
 use crate::peers::{Peers, sum_all};
 use crate::testing::{Tolerance, crew_with, few_chips};
 
-/// Learns the brightness of domain A, and can be told to fail.
+/// A model that learns the brightness of domain A, and can be told to fail.
 pub(super) struct Brightness {
     pub value: Tensor,
     pub name: &'static str,
@@ -81,7 +81,7 @@ impl Translator for Brightness {
     }
 }
 
-/// Counts images, so that the value shows who was given which.
+/// Counts images, so that the value shows which process got which.
 #[derive(Debug, Default)]
 struct Images(f64);
 
@@ -100,7 +100,7 @@ impl Metric for Images {
     }
 }
 
-/// Wants to stop when it was asked so often, and counts what it is told.
+/// Wants to stop after being asked this often, and counts what is reported to it.
 #[derive(Debug)]
 pub(super) struct Follower {
     stop_at: usize,
@@ -125,10 +125,10 @@ impl Callback for Follower {
     }
 }
 
-/// Says something at a step of the fit.
+/// Does something at a step of the fit.
 struct At(usize, fn() -> Result<Flow>);
 
-/// Ends the fit with an epoch.
+/// Ends the fit after the first epoch.
 struct AfterOne;
 
 impl Callback for AfterOne {
@@ -159,15 +159,15 @@ pub(super) fn quiet(epochs: usize) -> FitOptions {
     FitOptions::new(epochs).progress(false).lr(0.05)
 }
 
-/// What is left of a fit in one process.
+/// The result of a fit in one process.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct FitResult {
     pub result: Result<History>,
     pub history: History,
     pub value: f64,
 }
 
-impl Left {
+impl FitResult {
     pub fn of(mut model: Brightness, data: &DataBunch, options: FitOptions) -> Self {
         let mut history = History::default();
         let result = fit(&mut model, data, options, &mut history);
@@ -184,27 +184,27 @@ impl Left {
     }
 }
 
-/// One fit by `count` processes of the same batch size each; `change` makes a process differ from the others.
+/// Runs one fit in `count` processes with the same batch size; `change` makes a process differ from the others.
 pub(super) fn together(
     folder: &Path,
     (count, batch_size): (usize, usize),
     change: impl Fn(usize, Brightness, FitOptions) -> (Brightness, FitOptions) + Sync,
-) -> Vec<Left> {
+) -> Vec<FitResult> {
     crew_with(count, |member| {
         let (model, options) = change(member.part().rank, Brightness::new(), quiet(4));
-        Left::of(model, &data(folder, batch_size), options.peers(member))
+        FitResult::of(model, &data(folder, batch_size), options.peers(member))
     })
 }
 
-/// Losses, metrics and weights, with last batches that are uneven or too small for all; each process may differ by rounding
-/// from one that does it all, and not at all from the others.
+/// Losses, metrics and weights, with last batches that are uneven or too small for all. Each process may differ by
+/// rounding from a single one, but not from the others.
 #[test]
-fn processes_learn_and_measure_what_one_does() {
+fn processes_learn_and_measure_like_one() {
     let chips = chips();
     for accumulate in [1, 2] {
         for (count, size) in [(2, 2), (2, 3), (4, 1), (4, 2), (3, 5)] {
             let options = |options: FitOptions| options.accumulate(accumulate).metric(Images::default());
-            let whole = Left::of(Brightness::new(), &data(chips.path(), count * size), options(quiet(4)));
+            let whole = FitResult::of(Brightness::new(), &data(chips.path(), count * size), options(quiet(4)));
             let left = together(chips.path(), (count, size), |_, model, own| (model, options(own)));
             let exact = Tolerance::abs(1e-12);
 
@@ -217,14 +217,14 @@ fn processes_learn_and_measure_what_one_does() {
                     found.iter().zip(&expected).for_each(|(found, expected)| exact.number(name, *found, *expected));
                 }
             }
-            assert!((whole.value - 0.25).abs() > 1e-3, "nothing was learnt");
+            assert!((whole.value - 0.25).abs() > 1e-3, "nothing was learned");
         }
     }
 }
 
-/// Whoever is asked, and by whatever way, all end after the same step.
+/// Whichever process is asked, and in whatever way, all end after the same step.
 #[test]
-fn a_stop_of_one_is_one_of_all() {
+fn stopping_one_process_stops_all() {
     let chips = chips();
     let all_steps = data(chips.path(), 3).batches_per_epoch() as u64 * 4;
     for asked in 0..3 {
@@ -239,9 +239,9 @@ fn a_stop_of_one_is_one_of_all() {
     assert!(left.iter().all(|left| left.result.is_ok() && left.history.steps() == 7), "{left:?}");
 }
 
-/// Callbacks of the others would write the same files.
+/// Callbacks of the other processes would write the same files.
 #[test]
-fn callbacks_of_the_first_process_are_told() {
+fn only_callbacks_of_the_first_process_are_called() {
     let chips = chips();
     let counts: [Arc<AtomicUsize>; 2] = Default::default();
     let file = |rank| chips.path().join(format!("history_{rank}.csv"));
@@ -254,16 +254,16 @@ fn callbacks_of_the_first_process_are_told() {
     assert!(file(0).exists() && !file(1).exists());
 }
 
-/// What a fit of two processes has learnt after its first epoch.
-fn after_one_epoch(chips: &Path) -> Left {
+/// Returns what a fit of two processes has learned after its first epoch.
+fn after_one_epoch(chips: &Path) -> FitResult {
     let mut left = together(chips, (2, 2), |_, model, options| (model, options.callback(AfterOne)));
     assert_eq!((left[0].history.epochs().len(), left[0].history.steps()), (1, 4));
     left.remove(0)
 }
 
-/// Losses that are no numbers in one process are none in all; each goes back to the end of the first epoch.
+/// NaN losses in one process end the fit in all; each goes back to the end of the first epoch.
 #[test]
-fn divergence_of_one_is_one_of_all() {
+fn divergence_of_one_process_ends_all() {
     let chips = chips();
     let good = after_one_epoch(chips.path());
     for spoilt in 0..2 {
@@ -275,9 +275,9 @@ fn divergence_of_one_is_one_of_all() {
     }
 }
 
-/// One that cannot go on leaves, and the others neither wait nor keep half an epoch.
+/// A process that cannot continue leaves, and the others neither wait nor keep half an epoch.
 #[test]
-fn nobody_waits_for_one_that_failed() {
+fn no_process_waits_for_a_failed_one() {
     let chips = chips();
     let good = after_one_epoch(chips.path());
     for failing in 0..2 {
@@ -295,9 +295,9 @@ fn nobody_waits_for_one_that_failed() {
     }
 }
 
-/// An update that was sound is kept, as in one process.
+/// A valid update is kept, as with one process.
 #[test]
-fn an_error_of_a_callback_ends_the_fit_of_all_where_it_is() {
+fn an_error_of_a_callback_ends_the_fit_in_all_processes() {
     let chips = chips();
     let full = || Err(Error::callback("the disk is full"));
     let left = together(chips.path(), (2, 2), |_, model, options| (model, options.callback(At(6, full))));
@@ -307,7 +307,7 @@ fn an_error_of_a_callback_ends_the_fit_of_all_where_it_is() {
 }
 
 #[test]
-fn processes_of_other_fits_are_refused() {
+fn different_fits_are_refused() {
     let chips = chips();
     type Change = fn(Brightness, FitOptions) -> (Brightness, FitOptions);
     let changes: [(&str, Change); 5] = [
@@ -331,8 +331,8 @@ fn processes_of_other_fits_are_refused() {
     }
 }
 
-/// Stopped within the second epoch. The checkpoint lies in the folder of the first process: the others have none. One
-/// process with the same batches may go on from it, but for rounding; other batches are refused.
+/// Stopped within the second epoch. The checkpoint is in the folder of the first process; the others have none. One
+/// process with the same batches can resume it, up to rounding; other batches are refused.
 #[test]
 fn a_fit_goes_on_from_the_checkpoint_of_the_first_process() {
     let chips = chips();

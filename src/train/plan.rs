@@ -1,4 +1,4 @@
-//! The part of a fit's options on which its weights depend.
+//! The options of a fit on which its weights depend.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +9,17 @@ use crate::optim::{AdamOptions, OneCycle, Schedule};
 use crate::peers::Part;
 use crate::stored::known_fields;
 
-/// Stands for a learning rate while it is to be found.
+/// Represents a learning rate that has to be found.
 pub(super) const TO_BE_FOUND: f64 = 0.0;
 
-/// What must be the same for a fit to go on from a checkpoint.
+/// What must be the same for a fit to resume from a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    /// All epochs, those of the decay included.
+    /// All epochs, including those of the decay.
     pub epochs: usize,
     pub lr: f64,
-    /// Whether a sweep finds the rate, or has found it; not written where it was given, as before there was a choice.
+    /// Whether a sweep finds the rate, or has found it; omitted if it was given, as in files from before there was a
+    /// choice.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_lr_found: bool,
     #[serde(with = "StoredSchedule")]
@@ -28,7 +29,8 @@ pub(crate) struct Plan {
     pub precision: Precision,
     /// Batches whose gradients make one update.
     pub accumulate: usize,
-    /// The discriminators' rate as a multiple of the generators'; not written where they are one, as before there was it.
+    /// The discriminators' rate as a multiple of the generators'; omitted if it is 1, as in files from before there was
+    /// one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub disc_lr_ratio: f64,
 }
@@ -54,10 +56,10 @@ fn is_one(value: &f64) -> bool {
     *value == one()
 }
 
-/// Where a step stands in its group of accumulated ones.
+/// Position of a step within a group of accumulated ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Turn {
-    /// Of the images of all processes.
+pub(super) struct AccumulationStep {
+    /// Share of the images of all processes.
     pub share: f64,
     pub update: bool,
 }
@@ -82,41 +84,43 @@ impl Plan {
         self.adam.check()
     }
 
-    /// The rate that a sweep found.
+    /// Returns the rate that a sweep found.
     pub fn lr_found(&self) -> Option<f64> {
         Some(self.lr).filter(|_| self.is_lr_found && !self.is_to_be_found())
     }
 
-    /// Whether the rate is still to be found.
+    /// Returns whether the rate still has to be found.
     pub fn is_to_be_found(&self) -> bool {
         self.is_lr_found && self.lr == TO_BE_FOUND
     }
 
-    /// Learning rate and numbers of Adam at step `step` of `steps`.
+    /// Returns learning rate and Adam options of step `step` of `steps`.
     pub(crate) fn rate(&self, step: usize, steps: usize) -> (f64, AdamOptions) {
         let rate = self.schedule.at_step(step as u64, steps as u64);
         (self.lr * rate.factor, AdamOptions { beta1: rate.beta1.unwrap_or(self.adam.beta1), ..self.adam })
     }
 
-    /// Of batch `batch` of an epoch. Groups begin with the epoch; the last group may have fewer batches, and the last
-    /// batch fewer chips. The share is that of one process's part.
-    pub(super) fn turn(&self, batch: usize, data: &DataBunch, part: Part) -> Turn {
-        let Turn { share, update } = turn(self.accumulate, batch, data.joint_batch_size(part), data.draws());
+    /// Returns the position of batch `batch` of an epoch. Groups start with the epoch; the last group may have fewer
+    /// batches, and the last batch fewer chips. The share is that of this process's part.
+    pub(super) fn accumulation_step(&self, batch: usize, data: &DataBunch, part: Part) -> AccumulationStep {
+        let AccumulationStep { share, update } =
+            accumulation_step(self.accumulate, batch, data.joint_batch_size(part), data.draws());
         match part.is_whole() {
-            true => Turn { share, update },
-            false => Turn { share: share * data.portion(part, batch).weight(), update },
+            true => AccumulationStep { share, update },
+            false => AccumulationStep { share: share * data.portion(part, batch).weight(), update },
         }
     }
 }
 
-/// Of batch `batch`, where an epoch draws `chips` in batches of `batch_size`; each chip of a group has the same share.
-fn turn(accumulate: usize, batch: usize, batch_size: usize, chips: usize) -> Turn {
+/// Returns the position of batch `batch` if an epoch has `chips` in batches of `batch_size`; each chip of a group has
+/// the same share.
+fn accumulation_step(accumulate: usize, batch: usize, batch_size: usize, chips: usize) -> AccumulationStep {
     let begin = batch / accumulate * accumulate;
     let chips_from = |batch: usize| chips.saturating_sub(batch.saturating_mul(batch_size));
     let in_group = chips_from(begin).min(accumulate.saturating_mul(batch_size)).max(1);
     let own = chips_from(batch).min(batch_size);
     let last = chips_from(batch + 1) == 0 || batch + 1 == begin.saturating_add(accumulate);
-    Turn { share: own as f64 / in_group as f64, update: last }
+    AccumulationStep { share: own as f64 / in_group as f64, update: last }
 }
 
 #[cfg(test)]
@@ -136,7 +140,7 @@ mod tests {
         }
     }
 
-    /// A checkpoint of a fit at one rate is written as before there were two, and an older one is of such a fit.
+    /// A fit with one rate is written as before there were two, and an older checkpoint belongs to such a fit.
     #[test]
     fn one_rate_for_all_is_not_written() {
         let json = serde_json::to_value(plan(1)).unwrap();
@@ -148,7 +152,8 @@ mod tests {
         assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), two);
     }
 
-    /// As the options of a fit refuse typing errors, a checkpoint may hold what a later release added.
+    /// The options of a fit refuse unknown fields as typing errors, but a checkpoint may hold fields that a later
+    /// release added.
     #[test]
     fn fields_of_later_releases_are_passed_over() {
         let cycle = OneCycle { rise: 0.2, ..OneCycle::default() };
@@ -170,21 +175,30 @@ mod tests {
 
     #[test]
     fn the_last_group_of_an_epoch_may_be_smaller() {
-        let turns: Vec<Turn> = (0..5).map(|batch| turn(3, batch, 1, 5)).collect();
-        let shares: Vec<f64> = turns.iter().map(|turn| turn.share).collect();
+        let turns: Vec<AccumulationStep> = (0..5).map(|batch| accumulation_step(3, batch, 1, 5)).collect();
+        let shares: Vec<f64> = turns.iter().map(|accumulation_step| accumulation_step.share).collect();
         assert_eq!(shares, [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.5, 0.5]);
-        assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, false, true, false, true]);
-        assert_eq!(turn(1, 4, 1, 5), Turn { share: 1.0, update: true });
+        assert_eq!(
+            turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(),
+            [false, false, true, false, true]
+        );
+        assert_eq!(accumulation_step(1, 4, 1, 5), AccumulationStep { share: 1.0, update: true });
     }
 
-    /// Seven chips in batches of two, two of which make an update: the last update is of two chips and one.
+    /// Seven chips in batches of two, two of which make an update: the last update has two chips and one.
     #[test]
     fn each_chip_of_an_update_counts_the_same() {
-        let turns: Vec<Turn> = (0..4).map(|batch| turn(2, batch, 2, 7)).collect();
-        assert_eq!(turns.iter().map(|turn| turn.share).collect::<Vec<_>>(), [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]);
-        assert_eq!(turns.iter().map(|turn| turn.update).collect::<Vec<_>>(), [false, true, false, true]);
-        assert_eq!(turn(1, 3, 2, 7), Turn { share: 1.0, update: true });
-        assert!(turn(usize::MAX, 3, 2, 7).update);
+        let turns: Vec<AccumulationStep> = (0..4).map(|batch| accumulation_step(2, batch, 2, 7)).collect();
+        assert_eq!(
+            turns.iter().map(|accumulation_step| accumulation_step.share).collect::<Vec<_>>(),
+            [0.5, 0.5, 2.0 / 3.0, 1.0 / 3.0]
+        );
+        assert_eq!(
+            turns.iter().map(|accumulation_step| accumulation_step.update).collect::<Vec<_>>(),
+            [false, true, false, true]
+        );
+        assert_eq!(accumulation_step(1, 3, 2, 7), AccumulationStep { share: 1.0, update: true });
+        assert!(accumulation_step(usize::MAX, 3, 2, 7).update);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Losses and time left on the terminal.
+//! The callback that shows losses and remaining time on the terminal.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -9,25 +9,33 @@ use crate::progress::Bar;
 
 /// Shows a bar with the losses and the time left on a terminal, and a line for each epoch elsewhere; both on
 /// standard error. A build without the feature `progress` has the lines alone. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
+///
+/// ```
+/// use geolearn::FitOptions;
+/// use geolearn::train::Progress;
+///
+/// // The same as the default.
+/// let options = FitOptions::new(20).progress(false).callback(Progress::new());
+/// ```
 #[derive(Debug)]
 pub struct Progress {
     bar: Bar,
     epochs: usize,
-    /// Epochs that were done when this process began.
+    /// Epochs that were done when this process started.
     epochs_before: usize,
     started: Instant,
 }
 
 impl Progress {
-    /// A bar that appears when the fit begins.
+    /// Creates a bar that appears when the fit starts.
     pub fn new() -> Self {
         Self { bar: Bar::hidden(), epochs: 0, epochs_before: 0, started: Instant::now() }
     }
 
-    /// A line that stays, above the bar where there is one.
+    /// Prints a line that stays, above the bar if there is one.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            // Nobody may be listening any more; training goes on.
+            // The terminal may be gone; training continues.
             let _ = writeln!(std::io::stderr(), "{text}");
         } else {
             self.bar.print_line(text);
@@ -36,7 +44,7 @@ impl Progress {
 
     fn left(&self, epochs_done: usize) -> Duration {
         let todo = self.epochs.saturating_sub(epochs_done) as f64;
-        // Nobody waits for more epochs than a duration can hold, but asking for them must not panic.
+        // More epochs than a duration can hold are unrealistic, but must not cause a panic.
         let done = epochs_done.saturating_sub(self.epochs_before).max(1) as f64;
         let seconds = self.started.elapsed().as_secs_f64() * todo / done;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
@@ -61,11 +69,11 @@ impl Callback for Progress {
             self.line(&format!("memory: about {memory}"));
         }
         if let Some(lr) = report.lr_found {
-            self.line(&format!("learning rate: {lr:.2e}, as a sweep suggests"));
+            self.line(&format!("learning rate: {lr:.2e}, found by a sweep"));
         }
         if report.steps_done > 0 {
             self.line(&format!(
-                "going on from a checkpoint: {} of {} epochs and {} steps are done",
+                "resuming from a checkpoint: {} of {} epochs and {} steps are done",
                 report.epochs_done,
                 report.epochs,
                 report.steps_done - report.epochs_done * report.steps_per_epoch
@@ -105,7 +113,7 @@ fn loss_list(names: &[String], losses: &[f64]) -> String {
     names.iter().zip(losses).map(|(name, loss)| format!("{name} {loss:.3}")).collect::<Vec<_>>().join("  ")
 }
 
-/// "2 h 5 min", "3 min 20 s" or "12 s".
+/// Formats a duration like "2 h 5 min", "3 min 20 s" or "12 s".
 pub(crate) fn spoken(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -128,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn times_read_well() {
+    fn durations_are_formatted() {
         for (seconds, text) in [(12, "12 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")] {
             assert_eq!(spoken(Duration::from_secs(seconds)), text);
         }

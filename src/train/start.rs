@@ -1,11 +1,11 @@
-//! The beginning of a fit: what is checked and where it goes on from, before the trainer takes over.
+//! The start of a fit: checks, and the checkpoint to resume from, before the trainer takes over.
 
 use std::sync::Arc;
 use std::thread;
 
-use super::alike::check_alike;
+use super::agreement::check_agreement;
 use super::checkpoint::{self, Contents, Folder};
-use super::found_rate::{self, Search};
+use super::found_rate::{self, RateSearch};
 use super::history::History;
 use super::memory::{IF_THE_ESTIMATE_IS_WRONG, advise};
 use super::monitor::{Monitor, NO_VALIDATION};
@@ -20,9 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::check_columns;
 use crate::peers::{Alone, Part, Peers};
 
-/// Trains any [`Translator`] and adds to `history`, which tells how long it was trained before: order, augmentation and
-/// random streams go on from there. Gives the record of this fit alone. [`CycleGan::fit`](crate::CycleGan::fit) calls
-/// this; a model of your own needs it.
+/// Trains any [`Translator`] and appends to `history`, which says how long it was trained before: order, augmentation
+/// and random streams continue from there. Returns the record of this fit alone.
+/// [`CycleGan::fit`](crate::CycleGan::fit) calls this function, and models of your own can, too.
 ///
 /// ```
 /// use geolearn::train::{History, Translator, fit};
@@ -36,14 +36,13 @@ use crate::peers::{Alone, Part, Peers};
 /// ```
 ///
 /// # Errors
-/// `Diverged` when a loss is no longer finite: the model is put back to the end of the last epoch whose losses
-/// were, or to where the fit began. So it is after an error of the data or of libtorch; after one of a callback it
-/// stays as it is.
-/// `Limits` when memory is not enough: before the fit begins when the model's
-/// [`memory_need`](Translator::memory_need) is more than is free, later when libtorch can get no more.
-/// `Usage` or `Format` when a checkpoint cannot be gone on from, `Io` when one cannot be written; the model in memory
-/// then stays as it is. So it does where a learning rate is to be [found](super::LearningRate::Find): `Usage` when the sweep
-/// suggests none, `Stopped` when a callback wants to stop it.
+/// `Diverged` if a loss is no longer finite: the model is restored to the end of the last epoch with finite losses, or
+/// to the start of the fit. The same happens after an error of the data or of libtorch; after an error of a callback
+/// the model stays as it is. `Limits` if memory is not sufficient: before the fit starts if the model's
+/// [`memory_need`](Translator::memory_need) exceeds the free memory, later if libtorch cannot allocate more. `Usage` or
+/// `Format` if the fit cannot be resumed from a checkpoint, `Io` if one cannot be written; the model in memory then
+/// stays as it is. The same is true if a learning rate is to be [found](super::LearningRate::Find): `Usage` if the
+/// sweep suggests none, `Stopped` if a callback wants to stop it.
 pub fn fit(
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -51,14 +50,14 @@ pub fn fit(
     history: &mut History,
 ) -> Result<History> {
     let peers = std::mem::replace(&mut options.peers, Box::new(Alone));
-    let _panic = TellOfPanic(&*peers);
-    fit_among(&*peers, model, data, options, history).inspect_err(|error| peers.leave(error))
+    let _panic = PanicNotice(&*peers);
+    fit_with_peers(&*peers, model, data, options, history).inspect_err(|error| peers.leave(error))
 }
 
-/// Lets no other process wait for one that panics.
-struct TellOfPanic<'a>(&'a dyn Peers);
+/// Tells the other processes if this one panics, so that they do not wait for it.
+struct PanicNotice<'a>(&'a dyn Peers);
 
-impl Drop for TellOfPanic<'_> {
+impl Drop for PanicNotice<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.leave(&Error::new(ErrorKind::Callback, "the process panicked"));
@@ -67,7 +66,7 @@ impl Drop for TellOfPanic<'_> {
 }
 
 /// Trains together with other processes, which all call this.
-fn fit_among(
+fn fit_with_peers(
     peers: &dyn Peers,
     model: &mut dyn Translator,
     data: &DataBunch,
@@ -85,7 +84,7 @@ fn fit_among(
     }
     let monitor = monitor(model, data, &mut options)?;
     let (columns, part) = (options.metric_columns(), peers.part());
-    check_alike(peers, model, data, (&options, &plan), history)?;
+    check_agreement(peers, model, data, (&options, &plan), history)?;
     // Before files are moved or the model changes.
     let mut metrics = std::mem::take(&mut options.metrics);
     let folder = match part.leads() {
@@ -97,12 +96,12 @@ fn fit_among(
     };
     let resumed = if options.resume { newest(peers, folder.as_deref())? } else { None };
     let plan = match &resumed {
-        Some(contents) => found_rate::taken_up(plan, contents)?,
+        Some(contents) => found_rate::with_rate_of_checkpoint(plan, contents)?,
         None if plan.is_to_be_found() => Plan { lr: search(peers, model, data, (&options, &plan), history)?, ..plan },
         None => plan,
     };
     let asked = Plan { lr: plan.lr, is_lr_found: plan.is_lr_found, ..asked };
-    let (position, is_unreported) = beginning(model, data, (&asked, part), (resumed, folder.as_deref()), history)?;
+    let (position, is_unreported) = starting_point(model, data, (&asked, part), (resumed, folder.as_deref()), history)?;
     let metric_names = model.metric_names().iter().copied().chain(columns.iter().map(|column| column.name.as_str()));
     history.set_names(model.loss_names(), metric_names);
     let (callbacks, added) = options.take_callbacks(folder, monitor);
@@ -127,7 +126,7 @@ fn fit_among(
     Ok(history.since(first_epoch))
 }
 
-/// Finds the learning rate of a fit by a sweep.
+/// Finds the learning rate of a fit with a sweep.
 fn search(
     peers: &dyn Peers,
     model: &mut dyn Translator,
@@ -135,7 +134,7 @@ fn search(
     (options, plan): (&FitOptions, &Plan),
     history: &History,
 ) -> Result<f64> {
-    let search = Search {
+    let search = RateSearch {
         peers,
         plan,
         deterministic: options.deterministic,
@@ -146,8 +145,9 @@ fn search(
     search.run(model, data)
 }
 
-/// Finds where a fit begins, and whether callbacks have yet to be told of the epoch before; the model goes there.
-fn beginning(
+/// Returns where a fit starts, and whether callbacks have yet to be called for the epoch before; the model is set to
+/// that state.
+fn starting_point(
     model: &mut dyn Translator,
     data: &DataBunch,
     asked: (&Plan, Part),
@@ -158,13 +158,13 @@ fn beginning(
         folder.map_or(Ok(()), Folder::set_aside)?;
         return Ok((Position { first_epoch: history.epochs().len(), ..Position::default() }, false));
     };
-    let position = take_up(model, data, asked, &contents, history)?;
+    let position = restore_checkpoint(model, data, asked, &contents, history)?;
     let was_reported = |folder: &Folder| folder.reported() == Some(position.epochs_in_life());
     let is_unreported = position.batches == 0 && folder.is_some_and(|folder| !was_reported(folder));
     Ok((position, is_unreported))
 }
 
-/// Finds what is monitored, and adds the metric that measures it where it is one of this crate's.
+/// Finds the monitor, and adds its metric if it is one of this crate's.
 fn monitor(model: &dyn Translator, data: &DataBunch, options: &mut FitOptions) -> Result<Monitor> {
     let is_validated = data.valid_batches() > 0 && options.validate_every > 0;
     if is_validated {
@@ -183,7 +183,8 @@ fn monitor(model: &dyn Translator, data: &DataBunch, options: &mut FitOptions) -
     Ok(monitor)
 }
 
-/// The newest checkpoint of the first process's folder, where there is one, for all processes: they need not share a disk.
+/// Returns the newest checkpoint in the first process's folder, if there is one, to all processes: they need not share
+/// a disk.
 fn newest(peers: &dyn Peers, folder: Option<&Folder>) -> Result<Option<Contents>> {
     let found = folder.map_or(Ok(None), Folder::newest)?;
     if peers.part().leads() {
@@ -197,8 +198,8 @@ fn newest(peers: &dyn Peers, folder: Option<&Folder>) -> Result<Option<Contents>
     if bytes.is_empty() { Ok(None) } else { checkpoint::parse(&bytes).map(Some) }
 }
 
-/// Puts model and history where the checkpoint was written; nothing changes when it does not fit.
-fn take_up(
+/// Restores model and history from the checkpoint; nothing changes if it does not match.
+fn restore_checkpoint(
     model: &mut dyn Translator,
     data: &DataBunch,
     (plan, part): (&Plan, Part),
@@ -206,7 +207,7 @@ fn take_up(
     history: &mut History,
 ) -> Result<Position> {
     let kept = contents.plan().precision;
-    // Another device may compute in another precision by default; only a choice must be the same.
+    // Another device may use another precision by default; only an explicit choice must be the same.
     let precision = match plan.precision {
         Precision::Auto if kept != Precision::Bf16 => kept,
         asked => asked.on(model.torch_device())?,

@@ -1,4 +1,4 @@
-//! Everything that a resume needs.
+//! The state that resuming needs.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::ffi;
 use crate::nn::copied;
 
-/// Everything in a model that changes while it trains.
+/// Everything in a model that training changes.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TrainState {
@@ -29,23 +29,23 @@ impl TrainState {
         Self { tensors }
     }
 
-    /// The same values in memory of their own, on the processor.
+    /// Copies all values to main memory.
     pub(crate) fn copied(&self) -> Result<Self> {
         self.copied_to(tch::Device::Cpu)
     }
 
-    /// The same values in memory of their own, on `device`.
+    /// Copies all values to `device`.
     pub(crate) fn copied_to(&self, device: tch::Device) -> Result<Self> {
         let copy = |(name, t): &(String, Tensor)| Ok((name.clone(), copied(t, device)?));
         Ok(Self { tensors: self.tensors.iter().map(copy).collect::<Result<_>>()? })
     }
 
-    /// Memory of all tensors.
+    /// Returns the memory of all tensors.
     pub(in crate::train) fn bytes(&self) -> u64 {
         self.tensors.iter().map(|(_, t)| (t.numel() * t.kind().elt_size_in_bytes()) as u64).sum()
     }
 
-    /// The name of the first tensor with a value that is infinite or not a number.
+    /// Returns the name of the first tensor with an infinite value or NaN.
     pub(in crate::train) fn not_finite(&self) -> Result<Option<&str>> {
         let all: Vec<&Tensor> = self.tensors.iter().map(|(_, tensor)| tensor).collect();
         if ffi::all_finite(&all)? {
@@ -60,14 +60,14 @@ impl TrainState {
     }
 }
 
-/// How far a fit has come. Random streams, order and schedule are functions of it and of the seeds.
+/// Progress of a fit. Random streams, order and schedule are functions of it and of the seeds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
-    /// Epochs that the model had been trained for when the fit began.
+    /// Epochs that the model had been trained for when the fit started.
     pub first_epoch: usize,
-    /// Whole epochs of this fit that are done.
+    /// Complete epochs of this fit.
     pub epochs: usize,
-    /// Batches of the epoch after these that are done.
+    /// Batches done in the epoch after these.
     pub batches: usize,
     /// Sums of their losses.
     pub sums: Vec<f64>,
@@ -76,7 +76,7 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// Whole epochs in the model's life.
+    /// Returns the number of complete epochs in the model's life.
     pub fn epochs_in_life(&self) -> usize {
         self.first_epoch.saturating_add(self.epochs)
     }

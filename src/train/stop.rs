@@ -1,4 +1,4 @@
-//! Stopping a fit from outside.
+//! The stop signal as a callback.
 
 use super::callback::{Callback, EpochReport, FitReport, Flow};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! The loop over any model.
+//! The training loop for any model.
 
 use std::time::Instant;
 
@@ -18,19 +18,19 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metric;
 use crate::peers::{self, JointBatch, Peers};
 
-/// On CUDA losses are read every so many steps: reading waits for the device.
+/// On CUDA, losses are read after this many steps, because reading waits for the device.
 const STEPS_PER_READING_ON_CUDA: usize = 20;
 
-/// A fit under way.
+/// A fit in progress.
 pub(super) struct Fit<'a> {
-    /// The processes that make it together.
+    /// The processes of the fit.
     pub peers: &'a dyn Peers,
     pub model: &'a mut dyn Translator,
     pub data: &'a DataBunch,
     pub history: &'a mut History,
     pub metrics: Vec<Box<dyn Metric>>,
     pub callbacks: Vec<Box<dyn Callback>>,
-    /// Index of the first callback that is not one of every fit.
+    /// Index of the first callback that was added, after those of every fit.
     pub added: usize,
     pub plan: Plan,
     pub position: Position,
@@ -39,37 +39,37 @@ pub(super) struct Fit<'a> {
     pub deterministic: bool,
 }
 
-/// How an epoch, or what was left of it, ended.
-enum Ended {
+/// How an epoch, or the rest of it, ended.
+enum EpochOutcome {
     /// At its end, or because a callback wanted to stop.
     With(Flow),
-    /// A callback failed after an update that was sound: nothing of it need be lost.
+    /// A callback failed after a valid update: nothing needs to be lost.
     Failed(Error),
 }
 
-/// A state to go back to.
-struct Good {
+/// A state to roll back to.
+struct GoodState {
     state: TrainState,
     epochs: usize,
 }
 
-/// Puts the model back after an epoch that fails or panics.
-struct Attempt<'a, 'f> {
+/// Rolls the model back after an epoch that fails or panics.
+struct EpochGuard<'a, 'f> {
     fit: &'a mut Fit<'f>,
-    /// Where to go back to; none once it is over.
-    good: Option<&'a Good>,
+    /// The state to roll back to; `None` once the epoch is over.
+    good_state: Option<&'a GoodState>,
 }
 
-impl Drop for Attempt<'_, '_> {
+impl Drop for EpochGuard<'_, '_> {
     fn drop(&mut self) {
-        if let Some(good) = self.good {
-            self.fit.put_back(good);
+        if let Some(good_state) = self.good_state {
+            self.fit.roll_back(good_state);
         }
     }
 }
 
 impl<'a> Fit<'a> {
-    /// Runs all epochs that are left, between events that tell of it; see [`train`](Self::train).
+    /// Runs all remaining epochs, between the events that report the start and the end; see [`train`](Self::train).
     pub fn run(&mut self, is_unreported: bool) -> Result<()> {
         let (started, all) = (Instant::now(), self.plan.epochs);
         tracing::info!(
@@ -92,43 +92,43 @@ impl<'a> Fit<'a> {
         ended
     }
 
-    /// Runs all epochs that are left. `is_unreported`: the last epoch was not reported to all callbacks before the process
-    /// ended.
+    /// Runs all remaining epochs. `is_unreported` says that the last epoch was not reported to all callbacks before the
+    /// process ended.
     fn train(&mut self, is_unreported: bool) -> Result<()> {
         if let Some(name) = self.model.state().not_finite()? {
             return Err(Error::new(ErrorKind::Usage, format!("{name} holds values that are not finite"))
-                .help("The model was spoilt before; load or build a sound one."));
+                .help("The model was already broken; load or build another one."));
         }
-        let mut good = self.good()?;
+        let mut good_state = self.good_state()?;
         let mut flow = self.start()?;
         if peers::any(self.peers, is_unreported)? {
             flow = merged(flow, self.report_epoch(self.added)?);
         }
         while flow == Flow::Continue && self.position.epochs < self.plan.epochs {
-            flow = match self.train_epoch_or_go_back(&good)? {
-                Ended::With(flow) => flow,
-                Ended::Failed(error) => return Err(error),
+            flow = match self.train_epoch_or_roll_back(&good_state)? {
+                EpochOutcome::With(flow) => flow,
+                EpochOutcome::Failed(error) => return Err(error),
             };
             if self.position.batches < self.steps_per_epoch() {
                 break;
             }
             self.position = Position { batches: 0, sums: Vec::new(), seconds: 0.0, ..self.position.clone() };
             self.position.epochs += 1;
-            let answer = self.end_epoch().inspect_err(|error| self.put_back_if_diverged(error, &good))?;
+            let answer = self.end_epoch().inspect_err(|error| self.roll_back_if_diverged(error, &good_state))?;
             flow = merged(flow, answer);
-            // The old copy goes before the new one is made: a default model has some 340 MB of state.
-            drop(std::mem::take(&mut good.state));
-            good = self.good()?;
+            // The old copy is dropped before the new one is made: a default model has some 340 MB of state.
+            drop(std::mem::take(&mut good_state.state));
+            good_state = self.good_state()?;
         }
-        self.end().inspect_err(|error| self.put_back_if_diverged(error, &good))
+        self.end().inspect_err(|error| self.roll_back_if_diverged(error, &good_state))
     }
 
-    fn good(&self) -> Result<Good> {
+    fn good_state(&self) -> Result<GoodState> {
         let state = self.model.state();
-        Ok(Good { state: state.copied_to(self.device_of_copy(&state))?, epochs: self.history.epochs().len() })
+        Ok(GoodState { state: state.copied_to(self.device_of_copy(&state))?, epochs: self.history.epochs().len() })
     }
 
-    /// On CUDA the copy stays where it is made when there is plenty of memory: main memory is a hundred times slower.
+    /// On CUDA the copy stays on the device if there is plenty of memory: main memory is a hundred times slower.
     fn device_of_copy(&self, state: &TrainState) -> tch::Device {
         const ROOM: u64 = 5;
         let device = self.model.torch_device();
@@ -136,31 +136,31 @@ impl<'a> Fit<'a> {
         if device.is_cuda() && fits() { device } else { tch::Device::Cpu }
     }
 
-    /// After an error within an epoch: model and history as they were at the end of the one before.
-    fn put_back(&mut self, good: &Good) {
-        self.history.truncate(good.epochs);
-        if let Err(error) = self.model.restore(&good.state) {
-            tracing::warn!(%error, "the model could not be put back to its last good state");
+    /// Restores model and history to the end of the last good epoch.
+    fn roll_back(&mut self, good_state: &GoodState) {
+        self.history.truncate(good_state.epochs);
+        if let Err(error) = self.model.restore(&good_state.state) {
+            tracing::warn!(%error, "the model could not be restored to its last good state");
         }
     }
 
-    fn put_back_if_diverged(&mut self, error: &Error, good: &Good) {
+    fn roll_back_if_diverged(&mut self, error: &Error, good_state: &GoodState) {
         if error.kind() == ErrorKind::Diverged {
-            self.put_back(good);
+            self.roll_back(good_state);
         }
     }
 
-    /// After an error or a panic within the epoch, model and history are where they were.
-    fn train_epoch_or_go_back(&mut self, good: &Good) -> Result<Ended> {
-        let mut attempt = Attempt { fit: self, good: Some(good) };
+    /// Trains an epoch; after an error or a panic, model and history are rolled back.
+    fn train_epoch_or_roll_back(&mut self, good_state: &GoodState) -> Result<EpochOutcome> {
+        let mut attempt = EpochGuard { fit: self, good_state: Some(good_state) };
         let ended = attempt.fit.train_epoch()?;
-        attempt.good = None;
+        attempt.good_state = None;
         Ok(ended)
     }
 
-    /// Goes through the data once, or through what is left of an epoch, and adds its record to the history. After a
-    /// stop within the epoch the position tells how far it came.
-    fn train_epoch(&mut self) -> Result<Ended> {
+    /// Makes one pass over the data, or finishes an interrupted one, and adds its record to the history. If it is
+    /// stopped, the position says how far it came.
+    fn train_epoch(&mut self) -> Result<EpochOutcome> {
         let started = Instant::now();
         let seconds_before = self.position.seconds;
         let (life, before) = (self.history.epochs().len(), self.history.steps());
@@ -168,7 +168,7 @@ impl<'a> Fit<'a> {
         let mut meter = Meter::new(self.model.loss_names().len(), self.reading_interval());
         meter.resume(&self.position.sums, self.position.batches);
         let mut lr = 0.0;
-        let mut ended = Ended::With(Flow::Continue);
+        let mut ended = EpochOutcome::With(Flow::Continue);
         for batch in self.data.epoch_of_part(self.peers.part(), life as u64, self.position.batches)? {
             let context = self.context(before);
             lr = context.lr;
@@ -184,12 +184,12 @@ impl<'a> Fit<'a> {
                 self.position.sums = meter.sums().to_vec();
                 self.position.seconds = seconds_before + started.elapsed().as_secs_f64();
                 ended = match self.report_step(lr, last, before, &losses) {
-                    Ok(flow) => Ended::With(if asked { Flow::Stop } else { flow }),
+                    Ok(flow) => EpochOutcome::With(if asked { Flow::Stop } else { flow }),
                     Err(error) if error.kind() == ErrorKind::Diverged => return Err(error),
-                    Err(error) => Ended::Failed(error),
+                    Err(error) => EpochOutcome::Failed(error),
                 };
             }
-            if !matches!(ended, Ended::With(Flow::Continue)) {
+            if !matches!(ended, EpochOutcome::With(Flow::Continue)) {
                 break;
             }
         }
@@ -200,12 +200,12 @@ impl<'a> Fit<'a> {
         Ok(ended)
     }
 
-    /// Of the next step; `before` steps were made before this epoch.
+    /// Returns the context of the next step; `before` steps were made before this epoch.
     fn context(&self, before: u64) -> StepContext<'a> {
         let steps = self.plan.epochs.saturating_mul(self.steps_per_epoch());
         let (lr, adam) = self.plan.rate(self.steps(), steps);
         let (part, batch) = (self.peers.part(), self.position.batches);
-        let turn = self.plan.turn(batch, self.data, part);
+        let accumulation_step = self.plan.accumulation_step(batch, self.data, part);
         let joint =
             (!self.peers.is_alone()).then(|| JointBatch::new(self.peers, self.data.portion(part, batch).images));
         StepContext {
@@ -213,19 +213,19 @@ impl<'a> Fit<'a> {
             disc_lr_ratio: self.plan.disc_lr_ratio,
             precision: self.plan.precision,
             deterministic: self.deterministic,
-            share: turn.share,
-            update: turn.update,
+            share: accumulation_step.share,
+            update: accumulation_step.update,
             joint,
             ..StepContext::new(lr, adam, before + self.position.batches as u64)
         }
     }
 
-    /// Steps made in this fit.
+    /// Returns the steps made in this fit.
     fn steps(&self) -> usize {
         self.position.epochs * self.steps_per_epoch() + self.position.batches
     }
 
-    /// Steps of an epoch, which all processes make together.
+    /// Returns the steps of an epoch, which all processes make together.
     fn steps_per_epoch(&self) -> usize {
         self.data.steps_per_epoch(self.peers.part())
     }
@@ -267,7 +267,7 @@ impl<'a> Fit<'a> {
         tell(*peers, callbacks, |c| c.on_step(&report))
     }
 
-    /// Validates, and tells everybody.
+    /// Validates, and reports the epoch to all callbacks.
     fn end_epoch(&mut self) -> Result<Flow> {
         let epoch = self.position.epochs;
         let due = self.validate_every > 0 && (epoch.is_multiple_of(self.validate_every) || epoch == self.plan.epochs);
@@ -291,14 +291,14 @@ impl<'a> Fit<'a> {
         Ok(())
     }
 
-    /// Measures the metrics that were added, in the first process, whose columns all record.
+    /// Measures the added metrics in the first process; all processes record the results.
     fn measure(&mut self) -> Result<Vec<(String, Option<f64>)>> {
         let leads = self.peers.part().leads();
         if self.peers.part().is_whole() || self.metrics.is_empty() {
             return measure(&*self.model, self.data, &mut self.metrics);
         }
         let own = if leads { measure(&*self.model, self.data, &mut self.metrics) } else { Ok(Vec::new()) };
-        let unsound = |e| Error::new(ErrorKind::Format, "metrics of the first process cannot be told").because(e);
+        let unsound = |e| Error::new(ErrorKind::Format, "metrics of the first process cannot be sent").because(e);
         let said = peers::in_turn(self.peers, own.and_then(|own| serde_json::to_vec(&own).map_err(unsound)))?;
         serde_json::from_slice(&said[0]).map_err(unsound)
     }
@@ -331,8 +331,8 @@ fn is_asked_to_stop(callbacks: &[Box<dyn Callback>]) -> bool {
     callbacks.iter().any(|callback| callback.wants_to_stop())
 }
 
-/// Tells the callbacks of the first process and does, in all processes, what they say. Those of other processes are told
-/// nothing, since they would write the same files, but any of them may have been asked to stop.
+/// Calls the callbacks of the first process, and does what they say in all processes. Callbacks of other processes are
+/// not called, because they would write the same files, but any of them may have been asked to stop.
 fn tell(
     peers: &dyn Peers,
     callbacks: &mut [Box<dyn Callback>],
@@ -350,7 +350,7 @@ fn tell(
     Ok(if said.iter().any(|said| said.as_slice() == [1]) { Flow::Stop } else { Flow::Continue })
 }
 
-/// Asks every callback, also after one has said stop.
+/// Asks every callback, even after one has said stop.
 fn ask_all(
     callbacks: &mut [Box<dyn Callback>],
     mut ask: impl FnMut(&mut dyn Callback) -> Result<Flow>,

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metric;
 use crate::peers::{self, Peers};
 
-/// Returns the mean of each of the model's own metrics over all validation pairs, weighted by images; `None` where there
+/// Returns the mean of each of the model's own metrics over all validation pairs, weighted by images; `None` if there
 /// are no pairs or no metrics. Each process measures its part of the pairs.
 pub(crate) fn validate(
     model: &dyn Translator,
@@ -35,8 +35,8 @@ pub(crate) fn validate(
     Ok(Some(sums.into_iter().map(|sum| sum / images).collect()))
 }
 
-/// Passes every validation chip that the model can translate, and its translation, to each metric, and returns the values
-/// of all columns by name.
+/// Passes every validation chip that the model can translate, with its translation, to each metric, and returns the
+/// values of all columns by name.
 pub(crate) fn measure(
     model: &dyn Translator,
     data: &DataBunch,

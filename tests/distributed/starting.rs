@@ -80,6 +80,6 @@ fn other_options_are_an_error_in_all() {
     let folder = folder();
     few_chips(folder.path(), 9, 8);
     for said in Group::start(folder.path(), "another_rate", 3, &[]).finish() {
-        assert!(said.starts_with("Usage: process 1 does not make the fit of process 0: fit.lr differs"), "{said}");
+        assert!(said.starts_with("Usage: process 1 does not run the same fit as process 0: fit.lr differs"), "{said}");
     }
 }

@@ -227,9 +227,9 @@ fn a_spoilt_state_never_takes_the_place_of_a_sound_one() {
     assert!(!last(&run).exists());
 }
 
-/// Training that the checkpoint does not hold is not thrown away.
+/// Training that is not in the checkpoint is not discarded.
 #[test]
-fn a_model_that_learnt_more_is_not_put_back() {
+fn a_model_that_was_trained_further_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");
@@ -241,7 +241,7 @@ fn a_model_that_learnt_more_is_not_put_back() {
     let before = common::answer(&trained);
     let error = trained.fit(options(1, &run)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    assert!(error.to_string().contains("learnt what the checkpoint does not hold"), "{error}");
+    assert!(error.to_string().contains("trained further than the checkpoint"), "{error}");
     assert_eq!((common::answer(&trained), trained.history().epochs().len()), (before, 2));
     let mut other = builder(&data).build().unwrap();
     other.fit(FitOptions::new(1).progress(false).lr(1e-3)).unwrap();

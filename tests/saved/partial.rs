@@ -144,7 +144,7 @@ fn what_does_not_fit_at_all_is_refused() {
     let before = state(&model);
     let error = model.load_weights_with(&foreign, lenient()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
-    for part in ["foreign.pth", "no tensor of the file fits", "D_A.0.weight of [6, 3, 4, 4]"] {
+    for part in ["foreign.pth", "no tensor of the file matches", "D_A.0.weight of [6, 3, 4, 4]"] {
         assert!(error.to_string().contains(part), "{error}");
     }
     assert!(state(&model) == before, "it is as it was");

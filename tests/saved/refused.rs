@@ -31,7 +31,7 @@ fn missing_and_damaged_models_are_named() {
     let missing = on_cpu::from_model(folder.path().join("n"), None).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Layout);
     let text = missing.to_string();
-    assert!(text.contains("/n: no saved model is there") && text.contains("chips"), "{text}");
+    assert!(text.contains("/n: there is no saved model") && text.contains("chips"), "{text}");
     let weights = fs::read(place.join("m.pth")).unwrap();
     fs::write(place.join("m.pth"), &weights[..weights.len() / 2]).unwrap();
     let damaged = on_cpu::from_model(&place, None).unwrap_err();

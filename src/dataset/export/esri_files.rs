@@ -59,7 +59,7 @@ fn bands(options: &ExportTrainingData, job: &Job, chips: &[ChipRecord], index: u
     let image = job.scenes.first().and_then(|scene| scene.images.get(index));
     let (Some(image), true) = (image, !files.is_empty()) else { return Ok(Vec::new()) };
     let shape = Shape { bands: image.bands(), dtype: image.dtype(), height: options.tile.1, width: options.tile.0 };
-    let counter = Counter::new(options.progress, "Statistics", "chips", files.len());
+    let counter = Counter::new(options.control.progress, "Statistics", "chips", files.len());
     let (sums, failed) = pass::over(&files, shape, &Asked::default(), &Limits::default(), &counter);
     if let Some((_, error)) = failed.into_iter().next() {
         return Err(error);

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::formats::{ChipFormat, MetadataFormat};
+use crate::control::{Control, control_setters};
 use crate::dataset::alpha_bands::AlphaBands;
 use crate::dataset::domain::{Domain, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Observer;
-use crate::stop::StopSignal;
 
 /// Cuts chips for training from scenes, as Export Training Data of ArcGIS does, without ArcGIS.
 ///
@@ -87,9 +86,7 @@ pub struct ExportTrainingData {
     pub(super) validation_margin: usize,
     pub(super) alpha_bands: PerDomain<AlphaBands>,
     pub(super) seed: u64,
-    pub(super) progress: bool,
-    pub(super) observer: Option<Observer>,
-    pub(super) stop: Option<StopSignal>,
+    pub(super) control: Control,
 }
 
 /// Longer sides are scenes, not chips.
@@ -120,9 +117,7 @@ impl ExportTrainingData {
             validation_margin: 0,
             alpha_bands: PerDomain::default(),
             seed: 42,
-            progress: true,
-            observer: None,
-            stop: None,
+            control: Control::default(),
         }
     }
 
@@ -224,22 +219,13 @@ impl ExportTrainingData {
         self
     }
 
-    /// Shows progress on standard error, where that is a terminal, or not.
-    pub fn progress(mut self, on: bool) -> Self {
-        self.progress = on;
-        self
-    }
-
-    /// Calls `tell` with the share of windows that were looked at, from 0 to 1, on the thread that exports, which waits for it.
-    pub fn on_progress(mut self, tell: impl FnMut(f64) + Send + 'static) -> Self {
-        self.observer = Some(Observer::new(tell));
-        self
-    }
-
-    /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`]. The same call goes on from there.
-    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
-        self.stop = Some(signal);
-        self
+    control_setters! {
+        /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`]. The same call resumes it.
+        stop_signal,
+        /// Shows progress on standard error if that is a terminal, or not.
+        progress,
+        /// Calls `tell` with the share of windows that were examined, from 0 to 1, on the exporting thread, which waits for it.
+        on_progress,
     }
 
     pub(super) fn stride(&self) -> (usize, usize) {

@@ -74,7 +74,7 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
     if unfinished.is_none() {
         check_empty(options)?;
     }
-    let stop = || check_stop(options.stop.as_ref());
+    let stop = || check_stop(options.control.stop.as_ref());
     let jobs = plan::jobs(options, scenes, &|_| stop())?;
     // Where planning fails, nothing is begun that a call with other options would have to go on from.
     let (mut journal, done) = match unfinished {
@@ -107,14 +107,12 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
 fn make(options: &ExportTrainingData, jobs: &[Job], journal: &mut Journal, done: Vec<Batch>) -> Result<Vec<Export>> {
     let all = |job: &Job| job.scenes.iter().map(|scene| scene.windows.len()).sum::<usize>();
     let total: usize = jobs.iter().map(all).sum();
-    let counter = Counter::new(options.progress, "Chips", "windows", total);
+    let counter = Counter::new(options.control.progress, "Chips", "windows", total);
     let mut looked_at = 0;
     let mut count = |windows: usize| {
         (0..windows).for_each(|_| counter.one(()));
         looked_at += windows;
-        if let Some(observer) = &options.observer {
-            observer.tell(looked_at as u64, total as u64);
-        }
+        options.control.tell(looked_at as u64, total as u64);
     };
     count(0);
     let mut exports = Vec::new();
@@ -132,7 +130,7 @@ fn make(options: &ExportTrainingData, jobs: &[Job], journal: &mut Journal, done:
                 left_out.and(&batch.left_out);
             }
             while first < scene.windows.len() {
-                check_stop(options.stop.as_ref())?;
+                check_stop(options.control.stop.as_ref())?;
                 let windows = cutter.next(scene, first);
                 let batch = cutter.make(index, number, first, windows, options.start_index + chips.len())?;
                 journal.add(&batch)?;

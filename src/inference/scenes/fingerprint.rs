@@ -1,7 +1,7 @@
-//! What decides the samples of an output, so that a later call knows whether it may go on with what is there.
+//! Fingerprints of everything that decides the samples of an output, so that a later call knows whether it can resume.
 //!
-//! Fingerprints are compared with those that other builds of the same version wrote, so a change of their form makes
-//! unfinished work begin anew; a test holds the form.
+//! Fingerprints are compared with those written by other builds of the same version, so changing their form discards
+//! unfinished work; a test keeps the form.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use crate::inference::tiling::{SIDES, TileSize};
 use crate::raster::{Source, files_beside};
 use crate::store::Identity;
 
-/// The key under which the size of tiles stands.
+/// The key of the tile size.
 const SIZES: &str = "sizes";
 
-/// What is the same for all outputs of a call: the weights, and the files where statistics are those of all of them.
+/// What all outputs of a call have in common: the weights, and the files if they share statistics.
 struct Shared {
     weights: String,
     files: Option<String>,
@@ -29,17 +29,18 @@ impl Shared {
     fn of(translation: &Translation<'_>, settings: &Settings, sources: &[Source]) -> Result<Self> {
         let files = (settings.statistics == NormStatistics::Inputs).then(|| {
             let files = sources.iter().map(|source| of_source(source).to_string());
-            // Their names would take much room in each of thousands of outputs.
+            // The names would take much space in each of thousands of outputs.
             format!("{:08x}", files.fold(0, |crc, file| crc32c::crc32c_append(crc, file.as_bytes())))
         });
         Ok(Self { weights: of_weights(translation)?, files })
     }
 }
 
-/// Returns for each output all that decides its samples but the size of tiles, which depends on free memory, too.
+/// Returns, for each output, everything that decides its samples except the tile size, which also depends on free
+/// memory.
 ///
 /// # Errors
-/// `Torch` where the weights cannot be read.
+/// `Torch` if the weights cannot be read.
 pub(super) fn of_outputs(
     translation: &Translation<'_>,
     settings: &Settings,
@@ -73,7 +74,7 @@ fn of_output(
     })
 }
 
-/// How the file is written. Plain ones are told as they were before there were others.
+/// Describes how the file is written. Plain files are described as before there were others.
 fn format_of(settings: &Settings) -> String {
     match settings.overviews {
         Some(overviews) => format!("{:?} {overviews:?}", settings.compression),
@@ -81,13 +82,13 @@ fn format_of(settings: &Settings) -> String {
     }
 }
 
-/// Adds the size of tiles.
+/// Adds the tile size.
 pub(super) fn with_tiles(mut fingerprint: Value, tiles: TileSize) -> Value {
     fingerprint[SIZES] = json!([tiles.side, tiles.halo.pixels]);
     fingerprint
 }
 
-/// Returns the side of the tiles of unfinished work, if all else in its fingerprint is as in this one.
+/// Returns the tile size of unfinished work, if everything else in its fingerprint equals this one.
 pub(super) fn side_of(mut known: Value, fingerprint: &Value) -> Option<usize> {
     let sizes = known.as_object_mut()?.remove(SIZES)?;
     if known != *fingerprint {
@@ -97,7 +98,7 @@ pub(super) fn side_of(mut known: Value, fingerprint: &Value) -> Option<usize> {
 }
 
 fn of_source(source: &Source) -> Value {
-    // A name that is no text must not be taken for another one.
+    // A name that is not valid text must not be confused with another one.
     source.path().map_or(Value::Null, |path| {
         let beside = files_beside(path).into_iter().filter(|file| file.exists());
         let beside: Vec<Value> = beside.map(|file| json!([format!("{file:?}"), of_file(&file)])).collect();
@@ -105,7 +106,7 @@ fn of_source(source: &Source) -> Value {
     })
 }
 
-/// Returns what tells a file from another of its name.
+/// Returns what distinguishes a file from others with the same name.
 pub(super) fn of_file(path: &Path) -> Value {
     json!(Identity::of(path))
 }
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
     use crate::inference::tiling::Halo;
 
-    /// A nodata value or a place that was added beside a scene makes it another one.
+    /// A nodata value or georeference that was added beside a scene makes it a different scene.
     #[test]
     fn files_beside_a_scene_count() {
         let folder = tempfile::tempdir().unwrap();
@@ -143,9 +144,9 @@ mod tests {
         }
     }
 
-    /// Less memory is free now: the tiles stay those of the pieces that are there.
+    /// If less memory is free now, the tiles keep the size of the existing pieces.
     #[test]
-    fn a_job_keeps_the_tiles_that_it_was_begun_with() {
+    fn a_resumed_job_keeps_its_tile_size() {
         let job = json!({"geolearn": "1", "weights": "a"});
         let begun = with_tiles(job.clone(), TileSize { side: 1024, halo: Halo { pixels: 36 }, step_bytes: 1 });
         assert_eq!(side_of(begun.clone(), &job), Some(1024));

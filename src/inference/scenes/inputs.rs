@@ -1,4 +1,4 @@
-//! Which files a call reads.
+//! The input files of a call.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +8,11 @@ use crate::inference::strategy::check_stop;
 use crate::raster::Source;
 use crate::train::StopSignal;
 
-/// Opens the file `input`, or all images of that folder in the order of their names.
+/// Opens the file `input`, or all images of the folder `input` in the order of their names.
 ///
 /// # Errors
-/// `Layout` for a folder without images, `Stopped` once the signal is set, and whatever `open` gives.
-pub(super) fn opened(
+/// `Layout` for a folder without images, `Stopped` once the signal is set, and whatever `open` returns.
+pub(super) fn open_all(
     input: &Path,
     open: impl Fn(&Path) -> Result<Source>,
     stop: Option<&StopSignal>,
@@ -31,9 +31,9 @@ fn files(input: &Path) -> Result<Vec<PathBuf>> {
     let files = images_in(input)?;
     match files.is_empty() {
         false => Ok(files),
-        true => Err(Error::new(ErrorKind::Layout, "folder has no images in it")
+        true => Err(Error::new(ErrorKind::Layout, "the folder contains no images")
             .at(input)
             .expected(format!("files that end in {}", image_endings()))
-            .help("Choose the folder that the images lie in; folders within it are not searched.")),
+            .help("Choose the folder that contains the images; its subfolders are not searched.")),
     }
 }

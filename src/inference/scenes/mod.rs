@@ -1,12 +1,12 @@
-//! Floor 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
-//! and writes what comes of it, or keeps it for a later call to go on with.
+//! Tier 3 of 3: scenes in files. Checks the options and the files of a call, has each part translated by a `strategy`,
+//! and writes the result, or keeps it so that a later call can resume.
 
 mod events;
 mod fingerprint;
 mod inputs;
 mod options;
 mod output_file;
-mod output_maker;
+mod output_writer;
 mod outputs;
 mod predict_raster;
 mod report;

@@ -1,4 +1,4 @@
-//! The file that an output becomes.
+//! The file of an output.
 
 use std::path::Path;
 
@@ -6,16 +6,17 @@ use crate::error::Result;
 use crate::inference::strategy::PieceSink;
 use crate::raster::{BlockWriter, RasterSpec, RasterWriter, Samples};
 
-/// A GeoTIFF that is written piece by piece, and gets its name when it is complete.
+/// A GeoTIFF that is written piece by piece and renamed when it is complete.
 pub(super) enum OutputFile {
-    /// Pieces are as wide as the image.
+    /// Pieces have the width of the image.
     Rows(Box<RasterWriter>),
-    /// Pieces are of whole blocks.
+    /// Pieces consist of whole blocks.
     Blocks(Box<BlockWriter>),
 }
 
 impl OutputFile {
-    /// Begins a file; `block` is the side of the blocks that pieces are made of, where they are not as wide as the image.
+    /// Creates a file; `block` is the side of the blocks of which pieces consist, if they do not have the width of the
+    /// image.
     pub fn create(path: &Path, spec: RasterSpec, block: Option<usize>) -> Result<Self> {
         Ok(match block {
             None => Self::Rows(Box::new(RasterWriter::create(path, spec)?)),
@@ -23,7 +24,7 @@ impl OutputFile {
         })
     }
 
-    /// Completes the file, and gives it its name.
+    /// Completes the file and renames it.
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Rows(writer) => writer.finish(),

@@ -1,4 +1,4 @@
-//! Which files a call writes.
+//! The output files of a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -20,13 +20,13 @@ pub(super) struct Output {
     pub path: PathBuf,
 }
 
-/// Returns what is to be made of `scenes`, scene after scene. Nothing is written yet.
+/// Returns the outputs for `scenes`, scene by scene. Nothing is written yet.
 ///
-/// A single part of a single file becomes `output`; others become files in the folder `output`.
+/// A single part of a single file is written to `output`; otherwise files are written into the folder `output`.
 ///
 /// # Errors
-/// `Usage` for a window outside of a scene, an output that is no `.tif`, is an input or comes twice; `Limits` for one
-/// that is too large for a GeoTIFF.
+/// `Usage` for a window outside of a scene, or an output that is not a `.tif`, is an input or appears twice; `Limits`
+/// for one that is too large for a GeoTIFF.
 pub(super) fn planned(input: &Path, scenes: &[Source], output: &Path, settings: &Settings) -> Result<Vec<Output>> {
     let mut outputs = Vec::new();
     for (scene, source) in scenes.iter().enumerate() {
@@ -50,15 +50,16 @@ pub(super) fn planned(input: &Path, scenes: &[Source], output: &Path, settings: 
     Ok(outputs)
 }
 
-/// Makes the folders of outputs where they are missing, and checks that files of their names can be in them.
+/// Creates missing folders of outputs, and checks that files with their names can exist there.
 ///
 /// # Errors
-/// `Usage` for an output that is a folder or has too long a name; `Io` for a folder that cannot be made or used.
+/// `Usage` for an output that is a folder or has too long a name; `Io` for a folder that cannot be created or used.
 pub(super) fn make_folders(outputs: &[Output]) -> Result<()> {
     outputs.iter().try_for_each(|output| check_name(store::path_of_file(&output.path)?))
 }
 
-/// Files are written under names of their own, so without this a name would be refused when its file is complete.
+/// Files are written under temporary names, so without this check a name would be refused only when its file is
+/// complete.
 fn check_name(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
         Err(e) if e.kind() == IoKind::InvalidFilename => {
@@ -68,12 +69,12 @@ fn check_name(path: &Path) -> Result<()> {
                 .found(format!("{length} bytes"))
                 .help("Choose a shorter name for the output, or for the scene that it takes its name from."))
         }
-        Err(e) if e.kind() != IoKind::NotFound => Err(Error::io("there can be no file of this name", path, e)),
+        Err(e) if e.kind() != IoKind::NotFound => Err(Error::io("a file cannot have this name", path, e)),
         _ => Ok(()),
     }
 }
 
-/// Returns the scene's own name, byte for byte, also where it is no text.
+/// Returns the scene's name byte for byte, even if it is not valid text.
 fn name(path: &Path, part: Option<&Part>) -> OsString {
     let mut name = path.file_stem().unwrap_or_default().to_os_string();
     if let Some(part) = part {
@@ -83,17 +84,17 @@ fn name(path: &Path, part: Option<&Part>) -> OsString {
     name
 }
 
-/// Checks that GDAL can open the output: it counts pixels in 32 bits with a sign.
+/// Checks that GDAL can open the output: it counts pixels in signed 32-bit integers.
 fn check_size(part: &Part) -> Result<()> {
     const LONGEST: usize = i32::MAX as usize;
     let (height, width) = part.size();
     if height.max(width) <= LONGEST {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Limits, "this scene is too large to be written as one GeoTIFF")
+    Err(Error::new(ErrorKind::Limits, "this scene is too large for a single GeoTIFF")
         .expected(format!("sides of at most {LONGEST} pixels"))
         .found(format!("{width} x {height}"))
-        .help("Translate it by RasterOptions::window, part by part."))
+        .help("Translate it part by part with RasterOptions::window."))
 }
 
 fn check_ending(output: &Path) -> Result<()> {
@@ -103,7 +104,7 @@ fn check_ending(output: &Path) -> Result<()> {
             .at(output)
             .expected("a name that ends in .tif or .tiff")
             .found(if found.is_empty() { "no ending".to_string() } else { format!(".{found}") })
-            .help("For PNG or JPEG of a small image use `predict` and Raster::save.")),
+            .help("To write a small image as PNG or JPEG, use `predict` and Raster::save.")),
     }
 }
 
@@ -115,7 +116,7 @@ fn check_names_differ(outputs: &[Output], scenes: &[Source]) -> Result<()> {
             return Err(Error::new(ErrorKind::Usage, "two outputs would have the same name")
                 .at(&output.path)
                 .found(format!("{} and {}", other.display(), scene.display()))
-                .help("Give the inputs different names, or translate them in calls of their own."));
+                .help("Give the inputs different names, or translate them in separate calls."));
         }
     }
     Ok(())

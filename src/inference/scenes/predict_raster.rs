@@ -1,4 +1,4 @@
-//! Scenes on the disk, one after the other.
+//! A call of `predict_raster`: scenes from files to files, one after the other.
 
 use std::path::Path;
 use std::time::Instant;
@@ -6,13 +6,14 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::events::{tell_begin, tell_end, tell_output};
-use super::output_maker::{Made, OutputMaker};
+use super::output_writer::{OutputSummary, OutputWriter};
 use super::outputs::{self, Output};
 use super::report::RasterReport;
 use super::resume_folder::{folder_of, job_in};
 use super::resume_store::ResumeStore;
 use super::settings::Settings;
 use super::{RasterOptions, fingerprint, inputs, sharing};
+use crate::control::Control;
 use crate::error::Result;
 use crate::inference::strategy::{
     NormStatistics, Progress, SceneTranslation, Times, Translation, advised, gathered_once, of_scene,
@@ -23,21 +24,21 @@ use crate::peers::{Alone, Peers};
 use crate::raster::{BandScale, Source};
 use crate::store;
 
-/// What a call translates scenes with.
+/// The translation that a call applies to its scenes.
 pub(crate) struct RasterRequest<'a> {
     pub translation: &'a Translation<'a>,
     pub options: &'a RasterOptions,
-    /// Names of the bands that are made.
+    /// Names of the output bands.
     pub band_names: &'a [Option<String>],
-    /// How their samples become physical values.
+    /// Scales and offsets of the output bands.
     pub band_scales: &'a [BandScale],
 }
 
-/// Translates the file `input`, or the images in that folder, which `open` opens.
+/// Translates the file `input`, or all images in the folder `input`, which `open` opens.
 ///
 /// # Errors
-/// Before anything is written: what is wrong with options, inputs or names of outputs. Then what reading, the network or
-/// writing gives; outputs that are complete by then stay.
+/// Before anything is written: errors of options, inputs and output names. Later: errors of reading, the network and
+/// writing; outputs that are already complete stay.
 pub(crate) fn predict_raster(
     request: &RasterRequest<'_>,
     open: impl Fn(&Path) -> Result<Source>,
@@ -47,42 +48,43 @@ pub(crate) fn predict_raster(
     let started = Instant::now();
     let peers = request.options.peers.as_ref();
     let planned = Settings::of(request.options, request.translation).and_then(|settings| {
-        let sources = inputs::opened(input, open, settings.stop.as_ref())?;
+        let sources = inputs::open_all(input, open, settings.control.stop.as_ref())?;
         let outputs = outputs::planned(input, &sources, output, &settings)?;
         Ok((settings, sources, outputs))
     });
-    let ((settings, sources, outputs), _) = sharing::told(peers, planned, |_| Vec::new())?;
+    let ((settings, sources, outputs), _) = sharing::exchange_results(peers, planned, |_| Vec::new())?;
     let call = Call::prepared(request, settings, &sources, outputs)?;
     let pixels = call.outputs.iter().map(|output| output.part.pixels()).sum();
-    let progress = Progress::new(pixels, call.settings.shows_progress, call.settings.stop.clone());
-    let mut progress = progress.beside(call.settings.peers.clone()).observed_by(call.settings.observer.clone());
+    let Control { stop, progress: shows, observer } = call.settings.control.clone();
+    let progress = Progress::new(pixels, shows, stop);
+    let mut progress = progress.beside(call.settings.peers.clone()).observed_by(observer);
     tell_begin((input, output), sources.len(), call.outputs.len(), pixels);
-    // The others are not to wait for what this process no longer does.
+    // The other processes must not wait for work that this one no longer does.
     let result = call.run(&mut progress).inspect_err(|error| peers.leave(error));
     tell_end(&result, &progress, started);
-    let Made { times, borders } = result?;
+    let OutputSummary { times, borders } = result?;
     let network_pixels = progress.network_pixels();
     let outputs = call.outputs.into_iter().map(|output| output.path).collect();
     Ok(RasterReport { outputs, pixels, network_pixels, time: started.elapsed(), times, borders })
 }
 
-/// A call of which all is checked that can be before the work begins.
+/// A call after all checks that are possible before the work starts.
 struct Call<'a> {
-    maker: OutputMaker<'a>,
+    maker: OutputWriter<'a>,
     settings: Settings,
     sources: &'a [Source],
     outputs: Vec<Output>,
-    /// What tells each output from others, where a later call may go on with it.
+    /// The fingerprint of each output, if a later call may resume.
     fingerprints: Option<Vec<Value>>,
     tiles: TileSize,
 }
 
-/// How several processes share outputs out.
+/// How several processes share the outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sharing {
-    /// Each makes some of the outputs, or all where there is one process.
+    /// Each process writes some of the outputs, or all if there is only one process.
     Outputs,
-    /// Each makes some of the pieces of each output.
+    /// Each process writes some of the pieces of each output.
     Pieces,
 }
 
@@ -94,7 +96,7 @@ impl Sharing {
 }
 
 impl<'a> Call<'a> {
-    /// Checks memory and outputs, and makes the folders of outputs.
+    /// Checks memory and outputs, and creates the folders of outputs.
     fn prepared(
         request: &RasterRequest<'a>,
         settings: Settings,
@@ -107,13 +109,13 @@ impl<'a> Call<'a> {
             true => Some(fingerprint::of_outputs(translation, &settings, sources, &outputs)),
             false => None,
         };
-        let (fingerprints, _) = sharing::told(peers, fingerprints.transpose(), |_| Vec::new())?;
+        let (fingerprints, _) = sharing::exchange_results(peers, fingerprints.transpose(), |_| Vec::new())?;
         let begun = fingerprints.as_ref().and_then(|fingerprints| begun_side(&outputs, fingerprints));
         let own = settings.tiles.begun_with(begun).size(&translation.budget());
         let tiles = sharing::tiles(peers, own, fingerprints.as_deref())?;
         let fingerprints = fingerprints.filter(|_| keeps_pieces);
         let (band_names, band_scales) = (request.band_names, request.band_scales);
-        let maker = OutputMaker {
+        let maker = OutputWriter {
             translation,
             band_names,
             band_scales,
@@ -121,15 +123,15 @@ impl<'a> Call<'a> {
             overviews: settings.overviews,
         };
         let call = Self { maker, settings, sources, outputs, fingerprints, tiles };
-        sharing::met(peers, call.check())?;
-        // In the folders of all, and so once, before the others begin.
+        sharing::barrier(peers, call.check())?;
+        // The folders are shared, so this happens once, before the other processes start.
         let begin = || {
             outputs::make_folders(&call.outputs)?;
             call.check_writable()?;
             store::remove_abandoned_of(call.outputs.iter().map(|output| output.path.as_path()));
             Ok(())
         };
-        sharing::met(peers, if peers.part().leads() { begin() } else { Ok(()) })?;
+        sharing::barrier(peers, if peers.part().leads() { begin() } else { Ok(()) })?;
         Ok(call)
     }
 
@@ -145,7 +147,7 @@ impl<'a> Call<'a> {
         Sharing::of(&self.settings, self.outputs.len())
     }
 
-    /// The processes that make each output together.
+    /// Returns the processes that write each output together.
     fn helpers(&self) -> &dyn Peers {
         match self.sharing() {
             Sharing::Outputs => &Alone,
@@ -153,14 +155,14 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether this process makes the output of this index, or takes part in it.
+    /// Returns whether this process writes the output of this index, or takes part in it.
     fn is_own(&self, output: usize) -> bool {
         let part = self.settings.peers.part();
         self.sharing() == Sharing::Pieces || output % part.count == part.rank
     }
 
-    /// Checks that outputs can be written, before what may take hours: the scenes before them, statistics of all scenes,
-    /// or pieces that are kept elsewhere. A single output is begun at once anyway.
+    /// Checks that outputs can be written before work that may take hours: earlier scenes, statistics of all scenes, or
+    /// pieces that are kept elsewhere. A single output is started at once anyway.
     fn check_writable(&self) -> Result<()> {
         let is_begun_at_once = self.outputs.len() == 1
             && !self.settings.is_resumable
@@ -179,8 +181,8 @@ impl<'a> Call<'a> {
         SceneTranslation { translation, source, statistics, tiles: self.tiles, moments, peers: self.helpers() }
     }
 
-    /// Makes all outputs, and tells of the first one where its tiles begin.
-    fn run(&self, progress: &mut Progress) -> Result<Made> {
+    /// Writes all outputs, and returns the tile borders of the first one.
+    fn run(&self, progress: &mut Progress) -> Result<OutputSummary> {
         let (shared, mut times) = self.shared_statistics(progress)?;
         let (mut stores, mut borders) = (Vec::new(), None);
         if self.sharing() == Sharing::Outputs {
@@ -200,15 +202,15 @@ impl<'a> Call<'a> {
             }
             source.release();
         }
-        // Only now: what is complete is not to be made again when a later scene fails.
-        sharing::met(self.settings.peers.as_ref(), Ok(()))?;
+        // Only now, so that complete outputs are not written again if a later scene fails.
+        sharing::barrier(self.settings.peers.as_ref(), Ok(()))?;
         progress.complete(self.outputs.iter().map(|output| output.part.pixels()).sum());
         let closed = stores.into_iter().try_for_each(ResumeStore::close);
-        sharing::met(self.settings.peers.as_ref(), closed)?;
-        Ok(Made { times, borders: borders.unwrap_or_default() })
+        sharing::barrier(self.settings.peers.as_ref(), closed)?;
+        Ok(OutputSummary { times, borders: borders.unwrap_or_default() })
     }
 
-    /// Gathers the statistics of all scenes together, where they are wanted.
+    /// Gathers the statistics of all scenes together, if they are requested.
     fn shared_statistics(&self, progress: &mut Progress) -> Result<(Option<Vec<Moments>>, Times)> {
         if self.settings.statistics != NormStatistics::Inputs {
             return Ok((None, Times::default()));
@@ -220,14 +222,14 @@ impl<'a> Call<'a> {
         Ok((moments, Times { network: start.elapsed(), ..Times::default() }))
     }
 
-    /// Makes one output; the store of what a later call may go on with joins `stores`.
+    /// Writes one output; its store for resuming is added to `stores`.
     fn make(
         &self,
         scene: &mut SceneTranslation<'_>,
         index: usize,
         stores: &mut Vec<ResumeStore>,
         progress: &mut Progress,
-    ) -> Result<Made> {
+    ) -> Result<OutputSummary> {
         let (output, begun) = (&self.outputs[index], Instant::now());
         let made = match self.fingerprints.as_ref().and_then(|fingerprints| fingerprints.get(index)) {
             None => self.maker.write(scene, output, progress)?,
@@ -243,7 +245,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Returns the side of tiles that unfinished work on these outputs was begun with.
+/// Returns the tile size of unfinished work on these outputs.
 fn begun_side(outputs: &[Output], fingerprints: &[Value]) -> Option<usize> {
     outputs.iter().zip(fingerprints).find_map(|(output, fingerprint)| {
         let known = job_in(&folder_of(&output.path))?;

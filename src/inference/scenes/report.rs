@@ -1,4 +1,4 @@
-//! What was done, and where the time went.
+//! The report of a call.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::inference::strategy::Times;
 use crate::inference::tiling::Borders;
 
-/// What [`CycleGan::predict_raster`](crate::CycleGan::predict_raster) did. Where several processes share the work, outputs and their
-/// pixels are those of all, and what went through the network and the times are those of this process.
+/// The result of [`CycleGan::predict_raster`](crate::CycleGan::predict_raster). If several processes share the work,
+/// outputs and their pixels are those of all processes; network pixels and times are those of this process.
 ///
 /// ```
 /// use geolearn::{CycleGan, Domain, RasterOptions};
@@ -34,54 +34,55 @@ pub struct RasterReport {
 }
 
 impl RasterReport {
-    /// The files that were written, in the order of inputs and windows.
+    /// Returns the files that were written, in the order of inputs and windows.
     pub fn outputs(&self) -> &[PathBuf] {
         &self.outputs
     }
 
-    /// The only file that was written, or the first one.
+    /// Returns the only file that was written, or the first one.
     pub fn output(&self) -> &Path {
         self.outputs.first().map_or(Path::new(""), PathBuf::as_path)
     }
 
-    /// Pixels of all outputs.
+    /// Returns the number of pixels of all outputs.
     pub fn pixels(&self) -> u64 {
         self.pixels
     }
 
-    /// Pixels that went through the network: with halos and what statistics were gathered from, without tiles that have
-    /// no data.
+    /// Returns the number of pixels that went through the network, including halos and the sample for statistics, but
+    /// not tiles without data.
     pub fn network_pixels(&self) -> u64 {
         self.network_pixels
     }
 
-    /// From the call to its end.
+    /// Returns the time from the start of the call to its end.
     pub fn time(&self) -> Duration {
         self.time
     }
 
-    /// Time in which input was read and decoded. It runs beside the network, as writing does.
+    /// Returns the time spent on reading and decoding input. Reading and writing run in parallel with the network.
     pub fn read_time(&self) -> Duration {
         self.times.read
     }
 
-    /// Time in the network, with scaling to and fro and what statistics were gathered from.
+    /// Returns the time spent in the network, including scaling and gathering statistics.
     pub fn network_time(&self) -> Duration {
         self.times.network
     }
 
-    /// Time in which output was compressed and written.
+    /// Returns the time spent on compressing and writing output.
     pub fn write_time(&self) -> Duration {
         self.times.write
     }
 
-    /// Rows and columns of the first output at which a tile begins, but for its own edges: where to look for seams.
+    /// Returns the rows and columns of the first output at which a tile begins, except for the output's own edges:
+    /// where seams could appear.
     #[doc(hidden)]
     pub fn tile_borders(&self) -> (&[usize], &[usize]) {
         (&self.borders.rows, &self.borders.columns)
     }
 
-    /// Megapixels of the output a second.
+    /// Returns the megapixels of output per second.
     pub fn megapixels_per_second(&self) -> f64 {
         self.pixels as f64 / 1e6 / self.time.as_secs_f64().max(f64::MIN_POSITIVE)
     }

@@ -1,4 +1,4 @@
-//! The folder beside an output in which its finished pieces are kept: names, ownership, removal.
+//! The folder beside an output that keeps its finished pieces: names, ownership, removal.
 
 use std::fs::{self, TryLockError};
 use std::io::ErrorKind as IoKind;
@@ -9,24 +9,24 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
-/// The file with the fingerprint of what is being made.
+/// The file with the fingerprint of the unfinished output.
 pub(super) const JOB: &str = "job.json";
-/// The file that tells what the complete output is like.
+/// The file that describes the complete output.
 pub(super) const DONE: &str = "done.json";
-/// The file that is locked by the process that is at work.
+/// The file that the working process locks.
 pub(super) const LOCK: &str = "lock";
-/// A description is not larger: more than the names of a hundred thousand files take.
+/// Upper bound for descriptions: more than the names of a hundred thousand files take.
 const MOST_BYTES: u64 = 64 << 20;
-/// How the folder's name ends.
+/// Suffix of the folder's name.
 const ENDING: &str = ".parts";
 /// The longest name on most file systems, in bytes.
 const LONGEST_NAME: usize = 255;
 /// Characters that are kept of a name that is too long.
 const BEGIN: usize = 50;
-/// How files of pieces begin.
+/// Prefix of the names of pieces.
 const PIECE: &str = "piece_";
 
-/// Returns where the pieces of an output are kept. A name that would get too long is cut.
+/// Returns the folder for the pieces of an output. A name that would be too long is cut.
 pub(super) fn folder_of(output: &Path) -> PathBuf {
     let mut name = output.file_name().unwrap_or_default().to_owned();
     if name.len() + ENDING.len() > LONGEST_NAME {
@@ -37,20 +37,20 @@ pub(super) fn folder_of(output: &Path) -> PathBuf {
     output.with_file_name(name)
 }
 
-/// Returns the fingerprint of the output whose pieces a folder holds.
+/// Returns the fingerprint of the output whose pieces are in a folder.
 pub(super) fn job_in(folder: &Path) -> Option<Value> {
     let job: Value = read(&folder.join(JOB))?;
     job.get("geolearn").is_some().then_some(job)
 }
 
-/// Returns the name of the piece that begins at this row and column.
+/// Returns the name of the piece that starts at this row and column.
 pub(super) fn piece_name((row, column): (usize, usize)) -> String {
     format!("{PIECE}{row:08}_{column:08}.tif")
 }
 
-/// Removes what is ours in a folder, and the folder where nothing else is in it.
+/// Removes our files from a folder, and the folder itself if nothing else is in it.
 pub(super) fn remove(folder: &Path) -> Result<()> {
-    // The description goes last: pieces without one would be taken for somebody else's.
+    // The description is removed last: pieces without one would be taken for somebody else's.
     remove_files(folder, |name| name != JOB)?;
     remove_files(folder, |_| true)?;
     match fs::remove_dir(folder) {
@@ -61,7 +61,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Reads a file of JSON; none where it is missing or broken.
+/// Reads a JSON file; returns `None` if it is missing or broken.
 pub(super) fn read(path: &Path) -> Option<Value> {
     serde_json::from_slice(&store::read_capped(path, MOST_BYTES).ok()?).ok()
 }
@@ -74,7 +74,7 @@ fn is_own(name: &str) -> bool {
     is_piece(name) || [JOB, DONE, LOCK].contains(&name) || store::is_temporary(name)
 }
 
-/// Returns the names of all that is in a folder; none where it is gone.
+/// Returns the names of all entries of a folder; empty if it is gone.
 fn names_in(folder: &Path) -> Result<Vec<String>> {
     let failed = |e| Error::io("folder cannot be read", folder, e);
     let entries = match fs::read_dir(folder) {
@@ -93,7 +93,7 @@ pub(super) fn check_own(folder: &Path) -> Result<()> {
         None if begun || job_in(folder).is_some() => Ok(()),
         found => {
             let error =
-                Error::new(ErrorKind::Usage, "this folder is needed for finished pieces, and holds something else")
+                Error::new(ErrorKind::Usage, "this folder is needed for finished pieces, but contains something else")
                     .at(folder)
                     .help("Move it, or choose another name for the output.");
             Err(match found {
@@ -104,8 +104,8 @@ pub(super) fn check_own(folder: &Path) -> Result<()> {
     }
 }
 
-/// Keeps other processes from writing the same pieces, as long as the file is held. Where the file system has no locks,
-/// it holds nobody back.
+/// Keeps other processes from writing the same pieces while the file is held. On file systems without locks, it has no
+/// effect.
 pub(super) fn locked(folder: &Path) -> Result<fs::File> {
     let path = folder.join(LOCK);
     let opened = fs::File::options().create(true).truncate(false).write(true).open(&path);
@@ -118,7 +118,7 @@ pub(super) fn locked(folder: &Path) -> Result<fs::File> {
     }
 }
 
-/// Removes those files of ours that are `meant`.
+/// Removes those of our files that satisfy `meant`.
 pub(super) fn remove_files(folder: &Path, meant: impl Fn(&str) -> bool) -> Result<()> {
     for name in names_in(folder)?.iter().filter(|name| is_own(name) && meant(name)) {
         let path = folder.join(name);

@@ -1,4 +1,4 @@
-//! Finished pieces of an output, kept on the disk so that a later call can go on.
+//! Finished pieces of an output, kept on disk so that a later call can resume.
 
 use std::fs;
 use std::ops::Range;
@@ -18,20 +18,20 @@ use crate::inference::tiling::{Part, Steps};
 use crate::raster::{Raster, RasterFile, RasterSpec, RasterWriter, Samples};
 use crate::store;
 
-/// A folder with the pieces of one output, each under the row and column that it begins with.
+/// A folder with the pieces of one output, named after the row and column at which they start.
 pub(super) struct ResumeStore {
     folder: PathBuf,
-    /// What the output is like.
+    /// The specification of the output.
     spec: RasterSpec,
-    /// As long as pieces may be added.
+    /// Held while pieces may be added.
     lock: Option<fs::File>,
 }
 
 impl ResumeStore {
-    /// Opens the folder for an output with this fingerprint. Pieces of another one are removed.
+    /// Opens the folder for an output with this fingerprint. Pieces of another output are removed.
     ///
     /// # Errors
-    /// `Usage` where the folder holds what is not ours, or another process is at work in it.
+    /// `Usage` if the folder contains files that are not ours, or another process is using it.
     pub fn open(folder: PathBuf, fingerprint: &Value, spec: RasterSpec) -> Result<Self> {
         store::create_dir(&folder)?;
         check_own(&folder)?;
@@ -39,9 +39,9 @@ impl ResumeStore {
         let known = job_in(&folder);
         if known.as_ref() != Some(fingerprint) {
             if known.is_some() {
-                tracing::info!(folder = %folder.display(), "pieces of another job are removed");
+                tracing::info!(folder = %folder.display(), "removing the pieces of another job");
             }
-            // The description is replaced, and never missing: pieces without one would be taken for somebody else's.
+            // The description is replaced and never missing: pieces without one would be taken for somebody else's.
             remove_files(&folder, |name| ![LOCK, JOB].contains(&name))?;
             store::write(&folder.join(JOB), fingerprint.to_string().as_bytes())?;
         }
@@ -49,43 +49,43 @@ impl ResumeStore {
         Ok(Self { folder, spec, lock })
     }
 
-    /// Opens the folder beside the process that holds it, which has opened it by now.
+    /// Opens the folder of the process that holds it, which has already opened it.
     ///
     /// # Errors
-    /// `Usage` where it is not there, since this process sees another disk.
+    /// `Usage` if it does not exist, because this process sees another disk.
     pub fn join(folder: PathBuf, spec: RasterSpec) -> Result<Self> {
         match job_in(&folder) {
             Some(_) => Ok(Self { folder, spec, lock: None }),
-            None => Err(Error::new(ErrorKind::Usage, "the folder with the pieces of the first process is not there")
+            None => Err(Error::new(ErrorKind::Usage, "the folder with the pieces of the first process does not exist")
                 .at(folder)
                 .help("All processes must see the folder of the outputs under the same name.")),
         }
     }
 
-    /// Returns whether the output was completed and stands where it belongs, as it was.
+    /// Returns whether the output was completed and is unchanged in its place.
     pub fn is_done(&self, output: &Path) -> bool {
         read(&self.folder.join(DONE)).is_some_and(|done| done == fingerprint::of_file(output))
     }
 
-    /// Lets others in: nothing more is added.
+    /// Releases the lock: nothing more will be added.
     pub fn unlock(&mut self) {
         self.lock = None;
     }
 
-    /// Removes the folder: nothing is left to go on with. What is not ours in it stays.
+    /// Removes the folder: nothing is left to resume. Files that are not ours stay.
     pub fn close(self) -> Result<()> {
         resume_folder::remove(&self.folder)
     }
 
-    /// Returns the steps whose pieces are not there.
+    /// Returns the steps whose pieces are missing.
     pub fn missing(&self, steps: &dyn Steps) -> Vec<Range<usize>> {
         shares::missing(steps, |part| self.holds(part))
     }
 
-    /// Makes the output of the pieces of all steps, which must be there, and removes them.
+    /// Assembles the output from the pieces of all steps, which must exist, and removes them.
     ///
     /// # Errors
-    /// `Stopped` once somebody wants the work to stop; all pieces are there then.
+    /// `Stopped` once a stop is requested; all pieces still exist then.
     pub fn assemble(
         &mut self,
         steps: &dyn Steps,
@@ -104,7 +104,7 @@ impl ResumeStore {
         remove_files(&self.folder, is_piece)
     }
 
-    /// Returns whether the piece of this part is there and has the right form.
+    /// Returns whether the piece of this part exists and has the right shape.
     fn holds(&self, part: &Part) -> bool {
         let path = self.piece(part.corner());
         let Some(file) = path.exists().then(|| RasterFile::open(&path).ok()).flatten() else { return false };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_found_again_and_make_the_output() {
+    fn pieces_are_found_and_assembled() {
         let case = Case::new();
         let mut store = case.open().unwrap();
         assert_eq!(store.missing(&Three), [1..3]);
@@ -196,7 +196,7 @@ mod tests {
         store.assemble(&Three, &case.output(), None, &Progress::silent()).unwrap();
         assert!(store.is_done(&case.output()));
         assert_eq!(Raster::open(case.output()).unwrap().samples(), &Samples::U8(Array3::ones((1, 4, 6))));
-        // Another file under the name is not the output.
+        // Another file of the same name is not the output.
         fs::write(case.output(), "something else").unwrap();
         assert!(!store.is_done(&case.output()));
         store.close().unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn two_at_once_are_refused() {
+    fn a_second_process_is_refused() {
         let case = Case::new();
         let mut store = case.open().unwrap();
         let error = case.open().err().unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_not_ours_is_removed() {
+    fn only_own_files_are_removed() {
         let mut case = Case::new();
         let folder = folder_of(&case.output());
         case.open().unwrap().put((0, 0), &piece()).unwrap();

@@ -1,40 +1,38 @@
-//! The options of a call, checked once.
+//! The options of a call after checking.
 
 use std::sync::Arc;
 
 use super::options::RasterOptions;
+use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::strategy::{NormStatistics, Translation};
 use crate::inference::tiling::{HALOS, Halo, Part, SIDES, TileRequest, out_of_range};
 use crate::peers::Peers;
-use crate::progress::Observer;
 use crate::raster::{Compression, OverviewResampling};
-use crate::train::StopSignal;
 
-/// What a call was asked to do, checked against the network that does it.
+/// The options of a call, checked against the network.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub statistics: NormStatistics,
-    /// Parts of each scene; all of it where there are none.
+    /// Parts of each scene; all of it if empty.
     windows: Vec<Part>,
-    /// All about tiles but what free memory decides.
+    /// Everything about tiles that does not depend on free memory.
     pub tiles: TileRequest,
-    /// Tile size and halo as they were asked for, by which unfinished work is known.
+    /// Tile size and halo as requested, which identify unfinished work.
     pub asked_for: [Option<usize>; 2],
     pub compression: Compression,
-    /// Overviews of Cloud Optimized GeoTIFFs; none for plain ones.
+    /// Overviews of Cloud Optimized GeoTIFFs; `None` for plain files.
     pub overviews: Option<OverviewResampling>,
-    /// Whether unfinished work is kept, and gone on with.
+    /// Whether unfinished work is kept and resumed.
     pub is_resumable: bool,
-    /// The processes that make the call together.
+    /// The processes that share the call.
     pub peers: Arc<dyn Peers>,
-    pub stop: Option<StopSignal>,
-    pub shows_progress: bool,
-    pub observer: Option<Observer>,
+    /// The first process alone shows progress.
+    pub control: Control,
 }
 
 impl Settings {
-    /// Checks all that can be checked without the scenes.
+    /// Checks everything that can be checked without the scenes.
     ///
     /// # Errors
     /// `Usage` for a number out of range.
@@ -58,13 +56,14 @@ impl Settings {
             overviews: options.overviews,
             is_resumable: options.resume,
             peers: options.peers.clone(),
-            stop: options.stop.clone(),
-            shows_progress: options.progress && options.peers.part().leads(),
-            observer: options.observer.clone(),
+            control: Control {
+                progress: options.control.progress && options.peers.part().leads(),
+                ..options.control.clone()
+            },
         })
     }
 
-    /// Returns the parts to be translated of an image of this size.
+    /// Returns the parts of an image of this size that are to be translated.
     ///
     /// # Errors
     /// `Usage` for a window that does not lie within the image.

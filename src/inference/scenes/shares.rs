@@ -1,11 +1,12 @@
-//! Which steps of an output have to be done, and which of them are whose.
+//! The steps of an output that remain to be done, and their distribution among processes.
 
 use std::ops::Range;
 
 use crate::inference::tiling::{Part, Steps};
 use crate::peers;
 
-/// Returns the steps that have yet to be done, as ranges that do not touch; `is_done` tells it of what a step makes.
+/// Returns the steps that remain to be done, as ranges that do not touch; `is_done` says whether what a step writes
+/// exists.
 pub(super) fn missing(steps: &dyn Steps, is_done: impl Fn(&Part) -> bool) -> Vec<Range<usize>> {
     let mut missing: Vec<Range<usize>> = Vec::new();
     for index in 0..steps.count() {
@@ -21,7 +22,7 @@ pub(super) fn missing(steps: &dyn Steps, is_done: impl Fn(&Part) -> bool) -> Vec
     missing
 }
 
-/// Returns what one of several processes does of these steps: as many as each other, but for one, and beside each other.
+/// Returns the steps that one of several processes does: consecutive, and equally many up to one.
 pub(super) fn own(missing: &[Range<usize>], part: peers::Part) -> Vec<Range<usize>> {
     let all: usize = missing.iter().map(ExactSizeIterator::len).sum();
     let until = |rank: usize| (all as u128 * rank as u128 / part.count as u128) as usize;
@@ -52,7 +53,7 @@ mod tests {
             self.makes(index)
         }
 
-        /// The first makes nothing.
+        /// The first step writes nothing.
         fn makes(&self, index: usize) -> Part {
             Part { rows: index.saturating_sub(1)..index, columns: 0..4 }
         }
@@ -67,7 +68,7 @@ mod tests {
         assert!(missing(&Rows(1), |_| false).is_empty());
     }
 
-    /// Every step is one process's, whatever their number and what is done.
+    /// Every step belongs to exactly one process, whatever their number and whatever is done already.
     #[test]
     fn every_step_is_done_once() {
         for missing in [vec![], vec![0..1], vec![2..4, 6..9], vec![0..100], vec![3..5, 7..8, 20..41]] {

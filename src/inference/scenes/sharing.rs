@@ -1,4 +1,4 @@
-//! What the processes that share a translation out tell each other. An error of one is one of all.
+//! Communication between processes that share a translation. An error in one process is an error in all.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,26 +11,28 @@ use crate::inference::tiling::TileSize;
 use crate::peers::{self, Peers};
 use crate::raster::RasterSpec;
 
-/// Opens the store of an output in the first process, and then beside it in the others; tells whether the output is complete.
-pub(super) fn opened(
+/// Opens the store of an output, first in the first process and then in the others; returns whether the output is
+/// complete.
+pub(super) fn open_stores(
     peers: &dyn Peers,
     folder: PathBuf,
     (fingerprint, spec): (&Value, RasterSpec),
     output: &Path,
 ) -> Result<(ResumeStore, bool)> {
     if peers.part().leads() {
-        let opened = ResumeStore::open(folder, fingerprint, spec);
-        let (store, said) = told(peers, opened, |store| vec![u8::from(store.is_done(output))])?;
-        met(peers, Ok(()))?;
+        let open_stores = ResumeStore::open(folder, fingerprint, spec);
+        let (store, said) = exchange_results(peers, open_stores, |store| vec![u8::from(store.is_done(output))])?;
+        barrier(peers, Ok(()))?;
         return Ok((store, said[0] == [1]));
     }
     let is_done = peers::in_turn(peers, Ok(Vec::new()))?[0] == [1];
-    let (store, _) = told(peers, ResumeStore::join(folder, spec), |_| Vec::new())?;
+    let (store, _) = exchange_results(peers, ResumeStore::join(folder, spec), |_| Vec::new())?;
     Ok((store, is_done))
 }
 
-/// Tells the others of what this process made, and returns it with what they say; or an error in all where one has one.
-pub(super) fn told<T>(
+/// Sends this process's result to the others and returns it with their messages; if one process has an error, all
+/// return one.
+pub(super) fn exchange_results<T>(
     peers: &dyn Peers,
     own: Result<T>,
     tell: impl FnOnce(&T) -> Vec<u8>,
@@ -45,17 +47,20 @@ pub(super) fn told<T>(
     Ok((own, said))
 }
 
-/// Waits until all have come here; with an error in all where one has one.
-pub(super) fn met(peers: &dyn Peers, own: Result<()>) -> Result<()> {
-    told(peers, own, |()| Vec::new()).map(drop)
+/// Waits until all processes have arrived; if one has an error, all return one.
+pub(super) fn barrier(peers: &dyn Peers, own: Result<()>) -> Result<()> {
+    exchange_results(peers, own, |()| Vec::new()).map(drop)
 }
 
-/// Returns what the first process finds missing, in all.
-pub(super) fn agreed(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>) -> Result<Vec<Range<usize>>> {
+/// Returns the steps that the first process finds missing, in all processes.
+pub(super) fn missing_in_first(
+    peers: &dyn Peers,
+    find: impl FnOnce() -> Vec<Range<usize>>,
+) -> Result<Vec<Range<usize>>> {
     if peers.part().is_whole() {
         return Ok(find());
     }
-    let unsound = |e| Error::new(ErrorKind::Format, "steps cannot be told to other processes").because(e);
+    let unsound = |e| Error::new(ErrorKind::Format, "the steps cannot be sent to other processes").because(e);
     let own = match peers.part().leads() {
         true => serde_json::to_vec(&find()).map_err(unsound),
         false => Ok(Vec::new()),
@@ -63,37 +68,40 @@ pub(super) fn agreed(peers: &dyn Peers, find: impl FnOnce() -> Vec<Range<usize>>
     serde_json::from_slice(&peers::in_turn(peers, own)?[0]).map_err(unsound)
 }
 
-/// Chooses tiles that all have memory for, and checks that all are about to make the same outputs.
+/// Chooses tiles for which all processes have memory, and checks that all are about to write the same outputs.
 ///
 /// # Errors
-/// `Usage` that names the process that makes others, and what differs.
+/// `Usage` that names the process that writes other outputs, and what differs.
 pub(super) fn tiles(peers: &dyn Peers, own: Result<TileSize>, outputs: Option<&[Value]>) -> Result<TileSize> {
     if peers.part().is_whole() {
         return own;
     }
     let described =
         |tiles: &TileSize| json!({ "side": tiles.side, "outputs": outputs.map(digest) }).to_string().into_bytes();
-    let (tiles, said) = told(peers, own, described)?;
+    let (tiles, said) = exchange_results(peers, own, described)?;
     let values =
         said.iter().map(|words| serde_json::from_slice::<Value>(words)).collect::<std::result::Result<Vec<_>, _>>();
-    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "processes run other programs").because(e))?;
+    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "the processes run different programs").because(e))?;
     if let Some(rank) = values.iter().position(|value| value["outputs"] != values[0]["outputs"]) {
-        return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not make the outputs of process 0"))
-            .found(values[rank]["outputs"].to_string())
-            .expected(values[0]["outputs"].to_string())
-            .help("Give all processes the same scenes, model and options."));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("process {rank} does not write the same outputs as process 0"),
+        )
+        .found(values[rank]["outputs"].to_string())
+        .expected(values[0]["outputs"].to_string())
+        .help("Give all processes the same scenes, model and options."));
     }
     let side =
         values.iter().filter_map(|value| value["side"].as_u64()).min().and_then(|side| usize::try_from(side).ok());
     Ok(TileSize { side: side.unwrap_or(tiles.side), ..tiles })
 }
 
-/// Checksums of what decides outputs, key by key: of what may differ, such as the number of a device, nothing.
+/// Returns checksums of what decides the outputs, key by key, ignoring what may differ, such as the number of a device.
 fn digest(outputs: &[Value]) -> Value {
     let mut sums = serde_json::Map::new();
     for (key, value) in outputs.iter().filter_map(Value::as_object).flatten() {
         let text = match (key.as_str(), value.as_str()) {
-            // Each process has a CUDA device of its own.
+            // Each process has its own CUDA device.
             ("arithmetic", Some(text)) => text.split('(').next().unwrap_or(text).to_owned(),
             _ => value.to_string(),
         };

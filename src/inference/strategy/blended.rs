@@ -1,7 +1,7 @@
-//! The way of arcgis.learn: square tiles that overlap, each with its own statistics, blended under a window.
+//! arcgis.learn's method: overlapping square tiles, each with its own statistics, blended with a window.
 //!
-//! Each tile counts by the outer product of the windows of its rows and columns. Pixels without data do not count in a
-//! tile's statistics, while arcgis.learn has them count.
+//! Each tile is weighted by the outer product of the windows of its rows and columns. Pixels without data do not count
+//! in a tile's statistics, whereas in arcgis.learn they do.
 
 use std::ops::Range;
 
@@ -22,16 +22,16 @@ pub(crate) struct BlendedTiles<'a> {
     part: Part,
     rows: OverlappingTiles,
     columns: OverlappingTiles,
-    /// What stands for "no data" in the output.
+    /// The value that means "no data" in the output.
     empty: Option<f64>,
-    /// Tiles that go through the network together.
+    /// Number of tiles that go through the network together.
     at_once: usize,
-    /// Sums of the tiles so far for the rows of the current tiles, (channels, side, columns of all tiles).
+    /// Sums over the tiles so far for the rows of the current tiles, (channels, side, columns of all tiles).
     sums: Array3<f32>,
 }
 
 impl<'a> BlendedTiles<'a> {
-    /// Covers `part` of an image of height and width `image`.
+    /// Covers `part` of an image with height and width `image`.
     pub fn new(
         translation: &'a Translation<'a>,
         part: Part,
@@ -46,7 +46,7 @@ impl<'a> BlendedTiles<'a> {
         Self { translation, part, rows, columns, empty, at_once, sums }
     }
 
-    /// Adds up the row of tiles `index`, some at a time, without those that have no data.
+    /// Adds row `index` of tiles, several at a time, skipping those without data.
     fn add_row(&mut self, index: usize, seen: &Raster, progress: &mut Progress) -> Result<()> {
         let rows = self.rows.tile(index);
         let origin = (self.rows.seen(index).start, self.columns.all_seen().start);
@@ -104,7 +104,7 @@ impl<'a> BlendedTiles<'a> {
         Ok(Some(self.translation.samples(&array_to_tensor(sums)?, &core, self.empty)?))
     }
 
-    /// Moves the sums on to the next row of tiles.
+    /// Moves the sums to the next row of tiles.
     fn move_down(&mut self) {
         let kept = self.sums.slice(s![.., self.rows.stride().., ..]).to_owned();
         self.sums.fill(0.0);
@@ -135,7 +135,7 @@ impl Strategy for BlendedTiles<'_> {
     }
 }
 
-/// Rows of tiles, which all see the same columns and make the same.
+/// Rows of tiles, which all have the same columns.
 struct RowsOfTiles {
     rows: OverlappingTiles,
     seen: Range<usize>,
@@ -159,9 +159,9 @@ impl Steps for RowsOfTiles {
 /// Checks that there is memory for rows of overlapping tiles, which are as wide as the part.
 ///
 /// # Errors
-/// `Limits` where there is none.
+/// `Limits` if there is not.
 pub(crate) fn check_memory(translation: &Translation<'_>, scene: &Source, part: &Part, side: usize) -> Result<()> {
-    // Rows lie in main memory; on CUDA the budget is of the device.
+    // Rows are in main memory; on CUDA the budget is that of the device.
     if translation.device.is_cuda() {
         return Ok(());
     }
@@ -172,7 +172,7 @@ pub(crate) fn check_memory(translation: &Translation<'_>, scene: &Source, part: 
     budget.check("rows of overlapping tiles", rows + budget.network((at_once(side) * side * side) as f64))
 }
 
-/// Returns the pixels of these rows and columns of the image, of which `seen` begins at `origin`.
+/// Returns the pixels of these rows and columns of the image; `seen` starts at `origin`.
 fn mirrored(seen: &Raster, (rows, columns): (&[usize], &[usize]), origin: (usize, usize)) -> Raster {
     let relative = |indices: &[usize], origin: usize| indices.iter().map(|i| i - origin).collect::<Vec<_>>();
     seen.gathered(&relative(rows, origin.0), &relative(columns, origin.1))

@@ -1,4 +1,4 @@
-//! Tiles side by side, each seen with a halo and put down without it.
+//! Adjacent tiles, each translated with a halo that is then cut off.
 
 use tch::Tensor;
 
@@ -12,22 +12,22 @@ use crate::inference::tiling::{Borders, Span, Steps, TilePlan};
 use crate::nn::FoldedNetwork;
 use crate::raster::{Raster, Samples};
 
-/// Where the norms of a tile take their statistics from.
+/// The source of a tile's norm statistics.
 pub(crate) enum TileNorms<'a> {
-    /// The same everywhere: they are in the convolutions.
+    /// The same everywhere: folded into the convolutions.
     Fixed(Box<FoldedNetwork>),
-    /// From a grid that lies over the scene.
+    /// A grid of nodes over the scene.
     Local(Box<LocalNorm<'a>>),
-    /// From the tile.
+    /// The tile itself.
     Own,
 }
 
-/// Tiles without overlap, which are alike at their borders as far as their norms are.
+/// Tiles without overlap. How well they match at their borders depends on their norms.
 pub(crate) struct HaloTiles<'a> {
     pub translation: &'a Translation<'a>,
     pub plan: TilePlan,
     pub norms: TileNorms<'a>,
-    /// What stands for "no data" in the output.
+    /// The value that means "no data" in the output.
     pub empty: Option<f64>,
 }
 
@@ -53,7 +53,7 @@ impl Strategy for HaloTiles<'_> {
             progress.add_completed(pixels);
             Ok(())
         };
-        // One tile is under way while the one before it is unpacked, and the one after it is not yet begun.
+        // While one tile is computed, the previous one is unpacked, and the next one has not started.
         let mut before: Option<PendingTile> = None;
         for span in &columns {
             progress.check_stop()?;
@@ -72,11 +72,11 @@ impl Strategy for HaloTiles<'_> {
 
 /// A tile whose result may still be computed on the device.
 struct PendingTile {
-    /// The part of the image that it is put down over.
+    /// The part of the image that it covers.
     core: Raster,
     /// Its first column in the output.
     left: usize,
-    /// What the network makes of it; none where the tile has no data.
+    /// The output of the network; `None` if the tile has no data.
     made: Option<Transfer>,
 }
 
@@ -95,7 +95,7 @@ impl PendingTile {
 }
 
 impl TileNorms<'_> {
-    /// Gives a tile to the network; on CUDA this does not wait.
+    /// Starts a tile; on CUDA this does not wait.
     fn begin(
         &mut self,
         translation: &Translation<'_>,

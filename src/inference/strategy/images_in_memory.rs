@@ -1,4 +1,4 @@
-//! Images in memory, as a whole or in tiles.
+//! Images in memory, translated as a whole or in tiles.
 
 use super::norm_statistics::NormStatistics;
 use super::pipeline::run;
@@ -10,10 +10,10 @@ use crate::inference::tiling::{Part, TileSize, at_once};
 use crate::peers::Alone;
 use crate::raster::{Raster, Samples, Source};
 
-/// Translates an image in memory: as a whole where there is memory for it, else in tiles.
+/// Translates an image in memory: as a whole if there is enough memory, otherwise in tiles.
 ///
 /// # Shapes
-/// (bands, H, W) of the one domain to (bands, H, W) of the other, in its type of samples.
+/// (bands, H, W) of one domain to (bands, H, W) of the other, in its sample type.
 pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> Result<Raster> {
     let size = (image.height(), image.width());
     let empty = translation.empty_value_of(image);
@@ -27,12 +27,13 @@ pub(crate) fn translate_image(translation: &Translation<'_>, image: &Raster) -> 
     finished(samples, image, empty)
 }
 
-/// Puts a translation at the place of its image.
+/// Gives a translation the georeference of its image.
 fn finished(samples: Samples, image: &Raster, empty: Option<f64>) -> Result<Raster> {
     Ok(Raster::new(samples)?.with_place(image.place().clone()).with_nodata(empty))
 }
 
-/// Translates images of one size in memory: several at once where they are small, as each alone would be.
+/// Translates images of one size in memory. Small ones go through the network together, with the same results as one by
+/// one.
 ///
 /// # Shapes
 /// As [`translate_image`].
@@ -46,7 +47,7 @@ pub(crate) fn translate_images(translation: &Translation<'_>, images: &[Raster])
     let mut made = Vec::with_capacity(images.len());
     for images in images.chunks(together) {
         match translate_together(translation, images) {
-            // What does not fit together may fit alone.
+            // Images that do not fit into memory together may fit one by one.
             Err(error) if error.is_out_of_memory() => {
                 for image in images {
                     made.push(translate_image(translation, image)?);
@@ -68,8 +69,8 @@ fn translate_together(translation: &Translation<'_>, images: &[Raster]) -> Resul
     images.iter().enumerate().map(translated).collect()
 }
 
-/// Translates an image as a whole, or in tiles where that is not affordable. How much memory the network takes is an
-/// estimate, so what does not fit as a whole after all is translated in tiles, too.
+/// Translates an image as a whole, or in tiles if memory does not allow that. The memory estimate of the network may be
+/// wrong, so an image that does not fit after all is also translated in tiles.
 fn whole_or_tiles<T>(
     is_affordable: bool,
     whole: impl FnOnce() -> Result<T>,
@@ -80,14 +81,14 @@ fn whole_or_tiles<T>(
     }
     whole().or_else(|error| match error.is_out_of_memory() {
         true => {
-            tracing::info!(%error, "the image does not fit in memory as a whole and is translated in tiles");
+            tracing::info!(%error, "the image does not fit into memory as a whole and is translated in tiles");
             tiles()
         }
         false => Err(error),
     })
 }
 
-/// Returns whether there is memory for so many images of a size to go through the network as a whole.
+/// Returns whether memory allows this many images of a size to go through the network as a whole.
 fn is_affordable(translation: &Translation<'_>, images: usize, (height, width): (usize, usize)) -> bool {
     let (budget, sides) = (translation.budget(), translation.network_sides());
     let pixels = sides.lengthened(height) as f64 * sides.lengthened(width) as f64;
@@ -118,7 +119,7 @@ mod tests {
     use crate::error::{Error, ErrorKind};
 
     #[test]
-    fn tiles_follow_where_memory_is_used_up_and_only_there() {
+    fn tiles_are_used_only_if_memory_runs_out() {
         let full = || Err(Error::torch("CUDA out of memory. Tried to allocate 2.00 GiB"));
         let other = || Err(Error::new(ErrorKind::Usage, "wrong number of bands"));
         assert_eq!(whole_or_tiles(true, || Ok("whole"), || Ok("tiles")).unwrap(), "whole");

@@ -1,8 +1,9 @@
-//! Statistics that change smoothly over the scene, after Dense Normalization (Ho et al. 2024, arXiv:2407.04245).
+//! Statistics that vary smoothly over the scene, after Dense Normalization (Ho et al. 2024, arXiv:2407.04245).
 //!
-//! Nodes lie on a grid over the scene. The statistics of a node are those of one chip around it, which the network sees
-//! by itself; between nodes they are bilinear. The paper gathers them from every tile, which doubles the work; here chips
-//! may be smaller than the spacing of the nodes. Only the rows of nodes around the current band of tiles are kept.
+//! Nodes form a grid over the scene. The statistics of a node are those of one chip around it, which goes through the
+//! network by itself; between nodes they are interpolated bilinearly. The paper gathers them from every tile, which
+//! doubles the work; here, chips may be smaller than the spacing of the nodes. Only the rows of nodes around the
+//! current row of tiles are kept.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use super::progress::Progress;
 use super::translation::Translation;
 use crate::error::Result;
 use crate::inference::tiling::{Nodes, Span, TileSize, at_once, bytes_of_nodes};
-use crate::nn::{Field, Moments, NodeLine};
+use crate::nn::{InterpolatedNorm, Moments, NodeLine};
 use crate::raster::{Raster, Source};
 
 /// Statistics of a grid of nodes over a scene.
@@ -23,21 +24,21 @@ pub(crate) struct LocalNorm<'a> {
     side: usize,
     rows: Nodes,
     columns: Nodes,
-    /// What stands in for the statistics of chips without data.
+    /// Replaces the statistics of chips without data.
     fallback: Vec<Moments>,
     /// By row of nodes, for each layer (C, columns).
     gathered: BTreeMap<usize, Vec<Moments>>,
 }
 
 impl<'a> LocalNorm<'a> {
-    /// Puts nodes about `spacing` pixels apart over a scene, each with the statistics of a chip of `side` pixels.
+    /// Places nodes about `spacing` pixels apart over a scene, each with the statistics of a chip of `side` pixels.
     pub fn new(source: &'a Source, spacing: usize, side: usize, fallback: Vec<Moments>) -> Self {
         let (height, width) = source.size();
         let (rows, columns) = (Nodes::new(height, spacing), Nodes::new(width, spacing));
         Self { source, side, rows, columns, fallback, gathered: BTreeMap::new() }
     }
 
-    /// Translates the tile that is seen at these rows and columns.
+    /// Translates the tile at these rows and columns.
     ///
     /// # Shapes
     /// (bands, H, W) to (1, C, H, W) in [-1, 1].
@@ -58,11 +59,11 @@ impl<'a> LocalNorm<'a> {
         let (down, across) = (line(self.rows, down.start, rows), line(self.columns, across.start, columns));
         let x = translation.generator.plan().extended(&translation.tensor(tile)?)?;
         let (_, _, height, _) = x.size4()?;
-        let mut field = Field::new(&layers, down, across, height);
+        let mut field = InterpolatedNorm::new(&layers, down, across, height);
         translation.run(|| translation.generator.forward_with(&x, &mut field))
     }
 
-    /// Gathers the rows of nodes that are missing, and forgets those above.
+    /// Gathers the rows of nodes that are missing, and drops those above.
     fn move_to(&mut self, translation: &Translation<'_>, down: Range<usize>, progress: &mut Progress) -> Result<()> {
         self.gathered = self.gathered.split_off(&down.start);
         for row in down {
@@ -74,7 +75,7 @@ impl<'a> LocalNorm<'a> {
         Ok(())
     }
 
-    /// Puts together the nodes of these rows and columns, for each layer.
+    /// Assembles the nodes of these rows and columns, for each layer.
     ///
     /// # Shapes
     /// (C, rows, columns) each.
@@ -121,11 +122,11 @@ impl<'a> LocalNorm<'a> {
     }
 }
 
-/// Checks that there is memory for the statistics of the nodes around a row of tiles, which are kept for the whole width
-/// of a scene: `values` numbers each.
+/// Checks that there is memory for the statistics of the nodes around a row of tiles, which span the whole width of a
+/// scene, with `values` numbers each.
 ///
 /// # Errors
-/// `Limits` where there is none.
+/// `Limits` if there is not.
 pub(crate) fn check_memory(
     translation: &Translation<'_>,
     scene: &Source,
@@ -136,7 +137,7 @@ pub(crate) fn check_memory(
     translation.budget().check("local statistics", bytes)
 }
 
-/// Replaces the statistics of chips without data by those of the scene.
+/// Replaces the statistics of chips without data with those of the scene.
 ///
 /// # Shapes
 /// (N, C, 1, 1) to the same.
@@ -147,7 +148,7 @@ fn replaced(moments: &Moments, fallback: &Moments, empty: &[bool]) -> Result<Mom
     Ok(Moments { mean: chosen(&moments.mean, &fallback.mean)?, scale: chosen(&moments.scale, &fallback.scale)? })
 }
 
-/// Puts statistics of chips beside each other.
+/// Concatenates the statistics of chips.
 ///
 /// # Shapes
 /// (N, C, 1, 1) each to (C, sum of N).

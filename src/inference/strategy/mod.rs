@@ -1,5 +1,5 @@
-//! Floor 2 of 3: ways of translating an image part by part with a network that is given, behind the trait [`Strategy`].
-//! Images are cut as `tiling` says, and files are up to `scenes`.
+//! Tier 2 of 3: strategies that translate an image part by part with a given network, behind the trait [`Strategy`].
+//! Images are cut as `tiling` says; files belong to `scenes`.
 
 mod blended;
 mod halo_tiles;
@@ -33,18 +33,18 @@ use super::tiling::{Borders, Steps};
 use crate::error::Result;
 use crate::raster::{Raster, Samples};
 
-/// A way through an image: makes pieces of the output from parts of the image, in the order of its steps.
+/// A strategy makes pieces of the output from parts of the image, in the order of its steps.
 pub(crate) trait Strategy {
     fn steps(&self) -> Box<dyn Steps>;
 
     fn borders(&self) -> Borders;
 
-    /// Returns how many steps before another one have to be done again when the work begins with it.
+    /// Returns how many previous steps have to be repeated when work starts at a step.
     fn warm_up(&self) -> usize {
         0
     }
 
-    /// Makes the piece of the output that step `index` completes, if it completes any, from what the step sees. Counts
-    /// the pixels that are complete.
+    /// Returns the piece of the output that step `index` completes, if any, from the part of the image that the step
+    /// reads. Counts the pixels that are complete.
     fn make(&mut self, index: usize, seen: &Raster, progress: &mut Progress) -> Result<Option<Samples>>;
 }

@@ -1,13 +1,13 @@
-//! Where norms take their statistics from: the choice between the ways of translating a scene.
+//! The choice of norm statistics for translating a scene.
 
 use crate::error::Result;
 use crate::inference::tiling::{Overlap, SPACINGS, out_of_range};
 
-/// Where the instance norms of the generator take mean and deviation from when a scene is translated in tiles.
+/// The source of the mean and deviation of the generator's instance norms when a scene is translated in tiles.
 ///
-/// In training they come from the chip. If every tile of a scene took its own, the same forest would look different from
-/// tile to tile, with a seam in between. What each choice costs and how far it is from the scene translated as a whole is
-/// measured in `docs/raster-inference.md`.
+/// In training they come from the chip. If every tile of a scene used its own, the same forest would look different
+/// from tile to tile, with a seam in between. `docs/raster-inference.md` compares the choices: their cost, and how far
+/// they are from the scene translated as a whole.
 ///
 /// ```
 /// use geolearn::inference::NormStatistics;
@@ -18,29 +18,30 @@ use crate::inference::tiling::{Overlap, SPACINGS, out_of_range};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NormStatistics {
-    /// One set for the whole scene, from a sample of chips spread over it. No seams, and nearest to the scene translated
-    /// as a whole. A scene that fits into one tile is translated as a whole.
+    /// One set for the whole scene, from a sample of chips spread over it. No seams, and closest to the scene
+    /// translated as a whole. A scene that fits into one tile is translated as a whole.
     #[default]
     Scene,
     /// One set for all scenes of the call, so that the parts of a mosaic match.
     Inputs,
-    /// A set for each node of a grid over the scene, bilinear in between: Dense Normalization (Ho et al. 2024,
-    /// arXiv:2407.04245). Follows a scene whose parts differ much, such as desert and forest; costs more.
+    /// A set for each node of a grid over the scene, with bilinear interpolation: Dense Normalization (Ho et al. 2024,
+    /// arXiv:2407.04245). Follows a scene whose parts differ a lot, such as desert and forest; costs more.
     Local {
         /// Distance of the nodes in pixels, 16 to 65,536. Default: twice the side of the model's chips.
         spacing: Option<usize>,
     },
-    /// Each tile its own, blended where tiles overlap: what arcgis.learn does, but that pixels without data do not count.
-    /// Four times the work with the default padding, and memory grows with the width of the scene. The tile size is that
-    /// of the model's chips, unless [`RasterOptions::tile_size`](crate::RasterOptions::tile_size) sets another.
+    /// Each tile has its own, and overlapping tiles are blended: arcgis.learn's method, except that pixels without data
+    /// do not count. It takes four times the work with the default padding, and memory grows with the width of the
+    /// scene. The tile size is that of the model's chips, unless
+    /// [`RasterOptions::tile_size`](crate::RasterOptions::tile_size) sets another.
     Tile {
-        /// Overlap with a neighbor at each side in pixels, less than half the tile size. Default: a quarter of it.
+        /// Overlap with the neighbor on each side in pixels, less than half the tile size. Default: a quarter of it.
         padding: Option<usize>,
     },
 }
 
 impl NormStatistics {
-    /// Checks the numbers of the choice, where tiles have the side `tile_side`, as far as it is known yet.
+    /// Checks the numbers of the choice for tiles of the side `tile_side`, if that is known already.
     ///
     /// # Errors
     /// `Usage` for a number out of range.

@@ -1,11 +1,11 @@
-//! Where the pieces of a translation go.
+//! The destination of the pieces of a translation.
 
 use crate::error::Result;
 use crate::raster::Samples;
 
-/// Takes pieces from top to bottom, and from left to right within the same rows.
+/// Receives pieces from top to bottom, and from left to right within the same rows.
 pub(crate) trait PieceSink: Send {
-    /// Takes the piece that begins at this row and column.
+    /// Receives the piece that starts at this row and column.
     fn put(&mut self, corner: (usize, usize), piece: &Samples) -> Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! An image from top to bottom: the next part is read and the last one written while the network works.
+//! The pipeline: the next part is read and the last one written while the network works.
 
 use std::ops::{AddAssign, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::inference::tiling::Steps;
 use crate::raster::{Raster, Samples, Source};
 
-/// Where the time went. Reading and writing run beside the network, so the sum may be longer than it took.
+/// Times of reading, translating and writing, which run in parallel, so their sum may exceed the elapsed time.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Times {
     pub read: Duration,
@@ -31,7 +31,7 @@ impl AddAssign for Times {
 /// Runs these steps of `strategy`.
 ///
 /// # Errors
-/// The first that reading, translating or writing gave. The sink is complete only where there was none.
+/// The first error of reading, translating or writing. The sink is complete only if there was none.
 pub(crate) fn run(
     source: &Source,
     strategy: &mut dyn Strategy,
@@ -43,24 +43,24 @@ pub(crate) fn run(
     let first = skip.saturating_sub(strategy.warm_up());
     let (steps, to_read) = (strategy.steps(), strategy.steps());
     thread::scope(|scope| {
-        // Without room in between: each side holds one piece, and there are two of each at most.
+        // Without buffers, each side holds one piece, so there are at most two of each.
         let (seen, to_translate) = sync_channel(0);
         let (made, to_write) = sync_channel(0);
         let reader = scope.spawn(move || read(source, (first..end, to_read.as_ref()), &seen));
         let writer = scope.spawn(move || write(&to_write, sink));
         let network = translate(strategy, (skip, steps.as_ref()), progress, &to_translate, &made);
-        // The others end when nobody listens or speaks to them any more.
+        // The other sides end when their channels are closed.
         drop((to_translate, made));
         let read = reader.join().unwrap_or_else(|_| Err(ended("reading")));
         let write = writer.join().unwrap_or_else(|_| Err(ended("writing")));
-        // A side that found nobody listening says nothing: the one that left has the reason.
+        // A side that found its channel closed does not report that: the one that closed it has the reason.
         Ok(Times { write: write?, read: read?, network: network? })
     })
 }
 
-/// The index of a step, and what it sees.
+/// The index of a step, and the part of the image that it reads.
 type Seen = (usize, Raster);
-/// The row and column at which a piece begins, and the piece.
+/// The row and column at which a piece starts, and the piece.
 type Made = ((usize, usize), Samples);
 
 fn read(source: &Source, (wanted, steps): (Range<usize>, &dyn Steps), seen: &SyncSender<Seen>) -> Result<Duration> {
@@ -89,7 +89,7 @@ fn translate(
         let start = Instant::now();
         let piece = strategy.make(index, &image, progress)?;
         time += start.elapsed();
-        // Steps before `skip` are made again only for what later ones need of them.
+        // Steps before `skip` are repeated only because later ones need them.
         if let Some(piece) = piece.filter(|_| index >= skip)
             && made.send((steps.makes(index).corner(), piece)).is_err()
         {

@@ -1,4 +1,4 @@
-//! How far a translation has come, and whether it should end.
+//! Progress of a translation, and whether it should end.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use crate::peers::{Alone, Peers};
 use crate::progress::{Bar, Observer};
 use crate::train::{StopSignal, spoken};
 
-/// Without a terminal, so many lines are written over the whole work.
+/// Without a terminal, this many lines are written over the whole work.
 const LINES: u64 = 10;
 
-/// Counts pixels, shows them, and looks at the signal to stop.
+/// Counts pixels, shows progress, and checks the stop signal.
 pub(crate) struct Progress {
     stop: Option<StopSignal>,
-    /// Who else is at work.
+    /// The other processes.
     peers: Arc<dyn Peers>,
-    /// Processes that are at work on the same outputs, each of which counts for all.
+    /// Number of processes that work on the same outputs; this process counts for all of them.
     workers: u64,
-    /// None where nothing is to be shown.
+    /// `None` if nothing is shown.
     bar: Option<Bar>,
     observer: Option<Observer>,
     total: u64,
     /// Pixels of the output that are complete.
     done: u64,
-    /// Those of them that an earlier run completed.
+    /// Of these, pixels that an earlier run completed.
     earlier: u64,
     /// Pixels that went through the network.
     network: u64,
@@ -50,32 +50,32 @@ impl Progress {
         }
     }
 
-    /// Tells an observer too, from now on.
+    /// Also reports to an observer from now on.
     pub fn observed_by(mut self, observer: Option<Observer>) -> Self {
         self.observer = observer;
         self.tell();
         self
     }
 
-    /// Ends the work when one of these is lost, from now on.
+    /// Ends the work if one of these processes is lost, from now on.
     pub fn beside(mut self, peers: Arc<dyn Peers>) -> Self {
         self.peers = peers;
         self
     }
 
-    /// Takes what this process completes for the share of one of so many, from now on.
+    /// Counts each pixel of this process for this many workers, from now on.
     pub fn share_among(&mut self, workers: usize) {
         self.workers = workers as u64;
     }
 
-    /// Counts an output as complete of which `before` pixels and those since were counted.
+    /// Counts an output as complete; `until` is the number of pixels then done.
     pub fn complete(&mut self, until: u64) {
         self.done = self.done.min(until);
         self.workers = 1;
         self.add_completed(until - self.done);
     }
 
-    /// Returns how many pixels of the output are counted as complete.
+    /// Returns how many pixels of the output are complete.
     pub fn completed(&self) -> u64 {
         self.done
     }
@@ -86,12 +86,12 @@ impl Progress {
         }
     }
 
-    /// Returns one that shows nothing and is never stopped.
+    /// Returns a progress that shows nothing and never stops.
     pub fn silent() -> Self {
         Self::new(0, false, None)
     }
 
-    /// Checks that nobody wants the work to stop.
+    /// Checks that no stop was requested.
     ///
     /// # Errors
     /// `Stopped` once the signal is set, `Peer` once another process is lost.
@@ -117,7 +117,7 @@ impl Progress {
         bar.set_message(self.text());
         bar.set_position(self.done);
         if bar.is_hidden() && is_news {
-            // Nobody may be listening any more; the work goes on.
+            // The terminal may be gone; the work continues.
             let _ = writeln!(std::io::stderr(), "{}", self.text());
         }
     }
@@ -127,7 +127,7 @@ impl Progress {
         self.network += pixels;
     }
 
-    /// Returns how many pixels went through the network so far.
+    /// Returns how many pixels have gone through the network.
     pub fn network_pixels(&self) -> u64 {
         self.network
     }
@@ -143,7 +143,7 @@ impl Progress {
     }
 }
 
-/// Checks that nobody wants the work to stop.
+/// Checks that no stop was requested.
 ///
 /// # Errors
 /// `Stopped` once the signal is set.
@@ -152,7 +152,7 @@ pub(crate) fn check_stop(stop: Option<&StopSignal>) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Stopped, "the translation was stopped before its end")
-        .help("No half-made file is left. With RasterOptions::resume the same call goes on from there."))
+        .help("No incomplete file is left. With RasterOptions::resume, the same call continues from there."))
 }
 
 impl Drop for Progress {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_of_this_run_alone() {
+    fn the_rate_counts_this_run_only() {
         let mut progress = Progress::new(10_000_000, false, None);
         progress.started -= Duration::from_secs(2);
         progress.add_earlier(4_000_000);

@@ -1,9 +1,9 @@
-//! What an error of a scene should say.
+//! Additions to errors of scenes.
 
 use crate::error::Error;
 use crate::raster::Source;
 
-/// Names the scene in an error that names no file, and says what to do where memory is used up.
+/// Names the scene in an error that names no file, and adds advice if memory ran out.
 pub(crate) fn of_scene(error: Error, scene: &Source) -> Error {
     let error = advised(error);
     match scene.path() {
@@ -12,7 +12,7 @@ pub(crate) fn of_scene(error: Error, scene: &Source) -> Error {
     }
 }
 
-/// Says what to do where memory is used up.
+/// Adds advice if memory ran out.
 pub(crate) fn advised(error: Error) -> Error {
     match error.is_out_of_memory() {
         true => error.help("Choose a smaller RasterOptions::tile_size, or close other programs."),

@@ -1,4 +1,4 @@
-//! Statistics of norms for whole scenes.
+//! Norm statistics of whole scenes.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -12,7 +12,7 @@ use crate::nn::Moments;
 use crate::peers::{self, Peers};
 use crate::raster::Source;
 
-/// Gathers statistics of scenes together, one set for each layer; none where no scene has data.
+/// Gathers statistics over several scenes together, one set for each layer; `None` if no scene has data.
 pub(crate) fn gathered(
     translation: &Translation<'_>,
     tiles: TileSize,
@@ -34,7 +34,7 @@ pub(crate) fn gathered(
     translation.pooled(&chips)
 }
 
-/// Gathers statistics in the first process, and gives them to all: the same bits in each.
+/// Gathers statistics in the first process and sends them to all: the same bits in each.
 pub(crate) fn gathered_once(
     peers: &dyn Peers,
     (translation, tiles): (&Translation<'_>, TileSize),
@@ -45,28 +45,28 @@ pub(crate) fn gathered_once(
         return gathered(translation, tiles, scenes, progress);
     }
     let own = match peers.part().leads() {
-        true => gathered(translation, tiles, scenes, progress).and_then(|moments| told(moments.as_deref())),
+        true => gathered(translation, tiles, scenes, progress).and_then(|moments| encoded(moments.as_deref())),
         false => Ok(Vec::new()),
     };
-    heard(&peers::in_turn(peers, own)?[0], translation.device)
+    decoded(&peers::in_turn(peers, own)?[0], translation.device)
 }
 
 /// The two tensors of a layer, each with its shape and the bits of its values.
 #[derive(Serialize, Deserialize)]
 struct Layer([(Vec<i64>, Vec<u32>); 2]);
 
-fn told(moments: Option<&[Moments]>) -> Result<Vec<u8>> {
+fn encoded(moments: Option<&[Moments]>) -> Result<Vec<u8>> {
     let tensor = |tensor: &Tensor| -> Result<_> {
         let flat = tensor.f_to_device_(tch::Device::Cpu, Kind::Float, false, false)?.f_reshape([-1])?;
         Ok((tensor.size(), Vec::<f32>::try_from(flat)?.into_iter().map(f32::to_bits).collect()))
     };
     let layer = |moments: &Moments| Ok(Layer([tensor(&moments.mean)?, tensor(&moments.scale)?]));
     let layers = moments.map(|layers| layers.iter().map(layer).collect::<Result<Vec<_>>>()).transpose()?;
-    serde_json::to_vec(&layers).map_err(untold)
+    serde_json::to_vec(&layers).map_err(encoding_error)
 }
 
-fn heard(words: &[u8], device: tch::Device) -> Result<Option<Vec<Moments>>> {
-    let layers: Option<Vec<Layer>> = serde_json::from_slice(words).map_err(untold)?;
+fn decoded(words: &[u8], device: tch::Device) -> Result<Option<Vec<Moments>>> {
+    let layers: Option<Vec<Layer>> = serde_json::from_slice(words).map_err(encoding_error)?;
     let tensor = |(size, bits): (Vec<i64>, Vec<u32>)| -> Result<_> {
         let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
         Ok(Tensor::f_from_slice(&values)?.f_reshape(size.as_slice())?.f_to_device(device)?)
@@ -75,8 +75,8 @@ fn heard(words: &[u8], device: tch::Device) -> Result<Option<Vec<Moments>>> {
     layers.map(|layers| layers.into_iter().map(layer).collect()).transpose()
 }
 
-fn untold(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Format, "statistics of a scene cannot be told to other processes").because(error)
+fn encoding_error(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Format, "the statistics of a scene cannot be sent to other processes").because(error)
 }
 
 #[cfg(test)]
@@ -84,14 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_survive_the_way_to_the_bit() {
+    fn statistics_are_sent_bit_for_bit() {
         let values = [f32::INFINITY, 0.1f32, 1.0 / 3.0, -1e-30, 3.402_823_5e38, 1e-45, 16_777_217.0, -0.0];
         let mean = Tensor::from_slice(&values).view([2, 4]);
         let moments = [Moments { scale: &mean * 7.0 / 3.0 * 1e-3, mean }];
-        let found = heard(&told(Some(&moments)).unwrap(), tch::Device::Cpu).unwrap().unwrap();
+        let found = decoded(&encoded(Some(&moments)).unwrap(), tch::Device::Cpu).unwrap().unwrap();
         assert!(found[0].mean == moments[0].mean && found[0].scale == moments[0].scale);
         assert_eq!(found[0].mean.size(), [2, 4]);
-        assert!(heard(&told(None).unwrap(), tch::Device::Cpu).unwrap().is_none());
-        assert!(heard(b"", tch::Device::Cpu).is_err());
+        assert!(decoded(&encoded(None).unwrap(), tch::Device::Cpu).unwrap().is_none());
+        assert!(decoded(b"", tch::Device::Cpu).is_err());
     }
 }

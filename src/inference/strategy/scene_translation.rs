@@ -1,4 +1,4 @@
-//! One scene, and the strategy that suits it.
+//! One scene, and the strategy for it.
 
 use super::Strategy;
 use super::blended::{self, BlendedTiles};
@@ -20,9 +20,9 @@ pub(crate) struct SceneTranslation<'a> {
     pub source: &'a Source,
     pub statistics: NormStatistics,
     pub tiles: TileSize,
-    /// Statistics of the scene, or of all scenes, as far as they are known yet.
+    /// Statistics of the scene, or of all scenes, if they are known already.
     pub moments: Option<Vec<Moments>>,
-    /// The processes that each translate a share of it.
+    /// The processes that share the scene.
     pub peers: &'a dyn Peers,
 }
 
@@ -30,7 +30,7 @@ impl<'a> SceneTranslation<'a> {
     /// Checks that there is memory for a part, besides that for tiles.
     ///
     /// # Errors
-    /// `Limits` where there is not.
+    /// `Limits` if there is not.
     pub fn check_memory(&self, part: &Part) -> Result<()> {
         match self.statistics {
             NormStatistics::Tile { .. } => blended::check_memory(self.translation, self.source, part, self.tiles.side),
@@ -43,7 +43,7 @@ impl<'a> SceneTranslation<'a> {
         }
     }
 
-    /// Returns the way through a part of the scene, where `empty` stands for "no data". Gathers the statistics that it
+    /// Returns the strategy for a part of the scene, where `empty` means "no data". Gathers the statistics that it
     /// needs, unless they are known.
     pub fn strategy(
         &mut self,
@@ -64,7 +64,7 @@ impl<'a> SceneTranslation<'a> {
         Ok(Box::new(HaloTiles { translation: self.translation, plan: self.plan(part), norms, empty }))
     }
 
-    /// Returns the side of the blocks in which a part is written; none where it is written row by row.
+    /// Returns the side of the blocks in which a part is written; `None` if it is written row by row.
     pub fn block(&self, part: &Part) -> Option<usize> {
         match self.statistics {
             NormStatistics::Tile { .. } => None,
@@ -81,7 +81,7 @@ impl<'a> SceneTranslation<'a> {
         }
     }
 
-    /// Returns whether it is all of a scene that goes through the network as a whole.
+    /// Returns whether the part is a whole scene that goes through the network at once.
     fn is_whole(&self, part: &Part) -> bool {
         *part == Part::whole(self.source.size()) && self.tiles.takes_whole(self.source.size())
     }
@@ -102,13 +102,13 @@ impl<'a> SceneTranslation<'a> {
         Ok(TileNorms::Local(Box::new(LocalNorm::new(source, spacing, side, fallback))))
     }
 
-    /// Returns the distance of nodes, where `asked` is asked for.
+    /// Returns the distance of nodes, `asked` if it is given.
     fn spacing(&self, asked: Option<usize>) -> usize {
         let chip = self.translation.chip;
         asked.unwrap_or_else(|| Nodes::usual_spacing(chip, chip_side(chip)))
     }
 
-    /// Returns the statistics of the scene, gathered when they are first asked for; none where it has no data.
+    /// Returns the statistics of the scene, gathered at first use; `None` if it has no data.
     fn moments(&mut self, progress: &mut Progress) -> Result<Option<&[Moments]>> {
         if self.moments.is_none() {
             self.moments = gathered_once(self.peers, (self.translation, self.tiles), &[self.source], progress)?;

@@ -1,32 +1,32 @@
-//! The chips of scenes that statistics are gathered from.
+//! Chips of scenes from which statistics are gathered.
 
 use ndarray::s;
 
 use super::progress::Progress;
 use super::scene_error::of_scene;
 use crate::error::Result;
-use crate::inference::tiling::{Thinned, common_size, evenly, grid, shares, spread};
+use crate::inference::tiling::{ThinnedList, common_size, evenly, grid, shares, spread};
 use crate::raster::{Raster, Source};
 
-/// The share of a chip that has to have data.
+/// The least share of a chip that must have data.
 const LEAST_DATA: f64 = 0.25;
-/// Places that are looked at for each chip that is wanted, before the scene is searched from its corner.
+/// Positions to try for each chip, before the scene is searched systematically.
 const TRIES: usize = 8;
-/// A scene is searched where less than this share of the wanted chips was found.
+/// A scene is searched if less than this share of the wanted chips was found.
 const LEAST_FOUND: f64 = 0.25;
 /// Sides below this cost as much as this.
 const LEAST_SIDE: usize = 8;
-/// Places with data that are remembered of a scene.
+/// Positions with data that are remembered for a scene.
 const MOST_CELLS: usize = 1 << 20;
-/// Cells beside each other that are read together.
+/// Adjacent cells that are read together.
 const CELLS_AT_ONCE: usize = 128;
 
 /// Height and width, or row and column.
 type Pair = (usize, usize);
 
-/// Cuts chips of `side` x `side` pixels, or as large as nearly all scenes allow, out of `scenes`: of about `pixels`
-/// pixels together, however many scenes there are, spread over them in proportion to their area. Chips without data are
-/// passed over, and scenes smaller than a chip; where no scene has data, there are none.
+/// Cuts chips from `scenes` of `side` x `side` pixels, or as large as nearly all scenes allow, with about `pixels`
+/// pixels in total, however many scenes there are. They are spread over the scenes in proportion to their area. Chips
+/// without data are skipped, and so are scenes smaller than a chip; if no scene has data, there are none.
 ///
 /// The same scenes always give the same chips.
 pub(crate) fn chips(scenes: &[&Source], pixels: usize, side: usize, progress: &Progress) -> Result<Vec<Raster>> {
@@ -40,7 +40,7 @@ pub(crate) fn chips(scenes: &[&Source], pixels: usize, side: usize, progress: &P
         chips.extend(cut(scene, *share, size, progress).map_err(|error| of_scene(error, scene))?);
         scene.release();
     }
-    // Whatever has data is better than nothing.
+    // Anything with data is better than nothing.
     for (scene, _) in large.iter().zip(&shares).filter(|(_, share)| **share == 0) {
         if !chips.is_empty() {
             break;
@@ -55,7 +55,7 @@ fn sizes(scenes: &[&Source]) -> Vec<Pair> {
     scenes.iter().map(|scene| scene.size()).collect()
 }
 
-/// Cuts `count` chips out of one scene, at places that are spread evenly over it or, where too few of them have data,
+/// Cuts `count` chips from one scene, at positions that are spread evenly over it or, if too few of them have data,
 /// over all of its data.
 fn cut(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Result<Vec<Raster>> {
     let mut places = spread(scene.size(), size, count * TRIES);
@@ -65,7 +65,7 @@ fn cut(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Result<
         if next.is_empty() {
             break;
         }
-        // From the top to the bottom, so that what is decoded for one serves the next one.
+        // From top to bottom, so that the next chip can use what was decoded for this one.
         next.sort_unstable();
         for chip in windows(scene, next, size, progress) {
             let chip = chip?;
@@ -89,7 +89,7 @@ fn windows<'a>(
     })
 }
 
-/// Cuts chips out of a scene whose data lies in few places, spread evenly over all that have any.
+/// Cuts chips from a scene whose data is in few places, spread evenly over them.
 fn searched(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Result<Vec<Raster>> {
     let cells = cells(scene, size, progress)?;
     let full: Vec<Pair> = cells.iter().filter(|cell| cell.1 >= LEAST_DATA).map(|cell| cell.0).collect();
@@ -101,11 +101,11 @@ fn searched(scene: &Source, count: usize, size: Pair, progress: &Progress) -> Re
     windows(scene, places, size, progress).collect()
 }
 
-/// Returns the places of a grid of chips that have data, row by row, with their share of it: all of them, or every
-/// second, fourth and so on where they would be too many for the memory.
+/// Returns the positions of a grid of chips that have data, row by row, with their share of data: all of them, or every
+/// second, fourth and so on if they would take too much memory.
 fn cells(scene: &Source, size: Pair, progress: &Progress) -> Result<Vec<(Pair, f64)>> {
     let (height, width) = scene.size();
-    let mut cells = Thinned::new(MOST_CELLS);
+    let mut cells = ThinnedList::new(MOST_CELLS);
     for row in grid(height, size.0) {
         let mut all_columns = grid(width, size.1).peekable();
         while all_columns.peek().is_some() {
@@ -174,7 +174,7 @@ mod tests {
         assert!(chips(&[&nothing], 3, 32).is_empty());
     }
 
-    /// A river from the top to the bottom: a fifth of each chip that it crosses, and the values say where it is.
+    /// A river from top to bottom: a fifth of each chip that it crosses, and its values say where it is.
     #[test]
     fn chips_of_little_data_are_from_everywhere() {
         let river = scene(640, 640, |y, x| if x / 6 == 50 { y as f32 } else { f32::NAN });
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn scenes_count_by_their_area() {
+    fn scenes_are_weighted_by_area() {
         let (large, small) = (scene(300, 300, |_, _| 1.0), scene(100, 60, |_, _| 2.0));
         let made = chips(&[&large, &small], 48, 32);
         let of_small = made.iter().filter(|chip| first(chip) == 2.0).count();
@@ -196,13 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn many_scenes_give_no_more_than_few() {
+    fn the_number_of_scenes_does_not_matter() {
         let scenes: Vec<Source> = (0..100).map(|i| scene(64, 64, move |_, _| i as f32)).collect();
         let scenes: Vec<&Source> = scenes.iter().collect();
         let from: Vec<f32> = chips(&scenes, 10, 32).iter().map(first).collect();
         assert_eq!(from.len(), 10);
         assert!(from.windows(2).all(|pair| (5.0..=15.0).contains(&(pair[1] - pair[0]))), "{from:?}");
-        // Data in one scene only, that is not among the ten.
+        // Data in one scene only, which is not among the ten.
         let holes: Vec<Source> =
             (0..100).map(|i| scene(64, 64, move |_, _| if i == 3 { 1.0 } else { f32::NAN })).collect();
         assert!(!chips(&holes.iter().collect::<Vec<_>>(), 10, 32).is_empty());
@@ -214,7 +214,7 @@ mod tests {
         let (large, sliver, chip) = (scene_of(300, 300), scene_of(300, 1), scene_of(20, 24));
         let made = chips(&[&sliver, &large, &chip], 8, 32);
         assert!(made.len() == 8 && made.iter().all(|chip| (chip.height(), chip.width()) == (32, 32)));
-        // They have their say where there is nothing else.
+        // They count if there is nothing else.
         let alone = chips(&[&sliver], 8, 32);
         assert!(alone.iter().all(|chip| (chip.height(), chip.width()) == (32, 1)));
         let nothing = scene(300, 300, |_, _| f32::NAN);

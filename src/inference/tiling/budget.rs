@@ -1,19 +1,19 @@
-//! How much memory work may take, and what of it the network takes.
+//! The memory budget of a translation.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Pixels that should go through the network at a time: small chips and tiles are put together to about as many.
+/// Pixels that should go through the network at a time: small chips and tiles are batched up to about this many.
 const BATCH_PIXELS: usize = 1 << 18;
-/// Chips or tiles that go through the network together at most.
+/// Maximum number of chips or tiles that go through the network together.
 const MOST_AT_ONCE: usize = 64;
 const MIB: f64 = (1u64 << 20) as f64;
 
 /// Memory for a translation, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
-    /// What is free on the device of the network; none where nobody knows.
+    /// Free memory on the network's device; `None` if unknown.
     pub free: Option<u64>,
-    /// What the network takes for each of the pixels that go through it at a time.
+    /// Memory of the network for each pixel that goes through it at a time.
     pub network_pixel: f64,
 }
 
@@ -23,15 +23,15 @@ impl Budget {
         self.network_pixel * pixels
     }
 
-    /// Returns whether this many bytes are free, as far as anybody knows.
+    /// Returns whether this many bytes are free, as far as known.
     pub fn has(&self, bytes: f64) -> bool {
         self.free.is_none_or(|free| bytes <= free as f64)
     }
 
-    /// Checks that the bytes that `what` takes are free.
+    /// Checks that the bytes for `what` are free.
     ///
     /// # Errors
-    /// `Limits` where they are not.
+    /// `Limits` if they are not.
     pub fn check(&self, what: &str, bytes: f64) -> Result<()> {
         match self.free.filter(|_| !self.has(bytes)) {
             None => Ok(()),
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_free_is_refused_with_both_numbers() {
+    fn too_little_free_memory_is_an_error_with_both_numbers() {
         let budget = Budget { free: Some(3 << 20), network_pixel: 1024.0 };
         budget.check("tiles", budget.network(3072.0)).unwrap();
         let error = budget.check("tiles", budget.network(4096.0)).unwrap_err();
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn small_chips_are_put_together() {
+    fn small_chips_are_batched() {
         assert_eq!([8, 64, 128, 512, 1024, usize::MAX >> 32].map(at_once), [64, 64, 16, 1, 1, 1]);
     }
 }

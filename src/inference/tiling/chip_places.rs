@@ -1,15 +1,15 @@
-//! Where chips lie from which the statistics of scenes are gathered.
+//! Positions of the chips from which the statistics of scenes are gathered.
 
 use std::cmp::Reverse;
 
-/// Chips are as large as scenes allow that hold this share of all pixels: chips have one size, and a few small scenes
-/// should not decide it.
+/// Chips are as large as the scenes that hold this share of all pixels allow: all chips have one size, and a few small
+/// scenes should not decide it.
 const MOST_PIXELS: f64 = 0.9;
 
 /// Height and width, or row and column.
 type Pair = (usize, usize);
 
-/// Returns the size of chips that nearly all of these scenes have room for, of at most `side` x `side` pixels.
+/// Returns the chip size, at most `side` x `side` pixels, that fits into nearly all of these scenes.
 pub(crate) fn common_size(scenes: &[Pair], side: usize) -> Pair {
     let total: f64 = scenes.iter().copied().map(area).sum();
     let most = |of: fn(Pair) -> usize| {
@@ -25,7 +25,8 @@ pub(crate) fn common_size(scenes: &[Pair], side: usize) -> Pair {
     (most(|(height, _)| height), most(|(_, width)| width))
 }
 
-/// Returns how many of `count` chips come from each scene, in proportion to its area. Of very many scenes most have none.
+/// Returns how many of `count` chips come from each scene, in proportion to its area. If there are very many scenes,
+/// most get none.
 pub(crate) fn shares(scenes: &[Pair], count: usize) -> Vec<usize> {
     let total: f64 = scenes.iter().copied().map(area).sum();
     let mut before = 0.0;
@@ -38,27 +39,27 @@ pub(crate) fn shares(scenes: &[Pair], count: usize) -> Vec<usize> {
     scenes.iter().map(share).collect()
 }
 
-/// Returns the upper left corners of `count` chips, spread evenly over a scene from the first one on, and on the
-/// network's grid.
+/// Returns the upper left corners of `count` chips, spread evenly over a scene starting with the first one, and aligned
+/// to the network's grid.
 ///
-/// They are points of a sequence that fills the plane evenly (Roberts 2018, the R2 sequence), so the same scene always
-/// gives the same chips.
+/// They are points of a low-discrepancy sequence (Roberts 2018, the R2 sequence), so the same scene always gives the
+/// same chips.
 pub(crate) fn spread(scene: Pair, chip: Pair, count: usize) -> impl Iterator<Item = Pair> {
-    // One over the plastic number, and over its square.
+    // One over the plastic number, and one over its square.
     let (a, b) = (0.754_877_666_246_692_7, 0.569_840_290_998_053_3);
     let room = (scene.0 - chip.0, scene.1 - chip.1);
     let points = (0..count).map(move |i| ((0.5 + a * i as f64).fract(), (0.5 + b * i as f64).fract()));
     points.map(move |(y, x)| (place(y, room.0), place(x, room.1)))
 }
 
-/// Returns where pieces of `side` pixels begin that cover `length`; the last one may overlap the one before.
+/// Returns the starts of pieces of `side` pixels that cover `length`; the last one may overlap the previous one.
 pub(crate) fn grid(length: usize, side: usize) -> impl Iterator<Item = usize> {
     let last = length - side;
     let starts = (0..=last).step_by(side);
     starts.chain((!last.is_multiple_of(side)).then_some(last))
 }
 
-/// Returns `count` of the indices below `length`, evenly spread.
+/// Returns `count` evenly spread indices below `length`.
 pub(crate) fn evenly(length: usize, count: usize) -> impl Iterator<Item = usize> {
     let count = count.min(length);
     (0..count).map(move |i| (2 * i + 1) * length / (2 * count))

@@ -1,17 +1,17 @@
-//! What a tile sees around itself.
+//! The halo of a tile.
 
 use std::ops::{Range, RangeInclusive};
 
-/// Networks halve height and width twice: tiles that begin at multiples of this are seen as in the whole image.
+/// Networks halve height and width twice: tiles that start at multiples of this are processed as in the whole image.
 pub(crate) const GRID: usize = 4;
-/// Halos that may be asked for, in pixels.
+/// Allowed halos, in pixels.
 pub(crate) const HALOS: RangeInclusive<usize> = 0..=1024;
-/// How much of the network's reach a halo covers: what is far away hardly counts. A network of 4 blocks was measured with
-/// halos from 0 to 48 pixels (`docs/raster-inference.md`): seams vanish between 24 and 36, and a halo wider than 36
-/// changes less than 0.001 of 255.
+/// Share of the network's reach that a halo covers; distant pixels hardly count. A network of 4 blocks was measured
+/// with halos from 0 to 48 pixels (`docs/raster-inference.md`): seams vanish between 24 and 36, and a halo wider than
+/// 36 changes less than 0.001 out of 255.
 const SHARE_OF_REACH: f64 = 0.7;
 
-/// Pixels around a tile that the network sees and whose translation is thrown away.
+/// Pixels around a tile that the network sees and whose translation is discarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Halo {
     pub pixels: usize,
@@ -20,12 +20,13 @@ pub(crate) struct Halo {
 impl Halo {
     pub const NONE: Self = Self { pixels: 0 };
 
-    /// Returns the usual halo for a network whose output depends on `reach` pixels around each pixel.
+    /// Returns the default halo of a network whose output depends on `reach` pixels around each pixel.
     pub fn of_reach(reach: usize) -> Self {
         Self { pixels: ((SHARE_OF_REACH * reach as f64) as usize).next_multiple_of(GRID) }
     }
 
-    /// Returns what a tile that makes `made` has to see of an image of `length` pixels, from the network's grid on.
+    /// Returns the range that a tile covering `made` has to read from an image of `length` pixels, aligned to the
+    /// network's grid.
     pub fn around(self, made: &Range<usize>, length: usize) -> Range<usize> {
         let start = made.start.saturating_sub(self.pixels) / GRID * GRID;
         start..(made.end + self.pixels).next_multiple_of(GRID).min(length)
@@ -36,7 +37,7 @@ impl Halo {
 mod tests {
     use super::*;
 
-    /// How far generators of 4 and 9 blocks see, with transposed convolutions and with resize-convolutions.
+    /// Reach of generators with 4 and 9 blocks, with transposed convolutions and with resize-convolutions.
     #[test]
     fn the_usual_halo_is_seven_tenths_of_the_reach_on_the_grid() {
         assert_eq!([47, 50, 87, 90].map(|reach| Halo::of_reach(reach).pixels), [32, 36, 60, 64]);

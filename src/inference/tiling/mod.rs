@@ -1,5 +1,5 @@
-//! Floor 1 of 3: how an image is cut into tiles, and how much memory that takes. Plain geometry and arithmetic: no
-//! tensors, no networks, no files. The floors above, `strategy` and `scenes`, use it.
+//! Tier 1 of 3: how an image is cut into tiles, and how much memory that takes. Plain geometry and arithmetic: no
+//! tensors, no networks, no files. The tiers above, `strategy` and `scenes`, use it.
 
 mod budget;
 mod chip_places;
@@ -26,7 +26,7 @@ pub(crate) use part::Part;
 pub(super) use sample_size::{chip_side, is_gathered_whole, wanted_pixels};
 pub(super) use spans::Span;
 pub(super) use steps::{Borders, Steps};
-pub(super) use thinned::Thinned;
+pub(super) use thinned::ThinnedList;
 pub(super) use tile_plan::{PixelBytes, STEP_BYTES, TilePlan};
 pub(crate) use tile_size::TileSize;
 pub(super) use tile_size::{NetworkSides, SIDES, TileLayout, TileRequest};

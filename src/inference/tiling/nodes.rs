@@ -1,8 +1,8 @@
-//! A grid of nodes over a scene, each of which has statistics of its own.
+//! A grid of nodes over a scene, each with its own statistics.
 
 use std::ops::{Range, RangeInclusive};
 
-/// Distances between nodes that may be asked for, in pixels.
+/// Allowed distances between nodes, in pixels.
 pub(crate) const SPACINGS: RangeInclusive<usize> = 16..=65_536;
 
 /// Nodes along a side of the scene, evenly spaced, the outer ones half a distance from its ends.
@@ -13,12 +13,12 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Puts nodes about `spacing` pixels apart on a side of `length` pixels.
+    /// Places nodes about `spacing` pixels apart on a side of `length` pixels.
     pub fn new(length: usize, spacing: usize) -> Self {
         Self { length, count: ((length as f64 / spacing as f64).round() as usize).max(1) }
     }
 
-    /// Returns the distance of nodes for a model of chips of this size, where none is asked for: twice their side.
+    /// Returns the default distance of nodes for a model with chips of this size: twice their side.
     pub fn usual_spacing((height, width): (usize, usize), chip_side: usize) -> usize {
         2 * height.min(width).clamp(chip_side, SPACINGS.end() / 2)
     }
@@ -32,12 +32,12 @@ impl Nodes {
         self.length as f64 / self.count as f64
     }
 
-    /// Returns where a node lies, in pixels.
+    /// Returns the position of a node, in pixels.
     pub fn center(self, node: usize) -> f64 {
         (node as f64 + 0.5) * self.spacing()
     }
 
-    /// Returns where the chip of `side` pixels begins whose center is nearest to the node.
+    /// Returns the start of the chip of `side` pixels whose center is nearest to the node.
     pub fn chip_start(self, node: usize, side: usize) -> usize {
         let side = side.min(self.length);
         ((self.center(node) - side as f64 / 2.0).max(0.0) as usize).min(self.length - side)
@@ -52,8 +52,8 @@ impl Nodes {
     }
 }
 
-/// Returns the bytes of statistics of `values` numbers a node, for the rows of nodes around tiles that see `seen` rows,
-/// as wide as a scene of `width` columns; twice, since they are copied while a tile is made.
+/// Returns the bytes of statistics with `values` numbers for each node, for the rows of nodes around tiles that read
+/// `seen` rows, across a scene of `width` columns; twice, because they are copied while a tile is processed.
 pub(crate) fn bytes_of_nodes(seen: usize, width: usize, spacing: usize, values: usize) -> f64 {
     let rows = seen.div_ceil(spacing) + 2;
     2.0 * size_of::<f32>() as f64 * values as f64 * rows as f64 * width.div_ceil(spacing) as f64

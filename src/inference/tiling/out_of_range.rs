@@ -1,10 +1,10 @@
-//! The error for a setting out of range.
+//! The error for a setting that is out of range.
 
 use std::fmt::Display;
 
 use crate::error::{Error, ErrorKind};
 
-/// Returns the error that `name` is `found`, where it should be `expected`.
+/// Returns the error that `name` is `found` but should be `expected`.
 pub(crate) fn out_of_range(name: &str, expected: impl Display, found: impl Display) -> Error {
     Error::new(ErrorKind::Usage, format!("{name} is out of range"))
         .expected(expected.to_string())

@@ -1,7 +1,8 @@
-//! Square tiles that overlap, blended under a window, along one side of an image.
+//! Overlapping square tiles, blended with a window, along one side of an image.
 //!
-//! Tiles of `side` pixels begin every `side - 2 * padding` pixels, the first one `padding` pixels before the range. Each
-//! counts by a periodic Hann window, divided by the sum of those at a pixel. Beyond the image its pixels are mirrored.
+//! Tiles of `side` pixels start every `side - 2 * padding` pixels, the first one `padding` pixels before the range.
+//! Each is weighted by a periodic Hann window, divided by the sum of all windows at a pixel. Beyond the image, its
+//! pixels are mirrored.
 
 use std::f64::consts::PI;
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::ops::Range;
 use super::steps::MOST_BORDERS;
 use super::tile_plan::PixelBytes;
 
-/// Side of tiles and how far they overlap at each end; twice the padding is less than the side.
+/// Side of tiles, and how far they overlap at each end; twice the padding is less than the side.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Overlap {
     pub side: usize,
@@ -17,12 +18,12 @@ pub(crate) struct Overlap {
 }
 
 impl Overlap {
-    /// Returns the overlap for tiles of this side, where no `padding` is asked for: a quarter, as arcgis.learn has it.
+    /// Returns the overlap for tiles of this side; the default `padding` is a quarter, as in arcgis.learn.
     pub fn of(side: usize, padding: Option<usize>) -> Self {
         Self { side, padding: padding.unwrap_or(side / 4) }
     }
 
-    /// Returns whether tiles of this side have something left between their paddings.
+    /// Returns whether tiles of this side have pixels between their paddings.
     pub fn is_possible(side: usize, padding: usize) -> bool {
         padding < side.div_ceil(2)
     }
@@ -34,12 +35,12 @@ pub(crate) struct OverlappingTiles {
     range: Range<usize>,
     side: usize,
     padding: usize,
-    /// From the beginning of a tile to that of the next.
+    /// Distance between the starts of adjacent tiles.
     stride: usize,
     count: usize,
     /// Length of the image.
     length: usize,
-    /// How much each pixel of a tile counts, before other tiles are considered.
+    /// Weight of each pixel of a tile, before other tiles are considered.
     window: Vec<f32>,
 }
 
@@ -55,39 +56,39 @@ impl OverlappingTiles {
         self.count
     }
 
-    /// Returns how many tiles lie over a pixel besides the first one that does.
+    /// Returns how many other tiles cover a pixel besides the first one.
     pub fn overlapping(&self) -> usize {
         self.side.div_ceil(self.stride) - 1
     }
 
-    /// Returns how many pixels after a tile the next one begins.
+    /// Returns the distance between the starts of adjacent tiles.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// Returns how many pixels there are from the first one of the first tile to the last one of the last tile.
+    /// Returns the number of pixels from the start of the first tile to the end of the last one.
     pub fn pixels(&self) -> usize {
         (self.count - 1) * self.stride + self.side
     }
 
-    /// Returns where a tile begins, counted from `padding` pixels before the range.
+    /// Returns the start of a tile, counted from `padding` pixels before the range.
     pub fn start(&self, index: usize) -> usize {
         index * self.stride
     }
 
-    /// Returns where within the range a tile begins; with half a tile of overlap another one ends there.
+    /// Returns the starts of tiles within the range; with an overlap of half a tile, other tiles end there.
     pub fn borders(&self) -> Vec<usize> {
         let starts = (0..self.count).map(|index| self.start(index).saturating_sub(self.padding));
         starts.filter(|start| (1..self.range.len()).contains(start)).take(MOST_BORDERS).collect()
     }
 
-    /// Returns for each pixel of a tile which pixel of the image stands there.
+    /// Returns the index of the image's pixel for each pixel of a tile.
     pub fn tile(&self, index: usize) -> Vec<usize> {
         let first = (self.range.start + self.start(index)) as i64 - self.padding as i64;
         (first..first + self.side as i64).map(|pixel| reflected(pixel, self.length)).collect()
     }
 
-    /// Returns the part of the image in which the pixels of a tile and of its share of the range lie.
+    /// Returns the part of the image that contains the pixels of a tile and of its share of the range.
     pub fn seen(&self, index: usize) -> Range<usize> {
         let done = self.completed(index);
         let own = around(&self.tile(index));
@@ -97,34 +98,34 @@ impl OverlappingTiles {
         }
     }
 
-    /// Returns the part of the image in which the pixels of all tiles lie.
+    /// Returns the part of the image that contains the pixels of all tiles.
     pub fn all_seen(&self) -> Range<usize> {
-        // Between the first tile and the last one lies the range; none is reflected further than these two.
+        // The range lies between the first and the last tile; no tile is reflected further than these two.
         let (first, last) = (around(&self.tile(0)), around(&self.tile(self.count - 1)));
         let start = first.start.min(last.start).min(self.range.start);
         start..first.end.max(last.end).max(self.range.end)
     }
 
-    /// Returns the pixels of the range, counted from its start, that this tile is the last one to lie over.
+    /// Returns the pixels of the range, counted from its start, for which this tile is the last one.
     pub fn completed(&self, index: usize) -> Range<usize> {
         let until = |index: usize| self.start(index).saturating_sub(self.padding).min(self.range.len());
         let end = if index + 1 == self.count { self.range.len() } else { until(index + 1) };
         until(index)..end
     }
 
-    /// Returns where the pixels that this tile completes, if there are any, lie within the tile.
+    /// Returns the positions within the tile of the pixels that it completes, if there are any.
     pub fn completed_in_tile(&self, index: usize) -> Range<usize> {
         let (done, start) = (self.completed(index), self.start(index));
         // Tiles are counted from `padding` pixels before the range.
         done.start + self.padding - start..done.end + self.padding - start
     }
 
-    /// Returns where the range lies among the pixels of all tiles.
+    /// Returns the position of the range among the pixels of all tiles.
     pub fn range_in_tiles(&self) -> Range<usize> {
         self.padding..self.padding + self.range.len()
     }
 
-    /// Returns how much each pixel of a tile counts, of a total of 1 over all tiles.
+    /// Returns the weight of each pixel of a tile; the total over all tiles is 1.
     pub fn weights(&self, index: usize) -> Vec<f32> {
         let at = |tile: usize, pixel: usize| pixel.checked_sub(self.start(tile)).and_then(|i| self.window.get(i));
         let reach = self.side.div_ceil(self.stride);
@@ -138,13 +139,13 @@ impl OverlappingTiles {
     }
 }
 
-/// Returns the range from the least to the greatest.
+/// Returns the range from the smallest to the largest index.
 fn around(indices: &[usize]) -> Range<usize> {
     let least = indices.iter().min().copied().unwrap_or(0);
     least..indices.iter().max().map_or(least, |most| most + 1)
 }
 
-/// Returns the pixel that stands for `index` in an image of `length` pixels whose ends are mirrors.
+/// Returns the index that `index` is mirrored to in an image of `length` pixels.
 fn reflected(index: i64, length: usize) -> usize {
     let last = length as i64 - 1;
     if last == 0 {
@@ -154,14 +155,14 @@ fn reflected(index: i64, length: usize) -> usize {
     within.min(2 * last - within) as usize
 }
 
-/// Returns a periodic Hann window; ones where nothing overlaps.
+/// Returns a periodic Hann window; ones if there is no overlap.
 fn window(side: usize, padding: usize) -> Vec<f32> {
     let hann = |i: usize| (0.5 - 0.5 * (2.0 * PI * i as f64 / side as f64).cos()) as f32;
     (0..side).map(|i| if padding == 0 { 1.0 } else { hann(i) }).collect()
 }
 
-/// Returns the bytes of rows of overlapping tiles, which are as wide as a part of `width` columns: two of the input, the
-/// sums in `channels` and a copy of them, and what is made of them and written.
+/// Returns the bytes of rows of overlapping tiles across a part of `width` columns: two of the input, the sums in
+/// `channels` and a copy of them, and the output samples.
 pub(crate) fn bytes_of_rows(side: usize, width: usize, channels: usize, bytes: PixelBytes) -> f64 {
     let pixels = side as f64 * (width + 2 * side) as f64;
     pixels * (2 * bytes.read + 3 * (channels * size_of::<f32>() + bytes.made)) as f64
@@ -215,7 +216,7 @@ mod tests {
         }
     }
 
-    /// As `numpy.pad(mode="reflect")` does it.
+    /// Like `numpy.pad(mode="reflect")`.
     #[test]
     fn indices_are_reflected_as_often_as_needed() {
         let made: Vec<usize> = (-4..7).map(|index| reflected(index, 3)).collect();

@@ -1,27 +1,26 @@
-//! How much of a scene the statistics of norms are gathered from.
+//! The size of the sample from which norm statistics are gathered.
 
-/// Sides of the chips from which statistics are gathered, least and most: multiples of the network's grid.
+/// Smallest and largest side of chips for statistics: multiples of the network's grid.
 const CHIP_SIDES: (usize, usize) = (64, 128);
-/// Share of a scene from which statistics are gathered, as far as it fits into a tile. With the halos of tiles of 1024
-/// pixels it keeps the work below 1.4 times that of tiles without overlap, which a test holds (`tile_size`).
+/// Share of a scene from which statistics are gathered, up to one tile's worth. With the halos of tiles of 1024 pixels,
+/// it keeps the work below 1.4 times that of tiles without overlap, which a test checks (`tile_size`).
 const SHARE: f64 = 0.12;
 /// Statistics are gathered from at least this many pixels.
 const LEAST_PIXELS: f64 = 200_000.0;
 
-/// Returns the side of the chips from which statistics are gathered: as in training, within reason, on the network's
-/// grid.
+/// Returns the side of chips for statistics: that of training chips, within limits, and aligned to the network's grid.
 pub(crate) fn chip_side((height, width): (usize, usize)) -> usize {
     let (least, most) = CHIP_SIDES;
     height.min(width).clamp(least, most) / 4 * 4
 }
 
-/// Returns how many pixels of scenes of `pixels` pixels statistics are gathered from, where tiles have this side.
+/// Returns how many pixels to gather statistics from, for scenes of `pixels` pixels and tiles of this side.
 pub(crate) fn wanted_pixels(tile_side: usize, pixels: u64) -> usize {
     let most = (tile_side as f64).powi(2).max(LEAST_PIXELS);
     (SHARE * pixels as f64).clamp(LEAST_PIXELS, most).ceil() as usize
 }
 
-/// Returns whether a scene is so small that all of it is wanted.
+/// Returns whether a scene is so small that all of it is used.
 pub(crate) fn is_gathered_whole((height, width): (usize, usize)) -> bool {
     height as f64 * width as f64 <= LEAST_PIXELS
 }

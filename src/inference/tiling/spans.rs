@@ -1,19 +1,19 @@
-//! One side of an image, cut into the sides of tiles.
+//! The sides of tiles along one side of an image.
 
 use std::ops::Range;
 
 use super::halo::Halo;
 use super::steps::MOST_BORDERS;
 
-/// One side of a tile: what it makes, and what it has to see for that.
+/// One side of a tile: the pixels that it covers, and those that it has to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
     pub made: Range<usize>,
     pub seen: Range<usize>,
 }
 
-/// Spans beside each other, as few as cover a range and about as long as each other. Each is worked out when it is asked
-/// for: a list of them would fill the memory where a scene is wide enough.
+/// Adjacent spans, as few as cover a range and about equally long. Each is computed on demand: a list of them would
+/// fill the memory if a scene is wide enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spans {
     range: Range<usize>,
@@ -24,25 +24,25 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Covers a `range` of an image of `length` pixels by spans of at most `most` pixels, which are multiples of `grid`
-    /// except for the last.
+    /// Covers a `range` of an image of `length` pixels with spans of at most `most` pixels, which are multiples of
+    /// `grid` except for the last.
     pub fn new(range: &Range<usize>, most: usize, halo: Halo, length: usize, grid: usize) -> Self {
         let count = range.len().div_ceil(most).max(1);
         let step = range.len().div_ceil(count).next_multiple_of(grid);
         Self { range: range.clone(), step, halo, length }
     }
 
-    /// Covers all of an image of `length` pixels by one span.
+    /// Covers an image of `length` pixels with one span.
     pub fn one(length: usize) -> Self {
         Self { range: 0..length, step: length.max(1), halo: Halo::NONE, length }
     }
 
-    /// Returns how many spans there are.
+    /// Returns the number of spans.
     pub fn len(&self) -> usize {
         self.range.len().div_ceil(self.step)
     }
 
-    /// Returns where the first span begins.
+    /// Returns the start of the first span.
     pub fn start(&self) -> usize {
         self.range.start
     }
@@ -58,7 +58,7 @@ impl Spans {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// Returns where spans begin within the range, except the first.
+    /// Returns the starts of spans within the range, except the first.
     pub fn inner_starts(&self) -> Vec<usize> {
         (1..self.len()).map(|index| index * self.step).take(MOST_BORDERS).collect()
     }

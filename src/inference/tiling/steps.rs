@@ -2,22 +2,22 @@
 
 use super::part::Part;
 
-/// More borders than this are not reported along a side: nobody looks at that many, and a very wide scene would fill
-/// the memory with them.
+/// At most this many borders are reported along a side: nobody looks at more, and on a very wide scene they would fill
+/// the memory.
 pub(crate) const MOST_BORDERS: usize = 1 << 16;
 
-/// Rows and columns of an output at which a tile begins, except for the output's own edges: where seams would be.
+/// Rows and columns of an output at which a tile begins, except for the output's own edges: where seams could appear.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Borders {
     pub rows: Vec<usize>,
     pub columns: Vec<usize>,
 }
 
-/// What there is to do, step by step. Each step is worked out when its turn comes, so that steps need no memory.
+/// The steps of a translation. Each step is computed on demand, so steps need no memory.
 pub(crate) trait Steps: Send {
     fn count(&self) -> usize;
 
-    /// Returns the part of the image that a step has to see.
+    /// Returns the part of the image that a step reads.
     fn reads(&self, index: usize) -> Part;
 
     /// Returns the part of the output that a step completes; it may be empty. Parts come from top to bottom, and from

@@ -1,7 +1,7 @@
-//! A list that cannot grow without end.
+//! A list with an upper bound on its length.
 
-/// At most so many values, evenly taken from all that came.
-pub(crate) struct Thinned<T> {
+/// At most a fixed number of values, evenly taken from all that were pushed.
+pub(crate) struct ThinnedList<T> {
     kept: Vec<T>,
     most: usize,
     /// One value in this many is kept.
@@ -9,12 +9,12 @@ pub(crate) struct Thinned<T> {
     came: usize,
 }
 
-impl<T> Thinned<T> {
+impl<T> ThinnedList<T> {
     pub fn new(most: usize) -> Self {
         Self { kept: Vec::new(), most, every: 1, came: 0 }
     }
 
-    /// Takes one more value; where there are too many then, every second one that is kept goes.
+    /// Adds a value; if there are too many, every second value is dropped.
     pub fn push(&mut self, value: T) {
         if self.came.is_multiple_of(self.every) {
             self.kept.push(value);
@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_thinned_evenly() {
+    fn values_are_thinned_evenly() {
         for (came, expected) in [(3, vec![0, 1, 2]), (4, vec![0, 1, 2, 3]), (9, vec![0, 4, 8]), (20, vec![0, 8, 16])] {
-            let mut thinned = Thinned::new(4);
+            let mut thinned = ThinnedList::new(4);
             (0..came).for_each(|value| thinned.push(value));
             assert_eq!(thinned.into_kept(), expected, "of {came}");
         }

@@ -1,4 +1,4 @@
-//! How an image is cut into tiles without overlap.
+//! The plan of tiles without overlap.
 
 use std::ops::Range;
 
@@ -10,13 +10,13 @@ use super::tile_size::TileSize;
 
 /// Sides below this cost as much as this.
 const LEAST_SIDE: usize = 8;
-/// Bytes that one step may take, input and output together; a few steps are in memory at a time. With this much the
-/// whole process stayed below 1.3 GiB on every scene that was measured, up to 200,000 columns of 13 bands
+/// Bytes that one step may take, input and output together; a few steps are in memory at a time. With this value the
+/// whole process stayed below 1.3 GiB on every scene that was measured, up to 200,000 columns with 13 bands
 /// (`docs/raster-inference.md`, "Speed and memory").
 pub(crate) const STEP_BYTES: usize = 256 << 20;
-/// Side of the blocks of the output, where tiles are that large.
+/// Side of the output's blocks, if tiles are that large.
 const BLOCK: usize = 256;
-/// Sides of a TIFF's blocks have to be multiples of this.
+/// Sides of a TIFF's blocks must be multiples of this.
 const BLOCK_GRID: usize = 16;
 
 /// Bytes of a pixel of input and output.
@@ -27,28 +27,28 @@ pub(crate) struct PixelBytes {
 }
 
 impl PixelBytes {
-    /// Returns what a step takes that makes `height` x `width` pixels.
+    /// Returns the bytes of a step that covers `height` x `width` pixels.
     fn of_step(self, height: usize, width: usize, halo: Halo) -> usize {
         let seen = (height + 2 * halo.pixels).saturating_mul(width + 2 * halo.pixels);
         seen.saturating_mul(self.read).saturating_add(height.saturating_mul(width).saturating_mul(self.made))
     }
 }
 
-/// Tiles beside each other, row after row, each with a halo that is only looked at.
+/// Adjacent tiles, row by row, each with a halo that is only read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TilePlan {
     pub rows: Spans,
     pub columns: Spans,
-    /// Tiles beside each other that are read and written in one step.
+    /// Adjacent tiles that are read and written in one step.
     tiles_in_step: usize,
-    /// Side of the output's blocks where it is written block by block and not row by row: each step fills whole blocks.
+    /// Side of the output's blocks if it is written block by block and not row by row: each step fills whole blocks.
     pub block: Option<usize>,
 }
 
 impl TilePlan {
-    /// Covers `part` of an image by tiles of at most `side` x `side` pixels; wider where the image is low.
+    /// Covers `part` of an image with tiles of at most `side` x `side` pixels; wider if the image is low.
     ///
-    /// A step is a row of tiles, or as many tiles of it as memory allows. Lower tiles would need less memory too, but
+    /// A step is a row of tiles, or as many of its tiles as memory allows. Lower tiles would need less memory, too, but
     /// have more halo for each pixel.
     pub fn new(image: (usize, usize), part: &Part, size: TileSize, bytes: PixelBytes) -> Self {
         let TileSize { side, halo, step_bytes } = size;
@@ -67,17 +67,17 @@ impl TilePlan {
         let tile = (rows.get(0).made.len(), columns.get(0).made.len());
         let fits = |tiles: &usize| bytes.of_step(tile.0, tiles * tile.1, halo) <= step_bytes;
         let most = (1..=columns.len()).take_while(fits).last().unwrap_or(1);
-        // About as many tiles in each step of a row.
+        // About the same number of tiles in each step of a row.
         let tiles_in_step = columns.len().div_ceil(columns.len().div_ceil(most));
         Self { rows, columns, tiles_in_step, block: Some(block) }
     }
 
-    /// Takes an image as one tile.
+    /// Covers an image with one tile.
     pub fn whole((height, width): (usize, usize)) -> Self {
         Self { rows: Spans::one(height), columns: Spans::one(width), tiles_in_step: 1, block: None }
     }
 
-    /// Returns the row of tiles of step `index`, and the indices of its columns.
+    /// Returns the row of tiles of step `index`, and the range of its columns.
     pub fn step(&self, index: usize) -> (Span, Range<usize>) {
         let first = index % self.steps_in_row() * self.tiles_in_step;
         let row = self.rows.get(index / self.steps_in_row());
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(strip.columns.len(), 1);
     }
 
-    /// Of 13 bands of 2 bytes in and as many out, and of small tiles on a very wide scene.
+    /// 13 bands of 2 bytes as input and output, and small tiles on a very wide scene.
     #[test]
     fn steps_of_a_wide_image_take_no_more_memory_and_fill_blocks() {
         let many = PixelBytes { read: 26, made: 26 };

@@ -1,4 +1,4 @@
-//! How large tiles are.
+//! The size of tiles.
 
 use std::ops::RangeInclusive;
 
@@ -6,29 +6,29 @@ use super::budget::{Budget, at_once};
 use super::halo::Halo;
 use crate::error::Result;
 
-/// Sides of tiles that may be asked for.
+/// Allowed sides of tiles.
 pub(crate) const SIDES: RangeInclusive<usize> = 8..=16_384;
-/// Fixed for each kind of device, so that the same scene gives the same image whatever else the machine does. At this
-/// side halos cost 15 % of the work at 4 blocks and 27 % at 9 (`docs/raster-inference.md`).
+/// Fixed for each kind of device, so that the same scene gives the same image whatever else the machine does. With this
+/// side, halos cost 15 % of the work at 4 blocks and 27 % at 9 (`docs/raster-inference.md`).
 const CPU_SIDE: usize = 1024;
 const CUDA_SIDE: usize = 2048;
 /// Tiles do not get smaller than this to save memory: halos would cost more than the tiles.
 const LEAST_SIDE: usize = 256;
 /// An image of at most this many tiles goes through the network as a whole: halos would cost as much.
 const WHOLE_TILES: f64 = 1.4;
-/// Tiles are chosen so that this many times their memory is free: the rest of the work needs some, too.
+/// Tiles are chosen so that this multiple of their memory is free: the rest of the work needs some, too.
 const RESERVE: f64 = 1.5;
 
-/// How tiles lie beside each other.
+/// The arrangement of tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TileLayout {
-    /// Without overlap; each is seen with its halo, one at a time.
+    /// Without overlap; each is read with its halo, one at a time.
     SideBySide,
-    /// With overlap, by which they are blended; several go through the network together.
+    /// Overlapping and blended; several go through the network together.
     Overlapping,
 }
 
-/// Sides of images that a network takes: it lengthens others.
+/// Image sides that a network accepts; it extends others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NetworkSides {
     pub smallest: usize,
@@ -37,28 +37,28 @@ pub(crate) struct NetworkSides {
 }
 
 impl NetworkSides {
-    /// Returns the side to which an image of this one is lengthened.
+    /// Returns the side to which an image of this side is extended.
     pub fn lengthened(self, side: usize) -> usize {
         side.max(self.smallest).next_multiple_of(self.factor.max(1))
     }
 }
 
-/// What is known of tiles before anybody asks how much memory is free.
+/// What is known about tiles before free memory is checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TileRequest {
-    /// Side that is wanted; none where free memory decides.
+    /// Requested side; `None` if free memory decides.
     pub side: Option<usize>,
     pub halo: Halo,
     pub layout: TileLayout,
     pub network: NetworkSides,
     /// Whether the network is on a CUDA device.
     pub is_on_cuda: bool,
-    /// Bytes that a step of the work may read and write.
+    /// Bytes that a step may read and write.
     pub step_bytes: usize,
 }
 
 impl TileRequest {
-    /// Asks for the side that unfinished work was begun with, where no other one is wanted.
+    /// Uses the side of unfinished work, unless another one is requested.
     pub fn begun_with(self, side: Option<usize>) -> Self {
         Self { side: self.side.or(side), ..self }
     }
@@ -66,14 +66,14 @@ impl TileRequest {
     /// Chooses the size of tiles.
     ///
     /// # Errors
-    /// `Limits` where there is no memory for them.
+    /// `Limits` if there is not enough memory for them.
     pub fn size(self, budget: &Budget) -> Result<TileSize> {
         let side = self.side.unwrap_or_else(|| self.largest_side(budget));
         budget.check(&format!("tiles of {side} x {side} pixels"), self.bytes(side, budget))?;
         Ok(TileSize { side, halo: self.halo, step_bytes: self.step_bytes })
     }
 
-    /// Returns what the network takes for as many tiles as go through it together.
+    /// Returns the network's memory for as many tiles as go through it together.
     fn bytes(&self, side: usize, budget: &Budget) -> f64 {
         let (halo, together) = match self.layout {
             TileLayout::SideBySide => (self.halo.pixels, 1),
@@ -82,7 +82,7 @@ impl TileRequest {
         budget.network(together as f64 * (self.network.lengthened(side + 2 * halo) as f64).powi(2))
     }
 
-    /// Returns the usual side, or less where memory is short.
+    /// Returns the default side, or less if memory is short.
     fn largest_side(&self, budget: &Budget) -> usize {
         let usual = if self.is_on_cuda { CUDA_SIDE } else { CPU_SIDE };
         let mut side = usual;
@@ -90,18 +90,18 @@ impl TileRequest {
             side /= 2;
         }
         if side < usual {
-            tracing::warn!(side, usual, "little memory is free: tiles are smaller than usual");
+            tracing::warn!(side, usual, "little memory is free: tiles are smaller than the default");
         }
         side
     }
 }
 
-/// Tiles of a translation.
+/// The size of tiles in a translation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TileSize {
     pub side: usize,
     pub halo: Halo,
-    /// Bytes that a step of the work may read and write.
+    /// Bytes that a step may read and write.
     pub step_bytes: usize,
 }
 
@@ -121,8 +121,8 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
-    /// What a generator of nine blocks needs at the usual size of tiles, with the chips for the statistics, from 13
-    /// bands of 2 bytes to 3 of 1 and to as many.
+    /// Work of a generator with nine blocks with the default tile size, including the chips for statistics, from 13
+    /// bands of 2 bytes to 3 of 1 byte and to as many.
     #[test]
     fn work_is_at_most_1_4_times_that_of_tiles_without_overlap() {
         let size = TileSize { side: CPU_SIDE, halo: Halo { pixels: 64 }, step_bytes: STEP_BYTES };
@@ -156,7 +156,7 @@ mod tests {
         TileRequest { side, halo: Halo::NONE, layout, network, is_on_cuda: false, step_bytes: STEP_BYTES }
     }
 
-    /// A kilobyte a pixel: the usual tiles take 1 GiB, and half as much again is to be free.
+    /// One kilobyte a pixel: the default tiles take 1 GiB, and half as much again must be free.
     #[test]
     fn tiles_follow_what_is_free_unless_their_size_is_asked_for() {
         let of = |request: TileRequest, mib: u64| {
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(of(request(Some(64)).begun_with(Some(512)), 4096).unwrap(), 64);
     }
 
-    /// A U-Net of eight levels sees 256 pixels where a tile has 64, and 64 tiles were to go through it together.
+    /// A U-Net of eight levels sees 256 pixels where a tile has 64, and 64 tiles go through it together.
     #[test]
     fn tiles_are_counted_as_the_network_lengthens_them() {
         let bytes = |side, network: NetworkSides| {

@@ -10,7 +10,7 @@ pub(crate) struct Convolution {
     /// Output and input channels, height and width of the kernel.
     pub shape: [i64; 4],
     pub stride: i64,
-    /// Above and below, left and right.
+    /// Padding above and below, left and right.
     pub padding: [i64; 2],
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct Convolution {
 #[derive(Debug)]
 pub(crate) enum Op<C> {
     Convolution(C),
-    /// Means of 3x3 samples at stride 1. At a border they are means of the samples inside.
+    /// Means of 3x3 samples with stride 1. At a border, only the samples inside count.
     AveragePool,
     /// Maxima of 3x3 samples.
     MaxPool {
@@ -57,11 +57,11 @@ pub(crate) fn inception() -> Vec<Op<Convolution>> {
     at_8.block_8("mixed_10", Op::MaxPool { stride: 1, padding: 1 }).ops
 }
 
-/// Operations one after the other, while the graph is built.
+/// A sequence of operations while the graph is built.
 struct Chain {
-    /// What the names of the next convolutions begin with.
+    /// Prefix of the names of the next convolutions.
     prefix: String,
-    /// Channels of what the last operation gives.
+    /// Output channels of the last operation.
     channels: i64,
     ops: Vec<Op<Convolution>>,
 }
@@ -97,7 +97,7 @@ impl Chain {
         self.op(Op::MaxPool { stride: 2, padding: 0 })
     }
 
-    /// Begins a branch on what the last operation gives.
+    /// Starts a branch from the output of the last operation.
     fn branch(&self, prefix: &str) -> Self {
         Self { prefix: format!("{}{prefix}", self.prefix), channels: self.channels, ops: Vec::new() }
     }
@@ -169,7 +169,7 @@ impl Chain {
         self.join(branches)
     }
 
-    /// A wide and a high convolution side by side.
+    /// Adds a wide and a high convolution side by side.
     fn crossed(self) -> Self {
         let wide = self.branch("mixed_").same("conv", 384, [1, 3]);
         let high = self.branch("mixed_").same("conv_1", 384, [3, 1]);

@@ -1,4 +1,4 @@
-//! The Inception network, whose features stand for images in FID and KID.
+//! The Inception network, whose features represent images in FID and KID.
 
 mod graph;
 mod network;
@@ -32,9 +32,9 @@ const MOST_PIXELS: i64 = 1 << 22;
 
 /// The Inception network of TensorFlow's archive of 2015-12-05, whose features FID and KID compare.
 ///
-/// Its 2048 features (`pool_3`) are those that published numbers are computed from; networks that were trained anew, such
-/// as torchvision's, give others. The weights (87 MB) are no part of this crate. In a checkout of geolearn
-/// `cargo xtask inception` puts them where [`find`](Self::find) looks; the file can be copied to other machines.
+/// Its 2048 features (`pool_3`) are those of published numbers; networks that were trained separately, such as
+/// torchvision's, give other numbers. The weights (87 MB) are not part of this crate. In a checkout of geolearn, `cargo
+/// xtask inception` stores them where [`find`](Self::find) looks; the file can be copied to other machines.
 ///
 /// ```
 /// use geolearn::Device;
@@ -77,7 +77,7 @@ impl Inception {
         let path = path.as_ref();
         let weights = read(path)?;
         if weights.sha256 != weights_file::SHA256 {
-            return Err(Error::new(ErrorKind::Format, "these are other weights than the known ones")
+            return Err(Error::new(ErrorKind::Format, "these are not the known weights of the Inception network")
                 .at(path)
                 .expected(format!("SHA-256 {}", weights_file::SHA256))
                 .found(&weights.sha256)

@@ -1,4 +1,4 @@
-//! Images in the size that the Inception network takes.
+//! Resizes images to the input size of the Inception network.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -8,7 +8,7 @@ use crate::error::Result;
 /// Height and width of the network's input.
 pub(crate) const SIDE: i64 = 299;
 
-/// How images are brought to the 299x299 pixels that the Inception network takes.
+/// How images are resized to the 299x299 pixels that the Inception network takes.
 ///
 /// Distances are comparable only between images that were resized the same way. Neither way rounds to whole values.
 ///
@@ -25,12 +25,12 @@ pub(crate) const SIDE: i64 = 299;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Resize {
-    /// The bilinear `ResizeBilinear` of TensorFlow 1, which the network's own graph begins with, without centers of
-    /// pixels: output pixel `i` is taken at `i * side / 299`. The default.
+    /// TensorFlow 1's bilinear `ResizeBilinear`, with which the network's own graph begins. It ignores pixel centers:
+    /// output pixel `i` is taken at `i * side / 299`. The default.
     #[default]
     Tensorflow,
-    /// Pillow's bicubic on 32-bit floats, cut to 0..=255, as clean-fid resizes: when it makes images smaller, it takes
-    /// all of their pixels into account.
+    /// Pillow's bicubic resize on 32-bit floats, clipped to 0..=255, as in clean-fid: when it makes images smaller, it
+    /// takes all of their pixels into account.
     Clean,
 }
 
@@ -58,7 +58,7 @@ fn bilinear(images: &Tensor) -> Result<Tensor> {
     Neighbors::new(height, images.device())?.interpolate(&rows, 2, [SIDE, 1])
 }
 
-/// For each output pixel along a side: the two input pixels beside it, and how far it lies from the first.
+/// For each output pixel along a side: the two neighboring input pixels, and the distance from the first.
 struct Neighbors {
     first: Tensor,
     second: Tensor,
@@ -66,7 +66,7 @@ struct Neighbors {
 }
 
 impl Neighbors {
-    /// Places are f32, as TensorFlow computes them.
+    /// Positions are f32, as in TensorFlow.
     fn new(side: i64, device: Device) -> Result<Self> {
         let scale = side as f32 / SIDE as f32;
         let places: Vec<f32> = (0..SIDE).map(|i| i as f32 * scale).collect();
@@ -81,7 +81,7 @@ impl Neighbors {
         })
     }
 
-    /// Interpolates along an axis. `shape` is that of the distances, to go with the last two axes.
+    /// Interpolates along an axis. `shape` is that of the distances, for broadcasting over the last two axes.
     fn interpolate(&self, x: &Tensor, axis: i64, shape: [i64; 2]) -> Result<Tensor> {
         let first = x.f_index_select(axis, &self.first)?;
         let mut step = x.f_index_select(axis, &self.second)?.f_sub(&first)?;

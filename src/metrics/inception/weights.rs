@@ -1,4 +1,4 @@
-//! The weights of the Inception network, read from a file that nobody vouches for.
+//! The weights of the Inception network, read from an untrusted file.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,14 +19,14 @@ const MOST_BYTES: u64 = 128 << 20;
 /// What TensorFlow's graph adds to each variance.
 const EPSILON: f64 = 0.001;
 
-/// The weights as they lie in a file, checked.
+/// The weights of a file, after checks.
 pub(crate) struct Weights {
     tensors: HashMap<String, Tensor>,
-    /// Of the whole file, in hexadecimal digits.
+    /// SHA-256 of the whole file, in hexadecimal digits.
     pub sha256: String,
 }
 
-/// What a convolution, its batch norm included, multiplies with and adds.
+/// Weight and bias of a convolution with its batch norm folded in.
 pub(crate) struct Folded {
     pub weight: Tensor,
     pub bias: Tensor,
@@ -56,7 +56,7 @@ impl Weights {
         }
     }
 
-    /// Takes what belongs to a convolution, and folds the batch norm behind it into it.
+    /// Takes the weights of a convolution, and folds its batch norm into it.
     pub fn take(&mut self, convolution: &Convolution) -> Result<Folded> {
         let [weight, beta, mean, variance] = convolution.tensors().map(|(name, _)| self.tensors.remove(&name));
         let (Some(weight), Some(beta), Some(mean), Some(variance)) = (weight, beta, mean, variance) else {
@@ -70,7 +70,7 @@ impl Weights {
     }
 }
 
-/// Returns a tensor that is what it should be.
+/// Returns a tensor after checking it.
 fn checked(view: &View, shape: Option<&Vec<i64>>) -> Result<Tensor> {
     let name = shown(view.name);
     let Some(shape) = shape else {

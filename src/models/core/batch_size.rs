@@ -1,4 +1,4 @@
-//! The batch size of a model's data, where it is to be found.
+//! The batch size of a model's data, including one that has to be measured.
 
 use super::learner::{Learner, check_chips};
 use super::model::Model;
@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::train::{self, BatchSizeEstimate, BatchSizeTrial, choose_batch_size};
 
 impl<M: Model> Learner<M> {
-    /// Chips of each domain in a batch of the model's data; `None` without data. After
-    /// [`BatchSize::Auto`](crate::dataset::BatchSize::Auto) the size that was chosen: give it to
-    /// [`PrepareData::batch_size`](crate::PrepareData::batch_size) to repeat the run or to go on with it.
+    /// Returns the batch size of the model's data, in chips of each domain; `None` without data. After
+    /// [`BatchSize::Auto`](crate::dataset::BatchSize::Auto), it is the size that was chosen: set it with
+    /// [`PrepareData::batch_size`](crate::PrepareData::batch_size) to repeat or resume the run.
     ///
     /// ```
     /// use geolearn::dataset::BatchSize;
@@ -27,7 +27,7 @@ impl<M: Model> Learner<M> {
         self.data.as_ref().map(|data| data.batch_size())
     }
 
-    /// What was tried to find the batch size; empty where it was given.
+    /// Returns the measurements that decided the batch size; empty if it was given.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -40,10 +40,10 @@ impl<M: Model> Learner<M> {
         &self.trials
     }
 
-    /// Estimates the batch sizes that the free memory has room for when this model trains on its data, by
-    /// [counting](Self::memory_estimate) what a step takes; nothing is trained. Training takes more than validation and
-    /// prediction, which have room where it has. Moments of the optimizers count as taken, and are made here where there are
-    /// none yet.
+    /// Estimates the batch sizes that fit into the free memory when this model trains on its data, by
+    /// [computing](Self::memory_estimate) the memory of a step; nothing is trained. Training needs more memory than
+    /// validation and prediction. The optimizers' moments count as allocated; if there are none yet, this call creates
+    /// them.
     ///
     /// ```
     /// use geolearn::train::BatchSizeLimit;
@@ -60,8 +60,8 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when the model has no data or its chips are too small; `Limits` when not even one chip of each domain fits;
-    /// `Unsupported` when the system does not say how much memory is free.
+    /// `Usage` if the model has no data or its chips are too small; `Limits` if not even one chip of each domain fits;
+    /// `Unsupported` if the system does not report free memory.
     pub fn estimate_batch_size(&mut self) -> Result<BatchSizeEstimate> {
         let data = self.data("estimate_batch_size")?;
         check_chips::<M>(&data, self.config())?;
@@ -69,13 +69,13 @@ impl<M: Model> Learner<M> {
         train::estimate_batch_size(self, &data)
     }
 
-    /// Measures the batch size of data that leave it open, unless their chips are too small to train on at all.
+    /// Measures the batch size if the data leaves it open, unless the chips are too small to train on.
     pub(in crate::models) fn with_batch_size_settled(mut self) -> Result<Self> {
         let open = |data: &DataBunch| {
             data.batch_size_option() == BatchSize::Auto && check_chips::<M>(data, self.config()).is_ok()
         };
         if let Some(data) = self.data.clone().filter(open) {
-            // Their memory counts as taken while sizes are tried.
+            // Their memory counts as allocated while sizes are tried.
             self.model.begin_training()?;
             let (chosen, trials) = choose_batch_size(&mut *Training::of(&mut self).learner, &data)?;
             self.data = Some(data.with_batch_size(chosen)?);

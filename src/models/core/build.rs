@@ -1,4 +1,4 @@
-//! A model as a builder describes it.
+//! Builds a model from the options of a builder.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::error::Result;
 
 impl<M: Model> Learner<M> {
-    /// Builds a model with fresh weights, or with those of a saved model.
+    /// Builds a model with new weights, or with those of a saved model.
     pub(in crate::models) fn built(
         data: DataBunch,
         config: M::Config,

@@ -46,7 +46,7 @@ fn row((name, numbers): (String, Vec<String>)) -> Vec<String> {
     std::iter::once(name).chain(numbers).collect()
 }
 
-/// Names, ranges and units of a domain's bands.
+/// Adds names, ranges and units of a domain's bands.
 fn bands(card: &mut Card, domain: Domain, spec: &DomainSpec) {
     let values = spec.normalizer.values();
     let nodata = values.nodata.map_or_else(|| "no nodata value".to_string(), |value| format!("nodata {value}"));
@@ -73,7 +73,7 @@ fn bands(card: &mut Card, domain: Domain, spec: &DomainSpec) {
     card.table(&["band", "name", "becomes -1", "becomes 1", "mean", "deviation", "value"], rows);
 }
 
-/// How many chips it learned from, as far as the model still has them.
+/// Adds the number of training chips, if the model still has them.
 fn chips<M: Model>(card: &mut Card, model: &Learner<M>) {
     match &model.data {
         Some(data) => {
@@ -103,7 +103,7 @@ fn scores(card: &mut Card, metrics: Option<&Metrics>) {
     metrics.notes.iter().for_each(|note| card.paragraph(&plain(note)));
 }
 
-/// Programs for this crate, for arcgis.learn and for onnxruntime.
+/// Adds programs for this crate, for arcgis.learn and for onnxruntime.
 fn use_here(card: &mut Card, (kind, beyond_arcgis): (&ModelKind, Option<&str>), name: &str, targets: &[Domain]) {
     let ModelKind { name: there, opened_by: here, .. } = kind;
     let to = targets.first().copied().unwrap_or(Domain::B);
@@ -147,12 +147,12 @@ fn use_here(card: &mut Card, (kind, beyond_arcgis): (&ModelKind, Option<&str>), 
     );
 }
 
-/// A text in quotes, as Rust and Python both read it.
+/// Quotes a text in a form that both Rust and Python read.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
-/// Text in which nothing is markup.
+/// Escapes markup.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {
@@ -165,7 +165,7 @@ fn plain(text: &str) -> String {
     plain
 }
 
-/// Markdown that grows.
+/// A Markdown document under construction.
 #[derive(Default)]
 struct Card {
     text: String,

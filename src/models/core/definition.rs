@@ -1,4 +1,4 @@
-//! What a model definition says of a model, in arcgis.learn's keys and in our own section.
+//! The model definition of a model, in arcgis.learn's keys and in our own section.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,19 +15,19 @@ use crate::raster::{BandScale, Dtype};
 use crate::stored::known_fields;
 use crate::train::History;
 
-/// What arcgis.learn's keys have no place for.
+/// Everything for which arcgis.learn has no keys: our section of the definition.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", bound(deserialize = "C: DeserializeOwned"))]
-struct Extra<C> {
+struct GeolearnSection<C> {
     /// The release of this crate that wrote the file.
     version: String,
     #[serde(deserialize_with = "known_fields")]
     config: C,
     history: History,
-    /// Absent from files of before there were bands to choose and types other than bytes.
+    /// Missing in files from before there was a choice of bands and sample types.
     #[serde(default)]
-    domains: Option<PerDomain<DomainExtra>>,
-    /// Absent where nothing was measured.
+    domains: Option<PerDomain<DomainSection>>,
+    /// Missing if nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metrics: Option<Metrics>,
     /// The domain whose images no generator makes yet.
@@ -35,22 +35,22 @@ struct Extra<C> {
     untrained: Option<Domain>,
 }
 
-/// What they have no place for in one domain.
+/// The part of our section that describes one domain.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct DomainExtra {
+struct DomainSection {
     values: Values,
     channels: usize,
     selection: Selection,
     band_names: Vec<Option<String>>,
-    /// Absent from files of earlier releases.
+    /// Missing in files of earlier releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     band_scales: Vec<BandScale>,
     /// Height and width.
     chip: (usize, usize),
 }
 
-impl DomainExtra {
+impl DomainSection {
     fn of(facts: &DomainSpec) -> Self {
         Self {
             values: facts.normalizer.values(),
@@ -62,7 +62,8 @@ impl DomainExtra {
         }
     }
 
-    /// What arcgis.learn's models are: both domains of one number of channels; multispectral ones of real numbers.
+    /// Returns what is true of arcgis.learn's models: both domains have the same number of channels, and multispectral
+    /// ones are floating-point.
     fn of_arcgis(emd: &Emd, bands: usize) -> Self {
         let dtype = if emd.multispectral { Dtype::F32 } else { Dtype::U8 };
         Self {
@@ -76,8 +77,8 @@ impl DomainExtra {
     }
 }
 
-/// A definition as it was read: every number is in range.
-pub(super) struct Read<C> {
+/// A parsed definition: every number is in range.
+pub(super) struct ParsedDefinition<C> {
     pub config: C,
     pub history: History,
     pub domains: PerDomain<DomainSpec>,
@@ -85,18 +86,18 @@ pub(super) struct Read<C> {
     pub untrained: Option<Domain>,
 }
 
-/// Reads what a definition says; what arcgis.learn's leave open follows from the shapes of the weights.
-pub(super) fn read<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Read<M::Config>> {
-    let Extra { config, history, domains, metrics, untrained, .. } = extra::<M>(emd, weights)?;
+/// Parses a definition; what arcgis.learn's keys leave open follows from the shapes of the weights.
+pub(super) fn read<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<ParsedDefinition<M::Config>> {
+    let GeolearnSection { config, history, domains, metrics, untrained, .. } = extra::<M>(emd, weights)?;
     let stated = PerDomain { a: &emd.domain_a, b: &emd.domain_b };
-    let of_arcgis = |domain| DomainExtra::of_arcgis(emd, stated.get(domain).bands);
+    let of_arcgis = |domain| DomainSection::of_arcgis(emd, stated.get(domain).bands);
     let PerDomain { a, b } = domains.unwrap_or_else(|| PerDomain::from_fn(of_arcgis));
     let domains = PerDomain { a: facts(stated.a, a)?, b: facts(stated.b, b)? };
-    Ok(Read { config, history, domains, metrics, untrained })
+    Ok(ParsedDefinition { config, history, domains, metrics, untrained })
 }
 
 impl<M: Model> Learner<M> {
-    /// The definition of a model whose weights lie in `model_file`, which will be read again.
+    /// Returns the definition of a model whose weights are in `model_file`, after checking that it can be read again.
     pub(super) fn definition(&self, model_file: &str) -> Result<Emd> {
         let mut emd = self.definition_to_begin_with(model_file);
         M::define(self.config(), &mut emd);
@@ -105,11 +106,11 @@ impl<M: Model> Learner<M> {
             emd.learning_rate = self.history.epochs().iter().map(|epoch| epoch.lr).reduce(f64::max);
             emd.valid_loss = self.history.last("valid_loss").map(Into::into);
         }
-        let extra = Extra {
+        let extra = GeolearnSection {
             version: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config().clone(),
             history: self.history.clone(),
-            domains: Some(PerDomain::from_fn(|domain| DomainExtra::of(self.domain(domain)))),
+            domains: Some(PerDomain::from_fn(|domain| DomainSection::of(self.domain(domain)))),
             metrics: self.metrics.clone(),
             untrained: self.untrained,
         };
@@ -118,19 +119,20 @@ impl<M: Model> Learner<M> {
         emd.set_fid(measured.map(|(to, direction)| (to.to_string(), direction.model.fid)));
         let failed = |e| Error::new(ErrorKind::Format, "model definition cannot be written").because(e);
         emd.geolearn = Some(over(M::OPTIONAL_KEYS, emd.geolearn.take(), serde_json::to_value(extra).map_err(failed)?));
-        // What cannot be opened must not take the place of what can.
+        // A model that cannot be opened must not replace one that can.
         let again = Emd::parse(emd.to_json()?.as_bytes(), Opening::own(M::KIND)).and_then(|emd| read::<M>(&emd, &[]));
         again.map_err(|e| Error::new(e.kind(), "this model could not be opened again").because(e))?;
         Ok(emd)
     }
 
-    /// What the model was loaded with, so that nothing of it is lost; else what its data say.
+    /// Returns the definition that the model was loaded with, so that nothing of it is lost, or one that follows from
+    /// its data.
     fn definition_to_begin_with(&self, model_file: &str) -> Emd {
         let [a, b] = Domain::BOTH.map(|domain| bands_of(self.domain(domain)));
         if let Some(loaded) = &self.definition {
             let mut emd = loaded.clone();
             emd.model_file = model_file.to_owned();
-            // A script that lay beside it does not lie here.
+            // A script that was beside it is not here.
             emd.inference_function = INFERENCE_FUNCTION.to_owned();
             (emd.domain_a, emd.domain_b) = (a, b);
             return emd;
@@ -149,19 +151,19 @@ impl<M: Model> Learner<M> {
         if let Some(sizes) = self.data.as_ref().and_then(DataBunch::cell_sizes) {
             emd.set_cell_sizes(sizes);
         }
-        // As arcgis.learn has it: its statistics, too, would be picked by these. Our own choice stands in `Geolearn`.
+        // As in arcgis.learn, which would select statistics by this key, too. Our own choice is in `Geolearn`.
         emd.extract_bands = rgb.then(|| vec![0, 1, 2]);
         emd
     }
 }
 
-/// Our section over the one that was loaded, of which keys that only another release knows live on.
+/// Merges our section into the one that was loaded; keys that only another release knows are kept.
 fn over(optional: &[&str], loaded: Option<Value>, section: Value) -> Value {
     let (mut kept, new) = match (loaded, section) {
         (Some(Value::Object(kept)), Value::Object(new)) => (kept, new),
         (_, section) => return section,
     };
-    // What may be absent must not come back.
+    // Optional keys must not come back.
     kept.retain(|key, _| !["Domains", "Metrics", "Untrained"].iter().chain(optional).any(|known| known == key));
     for (key, value) in new {
         let within = kept.remove(&key).filter(|_| key == "Config");
@@ -175,15 +177,15 @@ fn bands_of(domain: &DomainSpec) -> DomainBands {
         bands: domain.normalizer.bands(),
         min: Some(domain.normalizer.min().to_vec()),
         max: Some(domain.normalizer.max().to_vec()),
-        // arcgis.learn does not always gather them.
+        // arcgis.learn does not always compute them.
         mean: (!domain.mean.is_empty()).then(|| domain.mean.clone()),
         std: (!domain.std.is_empty()).then(|| domain.std.clone()),
     }
 }
 
-/// Our own section, else what follows from what arcgis.learn writes and the shapes of the weights.
-fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::Config>> {
-    let extra: Extra<M::Config> = match &emd.geolearn {
+/// Reads our section; without it, derives it from arcgis.learn's keys and the shapes of the weights.
+fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<GeolearnSection<M::Config>> {
+    let extra: GeolearnSection<M::Config> = match &emd.geolearn {
         Some(section) => serde_json::from_value(section.clone()).map_err(|e| {
             let error = Error::new(ErrorKind::Format, "key `Geolearn` has a wrong value").because(e);
             match section.get("Version").and_then(|version| version.as_str()) {
@@ -195,8 +197,8 @@ fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::C
                 _ => error,
             }
         })?,
-        None => Extra {
-            // Checked here, since our own section has a choice of bands for each domain.
+        None => GeolearnSection {
+            // Checked here, because our own section has a choice of bands for each domain.
             version: plain_bands(emd).map(|()| String::new())?,
             config: M::config_of_arcgis(emd, weights)?,
             history: History::default(),
@@ -205,8 +207,8 @@ fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::C
             untrained: None,
         },
     };
-    let Extra { config, history, .. } = &extra;
-    let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model has");
+    let GeolearnSection { config, history, .. } = &extra;
+    let unsound = || Error::new(ErrorKind::Format, "model definition holds values that no model can have");
     M::check(config).map_err(|e| unsound().because(e))?;
     if !history.is_sound() {
         return Err(unsound()
@@ -216,7 +218,7 @@ fn extra<M: Model>(emd: &Emd, weights: &[(String, Tensor)]) -> Result<Extra<M::C
     Ok(extra)
 }
 
-/// arcgis.learn writes all bands, or null; what it would make of another list nobody knows.
+/// arcgis.learn writes all bands or null; its behavior for other lists is unknown.
 fn plain_bands(emd: &Emd) -> Result<()> {
     let list = emd.extract_bands.as_deref().unwrap_or_default();
     if list.iter().enumerate().all(|(place, &band)| place == band) {
@@ -228,7 +230,7 @@ fn plain_bands(emd: &Emd) -> Result<()> {
         .help("Set it to null, and give images of just these bands in this order."))
 }
 
-fn facts(bands: &DomainBands, told: DomainExtra) -> Result<DomainSpec> {
+fn facts(bands: &DomainBands, told: DomainSection) -> Result<DomainSpec> {
     let need = |list: &Option<Vec<f64>>, name: &str| {
         list.clone()
             .ok_or_else(|| Error::new(ErrorKind::Format, format!("key `{name}` is missing from the statistics")))

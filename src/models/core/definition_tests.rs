@@ -1,4 +1,4 @@
-//! Definitions are written as they always were.
+//! Definitions are written in the same form as in earlier releases.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use super::LoadOptions;
@@ -7,14 +7,14 @@ use crate::device::Device;
 use crate::loss::DiffAugment;
 use crate::models::cyclegan::CycleGanConfig;
 
-/// Opens a released model, and gives it with the text of its definition.
+/// Opens a released model, and returns it with the text of its definition.
 fn released(name: &str) -> (CycleGan, String) {
     let path = format!("tests/fixtures/released/0.1.0/{name}/{name}.emd");
     let text = std::fs::read_to_string(&path).unwrap();
     (CycleGan::from_model_with(path, LoadOptions::new().device(Device::Cpu)).unwrap(), text)
 }
 
-/// What the model would write beside the weights of `before`, by the release that wrote that.
+/// Returns what the model would write beside the weights of `before`, as the release that wrote those.
 fn written(model: &CycleGan, name: &str, before: &str) -> String {
     let before: serde_json::Value = serde_json::from_str(before).unwrap();
     let mut emd = model.definition(&format!("{name}.pth")).unwrap();
@@ -25,10 +25,10 @@ fn written(model: &CycleGan, name: &str, before: &str) -> String {
     emd.to_json().unwrap()
 }
 
-/// Bytes of three bands, and floats of named bands with a number of channels of each domain's own.
+/// Three bands of bytes, and named bands of floats with separate numbers of channels.
 const RELEASED: [&str; 2] = ["folder_3_3", "own_channels_2_3"];
 
-/// The order of keys in our own section is not kept.
+/// The order of keys in our own section is not preserved.
 #[test]
 fn a_loaded_definition_is_written_key_for_key() {
     for name in RELEASED {
@@ -39,7 +39,7 @@ fn a_loaded_definition_is_written_key_for_key() {
     }
 }
 
-/// As of a model that was just trained: nothing is left of the file but what the model knows.
+/// Like a newly trained model: nothing is left of the file except what the model knows.
 #[test]
 fn a_new_definition_is_written_to_the_byte() {
     for name in RELEASED {
@@ -49,7 +49,7 @@ fn a_new_definition_is_written_to_the_byte() {
     }
 }
 
-/// What a person writes is refused where it has a field that there is not; a definition may be of a later release.
+/// Options written by a person are refused if a field is unknown; a definition may come from a later release.
 #[test]
 fn options_of_a_later_release_open() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! One direction of a model: images of one domain to those of the other.
+//! One direction of a model: from images of one domain to images of the other.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,12 +14,12 @@ use crate::inference::{self, NormStatistics, RasterOptions, RasterReport, Raster
 use crate::nn::{Network, no_fixed_statistics};
 use crate::raster::{Conversion, Raster, Source};
 
-/// A generator with what is known of the domains on either side.
+/// A generator, and the descriptions of its input and output domains.
 #[derive(Clone, Copy)]
 pub(crate) struct Direction<'a> {
     pub generator: &'a Network,
     pub from: &'a DomainSpec,
-    /// The domain whose images it makes, and what is known of it.
+    /// The target domain and its description.
     pub to: (Domain, &'a DomainSpec),
     pub device: &'a ChosenDevice,
 }
@@ -46,7 +46,7 @@ impl<'a> Direction<'a> {
         Ok(made)
     }
 
-    /// Translates images in memory, those of one size together as far as memory goes.
+    /// Translates images in memory; those of one size go through the network together if memory allows.
     pub fn predict_images(&self, images: &[Raster]) -> Result<Vec<Raster>> {
         let started = Instant::now();
         let translation = self.translation(Precision::F32)?;
@@ -82,7 +82,7 @@ impl<'a> Direction<'a> {
     pub fn predict_raster(&self, input: &Path, output: &Path, options: &RasterOptions) -> Result<RasterReport> {
         let (to, made) = self.to;
         if options.to != to {
-            return Err(Error::new(ErrorKind::Usage, "the generator makes images of one domain alone")
+            return Err(Error::new(ErrorKind::Usage, "the generator makes images of one domain only")
                 .expected(format!("RasterOptions::new(Domain::{to})"))
                 .found(format!("domain {}", options.to)));
         }
@@ -95,7 +95,7 @@ impl<'a> Direction<'a> {
         inference::predict_raster(&request, |path| self.source(path), input, output)
     }
 
-    /// An image in the bands and scales of the chips.
+    /// Returns an image with the bands and scales of the chips.
     fn as_chips_are<'i>(&self, image: &'i Raster) -> Cow<'i, Raster> {
         let image = match self.from.selection.order_in(image.band_names()) {
             Some(order) => Cow::Owned(image.clone().select(&order)),
@@ -108,19 +108,19 @@ impl<'a> Direction<'a> {
         }
     }
 
-    /// The translation of an image whose bands and scales are those of the chips.
+    /// Translates an image whose bands and scales are those of the chips.
     fn made(&self, image: &Raster) -> Result<Raster> {
         let result = inference::translate_image(&self.translation(Precision::F32)?, image).map_err(advise)?;
         Ok(self.described(result))
     }
 
-    /// A translation with the names and scales of its bands.
+    /// Adds names and scales of bands to a translation.
     fn described(&self, result: Raster) -> Raster {
         let (_, made) = self.to;
         result.with_optional_names(made.band_names.clone()).with_band_scales(made.band_scales.iter().copied())
     }
 
-    /// Single precision has 24 bits, which a small range far from 0 leaves few of.
+    /// Single precision has 24 bits, which leave coarse steps for a small range far from 0.
     fn warn_of_coarse_values(&self) {
         let (to, made) = self.to;
         let scaling = &made.normalizer;
@@ -136,7 +136,7 @@ impl<'a> Direction<'a> {
         }
     }
 
-    /// An image file: the bands of it that the model uses.
+    /// Opens an image file, with the bands that the model uses.
     fn source(&self, path: &Path) -> Result<Source> {
         let source = Source::open(path)?;
         let source = match self.from.selection.alpha {
@@ -154,7 +154,7 @@ impl<'a> Direction<'a> {
         })
     }
 
-    /// The generator with the scalings on either side.
+    /// Returns the generator with the scalings of its input and output.
     pub fn translation(&self, precision: Precision) -> Result<Translation<'a>> {
         let device = self.device.torch();
         let precision = precision.on(device)?;
@@ -171,7 +171,7 @@ impl<'a> Direction<'a> {
     }
 }
 
-/// Fewer steps than bytes have are few.
+/// Fewer steps than bytes have are too few.
 const COARSE: f64 = 256.0;
 const SMALLER: &str = "Make the image smaller, or write it to a file and use predict_raster.";
 

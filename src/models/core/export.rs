@@ -1,4 +1,4 @@
-//! A generator for programs that know nothing of this crate.
+//! Exports a generator for programs that do not use this crate.
 
 use std::path::Path;
 use std::time::Instant;
@@ -21,8 +21,8 @@ impl<M: Model> Learner<M> {
     /// `G_B.1.weight`. They are float32 on the processor; `.to("cuda")` and `.half()` move them. Nothing in the archive
     /// is bound to a device, and the same model gives the same bytes.
     ///
-    /// The extra file `geolearn.json` tells how images are scaled to the input and back from the output, their bands
-    /// and their type; `docs/export.md` describes it, with a program in Python.
+    /// The extra file `geolearn.json` describes how images are scaled for the input and back from the output, their
+    /// bands and their type; `docs/export.md` explains it, with a program in Python.
     ///
     /// ```
     /// use geolearn::{CycleGan, Domain, tch};
@@ -39,17 +39,17 @@ impl<M: Model> Learner<M> {
     ///
     /// # Shapes
     /// The network takes (N, C of the other domain, H, W) in [-1, 1] to (N, C of this domain, H, W) in [-1, 1], for any
-    /// N, H and W; sides that it cannot take as they are it mirrors to the next that it can, and cuts back, as
-    /// [`predict`](Self::predict) does.
+    /// N, H and W. Sides that it does not accept are extended by mirroring and cropped again, as in
+    /// [`predict`](Self::predict).
     ///
     /// # Errors
-    /// `Usage` for a path that is a folder, `Io` when the file cannot be written. Missing folders are made; an older
-    /// file stays whole until the new one is complete.
+    /// `Usage` for a path that is a folder, `Io` if the file cannot be written. Missing folders are created; an older
+    /// file is replaced only by a complete one.
     pub fn export_torchscript(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
         self.export_torchscript_with(path, to, ExportOptions::new())
     }
 
-    /// Writes TorchScript as [`export_torchscript`](Self::export_torchscript) does, with options: scaling as a part of the
+    /// Writes TorchScript like [`export_torchscript`](Self::export_torchscript), with options: scaling as part of the
     /// program, a fixed size.
     ///
     /// ```
@@ -66,8 +66,8 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`export_torchscript`](Self::export_torchscript); `Usage` for options that contradict each other and for
-    /// [`Deepness`](crate::models::Deepness), which reads ONNX alone; `Unsupported` for scaling of 64-bit integers.
+    /// Like [`export_torchscript`](Self::export_torchscript); `Usage` for options that contradict each other and for
+    /// [`Deepness`](crate::models::Deepness), which reads only ONNX; `Unsupported` for scaling of 64-bit integers.
     pub fn export_torchscript_with(&self, path: impl AsRef<Path>, to: Domain, options: ExportOptions) -> Result<()> {
         let started = Instant::now();
         let path = store::path_of_file(path.as_ref())?;
@@ -82,9 +82,9 @@ impl<M: Model> Learner<M> {
     /// runtimes.
     ///
     /// Initializers have the names that the parameters have in the `.pth`, without the network's prefix. The input is
-    /// called `input`, the output `output`, their dimensions `batch`, `height` and `width`. Of `metadata_props`,
-    /// `geolearn.json` tells how images are scaled, as the extra file of
-    /// [`export_torchscript`](Self::export_torchscript) does.
+    /// called `input`, the output `output`, and their dimensions `batch`, `height` and `width`. The entry
+    /// `geolearn.json` of `metadata_props` describes how images are scaled, like the extra file of
+    /// [`export_torchscript`](Self::export_torchscript).
     ///
     /// ```
     /// use geolearn::{CycleGan, Domain};
@@ -98,18 +98,18 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Shapes
-    /// As [`export_torchscript`](Self::export_torchscript).
+    /// As for [`export_torchscript`](Self::export_torchscript).
     ///
     /// # Errors
-    /// As [`export_torchscript`](Self::export_torchscript), and `Unsupported` for a network of more than 2 GiB, which no
-    /// ONNX file holds.
+    /// Like [`export_torchscript`](Self::export_torchscript), and `Unsupported` for a network of more than 2 GiB, which
+    /// no ONNX file can hold.
     #[cfg(feature = "onnx")]
     #[cfg_attr(docsrs, doc(cfg(feature = "onnx")))]
     pub fn export_onnx(&self, path: impl AsRef<Path>, to: Domain) -> Result<()> {
         self.export_onnx_with(path, to, ExportOptions::new())
     }
 
-    /// Writes ONNX as [`export_onnx`](Self::export_onnx) does, with options: scaling as nodes of the graph, a fixed size,
+    /// Writes ONNX like [`export_onnx`](Self::export_onnx), with options: scaling as nodes of the graph, a fixed size,
     /// the metadata of QGIS Deepness.
     ///
     /// ```
@@ -126,8 +126,8 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`export_onnx`](Self::export_onnx); `Usage` for options that contradict each other; `Unsupported` for scaling of
-    /// 64-bit integers, and for Deepness where images of the other domain are not of 8 bits.
+    /// Like [`export_onnx`](Self::export_onnx); `Usage` for options that contradict each other; `Unsupported` for
+    /// scaling of 64-bit integers, and for Deepness if images of the other domain do not have 8 bits.
     #[cfg(feature = "onnx")]
     #[cfg_attr(docsrs, doc(cfg(feature = "onnx")))]
     pub fn export_onnx_with(&self, path: impl AsRef<Path>, to: Domain, options: ExportOptions) -> Result<()> {

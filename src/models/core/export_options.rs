@@ -1,4 +1,4 @@
-//! Options of an export.
+//! Options for exports.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::package::export::Units;
 use crate::raster::{Dtype, MAX_SIDE};
 
-/// What the tensors of an exported network hold.
+/// The contents of the tensors of an exported network.
 ///
 /// ```
 /// use geolearn::models::ExportUnits;
@@ -18,12 +18,13 @@ use crate::raster::{Dtype, MAX_SIDE};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ExportUnits {
-    /// What the network itself takes and gives: float32 in [-1, 1]. Who runs it scales samples as `geolearn.json` says.
+    /// The network's own input and output: float32 in [-1, 1]. The calling program scales samples as `geolearn.json`
+    /// says.
     #[default]
     Network,
-    /// The samples of files, in their own type: all bands of a file go in, and what comes out is what
-    /// [`predict`](crate::CycleGan::predict) gives. Choice and repetition of bands, scaling, rounding and pixels of the
-    /// nodata value are part of the graph. Masks and alpha are with [`ExportOptions::mask`]; else those pixels go in as data.
+    /// Samples as stored in files, in their own type: the input has all bands of a file, and the output equals that of
+    /// [`predict`](crate::CycleGan::predict). Choice and repetition of bands, scaling, rounding and nodata values are
+    /// part of the graph. Masks and alpha need [`ExportOptions::mask`]; without it, masked pixels count as data.
     Files,
 }
 
@@ -37,7 +38,7 @@ pub enum ExportUnits {
 /// | `square` | any size | 1 to 1,048,576 | height and width of images, where they are to be fixed |
 /// | `deepness` | none | | metadata for the QGIS plugin Deepness; sets the other two |
 ///
-/// Files that are read back are read strictly: an unknown name is an error.
+/// When options are deserialized, an unknown name is an error.
 ///
 /// ```
 /// use geolearn::models::{ExportOptions, ExportUnits};
@@ -67,10 +68,10 @@ impl ExportOptions {
         Self::default()
     }
 
-    /// Sets what tensors hold. Default: [`ExportUnits::Network`].
+    /// Sets the contents of the tensors. Default: [`ExportUnits::Network`].
     ///
     /// With [`ExportUnits::Files`] the input is (N, all bands of a file, H, W) in the type of the chips, and the output
-    /// (N, bands, H, W) in the type of the other domain. The nodata value is that of the chips the model learned from.
+    /// (N, bands, H, W) in the type of the other domain. The nodata value is that of the training chips.
     ///
     /// ```
     /// use geolearn::models::{ExportOptions, ExportUnits};
@@ -82,10 +83,10 @@ impl ExportOptions {
         self
     }
 
-    /// Adds an input `mask`, for images of which a mask or alpha tells where there are no data: uint8, (N, 1, H, W), 0 where a
-    /// pixel has none and anything else where it has, as GDAL's and rasterio's `dataset_mask()` gives it. Such pixels are the
-    /// middle of the range for the network, and the output is nodata there, as `predict` makes them. Only with
-    /// [`ExportUnits::Files`]. Default: off, and samples alone tell.
+    /// Adds an input `mask`, for images whose mask or alpha says where there is no data: uint8, (N, 1, H, W), 0 for
+    /// pixels without data and any other value for pixels with data, as returned by `dataset_mask()` of GDAL and
+    /// rasterio. Such pixels become the middle of the range for the network, and the output is nodata there, as with
+    /// `predict`. Only with [`ExportUnits::Files`]. Default: off, and only samples decide.
     ///
     /// ```
     /// use geolearn::models::{ExportOptions, ExportUnits};
@@ -107,7 +108,7 @@ impl ExportOptions {
         self
     }
 
-    /// Fixes height and width of images to `side` pixels, for runtimes that want numbers. Default: any size.
+    /// Fixes height and width of images to `side` pixels, for runtimes that need numbers. Default: any size.
     ///
     /// ```
     /// let options = geolearn::models::ExportOptions::new().square(256);
@@ -117,7 +118,7 @@ impl ExportOptions {
         self
     }
 
-    /// Adds the metadata that the QGIS plugin Deepness reads, and fixes units and size as it needs them. Only for models
+    /// Adds the metadata that the QGIS plugin Deepness reads, and sets units and size as it needs them. Only for models
     /// whose input has 8 bits, and for ONNX.
     ///
     /// ```
@@ -135,17 +136,17 @@ impl ExportOptions {
         self
     }
 
-    /// Refuses what only ONNX files can hold.
+    /// Refuses options that only ONNX files support.
     pub(super) fn check_for_torchscript(&self) -> Result<()> {
         if self.deepness.is_none() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "Deepness reads ONNX alone")
+        Err(Error::new(ErrorKind::Usage, "Deepness reads only ONNX")
             .expected("ExportOptions without `deepness`")
             .help("Use export_onnx_with, or leave `deepness` out."))
     }
 
-    /// Returns the scaling that is to be part of the graph.
+    /// Returns the scaling if it is to be part of the graph.
     pub(super) fn scaling(&self, input: (Domain, &DomainSpec), output: (Domain, &DomainSpec)) -> Result<Option<Units>> {
         self.check_mask()?;
         if let Some(deepness) = &self.deepness {
@@ -158,23 +159,23 @@ impl ExportOptions {
         }
     }
 
-    /// Refuses a mask where nothing could make use of it.
+    /// Refuses a mask if it would have no effect.
     fn check_mask(&self) -> Result<()> {
         let found = match (self.deepness.is_some(), self.units) {
-            (true, _) => "`deepness`, which feeds one input",
+            (true, _) => "`deepness`, which supports one input",
             (false, ExportUnits::Network) => "ExportUnits::Network",
             (false, ExportUnits::Files) => return Ok(()),
         };
         if !self.mask {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "a graph takes a mask only beside the samples of files")
+        Err(Error::new(ErrorKind::Usage, "a graph takes a mask only with samples as stored in files")
             .expected("ExportUnits::Files, without `deepness`")
             .found(found)
             .help("Leave `mask` out, or export with units(ExportUnits::Files)."))
     }
 
-    /// Returns the size of images, where it is fixed.
+    /// Returns the size of images if it is fixed.
     pub(super) fn side(&self) -> Result<Option<i64>> {
         let side = self.deepness.as_ref().map(|deepness| deepness.tile).or(self.square);
         let wrong = |name: &str| Error::new(ErrorKind::Usage, format!("option `{name}` is out of range"));
@@ -191,16 +192,16 @@ impl ExportOptions {
         }
     }
 
-    /// Returns what `metadata_props` hold besides our own entry.
+    /// Returns the entries of `metadata_props` besides our own.
     pub(super) fn properties(&self, bands: usize) -> Vec<(&'static str, String)> {
         self.deepness.as_ref().map_or_else(Vec::new, |deepness| deepness.properties(bands))
     }
 }
 
-/// What the QGIS plugin [Deepness](https://qgis-plugin-deepness.readthedocs.io) is told of a model, as its metadata.
+/// Metadata for the QGIS plugin [Deepness](https://qgis-plugin-deepness.readthedocs.io).
 ///
-/// It runs the model as its kind `Superresolution` of scale 1, which keeps all bands and puts tiles side by side: it
-/// cannot place tiles that overlap. So take tiles as large as memory allows.
+/// Deepness runs the model as its type `Superresolution` with scale 1, which keeps all bands and places tiles side by
+/// side, because it cannot place overlapping ones. Use tiles as large as memory allows.
 ///
 /// | Name | Default | Range | Purpose |
 /// |---|---|---|---|
@@ -222,7 +223,7 @@ pub struct Deepness {
 }
 
 impl Deepness {
-    /// Asks for tiles of so many pixels a side: the size of the chips or larger, the larger the fewer seams.
+    /// Requests tiles of this many pixels a side: the size of the chips or more. Larger tiles leave fewer seams.
     ///
     /// ```
     /// let deepness = geolearn::models::Deepness::new(512);
@@ -231,7 +232,7 @@ impl Deepness {
         Self { tile, resolution: None }
     }
 
-    /// Tells the size of a pixel in centimeters, to which Deepness resamples its images. Default: not told, and Deepness
+    /// Sets the size of a pixel in centimeters, to which Deepness resamples its images. Default: none, and Deepness
     /// asks.
     ///
     /// ```
@@ -244,7 +245,7 @@ impl Deepness {
 
     fn check(&self, domain: Domain, dtype: Dtype) -> Result<()> {
         if dtype != Dtype::U8 {
-            return Err(Error::new(ErrorKind::Unsupported, "Deepness feeds models with images of 8 bits alone")
+            return Err(Error::new(ErrorKind::Unsupported, "Deepness runs only models for 8-bit images")
                 .expected("a model whose input is uint8")
                 .found(format!("{dtype} in domain {domain}"))
                 .help("Export with ExportUnits::Files for other programs, or train on images of 8 bits."));
@@ -259,15 +260,15 @@ impl Deepness {
         }
     }
 
-    /// Its keys with values in JSON. It divides bytes by 255 before it applies mean and deviation: these take that back,
-    /// so that the graph sees bytes.
+    /// Returns its keys, with values in JSON. Deepness divides bytes by 255 before it applies mean and deviation; these
+    /// values undo that, so that the graph receives bytes.
     fn properties(&self, bands: usize) -> Vec<(&'static str, String)> {
         let of_each = |value: f64| format!("[{}]", vec![value.to_string(); bands].join(", "));
         let mut properties = vec![
-            // Its only kind of model that writes all bands, at whatever scale.
+            // Its only type of model that writes all bands, at any scale.
             ("model_type", "\"Superresolution\"".to_string()),
             ("tile_size", self.tile.to_string()),
-            // The name that its documentation has.
+            // The name in its documentation.
             ("tiles_size", self.tile.to_string()),
             ("tiles_overlap", "0".to_string()),
             ("standardization_mean", of_each(0.0)),

@@ -1,4 +1,4 @@
-//! A model with all that is around it.
+//! A model with its data, history and device.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::ffi::KeptMemory;
 use crate::package::emd::Emd;
 use crate::train::{BatchSizeTrial, History};
 
-/// A model with its data, its history and its device: fits, measures, predicts, exports, saves and loads.
+/// A model with its data, history and device: fits, measures, predicts, exports, saves and loads.
 ///
-/// [`CycleGan`](crate::CycleGan) is one. The methods here are those of every kind of model.
+/// [`CycleGan`](crate::CycleGan) is one. These methods are the same for every kind of model.
 ///
 /// ```
 /// use geolearn::models::Learner;
@@ -31,22 +31,22 @@ pub struct Learner<M: Model> {
     pub(in crate::models) domains: PerDomain<DomainSpec>,
     pub(in crate::models) data: Option<DataBunch>,
     pub(in crate::models) device: ChosenDevice,
-    /// What was tried to find the batch size.
+    /// The measurements that decided the batch size.
     pub(super) trials: Vec<BatchSizeTrial>,
-    /// The definition that it was loaded with; its keys live on.
+    /// The definition that it was loaded with, whose keys are kept.
     pub(super) definition: Option<Emd>,
-    /// What was measured of it since it was last trained.
+    /// The last measurement since it was trained.
     pub(super) metrics: Option<Metrics>,
-    /// The domain whose images no generator makes yet: of an import of the other generator alone, before any training.
+    /// The domain whose images no generator makes yet: for an import of the other generator alone, before any training.
     pub(in crate::models) untrained: Option<Domain>,
-    /// What it began with of another model's weights.
+    /// The weights of another model that it started from.
     pub(super) pretrained: Option<LoadReport>,
-    /// On a processor, while it trains.
+    /// Found while it trains on a CPU.
     pub(super) kept: Option<KeptMemory>,
 }
 
 impl<M: Model> Learner<M> {
-    /// Builds a model with fresh weights for the data.
+    /// Builds a model with new weights for the data.
     pub(super) fn for_data(data: DataBunch, config: M::Config, device: ChosenDevice) -> Result<Self> {
         check_chips::<M>(&data, &config)?;
         let domains = PerDomain::from_fn(|domain| data.spec(domain));
@@ -78,22 +78,53 @@ impl<M: Model> Learner<M> {
         })
     }
 
-    /// The kinds of data that it trains on.
+    /// Returns the types of data that this model can be trained on.
+    ///
+    /// ```
+    /// use geolearn::{CycleGan, DatasetType, Pix2Pix};
+    ///
+    /// assert!(CycleGan::supported_datasets().contains(&DatasetType::CycleGan));
+    /// assert_eq!(Pix2Pix::supported_datasets(), [DatasetType::Pix2Pix]);
+    /// ```
     pub fn supported_datasets() -> &'static [DatasetType] {
         M::DATASETS
     }
 
-    /// The record of every epoch this model was trained for.
+    /// Returns the record of every epoch that this model was trained for.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("trained for {} epochs", model.history().epochs().len());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// How the model was made.
+    /// Returns the options that the model was built with.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("{} residual blocks", model.config().gen_blocks);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn config(&self) -> &M::Config {
         self.model.config()
     }
 
-    /// Where it computes, and why not on CUDA where it does not.
+    /// Returns the device that the model computes on, with the reason if it is not CUDA.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// println!("{}", model.device());
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn device(&self) -> &ChosenDevice {
         &self.device
     }
@@ -112,7 +143,7 @@ impl<M: Model> Learner<M> {
 
     pub(in crate::models) fn data(&self, what: &str) -> Result<DataBunch> {
         self.data.clone().ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("{what} needs data, and this model was loaded without"))
+            Error::new(ErrorKind::Usage, format!("{what} needs data, but this model was loaded without"))
                 .help("Give the data to from_model.")
         })
     }
@@ -128,13 +159,13 @@ impl<M: Model> fmt::Debug for Learner<M> {
     }
 }
 
-/// Height and width of what the networks learn from.
+/// Returns height and width of the images that the networks train on.
 pub(super) fn training_size(data: &DataBunch, domain: Domain) -> (usize, usize) {
     let (height, width) = data.chip_size(domain);
     data.augment().crop_side().map_or((height, width), |side| (side.min(height), side.min(width)))
 }
 
-/// Refuses a direction that this kind of model does not have, or a generator that is noise.
+/// Refuses a direction that this kind of model does not have, or a generator that was never trained.
 pub(super) fn check_direction<M: Model>(untrained: Option<Domain>, to: Domain) -> Result<()> {
     if !M::TARGETS.contains(&to) {
         let targets: Vec<String> = M::TARGETS.iter().map(ToString::to_string).collect();
@@ -147,7 +178,7 @@ pub(super) fn check_direction<M: Model>(untrained: Option<Domain>, to: Domain) -
         return Ok(());
     }
     Err(Error::new(ErrorKind::Usage, format!("no generator of this model makes images of domain {to} yet"))
-        .expected("a model of both generators")
+        .expected("a model with both generators")
         .found(format!("an import of the one that makes images of domain {}", to.other()))
         .help("Import both generators, or fit the model."))
 }
@@ -165,8 +196,8 @@ fn check_dataset<M: Model>(data: &DataBunch) -> Result<()> {
         .help("Name the type in prepare_data."))
 }
 
-/// Refuses data of another kind than the model learns from, and chips below a certain size, in which the discriminator's last
-/// layers have nothing to look at.
+/// Refuses data of a type that the model cannot train on, and chips so small that the discriminator's last layers have
+/// no input.
 pub(super) fn check_chips<M: Model>(data: &DataBunch, config: &M::Config) -> Result<()> {
     check_dataset::<M>(data)?;
     let smallest = M::smallest_side(config);

@@ -1,4 +1,4 @@
-//! Loading weights into a model that is built.
+//! Loads weights into an existing model.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use crate::nn::Parameters;
 use crate::package::state_dict;
 
 impl<M: Model> Learner<M> {
-    /// Takes over weights, scaling and history of a saved model of the same architecture. Optimizers and image
-    /// pools start anew; loss weights and the form of the adversarial loss stay as this model was built.
+    /// Loads weights, scaling and history of a saved model with the same architecture. Optimizers and image pools start
+    /// over; loss weights and the adversarial loss stay as this model was built.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -27,17 +27,17 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Usage` when the
-    /// architecture differs, naming the first tensor that does. The model is then unchanged.
+    /// `Layout` if there is no model, listing what is there; `Format` for damaged files; `Usage` if the architecture
+    /// differs, naming the first tensor that differs. The model is then unchanged.
     pub fn load(&mut self, name_or_path: impl AsRef<Path>) -> Result<()> {
         self.load_with(name_or_path, LoadOptions::new()).map(drop)
     }
 
-    /// As [`load`](Self::load), with options; says what was taken.
+    /// Loads a saved model like [`load`](Self::load), with options, and returns what was loaded.
     ///
-    /// With [`strict(false)`](LoadOptions::strict) the saved model may have another architecture, such as other bands or
-    /// more residual blocks: tensors of the same name and shape are taken, and the others stay as they are. Where not all
-    /// fit, weights are all that is taken: scaling and history stay those of this model.
+    /// With [`strict(false)`](LoadOptions::strict) the saved model may have another architecture, such as other bands
+    /// or more residual blocks: tensors with the same name and shape are loaded, and the others stay as they are. If
+    /// not all match, only weights are loaded: scaling and history stay those of this model.
     ///
     /// ```
     /// use geolearn::models::LoadOptions;
@@ -53,8 +53,8 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`load`](Self::load), and `Usage` when no tensor fits, or for options that are of no use here: the model has its data
-    /// and its device. The model is then unchanged.
+    /// Like [`load`](Self::load), and `Usage` if no tensor matches, or for options that do not apply here: the model
+    /// has its data and its device. The model is then unchanged.
     pub fn load_with(&mut self, name_or_path: impl AsRef<Path>, options: LoadOptions) -> Result<LoadReport> {
         let path = name_or_path.as_ref();
         options.check_weights_only()?;
@@ -66,11 +66,11 @@ impl<M: Model> Learner<M> {
         self.take_part(&saved.weights, report).map_err(|e| e.at(path))
     }
 
-    /// Takes over everything of a saved model, or nothing.
+    /// Loads everything from a saved model, or nothing.
     fn take_over(&mut self, saved: Saved<M::Config>) -> Result<()> {
         M::check_domains(self.config(), &saved.domains)?;
         let data = self.data.as_ref().map(|data| data.scaled_as(saved.scalings())).transpose()?;
-        // The last thing that can fail, and it changes nothing when it does.
+        // The last step that can fail; if it does, nothing has changed.
         self.model.load(&saved.weights)?;
         self.domains = saved.domains;
         self.history = saved.history;
@@ -81,35 +81,37 @@ impl<M: Model> Learner<M> {
         Ok(())
     }
 
-    /// Takes over the weights that fit.
+    /// Loads the weights that match.
     fn take_part(&mut self, weights: &[(String, Tensor)], report: LoadReport) -> Result<LoadReport> {
         let own = own(&self.model)?;
         if report.taken.is_empty() {
             let first = |list: &[(String, Tensor)]| {
                 list.first().map_or("none".to_string(), |(name, tensor)| format!("{name} of {:?}", tensor.size()))
             };
-            return Err(Error::new(ErrorKind::Usage, "no tensor of the file fits this model")
+            return Err(Error::new(ErrorKind::Usage, "no tensor of the file matches this model")
                 .expected(format!("names and shapes such as {}", first(&own)))
                 .found(format!("{} tensors, the first {}", weights.len(), first(weights)))
-                .help("Load a model whose networks have as many features, or build this one with its options."));
+                .help(
+                    "Load a model with the same number of features, or build this one with the options of the file's.",
+                ));
         }
         let source = |name: &str| if report.taken.iter().any(|taken| taken == name) { weights } else { &own };
         let merged = own.iter().filter_map(|(name, _)| source(name).iter().find(|(other, _)| other == name));
         let merged: Parameters = merged.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
         self.model.load(&merged)?;
-        // They are of the weights before.
+        // They belong to the previous weights.
         self.metrics = None;
-        tracing::info!(%report, "weights taken where they fit");
+        tracing::info!(%report, "matching weights loaded");
         Ok(report)
     }
 
-    /// Takes over the weights of all networks from a state dict of the same architecture: a `.pth` or `.pt` of
-    /// PyTorch (of either form; alone, or in a checkpoint under `model`, `state_dict`, `model_state_dict`, `net`,
-    /// `network` or `params`, the first of these that is there), or a `.safetensors`. All keys may begin with
-    /// `module.`, and the `_orig_mod.` of `torch.compile` may stand in them; 16-bit and 64-bit floats are converted.
+    /// Loads the weights of all networks from a state dict of the same architecture: a PyTorch `.pth` or `.pt` of
+    /// either format, or a `.safetensors`. A checkpoint may hold the state dict under `model`, `state_dict`,
+    /// `model_state_dict`, `net`, `network` or `params`; the first of these that exists is used. Keys may start with
+    /// `module.` and contain the `_orig_mod.` of `torch.compile`; 16-bit and 64-bit floats are converted.
     ///
-    /// Scaling and history stay as they are; optimizers and image pools start anew. [`load`](Self::load) takes over a
-    /// saved model with its scaling, [`import_generators`](Self::import_generators) the research code's files.
+    /// Scaling and history stay as they are; optimizers and image pools start over. [`load`](Self::load) loads a saved
+    /// model with its scaling, and [`import_generators`](Self::import_generators) the research code's files.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -121,14 +123,15 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Usage` when the architecture
-    /// differs, naming the first tensor that does, with both shapes. The model is then unchanged.
+    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Usage` if the architecture differs,
+    /// naming the first tensor that differs, with both shapes. The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         self.load_weights_with(path, LoadOptions::new()).map(drop)
     }
 
-    /// As [`load_weights`](Self::load_weights), with options; says what was taken. With
-    /// [`strict(false)`](LoadOptions::strict) tensors of the same name and shape are taken, and the others stay as they are.
+    /// Loads weights like [`load_weights`](Self::load_weights), with options, and returns what was loaded. With
+    /// [`strict(false)`](LoadOptions::strict), tensors with the same name and shape are loaded, and the others stay as
+    /// they are.
     ///
     /// ```
     /// use geolearn::models::LoadOptions;
@@ -143,7 +146,8 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`load_weights`](Self::load_weights), and `Usage` when no tensor fits, or for options that are of no use here.
+    /// Like [`load_weights`](Self::load_weights), and `Usage` if no tensor matches, or for options that do not apply
+    /// here.
     pub fn load_weights_with(&mut self, path: impl AsRef<Path>, options: LoadOptions) -> Result<LoadReport> {
         let path = path.as_ref();
         options.check_weights_only()?;
@@ -151,19 +155,19 @@ impl<M: Model> Learner<M> {
         self.take_weights(&weights, &options).map_err(|e| e.at(path))
     }
 
-    /// Takes over weights and nothing else: all of them, or those that fit.
+    /// Loads weights only: all of them, or those that match.
     fn take_weights(&mut self, weights: &[(String, Tensor)], options: &LoadOptions) -> Result<LoadReport> {
         let report = report(&own(&self.model)?, weights);
         if !options.is_strict() {
             return self.take_part(weights, report);
         }
-        // The last thing that can fail, and it changes nothing when it does.
+        // The last step that can fail; if it does, nothing has changed.
         self.model.load(weights)?;
         self.metrics = None;
         Ok(report)
     }
 
-    /// Begins with the weights of a saved model, and nothing else of it.
+    /// Starts from the weights of a saved model, without its scaling and history.
     pub(in crate::models) fn begin_with(&mut self, path: &Path, options: &LoadOptions) -> Result<()> {
         options.check_weights_only()?;
         let saved = saved::read::<M>(saved::root(self.data.as_ref()), path, options.reach())?;
@@ -177,8 +181,8 @@ impl<M: Model> Learner<M> {
         Ok(())
     }
 
-    /// What the model began with of the file that its builder's [`pretrained_path`] or [`pretrained_with`] named; `None` where
-    /// there was none.
+    /// Returns which weights were loaded from the file that the builder's [`pretrained_path`] or [`pretrained_with`]
+    /// named; `None` if there was none.
     ///
     /// ```
     /// let model = geolearn::CycleGan::from_model("assets/models/sat2relief", None)?;
@@ -193,7 +197,7 @@ impl<M: Model> Learner<M> {
     }
 }
 
-/// Lists the parameters that [`Model::load`] sets, as they are; they share memory with the model.
+/// Lists the parameters that [`Model::load`] sets, with their current values; they share memory with the model.
 fn own<M: Model>(model: &M) -> Result<Parameters> {
     let state = model.state();
     let held = |name: &str| state.iter().find(|(other, _)| other == name);

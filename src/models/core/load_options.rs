@@ -1,4 +1,4 @@
-//! Options of opening a saved model, and of loading one into another.
+//! Options for opening a saved model, and for loading one into another.
 
 use crate::dataset::DataBunch;
 use crate::device::Device;
@@ -34,7 +34,7 @@ pub struct LoadOptions {
     fit: Fit,
 }
 
-/// Which weights must fit a model.
+/// Which weights must match a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Fit {
     #[default]
@@ -43,34 +43,59 @@ enum Fit {
 }
 
 impl LoadOptions {
-    /// The defaults.
+    /// Creates the default options.
+    ///
+    /// ```
+    /// let options = geolearn::models::LoadOptions::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Data to train and to show results on.
+    /// Sets the data to train on and to show results with.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().data(&data))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn data(mut self, data: &DataBunch) -> Self {
         self.data = Some(data.clone());
         self
     }
 
-    /// Where to compute.
+    /// Sets the device to compute on.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, Device};
+    ///
+    /// let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(Device::Cpu))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
 
-    /// Lets the definition name weights by an absolute path or above its folder. For files whose origin you trust:
-    /// what is at that path is opened and read, as a `.pth` and with the same limits as ever.
+    /// Allows the definition to name weights by an absolute path or above its folder. Use it only for files that you
+    /// trust: whatever is at that path is opened and read, as a `.pth` and within the usual limits.
+    ///
+    /// ```
+    /// let options = geolearn::models::LoadOptions::new().weights_anywhere(true);
+    /// ```
     pub fn weights_anywhere(mut self, allowed: bool) -> Self {
         self.weights_anywhere = allowed;
         self
     }
 
-    /// Whether every tensor of the file and of the model must have its counterpart of the same shape. With false, those that
-    /// have are taken, the others stay as they are, and a [`LoadReport`](super::LoadReport) says which; at least one must fit.
-    /// [`from_model`](crate::CycleGan::from_model) builds the networks that the file describes, so there it has no meaning and
-    /// is refused. Default: true.
+    /// Sets whether every tensor of the file must match one of the model, and vice versa. With false, tensors with the
+    /// same name and shape are loaded, the others stay as they are, and a [`LoadReport`](super::LoadReport) lists them;
+    /// at least one must match. [`from_model`](crate::CycleGan::from_model) builds the networks that the file
+    /// describes, so false is refused there. Default: true.
     ///
     /// ```
     /// let options = geolearn::models::LoadOptions::new().strict(false);
@@ -84,17 +109,17 @@ impl LoadOptions {
         self.fit == Fit::All
     }
 
-    /// Refuses what means nothing where a whole model is opened.
+    /// Refuses options that do not apply when a whole model is opened.
     pub(super) fn check_whole_model(&self) -> Result<()> {
         if self.is_strict() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "a model is not opened in part")
-            .found("LoadOptions::strict(false)")
-            .help("Build a model with the options you want, and take what fits by load_with or pretrained_with."))
+        Err(Error::new(ErrorKind::Usage, "a model cannot be opened in part").found("LoadOptions::strict(false)").help(
+            "Build a model with the options you want, and load matching weights with load_with or pretrained_with.",
+        ))
     }
 
-    /// Refuses what means nothing where weights are loaded into a model that is built.
+    /// Refuses options that do not apply when weights are loaded into an existing model.
     pub(super) fn check_weights_only(&self) -> Result<()> {
         let unused = if self.data.is_some() {
             "LoadOptions::data"
@@ -103,10 +128,10 @@ impl LoadOptions {
         } else {
             return Ok(());
         };
-        Err(Error::new(ErrorKind::Usage, "weights are loaded into a model that has its data and its device")
-            .expected("strict and weights_anywhere alone")
+        Err(Error::new(ErrorKind::Usage, "weights are loaded into a model that already has data and a device")
+            .expected("only strict and weights_anywhere")
             .found(unused)
-            .help("Give data and device where the model is built, or open the file with from_model_with."))
+            .help("Set data and device when the model is built, or open the file with from_model_with."))
     }
 
     pub(super) fn reach(&self) -> Reach {

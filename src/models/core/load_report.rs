@@ -1,10 +1,10 @@
-//! What of a file's weights fits a model.
+//! The report of which weights were loaded.
 
 use std::fmt;
 
 use crate::error::shown;
 
-/// What a [load that is not strict](super::Learner::load_with) took of a file's tensors, by name.
+/// The tensors that a [load that is not strict](super::Learner::load_with) took from a file, by name.
 ///
 /// ```
 /// use geolearn::models::LoadOptions;
@@ -22,17 +22,17 @@ use crate::error::shown;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoadReport {
-    /// Tensors that were taken: the same name and shape in the file and in the model.
+    /// Tensors that were loaded: the same name and shape in the file and in the model.
     pub taken: Vec<String>,
-    /// Tensors of the model that the file does not hold; they stay as they were.
+    /// Tensors of the model that are missing in the file; they are unchanged.
     pub missing: Vec<String>,
-    /// Tensors of the file that the model does not have; they are left out.
+    /// Tensors of the file that the model does not have; they are ignored.
     pub unexpected: Vec<String>,
-    /// Tensors of both, of which the shape differs; those of the model stay as they were.
+    /// Tensors whose shapes differ; those of the model are unchanged.
     pub mismatched: Vec<ShapeMismatch>,
 }
 
-/// A tensor that has one shape in the model and another in the file.
+/// A tensor with different shapes in the model and in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShapeMismatch {
@@ -45,7 +45,7 @@ pub struct ShapeMismatch {
 }
 
 impl LoadReport {
-    /// Returns whether model and file hold the same tensors.
+    /// Returns whether model and file have the same tensors.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -77,7 +77,7 @@ impl fmt::Display for LoadReport {
     }
 }
 
-/// Writes how many there are, and the first of them.
+/// Writes the number of entries and the first of them.
 fn write_list(f: &mut fmt::Formatter<'_>, what: &str, list: Vec<String>) -> fmt::Result {
     const MOST: usize = 4;
     if list.is_empty() {

@@ -1,4 +1,4 @@
-//! What training takes.
+//! The memory estimate of training.
 
 use super::learner::Learner;
 use super::model::Model;
@@ -7,12 +7,13 @@ use crate::error::Result;
 use crate::train::MemoryEstimate;
 
 impl<M: Model> Learner<M> {
-    /// What training on the model's data will take, for their batch size and the size of their chips after
-    /// [`Augment::crop`](crate::dataset::Augment::crop), in f32. [`fit`](Self::fit) refuses to begin when that is not free.
+    /// Estimates the memory of training on the model's data in f32, for its batch size and the size of its chips after
+    /// [`Augment::crop`](crate::dataset::Augment::crop). [`fit`](Self::fit) refuses to start if that much is not free.
     ///
-    /// On the processor, `activations` are within 20 % of what libtorch's allocators give out for a step, which a test
-    /// keeps true. On CUDA another holds them between 0.7 and 1.5 times that, scratch of cuDNN's kernels included; not what
-    /// its search takes in f32 and TF32 where the process has turned that on (8 GB on an H200).
+    /// On the CPU, `activations` are within 20 % of what libtorch's allocators give out for a step, which a test
+    /// checks. On CUDA, another test checks that they are between 0.7 and 1.5 times that, including the scratch memory
+    /// of cuDNN's kernels, but not what cuDNN's benchmark mode takes in f32 and TF32 if the process has turned that on
+    /// (8 GB on an H200).
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, PrepareData};
@@ -25,7 +26,7 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when the model has no data.
+    /// `Usage` if the model has no data.
     pub fn memory_estimate(&self) -> Result<MemoryEstimate> {
         Ok(self.model.memory_need(&self.data("memory_estimate")?, Precision::F32, 1))
     }

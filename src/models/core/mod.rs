@@ -1,7 +1,7 @@
-//! What every image translator does, written once over what is particular to a model.
+//! Everything that is the same for all image translators; each kind of model adds its own part.
 //!
-//! [`Model`] is what is particular: options, networks, losses, step. [`Learner`] owns one with its data, history and device,
-//! and fits, measures, predicts, exports, saves and loads it.
+//! [`Model`] is the part of one kind: options, networks, losses, training step. [`Learner`] owns one with its data,
+//! history and device, and fits, measures, predicts, exports, saves and loads it.
 
 // The documentation of a model shows its methods in this order, from training to the rest.
 mod fit;
@@ -31,12 +31,12 @@ mod resumed;
 
 mod batch_size;
 mod build;
-mod byte_facts;
 mod card;
 mod definition;
 #[cfg(test)]
 mod definition_tests;
 mod direction;
+mod eight_bit_domain;
 mod export_options;
 mod learner;
 mod load_options;
@@ -66,12 +66,12 @@ pub use load_options::LoadOptions;
 pub use load_report::{LoadReport, ShapeMismatch};
 pub use predictor::Predictor;
 
-pub(crate) use byte_facts::byte_facts;
+pub(crate) use eight_bit_domain::eight_bit_domain;
 pub(crate) use model::{Model, Start};
 pub(crate) use named::{prefixed, rows};
 pub(crate) use optimizers::{OptimizerSlot, Optimizers, freeze};
 pub(crate) use options::{size, weight, within};
 #[cfg(test)]
-pub(crate) use peers_fits::{Left, SAME_BITS, Trial, check};
+pub(crate) use peers_fits::{FitResult, PeerFit, SAME_BITS, check};
 pub(crate) use setters::setters;
 pub(crate) use step_memory::{Bytes, FLOAT, Step, TRANSIENT, make_room, trained_bytes};

@@ -1,5 +1,5 @@
-//! A second kind of model needs nothing but what is its own: here one of one direction, made of one convolution. What it
-//! would need changed elsewhere is a fault there.
+//! A minimal second kind of model, with one direction and a single convolution. If it needed changes elsewhere, that
+//! would be a design fault.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::fs;
@@ -206,7 +206,7 @@ impl Model for OneWayModel {
 
 const CHIP: &str = "assets/bluemarble/A/images/y0300_x0900.png";
 
-/// Chips that the model learns from, and a folder that goes with them.
+/// Chips that the model trains on, and a folder that belongs to them.
 fn data() -> (tempfile::TempDir, DataBunch) {
     let folder = tempfile::tempdir().unwrap();
     for domain in ["A", "B"] {
@@ -246,7 +246,7 @@ fn weights(model: &OneWay) -> Vec<f64> {
 }
 
 #[test]
-fn it_learns_and_is_measured_in_its_one_direction() {
+fn it_trains_and_is_measured_in_its_one_direction() {
     let (_folder, data) = data();
     let mut model = new(&data);
     let before = model.validate().unwrap();
@@ -297,7 +297,7 @@ impl Metric for Translations {
 }
 
 #[test]
-fn metrics_of_a_fit_see_its_one_direction() {
+fn metrics_of_a_fit_cover_its_one_direction() {
     let (_folder, data) = data();
     let mut model = new(&data);
     model.fit(quiet(1).metric(Translations::default())).unwrap();
@@ -308,7 +308,7 @@ fn metrics_of_a_fit_see_its_one_direction() {
 }
 
 #[test]
-fn it_translates_into_its_one_domain_alone() {
+fn it_translates_into_one_domain_only() {
     let (folder, data) = data();
     let model = new(&data);
     let made = model.predict(CHIP, Domain::B).unwrap();
@@ -347,7 +347,7 @@ fn results_show_its_one_direction() {
 }
 
 #[test]
-fn it_is_saved_and_opened_as_what_it_is() {
+fn it_is_saved_and_opened() {
     let (folder, data) = data();
     let mut model = new(&data);
     model.fit(quiet(1)).unwrap();
@@ -386,9 +386,9 @@ fn a_model_is_not_opened_as_another_kind() {
     assert!(error.contains("expected OneWay, found CycleGAN. Open it with CycleGan::from_model."), "{error}");
 }
 
-/// By what arcgis.learn's keys say, where our own section is not there.
+/// Opened by arcgis.learn's keys, without our own section.
 #[test]
-fn its_own_keys_are_enough() {
+fn arcgis_keys_are_sufficient() {
     let (folder, data) = data();
     let saved = new(&data).save(folder.path().join("one")).unwrap();
     let path = saved.join("one.emd");
@@ -402,7 +402,7 @@ fn its_own_keys_are_enough() {
     assert!(error.contains("`ModelParameters.kernel` has a wrong value"), "{error}");
 }
 
-/// Ends a fit.
+/// Ends a fit after two epochs.
 struct AfterTwo;
 
 impl Callback for AfterTwo {
@@ -412,7 +412,7 @@ impl Callback for AfterTwo {
 }
 
 #[test]
-fn a_fit_goes_on_from_its_checkpoint_to_the_bit() {
+fn a_fit_resumes_bit_for_bit() {
     let (folder, data) = data();
     let mut whole = new(&data);
     whole.fit(quiet(4)).unwrap();

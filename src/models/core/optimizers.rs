@@ -1,4 +1,4 @@
-//! What training changes besides the networks: made when training begins, gone when other weights are loaded.
+//! Optimizers of a model: created when training starts, dropped when other weights are loaded.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use crate::error::Result;
 use crate::nn::{Parameters, load_parameters};
 use crate::optim::Adam;
 
-/// The optimizers of one kind of model, with what belongs to them.
+/// The optimizers of one kind of model, with their additional state.
 pub(crate) trait Optimizers: fmt::Debug {
     /// Lists moments and running means by name; they share memory with the state.
     fn state(&self) -> Parameters;
 
-    /// Lets the encoders of the generators move or not; all else moves.
+    /// Freezes or unfreezes the encoders of the generators; everything else trains.
     fn freeze_encoders(&mut self, is_frozen: bool);
 
-    /// Forgets gradients of an update that was not made, and what is known of a state that may be another now.
+    /// Discards gradients of an update that was not made, and cached values of a state that may have changed.
     fn forget(&mut self);
 }
 
-/// Lets the parameters of `adam` whose names begin with one of these move or not; all others move.
+/// Freezes or unfreezes the parameters of `adam` whose names start with one of these prefixes; all others train.
 pub(crate) fn freeze(adam: &mut Adam, encoders: &[String], is_frozen: bool) {
     let is_encoder = |name: &str| encoders.iter().any(|layer| name.starts_with(layer));
     adam.select(|name| !(is_frozen && is_encoder(name)));
 }
 
-/// A place for optimizers, which is empty before the first training: they take twice the memory of the weights.
+/// A slot for optimizers, which is empty before the first training because they take twice the memory of the weights.
 #[derive(Debug)]
 pub(crate) struct OptimizerSlot<O> {
     optimizers: Option<O>,
@@ -34,22 +34,22 @@ pub(crate) struct OptimizerSlot<O> {
 }
 
 impl<O: Optimizers> OptimizerSlot<O> {
-    /// Makes an empty one.
+    /// Creates an empty slot.
     pub fn new() -> Self {
         Self { optimizers: None, is_frozen: false }
     }
 
-    /// Returns the optimizers, where training has begun.
+    /// Returns the optimizers, if training has started.
     pub fn get(&self) -> Option<&O> {
         self.optimizers.as_ref()
     }
 
-    /// Returns the optimizers to be changed, where training has begun.
+    /// Returns the optimizers for modification, if training has started.
     pub fn get_mut(&mut self) -> Option<&mut O> {
         self.optimizers.as_mut()
     }
 
-    /// Returns the optimizers, which `make` makes where there are none.
+    /// Returns the optimizers, created by `make` if there are none.
     ///
     /// # Errors
     /// Those of `make`.
@@ -65,21 +65,21 @@ impl<O: Optimizers> OptimizerSlot<O> {
         Ok(self.optimizers.insert(optimizers))
     }
 
-    /// Drops the optimizers; whether encoders move stays.
+    /// Drops the optimizers; whether encoders are frozen is kept.
     pub fn clear(&mut self) {
         self.optimizers = None;
     }
 
-    /// Lists what training changes besides the networks; nothing before it has begun.
+    /// Lists what training changes besides the networks; empty before training.
     pub fn state(&self) -> Parameters {
         self.get().map_or_else(Parameters::new, O::state)
     }
 
-    /// Puts back a state of these networks and their optimizers. That of a model before any training has no moments, and leaves the
-    /// place empty.
+    /// Restores a state of these networks and their optimizers. A state from before any training has no moments and
+    /// leaves the slot empty.
     ///
     /// # Errors
-    /// `Usage` for the state of another architecture; no weight and no moment is changed then.
+    /// `Usage` for the state of another architecture; no weight or moment is changed then.
     pub fn restore(
         &mut self,
         mut networks: Parameters,
@@ -98,7 +98,7 @@ impl<O: Optimizers> OptimizerSlot<O> {
         Ok(())
     }
 
-    /// Lets the encoders of the generators move or not, now and in optimizers that are made later.
+    /// Freezes or unfreezes the encoders of the generators, now and in optimizers that are created later.
     pub fn set_frozen(&mut self, is_frozen: bool) {
         self.is_frozen = is_frozen;
         if let Some(optimizers) = &mut self.optimizers {
@@ -106,7 +106,7 @@ impl<O: Optimizers> OptimizerSlot<O> {
         }
     }
 
-    /// Returns whether encoders stay as they are.
+    /// Returns whether encoders are frozen.
     pub fn is_frozen(&self) -> bool {
         self.is_frozen
     }

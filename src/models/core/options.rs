@@ -1,4 +1,4 @@
-//! Checks of options, and counts in them as libtorch takes them.
+//! Checks of options, and conversion of counts for libtorch.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ pub(crate) fn within(name: &str, value: usize, range: RangeInclusive<usize>) -> 
     Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected(expected).found(value))
 }
 
-/// Checks that an option can be the weight of a loss.
+/// Checks that an option is a valid loss weight.
 pub(crate) fn weight(name: &str, value: f64) -> Result<()> {
     if value >= 0.0 && value.is_finite() {
         return Ok(());
@@ -21,7 +21,7 @@ pub(crate) fn weight(name: &str, value: f64) -> Result<()> {
     Err(Error::new(ErrorKind::Usage, format!("{name} is out of range")).expected("zero or more").found(value))
 }
 
-/// Counts as libtorch does; more than it can count is more than any memory holds.
+/// Converts a count for libtorch; one that overflows is more than any memory holds.
 pub(crate) fn size(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

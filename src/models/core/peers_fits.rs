@@ -1,4 +1,4 @@
-//! Fits by several processes, played by threads, beside the fit of one: for tests of any kind of model.
+//! Fits in several simulated processes (threads), compared with a fit in one, for tests of any kind of model.
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -14,7 +14,7 @@ use crate::train::{FitOptions, History, StepContext, TrainState, Translator, fit
 
 pub(crate) const SAME_BITS: Tolerance = Tolerance::abs(0.0);
 
-/// A model in f64, in which rounding cannot hide a fault.
+/// A model in f64, so that rounding cannot hide an error.
 struct Exact<M>(M);
 
 fn exact(batch: &Batch) -> [Tensor; 2] {
@@ -65,27 +65,31 @@ impl<M: Model> Translator for Exact<M> {
     }
 }
 
-/// What a fit leaves: all that training changes, and the record.
-pub(crate) struct Left(pub Parameters, pub History);
+/// The result of a fit: everything that training changes, and the history.
+pub(crate) struct FitResult(pub Parameters, pub History);
 
-/// What is fit: how a process makes its model in f64 on the processor, and its data of so many chips a batch.
-pub(crate) struct Trial<'a, M> {
+/// A fit under test: how a process creates its model in f64 on the CPU, and its data with a given batch size.
+pub(crate) struct PeerFit<'a, M> {
     pub model: &'a (dyn Fn() -> M + Sync),
     pub data: &'a (dyn Fn(usize) -> DataBunch + Sync),
 }
 
-impl<M: Model> Trial<'_, M> {
-    /// Makes the fit of this process with `size` chips a step.
-    pub fn fit(&self, size: usize, options: FitOptions) -> Left {
+impl<M: Model> PeerFit<'_, M> {
+    /// Runs the fit of this process with `size` chips a step.
+    pub fn fit(&self, size: usize, options: FitOptions) -> FitResult {
         let (mut model, mut history) = (Exact((self.model)()), History::default());
         model.0.begin_training().unwrap();
         fit(&mut model, &(self.data)(size), options, &mut history).unwrap();
         let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
-        Left(model.state().tensors.into_iter().map(copy).collect(), history)
+        FitResult(model.state().tensors.into_iter().map(copy).collect(), history)
     }
 
-    /// Makes one fit by `count` processes of `size` chips each.
-    pub fn together(&self, (count, size): (usize, usize), options: impl Fn(usize) -> FitOptions + Sync) -> Vec<Left> {
+    /// Runs one fit in `count` processes with `size` chips each.
+    pub fn together(
+        &self,
+        (count, size): (usize, usize),
+        options: impl Fn(usize) -> FitOptions + Sync,
+    ) -> Vec<FitResult> {
         match count {
             1 => vec![self.fit(size, options(0).peers(Alone))],
             _ => crew_with(count, |member| {
@@ -96,9 +100,9 @@ impl<M: Model> Trial<'_, M> {
     }
 }
 
-/// Checks each value of the state and of the record.
-pub(crate) fn check<M: Model>(what: &str, tolerance: Tolerance, found: &Left, expected: &Left) {
-    let names = |left: &Left| left.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+/// Compares each value of the state and of the history.
+pub(crate) fn check<M: Model>(what: &str, tolerance: Tolerance, found: &FitResult, expected: &FitResult) {
+    let names = |left: &FitResult| left.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(found), names(expected), "{what}");
     for ((name, found), (_, expected)) in found.0.iter().zip(&expected.0) {
         tolerance.tensor(&format!("{what}: {name}"), found, expected);

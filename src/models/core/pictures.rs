@@ -1,4 +1,4 @@
-//! Draws the pictures of a saved model.
+//! The pictures of a saved model.
 
 use super::learner::Learner;
 use super::model::Model;
@@ -7,12 +7,12 @@ use crate::dataset::Domain;
 use crate::error::Result;
 use crate::plot::Picture;
 
-/// Rows of samples on chips of 256 x 256; fewer of larger ones, so that saving stays quick.
+/// Rows of samples for chips of 256 x 256; fewer for larger ones, so that saving stays fast.
 const ROWS: usize = 3;
 const USUAL_AREA: usize = 256 * 256;
 
-/// Draws the pictures. One that cannot be drawn, since a chip is gone for example, must not keep a trained model from
-/// being saved: the page says why it is missing, and a warning does.
+/// Draws the pictures. If one cannot be drawn, for example because a chip is gone, the model is saved anyway: the page
+/// and a warning say why the picture is missing.
 pub(super) fn draw<M: Model>(model: &Learner<M>) -> Pictures {
     let losses = match model.history.epochs() {
         [] => Err("This model holds no record of its training.".to_owned()),

@@ -1,4 +1,4 @@
-//! Translating single images.
+//! Translates single images.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`predict_a2b`](Self::predict_a2b).
+    /// Like [`predict_a2b`](Self::predict_a2b).
     pub fn predict(&self, path: impl AsRef<Path>, to: Domain) -> Result<Raster> {
         self.direction(to)?.predict(path.as_ref())
     }
@@ -43,18 +43,18 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Shapes
-    /// (bands, H, W) of the other domain to (bands, H, W) of this one, in its type of samples: integers are rounded, and
-    /// cut to what the type can hold. Bands may come in any order where image and model name them. Samples of another
-    /// scale or offset than the chips had are converted first; see `docs/data.md`.
+    /// (bands, H, W) of the other domain to (bands, H, W) of this one, in its sample type: integers are rounded and
+    /// clipped to the type's range. Bands may come in any order if image and model name them. Samples with another
+    /// scale or offset than the chips' are converted first; see `docs/data.md`.
     ///
     /// # Errors
-    /// `Usage` for a wrong number of bands, `Limits` when memory is short.
+    /// `Usage` for a wrong number of bands, `Limits` if memory is short.
     pub fn predict_image(&self, image: &Raster, to: Domain) -> Result<Raster> {
         self.direction(to)?.predict_image(image)
     }
 
-    /// Translates images in memory into domain `to`; those of one size go through the network together, which is faster where
-    /// they are small. Each is translated by its own statistics, as [`predict_image`](Self::predict_image) does it.
+    /// Translates images in memory into domain `to`. Images of one size go through the network together, which is
+    /// faster for small ones. Each is translated with its own statistics, as in [`predict_image`](Self::predict_image).
     ///
     /// ```
     /// use geolearn::{CycleGan, Domain, Raster};
@@ -67,10 +67,10 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Shapes
-    /// Each image as for [`predict_image`](Self::predict_image), of any size; the results are in the order of the images.
+    /// Each image as for [`predict_image`](Self::predict_image), of any size; results are in the order of the images.
     ///
     /// # Errors
-    /// As [`predict_image`](Self::predict_image).
+    /// Like [`predict_image`](Self::predict_image).
     pub fn predict_images(&self, images: &[Raster], to: Domain) -> Result<Vec<Raster>> {
         self.direction(to)?.predict_images(images)
     }
@@ -89,17 +89,18 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Shapes
-    /// (bands, H, W) in the source domain's own units (such as 0 to 255) to (bands, H, W) in the target
-    /// domain's own units, neither rounded nor cut. What is not finite in all bands has no data, and is NaN in the
+    /// (bands, H, W) in the source domain's own units (such as 0 to 255) to (bands, H, W) in the target domain's own
+    /// units, neither rounded nor clipped. Pixels that are not finite in all bands have no data, and are NaN in the
     /// result.
     ///
     /// # Errors
-    /// `Usage` for a wrong number of bands or an empty array, `Limits` when memory is short.
+    /// `Usage` for a wrong number of bands or an empty array, `Limits` if memory is short.
     pub fn predict_array(&self, image: &Array3<f32>, to: Domain) -> Result<Array3<f32>> {
         self.direction(to)?.predict_array(image)
     }
 
-    /// Takes out the generator that makes images of domain `to`, for threads to share; the model may be trained on meanwhile.
+    /// Copies the generator that makes images of domain `to`, for threads to share; the model can be trained further
+    /// meanwhile.
     ///
     /// ```
     /// use geolearn::{CycleGan, Domain};
@@ -111,14 +112,14 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` for a generator that was never trained, `Torch` when memory is short.
+    /// `Usage` for a generator that was never trained, `Torch` if memory is short.
     pub fn predictor(&self, to: Domain) -> Result<Predictor> {
         self.check_direction(to)?;
         let facts = |domain| self.domain(domain).clone();
         Predictor::copy_of(self.model.generator(to), facts(to.other()), (to, facts(to)), self.device.clone())
     }
 
-    /// What makes images of domain `to`.
+    /// Returns the direction that makes images of domain `to`.
     pub(super) fn direction(&self, to: Domain) -> Result<Direction<'_>> {
         self.check_direction(to)?;
         let (from, made) = (self.domain(to.other()), self.domain(to));

@@ -1,4 +1,4 @@
-//! One generator for programs that only translate.
+//! A predictor: one generator for programs that only translate.
 
 use std::path::Path;
 
@@ -13,10 +13,11 @@ use crate::inference::{RasterOptions, RasterReport};
 use crate::nn::{Network, Plan, copied};
 use crate::raster::Raster;
 
-/// One generator of a model, ready to translate: no other network, and nothing of training. Several threads may share one.
+/// One generator of a model, ready to translate, without other networks and training state. Threads can share it.
 ///
-/// [`CycleGan::open_predictor`](crate::CycleGan::open_predictor) takes it out of a saved model,
-/// [`CycleGan::predictor`](crate::CycleGan::predictor) out of one in memory. It translates as the model does.
+/// [`CycleGan::open_predictor`](crate::CycleGan::open_predictor) opens it from a saved model, and
+/// [`CycleGan::predictor`](crate::CycleGan::predictor) copies it from one in memory. It translates exactly like the
+/// model.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,7 +50,7 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Takes a generator over.
+    /// Creates a predictor from a generator.
     pub(super) fn new(
         generator: Network,
         from: DomainSpec,
@@ -61,7 +62,7 @@ impl Predictor {
         Ok(Self { name, plan, weights: Frozen::new(detached.collect::<Result<_>>()?), from, to, device })
     }
 
-    /// Copies a generator that may learn on.
+    /// Creates a predictor from a copy of a generator that may be trained further.
     pub(super) fn copy_of(
         generator: &Network,
         from: DomainSpec,
@@ -73,7 +74,7 @@ impl Predictor {
         Self::new(Network::with_weights(generator.name(), generator.plan().clone(), copies)?, from, to, device)
     }
 
-    /// Returns the domain whose images it makes.
+    /// Returns the target domain.
     ///
     /// ```
     /// use geolearn::{CycleGan, Device, Domain};
@@ -86,7 +87,7 @@ impl Predictor {
         self.to.0
     }
 
-    /// Returns where it computes.
+    /// Returns the device that it computes on.
     ///
     /// ```
     /// use geolearn::{CycleGan, Device, Domain};
@@ -111,7 +112,7 @@ impl Predictor {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// Like that method.
     pub fn predict(&self, path: impl AsRef<Path>) -> Result<Raster> {
         self.with(|direction| direction.predict(path.as_ref()))
     }
@@ -128,12 +129,12 @@ impl Predictor {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// Like that method.
     pub fn predict_image(&self, image: &Raster) -> Result<Raster> {
         self.with(|direction| direction.predict_image(image))
     }
 
-    /// Translates images in memory, which is faster than one by one where they are small; see
+    /// Translates images in memory, which is faster than one by one if they are small; see
     /// [`CycleGan::predict_images`](crate::CycleGan::predict_images).
     ///
     /// ```
@@ -146,7 +147,7 @@ impl Predictor {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// Like that method.
     pub fn predict_images(&self, images: &[Raster]) -> Result<Vec<Raster>> {
         self.with(|direction| direction.predict_images(images))
     }
@@ -163,7 +164,7 @@ impl Predictor {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// Like that method.
     pub fn predict_array(&self, image: &Array3<f32>) -> Result<Array3<f32>> {
         self.with(|direction| direction.predict_array(image))
     }
@@ -184,7 +185,7 @@ impl Predictor {
     /// ```
     ///
     /// # Errors
-    /// As there, and `Usage` for options of the other domain.
+    /// Like that method, and `Usage` for options with the other target domain.
     pub fn predict_raster(
         &self,
         input: impl AsRef<Path>,
@@ -194,7 +195,7 @@ impl Predictor {
         self.with(|direction| direction.predict_raster(input.as_ref(), output.as_ref(), &options))
     }
 
-    /// Works with handles of the weights that are this call's own.
+    /// Runs `work` with this call's own handles of the weights.
     fn with<T>(&self, work: impl FnOnce(Direction<'_>) -> Result<T>) -> Result<T> {
         let generator = &Network::with_weights(&self.name, self.plan.clone(), self.weights.handles())?;
         work(Direction { generator, from: &self.from, to: (self.to.0, &self.to.1), device: &self.device })

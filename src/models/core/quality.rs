@@ -1,4 +1,4 @@
-//! How good the translations of a model are.
+//! Measures how good a model's translations are.
 
 use super::learner::Learner;
 use super::model::Model;
@@ -10,9 +10,9 @@ use crate::peers::Alone;
 use crate::train;
 
 impl<M: Model> Learner<M> {
-    /// Measures the model on the validation pairs, which never change: each of [`available_metrics`] that begins with
-    /// `valid_`, with its mean over all images, in the default [`Precision`]. Changes nothing; the same weights always give
-    /// the same numbers.
+    /// Measures the model on the validation pairs, which never change: returns each of the [`available_metrics`] that
+    /// starts with `valid_`, with its mean over all images, in the default [`Precision`]. Changes nothing; the same
+    /// weights always give the same numbers.
     ///
     /// [`available_metrics`]: Self::available_metrics
     ///
@@ -28,7 +28,7 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when the model has no data or the data no validation pairs; what reading the chips reports.
+    /// `Usage` if the model has no data or the data has no validation pairs; errors of reading the chips.
     pub fn validate(&self) -> Result<Vec<(&'static str, f64)>> {
         let data = self.data("validate")?;
         let measured = train::validate(self, &data.for_device(self.device.torch()), Precision::Auto, &Alone)?;
@@ -40,9 +40,9 @@ impl<M: Model> Learner<M> {
         Ok(M::METRIC_NAMES.iter().copied().zip(measured).collect())
     }
 
-    /// The model's own names for [`FitOptions::monitor`](crate::FitOptions::monitor): metrics on the validation pairs, where the data have any, and
-    /// losses of training; lower is better. [KID and FID](crate::metrics::InceptionDistances) and metrics that are added to a fit
-    /// can be monitored besides.
+    /// Returns the model's own names for [`FitOptions::monitor`](crate::FitOptions::monitor): metrics on the validation
+    /// pairs, if there are any, and training losses; lower is better. [KID and FID](crate::metrics::InceptionDistances)
+    /// and metrics that are added to a fit can be monitored, too.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -57,14 +57,14 @@ impl<M: Model> Learner<M> {
         metrics.iter().chain(M::LOSS_NAMES).copied().collect()
     }
 
-    /// Measures how good the translations of the validation chips are, in each direction, beside baselines that learn
-    /// nothing: KID and FID of all chips; PSNR, SSIM and errors against the truth, where test or validation chips of both
-    /// domains have the same names; and of round trips. The result is printed as a table by `Display`; [`save`](Self::save)
-    /// writes it into the model's `.emd` and `model_metrics.html`, and the last epoch of the [history](Self::history)
-    /// records it.
+    /// Measures how good the translations of the validation chips are, in each direction, compared with baselines that
+    /// learn nothing: KID and FID of all chips; PSNR, SSIM and errors against the truth, if test or validation chips of
+    /// both domains have the same names; and the same for round trips. `Display` prints the result as a table;
+    /// [`save`](Self::save) writes it to the model's `.emd` and `model_metrics.html`, and the last epoch of the
+    /// [history](Self::history) records it.
     ///
     /// KID and FID need the weights of the Inception network, 87 MB, which `cargo xtask inception` of this repository
-    /// fetches once; without them they are left out, and the notes of the result say so.
+    /// downloads once; without them they are left out, and the notes of the result say so.
     ///
     /// ```
     /// use geolearn::evaluation::MetricsOptions;
@@ -82,15 +82,27 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when the model has no data, or the data neither validation chips nor pairs; what reading the chips reports.
+    /// `Usage` if the model has no data, or the data has neither validation chips nor pairs; errors of reading the
+    /// chips.
     pub fn compute_metrics(&mut self) -> Result<Metrics> {
         self.compute_metrics_with(MetricsOptions::new())
     }
 
-    /// Measures as [`compute_metrics`](Self::compute_metrics) does, with options.
+    /// Measures like [`compute_metrics`](Self::compute_metrics), with options.
+    ///
+    /// ```no_run
+    /// use geolearn::evaluation::MetricsOptions;
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let mut model = CycleGan::from_model("models/sat2map", Some(&data))?;
+    /// println!("{}", model.compute_metrics_with(MetricsOptions::new().pairs("test_a", "test_b"))?);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`compute_metrics`](Self::compute_metrics), and for folders of pairs or a file of weights that cannot be used.
+    /// Like [`compute_metrics`](Self::compute_metrics), and errors of folders of pairs or a weights file that cannot be
+    /// used.
     pub fn compute_metrics_with(&mut self, options: MetricsOptions) -> Result<Metrics> {
         let metrics = evaluation::compute_metrics(self, &self.data("compute_metrics")?, &options)?;
         for (name, to) in [("a", Domain::A), ("b", Domain::B)] {
@@ -106,8 +118,18 @@ impl<M: Model> Learner<M> {
         Ok(metrics)
     }
 
-    /// Returns what [`compute_metrics`](Self::compute_metrics) measured, also of a model that was loaded; `None` when it was
-    /// not called since the last training.
+    /// Returns the last result of [`compute_metrics`](Self::compute_metrics), also for a model that was loaded; `None`
+    /// if there is none since the last training.
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// if let Some(metrics) = model.metrics() {
+    ///     println!("{metrics}");
+    /// }
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn metrics(&self) -> Option<&Metrics> {
         self.metrics.as_ref()
     }

@@ -1,4 +1,4 @@
-//! Translating scenes of any size.
+//! Translates scenes of any size.
 
 use std::path::Path;
 
@@ -8,17 +8,18 @@ use crate::error::Result;
 use crate::inference::{RasterOptions, RasterReport};
 
 impl<M: Model> Learner<M> {
-    /// Translates a scene of any size, from a file to a GeoTIFF, in memory that does not grow with it.
+    /// Translates a scene of any size, from a file to a GeoTIFF, in memory that does not depend on its size.
     ///
-    /// The output has the grid and reference system of the scene, bands and type of samples of the target domain, and no
-    /// data where no band of the scene has any. It is written while it is made, and gets its name when it is complete.
-    /// Reading and writing run beside the network.
+    /// The output has the grid and reference system of the scene, the bands and sample type of the target domain, and
+    /// no data where no band of the scene has any. It is written under a temporary name and renamed when it is
+    /// complete. Reading and writing run in parallel with the network.
     ///
-    /// `input` may be a folder: each image in it becomes `NAME.tif` in the folder `output`. So it is with several
-    /// [windows](RasterOptions::window): each becomes `NAME_ROW_COLUMN.tif`. What exists under such a name is replaced.
+    /// `input` may be a folder: each image in it becomes `NAME.tif` in the folder `output`. With several
+    /// [windows](RasterOptions::window), each becomes `NAME_ROW_COLUMN.tif`. Existing files with these names are
+    /// replaced.
     ///
-    /// How tiles, their halo and the statistics of norms are chosen, and what other choices give, stands in
-    /// `docs/raster-inference.md`.
+    /// `docs/raster-inference.md` explains how tiles, halos and norm statistics are chosen, and compares the
+    /// alternatives.
     ///
     /// ```
     /// use geolearn::raster::RasterFile;
@@ -38,18 +39,19 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Shapes
-    /// Files of any height and width from 1, with all the bands that the domain's files had, or those that were used of
-    /// them. Bands that the model knows by name are looked up in each file that names any.
+    /// Files of any height and width from 1, with all the bands that the domain's files had, or only the used ones.
+    /// Bands that the model knows by name are looked up in each file that names its bands.
     ///
     /// # Errors
-    /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out of
-    /// range, a wrong number of bands, or an output that is no `.tif`, a folder, an input, named twice or too long a name;
-    /// `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Io` for an output that cannot be
-    /// written; `Layout` for a folder without images; `Limits` when tiles need more memory than there is. `Usage` where another process is making the same output, or its folder for
-    /// [resumption](RasterOptions::resume) holds what is not ours. Later `Peer` when another of
-    /// [several processes](RasterOptions::distributed) fails or is lost, `Stopped` when the
-    /// [signal](RasterOptions::stop_signal) is set, and `Io` when the disk is full. No half file is left, and outputs that
-    /// are complete by then stay.
+    /// All inputs are opened and all settings checked before anything is written: `Usage` for an option or window out
+    /// of range, a wrong number of bands, or an output that is not a `.tif`, is a folder or an input, appears twice or
+    /// has too long a name; `Io`, `Format`, `Unsupported` or `Limits` for a file that cannot be read; `Io` for an
+    /// output that cannot be written; `Layout` for a folder without images; `Limits` if tiles need more memory than
+    /// there is; `Usage` if another process is writing the same output, or its folder for
+    /// [resuming](RasterOptions::resume) contains other files. Later, `Peer` if one of [several
+    /// processes](RasterOptions::distributed) fails or is lost, `Stopped` if the [signal](RasterOptions::stop_signal)
+    /// is set, and `Io` if the disk is full. No incomplete file is left behind, and outputs that are already complete
+    /// stay.
     pub fn predict_raster(
         &self,
         input: impl AsRef<Path>,
@@ -74,7 +76,7 @@ mod tests {
     use crate::raster::{Raster, Samples, Source};
     use crate::testing::npy;
 
-    /// On the processor, whose bits are compared.
+    /// On the CPU, because bits are compared.
     fn bundled() -> CycleGan {
         let options = LoadOptions::new().device(Device::Cpu);
         CycleGan::from_model_with("tests/fixtures/models/sat2relief", options).unwrap()
@@ -82,8 +84,8 @@ mod tests {
 
     const TILES: TileSize = TileSize { side: 128, halo: Halo { pixels: 36 }, step_bytes: 256 << 20 };
 
-    /// What an image in memory goes through where the network cannot take it at once. Values are unrounded, of 255: the
-    /// halo leaves 0.001 of them on average.
+    /// The path of an image in memory that the network cannot take at once. Values are not rounded and range to 255;
+    /// the halo leaves an average error of 0.001.
     #[test]
     fn an_image_in_memory_is_the_same_in_tiles() {
         let model = bundled();
@@ -97,7 +99,7 @@ mod tests {
         assert!(off.iter().any(|&value| value > 0.0), "it was not translated in tiles");
     }
 
-    /// As where the target's files were of floats, or name a value that no sample has.
+    /// For example, if the target's files were floating-point, or name a value that no sample can have.
     #[test]
     fn gaps_stay_gaps_when_the_target_names_a_value_it_cannot_have() {
         let model = bundled();
@@ -116,8 +118,8 @@ mod tests {
         }
     }
 
-    /// The bundled scene is wide where a step may take just 64 KiB: it is read and written in pieces, also on the way
-    /// through the folder of a translation that can go on.
+    /// With only 64 KiB for a step, the bundled scene counts as wide: it is read and written in pieces, also through
+    /// the folder of a translation that can be resumed.
     #[test]
     fn a_wide_scene_is_the_same_piece_by_piece() {
         let model = bundled();
@@ -140,7 +142,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
-    /// Numbers that no file of ours has, but a definition might: they neither divide by nothing nor take memory.
+    /// Numbers that none of our files has, but a definition might: they neither divide by zero nor take memory.
     #[test]
     fn chips_of_any_size_give_tiles_that_can_be() {
         let model = bundled();
@@ -164,7 +166,7 @@ mod tests {
         assert_eq!(nodes.unwrap_err().kind(), ErrorKind::Limits);
     }
 
-    /// What the memory of local statistics is told by, before any are gathered.
+    /// The memory for local statistics is computed from this, before any are gathered.
     #[test]
     fn statistics_have_as_many_numbers_as_the_plan_says() {
         let model = bundled();
@@ -176,7 +178,7 @@ mod tests {
         assert!(gathered > 0);
     }
 
-    /// One tile is the whole image, so its statistics are too: those of the pixels that have data.
+    /// One tile is the whole image, so its statistics are, too: those of the pixels that have data.
     #[test]
     fn gaps_do_not_count_in_a_tile_of_its_own_statistics() {
         let model = bundled();
@@ -195,8 +197,8 @@ mod tests {
         assert!(off < 0.01, "{off}");
     }
 
-    /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when it
-    /// scales and sums tiles in another order, so they may differ by 1e-3 of the range of 255.
+    /// arcgis.learn 2.4.4 made the numbers (`tests/fixtures/arcgis/make_tiles.py`). It adds 1e-5 to the range when
+    /// scaling, and sums tiles in another order, so they may differ by 1e-3 of the range of 255.
     #[test]
     fn blended_tiles_are_those_of_arcgis() {
         let model = bundled();

@@ -1,4 +1,4 @@
-//! Scenes that several processes, played by threads, translate together: the files are those of one process, to the byte.
+//! Scenes translated by several simulated processes (threads): the files equal those of one process byte for byte.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,18 +15,18 @@ use crate::train::StopSignal;
 
 const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 
-/// On the processor, whose bits are compared.
+/// On the CPU, because bits are compared.
 fn bundled() -> CycleGan {
     let options = LoadOptions::new().device(Device::Cpu);
     CycleGan::from_model_with("tests/fixtures/models/sat2relief", options).unwrap()
 }
 
-/// Small tiles, of which the scene has six rows.
+/// Small tiles, so that the scene has six rows of them.
 fn options() -> RasterOptions {
     RasterOptions::new(Domain::B).tile_size(64).halo(32).progress(false)
 }
 
-/// By so many processes; what each reports.
+/// Translates with this many processes, and returns the report of each.
 fn translate(
     count: usize,
     (input, output): (&Path, &Path),
@@ -38,7 +38,7 @@ fn translate(
     })
 }
 
-/// All files of a folder, and those in folders of it.
+/// Lists all files of a folder and its subfolders.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap());
     let files = entries.filter(|entry| entry.file_type().is_file());
@@ -47,7 +47,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn one_scene_of_several_processes_is_that_of_one() {
+fn several_processes_write_the_file_of_one() {
     let ways = [
         options().statistics(NormStatistics::Scene),
         options().statistics(NormStatistics::Inputs).window(7, 9, 201, 299),
@@ -73,9 +73,9 @@ fn one_scene_of_several_processes_is_that_of_one() {
     }
 }
 
-/// Fewer scenes than processes are shared out by rows of tiles, and more as a whole.
+/// Fewer scenes than processes are shared by rows of tiles, and more of them as a whole.
 #[test]
-fn a_folder_of_scenes_is_shared_out() {
+fn a_folder_of_scenes_is_shared() {
     let folder = tempfile::tempdir().unwrap();
     let (input, one) = (folder.path().join("scenes"), folder.path().join("one"));
     std::fs::create_dir_all(&input).unwrap();
@@ -94,9 +94,9 @@ fn a_folder_of_scenes_is_shared_out() {
     }
 }
 
-/// Pieces that one process has left are not made again, by however many it is gone on.
+/// Pieces that one process has left are not translated again, however many processes resume.
 #[test]
-fn several_go_on_with_what_one_has_begun() {
+fn several_processes_resume_the_work_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let (one, several) = (folder.path().join("one.tif"), folder.path().join("several.tif"));
     let whole = bundled().predict_raster(SCENE, &one, options()).unwrap().network_pixels();
@@ -116,14 +116,14 @@ fn several_go_on_with_what_one_has_begun() {
 }
 
 #[test]
-fn processes_that_would_make_other_outputs_are_named() {
+fn processes_with_other_outputs_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
     let other = |rank: usize| if rank == 1 { options().halo(36) } else { options() };
     for report in translate(3, (Path::new(SCENE), &output), other) {
         let error = report.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert!(error.to_string().contains("process 1 does not make the outputs of process 0"), "{error}");
+        assert!(error.to_string().contains("process 1 does not write the same outputs as process 0"), "{error}");
     }
     let missing = |rank: usize| if rank == 2 { options().window(0, 0, 9999, 1) } else { options() };
     let errors: Vec<String> =

@@ -1,4 +1,4 @@
-//! What a saved model tells people: a page with facts, numbers and pictures.
+//! The report of a saved model: a page with facts, numbers and pictures.
 
 use super::learner::Learner;
 use super::model::Model;
@@ -6,13 +6,13 @@ use crate::dataset::Domain;
 use crate::evaluation::{Metrics, table};
 use crate::package::report::Report;
 
-/// Names that ArcGIS looks for.
+/// File names that ArcGIS looks for.
 const LOSSES: &str = "loss_graph.png";
 const RESULTS: &str = "show_results.png";
-/// What its columns say more exactly.
+/// The columns themselves say more.
 const SHOWN: &str = "Chips and their translations";
 
-/// Pictures as PNG, or why there are none.
+/// Pictures as PNG, or the reason why there are none.
 pub(super) struct Pictures {
     pub losses: Drawn,
     pub results: Drawn,
@@ -22,13 +22,13 @@ pub(super) struct Pictures {
 pub(super) type Drawn = std::result::Result<Vec<u8>, String>;
 
 impl Pictures {
-    /// With their names.
+    /// Returns the pictures with their file names.
     pub fn files(&self) -> [(&'static str, Option<Vec<u8>>); 2] {
         [(LOSSES, self.losses.clone().ok()), (RESULTS, self.results.clone().ok())]
     }
 }
 
-/// The page `model_metrics.html`.
+/// Returns the page `model_metrics.html`.
 pub(super) fn html<M: Model>(model: &Learner<M>, name: &str, pictures: &Pictures) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut page = Report::new(name, &format!("{}, saved by geolearn {version}", M::KIND.name));
@@ -66,7 +66,7 @@ fn quality(page: &mut Report, metrics: &Metrics) {
     metrics.notes.iter().for_each(|note| page.paragraph(note));
 }
 
-/// What the model is, by name and value.
+/// Describes the model by names and values.
 pub(super) fn facts<M: Model>(model: &Learner<M>) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&str, String)> = [("Domain A", Domain::A), ("Domain B", Domain::B)]
         .map(|(name, domain)| (name, described(model, domain)))
@@ -88,7 +88,7 @@ pub(super) fn facts<M: Model>(model: &Learner<M>) -> Vec<(&'static str, String)>
     facts
 }
 
-/// `13 bands of uint16 (B01, B02, …), chips of 64 x 64`.
+/// Describes a domain like `13 bands of uint16 (B01, B02, …), chips of 64 x 64`.
 fn described<M: Model>(model: &Learner<M>, domain: Domain) -> String {
     let facts = model.domain(domain);
     let (height, width) = facts.chip;
@@ -98,7 +98,7 @@ fn described<M: Model>(model: &Learner<M>, domain: Domain) -> String {
     format!("{bands} bands of {dtype}{names}, chips of {width} x {height}")
 }
 
-/// Each loss and measure: its last value, its lowest, and when that was.
+/// Lists each loss and metric: its last value, its lowest value, and when that was.
 pub(super) fn measures<M: Model>(model: &Learner<M>) -> Vec<(String, Vec<String>)> {
     let history = &model.history;
     let named = |name: &String| {

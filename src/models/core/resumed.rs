@@ -1,10 +1,10 @@
-//! A model from a checkpoint.
+//! Opens a model from a checkpoint.
 
 use std::path::Path;
 
 use super::learner::Learner;
 use super::model::{Model, Start};
-use super::translator::Built;
+use super::translator::StoredConfiguration;
 use crate::dataset::{DataBunch, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,12 +12,12 @@ use crate::ffi;
 use crate::train::{Translator, read_checkpoint};
 
 impl<M: Model> Learner<M> {
-    /// A model from a checkpoint: networks, moments of the optimizers, pools of images, history, configuration. On the
-    /// first CUDA device that can be used, else the processor.
+    /// Opens a model from a checkpoint: networks, optimizer moments, image pools, history, configuration. It uses the
+    /// first CUDA device that is available, or else the CPU.
     ///
-    /// [`fit`](Self::fit) then begins a new course, with any options, from weights and moments as they are. To go on
-    /// with the fit that wrote the checkpoint, to the bit, build the model as it was built and use
-    /// [`FitOptions::resume`](crate::FitOptions::resume). The data are scaled as those of the checkpoint were.
+    /// [`fit`](Self::fit) then starts a new schedule, with any options, from the current weights and moments. To
+    /// continue the fit that wrote the checkpoint bit for bit, build the model in the same way and use
+    /// [`FitOptions::resume`](crate::FitOptions::resume). The data is scaled like that of the checkpoint.
     ///
     /// ```no_run
     /// use geolearn::{CycleGan, DatasetType, FitOptions, prepare_data};
@@ -29,24 +29,33 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Io` or `Format` for a file that is not a whole checkpoint, `Usage` when data and model differ in bands.
+    /// `Io` or `Format` for a file that is not a complete checkpoint, `Usage` if data and model differ in bands.
     pub fn from_checkpoint(path: impl AsRef<Path>, data: &DataBunch) -> Result<Self> {
         Self::from_checkpoint_on(path, data, Device::Auto)
     }
 
-    /// As [`from_checkpoint`](Self::from_checkpoint), on the given device.
+    /// Opens a model like [`from_checkpoint`](Self::from_checkpoint), on the given device.
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, Device, prepare_data};
+    ///
+    /// let data = prepare_data("chips/", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_checkpoint_on("run1/checkpoints/best.safetensors", &data, Device::Cpu)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`from_checkpoint`](Self::from_checkpoint), and `Device` for a device that cannot be used.
+    /// Like [`from_checkpoint`](Self::from_checkpoint), and `Device` for a device that cannot be used.
     pub fn from_checkpoint_on(path: impl AsRef<Path>, data: &DataBunch, device: Device) -> Result<Self> {
         let path = path.as_ref();
         ffi::allowed();
         let contents = read_checkpoint(path)?;
-        let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model has").at(path);
-        let built: Built<M::Config> = Built::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
+        let unsound = || Error::new(ErrorKind::Format, "the checkpoint holds values that no model can have").at(path);
+        let built: StoredConfiguration<M::Config> =
+            StoredConfiguration::read(contents.configuration(), M::KIND).map_err(|error| error.at(path))?;
         M::check(&built.config).map_err(|e| unsound().because(e))?;
         let held = contents.state().tensors.iter().map(|(_, t)| t.numel() as u128).sum::<u128>();
-        // Each parameter is there with its two moments, before memory is taken for it.
+        // Each parameter must be there with its two moments, before memory is allocated for it.
         let [expected, found] = [PerDomain::from_fn(|domain| data.channels(domain)), built.channels];
         if M::parameter_count(&built.config, found).saturating_mul(3) > held || found != expected {
             return Err(unsound()

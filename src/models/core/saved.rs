@@ -1,11 +1,11 @@
-//! Saving and loading in the folder form of arcgis.learn.
+//! Saves and loads models as folders in arcgis.learn's format.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tch::Tensor;
 
-use super::definition::{self, Read};
+use super::definition::{self, ParsedDefinition};
 use super::learner::{Learner, check_direction};
 use super::load_options::LoadOptions;
 use super::model::{Model, Start};
@@ -23,7 +23,7 @@ use crate::package::{folder, keys, safetensors};
 use crate::random::Seed;
 use crate::train::History;
 
-/// A model as it was read.
+/// A saved model after reading.
 pub(super) struct Saved<C> {
     pub config: C,
     pub history: History,
@@ -35,7 +35,7 @@ pub(super) struct Saved<C> {
 }
 
 impl<M: Model> Learner<M> {
-    /// Saves the model as a folder that opens here, in arcgis.learn and ArcGIS Pro, and in PyTorch. Gives the folder.
+    /// Saves the model as a folder that opens here, in arcgis.learn and ArcGIS Pro, and in PyTorch. Returns the folder.
     ///
     /// | File | Holds |
     /// |---|---|
@@ -47,16 +47,17 @@ impl<M: Model> Learner<M> {
     /// | `model.stac.json` | an item for STAC catalogs, by the extension MLM |
     /// | `ModelCharacteristics/*.png` | the same pictures: `loss_graph.png`, and with data `show_results.png` |
     ///
-    /// A path such as `models/sat2map` is the folder, and its last part the files' name; a bare name stands for
-    /// `models/<name>` in the data's working folder. Of a model that was loaded, keys of its `.emd` that mean nothing
-    /// here are kept. arcgis.learn builds its networks with 64 features and one number of channels for both domains
+    /// A path such as `models/sat2map` is the folder, and its last part is the name of the files; a bare name stands
+    /// for `models/<name>` in the data's working folder. If the model was loaded, unknown keys of its `.emd` are kept.
+    /// arcgis.learn builds its networks with 64 features and the same number of channels for both domains
     /// ([`Channels::Shared`](crate::dataset::Channels::Shared)), those of CycleGAN with transposed convolutions and one
-    /// discriminator for each, and of Pix2Pix a U-Net of 8 levels for chips in multiples of 256 pixels: other models it cannot
-    /// open, which a warning says.
+    /// discriminator for each domain, and Pix2Pix as a U-Net of 8 levels for chips in multiples of 256 pixels. It
+    /// cannot open other models, and a warning says so.
     ///
-    /// Where there is a [running mean](crate::models::cyclegan::CycleGanBuilder::average_half_life) of the generators' weights, the `.pth`
-    /// holds the mean: a fit of the model that is loaded again begins from it. A checkpoint holds both.
-    /// Weights of discriminators with [spectral norms](crate::models::cyclegan::CycleGanBuilder::spectral_norm) are divided by these.
+    /// If there is a [running mean](crate::models::cyclegan::CycleGanBuilder::average_half_life) of the generators'
+    /// weights, the `.pth` contains the mean, and a fit of the loaded model starts from it. A checkpoint contains both.
+    /// Weights of discriminators with [spectral norms](crate::models::cyclegan::CycleGanBuilder::spectral_norm) are
+    /// divided by these.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -71,13 +72,13 @@ impl<M: Model> Learner<M> {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
-    /// All files are written beside their places before the first is renamed into it, so a save that fails leaves
-    /// the older model whole. So does a process that is killed: the folder opens as the older or the newer model, and
-    /// the next save removes what was left. Saves at the same time into one folder take turns.
+    /// All files are written under temporary names before the first one is renamed, so a save that fails leaves the
+    /// older model intact. The same is true if the process is killed: the folder opens as the older or the newer model,
+    /// and the next save removes leftovers. Concurrent saves to one folder take turns.
     ///
     /// # Errors
-    /// `Usage` for something that cannot be a name, `Io` when the folder cannot be written, `Limits` for a model that
-    /// could not be opened again.
+    /// `Usage` for an invalid name, `Io` if the folder cannot be written, `Limits` for a model that could not be opened
+    /// again.
     pub fn save(&self, name_or_path: impl AsRef<Path>) -> Result<PathBuf> {
         let started = Instant::now();
         let place = folder::Place::to_save(root(self.data.as_ref()), name_or_path.as_ref())?;
@@ -106,9 +107,9 @@ impl<M: Model> Learner<M> {
         Ok(place.folder)
     }
 
-    /// A model from its folder, its `.emd`, `.pth` or `.dlpk`, saved here or by arcgis.learn, or from its
-    /// `.safetensors` (see [`save_safetensors`](Self::save_safetensors)); on the first CUDA device that can be used,
-    /// else the processor.
+    /// Opens a model from its folder, its `.emd`, `.pth` or `.dlpk`, saved here or by arcgis.learn, or from its
+    /// `.safetensors` (see [`save_safetensors`](Self::save_safetensors)). It uses the first CUDA device that is
+    /// available, or else the CPU.
     ///
     /// ```
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
@@ -121,34 +122,42 @@ impl<M: Model> Learner<M> {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
-    /// Without `data` it predicts; with data it can also be trained on. The data is then scaled by the model's
-    /// own statistics, on which its weights depend. Optimizers begin anew; what arcgis.learn saves of its own is left
-    /// out.
+    /// Without `data` the model can only predict; with data it can also be trained. The data is then scaled with the
+    /// model's own statistics, on which its weights depend. Optimizers start over; the optimizer state that
+    /// arcgis.learn saves is ignored.
     ///
-    /// Nothing in these files is run: a `.pth` is read as data, a `.dlpk` is unpacked within limits to a temporary
-    /// folder, an `.emd` cannot point outside its own.
+    /// Nothing in these files is executed: a `.pth` is read as data, a `.dlpk` is unpacked within limits to a temporary
+    /// folder, and an `.emd` cannot point outside its own folder.
     ///
     /// # Errors
-    /// `Layout` when no model is there, listing what is; `Format` for damaged files; `Unsupported` for those that hold
-    /// more than a model's weights; `Limits` for those that would swell beyond 8 GiB; `Usage` when data and model
-    /// differ in bands.
+    /// `Layout` if there is no model, listing what is there; `Format` for damaged files; `Unsupported` for those that
+    /// contain more than a model's weights; `Limits` for those that would expand beyond 8 GiB; `Usage` if data and
+    /// model differ in bands.
     pub fn from_model(path: impl AsRef<Path>, data: Option<&DataBunch>) -> Result<Self> {
         let options = LoadOptions::new();
         Self::from_model_with(path, data.map_or(options.clone(), |data| options.data(data)))
     }
 
-    /// As [`from_model`](Self::from_model), with options.
+    /// Opens a model like [`from_model`](Self::from_model), with options.
+    ///
+    /// ```
+    /// use geolearn::models::LoadOptions;
+    /// use geolearn::{CycleGan, Device};
+    ///
+    /// let model = CycleGan::from_model_with("assets/models/sat2relief", LoadOptions::new().device(Device::Cpu))?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
+    /// Like [`from_model`](Self::from_model), and `Device` for a device that cannot be used.
     pub fn from_model_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         let saved = read::<M>(root(options.data.as_ref()), path, options.reach())?;
         Self::of_saved(saved, options).map_err(|e| e.at(path))
     }
 
-    /// Opens a model from the bytes of a `.dlpk` or a `.safetensors`, as a service has them that keeps its models elsewhere; no
-    /// file is made.
+    /// Opens a model from the bytes of a `.dlpk` or a `.safetensors`, for services that keep their models elsewhere; no
+    /// file is created.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -165,7 +174,7 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`from_model_with`](Self::from_model_with).
+    /// Like [`from_model_with`](Self::from_model_with).
     pub fn from_bytes(bytes: &[u8], options: LoadOptions) -> Result<Self> {
         read_bytes::<M>(bytes).and_then(|saved| Self::of_saved(saved, options)).map_err(Error::in_memory)
     }
@@ -183,8 +192,8 @@ impl<M: Model> Learner<M> {
         learner.with_batch_size_settled()
     }
 
-    /// Takes the generator that makes images of domain `to` out of a saved model, for programs that only translate: it holds no
-    /// other network, and threads may share it. Paths are those of [`from_model`](Self::from_model).
+    /// Opens the generator that makes images of domain `to` from a saved model, for programs that only translate: no
+    /// other network is loaded, and threads can share it. Paths are those of [`from_model`](Self::from_model).
     ///
     /// ```
     /// use geolearn::{CycleGan, Device, Domain};
@@ -196,16 +205,16 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`from_model`](Self::from_model), `Device` for a device that cannot be used, `Usage` for a generator that was never
-    /// trained.
+    /// Like [`from_model`](Self::from_model), `Device` for a device that cannot be used, `Usage` for a generator that
+    /// was never trained.
     pub fn open_predictor(path: impl AsRef<Path>, to: Domain, device: Device) -> Result<Predictor> {
         let path = path.as_ref();
         let saved = read::<M>(root(None), path, Reach::Folder)?;
         predictor_of::<M>(saved, to, device).map_err(|e| e.at(path))
     }
 
-    /// Takes a generator out of the bytes of a `.dlpk` or a `.safetensors`; see [`open_predictor`](Self::open_predictor) and
-    /// [`from_bytes`](Self::from_bytes).
+    /// Opens a generator from the bytes of a `.dlpk` or a `.safetensors`; see [`open_predictor`](Self::open_predictor)
+    /// and [`from_bytes`](Self::from_bytes).
     ///
     /// ```
     /// use geolearn::{CycleGan, Device, Domain};
@@ -220,7 +229,7 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`open_predictor`](Self::open_predictor).
+    /// Like [`open_predictor`](Self::open_predictor).
     pub fn predictor_from_bytes(bytes: &[u8], to: Domain, device: Device) -> Result<Predictor> {
         read_bytes::<M>(bytes).and_then(|saved| predictor_of::<M>(saved, to, device)).map_err(Error::in_memory)
     }
@@ -241,7 +250,7 @@ fn predictor_of<M: Model>(saved: Saved<M::Config>, to: Domain, device: Device) -
     Predictor::new(generator, from, (to, made), device)
 }
 
-/// Where models that are given by name alone lie.
+/// Returns the folder for models that are given by name only.
 pub(super) fn root(data: Option<&DataBunch>) -> &Path {
     data.map_or(Path::new("."), DataBunch::working_dir)
 }
@@ -256,7 +265,7 @@ impl<C> Saved<C> {
     }
 }
 
-/// A definition of this kind of model, with the others for advice.
+/// Describes this kind of model for opening, with the other kinds for advice.
 fn opening<M: Model>(reach: Reach) -> Opening {
     Opening { kind: M::KIND, known: KNOWN, reach }
 }
@@ -271,7 +280,7 @@ pub(super) fn read<M: Model>(root: &Path, path: &Path, reach: Reach) -> Result<S
     checked::<M>(emd, weights).map_err(|e| e.at(path))
 }
 
-/// Reads a `.dlpk` or a `.safetensors` that lies in memory.
+/// Reads a `.dlpk` or a `.safetensors` in memory.
 fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
     ffi::allowed();
     let (emd, weights) = if safetensors::is_begun_by(bytes) {
@@ -284,7 +293,8 @@ fn read_bytes<M: Model>(bytes: &[u8]) -> Result<Saved<M::Config>> {
 }
 
 fn checked<M: Model>(definition: Emd, weights: Vec<(String, Tensor)>) -> Result<Saved<M::Config>> {
-    let Read { config, history, domains, metrics, untrained } = definition::read::<M>(&definition, &weights)?;
+    let ParsedDefinition { config, history, domains, metrics, untrained } =
+        definition::read::<M>(&definition, &weights)?;
     let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
     check_parameters::<M>(&config, channels, &weights)?;
     Ok(Saved { config, history, domains, weights, definition, metrics, untrained })
@@ -295,7 +305,7 @@ fn from_folder(root: &Path, path: &Path, opening: Opening) -> Result<(Emd, Vec<(
     Ok((emd, tensors))
 }
 
-/// Before anything is allocated for the networks.
+/// Checks the weights before anything is allocated for the networks.
 fn check_parameters<M: Model>(
     config: &M::Config,
     channels: PerDomain<usize>,
@@ -306,16 +316,16 @@ fn check_parameters<M: Model>(
         return Ok(());
     }
     let PerDomain { a, b } = channels;
-    // Networks of about the size of the weights can be made to see where they differ.
+    // Networks of about the size of the weights can be built to find out where they differ.
     let near = M::parameter_count(config, channels) <= found.saturating_mul(4).saturating_add(1 << 20);
     if near {
         let load = M::build(config.clone(), channels, tch::Device::Cpu, Start::Zeros)
             .and_then(|mut model| model.load(weights));
         if let Err(first) = load {
-            return Err(Error::new(ErrorKind::Format, "weights and model definition do not fit").because(first));
+            return Err(Error::new(ErrorKind::Format, "weights and model definition do not match").because(first));
         }
     }
-    Err(Error::new(ErrorKind::Format, "weights and model definition do not fit")
+    Err(Error::new(ErrorKind::Format, "weights and model definition do not match")
         .expected(format!("the parameters of a model of {a} and {b} channels"))
         .found(format!("{found} parameters")))
 }

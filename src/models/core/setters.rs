@@ -1,7 +1,7 @@
-//! Setters that builders and imports of all kinds of models have: written and documented once.
+//! Setters that builders and imports of all kinds of models share: written and documented once.
 
-/// Writes setters into a type with the fields `config` and `device`. In parentheses stands the default where it depends on the
-/// type.
+/// Writes setters for a type with the fields `config` and `device`. A default that depends on the type is given in
+/// parentheses.
 macro_rules! setters {
     ($type:ident: $($name:ident $(($default:literal))?),+ $(,)?) => {
         impl $type {
@@ -38,21 +38,21 @@ macro_rules! setters {
         }
     };
     (@ initialization) => {
-        /// Sets how weights begin. Default: as in the paper.
+        /// Sets how weights are initialized. Default: as in the paper.
         pub fn initialization(mut self, scheme: $crate::nn::Initialization) -> Self {
             self.config.initialization = scheme;
             self
         }
     };
     (@ seed $default:literal) => {
-        #[doc = concat!("Sets the root of all randomness of the model. Default: ", $default, ".")]
+        #[doc = concat!("Sets the seed of all randomness of the model. Default: ", $default, ".")]
         pub fn seed(mut self, seed: u64) -> Self {
             self.config.seed = seed;
             self
         }
     };
     (@ device) => {
-        /// Sets where to compute. Default: the first CUDA device that can be used, else the processor.
+        /// Sets the device to compute on. Default: the first CUDA device that is available, or else the CPU.
         pub fn device(mut self, device: $crate::device::Device) -> Self {
             self.device = device;
             self

@@ -7,17 +7,26 @@ use crate::plot::Picture;
 use crate::train;
 
 impl<M: Model> Learner<M> {
-    /// Rows of input, translation and reconstruction of fixed validation chips, or of training chips where
-    /// there is no validation set.
+    /// Draws rows of input, translation and reconstruction of fixed validation chips, or of training chips if there is
+    /// no validation set.
+    ///
+    /// ```no_run
+    /// use geolearn::{CycleGan, DatasetType, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+    /// let model = CycleGan::from_model("assets/models/sat2relief", Some(&data))?;
+    /// model.show_results(4)?.save("results.png")?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// `Usage` when the model has no data; what reading the chips reports.
+    /// `Usage` if the model has no data; errors of reading the chips.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn show_results(&self, rows: usize) -> Result<Picture> {
         train::show_results(self, &self.data("show_results")?, rows)
     }
 
-    /// The losses over epochs, and dashed in the same colors those on the validation pairs.
+    /// Draws the losses over epochs, with those on the validation pairs dashed in the same colors.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -35,7 +44,8 @@ impl<M: Model> Learner<M> {
         train::losses(&self.history)
     }
 
-    /// The learning rate of each epoch; [`FitOptions::plot_lr`](crate::FitOptions::plot_lr) draws that of a fit to come.
+    /// Draws the learning rate of each epoch; [`FitOptions::plot_lr`](crate::FitOptions::plot_lr) draws that of a
+    /// future fit.
     ///
     /// ```
     /// use geolearn::CycleGan;

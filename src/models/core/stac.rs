@@ -1,4 +1,4 @@
-//! `model.stac.json`: a saved model as an item for STAC catalogs, by the extension MLM (Machine Learning Model).
+//! `model.stac.json`: a saved model as an item for STAC catalogs, using the MLM extension (Machine Learning Model).
 
 use serde_json::{Map, Value, json};
 
@@ -6,9 +6,9 @@ use super::learner::Learner;
 use super::model::Model;
 use crate::dataset::{Domain, DomainSpec};
 
-/// The release of the extension that the item follows.
+/// The version of the extension.
 const EXTENSION: &str = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json";
-/// Its word for what models like ours do.
+/// The extension's term for models like these.
 const TASKS: [&str; 1] = ["generative"];
 const PRE_PROCESSING: &str = "Per band: the scaling, cut to [-1, 1] where the model definition says `clip`; 0 where there \
 are no data. The last band is repeated until there are as many as the shape says.";
@@ -22,7 +22,7 @@ pub(super) fn item<M: Model>(model: &Learner<M>, name: &str) -> String {
         "stac_version": "1.1.0",
         "stac_extensions": [EXTENSION],
         "id": name,
-        // Where the model may be used, nobody has said.
+        // Where the model may be used is unknown.
         "geometry": null,
         "properties": properties(model, name),
         "links": [],
@@ -39,7 +39,7 @@ fn properties<M: Model>(model: &Learner<M>, name: &str) -> Value {
     let mut properties = json!({
         "title": name,
         "description": format!("{} that translates images between two domains; README.md says more", M::KIND.name),
-        // A model has no date, and STAC wants one or a span: that of its own examples.
+        // A model has no date, but STAC requires a date or a span: this is the one in its own examples.
         "datetime": null,
         "start_datetime": "1900-01-01T00:00:00Z",
         "end_datetime": "9999-12-31T23:59:59Z",
@@ -60,7 +60,7 @@ fn properties<M: Model>(model: &Learner<M>, name: &str) -> Value {
     properties
 }
 
-/// Each band of either domain once, by its name.
+/// Lists each band of either domain once, by its name.
 fn bands<M: Model>(model: &Learner<M>) -> Vec<Value> {
     let mut named: Map<String, Value> = Map::new();
     for domain in Domain::BOTH {
@@ -73,7 +73,7 @@ fn bands<M: Model>(model: &Learner<M>) -> Vec<Value> {
     named.into_iter().map(|(_, band)| band).collect()
 }
 
-/// The name of each band, or its number in the files.
+/// Returns the name of each band, or its number in the files.
 fn names(spec: &DomainSpec) -> Vec<String> {
     let number = |band: usize| format!("band {}", spec.selection.bands.get(band).unwrap_or(&band) + 1);
     let own = |(band, name): (usize, &Option<String>)| match name.as_deref() {
@@ -105,7 +105,7 @@ fn output((domain, spec): (Domain, &DomainSpec)) -> Value {
     })
 }
 
-/// Any number of images of any size.
+/// Describes any number of images of any size.
 fn structure(spec: &DomainSpec) -> Value {
     json!({
         "shape": [-1, spec.normalizer.channels(), -1, -1],
@@ -114,7 +114,8 @@ fn structure(spec: &DomainSpec) -> Value {
     })
 }
 
-/// To [-1, 1]. The extension's `min-max` goes to [0, 1], so middle and half of the range stand as mean and deviation.
+/// Describes the scaling to [-1, 1]. The extension's `min-max` means [0, 1], so the middle and half of the range are
+/// given as mean and deviation.
 fn scaling(spec: &DomainSpec) -> Vec<Value> {
     let ranges = spec.normalizer.min().iter().zip(spec.normalizer.max());
     let of_band = |(min, max): (&f64, &f64)| {
@@ -126,7 +127,7 @@ fn scaling(spec: &DomainSpec) -> Vec<Value> {
     ranges.map(of_band).collect()
 }
 
-/// STAC wants bands in an asset where the item has some, and MLM wants them in the item.
+/// STAC requires bands in an asset if the item has some, and MLM requires them in the item.
 fn assets(name: &str, bands: Vec<Value>) -> Value {
     let href = |extension: &str| format!("./{}.{extension}", in_url(name));
     let asset = |href: String, media: &str, title: &str| json!({"href": href, "type": media, "title": title});
@@ -143,7 +144,7 @@ fn assets(name: &str, bands: Vec<Value>) -> Value {
     json!({"weights": weights, "definition": definition, "package": package, "card": card})
 }
 
-/// A name as the extension wants it: letters, digits, `_`, `.`, `-` and spaces, from a letter on.
+/// Converts a name to the extension's rules: letters, digits, `_`, `.`, `-` and spaces, starting with a letter.
 fn plain_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_.- ".contains(c) { c } else { '-' };
     let name: String = name.chars().map(plain).collect();
@@ -152,7 +153,7 @@ fn plain_name(name: &str) -> String {
     if begins_well { name.to_string() } else { format!("model-{name}").trim_end_matches('-').to_string() }
 }
 
-/// The name as a part of a URL.
+/// Escapes the name for a URL.
 fn in_url(name: &str) -> String {
     let mut url = String::new();
     for byte in name.bytes() {
@@ -169,14 +170,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_bent_to_what_the_extension_takes() {
+    fn names_follow_the_rules_of_the_extension() {
         let names = ["sat2map", "<b>sat & map", "2 maps", "ß", "a", "_m_"];
         let plain = ["sat2map", "b-sat - map", "model-2 maps", "model", "model-a", "model-m"];
         assert_eq!(names.map(plain_name), plain);
     }
 
     #[test]
-    fn names_become_parts_of_urls() {
+    fn names_are_escaped_for_urls() {
         assert_eq!(in_url("sat & mäp.1"), "sat%20%26%20m%C3%A4p.1");
     }
 }

@@ -1,4 +1,4 @@
-//! What networks and their training take, as far as it is counted alike for every kind of model.
+//! Memory of networks and their training that is computed in the same way for every kind of model.
 
 use tch::Device;
 
@@ -14,24 +14,26 @@ use crate::train::MemoryEstimate;
 /// Bytes of a value in f32.
 pub(crate) const FLOAT: f64 = 4.0;
 
-/// Maps of full size with `gen_features` channels that backward holds besides what forward kept; found by measuring.
+/// Maps of full size with `gen_features` channels that the backward pass holds in addition to the forward pass;
+/// measured.
 pub(crate) const TRANSIENT: f64 = 3.0;
 
-/// What is left of a value's bytes between layers that compute in bfloat16. On CUDA all are cast: steps of an H200 at batch 1 and
-/// 8 were within 2 % of half. On a processor norms stay in f32; found by measuring, with AMX.
+/// Returns the share of a value's bytes that remains between layers in bfloat16. On CUDA all maps are cast: steps of an
+/// H200 with batches of 1 and 8 were within 2 % of half. On a CPU, norms stay in f32; measured with AMX.
 fn cast_share(device: Device) -> f64 {
     if device.is_cuda() { 0.5 } else { 0.66 }
 }
 
-/// Counts the bytes of so many parameters, each of which has two moments when it is trained.
+/// Counts the bytes of this many parameters with their two moments each.
 pub(crate) fn trained_bytes(parameters: u128) -> u128 {
     parameters.saturating_mul(3 * 4)
 }
 
-/// Prepares a device for networks that take so many bytes together with their optimizers, before any of them is taken.
+/// Prepares a device for networks that take this many bytes including their optimizers, before any of them is
+/// allocated.
 ///
 /// # Errors
-/// `Limits` where that is more than is free.
+/// `Limits` if that is more than is free.
 pub(crate) fn make_room(needed: u128, device: Device) -> Result<()> {
     check_room(needed, free_memory(device))?;
     if let Some(folder) = cache_folder() {
@@ -40,7 +42,7 @@ pub(crate) fn make_room(needed: u128, device: Device) -> Result<()> {
     Ok(())
 }
 
-/// Refuses more than is free, where the system says what is.
+/// Refuses more than is free, if the system reports free memory.
 fn check_room(needed: u128, free: Option<u64>) -> Result<()> {
     match free {
         Some(free) if needed > free.into() => {
@@ -53,13 +55,13 @@ fn check_room(needed: u128, free: Option<u64>) -> Result<()> {
     }
 }
 
-/// What a training step is made of.
+/// The parts of a training step that decide its memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub channels: PerDomain<usize>,
-    /// Height and width of what the networks see.
+    /// Height and width of the networks' input.
     pub sizes: PerDomain<(usize, usize)>,
-    /// Which layers compute, and so what they keep.
+    /// Which kind of layers runs, and therefore what autograd keeps.
     pub layers: LayerMemory,
     /// Images of each domain.
     pub batch: f64,
@@ -70,21 +72,22 @@ pub(crate) struct Step {
     batches_ahead: f64,
 }
 
-/// Bytes that one kind of model takes.
+/// Bytes of one kind of model.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bytes {
-    /// Of all weights that learn.
+    /// All trained weights.
     pub parameters: f64,
-    /// Of those of the generators.
+    /// Weights of the generators.
     pub generators: f64,
-    /// Of the running mean.
+    /// The running mean.
     pub mean: f64,
-    /// Of what is held at the worst moment of a step.
+    /// Peak memory of a step.
     pub held: f64,
 }
 
 impl Step {
-    /// Describes a step in batches of `data`, of which `accumulate` make an update, of generators of so many features.
+    /// Describes a step with batches of `data`, of which `accumulate` make an update, and generators with this many
+    /// features.
     pub fn of(
         data: &DataBunch,
         (device, precision): (Device, Precision),
@@ -96,7 +99,7 @@ impl Step {
             channels: PerDomain::from_fn(|domain| data.channels(domain)),
             sizes: PerDomain::from_fn(|domain| training_size(data, domain)),
             layers: LayerMemory::of(device, 4 * gen_features as i64, casts),
-            // Few chips do not fill a large batch.
+            // A few chips do not fill a large batch.
             batch: data.batch_size().min(data.draws()) as f64,
             value: FLOAT * if casts { cast_share(device) } else { 1.0 },
             casts,
@@ -105,7 +108,7 @@ impl Step {
         }
     }
 
-    /// Sums up what training takes, with pools of so many images of each domain.
+    /// Sums up the memory of training, with pools of this many images for each domain.
     pub fn estimate(&self, bytes: Bytes, pool_size: usize) -> MemoryEstimate {
         let Bytes { parameters, generators, mean, held } = bytes;
         let values = |(height, width): (usize, usize), channels: usize| (height * width * channels) as f64;

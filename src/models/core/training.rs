@@ -1,4 +1,4 @@
-//! Lends a model's history to the trainer and takes it back, after a panic too.
+//! Lends a model's history to the trainer and takes it back, even after a panic.
 
 use super::learner::Learner;
 use super::model::Model;
@@ -6,7 +6,8 @@ use crate::dataset::Domain;
 use crate::evaluation::Metrics;
 use crate::train::History;
 
-/// A model with its history on loan to the trainer. Both agree again when this goes, after a panic of a callback too.
+/// A model whose history is lent to the trainer. When this value is dropped, even after a panic of a callback, both are
+/// consistent again.
 pub(super) struct Training<'a, M: Model> {
     pub learner: &'a mut Learner<M>,
     pub history: History,
@@ -27,7 +28,7 @@ impl<M: Model> Drop for Training<'_, M> {
     fn drop(&mut self) {
         self.learner.kept = None;
         self.learner.model.end_training();
-        // What was learnt was taken back.
+        // The model was rolled back.
         if self.history.epochs().len() == self.epochs {
             self.learner.untrained = self.untrained;
             self.learner.metrics = self.metrics.take();

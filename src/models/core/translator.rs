@@ -1,4 +1,4 @@
-//! A model as the trainer sees it.
+//! Implements the trainer's `Translator` for every kind of model.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -84,23 +84,23 @@ impl<M: Model> Translator for Learner<M> {
     fn configuration(&self) -> Result<Value> {
         let (config, channels) = (self.config().clone(), self.channels());
         let kind = Some(M::KIND.name).filter(|&name| name != UNNAMED).map(str::to_owned);
-        serde_json::to_value(Built { kind, config, channels, frozen_encoders: self.is_frozen() })
+        serde_json::to_value(StoredConfiguration { kind, config, channels, frozen_encoders: self.is_frozen() })
             .map_err(|e| Error::new(ErrorKind::Format, "configuration cannot be written").because(e))
     }
 }
 
-/// The tensor on `device`. From pinned memory CUDA copies it while the processor goes on.
+/// Moves the tensor to `device`. From pinned memory, CUDA copies it while the CPU continues.
 fn on_device(tensor: &Tensor, device: Device) -> Result<Tensor> {
     Ok(tensor.f_to_device_(device, tensor.kind(), true, false)?)
 }
 
-/// The kind of model whose checkpoints do not name it: the only one when their form was made.
+/// The kind of model of checkpoints that do not name it: the only one when their format was defined.
 const UNNAMED: &str = "CycleGAN";
 
-/// How a model was built, as checkpoints hold it.
+/// How a model was built, as stored in checkpoints.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(deserialize = "C: DeserializeOwned"))]
-pub(super) struct Built<C> {
+pub(super) struct StoredConfiguration<C> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
     #[serde(deserialize_with = "known_fields")]
@@ -109,11 +109,11 @@ pub(super) struct Built<C> {
     pub frozen_encoders: bool,
 }
 
-impl<C: DeserializeOwned> Built<C> {
+impl<C: DeserializeOwned> StoredConfiguration<C> {
     /// Reads how a model of this kind was built.
     ///
     /// # Errors
-    /// `Format` for what a model of another kind wrote.
+    /// `Format` if a model of another kind wrote it.
     pub fn read(configuration: &Value, kind: &ModelKind) -> Result<Self> {
         let another = || Error::new(ErrorKind::Format, "this is a checkpoint of another kind of model");
         let found = configuration.get("kind").and_then(Value::as_str).unwrap_or(UNNAMED);

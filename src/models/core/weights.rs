@@ -1,4 +1,4 @@
-//! A whole model in one file of its weights.
+//! A whole model in one file with its weights.
 
 use std::path::Path;
 use std::time::Instant;
@@ -13,12 +13,12 @@ use crate::package::safetensors;
 use crate::store;
 
 impl<M: Model> Learner<M> {
-    /// Saves the model as one `.safetensors` file: the weights of all networks as float32, under the names that
-    /// they have in the `.pth`, and in the header the whole model definition. Any reader of safetensors can use the
-    /// weights; [`from_model`](Self::from_model) gives the model back.
+    /// Saves the model as one `.safetensors` file: the weights of all networks as float32, under their names in the
+    /// `.pth`, and in the header the complete model definition. Any reader of safetensors can use the weights;
+    /// [`from_model`](Self::from_model) opens the model again.
     ///
-    /// The file is written beside its place and renamed, so a save that fails leaves an older file whole. Missing
-    /// folders are made.
+    /// The file is written under a temporary name and renamed, so a save that fails leaves an older file intact.
+    /// Missing folders are created.
     ///
     /// ```
     /// use geolearn::CycleGan;
@@ -33,18 +33,18 @@ impl<M: Model> Learner<M> {
     /// ```
     ///
     /// # Errors
-    /// `Usage` for a path that does not end in `.safetensors`, `Io` when it cannot be written.
+    /// `Usage` for a path that does not end in `.safetensors`, `Io` if it cannot be written.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         if !safetensors::is_named(path) {
-            return Err(Error::new(ErrorKind::Usage, "this cannot be the file's name")
+            return Err(Error::new(ErrorKind::Usage, "this is not a valid file name")
                 .at(path)
                 .expected("<name>.safetensors"));
         }
         let started = Instant::now();
         let path = store::path_of_file(path)?;
         store::remove_abandoned_of([path]);
-        // Weights and definition are one file; the name in it leads nowhere.
+        // Weights and definition are in one file; the name in the definition is not a path.
         let mut definition = self.definition("weights.safetensors")?;
         definition.set_mark(None);
         let definition = definition.to_json().map_err(|e| e.at(path))?;
@@ -56,12 +56,12 @@ impl<M: Model> Learner<M> {
     }
 }
 
-/// Definition and weights of a file that [`Learner::save_safetensors`] wrote.
+/// Reads definition and weights of a file that [`Learner::save_safetensors`] wrote.
 pub(super) fn bundle(path: &Path, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
     of_contents(safetensors::read(path)?, opening).map_err(|e| e.at(path))
 }
 
-/// Those of such a file that was read into memory.
+/// Reads definition and weights of such a file in memory.
 pub(super) fn bundle_of_bytes(bytes: &[u8], opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
     of_contents(safetensors::parse(bytes)?, opening)
 }
@@ -69,7 +69,7 @@ pub(super) fn bundle_of_bytes(bytes: &[u8], opening: Opening) -> Result<(Emd, Ve
 fn of_contents(contents: safetensors::Contents, opening: Opening) -> Result<(Emd, Vec<(String, Tensor)>)> {
     let definition = contents.definition.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "the file holds weights, but no model definition")
-            .expected("a file of save_safetensors")
+            .expected("a file written by save_safetensors")
             .help("Build the model and use load_weights, or from_checkpoint for a checkpoint.")
     })?;
     Ok((Emd::parse(definition.as_bytes(), opening)?, contents.tensors))

@@ -1,4 +1,4 @@
-//! Models that arcgis.learn wrote open here, and ours there (see `tests/fixtures/arcgis/README.md`).
+//! Models of arcgis.learn open here, and ours open there (see `tests/fixtures/arcgis/README.md`).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -37,7 +37,7 @@ fn on_cpu(path: &Path) -> CycleGan {
     CycleGan::from_model_with(path, LoadOptions::new().device(Device::Cpu)).unwrap()
 }
 
-/// What its own networks gave is what ours give.
+/// Our networks give the same outputs as arcgis.learn's.
 fn check_answers(model: &CycleGan, name: &str) {
     let image = waves(model.channels().a);
     for (to, file) in [(Domain::B, "a2b"), (Domain::A, "b2a")] {
@@ -78,13 +78,13 @@ fn their_models_predict_and_train_on() {
         let options = LoadOptions::new().data(&data).device(Device::Cpu);
         let model = CycleGan::from_model_with(&folder, options).unwrap();
         assert!(model.show_results(1).is_ok());
-        // Scaled as it was trained there.
+        // Scaled as in its training there.
         assert_eq!(model.data("a test").unwrap().normalizer(Domain::A).max(), model.domain(Domain::A).normalizer.max());
         check_answers(&model, name);
     }
 }
 
-/// What `save` there zips: files at the root, an entry for the folder of pictures, a script.
+/// The entries that `save` zips there: files at the root, an entry for the folder of pictures, a script.
 fn package(name: &str) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default();
@@ -138,7 +138,7 @@ fn what_they_wrote_is_kept_when_it_is_saved_again() {
     }
 }
 
-/// Models as users make them, at the size that arcgis.learn expects: fresh weights do for the comparison.
+/// Models as users create them, in the size that arcgis.learn expects: new weights are sufficient for the comparison.
 fn full_size(data: &DataBunch, blocks: usize) -> CycleGan {
     CycleGan::builder(data).gen_blocks(blocks).device(Device::Cpu).build().unwrap()
 }

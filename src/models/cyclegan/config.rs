@@ -35,6 +35,13 @@ use crate::raster::Dtype;
 /// | `average_half_life` | 0 | half-life in images of the running mean of the generators' weights | 0 for none |
 ///
 /// arcgis.learn opens only models with 64 features.
+///
+/// ```
+/// use geolearn::models::cyclegan::CycleGanConfig;
+///
+/// let config = CycleGanConfig { gen_blocks: 6, ..CycleGanConfig::default() };
+/// assert_eq!(config.gen_features, 64);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -84,7 +91,7 @@ pub struct CycleGanConfig {
     pub average_half_life: f64,
 }
 
-/// Keys that are written only where an option is on, so that models without it stay as older releases write them.
+/// Keys that are written only if an option is set, so that models without it are written as in older releases.
 pub(super) const OPTIONAL_KEYS: &[&str] = &[
     "average_half_life",
     "cycle_weight_end",
@@ -140,7 +147,7 @@ impl CycleGanConfig {
         weight("average_half_life", self.average_half_life)?;
         match (self.upsampling, self.upsampling_init) {
             (Upsampling::Resize, UpsamplingInit::Bilinear) => {
-                Err(Error::new(ErrorKind::Usage, "upsampling_init has no meaning here")
+                Err(Error::new(ErrorKind::Usage, "upsampling_init has no effect here")
                     .expected("transposed convolutions for a bilinear start")
                     .found("resize-convolutions"))
             }
@@ -148,25 +155,25 @@ impl CycleGanConfig {
         }
     }
 
-    /// What arcgis.learn's networks have no place for, where there is such a thing.
+    /// Names what arcgis.learn's networks do not support, if there is such a thing.
     pub(super) fn beyond_arcgis(&self, channels: PerDomain<usize>) -> Option<&'static str> {
         [
-            (self.gen_features != 64 || self.disc_features != 64, "networks of other than 64 features"),
-            (channels.a != channels.b, "domains of different numbers of channels"),
+            (self.gen_features != 64 || self.disc_features != 64, "networks with other than 64 features"),
+            (channels.a != channels.b, "domains with different numbers of channels"),
             (self.upsampling == Upsampling::Resize, "resize-convolutions"),
-            (self.disc_scales > 1, "discriminators of two scales"),
+            (self.disc_scales > 1, "discriminators with two scales"),
             (self.global_skip, "generators with a global skip"),
         ]
         .into_iter()
         .find_map(|(is_beyond, what)| is_beyond.then_some(what))
     }
 
-    /// Below this side of a chip, the last layer of a discriminator has nothing to look at.
+    /// Returns the shortest side of chips that the discriminators can train on.
     pub(super) fn smallest_side(&self) -> i64 {
         SMALLEST_TRAINING_SIDE * self.disc_scales as i64
     }
 
-    /// Whether the options are for images like these.
+    /// Checks that the options suit images of these domains.
     pub(super) fn check_domains(&self, domains: &PerDomain<DomainSpec>) -> Result<()> {
         let channels = PerDomain::from_fn(|domain| domains.get(domain).normalizer.channels());
         if self.global_skip && channels.a != channels.b {
@@ -191,31 +198,31 @@ impl CycleGanConfig {
         Ok(())
     }
 
-    /// Whether there is a running mean of the generators' weights.
+    /// Returns whether there is a running mean of the generators' weights.
     pub(super) fn has_average(&self) -> bool {
         self.average_half_life > 0.0
     }
 
-    /// Whether there is an identity loss: only where a generator takes images of the domain that it makes.
+    /// Returns whether there is an identity loss: only if a generator's input has as many channels as its output.
     pub(super) fn has_identity(&self, channels: PerDomain<usize>) -> bool {
         let most = self.cycle_weight.max(self.cycle_weight_end.unwrap_or(0.0));
         channels.a == channels.b && self.identity_weight * most > 0.0
     }
 
-    /// A generator of images of so many channels from images of so many.
+    /// Plans a generator with this many input and output channels.
     pub(super) fn generator_plan(&self, input: usize, output: usize) -> Plan {
         let [input, output, features, blocks] = [input, output, self.gen_features, self.gen_blocks].map(size);
         let &Self { upsampling, upsampling_init, global_skip, .. } = self;
         generator(GeneratorShape { input, output, features, blocks, upsampling, upsampling_init, global_skip })
     }
 
-    /// The discriminator of a domain of so many channels.
+    /// Returns the shape of the discriminator of a domain with this many channels.
     pub(super) fn discriminator_shape(&self, channels: usize) -> DiscriminatorShape {
         let [channels, features] = [channels, self.disc_features].map(size);
         DiscriminatorShape { channels, features, spectral_norm: self.spectral_norm, scales: self.disc_scales }
     }
 
-    /// Parameters of all four networks for tensors of so many channels.
+    /// Counts the parameters of all four networks for this many channels.
     pub(crate) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
         let of = |channels| {
             let one = discriminator(self.discriminator_shape(channels)).parameter_count();
@@ -224,13 +231,13 @@ impl CycleGanConfig {
         self.generator_parameter_count(channels).saturating_add(of(channels.a)).saturating_add(of(channels.b))
     }
 
-    /// Counts the bytes of all networks together with what trains them.
+    /// Counts the bytes of all networks including their training state.
     pub(super) fn trained_bytes(&self, channels: PerDomain<usize>) -> u128 {
         let mean = if self.has_average() { self.generator_parameter_count(channels).saturating_mul(4) } else { 0 };
         trained_bytes(self.parameter_count(channels)).saturating_add(mean)
     }
 
-    /// Those of both generators.
+    /// Counts the parameters of both generators.
     pub(super) fn generator_parameter_count(&self, PerDomain { a, b }: PerDomain<usize>) -> u128 {
         let of = |input, output| self.generator_plan(input, output).parameter_count();
         of(a, b).saturating_add(of(b, a))
@@ -241,7 +248,7 @@ impl CycleGanConfig {
 mod tests {
     use super::*;
 
-    /// The sizes that arcgis.learn's networks have.
+    /// The sizes of arcgis.learn's networks.
     #[test]
     fn a_default_model_has_28_million_parameters() {
         assert_eq!(CycleGanConfig::default().parameter_count(PerDomain { a: 3, b: 3 }), 2 * (11_378_179 + 2_764_737));
@@ -254,11 +261,11 @@ mod tests {
         assert_eq!(CycleGanConfig::default().trained_bytes(rgb), needed);
         let with_mean = CycleGanConfig { average_half_life: 1.0, ..CycleGanConfig::default() };
         assert_eq!(with_mean.trained_bytes(rgb), needed + 4 * generators);
-        // Numbers of a file that would overflow are only large.
+        // Numbers from a file that would overflow are just large.
         assert!(with_mean.trained_bytes(PerDomain { a: usize::MAX, b: usize::MAX }) > u64::MAX.into());
     }
 
-    /// A model of today's options is written as before there were others.
+    /// A model with default options is written as before there were others.
     #[test]
     fn options_that_are_off_are_not_written() {
         let json = serde_json::to_value(CycleGanConfig::default()).unwrap();
@@ -283,7 +290,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_arcgis_cannot_open_is_told() {
+    fn what_arcgis_cannot_open_is_named() {
         let (base, three) = (CycleGanConfig::default, PerDomain { a: 3, b: 3 });
         assert_eq!(base().beyond_arcgis(three), None);
         assert!(base().beyond_arcgis(PerDomain { a: 3, b: 1 }).is_some_and(|what| what.contains("channels")));

@@ -1,5 +1,5 @@
-//! One step of real size on CUDA against f64, memory, and growth over many steps. Without a device they say so and pass; the
-//! first runs at a small size on the processor too.
+//! One step of realistic size on CUDA compared with f64, memory, and growth over many steps. Without a device the tests
+//! say so and pass; the first also runs at a small size on the CPU.
 
 use tch::{Device, Kind, Tensor};
 
@@ -19,7 +19,7 @@ struct Case {
 }
 
 impl Case {
-    /// Images of smooth waves and noise; what is drawn on the processor is the same for all.
+    /// Images of smooth waves and noise; the random numbers are drawn on the CPU and are the same for all.
     fn images(&self) -> [Tensor; 2] {
         [1.0, 2.0].map(|phase| {
             let count = 3 * self.side * self.side;
@@ -29,7 +29,7 @@ impl Case {
         })
     }
 
-    /// Gradients of both generators' weights in one list of numbers.
+    /// Returns the gradients of both generators' weights as one list of numbers.
     fn gradient(&self, device: Device, kind: Kind, precision: Precision) -> Tensor {
         let nets = Networks::new(&self.config, PerDomain { a: 3, b: 3 }, device, kind).unwrap();
         let [a, b] = self.images().map(|image| image.to_kind(kind).to_device(device));
@@ -47,7 +47,7 @@ impl Case {
     }
 }
 
-/// How far a gradient is from another, as a share of its length.
+/// Returns the difference of two gradients relative to the length of one.
 fn apart(found: &Tensor, expected: &Tensor) -> f64 {
     ((found - expected).norm() / expected.norm()).double_value(&[])
 }
@@ -62,10 +62,10 @@ fn a_step_in_f32_is_near_one_in_f64() {
     assert!((1e-9..1e-4).contains(&found), "{found}");
 }
 
-/// Where a rectifier or an L1 distance is near its kink, rounding decides whether a gradient passes. A share of about `e` of
-/// all values lies that near for an error of `e`, so that gradients are off by some `sqrt(e)` and not by `e`: this much at
-/// 256 x 256 on a processor, with inputs of convolutions rounded to 11 bits for TF32, and all maps to 8 for bfloat16, by
-/// `tests/fixtures/precision/make_apart.py`. The H200 was 3.00e-3 apart in f32.
+/// Where a rectifier or an L1 distance is near its kink, rounding decides whether a gradient passes. About a share `e`
+/// of all values is that close for an error of `e`, so gradients differ by about `sqrt(e)` and not by `e`. These are
+/// the differences at 256 x 256 on a CPU, with the inputs of convolutions rounded to 11 bits for TF32, and all maps to
+/// 8 bits for bfloat16, computed by `tests/fixtures/precision/make_apart.py`. The H200 differed by 3.00e-3 in f32.
 const APART_ON_A_PROCESSOR: [(Precision, f64); 3] =
     [(Precision::F32, 2.97e-3), (Precision::Tf32, 0.114), (Precision::Bf16, 0.377)];
 
@@ -84,7 +84,7 @@ fn a_step_of_real_size_is_as_near_to_f64_as_its_precision_on_cuda() {
         measured.push((precision, found, expected));
     }
     for &(precision, found, expected) in &measured {
-        // Weights are drawn otherwise there, and each kernel adds up in its own order.
+        // Random weights differ there, and each kernel sums in its own order.
         assert!((expected / 3.0..expected * 2.0).contains(&found), "{precision}: {found}, not about {expected}");
     }
     for pair in measured.windows(2) {

@@ -1,4 +1,4 @@
-//! What a model definition says of a CycleGAN alone.
+//! The part of a model definition that is specific to CycleGAN.
 
 use serde_json::Value;
 
@@ -18,23 +18,23 @@ const BLOCKS: &str = "gen_blocks";
 const LSGAN: &str = "lsgan";
 const MAX_BLOCKS: u64 = 1_000;
 
-/// The keys of `ModelParameters` that tell one CycleGAN from another; the rest are constants of arcgis.learn.
+/// The keys of `ModelParameters` that differ between CycleGANs; the rest are constants of arcgis.learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stated {
+pub(super) struct ModelParameters {
     pub gen_blocks: usize,
-    /// Whether the adversarial loss is of least squares.
+    /// Whether the adversarial loss is least squares.
     pub lsgan: bool,
 }
 
-/// As arcgis.learn builds a model without options.
-impl Default for Stated {
+/// The parameters that arcgis.learn uses for a model without options.
+impl Default for ModelParameters {
     fn default() -> Self {
         Self { gen_blocks: 9, lsgan: true }
     }
 }
 
-impl Stated {
-    /// Reads what a definition states; an older one states nothing.
+impl ModelParameters {
+    /// Reads the parameters of a definition; an older one has none.
     pub fn of(definition: &Emd) -> Result<Self> {
         let keys = definition.parameters();
         let Self { gen_blocks, lsgan } = Self::default();
@@ -47,7 +47,7 @@ impl Stated {
         })
     }
 
-    /// Writes them into a definition.
+    /// Writes the parameters to a definition.
     pub fn write(self, definition: &mut Emd) {
         definition.parameters.insert(BLOCKS.to_owned(), self.gen_blocks.into());
         definition.parameters.insert(LSGAN.to_owned(), self.lsgan.into());
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::package::emd::{DomainBands, Opening};
 
-    /// A definition with these `ModelParameters`, where there are any.
+    /// Creates a definition with these `ModelParameters`, if any.
     fn definition(parameters: Option<Value>) -> Emd {
         let text = Emd::new(&KIND, "m.pth", [DomainBands::default(), DomainBands::default()], false).to_json().unwrap();
         let mut value: Value = serde_json::from_str(&text).unwrap();
@@ -73,17 +73,20 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut emd = definition(Some(json!({"gen_blocks": 2, "dropout": 0.5, "lsgan": true})));
-        assert_eq!(Stated::of(&emd).unwrap(), Stated { gen_blocks: 2, lsgan: true });
-        Stated { gen_blocks: 6, lsgan: false }.write(&mut emd);
-        assert_eq!(Stated::of(&emd).unwrap(), Stated { gen_blocks: 6, lsgan: false });
+        assert_eq!(ModelParameters::of(&emd).unwrap(), ModelParameters { gen_blocks: 2, lsgan: true });
+        ModelParameters { gen_blocks: 6, lsgan: false }.write(&mut emd);
+        assert_eq!(ModelParameters::of(&emd).unwrap(), ModelParameters { gen_blocks: 6, lsgan: false });
         let text = Value::from(emd.parameters.clone()).to_string();
         assert_eq!(text, r#"{"gen_blocks":6,"dropout":0.5,"lsgan":false}"#);
     }
 
     #[test]
-    fn older_files_state_nothing() {
+    fn older_files_have_no_parameters() {
         for parameters in [None, Some(json!({}))] {
-            assert_eq!(Stated::of(&definition(parameters)).unwrap(), Stated { gen_blocks: 9, lsgan: true });
+            assert_eq!(
+                ModelParameters::of(&definition(parameters)).unwrap(),
+                ModelParameters { gen_blocks: 9, lsgan: true }
+            );
         }
     }
 
@@ -96,7 +99,7 @@ mod tests {
                 "`ModelParameters.lsgan` has a wrong value: expected true or false, found \"yes\"",
             ),
         ] {
-            let error = Stated::of(&definition(Some(parameters))).unwrap_err().to_string();
+            let error = ModelParameters::of(&definition(Some(parameters))).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }

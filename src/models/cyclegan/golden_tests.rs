@@ -1,5 +1,5 @@
-//! Losses, gradients and weights of five training steps, against numbers that arcgis.learn's own network, loss
-//! and training callback gave (see `tests/fixtures/golden/README.md`).
+//! Losses, gradients and weights of five training steps, compared with numbers from arcgis.learn's own network, loss
+//! and training callback (see `tests/fixtures/golden/README.md`).
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -27,7 +27,7 @@ struct Golden {
     config: CycleGanConfig,
     batches: [Tensor; 2],
     losses: Tolerance,
-    /// Of activations; rounding grows through some 30 layers.
+    /// For activations; rounding grows through some 30 layers.
     values: Tolerance,
     gradients: Tolerance,
     weights: Tolerance,
@@ -43,9 +43,9 @@ fn load_on(device: Device, folder: &'static str, channels: usize, kind: Kind) ->
     let nets = Networks::new(&config, PerDomain { a: channels, b: channels }, device, kind).unwrap();
     nets.load(&npz(folder, "initial.npz")).unwrap();
     let batches = ["batches_A.npy", "batches_B.npy"].map(|name| npy(&format!("golden/{folder}/{name}")));
-    // f64 and losses: the README's 1e-10 and 1e-5; the latter is a few units in the last place of a loss near 20.
-    // f32 weights move by at most 5 * lr = 1e-3, and a step of Adam is lr * m / sqrt(v), which rounding in small
-    // gradients tilts by some per cent.
+    // f64 and losses: 1e-10 and 1e-5, as in the README; the latter is a few units in the last place of a loss near 20.
+    // f32 weights move by at most 5 * lr = 1e-3; a step of Adam is lr * m / sqrt(v), which rounding of small gradients
+    // changes by some per cent.
     let tolerances = match kind {
         Kind::Double => [1e-10; 4],
         _ => [1e-5, 1e-5, 2e-5, 2e-5],
@@ -59,9 +59,9 @@ fn load_on(device: Device, folder: &'static str, channels: usize, kind: Kind) ->
     if !(device.is_cuda() && kind == Kind::Float) {
         return golden(1.0, 0.0, 1.0);
     }
-    // The numbers are f32 of a processor, off by some rounding themselves; sums in cuDNN's order are off by other rounding, which
-    // a step of Adam enlarges where a gradient is near zero. Of a loss, 5e-6 were seen on an H200 with our layers, and 8e-5 with
-    // libtorch's operators, whose kernels round more.
+    // The expected numbers are f32 of a CPU, with some rounding of their own. Sums in cuDNN's order have other
+    // rounding, which a step of Adam amplifies where a gradient is near zero. For losses, differences of 5e-6 were seen
+    // on an H200 with our layers, and 8e-5 with libtorch's operators, whose kernels round more.
     match std::env::var("GEOLEARN_CUDA_LAYERS").is_ok_and(|value| value == "0") {
         true => golden(3.0, 2e-4, 10.0),
         false => golden(3.0, 1e-5, 3.0),
@@ -72,11 +72,11 @@ fn npz(folder: &str, name: &str) -> Parameters {
     Tensor::read_npz(fixture(&format!("golden/{folder}/{name}"))).unwrap()
 }
 
-/// Biases that no instance norm follows: the first and last of a discriminator, the last of a generator.
+/// Biases that are not followed by an instance norm: the first and last of a discriminator, the last of a generator.
 const FELT_BIASES: [&str; 6] = ["D_A.0.bias", "D_A.11.bias", "D_B.0.bias", "D_B.11.bias", "G_A.18.bias", "G_B.18.bias"];
 
-/// A bias before an instance norm has no effect; its gradient is rounding noise, which Adam turns into steps
-/// of the size of the rate. In f64 the noise is too small for that to show; in f32 such biases are left out.
+/// A bias before an instance norm has no effect; its gradient is rounding noise, which Adam turns into steps of the
+/// size of the rate. In f64 the noise is too small to matter; in f32 such biases are skipped.
 fn is_noise(name: &str) -> bool {
     name.ends_with(".bias") && !FELT_BIASES.contains(&name)
 }
@@ -132,7 +132,7 @@ impl Golden {
         assert_eq!(expected.len(), parameters.len());
         for ((name, _), gradient) in parameters.iter().zip(&found) {
             let wanted = &expected.iter().find(|(other, _)| other == name).unwrap().1;
-            // A convolution that adds no bias before a norm gives none of it a gradient.
+            // A convolution that adds no bias before a norm has no gradient for it.
             let found = match gradient.defined() || !is_noise(name) {
                 true => gradient.to_device(Device::Cpu),
                 false => wanted.zeros_like(),
@@ -167,7 +167,7 @@ impl Golden {
 }
 
 impl Golden {
-    /// arcgis.learn keeps its validation loss as f32, near 19; that of each discriminator is exact.
+    /// arcgis.learn stores its validation loss as f32, near 19; that of each discriminator is exact.
     fn check_validation(&self, trace: &Value) {
         let kind = self.nets.parameters()[0].1.kind();
         let [a, b] = ["A", "B"].map(|d| {
@@ -222,8 +222,8 @@ fn five_steps_with_six_bands() {
     load("tiny_f32_ch6_b1", 6, Kind::Float).check_five_steps();
 }
 
-/// The best proof that CUDA computes the same: whatever kernels it takes, in f64 they agree with arcgis.learn's numbers as
-/// those of the processor do. TF32 must not touch f64.
+/// Whatever kernels CUDA uses, in f64 the results agree with arcgis.learn's numbers as well as those of the CPU do.
+/// TF32 must not affect f64.
 #[test]
 fn five_steps_in_f64_on_cuda() {
     let Some(device) = crate::testing::cuda() else { return };

@@ -1,5 +1,5 @@
-//! Training steps as CUDA graphs against the same steps call by call. On the processor both are the same; without a CUDA
-//! device they say so and pass.
+//! Training steps with CUDA graphs compared with the same steps without. On the CPU both are the same; without a CUDA
+//! device the tests say so and pass.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::optim::AdamOptions;
 use crate::testing;
 use crate::train::{Checkpoint, FitOptions, StepContext, TrainState, Translator};
 
-/// The same kernels add up in the same order. Adam divides by gradients, so another order would show as 1e-4.
+/// The same kernels sum in the same order. Adam divides by gradients, so another order would show as 1e-4.
 const SAME: f64 = 1e-6;
 
 type Variant = fn(CycleGanBuilder) -> CycleGanBuilder;
@@ -35,7 +35,7 @@ fn data(folder: &Path) -> DataBunch {
     data.val_split_pct(0.0).prepare().unwrap()
 }
 
-/// A model with the switch of graphs set by hand, whatever the environment says.
+/// A model whose graphs are turned on or off regardless of the environment.
 struct Trained {
     model: CycleGan,
     losses: Vec<f64>,
@@ -48,7 +48,7 @@ impl Trained {
     fn new(device: Device, graphs: bool, variant: Variant) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let device = if let Device::Cuda(index) = device { device::Device::Cuda(index) } else { device::Device::Cpu };
-        // Channels in multiples of 8, which tensor cores want.
+        // Channels in multiples of 8, as tensor cores require.
         let builder = CycleGan::builder(&data(folder.path())).gen_blocks(2).gen_features(8).disc_features(8);
         let mut model = variant(builder.pool_size(3).device(device)).build().unwrap();
         *model.model.optimizers().unwrap().graphs_mut() = Graphs::new(graphs);
@@ -57,7 +57,7 @@ impl Trained {
         Self { model, losses: Vec::new(), replayed: 0, step: 0, context }
     }
 
-    /// A step on `count` images of `side` pixels, which are others in each step.
+    /// Trains on `count` images of `side` pixels, which differ between steps.
     fn step(&mut self, count: i64, side: i64) {
         let number = count * 3 * side * side;
         let image = |phase: f64| {
@@ -79,13 +79,13 @@ impl Trained {
     }
 }
 
-/// The values of all that training changes.
+/// Returns the values of everything that training changes.
 fn state(model: &CycleGan) -> Parameters {
     let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
     model.state().tensors.into_iter().map(copy).collect()
 }
 
-/// The largest difference in losses and in all that training changes.
+/// Returns the largest difference in losses and in everything that training changes.
 fn apart(found: &Trained, expected: &Trained) -> f64 {
     assert_eq!(found.losses.len(), expected.losses.len());
     let losses = found.losses.iter().zip(&expected.losses).map(|(a, b)| (a - b).abs());
@@ -94,11 +94,11 @@ fn apart(found: &Trained, expected: &Trained) -> f64 {
         assert_eq!(name, other);
         (a - b).abs().max().double_value(&[])
     });
-    // Not `f64::max`, which passes over NaN.
+    // Not `f64::max`, which ignores NaN.
     losses.chain(tensors).fold(0.0, |most, value| if value <= most { most } else { value })
 }
 
-/// Runs `work` with graphs and without, and compares. Gives the number of steps that were replayed.
+/// Runs `work` with graphs and without, and compares. Returns the number of steps that were replayed.
 fn compare(device: Device, name: &str, variant: Variant, work: impl Fn(&mut Trained)) -> usize {
     let [graphs, eager] = [true, false].map(|graphs| {
         let mut trained = Trained::new(device, graphs, variant);
@@ -113,12 +113,12 @@ fn compare(device: Device, name: &str, variant: Variant, work: impl Fn(&mut Trai
     replayed
 }
 
-/// The processor, which shows that the comparison works, and CUDA.
+/// Returns the CPU, which shows that the comparison works, and CUDA.
 fn devices() -> impl Iterator<Item = Device> {
     [Some(Device::Cpu), testing::cuda()].into_iter().flatten()
 }
 
-/// How many steps are replayed on `device` of those that can be on CUDA.
+/// Returns how many of the steps that can be replayed on CUDA are replayed on `device`.
 fn of(device: Device, steps: usize) -> usize {
     if device.is_cuda() { steps } else { 0 }
 }
@@ -157,8 +157,8 @@ fn on_cuda_recorded_steps_equal_called_ones_in_each_precision() {
     }
 }
 
-/// Not deterministic, as most train, and in bfloat16: there cuDNN searches, before the recording. The order of sums differs
-/// from run to run, so only the first losses are alike.
+/// Not deterministic, as in most training, and in bfloat16: cuDNN then searches before the recording. The order of sums
+/// differs from run to run, so only the first losses agree.
 #[test]
 fn on_cuda_kernels_that_were_searched_for_are_recorded() {
     let Some(device) = testing::cuda() else { return };
@@ -203,7 +203,7 @@ fn on_cuda_sizes_may_change() {
             "sizes",
             |model| model,
             |trained| {
-                // Smaller last batches, then another size for good, and the first again.
+                // Smaller last batches, then another size permanently, and then the first again.
                 for (times, count, side) in [(6, 2, 32), (1, 1, 32), (3, 2, 32), (1, 1, 32), (6, 1, 48), (2, 2, 32)] {
                     (0..times).for_each(|_| trained.step(count, side));
                 }
@@ -240,7 +240,7 @@ fn on_cuda_freezing_restoring_and_predicting_come_between() {
     }
 }
 
-/// One fit after the other, with a checkpoint of each epoch.
+/// One fit after another, with a checkpoint of each epoch.
 #[test]
 fn on_cuda_fits_and_checkpoints_are_the_same() {
     for device in devices() {
@@ -265,7 +265,7 @@ fn on_cuda_fits_and_checkpoints_are_the_same() {
     }
 }
 
-/// Each on a thread of its own.
+/// Each on its own thread.
 #[test]
 fn on_cuda_two_models_train_at_once() {
     let Some(device) = testing::cuda() else { return };
@@ -284,7 +284,7 @@ fn on_cuda_two_models_train_at_once() {
     }
 }
 
-/// What waits for the device cannot be recorded. The step that tried is made all the same, and the memory is whole.
+/// Work that waits for the device cannot be recorded. The step that tried is executed anyway, and memory is intact.
 #[test]
 fn on_cuda_training_goes_on_where_recording_fails() {
     let Some(device) = testing::cuda() else { return };

@@ -1,8 +1,8 @@
-//! Runs training steps as CUDA graphs: each half of a step is recorded once and then replayed with one call, which saves
+//! Training steps as CUDA graphs: each half of a step is recorded once and then replayed with one call, which saves
 //! thousands of kernel launches.
 //!
-//! A step that may be recorded is one of fixed work: same image sizes, arithmetic and weights of losses as before, and no
-//! random numbers of the processor's. Any other runs as usual. So does everything as soon as a recording fails.
+//! A step can be recorded if its work is fixed: the same image sizes, precision and loss weights as before, and no
+//! random numbers of the CPU. Any other step runs as usual, and so do all steps once a recording has failed.
 
 use std::sync::OnceLock;
 use std::thread::{self, ThreadId};
@@ -18,13 +18,14 @@ use crate::loss::DiffAugment;
 use crate::nn::copied;
 use crate::train::StepContext;
 
-/// Steps of one kind before they are recorded: cuDNN chooses its kernels in the first. The last of them runs on the stream
-/// that is recorded, with inputs that lie as those of the recording will.
+/// Number of steps of one kind before recording: cuDNN chooses its kernels in the first. The last of them runs on the
+/// stream that is recorded, with inputs laid out as in the recording.
 const WARM_UP: u32 = 3;
-/// The environment variable that switches graphs off, or on.
+/// The environment variable that turns graphs off or on.
 const SWITCH: &str = "GEOLEARN_CUDA_GRAPHS";
 
-/// What is fixed in a recording, besides what a model always has. Weights, moments and images are read where they lie.
+/// What is fixed in a recording, besides what never changes in a model. Weights, moments and images are read where they
+/// are.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StepKind {
     images: [(Vec<i64>, Kind); 2],
@@ -34,12 +35,12 @@ pub(super) struct StepKind {
 }
 
 impl StepKind {
-    /// `None` for a step that differs from all others.
+    /// Returns `None` for a step that differs from all others.
     pub fn of(config: &CycleGanConfig, real: [&Tensor; 2], context: &StepContext<'_>) -> Option<Self> {
-        let weighs_anew = config.cycle_weight_end.is_some();
-        let draws = config.diff_augment != DiffAugment::default();
-        // The vectors of spectral norms move outside of the halves; steps with them have not been recorded yet.
-        if weighs_anew || draws || config.spectral_norm {
+        let weights_change = config.cycle_weight_end.is_some();
+        let is_random = config.diff_augment != DiffAugment::default();
+        // The vectors of spectral norms change outside of the halves; steps with them have never been recorded.
+        if weights_change || is_random || config.spectral_norm {
             return None;
         }
         let images = real.map(|images| (images.size(), images.kind()));
@@ -50,39 +51,40 @@ impl StepKind {
 
 /// How a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Call by call.
+enum RunMode {
+    /// Kernel by kernel.
     Eager,
-    /// The same, on the stream that is recorded next.
+    /// Kernel by kernel, on the stream that will be recorded.
     WarmUp,
     /// Recorded now, then replayed.
     Record,
     Replay,
 }
 
-/// Which steps run how.
+/// Decides how each step runs.
 #[derive(Debug, Default)]
 struct Plan {
     recorded: Option<StepKind>,
-    /// What came last and was not that, the thread it came on (cuDNN's choices belong to one), and how often in a row.
+    /// The last kind of step that is not recorded, its thread (cuDNN's choices belong to a thread), and its number of
+    /// repetitions.
     waiting: Option<(StepKind, ThreadId, u32)>,
 }
 
 impl Plan {
-    fn next(&mut self, kind: Option<StepKind>, thread: ThreadId) -> Way {
-        let Some(kind) = kind else { return Way::Eager };
+    fn next(&mut self, kind: Option<StepKind>, thread: ThreadId) -> RunMode {
+        let Some(kind) = kind else { return RunMode::Eager };
         if self.recorded.as_ref() == Some(&kind) {
             self.waiting = None;
-            return Way::Replay;
+            return RunMode::Replay;
         }
         let before = self.waiting.take().filter(|(other, on, _)| (other, *on) == (&kind, thread));
         let count = before.map_or(0, |(_, _, count)| count) + 1;
         if count > WARM_UP {
             self.recorded = Some(kind);
-            return Way::Record;
+            return RunMode::Record;
         }
         self.waiting = Some((kind, thread, count));
-        if count == WARM_UP { Way::WarmUp } else { Way::Eager }
+        if count == WARM_UP { RunMode::WarmUp } else { RunMode::Eager }
     }
 }
 
@@ -93,7 +95,7 @@ pub(super) enum Half {
     Discriminators = 1,
 }
 
-/// A half of a step that was recorded.
+/// A recorded half of a step.
 #[derive(Debug)]
 struct Recorded {
     graph: CudaGraph,
@@ -101,13 +103,13 @@ struct Recorded {
     outputs: HalfStep,
 }
 
-/// The recordings of a model's training step.
+/// The recordings of a model's training steps.
 #[derive(Debug)]
 pub(super) struct Graphs {
     on: bool,
     plan: Plan,
-    way: Way,
-    /// Whether gradients outlive the step.
+    mode: RunMode,
+    /// Whether gradients are needed after the step.
     keeps: bool,
     /// Whether the last step was replayed.
     used: bool,
@@ -119,45 +121,46 @@ pub(super) struct Graphs {
 
 impl Graphs {
     pub fn new(on: bool) -> Self {
-        let (plan, way) = (Plan::default(), Way::Eager);
-        Self { on, plan, way, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
+        let (plan, mode) = (Plan::default(), RunMode::Eager);
+        Self { on, plan, mode, keeps: false, used: false, failure: None, stream: None, halves: [None, None] }
     }
 
-    /// On or off by the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 or 0. Without it, on.
+    /// Reads the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 is on, 0 is off. On by default.
     pub fn by_environment() -> Self {
         static ON: OnceLock<bool> = OnceLock::new();
         Self::new(*ON.get_or_init(|| ffi::is_switched_on(SWITCH)))
     }
 
-    /// Whether the last step was replayed.
+    /// Returns whether the last step was replayed.
     pub fn are_used(&self) -> bool {
         self.used
     }
 
-    /// Why steps are not recorded any more, where one could not be.
+    /// Returns why steps are no longer recorded, if recording has failed.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
-    /// Forgets what was recorded, since memory or the list of what moves may be another from now on.
+    /// Drops the recordings, because memory or the set of trained parameters may have changed.
     pub fn clear(&mut self) {
-        // Another stream would have workspaces of its own, which libtorch never gives back.
+        // Another stream would have its own workspaces, which libtorch never frees.
         let stream = self.stream.take();
         *self = Self { used: self.used, failure: self.failure.take(), stream, ..Self::new(self.on) };
     }
 
-    /// Begins a step of this kind. `keeps`: whether its gradients are needed after it.
+    /// Starts a step of this kind. `keeps` says whether its gradients are needed after it.
     pub fn begin(&mut self, device: Device, kind: Option<StepKind>, keeps: bool) {
-        self.way = if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { Way::Eager };
+        self.mode =
+            if self.on && device.is_cuda() { self.plan.next(kind, thread::current().id()) } else { RunMode::Eager };
         self.keeps = keeps;
-        self.used = matches!(self.way, Way::Record | Way::Replay);
-        if self.way == Way::Record {
+        self.used = matches!(self.mode, RunMode::Record | RunMode::Replay);
+        if self.mode == RunMode::Record {
             self.halves = [None, None];
         }
     }
 
-    /// Runs a half of the step that was begun. What it gives is good until the step ends, and gradients for longer where they
-    /// are kept.
+    /// Runs a half of the current step. Its results are valid until the step ends, and gradients for longer if they are
+    /// kept.
     pub fn run<const N: usize>(
         &mut self,
         half: Half,
@@ -166,9 +169,9 @@ impl Graphs {
     ) -> Result<HalfStep> {
         match self.attempt(half, inputs, &work) {
             Ok(made) => Ok(made),
-            Err(error) if self.may_be_to_blame(&error) => {
+            Err(error) if self.may_be_the_cause(&error) => {
                 self.clear();
-                // Where it fails again, the fault was not with the recordings.
+                // If it fails again, the recordings were not the cause.
                 let made = work(inputs)?;
                 tracing::warn!(%error, "training goes on without CUDA graphs");
                 self.failure = Some(error.to_string());
@@ -179,11 +182,11 @@ impl Graphs {
         }
     }
 
-    /// Whether the half may succeed without recordings: nothing has changed yet.
-    fn may_be_to_blame(&self, error: &Error) -> bool {
-        match self.way {
-            Way::Eager => error.kind() == ErrorKind::Limits && self.halves.iter().any(Option::is_some),
-            Way::WarmUp | Way::Record | Way::Replay => true,
+    /// Returns whether the half may succeed without recordings: nothing has changed yet.
+    fn may_be_the_cause(&self, error: &Error) -> bool {
+        match self.mode {
+            RunMode::Eager => error.kind() == ErrorKind::Limits && self.halves.iter().any(Option::is_some),
+            RunMode::WarmUp | RunMode::Record | RunMode::Replay => true,
         }
     }
 
@@ -193,13 +196,13 @@ impl Graphs {
         inputs: [&Tensor; N],
         work: &impl Fn([&Tensor; N]) -> Result<HalfStep>,
     ) -> Result<HalfStep> {
-        match self.way {
-            Way::Eager => work(inputs),
-            Way::WarmUp => {
+        match self.mode {
+            RunMode::Eager => work(inputs),
+            RunMode::WarmUp => {
                 let own = copies(&inputs)?;
                 self.stream(inputs[0].device())?.run(|| work(std::array::from_fn(|i| &own[i])))
             }
-            Way::Record | Way::Replay => {
+            RunMode::Record | RunMode::Replay => {
                 if self.halves[half as usize].is_none() {
                     self.halves[half as usize] = Some(self.record(&inputs, work)?);
                 }
@@ -223,7 +226,8 @@ impl Graphs {
         let own = copies(inputs)?;
         self.stream(inputs[0].device())?;
         let stream = self.stream.as_ref().ok_or_else(|| Error::new(ErrorKind::Torch, "there is no stream"))?;
-        // Halves share memory: they always run in turn, and what one gives is used before the other runs again.
+        // The halves share memory: they always run in turn, and the results of one are used before the other runs
+        // again.
         let beside = self.halves.iter().flatten().next().map(|other| &other.graph);
         let (graph, outputs) = CudaGraph::record(stream, beside, || work(std::array::from_fn(|i| &own[i])))?;
         check_room(inputs[0].device())?;
@@ -244,8 +248,8 @@ impl Recorded {
     }
 }
 
-/// A recording keeps its memory from all other work: a step of a smaller batch, validation and callbacks need room beside
-/// it, as much again at most.
+/// A recording keeps its memory from all other work, but smaller batches, validation and callbacks need room, too: at
+/// most as much again.
 fn check_room(device: Device) -> Result<()> {
     let Device::Cuda(index) = device else { return Ok(()) };
     let [_, _, reserved, _] = ffi::cuda_memory(index)?;
@@ -262,7 +266,7 @@ fn copies(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
     tensors.iter().map(|tensor| copied(tensor, tensor.device())).collect()
 }
 
-/// Copies of gradients, of which some may be undefined.
+/// Copies gradients, some of which may be undefined.
 fn kept(gradients: &[Tensor]) -> Result<Vec<Tensor>> {
     let copy = |tensor: &Tensor| match tensor.defined() {
         true => copied(tensor, tensor.device()),
@@ -285,31 +289,31 @@ mod tests {
         StepKind::of(config, [&images, &images], context)
     }
 
-    fn ways(sides: &[i64]) -> Vec<Way> {
+    fn modes(sides: &[i64]) -> Vec<RunMode> {
         let (mut plan, thread) = (Plan::default(), thread::current().id());
         sides.iter().map(|&side| plan.next(kind(side), thread)).collect()
     }
 
     #[test]
     fn steps_are_recorded_after_some_of_the_same_kind() {
-        use Way::{Eager, Record, Replay, WarmUp};
-        assert_eq!(ways(&[32; 6]), [Eager, Eager, WarmUp, Record, Replay, Replay]);
+        use RunMode::{Eager, Record, Replay, WarmUp};
+        assert_eq!(modes(&[32; 6]), [Eager, Eager, WarmUp, Record, Replay, Replay]);
         // The last batch of an epoch is smaller, and its steps never come in a row.
         let epochs = [32, 32, 32, 32, 16, 32, 32, 16, 32];
-        assert_eq!(ways(&epochs), [Eager, Eager, WarmUp, Record, Eager, Replay, Replay, Eager, Replay]);
+        assert_eq!(modes(&epochs), [Eager, Eager, WarmUp, Record, Eager, Replay, Replay, Eager, Replay]);
         let then_another = [32, 32, 32, 32, 16, 16, 16, 16, 16, 32];
-        assert_eq!(ways(&then_another)[4..], [Eager, Eager, WarmUp, Record, Replay, Eager]);
-        assert_eq!(ways(&[32, 16, 32, 16, 32, 16, 32, 16]), [Eager; 8]);
+        assert_eq!(modes(&then_another)[4..], [Eager, Eager, WarmUp, Record, Replay, Eager]);
+        assert_eq!(modes(&[32, 16, 32, 16, 32, 16, 32, 16]), [Eager; 8]);
     }
 
-    /// What cuDNN has chosen, it has chosen on one thread.
+    /// cuDNN's choices belong to one thread.
     #[test]
-    fn another_thread_warms_up_anew_but_replays_at_once() {
+    fn another_thread_warms_up_again_but_replays_at_once() {
         let other = thread::spawn(|| thread::current().id()).join().unwrap();
         let (mut plan, here) = (Plan::default(), thread::current().id());
         let order = [here, here, here, other, other, other, other, here];
         let found = order.map(|thread| plan.next(kind(32), thread));
-        use Way::{Eager, Record, Replay, WarmUp};
+        use RunMode::{Eager, Record, Replay, WarmUp};
         assert_eq!(found, [Eager, Eager, WarmUp, Eager, Eager, WarmUp, Record, Replay]);
     }
 
@@ -331,25 +335,25 @@ mod tests {
             assert_eq!(of(&config, 32, &context), None);
         }
         let mut plan = Plan::default();
-        assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [Way::Eager; 8]);
+        assert_eq!([(); 8].map(|()| plan.next(None, thread::current().id())), [RunMode::Eager; 8]);
     }
 
-    /// A fault that recordings have no part in leaves them switched on.
+    /// A failure that recordings did not cause leaves them turned on.
     #[test]
-    fn only_what_succeeds_without_recordings_switches_them_off() {
+    fn recordings_are_turned_off_only_if_they_cause_the_failure() {
         let image = Tensor::zeros([1], (Kind::Float, Device::Cpu));
         let limits = || Error::new(ErrorKind::Limits, "out of memory");
         let none = || HalfStep { losses: vec![], images: vec![], gradients: vec![] };
-        let mut graphs = Graphs { way: Way::WarmUp, ..Graphs::new(true) };
+        let mut graphs = Graphs { mode: RunMode::WarmUp, ..Graphs::new(true) };
         assert!(graphs.run(Half::Generators, [&image], |_| Err(limits())).is_err());
         assert!(graphs.on && graphs.failure().is_none());
-        // The processor has no streams to record on.
-        graphs.way = Way::WarmUp;
+        // The CPU has no streams to record on.
+        graphs.mode = RunMode::WarmUp;
         graphs.run(Half::Generators, [&image], |_| Ok(none())).unwrap();
         assert!(!graphs.on && graphs.failure().is_some());
     }
 
-    /// On a processor the switch changes nothing.
+    /// On a CPU the switch changes nothing.
     #[test]
     fn nothing_is_recorded_on_a_processor() {
         let mut graphs = Graphs::new(true);

@@ -1,7 +1,7 @@
-//! The two halves of a training step: what the generators learn from, and what the discriminators learn from.
+//! The two halves of a training step: losses and gradients of the generators, and those of the discriminators.
 //!
-//! Each depends on images and weights alone and changes nothing, so a CUDA device can be asked for it again as it was
-//! recorded. Updates of the weights and the pools of images lie between them.
+//! Each half depends only on images and weights and changes nothing, so it can be repeated and recorded as a CUDA
+//! graph. Updates of the weights and the image pools happen between them.
 
 use tch::Tensor;
 
@@ -14,31 +14,36 @@ use crate::ffi;
 use crate::nn::Discriminator;
 use crate::optim::Adam;
 
-/// How a half is computed.
+/// Options of a half.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct How<'a> {
+pub(super) struct HalfOptions<'a> {
     pub objective: Objective<'a>,
-    /// Whether convolutions take bfloat16.
+    /// Whether convolutions use bfloat16.
     pub cast: bool,
-    /// What losses are multiplied by before their gradients are taken.
+    /// Factor of the losses before their gradients are taken.
     pub share: f64,
 }
 
-/// What half of a step makes. No tensor carries a gradient.
+/// The results of a half. No tensor carries a gradient.
 #[derive(Debug)]
 pub(super) struct HalfStep {
     /// Scalars.
     pub losses: Vec<Tensor>,
     pub images: Vec<Tensor>,
-    /// As [`Adam::gradients`] gives them, for each optimizer.
+    /// As returned by [`Adam::gradients`], for each optimizer.
     pub gradients: Vec<Vec<Tensor>>,
 }
 
-/// Losses of both generators (`generator`, `adversarial`, `cycle`, `identity`), their images (of A, of B), and the gradients
-/// of their one optimizer.
-pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], how: How<'_>) -> Result<HalfStep> {
-    let How { objective, cast, share } = how;
-    // Casts of weights are cached until the end of the closure, so that it must not reach over an update.
+/// Returns the losses of both generators (`generator`, `adversarial`, `cycle`, `identity`), their images (of A, of B),
+/// and the gradients of their common optimizer.
+pub(super) fn generators(
+    nets: &Networks,
+    adam: &Adam,
+    [a, b]: [&Tensor; 2],
+    options: HalfOptions<'_>,
+) -> Result<HalfStep> {
+    let HalfOptions { objective, cast, share } = options;
+    // Casts of weights are cached until the end of the closure, so it must not span an update.
     let (images, losses) = ffi::autocast(cast, a.device(), || {
         let images = translate_all(nets.learning(), a, b, objective.config.has_identity(channels(a, b)?))?;
         let losses = generator_losses(nets, objective, a, b, &images)?;
@@ -50,29 +55,38 @@ pub(super) fn generators(nets: &Networks, adam: &Adam, [a, b]: [&Tensor; 2], how
     Ok(HalfStep { losses, images: detached(&[images.fake_a, images.fake_b])?, gradients })
 }
 
-/// Losses of both discriminators (of A, of B) and the gradients of their optimizers; from real images and generated ones.
+/// Returns the losses of both discriminators (of A, of B) and the gradients of their optimizers, for real and generated
+/// images.
 pub(super) fn discriminators(
     nets: &Networks,
     adams: PerDomain<&Adam>,
     [real_a, real_b, fake_a, fake_b]: [&Tensor; 4],
-    how: How<'_>,
+    options: HalfOptions<'_>,
 ) -> Result<HalfStep> {
-    let (of_a, gradients_a) =
-        judged(&nets.disc_a, adams.a, [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")], how)?;
-    let (of_b, gradients_b) =
-        judged(&nets.disc_b, adams.b, [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")], how)?;
+    let (of_a, gradients_a) = discriminator_gradients(
+        &nets.disc_a,
+        adams.a,
+        [(real_a, "augment_real_a"), (fake_a, "augment_fake_a")],
+        options,
+    )?;
+    let (of_b, gradients_b) = discriminator_gradients(
+        &nets.disc_b,
+        adams.b,
+        [(real_b, "augment_real_b"), (fake_b, "augment_fake_b")],
+        options,
+    )?;
     Ok(HalfStep { losses: detached(&[of_a, of_b])?, images: Vec::new(), gradients: vec![gradients_a, gradients_b] })
 }
 
-/// The loss of a discriminator and its gradients. Real and generated images come with the names of the streams that vary
-/// them.
-fn judged(
+/// Returns the loss of a discriminator and its gradients. Real and generated images come with the names of the random
+/// streams that augment them.
+fn discriminator_gradients(
     disc: &Discriminator,
     adam: &Adam,
     [(real, of_real), (fake, of_fake)]: [(&Tensor, &str); 2],
-    how: How<'_>,
+    options: HalfOptions<'_>,
 ) -> Result<(Tensor, Vec<Tensor>)> {
-    let How { objective, cast, share } = how;
+    let HalfOptions { objective, cast, share } = options;
     let (real, fake) = (objective.seen(real, of_real)?, objective.seen(fake, of_fake)?);
     let form = objective.config.adversarial;
     let loss = ffi::autocast(cast, fake.device(), || discriminator_loss(disc, form, &real, &fake))?;

@@ -8,7 +8,7 @@ use crate::dataset::{Domain, PerDomain};
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
-use crate::models::core::{Start, byte_facts, prefixed, setters};
+use crate::models::core::{Start, eight_bit_domain, prefixed, setters};
 use crate::nn::load_parameters;
 use crate::package::research;
 
@@ -92,6 +92,13 @@ impl CycleGan {
 /// | `disc_features` | 64 | feature maps of new discriminators' first layer |
 /// | `seed` | 42 | seed of new discriminators |
 /// | `device` | CUDA, or the CPU | where to compute |
+///
+/// ```no_run
+/// use geolearn::{CycleGan, Device};
+///
+/// let model = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth").device(Device::Cpu).build()?;
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct GeneratorImport {
@@ -106,22 +113,37 @@ pub struct GeneratorImport {
 setters!(GeneratorImport: disc_features, seed("42"), device);
 
 impl GeneratorImport {
-    /// The file of the generator that makes images of domain `to`.
+    /// Sets the file of the generator that makes images of domain `to`.
     pub(super) fn set_generator(&mut self, path: &Path, to: Domain) {
         let [net_g_a, net_g_b] = &mut self.generators;
-        // Their letters are those of what goes in.
+        // The research code's letters are those of the input.
         let place = if to == Domain::B { net_g_a } else { net_g_b };
         *place = Some(path.to_owned());
     }
 
     /// Sets the files `latest_net_D_A.pth` and `latest_net_D_B.pth`, in the research code's order. Its `D_A` judges the
     /// images of B that its `G_A` makes, so it becomes our `D_B`. Default: new discriminators.
+    ///
+    /// ```no_run
+    /// use geolearn::CycleGan;
+    ///
+    /// let import = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth");
+    /// let model = import.discriminators("latest_net_D_A.pth", "latest_net_D_B.pth").build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn discriminators(mut self, net_d_a: impl AsRef<Path>, net_d_b: impl AsRef<Path>) -> Self {
         self.discriminators = Some([net_d_a.as_ref().to_owned(), net_d_b.as_ref().to_owned()]);
         self
     }
 
     /// Reads the files and builds the model.
+    ///
+    /// ```no_run
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::import("latest_net_G_A.pth", "latest_net_G_B.pth").build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`CycleGan::import_generators`], and `Device` for a device that cannot be used.
@@ -156,11 +178,11 @@ impl GeneratorImport {
         }
         config.check()?;
         let device = device.resolve()?;
-        let facts = |domain| byte_facts(*channels.get(domain));
+        let facts = |domain| eight_bit_domain(*channels.get(domain));
         let domains = PerDomain { a: facts(Domain::A)?, b: facts(Domain::B)? };
         let mut model = CycleGan::assemble((config, Start::Drawn), domains, None, device)?;
         let mut target = model.model.nets.parameters();
-        // Networks without files stay fresh.
+        // Networks without files stay new.
         target.retain(|(name, _)| weights.iter().any(|(other, _)| network_of(other) == network_of(name)));
         load_parameters(&target, &weights)?;
         model.untrained = untrained;
@@ -168,12 +190,12 @@ impl GeneratorImport {
     }
 }
 
-/// `G_A` of `G_A.1.weight`.
+/// Returns the network of a parameter: `G_A` of `G_A.1.weight`.
 fn network_of(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
-/// What comes out of one must go into the other, and both must be of one size.
+/// Checks that the output of each generator fits the input of the other, and that both have the same size.
 fn check_pair(a2b: &research::Generator, b2a: &research::Generator) -> Result<()> {
     let of = |channels: [usize; 2], net: &research::Generator| {
         let [input, output] = channels;

@@ -1,4 +1,4 @@
-//! Generators of the research code make here what they make in PyTorch (`tests/fixtures/research/make.py`).
+//! Generators of the research code give the same outputs here as in PyTorch (`tests/fixtures/research/make.py`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn import(a: &str, b: &str) -> CycleGan {
     CycleGan::import(fixture(a), fixture(b)).disc_features(4).device(Device::Cpu).build().unwrap()
 }
 
-/// As make.py's `image`, in [0, 255].
+/// Like `image` in make.py, in [0, 255].
 fn bytes(bands: usize, height: usize, width: usize) -> Array3<f32> {
     Array3::from_shape_fn((bands, height, width), |(c, y, x)| ((37 * c + 11 * y + 5 * x) % 256) as f32)
 }
@@ -50,19 +50,19 @@ fn check(model: &CycleGan, to: Domain, bands: usize, name: &str) {
     CLOSE.tensor(name, &model.translate(&image(bands, 16, 20), to).unwrap(), &output(name));
 }
 
-/// Their G_A makes images of B.
+/// The research code's G_A makes images of B.
 #[test]
-fn six_blocks_make_what_pytorch_makes() {
+fn six_blocks_equal_pytorch() {
     let model = import("latest_net_G_A.pth", "latest_net_G_B.pth");
     assert_eq!((model.config().gen_blocks, model.config().gen_features), (6, 4));
     check(&model, Domain::B, 3, "latest_net_G_A");
     check(&model, Domain::A, 3, "latest_net_G_B");
-    // The two do differ, so a confusion of the letters would show.
+    // The two outputs differ, so confusing the letters would be noticed.
     assert!(distance(&output("latest_net_G_A"), &output("latest_net_G_B")) > 0.01);
 }
 
 #[test]
-fn nine_blocks_with_dropout_and_other_bands_make_what_pytorch_makes() {
+fn nine_blocks_with_dropout_and_other_bands_equal_pytorch() {
     let model = import("nine_G_A.pth", "nine_G_B.safetensors");
     assert_eq!(model.config().gen_blocks, 9);
     check(&model, Domain::B, 3, "nine_G_A");
@@ -78,7 +78,7 @@ fn pixels_are_scaled_as_there_and_a_saved_model_is_the_same() {
         let (flat, _) = made.clone().into_raw_vec_and_offset();
         let made_tensor = Tensor::from_slice(&flat).view([1, bands, 16, 20]) / 127.5 - 1.0;
         let off = distance(&made_tensor, &output(a.trim_end_matches(".pth")));
-        // Scaling there and back adds a rounding at each end.
+        // Scaling there and back adds rounding at each end.
         assert!(off <= 2.0 * CLOSE.abs, "off by {off}");
         let folder = tempfile::tempdir().unwrap();
         let saved = model.save(folder.path().join("m")).unwrap();
@@ -92,9 +92,9 @@ fn pixels_are_scaled_as_there_and_a_saved_model_is_the_same() {
     }
 }
 
-/// Their D_A judges B.
+/// The research code's D_A judges B.
 #[test]
-fn discriminators_change_their_letters_too() {
+fn letters_of_discriminators_are_swapped_too() {
     let model = CycleGan::import(fixture("latest_net_G_A.pth"), fixture("latest_net_G_B.pth"))
         .discriminators(fixture("latest_net_D_A.pth"), fixture("latest_net_D_B.pth"))
         .device(Device::Cpu)
@@ -132,9 +132,9 @@ fn other_architectures_are_named() {
     assert!(error.contains("load_weights"), "{error}");
 }
 
-/// At full width, with networks that PyTorch makes as the test runs.
+/// At full width, with networks that PyTorch creates while the test runs.
 #[test]
-fn full_width_makes_what_pytorch_makes() {
+fn full_width_equals_pytorch() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_) = python::run(&[&fixture("make.py"), &folder.path()]) else { return };
     let at = |name: &str| folder.path().join(name);
@@ -162,13 +162,13 @@ fn few_chips(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn one_generator_translates_one_way_until_the_other_has_learned() {
+fn a_single_generator_translates_one_way_until_the_other_is_trained() {
     let small = |path: &str, to| {
         let mut import = GeneratorImport::default().disc_features(4).device(Device::Cpu);
         import.set_generator(&fixture(path), to);
         import.build().unwrap()
     };
-    // Their G_B makes images of A.
+    // The research code's G_B makes images of A.
     for (name, to) in [("latest_net_G_A", Domain::B), ("latest_net_G_B", Domain::A)] {
         let model = small(&format!("{name}.pth"), to);
         check(&model, to, 3, name);

@@ -1,5 +1,5 @@
-//! What the networks make of a pair of batches, and the losses of it (Zhu et al. 2017, arXiv:1703.10593, equations 1 to 3
-//! and section 5.2).
+//! Translations of a pair of batches, and their losses (Zhu et al. 2017, arXiv:1703.10593, equations 1 to 3 and section
+//! 5.2).
 
 use tch::Tensor;
 
@@ -11,11 +11,11 @@ use crate::ffi;
 use crate::loss::{AdversarialLoss, Verdict, l1};
 use crate::nn::{Discriminator, Network};
 
-/// What the generators make of a pair of real batches.
+/// The generators' outputs for a pair of real batches.
 pub(super) struct Images {
     pub fake_a: Tensor,
     pub fake_b: Tensor,
-    /// `None` when the identity loss is off.
+    /// `None` if the identity loss is off.
     pub identity: Option<(Tensor, Tensor)>,
     pub cycled_a: Tensor,
     pub cycled_b: Tensor,
@@ -27,11 +27,11 @@ pub(super) struct GeneratorLosses {
     pub adversarial: Tensor,
     pub cycle: Tensor,
     pub identity: Tensor,
-    /// Of A and of B, without a weight.
+    /// For A and for B, without weights.
     pub cycle_l1: (Tensor, Tensor),
 }
 
-/// Runs both generators, which are given by the domain whose images they make.
+/// Runs both generators, given by their target domain.
 ///
 /// # Shapes
 /// `real_a` and `real_b` are (N, C, H, W) in [-1, 1].
@@ -48,8 +48,8 @@ pub(super) fn translate_all(
     Ok(Images { fake_a, fake_b, identity: same_a.zip(same_b), cycled_a, cycled_b })
 }
 
-/// A generator's translation of `other`, and what it makes of images of its own domain; in one pass where the
-/// sizes agree, since instance norm keeps the images of a batch apart.
+/// Returns a generator's translation of `other`, and its output for images of its own domain; in one pass if the sizes
+/// agree, because instance norm keeps the images of a batch separate.
 fn both(generator: &Network, other: &Tensor, own: &Tensor, with_identity: bool) -> Result<(Tensor, Option<Tensor>)> {
     if !with_identity {
         return Ok((generator.forward(other)?, None));
@@ -58,7 +58,7 @@ fn both(generator: &Network, other: &Tensor, own: &Tensor, with_identity: bool) 
     Ok((made, Some(same)))
 }
 
-/// `network` of two batches: as one where they have the same image size, else one after the other.
+/// Runs `network` on two batches: as one batch if they have the same image size, otherwise one after the other.
 fn together(first: &Tensor, second: &Tensor, network: impl Fn(&Tensor) -> Result<Tensor>) -> Result<(Tensor, Tensor)> {
     let (n, m) = (first.size4()?.0, second.size4()?.0);
     if first.size()[1..] != second.size()[1..] {
@@ -104,7 +104,7 @@ pub(super) fn generator_losses(
     Ok(GeneratorLosses { total, adversarial, cycle, identity, cycle_l1 })
 }
 
-/// Half the sum of the distances of real images from "real" and of generated ones from "generated"; the mean of that over
+/// Returns half the sum of the losses of real images as "real" and of generated ones as "generated", averaged over
 /// scales.
 pub(super) fn discriminator_loss(
     disc: &Discriminator,
@@ -121,7 +121,8 @@ pub(super) fn discriminator_loss(
     mean(distances.collect::<Result<_>>()?)
 }
 
-/// The mean over the scales of a discriminator, so that weights of other losses mean the same for any number of them.
+/// Averages over the scales of a discriminator, so that the weights of other losses keep their meaning with any number
+/// of scales.
 fn mean(of_scales: Vec<Tensor>) -> Result<Tensor> {
     match of_scales.as_slice() {
         [one] => Ok(one.shallow_clone()),

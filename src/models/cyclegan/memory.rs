@@ -1,4 +1,4 @@
-//! What a training step will hold, by counting what autograd keeps.
+//! Estimates the memory of a training step by counting what autograd keeps.
 
 use tch::Device;
 
@@ -9,7 +9,7 @@ use crate::models::core::{Bytes, FLOAT, Step, TRANSIENT};
 use crate::nn::{LayerMemory, activations, discriminator};
 use crate::train::MemoryEstimate;
 
-/// Trained in batches of `data`, of which `accumulate` make an update.
+/// Estimates training with batches of `data`, of which `accumulate` make an update.
 pub(super) fn estimate(
     (config, device): (&CycleGanConfig, Device),
     data: &DataBunch,
@@ -25,21 +25,21 @@ pub(super) fn estimate(
     step.estimate(Bytes { parameters, generators, mean, held }, config.pool_size)
 }
 
-/// Bytes of weights in NHWC, which our own layers on CUDA keep of each call: of two calls of a generator and one of a
-/// discriminator, `called` bytes in f32.
+/// Counts the bytes of weights in NHWC that our own CUDA layers keep for each call: two calls of each generator and one
+/// of each discriminator, with `called` bytes in f32.
 fn copies(step: &Step, called: f64) -> f64 {
     if step.layers == LayerMemory::Bordered { called / FLOAT * step.value } else { 0.0 }
 }
 
-/// Bytes that are held in the generators' part of a step, which is the larger one.
+/// Bytes that are held in the generators' half of a step, which is the larger one.
 struct Held {
     /// Passes of a generator for each image; one of them is for the identity loss.
     passes: f64,
-    /// When backward begins. One gradient is taken of all losses, so that all passes are held at once.
+    /// When the backward pass starts. There is one gradient of all losses, so all passes are held at once.
     at_first: f64,
-    /// What backward holds besides for each image.
+    /// What the backward pass needs additionally for each image.
     passing: f64,
-    /// Scratch of a residual block's products.
+    /// Scratch memory for a residual block's products.
     products: f64,
 }
 
@@ -51,7 +51,7 @@ impl Held {
         let passes = if config.has_identity(channels) { 3.0 } else { 2.0 };
         let (mut at_first, mut passing, mut products) = (0.0, 0.0f64, 0.0f64);
         for (chip, own, other) in [(sizes.a, channels.a, channels.b), (sizes.b, channels.b, channels.a)] {
-            // A real image there, and a made one back.
+            // A real image in one direction, and a generated one back.
             let pass = |from, to| activations(&config.generator_plan(from, to), from as i64, chip, layers);
             let judge = discriminator(config.discriminator_shape(other));
             let there = pass(own, other);
@@ -68,15 +68,16 @@ impl Held {
     }
 
     fn peak(&self, gradients: f64) -> f64 {
-        // The last pass of each generator is the first to be given back; all gradients are there from then on, and the
-        // next pass is of two images where there is an identity loss.
+        // The last pass of each generator is freed first; from then on all gradients exist, and the next pass has two
+        // images if there is an identity loss.
         let later = self.at_first * (1.0 - 1.0 / self.passes) + 2.0 * self.passing + gradients;
         later.max(self.at_first + self.passing) + self.products
     }
 }
 
-/// What the products of a residual block's convolution take on their way back, in bytes: 36 for each 16 pixels of its two
-/// maps, of so many pixels at most, and 36 for each pair of channels, of the weights and of their gradient.
+/// Counts the bytes that the products of a residual block's convolution need in the backward pass: 36 values for each
+/// 16 pixels of its two maps, up to a number of pixels, and 36 for each pair of channels, for the weights and their
+/// gradient.
 fn scratch(features: f64, pixels: f64) -> f64 {
     const MOST_TILES: f64 = 256.0;
     let (channels, tiles) = (4.0 * features, (2.0 * pixels / 16.0 / 16.0).min(MOST_TILES));

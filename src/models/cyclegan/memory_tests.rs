@@ -1,4 +1,4 @@
-//! Memory of training against what libtorch's allocators give out: the estimate, and leaks.
+//! Memory of training compared with what libtorch's allocators give out: the estimate, and leaks.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::optim::AdamOptions;
 use crate::testing;
 use crate::train::{BatchSizeLimit, Callback, FitOptions, Flow, StepContext, StepReport, Translator, estimate_within};
 
-/// The first `chips` of each domain.
+/// Returns the first `chips` of each domain.
 fn prepare(folder: &Path, chips: usize, side: usize) -> PrepareData {
     for domain in ["A", "B"] {
         let into = folder.join(domain);
@@ -27,7 +27,7 @@ fn prepare(folder: &Path, chips: usize, side: usize) -> PrepareData {
             std::fs::copy(file.path(), into.join(file.file_name())).unwrap();
         }
     }
-    // Without threads, all memory is taken on this one, where the meter sees it.
+    // Without threads, all memory is allocated on this one, where the meter sees it.
     PrepareData::new(folder, DatasetType::CycleGan).resize_to(side).workers(0).val_split_pct(0.0)
 }
 
@@ -57,7 +57,7 @@ struct Case {
     is_on_cuda: bool,
 }
 
-/// What autograd and the kernels hold in a step, and the estimate of it.
+/// Measures what autograd and the kernels hold in a step, and returns the estimate of it.
 fn peak_of(case: &Case) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), case.batch_size, case.side).batch_size(case.batch_size).prepare().unwrap();
@@ -83,7 +83,7 @@ fn the_estimate_is_within_20_percent_of_the_measured_peak() {
         (16, 3, 2, 96, 0.0, f32),
         (8, 1, 16, 64, mild, f32),
         (64, 1, 1, 32, mild, f32),
-        // The same as f32 on a processor without AMX.
+        // The same as f32 on a CPU without AMX.
         (8, 1, 2, 64, mild, Precision::Bf16),
         (16, 3, 1, 96, mild, Precision::Bf16),
         (8, 9, 2, 128, mild, Precision::Bf16),
@@ -107,7 +107,7 @@ fn the_estimate_counts_what_resize_convolutions_keep() {
     }
 }
 
-/// On the processor, where their kernels are compiled for it.
+/// On the CPU, for which their kernels are compiled.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_estimate_counts_what_the_emulated_layers_keep() {
@@ -121,8 +121,8 @@ fn the_estimate_counts_what_the_emulated_layers_keep() {
     }
 }
 
-/// The first step included, in which kernels are chosen. cuDNN's kernels take scratch, which is theirs to choose, so that the
-/// range is wider than on the processor.
+/// Includes the first step, in which kernels are chosen. cuDNN's kernels choose their own scratch memory, so the
+/// tolerance is wider than on the CPU.
 #[test]
 fn the_estimate_is_near_the_measured_peak_on_cuda() {
     if testing::cuda().is_none() {
@@ -170,7 +170,7 @@ impl Live {
         Self::default()
     }
 
-    /// Ends the count and returns what was read.
+    /// Ends the count and returns the readings.
     fn end(self) -> Vec<i64> {
         METER.take();
         self.0.lock().unwrap().clone()
@@ -185,9 +185,9 @@ impl Callback for Live {
     }
 }
 
-/// The two moments of each weight come when training begins; small tensors besides are the rest.
+/// The two moments of each weight are allocated when training starts; the rest is small tensors.
 #[test]
-fn a_model_holds_its_weights_alone_until_it_is_trained() {
+fn an_untrained_model_holds_only_its_weights() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 2, 24).prepare().unwrap();
     let meter = MemoryMeter::begin().unwrap();
@@ -200,7 +200,7 @@ fn a_model_holds_its_weights_alone_until_it_is_trained() {
     assert!((1.0..1.1).contains(&before) && (3.0..3.5).contains(&after), "{before} and {after} times the weights");
 }
 
-/// One generator of the four networks, and nothing of training.
+/// One generator of the four networks, and no training state.
 #[test]
 fn a_predictor_holds_one_generator() {
     let folder = tempfile::tempdir().unwrap();
@@ -221,7 +221,7 @@ fn a_predictor_holds_one_generator() {
 fn training_holds_as_much_after_360_steps_as_after_60() {
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 2, 24).prepare().unwrap();
-    // The meter goes before the model, so that it sees all that the steps free.
+    // The meter is dropped before the model, so that it sees everything that the steps free.
     let live = Live::begin();
     let mut model = builder(&data, 2, 1).disc_features(2).pool_size(3).build().unwrap();
     model.fit(FitOptions::new(180).progress(false).callback(live.clone())).unwrap();
@@ -229,11 +229,11 @@ fn training_holds_as_much_after_360_steps_as_after_60() {
     assert_eq!(live.len(), 360);
     assert!(live[59] > 0);
     assert_eq!(live[359], live[59], "{live:?}");
-    // Between an epoch's steps the sizes of its batches are the same too.
+    // Within an epoch, the batch sizes are the same, too.
     assert!(live[8..].iter().all(|&bytes| bytes == live[59]), "{live:?}");
 }
 
-/// Losses are read at the end of an epoch there, so live bytes are those after each epoch.
+/// There, losses are read at the end of an epoch, so live bytes are those after each epoch.
 #[test]
 fn training_holds_as_much_after_1000_steps_on_cuda() {
     let folder = tempfile::tempdir().unwrap();
@@ -246,10 +246,11 @@ fn training_holds_as_much_after_1000_steps_on_cuda() {
     assert_eq!(live[live.len() - 1], live[99], "{live:?}");
 }
 
-/// Peaks of steps at one and four chips, as libtorch's allocators gave them out, tell what 20 would take: with a third for
-/// scratch and the copy that is kept, memory for that many has room for 20 by the estimate, within its 20 %.
+/// Peaks of steps with one and four chips, as given out by libtorch's allocators, predict the peak for 20. With a third
+/// for scratch memory and the copy that is kept, memory for that many is sufficient for 20 according to the estimate,
+/// within its 20 %.
 #[test]
-fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
+fn the_estimated_batch_size_fits_into_measured_memory() {
     const CHIPS: f64 = 20.0;
     let folder = tempfile::tempdir().unwrap();
     let data = prepare(folder.path(), 40, 64).prepare().unwrap();

@@ -51,8 +51,8 @@ use crate::models::core::Learner;
 
 /// Translates between two domains of images that are not paired.
 ///
-/// Generator-A makes images of domain A from those of B, Generator-B the other way; Discriminator-A tells real
-/// images of A from generated ones, Discriminator-B those of B.
+/// Generator-A makes images of domain A from images of B, and Generator-B the other way round; Discriminator-A tells
+/// real images of A from generated ones, and Discriminator-B those of B.
 ///
 /// ```
 /// use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};

@@ -1,9 +1,9 @@
-//! The networks of a CycleGAN with what trains them.
+//! The networks of a CycleGAN and their training state.
 
 use tch::{Device, Kind, Tensor};
 
 use super::config::{CycleGanConfig, OPTIONAL_KEYS};
-use super::definition::{KIND, Stated};
+use super::definition::{KIND, ModelParameters};
 use super::memory;
 use super::networks::Networks;
 use super::optimizers::Optimizers;
@@ -18,7 +18,7 @@ use crate::optim::{Adam, RunningMean};
 use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
 
-/// The networks of a [`CycleGan`](super::CycleGan), and what training changes besides.
+/// The networks of a [`CycleGan`](super::CycleGan), and what training changes besides them.
 #[derive(Debug)]
 pub struct CycleGanModel {
     pub(super) config: CycleGanConfig,
@@ -29,17 +29,17 @@ pub struct CycleGanModel {
 }
 
 impl CycleGanModel {
-    /// Puts optimizers around networks.
+    /// Creates a model from networks, without optimizers.
     pub(super) fn new(config: CycleGanConfig, nets: Networks, channels: PerDomain<usize>, device: Device) -> Self {
         Self { config, nets, channels, device, optimizers: OptimizerSlot::new() }
     }
 
-    /// Returns the optimizers, which are made where there are none.
+    /// Returns the optimizers, which are created if there are none.
     pub(super) fn optimizers(&mut self) -> Result<&mut Optimizers> {
         self.optimizers.get_or_make(|| Optimizers::new(&self.nets, &self.config))
     }
 
-    /// Returns the images of the pools in a state, by the prefix of their names, checked.
+    /// Returns the images of the pools in a state, by the prefix of their names, after checking them.
     fn pooled(&mut self, state: &[(String, Tensor)]) -> Result<Vec<Vec<Tensor>>> {
         let (device, channels) = (self.device, self.channels);
         let mut pools = Vec::new();
@@ -52,7 +52,7 @@ impl CycleGanModel {
         Ok(pools)
     }
 
-    /// Parameters and vectors of spectral norms.
+    /// Lists parameters and vectors of spectral norms.
     fn changing_of_networks(&self) -> Parameters {
         let mut list = self.nets.parameters();
         list.extend(self.nets.vectors());
@@ -112,7 +112,7 @@ impl Model for CycleGanModel {
     }
 
     fn config_of_arcgis(definition: &Emd, weights: &[(String, Tensor)]) -> Result<CycleGanConfig> {
-        let Stated { gen_blocks, lsgan } = Stated::of(definition)?;
+        let ModelParameters { gen_blocks, lsgan } = ModelParameters::of(definition)?;
         Ok(CycleGanConfig {
             gen_blocks,
             gen_features: first_features(weights, "G_A.1.weight")?,
@@ -125,7 +125,7 @@ impl Model for CycleGanModel {
 
     fn define(config: &CycleGanConfig, definition: &mut Emd) {
         let lsgan = config.adversarial == AdversarialLoss::LeastSquares;
-        Stated { gen_blocks: config.gen_blocks, lsgan }.write(definition);
+        ModelParameters { gen_blocks: config.gen_blocks, lsgan }.write(definition);
     }
 
     fn build(config: CycleGanConfig, channels: PerDomain<usize>, device: Device, start: Start) -> Result<Self> {
@@ -178,7 +178,7 @@ impl Model for CycleGanModel {
     }
 
     fn is_same_on_any_threads(&self) -> bool {
-        // libtorch adds up spectral norms and means of colors in shares, and takes sigmoids otherwise at their ends.
+        // libtorch sums spectral norms and means of colors in parts, and computes sigmoids differently at their ends.
         let CycleGanConfig { spectral_norm, diff_augment, adversarial, .. } = &self.config;
         !spectral_norm && !diff_augment.has_color() && *adversarial == AdversarialLoss::LeastSquares
     }
@@ -196,7 +196,7 @@ impl Model for CycleGanModel {
         let pooled = |name: &str| name.starts_with("pool_");
         let (images, rest): (Parameters, Parameters) =
             state.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).partition(|(name, _)| pooled(name));
-        // All that can be wrong is found before anything changes.
+        // All errors are found before anything changes.
         RunningMean::check(&rest)?;
         let pools = match rest.iter().any(|(name, _)| Adam::is_moment(name)) {
             true => self.pooled(&images)?,

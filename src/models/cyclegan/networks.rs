@@ -9,20 +9,19 @@ use crate::models::core::make_room;
 use crate::nn::{Discriminator, Initializer, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
 
-/// Networks and discriminators; in a saved model `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of
-/// domain A.
+/// The four networks; in a saved model they are `D_A`, `D_B`, `G_A`, `G_B`, where `G_A` makes images of domain A.
 #[derive(Debug)]
 pub(crate) struct Networks {
     pub disc_a: Discriminator,
     pub disc_b: Discriminator,
     pub gen_b2a: Network,
     pub gen_a2b: Network,
-    /// The running mean of both generators, by the domain whose images each makes.
+    /// The running mean of both generators, by target domain.
     mean: Option<PerDomain<Network>>,
 }
 
 impl Networks {
-    /// Names the generator that makes images of domain `to`, as a saved model does.
+    /// Returns the name of the generator that makes images of domain `to` in a saved model.
     pub fn generator_name(to: Domain) -> &'static str {
         match to {
             Domain::A => "G_A",
@@ -30,7 +29,7 @@ impl Networks {
         }
     }
 
-    /// Names the discriminator that judges images of `domain`, as a saved model does.
+    /// Returns the name of the discriminator that judges images of `domain` in a saved model.
     pub fn discriminator_name(domain: Domain) -> &'static str {
         match domain {
             Domain::A => "D_A",
@@ -38,7 +37,7 @@ impl Networks {
         }
     }
 
-    /// Networks for tensors of so many channels, with fresh weights.
+    /// Creates networks for this many channels with new weights.
     pub fn new(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device, kind: Kind) -> Result<Self> {
         let scheme = Some(config.initialization);
         let nets = Self::begin(config, channels, Initializer { seed: Seed(config.seed), scheme, device, kind })?;
@@ -46,7 +45,7 @@ impl Networks {
         Ok(nets)
     }
 
-    /// Networks of zeros, for weights that are about to be loaded.
+    /// Creates networks of zeros, for weights that will be loaded.
     pub fn blank(config: &CycleGanConfig, channels: PerDomain<usize>, device: Device) -> Result<Self> {
         Self::begin(config, channels, Initializer { seed: Seed(config.seed), scheme: None, device, kind: Kind::Float })
     }
@@ -70,14 +69,14 @@ impl Networks {
         })
     }
 
-    /// What each network is made of, by its name, in the order of a saved model.
+    /// Lists the plan of each network by its name, in the order of a saved model.
     pub fn plans(&self) -> Vec<(&str, &Plan)> {
         let makers = [&self.gen_b2a, &self.gen_a2b];
         let all = self.disc_a.networks().chain(self.disc_b.networks()).chain(makers);
         all.map(|network| (network.name(), network.plan())).collect()
     }
 
-    /// All parameters that learn, in the order of a saved model.
+    /// Lists all parameters that are trained, in the order of a saved model.
     pub fn parameters(&self) -> Parameters {
         let mut list = self.disc_a.parameters();
         list.extend(self.disc_b.parameters());
@@ -85,20 +84,20 @@ impl Networks {
         list
     }
 
-    /// Those of both generators, which share an optimizer.
+    /// Lists the parameters of both generators, which share an optimizer.
     pub fn generator_parameters(&self) -> Parameters {
         let mut list = self.gen_b2a.parameters();
         list.extend(self.gen_a2b.parameters());
         list
     }
 
-    /// What the names of the parameters begin with that stand before the residual blocks of both generators.
+    /// Lists the prefixes of the names of parameters before the residual blocks of both generators.
     pub fn encoders(&self) -> Vec<String> {
         [&self.gen_b2a, &self.gen_a2b].into_iter().flat_map(Network::encoder).collect()
     }
 
-    /// The parameters that a saved model holds, which any reader can use: of the generators those that are shown, of the
-    /// discriminators those without spectral norms that score alike.
+    /// Returns the parameters that a saved model contains, which any reader can use: for generators, those that are
+    /// used for translations; for discriminators, equivalent ones without spectral norms.
     pub fn saved_parameters(&self) -> Result<Parameters> {
         let mut list = self.disc_a.applied_parameters()?;
         list.extend(self.disc_b.applied_parameters()?);
@@ -106,14 +105,14 @@ impl Networks {
         Ok(list)
     }
 
-    /// What training changes in the discriminators besides their parameters.
+    /// Lists what training changes in the discriminators besides their parameters.
     pub fn vectors(&self) -> Parameters {
         let mut list = self.disc_a.vectors();
         list.extend(self.disc_b.vectors());
         list
     }
 
-    /// The running mean of both generators' parameters, in their order and under their names.
+    /// Lists the running mean of both generators' parameters, in their order and under their names.
     pub fn mean_parameters(&self) -> Option<Parameters> {
         let PerDomain { a, b } = self.mean.as_ref()?;
         let mut list = a.parameters();
@@ -121,17 +120,17 @@ impl Networks {
         Some(list)
     }
 
-    /// The generators that learn, by the domain whose images each makes.
+    /// Returns the generators that are trained, by target domain.
     pub fn learning(&self) -> PerDomain<&Network> {
         PerDomain { a: &self.gen_b2a, b: &self.gen_a2b }
     }
 
-    /// The generators that are shown and measured: the running mean, where there is one.
+    /// Returns the generators that are used and measured: the running mean, if there is one.
     pub fn shown(&self) -> PerDomain<&Network> {
         self.mean.as_ref().map_or_else(|| self.learning(), |PerDomain { a, b }| PerDomain { a, b })
     }
 
-    /// The generator that makes images of domain `to` for those who look at them.
+    /// Returns the generator for translations into domain `to`.
     pub fn generator(&self, to: Domain) -> &Network {
         let PerDomain { a, b } = self.shown();
         match to {
@@ -140,15 +139,15 @@ impl Networks {
         }
     }
 
-    /// Takes over weights by name; nothing changes when one does not fit. A running mean and spectral norms begin anew from
+    /// Loads weights by name; nothing changes if one does not match. A running mean and spectral norms start over from
     /// them.
     pub fn load(&self, weights: &[(String, Tensor)]) -> Result<()> {
         load_parameters(&self.parameters(), weights)?;
-        [&self.disc_a, &self.disc_b].into_iter().try_for_each(Discriminator::restart_norms)?;
+        [&self.disc_a, &self.disc_b].into_iter().try_for_each(Discriminator::restart_spectral_norms)?;
         self.restart_mean()
     }
 
-    /// Makes the running mean that of the generators as they are.
+    /// Resets the running mean to the generators' current weights.
     pub fn restart_mean(&self) -> Result<()> {
         match self.mean_parameters() {
             Some(mean) => load_parameters(&mean, &self.generator_parameters()),

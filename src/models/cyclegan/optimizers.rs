@@ -1,4 +1,4 @@
-//! What training changes besides the networks.
+//! The training state of a CycleGAN besides its networks.
 
 use super::config::CycleGanConfig;
 use super::graphs::Graphs;
@@ -9,7 +9,7 @@ use crate::models::core::{self, freeze};
 use crate::nn::Parameters;
 use crate::optim::{Adam, RunningMean};
 
-/// What training changes besides the networks.
+/// The training state of a CycleGAN besides its networks.
 #[derive(Debug)]
 pub(super) struct Optimizers {
     pub(super) generators: Adam,
@@ -18,7 +18,7 @@ pub(super) struct Optimizers {
     pub(super) mean: Option<RunningMean>,
     pub(super) pool_a: ImagePool,
     pub(super) pool_b: ImagePool,
-    /// What the names of the parameters of the generators' encoders begin with.
+    /// Prefixes of the names of the generators' encoder parameters.
     encoders: Vec<String>,
     pub(super) graphs: Graphs,
 }
@@ -38,7 +38,7 @@ impl Optimizers {
         })
     }
 
-    /// What was recorded of training steps on CUDA.
+    /// Returns the recordings of training steps on CUDA.
     pub fn graphs(&self) -> &Graphs {
         &self.graphs
     }
@@ -47,7 +47,7 @@ impl Optimizers {
         &mut self.graphs
     }
 
-    /// The pools of domains A and B, by the prefix of their images' names.
+    /// Returns the pools of domains A and B, by the prefix of their images' names.
     pub fn pools(&self) -> [(&'static str, &ImagePool); 2] {
         [("pool_a.", &self.pool_a), ("pool_b.", &self.pool_b)]
     }

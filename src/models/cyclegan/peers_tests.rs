@@ -1,4 +1,5 @@
-//! A fit by several processes, played by threads, against the fit of one process with batches as large as theirs together.
+//! A fit in several simulated processes (threads), compared with a fit in one process whose batches are as large as
+//! theirs together.
 
 use std::path::Path;
 
@@ -12,12 +13,12 @@ use crate::device::Precision;
 use crate::distributed::Distributed;
 use crate::error::Result;
 use crate::loss::DiffAugment;
-use crate::models::core::{self, Left, SAME_BITS, Trial};
+use crate::models::core::{self, FitResult, PeerFit, SAME_BITS};
 use crate::testing::{Tolerance, few_chips};
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, StepReport};
 
-/// Everything that draws or remembers is on: pools that are soon full, augmentation of chips and of what discriminators
-/// see, the running mean, spectral norms.
+/// Everything that draws or remembers is on: pools that fill up quickly, augmentation of chips and of the
+/// discriminators' images, the running mean, spectral norms.
 fn config(pool_size: usize) -> CycleGanConfig {
     CycleGanConfig {
         gen_blocks: 1,
@@ -54,31 +55,31 @@ fn options() -> FitOptions {
     FitOptions::new(4).progress(false).precision(Precision::F32).validate_every(2)
 }
 
-/// One fit of a small model with pools of so many images by `count` processes of `size` chips each.
+/// Runs one fit of a small model with pools of this many images in `count` processes with `size` chips each.
 fn together(
     folder: &Path,
     pool_size: usize,
     processes: (usize, usize),
     options: impl Fn(usize) -> FitOptions + Sync,
-) -> Vec<Left> {
+) -> Vec<FitResult> {
     let (model, data) = (|| model(pool_size), |size| data(folder, size));
-    Trial { model: &model, data: &data }.together(processes, options)
+    PeerFit { model: &model, data: &data }.together(processes, options)
 }
 
-/// One process's fit of `size` chips a step.
-fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> Left {
+/// Runs one process's fit with `size` chips a step.
+fn trained(folder: &Path, pool_size: usize, size: usize, options: FitOptions) -> FitResult {
     let (model, data) = (|| model(pool_size), |size| data(folder, size));
-    Trial { model: &model, data: &data }.fit(size, options)
+    PeerFit { model: &model, data: &data }.fit(size, options)
 }
 
-fn check(what: &str, tolerance: Tolerance, found: &Left, expected: &Left) {
+fn check(what: &str, tolerance: Tolerance, found: &FitResult, expected: &FitResult) {
     core::check::<CycleGanModel>(what, tolerance, found, expected);
 }
 
-/// Twenty steps by two and by four processes; the last batch of an epoch is of one chip, so that all but one of them have
+/// Twenty steps in two and in four processes; the last batch of an epoch has one chip, so all but one process have
 /// none.
 #[test]
-fn processes_learn_what_one_does() {
+fn processes_learn_like_one() {
     let chips = chips();
     for pool_size in [0, 3] {
         let whole = together(chips.path(), pool_size, (1, 4), |_| options()).remove(0);
@@ -91,7 +92,7 @@ fn processes_learn_what_one_does() {
             check(&what, Tolerance::abs(1e-6), &left[0], &whole);
             left[1..].iter().for_each(|other| check(&what, SAME_BITS, other, &left[0]));
         }
-        // The tolerance tells fits apart: other batches give other weights.
+        // The tolerance distinguishes fits: other batches give other weights.
         let other = together(chips.path(), pool_size, (1, 5), |_| options()).remove(0);
         let distance = (&other.0[0].1 - &whole.0[0].1).abs().max().double_value(&[]);
         assert!(distance > 1e-4, "{distance}");
@@ -100,11 +101,11 @@ fn processes_learn_what_one_does() {
 
 /// Names the chips of a child process; without it the child's test does nothing.
 const CHIPS: &str = "GEOLEARN_TEST_DISTRIBUTED_CHIPS";
-/// How many of them it takes a step.
+/// Number of chips of a step.
 const SIZE: &str = "GEOLEARN_TEST_DISTRIBUTED_SIZE";
 const POOL_SIZE: usize = 3;
 
-/// Not a test of its own: one of several real processes.
+/// Not a separate test: one of several real processes.
 #[test]
 #[ignore = "run by the test that starts several"]
 fn child() {
@@ -112,15 +113,15 @@ fn child() {
     tch::set_num_threads(1);
     let (group, size) = (Distributed::from_env().unwrap(), std::env::var(SIZE).unwrap().parse().unwrap());
     let file = Path::new(&chips).join(format!("left_{}_{}", group.world_size(), group.rank()));
-    let Left(state, _) = trained(Path::new(&chips), POOL_SIZE, size, options().distributed(group));
+    let FitResult(state, _) = trained(Path::new(&chips), POOL_SIZE, size, options().distributed(group));
     Tensor::save_multi(&state, file).unwrap();
 }
 
-/// The same over libtorch's exchange, between processes of the system.
+/// The same with libtorch's exchange, between operating-system processes.
 #[test]
-fn processes_of_the_system_learn_what_one_does() {
+fn real_processes_learn_like_one() {
     let chips = chips();
-    let Left(whole, history) = trained(chips.path(), POOL_SIZE, 4, options());
+    let FitResult(whole, history) = trained(chips.path(), POOL_SIZE, 4, options());
     assert_eq!(history.steps(), 20);
     for (count, size) in [(2, 2), (4, 1)] {
         run_processes(chips.path(), count, size);
@@ -158,9 +159,9 @@ fn run_processes(chips: &Path, count: usize, size: usize) {
     }
 }
 
-/// Batches whose gradients are kept are summed over the processes once an update.
+/// Gradients that are kept over several batches are summed over the processes once for each update.
 #[test]
-fn accumulated_batches_of_processes_are_those_of_one() {
+fn accumulated_batches_of_processes_equal_those_of_one() {
     let chips = chips();
     let options = |_| options().accumulate(2);
     let whole = together(chips.path(), 3, (1, 4), options).remove(0);
@@ -169,7 +170,7 @@ fn accumulated_batches_of_processes_are_those_of_one() {
     }
 }
 
-/// Ends the fit with a step.
+/// Ends the fit after a step.
 struct At(usize);
 
 impl Callback for At {
@@ -178,9 +179,9 @@ impl Callback for At {
     }
 }
 
-/// Stopped within the second epoch by the callback of the first process, and gone on with by new models.
+/// Stopped within the second epoch by the callback of the first process, and resumed by new models.
 #[test]
-fn processes_go_on_to_the_same_bits() {
+fn processes_resume_to_the_same_bits() {
     let chips = chips();
     let run = |name: &str, processes: (usize, usize), stop: usize| {
         together(chips.path(), 3, processes, |rank| {

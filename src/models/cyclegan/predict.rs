@@ -1,4 +1,4 @@
-//! The two directions under the names that arcgis.learn gives them.
+//! The two directions, with arcgis.learn's names.
 
 use std::path::Path;
 
@@ -36,6 +36,14 @@ impl CycleGan {
     }
 
     /// Translates an image file of domain B into domain A; see [`predict_a2b`](Self::predict_a2b).
+    ///
+    /// ```
+    /// use geolearn::CycleGan;
+    ///
+    /// let model = CycleGan::from_model("assets/models/sat2relief", None)?;
+    /// let satellite = model.predict_b2a("assets/bluemarble/B/images/y0300_x1236.png")?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`predict_a2b`](Self::predict_a2b).

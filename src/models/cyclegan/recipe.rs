@@ -7,6 +7,14 @@ use crate::nn::Upsampling;
 
 /// A named set of options, for [`CycleGanBuilder::recipe`](super::CycleGanBuilder::recipe). `docs/quality.md` compares the
 /// translations after the same training time.
+///
+/// ```
+/// use geolearn::{CycleGan, DatasetType, Recipe, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
+/// let builder = CycleGan::builder(&data).recipe(Recipe::Sharp);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recipe {
@@ -15,21 +23,21 @@ pub enum Recipe {
     #[default]
     Paper,
     /// The options that measured best on the bundled chips; they keep edges sharp and avoid the checkerboard:
-    /// [resize-convolutions](Upsampling::Resize), and where both domains have as many channels a
-    /// [global skip](CycleGanConfig::global_skip) and what goes with it: the weight of the cycle loss falls from 10 to 1, and the
-    /// discriminators' images are [moved and covered](DiffAugment). Other programs cannot open the model; its exports run
-    /// everywhere.
+    /// [resize-convolutions](Upsampling::Resize) and, if both domains have the same number of channels, a [global
+    /// skip](CycleGanConfig::global_skip) with matching options: the weight of the cycle loss falls from 10 to 1, and
+    /// the discriminators' images are [shifted and covered](DiffAugment). Other programs cannot open the model; its
+    /// exports run everywhere.
     Sharp,
 }
 
 impl Recipe {
-    /// This recipe for networks of the size and the seed of `config`.
+    /// Applies this recipe, keeping the network sizes and the seed of `config`.
     pub(super) fn applied(self, config: &CycleGanConfig, channels: PerDomain<usize>) -> CycleGanConfig {
         let &CycleGanConfig { gen_blocks, gen_features, disc_features, seed, .. } = config;
         let paper = CycleGanConfig { gen_blocks, gen_features, disc_features, seed, ..CycleGanConfig::default() };
         match self {
             Self::Paper => paper,
-            // Measured together; without the skip, the other options alone were no better than the paper.
+            // Measured together; without the skip, the other options alone were no better than the paper's.
             Self::Sharp if channels.a == channels.b => CycleGanConfig {
                 upsampling: Upsampling::Resize,
                 global_skip: true,
@@ -47,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recipe_keeps_sizes_and_seed_and_nothing_else() {
+    fn a_recipe_keeps_only_sizes_and_seed() {
         let config = CycleGanConfig {
             gen_blocks: 3,
             gen_features: 16,

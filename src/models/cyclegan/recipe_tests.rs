@@ -15,7 +15,7 @@ use crate::optim::Schedule;
 use crate::testing;
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, LrFindOptions, StepReport, Translator};
 
-/// An option that is on, by name.
+/// An option that is turned on, by name.
 type Variant = (&'static str, fn(CycleGanBuilder) -> CycleGanBuilder, fn(FitOptions) -> FitOptions);
 
 const VARIANTS: &[Variant] = &[
@@ -49,19 +49,19 @@ fn quiet(epochs: usize) -> FitOptions {
     FitOptions::new(epochs).progress(false)
 }
 
-/// The values of all that training changes.
+/// Returns the values of everything that training changes.
 fn state(model: &CycleGan) -> Parameters {
     let copy = |(name, tensor): (String, Tensor)| (name, copied(&tensor, Device::Cpu).unwrap());
     model.state().tensors.into_iter().map(copy).collect()
 }
 
-/// What a generator makes of an image that is always the same.
+/// Returns a generator's output for a fixed image.
 fn answer(model: &CycleGan) -> Tensor {
     let image = (Tensor::arange(3 * 24 * 20, (tch::Kind::Float, Device::Cpu)) * 0.1).sin().view([1, 3, 24, 20]);
     model.translate(&image, Domain::B).unwrap()
 }
 
-/// Stops after so many steps of the fit.
+/// Stops after this many steps of the fit.
 struct After(usize);
 
 impl Callback for After {
@@ -70,7 +70,7 @@ impl Callback for After {
     }
 }
 
-/// Stopped within the second epoch and gone on with by a new model; in single batches and in accumulated ones.
+/// Stopped within the second epoch and resumed by a new model; with single batches and with accumulated ones.
 #[test]
 fn a_resumed_fit_ends_as_an_unbroken_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,9 +97,9 @@ fn a_resumed_fit_ends_as_an_unbroken_one() {
     }
 }
 
-/// An option that is on changes what is learnt, and is part of what a resume compares.
+/// An option changes the training, and is part of what resuming compares.
 #[test]
-fn an_option_matters_and_is_told_from_its_absence() {
+fn an_option_matters_and_is_compared_when_resuming() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let mut plain = builder(&data).build().unwrap();
@@ -115,7 +115,7 @@ fn an_option_matters_and_is_told_from_its_absence() {
     }
 }
 
-/// A sweep puts everything back, and a fit that diverges goes back to its last epoch.
+/// A sweep restores everything, and a fit that diverges goes back to its last epoch.
 #[test]
 fn trials_and_divergence_leave_no_trace() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,10 +138,10 @@ fn trials_and_divergence_leave_no_trace() {
     }
 }
 
-/// What was saved opens with its options, and translates and measures as the model that saved it did. The estimate of a
-/// spectral norm begins anew, which changes what discriminators say by some per cent.
+/// A saved model opens with its options, and translates and measures like the model that was saved. The estimate of a
+/// spectral norm starts over, which changes the discriminators' scores by some per cent.
 #[test]
-fn a_saved_model_is_what_was_shown() {
+fn a_saved_model_translates_like_the_original() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     for (name, model, fit) in VARIANTS {
@@ -166,9 +166,9 @@ fn a_saved_model_is_what_was_shown() {
     }
 }
 
-/// The weights themselves learn as without a mean; the mean lies between where they began and where they are.
+/// The weights themselves train as without a mean; the mean lies between their initial and current values.
 #[test]
-fn a_running_mean_changes_what_is_shown_and_nothing_that_learns() {
+fn a_running_mean_changes_translations_but_not_training() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let mut plain = builder(&data).build().unwrap();
@@ -192,9 +192,9 @@ fn a_running_mean_changes_what_is_shown_and_nothing_that_learns() {
     assert!(apart(&means) > 0.0 && apart(&means) < apart(&start));
 }
 
-/// With the encoders frozen, their mean stays what it was to the bit.
+/// If the encoders are frozen, their mean stays the same bit for bit.
 #[test]
-fn frozen_encoders_have_a_mean_that_stays() {
+fn frozen_encoders_keep_their_mean() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let mut model = builder(&data).average_half_life(20.0).build().unwrap();
@@ -209,10 +209,10 @@ fn frozen_encoders_have_a_mean_that_stays() {
     assert_ne!(mean(&model, "G_A.18.weight"), tail);
 }
 
-/// The first step of Adam is the rate times the gradient's sign: that of the discriminators becomes a quarter, that of the
-/// generators stays. 1e-9 is rounding of weights near 0.02.
+/// The first step of Adam is the rate times the gradient's sign: that of the discriminators becomes a quarter, that of
+/// the generators stays. 1e-9 is rounding of weights near 0.02.
 #[test]
-fn discriminators_have_a_rate_of_their_own() {
+fn discriminators_have_their_own_rate() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let moved = |ratio: f64| {
@@ -230,7 +230,7 @@ fn discriminators_have_a_rate_of_their_own() {
     assert_eq!(gen_, same);
 }
 
-/// What is saved opens without spectral norms, and its discriminators score as those that were trained.
+/// A saved model opens without spectral norms, and its discriminators give the same scores as the trained ones.
 #[test]
 fn spectral_norms_are_folded_when_saved() {
     let folder = tempfile::tempdir().unwrap();
@@ -247,15 +247,15 @@ fn spectral_norms_are_folded_when_saved() {
         for (name, weight) in folded.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")) {
             let matrix = weight.detach().view([weight.size()[0], -1]);
             let largest = matrix.svd(true, false).1.max().double_value(&[]);
-            // The estimate is never above the norm, and near it after so many steps of the power iteration.
+            // The estimate never exceeds the norm, and is close to it after so many steps of the power iteration.
             assert!((0.999..1.3).contains(&largest), "{name}: {largest}");
         }
     }
 }
 
-/// In bfloat16, where this processor has it, and with accumulated batches, losses stay finite and near those in f32.
+/// In bfloat16, if this CPU supports it, and with accumulated batches, losses stay finite and near those in f32.
 #[test]
-fn spectral_norms_stand_bfloat16() {
+fn spectral_norms_work_in_bfloat16() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let last = |precision| {
@@ -267,7 +267,7 @@ fn spectral_norms_stand_bfloat16() {
     assert!((half - whole).abs() < 0.05 * whole, "{half} {whole}");
 }
 
-/// What is added must fit.
+/// The image can only be added if the shapes agree.
 #[test]
 fn a_global_skip_needs_as_many_channels_in_both_domains() {
     let folder = tempfile::tempdir().unwrap();
@@ -283,9 +283,9 @@ fn a_global_skip_needs_as_many_channels_in_both_domains() {
     assert!(error.to_string().contains("2 in A and 3 in B"), "{error}");
 }
 
-/// Colors are those of photographs; everything else is for all images.
+/// Colors exist only in photographs; everything else works for all images.
 #[test]
-fn colors_of_other_images_are_left_alone() {
+fn colors_of_other_images_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let chips = data(folder.path());
     let data = |bands: &[usize]| {
@@ -301,10 +301,10 @@ fn colors_of_other_images_are_left_alone() {
     assert!(error.to_string().contains("2 bands"), "{error}");
 }
 
-/// At a rate at which nothing moves, the cycle loss of each epoch tells its weight: of four epochs the mean shares of the way
-/// are 1/8 and so on, less half a step.
+/// At a rate at which nothing moves, the cycle loss of each epoch reveals its weight: over four epochs, the mean shares
+/// of the way are 1/8 and so on, minus half a step.
 #[test]
-fn the_cycle_weight_goes_to_its_end_in_a_straight_line() {
+fn the_cycle_weight_changes_linearly() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let losses = |end: Option<f64>| {
@@ -318,15 +318,15 @@ fn the_cycle_weight_goes_to_its_end_in_a_straight_line() {
     for epoch in 0..4 {
         let share = epoch as f64 / 4.0 + (steps - 1.0) / 2.0 / (4.0 * steps);
         let weight = 10.0 + (2.0 - 10.0) * share;
-        // Losses of an epoch's steps differ, so that the mean of products is not quite the product of means.
+        // Losses differ between an epoch's steps, so the mean of products is not quite the product of means.
         assert!((falling[epoch] / plain[epoch] - weight / 10.0).abs() < 0.01, "{epoch}: {falling:?} {plain:?}");
         assert!((identity[epoch] / plain_identity[epoch] - weight / 10.0).abs() < 0.01, "{epoch}");
     }
 }
 
-/// The second network takes part in both losses, learns, and has names of its own in what is saved.
+/// The second network takes part in both losses, is trained, and has its own names in what is saved.
 #[test]
-fn a_second_scale_learns_and_needs_larger_chips() {
+fn a_second_scale_trains_and_needs_larger_chips() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(folder.path());
     let mut model = builder(&data).disc_scales(2).build().unwrap();

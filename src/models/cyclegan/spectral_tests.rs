@@ -1,4 +1,5 @@
-//! Steps of a discriminator with spectral norms, against PyTorch's own (see `tests/fixtures/spectral/make_spectral.py`).
+//! Steps of a discriminator with spectral norms, compared with PyTorch's (see
+//! `tests/fixtures/spectral/make_spectral.py`).
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -11,7 +12,7 @@ use crate::peers::Alone;
 use crate::random::Seed;
 use crate::testing::{Tolerance, fixture, npy};
 
-/// The golden files' of f64: a few hundred roundings, and three steps of Adam.
+/// The tolerance of the golden files in f64: a few hundred roundings, and three steps of Adam.
 const SAME: Tolerance = Tolerance::abs(1e-10);
 
 fn discriminator() -> Discriminator {
@@ -30,13 +31,13 @@ fn npz(name: &str) -> Parameters {
     Tensor::read_npz(fixture(&format!("spectral/{name}"))).unwrap()
 }
 
-/// A bias before a norm has no effect: PyTorch's gradient of it is rounding, which Adam turns into steps.
+/// A bias before a norm has no effect: PyTorch's gradient for it is rounding noise, which Adam turns into steps.
 fn is_noise(name: &str) -> bool {
     ["D_A.2.bias", "D_A.5.bias", "D_A.8.bias"].contains(&name)
 }
 
 #[test]
-fn three_steps_are_those_of_pytorch() {
+fn three_steps_equal_pytorch() {
     let disc = discriminator();
     load_parameters(&all(&disc), &npz("initial.npz")).unwrap();
     let expected: Value = serde_json::from_slice(&std::fs::read(fixture("spectral/losses.json")).unwrap()).unwrap();
@@ -47,7 +48,7 @@ fn three_steps_are_those_of_pytorch() {
         let loss = discriminator_loss(&disc, form, &real.get(step), &fake.get(step)).unwrap();
         let update = Update { lr: 1e-2, adam: AdamOptions::default(), share: 1.0, now: true, peers: &Alone };
         adam.minimize(&loss, update).unwrap();
-        disc.follow_weights().unwrap();
+        disc.update_spectral_norms().unwrap();
         SAME.number("loss", loss.double_value(&[]), expected["losses"][step as usize].as_f64().unwrap());
     }
     let after = npz("after.npz");

@@ -1,13 +1,13 @@
 //! One training step (Zhu et al. 2017, arXiv:1703.10593, equations 1 to 3 and section 5.2).
 //!
-//! Order: both generators, then discriminator A, then discriminator B. The discriminators see the images
-//! that were made before the generators moved.
+//! Order: both generators, then discriminator A, then discriminator B. The discriminators see images that were made
+//! before the generators were updated.
 
 use tch::Tensor;
 
 use super::config::CycleGanConfig;
 use super::graphs::{Half, StepKind};
-use super::halves::{self, HalfStep, How};
+use super::halves::{self, HalfOptions, HalfStep};
 use super::losses::{GeneratorLosses, channels, discriminator_loss, generator_losses, translate_all};
 use super::networks::Networks;
 use super::objective::Objective;
@@ -19,12 +19,12 @@ use crate::optim::Update;
 use crate::random::Seed;
 use crate::train::StepContext;
 
-/// Names of what a step gives, in order.
+/// Names of the losses of a step, in order.
 pub(super) const LOSS_NAMES: &[&str] =
     &["generator", "adversarial", "cycle", "identity", "discriminator_a", "discriminator_b"];
 
-/// Names of what a validation gives, in order. `cycle_l1_a` is the mean distance of A, translated to B and back,
-/// from A, in the scaled range of 2, without a weight.
+/// Names of the metrics of a validation, in order. `cycle_l1_a` is the mean absolute difference between A and A
+/// translated to B and back, in the scaled range of 2, without a weight.
 pub(super) const METRIC_NAMES: &[&str] = &[
     "valid_loss",
     "valid_adversarial",
@@ -36,7 +36,7 @@ pub(super) const METRIC_NAMES: &[&str] = &[
     "valid_cycle_l1_b",
 ];
 
-/// Learns from one pair of batches; gives the losses in the order of [`LOSS_NAMES`].
+/// Trains on one pair of batches; returns the losses in the order of [`LOSS_NAMES`].
 pub(super) fn train_step(
     nets: &Networks,
     optimizers: &mut Optimizers,
@@ -48,13 +48,14 @@ pub(super) fn train_step(
     let (device, batch) = (real_a.device(), context.joint_batch(real_a)?);
     let update = Update { lr, adam, share, now: update, peers: batch.peers() };
     let objective = Objective::of_step(config, &context, batch.portion());
-    let how = How { objective, cast: precision.casts(device), share: update.share };
+    let how = HalfOptions { objective, cast: precision.casts(device), share: update.share };
     let Optimizers { generators, disc_a, disc_b, mean, pool_a, pool_b, graphs, .. } = optimizers;
     graphs.begin(device, StepKind::of(config, [real_a, real_b], &context), !update.now);
 
     let work = |real: [&Tensor; 2]| halves::generators(nets, generators, real, how);
     let HalfStep { mut losses, images, gradients } = graphs.run(Half::Generators, [real_a, real_b], work)?;
-    // The discriminators do not depend on the generators' new weights, and learn while their gradients are exchanged.
+    // The discriminators do not depend on the generators' new weights, and are trained while the generators' gradients
+    // are exchanged.
     let moving = gradients.into_iter().map(|list| generators.begin(list, update)).collect::<Result<Vec<_>>>()?;
 
     let draw = |name| Seed(config.seed).stream(name, step);
@@ -63,7 +64,7 @@ pub(super) fn train_step(
     };
     let fake_a = pool_a.exchange_own(fake_a, batch, &mut draw("pool_a"))?;
     let fake_b = pool_b.exchange_own(fake_b, batch, &mut draw("pool_b"))?;
-    // What they made is no longer needed: its memory serves the discriminators.
+    // The generators' intermediate tensors are no longer needed: their memory is reused by the discriminators.
     drop(images);
 
     let work = |images: [&Tensor; 4]| halves::discriminators(nets, PerDomain { a: disc_a, b: disc_b }, images, how);
@@ -79,13 +80,13 @@ pub(super) fn train_step(
     }
     moving.into_iter().try_for_each(|(moving, adam)| adam.finish(moving))?;
     if update.now {
-        [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::follow_weights)?;
+        [&nets.disc_a, &nets.disc_b].into_iter().try_for_each(Discriminator::update_spectral_norms)?;
     }
     losses.extend(made.losses);
     Ok(Tensor::f_stack(&losses, 0)?)
 }
 
-/// Measures without learning; gives the numbers in the order of [`METRIC_NAMES`].
+/// Measures without training; returns the metrics in the order of [`METRIC_NAMES`].
 pub(super) fn validate(nets: &Networks, config: &CycleGanConfig, real: (&Tensor, &Tensor)) -> Result<Tensor> {
     let (real_a, real_b) = real;
     tch::no_grad(|| {

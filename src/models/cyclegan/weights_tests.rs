@@ -1,4 +1,4 @@
-//! Weights that come and go without their folder.
+//! Weights that are saved and loaded without their folder.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ fn disturbed() -> CycleGan {
 }
 
 #[test]
-fn one_file_holds_the_whole_model() {
+fn one_file_contains_the_whole_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/m.safetensors");
     model().save_safetensors(&path).unwrap();
@@ -48,7 +48,7 @@ fn one_file_holds_the_whole_model() {
 }
 
 #[test]
-fn weights_are_taken_over_from_every_kind_of_file() {
+fn weights_are_loaded_from_every_kind_of_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
     model().save_safetensors(&path).unwrap();
@@ -83,7 +83,7 @@ fn weights_without_a_definition_are_no_model() {
     assert!(error.to_string().contains("load_weights"), "{error}");
 }
 
-/// Reads ours, checks it against the `.pth`, and writes it wrapped and in other types and forms.
+/// Reads our weights, compares them with the `.pth`, and writes them wrapped and in other types and formats.
 const SCRIPT: &str = r#"
 import sys, torch
 from safetensors import safe_open
@@ -104,7 +104,7 @@ save_file({k: v.bfloat16() for k, v in weights.items()}, f"{out}/bf16.safetensor
 "#;
 
 #[test]
-fn pythons_files_come_in() {
+fn files_from_python_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("ours.safetensors");
     model().save_safetensors(&ours).unwrap();

@@ -1,4 +1,4 @@
-//! Models that arcgis.learn wrote open here, and ours there (see `tests/fixtures/arcgis/README.md`).
+//! Models of arcgis.learn open here, and ours open there (see `tests/fixtures/arcgis/README.md`).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -36,7 +36,7 @@ fn on_cpu(path: &Path) -> Pix2Pix {
     Pix2Pix::from_model_with(path, LoadOptions::new().device(Device::Cpu)).unwrap()
 }
 
-/// What its own generator gave is what ours gives; every eighth pixel is kept of it.
+/// Our generator gives the same output as arcgis.learn's; the fixture keeps every eighth pixel.
 fn check_answers(model: &Pix2Pix, name: &str) {
     let made = translated(model, &waves(model.channels().a)).slice(2, None, None, 8).slice(3, None, None, 8);
     CLOSE.tensor(name, &made, &npy(&format!("arcgis/{name}/a2b.npy")).unsqueeze(0));
@@ -80,7 +80,7 @@ fn their_models_predict_and_train_on() {
         let data = pairs(folder.path(), name).batch_size(4).prepare().unwrap();
         let mut model = Pix2Pix::from_model_with(&path, LoadOptions::new().data(&data).device(Device::Cpu)).unwrap();
         check_answers(&model, name);
-        // Scaled as it was trained there.
+        // Scaled as in its training there.
         assert_eq!(model.data("a test").unwrap().normalizer(Domain::A).max(), model.domain(Domain::A).normalizer.max());
         let made = model.predict_a2b(&data.valid_files(Domain::A)[0]).unwrap();
         assert_eq!((made.bands(), made.height(), made.width()), (3, 64, 64));
@@ -100,7 +100,7 @@ fn what_they_wrote_is_kept_when_it_is_saved_again() {
         assert_eq!(section["Version"], env!("CARGO_PKG_VERSION"));
         theirs["ModelFile"] = "again.pth".into();
         theirs["InferenceFunction"] = INFERENCE_FUNCTION.into();
-        // It leaves the reader to count the statistics.
+        // It leaves counting the statistics to the reader.
         theirs["n_channel_rev"] = theirs["NormalizationStats"]["band_min_values"].as_array().unwrap().len().into();
         assert_eq!(ours, theirs, "{name}");
         for path in ["again", "again/again.dlpk", "again/again.pth"] {
@@ -109,7 +109,7 @@ fn what_they_wrote_is_kept_when_it_is_saved_again() {
     }
 }
 
-/// Networks for other channels than the definition has are no model of this kind.
+/// Networks with other channels than the definition says are not a valid model.
 #[test]
 fn a_wrong_number_of_channels_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ fn a_wrong_number_of_channels_is_named() {
     assert!(error.to_string().contains("expected 13, the larger of"), "{error}");
 }
 
-/// Models as users make them, at the size that arcgis.learn expects: fresh weights do for the comparison.
+/// Models as users create them, in the size that arcgis.learn expects: new weights are sufficient for the comparison.
 fn full_size(data: &DataBunch) -> Pix2Pix {
     Pix2Pix::builder(data).device(Device::Cpu).build().unwrap()
 }

@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::models::core::{LoadOptions, Model, setters};
 
-/// Sets the options of a [`Pix2Pix`] before it is built; see [`Pix2PixConfig`] for the table of them.
+/// Sets the options of a [`Pix2Pix`] before it is built; [`Pix2PixConfig`] lists them.
 ///
 /// ```
 /// use geolearn::models::pix2pix::Generator;
@@ -40,15 +40,31 @@ pub struct Pix2PixBuilder {
 }
 
 impl Pix2Pix {
-    /// Builds a model with the defaults of [`Pix2PixConfig`] and fresh weights.
+    /// Creates a model with the defaults of [`Pix2PixConfig`] and new weights.
+    ///
+    /// ```no_run
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("pairs/", DatasetType::Pix2Pix)?;
+    /// let model = Pix2Pix::new(&data)?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// `Usage` when the data hold no pairs or their chips are too small to train on, `Torch` when memory is short.
+    /// `Usage` if the data has no pairs or the chips are too small to train on, `Torch` if memory is short.
     pub fn new(data: &DataBunch) -> Result<Self> {
         Self::builder(data).build()
     }
 
-    /// Takes options first; see [`Pix2PixConfig`] for the table of them.
+    /// Returns a builder that sets options first; [`Pix2PixConfig`] lists them.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).gen_levels(6);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn builder(data: &DataBunch) -> Pix2PixBuilder {
         let config = Pix2PixModel::default_config(data.seed());
         Pix2PixBuilder { data: data.clone(), config, device: Device::Auto, pretrained: None }
@@ -58,46 +74,98 @@ impl Pix2Pix {
 setters!(Pix2PixBuilder: gen_blocks, gen_features, disc_features, lsgan("false"), initialization, seed("the data's seed"), device);
 
 impl Pix2PixBuilder {
-    /// Sets the network that translates. Default: [`Generator::Unet`].
+    /// Sets the generator network. Default: [`Generator::Unet`].
+    ///
+    /// ```
+    /// use geolearn::models::pix2pix::Generator;
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).generator(Generator::Resnet);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn generator(mut self, generator: Generator) -> Self {
         self.config.generator = generator;
         self
     }
 
     /// Sets how often a U-Net halves height and width. Default: 8, for chips of 256 pixels.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).gen_levels(6);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn gen_levels(mut self, levels: usize) -> Self {
         self.config.gen_levels = levels;
         self
     }
 
-    /// Sets the weight of the mean absolute distance from the real image. Default: 100.
+    /// Sets the weight of the mean absolute difference from the real image. Default: 100.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).lambda_l1(50.0);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn lambda_l1(mut self, weight: f64) -> Self {
         self.config.lambda_l1 = weight;
         self
     }
 
-    /// Sets whether a U-Net drops values while it learns, which keeps it from learning few pairs by heart. The draws follow from the
-    /// seed and the step, so that a fit can be repeated. Default: true.
+    /// Turns the U-Net's dropout in training on or off. Dropout keeps the network from memorizing a small number of
+    /// pairs. Its random numbers follow from the seed and the step, so a fit is reproducible. Default: on.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).dropout(false);
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn dropout(mut self, on: bool) -> Self {
         self.config.dropout = on;
         self
     }
 
-    /// Takes all options at once, the seed among them.
+    /// Sets all options at once, including the seed.
+    ///
+    /// ```
+    /// use geolearn::models::pix2pix::Pix2PixConfig;
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).config(Pix2PixConfig { gen_levels: 6, ..Pix2PixConfig::default() });
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn config(mut self, config: Pix2PixConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Begins with the weights of a saved model of the same architecture: its folder, its `.emd` or its `.pth`. The data keep the
-    /// scaling of their own statistics; [`Pix2Pix::from_model`] takes over the model's. Default: fresh weights.
+    /// Starts from the weights of a saved model of the same architecture, given by its folder, its `.emd` or its
+    /// `.pth`. The data is scaled by its own statistics; [`Pix2Pix::from_model`] keeps the model's scaling. Default:
+    /// new weights.
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let builder = Pix2Pix::builder(&data).pretrained_path("models/sar2rgb");
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     pub fn pretrained_path(self, path: impl Into<PathBuf>) -> Self {
         self.pretrained_with(path, LoadOptions::new())
     }
 
-    /// As [`pretrained_path`](Self::pretrained_path), with options: with [`strict(false)`](LoadOptions::strict) the saved model may
-    /// have another architecture, such as other bands. Tensors of the same name and shape are taken, the others begin as in a
-    /// new model, and [`pretrained_report`](Pix2Pix::pretrained_report) says which.
+    /// Starts from the weights of a saved model like [`pretrained_path`](Self::pretrained_path), with options: with
+    /// [`strict(false)`](LoadOptions::strict) the saved model may have another architecture, such as other bands.
+    /// Tensors with the same name and shape are loaded, the others are initialized, and
+    /// [`pretrained_report`](Pix2Pix::pretrained_report) lists them.
     ///
     /// ```
     /// use geolearn::models::LoadOptions;
@@ -117,12 +185,20 @@ impl Pix2PixBuilder {
         self
     }
 
-    /// Builds the model, and measures the batch size where the data leave it [open](crate::dataset::BatchSize::Auto).
+    /// Builds the model, and measures the batch size if the data [asks for it](crate::dataset::BatchSize::Auto).
+    ///
+    /// ```
+    /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+    ///
+    /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+    /// let model = Pix2Pix::builder(&data).gen_levels(3).gen_features(4).disc_features(4).build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// `Usage` for an option out of range, for data without pairs or chips that are too small to train on, `Device` for a device
-    /// that cannot be used; what [`Pix2Pix::from_model`] reports of a pretrained model, and `Usage` when its architecture
-    /// differs, naming the first tensor that does.
+    /// `Usage` for an option out of range, data without pairs or chips that are too small to train on; `Device` for a
+    /// device that cannot be used; errors of [`Pix2Pix::from_model`] for a pretrained model, and `Usage` if its
+    /// architecture differs, naming the first tensor that differs.
     pub fn build(self) -> Result<Pix2Pix> {
         Pix2Pix::built(self.data, self.config, self.device, self.pretrained)
     }

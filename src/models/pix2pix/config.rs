@@ -11,44 +11,61 @@ use crate::nn::{
     generator, pair_discriminator, unet,
 };
 
-/// The network that translates.
+/// The generator network.
+///
+/// ```
+/// use geolearn::models::pix2pix::Generator;
+/// use geolearn::{DatasetType, Pix2Pix, prepare_data};
+///
+/// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
+/// let builder = Pix2Pix::builder(&data).generator(Generator::Resnet);
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Generator {
-    /// The U-Net of arcgis.learn, whose skip connections keep edges where they are. Its innermost maps are a few pixels of an
-    /// image, and so is what their norms go by; scenes are therefore translated in blended tiles. The default.
+    /// The U-Net of arcgis.learn, whose skip connections keep edges in place. Its innermost maps are a few pixels of an
+    /// image, and so are the statistics of their norms; scenes are therefore translated in blended tiles. The default.
     #[default]
     Unet,
-    /// The ResNet generator of CycleGAN, which translates scenes of any size without seams. arcgis.learn has none such.
+    /// The ResNet generator of CycleGAN, which translates scenes of any size without seams. arcgis.learn does not
+    /// support it.
     Resnet,
-    /// The U-Net of the research code (`unet_256`), whose batch norms have become part of its convolutions: what
-    /// [`Pix2Pix::import_generator`](crate::Pix2Pix::import_generator) makes. It trains on without norms.
+    /// The U-Net of the research code (`unet_256`) with its batch norms folded into the convolutions, as created by
+    /// [`Pix2Pix::import_generator`](crate::Pix2Pix::import_generator). Further training is without norms.
     FoldedUnet,
 }
 
-/// What a Pix2Pix is made of and what it minimizes.
+/// The options of a Pix2Pix: its networks and its losses.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `generator` | U-Net | the network that translates | |
-/// | `gen_levels` | 8 | how often a U-Net halves height and width; chips of other sides than multiples of 2^levels are extended by mirroring, so take 6 for chips of 64 pixels | 2 to 10 |
+/// | `generator` | U-Net | the generator network | |
+/// | `gen_levels` | 8 | how often a U-Net halves height and width; sides that are not multiples of 2^levels are extended by mirroring, so use 6 for chips of 64 pixels | 2 to 10 |
 /// | `gen_blocks` | 9 | residual blocks of a ResNet generator | 1 to 64 |
 /// | `gen_features` | 64 | feature maps of the generator's first layer | 1 to 1024 |
 /// | `disc_features` | 64 | feature maps of the discriminator's first layer | 1 to 1024 |
 /// | `adversarial` | cross-entropy | form of the adversarial loss, of both networks | |
-/// | `lambda_l1` | 100 | weight of the mean absolute distance from the real image | ≥ 0 |
-/// | `dropout` | on | drops half of the values in a U-Net's inner layers while it learns; in translations it has all | |
-/// | `initialization` | N(0, 0.02) | how weights begin | |
-/// | `seed` | that of the data, or 42 | root of all randomness of the model | |
+/// | `lambda_l1` | 100 | weight of the mean absolute difference from the real image | ≥ 0 |
+/// | `dropout` | on | drops half of the values in a U-Net's inner layers in training, but not in translations | |
+/// | `initialization` | N(0, 0.02) | how weights are initialized | |
+/// | `seed` | that of the data, or 42 | seed of all randomness of the model | |
 ///
-/// A U-Net of 8 levels and networks of 64 features are what arcgis.learn builds, with as many channels for B as for A and for chips
-/// in multiples of 256 pixels; other models it cannot open.
+/// arcgis.learn builds a U-Net of 8 levels and networks with 64 features, with the same number of channels for A and B,
+/// for chips in multiples of 256 pixels. It cannot open other models.
+///
+/// ```
+/// use geolearn::models::pix2pix::Pix2PixConfig;
+///
+/// let config = Pix2PixConfig { gen_levels: 6, ..Pix2PixConfig::default() };
+/// assert_eq!(config.lambda_l1, 100.0);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pix2PixConfig {
-    /// The network that translates.
+    /// The generator network.
     pub generator: Generator,
     /// How often a U-Net halves height and width.
     pub gen_levels: usize,
@@ -60,14 +77,14 @@ pub struct Pix2PixConfig {
     pub disc_features: usize,
     /// Form of the adversarial loss.
     pub adversarial: AdversarialLoss,
-    /// Weight of the mean absolute distance from the real image.
+    /// Weight of the mean absolute difference from the real image.
     pub lambda_l1: f64,
-    /// Whether a U-Net drops values while it learns.
+    /// Whether the U-Net uses dropout in training.
     pub dropout: bool,
-    /// How weights begin.
+    /// How weights are initialized.
     #[serde(rename = "initialisation")]
     pub initialization: Initialization,
-    /// Root of all randomness of the model.
+    /// Seed of all randomness of the model.
     pub seed: u64,
 }
 
@@ -88,7 +105,7 @@ impl Default for Pix2PixConfig {
     }
 }
 
-/// As arcgis.learn builds its networks.
+/// The sizes of arcgis.learn's networks.
 const ARCGIS_LEVELS: usize = 8;
 const ARCGIS_FEATURES: usize = 64;
 const ARCGIS_CHIP: usize = 256;
@@ -102,33 +119,34 @@ impl Pix2PixConfig {
         weight("lambda_l1", self.lambda_l1)
     }
 
-    /// Names what keeps arcgis.learn from opening a model of so many channels and chips of this height, where there is such a thing.
+    /// Names what keeps arcgis.learn from opening a model with this many channels and chips of this height, if anything
+    /// does.
     pub(super) fn beyond_arcgis(&self, channels: PerDomain<usize>, height: usize) -> Option<&'static str> {
         [
-            (self.generator == Generator::Resnet, "a generator that is no U-Net"),
+            (self.generator == Generator::Resnet, "a generator that is not a U-Net"),
             (self.generator == Generator::FoldedUnet, "the U-Net of the research code"),
-            (self.gen_levels != ARCGIS_LEVELS, "a U-Net of other than 8 levels"),
-            ([self.gen_features, self.disc_features] != [ARCGIS_FEATURES; 2], "networks of other than 64 features"),
-            (channels.a != channels.b, "domains of different numbers of channels: choose Channels::Shared"),
-            (!height.is_multiple_of(ARCGIS_CHIP), "chips whose sides are no multiples of 256 pixels"),
+            (self.gen_levels != ARCGIS_LEVELS, "a U-Net with other than 8 levels"),
+            ([self.gen_features, self.disc_features] != [ARCGIS_FEATURES; 2], "networks with other than 64 features"),
+            (channels.a != channels.b, "domains with different numbers of channels: choose Channels::Shared"),
+            (!height.is_multiple_of(ARCGIS_CHIP), "chips whose sides are not multiples of 256 pixels"),
         ]
         .into_iter()
         .find_map(|(is_beyond, what)| is_beyond.then_some(what))
     }
 
-    /// Checks that images of both domains are of one size, as pairs are.
+    /// Checks that the images of both domains have the same size, like pairs.
     pub(super) fn check_domains(domains: &PerDomain<DomainSpec>) -> Result<()> {
         let [(a_height, a_width), (b_height, b_width)] = [domains.a.chip, domains.b.chip];
         if domains.a.chip == domains.b.chip {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "the chips of both domains are not of one size")
+        Err(Error::new(ErrorKind::Usage, "the chips of both domains differ in size")
             .expected(format!("{a_width} x {a_height} pixels in both, as pairs of the same places have"))
             .found(format!("{b_width} x {b_height} in domain B"))
-            .help("Use PrepareData::resize_to, or export both domains with one cell size."))
+            .help("Use PrepareData::resize_to, or export both domains with the same cell size."))
     }
 
-    /// Plans the generator of images of so many channels from images of so many.
+    /// Plans the generator from and to images with this many channels.
     pub(super) fn generator_plan(&self, channels: PerDomain<usize>) -> Plan {
         let [input, output, features] = [channels.a, channels.b, self.gen_features].map(size);
         let shape = UnetShape { input, output, features, levels: size(self.gen_levels) };
@@ -147,13 +165,13 @@ impl Pix2PixConfig {
         }
     }
 
-    /// Plans the discriminator of pairs of images of so many channels.
+    /// Plans the discriminator of pairs of images with this many channels.
     pub(super) fn discriminator_plan(&self, channels: PerDomain<usize>) -> Plan {
         let channels = size(channels.a.saturating_add(channels.b));
         pair_discriminator(PairDiscriminatorShape { channels, features: size(self.disc_features) })
     }
 
-    /// Counts the parameters of both networks for tensors of so many channels.
+    /// Counts the parameters of both networks for this many channels.
     pub(super) fn parameter_count(&self, channels: PerDomain<usize>) -> u128 {
         let generator = self.generator_plan(channels).parameter_count();
         generator.saturating_add(self.discriminator_plan(channels).parameter_count())
@@ -166,13 +184,13 @@ mod tests {
 
     const RGB: PerDomain<usize> = PerDomain { a: 3, b: 3 };
 
-    /// The sizes that arcgis.learn's networks have.
+    /// The sizes of arcgis.learn's networks.
     #[test]
     fn a_default_model_has_57_million_parameters() {
         assert_eq!(Pix2PixConfig::default().parameter_count(RGB), 54_404_099 + 2_767_808);
         let resnet = Pix2PixConfig { generator: Generator::Resnet, ..Pix2PixConfig::default() };
         assert_eq!(resnet.parameter_count(RGB), 11_378_179 + 2_767_808);
-        // Numbers of a file that would overflow are only large.
+        // Numbers from a file that would overflow are just large.
         assert!(resnet.parameter_count(PerDomain { a: usize::MAX, b: usize::MAX }) > u64::MAX.into());
     }
 
@@ -194,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arcgis_cannot_open_is_told() {
+    fn what_arcgis_cannot_open_is_named() {
         let base = Pix2PixConfig::default;
         assert_eq!(base().beyond_arcgis(RGB, 512), None);
         for (channels, height, part) in

@@ -1,4 +1,4 @@
-//! What a model definition says of a Pix2Pix alone, and what follows from the weights that arcgis.learn saves.
+//! The part of a model definition that is specific to Pix2Pix, and the options that follow from arcgis.learn's weights.
 
 use tch::Tensor;
 
@@ -17,12 +17,12 @@ pub(in crate::models) static KIND: ModelKind = ModelKind {
     opened_by: "Pix2Pix",
 };
 
-/// Reads the options of a model that arcgis.learn saved from its weights: the definition tells none of them.
+/// Derives the options of a model that arcgis.learn saved from its weights: the definition does not contain them.
 pub(super) fn config_of(weights: &[(String, Tensor)]) -> Result<Pix2PixConfig> {
     let rows = |name: &str| {
         rows(weights, name).ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, format!("tensor {name} is missing from the weights"))
-                .expected("the U-Net that arcgis.learn builds where it is given no `backbone`")
+                .expected("the U-Net that arcgis.learn builds without a `backbone`")
                 .help("Models with a backbone or with perceptual_loss cannot be opened here: train one without, or export it there.")
         })
     };

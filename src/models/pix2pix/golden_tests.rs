@@ -1,4 +1,5 @@
-//! Losses and weights of five training steps, against numbers that PyTorch gave (see `tests/fixtures/pix2pix/make_golden.py`).
+//! Losses and weights of five training steps, compared with numbers from PyTorch (see
+//! `tests/fixtures/pix2pix/make_golden.py`).
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -34,7 +35,7 @@ fn npz(name: &str) -> Parameters {
     Tensor::read_npz(fixture(&format!("pix2pix/{name}.npz"))).unwrap()
 }
 
-/// A bias before a norm has no effect: PyTorch's gradient of it is rounding, which Adam turns into steps.
+/// A bias before a norm has no effect: PyTorch's gradient for it is rounding noise, which Adam turns into steps.
 fn is_noise(key: &str) -> bool {
     let felt = ["D.model.0.bias", "G.final.2.bias", "G.18.bias"];
     key.ends_with(".bias") && !felt.contains(&key)

@@ -1,4 +1,4 @@
-//! Models from the files of the research code.
+//! Opens models from the files of the research code.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,22 @@ use crate::dataset::PerDomain;
 use crate::device::Device;
 use crate::error::Result;
 use crate::ffi;
-use crate::models::core::{Start, byte_facts, prefixed, setters};
+use crate::models::core::{Start, eight_bit_domain, prefixed, setters};
 use crate::nn::load_parameters;
 use crate::package::research_unet;
 
 impl Pix2Pix {
-    /// Makes a model of the generator that the research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as `latest_net_G.pth` for
-    /// `--model pix2pix`, on the first CUDA device that can be used, else the processor.
+    /// Opens the generator that the research code (junyanz/pytorch-CycleGAN-and-pix2pix) saves as `latest_net_G.pth`
+    /// for `--model pix2pix`, on the first CUDA device that is available, or else the CPU.
     ///
-    /// The generator is that of `--netG unet_256`, the default, or `unet_128`, with `--norm batch`, of any `--ngf`, `--input_nc` and
-    /// `--output_nc`; keys with or without `module.` and `_orig_mod.`. Its batch norms use their running statistics and nothing is
-    /// dropped, as with its `--eval`: without it the research code normalizes by the statistics of each batch and drops values at
-    /// test time too, so that an image never comes out the same twice.
+    /// The generator is that of `--netG unet_256`, the default, or `unet_128`, with `--norm batch`, of any `--ngf`,
+    /// `--input_nc` and `--output_nc`; keys may have the prefixes `module.` and `_orig_mod.`. Its batch norms use their
+    /// running statistics and there is no dropout, as with its `--eval`. Without that flag, the research code
+    /// normalizes by the statistics of each batch and uses dropout at test time, too, so the same image gives a
+    /// different translation every time.
     ///
-    /// The images are taken to be of 8 bits, 0 to 255. Domain A is what the generator takes: with `--direction BtoA` that is the research
-    /// code's B. The discriminator is fresh.
+    /// The images are assumed to have 8 bits, 0 to 255. Domain A is the generator's input: with `--direction BtoA` that
+    /// is the research code's B. The discriminator is new.
     ///
     /// ```
     /// use geolearn::Pix2Pix;
@@ -40,7 +41,7 @@ impl Pix2Pix {
         Self::import(path).build()
     }
 
-    /// Takes the same with options.
+    /// Opens the research code's generator with options.
     ///
     /// ```
     /// use geolearn::{Device, Pix2Pix};
@@ -55,14 +56,21 @@ impl Pix2Pix {
     }
 }
 
-/// Options of an import from the research code; made by [`Pix2Pix::import`].
+/// Options of an import from the research code, created by [`Pix2Pix::import`].
 ///
 /// | Name | Default | Purpose |
 /// |---|---|---|
-/// | `dropout` | on | whether training on drops values, as the research code does without `--no_dropout` |
-/// | `disc_features` | 64 | feature maps of the fresh discriminator's first layer |
-/// | `seed` | 42 | from which the discriminator is drawn |
-/// | `device` | CUDA, else the processor | where to compute |
+/// | `dropout` | on | dropout in further training, as in the research code without `--no_dropout` |
+/// | `disc_features` | 64 | feature maps of the new discriminator's first layer |
+/// | `seed` | 42 | seed of the new discriminator |
+/// | `device` | CUDA, or the CPU | where to compute |
+///
+/// ```
+/// use geolearn::Pix2Pix;
+///
+/// let model = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").disc_features(16).build()?;
+/// # Ok::<(), geolearn::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Pix2PixImport {
@@ -74,7 +82,13 @@ pub struct Pix2PixImport {
 setters!(Pix2PixImport: disc_features, seed("42"), device);
 
 impl Pix2PixImport {
-    /// Sets whether training on drops values. Default: true.
+    /// Turns dropout in further training on or off. Default: on.
+    ///
+    /// ```
+    /// use geolearn::Pix2Pix;
+    ///
+    /// let import = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").dropout(false);
+    /// ```
     pub fn dropout(mut self, on: bool) -> Self {
         self.config.dropout = on;
         self
@@ -82,15 +96,22 @@ impl Pix2PixImport {
 
     /// Reads the file and builds the model.
     ///
+    /// ```
+    /// use geolearn::Pix2Pix;
+    ///
+    /// let model = Pix2Pix::import("tests/fixtures/pix2pix/latest_net_G.pth").build()?;
+    /// # Ok::<(), geolearn::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`Pix2Pix::import_generator`], and `Device` for a device that cannot be used.
+    /// Like [`Pix2Pix::import_generator`], and `Device` for a device that cannot be used.
     pub fn build(self) -> Result<Pix2Pix> {
         ffi::allowed();
         let Self { path, mut config, device } = self;
         let net = research_unet::unet(&path)?;
         (config.gen_levels, config.gen_features) = (net.levels, net.features);
         config.check().map_err(|e| e.at(&path))?;
-        let domains = PerDomain { a: byte_facts(net.input)?, b: byte_facts(net.output)? };
+        let domains = PerDomain { a: eight_bit_domain(net.input)?, b: eight_bit_domain(net.output)? };
         let model = Pix2Pix::assemble((config, Start::Drawn), domains, None, device.resolve()?)?;
         let weights: Vec<_> = prefixed(GENERATOR, net.tensors).collect();
         load_parameters(&model.model.nets.generator.parameters(), &weights).map_err(|e| e.at(&path))?;

@@ -1,4 +1,4 @@
-//! What a training step will hold, by counting what autograd keeps.
+//! Estimates the memory of a training step by counting what autograd keeps.
 
 use tch::Device;
 
@@ -9,7 +9,7 @@ use crate::models::core::{Bytes, FLOAT, Step, TRANSIENT};
 use crate::nn::{LayerMemory, activations};
 use crate::train::MemoryEstimate;
 
-/// Estimates what training takes in batches of `data`, of which `accumulate` make an update.
+/// Estimates training with batches of `data`, of which `accumulate` make an update.
 pub(super) fn estimate(
     (config, device): (&Pix2PixConfig, Device),
     data: &DataBunch,
@@ -20,18 +20,19 @@ pub(super) fn estimate(
     let parameters = config.parameter_count(step.channels) as f64 * FLOAT;
     let generators = config.generator_plan(step.channels).parameter_count() as f64 * FLOAT;
     let [made, beginning] = held(config, &step).map(|values| step.batch * step.value * values);
-    // All gradients are there when backward comes to the first layers.
+    // All gradients exist when the backward pass reaches the first layers.
     let held = beginning.max(made + generators);
     step.estimate(Bytes { parameters, generators, mean: 0.0, held }, 0)
 }
 
-/// Counts the values of an image that the generator keeps, and those that are held at the worst moment before its gradients: beside them
-/// either a discriminator's of two pairs, or its of one pair and what backward takes.
+/// Counts the values of an image that the generator keeps, and the values that are held at the peak before its
+/// gradients: additionally either those of a discriminator for two pairs, or those for one pair plus the needs of the
+/// backward pass.
 fn held(config: &Pix2PixConfig, step: &Step) -> [f64; 2] {
-    // Both images of a pair are of one size.
+    // Both images of a pair have the same size.
     let &Step { channels, layers, sizes, .. } = step;
     let plan = config.generator_plan(channels);
-    // A U-Net goes by libtorch's operators on CUDA.
+    // On CUDA, a U-Net runs in libtorch's operators.
     let has_own = layers != LayerMemory::Bordered || !plan.has_skips();
     let made = activations(&plan, channels.a as i64, sizes.a, if has_own { layers } else { LayerMemory::ByParts });
     let of_pair = channels.a + channels.b;

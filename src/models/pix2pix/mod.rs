@@ -29,9 +29,10 @@ pub(super) use definition::KIND;
 
 use crate::models::core::Learner;
 
-/// Translates images of domain A into domain B, learned from pairs of images of the same places.
+/// Translates images of domain A into domain B, trained on pairs of images of the same places.
 ///
-/// The generator makes images of B; the discriminator tells pairs of real images from those of a real one and its translation.
+/// The generator makes images of B; the discriminator tells pairs of real images from pairs of a real image and its
+/// translation.
 ///
 /// ```
 /// use geolearn::{DatasetType, Domain, FitOptions, Pix2Pix, PrepareData};

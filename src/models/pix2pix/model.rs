@@ -1,4 +1,4 @@
-//! The networks of a Pix2Pix with what trains them.
+//! The networks of a Pix2Pix and their training state.
 
 use tch::{Device, Kind, Tensor};
 
@@ -17,7 +17,7 @@ use crate::nn::{Network, Parameters, Plan, SMALLEST_PAIR_SIDE};
 use crate::package::emd::{Emd, ModelKind};
 use crate::train::{MemoryEstimate, StepContext};
 
-/// The networks of a [`Pix2Pix`](super::Pix2Pix), and what training changes besides.
+/// The networks of a [`Pix2Pix`](super::Pix2Pix), and what training changes besides them.
 #[derive(Debug)]
 pub struct Pix2PixModel {
     config: Pix2PixConfig,
@@ -82,7 +82,7 @@ impl Model for Pix2PixModel {
             ("Generator", generator),
             ("Discriminator", format!("94 x 94 patches of pairs, {disc_features} features")),
             ("Parameters", format!("{} in all", config.parameter_count(channels))),
-            ("Losses", format!("{adversarial}; {lambda_l1} times the mean absolute distance")),
+            ("Losses", format!("{adversarial}; {lambda_l1} times the mean absolute difference")),
         ]
     }
 
@@ -91,7 +91,7 @@ impl Model for Pix2PixModel {
     }
 
     fn define(_: &Pix2PixConfig, _: &mut Emd) {
-        // arcgis.learn's keys tell of backbones alone, which there are none of here.
+        // arcgis.learn's keys only describe backbones, which do not exist here.
     }
 
     fn build(config: Pix2PixConfig, channels: PerDomain<usize>, device: Device, start: Start) -> Result<Self> {
@@ -137,7 +137,7 @@ impl Model for Pix2PixModel {
     }
 
     fn is_same_on_any_threads(&self) -> bool {
-        // libtorch adds up in shares in a U-Net's transposed convolutions, and takes sigmoids otherwise at their ends.
+        // libtorch sums in parts in a U-Net's transposed convolutions, and computes sigmoids differently at their ends.
         self.config.generator == Generator::Resnet && self.config.adversarial == AdversarialLoss::LeastSquares
     }
 

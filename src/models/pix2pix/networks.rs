@@ -9,7 +9,7 @@ use crate::models::core::{make_room, trained_bytes};
 use crate::nn::{Initializer, Network, Parameters, Plan, load_parameters};
 use crate::random::Seed;
 
-/// What the networks are called in a saved model.
+/// Names of the networks in a saved model.
 pub(super) const DISCRIMINATOR: &str = "D";
 pub(super) const GENERATOR: &str = "G";
 
@@ -20,7 +20,7 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    /// Makes networks for tensors of so many channels, with fresh weights, or with zeros for weights that are about to be loaded.
+    /// Creates networks for this many channels, with new weights, or with zeros for weights that will be loaded.
     pub fn new(
         config: &Pix2PixConfig,
         channels: PerDomain<usize>,
@@ -36,7 +36,7 @@ impl Networks {
         })
     }
 
-    /// Lists what each network is made of, by its name, in the order of a saved model.
+    /// Lists the plan of each network by its name, in the order of a saved model.
     pub fn plans(&self) -> Vec<(&str, &Plan)> {
         [&self.discriminator, &self.generator].map(|network| (network.name(), network.plan())).into()
     }
@@ -48,7 +48,7 @@ impl Networks {
         list
     }
 
-    /// Takes over weights by name; nothing changes when one does not fit.
+    /// Loads weights by name; nothing changes if one does not match.
     pub fn load(&self, weights: &[(String, Tensor)]) -> Result<()> {
         load_parameters(&self.parameters(), weights)
     }

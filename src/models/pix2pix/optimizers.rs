@@ -1,4 +1,4 @@
-//! What training changes besides the networks.
+//! The training state of a Pix2Pix besides its networks.
 
 use super::networks::Networks;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::optim::Adam;
 pub(super) struct Optimizers {
     pub generator: Adam,
     pub discriminator: Adam,
-    /// What the names of the parameters of the generator's encoder begin with.
+    /// Prefixes of the names of the generator's encoder parameters.
     encoder: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! Steps and fits of several processes, played by threads, against those of one process that has all their pairs.
+//! Steps and fits in several simulated processes (threads), compared with those of one process that has all their
+//! pairs.
 
 use tch::{Device, Kind, Tensor};
 
@@ -9,7 +10,7 @@ use super::optimizers::Optimizers;
 use super::step;
 use crate::dataset::{Augment, DataBunch, DatasetType, PerDomain, PrepareData};
 use crate::device::Precision;
-use crate::models::core::{SAME_BITS, Trial, check};
+use crate::models::core::{PeerFit, SAME_BITS, check};
 use crate::optim::AdamOptions;
 use crate::peers::{JointBatch, Peers};
 use crate::testing::{Tolerance, crew};
@@ -17,13 +18,13 @@ use crate::train::{FitOptions, StepContext};
 
 const PAIRS: i64 = 3;
 
-/// Waves of so many channels, another one in each image.
+/// Waves in this many channels, different in each image.
 fn images(channels: i64, pitch: f64) -> Tensor {
     let values = Tensor::arange(PAIRS * channels * 32 * 48, (Kind::Double, Device::Cpu)) * pitch;
     values.sin().view([PAIRS, channels, 32, 48])
 }
 
-/// The weights after two steps of this process's pairs. Biases before norms have no effect.
+/// Returns the weights after two steps on this process's pairs. Biases before norms have no effect.
 fn weights(peers: Option<&dyn Peers>) -> Vec<f64> {
     let config = Pix2PixConfig { gen_levels: 5, gen_features: 2, disc_features: 2, ..Pix2PixConfig::default() };
     let nets = Networks::new(&config, PerDomain { a: 2, b: 3 }, (Device::Cpu, Kind::Double), true).unwrap();
@@ -41,9 +42,10 @@ fn weights(peers: Option<&dyn Peers>) -> Vec<f64> {
     nets.parameters().into_iter().filter(|(name, _)| name.ends_with(".weight")).flat_map(flat).collect()
 }
 
-/// Of four processes one has no pair of its own. 1e-9: gradients are summed in another order, which the first steps of Adam enlarge.
+/// One of four processes has no pair. 1e-9: gradients are summed in another order, which the first steps of Adam
+/// amplify.
 #[test]
-fn processes_learn_what_one_learns() {
+fn processes_learn_like_one() {
     let alone = weights(None);
     for count in [1, 2, 4] {
         for found in crew(count, |peers| weights(Some(peers))) {
@@ -59,7 +61,7 @@ fn model() -> Pix2PixModel {
     Pix2PixModel::new(config, nets, Device::Cpu)
 }
 
-/// 9 pairs to learn from and 4 for validation: three batches of four an epoch, the last of one pair.
+/// 9 pairs for training and 4 for validation: three batches of four an epoch, the last with one pair.
 fn data(batch_size: usize) -> DataBunch {
     let prepare = PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix).cache(false).progress(false);
     let prepare = prepare.resize_to(48).workers(0).val_split_pct(0.3).augment(Augment::default().zoom(1.3).crop(40));
@@ -68,11 +70,11 @@ fn data(batch_size: usize) -> DataBunch {
     data
 }
 
-/// Whole fits, with dropout and varied pairs. With gradients of two batches for an update, the second of an epoch is of the one pair
-/// that is left, so that all processes but one have none. 1e-6: gradients are summed in another order.
+/// Whole fits with dropout and augmentation. With two batches for an update, the second update of an epoch has only the
+/// one pair that is left, so all processes but one have none. 1e-6: gradients are summed in another order.
 #[test]
-fn uneven_and_accumulated_batches_of_processes_are_those_of_one() {
-    let trial = Trial { model: &model, data: &data };
+fn uneven_and_accumulated_batches_of_processes_equal_those_of_one() {
+    let trial = PeerFit { model: &model, data: &data };
     for accumulate in [1, 2] {
         let options = |_| {
             let options = FitOptions::new(4).lr(1e-3).progress(false).precision(Precision::F32).validate_every(2);
@@ -86,7 +88,7 @@ fn uneven_and_accumulated_batches_of_processes_are_those_of_one() {
             check::<Pix2PixModel>(&what, Tolerance::abs(1e-6), &left[0], &whole);
             left[1..].iter().for_each(|other| check::<Pix2PixModel>(&what, SAME_BITS, other, &left[0]));
         }
-        // The tolerance tells fits apart: other batches give other weights.
+        // The tolerance distinguishes fits: other batches give other weights.
         let other = trial.together((1, 5), options).remove(0);
         let distance = (&other.0[0].1 - &whole.0[0].1).abs().max().double_value(&[]);
         assert!(distance > 1e-4, "{distance}");

@@ -1,4 +1,4 @@
-//! Its one direction under the name that arcgis.learn gives it.
+//! The one direction, with arcgis.learn's name.
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ impl Pix2Pix {
     /// ```
     ///
     /// # Errors
-    /// As there; and `Unsupported` for an image that a U-Net cannot take at once, since its tiles would need statistics of their
-    /// own: [`predict_raster`](Self::predict_raster) blends such tiles.
+    /// Like that method, and `Unsupported` for an image that is too large for a U-Net to translate at once, because its
+    /// tiles would need their own statistics: [`predict_raster`](Self::predict_raster) blends such tiles.
     pub fn predict_a2b(&self, path: impl AsRef<Path>) -> Result<Raster> {
         self.predict(path, Domain::B)
     }

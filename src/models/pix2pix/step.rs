@@ -1,5 +1,5 @@
-//! One training step (Isola et al. 2017, arXiv:1611.07004, section 3.3): the discriminator moves first, and the generator learns from
-//! what it says then. Both see the images that the generator made before.
+//! One training step (Isola et al. 2017, arXiv:1611.07004, section 3.3): the discriminator is updated first, and the
+//! generator uses its new scores. Both see images that the generator made before.
 
 use tch::Tensor;
 
@@ -9,21 +9,21 @@ use super::networks::Networks;
 use super::optimizers::Optimizers;
 use crate::error::Result;
 use crate::ffi;
-use crate::nn::{Dropping, Network};
+use crate::nn::{Network, NormWithDropout};
 use crate::optim::Update;
 use crate::peers::Portion;
 use crate::random::Seed;
 use crate::train::StepContext;
 
-/// Names of what a step gives, in order.
+/// Names of the losses of a step, in order.
 pub(super) const LOSS_NAMES: &[&str] = &["generator", "adversarial", "reconstruction", "discriminator"];
 
-/// Names of what a validation gives, in order. `valid_l1` is the mean distance from the real images, in the scaled range of 2,
-/// without a weight.
+/// Names of the metrics of a validation, in order. `valid_l1` is the mean absolute difference from the real images, in
+/// the scaled range of 2, without a weight.
 pub(super) const METRIC_NAMES: &[&str] =
     &["valid_loss", "valid_adversarial", "valid_reconstruction", "valid_discriminator", "valid_l1"];
 
-/// Learns from a batch of pairs; gives the losses in the order of [`LOSS_NAMES`].
+/// Trains on a batch of pairs; returns the losses in the order of [`LOSS_NAMES`].
 pub(super) fn train_step(
     nets: &Networks,
     optimizers: &mut Optimizers,
@@ -35,7 +35,7 @@ pub(super) fn train_step(
     let (device, batch) = (a.device(), context.joint_batch(a)?);
     let update = Update { lr, adam, share, now: update, peers: batch.peers() };
     let Optimizers { generator, discriminator, .. } = optimizers;
-    // Casts of weights are cached within each of these, so that none may reach over an update.
+    // Casts of weights are cached within each of these closures, so none may span an update.
     let cast = precision.casts(device);
     let made = ffi::autocast(cast, device, || translated(&nets.generator, config, a, (step, batch.portion())))?;
 
@@ -51,16 +51,16 @@ pub(super) fn train_step(
     Ok(Tensor::f_stack(&[total, adversarial, reconstruction, judged], 0)?.f_detach()?)
 }
 
-/// Makes images as the generator does while it learns.
+/// Translates images as the generator does in training.
 fn translated(generator: &Network, config: &Pix2PixConfig, a: &Tensor, drawn: (u64, Portion)) -> Result<Tensor> {
     let (step, portion) = drawn;
     match config.dropout {
-        true => generator.forward_with(a, &mut Dropping::new(Seed(config.seed), step, portion)),
+        true => generator.forward_with(a, &mut NormWithDropout::new(Seed(config.seed), step, portion)),
         false => generator.forward(a),
     }
 }
 
-/// Measures without learning; gives the numbers in the order of [`METRIC_NAMES`].
+/// Measures without training; returns the metrics in the order of [`METRIC_NAMES`].
 pub(super) fn validate(nets: &Networks, config: &Pix2PixConfig, (a, b): (&Tensor, &Tensor)) -> Result<Tensor> {
     tch::no_grad(|| {
         let made = nets.generator.forward(a)?;

@@ -25,7 +25,7 @@ const PAIRS: &str = "assets/bluemarble_test";
 const CHIP: &str = "assets/bluemarble_test/a/y0300_x3408.png";
 const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 
-/// Chips of the same places in both domains, and a folder that goes with them.
+/// Chips of the same places in both domains, and a folder that belongs to them.
 fn data() -> (tempfile::TempDir, DataBunch) {
     let folder = tempfile::tempdir().unwrap();
     let prepare = PrepareData::new(PAIRS, DatasetType::Pix2Pix).progress(false).cache(false);
@@ -55,7 +55,7 @@ fn open(path: &Path) -> crate::Result<Pix2Pix> {
 }
 
 #[test]
-fn it_learns_from_pairs_and_is_measured() {
+fn it_trains_on_pairs_and_is_measured() {
     let (_folder, data) = data();
     for mut model in [builder(&data).build().unwrap(), resnet(&data)] {
         let before = model.validate().unwrap();
@@ -72,8 +72,8 @@ fn it_learns_from_pairs_and_is_measured() {
 }
 
 #[test]
-fn a_fit_repeats_to_the_bit_and_goes_on_from_its_checkpoint() {
-    /// Ends a fit.
+fn a_fit_is_reproducible_and_resumes_bit_for_bit() {
+    /// Ends a fit after one epoch.
     struct AfterOne;
     impl Callback for AfterOne {
         fn on_epoch_end(&mut self, report: &EpochReport<'_>) -> crate::Result<Flow> {
@@ -124,7 +124,7 @@ fn the_encoder_can_be_frozen() {
 }
 
 #[test]
-fn it_is_saved_and_opened_as_what_it_is() {
+fn it_is_saved_and_opened() {
     let (folder, data) = data();
     for (name, mut model) in [("unet", builder(&data).build().unwrap()), ("resnet", resnet(&data))] {
         model.fit(quiet(1)).unwrap();
@@ -147,8 +147,8 @@ fn it_is_saved_and_opened_as_what_it_is() {
     }
 }
 
-/// In the form in which arcgis.learn writes them, with smaller networks; `n_channel_rev` and our section it does not know. Bands of
-/// A are those of its statistics.
+/// In arcgis.learn's format, with smaller networks; it does not know `n_channel_rev` and our section. The bands of A
+/// are those of its statistics.
 #[test]
 fn what_arcgis_writes_is_opened() {
     let (folder, data) = data();
@@ -169,7 +169,7 @@ fn what_arcgis_writes_is_opened() {
     assert_eq!((opened.config().gen_features, opened.config().disc_features), (4, 4));
     assert_eq!(weights(&opened), weights(&model));
     assert_eq!(opened.predict_a2b(CHIP).unwrap(), model.predict_a2b(CHIP).unwrap());
-    // One of another generator.
+    // Weights of another generator.
     let other = resnet(&data).save(folder.path().join("other")).unwrap().join("other.emd");
     let mut definition: Value = serde_json::from_slice(&fs::read(&other).unwrap()).unwrap();
     definition.as_object_mut().unwrap().shift_remove("Geolearn").unwrap();
@@ -179,7 +179,7 @@ fn what_arcgis_writes_is_opened() {
     assert!(error.to_string().contains("backbone"), "{error}");
 }
 
-/// A single scene in blended tiles; and without them only where norms can have statistics of the scene.
+/// A single scene in blended tiles; and without blending only if the norms can have the statistics of the scene.
 #[test]
 fn scenes_of_a_u_net_are_blended() {
     let (folder, data) = data();
@@ -238,14 +238,14 @@ fn pairs_of_two_sizes_are_refused() {
     assert!(error.contains("expected 32 x 32 pixels in both") && error.contains("32 x 16"), "{error}");
 }
 
-/// What libtorch's allocators give out for a step; within 20 %.
+/// Compared with what libtorch's allocators give out for a step; within 20 %.
 #[test]
 fn memory_is_estimated() {
     let mut ratios = Vec::new();
     for (generator, features, side) in
         [(Generator::Unet, 16, 64), (Generator::Unet, 8, 128), (Generator::Resnet, 16, 64)]
     {
-        // Without threads, all memory is taken on this one, where the meter sees it.
+        // Without threads, all memory is allocated on this one, where the meter sees it.
         let prepare = PrepareData::new(PAIRS, DatasetType::Pix2Pix).resize_to(side).workers(0);
         let data = prepare.val_split_pct(0.0).batch_size(2).prepare().unwrap();
         let builder = Pix2Pix::builder(&data).generator(generator).gen_levels(5).gen_blocks(2).gen_features(features);
@@ -263,10 +263,10 @@ fn memory_is_estimated() {
     assert!(ratios.iter().all(|ratio| (0.8..1.2).contains(ratio)), "{ratios:?}");
 }
 
-/// The research code's U-Net in evaluation mode; 1e-4: f32 through 12 layers, with norms folded into them. Sides that are no multiples of
-/// 64 are taken too, and it is saved and trained on.
+/// The research code's U-Net in evaluation mode; 1e-4: f32 through 12 layers, with norms folded into them. Sides that
+/// are not multiples of 64 are accepted, too, and the model is saved and trained further.
 #[test]
-fn the_research_codes_generator_translates_as_there() {
+fn the_research_codes_generator_gives_its_outputs() {
     let path = testing::fixture("pix2pix/latest_net_G.pth");
     let import = || Pix2Pix::import(&path).disc_features(4).device(device::Device::Cpu);
     let model = import().build().unwrap();
@@ -289,11 +289,11 @@ fn the_research_codes_generator_translates_as_there() {
     assert!(other.to_string().contains("no U-Net of the research code"), "{other}");
 }
 
-/// The peak of a step at six chips, as libtorch's allocators gave it out, with a third for scratch and the copy that is kept:
-/// half more has room for six by the estimate, and a fifth less has not. The estimate is on the safe side: it asks for 1.4
-/// times as much here, of which batches that are read ahead are a part.
+/// The peak of a step with six chips, as given out by libtorch's allocators, with a third for scratch memory and the
+/// copy that is kept: half more is sufficient for six according to the estimate, and a fifth less is not. The estimate
+/// is conservative: it requires 1.4 times as much here, of which batches that are read ahead are a part.
 #[test]
-fn the_estimated_batch_size_is_what_measured_memory_has_room_for() {
+fn the_estimated_batch_size_fits_into_measured_memory() {
     const CHIPS: i64 = 6;
     let prepare = PrepareData::new(PAIRS, DatasetType::Pix2Pix).resize_to(64).workers(0);
     let data = prepare.val_split_pct(0.0).prepare().unwrap();

@@ -8,7 +8,7 @@ use crate::error::Result;
 const MAX_BANDS: u64 = 65_536;
 const RGB: usize = 3;
 
-/// How many bands a domain has, and their statistics.
+/// The number of bands of a domain, and their statistics.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct DomainBands {
     pub bands: usize,
@@ -20,7 +20,7 @@ pub(crate) struct DomainBands {
 }
 
 impl DomainBands {
-    /// Older files of RGB models have neither counts nor statistics; arcgis.learn then takes three bands of 0 to 255.
+    /// Older files of RGB models have neither counts nor statistics; arcgis.learn then assumes three bands of 0 to 255.
     pub(super) fn read(keys: Keys, count: &str, stats: &str) -> Result<Self> {
         let absent = |key: &&str| keys.optional(key).is_none();
         let old = keys.optional("IsMultispectral").and_then(Value::as_bool) != Some(true)
@@ -38,7 +38,8 @@ impl DomainBands {
         }
         let prefix = format!("{stats}.");
         let stats = Keys { object: keys.object(stats)?, prefix: &prefix };
-        // Older multispectral files count in `n_channel` the channels of the networks; bands are those of the statistics.
+        // In older multispectral files, `n_channel` is the number of network channels; bands are those of the
+        // statistics.
         let bands = match keys.optional("n_channel_rev") {
             Some(_) => keys.integer(count, 1, MAX_BANDS)?,
             None => stats.get("band_min_values", "a number for each band", |list| list.as_array().map(Vec::len))?,
@@ -54,7 +55,7 @@ impl DomainBands {
         })
     }
 
-    /// As an object, with what else `before` held.
+    /// Returns the statistics as an object, with the other keys of `before`.
     pub(super) fn stats(&self, before: Option<&Value>) -> Value {
         let mut stats = before.and_then(Value::as_object).cloned().unwrap_or_else(|| {
             let unknown = ["scaled_min_values", "scaled_max_values", "scaled_mean_values", "scaled_std_values"];
@@ -63,7 +64,7 @@ impl DomainBands {
         });
         let lists = [("min", &self.min), ("max", &self.max), ("mean", &self.mean), ("std", &self.std)];
         for (name, list) in lists {
-            // What is not finite becomes null: JSON has no NaN.
+            // Numbers that are not finite become null: JSON has no NaN.
             stats.insert(format!("band_{name}_values"), json!(list));
         }
         stats.into()

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) type Object = Map<String, Value>;
 
-/// An object and where it lies in the file (`""` at the top, `"ModelParameters."` below).
+/// An object and its position in the file (`""` at the top, `"ModelParameters."` below).
 #[derive(Clone, Copy)]
 pub(crate) struct Keys<'a> {
     pub object: &'a Object,
@@ -16,18 +16,18 @@ pub(crate) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// `None` when the key is absent or null.
+    /// Returns a value; `None` if the key is absent or null.
     pub fn optional(self, key: &str) -> Option<&'a Value> {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
-    /// The value as `T`; `read` gives `None` for a value of another type or out of range.
+    /// Returns a value as `T`; `read` returns `None` for a value of another type or out of range.
     pub fn get<T>(self, key: &str, expected: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<T> {
         let value = self.object.get(key).ok_or_else(|| self.wrong(key, "is missing", expected))?;
         read(value).ok_or_else(|| self.wrong(key, "has a wrong value", expected).found(shown(value)))
     }
 
-    /// As [`Self::get`], but an absent key or null gives `None`.
+    /// Like [`Self::get`], but returns `None` for an absent key or null.
     pub fn get_optional<T>(
         self,
         key: &str,
@@ -37,7 +37,7 @@ impl<'a> Keys<'a> {
         self.optional(key).map(|_| self.get(key, expected, read)).transpose()
     }
 
-    /// An integer from `low` to `high`.
+    /// Returns an integer from `low` to `high`.
     pub fn integer(self, key: &str, low: u64, high: u64) -> Result<usize> {
         self.get(key, &format!("an integer from {low} to {high}"), |value| {
             whole(value).filter(|number| (low..=high).contains(number)).and_then(|number| usize::try_from(number).ok())
@@ -57,19 +57,19 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A non-negative integer, also when it is written as `3.0`.
+/// Returns a non-negative integer, even if it is written as `3.0`.
 fn whole(value: &Value) -> Option<u64> {
     let exact = |number: f64| (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64);
     value.as_u64().or_else(|| value.as_f64().and_then(exact))
 }
 
-/// A list of numbers; null, which is also what NaN and infinity have become, gives NaN.
+/// Returns a list of numbers; null, which also replaces NaN and infinity, becomes NaN.
 pub(super) fn numbers(value: &Value) -> Option<Vec<f64>> {
     let number = |item: &Value| if item.is_null() { Some(f64::NAN) } else { item.as_f64() };
     value.as_array()?.iter().map(number).collect()
 }
 
-/// The start of a value, for messages.
+/// Returns the start of a value, for messages.
 fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = value.to_string();
@@ -79,7 +79,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Replaces NaN, Infinity and -Infinity, which Python writes and JSON does not have, by null.
+/// Replaces NaN, Infinity and -Infinity, which Python writes but JSON does not allow, with null.
 pub(super) fn without_non_finite(text: &str) -> Cow<'_, str> {
     const NAMES: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
     if !NAMES.iter().any(|name| text.contains(name)) {
@@ -94,7 +94,7 @@ pub(super) fn without_non_finite(text: &str) -> Cow<'_, str> {
             rest = after;
             continue;
         }
-        // Within a string a backslash takes the next character with it.
+        // In a string, a backslash escapes the next character.
         let taken = if within_string && next == '\\' {
             rest.chars().take(2).map(char::len_utf8).sum()
         } else {

@@ -1,8 +1,8 @@
 //! `.emd`: Esri's model definition, a JSON object.
 //!
-//! The keys that image translators have in common are fields of [`Emd`]; those of a [`ModelKind`] of model alone are its
-//! `ModelParameters`, which the model itself reads. All others are kept as they are and written again in their places.
-//! What only this crate knows stands under `Geolearn`.
+//! The keys that all image translators have are fields of [`Emd`]; those of a single [`ModelKind`] are its
+//! `ModelParameters`, which the model itself reads. All other keys are kept and written again in their places. This
+//! crate's own data is under `Geolearn`.
 
 mod bands;
 mod json;
@@ -19,22 +19,22 @@ pub(crate) use self::opening::{ModelKind, Opening, Reach};
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::raster::MAX_SIDE;
 
-/// A definition is a few KiB, to which each epoch of the history adds some hundred bytes. JSON of this size takes about
-/// 1 GiB at worst.
+/// A definition is a few KiB, and each epoch of the history adds some hundred bytes. JSON of this size takes about 1
+/// GiB of memory at worst.
 pub(super) const MAX_BYTES: u64 = 32 << 20;
 /// The key of our section.
 const SECTION: &str = "Geolearn";
 /// The key in our section that says which weights belong to the definition.
 const WEIGHTS: &str = "Weights";
 
-/// Esri's own built-in function; with it no script has to lie beside the model.
+/// Esri's own built-in function; with it, no script is needed beside the model.
 pub(crate) const INFERENCE_FUNCTION: &str = r"[Functions]System\DeepLearning\ArcGISLearn\ArcGISImageTranslation.py";
-/// The release of arcgis.learn whose form we write.
+/// The release of arcgis.learn whose format we write.
 const ARCGIS_LEARN_VERSION: &str = "2.4.4";
 /// The loss by which arcgis.learn chose these weights.
 const VALID_LOSS: &str = "monitored_valid_loss";
 
-/// What the keys of Fréchet distances begin with; the letter of the domain follows.
+/// Prefix of the keys of Fréchet distances; the letter of the domain follows.
 const FID: &str = "FID_";
 
 /// A model definition of an image translator.
@@ -51,13 +51,13 @@ pub(crate) struct Emd {
     pub image_width: usize,
     /// `ModelParameters`: what only this kind of model has.
     pub parameters: Object,
-    /// `ModelFile`, the weights: a path relative to the definition that does not leave its folder.
+    /// `ModelParameters`: keys that only this kind of model has.
     pub model_file: String,
     /// `InferenceFunction`.
     pub inference_function: String,
-    /// `LearningRate`, where it is a plain number.
+    /// `LearningRate`, if it is a plain number.
     pub learning_rate: Option<f64>,
-    /// `MinCellSize` and `MaxCellSize` as Esri writes them: `{"x", "y", "spatialReference"}` or null.
+    /// `MinCellSize` and `MaxCellSize` in Esri's format: `{"x", "y", "spatialReference"}` or null.
     pub min_cell_size: Value,
     pub max_cell_size: Value,
     /// `resize_to`: a side in pixels, or null.
@@ -68,15 +68,15 @@ pub(crate) struct Emd {
     pub multispectral: bool,
     /// `monitored_valid_loss`.
     pub valid_loss: Option<Value>,
-    /// `Geolearn`: what arcgis.learn has no key for.
+    /// `Geolearn`: everything for which arcgis.learn has no key.
     pub geolearn: Option<Value>,
     /// The whole object as it was read, with the order of its keys.
     rest: Object,
 }
 
 impl Emd {
-    /// A definition with the keys and the order of arcgis.learn's own files, in their form for 8-bit RGB or in that for
-    /// everything else.
+    /// Creates a definition with the keys and the order of arcgis.learn's own files, in the variant for 8-bit RGB or in
+    /// that for everything else.
     pub(crate) fn new(
         kind: &'static ModelKind,
         model_file: &str,
@@ -107,7 +107,7 @@ impl Emd {
     /// Reads and checks a definition.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] naming the key that is missing, of a wrong type or in contradiction to another;
+    /// [`ErrorKind::Format`] naming the key that is missing, has a wrong type or contradicts another one;
     /// [`ErrorKind::Unsupported`] for a model of another kind.
     pub(crate) fn parse(bytes: &[u8], opening: Opening) -> Result<Self> {
         if bytes.len() as u64 > MAX_BYTES {
@@ -115,7 +115,7 @@ impl Emd {
                 .expected(format!("at most {MAX_BYTES} bytes"))
                 .found(bytes.len()));
         }
-        let not_json = || Error::new(ErrorKind::Format, "model definition is no JSON");
+        let not_json = || Error::new(ErrorKind::Format, "the model definition is not valid JSON");
         let text = std::str::from_utf8(bytes).map_err(|e| not_json().because(e))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match serde_json::from_str(&without_non_finite(text)).map_err(|e| not_json().because(e))? {
@@ -127,7 +127,7 @@ impl Emd {
     fn from_object(rest: Object, opening: Opening) -> Result<Self> {
         let keys = Keys { object: &rest, prefix: "" };
         opening.check_kind(keys)?;
-        // Files without these are of models built without options.
+        // Files without these keys are from models that were built without options.
         let parameters = keys.get_optional("ModelParameters", "an object", Value::as_object)?;
         let domain_a = DomainBands::read(keys, "n_channel_rev", "NormalizationStats")?;
         let domain_b = DomainBands::read(keys, "n_channel", "NormalizationStats_b")?;
@@ -156,13 +156,13 @@ impl Emd {
         })
     }
 
-    /// Takes over the range of cell sizes of the chips: the model then works in units of a map.
+    /// Sets the range of cell sizes of the chips: the model then works in map units.
     pub(crate) fn set_cell_sizes(&mut self, [least, most]: [Value; 2]) {
         (self.min_cell_size, self.max_cell_size) = (least, most);
         self.rest.insert("ImageSpaceUsed".to_owned(), "MAP_SPACE".into());
     }
 
-    /// Replaces the Fréchet distances, each of the domain of this name, as texts like arcgis.learn's.
+    /// Replaces the Fréchet distances, each for the domain of this name, as texts in arcgis.learn's format.
     pub(crate) fn set_fid(&mut self, distances: impl IntoIterator<Item = (String, Option<f64>)>) {
         self.rest.retain(|key, _| key.strip_prefix(FID).is_none_or(|domain| domain.len() != 1));
         for (domain, distance) in distances {
@@ -171,18 +171,18 @@ impl Emd {
         }
     }
 
-    /// `ModelParameters` for reading.
+    /// Returns `ModelParameters` for reading.
     pub(crate) fn parameters(&self) -> Keys<'_> {
         Keys { object: &self.parameters, prefix: "ModelParameters." }
     }
 
-    /// Counts the channels of the networks in a model of arcgis.learn, `n_intput_channel`: the bands of the domain that has more of
-    /// them. Of the other domain it repeats the last band.
+    /// Returns `n_intput_channel`, the number of network channels in a model of arcgis.learn: the bands of the domain
+    /// that has more of them. It repeats the last band of the other domain.
     pub(crate) fn channels(&self) -> usize {
         self.domain_a.bands.max(self.domain_b.bands)
     }
 
-    /// Where the weights lie, for a definition in `folder`.
+    /// Returns the path of the weights, for a definition in `folder`.
     pub(crate) fn weights_in(&self, folder: &Path) -> PathBuf {
         match self.weights_within() {
             Some(parts) => folder.join(parts.into_iter().collect::<PathBuf>()),
@@ -191,17 +191,17 @@ impl Emd {
         }
     }
 
-    /// The parts of the weights' path below the folder of the definition, if that is where they lie.
+    /// Returns the parts of the weights' path below the folder of the definition, if the weights are there.
     pub(super) fn weights_within(&self) -> Option<Vec<&str>> {
         within(&self.model_file)
     }
 
-    /// The fingerprint of the weights that belong to the definition, in a file that [`set_mark`](Self::set_mark) marked.
+    /// Returns the fingerprint of the weights that belong to the definition, if [`set_mark`](Self::set_mark) set it.
     pub(super) fn mark(&self) -> Option<&str> {
         self.geolearn.as_ref()?.get(WEIGHTS)?.as_str()
     }
 
-    /// Says which weights belong to the definition, or that they lie in one file with it.
+    /// Sets which weights belong to the definition, or that they are in one file with it.
     pub(crate) fn set_mark(&mut self, mark: Option<&str>) {
         if let Some(Value::Object(section)) = &mut self.geolearn {
             section.shift_remove(WEIGHTS);
@@ -209,10 +209,10 @@ impl Emd {
         }
     }
 
-    /// The file as text, indented as arcgis.learn's unless it would be too large for its readers.
+    /// Returns the file as text, indented like arcgis.learn's unless it would be too large for its readers.
     ///
     /// # Errors
-    /// [`ErrorKind::Limits`] for one that would be too large all the same.
+    /// [`ErrorKind::Limits`] for one that would still be too large.
     pub(crate) fn to_json(&self) -> Result<String> {
         check_model_file(&self.model_file)?;
         let failed =
@@ -226,7 +226,7 @@ impl Emd {
         if text.len() as u64 <= MAX_BYTES {
             return Ok(text);
         }
-        Err(Error::new(ErrorKind::Limits, "model definition is too large to be opened again")
+        Err(Error::new(ErrorKind::Limits, "the model definition would be too large to be opened again")
             .expected(format!("at most {MAX_BYTES} bytes"))
             .found(text.len())
             .help("Most of it is the history: train in fewer epochs of more steps."))
@@ -264,7 +264,7 @@ impl Emd {
     }
 }
 
-/// `n_intput_channel` follows from the two band counts; a file that says otherwise is damaged.
+/// Checks that `n_intput_channel` follows from the two band counts; otherwise the file is damaged.
 fn check_channels(keys: Keys, [a, b]: [usize; 2]) -> Result<()> {
     let wanted = a.max(b);
     let expected = format!("{wanted}, the larger of `n_channel` and `n_channel_rev`");
@@ -281,7 +281,7 @@ fn model_file(keys: Keys, reach: Reach) -> Result<String> {
     Ok(file)
 }
 
-/// The parts of a path that stays in its folder or below it, on every operating system.
+/// Returns the parts of a path that stays in its folder or below it, on every operating system.
 fn within(file: &str) -> Option<Vec<&str>> {
     let parts: Vec<&str> = file.split(['/', '\\']).filter(|part| *part != ".").collect();
     let plain = |part: &&str| !matches!(*part, "" | "..") && !part.contains([':', '\0']);
@@ -314,7 +314,7 @@ fn indented(object: &Object) -> serde_json::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// A number as Python's `"{:.4e}"` writes it: `2.0000e-04`.
+/// Formats a number like Python's `"{:.4e}"`: `2.0000e-04`.
 fn python_exponent(number: f64) -> String {
     let text = format!("{number:.4e}");
     match text.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
@@ -326,7 +326,8 @@ fn python_exponent(number: f64) -> String {
     }
 }
 
-/// Keys in arcgis.learn's order, with what is the same in every file; [`Emd::to_json`] fills in the rest.
+/// Returns the keys in arcgis.learn's order, with the values that are the same in every file; [`Emd::to_json`] fills in
+/// the rest.
 fn template(kind: &ModelKind, multispectral: bool) -> Object {
     let mut template = Object::new();
     let mut add = |keys: Value| {
@@ -351,7 +352,7 @@ fn template(kind: &ModelKind, multispectral: bool) -> Object {
         "ModelFile": null,
         "ImageHeight": null,
         "ImageWidth": null,
-        // Its word where cell sizes are not known.
+        // Its term for unknown cell sizes.
         "ImageSpaceUsed": "PIXEL_SPACE",
         "LearningRate": null,
         "ModelName": kind.name,

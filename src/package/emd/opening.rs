@@ -1,9 +1,9 @@
-//! What a definition is opened as.
+//! How a definition is to be opened.
 
 use super::json::Keys;
 use crate::error::{Error, ErrorKind, Result, shown};
 
-/// Where a definition may say that its weights lie.
+/// Where a definition may place its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// In its own folder or below.
@@ -12,22 +12,22 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
-/// A kind of model, in the words of a definition.
+/// A kind of model, in the terms of a definition.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ModelKind {
     /// `ModelName` and `ModelType`.
     pub name: &'static str,
-    /// `ModelConfiguration`: what arcgis.learn runs it with.
+    /// `ModelConfiguration`: how arcgis.learn runs it.
     pub configuration: &'static str,
-    /// Keys of `ModelParameters` in their order, with the values that are the same in every file.
+    /// Keys of `ModelParameters` in order, with the values that are the same in every file.
     pub parameters: &'static [(&'static str, Option<&'static str>)],
-    /// `SupportsVariableTileSize`: whether its networks take tiles of any size.
+    /// `SupportsVariableTileSize`: whether its networks accept tiles of any size.
     pub takes_any_tile: bool,
     /// The type of this crate that opens it.
     pub opened_by: &'static str,
 }
 
-/// What a definition is opened as.
+/// How a definition is to be opened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening {
     pub kind: &'static ModelKind,
@@ -37,12 +37,12 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Opens what is of this kind, in its own folder.
+    /// Opens a definition of this kind, with weights in its own folder.
     pub(crate) fn own(kind: &'static ModelKind) -> Self {
         Self { kind, known: &[], reach: Reach::Folder }
     }
 
-    /// Checks that the definition is of the kind that is opened.
+    /// Checks that the definition is of the requested kind.
     pub(super) fn check_kind(self, keys: Keys) -> Result<()> {
         let Some(name) = keys.optional("ModelName").or_else(|| keys.optional("ModelType")) else {
             return keys.text("ModelName").map(drop);
@@ -56,7 +56,7 @@ impl Opening {
         Err(match known {
             Some(kind) => refused("the model is of another kind (`ModelName`)")
                 .help(format!("Open it with {}::from_model.", kind.opened_by)),
-            None => refused("the model is of a kind that is not known here (`ModelName`)")
+            None => refused("the model is of an unknown kind (`ModelName`)")
                 .help(format!("This release opens {}; a newer one may open others.", self.names())),
         })
     }

@@ -1,4 +1,4 @@
-//! What a user of an exported network must know to feed it: a JSON object, the same in TorchScript and ONNX.
+//! Metadata for the users of an exported network: a JSON object, the same in TorchScript and ONNX.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::dataset::{Domain, DomainSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Dtype;
 
-/// Changes when a key changes its meaning.
+/// Changes if a key changes its meaning.
 const FORMAT: u32 = 1;
 const TO_INPUT: &str = "Per band i, in double precision: x = -1 + 2 * (v - min[i]) / (max[i] - min[i]), or -1 where \
 max[i] == min[i]; cut to [-1, 1] if `clip`; 0 where v is not finite or is `nodata` (of several bands of 8 bits: where all bands are). Then the last band is repeated until \
@@ -16,24 +16,24 @@ const FROM_OUTPUT: &str = "Of the first `bands` channels: v = (y + 1) / 2 * (max
 rounded to the nearest value and cut to the range of `dtype`. A pixel has no data where no band of the input has any: it \
 becomes `nodata`, or else NaN in floating-point images and 0 in others.";
 
-/// The same where the graph scales samples itself.
+/// For graphs that scale samples themselves.
 const SAMPLES_TO_INPUT: &str = "Nothing: the input is the samples of a file as they are, all of its `bands_of_files` \
 bands in their order, in the type and shape of `samples`.";
 const OUTPUT_TO_SAMPLES: &str = "Nothing: the output is samples, rounded to their type; a pixel has no data where no \
 band of the input has any, and then holds the `nodata` of `samples`.";
 
-/// The same where a mask goes in too.
+/// For graphs that also take a mask.
 const AND_MASK: &str = " A second input, `mask`, uint8 of shape (N, 1, H, W), is 0 where a pixel has no data, as GDAL's masks are, \
 and anything else where it has.";
 
-/// The object. `docs/export.md` describes its keys.
+/// The metadata object. `docs/export.md` describes its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Metadata {
     /// 1.
     pub format: u32,
     /// The release of this crate that wrote it.
     pub geolearn: String,
-    /// The kind of model that the network is part of.
+    /// The kind of model that the network belongs to.
     pub model: String,
     /// The network's prefix in the `.pth`: `G_A` makes images of A, `G_B` those of B.
     pub network: String,
@@ -43,22 +43,22 @@ pub(crate) struct Metadata {
     pub output: DomainNote,
     /// The formula from samples to the network's input.
     pub to_input: String,
-    /// The formula from its output to samples.
+    /// The formula from the network's output to samples.
     pub from_output: String,
-    /// The tensors, where they hold samples of files.
+    /// The tensors, if they contain samples of files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<SamplesNote>,
-    /// Height and width of images, where they are fixed.
+    /// Height and width of images, if they are fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<i64>,
 }
 
-/// Tensors that hold samples of files.
+/// Tensors that contain samples of files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SamplesNote {
     pub input: TensorNote,
     pub output: TensorNote,
-    /// Whether a mask of the input's pixels goes in too.
+    /// Whether there is an input for a mask.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mask: bool,
 }
@@ -68,7 +68,7 @@ pub(crate) struct SamplesNote {
 pub(crate) struct TensorNote {
     pub dtype: Dtype,
     pub bands: usize,
-    /// The value without data; null where there is none, or where it is not finite.
+    /// The value without data; null if there is none or it is not finite.
     pub nodata: Option<f64>,
 }
 
@@ -76,7 +76,7 @@ impl SamplesNote {
     fn new(units: &Units) -> Self {
         let Units { input, output } = units;
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-        let nodata = output.empty.or(output.mistakable.map(|mistakable| mistakable.value));
+        let nodata = output.empty.or(output.lookalike.map(|lookalike| lookalike.value));
         Self {
             input: TensorNote { dtype: input.tensor, bands: input.bands, nodata: finite(input.nodata) },
             output: TensorNote { dtype: output.tensor, bands: output.bands, nodata: finite(nodata) },
@@ -85,25 +85,26 @@ impl SamplesNote {
     }
 }
 
-/// The images on one side.
+/// The images on one side of the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DomainNote {
     pub domain: Domain,
-    /// Bands of an image, and the channels of the network, which may be more.
+    /// Bands of an image, and channels of the network, which may be more.
     pub bands: usize,
     pub channels: usize,
     pub band_names: Vec<Option<String>>,
-    /// How many bands the files had that the model was trained on, and the numbers of those that it uses, from 1.
+    /// The number of bands in the training files, and the numbers of those that the model uses, from 1.
     pub bands_of_files: usize,
     pub bands_used: Vec<usize>,
-    /// Of the samples.
+    /// Type of the samples.
     pub dtype: Dtype,
-    /// The value that marks samples without data. What is not finite has none either, and cannot be written in JSON.
+    /// The value that marks samples without data. Values that are not finite have none either, and cannot be written in
+    /// JSON.
     pub nodata: Option<f64>,
-    /// Per band: what becomes -1 and what becomes 1.
+    /// For each band, the values that become -1 and 1.
     pub min: Vec<f64>,
     pub max: Vec<f64>,
-    /// Whether values beyond them are cut.
+    /// Whether values beyond them are clipped.
     pub clip: bool,
 }
 
@@ -128,7 +129,7 @@ impl DomainNote {
 }
 
 impl Metadata {
-    /// For the network of a model that has this prefix in the model's `.pth`.
+    /// Creates the metadata of a network whose parameters have this prefix in the model's `.pth`.
     pub fn new(model: &str, network: &str, input: DomainNote, output: DomainNote) -> Self {
         Self {
             format: FORMAT,
@@ -145,7 +146,7 @@ impl Metadata {
         }
     }
 
-    /// For a graph that scales samples itself.
+    /// Describes a graph that scales samples itself.
     pub fn with_units(mut self, units: &Units) -> Self {
         self.to_input = SAMPLES_TO_INPUT.to_string();
         if units.input.has_mask {
@@ -158,6 +159,6 @@ impl Metadata {
 
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string_pretty(self)
-            .map_err(|e| Error::new(ErrorKind::Usage, "metadata cannot be written as JSON").because(e))
+            .map_err(|e| Error::new(ErrorKind::Usage, "the metadata cannot be written as JSON").because(e))
     }
 }

@@ -14,18 +14,18 @@ use crate::protobuf::Message;
 use crate::raster::Dtype;
 use crate::store::{Pending, Ready};
 
-/// Of 2022, and so known to every runtime in use; the first with all that the graph needs is 15 (`Shape` from a start).
+/// From 2022, so every runtime in use supports it; the graph needs at least 15 (`Shape` with a start).
 const OPSET: u64 = 17;
-/// The version of the file's layout that came with it.
+/// The version of the file format that belongs to this opset.
 const IR_VERSION: u64 = 8;
-/// Protobuf's libraries take no more.
+/// Protobuf's libraries do not accept more.
 const MOST_BYTES: u64 = i32::MAX as u64;
 /// Fields of `ModelProto` and `GraphProto`.
 const MODEL_GRAPH: u32 = 7;
 const GRAPH_INITIALIZER: u32 = 5;
 const TENSOR_RAW_DATA: u32 = 9;
 
-/// Writes the network beside `target`; [`Ready::publish`] puts the file in its place.
+/// Writes the network beside `target`; [`Ready::publish`] renames the file.
 ///
 /// # Errors
 /// `Unsupported` for a network of more than 2 GiB, before anything is written.
@@ -42,13 +42,13 @@ pub(crate) fn write(target: &Path, exported: &Exported) -> Result<Ready> {
     file.finish()
 }
 
-/// The whole file but for the values of the parameters.
+/// The whole file except for the values of the parameters.
 struct Plan<'a> {
     opening: Message,
     weights: Vec<Weight<'a>>,
 }
 
-/// A parameter, and what goes before its values.
+/// A parameter, and the bytes before its values.
 struct Weight<'a> {
     opening: Message,
     values: &'a Tensor,
@@ -89,7 +89,7 @@ fn bytes(values: &Tensor) -> u64 {
     (values.numel() as u64).saturating_mul(4)
 }
 
-/// The fields of `ModelProto` but for the graph.
+/// Returns the fields of `ModelProto` except for the graph.
 fn head(metadata: &Metadata, more: &[(&str, String)]) -> Result<Message> {
     let opset = Message::default().text(1, "").varint(2, OPSET);
     let property = |name, value: &str| Message::default().text(1, name).text(2, value);
@@ -97,7 +97,7 @@ fn head(metadata: &Metadata, more: &[(&str, String)]) -> Result<Message> {
     let properties: Vec<_> = properties.chain(more.iter().map(|(name, value)| property(name, value))).collect();
     let model = &metadata.model;
     let description =
-        format!("Image translation by the generator of a {model}; {METADATA_NAME} tells how images are scaled");
+        format!("Image translation with the generator of a {model}; {METADATA_NAME} describes how images are scaled");
     let head = Message::default()
         .varint(1, IR_VERSION)
         .text(2, "geolearn")
@@ -108,7 +108,7 @@ fn head(metadata: &Metadata, more: &[(&str, String)]) -> Result<Message> {
     Ok(head)
 }
 
-/// A `GraphProto` but for the parameters.
+/// Returns a `GraphProto` without the parameters.
 fn graph(exported: &Exported) -> Result<Message> {
     let Exported { metadata, units, side, .. } = exported;
     let scaled = |channels: usize| (FLOAT, channels);
@@ -128,7 +128,7 @@ fn graph(exported: &Exported) -> Result<Message> {
     Ok(graph)
 }
 
-/// A `ValueInfoProto` of images of any number, and of any height and width where no side is given.
+/// Returns a `ValueInfoProto` for any number of images, and for any height and width if no side is given.
 fn value(name: &str, (dtype, channels): (u64, usize), side: Option<i64>) -> Message {
     let any = |name| Message::default().text(2, name);
     let number = |count: u64| Message::default().varint(1, count);
@@ -139,7 +139,7 @@ fn value(name: &str, (dtype, channels): (u64, usize), side: Option<i64>) -> Mess
     Message::default().text(1, name).part(2, &Message::default().part(1, &tensor))
 }
 
-/// The values as ONNX stores them, whatever the machine.
+/// Writes the values as ONNX stores them, on any machine.
 fn little_endian(values: &Tensor, buffer: &mut Vec<u8>) -> Result<()> {
     bytes_of(values, Kind::Float, buffer)?;
     if cfg!(target_endian = "big") {

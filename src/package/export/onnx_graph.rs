@@ -18,19 +18,19 @@ const ATTRIBUTE_INT: u64 = 2;
 const ATTRIBUTE_STRING: u64 = 3;
 const ATTRIBUTE_INTS: u64 = 7;
 
-/// What grows while the layers of a plan are gone through.
+/// State that grows while the layers of a plan are visited.
 pub(super) struct Graph<'a> {
     parameters: &'a Parameters,
     nodes: Vec<Message>,
     /// Small tensors by name.
     constants: BTreeMap<String, Message>,
-    /// What the first layer takes in.
+    /// The input of the first layer.
     image: String,
-    /// Channels of what the next node takes in.
+    /// Input channels of the next node.
     channels: i64,
 }
 
-/// Nodes and constants of the network, as fields of a `GraphProto`.
+/// Returns nodes and constants of the network, as fields of a `GraphProto`.
 pub(super) fn nodes(exported: &Exported) -> Result<Message> {
     let Exported { plan, parameters, metadata, units, side, .. } = exported;
     let channels = metadata.input.channels as i64;
@@ -55,7 +55,7 @@ pub(super) fn nodes(exported: &Exported) -> Result<Message> {
 }
 
 impl Graph<'_> {
-    /// Adds a node with one output, and gives the output's name.
+    /// Adds a node with one output, and returns the output's name.
     pub(super) fn node(&mut self, kind: &str, inputs: &[&str], attributes: &[Message]) -> String {
         let name = format!("{kind}_{}", self.nodes.len());
         self.named_node(kind, inputs, attributes, &name);
@@ -68,7 +68,7 @@ impl Graph<'_> {
         self.nodes.push(node.text(2, output).text(3, &name).text(4, kind).parts(5, attributes));
     }
 
-    /// A number, for arithmetic with sizes.
+    /// Adds a number, for arithmetic with sizes.
     fn number(&mut self, value: i64) -> String {
         self.constant(format!("int_{value}"), &[], INT64, &value.to_le_bytes())
     }
@@ -78,7 +78,7 @@ impl Graph<'_> {
         self.constant(name.to_string(), &[values.len() as i64], INT64, &bytes)
     }
 
-    /// The same number for each channel.
+    /// Adds the same number for each channel.
     fn per_channel(&mut self, name: &str, value: f32) -> String {
         let bytes = value.to_le_bytes().repeat(self.channels as usize);
         self.constant(format!("{name}_{}", self.channels), &[self.channels], FLOAT, &bytes)
@@ -90,15 +90,14 @@ impl Graph<'_> {
         name
     }
 
-    /// The image with its sides lengthened by mirroring to those that the network can take; the same as
-    /// `Network::forward` does.
+    /// Extends the sides of the image by mirroring to those that the network accepts, like `Network::forward`.
     fn extended(&mut self, image: &str, plan: &Plan) -> String {
         let shape = self.node("Shape", &[INPUT], &[]);
         let tall = self.lengthened(image, 2, &shape, plan);
         self.lengthened(&tall, 3, &shape, plan)
     }
 
-    /// The same of a square image of a known side, by numbers.
+    /// Extends a square image of a known side, with constants.
     fn extended_from(&mut self, image: &str, side: i64, plan: &Plan) -> String {
         if plan.missing(side) == 0 {
             return image.to_string();
@@ -111,7 +110,7 @@ impl Graph<'_> {
         self.node("Gather", &[&tall, &index], &[int("axis", 3)])
     }
 
-    /// The image with its side `axis` lengthened.
+    /// Extends the side `axis` of the image.
     fn lengthened(&mut self, image: &str, axis: i64, shape: &str, plan: &Plan) -> String {
         let (zero, one, two) = (self.number(0), self.number(1), self.number(2));
         let (factor, most_missing) = (self.number(plan.factor), self.number(plan.factor - 1));
@@ -127,12 +126,12 @@ impl Graph<'_> {
         self.node("Gather", &[image, &index], &[int("axis", axis)])
     }
 
-    /// Nodes of two inputs, one after the other.
+    /// Adds nodes with two inputs, one after the other.
     pub(super) fn chain(&mut self, first: &str, nodes: &[(&str, &str)]) -> String {
         nodes.iter().fold(first.to_string(), |value, (kind, other)| self.node(kind, &[&value, other], &[]))
     }
 
-    /// Back to the height and width of the input.
+    /// Crops to the height and width of the input.
     fn cropped(&mut self, image: &str, side: Option<i64>, output: &str) {
         let ends = match side {
             None => self.node("Shape", &[INPUT], &[int("start", 2), int("end", 4)]),
@@ -142,7 +141,7 @@ impl Graph<'_> {
         self.named_node("Slice", &[image, &starts, &ends, &axes], &[], output);
     }
 
-    /// Adds the nodes of all layers; `prefix` stands before the names of their parameters.
+    /// Adds the nodes of all layers; their parameter names start with `prefix`.
     fn layers(&mut self, layers: &[Layer], prefix: &str, input: String) -> Result<String> {
         placed(layers, prefix).try_fold(input, |value, (path, layer)| self.layer(layer, &path, &value))
     }
@@ -170,7 +169,7 @@ impl Graph<'_> {
                 let made = self.layers(layers, &inside(layer, path), x.to_string())?;
                 self.node("Add", &[x, &made], &[])
             }
-            Layer::Beside(layers) => {
+            Layer::Skip(layers) => {
                 let input = self.channels;
                 let made = self.layers(layers, &inside(layer, path), x.to_string())?;
                 self.channels += input;
@@ -182,7 +181,7 @@ impl Graph<'_> {
                 let pads = self.list("pads_before", &[0, 0, 1, 1, 0, 0, 0, 0]);
                 self.node("Pad", &[x, &pads], &[])
             }
-            // It has none but in training.
+            // Has an effect only in training.
             Layer::Dropout => x.to_string(),
         })
     }
@@ -209,7 +208,7 @@ impl Graph<'_> {
         self.node("Pad", &[x, &pads], &[string("mode", "reflect")])
     }
 
-    /// Each pixel four times.
+    /// Repeats each pixel in both directions.
     fn doubled(&mut self, x: &str) -> String {
         let scales = [1f32, 1.0, 2.0, 2.0].map(f32::to_le_bytes).concat();
         let scales = self.constant("scales".to_string(), &[4], FLOAT, &scales);
@@ -219,7 +218,7 @@ impl Graph<'_> {
         self.node("Resize", &[x, "", &scales], &attributes)
     }
 
-    /// Adds a node of this kind that makes so many channels.
+    /// Adds a node of this kind with this many output channels.
     fn convolution(
         &mut self,
         (kind, output): (&str, i64),
@@ -247,7 +246,7 @@ fn sizes(parameters: &Parameters, name: &str) -> Result<Vec<i64>> {
         .ok_or_else(|| Error::new(ErrorKind::Usage, format!("the network has no parameter {name}")))
 }
 
-/// A `TensorProto` without its values.
+/// Returns a `TensorProto` without its values.
 pub(super) fn tensor(name: &str, dims: &[i64], dtype: u64) -> Message {
     let dims = dims.iter().fold(Message::default(), |tensor, &dim| tensor.varint(1, dim as u64));
     dims.varint(2, dtype).text(8, name)

@@ -1,15 +1,15 @@
-//! The nodes of an ONNX graph that scale samples of files for the network, and back.
+//! ONNX nodes that scale samples of files for the network, and its output back.
 
 use super::onnx_graph::{FLOAT, Graph, INPUT, OUTPUT, int, ints};
-use super::{InputUnits, MASK, Mistakable, OutputUnits, Units};
+use super::{InputUnits, MASK, NodataLookalike, OutputUnits, Units};
 use crate::raster::Dtype;
 
 const BOOL: u64 = 9;
 const DOUBLE: u64 = 11;
-/// 1 where a pixel of the input has no data in any band: what the output needs of the input.
+/// 1 where a pixel of the input has no data in any band; the output needs it.
 const EMPTY: &str = "empty";
 
-/// `TensorProto.DataType` of samples.
+/// Returns the `TensorProto.DataType` of samples.
 pub(super) fn data_type(dtype: Dtype) -> u64 {
     match dtype {
         Dtype::U8 => 2,
@@ -26,7 +26,7 @@ pub(super) fn data_type(dtype: Dtype) -> u64 {
 }
 
 impl Graph<'_> {
-    /// From [`INPUT`] to what the network takes.
+    /// Adds the nodes from [`INPUT`] to the network's input.
     pub(super) fn scaled(&mut self, units: &InputUnits) -> String {
         let value = self.chosen(units);
         let gaps = self.gaps(&value, units);
@@ -45,7 +45,7 @@ impl Graph<'_> {
         self.cast(&scaled, FLOAT)
     }
 
-    /// The band of each channel, in the type of the arithmetic.
+    /// Returns the band of each channel, in the type of the arithmetic.
     fn chosen(&mut self, units: &InputUnits) -> String {
         let mut value = INPUT.to_string();
         if !units.takes_all_bands() {
@@ -56,7 +56,7 @@ impl Graph<'_> {
         if units.tensor == units.samples { value } else { self.node("Round", &[&value], &[]) }
     }
 
-    /// Where there are no data, (N, C or 1, H, W), and what of that [`EMPTY`] tells the output.
+    /// Returns where there is no data, (N, C or 1, H, W), and sets [`EMPTY`] for the output.
     fn gaps(&mut self, value: &str, units: &InputUnits) -> Option<String> {
         let by_value = units.nodata.map(|nodata| self.is_like(value, nodata, units.samples, units.arithmetic));
         let by_number = units.samples.is_float().then(|| self.is_not_finite(value));
@@ -76,7 +76,7 @@ impl Graph<'_> {
         self.node("Or", &[&nan, &infinite], &[])
     }
 
-    /// Whether values count as the nodata value; see `Sample::is_like`.
+    /// Returns whether values count as the nodata value; see `Sample::is_like`.
     fn is_like(&mut self, value: &str, nodata: f64, samples: Dtype, arithmetic: Dtype) -> String {
         let other = self.single("nodata", nodata, arithmetic);
         let equal = self.node("Equal", &[value, &other], &[]);
@@ -91,15 +91,15 @@ impl Graph<'_> {
         self.node("Or", &[&equal, &near], &[])
     }
 
-    /// From what the network made to [`OUTPUT`].
+    /// Adds the nodes from the network's output to [`OUTPUT`].
     pub(super) fn samples(&mut self, made: &str, units: &Units) {
         let Units { output, .. } = units;
         let mut value = self.unscaled(made, output);
         if let Some((least, most)) = output.limits() {
             value = self.rounded(&value, least, most, output.arithmetic);
         }
-        if let Some(mistakable) = output.mistakable {
-            value = self.told_apart(&value, mistakable, output);
+        if let Some(lookalike) = output.lookalike {
+            value = self.moved_off_nodata(&value, lookalike, output);
         }
         if let Some(empty) = output.empty {
             let (gaps, empty) = (self.cast(EMPTY, BOOL), self.single("empty_value", empty, output.arithmetic));
@@ -122,7 +122,7 @@ impl Graph<'_> {
         self.chain(&value, &[("Add", &one), ("Mul", &half), ("Add", &min)])
     }
 
-    /// To the nearest integer, halves away from zero, which ONNX's own `Round` takes to even ones.
+    /// Rounds to the nearest integer, halves away from zero, whereas ONNX's own `Round` rounds them to even numbers.
     fn rounded(&mut self, value: &str, least: f64, most: f64, arithmetic: Dtype) -> String {
         let (least, most) = (self.single("least", least, arithmetic), self.single("most", most, arithmetic));
         let half = self.single("half", 0.5, arithmetic);
@@ -133,15 +133,15 @@ impl Graph<'_> {
         self.node("Mul", &[&sign, &size], &[])
     }
 
-    /// Values that would be taken for "no data" moved beside it.
-    fn told_apart(&mut self, value: &str, mistakable: Mistakable, units: &OutputUnits) -> String {
-        let mut is_like = self.is_like(value, mistakable.value, units.samples, units.arithmetic);
-        if !mistakable.always {
+    /// Moves values that would be taken for "no data" to the next value.
+    fn moved_off_nodata(&mut self, value: &str, lookalike: NodataLookalike, units: &OutputUnits) -> String {
+        let mut is_like = self.is_like(value, lookalike.value, units.samples, units.arithmetic);
+        if !lookalike.always {
             let any = self.node("ReduceMax", &[EMPTY], &[ints("axes", &[1, 2, 3])]);
             let any = self.cast(&any, BOOL);
             is_like = self.node("And", &[&is_like, &any], &[]);
         }
-        let instead = self.single("instead", mistakable.instead, units.arithmetic);
+        let instead = self.single("instead", lookalike.instead, units.arithmetic);
         self.node("Where", &[&is_like, &instead, value], &[])
     }
 
@@ -149,12 +149,12 @@ impl Graph<'_> {
         self.node("Cast", &[value], &[int("to", to as i64)])
     }
 
-    /// A number for each channel.
+    /// Adds a number for each channel.
     fn for_each(&mut self, name: &str, values: &[f64], arithmetic: Dtype) -> String {
         self.numbers(name.to_string(), &[1, values.len() as i64, 1, 1], values, arithmetic)
     }
 
-    /// One number for all. Those of another value or type have another name.
+    /// Adds one number for all channels. Numbers of another value or type have another name.
     fn single(&mut self, name: &str, value: f64, arithmetic: Dtype) -> String {
         self.numbers(format!("{name}_{value:e}_{arithmetic}"), &[], &[value], arithmetic)
     }

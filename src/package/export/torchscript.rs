@@ -12,9 +12,9 @@ use crate::ffi::Script;
 use crate::nn::{ConvShape, EPSILON, Layer, Plan, Upsampling, UpsamplingShape, inside, placed};
 use crate::store::{Pending, Ready};
 
-/// Writes the network beside `target`; [`Ready::publish`] puts the file in its place.
+/// Writes the network beside `target`; [`Ready::publish`] renames the file.
 ///
-/// The parameters are float32 for the processor, without gradient; `.to(device)` and `.half()` move them.
+/// The parameters are float32 on the CPU, without gradient; `.to(device)` and `.half()` move them.
 pub(crate) fn write(target: &Path, exported: &Exported) -> Result<Ready> {
     let metadata = exported.metadata.to_json()?;
     let parameters = on_processor(&exported.parameters)?;
@@ -31,17 +31,17 @@ pub(crate) fn write(target: &Path, exported: &Exported) -> Result<Ready> {
     file.finish()
 }
 
-/// No copies where they are there already.
+/// Moves parameters to the CPU, without copying those that are there already.
 fn on_processor(parameters: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
     let moved =
         |tensor: &Tensor| tensor.f_detach()?.f_to_device_(Device::Cpu, Kind::Float, false, false)?.f_contiguous();
     parameters.iter().map(|(name, tensor)| Ok((name.clone(), moved(tensor)?))).collect()
 }
 
-/// Each pixel four times.
+/// Repeats each pixel in both directions.
 const DOUBLED: &str = "torch.upsample_nearest2d(y, None, [2.0, 2.0])";
 
-/// Method `forward` and those that it calls.
+/// Returns the method `forward` and the methods that it calls.
 fn source(exported: &Exported) -> String {
     let Exported { plan, parameters, units, side, .. } = exported;
     let network = |name| methods(plan, name, units.is_none().then_some(*side).flatten());
@@ -54,7 +54,7 @@ fn source(exported: &Exported) -> String {
     }
 }
 
-/// The network as a method of this name, and method `extended`.
+/// Returns the network as a method of this name, and the method `extended`.
 fn methods(plan: &Plan, name: &str, side: Option<i64>) -> String {
     let Plan { layers, factor, smallest_side, .. } = plan;
     let mut body = String::new();
@@ -84,7 +84,7 @@ def {name}(self, x: Tensor) -> Tensor:
     )
 }
 
-/// Lines for each layer; `prefix` stands before the names of modules, `depth` tells inputs that are kept apart.
+/// Adds the lines of each layer; `prefix` starts the names of modules, `depth` distinguishes inputs that are kept.
 fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
     for (path, layer) in placed(layers, prefix) {
         let value = match layer {
@@ -105,7 +105,7 @@ fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
                 lines(layers, &inside(layer, &path), depth + 1, into);
                 format!("kept{depth} + y")
             }
-            Layer::Beside(layers) => {
+            Layer::Skip(layers) => {
                 line(&format!("kept{depth} = y"), into);
                 lines(layers, &inside(layer, &path), depth + 1, into);
                 format!("torch.cat([y, kept{depth}], 1)")
@@ -116,7 +116,7 @@ fn lines(layers: &[Layer], prefix: &str, depth: usize, into: &mut String) {
             }
             Layer::Enlarge => DOUBLED.to_string(),
             Layer::ZeroPad => "torch.constant_pad_nd(y, [1, 0, 1, 0])".to_string(),
-            // It has none but in training.
+            // Has an effect only in training.
             Layer::Dropout => continue,
         };
         line(&format!("y = {value}"), into);
@@ -158,7 +158,7 @@ fn line(text: &str, into: &mut String) {
     let _ = writeln!(into, "  {text}");
 }
 
-/// The modules are called by numbers, which are no identifiers.
+/// Returns a module, whose name is a number and not an identifier.
 fn module(path: &str) -> String {
     path.split('.').fold("self".to_string(), |outer, name| format!("getattr({outer}, \"{name}\")"))
 }

@@ -1,9 +1,9 @@
-//! The lines of TorchScript that scale samples of files for the network, and back.
+//! TorchScript that scales samples of files for the network, and its output back.
 
-use super::{InputUnits, MASK, Mistakable, OutputUnits, Units};
+use super::{InputUnits, MASK, NodataLookalike, OutputUnits, Units};
 use crate::raster::Dtype;
 
-/// Code of a type in TorchScript: `c10::ScalarType`.
+/// Returns the code of a type in TorchScript: `c10::ScalarType`.
 fn code(dtype: Dtype) -> u8 {
     match dtype {
         Dtype::U8 => 0,
@@ -19,7 +19,7 @@ fn code(dtype: Dtype) -> u8 {
     }
 }
 
-/// Method `forward` around method `network`. `weight` is a parameter, whose type and device the network computes with.
+/// Returns method `forward` around method `network`. `weight` is a parameter, whose type and device the network uses.
 pub(super) fn forward(units: &Units, side: Option<i64>, weight: &str) -> String {
     let bands = units.input.bands;
     let mut lines = vec![
@@ -44,14 +44,14 @@ pub(super) fn forward(units: &Units, side: Option<i64>, weight: &str) -> String 
     lines.iter().fold(head, |text, line| text + "  " + line + "\n")
 }
 
-/// A line that refuses other sizes of `samples`.
+/// Returns a line that refuses other sizes of `samples`.
 fn square(side: i64) -> String {
     format!(
         r#"assert samples.size(2) == {side} and samples.size(3) == {side}, "expected images of {side} x {side} pixels""#
     )
 }
 
-/// From `samples` to `x`, with `empty` where no band has data.
+/// Adds the lines from `samples` to `x`, with `empty` where no band has data.
 fn scaled(units: &InputUnits, lines: &mut Vec<String>) {
     lines.push(format!("x = samples.to({})", code(units.arithmetic)));
     if !units.takes_all_bands() {
@@ -83,7 +83,7 @@ fn gaps(units: &InputUnits) -> String {
     all.join(" | ")
 }
 
-/// Whether values count as the nodata value; see `Sample::is_like`.
+/// Returns whether values count as the nodata value; see `Sample::is_like`.
 fn is_like(name: &str, nodata: f64, samples: Dtype) -> String {
     let other = number(nodata);
     if !samples.is_float() {
@@ -93,7 +93,7 @@ fn is_like(name: &str, nodata: f64, samples: Dtype) -> String {
     format!("(({name} == {other}) | (torch.abs({name} - {other}) < torch.abs({name} + {other}) * {margin}))")
 }
 
-/// From `y` to `v`.
+/// Adds the lines from `y` to `v`.
 fn samples(units: &OutputUnits, lines: &mut Vec<String>) {
     if units.bands < units.channels {
         lines.push(format!("y = y[:, :{}]", units.bands));
@@ -103,10 +103,10 @@ fn samples(units: &OutputUnits, lines: &mut Vec<String>) {
     lines.push(format!("v = (v + 1.0) * {half} + {min}"));
     if let Some((least, most)) = units.limits() {
         lines.push(format!("v = torch.clamp(v, {}, {})", number(least), number(most)));
-        // Halves go away from zero; torch's own rounding takes them to even numbers.
+        // Halves are rounded away from zero; torch's own rounding goes to even numbers.
         lines.push("v = torch.sign(v) * torch.floor(torch.abs(v) + 0.5)".to_string());
     }
-    if let Some(Mistakable { value, instead, always }) = units.mistakable {
+    if let Some(NodataLookalike { value, instead, always }) = units.lookalike {
         let mut like = is_like("v", value, units.samples);
         if !always {
             like += " & torch.any(torch.flatten(empty, 1), 1).view([-1, 1, 1, 1])";
@@ -118,7 +118,7 @@ fn samples(units: &OutputUnits, lines: &mut Vec<String>) {
     }
 }
 
-/// A number for each channel, of the type of `like` and beside it.
+/// Returns a number for each channel, with type and device of `like`.
 fn for_each(values: &[f64], like: &str) -> String {
     let values: Vec<String> = values.iter().map(|&value| number(value)).collect();
     format!("torch.tensor([{}], dtype={like}.dtype, device={like}.device).view([1, -1, 1, 1])", values.join(", "))

@@ -1,7 +1,7 @@
-//! Scaling as a part of a graph: from the samples of files to what a network takes, and from what it makes to samples.
+//! Scaling as part of a graph: from samples of files to the network's input, and from its output to samples.
 //!
 //! These are the numbers that both writers put into nodes. They follow [`Normalizer`](crate::dataset::Normalizer) and
-//! the rules for gaps of `predict`.
+//! the rules of `predict` for gaps.
 
 use crate::dataset::{Domain, DomainSpec};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,50 +17,50 @@ pub(crate) struct Units {
 /// From samples, (N, bands of a file, H, W), to the network's input.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InputUnits {
-    /// Type of the samples, and of the tensor that holds them; where they differ, values are rounded first.
+    /// Type of the samples, and of the tensor that contains them; if they differ, values are rounded first.
     pub samples: Dtype,
     pub tensor: Dtype,
-    /// `float32` where it has room for all samples, else `float64`.
+    /// `float32` if it can represent all samples, otherwise `float64`.
     pub arithmetic: Dtype,
-    /// Bands of a file.
+    /// Number of bands of a file.
     pub bands: usize,
-    /// The index of the band that each channel of the network sees.
+    /// Index of the band for each channel of the network.
     pub channels: Vec<i64>,
-    /// Per channel: `(v - min) * factor - 1`.
+    /// For each channel: `(v - min) * factor - 1`.
     pub min: Vec<f64>,
     pub factor: Vec<f64>,
     pub clip: bool,
-    /// The value without data, where samples can have it.
+    /// The nodata value, if samples can have it.
     pub nodata: Option<f64>,
-    /// Whether the nodata value counts only where all bands of a pixel have it.
+    /// Whether the nodata value counts only if all bands of a pixel have it.
     pub goes_by_pixel: bool,
-    /// Whether a mask goes in beside the samples.
+    /// Whether there is an input for a mask.
     pub has_mask: bool,
 }
 
 /// From the network's output to samples, (N, bands, H, W).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OutputUnits {
-    /// Type of the samples, and of the tensor that holds them.
+    /// Type of the samples, and of the tensor that contains them.
     pub samples: Dtype,
     pub tensor: Dtype,
-    /// As of the input.
+    /// As for the input.
     pub arithmetic: Dtype,
-    /// Channels of the network, of which the first `bands` are bands.
+    /// Channels of the network; the first `bands` are bands.
     pub channels: usize,
     pub bands: usize,
-    /// Per band: `(y + 1) * half_range + min`.
+    /// For each band: `(y + 1) * half_range + min`.
     pub min: Vec<f64>,
     pub half_range: Vec<f64>,
-    /// What samples are where no band of the input has data; none where the input always has data.
+    /// Value of samples where no band of the input has data; `None` if the input always has data.
     pub empty: Option<f64>,
-    /// Samples that happen to look empty, and do not stay so.
-    pub mistakable: Option<Mistakable>,
+    /// Samples that happen to equal the nodata value are moved.
+    pub lookalike: Option<NodataLookalike>,
 }
 
-/// A value that would be taken for "no data", and what becomes of it.
+/// A value that would be taken for "no data", and its replacement.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Mistakable {
+pub(crate) struct NodataLookalike {
     pub value: f64,
     pub instead: f64,
     /// Whether the value means "no data" in images without gaps, too.
@@ -68,10 +68,10 @@ pub(crate) struct Mistakable {
 }
 
 impl Units {
-    /// Takes the scalings of the domains on either side, with or without a mask of the input's pixels.
+    /// Creates the scalings of both domains, with or without a mask for the input's pixels.
     ///
     /// # Errors
-    /// `Unsupported` for samples of 64-bit integers, which no floating-point type holds.
+    /// `Unsupported` for samples of 64-bit integers, which no floating-point type can represent.
     pub fn new(
         (from_domain, from): (Domain, &DomainSpec),
         (to_domain, to): (Domain, &DomainSpec),
@@ -84,7 +84,7 @@ impl Units {
         Ok(Self { input, output })
     }
 
-    /// Holds the same values in tensors of `float32`, for programs that know no other type.
+    /// Keeps the same values in `float32` tensors, for programs that support no other type.
     pub fn in_floats(mut self) -> Self {
         self.input.tensor = Dtype::F32;
         self.output.tensor = Dtype::F32;
@@ -108,7 +108,7 @@ impl InputUnits {
         let (dtype, last) = (normalizer.dtype(), normalizer.bands() - 1);
         let places: Vec<usize> = (0..normalizer.channels()).map(|channel| channel.min(last)).collect();
         let range = |band: usize| normalizer.max()[band] - normalizer.min()[band];
-        // A band of one value becomes -1.
+        // A band with a single value becomes -1.
         let factor = |band: usize| if range(band) == 0.0 { 0.0 } else { 2.0 / range(band) };
         let factor: Vec<f64> = places.iter().map(|&band| factor(band)).collect();
         let nodata = normalizer.values().nodata.and_then(|value| stored(dtype, value));
@@ -156,7 +156,7 @@ impl OutputUnits {
             min: normalizer.min().to_vec(),
             half_range,
             empty: has_gaps.then_some(value),
-            mistakable: is_mistakable.then(|| Mistakable {
+            lookalike: is_mistakable.then(|| NodataLookalike {
                 value,
                 instead: beside(dtype, value),
                 always: own.is_some(),
@@ -170,19 +170,19 @@ impl OutputUnits {
     }
 }
 
-/// `float32` for samples and factors that it holds.
+/// Returns `float32` if it can represent samples and factors.
 fn arithmetic(dtype: Dtype, factors: &[f64]) -> Dtype {
     let is_wide = with_type!(dtype, T => T::IS_WIDE);
     let fits = |&factor: &f64| factor == 0.0 || (factor as f32).is_normal();
     if is_wide || !factors.iter().all(fits) { Dtype::F64 } else { Dtype::F32 }
 }
 
-/// The value as samples have it; none where they cannot.
+/// Returns the value as a sample; `None` if samples cannot have it.
 fn stored(dtype: Dtype, value: f64) -> Option<f64> {
     with_type!(dtype, T => T::meant_by(value).map(T::to_f64))
 }
 
-/// The value beside a nodata value that has data.
+/// Returns the value next to a nodata value that counts as data.
 fn beside(dtype: Dtype, nodata: f64) -> f64 {
     with_type!(dtype, T => T::meant_by(nodata).map_or(nodata, |own| Gap::<T>::new(Some(nodata)).avoided_by(own).to_f64()))
 }

@@ -1,4 +1,4 @@
-//! A cursor over bytes that nobody vouches for.
+//! A cursor over untrusted bytes.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -12,7 +12,7 @@ impl<'a> Bytes<'a> {
         Self { rest: bytes, whole: bytes.len() }
     }
 
-    /// How many bytes were taken so far.
+    /// Returns how many bytes have been read.
     pub(crate) fn position(&self) -> usize {
         self.whole - self.rest.len()
     }
@@ -35,12 +35,12 @@ impl<'a> Bytes<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// A length of eight bytes; one that memory cannot hold is longer than what is left.
+    /// Reads an eight-byte length; one that exceeds memory also exceeds the remaining bytes.
     pub(crate) fn length(&mut self) -> Result<usize> {
         self.array().map(|bytes| usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
     }
 
-    /// UTF-8 of `length` bytes.
+    /// Reads UTF-8 text of `length` bytes.
     pub(crate) fn text(&mut self, length: usize) -> Result<&'a str> {
         let at = self.position();
         std::str::from_utf8(self.take(length)?).map_err(|e| {
@@ -48,7 +48,7 @@ impl<'a> Bytes<'a> {
         })
     }
 
-    /// UTF-8 up to a line feed, which is dropped.
+    /// Reads UTF-8 text up to a line feed, which is dropped.
     pub(crate) fn line(&mut self) -> Result<&'a str> {
         let length = self.rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| self.ends(self.rest.len() + 1))?;
         let line = self.text(length)?;

@@ -1,34 +1,35 @@
-//! What a pickle may call, which is data here: tensors and their storages are noted, everything else is passed over.
+//! The calls in a pickle, which are data here: tensors and their storages are recorded, everything else is skipped.
 
 use super::machine::Machine;
 use super::opcode as op;
 use super::value::{Global, Object, Storage, TensorView, Value};
 use crate::error::Result;
 
-/// Far more than weights have; libtorch refuses more than 64.
+/// Far more than weights have; libtorch allows at most 64.
 const MAX_DIMENSIONS: usize = 16;
-const UNCALLABLE: &str = "it calls what cannot be called so";
+const UNCALLABLE: &str = "it calls something that cannot be called this way";
 
 impl<'a> Machine<'a> {
-    /// A storage: `('storage', class, key, location, elements)`; in the form of before torch 1.6 with a view into it.
+    /// Reads a storage: `('storage', class, key, location, elements)`; in the format before torch 1.6 with a view into
+    /// it.
     pub(super) fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
         let (parts, view) = match *self.tuple(id)? {
             [kind, class, key, place, elements] => ([kind, class, key, place, elements], Value::None),
             [kind, class, key, place, elements, view] => ([kind, class, key, place, elements], view),
-            _ => return Err(self.broken("a persistent object is no storage")),
+            _ => return Err(self.broken("a persistent object is not a storage")),
         };
         let [Value::Str("storage"), Value::Global(Global::Storage(dtype)), Value::Str(key), Value::Str(_), elements] =
             parts
         else {
-            return Err(self.broken("a persistent object is no storage"));
+            return Err(self.broken("a persistent object is not a storage"));
         };
         let storage = Storage { dtype, key, elements: self.length(elements, "a storage's length")? };
         let first = self.view(view, storage)?;
         self.create(Object::Storage { storage, first })
     }
 
-    /// Where a view into a storage, `(key, offset, elements)`, begins; none begins at its first element.
+    /// Returns the start of a view into a storage, `(key, offset, elements)`; without a view it is the first element.
     fn view(&self, view: Value, storage: Storage) -> Result<u64> {
         if view == Value::None {
             return Ok(0);
@@ -71,16 +72,16 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// `(function, class, arguments, state)`: a tensor of a class of its own, or with attributes.
+    /// Reads `(function, class, arguments, state)`: a tensor of its own class, or with attributes.
     fn rebuild_subclass(&mut self, arguments: Value<'a>) -> Result<()> {
         match *self.tuple(arguments)? {
-            // Another call of its own kind is not among these, so this nests no further.
+            // These do not include another call of this kind, so there is no deeper nesting.
             [Value::Global(function), Value::Global(_), arguments, _] => self.call(function, arguments),
             _ => Err(self.broken("a tensor of a class of its own has wrong parts")),
         }
     }
 
-    /// An object of a class whose objects are passed over.
+    /// Creates an object of a class whose objects are skipped.
     pub(super) fn new_object(&mut self) -> Result<()> {
         let arguments = self.pop()?;
         match self.pop()? {
@@ -89,7 +90,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// `(storage, offset, size, stride, requires_grad, hooks)`, and metadata after it in newer files.
+    /// Reads `(storage, offset, size, stride, requires_grad, hooks)`, followed by metadata in newer files.
     fn rebuild_tensor(&mut self, arguments: Value<'a>) -> Result<()> {
         let (storage, offset, size, stride, metadata) = match self.tuple(arguments)? {
             // Four parts before torch 0.4; metadata after six in newer files.
@@ -111,7 +112,8 @@ impl<'a> Machine<'a> {
         self.create(Object::Tensor(tensor))
     }
 
-    /// Whether the view stands for the negatives of what lies in the storage: the imaginary part of a conjugate does.
+    /// Returns whether the view stands for the negatives of the storage's values, like the imaginary part of a
+    /// conjugate.
     fn is_negative(&self, metadata: Value) -> bool {
         match self.object(metadata) {
             Some(Object::Dict(entries)) => entries.contains(&(Value::Str("neg"), Value::Bool(true))),
@@ -119,7 +121,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// `(tensor, requires_grad, hooks)`, and state after it: the tensor is all we want.
+    /// Reads `(tensor, requires_grad, hooks)`, followed by state: only the tensor matters.
     fn rebuild_parameter(&mut self, arguments: Value<'a>) -> Result<()> {
         match self.tuple(arguments)? {
             &[tensor, _, _] | &[tensor, _, _, _] => self.push(tensor),
@@ -127,24 +129,24 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// State of a dict is `_metadata`, which says nothing about weights; that of a type of NumPy is its byte order.
-    /// Nothing else can have state.
+    /// Applies state. That of a dict is `_metadata`, which says nothing about weights; that of a NumPy type is its byte
+    /// order. Nothing else can have state.
     pub(super) fn build(&mut self) -> Result<()> {
         self.pop()?;
         match self.top_object() {
             Some(Object::Dict(_) | Object::Opaque) => Ok(()),
-            _ => Err(self.broken("it gives state to what is no dict")),
+            _ => Err(self.broken("it gives state to something that is not a dict")),
         }
     }
 
     fn tuple(&self, value: Value) -> Result<&[Value<'a>]> {
         match self.object(value) {
             Some(Object::Tuple(items)) => Ok(items),
-            _ => Err(self.broken("it has something else where a tuple belongs")),
+            _ => Err(self.broken("it has another value in place of a tuple")),
         }
     }
 
-    /// A storage, and the element at which its view begins.
+    /// Returns a storage, and the element at which its view starts.
     fn storage(&self, value: Value) -> Result<(Storage<'a>, u64)> {
         match self.object(value) {
             Some(&Object::Storage { storage, first }) => Ok((storage, first)),
@@ -159,7 +161,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A size or a stride.
+    /// Reads a size or a stride.
     fn lengths(&self, value: Value) -> Result<Vec<u64>> {
         let items = self.tuple(value)?;
         if items.len() > MAX_DIMENSIONS {

@@ -1,4 +1,4 @@
-//! The names that a pickle may mention. Nothing is looked up by them, and nothing runs.
+//! The names that a pickle may mention. They are never looked up or executed.
 
 use tch::Kind;
 
@@ -7,12 +7,12 @@ pub(crate) enum Global {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    /// A tensor of a class of its own, made by one of the other functions.
+    /// A tensor of its own class, created by one of the other functions.
     RebuildSubclass,
-    /// A tensor of a kind that weights do not have.
+    /// A tensor of a kind that weights never have.
     RebuildOther(&'static str),
     Storage(Dtype),
-    /// A class or function whose results are data, or a constant: passed over where it stands beside weights.
+    /// A class or function whose results are data, or a constant: skipped beside weights.
     Plain,
 }
 
@@ -23,7 +23,7 @@ impl Global {
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::RebuildTensor,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Self::RebuildParameter,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::RebuildSubclass,
-            // Written for types that have no class of storages: 8-bit floats, unsigned integers.
+            // Used for types without a storage class: 8-bit floats, unsigned integers.
             ("torch._utils", "_rebuild_tensor_v3") => Self::RebuildOther("a tensor of another type"),
             ("torch._utils", "_rebuild_qtensor") => Self::RebuildOther("a quantized tensor"),
             ("torch._utils", "_rebuild_sparse_tensor") => Self::RebuildOther("a sparse tensor"),
@@ -37,7 +37,8 @@ impl Global {
     }
 }
 
-/// What training scripts save beside weights: options, counters, numbers of NumPy that a schedule computed.
+/// Returns whether this is data that training scripts save beside weights: options, counters, NumPy numbers computed by
+/// a schedule.
 fn is_plain(module: &str, name: &str) -> bool {
     let names: &[&str] = match module {
         "torch" => return ["Size", "device", "Tensor"].contains(&name) || is_constant(name),
@@ -77,7 +78,7 @@ fn is_plain(module: &str, name: &str) -> bool {
     names.contains(&name)
 }
 
-/// Types of elements and layouts: constants of torch's main module.
+/// Returns whether this is an element type or layout: constants of torch's main module.
 fn is_constant(name: &str) -> bool {
     const TYPES: [&str; 4] = ["float", "double", "half", "bool"];
     const FAMILIES: [&str; 8] = ["float", "bfloat", "int", "uint", "complex", "qint", "quint", "bits"];
@@ -100,7 +101,7 @@ fn is_constant(name: &str) -> bool {
     TYPES.contains(&name) || LAYOUTS.contains(&name) || FAMILIES.iter().any(numbered)
 }
 
-/// The type of a storage's elements.
+/// The element type of a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dtype {
     F32,
@@ -144,7 +145,7 @@ impl Dtype {
         })
     }
 
-    /// `None` for types that weights do not have.
+    /// Returns the type as a tensor kind; `None` for types that weights never have.
     pub(crate) fn kind(self) -> Option<Kind> {
         Some(match self {
             Self::F32 => Kind::Float,
@@ -160,7 +161,7 @@ impl Dtype {
         })
     }
 
-    /// Bytes of one element.
+    /// Returns the bytes of one element.
     pub(crate) fn width(self) -> u64 {
         match self {
             Self::Bool | Self::I8 | Self::U8 | Self::QI8 | Self::QU8 | Self::Untyped => 1,
@@ -171,7 +172,7 @@ impl Dtype {
         }
     }
 
-    /// As messages name a tensor of it.
+    /// Describes a tensor of this type for messages.
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Bool => "a tensor of bools (torch.BoolStorage)",

@@ -7,23 +7,23 @@ use super::opcode as op;
 use super::value::{Object, Value};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What lies in tuples, lists and dicts together, as a multiple of the limit for each of the others.
+/// Limit of all values in tuples, lists and dicts, as a multiple of the limit of each other part.
 const ITEMS: usize = 4;
 
 pub(super) struct Machine<'a> {
     pub(super) bytes: Bytes<'a>,
     pub(super) stack: Vec<Value<'a>>,
-    /// Stack heights at which a MARK lies; nothing below the last one can be popped.
+    /// Stack heights at MARKs; values below the last one cannot be popped.
     marks: Vec<usize>,
     pub(super) memo: HashMap<u32, Value<'a>>,
     pub(super) objects: Vec<Object<'a>>,
-    /// How many values lie in containers.
+    /// Number of values in containers.
     items: usize,
     max_values: usize,
 }
 
 impl<'a> Machine<'a> {
-    /// Makes one that has read nothing yet; the limits are those of [`read`](super::read).
+    /// Creates a machine that has read nothing yet; the limits are those of [`read`](super::read).
     pub(super) fn new(bytes: &'a [u8], max_values: usize) -> Self {
         Self {
             bytes: Bytes::new(bytes),

@@ -1,7 +1,7 @@
 //! The part of Python's pickle that `torch.save` uses for a state dict.
 //!
-//! [`read`] knows the opcodes and the few globals that tensors need and refuses everything else by name;
-//! it calls nothing. [`write`] gives the very bytes of `torch.save`.
+//! [`read`] knows the opcodes and the few globals that tensors need and refuses all others by name; it executes
+//! nothing. [`write`] produces exactly the bytes of `torch.save`.
 
 mod bytes;
 mod calls;

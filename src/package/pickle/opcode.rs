@@ -48,7 +48,7 @@ pub(crate) const MEMOIZE: u8 = 0x94;
 pub(crate) const FRAME: u8 = 0x95;
 pub(crate) const BYTEARRAY8: u8 = 0x96;
 
-/// The opcode as an error message names it; those that could build or call objects get their name.
+/// Names the opcode in an error message; those that could build or call objects get their name.
 pub(crate) fn describe(code: u8) -> String {
     let name = match code {
         b'i' => "INST",

@@ -5,19 +5,19 @@ use super::opcode as op;
 use super::value::{Global, Object, Pickle, Value};
 use crate::error::{Error, ErrorKind, Result, shown};
 
-/// The newest pickle protocol; later ones would bring opcodes that nobody has defined yet.
+/// The newest pickle protocol; later ones would have opcodes that are not defined yet.
 const MAX_PROTOCOL: u8 = 5;
 
 /// Reads a pickle; the stack, the memo and the objects may each hold at most `max_values`, and all containers together
 /// four times as many.
 ///
-/// Every opcode takes at least one byte and does work in proportion to what it takes or to what earlier
-/// opcodes pushed, so time is linear in the length.
+/// Every opcode takes at least one byte and does work in proportion to the bytes it reads or to what earlier opcodes
+/// pushed, so the time is linear in the length.
 pub(crate) fn read(bytes: &[u8], max_values: usize) -> Result<Pickle<'_>> {
     read_first(bytes, max_values).map(|(pickle, _)| pickle)
 }
 
-/// Reads the pickle at the beginning of `bytes`, and says how many of them it takes.
+/// Reads the pickle at the start of `bytes`, and returns how many bytes it takes.
 pub(crate) fn read_first(bytes: &[u8], max_values: usize) -> Result<(Pickle<'_>, usize)> {
     let mut machine = Machine::new(bytes, max_values);
     loop {
@@ -90,7 +90,8 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    /// Two's complement, least significant byte first, of any length; no number of a tensor has more than eight bytes.
+    /// Reads a two's complement integer, least significant byte first, of any length; no number of a tensor has more
+    /// than eight bytes.
     fn long(&mut self) -> Result<Value<'a>> {
         let length = usize::from(self.bytes.u8()?);
         let digits = self.bytes.take(length)?;
@@ -111,7 +112,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Str(text))
     }
 
-    /// Weights never lie in the pickle's own bytes.
+    /// Skips bytes; weights are never inside the pickle itself.
     fn skip_bytes(&mut self, code: u8) -> Result<()> {
         let length = match code {
             op::SHORT_BINBYTES => self.bytes.u8()?.into(),
@@ -125,7 +126,7 @@ impl<'a> Machine<'a> {
     fn add_to_set(&mut self) -> Result<()> {
         match self.top_object() {
             Some(Object::Opaque) => Ok(()),
-            _ => Err(self.broken("it adds to what is no set")),
+            _ => Err(self.broken("it adds to something that is not a set")),
         }
     }
 
@@ -141,14 +142,14 @@ impl<'a> Machine<'a> {
         self.extend_dict(&[key, value])
     }
 
-    /// Adds keys and values, which alternate, to the dict on top of the stack.
+    /// Adds alternating keys and values to the dict on top of the stack.
     fn extend_dict(&mut self, items: &[Value<'a>]) -> Result<()> {
         self.hold(items.len())?;
         let entries = match self.top_object() {
             Some(Object::Dict(entries)) => entries,
-            // Such as a Counter.
+            // For example a Counter.
             Some(Object::Opaque) => return Ok(()),
-            _ => return Err(self.broken("it sets an item of what is no dict")),
+            _ => return Err(self.broken("it sets an item of something that is not a dict")),
         };
         let (pairs, rest) = items.as_chunks::<2>();
         entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
@@ -159,9 +160,9 @@ impl<'a> Machine<'a> {
         self.hold(items.len())?;
         match self.top_object() {
             Some(Object::List(list)) => list.append(&mut items),
-            // Such as a deque.
+            // For example a deque.
             Some(Object::Opaque) => {}
-            _ => return Err(self.broken("it appends to what is no list")),
+            _ => return Err(self.broken("it appends to something that is not a list")),
         }
         Ok(())
     }
@@ -200,7 +201,7 @@ impl<'a> Machine<'a> {
     fn stack_global(&mut self) -> Result<()> {
         match (self.pop()?, self.pop()?) {
             (Value::Str(name), Value::Str(module)) => self.push_global(module, name),
-            _ => Err(self.broken("a global's name is no string")),
+            _ => Err(self.broken("a global's name is not a string")),
         }
     }
 

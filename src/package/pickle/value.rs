@@ -1,10 +1,10 @@
-//! What a pickle holds once it is read: plain data in one flat list, so that no nesting can exhaust the stack.
+//! The values of a pickle after reading: plain data in one flat list, so that nesting cannot exhaust the stack.
 
 pub(crate) use super::globals::{Dtype, Global};
 
 /// A value; compound ones are an index into [`Pickle`]'s list.
 ///
-/// Floats, large integers and bytes carry nothing: weights never lie in them.
+/// Floats, large integers and bytes are not stored: they never contain weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     None,
@@ -26,37 +26,37 @@ pub(crate) enum Object<'a> {
     Dict(Vec<(Value<'a>, Value<'a>)>),
     Storage {
         storage: Storage<'a>,
-        /// The element at which tensors begin to count.
+        /// The element at which the offsets of tensors start.
         first: u64,
     },
     Tensor(TensorView<'a>),
-    /// A tensor of a kind that weights do not have, by what it is called.
+    /// A tensor of a kind that weights never have, with its description.
     Other(&'static str),
-    /// Plain data of no interest here, such as a number of NumPy, a size or a set.
+    /// Plain data that does not matter here, such as a NumPy number, a size or a set.
     Opaque,
 }
 
-/// Elements that lie in the entry `data/<key>` of an archive, or at their turn in a file of before torch 1.6.
+/// Elements in the entry `data/<key>` of an archive, or in sequence in a file from before torch 1.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Storage<'a> {
     pub dtype: Dtype,
     pub key: &'a str,
-    /// As the pickle claims it.
+    /// As claimed by the pickle.
     pub elements: u64,
 }
 
-/// A tensor as a view into a storage; nothing is checked yet but that no number is negative.
+/// A tensor as a view into a storage; the only check so far is that no number is negative.
 #[derive(Debug, Clone)]
 pub(crate) struct TensorView<'a> {
     pub storage: Storage<'a>,
     pub offset: u64,
     pub size: Vec<u64>,
     pub stride: Vec<u64>,
-    /// Whether it stands for the negatives of what lies there.
+    /// Whether it stands for the negatives of the values.
     pub negative: bool,
 }
 
-/// A whole pickle.
+/// A complete pickle.
 #[derive(Debug)]
 pub(crate) struct Pickle<'a> {
     pub(super) objects: Vec<Object<'a>>,
@@ -64,12 +64,12 @@ pub(crate) struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// The value that the pickle as a whole stands for.
+    /// Returns the value of the pickle as a whole.
     pub(crate) fn top(&self) -> Value<'a> {
         self.top
     }
 
-    /// The entries of a dict, in order.
+    /// Returns the entries of a dict, in order.
     pub(crate) fn dict(&self, value: Value) -> Option<&[(Value<'a>, Value<'a>)]> {
         match self.object(value)? {
             Object::Dict(entries) => Some(entries),
@@ -84,7 +84,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The items of a list, in order.
+    /// Returns the items of a list, in order.
     pub(crate) fn list(&self, value: Value) -> Option<&[Value<'a>]> {
         match self.object(value)? {
             Object::List(items) => Some(items),
@@ -92,7 +92,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Whether a value is data that no tensor can lie in.
+    /// Returns whether a value is data that cannot contain a tensor.
     pub(crate) fn is_plain(&self, value: Value) -> bool {
         match self.object(value) {
             Some(object) => matches!(object, Object::Opaque),
@@ -100,7 +100,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// All storages that are mentioned, those that no tensor of the state dict uses included.
+    /// Returns all storages that are mentioned, even if no tensor of the state dict uses them.
     pub(crate) fn storages(&self) -> impl Iterator<Item = Storage<'a>> + '_ {
         self.objects.iter().filter_map(|object| match object {
             Object::Storage { storage, .. } => Some(*storage),
@@ -108,7 +108,7 @@ impl<'a> Pickle<'a> {
         })
     }
 
-    /// What `value` is, for messages.
+    /// Describes `value` for messages.
     pub(crate) fn describe(&self, value: Value) -> &'static str {
         match value {
             Value::None => "None",

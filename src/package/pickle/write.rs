@@ -12,7 +12,7 @@ const ORDERED_DICT: &str = "collections\nOrderedDict\n";
 const REBUILD_TENSOR: &str = "torch._utils\n_rebuild_tensor_v2\n";
 const FLOAT_STORAGE: &str = "torch\nFloatStorage\n";
 
-/// The pickle of a state dict whose n-th tensor lies in storage n.
+/// Returns the pickle of a state dict whose n-th tensor is in storage n.
 ///
 /// `modules` become `_metadata`: the path of each module and the version of its layout.
 pub(crate) fn state_dict(tensors: &[(&str, Vec<i64>)], modules: &[(String, u32)]) -> Result<Vec<u8>> {
@@ -34,7 +34,7 @@ pub(crate) fn state_dict(tensors: &[(&str, Vec<i64>)], modules: &[(String, u32)]
 struct Writer {
     out: Vec<u8>,
     memoized: u32,
-    /// Where the memo holds what Python has only one object of.
+    /// Memo index of objects that exist only once in Python.
     constants: HashMap<&'static str, u32>,
 }
 
@@ -57,7 +57,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Items in batches, each between MARK and SETITEMS; a batch of one has a shorter form.
+    /// Writes items in batches, each between MARK and SETITEMS; a batch of one has a shorter form.
     fn items<T>(
         &mut self,
         items: impl ExactSizeIterator<Item = T>,
@@ -140,7 +140,7 @@ impl Writer {
             self.out.push(op::BININT);
             self.out.extend(value.to_le_bytes());
         } else {
-            // The fewest bytes that keep the sign.
+            // The fewest bytes that preserve the sign.
             let bytes = value.to_le_bytes();
             let bits = 65 - value.unsigned_abs().leading_zeros();
             let length = (bits.div_ceil(8) as usize).min(8);
@@ -168,7 +168,7 @@ impl Writer {
         });
     }
 
-    /// `lines` are the module and the name, each with a line feed.
+    /// Writes a global; `lines` are the module and the name, each with a line feed.
     fn global(&mut self, lines: &'static str) {
         self.constant(lines, |out| {
             out.push(op::GLOBAL);
@@ -176,7 +176,7 @@ impl Writer {
         });
     }
 
-    /// Written in full once, recalled from the memo later.
+    /// Writes a constant in full the first time, and recalls it from the memo later.
     fn constant(&mut self, key: &'static str, write: impl Fn(&mut Vec<u8>)) {
         if let Some(&index) = self.constants.get(key) {
             return self.indexed(op::BINGET, op::LONG_BINGET, index);
@@ -201,7 +201,7 @@ impl Writer {
     }
 }
 
-/// Steps between neighbors along each dimension, as torch counts them: a length of 0 counts as 1.
+/// Returns the steps between neighbors along each dimension, as torch counts them: a length of 0 counts as 1.
 fn contiguous_stride(size: &[i64]) -> Vec<i64> {
     let mut stride = vec![1; size.len()];
     let mut step = 1;

@@ -9,10 +9,10 @@ use super::storage::StorageBytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::zipped::Zipped;
 
-/// Where torch, too, keeps a fingerprint of names and contents.
+/// Where torch, too, stores a fingerprint of names and contents.
 pub(super) const FINGERPRINT: &str = ".data/serialization_id";
 
-/// The entries of a `.pth`; all lie in one folder, whose name is free.
+/// The entries of a `.pth`; all are in one folder with any name.
 pub(super) struct Archive<R: Read + Seek> {
     zipped: Zipped<R>,
     root: String,
@@ -28,12 +28,12 @@ impl<R: Read + Seek> Archive<R> {
         Ok(archive)
     }
 
-    /// The pickle that says what the storages mean.
+    /// Returns the pickle that describes the storages.
     pub(super) fn pickle(&mut self, limits: &PthLimits) -> Result<Vec<u8>> {
         self.entry("data.pkl", limits.pickle_bytes)
     }
 
-    /// The bytes of a storage, which must be exactly `length`.
+    /// Reads the bytes of a storage, which must be exactly `length`.
     fn read_storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>> {
         let name = format!("data/{key}");
         let bytes = self.entry(&name, length)?;
@@ -49,12 +49,13 @@ impl<R: Read + Seek> Archive<R> {
         self.zipped.zip.index_for_name(&format!("{}/{name}", self.root)).is_some()
     }
 
-    /// A whole entry of at most `cap` bytes.
+    /// Reads a complete entry of at most `cap` bytes.
     fn entry(&mut self, name: &str, cap: u64) -> Result<Vec<u8>> {
         self.zipped.bytes(&format!("{}/{name}", self.root), cap)
     }
 
-    /// Absent in files of torch before 2.0, which are of the machine's order, little on all that matter.
+    /// Checks the byte order. It is missing in files of torch before 2.0, which use the machine's order: little-endian
+    /// on all relevant ones.
     fn check_byte_order(&mut self) -> Result<()> {
         if !self.has("byteorder") {
             return Ok(());
@@ -83,7 +84,7 @@ impl<R: Read + Seek> StorageBytes for Archive<R> {
     }
 }
 
-/// The folder that holds `data.pkl`.
+/// Returns the folder that contains `data.pkl`.
 fn root<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<String> {
     let roots: Vec<&str> = zip
         .file_names_raw()
@@ -93,7 +94,7 @@ fn root<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<String> {
         .collect();
     match roots.as_slice() {
         [root] => Ok((*root).to_owned()),
-        [] => Err(Error::new(ErrorKind::Format, "archive holds no data.pkl, so it is not of torch.save")),
-        _ => Err(Error::new(ErrorKind::Format, "archive holds more than one data.pkl")),
+        [] => Err(Error::new(ErrorKind::Format, "the archive contains no data.pkl, so torch.save did not write it")),
+        _ => Err(Error::new(ErrorKind::Format, "the archive contains more than one data.pkl")),
     }
 }

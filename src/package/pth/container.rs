@@ -1,4 +1,4 @@
-//! What a `.pth` lies in: the zip that torch writes since 1.6, or the bare pickles of before.
+//! The containers of a `.pth`: the zip that torch has written since 1.6, or the bare pickles of earlier releases.
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::package::pickle;
 use crate::package::zipped::open_capped;
 
-/// Opens a file and hands its checked state dict, with the bytes it lies in, to `make`.
+/// Opens a file and passes its checked state dict, with the bytes of its storages, to `make`.
 pub(crate) fn open<T>(
     path: &Path,
     limits: &PthLimits,
@@ -22,7 +22,7 @@ pub(crate) fn open<T>(
     open_in(file, length, limits, make)
 }
 
-/// The same of whatever holds so many bytes, whose place is at their start.
+/// Does the same for any reader of a known length, positioned at its start.
 pub(super) fn open_in<R: Read + Seek, T>(
     mut file: R,
     length: u64,
@@ -51,10 +51,10 @@ enum Form {
     Legacy,
 }
 
-/// Where a tar names its format.
+/// Offset at which a tar names its format.
 const TAR_MAGIC: usize = 257;
 
-/// Tells the forms from each other, and from what else calls itself `.pth`.
+/// Distinguishes the formats from each other, and from other files with the extension `.pth`.
 fn form(file: &mut (impl Read + Seek)) -> Result<Form> {
     let mut start = Vec::new();
     file.by_ref()

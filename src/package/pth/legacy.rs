@@ -1,6 +1,6 @@
-//! The form that `torch.save` wrote before torch 1.6, and still writes with
-//! `_use_new_zipfile_serialization=False`: five pickles in a row (magic number, protocol, the machine's ways, the
-//! object, keys of the storages), then the storages in the order of their keys, each after its length.
+//! The format that `torch.save` wrote before torch 1.6, and still writes with `_use_new_zipfile_serialization=False`:
+//! five pickles in a row (magic number, protocol, properties of the machine, the object, keys of the storages), then
+//! the storages in the order of their keys, each after its length.
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,10 +12,10 @@ use crate::package::pickle::{self, Pickle, Value};
 
 /// `LONG1` of torch's magic number, 0x1950a86a20f9469cfc6c, and `STOP`.
 const MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
-/// The one version of the form.
+/// The only version of the format.
 const PROTOCOL: i64 = 1001;
 
-/// The beginning of the file, which holds all pickles, if they are within the limits.
+/// Returns the beginning of the file, which contains all pickles if they are within the limits.
 pub(super) fn head(file: &mut impl Read, limits: &PthLimits) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limits.pickle_bytes)
@@ -24,11 +24,11 @@ pub(super) fn head(file: &mut impl Read, limits: &PthLimits) -> Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// The pickles of a file that matter.
+/// The relevant pickles of a file.
 pub(super) struct Parts<'a> {
     pub object: Pickle<'a>,
     keys: Pickle<'a>,
-    /// Where the storages begin.
+    /// Offset of the storages.
     end: usize,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Parts<'a> {
         };
         let (protocol, machine, object, keys) = (next()?, next()?, next()?, next()?);
         if protocol.top() != Value::Int(PROTOCOL) {
-            return Err(Error::new(ErrorKind::Unsupported, "the form of the file is unknown")
+            return Err(Error::new(ErrorKind::Unsupported, "the format of the file is unknown")
                 .expected(format!("protocol {PROTOCOL}"))
                 .found(protocol.describe(protocol.top())));
         }
@@ -51,7 +51,8 @@ impl<'a> Parts<'a> {
         Ok(Self { object, keys, end })
     }
 
-    /// Where each storage lies, by the lengths in the file; all must agree with the pickle and end with the file.
+    /// Returns the position of each storage, from the lengths in the file; all must agree with the pickle and end with
+    /// the file.
     pub(super) fn storages<R: Read + Seek>(
         &self,
         mut file: R,
@@ -60,20 +61,20 @@ impl<'a> Parts<'a> {
     ) -> Result<Stream<R>> {
         let widths: HashMap<&str, u64> =
             self.object.storages().map(|storage| (storage.key, storage.dtype.width())).collect();
-        let keys = self.keys.list(self.keys.top()).ok_or_else(|| broken("its keys of storages are no list"))?;
+        let keys = self.keys.list(self.keys.top()).ok_or_else(|| broken("its keys of storages are not a list"))?;
         let mut places = HashMap::new();
         let mut at = self.end as u64;
         for key in keys {
-            let Value::Str(key) = *key else { return Err(broken("a storage's key is no string")) };
+            let Value::Str(key) = *key else { return Err(broken("a storage's key is not a string")) };
             let width = *widths.get(key).ok_or_else(|| broken("it has a storage that the object does not mention"))?;
             let length =
                 elements_at(&mut file, at)?.checked_mul(width).ok_or_else(|| broken("a storage is too long"))?;
             let begin = at + 8;
             at = begin.checked_add(length).filter(|&end| end <= file_length).ok_or_else(|| truncated(key))?;
             if places.insert(key.to_owned(), (begin, length)).is_some() {
-                return Err(broken("a storage is there twice"));
+                return Err(broken("a storage occurs twice"));
             }
-            // Each key costs a byte of the pickle at least, and its place some more.
+            // Each key takes at least one byte of the pickle, and its position some more.
             if places.len() > limits.values {
                 return Err(Error::new(ErrorKind::Limits, "file has too many storages"));
             }
@@ -88,7 +89,7 @@ impl<'a> Parts<'a> {
 /// The storages of a file.
 pub(super) struct Stream<R> {
     file: R,
-    /// Begin and length in bytes.
+    /// Start and length in bytes.
     places: HashMap<String, (u64, u64)>,
 }
 
@@ -100,7 +101,7 @@ impl<R: Read + Seek> StorageBytes for Stream<R> {
                 .expected(format!("{length} bytes"))
                 .found(found));
         }
-        // The place lies within the file, so no more memory is taken than the file has bytes.
+        // The position is within the file, so no more memory is allocated than the file has bytes.
         let mut bytes = Vec::with_capacity(length as usize);
         let sought = self.file.seek(SeekFrom::Start(begin));
         let read = sought.and_then(|_| self.file.by_ref().take(length).read_to_end(&mut bytes));
@@ -113,7 +114,7 @@ impl<R: Read + Seek> StorageBytes for Stream<R> {
     }
 }
 
-/// The length of the first pickle, which must be the magic number; some protocols have frames around it.
+/// Returns the length of the first pickle, which must be the magic number; some protocols have frames around it.
 fn magic(head: &[u8]) -> Result<usize> {
     let frames = [2, 11];
     let end = frames.into_iter().find_map(|begin| {
@@ -121,12 +122,12 @@ fn magic(head: &[u8]) -> Result<usize> {
         (head.get(begin..end)? == MAGIC).then_some(end)
     });
     end.ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "file is a pickle, but not of torch.save")
+        Error::new(ErrorKind::Unsupported, "the file is a pickle, but torch.save did not write it")
             .help("In Python, save `model.state_dict()` with torch.save.")
     })
 }
 
-/// The third pickle says `little_endian`.
+/// Checks the third pickle's `little_endian`.
 fn check_byte_order(machine: &Pickle) -> Result<()> {
     let facts = machine.dict(machine.top()).unwrap_or_default();
     let little = facts.iter().find(|(key, _)| *key == Value::Str("little_endian"));
@@ -144,7 +145,7 @@ fn elements_at(file: &mut (impl Read + Seek), at: u64) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// A pickle that seems truncated where we stopped reading is a large one.
+/// A pickle that seems truncated where reading stopped is a large one.
 fn cut_by_limit(error: Error, head: &[u8], limits: &PthLimits) -> Error {
     if head.len() as u64 == limits.pickle_bytes && error.kind() == ErrorKind::Format {
         return Error::new(ErrorKind::Limits, "pickles are too large, or broken")

@@ -1,6 +1,6 @@
-//! What reading a `.pth` may cost.
+//! Limits of reading a `.pth`.
 
-/// What reading a `.pth` may cost.
+/// Limits of reading a `.pth`.
 ///
 /// | Name | Default | Bounds |
 /// |---|---|---|
@@ -36,8 +36,8 @@ impl PthLimits {
     }
 }
 
-/// What a file of this length can hold. torch does not compress, and weights hardly can be: a small file that claims to
-/// hold much is an attack.
+/// Returns how much a file of this length can plausibly contain. torch does not compress, and weights hardly compress
+/// anyway: a small file that claims to contain much is an attack.
 pub(crate) fn plausible(length: u64) -> u64 {
     length.saturating_mul(8).saturating_add(64 << 20)
 }

@@ -1,4 +1,4 @@
-//! `.pth`: what `torch.save` writes for a state dict, one pickle and the storages that it mentions.
+//! `.pth`: the format of `torch.save` for a state dict, one pickle and the storages that it mentions.
 
 mod archive;
 pub(crate) mod container;

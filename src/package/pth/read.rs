@@ -1,4 +1,4 @@
-//! From a `.pth` to tensors.
+//! Reads the tensors of a `.pth`.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -18,23 +18,23 @@ pub(crate) type Tensors = Vec<(String, Tensor)>;
 
 /// Reads the tensors of a state dict in the order of the file.
 ///
-/// They lie on the CPU, have the file's dtype, are contiguous and share no memory. Of a dict that holds a
-/// state dict beside other things, such as the optimizer's state, the state dict is read; where it is looked for
-/// says [`NAMES`](super::views::NAMES).
+/// They are on the CPU, have the file's dtype, are contiguous and share no memory. If a dict contains a state dict
+/// beside other things, such as the optimizer's state, the state dict is read; [`NAMES`](super::views::NAMES) says
+/// where it may be.
 ///
 /// # Errors
-/// [`ErrorKind::Format`] for a file that is damaged or contradicts itself, [`ErrorKind::Unsupported`] for
-/// one that holds more than tensors, [`ErrorKind::Limits`] for one beyond `limits`.
+/// [`ErrorKind::Format`] for a file that is damaged or contradicts itself, [`ErrorKind::Unsupported`] for one that
+/// contains more than tensors, [`ErrorKind::Limits`] for one beyond `limits`.
 pub(crate) fn read(path: &Path, limits: &PthLimits) -> Result<Tensors> {
     read_marked(path, limits).map(|(tensors, _)| tensors)
 }
 
-/// The same, with the fingerprint that the file has of its contents.
+/// Reads the tensors and the file's fingerprint of its contents.
 pub(crate) fn read_marked(path: &Path, limits: &PthLimits) -> Result<(Tensors, Option<String>)> {
     container::open(path, limits, marked).map_err(|e| e.at(path))
 }
 
-/// The same of the bytes of a file.
+/// Reads the tensors and the fingerprint of a file in memory.
 pub(crate) fn read_marked_bytes(bytes: &[u8], limits: &PthLimits) -> Result<(Tensors, Option<String>)> {
     container::open_in(Cursor::new(bytes), bytes.len() as u64, limits, marked)
 }
@@ -43,7 +43,7 @@ fn marked(views: Views, source: &mut dyn StorageBytes) -> Result<(Tensors, Optio
     Ok((tensors(views, source)?, source.fingerprint()?))
 }
 
-/// Whether a file that was written would be read, by all that can be told without its storages.
+/// Checks that a file that was just written can be read, as far as possible without its storages.
 pub(crate) fn check(path: &Path, limits: &PthLimits) -> Result<()> {
     container::open(path, limits, |_, _| Ok(()))
 }
@@ -53,7 +53,7 @@ fn tensors(views: Views, source: &mut dyn StorageBytes) -> Result<Tensors> {
     views.into_iter().map(|(name, view)| Ok((name.to_owned(), storages.tensor(name, view)?))).collect()
 }
 
-/// How many tensors look into each storage.
+/// Counts the tensors that use each storage.
 fn users<'a>(views: &Views<'_, 'a>) -> HashMap<&'a str, usize> {
     let mut users = HashMap::new();
     for (_, view) in views {
@@ -62,7 +62,7 @@ fn users<'a>(views: &Views<'_, 'a>) -> HashMap<&'a str, usize> {
     users
 }
 
-/// The storages, each read when it is first needed and dropped after its last use.
+/// The storages, each read at first use and dropped after its last use.
 struct Storages<'a, 's> {
     source: &'s mut dyn StorageBytes,
     users: HashMap<&'a str, usize>,
@@ -89,7 +89,7 @@ impl<'a> Storages<'a, '_> {
         Ok(tensor)
     }
 
-    /// A storage as a flat tensor.
+    /// Reads a storage as a flat tensor.
     fn load(&mut self, storage: Storage) -> Result<Tensor> {
         // check_claims bounded the product.
         let length = storage.elements.saturating_mul(storage.dtype.width());
@@ -100,10 +100,10 @@ impl<'a> Storages<'a, '_> {
     }
 }
 
-/// The view as a tensor of its own; a storage that nobody else uses is not copied again.
+/// Copies the view to its own tensor; a storage with a single user is not copied again.
 fn copy_out(storage: &Tensor, view: &TensorView, shared: bool) -> std::result::Result<Tensor, tch::TchError> {
-    // Every number was checked against the storage, whose length is an i64; for an empty view any stride
-    // will do, and a dimension of length 1 is never stepped along.
+    // Every number was checked against the storage, whose length is an i64; for an empty view any stride is fine, and a
+    // dimension of length 1 is never stepped along.
     let size: Vec<i64> = view.size.iter().map(|&length| length as i64).collect();
     let options = (storage.kind(), tch::Device::Cpu);
     if size.contains(&0) {

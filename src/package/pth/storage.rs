@@ -1,12 +1,12 @@
-//! What readers of either form give: the bytes of storages.
+//! The interface of both formats: the bytes of storages.
 
 use crate::error::Result;
 
-/// Where the bytes of storages come from.
+/// A source of the bytes of storages.
 pub(crate) trait StorageBytes {
-    /// The bytes of a storage, which must be exactly `length`.
+    /// Returns the bytes of a storage, which must be exactly `length`.
     fn storage(&mut self, key: &str, length: u64) -> Result<Vec<u8>>;
 
-    /// What the file says to tell it from others; older ones say nothing.
+    /// Returns the file's fingerprint; older files have none.
     fn fingerprint(&mut self) -> Result<Option<String>>;
 }

@@ -1,4 +1,4 @@
-//! The state dict in a pickle, as far as it can be checked before a storage is read.
+//! The state dict in a pickle, checked as far as possible before a storage is read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,19 +6,19 @@ use super::PthLimits;
 use crate::error::{Error, ErrorKind, Result, shown};
 use crate::package::pickle::{Pickle, Storage, TensorView, Value};
 
-/// Where training scripts put the state dict when they save more than that, in the order in which it is looked for:
-/// fastai and arcgis.learn; Lightning and many others; PyTorch's tutorial; the rest.
+/// Keys under which training scripts save the state dict beside other things, in the order of the search: fastai and
+/// arcgis.learn; Lightning and many others; PyTorch's tutorial; the rest.
 pub(super) const NAMES: [&str; 6] = ["model", "state_dict", "model_state_dict", "net", "network", "params"];
 
 pub(crate) type Views<'p, 'a> = Vec<(&'a str, &'p TensorView<'a>)>;
 
-/// The entries of the state dict, as far as they can be checked before a storage is read.
+/// Returns the entries of the state dict, checked as far as possible before a storage is read.
 pub(crate) fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>, limits: &PthLimits) -> Result<Views<'p, 'a>> {
     let mut names = HashSet::new();
     let named = |&(key, value): &(Value<'a>, Value<'a>)| {
         let Value::Str(name) = key else {
             return Err(
-                Error::new(ErrorKind::Format, "a key of the state dict is no string").found(pickle.describe(key))
+                Error::new(ErrorKind::Format, "a key of the state dict is not a string").found(pickle.describe(key))
             );
         };
         if !names.insert(name) {
@@ -26,24 +26,24 @@ pub(crate) fn tensor_views<'p, 'a>(pickle: &'p Pickle<'a>, limits: &PthLimits) -
         }
         let tensor = pickle.tensor(value).filter(|view| view.storage.dtype.kind().is_some()).ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, format!("`{}` cannot be read", shown(name)))
-                .expected("a tensor of floats of 16, 32 or 64 bits, or of integers")
+                .expected("a tensor of 16-, 32- or 64-bit floats, or of integers")
                 .found(pickle.tensor(value).map_or(pickle.describe(value), |view| view.storage.dtype.describe()))
         })?;
         Ok((name, tensor))
     };
     let entries = state_dict(pickle)?;
     let holds_tensors = entries.iter().any(|&(_, value)| pickle.tensor(value).is_some());
-    // Numbers and words that stand among tensors are no weights.
+    // Numbers and strings among tensors are not weights.
     let is_meant = |entry: &&(Value<'a>, Value<'a>)| !(holds_tensors && pickle.is_plain(entry.1));
     let views = entries.iter().filter(is_meant).map(named).collect::<Result<Views>>()?;
     check_claims(&views, limits)?;
     Ok(views)
 }
 
-/// The tensors themselves, or what lies under the first of [`NAMES`] that is a dict.
+/// Returns the tensors themselves, or the value of the first of [`NAMES`] that is a dict.
 fn state_dict<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<&'p [(Value<'a>, Value<'a>)]> {
     let top = pickle.dict(pickle.top()).ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "file holds no state dict")
+        Error::new(ErrorKind::Unsupported, "the file contains no state dict")
             .expected("a dict of tensors")
             .found(pickle.describe(pickle.top()))
     })?;
@@ -62,7 +62,7 @@ fn state_dict<'p, 'a>(pickle: &'p Pickle<'a>) -> Result<&'p [(Value<'a>, Value<'
     Ok(top)
 }
 
-/// A checkpoint of parts under names that we do not know: any guess could be another network.
+/// Returns the error for a checkpoint whose parts have unknown names: any guess could be another network.
 fn several(top: &[(Value, Value)]) -> Error {
     let names = top.iter().take(20).filter_map(|(key, _)| match key {
         Value::Str(name) => Some(shown(name)),
@@ -101,12 +101,12 @@ fn spend(budget: u64, elements: u64, storage: Storage, limits: &PthLimits) -> Re
     })
 }
 
-/// How many elements a view has; `None` when it reaches out of its storage or the count overflows.
+/// Returns the number of elements of a view; `None` if it exceeds its storage or the count overflows.
 fn elements(view: &TensorView) -> Option<u64> {
     if view.size.len() != view.stride.len() {
         return None;
     }
-    // Even an empty tensor must not have dimensions whose product libtorch cannot hold.
+    // Even an empty tensor must not have dimensions whose product libtorch cannot represent.
     let count = view.size.iter().try_fold(1u64, |count, &length| count.checked_mul(length.max(1)))?;
     i64::try_from(count).ok()?;
     if view.size.contains(&0) {

@@ -1,4 +1,4 @@
-//! From tensors to a `.pth`.
+//! Writes tensors to a `.pth`.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Write;
@@ -15,19 +15,19 @@ use crate::package::pickle;
 use crate::package::zipped::not_written;
 use crate::store::{Pending, Ready};
 
-/// Where torch wants the data of an entry to begin, so that it can map a file.
+/// Alignment that torch requires for the data of an entry, so that it can map a file.
 const ALIGNMENT: u16 = 64;
 /// The header of torch's own padding ("FB").
 const PADDING_ID: u16 = 0x4246;
-/// What torch calls the version of the archive's layout, in its file `version`.
+/// Torch's version of the archive's layout, in its file `version`.
 const VERSION: &[u8] = b"3\n";
 
-/// Writes tensors as float32 beside `target`; [`Ready::publish`] puts the file in its place. Gives the file's
-/// fingerprint too, by which [`read_marked`](super::read_marked) tells it from others.
+/// Writes tensors as float32 beside `target`; [`Ready::publish`] renames the file. Also returns the file's fingerprint,
+/// by which [`read_marked`](super::read_marked) distinguishes it from others.
 ///
-/// The file is what `torch.save` would write: `data.pkl` is the same to the byte, and the entries have the
-/// same names, order and alignment. `modules` become `_metadata` (see [`crate::package::keys`]); readers
-/// take an empty list as well. Tensors may lie on any device and have any strides.
+/// The file is what `torch.save` would write: `data.pkl` is the same byte for byte, and the entries have the same
+/// names, order and alignment. `modules` become `_metadata` (see [`crate::package::keys`]); readers also accept an
+/// empty list. Tensors may be on any device and have any strides.
 pub(crate) fn write(
     target: &Path,
     tensors: &[(String, &Tensor)],
@@ -62,7 +62,7 @@ struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn create(target: &'a Path) -> Result<Self> {
-        // Torch names the folder after the file, and "archive" where the name is not plain.
+        // Torch names the folder after the file, or "archive" if the name is not plain.
         let stem = target.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.is_ascii());
         let root = stem.unwrap_or("archive").to_owned();
         Ok(Self {
@@ -88,7 +88,7 @@ impl<'a> Archive<'a> {
         written.map_err(|e| not_written(self.target, e))
     }
 
-    /// A fingerprint of names and contents, in two numbers of 20 digits; torch uses hashes of its own.
+    /// Writes a fingerprint of names and contents, as two numbers of 20 digits; torch uses its own hashes.
     fn entry_of_fingerprint(&mut self) -> Result<String> {
         let fingerprint = format!("{:020}{:020}", self.names.finish(), self.contents.finish());
         self.entry(FINGERPRINT, fingerprint.as_bytes())?;

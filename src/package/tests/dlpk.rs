@@ -100,7 +100,7 @@ fn a_package_without_one_model_is_refused() {
     refused(&package(&[("m.emd", &definition("m.pth"))]), ErrorKind::Format, "\"m.pth\" is missing");
     let two = definition("m.pth");
     refused(&package(&[("a.emd", &two), ("b.emd", &two)]), ErrorKind::Format, "several model definitions: found a.emd");
-    refused(&package(&[("m.emd", b"[]")]), ErrorKind::Format, "no JSON");
+    refused(&package(&[("m.emd", b"[]")]), ErrorKind::Format, "not valid JSON");
 }
 
 /// As macOS makes them, with what belongs to it alone beside each file.

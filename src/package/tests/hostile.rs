@@ -91,7 +91,7 @@ fn known_names_cannot_be_misused() {
         assert!(matches!(error.kind(), ErrorKind::Format | ErrorKind::Unsupported), "{body:?}: {error}");
     }
     check(&with(b"N"), ErrorKind::Unsupported, "no state dict");
-    check(&with(b"}K\x01Ns"), ErrorKind::Format, "no string");
+    check(&with(b"}K\x01Ns"), ErrorKind::Format, "not a string");
     check(&with(b"}X\x01\0\0\0wK\x01s"), ErrorKind::Unsupported, "`w`");
 }
 

@@ -80,7 +80,7 @@ fn lies_are_found_before_memory_is_taken() {
 
 #[test]
 fn other_pickles_and_tars_are_named() {
-    check(&Claim::default().pickle(), ErrorKind::Unsupported, "not of torch.save");
+    check(&Claim::default().pickle(), ErrorKind::Unsupported, "torch.save did not write it");
     let other_protocol =
         one(&Claim::default(), floats(6)).iter().map(|&b| if b == 0xe9 { 0xe8 } else { b }).collect::<Vec<_>>();
     check(&other_protocol, ErrorKind::Unsupported, "protocol 1001");

@@ -1,4 +1,4 @@
-//! Keeps checkpoints while a fit runs.
+//! The callback that writes checkpoints during a fit.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::train::callback::{Callback, EndReport, EpochReport, FitReport, Flow, 
 use crate::train::monitor::Monitor;
 use crate::train::snapshot::Snapshot;
 
-/// Writes the state after each epoch, when the fit is stopped within one, and every so many steps where that is asked
-/// for.
+/// Writes the state after each epoch, when the fit is stopped within an epoch, and optionally after a fixed number of
+/// steps.
 #[derive(Debug)]
 pub(in crate::train) struct Checkpoints {
     folder: Arc<Folder>,
@@ -21,7 +21,7 @@ pub(in crate::train) struct Checkpoints {
     first_epoch: usize,
     /// Epochs and batches of the newest file.
     kept: Option<(usize, usize)>,
-    /// Steps of this fit when it was written.
+    /// Steps of this fit when the newest file was written.
     steps: usize,
 }
 
@@ -46,7 +46,7 @@ impl Callback for Checkpoints {
 
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
         let due = self.every.is_some_and(|every| report.steps >= self.steps.saturating_add(every));
-        // The end of an epoch has its own.
+        // The end of an epoch has its own checkpoint.
         if due && !report.last_of_epoch {
             self.steps = report.steps;
             self.keep(&report.snapshot, false, false)?;
@@ -70,8 +70,8 @@ impl Callback for Checkpoints {
     }
 }
 
-/// Notes, as the last of all callbacks, that an epoch was reported to the others. A fit that was killed between the
-/// checkpoint of an epoch and this note reports the epoch again when it is resumed.
+/// Records, as the last callback, that an epoch was reported to all the others. If a fit is killed between the
+/// checkpoint of an epoch and this record, the resumed fit reports the epoch again.
 #[derive(Debug)]
 pub(in crate::train) struct NoteReported(pub Arc<Folder>);
 
@@ -82,7 +82,7 @@ impl Callback for NoteReported {
     }
 }
 
-/// Whether the last of these values, of which lower ones are better, is the lowest and the first to be so low.
+/// Returns whether the last value is the lowest and the first one this low; lower values are better.
 fn last_is_best(values: &[f64]) -> bool {
     let Some((last, before)) = values.split_last() else {
         return false;

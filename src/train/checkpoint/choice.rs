@@ -1,11 +1,11 @@
-//! Which states of a fit are kept.
+//! The choice of which states of a fit are kept.
 
 /// Which states of a fit are kept on disk.
 ///
-/// Whatever is kept, `last.safetensors` is the newest state; a fit resumes from it. Each file holds everything: the
-/// networks, the moments of Adam, the pools of generated images, the history, the place in the schedule and in the
-/// epoch, the options, and the seeds from which all random streams follow. A file is written beside its place, synced
-/// and renamed, so what bears a final name is whole.
+/// In every case, `last.safetensors` is the newest state, from which a fit resumes. Each file holds everything: the
+/// networks, the moments of Adam, the pools of generated images, the history, the position in the schedule and in the
+/// epoch, the options, and the seeds of all random streams. A file is written under a temporary name, synced and
+/// renamed, so files under their final names are complete.
 ///
 /// ```no_run
 /// use geolearn::train::Checkpoint;
@@ -21,19 +21,19 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checkpoint {
-    /// None. The default: nothing is written unless it is asked for.
+    /// No checkpoints. The default.
     #[default]
     Off,
-    /// The newest, and as `best.safetensors` the one with the best monitor.
+    /// The newest state, and the one with the best monitor as `best.safetensors`.
     Best,
-    /// The newest only.
+    /// The newest state only.
     Last,
-    /// Each epoch's as `epoch_0001.safetensors` and so on, the best and the newest.
+    /// The state of each epoch as `epoch_0001.safetensors` and so on, the best and the newest.
     All,
 }
 
 impl Checkpoint {
-    /// Whether it looks at the monitor.
+    /// Returns whether this choice uses the monitor.
     pub(in crate::train) fn watches(self) -> bool {
         matches!(self, Self::Best | Self::All)
     }

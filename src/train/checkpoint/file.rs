@@ -1,4 +1,4 @@
-//! One checkpoint: a safetensors file whose header also holds what is not a tensor.
+//! The checkpoint file: safetensors, with everything that is not a tensor in the header.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -25,10 +25,10 @@ use crate::train::state::{Position, TrainState};
 
 /// The key of our part of the header.
 const KEY: &str = "geolearn.checkpoint";
-/// Where the system does not say how much memory is free.
+/// Limit if the system does not report free memory.
 const MOST_BYTES: u64 = 64 << 30;
 
-/// What is not a tensor.
+/// Everything that is not a tensor.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     /// The release of this crate that wrote the file.
@@ -38,10 +38,10 @@ struct Header {
     plan: Plan,
     position: Position,
     history: History,
-    /// Threads of libtorch; another number may round sums differently.
+    /// Number of libtorch's threads; another number may round sums differently.
     threads: i32,
-    /// Processes that made the fit together; another number may round sums differently. Not written where it is one, as
-    /// before there were several.
+    /// Number of processes of the fit; another number may round sums differently. Omitted for one process, as in files
+    /// from before there were several.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     processes: usize,
 }
@@ -54,7 +54,7 @@ fn is_one(count: &usize) -> bool {
     *count == one()
 }
 
-/// A checkpoint as it was read.
+/// The contents of a checkpoint.
 #[derive(Debug)]
 pub(crate) struct Contents {
     header: Header,
@@ -62,7 +62,7 @@ pub(crate) struct Contents {
 }
 
 impl Snapshot<'_> {
-    /// Writes a checkpoint, for a callback that keeps some of its own; an older file is replaced only by a whole one.
+    /// Writes a checkpoint, for callbacks that keep their own; an older file is replaced only by a complete one.
     ///
     /// ```
     /// use geolearn::Result;
@@ -82,7 +82,7 @@ impl Snapshot<'_> {
     /// ```
     ///
     /// # Errors
-    /// `Io` when the file cannot be written.
+    /// `Io` if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         store::remove_abandoned_of([path]);
@@ -95,12 +95,12 @@ impl Snapshot<'_> {
 /// Writes a snapshot beside `target`.
 pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
     let state = snapshot.model.state();
-    // Losses tell of a spoilt update only in the step after it; a file must not take the place of a sound one before.
+    // Losses reveal a broken update only in the next step; before that, its file must not replace a good one.
     if let Some(name) = state.not_finite()? {
-        return Err(Error::new(ErrorKind::Diverged, "the state is not kept")
+        return Err(Error::new(ErrorKind::Diverged, "the state is not saved")
             .at(target)
             .expected(format!("finite values in {name}"))
-            .help("The older checkpoint is as it was. Lower the learning rate."));
+            .help("The older checkpoint is unchanged. Lower the learning rate."));
     }
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -120,22 +120,22 @@ pub(super) fn write(target: &Path, snapshot: &Snapshot<'_>) -> Result<Ready> {
     file.write_all(&(layout.len() as u64).to_le_bytes()).and_then(|()| file.write_all(&layout)).map_err(failed)?;
     let mut buffer = Vec::new();
     for (_, tensor) in &state.tensors {
-        // Little-endian, as the format wants it, wherever libtorch runs.
+        // Little-endian, as the format requires, on any machine.
         bytes_of(tensor, tensor.kind(), &mut buffer)?;
         file.write_all(&buffer).map_err(failed)?;
     }
     file.finish()
 }
 
-/// JSON of this length takes about 1 GiB at worst; most of it is the history.
+/// JSON of this length takes about 1 GiB of memory at worst; most of it is the history.
 const MOST_JSON: usize = 32 << 20;
 
-/// What is written is read again.
+/// Checks that what is written can be read again.
 fn check_length(json: &str) -> Result<()> {
     if json.len() <= MOST_JSON {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Limits, "header of the checkpoint is too long")
+    Err(Error::new(ErrorKind::Limits, "the checkpoint's header is too long")
         .expected(format!("at most {MOST_JSON} bytes"))
         .found(json.len())
         .help("Most of it is the history: train in fewer epochs of more steps."))
@@ -145,7 +145,7 @@ fn unwritable(target: &Path) -> Error {
     Error::new(ErrorKind::Format, "checkpoint cannot be written").at(target)
 }
 
-/// The header of a safetensors file, in the order of the state.
+/// Builds the header of a safetensors file, in the order of the state.
 fn layout(state: &TrainState, json: String) -> Result<Vec<u8>> {
     let failed = || Error::new(ErrorKind::Unsupported, "checkpoint cannot be written");
     let mut begin = 0;
@@ -160,7 +160,7 @@ fn layout(state: &TrainState, json: String) -> Result<Vec<u8>> {
     let extra = HashMap::from([(KEY.to_string(), json)]);
     let metadata = Metadata::new(Some(extra), tensors).map_err(|e| failed().because(e))?;
     let mut bytes = serde_json::to_vec(&metadata).map_err(|e| failed().because(e))?;
-    // The data begin at a multiple of eight.
+    // The data starts at a multiple of eight.
     bytes.resize(bytes.len().next_multiple_of(8), b' ');
     check_header(&bytes).map(|()| bytes)
 }
@@ -181,38 +181,38 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
     }
 }
 
-/// What tells the data of a fit from others. Its batches are those of all processes together, on which alone the weights
-/// depend, but for rounding.
+/// Returns what distinguishes the data of a fit from others. Its batches are the joint batches, because the weights
+/// depend only on them, up to rounding.
 fn joint_digest(data: &DataBunch, part: Part) -> DataDigest {
     DataDigest { batch_size: data.joint_batch_size(part), ..data.digest() }
 }
 
-/// Reads a checkpoint; the file may be anything.
+/// Reads a checkpoint from an untrusted file.
 pub(crate) fn read(path: &Path) -> Result<Contents> {
     read_bytes(path).map(|(_, contents)| contents)
 }
 
-/// Reads a checkpoint, and returns the bytes of the file as well.
+/// Reads a checkpoint, and returns the bytes of the file, too.
 pub(super) fn read_bytes(path: &Path) -> Result<(Vec<u8>, Contents)> {
-    // The tensors are there twice for a moment.
+    // For a moment, memory holds the tensors twice.
     let bytes = store::read_capped(path, available_memory().unwrap_or(MOST_BYTES) / 2)?;
     let contents = parse(&bytes).map_err(|e| e.at(path))?;
     Ok((bytes, contents))
 }
 
-/// Takes a checkpoint from the bytes of its file, which may be anything.
+/// Parses a checkpoint from the untrusted bytes of its file.
 pub(in crate::train) fn parse(bytes: &[u8]) -> Result<Contents> {
-    let broken = || Error::new(ErrorKind::Format, "this is not a whole checkpoint");
+    let broken = || Error::new(ErrorKind::Format, "this is not a complete checkpoint");
     let file = TensorFile::parse(bytes)?;
     let json = file.extra(KEY).ok_or_else(|| {
         broken().expected(format!("a header with `{KEY}`")).found("another safetensors file").help(
-            "To begin with weights of another model use CycleGanBuilder::pretrained_path; to predict, from_model.",
+            "To start from the weights of another model use CycleGanBuilder::pretrained_path; to predict use from_model.",
         )
     })?;
     check_length(json)?;
     let header: Header = serde_json::from_str(json).map_err(|e| broken().because(e))?;
     let mut tensors = Vec::new();
-    // In the order of the file, which is the order in which images lie in their pools.
+    // In the order of the file, which is the order of images in their pools.
     for view in file.views() {
         let View { name, dtype, size, bytes } = view?;
         let kind = kind_of(dtype).ok_or_else(|| broken().found(format!("{} of {dtype:?}", shown(name))))?;
@@ -226,12 +226,12 @@ pub(in crate::train) fn parse(bytes: &[u8]) -> Result<Contents> {
 }
 
 impl Contents {
-    /// How the model is made that wrote it.
+    /// Returns how the model that wrote it was built.
     pub(crate) fn configuration(&self) -> &Value {
         &self.header.model
     }
 
-    /// The data it was learning from.
+    /// Returns the digest of its training data.
     pub(crate) fn data(&self) -> &DataDigest {
         &self.header.data
     }
@@ -240,7 +240,7 @@ impl Contents {
         &self.state
     }
 
-    /// The record of its whole epochs.
+    /// Returns the history of its complete epochs.
     pub(crate) fn history(&self) -> &History {
         &self.header.history
     }
@@ -253,8 +253,8 @@ impl Contents {
         &self.header.position
     }
 
-    /// Whether a fit of `plan` on `data` by a model of configuration `model`, in as many processes as `part` is one of, is the
-    /// one that wrote it. The batches of all processes must be the same, not the number of processes.
+    /// Checks that a fit of `plan` on `data`, by a model with the configuration `model` and in the processes of `part`,
+    /// is the one that wrote the checkpoint. The joint batches must be the same, but not the number of processes.
     pub(in crate::train) fn check(&self, model: &Value, data: &DataBunch, plan: &Plan, part: Part) -> Result<()> {
         let Header { model: its_model, data: its_data, plan: its_plan, .. } = &self.header;
         for (what, ours, theirs) in [
@@ -265,12 +265,12 @@ impl Contents {
             if let Some((key, ours, theirs)) = first_difference("", ours, theirs) {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    format!("the checkpoint is of another {what}: {key} differs"),
+                    format!("the checkpoint belongs to another {what}: {key} differs"),
                 )
                 .expected(ours)
                 .found(theirs)
                 .help(
-                    "Give the options with which the checkpoint was written, another folder, or resume(false) \
+                    "Use the options with which the checkpoint was written, another folder, or resume(false) \
                          to begin anew; CycleGan::from_checkpoint takes its weights up for a fit of other options.",
                 ));
             }
@@ -291,14 +291,14 @@ impl Contents {
             tracing::warn!(
                 processes = part.count,
                 checkpoint = self.header.processes,
-                "another number of processes wrote the checkpoint; sums may round differently"
+                "the checkpoint was written by a different number of processes; sums may round differently"
             );
         }
         Ok(())
     }
 
-    /// Whether the checkpoint holds all that a model of this history has learnt. Its part of the epoch within which it
-    /// was stopped may be there too.
+    /// Checks that the checkpoint contains everything that a model with this history has learned. Its part of an epoch
+    /// that was stopped may be included.
     pub(in crate::train) fn check_history(&self, own: &History) -> Result<()> {
         let Header { position, history, .. } = &self.header;
         let (own, kept) = (own.epochs(), history.epochs());
@@ -310,23 +310,23 @@ impl Contents {
         if (0..whole).all(same) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Usage, "the model has learnt what the checkpoint does not hold")
+        Err(Error::new(ErrorKind::Usage, "the model was trained further than the checkpoint")
             .expected("a fresh model, or one that was trained no further than the checkpoint")
             .found(format!("{} epochs in the model and {} in the checkpoint", own.len(), kept.len()))
-            .help("Resume with a new model; for a further fit choose another folder, or resume(false)."))
+            .help("Resume with a new model. For another fit, choose another folder or resume(false)."))
     }
 
-    /// Whether position and history agree with each other and with the plan; a file may hold anything.
+    /// Checks that position and history of an untrusted file agree with each other and with the plan.
     pub(in crate::train) fn check_position(&self, names: &[&str], batches: usize) -> Result<()> {
         let Header { position, history, plan, .. } = &self.header;
         let whole = position.first_epoch.checked_add(position.epochs) == Some(history.epochs().len());
         let within = position.epochs <= plan.epochs && position.batches < batches;
-        // The sums of an epoch that has begun are of the losses that the model gives.
+        // Sums of an epoch that has started are those of the model's losses.
         let sums = position.batches == 0 || (position.sums.len() == names.len() && history.names() == names);
         if whole && within && sums && history.is_sound() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Format, "the checkpoint contradicts itself: its place in the fit cannot be")
+        Err(Error::new(ErrorKind::Format, "the checkpoint contradicts itself: its position in the fit is impossible")
             .found(format!("{} epochs and {} batches", position.epochs, position.batches)))
     }
 }

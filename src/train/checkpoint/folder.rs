@@ -11,59 +11,58 @@ use crate::train::snapshot::Snapshot;
 
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
-/// Also holds the note of [`Folder::note_reported`].
+/// Also holds the record of [`Folder::note_reported`].
 const LOCK: &str = ".geolearn-lock";
 const LONGEST_NUMBER: u64 = 20;
 
-/// A folder that this process alone writes to.
+/// A folder that only this process writes to.
 #[derive(Debug)]
 pub(in crate::train) struct Folder {
     path: PathBuf,
-    /// The system lets the lock go when the process ends, however it ends.
+    /// The operating system releases the lock when the process ends, however it ends.
     lock: File,
 }
 
 impl Folder {
-    /// Makes the folder where it is missing, takes it for this process, and removes what a killed one left half
-    /// written.
+    /// Creates the folder if it is missing, locks it for this process, and removes half-written files of a killed one.
     pub fn open(path: &Path) -> Result<Self> {
         store::create_dir(path)?;
         let place = path.join(LOCK);
         let lock = File::options().create(true).truncate(false).read(true).write(true).open(&place).map_err(|e| {
-            Error::io("checkpoints cannot be written in this folder", path, e)
-                .help("Choose one that can be written, with FitOptions::checkpoint_dir.")
+            Error::io("checkpoints cannot be written to this folder", path, e)
+                .help("Choose a writable folder with FitOptions::checkpoint_dir.")
         })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(ErrorKind::Usage, "another fit writes its checkpoints here")
+                return Err(Error::new(ErrorKind::Usage, "another fit is writing its checkpoints here")
                     .at(path)
                     .help("Wait for it to end, or choose another folder with FitOptions::checkpoint_dir."));
             }
-            // Some network file systems have no locks; they are a safeguard, nothing more.
+            // Some network file systems do not support locks; they are a safeguard, nothing more.
             Err(TryLockError::Error(error)) => tracing::warn!(%error, "the folder of checkpoints cannot be locked"),
         }
         store::remove_abandoned(path);
-        // Told before training, not after the first epoch.
+        // Reported before training, not after the first epoch.
         drop(Pending::create(&path.join(LAST))?);
         Ok(Self { path: path.to_path_buf(), lock })
     }
 
-    /// The newest checkpoint, where there is one, and the bytes of its file.
+    /// Returns the newest checkpoint, if there is one, and the bytes of its file.
     pub fn newest(&self) -> Result<Option<(Vec<u8>, Contents)>> {
         let path = self.path.join(LAST);
         if !path.exists() {
             return Ok(None);
         }
-        file::read_bytes(&path).map(Some).map_err(|e| {
-            e.help("Remove the file to begin anew, or copy another checkpoint of the folder to its place.")
-        })
+        file::read_bytes(&path)
+            .map(Some)
+            .map_err(|e| e.help("Remove the file to start over, or replace it with another checkpoint of the folder."))
     }
 
-    /// Keeps the fit as it is: as the newest, where `best` holds as the best, and where `numbered` holds under the
-    /// number of its epoch.
+    /// Saves the current state: as the newest, if `best` as the best, and if `numbered` under the number of its epoch.
     ///
-    /// The newest comes last: a kill before it leaves the older newest, from which the same files come about again.
+    /// The newest comes last: if the process is killed before, the older newest one remains, and resuming from it
+    /// produces the same files again.
     pub fn keep(&self, snapshot: &Snapshot<'_>, best: bool, numbered: bool) -> Result<()> {
         let path = self.path.join(LAST);
         let ready = file::write(&path, snapshot)?;
@@ -78,7 +77,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Returns the last epoch in the model's life that was reported to all callbacks, where that was noted.
+    /// Returns the last epoch of the model's life that was reported to all callbacks, if that was recorded.
     pub fn reported(&self) -> Option<usize> {
         let mut text = String::new();
         let mut file = &self.lock;
@@ -86,7 +85,7 @@ impl Folder {
         text.parse().ok()
     }
 
-    /// Notes the last epoch that was reported to all callbacks. Without a whole note it is reported a second time.
+    /// Records the last epoch that was reported to all callbacks. Without a complete record it is reported again.
     pub fn note_reported(&self, epochs: usize) {
         let mut file = &self.lock;
         let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{epochs}"));
@@ -95,7 +94,7 @@ impl Folder {
         }
     }
 
-    /// Moves the checkpoints of an earlier fit into a folder of their own, so that a new one loses nothing.
+    /// Moves the checkpoints of an earlier fit into their own folder, so that a new fit loses nothing.
     pub fn set_aside(&self) -> Result<()> {
         self.note_reported(0);
         let entries = fs::read_dir(&self.path).map_err(|e| Error::io("folder cannot be read", &self.path, e))?;
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_noted_until_another_fit_begins() {
+    fn reported_epochs_are_recorded_until_another_fit_begins() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path()).unwrap();
         assert_eq!(folder.reported(), None);

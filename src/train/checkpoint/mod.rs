@@ -1,4 +1,4 @@
-//! States of a fit on disk: which are kept, where, and how a fit goes on from one.
+//! Checkpoints: which states of a fit are saved, where, and how a fit resumes from one.
 
 mod callback;
 mod choice;

@@ -1,4 +1,4 @@
-//! Losses and measures over epochs.
+//! Charts of losses and metrics over epochs.
 
 use plotters::prelude::RGBColor;
 
@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plot::{Axis, Chart, Curve, Line, Picture, drawn};
 use crate::train::history::History;
 
-/// Colors that people who see no red or no green can tell apart (Okabe and Ito 2008). The first four are those of the
-/// generators' losses.
+/// Colors that people with color-vision deficiency can distinguish (Okabe and Ito 2008). The first four are those of
+/// the generators' losses.
 const COLORS: [RGBColor; 6] = [
     RGBColor(0, 0, 0),
     RGBColor(230, 159, 0),
@@ -20,16 +20,16 @@ const COLORS: [RGBColor; 6] = [
 /// The colors of domain A, then B.
 const DOMAIN_COLORS: usize = 4;
 const GRAY: RGBColor = RGBColor(110, 110, 110);
-/// Height of a row of further metrics.
+/// Height of a row of additional metrics.
 const ROW: u32 = 288;
 /// Labels on the epoch axis of a chart as wide as the picture, and of one half as wide.
 const TICKS: (usize, usize) = (10, 5);
-/// How measures on validation pairs begin.
+/// Prefix of the names of metrics on validation pairs.
 const MEASURE: &str = "valid_";
 const CYCLE_DISTANCE: &str = "valid_cycle_l1_";
 
-/// The upper chart shows the generators' losses, the lower the discriminators', both also as measured on validation
-/// pairs; a third what is measured on these alone.
+/// Draws the generators' losses in the upper chart and the discriminators' in the lower one, both also as measured on
+/// validation pairs; further charts show metrics that exist on validation pairs only.
 pub(crate) fn losses(history: &History) -> Result<Picture> {
     check(history)?;
     let names = history.names().iter().map(String::as_str);
@@ -38,7 +38,7 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
     let alone = history.metric_names().iter().map(String::as_str).filter(|name| !paired.contains(name));
     let alone = alone.filter(|name| !points(history, name).is_empty());
     let (alone, others): (Vec<&str>, Vec<&str>) = alone.partition(|name| name.starts_with(CYCLE_DISTANCE));
-    let others = alike(&others);
+    let others = grouped_by_kind(&others);
     let generators = loss_chart("Generators: weighted losses, mean of each epoch", history, &upper, 0, TICKS.0);
     let discriminators = loss_chart(
         "Discriminators, mean of each epoch",
@@ -65,7 +65,7 @@ pub(crate) fn losses(history: &History) -> Result<Picture> {
     Ok(Picture::new(image))
 }
 
-/// The learning rate of each epoch.
+/// Draws the learning rate of each epoch.
 pub(crate) fn rates(history: &History) -> Result<Picture> {
     check(history)?;
     let points: Vec<(f64, f64)> =
@@ -89,7 +89,7 @@ fn check(history: &History) -> Result<()> {
     Ok(())
 }
 
-/// The measure on validation pairs that is computed as the loss `name` is; the first of both are the whole.
+/// Returns the validation metric that corresponds to the loss `name`; the first of each is the total.
 fn measure_of<'a>(history: &'a History, name: &str) -> Option<&'a str> {
     let first = history.names().first().is_some_and(|first| first == name);
     let is_same = |measure: &&String| {
@@ -104,7 +104,7 @@ fn points(history: &History, name: &str) -> Vec<(f64, f64)> {
     curve.into_iter().map(|(epoch, value)| (epoch as f64, value)).collect()
 }
 
-/// Solid lines for the losses of training, dashed ones in the same colors for validation.
+/// Draws solid lines for training losses, and dashed ones in the same colors for validation.
 fn loss_chart(title: &str, history: &History, names: &[&str], first_color: usize, ticks: usize) -> Chart {
     let color = |i: usize| COLORS[(first_color + i) % COLORS.len()];
     let curve = |label: &str, i, line, points| Curve { label: label.to_string(), color: color(i), line, points };
@@ -121,7 +121,7 @@ fn loss_chart(title: &str, history: &History, names: &[&str], first_color: usize
     chart(title, "loss", history, curves, ticks)
 }
 
-/// Distances of round trips, which are only measured on validation pairs.
+/// Draws distances of round trips, which are only measured on validation pairs.
 fn distance_chart(history: &History, names: &[&str]) -> Chart {
     let label = |name: &str| match name.strip_prefix(CYCLE_DISTANCE) {
         Some("a") => "A to B to A".to_string(),
@@ -132,7 +132,7 @@ fn distance_chart(history: &History, names: &[&str]) -> Chart {
     chart("Cycle distance, validation", "mean L1 of scaled pixels", history, curves, TICKS.1)
 }
 
-/// Metrics of one kind, on an axis of their own: units and sizes of others differ.
+/// Draws metrics of one kind on their own axis, because units and sizes differ between kinds.
 fn metric_chart(history: &History, names: &[&str]) -> Chart {
     let label = |name: &str| name.strip_prefix(MEASURE).unwrap_or(name).to_string();
     let kind = names.first().map(|name| kind_of(name)).unwrap_or_default();
@@ -149,14 +149,14 @@ fn dashed(history: &History, names: &[&str], label: impl Fn(&str) -> String) -> 
     names.iter().enumerate().map(curve).collect()
 }
 
-/// The name of a metric without `valid_` and the letter of a domain.
+/// Returns the name of a metric without `valid_` and the letter of a domain.
 fn kind_of(name: &str) -> &str {
     let name = name.strip_prefix(MEASURE).unwrap_or(name);
     name.strip_suffix("_a").or(name.strip_suffix("_b")).unwrap_or(name)
 }
 
-/// Puts metrics of one kind together, in the order of the first of each.
-fn alike<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
+/// Groups metrics of one kind, in the order of the first of each.
+fn grouped_by_kind<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut groups: Vec<Vec<&str>> = Vec::new();
     for &name in names {
         match groups.iter_mut().find(|group| kind_of(group[0]) == kind_of(name)) {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// `epochs` of losses `loss`, every `validated`-th with measures.
+    /// Creates `epochs` epochs of losses `loss`, every `validated`-th with metrics.
     fn history(epochs: usize, validated: usize, loss: f64) -> History {
         let names = ["generator", "cycle", "discriminator_a", "discriminator_b"];
         let measures = ["valid_loss", "valid_cycle", "valid_discriminator_a", "valid_cycle_l1_a", "valid_cycle_l1_b"];
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(lines[4..], [("validation", GRAY, 0)]);
     }
 
-    /// KID near 0.1, slightly negative too, and FID near 100 each have a chart.
+    /// KID near 0.1, which may be slightly negative, and FID near 100 each have their own chart.
     #[test]
     fn metrics_of_different_size_have_axes_of_their_own() {
         let epoch = |n: usize, kid: f64| {
@@ -215,7 +215,7 @@ mod tests {
         let names = ["valid_fid_a", "valid_kid_a", "valid_fid_b", "valid_kid_b"];
         let history = json!({"names": ["generator"], "metric_names": names, "epochs": [epoch(1, 0.1), epoch(2, 0.2)]});
         let history: History = serde_json::from_value(history).unwrap();
-        assert_eq!(alike(&names), [["valid_fid_a", "valid_fid_b"], ["valid_kid_a", "valid_kid_b"]]);
+        assert_eq!(grouped_by_kind(&names), [["valid_fid_a", "valid_fid_b"], ["valid_kid_a", "valid_kid_b"]]);
         let chart = metric_chart(&history, &["valid_kid_a", "valid_kid_b"]);
         assert!(chart.y.low < -0.2 && chart.y.high > 0.2 && chart.y.high < 1.0);
         assert_eq!(losses(&history).unwrap().as_rgb_image().dimensions(), (SIZE.0, SIZE.1 + ROW));

@@ -1,4 +1,4 @@
-//! Loss over learning rate, from a learning-rate range test.
+//! The chart of a learning-rate range test.
 
 use plotters::prelude::RGBColor;
 
@@ -12,11 +12,11 @@ const SMOOTHED: RGBColor = RGBColor(0, 114, 178);
 const SUGGESTION: RGBColor = RGBColor(213, 94, 0);
 
 impl LrCurve {
-    /// The loss at each rate, as it was and smoothed, on a logarithmic axis; the suggested rate is marked. What rises
-    /// far above where the loss began, or is not finite, lies outside.
+    /// Draws the loss at each rate, raw and smoothed, on a logarithmic axis, and marks the suggested rate. Losses that
+    /// rise far above the initial one or are not finite are outside the chart.
     ///
     /// # Errors
-    /// `Usage` for a sweep without a step.
+    /// `Usage` for a sweep without steps.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot(&self) -> Result<Picture> {
         lr_curve(self.rates(), self.losses(), self.smoothed(), self.suggestion())
@@ -43,7 +43,8 @@ fn lr_curve(rates: &[f64], losses: &[f64], smoothed: &[f64], suggestion: Option<
     Ok(Picture::new(drawn(SIZE.0, SIZE.1, |area| chart.draw(area))?))
 }
 
-/// From below the lowest loss to above all that came before it, and half as high again, so that the rise is seen.
+/// Returns a range from below the lowest loss to half again as high as all losses before it, so that the rise is
+/// visible.
 fn span(losses: &[f64], smoothed: &[f64]) -> (f64, f64) {
     let usable = |value: &f64| value.abs() < 1e30;
     let known = smoothed.iter().copied().enumerate().filter(|(_, value)| usable(value));

@@ -1,4 +1,4 @@
-//! What a fit is going to do with the learning rate.
+//! The chart of a fit's planned learning rate.
 
 use plotters::prelude::RGBColor;
 
@@ -15,8 +15,8 @@ const EPOCH: RGBColor = RGBColor(170, 170, 170);
 const MOST_POINTS: usize = 2000;
 
 impl FitOptions {
-    /// The learning rate that a fit on `data` would have at each step, with the epochs marked; below it `beta1` of
-    /// Adam, where the schedule sets it. Nothing is trained.
+    /// Draws the learning rate that a fit on `data` would have at each step, with the epochs marked, and below it
+    /// Adam's `beta1` if the schedule sets it. Nothing is trained.
     ///
     /// ```
     /// use geolearn::{DatasetType, FitOptions, prepare_data};
@@ -28,14 +28,14 @@ impl FitOptions {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when an option is out of range, or the rate is to be [found](crate::train::LearningRate::Find).
+    /// `Usage` if an option is out of range, or if the rate has to be [found](crate::train::LearningRate::Find).
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn plot_lr(&self, data: &DataBunch) -> Result<Picture> {
         self.check()?;
         let (plan, per_epoch) = (self.plan(), data.batches_per_epoch().max(1));
         if plan.is_to_be_found() {
-            return Err(Error::new(ErrorKind::Usage, "a learning rate that is to be found cannot be shown")
-                .help("Give the rate that lr_find suggests."));
+            return Err(Error::new(ErrorKind::Usage, "a learning rate that has to be found cannot be plotted")
+                .help("Set the rate that lr_find suggests."));
         }
         let steps = plan.epochs.saturating_mul(per_epoch);
         let planned: Vec<(f64, f64, f64)> = shown_steps(steps)
@@ -68,19 +68,19 @@ fn chart(title: String, steps: usize, per_epoch: usize, y: Axis, color: RGBColor
     Chart { title, x: Axis::steps(steps), y, curves, marks: epoch_marks(steps, per_epoch) }
 }
 
-/// All steps, or as many at even distances as can be seen; the first and the last among them.
+/// Returns all steps, or as many as can be distinguished at even distances, including the first and the last.
 fn shown_steps(steps: usize) -> impl Iterator<Item = usize> {
     let (last, count) = (steps.saturating_sub(1), steps.clamp(1, MOST_POINTS));
     (0..count).map(move |i| (i as f64 / (count - 1).max(1) as f64 * last as f64).round() as usize)
 }
 
-/// The ends of some epochs, at round numbers.
+/// Returns the ends of some epochs, at round numbers.
 fn epoch_marks(steps: usize, per_epoch: usize) -> Vec<Mark> {
     let count = steps / per_epoch;
     let epochs = Axis::epochs(count, 10);
     let end = |(epoch, label): &(f64, String)| (epoch * per_epoch as f64, format!("epoch {label}"));
     let mark = |(x, label)| Mark { x, label, color: EPOCH };
-    // The first of many would stand too close to the axis.
+    // The first of many marks would be too close to the axis.
     let apart = |tick: &&(f64, String)| count <= 10 || tick.0 > 1.0;
     epochs.ticks.iter().filter(apart).map(end).map(mark).collect()
 }

@@ -1,4 +1,4 @@
-//! Pictures of a training: losses and rates over epochs, what a fit will do with the rate, a range test, results.
+//! Charts of a training: losses and rates over epochs, planned rates, a range test, and sample translations.
 
 mod history;
 mod lr_curve;

@@ -1,4 +1,4 @@
-//! What a model makes of chips.
+//! Pictures of sample translations.
 
 use image::RgbImage;
 use tch::Tensor;
@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::plot::Picture;
 use crate::train::translator::Translator;
 
-/// Rows of what `model` makes of fixed chips: validation chips, or training chips where there are none.
-/// Left: A, its translation into B, and that translated back; right: the same from B. Of a model of one direction: a chip,
-/// its translation, and the real chip of that domain which has the same place in the list.
+/// Draws rows of translations of fixed chips: validation chips, or training chips if there are none. Left: A, its
+/// translation into B, and that translated back; right: the same from B. For a model with one direction: a chip, its
+/// translation, and the real chip of that domain at the same position in the list.
 ///
 /// ```
 /// use geolearn::train::show_results;
@@ -25,7 +25,7 @@ use crate::train::translator::Translator;
 /// ```
 ///
 /// # Errors
-/// `Usage` for no rows; what reading the chips or libtorch reports.
+/// `Usage` if `rows` is 0; whatever reading the chips or libtorch reports.
 pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Result<Picture> {
     Picture::check_rows(rows)?;
     let mut pictures = Vec::new();
@@ -46,24 +46,24 @@ pub fn show_results(model: &dyn Translator, data: &DataBunch, rows: usize) -> Re
     Picture::grid(&format!("{chips}, their translation, and {beside}"), &columns, &pictures)
 }
 
-/// Whether translations into `to` can be translated back.
+/// Returns whether translations into `to` can be translated back.
 fn returns(model: &dyn Translator, to: Domain) -> bool {
     model.targets().contains(&to.other())
 }
 
-/// What is above the pictures of one direction.
+/// Returns the headings above the pictures of one direction.
 fn columns(model: &dyn Translator, to: Domain) -> [String; 3] {
     let from = to.other();
     let last = if returns(model, to) { format!("{from} to {to} to {from}") } else { to.to_string() };
     [from.to_string(), format!("{from} to {to}"), last]
 }
 
-/// Validation chips, which do not change; training chips where there are none.
+/// Returns the validation split, whose chips do not change, or the training split if there is none.
 fn shown_split(data: &DataBunch) -> Split {
     if data.valid_len(Domain::A).min(data.valid_len(Domain::B)) > 0 { Split::Valid } else { Split::Train }
 }
 
-/// A chip, its translation into `to`, and that translated back, else a real chip of `to`.
+/// Returns a chip, its translation into `to`, and that translated back or else a real chip of `to`.
 fn translation(model: &dyn Translator, data: &DataBunch, to: Domain, index: usize) -> Result<[RgbImage; 3]> {
     let from = to.other();
     let chip = chip(data, from, index)?;
@@ -76,7 +76,7 @@ fn translation(model: &dyn Translator, data: &DataBunch, to: Domain, index: usiz
     Ok([data.shown(from, &chip, 0)?, data.shown(to, &made, 0)?, last])
 }
 
-/// A chip that is shown; they begin anew where a domain has fewer.
+/// Returns a chip to show; indices wrap around if a domain has fewer.
 fn chip(data: &DataBunch, domain: Domain, index: usize) -> Result<Tensor> {
     let split = shown_split(data);
     data.chips(domain, split, &[index % data.count(domain, split).max(1)])

@@ -1,6 +1,6 @@
-//! The bytes of TensorBoard's event files: messages in protobuf's wire format, framed as records of TensorFlow.
+//! TensorBoard's event files: messages in protobuf's wire format, framed as TensorFlow records.
 //!
-//! Field numbers are those of TensorFlow's `event.proto` and `summary.proto`; what we do not write is left out.
+//! Field numbers are those of TensorFlow's `event.proto` and `summary.proto`; fields that we do not write are omitted.
 
 use crate::protobuf::Message;
 
@@ -17,7 +17,7 @@ pub(super) struct Event {
 pub(super) enum What {
     /// The first entry of every file.
     FileVersion,
-    /// What older files say of this step and later ones no longer holds.
+    /// Says that what older files contain for this step and later ones is obsolete.
     Restart,
     Summary(Vec<Value>),
 }
@@ -41,7 +41,7 @@ const RGB: u64 = 3;
 const START: u64 = 1;
 
 impl Event {
-    /// The event as a record: length, checksum of it, message, checksum of that.
+    /// Returns the event as a record: length, its checksum, message, its checksum.
     pub fn to_record(&self) -> Vec<u8> {
         let message = self.message();
         let message = message.as_bytes();
@@ -80,7 +80,7 @@ impl Value {
     }
 }
 
-/// CRC-32C as TensorFlow stores it, so that the checksum of data that holds checksums stays good.
+/// Computes CRC-32C as TensorFlow stores it, masked so that it remains effective for data that contains checksums.
 fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -97,8 +97,8 @@ mod tests {
         assert_eq!(masked_crc(&[0; 32]), 0x0fd7_fffa);
     }
 
-    /// Bytes of `SerializeToString` of `tensorboard.compat.proto.event_pb2.Event` in `tensorboard` 2.21.0, but that it
-    /// leaves a `step` of 0 out.
+    /// Bytes of `SerializeToString` of `tensorboard.compat.proto.event_pb2.Event` in `tensorboard` 2.21.0, except that
+    /// it omits a `step` of 0.
     #[test]
     fn messages_are_protobufs() {
         let event = |step, what| Event { wall_time: 1.5, step, what }.message().as_bytes().to_vec();
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(event(300, What::Restart), [start, b"\x10\xac\x02", b"\x3a\x02\x08\x01"].concat());
     }
 
-    /// Takes a record apart again as a reader does.
+    /// Parses a record like a reader.
     #[test]
     fn records_can_be_read_back() {
         let png = vec![7; 200];

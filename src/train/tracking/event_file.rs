@@ -9,7 +9,7 @@ use super::event::{Event, Shown, Value, What};
 use crate::error::{Error, Result};
 use crate::store;
 
-/// What is written gets to the disk at the latest with the first entry after this time.
+/// Entries reach the disk at the latest with the first one after this time.
 const SECONDS_TO_FLUSH: u64 = 30;
 
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Starts a file under a name of its own in `folder`, which is made where it is missing. TensorBoard reads all
-    /// event files of a folder as one run, in the order of their names.
+    /// Creates a file with a unique name in `folder`, which is created if it is missing. TensorBoard reads all event
+    /// files of a folder as one run, in the order of their names.
     pub fn create(folder: &Path) -> Result<Self> {
         store::create_dir(folder)?;
         let seconds = now() as u64;
         let (host, process) = (host(), std::process::id());
-        // Fits may follow each other within a second.
+        // Several fits may start within a second.
         let mut number = 0;
         loop {
             let path = folder.join(format!("events.out.tfevents.{seconds:010}.{host}.{process}.{number}"));
@@ -38,7 +38,7 @@ impl EventFile {
                     return Ok(file);
                 }
                 Err(error) if error.kind() == IoErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(Error::io("event file cannot be made", path, error)),
+                Err(error) => return Err(Error::io("the event file cannot be created", path, error)),
             }
         }
     }
@@ -50,21 +50,21 @@ impl EventFile {
         self.write(step, What::Summary(values))
     }
 
-    /// Adds an entry; every now and then all of them are handed to the disk.
+    /// Adds an entry; from time to time all entries are flushed to disk.
     pub fn write(&mut self, step: u64, what: What) -> Result<()> {
         let event = Event { wall_time: now(), step: i64::try_from(step).unwrap_or(i64::MAX), what };
         self.writer.write_all(&event.to_record()).map_err(|e| self.failed(e))?;
         if self.flushed.elapsed().as_secs() >= SECONDS_TO_FLUSH { self.flush() } else { Ok(()) }
     }
 
-    /// Lets readers see everything.
+    /// Makes everything visible to readers.
     pub fn flush(&mut self) -> Result<()> {
         self.flushed = Instant::now();
         self.writer.flush().map_err(|e| self.failed(e))
     }
 
     fn failed(&self, source: std::io::Error) -> Error {
-        Error::io("event file cannot be written", &self.path, source).help("Is the disk full?")
+        Error::io("the event file cannot be written", &self.path, source).help("Is the disk full?")
     }
 }
 
@@ -73,7 +73,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// The machine's name, as far as it can be had without asking the C library; it only makes file names telling.
+/// Returns the machine's name if it is available without calling the C library; it only makes file names informative.
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::env::var("HOSTNAME"))
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_one_second_have_names_of_their_own() {
+    fn files_of_the_same_second_have_unique_names() {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..3 {
             EventFile::create(&folder.path().join("run")).unwrap();
@@ -105,17 +105,17 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_will_not_do_is_named() {
+    fn an_unusable_path_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let occupied = folder.path().join("file");
         std::fs::write(&occupied, "").unwrap();
         assert_eq!(EventFile::create(&occupied).unwrap_err().path(), Some(occupied.as_path()));
     }
 
-    /// Every write to this device fails as one to a full disk does.
+    /// Every write to this device fails as if the disk were full.
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_full_disk_is_told_with_the_file() {
+    fn a_full_disk_is_reported_with_the_file() {
         let path = PathBuf::from("/dev/full");
         let writer = BufWriter::new(OpenOptions::new().write(true).open(&path).unwrap());
         let mut file = EventFile { writer, path: path.clone(), flushed: Instant::now() };

@@ -1,4 +1,4 @@
-//! Callbacks that record a training: sample pictures, and event files of TensorBoard.
+//! Callbacks that record training: sample pictures, and event files for TensorBoard.
 
 #[cfg(feature = "tensorboard")]
 mod event;

@@ -1,4 +1,4 @@
-//! Sample pictures of a model that learns.
+//! The callback that saves sample pictures.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,15 @@ use crate::store;
 use crate::train::callback::{Callback, EpochReport, FitReport, Flow};
 use crate::train::pictures::show_results;
 
-/// Saves what [`show_results`] draws every few epochs, as `epoch_0003.png`, so that one can look through how the
-/// model has learnt.
+/// Saves the picture of [`show_results`] every few epochs, as `epoch_0003.png` and so on, to show how the model
+/// develops.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `every` | 1 | epochs between pictures | ≥ 1 |
 /// | `rows` | 4 | rows of each picture | ≥ 1 |
 ///
-/// Epochs are counted in the model's life, so a resumed or a second fit goes on with the numbers that follow.
+/// Epochs are counted over the model's life, so a resumed or second fit continues the numbers.
 ///
 /// ```
 /// use geolearn::FitOptions;
@@ -32,18 +32,30 @@ pub struct SamplePictures {
 }
 
 impl SamplePictures {
-    /// Will save into `folder`, which is made where it is missing.
+    /// Creates a callback that saves into `folder`, which is created if it is missing.
+    ///
+    /// ```
+    /// let callback = geolearn::train::SamplePictures::new("run1/samples");
+    /// ```
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), every: 1, rows: 4 }
     }
 
     /// Sets the number of epochs between pictures. Default: 1.
+    ///
+    /// ```
+    /// let callback = geolearn::train::SamplePictures::new("run1/samples").every(5);
+    /// ```
     pub fn every(mut self, epochs: usize) -> Self {
         self.every = epochs;
         self
     }
 
-    /// Sets the rows of each picture. Default: 4.
+    /// Sets the number of rows of each picture. Default: 4.
+    ///
+    /// ```
+    /// let callback = geolearn::train::SamplePictures::new("run1/samples").rows(8);
+    /// ```
     pub fn rows(mut self, rows: usize) -> Self {
         self.rows = rows;
         self

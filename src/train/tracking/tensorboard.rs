@@ -1,4 +1,4 @@
-//! Losses, measures and sample pictures for TensorBoard.
+//! The callback that writes losses, metrics and sample pictures for TensorBoard.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::train::history::{EpochRecord, History};
 use crate::train::options::FitOptions;
 use crate::train::pictures::show_results;
 
-/// Writes an event file that TensorBoard shows while training goes on: `tensorboard --logdir FOLDER`.
+/// Writes an event file that TensorBoard shows during training: `tensorboard --logdir FOLDER`.
 ///
 /// | Tag | What | By |
 /// |---|---|---|
@@ -24,10 +24,10 @@ use crate::train::pictures::show_results;
 /// | `pictures_every` | 1 | epochs between pictures; 0 for none | ≥ 0 |
 /// | `rows` | 3 | rows of each picture | ≥ 1 |
 ///
-/// Each fit, and each resume, begins a file of its own, which TensorBoard joins to the others of the folder. What these
-/// hold of steps that are now made again, after a checkpoint or by a new model, is replaced where the server joins the
-/// files; tags by epoch may keep the value of an epoch within which the fit was stopped beside the final one. So give
-/// each run a folder of its own to compare them. Numbers are rounded to f32, as TensorBoard keeps them;
+/// Each fit, and each resumed one, starts its own file, which TensorBoard combines with the others in the folder.
+/// Entries for steps that are repeated, after a checkpoint or by a new model, are replaced when the server combines the
+/// files; tags by epoch may keep both the value of an epoch in which the fit was stopped and the final one. To compare
+/// runs, use a separate folder for each. Numbers are rounded to f32, as in TensorBoard;
 /// [`HistoryFile`](crate::train::HistoryFile) does not round.
 ///
 /// ```
@@ -48,25 +48,39 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Will write into `folder`, which is made where it is missing.
+    /// Creates a callback that writes to `folder`, which is created if it is missing.
+    ///
+    /// ```
+    /// let callback = geolearn::train::TensorBoard::new("run1/events");
+    /// ```
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), pictures_every: 1, rows: 3, file: None, epochs_written: 0 }
     }
 
     /// Sets the number of epochs between pictures; 0 leaves them out. Default: 1.
+    ///
+    /// ```
+    /// let callback = geolearn::train::TensorBoard::new("run1/events").pictures_every(5);
+    /// ```
     pub fn pictures_every(mut self, epochs: usize) -> Self {
         self.pictures_every = epochs;
         self
     }
 
-    /// Sets the rows of each picture. Default: 3.
+    /// Sets the number of rows of each picture. Default: 3.
+    ///
+    /// ```
+    /// let callback = geolearn::train::TensorBoard::new("run1/events").rows(8);
+    /// ```
     pub fn rows(mut self, rows: usize) -> Self {
         self.rows = rows;
         self
     }
 
     fn file(&mut self) -> Result<&mut EventFile> {
-        self.file.as_mut().ok_or_else(|| Error::new(ErrorKind::Usage, "TensorBoard is told of a fit that never began"))
+        self.file
+            .as_mut()
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "TensorBoard was called for a fit that has not started"))
     }
 
     fn write_epoch(&mut self, record: &EpochRecord, history: &History) -> Result<()> {
@@ -95,7 +109,7 @@ impl Callback for TensorBoard {
             return Err(Error::new(ErrorKind::Usage, "a picture needs rows").expected("1 or more").found(0));
         }
         let mut file = EventFile::create(&self.folder)?;
-        // The history holds whole epochs only.
+        // The history contains complete epochs only.
         let of_part = report.steps_done.saturating_sub(report.epochs_done.saturating_mul(report.steps_per_epoch));
         let steps_in_life = report.history.steps().saturating_add(of_part as u64);
         file.write(steps_in_life.saturating_add(1), What::Restart)?;
@@ -120,7 +134,7 @@ impl Callback for TensorBoard {
         Ok(Flow::Continue)
     }
 
-    /// A fit that is stopped within an epoch records that part too.
+    /// Records the part of an epoch when a fit is stopped within it.
     fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
         for record in report.history.epochs().iter().skip(self.epochs_written) {
             self.write_epoch(record, report.history)?;
@@ -130,8 +144,8 @@ impl Callback for TensorBoard {
 }
 
 impl FitOptions {
-    /// Adds a [`TensorBoard`] with its defaults: `tensorboard --logdir FOLDER` shows losses, measures and pictures
-    /// while training goes on.
+    /// Adds a [`TensorBoard`] callback with its defaults: `tensorboard --logdir FOLDER` shows losses, metrics and
+    /// pictures during training.
     ///
     /// ```
     /// let options = geolearn::FitOptions::new(20).tensorboard("runs/first");

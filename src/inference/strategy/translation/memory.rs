@@ -1,4 +1,4 @@
-//! What a network needs of tiles and of memory.
+//! The network's requirements for tiles and memory.
 
 use super::super::norm_statistics::NormStatistics;
 use super::Translation;
@@ -6,18 +6,18 @@ use crate::device::free_memory;
 use crate::inference::tiling::{Budget, Halo, NetworkSides, PixelBytes, SIDES, STEP_BYTES, TileLayout, TileRequest};
 use crate::raster::Source;
 
-/// Bytes that the network takes for a pixel and each of its first feature maps. The first and last layers hold the most:
-/// input, convolution and norm of so many maps at full size, of four bytes each.
+/// Bytes that the network takes for each pixel and feature of its first layer. The first and last layers take the most:
+/// input, convolution and norm of that many maps at full size, four bytes each.
 const BYTES_OF_FEATURE: f64 = 12.0;
 
 impl Translation<'_> {
-    /// Returns what is free just now on the device.
+    /// Returns the memory that is free on the device right now.
     pub fn budget(&self) -> Budget {
         let network_pixel = BYTES_OF_FEATURE * self.generator.features() as f64;
         Budget { free: free_memory(self.device), network_pixel }
     }
 
-    /// Returns the tiles that suit the network, where nothing else is asked for.
+    /// Returns the default tiles for the network.
     pub fn usual_tiles(&self, statistics: NormStatistics) -> TileRequest {
         let (layout, side) = match statistics {
             NormStatistics::Tile { .. } => {
@@ -31,18 +31,18 @@ impl Translation<'_> {
         TileRequest { side, halo, layout, network, is_on_cuda, step_bytes: STEP_BYTES }
     }
 
-    /// Returns the sides that the network takes.
+    /// Returns the sides that the network accepts.
     pub fn network_sides(&self) -> NetworkSides {
         let plan = self.generator.plan();
         NetworkSides { smallest: plan.smallest_side as usize, factor: plan.factor as usize }
     }
 
-    /// Returns how many numbers one set of statistics of all norms has: two for each channel that is normalized.
+    /// Returns the count of numbers in one set of statistics of all norms: two for each normalized channel.
     pub fn statistics_values(&self) -> usize {
         2 * self.generator.plan().normed_channels(self.from.channels())
     }
 
-    /// Returns what pixels of a scene and of its translation take.
+    /// Returns the bytes of a pixel of a scene and of its translation.
     pub fn pixel_bytes(&self, scene: &Source) -> PixelBytes {
         let made = self.to.bands() * self.dtype().bytes();
         PixelBytes { read: scene.bands() * scene.dtype().bytes(), made }

@@ -1,4 +1,4 @@
-//! Images through one network, with norms of any statistics.
+//! Translates images with one network, with norms of any statistics.
 
 mod memory;
 mod samples;
@@ -9,24 +9,25 @@ use crate::dataset::Normalizer;
 use crate::device::Precision;
 use crate::error::Result;
 use crate::ffi::{self, HostMemory};
-use crate::nn::{FoldedNetwork, Gathered, Moments, Network};
+use crate::nn::{FoldedNetwork, GatheringNorm, Moments, Network};
 use crate::raster::Raster;
 
-/// A generator, and the scalings of the domains on either side of it.
+/// A generator, and the scalings of its input and output.
 pub(crate) struct Translation<'a> {
     pub generator: &'a Network,
     pub from: &'a Normalizer,
     pub to: &'a Normalizer,
-    /// Height and width of the chips that the generator learned from.
+    /// Height and width of the chips that the generator was trained on.
     pub chip: (usize, usize),
     pub device: tch::Device,
     pub precision: Precision,
-    /// Whether values stay as the network made them, in f32: neither rounded nor cut to the domain's own type.
+    /// Whether output values stay as the network computed them, in f32: neither rounded nor clipped to the domain's
+    /// type.
     pub exact: bool,
 }
 
 impl Translation<'_> {
-    /// Scales an image to what the network takes, on the device.
+    /// Scales an image to the network's input, on the device.
     ///
     /// # Shapes
     /// (bands, H, W) to (1, C, H, W) in [-1, 1].
@@ -39,7 +40,7 @@ impl Translation<'_> {
             to.copy_from_slice(&values);
             Ok(())
         })?;
-        // From pinned memory: the processor goes on with the next image.
+        // From pinned memory, so that the CPU can continue with the next image.
         Ok(tensor.f_to_device_(self.device, tensor.kind(), true, false)?)
     }
 
@@ -49,10 +50,10 @@ impl Translation<'_> {
         Ok(Tensor::f_cat(&tensors, 0)?)
     }
 
-    /// Returns 1 where an image has data and 0 elsewhere; none where all images have data everywhere.
+    /// Returns 1 where an image has data and 0 elsewhere; `None` if all images have data everywhere.
     ///
     /// # Shapes
-    /// (N, 1, H, W) of the size that the network takes.
+    /// (N, 1, H, W) in the size that the network uses.
     fn mask(&self, images: &[Raster]) -> Result<Option<Tensor>> {
         let gaps: Vec<_> = images.iter().map(Raster::gaps).collect();
         if gaps.iter().all(|gaps| gaps.iter().all(|&gap| !gap)) {
@@ -68,39 +69,39 @@ impl Translation<'_> {
         Ok(Some(masks.f_to_device(self.device)?))
     }
 
-    /// Runs the network as it was trained and is exported, for images of one size that are small enough to go through it
-    /// as a whole. What stands in for gaps counts like any other value.
+    /// Runs the network as in training and in exports, for images of one size that are small enough to go through at
+    /// once. Gaps count with their fill value.
     pub fn plain(&self, images: &[Raster]) -> Result<Tensor> {
         let batch = self.batch(images)?;
         self.run(|| self.generator.forward(&batch))
     }
 
-    /// Does the same for one image with statistics of only those pixels that have data.
+    /// Runs the network on one image with the statistics of only those pixels that have data.
     pub fn whole(&self, image: &Raster) -> Result<Tensor> {
         let mask = self.mask(std::slice::from_ref(image))?;
         if mask.is_none() {
             return self.plain(std::slice::from_ref(image));
         }
         let x = self.tensor(image)?;
-        self.run(|| self.generator.forward_with(&x, &mut Gathered::pooled(mask)))
+        self.run(|| self.generator.forward_with(&x, &mut GatheringNorm::pooled(mask)))
     }
 
-    /// Runs images of one size, each with its own statistics: as the network was trained where all images have data
-    /// everywhere, and otherwise of only those pixels that have data.
+    /// Runs images of one size, each with its own statistics: as in training if all images have data everywhere,
+    /// otherwise with the statistics of only those pixels that have data.
     pub fn each(&self, images: &[Raster]) -> Result<Tensor> {
         let batch = self.batch(images)?;
         match self.mask(images)? {
             None => self.run(|| self.generator.forward(&batch)),
-            mask => self.run(|| self.generator.forward_with(&batch, &mut Gathered::of_each(mask))),
+            mask => self.run(|| self.generator.forward_with(&batch, &mut GatheringNorm::of_each(mask))),
         }
     }
 
-    /// Gathers statistics of each layer over all of these images together; none where there are no images.
+    /// Gathers statistics of each layer over all of these images together; `None` if there are no images.
     pub fn pooled(&self, images: &[Raster]) -> Result<Option<Vec<Moments>>> {
         if images.is_empty() {
             return Ok(None);
         }
-        let mut norm = Gathered::pooled(self.mask(images)?);
+        let mut norm = GatheringNorm::pooled(self.mask(images)?);
         let batch = self.batch(images)?;
         self.gather(&batch, &mut norm)?;
         Ok(Some(norm.layers))
@@ -108,14 +109,14 @@ impl Translation<'_> {
 
     /// Gathers statistics of each layer for each of these images.
     pub fn of_each(&self, images: &[Raster]) -> Result<Vec<Moments>> {
-        let mut norm = Gathered::of_each(self.mask(images)?);
+        let mut norm = GatheringNorm::of_each(self.mask(images)?);
         let batch = self.batch(images)?;
         self.gather(&batch, &mut norm)?;
         Ok(norm.layers)
     }
 
-    /// Runs the network for its statistics alone. Never in bfloat16: what is off here is off everywhere.
-    fn gather(&self, batch: &Tensor, norm: &mut Gathered) -> Result<()> {
+    /// Runs the network only for its statistics. Never in bfloat16: an error here would affect the whole scene.
+    fn gather(&self, batch: &Tensor, norm: &mut GatheringNorm) -> Result<()> {
         let precision = match (self.precision, self.device.is_cuda()) {
             (Precision::Bf16, true) => Precision::Tf32,
             (Precision::Bf16, false) => Precision::F32,
@@ -124,12 +125,12 @@ impl Translation<'_> {
         self.run_in(precision, || self.generator.forward_with(batch, norm)).map(drop)
     }
 
-    /// Returns the network with these statistics in its convolutions.
+    /// Returns the network with these statistics folded into its convolutions.
     pub fn folded(&self, statistics: &[Moments]) -> Result<FoldedNetwork> {
         tch::no_grad(|| self.generator.folded(statistics))
     }
 
-    /// Runs `work` without gradients, in the arithmetic that was chosen.
+    /// Runs `work` without gradients, in the chosen precision.
     pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.run_in(self.precision, work)
     }

@@ -1,4 +1,4 @@
-//! From what the network made to samples of the other domain.
+//! Converts the network's output to samples of the target domain.
 
 use tch::Tensor;
 
@@ -8,12 +8,12 @@ use crate::error::Result;
 use crate::raster::{Dtype, Raster, Samples, Source};
 
 impl Translation<'_> {
-    /// Returns the type of the samples that are made.
+    /// Returns the type of the output samples.
     pub fn dtype(&self) -> Dtype {
         if self.exact { Dtype::F32 } else { self.to.dtype() }
     }
 
-    /// Turns what the network made into samples of the other domain.
+    /// Converts the network's output to samples of the target domain.
     ///
     /// # Shapes
     /// (C, H, W) in [-1, 1] to (bands, H, W), with `empty` where `image`, of the same size, has no data in any band.
@@ -26,19 +26,19 @@ impl Translation<'_> {
         Ok(self.to.to_raster(made.view())?.with_gaps_of(image, empty).into_samples())
     }
 
-    /// Returns what stands for "no data" in translations of `scene`, which has to be known before the first row is
-    /// written. Images of integers without a value for it or a mask have no gaps.
+    /// Returns the value that means "no data" in translations of `scene`, which has to be known before the first row is
+    /// written. Integer images without a nodata value or a mask have no gaps.
     pub fn empty_value(&self, scene: &Source) -> Option<f64> {
         let names_gaps = scene.nodata().is_some_and(|value| scene.dtype().can_mean(value));
         self.empty_value_where(|| names_gaps || scene.has_mask() || scene.dtype().is_float())
     }
 
-    /// The same where all of the image can be looked at.
+    /// Returns the same for an image in memory, all of which can be examined.
     pub fn empty_value_of(&self, image: &Raster) -> Option<f64> {
         self.empty_value_where(|| image.gaps().iter().any(|&gap| gap))
     }
 
-    /// A value of the model's that samples cannot have (-9999 in bytes) would leave gaps looking like data.
+    /// A nodata value of the model that its samples cannot represent (-9999 in bytes) would make gaps look like data.
     fn empty_value_where(&self, has_gaps: impl Fn() -> bool) -> Option<f64> {
         let (dtype, own) = (self.dtype(), self.to.values().nodata);
         (own.is_some_and(|value| dtype.can_mean(value)) || has_gaps()).then(|| dtype.nodata_like(own))

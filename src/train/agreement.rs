@@ -1,4 +1,4 @@
-//! Whether the processes that make a fit together are about to make the same one.
+//! Checks that the processes of a fit agree on what they are about to train.
 
 use serde_json::{Value, json};
 
@@ -13,11 +13,11 @@ use crate::nn::bytes_of;
 use crate::peers::{self, Peers};
 
 /// Checks that all processes have the same model with the same weights, the same data and the same options. Otherwise
-/// each would wait for what others never send, or learn something else.
+/// they would wait for messages that others never send, or train different models.
 ///
 /// # Errors
-/// `Usage`, in each process, that names what differs from the first process.
-pub(super) fn check_alike(
+/// `Usage` in each process; it names what differs from the first process.
+pub(super) fn check_agreement(
     peers: &dyn Peers,
     model: &dyn Translator,
     data: &DataBunch,
@@ -30,19 +30,22 @@ pub(super) fn check_alike(
     let said = described(model, data, (options, plan), history).map(|value| value.to_string().into_bytes());
     let said = peers::in_turn(peers, said)?;
     let values = said.iter().map(|words| serde_json::from_slice(words)).collect::<std::result::Result<Vec<Value>, _>>();
-    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "processes run other programs").because(e))?;
+    let values = values.map_err(|e| Error::new(ErrorKind::Usage, "the processes run different programs").because(e))?;
     for (rank, value) in values.iter().enumerate() {
         if let Some((key, first, other)) = first_difference("", &values[0], value) {
-            return Err(Error::new(ErrorKind::Usage, format!("process {rank} does not make the fit of process 0: {key} differs"))
-                .expected(first)
-                .found(other)
-                .help("Run the same program with the same options and data in every process, and begin with the same weights."));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("process {rank} does not run the same fit as process 0: {key} differs"),
+            )
+            .expected(first)
+            .found(other)
+            .help("Run the same program with the same options, data and initial weights in every process."));
         }
     }
     Ok(())
 }
 
-/// All on which steps and exchanges depend.
+/// Describes everything on which steps and exchanges depend.
 fn described(
     model: &dyn Translator,
     data: &DataBunch,
@@ -54,14 +57,14 @@ fn described(
         "version": env!("CARGO_PKG_VERSION"),
         "model": model.configuration()?,
         "data": data.digest(),
-        // Told apart here, since a rate that is to be found has no number yet.
+        // Listed separately, because a rate that has to be found has no value yet.
         "find_lr": plan.is_to_be_found(),
         "fit": plan,
         "validate_every": options.validate_every,
         "resume": options.resume,
         "metrics": columns,
         "monitor": options.asked_monitor(),
-        // Losses are read at other steps on CUDA.
+        // On CUDA, losses are read at other steps.
         "cuda": model.torch_device().is_cuda(),
         "epochs_before": history.epochs().len(),
         "steps_before": history.steps(),
@@ -69,7 +72,7 @@ fn described(
     }))
 }
 
-/// CRC-32C of all that training changes.
+/// Computes the CRC-32C of everything that training changes.
 fn checksum(model: &dyn Translator) -> Result<String> {
     let (mut sum, mut buffer) = (0, Vec::new());
     for (name, tensor) in model.state().tensors {

@@ -1,16 +1,16 @@
-//! A model lent for a trial, restored afterwards, after a panic too.
+//! A guard that restores a model after a trial, even if the trial panics.
 
 use super::state::TrainState;
 use super::translator::Translator;
 use crate::error::Result;
 
-/// A model on loan for a trial: weights, moments and image pools come back, after a panic too.
-pub(super) struct Loan<'a> {
+/// A model during a trial: weights, moments and image pools are restored at the end, even after a panic.
+pub(super) struct RestoreGuard<'a> {
     model: &'a mut dyn Translator,
     before: Option<TrainState>,
 }
 
-impl<'a> Loan<'a> {
+impl<'a> RestoreGuard<'a> {
     pub fn of(model: &'a mut dyn Translator) -> Result<Self> {
         let before = Some(model.state().copied()?);
         Ok(Self { model, before })
@@ -20,20 +20,20 @@ impl<'a> Loan<'a> {
         self.model
     }
 
-    /// Puts the model back, and tells whether that failed.
+    /// Restores the model, and returns whether that failed.
     pub fn end(mut self) -> Result<()> {
-        self.put_back()
+        self.restore()
     }
 
-    fn put_back(&mut self) -> Result<()> {
+    fn restore(&mut self) -> Result<()> {
         self.before.take().map_or(Ok(()), |before| self.model.restore(&before))
     }
 }
 
-impl Drop for Loan<'_> {
+impl Drop for RestoreGuard<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.put_back() {
-            tracing::warn!(%error, "the model could not be put back to where it was");
+        if let Err(error) = self.restore() {
+            tracing::warn!(%error, "the model could not be restored after a trial");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One output: straight into its file, or by way of pieces that are kept.
+//! Writes one output, either directly or from pieces that are kept.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -15,8 +15,8 @@ use crate::inference::strategy::{Progress, SceneTranslation, Strategy, Times, Tr
 use crate::inference::tiling::{Borders, Steps};
 use crate::raster::{BandScale, Compression, OverviewResampling, RasterSpec};
 
-/// What the outputs of a call have in common.
-pub(super) struct OutputMaker<'a> {
+/// What all outputs of a call have in common.
+pub(super) struct OutputWriter<'a> {
     pub translation: &'a Translation<'a>,
     pub band_names: &'a [Option<String>],
     pub band_scales: &'a [BandScale],
@@ -24,54 +24,60 @@ pub(super) struct OutputMaker<'a> {
     pub overviews: Option<OverviewResampling>,
 }
 
-/// How an output was made.
+/// A summary of how an output was written.
 #[derive(Default)]
-pub(super) struct Made {
+pub(super) struct OutputSummary {
     pub times: Times,
     pub borders: Borders,
 }
 
-impl OutputMaker<'_> {
-    /// Checks that a file can be begun under the name of the output; nothing is left of it.
+impl OutputWriter<'_> {
+    /// Checks that a file can be created under the name of the output; nothing is left behind.
     ///
     /// # Errors
-    /// `Io` where it cannot be written, `Limits` where no such GeoTIFF can be.
+    /// `Io` if it cannot be written, `Limits` if no such GeoTIFF is possible.
     pub fn check_writable(&self, scene: &SceneTranslation<'_>, output: &Output) -> Result<()> {
         let block = scene.block(&output.part);
         OutputFile::create(&output.path, self.spec(scene, output), block).map(drop)
     }
 
-    /// Makes an output in one go.
-    pub fn write(&self, scene: &mut SceneTranslation<'_>, output: &Output, progress: &mut Progress) -> Result<Made> {
+    /// Writes an output in one pass.
+    pub fn write(
+        &self,
+        scene: &mut SceneTranslation<'_>,
+        output: &Output,
+        progress: &mut Progress,
+    ) -> Result<OutputSummary> {
         let block = scene.block(&output.part);
         let mut file = OutputFile::create(&output.path, self.spec(scene, output), block)?;
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
         let all = 0..strategy.steps().count();
         times += run(scene.source, strategy.as_mut(), all, progress, &mut file)?;
         file.finish()?;
-        Ok(Made { times, borders: strategy.borders() })
+        Ok(OutputSummary { times, borders: strategy.borders() })
     }
 
-    /// Makes an output of pieces that are kept, those of an earlier call included. Several processes share the pieces out; the
-    /// first one puts them together, and gets the store, which is to be closed when nobody needs to know any more that the output is
-    /// complete.
+    /// Writes an output from pieces that are kept, including those of an earlier call. Several processes share the
+    /// pieces; the first one assembles them and gets the store, which has to be closed once nobody needs to know any
+    /// more that the output is complete.
     pub fn resume(
         &self,
         scene: &mut SceneTranslation<'_>,
         output: &Output,
         fingerprint: &Value,
         progress: &mut Progress,
-    ) -> Result<(Made, Option<ResumeStore>)> {
+    ) -> Result<(OutputSummary, Option<ResumeStore>)> {
         let (peers, spec, before) = (scene.peers, self.spec(scene, output), progress.completed());
-        let (mut store, is_done) = sharing::opened(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
+        let (mut store, is_done) =
+            sharing::open_stores(peers, folder_of(&output.path), (fingerprint, spec), &output.path)?;
         if is_done {
             progress.add_earlier(output.part.pixels());
             store.unlock();
-            return Ok((Made::default(), peers.part().leads().then_some(store)));
+            return Ok((OutputSummary::default(), peers.part().leads().then_some(store)));
         }
         let (mut strategy, mut times) = self.strategy(scene, output, progress)?;
         let (steps, borders) = (strategy.steps(), strategy.borders());
-        let missing = sharing::agreed(peers, || store.missing(steps.as_ref()))?;
+        let missing = sharing::missing_in_first(peers, || store.missing(steps.as_ref()))?;
         progress.add_earlier(output.part.pixels() - pixels(steps.as_ref(), &missing));
         let is_shared = !peers.part().is_whole();
         if is_shared {
@@ -79,12 +85,12 @@ impl OutputMaker<'_> {
         }
         for (index, range) in shares::own(&missing, peers.part()).into_iter().enumerate() {
             if index > 0 {
-                // Behind a gap a strategy begins anew.
+                // After a gap a strategy starts over.
                 strategy = self.strategy(scene, output, progress)?.0;
             }
             times += run(scene.source, strategy.as_mut(), range, progress, &mut store)?;
         }
-        sharing::met(peers, Ok(()))?;
+        sharing::barrier(peers, Ok(()))?;
         if is_shared {
             progress.complete(before + output.part.pixels());
         }
@@ -92,12 +98,12 @@ impl OutputMaker<'_> {
             true => store.assemble(steps.as_ref(), &output.path, scene.block(&output.part), progress),
             false => Ok(()),
         };
-        sharing::met(peers, assembled)?;
+        sharing::barrier(peers, assembled)?;
         store.unlock();
-        Ok((Made { times, borders }, peers.part().leads().then_some(store)))
+        Ok((OutputSummary { times, borders }, peers.part().leads().then_some(store)))
     }
 
-    /// Returns the way through a part of a scene, and the time that its statistics took.
+    /// Returns the strategy for a part of a scene, and the time that its statistics took.
     fn strategy<'a>(
         &self,
         scene: &mut SceneTranslation<'a>,
@@ -110,7 +116,7 @@ impl OutputMaker<'_> {
         Ok((strategy, Times { network: start.elapsed(), ..Times::default() }))
     }
 
-    /// Returns what the file of an output is like.
+    /// Returns the specification of an output file.
     fn spec(&self, scene: &SceneTranslation<'_>, output: &Output) -> RasterSpec {
         let (part, source) = (&output.part, scene.source);
         let (height, width) = part.size();
@@ -130,7 +136,7 @@ impl OutputMaker<'_> {
     }
 }
 
-/// Counts the pixels that these steps make.
+/// Counts the pixels of these steps.
 fn pixels(steps: &dyn Steps, ranges: &[Range<usize>]) -> u64 {
     ranges.iter().cloned().flatten().map(|index| steps.makes(index).pixels()).sum()
 }
