@@ -26,6 +26,8 @@ mod meter;
 mod monitor;
 mod options;
 #[cfg(test)]
+mod peers_stops_tests;
+#[cfg(test)]
 mod peers_tests;
 #[cfg(feature = "plot")]
 mod pictures;

@@ -145,7 +145,8 @@ impl RasterOptions {
     /// Where there are at least as many outputs as processes, each output is made by one of them. Else each process makes rows of
     /// tiles of every output; they are kept in a folder beside the output, as with [`resume`](Self::resume), and the first process
     /// puts them together. That folder stays where the call fails, and the same call goes on with it, of any number of processes.
-    /// The first process alone shows progress. After an error of one, or when one is stopped, all end, with an error that names it.
+    /// The first process alone shows progress. After an error of one process all end with an error that names it; when one is
+    /// [stopped](Self::stop_signal), all end with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
     ///
     /// ```
     /// use geolearn::distributed::Distributed;

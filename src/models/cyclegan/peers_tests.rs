@@ -13,7 +13,7 @@ use crate::distributed::Distributed;
 use crate::error::Result;
 use crate::loss::DiffAugment;
 use crate::models::core::{self, Left, SAME_BITS, Trial};
-use crate::testing::{Tolerance, few_chips};
+use crate::testing::{Tolerance, few_chips, free_port};
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, StepReport};
 
 /// Everything that draws or remembers is on: pools that are soon full, augmentation of chips and of what discriminators
@@ -138,7 +138,7 @@ fn processes_of_the_system_learn_what_one_does() {
 }
 
 fn run_processes(chips: &Path, count: usize, size: usize) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let start = |rank: usize| {
         std::process::Command::new(std::env::current_exe().unwrap())
             .args(["models::cyclegan::peers_tests::child", "--exact", "--ignored", "--quiet"])
