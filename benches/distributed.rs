@@ -1,7 +1,7 @@
-//! Chips a second of a fit by 1, 2 and 4 processes, against one process with as many threads, and the time in exchanges.
+//! Chips per second of a fit by 1, 2 and 4 processes, against one process with as many threads, and the time in collectives.
 //!
-//! `cargo bench --bench distributed [-- SIDE]` on an otherwise idle machine; SIDE is that of the chips, 64 or 256. Each figure is
-//! that of processes of their own. Rows that the machine has not the cores for are left out.
+//! `cargo bench --bench distributed [-- SIDE]` on an otherwise idle machine; SIDE is that of the chips in pixels, by default 256. Each
+//! row starts processes of its own. Rows that need more cores than the machine has are left out.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 use std::net::TcpListener;
@@ -33,20 +33,20 @@ fn compare() {
     let side: usize = std::env::args().nth(1).and_then(|side| side.parse().ok()).unwrap_or(256);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("chips of {side} pixels, {cores} cores");
-    println!("processes  threads  chips a step   chips/s  times the first  in exchanges");
+    println!("processes  threads  chips a step   chips/s  times the first  in collectives");
     let mut first = None;
     for (processes, threads, size) in ROWS.into_iter().filter(|row| row.0 * row.1 <= cores) {
         let [rate, share] = measure((processes, threads, size), side);
         let times = rate / *first.get_or_insert(rate);
         println!(
-            "{processes:9}  {threads:7}  {:12}  {rate:8.2}  {times:15.2}  {:10.1} %",
+            "{processes:9}  {threads:7}  {:12}  {rate:8.2}  {times:15.2}  {:12.1} %",
             processes * size,
             share * 100.0
         );
     }
 }
 
-/// Chips a second, and the share of the time that was spent in exchanges.
+/// Returns chips per second, and the share of the time that was spent in collectives.
 fn measure((processes, threads, size): (usize, usize, usize), side: usize) -> [f64; 2] {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|door| door.local_addr()).expect("a free port").port();
     let start = |rank: usize| -> Child {
@@ -63,7 +63,7 @@ fn measure((processes, threads, size): (usize, usize, usize), side: usize) -> [f
     [numbers[0] * (processes * size) as f64, numbers[1]]
 }
 
-/// One of the processes; the first prints steps a second and its share of time in exchanges.
+/// Trains in one of the processes; rank 0 prints steps per second and its share of time in collectives.
 fn train(work: &str) {
     let numbers: Vec<usize> = work.split(' ').map(|word| word.parse().expect("a number")).collect();
     let group = Distributed::from_env().expect("the other processes");
@@ -82,7 +82,7 @@ fn train(work: &str) {
     }
 }
 
-/// Notes when each step ended, and the time in exchanges until then.
+/// Records when each step ended, and the time in collectives until then.
 struct Clock {
     group: Distributed,
     times: Arc<Mutex<Vec<(Instant, Duration)>>>,
@@ -90,7 +90,7 @@ struct Clock {
 
 impl Callback for Clock {
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
-        let now = (Instant::now(), self.group.time_in_exchanges());
+        let now = (Instant::now(), self.group.time_in_collectives());
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push(now);
         Ok(if report.steps >= STEPS + FIRST_STEPS { Flow::Stop } else { Flow::Continue })
     }

@@ -1,20 +1,20 @@
-//! A training shared out among processes, on one machine or several.
+//! Trains one model with several processes, on one machine or many.
 //!
-//! By itself, on this machine:
+//! Started by this program itself, on one machine:
 //!
 //! ```text
 //! cargo run --release --example distributed -- --processes 2 [--epochs N] [--chips FOLDER] [--out FOLDER]
 //! ```
 //!
-//! By a starter, which sets the variables that [`Distributed::from_env`] reads:
+//! Started by a launcher, which sets the environment variables that [`Distributed::from_env`] reads:
 //!
 //! ```text
 //! torchrun --no-python --nproc-per-node 2 --max-restarts 3 target/release/examples/distributed
 //! srun --ntasks 8 target/release/examples/distributed        # with MASTER_ADDR and MASTER_PORT set
 //! ```
 //!
-//! The first process alone prints and writes. Ctrl-C, or SIGTERM to any process, ends all after the same step; the same command
-//! goes on from there, and also after a process was killed.
+//! Only rank 0 prints and writes files. Ctrl-C, or SIGTERM to any process, ends all after the same step; the same command continues
+//! from there, and also after a process was killed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
@@ -33,17 +33,17 @@ use geolearn::distributed::Distributed;
 use geolearn::train::Checkpoint;
 use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};
 
-/// Trains a model by several processes. The top of the program tells more.
+/// Trains one model with several processes. The top of the program tells more.
 #[derive(Debug, Parser)]
 #[command(name = "distributed")]
 struct Arguments {
-    /// Start so many processes on this machine
+    /// Number of processes to start on this machine
     #[arg(long, value_name = "N")]
     processes: Option<usize>,
     /// Epochs to train for
     #[arg(long, value_name = "N", default_value_t = 30)]
     epochs: usize,
-    /// Chips that each process takes a step
+    /// Chips per step of each process
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch_size: usize,
     /// Folder with the chips of both domains
@@ -62,7 +62,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// What each process does.
+/// Trains in one of the processes.
 fn train(Arguments { epochs, batch_size, chips, out, .. }: &Arguments) -> Result<(), Box<dyn Error>> {
     let group = Distributed::from_env()?;
     let signal = common::stop_on_ctrl_c()?;
@@ -96,7 +96,7 @@ fn report(model: &CycleGan, steps: u64, is_stopped: bool, out: &Path) -> geolear
     Ok(())
 }
 
-/// Starts this program so many times, as torchrun does, and waits for all. They end by themselves when one fails.
+/// Starts this program `processes` times, as torchrun does, and waits for all. They end by themselves when one fails.
 fn start(processes: usize) -> Result<ExitCode, Box<dyn Error>> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let cores = available_parallelism().map_or(1, usize::from);
@@ -110,12 +110,12 @@ fn start(processes: usize) -> Result<ExitCode, Box<dyn Error>> {
         if std::env::var_os("OMP_NUM_THREADS").is_none() {
             command.env("OMP_NUM_THREADS", (cores / processes.max(1)).max(1).to_string());
         }
-        // Ctrl-C comes to this process alone, which passes it on, as it does SIGTERM.
+        // Ctrl-C comes to this process only, which forwards it, as it does SIGTERM.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         children.push(command.spawn()?);
     }
-    pass_signals_on(children.iter().map(Child::id).collect())?;
+    forward_signals(children.iter().map(Child::id).collect())?;
     wait(children)
 }
 
@@ -132,7 +132,7 @@ fn without_processes(arguments: impl Iterator<Item = String>) -> Vec<String> {
     kept
 }
 
-fn pass_signals_on(ids: Vec<u32>) -> Result<(), ctrlc::Error> {
+fn forward_signals(ids: Vec<u32>) -> Result<(), ctrlc::Error> {
     let ids = Arc::new(Mutex::new(ids));
     ctrlc::set_handler(move || {
         for id in ids.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -141,7 +141,7 @@ fn pass_signals_on(ids: Vec<u32>) -> Result<(), ctrlc::Error> {
     })
 }
 
-/// Waits for all, and tells the first that failed.
+/// Waits for all processes and prints which ones failed.
 fn wait(mut children: Vec<Child>) -> Result<ExitCode, Box<dyn Error>> {
     let mut code = ExitCode::SUCCESS;
     let mut running: Vec<usize> = (0..children.len()).collect();

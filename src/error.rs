@@ -29,11 +29,12 @@ pub enum ErrorKind {
     Diverged,
     /// A callback asked to stop with an error of its own.
     Callback,
-    /// Work was ended from outside, by a [`StopSignal`](crate::train::StopSignal), before it was done.
+    /// Work was ended from outside, by a [`StopSignal`](crate::train::StopSignal) of this process or of another one that shares the
+    /// work, before it was done.
     Stopped,
     /// libtorch reported an error.
     Torch,
-    /// Another process of a [distributed](crate::distributed::Distributed) fit failed, was lost, or did not come in time.
+    /// Another process of a [distributed](crate::distributed::Distributed) group failed, was lost, or did not answer in time.
     Peer,
 }
 

@@ -1,20 +1,21 @@
-//! Which library carries tensors from process to process.
+//! Which backend carries tensors from process to process.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::failure::Names;
 use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 
-/// The library that carries tensors from process to process. What lies on the processor goes by Gloo in any case.
+/// The library that carries tensors from process to process. Tensors in CPU memory always use Gloo.
 ///
-/// | Variant | Tensors on CUDA devices go by | Needs |
+/// | Variant | Tensors on CUDA devices use | Needs |
 /// |---|---|---|
 /// | `Auto` (default) | NCCL where every process has a CUDA device of its own, else Gloo | |
-/// | `Gloo` | Gloo, through main memory | |
+/// | `Gloo` | Gloo, through CPU memory | |
 /// | `Nccl` | NCCL, from device to device | a CUDA device for each process, and a libtorch with CUDA |
 ///
 /// ```
@@ -31,22 +32,22 @@ pub enum Backend {
     /// NCCL where every process has a CUDA device of its own, else Gloo. The default.
     #[default]
     Auto,
-    /// Gloo: through main memory and TCP.
+    /// Gloo: through CPU memory and TCP.
     Gloo,
     /// NCCL: between CUDA devices.
     Nccl,
 }
 
-/// What a process wants of its group.
+/// Options of a process group, checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wishes {
+pub(super) struct GroupConfig {
     pub timeout: Duration,
     pub backend: Backend,
     pub bf16_gradients: bool,
 }
 
-/// Returns the index of the CUDA device for the process of this number on its machine: the device of that index, or the only
-/// one that the process sees. `None` where there is no CUDA.
+/// Returns the index of the CUDA device for a local rank: the device of that index, or the only one that the process sees. `None`
+/// where there is no CUDA.
 pub(super) fn cuda_device(local_rank: usize) -> Option<usize> {
     match ffi::cuda_is_available().then(tch::Cuda::device_count) {
         None | Some(0) => None,
@@ -55,61 +56,60 @@ pub(super) fn cuda_device(local_rank: usize) -> Option<usize> {
     }
 }
 
-/// What a process tells the others of the libraries that it can use.
+/// The backend that a process was told to use, and whether it can use NCCL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Offer {
-    wanted: Backend,
-    /// What tells its CUDA device from all others, or why it has none for NCCL.
-    device: std::result::Result<String, String>,
+pub(super) struct BackendSupport {
+    requested: Backend,
+    /// An identifier of its CUDA device, or why it cannot use NCCL.
+    nccl_device: std::result::Result<String, String>,
 }
 
-impl Offer {
-    /// Looks at the device of this process, where that is wanted.
-    pub fn of(wanted: Backend, local_rank: usize) -> Self {
-        let device = match wanted {
-            Backend::Gloo => Err("it is to use Gloo".to_owned()),
-            Backend::Auto | Backend::Nccl => device_name(local_rank),
+impl BackendSupport {
+    /// Probes the CUDA device of this process, where NCCL may be used.
+    pub fn probe(requested: Backend, local_rank: usize) -> Self {
+        let nccl_device = match requested {
+            Backend::Gloo => Err("the process was told to use Gloo".to_owned()),
+            Backend::Auto | Backend::Nccl => cuda_device_id(local_rank),
         };
-        Self { wanted, device }
+        Self { requested, nccl_device }
     }
 
-    /// Checks what this process alone can tell.
+    /// Checks what this process can tell without the others.
     ///
     /// # Errors
-    /// `Device` where NCCL is asked for, and this process cannot use it.
+    /// `Device` where NCCL is requested, and this process cannot use it.
     pub fn check(&self) -> Result<()> {
-        match (self.wanted, &self.device) {
-            (Backend::Nccl, Err(why)) => Err(lacking("this process".to_owned(), why)),
+        match (self.requested, &self.nccl_device) {
+            (Backend::Nccl, Err(reason)) => Err(nccl_unavailable("this process", reason)),
             _ => Ok(()),
         }
     }
 }
 
-/// What tells a device from all others: the kernel that runs its machine, which containers share, and where on that it is
-/// plugged in, by which NCCL too tells devices apart.
-fn device_name(local_rank: usize) -> std::result::Result<String, String> {
+/// Returns an identifier of a device that no other device has: its PCI bus id, by which NCCL tells devices apart too, and the boot id
+/// of the machine's kernel, which containers share.
+fn cuda_device_id(local_rank: usize) -> std::result::Result<String, String> {
     let index = cuda_device(local_rank).unwrap_or(0);
     Device::Cuda(index).resolve().map_err(|error| error.to_string())?;
     ffi::check_nccl().map_err(|error| error.to_string())?;
-    let place = ffi::cuda_bus_id(index).ok_or_else(|| format!("CUDA does not say where cuda:{index} is plugged in"))?;
+    let bus_id = ffi::cuda_bus_id(index).ok_or_else(|| format!("CUDA does not tell the PCI bus id of cuda:{index}"))?;
     let machine = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    Ok(format!("{place} of machine {}", machine.trim()))
+    Ok(format!("{bus_id} of machine {}", machine.trim()))
 }
 
-/// Returns the library that all processes use for tensors on CUDA devices; never `Auto`. All come to the same answer.
+/// Chooses the backend for tensors on CUDA devices, the same in all processes; never `Auto`.
 ///
 /// # Errors
-/// `Usage` where processes want different ones or share a device, `Device` where one cannot use NCCL and that is asked for.
-pub(super) fn chosen(offers: &[Offer], names: &[String]) -> Result<Backend> {
-    let named = |rank: usize| format!("process {rank} ({})", names[rank]);
-    let Some(wanted) = offers.first().map(|offer| offer.wanted) else { return Ok(Backend::Gloo) };
-    if let Some(rank) = offers.iter().position(|offer| offer.wanted != wanted) {
-        return Err(Error::new(ErrorKind::Usage, format!("{} is to use another backend", named(rank)))
-            .expected(format!("{wanted:?}, as process 0"))
-            .found(format!("{:?}", offers[rank].wanted))
+/// `Usage` where processes request different ones or share a device, `Device` where NCCL is requested and one cannot use it.
+pub(super) fn choose_backend(supports: &[BackendSupport], names: &Names) -> Result<Backend> {
+    let Some(requested) = supports.first().map(|support| support.requested) else { return Ok(Backend::Gloo) };
+    if let Some((rank, other)) = supports.iter().enumerate().find(|(_, support)| support.requested != requested) {
+        return Err(Error::new(ErrorKind::Usage, format!("{} requests another backend", names.rank(rank)))
+            .expected(format!("{requested:?}, as process 0"))
+            .found(format!("{:?}", other.requested))
             .help("Give all processes the same options."));
     }
-    match (wanted, obstacle(offers, named)) {
+    match (requested, nccl_obstacle(supports, names)) {
         (Backend::Gloo, _) => Ok(Backend::Gloo),
         (_, None) => Ok(Backend::Nccl),
         (Backend::Auto, Some(_)) => Ok(Backend::Gloo),
@@ -117,16 +117,16 @@ pub(super) fn chosen(offers: &[Offer], names: &[String]) -> Result<Backend> {
     }
 }
 
-/// Why these processes cannot use NCCL together.
-fn obstacle(offers: &[Offer], named: impl Fn(usize) -> String) -> Option<Error> {
+/// Returns why these processes cannot use NCCL together.
+fn nccl_obstacle(supports: &[BackendSupport], names: &Names) -> Option<Error> {
     let mut owners = BTreeMap::new();
-    for (rank, offer) in offers.iter().enumerate() {
-        let device = match &offer.device {
+    for (rank, support) in supports.iter().enumerate() {
+        let device = match &support.nccl_device {
             Ok(device) => device,
-            Err(why) => return Some(lacking(named(rank), why)),
+            Err(reason) => return Some(nccl_unavailable(&names.rank(rank), reason)),
         };
         if let Some(other) = owners.insert(device, rank) {
-            let what = format!("{} and {} have the same CUDA device", named(other), named(rank));
+            let what = format!("{} and {} have the same CUDA device", names.rank(other), names.rank(rank));
             return Some(
                 Error::new(ErrorKind::Usage, what)
                     .expected("a device of its own for each process, which NCCL needs")
@@ -138,9 +138,9 @@ fn obstacle(offers: &[Offer], named: impl Fn(usize) -> String) -> Option<Error> 
     None
 }
 
-fn lacking(who: String, why: &str) -> Error {
-    Error::new(ErrorKind::Device, format!("{who} cannot use NCCL"))
-        .because(why.to_owned())
+fn nccl_unavailable(process: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Device, format!("{process} cannot use NCCL"))
+        .because(reason.to_owned())
         .help("Use Backend::Auto or Backend::Gloo, or see docs/setup.md for a libtorch with CUDA.")
 }
 
@@ -148,53 +148,53 @@ fn lacking(who: String, why: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn offer(wanted: Backend, device: std::result::Result<&str, &str>) -> Offer {
-        Offer { wanted, device: device.map(str::to_owned).map_err(str::to_owned) }
+    fn support(requested: Backend, device: std::result::Result<&str, &str>) -> BackendSupport {
+        BackendSupport { requested, nccl_device: device.map(str::to_owned).map_err(str::to_owned) }
     }
 
-    fn choose(offers: &[Offer]) -> Result<Backend> {
-        let names: Vec<String> = (0..offers.len()).map(|rank| format!("id {rank}")).collect();
-        chosen(offers, &names)
+    fn choose(supports: &[BackendSupport]) -> Result<Backend> {
+        let ranks = (0..supports.len()).map(|rank| format!("pid {rank}")).collect();
+        choose_backend(supports, &Names { ranks, store_host: "process 0" })
     }
 
     #[test]
     fn nccl_is_for_processes_with_devices_of_their_own() {
         use Backend::{Auto, Gloo, Nccl};
-        assert_eq!(choose(&[offer(Auto, Ok("a")), offer(Auto, Ok("b"))]).unwrap(), Nccl);
-        assert_eq!(choose(&[offer(Nccl, Ok("a")), offer(Nccl, Ok("b"))]).unwrap(), Nccl);
-        assert_eq!(choose(&[offer(Gloo, Ok("a")), offer(Gloo, Ok("b"))]).unwrap(), Gloo);
-        assert_eq!(choose(&[offer(Auto, Ok("a")), offer(Auto, Ok("a"))]).unwrap(), Gloo);
-        assert_eq!(choose(&[offer(Auto, Ok("a")), offer(Auto, Err("no driver"))]).unwrap(), Gloo);
+        assert_eq!(choose(&[support(Auto, Ok("a")), support(Auto, Ok("b"))]).unwrap(), Nccl);
+        assert_eq!(choose(&[support(Nccl, Ok("a")), support(Nccl, Ok("b"))]).unwrap(), Nccl);
+        assert_eq!(choose(&[support(Gloo, Ok("a")), support(Gloo, Ok("b"))]).unwrap(), Gloo);
+        assert_eq!(choose(&[support(Auto, Ok("a")), support(Auto, Ok("a"))]).unwrap(), Gloo);
+        assert_eq!(choose(&[support(Auto, Ok("a")), support(Auto, Err("no driver"))]).unwrap(), Gloo);
         assert_eq!(choose(&[]).unwrap(), Gloo);
     }
 
     #[test]
     fn processes_that_cannot_use_nccl_are_named() {
         use Backend::{Auto, Nccl};
-        let shared = choose(&[offer(Nccl, Ok("a")), offer(Nccl, Ok("b")), offer(Nccl, Ok("a"))]).unwrap_err();
+        let shared = choose(&[support(Nccl, Ok("a")), support(Nccl, Ok("b")), support(Nccl, Ok("a"))]).unwrap_err();
         assert_eq!(shared.kind(), ErrorKind::Usage);
         let words = shared.to_string();
-        assert!(words.contains("process 0 (id 0) and process 2 (id 2) have the same CUDA device"), "{words}");
-        let lacking = choose(&[offer(Nccl, Ok("a")), offer(Nccl, Err("no driver"))]).unwrap_err();
-        assert_eq!(lacking.kind(), ErrorKind::Device);
-        assert!(lacking.to_string().contains("process 1 (id 1) cannot use NCCL (no driver)"), "{lacking}");
-        let other = choose(&[offer(Auto, Ok("a")), offer(Nccl, Ok("b"))]).unwrap_err();
-        assert!(other.to_string().contains("process 1 (id 1) is to use another backend: expected Auto"), "{other}");
+        assert!(words.contains("process 0 (pid 0) and process 2 (pid 2) have the same CUDA device"), "{words}");
+        let unavailable = choose(&[support(Nccl, Ok("a")), support(Nccl, Err("no driver"))]).unwrap_err();
+        assert_eq!(unavailable.kind(), ErrorKind::Device);
+        assert!(unavailable.to_string().contains("process 1 (pid 1) cannot use NCCL (no driver)"), "{unavailable}");
+        let other = choose(&[support(Auto, Ok("a")), support(Nccl, Ok("b"))]).unwrap_err();
+        assert!(other.to_string().contains("process 1 (pid 1) requests another backend: expected Auto"), "{other}");
     }
 
     /// On a machine without CUDA the reason is the one that `Device` gives.
     #[test]
     fn nccl_without_cuda_is_an_error_that_says_why() {
-        let offer = Offer::of(Backend::Nccl, 0);
+        let support = BackendSupport::probe(Backend::Nccl, 0);
         match Device::Cuda(0).resolve() {
-            Ok(_) => offer.check().unwrap(),
+            Ok(_) => support.check().unwrap(),
             Err(why) => {
-                let error = offer.check().unwrap_err();
+                let error = support.check().unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Device);
                 assert!(error.to_string().contains(why.summary()), "{error}");
-                assert!(Offer::of(Backend::Auto, 0).check().is_ok());
+                assert!(BackendSupport::probe(Backend::Auto, 0).check().is_ok());
             }
         }
-        assert!(Offer::of(Backend::Gloo, 0).check().is_ok());
+        assert!(BackendSupport::probe(Backend::Gloo, 0).check().is_ok());
     }
 }

@@ -1,27 +1,28 @@
-//! The processes of a distributed fit, as a program sees them.
+//! The public handle of a process group.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::{Backend, cuda_device};
-use super::exchange::Member;
+use super::process_group::ProcessGroup;
 use crate::device::Device;
 use crate::error::Result;
 use crate::peers::{Alone, Part, Peers, PendingSum};
+use crate::stop::StopSignal;
 
-/// One of the processes that train a model together, or the only one. Clones are the same process.
+/// This process as a member of a group that trains one model, or as the only process. Clones share the connection.
 ///
-/// Begin the same program several times, by `torchrun`, `srun` or a loop of the shell, and give what [`from_env`](Self::from_env)
-/// finds to [`FitOptions::distributed`](crate::FitOptions::distributed). N processes of batch size b learn what one process of
-/// batch size N·b does. `docs/distributed.md` of the repository tells more.
+/// Start the same program several times, by `torchrun`, `srun` or a shell loop, and pass the result of
+/// [`from_env`](Self::from_env) to [`FitOptions::distributed`](crate::FitOptions::distributed). N processes of batch size b learn what
+/// one process of batch size N·b does. The [guide](crate::guide::distributed) tells more.
 ///
-/// The processes stay connected until the last clone is gone; the first process then waits for the others, whose store it holds.
+/// The processes stay connected until the last clone is dropped; rank 0 then waits for the others, which need its key-value store.
 ///
 /// ```
 /// use geolearn::FitOptions;
 /// use geolearn::distributed::Distributed;
 ///
-/// // Without the variables of a starter there is one process, and nothing is exchanged.
+/// // Without the variables of a launcher there is one process, and nothing is sent.
 /// let group = Distributed::from_env()?;
 /// assert_eq!((group.rank(), group.world_size(), group.is_main()), (0, 1, true));
 /// let options = FitOptions::new(20).distributed(group);
@@ -29,28 +30,28 @@ use crate::peers::{Alone, Part, Peers, PendingSum};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Distributed {
-    /// `None` where there is no other process.
-    member: Option<Arc<Member>>,
+    /// `None` for the only process.
+    group: Option<Arc<ProcessGroup>>,
 }
 
 impl Distributed {
-    /// The only process.
+    /// Returns the only process.
     pub(super) fn alone() -> Self {
-        Self { member: None }
+        Self { group: None }
     }
 
-    pub(super) fn of(member: Member) -> Self {
-        Self { member: Some(Arc::new(member)) }
+    pub(super) fn of(group: ProcessGroup) -> Self {
+        Self { group: Some(Arc::new(group)) }
     }
 
     fn peers(&self) -> &dyn Peers {
-        match &self.member {
-            Some(member) => &**member,
+        match &self.group {
+            Some(group) => &**group,
             None => &Alone,
         }
     }
 
-    /// Returns the number of this process, from 0.
+    /// Returns the rank of this process: its number in the group, from 0.
     ///
     /// ```
     /// assert_eq!(geolearn::distributed::Distributed::from_env()?.rank(), 0);
@@ -60,7 +61,7 @@ impl Distributed {
         self.peers().part().rank
     }
 
-    /// Returns the number of processes.
+    /// Returns the world size: the number of processes.
     ///
     /// ```
     /// assert_eq!(geolearn::distributed::Distributed::from_env()?.world_size(), 1);
@@ -70,17 +71,17 @@ impl Distributed {
         self.peers().part().count
     }
 
-    /// Returns the number of this process among those of its machine, from 0.
+    /// Returns the local rank: the number of this process among those of its machine, from 0.
     ///
     /// ```
     /// assert_eq!(geolearn::distributed::Distributed::from_env()?.local_rank(), 0);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn local_rank(&self) -> usize {
-        self.member.as_ref().map_or(0, |member| member.local_rank())
+        self.group.as_ref().map_or(0, |group| group.local_rank())
     }
 
-    /// Returns whether this is the process that prints and writes for all: the first one.
+    /// Returns whether this is rank 0, which prints and writes files for all.
     ///
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;
@@ -93,8 +94,8 @@ impl Distributed {
         self.peers().part().leads()
     }
 
-    /// Returns the device for this process: of several, the CUDA device of its [`local_rank`](Self::local_rank), or the only
-    /// one that it can see; the processor where there is no CUDA.
+    /// Returns the device for this process. In a group it is the CUDA device of its [`local_rank`](Self::local_rank), or the only one
+    /// that it sees, and the CPU where there is no CUDA; for the only process it is [`Device::Auto`].
     ///
     /// ```
     /// use geolearn::Device;
@@ -104,11 +105,11 @@ impl Distributed {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn device(&self) -> Device {
-        let Some(member) = &self.member else { return Device::Auto };
-        cuda_device(member.local_rank()).map_or(Device::Cpu, Device::Cuda)
+        let Some(group) = &self.group else { return Device::Auto };
+        cuda_device(group.local_rank()).map_or(Device::Cpu, Device::Cuda)
     }
 
-    /// Returns the library that carries tensors on CUDA devices from process to process: never [`Backend::Auto`].
+    /// Returns the library that carries tensors between CUDA devices; never [`Backend::Auto`].
     ///
     /// ```
     /// use geolearn::distributed::{Backend, Distributed};
@@ -118,11 +119,11 @@ impl Distributed {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn backend(&self) -> Backend {
-        self.member.as_ref().map_or(Backend::Gloo, |member| member.backend())
+        self.group.as_ref().map_or(Backend::Gloo, |group| group.backend())
     }
 
-    /// Returns this process's share of `items`: every [`world_size`](Self::world_size)-th, beginning with its rank. Each is in
-    /// the share of one process, such as scenes that are to be translated.
+    /// Returns this process's share of `items`, such as scenes: every [`world_size`](Self::world_size)-th one, beginning with its
+    /// rank. Each item is in the share of exactly one process.
     ///
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;
@@ -145,19 +146,20 @@ impl Distributed {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Peer`](crate::ErrorKind::Peer) when another process failed, ended, or does not come in time.
+    /// [`ErrorKind::Peer`](crate::ErrorKind::Peer) when another process failed, left, or does not call this in time;
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when another process was stopped.
     pub fn barrier(&self) -> Result<()> {
-        self.member.as_ref().map_or(Ok(()), |member| member.meet())
+        self.group.as_ref().map_or(Ok(()), |group| group.barrier())
     }
 
-    /// Returns the time that this process has spent in exchanges, waiting for the others included.
+    /// Returns the time that this process has spent in collectives, such as the all-reduce of gradients, waiting included.
     ///
     /// ```
-    /// assert!(geolearn::distributed::Distributed::from_env()?.time_in_exchanges().is_zero());
+    /// assert!(geolearn::distributed::Distributed::from_env()?.time_in_collectives().is_zero());
     /// # Ok::<(), geolearn::Error>(())
     /// ```
-    pub fn time_in_exchanges(&self) -> Duration {
-        self.member.as_ref().map_or(Duration::ZERO, |member| member.time_in_exchanges())
+    pub fn time_in_collectives(&self) -> Duration {
+        self.group.as_ref().map_or(Duration::ZERO, |group| group.time_in_collectives())
     }
 }
 
@@ -192,6 +194,10 @@ impl Peers for Distributed {
 
     fn check(&self) -> Result<()> {
         self.peers().check()
+    }
+
+    fn stop_waiting_on(&self, signal: Option<StopSignal>) {
+        self.peers().stop_waiting_on(signal);
     }
 
     fn leave(&self, error: &crate::error::Error) {

@@ -1,24 +1,25 @@
-//! Processes that train one model together, over libtorch's own exchange (c10d): its store of keys, Gloo and NCCL.
+//! Data-parallel training by several processes on libtorch's c10d: its TCP key-value store, Gloo and NCCL.
 //!
-//! [`Distributed::from_env`] finds the others; [`FitOptions::distributed`](crate::FitOptions::distributed) shares a fit out
-//! among them. The [guide](crate::guide::distributed) tells how to start them.
-// From the bottom: what a starter says (`environment`), times (`pace`), signs of life (`word`, `lost`, `roll`:
-// what the first process tells of all, `watch`), which library
-// carries tensors (`backend`) and by what groups (`groups`), how processes find each other (`join`), their exchanges
-// (`exchange`), and the public face (`group`, `options`).
+//! [`Distributed::from_env`] connects the processes that a launcher started;
+//! [`FitOptions::distributed`](crate::FitOptions::distributed) trains one model with all of them. The
+//! [guide](crate::guide::distributed) tells how to launch them.
+// From the bottom up: what a launcher says (`environment`), timeouts (`timing`), heartbeats and what follows from them
+// (`heartbeat`, `failure`, `liveness`, `watchdog`), the backends (`backend`, `transport`), how processes meet (`rendezvous`) and
+// connect (`connect`), their collectives (`process_group`), and the public face (`group`, `options`).
 
 mod backend;
+mod connect;
 mod environment;
-mod exchange;
+mod failure;
 mod group;
-mod groups;
-mod join;
-mod lost;
+mod heartbeat;
+mod liveness;
 mod options;
-mod pace;
-mod roll;
-mod watch;
-mod word;
+mod process_group;
+mod rendezvous;
+mod timing;
+mod transport;
+mod watchdog;
 
 pub use backend::Backend;
 pub use group::Distributed;

@@ -1,24 +1,24 @@
-//! How processes are to come together.
+//! Options of a process group.
 
 use std::time::Duration;
 
-use super::backend::{Backend, Offer, Wishes};
+use super::backend::{Backend, BackendSupport, GroupConfig};
 use super::environment::Environment;
-use super::exchange::Member;
 use super::group::Distributed;
+use super::process_group::ProcessGroup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::{ffi, threads};
 
-/// What libtorch's clocks can add to any time.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The clocks of libtorch can add this to any time.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How processes come together, and how long they wait for each other.
+/// How processes connect, and how long they wait for each other.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `backend` | `Auto` | the library that carries tensors on CUDA devices | [`Backend`] |
-/// | `bf16_gradients` | false | gradients travel in bfloat16 | |
-/// | `timeout` | 30 minutes | after which a process that does not come to an exchange is given up, alive as it is; one that gives no sign of life is given up after 30 seconds, or the timeout if that is less | > 0, at most 30 days |
+/// | `backend` | `Auto` | the library that carries tensors between CUDA devices | [`Backend`] |
+/// | `bf16_gradients` | false | gradients are summed in bfloat16 | |
+/// | `timeout` | 30 minutes | longest wait for a process that is alive; one that sends no heartbeats is lost after 30 seconds, or half the timeout if that is less | > 0, at most 30 days |
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,20 +42,19 @@ impl Default for DistributedOptions {
 }
 
 impl DistributedOptions {
-    /// Takes the defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how long a process waits for another that is alive, and for all to come together. The first process measures
-    /// metrics and writes checkpoints while the others wait. Default: 30 minutes.
+    /// Sets how long a process waits in a collective for another that is alive, and for all processes to start. Rank 0 measures
+    /// metrics and writes checkpoints while the others wait, so it must be longer than that. Default: 30 minutes.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the library that carries tensors on CUDA devices from process to process, for all processes the same. Default:
-    /// [`Backend::Auto`].
+    /// Sets the library that carries tensors between CUDA devices, the same for all processes. Default: [`Backend::Auto`].
     ///
     /// ```
     /// use geolearn::ErrorKind;
@@ -72,9 +71,9 @@ impl DistributedOptions {
         self
     }
 
-    /// Sets whether gradients travel in bfloat16, and are summed so: half the bytes of f32, for a rounding of each number and of
-    /// each partial sum to 8 bits. The sum over N processes is off by at most N/256 of the sum of the gradients' absolute values.
-    /// For all processes the same. Default: false.
+    /// Sets whether gradients are sent and summed in bfloat16: half the bytes of f32, but each number and each partial sum is rounded
+    /// to 8 bits. The sum over N processes is off by at most N/256 of the sum of the gradients' absolute values. The same for all
+    /// processes. Default: false.
     ///
     /// ```
     /// let options = geolearn::distributed::DistributedOptions::new().bf16_gradients(true);
@@ -86,16 +85,15 @@ impl DistributedOptions {
         self
     }
 
-    /// Finds the other processes, as [`Distributed::from_env`] does.
+    /// Connects the processes, as [`Distributed::from_env`] does.
     ///
-    /// With [`Backend::Nccl`] a single process that is told so by the variables (`WORLD_SIZE=1`) makes a group of its own, which
-    /// tries NCCL on one GPU.
+    /// With [`Backend::Nccl`] and `WORLD_SIZE=1` a single process forms a group of its own, which tries NCCL on one GPU.
     ///
     /// # Errors
     /// Those of [`Distributed::from_env`]; `Usage` for a timeout of 0 or of more than 30 days; with [`Backend::Nccl`] `Device`
     /// where a process cannot use NCCL, and `Usage` where two have the same CUDA device.
     pub fn from_env(self) -> Result<Distributed> {
-        if self.timeout.is_zero() || self.timeout > LONGEST {
+        if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             return Err(Error::new(ErrorKind::Usage, "timeout is out of range")
                 .expected("more than 0, and at most 30 days")
                 .found(format!("{:?}", self.timeout)));
@@ -103,30 +101,28 @@ impl DistributedOptions {
         let environment = Environment::read(|name| std::env::var(name).ok())?;
         let needs_nccl = self.backend == Backend::Nccl;
         let Some(environment) = environment.filter(|environment| needs_nccl || !environment.part.is_whole()) else {
-            Offer::of(if needs_nccl { Backend::Nccl } else { Backend::Gloo }, 0).check()?;
+            BackendSupport::probe(if needs_nccl { Backend::Nccl } else { Backend::Gloo }, 0).check()?;
             return Ok(Distributed::alone());
         };
-        // What is set up before there are threads.
+        // Both must happen before threads start.
         threads::settle();
         if self.backend != Backend::Gloo {
             ffi::give_nccl_errors_as_values();
         }
-        Member::join(
-            environment,
-            Wishes { timeout: self.timeout, backend: self.backend, bf16_gradients: self.bf16_gradients },
-        )
-        .map(Distributed::of)
+        let Self { timeout, backend, bf16_gradients } = self;
+        ProcessGroup::connect(environment, GroupConfig { timeout, backend, bf16_gradients }).map(Distributed::of)
     }
 }
 
 impl Distributed {
-    /// Finds the other processes by the variables that `torchrun` sets: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`,
-    /// `MASTER_PORT`, `TORCHELASTIC_USE_AGENT_STORE`. Where the address is set, those of `srun` stand in for the first three:
-    /// `SLURM_PROCID`, `SLURM_NTASKS`, `SLURM_LOCALID`. Waits for all of them. Without the variables there is one process.
+    /// Connects this process to the others, which it finds by the environment variables of `torchrun`: `RANK`, `WORLD_SIZE`,
+    /// `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`, `TORCHELASTIC_USE_AGENT_STORE`. Where the address is set, those of `srun` replace the
+    /// first three: `SLURM_PROCID`, `SLURM_NTASKS`, `SLURM_LOCALID`. Waits until all processes are connected. Without any of the
+    /// variables there is one process, and nothing is sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a variable is missing or does not fit, or when the processes do not agree about it;
-    /// [`ErrorKind::Peer`] when others do not come in time or cannot be reached.
+    /// [`ErrorKind::Usage`] when a variable is missing or invalid, or when processes disagree about it; [`ErrorKind::Peer`] when other
+    /// processes do not start in time or cannot be reached.
     ///
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;

@@ -6,6 +6,7 @@ use tch::Tensor;
 
 use super::part::Part;
 use crate::error::{Error, Result};
+use crate::stop::StopSignal;
 
 /// The processes that make a fit together, as one of them sees them.
 ///
@@ -45,7 +46,12 @@ pub(crate) trait Peers: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Tells the others that this process makes no more calls, and why, so that none waits for it: their calls fail.
+    /// From now on ends waits for the other processes with `Stopped` once this signal is set, for calls between which they work on
+    /// their own. A process that is stopped so has left.
+    fn stop_waiting_on(&self, _: Option<StopSignal>) {}
+
+    /// Tells the others that this process makes no more calls, and why, so that none waits for it: their calls fail, with `Stopped`
+    /// where that is the kind of `error`.
     fn leave(&self, error: &Error);
 }
 

@@ -55,8 +55,9 @@ const FINE: u8 = 0;
 /// The error of another process.
 fn failed(rank: usize, message: Option<(&u8, &[u8])>) -> Error {
     let (kind, words) = message.map_or((None, &b"no word"[..]), |(number, words)| (kind(*number), words));
-    Error::new(kind.unwrap_or(ErrorKind::Callback), format!("process {rank} failed"))
-        .because(String::from_utf8_lossy(words).into_owned())
+    let kind = kind.unwrap_or(ErrorKind::Callback);
+    let verb = if kind == ErrorKind::Stopped { "was stopped" } else { "failed" };
+    Error::new(kind, format!("process {rank} {verb}")).because(String::from_utf8_lossy(words).into_owned())
 }
 
 /// A number for each kind of error, for processes of the same program.
@@ -120,7 +121,8 @@ mod tests {
             });
             assert!(found.iter().all(|error| error.kind() == kind));
             assert_eq!(found[0].to_string(), "x: the disk is full");
-            assert_eq!(found[1].to_string(), "process 0 failed (x: the disk is full)");
+            let verb = if kind == ErrorKind::Stopped { "was stopped" } else { "failed" };
+            assert_eq!(found[1].to_string(), format!("process 0 {verb} (x: the disk is full)"));
         }
         assert!(kind(FINE).is_none());
         assert_eq!(in_turn(&Alone, Ok(vec![7])).unwrap(), [[7]]);

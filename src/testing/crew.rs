@@ -73,7 +73,7 @@ struct Round {
     laid: Vec<Option<Item>>,
     /// Those that have yet to pick up what was laid down.
     to_go: usize,
-    left: Option<String>,
+    left: Option<(ErrorKind, String)>,
 }
 
 impl Round {
@@ -109,8 +109,8 @@ impl Member {
         let (round, timeout) = self.table.changed.wait_timeout_while(round, LONGEST, waits).unwrap();
         assert!(!timeout.timed_out(), "process {} waits for ever", self.part.rank);
         match &round.left {
-            Some(words) if !until(&round) => {
-                Err(Error::new(ErrorKind::Torch, "another process left").because(words.clone()))
+            Some((kind, words)) if !until(&round) => {
+                Err(Error::new(*kind, "another process left").because(words.clone()))
             }
             _ => Ok(round),
         }
@@ -155,7 +155,8 @@ impl Peers for Member {
 
     fn leave(&self, error: &Error) {
         // A thread that failed holds no lock by now.
-        self.table.round.lock().unwrap().left.get_or_insert(error.to_string());
+        let kind = if error.kind() == ErrorKind::Stopped { ErrorKind::Stopped } else { ErrorKind::Peer };
+        self.table.round.lock().unwrap().left.get_or_insert((kind, error.to_string()));
         self.table.changed.notify_all();
     }
 }

@@ -1,12 +1,14 @@
 //! What unit tests share: fixtures and the one way to compare numbers.
 
 mod crew;
+mod port;
 pub(crate) mod python;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use crew::{crew, crew_with};
+pub(crate) use port::free_port;
 use tch::{Kind, Tensor};
 
 use crate::device::Device;

@@ -25,6 +25,8 @@ mod meter;
 mod monitor;
 mod options;
 #[cfg(test)]
+mod peers_stops_tests;
+#[cfg(test)]
 mod peers_tests;
 #[cfg(feature = "plot")]
 mod pictures;

@@ -21,12 +21,14 @@ pub(super) struct Brightness {
     pub name: &'static str,
     pub fails: fn(u64) -> Option<Error>,
     pub spoils: fn(u64) -> bool,
+    /// Is set by a validation.
+    pub stops: Option<StopSignal>,
 }
 
 impl Brightness {
     pub fn new() -> Self {
         let value = Tensor::from_slice(&[0.25f64]);
-        Self { value, name: "brightness", fails: |_| None, spoils: |_| false }
+        Self { value, name: "brightness", fails: |_| None, spoils: |_| false, stops: None }
     }
 
     fn value(&self) -> f64 {
@@ -56,6 +58,7 @@ impl Translator for Brightness {
     }
 
     fn validate(&self, batch: &Batch, _: Precision) -> Result<Tensor> {
+        self.stops.iter().for_each(StopSignal::stop);
         Ok(batch.a.mean(Kind::Double).view([1]))
     }
 
@@ -126,7 +129,7 @@ impl Callback for Follower {
 }
 
 /// Does something at a step of the fit.
-struct At(usize, fn() -> Result<Flow>);
+pub(super) struct At(pub usize, pub fn() -> Result<Flow>);
 
 /// Ends the fit after the first epoch.
 struct AfterOne;
@@ -178,7 +181,7 @@ impl FitResult {
         self.result.as_ref().unwrap_err().kind()
     }
 
-    fn is_like(&self, other: &Self) -> bool {
+    pub fn is_like(&self, other: &Self) -> bool {
         let losses = |left: &Self| left.history.losses("distance");
         (self.value, self.history.steps(), losses(self)) == (other.value, other.history.steps(), losses(other))
     }
@@ -220,23 +223,6 @@ fn processes_learn_and_measure_like_one() {
             assert!((whole.value - 0.25).abs() > 1e-3, "nothing was learned");
         }
     }
-}
-
-/// Whichever process is asked, and in whatever way, all end after the same step.
-#[test]
-fn stopping_one_process_stops_all() {
-    let chips = chips();
-    let all_steps = data(chips.path(), 3).batches_per_epoch() as u64 * 4;
-    for asked in 0..3 {
-        let left = together(chips.path(), (3, 1), |rank, model, options| {
-            (model, options.callback(Follower::new(if rank == asked { 9 } else { usize::MAX })))
-        });
-        let steps = left[0].history.steps();
-        assert!((1..all_steps).contains(&steps), "{steps} steps, where process {asked} was asked");
-        assert!(left.iter().all(|other| other.result.is_ok() && other.is_like(&left[0])), "{left:?}");
-    }
-    let left = together(chips.path(), (3, 1), |_, model, options| (model, options.callback(At(7, || Ok(Flow::Stop)))));
-    assert!(left.iter().all(|left| left.result.is_ok() && left.history.steps() == 7), "{left:?}");
 }
 
 /// Callbacks of the other processes would write the same files.
@@ -328,6 +314,29 @@ fn different_fits_are_refused() {
             assert!(error.to_string().contains("process 2") && error.to_string().contains(key), "{key}: {error}");
             assert_eq!(left.history.steps(), 0);
         }
+    }
+}
+
+/// Chips of other places under the same names.
+#[test]
+fn processes_with_other_data_are_refused() {
+    let (chips, others) = (chips(), tempfile::tempdir().unwrap());
+    few_chips(others.path(), [17, 12]);
+    let name = |chip: usize| {
+        let mut files: Vec<_> =
+            std::fs::read_dir(others.path().join("A")).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        files.swap_remove(chip)
+    };
+    std::fs::copy(name(0), name(1)).unwrap();
+    let left = crew_with(3, |member| {
+        let folder = if member.part().rank == 1 { others.path() } else { chips.path() };
+        FitResult::of(Brightness::new(), &data(folder, 1), quiet(4).peers(member))
+    });
+    for left in left {
+        assert_eq!((left.kind(), left.history.steps()), (ErrorKind::Usage, 0));
+        let text = left.result.unwrap_err().to_string();
+        assert!(text.contains("process 1 does not make the fit of process 0: data"), "{text}");
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../../src/testing/port.rs"]
+pub mod port;
 #[path = "../../src/testing/python.rs"]
 pub mod python;
 

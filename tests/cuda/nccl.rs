@@ -1,7 +1,6 @@
-//! Training by NCCL. One card can show only a group of one process, which exchanges with itself: a child of its own, since it is told
-//! by its environment.
+//! Training by NCCL. One GPU can show only a group of one process. It is a child process, since its environment variables form the
+//! group.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,12 +8,13 @@ use geolearn::device::Precision;
 use geolearn::distributed::{Backend, DistributedOptions};
 use geolearn::{Device, FitOptions};
 
+use super::common::port::free_port;
 use super::common::small_data;
 use super::{Weights, device, model, weights};
 
 /// Where a child writes its weights; without it the child's test does nothing.
 const OUT: &str = "GEOLEARN_TEST_NCCL";
-/// `1` where gradients are to travel in bfloat16.
+/// `1` where gradients are to be summed in bfloat16.
 const BF16: &str = "GEOLEARN_TEST_NCCL_BF16";
 const EPOCHS: usize = 3;
 
@@ -33,13 +33,13 @@ fn child() {
     let folder = tempfile::tempdir().unwrap();
     let mut model = model(&small_data(folder.path()), group.device());
     model.fit(options().distributed(group.clone())).unwrap();
-    assert!(!group.time_in_exchanges().is_zero(), "nothing was exchanged");
+    assert!(!group.time_in_collectives().is_zero(), "no collective ran");
     model.save_safetensors(out).unwrap();
 }
 
 fn by_nccl(folder: &Path, is_bf16: bool) -> Weights {
     let out = folder.join("weights.safetensors");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["nccl::child", "--exact", "--ignored", "--nocapture"]);
     command.env(OUT, &out).env(BF16, if is_bf16 { "1" } else { "0" });

@@ -1,8 +1,6 @@
 //! What a child process does.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use geolearn::distributed::{Backend, Distributed, DistributedOptions};
@@ -13,8 +11,9 @@ use geolearn::{
 };
 
 use super::common::on_cpu;
+use super::fault::Fault;
 use super::pairs;
-use super::processes::{FAULT, FOLDER, TIMEOUT, WORK, word_of};
+use super::processes::{FOLDER, TIMEOUT, WORK, word_of};
 
 pub const EPOCHS: usize = 6;
 
@@ -28,7 +27,7 @@ fn child() {
     let said = match work.as_str() {
         "train" => train(&folder, |options| options),
         "train_bf16" => train_with(&folder, group_with(|options| options.bf16_gradients(true)), |options| options),
-        "another_way" => group_with(|options| options.bf16_gradients(rank == 1)).map(|_| "together".to_owned()),
+        "another_type" => group_with(|options| options.bf16_gradients(rank == 1)).map(|_| "together".to_owned()),
         "nccl" => group_with(|options| options.backend(Backend::Nccl)).map(|group| format!("by {:?}", group.backend())),
         "another_rate" => train(&folder, |options| if rank == 1 { options.lr(1e-3) } else { options }),
         "pairs" => group().and_then(|group| pairs::train(group, 2)),
@@ -55,8 +54,9 @@ fn group_with(change: impl Fn(DistributedOptions) -> DistributedOptions) -> Resu
     change(DistributedOptions::new().timeout(Duration::from_secs(seconds))).from_env()
 }
 
-pub fn data(folder: &Path) -> DataBunch {
-    PrepareData::new(folder.join("chips"), DatasetType::CycleGan).resize_to(32).batch_size(1).prepare().unwrap()
+pub fn data(folder: &Path, batch_size: usize) -> DataBunch {
+    let prepare = PrepareData::new(folder.join("chips"), DatasetType::CycleGan).resize_to(32);
+    prepare.batch_size(batch_size).prepare().unwrap()
 }
 
 /// Trains to the end, from wherever the newest checkpoint stands. Tells the steps and a checksum of what the model gives.
@@ -65,24 +65,30 @@ fn train(folder: &Path, change: impl Fn(FitOptions) -> FitOptions) -> Result<Str
 }
 
 fn train_with(folder: &Path, group: Result<Distributed>, change: impl Fn(FitOptions) -> FitOptions) -> Result<String> {
-    let (group, signal) = (group?, StopSignal::new());
+    let (group, signal) = (group?, signal_of_handler());
+    let mut model = model(&data(folder, 1))?;
+    let fault = Fault::read(group.rank(), signal.clone());
+    let options = fit_options(folder).distributed(group).callback(Steps(folder.join("steps")));
+    model.fit(change(options.callback(signal).callback(fault)))?;
+    Ok(format!("{} steps, {}", model.history().steps(), checksum(&model)))
+}
+
+/// Returns a signal that Ctrl-C and SIGTERM set.
+fn signal_of_handler() -> StopSignal {
+    let signal = StopSignal::new();
     let handler = signal.clone();
     ctrlc::set_handler(move || handler.stop()).unwrap();
-    let data = data(folder);
-    let mut model = on_cpu::builder(&data).gen_blocks(1).gen_features(8).disc_features(8).pool_size(3).build()?;
-    let fault = Fault::read(group.rank());
-    let options = FitOptions::new(EPOCHS)
-        .progress(false)
-        .distributed(group)
-        .checkpoint(Checkpoint::Last)
-        .checkpoint_dir(folder.join("run"))
-        .checkpoint_every(2)
-        .resume(true)
-        .callback(Steps(folder.join("steps")))
-        .callback(signal)
-        .callback(fault);
-    model.fit(change(options))?;
-    Ok(format!("{} steps, {}", model.history().steps(), checksum(&model)))
+    signal
+}
+
+pub fn model(data: &DataBunch) -> Result<CycleGan> {
+    on_cpu::builder(data).gen_blocks(1).gen_features(8).disc_features(8).pool_size(3).build()
+}
+
+/// Options of a fit that goes on from the newest checkpoint.
+pub fn fit_options(folder: &Path) -> FitOptions {
+    let options = FitOptions::new(EPOCHS).progress(false).checkpoint(Checkpoint::Last).checkpoint_every(2);
+    options.checkpoint_dir(folder.join("run")).resume(true)
 }
 
 fn checksum(model: &CycleGan) -> String {
@@ -100,50 +106,6 @@ impl Callback for Steps {
     }
 }
 
-/// Misbehaves when it was asked so often whether to stop.
-struct Fault {
-    how: String,
-    at: usize,
-    asked: AtomicUsize,
-}
-
-impl Fault {
-    /// The one of this process in its first life; else one that never comes.
-    fn read(rank: usize) -> Self {
-        let text = std::env::var(FAULT).unwrap_or_default();
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let is_again = std::env::var("TORCHELASTIC_RESTART_COUNT").is_ok_and(|count| count != "0");
-        let (how, at) = match words.as_slice() {
-            [who, how, at] if who.parse() == Ok(rank) && !is_again => (*how, at.parse().unwrap()),
-            _ => ("", usize::MAX),
-        };
-        Self { how: how.to_owned(), at, asked: AtomicUsize::new(0) }
-    }
-}
-
-impl Callback for Fault {
-    fn wants_to_stop(&self) -> bool {
-        self.misbehave();
-        false
-    }
-}
-
-impl Fault {
-    fn misbehave(&self) {
-        if self.asked.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
-            return;
-        }
-        match self.how.as_str() {
-            "abort" => std::process::abort(),
-            "exit" => std::process::exit(3),
-            "panic" => panic!("a fault of the test"),
-            "hang" => std::thread::sleep(Duration::from_secs(3600)),
-            "freeze" => drop(Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status()),
-            other => panic!("there is no fault {other}"),
-        }
-    }
-}
-
 pub const SCENE: &str = "assets/scenes/bluemarble_asia.tif";
 
 pub fn translator() -> CycleGan {
@@ -155,11 +117,19 @@ pub fn raster_options() -> RasterOptions {
     RasterOptions::new(Domain::B).tile_size(64).halo(32).progress(false)
 }
 
-/// Translates a scene together with the others, and misbehaves when so much is done.
+/// Where a process that translates a scene tells what share it has done.
+pub fn share_of(folder: &Path, rank: usize) -> PathBuf {
+    folder.join(format!("share_{rank}"))
+}
+
+/// Translates a scene together with the others.
 fn translate(folder: &Path) -> Result<String> {
-    let group = group()?;
-    let fault = Fault::read(group.rank());
-    let options = raster_options().distributed(group).on_progress(move |_| fault.misbehave());
+    let (group, signal) = (group()?, signal_of_handler());
+    let (fault, share_file) = (Fault::read(group.rank(), signal.clone()), share_of(folder, group.rank()));
+    let options = raster_options().distributed(group).stop_signal(signal).on_progress(move |share| {
+        std::fs::write(&share_file, share.to_string()).unwrap();
+        fault.ask();
+    });
     let report = translator().predict_raster(SCENE, folder.join("out.tif"), options)?;
     Ok(format!("{} output, {} pixels", report.outputs().len(), report.network_pixels()))
 }
@@ -172,7 +142,7 @@ fn again() -> Result<String> {
     Ok(format!("{:?}", group.share((0..10).collect())))
 }
 
-/// One fails by itself, or lets the group go, before the others come to an exchange.
+/// Leaves the group in one process before the others enter a collective.
 fn leave(folder: &Path, rank: usize) -> Result<String> {
     let group = group()?;
     if rank == 1 {

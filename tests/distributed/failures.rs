@@ -1,4 +1,7 @@
 //! Processes that are killed, frozen, hang, panic or leave.
+//!
+//! A timeout of 120 s gives a heartbeat timeout of 30 s, and one of 20 s gives 10 s: a frozen process is always found before the
+//! timeout, and a hanging one never before it.
 
 use super::child::data;
 use super::common::{few_chips, on_cpu};
@@ -30,7 +33,7 @@ fn a_process_that_is_killed_is_named_by_the_others() {
         check(fault, &said);
         let newest = folder.path().join("run/last.safetensors");
         if newest.exists() {
-            on_cpu::from_checkpoint(newest, &data(folder.path())).unwrap();
+            on_cpu::from_checkpoint(newest, &data(folder.path(), 1)).unwrap();
         }
     }
 }
@@ -39,19 +42,18 @@ fn a_process_that_is_killed_is_named_by_the_others() {
 #[test]
 fn a_process_that_is_frozen_is_named_by_the_others() {
     for fault in ["2 freeze 4", "0 freeze 4"] {
-        let (_folder, said) = with_fault(fault, "30");
+        let (_folder, said) = with_fault(fault, "60");
         check(fault, &said);
+        let names_timeout = |said: &String| said.contains("a heartbeat within") || said.contains("key-value store of");
+        assert!(said.iter().any(names_timeout), "{said:?}");
     }
 }
 
 #[test]
 fn a_process_that_hangs_is_named_by_the_others() {
-    let (_folder, said) = with_fault("1 hang 4", "30");
+    let (_folder, said) = with_fault("1 hang 4", "20");
     check("1 hang 4", &said);
-    assert!(
-        said[0].contains("does not come to an exchange") || said[2].contains("does not come to an exchange"),
-        "{said:?}"
-    );
+    assert!(said.iter().any(|said| said.contains("has not joined a collective")), "{said:?}");
 }
 
 #[test]
@@ -61,13 +63,13 @@ fn a_process_that_panics_is_named_by_the_others() {
     assert!(said[0].contains("panicked"), "{said:?}");
 }
 
-/// It drops the group in good order, and is none of the fit.
+/// It drops the group without an error of the group.
 #[test]
 fn a_process_that_leaves_is_named_by_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let said = Group::start(folder.path(), "leaves", 3, &[]).finish();
     assert!(said[1].contains("the chips are gone"), "{said:?}");
     for said in [&said[0], &said[2]] {
-        assert!(said.starts_with("Peer: process 1 ") && said.contains("ended before the others"), "{said}");
+        assert!(said.starts_with("Peer: process 1 ") && said.contains("left the group before the others"), "{said}");
     }
 }

@@ -6,9 +6,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/events.rs"]
+mod events;
 
 mod child;
 mod failures;
+mod fault;
 mod gradients;
 mod pairs;
 mod prepared;

@@ -1,13 +1,14 @@
 //! Processes that a test starts, and what they leave.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
+
+use super::common::port::free_port;
 
 /// Names what a child does; without it the child's test does nothing.
 pub const WORK: &str = "GEOLEARN_TEST_DISTRIBUTED";
@@ -25,11 +26,6 @@ const LONGEST: Duration = Duration::from_secs(900);
 pub struct Group {
     children: Vec<Child>,
     folder: PathBuf,
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A child by this test program.

@@ -62,7 +62,7 @@ fn a_fit_whose_processes_are_killed_goes_on_to_the_same_bits() {
     assert!(newest(&broken) == newest(&whole), "the weights differ");
 }
 
-/// The starter of PyTorch starts both processes anew when one is killed.
+/// PyTorch's launcher restarts both processes when one is killed.
 #[test]
 fn torchrun_restarts_a_fit_to_the_same_bits() {
     let Some(python) = python::named_by("GEOLEARN_TEST_PYTHON") else { return };

@@ -184,7 +184,8 @@ impl RasterOptions {
     /// process translates rows of tiles of every output; they are kept in a folder beside the output, as with
     /// [`resume`](Self::resume), and the first process assembles them. If the call fails, that folder stays, and the
     /// same call resumes from it with any number of processes. Only the first process shows progress. If one process
-    /// fails or is stopped, all end with an error that names it.
+    /// fails, all end with an error that names it; if one is [stopped](Self::stop_signal), all end with
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
     ///
     /// ```
     /// use geolearn::distributed::Distributed;

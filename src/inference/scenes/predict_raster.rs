@@ -22,6 +22,7 @@ use crate::inference::tiling::TileSize;
 use crate::nn::Moments;
 use crate::peers::{Alone, Peers};
 use crate::raster::{BandScale, Source};
+use crate::stop::StopSignal;
 use crate::store;
 
 /// The translation that a call applies to its scenes.
@@ -47,6 +48,7 @@ pub(crate) fn predict_raster(
 ) -> Result<RasterReport> {
     let started = Instant::now();
     let peers = request.options.peers.as_ref();
+    let _waits = StoppableWaits::begin(peers, request.options.control.stop.clone());
     let planned = Settings::of(request.options, request.translation).and_then(|settings| {
         let sources = inputs::open_all(input, open, settings.control.stop.as_ref())?;
         let outputs = outputs::planned(input, &sources, output, &settings)?;
@@ -66,6 +68,22 @@ pub(crate) fn predict_raster(
     let network_pixels = progress.network_pixels();
     let outputs = call.outputs.into_iter().map(|output| output.path).collect();
     Ok(RasterReport { outputs, pixels, network_pixels, time: started.elapsed(), times, borders })
+}
+
+/// Lets a stop signal end the waits for other processes during a call: what they wait for may take hours.
+struct StoppableWaits<'a>(&'a dyn Peers);
+
+impl<'a> StoppableWaits<'a> {
+    fn begin(peers: &'a dyn Peers, signal: Option<StopSignal>) -> Self {
+        peers.stop_waiting_on(signal);
+        Self(peers)
+    }
+}
+
+impl Drop for StoppableWaits<'_> {
+    fn drop(&mut self) {
+        self.0.stop_waiting_on(None);
+    }
 }
 
 /// A call after all checks that are possible before the work starts.

@@ -14,7 +14,7 @@ use crate::distributed::Distributed;
 use crate::error::Result;
 use crate::loss::DiffAugment;
 use crate::models::core::{self, FitResult, PeerFit, SAME_BITS};
-use crate::testing::{Tolerance, few_chips};
+use crate::testing::{Tolerance, few_chips, free_port};
 use crate::train::{Callback, Checkpoint, FitOptions, Flow, StepReport};
 
 /// Everything that draws or remembers is on: pools that fill up quickly, augmentation of chips and of the
@@ -139,7 +139,7 @@ fn real_processes_learn_like_one() {
 }
 
 fn run_processes(chips: &Path, count: usize, size: usize) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let start = |rank: usize| {
         std::process::Command::new(std::env::current_exe().unwrap())
             .args(["models::cyclegan::peers_tests::child", "--exact", "--ignored", "--quiet"])

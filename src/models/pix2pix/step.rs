@@ -42,6 +42,7 @@ pub(super) fn train_step(
     let pair = [a, b, &made.f_detach()?];
     let judged = ffi::autocast(cast, device, || discriminator_loss(&nets.discriminator, config, pair))?;
     let gradients = discriminator.gradients(&judged, share)?;
+    // Nothing can overlap these all-reduces: the generator learns from the updated discriminator, and the next step needs both.
     discriminator.apply(gradients, Update { lr: lr * disc_lr_ratio, ..update })?;
 
     let losses = ffi::autocast(cast, device, || generator_losses(&nets.discriminator, config, [a, b, &made]))?;
