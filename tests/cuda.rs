@@ -334,7 +334,7 @@ fn a_batch_size_is_found() {
 
 /// Files for the processor, whatever the model computes on; and they run on CUDA. f32 sums in another order.
 #[test]
-fn what_is_exported_from_cuda_is_bound_to_no_device() {
+fn an_export_from_cuda_is_bound_to_no_device() {
     let Some((device, _one)) = device() else { return };
     let folder = tempfile::tempdir().unwrap();
     let exported = [Device::Cpu, device].map(|device| {

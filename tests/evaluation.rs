@@ -80,7 +80,7 @@ fn errors_of_pairs_are_those_of_predictions() {
 
 /// An identical image has no error; a flat one of the mean color has no gradients.
 #[test]
-fn baselines_are_what_they_say() {
+fn baselines_have_the_expected_scores() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     // Pairs of a domain with itself: what is not translated is right.
@@ -108,7 +108,7 @@ fn baselines_are_what_they_say() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
+fn measuring_nothing_is_an_error_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let chips = few_chips(folder.path(), 6, 5);
     let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).val_split_pct(0.0).prepare().unwrap();
@@ -138,7 +138,7 @@ fn child() {
 }
 
 #[test]
-fn without_weights_the_rest_is_measured_and_the_way_to_get_them_is_told() {
+fn without_inception_weights_the_rest_is_measured_with_advice() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["child", "--exact", "--ignored", "--nocapture"]).env("GEOLEARN_INCEPTION", "/no/such/file");
     let output = command.output().unwrap();

@@ -34,7 +34,7 @@ fn number(fields: &Fields, name: &str) -> f64 {
 }
 
 #[test]
-fn a_fit_tells_of_its_data_its_ends_and_its_checkpoints() {
+fn a_fit_reports_its_data_its_end_and_its_checkpoints() {
     let folder = tempfile::tempdir().unwrap();
     let events = told(|| {
         let mut model = small_model(&small_data(folder.path()));
@@ -58,7 +58,7 @@ fn a_fit_tells_of_its_data_its_ends_and_its_checkpoints() {
 }
 
 #[test]
-fn a_translation_tells_of_the_model_and_of_each_scene() {
+fn a_translation_reports_the_model_and_each_scene() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
     let options = || RasterOptions::new(Domain::B).progress(false);
@@ -90,7 +90,7 @@ fn a_translation_tells_of_the_model_and_of_each_scene() {
 const CHIP: &str = "assets/bluemarble/A/images/y0300_x0900.png";
 
 #[test]
-fn predictions_saves_and_exports_tell_of_themselves() {
+fn predictions_saves_and_exports_are_logged() {
     let folder = tempfile::tempdir().unwrap();
     let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
     let place = |name: &str| folder.path().join(name);
@@ -117,7 +117,7 @@ fn predictions_saves_and_exports_tell_of_themselves() {
 
 /// A service translates many, so these are told at a lower level.
 #[test]
-fn images_in_memory_are_told_of_at_the_level_of_debugging() {
+fn images_in_memory_are_logged_at_debug_level() {
     let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();
     let image = Raster::open(CHIP).unwrap();
     let array = image.samples().to_f32();

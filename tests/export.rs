@@ -243,7 +243,7 @@ fn metadata_stand_in_both_files() {
 }
 
 #[test]
-fn places_that_will_not_do_are_named_and_older_files_stay() {
+fn unusable_paths_are_named_and_older_files_kept() {
     let folder = tempfile::tempdir().unwrap();
     let model = on_cpu::from_model(root("models/sat2relief"), None).unwrap();
     let file = folder.path().join("file");

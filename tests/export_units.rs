@@ -439,7 +439,7 @@ fn deepness_reads_models_of_bytes() {
 }
 
 #[test]
-fn what_deepness_cannot_run_is_refused_by_name() {
+fn models_that_deepness_cannot_run_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("network.onnx");
     let model = tiny(multispectral());

@@ -195,7 +195,7 @@ fn lr_find_leaves_no_trace() {
 
 /// Stopped by whoever watches it, after 4 of 10 steps.
 #[test]
-fn a_sweep_is_watched_and_stopped_and_leaves_no_trace() {
+fn a_sweep_can_be_observed_and_stopped_and_restores_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let mut model = small_model(&small_data(folder.path()));
     model.fit(quiet(1)).unwrap();
@@ -271,7 +271,7 @@ fn frozen_encoders_stay_and_all_else_learns() {
 }
 
 #[test]
-fn a_model_begins_with_the_weights_of_another() {
+fn a_model_starts_from_the_weights_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut first = small_model(&data);

@@ -69,7 +69,7 @@ impl Callback for StopsAfter {
 }
 
 #[test]
-fn a_resumed_fit_goes_on_in_the_same_file() {
+fn a_resumed_fit_continues_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let options = || {
@@ -86,7 +86,7 @@ fn a_resumed_fit_goes_on_in_the_same_file() {
 }
 
 #[test]
-fn a_place_or_a_name_that_will_not_do_is_told_before_the_first_step() {
+fn an_unusable_path_is_reported_before_the_first_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut model = small_model(&small_data(folder.path()));
     let occupied = folder.path().join("file");
@@ -129,7 +129,7 @@ impl Callback for Notes {
 /// The checkpoint of an epoch is there, and the callbacks behind the one that failed were not told of it: the last epoch
 /// of the fit, or one before.
 #[test]
-fn an_epoch_of_which_nobody_was_told_is_told_on_resume() {
+fn an_unreported_epoch_is_reported_on_resume() {
     for failing in [4, 2] {
         let folder = tempfile::tempdir().unwrap();
         let data = small_data(folder.path());

@@ -96,7 +96,7 @@ impl Translator for Greedy {
 }
 
 #[test]
-fn what_cannot_fit_is_refused_before_training() {
+fn a_fit_too_large_for_memory_is_refused_before_training() {
     let folder = tempfile::tempdir().unwrap();
     let data = chips(folder.path(), 32).batch_size(2).prepare().unwrap();
     let (mut greedy, mut history) = (Greedy(model(&data, 4)), History::default());

@@ -157,7 +157,7 @@ fn metrics_that_cannot_be_measured_are_refused_before_anything_changes() {
 
 /// A release with other losses or metrics must open what this one saves, and the other way round.
 #[test]
-fn models_with_other_losses_and_metrics_open_and_train_on() {
+fn models_with_other_losses_and_metrics_open_and_can_be_trained() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut model = small_model(&data);

@@ -65,7 +65,7 @@ fn translations_keep_place_and_gaps_and_have_the_other_domains_bands() {
 }
 
 #[test]
-fn a_saved_model_knows_bands_types_and_scaling() {
+fn a_saved_model_keeps_bands_types_and_scaling() {
     let data = options().bands(Domain::A, ["NIR", "Red", "Green"]).prepare().unwrap();
     let mut model = small(&data).build().unwrap();
     model.fit(quiet()).unwrap();

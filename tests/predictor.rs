@@ -94,7 +94,7 @@ fn scenes_are_those_of_the_model_and_of_its_domain_alone() {
 }
 
 #[test]
-fn what_is_no_model_is_named() {
+fn files_that_are_not_models_are_named() {
     let error = CycleGan::open_predictor("no/such/model", Domain::A, Device::Cpu).unwrap_err();
     assert!(error.to_string().contains("no/such/model"), "{error}");
 }

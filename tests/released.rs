@@ -49,7 +49,7 @@ fn bands(form: &Path) -> [usize; 2] {
 }
 
 #[test]
-fn every_released_form_opens_and_answers_as_it_did() {
+fn every_released_format_opens_and_gives_the_same_outputs() {
     let mut seen = 0;
     for version in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         for form in fs::read_dir(&version).unwrap().map(|entry| entry.unwrap().path()) {

@@ -23,9 +23,9 @@ const CASES: &[Case] = &[
     ("nothing_happens_before_main", nothing_happens_before_main, &[]),
     ("first_use_limits_the_caches", first_use_limits_the_caches, &[]),
     ("preparing_data_is_a_first_use", preparing_data_is_a_first_use, &[]),
-    ("numbers_of_the_user_stay", numbers_of_the_user_stay, &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")]),
+    ("numbers_set_by_the_user_are_kept", numbers_set_by_the_user_are_kept, &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")]),
     ("the_environment_is_left_alone_beside_threads", the_environment_is_left_alone_beside_threads, &[]),
-    ("what_is_declined_does_not_happen", what_is_declined_does_not_happen, &[]),
+    ("declined_changes_do_not_happen", declined_changes_do_not_happen, &[]),
     ("the_number_of_threads_can_be_left", the_number_of_threads_can_be_left, &[]),
     ("set_up_comes_first_and_once", set_up_comes_first_and_once, &[]),
     ("memory_of_training_is_kept", memory_of_training_is_kept, &[]),
@@ -106,7 +106,7 @@ fn preparing_data_is_a_first_use() {
     assert!(!cuda_is_loaded(), "no device was asked for");
 }
 
-fn numbers_of_the_user_stay() {
+fn numbers_set_by_the_user_are_kept() {
     runtime::init(RuntimeOptions::new()).unwrap();
     assert_eq!(limits(), [None, Some("9".into())]);
     assert_eq!(std::env::var("DNNL_PRIMITIVE_CACHE_CAPACITY").unwrap(), "7");
@@ -124,7 +124,7 @@ fn the_environment_is_left_alone_beside_threads() {
     assert_eq!(limits(), [None, None]);
 }
 
-fn what_is_declined_does_not_happen() {
+fn declined_changes_do_not_happen() {
     let threads = tch::get_num_threads();
     let options = RuntimeOptions::new().load_cuda(false).keep_training_memory(false).settle_threads(false);
     runtime::init(options.limit_caches(false).quiet_trials(false)).unwrap();

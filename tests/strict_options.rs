@@ -43,7 +43,7 @@ fn typing_errors_are_refused_by_name() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn omitted_options_have_their_defaults() {
     let adam: AdamOptions = serde_json::from_str(r#"{"beta1": 0.25}"#).unwrap();
     assert_eq!(adam, AdamOptions::default().beta1(0.25));
     assert_eq!(serde_json::from_str::<Augment>("{}").unwrap(), Augment::default());

@@ -151,7 +151,7 @@ fn a_new_run_replaces_the_older_one_in_its_folder() {
 }
 
 #[test]
-fn a_place_that_will_not_do_is_told_before_the_first_step() {
+fn an_unusable_folder_is_reported_before_the_first_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut model = small_model(&small_data(folder.path()));
     let occupied = folder.path().join("file");

@@ -63,7 +63,7 @@ fn training_gives_the_same_bits_on_any_number_of_threads() {
 }
 
 #[test]
-fn so_does_training_with_each_option() {
+fn training_with_each_option_gives_the_same_bits_on_any_number_of_threads() {
     let mut entropy = config();
     entropy.adversarial = AdversarialLoss::BinaryCrossEntropy;
     let mut narrow = config();
@@ -78,7 +78,7 @@ fn so_does_training_with_each_option() {
 }
 
 #[test]
-fn so_does_translation() {
+fn translation_gives_the_same_bits_on_any_number_of_threads() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let model = CycleGan::from_model("assets/models/sat2relief", None).unwrap();
     let image = Raster::open("assets/bluemarble/A/images/y0300_x0900.png").unwrap().resize(117, 83).unwrap();

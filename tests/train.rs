@@ -34,7 +34,7 @@ fn the_same_seed_gives_the_same_model_bit_for_bit() {
 
 /// Two fits at a constant rate go on where a single one would be: moments, order, augmentation and pools live on.
 #[test]
-fn fits_follow_on_from_each_other() {
+fn fits_continue_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let constant = |epochs| quiet(epochs).schedule(Schedule::Constant);
@@ -67,7 +67,7 @@ fn training_learns() {
 }
 
 #[test]
-fn divergence_puts_the_last_good_state_back() {
+fn divergence_restores_the_last_good_state() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut model = small_model(&data);
@@ -85,7 +85,7 @@ fn divergence_puts_the_last_good_state_back() {
 
 /// With one step an epoch no loss is read between the step that spoils the weights and the end of the epoch.
 #[test]
-fn weights_that_the_last_step_spoils_are_noticed() {
+fn weights_broken_by_the_last_step_are_detected() {
     let folder = tempfile::tempdir().unwrap();
     let chips = common::few_chips(folder.path(), 4, 4);
     let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(64).prepare().unwrap();
@@ -128,7 +128,7 @@ impl Callback for Log {
 }
 
 #[test]
-fn callbacks_see_everything_and_can_stop() {
+fn callbacks_see_all_events_and_can_stop() {
     let folder = tempfile::tempdir().unwrap();
     let data = PrepareData::new(common::few_chips(folder.path(), 4, 3), DatasetType::CycleGan)
         .resize_to(32)

@@ -73,7 +73,7 @@ fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
 /// The scene is small enough to be its own measure. The seam metric may be 5 % off the untiled image's own, and tiles may
 /// take 1.4 times the work of tiles without overlap at their usual size.
 #[test]
-fn tiles_are_as_the_whole_and_have_no_seams() {
+fn tiles_equal_the_whole_and_have_no_seams() {
     let (whole, report) = translated(options());
     assert_eq!(report.network_pixels(), report.pixels(), "a scene that fits is translated as a whole");
     let (tiles, tiles_report) = translated(tiled());
@@ -199,7 +199,7 @@ fn scenes_of_any_size_and_content_are_translated() {
 
 /// Whatever the way through an image is, a signal that is there is heard before anything goes through the network.
 #[test]
-fn a_signal_is_heard_on_every_way_through_an_image() {
+fn a_signal_stops_every_strategy() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     // Nearly nothing but gaps, which no network sees.
@@ -244,7 +244,7 @@ fn a_signal_is_heard_on_every_way_through_an_image() {
 
 /// On each way through an image; in a folder, shares are of all scenes.
 #[test]
-fn the_share_that_is_done_is_told_and_can_end_the_work() {
+fn progress_is_reported_and_can_end_the_work() {
     let model = model();
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");

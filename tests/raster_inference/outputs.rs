@@ -10,7 +10,7 @@ use super::resumed::parts_of;
 use super::{SCENE, model, options, scene, write};
 
 #[test]
-fn a_folder_and_windows_become_files_of_their_own() {
+fn a_folder_and_windows_become_separate_files() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = folder.path().join("in");
     std::fs::create_dir(&inputs).unwrap();
@@ -35,7 +35,7 @@ fn a_folder_and_windows_become_files_of_their_own() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said_before_anything_is_written() {
+fn impossible_outputs_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
     let gray = folder.path().join("grey.tif");
@@ -133,7 +133,7 @@ fn outputs_with_the_longest_names_can_be_resumed() {
 
 /// Some 200 bytes that say that they are a scene wider than any list of its tiles should be (`make_wide.py`).
 #[test]
-fn a_scene_that_is_wide_beyond_measure_is_refused() {
+fn a_scene_that_is_too_wide_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = model();
     let wide = Path::new("tests/fixtures/long_runs/wide.tif");
@@ -190,7 +190,7 @@ fn a_damaged_scene_is_named() {
 /// Statistics of all scenes may take long, so outputs are tried first: the damaged scene is not even noticed.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_folder_that_cannot_be_written_is_refused_before_statistics_are_gathered() {
+fn an_unwritable_folder_is_refused_before_statistics_are_gathered() {
     let inputs = tempfile::tempdir().unwrap();
     write_damaged(&inputs.path().join("a.tif"));
     let options = options().statistics(NormStatistics::Inputs);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{SCENE, model, options, scene, tiled, write};
 
 #[test]
-fn a_stopped_translation_leaves_no_file_and_goes_on_later() {
+fn a_stopped_translation_leaves_no_file_and_can_be_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
     let model = model();
@@ -76,7 +76,7 @@ const KILLED: &str = "GEOLEARN_TEST_KILLED";
 
 /// It is killed between two pieces of the output.
 #[test]
-fn a_killed_translation_goes_on() {
+fn a_killed_translation_resumes() {
     let options = || tiled().tile_size(64).resume(true);
     if let Some(output) = std::env::var_os(KILLED) {
         model().predict_raster(SCENE, output, options()).unwrap();
@@ -84,7 +84,7 @@ fn a_killed_translation_goes_on() {
     }
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
-    killed("resumed::a_killed_translation_goes_on", &output, || pieces(&output) >= 2);
+    killed("resumed::a_killed_translation_resumes", &output, || pieces(&output) >= 2);
     assert!(!output.exists() && pieces(&output) >= 2);
     let model = model();
     let report = model.predict_raster(SCENE, &output, options()).unwrap();
@@ -142,7 +142,7 @@ pub fn parts_of(output: &Path) -> PathBuf {
 
 /// Whatever stands under the output's name: what is complete is known by its length and time.
 #[test]
-fn an_output_that_was_replaced_is_made_again() {
+fn a_replaced_output_is_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = folder.path().join("in");
     std::fs::create_dir(&inputs).unwrap();
@@ -168,7 +168,7 @@ fn an_output_that_was_replaced_is_made_again() {
 /// By a scene of the same length and time: pieces of the older one are not used.
 #[test]
 #[cfg(unix)]
-fn a_scene_that_was_replaced_begins_anew() {
+fn a_replaced_scene_starts_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let raw = |name: &str, values: Array3<u8>| {
@@ -194,7 +194,7 @@ fn a_scene_that_was_replaced_begins_anew() {
 }
 
 #[test]
-fn rows_of_another_scene_or_model_are_not_used_and_strange_folders_are_left_alone() {
+fn pieces_of_another_scene_or_model_are_not_used_and_foreign_folders_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.tif");
     let model = model();

@@ -75,7 +75,7 @@ fn one_output_made_twice_at_once_is_whole() {
 
 /// Two fits in one process and one folder, with checkpoints of their own.
 #[test]
-fn two_fits_at_once_give_what_each_gives_alone() {
+fn two_concurrent_fits_equal_separate_ones() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 4, 4));
     let fit = |name: &str| {

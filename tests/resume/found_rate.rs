@@ -38,7 +38,7 @@ fn searches(work: impl FnOnce()) -> usize {
 
 /// To the bit, with any schedule.
 #[test]
-fn a_fit_that_finds_its_rate_is_lr_find_and_a_fit() {
+fn a_fit_that_finds_its_rate_equals_lr_find_and_a_fit() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 7, 6));
     let curve = model(&data).lr_find_with(LrFindOptions::default().progress(false)).unwrap();
@@ -63,7 +63,7 @@ fn a_fit_that_finds_its_rate_is_lr_find_and_a_fit() {
 
 /// The rate is that of the checkpoint, whether it is asked for again or named.
 #[test]
-fn a_resumed_fit_searches_no_more() {
+fn a_resumed_fit_does_not_search_again() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 7, 6));
     let run = |name: &str| folder.path().join(name);

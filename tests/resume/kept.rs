@@ -18,7 +18,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn each_policy_keeps_what_it_says() {
+fn each_policy_keeps_its_checkpoints() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 4, 4));
     let all = ["best.safetensors", "epoch_0001.safetensors", "epoch_0002.safetensors", "last.safetensors"];
@@ -78,7 +78,7 @@ fn a_new_fit_keeps_those_of_an_earlier_one() {
 }
 
 #[test]
-fn checkpoints_open_in_other_tools_and_say_what_they_are() {
+fn checkpoints_open_in_other_tools_and_describe_themselves() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 4, 4));
     let run = folder.path().join("run");

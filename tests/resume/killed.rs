@@ -76,7 +76,7 @@ impl Moments {
 }
 
 #[test]
-fn killed_at_any_moment_a_fit_goes_on_to_the_same_bits() {
+fn a_fit_killed_at_any_moment_resumes_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let unbroken = folder.path().join("unbroken");
     common::few_chips(&unbroken, 7, 6);

@@ -139,7 +139,7 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 
 /// Neither a file where the folder should be, nor a place where nobody can make one.
 #[test]
-fn a_folder_that_cannot_be_written_is_named_before_training_begins() {
+fn an_unwritable_folder_is_named_before_training() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let file = folder.path().join("file");
@@ -159,7 +159,7 @@ fn a_folder_that_cannot_be_written_is_named_before_training_begins() {
 
 /// When the folder goes away while training, the run in memory is not lost.
 #[test]
-fn a_checkpoint_that_fails_leaves_the_model_at_the_end_of_its_epoch() {
+fn a_failed_checkpoint_keeps_the_trained_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");
@@ -178,7 +178,7 @@ fn a_checkpoint_that_fails_leaves_the_model_at_the_end_of_its_epoch() {
 
 /// The same within an epoch: what was learnt since its beginning is not lost either.
 #[test]
-fn a_checkpoint_that_fails_within_an_epoch_leaves_the_model_where_it_is() {
+fn a_failed_checkpoint_within_an_epoch_keeps_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 7, 6));
     let run = folder.path().join("run");
@@ -214,7 +214,7 @@ impl geolearn::train::Callback for AtStep {
 
 /// A loss is still finite in the step whose update spoils the weights.
 #[test]
-fn a_spoilt_state_never_takes_the_place_of_a_sound_one() {
+fn a_broken_state_never_replaces_a_good_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");
@@ -284,7 +284,7 @@ fn child() {
 /// A limit on the size of files stands in for a full disk: both end a write with an error of the system.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_an_error_and_the_model_lives_on() {
+fn a_full_disk_is_an_error_and_the_model_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     common::few_chips(folder.path(), 4, 4);
     // Blocks of 512 bytes; without the trap the system would kill the process.

@@ -18,7 +18,7 @@ fn data(folder: &Path, change: fn(PrepareData) -> PrepareData) -> DataBunch {
 
 /// Stopped within an epoch or at its end, and gone on with by other data of the same scenes and another number of workers.
 #[test]
-fn a_fit_of_scenes_goes_on_to_the_bit() {
+fn a_fit_of_scenes_resumes_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let (unbroken, broken) = (folder.path().join("unbroken"), folder.path().join("broken"));
     let mut whole = model(&data(folder.path(), |options| options.workers(2)));

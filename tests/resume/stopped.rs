@@ -50,7 +50,7 @@ fn with_another_schedule_and_accumulated_batches() {
 }
 
 #[test]
-fn a_fit_that_is_done_trains_no_more() {
+fn a_finished_fit_does_not_train_again() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");
@@ -84,7 +84,7 @@ fn the_second_fit_of_a_model_goes_on() {
 
 /// A fit that early stopping ended stays ended.
 #[test]
-fn early_stopping_holds_after_a_resume() {
+fn early_stopping_works_after_a_resume() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");
@@ -127,7 +127,7 @@ fn a_signal_ends_the_fit_after_its_step() {
 
 /// The signal is there after the ninth step; the tenth is not made.
 #[test]
-fn a_signal_is_heard_within_the_epoch() {
+fn a_signal_stops_within_the_epoch() {
     struct Signals(StopSignal);
     impl Callback for Signals {
         fn on_step(&mut self, report: &StepReport<'_>) -> Result<Flow> {
@@ -154,7 +154,7 @@ fn a_signal_is_heard_within_the_epoch() {
 }
 
 #[test]
-fn a_model_from_a_checkpoint_begins_a_new_course_with_its_moments() {
+fn a_model_from_a_checkpoint_starts_a_new_schedule_with_its_moments() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 5, 4));
     let run = folder.path().join("run");

@@ -98,7 +98,7 @@ fn an_item_says_how_images_are_scaled() {
 }
 
 #[test]
-fn a_card_holds_what_people_ask() {
+fn a_card_describes_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut model = small_model(&data);

@@ -133,7 +133,7 @@ fn a_definition_without_our_section_is_read() {
 }
 
 #[test]
-fn a_saved_model_shows_itself() {
+fn a_saved_model_has_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut model = small_model(&data);
@@ -161,7 +161,7 @@ fn a_saved_model_shows_itself() {
 }
 
 #[test]
-fn pictures_of_an_older_model_do_not_stay() {
+fn pictures_of_an_older_model_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut model = small_model(&data);
@@ -176,7 +176,7 @@ fn pictures_of_an_older_model_do_not_stay() {
 }
 
 #[test]
-fn what_a_newer_release_adds_is_kept() {
+fn additions_of_a_newer_release_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let place = small_model(&small_data(folder.path())).save(folder.path().join("m")).unwrap();
     let path = place.join("m.emd");

@@ -50,7 +50,7 @@ fn check_mixture(report: &LoadReport, model: &CycleGan, [fresh, file]: [&CycleGa
 /// weight and a bias. So of one block and of four, the first three and block 10 are the same (10 tensors), 14 is another
 /// layer, 11 and 18 are of the one alone (4 tensors), and 11 to 13, 17 and 21 of the other (16). Discriminators have 10.
 #[test]
-fn a_model_of_other_blocks_takes_what_fits() {
+fn a_model_with_other_blocks_loads_matching_weights() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let (first, place) = saved(folder.path(), &data);
@@ -87,7 +87,7 @@ fn a_model_of_other_blocks_takes_what_fits() {
 /// Only what sees or makes an image depends on the number of bands: a generator's first weight, its last weight and bias, and
 /// a discriminator's first weight.
 #[test]
-fn a_model_of_other_bands_takes_the_layers_between() {
+fn a_model_with_other_bands_loads_the_inner_layers() {
     let folder = tempfile::tempdir().unwrap();
     let (first, place) = saved(folder.path(), &small_data(folder.path()));
     let four = folder.path().join("four");
@@ -116,7 +116,7 @@ fn a_model_of_other_bands_takes_the_layers_between() {
 
 /// Where everything fits, it is `load`: scaling and history come too.
 #[test]
-fn what_fits_wholly_is_loaded_wholly() {
+fn a_matching_model_is_loaded_completely() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let (first, place) = saved(folder.path(), &data);
@@ -129,7 +129,7 @@ fn what_fits_wholly_is_loaded_wholly() {
 }
 
 #[test]
-fn what_does_not_fit_at_all_is_refused() {
+fn a_model_without_matching_weights_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let (_, place) = saved(folder.path(), &data);
@@ -151,7 +151,7 @@ fn what_does_not_fit_at_all_is_refused() {
 }
 
 #[test]
-fn options_that_mean_nothing_are_refused() {
+fn options_without_effect_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let (mut model, place) = saved(folder.path(), &data);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::common::{answer, few_chips, on_cpu, small_data, small_model};
 
 #[test]
-fn an_unfit_architecture_is_refused_and_changes_nothing() {
+fn a_different_architecture_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
@@ -101,7 +101,7 @@ fn values_that_no_model_has_are_refused() {
 }
 
 #[test]
-fn weights_elsewhere_are_read_only_when_the_caller_says_so() {
+fn weights_outside_the_folder_are_read_only_if_the_caller_allows_it() {
     let folder = tempfile::tempdir().unwrap();
     let model = small_model(&small_data(folder.path()));
     let place = model.save(folder.path().join("m")).unwrap();
@@ -150,7 +150,7 @@ fn a_model_is_not_named_as_one_of_its_files() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_leads_no_further_than_a_path() {
+fn a_link_cannot_leave_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let model = small_model(&small_data(folder.path()));
     let place = model.save(folder.path().join("m")).unwrap();
@@ -193,7 +193,7 @@ fn errors_name_the_package_and_the_first_tensor_that_differs() {
 }
 
 #[test]
-fn a_choice_of_bands_that_cannot_be_followed_is_refused() {
+fn an_unsupported_choice_of_bands_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arcgis/rgb");
     let mut emd: Value = serde_json::from_slice(&fs::read(source.join("rgb.emd")).unwrap()).unwrap();
@@ -207,7 +207,7 @@ fn a_choice_of_bands_that_cannot_be_followed_is_refused() {
 
 /// Some 464 GB.
 #[test]
-fn networks_that_fit_no_memory_are_refused_before_it_is_taken() {
+fn networks_too_large_for_memory_are_refused_before_allocation() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let error = on_cpu::builder(&data).gen_blocks(64).gen_features(1024).build().unwrap_err();
