@@ -153,7 +153,7 @@ part doctor 90 "$step" doctor --need-cuda
 status=$?
 ((status == NO_TIME)) && give_up 1 "there is no time for anything"
 if ((status != 0)); then
-  reason=$(sed -n 's/^CUDA is needed and cannot be used: //p; s/^\(a convolution there .*\)/\1/p' "$work/words" | head -n 1)
+  reason=$(sed -n 's/^CUDA is required but not usable: //p; s/^\(a convolution on it .*\)/\1/p' "$work/words" | head -n 1)
   [[ -n $reason ]] || reason=$(tail -n 1 "$work/words")
   if ((has_card == 0)); then
     part loader 60 env LD_DEBUG=libs "$step" doctor

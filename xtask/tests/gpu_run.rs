@@ -14,7 +14,7 @@ bench) echo '{"way": "geolearn"}' >>"$3" ;;
 trace) echo '{}' >"$2-b8-bf16-3-steps.json" ;;
 raster | translate) echo '{}' >>"$3" ;;
 esac"#;
-const NO_CUDA: &str = "echo 'CUDA is needed and cannot be used: no driver was found'; exit 4";
+const NO_CUDA: &str = "echo 'CUDA is required but not usable: no driver was found'; exit 4";
 const PASSES: &str = "echo 'test result: ok. 3 passed; 0 failed'";
 const PYTHON: &str = r#"case "$*" in
 *find_spec*) echo "$TORCH" ;;
