@@ -1,7 +1,8 @@
-//! Chips a second of a fit by 1, 2 and 4 processes, against one process with as many threads, and the time in exchanges.
+//! Benchmarks a fit with 1, 2 and 4 processes against one process with as many threads: chips per second, and time in
+//! exchanges.
 //!
-//! `cargo bench --bench distributed [-- SIDE]` on an otherwise idle machine; SIDE is that of the chips, 64 or 256. Each figure is
-//! that of processes of their own. Rows that the machine has not the cores for are left out.
+//! Run `cargo bench --bench distributed [-- SIDE]` on an idle machine; SIDE is the side of the chips, 64 or 256. Each
+//! figure is measured in new processes. Rows that need more cores than the machine has are skipped.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 use std::net::TcpListener;
@@ -14,12 +15,13 @@ use geolearn::train::{Callback, Flow, StepReport};
 use geolearn::{CycleGan, DatasetType, Device, FitOptions, PrepareData, Result};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
-/// Tells this program to be one of those that are timed: the side of its chips, and how many it takes a step.
+/// Set in timed child processes: the side of the chips, and the chips per step.
 const CHILD: &str = "GEOLEARN_BENCH_DISTRIBUTED";
-/// Until everything is warm.
+/// Steps before timing starts.
 const FIRST_STEPS: usize = 5;
 const STEPS: usize = 25;
-/// Processes, threads of each, chips that each takes a step. Rows of as many chips a step make the same fit.
+/// Number of processes, threads per process, and chips per process and step. Rows with the same number of chips per
+/// step make the same fit.
 const ROWS: [(usize, usize, usize); 6] = [(1, 1, 1), (2, 1, 1), (1, 1, 2), (1, 2, 2), (4, 1, 1), (1, 4, 4)];
 
 fn main() {
@@ -33,7 +35,7 @@ fn compare() {
     let side: usize = std::env::args().nth(1).and_then(|side| side.parse().ok()).unwrap_or(256);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("chips of {side} pixels, {cores} cores");
-    println!("processes  threads  chips a step   chips/s  times the first  in exchanges");
+    println!("processes  threads    chips/step   chips/s    vs. first row  in exchanges");
     let mut first = None;
     for (processes, threads, size) in ROWS.into_iter().filter(|row| row.0 * row.1 <= cores) {
         let [rate, share] = measure((processes, threads, size), side);
@@ -46,7 +48,7 @@ fn compare() {
     }
 }
 
-/// Chips a second, and the share of the time that was spent in exchanges.
+/// Returns the chips per second, and the fraction of time spent in exchanges.
 fn measure((processes, threads, size): (usize, usize, usize), side: usize) -> [f64; 2] {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|door| door.local_addr()).expect("a free port").port();
     let start = |rank: usize| -> Child {
@@ -63,7 +65,7 @@ fn measure((processes, threads, size): (usize, usize, usize), side: usize) -> [f
     [numbers[0] * (processes * size) as f64, numbers[1]]
 }
 
-/// One of the processes; the first prints steps a second and its share of time in exchanges.
+/// Trains in one of the processes; the first prints the steps per second and its fraction of time in exchanges.
 fn train(work: &str) {
     let numbers: Vec<usize> = work.split(' ').map(|word| word.parse().expect("a number")).collect();
     let group = Distributed::from_env().expect("the other processes");
@@ -82,7 +84,7 @@ fn train(work: &str) {
     }
 }
 
-/// Notes when each step ended, and the time in exchanges until then.
+/// Records when each step ended, and the time in exchanges so far.
 struct Clock {
     group: Distributed,
     times: Arc<Mutex<Vec<(Instant, Duration)>>>,
