@@ -1,4 +1,4 @@
-//! What a child process does.
+//! The work of a child process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ use super::processes::{FAULT, FOLDER, TIMEOUT, WORK, word_of};
 
 pub const EPOCHS: usize = 6;
 
-/// Not a test of its own: what each process runs.
+/// Not a test of its own: each child process runs it.
 #[test]
 #[ignore = "run by the tests that start several"]
 fn child() {
@@ -59,7 +59,7 @@ pub fn data(folder: &Path) -> DataBunch {
     PrepareData::new(folder.join("chips"), DatasetType::CycleGan).resize_to(32).batch_size(1).prepare().unwrap()
 }
 
-/// Trains to the end, from wherever the newest checkpoint stands. Tells the steps and a checksum of what the model gives.
+/// Trains to the end from the newest checkpoint, if any. Reports the steps and a checksum of the model's output.
 fn train(folder: &Path, change: impl Fn(FitOptions) -> FitOptions) -> Result<String> {
     train_with(folder, group(), change)
 }
@@ -90,7 +90,7 @@ fn checksum(model: &CycleGan) -> String {
     format!("{:08x}", crc32c::crc32c(&bytes))
 }
 
-/// Tells the test how far the fit is.
+/// Reports the progress of the fit to the test.
 struct Steps(PathBuf);
 
 impl Callback for Steps {
@@ -100,7 +100,7 @@ impl Callback for Steps {
     }
 }
 
-/// Misbehaves when it was asked so often whether to stop.
+/// Injects a fault after it was asked this many times whether to stop.
 struct Fault {
     how: String,
     at: usize,
@@ -108,7 +108,7 @@ struct Fault {
 }
 
 impl Fault {
-    /// The one of this process in its first life; else one that never comes.
+    /// The fault of this process in its first run; otherwise one that never occurs.
     fn read(rank: usize) -> Self {
         let text = std::env::var(FAULT).unwrap_or_default();
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -150,12 +150,12 @@ pub fn translator() -> CycleGan {
     CycleGan::from_model_with("tests/fixtures/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap()
 }
 
-/// Small tiles, of which the scene has six rows.
+/// Small tiles: the scene has six rows of them.
 pub fn raster_options() -> RasterOptions {
     RasterOptions::new(Domain::B).tile_size(64).halo(32).progress(false)
 }
 
-/// Translates a scene together with the others, and misbehaves when so much is done.
+/// Translates a scene together with the other processes, and injects a fault at a given progress.
 fn translate(folder: &Path) -> Result<String> {
     let group = group()?;
     let fault = Fault::read(group.rank());
@@ -164,7 +164,7 @@ fn translate(folder: &Path) -> Result<String> {
     Ok(format!("{} output, {} pixels", report.outputs().len(), report.network_pixels()))
 }
 
-/// Two groups in turn, as two fits make them. Tells this process's share of ten things.
+/// Uses two groups in succession, as two fits do. Reports this process's share of ten items.
 fn again() -> Result<String> {
     group()?.barrier()?;
     let group = group()?;
@@ -172,7 +172,7 @@ fn again() -> Result<String> {
     Ok(format!("{:?}", group.share((0..10).collect())))
 }
 
-/// One fails by itself, or lets the group go, before the others come to an exchange.
+/// One process fails by itself, or leaves the group, before the others reach an exchange.
 fn leave(folder: &Path, rank: usize) -> Result<String> {
     let group = group()?;
     if rank == 1 {
@@ -183,7 +183,7 @@ fn leave(folder: &Path, rank: usize) -> Result<String> {
     Ok("together".into())
 }
 
-/// Tells which file of statistics it has found or made.
+/// Reports which statistics file it found or created.
 fn prepare(folder: &Path) -> Result<String> {
     let group = group()?;
     group.barrier()?;

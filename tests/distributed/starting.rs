@@ -1,4 +1,4 @@
-//! How processes come together, and what keeps them from it.
+//! Tests how processes connect, and what can prevent it.
 
 use super::common::few_chips;
 use super::processes::{Group, TIMEOUT};
@@ -29,12 +29,12 @@ fn one_that_does_not_come_is_named() {
     let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
         command.env(TIMEOUT, "15");
         if rank == 2 {
-            // It never asks for the others.
+            // It never connects to the others.
             command.env_remove("GEOLEARN_TEST_DISTRIBUTED");
         }
     });
     let said = group.finish();
-    // The first process gives up at about the same time and takes the store with it.
+    // The first process gives up at about the same time and closes the store.
     for said in &said[..2] {
         assert!(said.starts_with("Peer: ") && said.contains("process 2 has not come"), "{said}");
     }
@@ -44,7 +44,7 @@ fn one_that_does_not_come_is_named() {
 fn a_rank_that_is_there_twice_is_an_error_in_all() {
     let folder = folder();
     let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
-        // The third writes what it says under the name of the second.
+        // The third process logs under the name of the second.
         if rank == 2 {
             command.env("RANK", "1");
         }

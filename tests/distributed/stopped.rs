@@ -1,4 +1,4 @@
-//! Stops from outside.
+//! Tests stopping from outside.
 
 use std::process::Command;
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use super::child::{EPOCHS, data};
 use super::common::few_chips;
 use super::processes::Group;
 
-/// SIGTERM to any of them ends all after the same step, in good order.
+/// SIGTERM to any process stops all of them after the same step.
 #[test]
 fn a_signal_to_one_stops_all_at_one_step() {
     for asked in 0..3 {
