@@ -1,6 +1,7 @@
-//! Generator forward and training step, in images per second. `cargo xtask compare` puts PyTorch beside the step.
+//! Benchmarks the generator's forward pass and the training step, in images per second. `cargo xtask compare` times the
+//! step against PyTorch.
 //!
-//! `cargo bench` on an otherwise idle machine; `OMP_WAIT_POLICY=passive` where others share it.
+//! Run `cargo bench` on an idle machine; with other load, set `OMP_WAIT_POLICY=passive`.
 #![allow(clippy::expect_used, reason = "a bench that cannot run should say so at once")]
 
 use std::hint::black_box;
@@ -29,7 +30,7 @@ fn first_batch(data: &DataBunch) -> Batch {
     data.epoch(0).expect("loader").next().expect("a batch").expect("readable chips")
 }
 
-/// The paper's generator (9 blocks, 64 features) on one image.
+/// Benchmarks the paper's generator (9 blocks, 64 features) on one image.
 fn generator_forward(c: &mut Criterion) {
     let mut group = c.benchmark_group("generator_forward");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
@@ -39,14 +40,14 @@ fn generator_forward(c: &mut Criterion) {
         let chip = first_batch(&data).a;
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::new("9_blocks_batch_1", side), &chip, |b, chip| {
-            // A value is read, which waits for the device.
+            // Reading a value waits for the device.
             b.iter(|| black_box(model.translate(chip, Domain::B).expect("translation").double_value(&[0, 0, 0, 0])));
         });
     }
     group.finish();
 }
 
-/// One step of both generators and both discriminators, the paper's sizes; an element is a pair of images.
+/// Benchmarks one step of both generators and both discriminators at the paper's sizes; an element is a pair of images.
 fn training_step(c: &mut Criterion) {
     let mut group = c.benchmark_group("training_step");
     group.sample_size(10).measurement_time(Duration::from_secs(15));

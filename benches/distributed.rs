@@ -14,12 +14,13 @@ use geolearn::train::{Callback, Flow, StepReport};
 use geolearn::{CycleGan, DatasetType, Device, FitOptions, PrepareData, Result};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
-/// Tells this program to be one of those that are timed: the side of its chips, and how many it takes a step.
+/// Set in timed child processes: the side of the chips, and the chips per step.
 const CHILD: &str = "GEOLEARN_BENCH_DISTRIBUTED";
-/// Until everything is warm.
+/// Steps before timing starts.
 const FIRST_STEPS: usize = 5;
 const STEPS: usize = 25;
-/// Processes, threads of each, chips that each takes a step. Rows of as many chips a step make the same fit.
+/// Number of processes, threads per process, and chips per process and step. Rows with the same number of chips per
+/// step make the same fit.
 const ROWS: [(usize, usize, usize); 6] = [(1, 1, 1), (2, 1, 1), (1, 1, 2), (1, 2, 2), (4, 1, 1), (1, 4, 4)];
 
 fn main() {

@@ -1,7 +1,7 @@
-//! Chips a second in one thread, by format: read, decoded, scaled and put into batches; and windows of scenes beside them, of
-//! as many and as large ones.
+//! Benchmarks loading in one thread, in chips per second by format: reading, decoding, scaling and batching; and
+//! windows of scenes of the same number and size.
 //!
-//! `cargo bench --bench loader`; `cargo xtask compare-loader` puts other loaders beside it.
+//! Run `cargo bench --bench loader`; `cargo xtask compare-loader` compares it with other loaders.
 #![allow(clippy::expect_used, reason = "a bench that cannot run should say so at once")]
 
 // The same chips as in the comparison.
@@ -45,7 +45,8 @@ fn loader(c: &mut Criterion) {
     group.finish();
 }
 
-/// Chips of a folder joined to scenes of 8 x 8 of them, in tiles and strips of deflate, and windows drawn from these.
+/// Joins the chips of a folder to scenes of 8 x 8 chips, as deflate-compressed tiles and strips, and draws windows from
+/// them.
 fn scenes(c: &mut Criterion) {
     let made = tempfile::tempdir().expect("a folder");
     chips::make(&Path::new(ASSETS).join("bluemarble"), made.path()).expect("chips");
@@ -70,7 +71,7 @@ fn scenes(c: &mut Criterion) {
         let options = options.batch_size(8).workers(0).cache(false).augment(Augment::none());
         let data = options.prepare().expect("images");
         group.throughput(Throughput::Elements(2 * data.len(Domain::A) as u64));
-        // Each round draws windows of its own, as fits do.
+        // Each round draws new windows, as fits do.
         let mut epochs = 0..;
         group.bench_function(BenchmarkId::new("tiff_deflate_rgb_256px", name), |b| {
             b.iter(|| {

@@ -1,6 +1,7 @@
-//! Training step of a Pix2Pix, in pairs per second: the U-Net at arcgis.learn's size, and the ResNet generator.
+//! Benchmarks the training step of Pix2Pix, in pairs per second: the U-Net at arcgis.learn's size, and the ResNet
+//! generator.
 //!
-//! `cargo bench --bench pix2pix` on an otherwise idle machine; `OMP_WAIT_POLICY=passive` where others share it.
+//! Run `cargo bench --bench pix2pix` on an idle machine; with other load, set `OMP_WAIT_POLICY=passive`.
 #![allow(clippy::expect_used, reason = "a bench that cannot run should say so at once")]
 
 use std::path::Path;
@@ -15,7 +16,7 @@ use geolearn::{DatasetType, Pix2Pix, PrepareData};
 
 const PAIRS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble_test");
 
-/// One step of both networks, at their usual sizes; an element is a pair of images.
+/// Benchmarks one step of both networks at their default sizes; an element is a pair of images.
 fn training_step(c: &mut Criterion) {
     let mut group = c.benchmark_group("pix2pix_training_step");
     group.sample_size(10).measurement_time(Duration::from_secs(15));

@@ -1,9 +1,9 @@
-//! Megapixels a second of `predict_raster`, by where norms take their statistics from, with the shares of reading, network
-//! and writing.
+//! Benchmarks `predict_raster` for each kind of norm statistics: megapixels per second, and the shares of reading,
+//! network and writing.
 //!
-//! `cargo bench --bench raster`. Where `GEOLEARN_ARCGIS_PYTHON` names a Python with arcgis.learn 2.4.4, its algorithm
-//! translates the same scene with the same weights in turn with ours, on the same number of threads (`OMP_NUM_THREADS`), and
-//! the ratio of the times is printed.
+//! Run `cargo bench --bench raster`. If `GEOLEARN_ARCGIS_PYTHON` names a Python with arcgis.learn 2.4.4, its algorithm
+//! translates the same scene with the same weights and the same number of threads (`OMP_NUM_THREADS`), interleaved with
+//! ours, and the ratio of the times is printed.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -59,7 +59,7 @@ fn pixels() -> u64 {
 fn shares(report: &RasterReport) -> String {
     let share = |time: Duration| 100.0 * time.as_secs_f64() / report.time().as_secs_f64();
     format!(
-        "{:.2} MP/s, {:.2} pixels through the network for each; of the time reading takes {:.0} %, the network {:.0} %, writing {:.0} %",
+        "{:.2} MP/s, {:.2} pixels through the network per output pixel; reading {:.0} %, network {:.0} %, writing {:.0} %",
         report.megapixels_per_second(),
         report.network_pixels() as f64 / report.pixels() as f64,
         share(report.read_time()),
@@ -68,10 +68,10 @@ fn shares(report: &RasterReport) -> String {
     )
 }
 
-/// The bundled scene, mirrored at its sides again and again.
+/// Repeats the bundled scene, mirrored at its sides.
 fn write_scene(path: &Path) {
     let Samples::U8(scene) = Raster::open(SCENE).expect("the bundled scene").into_samples() else {
-        unreachable!("the bundled scene is of bytes")
+        unreachable!("the bundled scene has 8-bit samples")
     };
     let mirrored = |length: usize, period: usize| -> Vec<usize> {
         let fold = |i: usize| if (i / period).is_multiple_of(2) { i % period } else { period - 1 - i % period };
@@ -85,7 +85,7 @@ fn write_scene(path: &Path) {
     writer.finish().expect("a scene");
 }
 
-/// In turn, so that whatever else the machine does falls on both.
+/// Interleaves both, so that other load affects both alike.
 fn beside_arcgis(mut peer: Peer, translate: &dyn Fn(&RasterOptions) -> RasterReport) {
     let ways = ways();
     let mut times = vec![Vec::new(); ways.len() + 1];
@@ -101,7 +101,7 @@ fn beside_arcgis(mut peer: Peer, translate: &dyn Fn(&RasterOptions) -> RasterRep
         let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
         let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         let most = ratios.iter().copied().fold(0.0, f64::max);
-        println!("{name} ratio of time {:.3} (min {least:.3} max {most:.3})", median(&ratios));
+        println!("{name} time ratio {:.3} (min {least:.3} max {most:.3})", median(&ratios));
     }
 }
 
@@ -111,7 +111,7 @@ fn median(values: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// A process that translates the scene once for each line that it is given, and answers with a line.
+/// A process that translates the scene once for each line of input, and answers with a line.
 struct Peer {
     _process: Child,
     input: ChildStdin,
@@ -134,7 +134,7 @@ impl Peer {
         peer
     }
 
-    /// Seconds for one translation.
+    /// Returns the seconds of one translation.
     fn translate(&mut self) -> f64 {
         let start = Instant::now();
         writeln!(self.input, "go").expect("a peer that listens");

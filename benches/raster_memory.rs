@@ -1,11 +1,11 @@
-//! Peak memory of a scene's translation by the side of the scene, each in a process of its own.
+//! Measures the peak memory of translating scenes of several sizes, each in a new process.
 //!
-//! `cargo bench --bench raster_memory` for scenes of 2,000 and 8,000 pixels; `cargo bench --bench raster_memory -- 40000`
-//! for one of 40,000 x 40,000 x 4 bands of uint16, which needs 30 GB on the disk that holds temporary files, and minutes.
-//! `-- HEIGHTxWIDTHxBANDS` for others, of 4 or 13 bands.
+//! Run `cargo bench --bench raster_memory` for scenes of 2,000 and 8,000 pixels, or `cargo bench --bench raster_memory
+//! -- 40000` for a scene of 40,000 x 40,000 x 4 bands of uint16, which takes minutes and 30 GB of temporary disk space.
+//! Use `-- HEIGHTxWIDTHxBANDS` for other sizes, with 4 or 13 bands.
 //!
-//! Scenes are bundled chips repeated; the model is small and untrained, since the memory of a tile is the same whatever
-//! the weights are.
+//! The scenes repeat bundled chips. The model is small and untrained, since the memory of a tile does not depend on the
+//! weights.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 #[path = "../examples/loader/process.rs"]
@@ -20,12 +20,12 @@ use geolearn::{CycleGan, DatasetType, Domain, PrepareData, Raster, RasterOptions
 use ndarray::{Array3, Axis, concatenate};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/multispectral");
-/// The bands that are used of the chips, where it is not all of them.
+/// Bands of the chips to use, if not all.
 const FOUR: [usize; 4] = [1, 2, 3, 7];
-/// Rows that are written at a time.
+/// Rows written at a time.
 const CHIP: usize = 64;
 
-/// Height, width and bands.
+/// Height, width and bands of a scene.
 #[derive(Clone, Copy)]
 struct Shape {
     height: usize,
@@ -68,7 +68,7 @@ fn main() {
     }
 }
 
-/// The chips side by side, again and again.
+/// Repeats the chips side by side.
 fn write_scene(path: &Path, shape: Shape) {
     let Shape { height, width, bands } = shape;
     let chips: Vec<Array3<u16>> = chips().iter().map(|path| chip(path, shape)).collect();
@@ -96,7 +96,7 @@ fn chip(path: &Path, shape: Shape) -> Array3<u16> {
     match Raster::open(path).expect("a chip").into_samples() {
         Samples::U16(values) if shape.all_bands() => values,
         Samples::U16(values) => values.select(Axis(0), &FOUR),
-        other => unreachable!("{} in place of uint16", other.dtype()),
+        other => unreachable!("{} instead of uint16", other.dtype()),
     }
 }
 

@@ -1,8 +1,9 @@
-//! How far scenes translated in tiles are from the scene translated as a whole, and how visible their seams are.
+//! Measures how much scenes translated in tiles differ from the scene translated as a whole, and how visible the seams
+//! are.
 //!
-//! `cargo bench --bench raster_quality` measures the bundled scene; `-- SCENE [TRUTH]` another one that the bundled model
-//! can translate, and its distance from a true image of the same size. A second table is of tiles of the usual size, on the
-//! same scene mirrored at its sides until it is some of them.
+//! `cargo bench --bench raster_quality` measures the bundled scene. `-- SCENE [TRUTH]` measures another scene that the
+//! bundled model can translate, and its difference from a ground-truth image of the same size. A second table shows
+//! tiles of the default size, on the same scene, repeated by mirroring until it spans several tiles.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use ndarray::{Array3, Axis};
 
 const SCENE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes/bluemarble_asia.tif");
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/sat2relief");
-/// Tiles as they are on a processor, and the side of a scene that is nine of them.
+/// Tile size on a CPU, and the side of a scene with nine such tiles.
 const USUAL: usize = 1024;
 const LARGE: usize = 2600;
 
@@ -81,7 +82,7 @@ fn usual_tiles() -> Vec<Method> {
     methods
 }
 
-/// The image, mirrored at its sides again and again.
+/// Repeats the image, mirrored at its sides.
 fn mirrored(image: &Array3<f32>) -> Array3<f32> {
     let fold =
         |i: usize, period: usize| if (i / period).is_multiple_of(2) { i % period } else { period - 1 - i % period };
@@ -107,12 +108,13 @@ fn off(truth: Option<&Array3<f32>>, image: &Array3<f32>) -> String {
     truth.map_or(String::new(), |truth| format!("{:.2}", difference(truth, image)))
 }
 
-/// In units of 8-bit samples.
+/// Returns the mean absolute difference in units of 8-bit samples.
 fn difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (a - b).mapv(f32::abs).mean().unwrap_or_default()
 }
 
-/// Mean gradient across the borders of tiles, by the mean of all gradients; of the axes that have borders.
+/// Returns the mean gradient across the borders of tiles, divided by the mean of all gradients, over the axes that have
+/// borders.
 fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
     let (rows, columns) = report.tile_borders();
     let of_axis = |(axis, borders): (usize, &[usize])| {

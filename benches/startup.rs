@@ -1,7 +1,7 @@
-//! From the start of a process to the first translation by a saved model, here and in Python.
+//! Measures the time from process start to the first translation by a saved model, here and in Python.
 //!
-//! `cargo bench --bench startup`. Where `GEOLEARN_PEERS_PYTHON` (or `GEOLEARN_TEST_PYTHON`) names a Python with torch and
-//! Pillow, the same weights translate the same chip there, in turn, and the ratio of the times is printed.
+//! Run `cargo bench --bench startup`. If `GEOLEARN_PEERS_PYTHON` (or `GEOLEARN_TEST_PYTHON`) names a Python with torch
+//! and Pillow, the same weights translate the same chip there, interleaved, and the ratio of the times is printed.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 use std::path::Path;
@@ -14,7 +14,7 @@ use geolearn::CycleGan;
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/sat2relief");
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble/A/images");
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/startup.py");
-/// Tells this program to be the one that is timed.
+/// Set in the timed child process.
 const CHILD: &str = "GEOLEARN_BENCH_STARTUP";
 const TURNS: usize = 9;
 

@@ -1,9 +1,9 @@
-//! Training and translation with the number of threads that the crate finds, beside fixed numbers and other ways of waiting, on an
-//! idle machine and beside a busy program.
+//! Measures training and translation with the number of threads that the crate chooses, against fixed numbers and other
+//! wait policies, on an idle machine and alongside a busy program.
 //!
-//! `cargo bench --bench threads [-- WORK]` on an otherwise idle machine, a quarter of an hour on two cores. Each figure is a
-//! process of its own, since libtorch's threads keep the way of waiting that they begin with. The columns are seconds, and the
-//! ratio to the least of the others.
+//! Run `cargo bench --bench threads [-- WORK]` on an idle machine; it takes a quarter of an hour on two cores. Each
+//! figure is measured in a new process, since libtorch's threads keep the wait policy they start with. The columns are
+//! seconds, and the ratio to the fastest of the others.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run should say so at once")]
 
 use std::process::{Child, Command};
@@ -15,13 +15,14 @@ use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData};
 
 const CHIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/bluemarble");
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief");
-/// Tells this program to be the one that is timed, or the busy one beside it.
+/// Set in timed child processes, and in the busy one.
 const CHILD: &str = "GEOLEARN_BENCH_THREADS";
 const BUSY: &str = "busy";
-/// What is timed: the demo's network on chips of 64 pixels, an epoch, and of 256, a part of one; translations of two sizes.
+/// The work that is timed: the demo's network on 64-pixel chips (an epoch) and 256-pixel chips (part of one), and
+/// translations of two sizes.
 const WORKS: [&str; 4] = ["train_64", "train_256", "translate_64", "translate_512"];
 
-/// Names and environments of what is compared; the first is the crate by itself.
+/// Names and environments of the configurations; the first is the crate's default.
 const WAYS: [(&str, &[(&str, &str)]); 5] = [
     ("found", &[]),
     ("one thread", &[("OMP_NUM_THREADS", "1")]),
@@ -47,7 +48,7 @@ fn compare() {
             let _busy = busy.then(BusyProgram::begin);
             let times = WAYS.map(|(_, environment)| time(work, environment));
             let least = times[1..].iter().copied().fold(f64::INFINITY, f64::min);
-            println!("{work}, {}", if busy { "beside a busy program" } else { "idle" });
+            println!("{work}, {}", if busy { "alongside a busy program" } else { "idle" });
             for ((name, _), seconds) in WAYS.iter().zip(times) {
                 println!("  {name:<17} {seconds:7.2} s  {:5.2}", seconds / least);
             }
@@ -105,7 +106,7 @@ fn training(side: usize, steps: usize) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-/// Ends a training after so many steps.
+/// Stops a fit after this many steps.
 struct StopAfter(usize);
 
 impl Callback for StopAfter {

@@ -1,13 +1,13 @@
-//! Domains of different numbers of bands: is it better to repeat a band, or to give each domain its own channels?
+//! Compares two ways to train on domains with different band counts: repeating bands, or separate channels per domain.
 //!
 //! ```text
 //! cargo run --release --example channels -- [--epochs N]
 //! ```
 //!
-//! Trains small models on 13 simulated bands (A) and relief in color (B), and measures them on places that no model
-//! saw, of which both images are known.
+//! Trains small models on 13 simulated bands (A) and color relief (B), and evaluates them on held-out places for which
+//! both images exist.
 
-#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "this example prints to the terminal")]
 
 #[path = "common/arguments.rs"]
 mod arguments;
@@ -19,7 +19,7 @@ use geolearn::dataset::{Augment, Channels};
 use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, Raster, Result};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
-/// How much one training differs from another of the same kind is seen by repeating it.
+/// Trains each configuration with several seeds to show the variation between runs.
 const SEEDS: [u64; 2] = [1, 2];
 
 fn main() -> Result<()> {
@@ -37,15 +37,15 @@ fn main() -> Result<()> {
             let mut model = builder.identity_weight(identity).build()?;
             model.fit(FitOptions::new(epochs).progress(false))?;
             let parameters = model.memory_estimate()?.parameters / 4;
-            let [b, a] = distances(&model)?;
+            let [b, a] = mean_errors(&model)?;
             println!("| {channels:?} | {identity} | {seed} | {parameters} | {b:.4} | {a:.4} |");
         }
     }
     Ok(())
 }
 
-/// Mean absolute distance of translations into B and into A from the truth, as a share of the largest true value.
-fn distances(model: &CycleGan) -> Result<[f64; 2]> {
+/// Returns the mean absolute error of the translations into B and into A, as a fraction of the largest true value.
+fn mean_errors(model: &CycleGan) -> Result<[f64; 2]> {
     let (mut sums, mut places) = ([0.0; 2], 0.0);
     let files = std::fs::read_dir(Path::new(ASSETS).join("multispectral_test/a")).into_iter().flatten().flatten();
     for file in files {
@@ -55,14 +55,14 @@ fn distances(model: &CycleGan) -> Result<[f64; 2]> {
         for (sum, (to, from, truth)) in
             sums.iter_mut().zip([(Domain::B, &spectra, &relief), (Domain::A, &relief, &spectra)])
         {
-            *sum += distance(&model.predict(from, to)?, &Raster::open(truth)?);
+            *sum += relative_error(&model.predict(from, to)?, &Raster::open(truth)?);
         }
         places += 1.0;
     }
     Ok(sums.map(|sum| sum / places))
 }
 
-fn distance(made: &Raster, truth: &Raster) -> f64 {
+fn relative_error(made: &Raster, truth: &Raster) -> f64 {
     let (made, truth) = (made.samples().to_f32(), truth.samples().to_f32());
     let largest = truth.iter().fold(0.0f32, |a, b| a.max(*b));
     let sum: f64 = made.iter().zip(&truth).map(|(a, b)| f64::from((a - b).abs())).sum();

@@ -1,14 +1,14 @@
-//! A callback of your own: it watches the balance of the two players, and stops when one has won.
+//! Shows a custom callback that monitors the balance between generator and discriminator, and stops training when the
+//! discriminators win.
 //!
 //! ```text
 //! cargo run --release --example custom_callback -- [EPOCHS]
 //! ```
 //!
-//! A discriminator whose loss falls to nothing tells every generated image from a real one, and teaches the generator
-//! nothing any more. This callback writes one line an epoch to a file of its own, and ends the fit after three such
-//! epochs in a row.
+//! A discriminator whose loss approaches zero recognizes every generated image, so the generator no longer learns from
+//! it. This callback writes one line per epoch to its own log file, and stops the fit after three such epochs in a row.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 mod common;
 
@@ -21,14 +21,15 @@ use geolearn::dataset::Augment;
 use geolearn::train::{Callback, Checkpoint, EndReport, EpochReport, FitReport, Flow, StepReport};
 use geolearn::{CycleGan, DatasetType, Error, FitOptions, PrepareData, Result};
 
-/// Below this mean of the discriminators' losses one player has won; both are near 0.25 when they are equal.
+/// The discriminators have won when their mean loss falls below this; both losses are near 0.25 when the game is
+/// balanced.
 const WON: f64 = 0.02;
 const PATIENCE: usize = 3;
 
 struct Balance {
     path: PathBuf,
     log: Option<File>,
-    /// The largest generator loss of a step within the epoch.
+    /// Largest generator loss of any step in the current epoch.
     worst_step: f64,
 }
 
@@ -45,7 +46,7 @@ impl Balance {
 
 impl Callback for Balance {
     fn on_fit_start(&mut self, report: &FitReport<'_>) -> Result<Flow> {
-        // A resumed fit writes on.
+        // A resumed fit appends to the log.
         let log = File::options()
             .create(true)
             .append(report.steps_done > 0)
@@ -75,17 +76,17 @@ impl Callback for Balance {
             report.epoch,
             means[means.len() - 1]
         ))?;
-        // It looks at the history only, so a resumed fit stops where an unbroken one would.
+        // Depends on the history alone, so a resumed fit stops where an uninterrupted one would.
         let won = means.iter().rev().take_while(|&&mean| mean < WON).count() >= PATIENCE;
         Ok(if won { Flow::Stop } else { Flow::Continue })
     }
 
     fn on_fit_end(&mut self, report: &EndReport<'_>) -> Result<()> {
-        self.line(&format!("{} epochs in the model's life", report.history.epochs().len()))
+        self.line(&format!("{} epochs in total", report.history.epochs().len()))
     }
 }
 
-/// Trains for some epochs, and writes the balance of the two players to out/balance.txt.
+/// Trains for a few epochs, and logs the balance between generator and discriminator to out/balance.txt.
 #[derive(Parser)]
 #[command(name = "custom_callback")]
 struct Arguments {
@@ -110,9 +111,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .callback(signal.clone());
     model.fit(fit)?;
     if signal.is_set() {
-        println!("Stopped; the same command goes on.");
+        println!("Stopped; run the same command again to resume.");
     } else {
-        // A finished fit would be gone on from too, and train nothing.
+        // Otherwise the next run would resume a finished fit and train nothing.
         std::fs::remove_file(Path::new(checkpoints).join("last.safetensors"))?;
     }
     print!("{}", std::fs::read_to_string(log)?);

@@ -1,22 +1,22 @@
-//! Trains one model with several processes, on one machine or many.
+//! Trains one model with several processes, on one machine or more.
 //!
-//! Started by this program itself, on one machine:
+//! Start all processes on this machine:
 //!
 //! ```text
 //! cargo run --release --example distributed -- --processes 2 [--epochs N] [--chips FOLDER] [--out FOLDER]
 //! ```
 //!
-//! Started by a launcher, which sets the environment variables that [`Distributed::from_env`] reads:
+//! Or use a launcher, which sets the variables that [`Distributed::from_env`] reads:
 //!
 //! ```text
 //! torchrun --no-python --nproc-per-node 2 --max-restarts 3 target/release/examples/distributed
 //! srun --ntasks 8 target/release/examples/distributed        # with MASTER_ADDR and MASTER_PORT set
 //! ```
 //!
-//! Only rank 0 prints and writes files. Ctrl-C, or SIGTERM to any process, ends all after the same step; the same command continues
-//! from there, and also after a process was killed.
+//! Only the first process prints and writes files. Ctrl-C, or SIGTERM to any process, stops all processes after the
+//! same step. Running the same command again resumes, even after a process was killed.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 mod common;
 
@@ -33,7 +33,7 @@ use geolearn::distributed::Distributed;
 use geolearn::train::Checkpoint;
 use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};
 
-/// Trains one model with several processes. The top of the program tells more.
+/// Trains a model with several processes. See the header of the source file for details.
 #[derive(Debug, Parser)]
 #[command(name = "distributed")]
 struct Arguments {
@@ -43,7 +43,7 @@ struct Arguments {
     /// Epochs to train for
     #[arg(long, value_name = "N", default_value_t = 30)]
     epochs: usize,
-    /// Chips per step of each process
+    /// Chips per step and process
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch_size: usize,
     /// Folder with the chips of both domains
@@ -62,7 +62,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-/// Trains in one of the processes.
+/// Trains in one process of the group.
 fn train(Arguments { epochs, batch_size, chips, out, .. }: &Arguments) -> Result<(), Box<dyn Error>> {
     let group = Distributed::from_env()?;
     let signal = common::stop_on_ctrl_c()?;
@@ -70,7 +70,7 @@ fn train(Arguments { epochs, batch_size, chips, out, .. }: &Arguments) -> Result
     let builder = CycleGan::builder(&data).gen_blocks(3).gen_features(16).disc_features(16);
     let mut model = builder.device(group.device()).build()?;
     if group.is_main() {
-        println!("{} process(es), {} chips a step", group.world_size(), group.world_size() * batch_size);
+        println!("{} process(es), {} chips per step", group.world_size(), group.world_size() * batch_size);
     }
     let options = FitOptions::new(*epochs)
         .distributed(group.clone())
@@ -88,7 +88,7 @@ fn train(Arguments { epochs, batch_size, chips, out, .. }: &Arguments) -> Result
 
 fn report(model: &CycleGan, steps: u64, is_stopped: bool, out: &Path) -> geolearn::Result<()> {
     if is_stopped {
-        println!("Stopped after {steps} steps; run the same command again to go on.");
+        println!("Stopped after {steps} steps; run the same command again to resume.");
         return Ok(());
     }
     let folder = model.save(out.join("model"))?;
@@ -96,7 +96,8 @@ fn report(model: &CycleGan, steps: u64, is_stopped: bool, out: &Path) -> geolear
     Ok(())
 }
 
-/// Starts this program `processes` times, as torchrun does, and waits for all. They end by themselves when one fails.
+/// Starts this program `processes` times, as torchrun does, and waits for all of them. They exit by themselves when one
+/// fails.
 fn start(processes: usize) -> Result<ExitCode, Box<dyn Error>> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let cores = available_parallelism().map_or(1, usize::from);
@@ -110,7 +111,7 @@ fn start(processes: usize) -> Result<ExitCode, Box<dyn Error>> {
         if std::env::var_os("OMP_NUM_THREADS").is_none() {
             command.env("OMP_NUM_THREADS", (cores / processes.max(1)).max(1).to_string());
         }
-        // Ctrl-C comes to this process only, which forwards it, as it does SIGTERM.
+        // Ctrl-C reaches only this process, which forwards it, as it does SIGTERM.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         children.push(command.spawn()?);
@@ -141,7 +142,7 @@ fn forward_signals(ids: Vec<u32>) -> Result<(), ctrlc::Error> {
     })
 }
 
-/// Waits for all processes and prints which ones failed.
+/// Waits for all processes, and reports those that failed.
 fn wait(mut children: Vec<Child>) -> Result<ExitCode, Box<dyn Error>> {
     let mut code = ExitCode::SUCCESS;
     let mut running: Vec<usize> = (0..children.len()).collect();
@@ -152,7 +153,7 @@ fn wait(mut children: Vec<Child>) -> Result<ExitCode, Box<dyn Error>> {
                 None => left.push(rank),
                 Some(status) if status.success() => {}
                 Some(status) => {
-                    eprintln!("process {rank} ended with {status}");
+                    eprintln!("process {rank} exited with {status}");
                     code = ExitCode::FAILURE;
                 }
             }

@@ -1,13 +1,13 @@
-//! How good the translations of a saved model are: KID, FID and errors against the truth, beside baselines.
+//! Evaluates a saved model: KID, FID and paired errors, alongside baselines.
 //!
 //! ```text
 //! cargo run --release --example evaluate -- [MODEL [CHIPS [PAIRS_A PAIRS_B]]]
 //! ```
 //!
-//! Without arguments it takes the bundled model, its chips and the bundled unseen places. KID and FID need the weights
-//! that `cargo xtask inception` fetches.
+//! Without arguments it evaluates the bundled model on its chips and on the bundled held-out places. KID and FID need
+//! the weights that `cargo xtask inception` downloads.
 
-#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "this example prints to the terminal")]
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use clap::Parser;
 use geolearn::evaluation::MetricsOptions;
 use geolearn::{CycleGan, DatasetType, PrepareData};
 
-/// Measures a saved model; without arguments, the bundled one on its chips and on the bundled unseen places.
+/// Evaluates a saved model; by default the bundled one, on its chips and on the bundled held-out places.
 #[derive(Parser)]
 #[command(name = "evaluate")]
 struct Arguments {
@@ -23,10 +23,10 @@ struct Arguments {
     model: Option<PathBuf>,
     /// Folder with the chips of both domains [default: the bundled one]
     chips: Option<PathBuf>,
-    /// Images of domain A of places that PAIRS_B shows too
+    /// Images of domain A that show the same places as PAIRS_B
     #[arg(requires = "pairs_b")]
     pairs_a: Option<PathBuf>,
-    /// Images of domain B of the same places
+    /// Images of domain B that show the same places as PAIRS_A
     pairs_b: Option<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(chips) => (chips, pairs_a.zip(pairs_b)),
         None => (bundled("bluemarble"), Some((bundled("bluemarble_test/a"), bundled("bluemarble_test/b")))),
     };
-    // The split of `train_demo_model`, so that the bundled model has not seen the validation chips.
+    // The same split as `train_demo_model`, so the bundled model has not seen the validation chips.
     let data = PrepareData::new(chips, DatasetType::CycleGan).val_split_pct(0.05).prepare()?;
     let mut model = CycleGan::from_model(model, Some(&data))?;
     let options = MetricsOptions::new();

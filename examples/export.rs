@@ -1,13 +1,13 @@
-//! A saved model for programs that know nothing of this crate: both generators as TorchScript and as ONNX.
+//! Exports both generators of a saved model as TorchScript and ONNX, for use without this crate.
 //!
 //! ```text
 //! cargo run --release --example export -- [MODEL [FOLDER]] [--file-units]
 //! ```
 //!
-//! Without a model it takes the bundled one; without a folder, `out/export`. With `--file-units` the networks take and
-//! give the samples of files, else numbers in [-1, 1].
+//! The default model is the bundled one, the default folder `out/export`. With `--file-units` the exported networks
+//! read and write sample values as stored in files; otherwise values in [-1, 1].
 
-#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "this example prints to the terminal")]
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use clap::Parser;
 use geolearn::models::{ExportOptions, ExportUnits};
 use geolearn::{CycleGan, Domain};
 
-/// Writes both generators of a saved model as TorchScript and as ONNX.
+/// Exports both generators of a saved model as TorchScript and ONNX.
 #[derive(Parser)]
 #[command(name = "export")]
 struct Arguments {
     /// A saved model [default: the bundled one]
     model: Option<PathBuf>,
-    /// Where the files go
+    /// Output folder
     #[arg(default_value = "out/export")]
     folder: PathBuf,
-    /// Make scaling, bands and rounding a part of the networks
+    /// Include scaling, band selection and rounding in the exported networks
     #[arg(long)]
     file_units: bool,
 }
@@ -43,13 +43,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         model.export_onnx_with(&onnx, to, options.clone())?;
         told(&onnx, "session = onnxruntime.InferenceSession(PATH, providers=[\"CPUExecutionProvider\"])")?;
     }
-    let values = if file_units { "the samples of files as rasterio reads them" } else { "in [-1, 1]" };
+    let values = if file_units { "sample values as rasterio reads them" } else { "in [-1, 1]" };
     println!("y = module(x), y, = session.run(None, {{\"input\": x}}): x and y of shape (N, C, H, W), {values}.");
-    println!("geolearn.json in them tells how images are scaled; docs/export.md has a whole program.");
+    println!("Their geolearn.json entry describes how images are scaled; docs/export.md has a complete program.");
     Ok(())
 }
 
-/// Path, size, and the line of Python that opens the file.
+/// Prints the path, the size, and the line of Python that opens the file.
 fn told(path: &Path, python: &str) -> std::io::Result<()> {
     println!("{}: {} bytes", path.display(), path.metadata()?.len());
     println!("    {}", python.replace("PATH", &format!("{:?}", path.display().to_string())));

@@ -1,21 +1,21 @@
-//! Draws the pictures of `docs/how-cyclegan-works.md` from the bundled chips and model.
+//! Draws the figures of `docs/how-cyclegan-works.md` from the bundled chips and model.
 //!
 //! ```text
 //! cargo run --release --example guide_pictures -- [FOLDER]
 //! ```
 
-#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "this example prints to the terminal")]
 
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use geolearn::{CycleGan, DatasetType, PrepareData, Result};
 
-/// Draws the pictures of the guide.
+/// Draws the figures of the guide.
 #[derive(Parser)]
 #[command(name = "guide_pictures")]
 struct Arguments {
-    /// Where they are written
+    /// Output folder
     #[arg(default_value = "docs/images")]
     folder: PathBuf,
 }

@@ -1,24 +1,25 @@
-//! Generators of the CycleGAN research code, without Python: a chip is translated, and the model saved in our forms.
+//! Imports generators of the CycleGAN research code without Python, translates a chip, and saves the model in this
+//! crate's formats.
 //!
 //! ```text
 //! cargo run --release --example import_pytorch -- [latest_net_G_A.pth [latest_net_G_B.pth]]
 //! ```
 //!
-//! One file alone translates from A to B only. Without arguments it takes a pair that comes with the repository, of
-//! random weights: its picture is only a pattern. The picture and the model come into `out/import_pytorch`.
+//! With one file, the model translates only from A to B. Without arguments it imports a bundled pair with random
+//! weights, so the translation is only a pattern. The picture and the model are written to `out/import_pytorch`.
 
-#![allow(clippy::print_stdout, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, reason = "this example prints to the terminal")]
 
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use geolearn::{CycleGan, Domain};
 
-/// Translates a chip by generators of the research code, and saves them in our forms.
+/// Translates a chip with generators of the research code, and saves them in this crate's formats.
 #[derive(Parser)]
 #[command(name = "import_pytorch")]
 struct Arguments {
-    /// latest_net_G_A.pth, from A to B [default: a bundled pair of random weights]
+    /// latest_net_G_A.pth, from A to B [default: a bundled pair with random weights]
     net_g_a: Option<PathBuf>,
     /// latest_net_G_B.pth, from B to A
     net_g_b: Option<PathBuf>,
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = match (&net_g_a, &net_g_b) {
         (Some(a), Some(b)) => both(a, b)?,
         (Some(only), None) => {
-            println!("  {}: from A to B, here G_B", only.display());
+            println!("  {}: from A to B, named G_B here", only.display());
             CycleGan::import_generator(only, Domain::B)?
         }
         (None, _) => {
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let config = model.config();
-    println!("Imported generators of {} blocks and {} features.", config.gen_blocks, config.gen_features);
+    println!("Imported generators with {} blocks and {} features.", config.gen_blocks, config.gen_features);
 
     let out = Path::new("out/import_pytorch");
     std::fs::create_dir_all(out)?;
@@ -60,15 +61,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in [folder, single] {
         let again = CycleGan::from_model(&path, None)?.predict_a2b(&chip)?;
         if again != made {
-            return Err(format!("{} makes another picture when it is loaded again", path.display()).into());
+            return Err(format!("{} gives a different picture after reloading", path.display()).into());
         }
-        println!("Saved {}: loaded again, it makes the same picture.", path.display());
+        println!("Saved {}; after reloading it gives the same picture.", path.display());
     }
     Ok(())
 }
 
 fn both(net_g_a: &Path, net_g_b: &Path) -> geolearn::Result<CycleGan> {
-    println!("  {}: from A to B, here G_B", net_g_a.display());
-    println!("  {}: from B to A, here G_A", net_g_b.display());
+    println!("  {}: from A to B, named G_B here", net_g_a.display());
+    println!("  {}: from B to A, named G_A here", net_g_b.display());
     CycleGan::import_generators(net_g_a, net_g_b)
 }

@@ -1,4 +1,4 @@
-//! What is in raster files: one line of JSON for each.
+//! Prints one line of JSON for each raster file.
 //!
 //! ```text
 //! cargo run --release --example inspect -- chips/*.tif
@@ -12,11 +12,11 @@ use geolearn::raster::{Crs, RasterFile, Samples};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Tells what is in raster files: one line of JSON for each.
+/// Prints one line of JSON for each raster file.
 #[derive(Parser)]
 #[command(name = "inspect")]
 struct Arguments {
-    /// Rasters of any kind that is read
+    /// Raster files in any supported format
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -29,7 +29,7 @@ fn main() {
     }
 }
 
-/// The path goes first.
+/// Builds the JSON object of a file, starting with its path.
 fn with_path(path: &Path, line: Value) -> Value {
     let mut whole = json!({ "path": path.to_string_lossy() });
     if let (Value::Object(whole), Value::Object(line)) = (&mut whole, line) {
@@ -63,7 +63,7 @@ fn described(path: &Path) -> Result<Value> {
     }))
 }
 
-/// Minimum, maximum and mean of the values that are numbers.
+/// Returns the minimum, maximum and mean of all values that are not NaN.
 fn summary(samples: &Samples, band: usize) -> [Value; 3] {
     let (mut min, mut max, mut sum, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0.0, 0u64);
     for value in samples.band(band).into_iter().flatten().filter(|value| !value.is_nan()) {
@@ -75,7 +75,7 @@ fn summary(samples: &Samples, band: usize) -> [Value; 3] {
     }
 }
 
-/// JSON has no NaN and no infinity; their names stand for them.
+/// Writes NaN and the infinities as strings, since JSON numbers cannot represent them.
 fn number(value: f64) -> Value {
     match value {
         finite if finite.is_finite() => json!(finite),

@@ -1,13 +1,13 @@
-//! From 13 bands of 16 bits to a picture of three, and back: chips of different bands, types and gaps.
+//! Translates 13-band 16-bit images to RGB and back, with chips that differ in bands, sample types and nodata.
 //!
 //! ```text
 //! cargo run --release --example multispectral -- [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]
 //! ```
 //!
-//! Trains a small model on simulated Sentinel-2 chips (A: 13 bands of uint16, with "no data" at some edges) and shaded
-//! relief (B: 8-bit RGB), both as GeoTIFF, then writes translations that keep place, bands and gaps.
+//! Trains a small model on simulated Sentinel-2 chips (A: 13 bands of uint16, with nodata at some edges) and shaded
+//! relief (B: 8-bit RGB), both as GeoTIFF, then writes translations that keep the georeference, bands and nodata.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 #[path = "common/arguments.rs"]
 mod arguments;
@@ -24,9 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { epochs, chips, out, resume } = Arguments::read("multispectral", 40, "multispectral");
     std::fs::create_dir_all(&out)?;
     let data = PrepareData::new(chips, DatasetType::CycleGan)
-        // A few bright pixels of snow would leave all else dark.
+        // Without clipping percentiles, a few bright pixels of snow would make everything else dark.
         .normalization(Normalization::Percentile { low: 2.0, high: 98.0 })
-        // As people are used to see vegetation: near infrared as red.
+        // The usual false-color display of vegetation: near infrared as red.
         .rgb_bands(Domain::A, ["NIR", "Red", "Green"])
         .augment(Augment::none().zoom(1.2))
         .prepare()?;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fit = FitOptions::new(epochs).checkpoint(Checkpoint::Last).checkpoint_dir(out.join("checkpoints"));
     model.fit(fit.resume(resume).callback(signal.clone()))?;
     if signal.is_set() {
-        println!("Stopped. The same command with --resume goes on.");
+        println!("Stopped. Run the same command with --resume to continue.");
         return Ok(());
     }
     model.show_results(4)?.save(out.join("2_results.png"))?;
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     told("A to B", &picture, &out.join("a2b.tif"))?;
     let simulated = model.predict_b2a(&data.files(Domain::B, geolearn::dataset::Split::Train)[0])?;
     told("B to A", &simulated, &out.join("b2a.tif"))?;
-    println!("Look at the pictures in {}, and at the GeoTIFFs with any GIS.", out.display());
+    println!("The pictures and GeoTIFFs are in {}.", out.display());
     Ok(())
 }
 
@@ -60,6 +60,6 @@ fn told(what: &str, image: &Raster, path: &Path) -> geolearn::Result<()> {
     image.save(path)?;
     let read = Raster::open(path)?;
     let [_, _, left, _, _, upper] = read.place().transform();
-    println!("{what}: {read:?}, no data {:?}, upper left corner {left:.1}, {upper:.1}", read.nodata());
+    println!("{what}: {read:?}, nodata {:?}, upper-left corner {left:.1}, {upper:.1}", read.nodata());
     Ok(())
 }

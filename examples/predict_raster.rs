@@ -1,13 +1,13 @@
-//! A scene of any size, translated to a GeoTIFF; and a picture of what ways to put tiles together look like.
+//! Translates a scene of any size to a GeoTIFF, and draws a figure that compares the ways to combine tiles.
 //!
 //! ```text
 //! cargo run --release --example predict_raster -- [--scene FILE] [--model FOLDER] [--out FOLDER]
 //! ```
 //!
-//! Translates from domain A to B: without arguments, the bundled satellite scene to shaded relief. Press Ctrl-C, then
-//! run the same command again: it goes on with the rows that are missing.
+//! Translates from domain A to B; by default, the bundled satellite scene to shaded relief. After Ctrl-C, the same
+//! command resumes with the missing rows.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 mod common;
 
@@ -24,9 +24,9 @@ use image::{Rgb, RgbImage, imageops};
 
 type AnyError = Box<dyn std::error::Error>;
 
-/// Of the part that is shown.
+/// Longest side of the part of the scene that the figure shows, in pixels.
 const LONGEST_SIDE: usize = 512;
-/// Small, so that also the bundled scene is more than one tile.
+/// Small enough that even the bundled scene has more than one tile.
 const SMALL_TILE: usize = 128;
 
 fn main() -> std::result::Result<(), AnyError> {
@@ -38,7 +38,10 @@ fn main() -> std::result::Result<(), AnyError> {
     let output = out.join("translated.tif");
     let options = RasterOptions::new(Domain::B).resume(true).stop_signal(signal.clone());
     let Some(report) = unless_stopped(model.predict_raster(&scene, &output, options))? else {
-        println!("Stopped; what is done lies beside {}. Run the same command again to go on.", output.display());
+        println!(
+            "Stopped; the finished part is kept beside {}. Run the same command again to resume.",
+            output.display()
+        );
         return Ok(());
     };
     print_report(&report);
@@ -46,17 +49,17 @@ fn main() -> std::result::Result<(), AnyError> {
     let folder = out.join("methods");
     std::fs::create_dir_all(&folder)?;
     let Some([above, below]) = unless_stopped(methods(&model, &scene, (&output, &folder), &signal))? else {
-        println!("Stopped before the picture; the translation is complete.");
+        println!("Stopped before drawing the figure; the translation is complete.");
         return Ok(());
     };
     let picture = out.join("methods.jpg");
     let encoder = JpegEncoder::new_with_quality(File::create(&picture)?, 85);
     stacked(above.as_rgb_image(), below.as_rgb_image()).write_with_encoder(encoder)?;
-    println!("Look at {}.", picture.display());
+    println!("The figure is in {}.", picture.display());
     Ok(())
 }
 
-/// Translates a scene from domain A to B, and draws what ways to put tiles together look like.
+/// Translates a scene from domain A to B, and compares the ways to combine tiles.
 #[derive(Parser)]
 #[command(name = "predict_raster")]
 struct Arguments {
@@ -66,12 +69,12 @@ struct Arguments {
     /// A saved model
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/models/sat2relief"))]
     model: PathBuf,
-    /// Where the GeoTIFF and the picture go
+    /// Folder for the GeoTIFF and the figure
     #[arg(long, value_name = "FOLDER", default_value = "out/predict_raster")]
     out: PathBuf,
 }
 
-/// `None` where the work was stopped from outside, which is no failure.
+/// Returns `None` if the work was interrupted, which is not an error.
 fn unless_stopped<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(error) if error.kind() == ErrorKind::Stopped => Ok(None),
@@ -81,29 +84,29 @@ fn unless_stopped<T>(result: Result<T>) -> Result<Option<T>> {
 
 fn print_report(report: &RasterReport) {
     let seconds = report.time().as_secs_f64();
-    // The three run beside each other, so they may add up to more than all.
+    // The three overlap in time, so they can add up to more than 100 %.
     let share = |part: std::time::Duration| 100.0 * part.as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
     println!(
-        "{}: {:.2} megapixels in {seconds:.1} s, {:.2} a second.",
+        "{}: {:.2} megapixels in {seconds:.1} s, {:.2} per second.",
         report.output().display(),
         report.pixels() as f64 / 1e6,
         report.megapixels_per_second()
     );
     println!(
-        "Of that time, {:.0} % were spent in reading, {:.0} % in the network, {:.0} % in writing.",
+        "Share of that time: reading {:.0} %, network {:.0} %, writing {:.0} %.",
         share(report.read_time()),
         share(report.network_time()),
         share(report.write_time())
     );
-    println!("{:.2} pixels went through the network for each of the output.", network_share(report));
+    println!("{:.2} pixels passed through the network per output pixel.", network_share(report));
 }
 
 fn network_share(report: &RasterReport) -> f64 {
     report.network_pixels() as f64 / report.pixels().max(1) as f64
 }
 
-/// Two rows of pictures of one place: the scene, `output` and the way of arcgis.learn; and three ways in small tiles.
-/// What they show is kept in `folder`.
+/// Draws two rows of pictures of one place: the scene, `output` and arcgis.learn's method; then three methods on small
+/// tiles. The rasters behind them are kept in `folder`.
 fn methods(
     model: &CycleGan,
     scene: &Path,
@@ -117,7 +120,7 @@ fn methods(
         let options = part.window_of(options).progress(false);
         let options = tile.into_iter().fold(options, RasterOptions::tile_size);
         let report = model.predict_raster(scene, folder.join(name), options)?;
-        println!("{name}: {:.2} pixels through the network for each of the output.", network_share(&report));
+        println!("{name}: {:.2} pixels through the network per output pixel.", network_share(&report));
         Ok::<_, geolearn::Error>(Raster::open(report.output())?.to_rgb_image())
     };
     let (own, small) = (NormStatistics::Tile { padding: None }, Some(SMALL_TILE));
@@ -128,14 +131,14 @@ fn methods(
         made("scene_128.tif", NormStatistics::Scene, small)?,
         made("local_128.tif", local, small)?,
     ];
-    let columns = ["Scene", "Default options", "Tile: each its own statistics, as in arcgis.learn"];
+    let columns = ["Scene", "Default options", "Tile: statistics per tile, as in arcgis.learn"];
     let above = Picture::grid("A scene and its translation", &columns, &[above])?;
-    let columns = ["Tile: each its own statistics", "Scene: one set for all", "Local: a grid of them"];
+    let columns = ["Tile: statistics per tile", "Scene: one set for all tiles", "Local: a grid of statistics"];
     let below = Picture::grid("The same in tiles of 128 pixels", &columns, &[below])?;
     Ok([above, below])
 }
 
-/// What is shown of a scene.
+/// The part of a scene that the figure shows.
 struct Part {
     row: usize,
     column: usize,

@@ -1,13 +1,13 @@
-//! From a folder of chips to a trained CycleGAN, with pictures of every stage.
+//! Trains a CycleGAN from a folder of chips, with pictures of every stage.
 //!
 //! ```text
 //! cargo run --release --example quickstart -- [--epochs N] [--chips FOLDER] [--out FOLDER] [--resume]
 //! ```
 //!
-//! Trains a small model from scratch on satellite chips (A) and shaded relief (B), four to six minutes on two cores, then
-//! shows what a model that was trained longer on the same chips makes of places that neither of them saw.
+//! Trains a small model from scratch on satellite chips (A) and shaded relief (B), which takes four to six minutes on
+//! two cores, then shows how a model that was trained longer on the same chips translates held-out places.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 #[path = "common/arguments.rs"]
 mod arguments;
@@ -27,9 +27,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let options = Arguments::read("quickstart", 30, "bluemarble");
     let out = &options.out;
     std::fs::create_dir_all(out)?;
-    // First, so that a broken checkout shows before minutes of training.
+    // Load it first, so that an incomplete checkout fails before minutes of training.
     let longer = CycleGan::from_model(Path::new(ASSETS).join("models/sat2relief"), None)?;
-    // No flips and turns: shaded relief is lit from the north-west in every chip.
+    // No flips or rotations: shaded relief is lit from the northwest in every chip.
     let augment = Augment::none().zoom(1.2);
     let data = PrepareData::new(&options.chips, DatasetType::CycleGan).augment(augment).prepare()?;
     println!("{data}");
@@ -50,32 +50,34 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .callback(signal.clone());
     let history = model.fit(fit)?;
     if signal.is_set() {
-        println!("Stopped; the state is in {}. The same command with --resume goes on.", checkpoints.display());
+        println!(
+            "Stopped; the checkpoint is in {}. Run the same command with --resume to continue.",
+            checkpoints.display()
+        );
         return Ok(());
     }
-    println!("Cycle loss of the last epoch: {:.3}", history.last("cycle").unwrap_or(f64::NAN));
+    println!("Cycle loss in the last epoch: {:.3}", history.last("cycle").unwrap_or(f64::NAN));
     model.plot_losses()?.save(out.join("3_losses.png"))?;
     model.show_results(6)?.save(out.join("4_from_scratch.png"))?;
-    unseen(&model, "Places that the model never saw, trained from scratch")?
-        .save(out.join("5_unseen_from_scratch.png"))?;
+    unseen(&model, "Held-out places, trained from scratch")?.save(out.join("5_unseen_from_scratch.png"))?;
     let folder = model.save(out.join("model"))?;
     println!("Saved to {}.", folder.display());
-    // No longer needed.
+    // The checkpoints are no longer needed.
     std::fs::remove_file(checkpoints.join("last.safetensors"))?;
 
     println!("The model in {ASSETS}/models was trained for {} epochs.", longer.history().epochs().len());
-    unseen(&longer, "Places that the model never saw, trained longer")?
-        .save(out.join("6_unseen_trained_longer.png"))?;
-    println!("Look at the pictures in {}.", out.display());
+    unseen(&longer, "Held-out places, trained longer")?.save(out.join("6_unseen_trained_longer.png"))?;
+    println!("The pictures are in {}.", out.display());
     Ok(())
 }
 
-/// Rows of test places: the satellite chip, its translation, the relief map of that place; and the same back.
+/// Draws rows of test places: the satellite chip, its translation, the relief map of that place; then the other
+/// direction.
 fn unseen(model: &CycleGan, title: &str) -> Result<Picture> {
     let places = Path::new(ASSETS).join("bluemarble_test");
     let places = PrepareData::new(places, DatasetType::CycleGan).val_split_pct(0.0).prepare()?;
     let mut rows = Vec::new();
-    // Files of the same name in both folders show the same place.
+    // Files with the same name in both folders show the same place.
     for (a, b) in places.train_files(Domain::A).iter().zip(places.train_files(Domain::B)) {
         let (satellite, relief) = (Raster::open(a)?, Raster::open(b)?);
         let (made_b, made_a) = (model.predict_a2b(a)?, model.predict_b2a(b)?);

@@ -1,13 +1,13 @@
-//! A training that can be interrupted: by Ctrl-C, by a kill, by a power cut.
+//! Trains a model that survives interruption by Ctrl-C, a kill or a power failure.
 //!
 //! ```text
 //! cargo run --release --example resume -- [--epochs N] [--chips FOLDER] [--out FOLDER]
 //! ```
 //!
-//! Press Ctrl-C, then run the same command again: it goes on where it was, and ends with the weights that it would
-//! have had without the interruption, to the bit on a processor.
+//! Press Ctrl-C, then run the same command again: training resumes where it stopped. On the CPU, the final weights are
+//! bit-identical to those of an uninterrupted run.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 #[path = "common/arguments.rs"]
 mod arguments;
@@ -19,7 +19,7 @@ use geolearn::train::{Checkpoint, EarlyStopping};
 use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // It always goes on where there is something to go on with.
+    // Always resume if there is a checkpoint.
     let Arguments { epochs, chips, out, resume: _ } = Arguments::read("resume", 30, "bluemarble");
     let checkpoints = out.join("checkpoints");
     let data = PrepareData::new(chips, DatasetType::CycleGan).augment(Augment::none().zoom(1.2)).prepare()?;
@@ -36,15 +36,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let history = model.fit(options)?;
 
     if signal.is_set() {
-        println!("Stopped after {} steps; the state is in {}.", history.steps(), checkpoints.display());
-        println!("Run the same command again to go on, or remove that folder to begin anew.");
+        println!("Stopped after {} steps; the checkpoint is in {}.", history.steps(), checkpoints.display());
+        println!("Run the same command again to resume, or remove that folder to start over.");
         return Ok(());
     }
     model.plot_losses()?.save(out.join("losses.png"))?;
     let folder = model.save(out.join("last"))?;
-    println!("Trained for {} epochs; the model of the last is in {}.", history.epochs().len(), folder.display());
+    println!("Trained for {} epochs; the final model is in {}.", history.epochs().len(), folder.display());
     let best = CycleGan::from_checkpoint(checkpoints.join("best.safetensors"), &data)?;
     let folder = best.save(out.join("best"))?;
-    println!("The best by valid_cycle is that of epoch {}, in {}.", best.history().epochs().len(), folder.display());
+    println!(
+        "The best model by valid_cycle, from epoch {}, is in {}.",
+        best.history().epochs().len(),
+        folder.display()
+    );
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! Trains the model in `assets/models/sat2relief` that the quickstart shows beside its own.
+//! Trains the model in `assets/models/sat2relief`, which the quickstart shows next to its own.
 //!
 //! ```text
 //! cargo run --release --example train_demo_model -- OUT [EPOCHS [LR [GEN_FEATURES [GEN_BLOCKS [DISC_FEATURES]]]]]
 //! ```
 //!
-//! The defaults are those of the committed model; `assets/models/README.md` says how long it took. Training follows
-//! `Recipe::Sharp`, without flips and turns: shaded relief is lit from the north-west throughout, and a
-//! turned chip would teach the generators that light comes from everywhere.
+//! The defaults are those of the committed model; `assets/models/README.md` says how long it took to train. Training
+//! follows `Recipe::Sharp`, without flips and rotations: shaded relief is always lit from the northwest, and a rotated
+//! chip would teach the generators that light comes from any direction.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 mod common;
 
@@ -24,7 +24,7 @@ use geolearn::{CycleGan, DatasetType, FitOptions, PrepareData, Recipe};
 #[derive(Parser)]
 #[command(name = "train_demo_model")]
 struct Arguments {
-    /// Where the model, its checkpoints and pictures go
+    /// Folder for the model, its checkpoints and pictures
     out: PathBuf,
     /// Epochs to train for
     #[arg(default_value_t = 200)]
@@ -32,13 +32,13 @@ struct Arguments {
     /// Learning rate
     #[arg(default_value_t = 2e-4)]
     lr: f64,
-    /// Features of the generators
+    /// Features in the generators
     #[arg(default_value_t = 16)]
     gen_features: usize,
-    /// Residual blocks of the generators
+    /// Residual blocks in the generators
     #[arg(default_value_t = 4)]
     gen_blocks: usize,
-    /// Features of the discriminators
+    /// Features in the discriminators
     #[arg(default_value_t = 16)]
     disc_features: usize,
 }
@@ -67,7 +67,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .callback(signal.clone());
     model.fit(fit)?;
     if signal.is_set() {
-        println!("Stopped; the same command goes on.");
+        println!("Stopped; run the same command again to resume.");
         return Ok(());
     }
     let folder = model.save(out.join("sat2relief"))?;

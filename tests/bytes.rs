@@ -1,4 +1,4 @@
-//! Images from and to bytes are those of files.
+//! Checks that images read from and written to bytes match those of files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::fs;
@@ -8,7 +8,7 @@ use geolearn::ndarray::Array3;
 use geolearn::raster::{BandScale, Limits, Place, RasterFormat, Samples};
 use geolearn::{ErrorKind, Raster};
 
-/// Every image of the fixtures, good and bad.
+/// All images among the fixtures, valid and invalid.
 fn images() -> Vec<PathBuf> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let (mut folders, mut found) = (vec![fixtures], Vec::new());
@@ -27,18 +27,18 @@ fn images() -> Vec<PathBuf> {
     found
 }
 
-/// To the bit: what is not a number is equal to itself.
+/// Compares bit for bit, so that NaN equals itself.
 fn assert_same(found: &Raster, expected: &Raster, what: &Path) {
     let bytes = |image: &Raster| image.samples().interleaved_bytes();
     assert!(found.samples().shape() == expected.samples().shape() && found.dtype() == expected.dtype(), "{what:?}");
-    assert!(bytes(found) == bytes(expected), "{what:?}: other samples");
+    assert!(bytes(found) == bytes(expected), "{what:?}: samples differ");
     assert_eq!(found.place(), expected.place(), "{what:?}");
     assert_eq!(found.nodata().map(f64::to_bits), expected.nodata().map(f64::to_bits), "{what:?}");
     assert_eq!(found.band_names(), expected.band_names(), "{what:?}");
     assert_eq!(found.band_scales(), expected.band_scales(), "{what:?}");
 }
 
-/// Alone in a folder, since bytes have no side files.
+/// Copies a file alone into a folder, since bytes have no sidecar files.
 #[test]
 fn bytes_give_what_the_file_gives() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +56,7 @@ fn bytes_give_what_the_file_gives() {
                 assert_eq!((found.kind(), found.path()), (expected.kind(), None), "{path:?}");
                 let named = format!("{}: ", alone.display());
                 let told = expected.to_string().replacen(&named, "in memory: ", 1);
-                // Bytes are never given to GDAL.
+                // Images in memory are never passed to GDAL.
                 let told = told.replace(" A build with the feature `gdal` has GDAL try such files.", "");
                 assert_eq!(found.to_string(), told, "{path:?}");
                 bad += 1;
@@ -68,7 +68,7 @@ fn bytes_give_what_the_file_gives() {
     assert!(good >= 150 && bad >= 15, "{good} good, {bad} bad");
 }
 
-/// Cut off anywhere, or with a byte changed in the header, bytes give an image or an error.
+/// Truncated anywhere, or with a changed byte in the header, bytes give an image or an error.
 #[test]
 fn damaged_bytes_give_no_panic() {
     let mut refused = 0;
@@ -104,7 +104,7 @@ fn limits_hold_for_bytes() {
     assert_eq!(Raster::from_bytes_within(&bytes, &exact).unwrap(), Raster::open(path).unwrap());
 }
 
-/// A scene of several tiles, with all that a header can say.
+/// A scene of several tiles with every kind of metadata.
 fn scene() -> Raster {
     let samples = Array3::from_shape_fn((13, 300, 270), |(b, y, x)| (b * 4000 + y * 31 + x * 7) as u16);
     let place = Place::new([10.0, 0.0, 399_960.0, 0.0, -10.0, 5_300_040.0]).with_epsg(32_633).unwrap();
@@ -122,7 +122,7 @@ fn a_geotiff_keeps_all_and_is_the_file_that_is_saved() {
         let bytes = image.to_bytes(RasterFormat::GeoTiff).unwrap();
         assert_same(&Raster::from_bytes(&bytes).unwrap(), &image, &path);
         image.save(&path).unwrap();
-        assert!(fs::read(&path).unwrap() == bytes, "other bytes than those of the file");
+        assert!(fs::read(&path).unwrap() == bytes, "the bytes differ from those of the file");
     }
 }
 

@@ -1,8 +1,8 @@
-//! What only a CUDA device can show. Without one these tests say so and pass.
+//! Tests that need a CUDA device. Without one they print a note and pass.
 //!
-//! They fill the device's memory and compare times of the same kernels, so run them one after the other:
-//! `cargo test --release --test cuda -- --test-threads=1`. The golden numbers on CUDA are unit tests of the library
-//! (`cargo test --lib cuda`).
+//! They fill the device's memory and compare timings of the same kernels, so run them one at a time: `cargo test
+//! --release --test cuda -- --test-threads=1`. The golden tests on CUDA are unit tests of the library (`cargo test
+//! --lib cuda`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -22,10 +22,10 @@ use geolearn::tch::{self, CModule, Kind, Tensor};
 use geolearn::train::Checkpoint;
 use geolearn::{CycleGan, DataBunch, Device, Domain, ErrorKind, FitOptions, Raster, RasterOptions};
 
-/// One test after the other, whatever the number of threads: each may fill the memory of the device.
+/// Runs one test at a time, whatever the number of threads, since each may fill the device's memory.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// The device, as long as the test lasts; or a line that says why there is none.
+/// Returns the device for the duration of a test, or prints why there is none.
 fn device() -> Option<(Device, MutexGuard<'static, ()>)> {
     let chosen = Device::Auto.resolve().unwrap();
     if let tch::Device::Cuda(index) = chosen.torch() {
@@ -35,15 +35,15 @@ fn device() -> Option<(Device, MutexGuard<'static, ()>)> {
     None
 }
 
-/// Channels in multiples of 8, which tensor cores want: as in a model of real size.
+/// Uses channels in multiples of 8, which tensor cores require, as in a model of real size.
 fn model(data: &DataBunch, device: Device) -> CycleGan {
     let builder = CycleGan::builder(data).gen_blocks(2).gen_features(16).disc_features(16).pool_size(3);
     builder.device(device).build().unwrap()
 }
 
-/// What training led to.
+/// The outcome of a training run.
 struct Trained {
-    /// Of each epoch: a loss, and one of the validation.
+    /// A training loss and a validation loss per epoch.
     losses: [Vec<f64>; 2],
     weights: Weights,
     answer: ndarray::Array3<f32>,
@@ -61,7 +61,7 @@ fn weights(model: &CycleGan) -> Weights {
 fn weights_of(file: &Path) -> Weights {
     let tensors = Tensor::read_safetensors(file).unwrap().into_iter();
     let mut all: Weights = tensors.map(|(name, t)| (name, Vec::try_from(t.flatten(0, -1)).unwrap())).collect();
-    // They come in no order.
+    // Their order is not defined.
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
     all
 }
@@ -75,7 +75,7 @@ fn trained(device: Device, options: FitOptions) -> Trained {
     Trained { losses, weights: weights(&model), answer: answer(&model) }
 }
 
-/// Fails where the two are not the same to the bit, and says what is not and by how much.
+/// Fails unless the two are identical bit for bit, and reports the differences.
 fn must_be_same(what: &str, found: &Trained, expected: &Trained) {
     assert_eq!(found.losses, expected.losses, "{what}: losses");
     must_show_same(what, (&found.weights, &found.answer), (&expected.weights, &expected.answer));
@@ -83,11 +83,11 @@ fn must_be_same(what: &str, found: &Trained, expected: &Trained) {
 
 type Shown<'a> = (&'a Weights, &'a ndarray::Array3<f32>);
 
-/// The same for weights and what a model makes of an image with them.
+/// The same for weights, and for the translation of an image with them.
 fn must_show_same(what: &str, found: Shown<'_>, expected: Shown<'_>) {
     let other: Vec<_> = found.0.iter().zip(expected.0).filter(|(a, b)| a != b).map(|((name, _), _)| name).collect();
     let most = (found.1 - expected.1).mapv(f32::abs).fold(0.0, |most: f32, &apart| most.max(apart));
-    eprintln!("{what}: of {} weights {other:?} differ, and images by {most:e} of 255 at most", found.0.len());
+    eprintln!("{what}: of {} weights {other:?} differ; images differ by up to {most:e} of 255", found.0.len());
     assert!(!found.0.is_empty() && found.0 == expected.0, "{what}: weights differ");
     assert!(found.1 == expected.1, "{what}: images differ by {most} of 255");
 }
@@ -105,7 +105,7 @@ fn deterministic_training_repeats_to_the_bit() {
     }
 }
 
-/// f32 sums in another order than the processor's, and a few steps of Adam make more of it.
+/// f32 sums are in a different order than on the CPU, and a few steps of Adam amplify the difference.
 #[test]
 fn cuda_trains_as_the_processor_does() {
     let Some((device, _one)) = device() else { return };
@@ -114,7 +114,7 @@ fn cuda_trains_as_the_processor_does() {
     assert!((found[0] - expected[0]).abs() < 0.01 * expected[0], "{found:?} {expected:?}");
 }
 
-/// Under `deterministic`, so that a difference is one of the precision. TF32 keeps 11 bits of each input, bfloat16 8.
+/// Uses `deterministic`, so that any difference is due to the precision. TF32 keeps 11 bits of each input, bfloat16 8.
 #[test]
 fn bf16_and_tf32_are_used_and_follow_f32() {
     let Some((device, _one)) = device() else { return };
@@ -141,7 +141,7 @@ fn the_history_says_what_was_computed_in() {
     assert_eq!(found, [Some(Precision::Tf32), Some(Precision::F32)]);
 }
 
-/// However a model was trained: what needs no gradients adds up in a fixed order.
+/// Independent of how a model was trained: passes without gradients sum in a fixed order.
 #[test]
 fn translations_repeat_to_the_bit() {
     let Some((device, _one)) = device() else { return };
@@ -155,7 +155,7 @@ fn translations_repeat_to_the_bit() {
     }
 }
 
-/// Each thread computes in its own precision, and puts nothing of the other's back.
+/// Each thread computes in its own precision, and does not change that of the other.
 #[test]
 fn two_trainings_at_once_do_not_disturb_each_other() {
     let Some((device, _one)) = device() else { return };
@@ -171,7 +171,7 @@ fn two_trainings_at_once_do_not_disturb_each_other() {
     }
 }
 
-/// A state that goes from the processor to CUDA and back is the same to the bit, and training goes on there.
+/// A state moved from the CPU to CUDA and back is identical bit for bit, and training continues there.
 #[test]
 fn a_checkpoint_goes_to_cuda_and_back() {
     let Some((device, _one)) = device() else { return };
@@ -198,7 +198,7 @@ fn a_checkpoint_goes_to_cuda_and_back() {
     assert_eq!(back.history().epochs().len(), 3);
 }
 
-/// All of the device's memory but some megabytes.
+/// Takes all of the device's memory except a few megabytes.
 fn filler(device: Device, left: i64) -> Vec<Tensor> {
     let device = device.resolve().unwrap().torch();
     let block = |bytes: i64| Tensor::f_empty([bytes], (Kind::Uint8, device));
@@ -235,7 +235,7 @@ fn a_lack_of_memory_leaves_the_model_as_it_was_and_the_next_call_works() {
     model.fit(FitOptions::new(1).progress(false)).unwrap();
 }
 
-/// bfloat16 is refused by name where the device has none, and taken where it has.
+/// bfloat16 is rejected by name on devices without it, and used on devices with it.
 #[test]
 fn precisions_are_those_of_the_device() {
     let Some((device, _one)) = device() else { return };
@@ -254,15 +254,15 @@ fn translated(device: Device, scene: &Path, options: RasterOptions) -> Raster {
     Raster::open(output).unwrap()
 }
 
-/// Odd sizes and a hole without data, by each way through a scene. TF32 changes a pixel by a level or two of 255; strict f32
-/// by rounding at most.
+/// Tests odd sizes and a hole without data with each method for scenes. TF32 changes a pixel by a level or two of 255;
+/// strict f32 only by rounding.
 #[test]
 fn scenes_are_those_of_the_processor() {
     let Some((device, _one)) = device() else { return };
     let folder = tempfile::tempdir().unwrap();
     let scene = folder.path().join("scene.tif");
     let whole = Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().with_nodata(0.0);
-    let Samples::U8(mut values) = whole.samples().clone() else { unreachable!("the scene is of bytes") };
+    let Samples::U8(mut values) = whole.samples().clone() else { unreachable!("the scene has 8-bit samples") };
     let odd = (301.min(values.dim().1), 403.min(values.dim().2));
     values.slice_mut(ndarray::s![.., 40..90, 60..130]).fill(0);
     let values = values.slice(ndarray::s![.., ..odd.0, ..odd.1]).to_owned();
@@ -287,7 +287,7 @@ fn scenes_are_those_of_the_processor() {
     }
 }
 
-/// What does not fit as a whole goes through in tiles, and is about the same.
+/// A scene too large to translate as a whole is translated in tiles, with about the same result.
 #[test]
 fn an_image_that_does_not_fit_is_done_in_tiles() {
     let Some((device, _one)) = device() else { return };
@@ -305,7 +305,7 @@ fn an_image_that_does_not_fit_is_done_in_tiles() {
 fn a_second_device_trains_too() {
     let Some((_, _one)) = device() else { return };
     if tch::Cuda::device_count() < 2 {
-        eprintln!("there is one CUDA device: nothing to compare");
+        eprintln!("there is only one CUDA device: nothing to compare");
         return;
     }
     let in_f32 = || FitOptions::new(1).precision(Precision::F32);
@@ -313,7 +313,7 @@ fn a_second_device_trains_too() {
     assert!((first[0] - second[0]).abs() < 0.01 * first[0], "{first:?} {second:?}");
 }
 
-/// The search by trial ends where memory does, and leaves the model as it was.
+/// The trial search stops when memory is exhausted, and leaves the model unchanged.
 #[test]
 fn a_batch_size_is_found() {
     let Some((device, _one)) = device() else { return };
@@ -332,7 +332,8 @@ fn a_batch_size_is_found() {
     must_show_same("after the search", (&found.0, &found.1), (&weights(&untried), &answer(&untried)));
 }
 
-/// Files for the processor, whatever the model computes on; and they run on CUDA. f32 sums in another order.
+/// Exported files are for the CPU, whatever device the model is on, and also run on CUDA. f32 sums are in a different
+/// order.
 #[test]
 fn an_export_from_cuda_is_bound_to_no_device() {
     let Some((device, _one)) = device() else { return };
@@ -354,7 +355,7 @@ fn an_export_from_cuda_is_bound_to_no_device() {
         y.to_device(tch::Device::Cpu).to_kind(Kind::Float)
     };
     let expected = run(tch::Device::Cpu, Kind::Float);
-    // TF32 may be on, of 11 bits as half precision is; through some twenty layers.
+    // TF32 may be on, with 11 bits as in half precision, through some twenty layers.
     for kind in [Kind::Float, Kind::Half] {
         let worst = (run(device.resolve().unwrap().torch(), kind) - &expected).abs().max().double_value(&[]);
         assert!(worst < 0.05, "{kind:?}: off by {worst}");

@@ -1,5 +1,4 @@
-//! The kernels of `src/ffi/cuda/layers.cu`, run on the processor by `src/ffi/cuda/emulated.cpp`: where there is no GPU, this
-//! says whether they compute what they should.
+//! Tests the kernels of `src/ffi/cuda/layers.cu` without a GPU: `src/ffi/cuda/emulated.cpp` runs them on the CPU.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
@@ -15,7 +14,7 @@ fn of_checkout(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
-/// Compiles the emulated kernels into `made`, with what `more` names.
+/// Compiles the emulated kernels into `made`, with the additional arguments `more`.
 fn compile(made: &Path, more: &[&str]) {
     let mut compiler = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
     compiler.args(["-std=c++17", "-O2", "-Wno-unknown-pragmas", "-o"]).arg(made);
@@ -24,7 +23,8 @@ fn compile(made: &Path, more: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Sums within 1e-12 (f64) or 1e-5 (f32, bf16) of the magnitude of what is summed, and one rounding of 2^-8 for bf16.
+/// Tolerances: sums within 1e-12 (f64) or 1e-5 (f32, bf16) of the magnitude of the terms, and one rounding of 2^-8 for
+/// bf16.
 #[test]
 fn each_kernel_is_near_plain_loops_in_f64() {
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +38,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// In f64, by PyTorch: within 1e-12 (f64) or 1e-5 (f32, bf16) of the largest value, and one rounding of 2^-8 for bf16.
+/// Compares with PyTorch in f64: within 1e-12 (f64) or 1e-5 (f32, bf16) of the largest value, and one rounding of 2^-8
+/// for bf16.
 #[test]
 fn layers_and_their_gradients_are_near_those_of_pytorch() {
     let Some(python) = python::named_by("GEOLEARN_TEST_PYTHON") else { return };

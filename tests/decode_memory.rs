@@ -1,4 +1,5 @@
-//! What decoding takes of the memory of the process, by the system's own count. One test, since the count is of all.
+//! Measures the peak memory of decoding, as reported by the system. It is a single test, since the peak is that of the
+//! process.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![cfg(target_os = "linux")]
 
@@ -9,7 +10,7 @@ use ndarray::Array3;
 
 const MEBIBYTES: usize = 48;
 
-/// In MiB.
+/// Returns a line of `/proc/self/status`, in MiB.
 fn status(key: &str) -> usize {
     let text = fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find(|line| line.starts_with(key)).unwrap();
@@ -27,7 +28,7 @@ fn one_strip_takes_the_memory_of_its_samples_once() {
     }
     writer.finish().unwrap();
     assert!(fs::metadata(file.path()).unwrap().len() < 1 << 20);
-    // Tells the system to begin the count of the peak anew.
+    // Resets the system's peak counter.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS");
     let limits = Limits::default().max_sample_bytes((MEBIBYTES as u64) << 20);

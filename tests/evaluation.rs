@@ -1,4 +1,4 @@
-//! `compute_metrics`: what it gives, what it says when it cannot, and where it goes when the model is saved.
+//! Tests `compute_metrics`: its results, its errors, and how they are saved with a model.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod common;
@@ -15,10 +15,10 @@ use serde_json::Value;
 
 const SAT2RELIEF: &str = "tests/fixtures/models/sat2relief";
 const UNSEEN: [&str; 2] = ["assets/bluemarble_test/a", "assets/bluemarble_test/b"];
-/// Set where a missing file of weights must not pass for success.
+/// Set if a missing file of weights must fail the tests.
 const REQUIRED: &str = "GEOLEARN_REQUIRE_INCEPTION";
 
-/// Whether KID and FID can be measured here.
+/// Returns whether KID and FID can be measured here.
 fn has_inception() -> bool {
     let found = Inception::find(Device::Cpu);
     let is_required = std::env::var_os(REQUIRED).is_some();
@@ -47,7 +47,7 @@ fn values(image: &Raster) -> Array3<f64> {
     image.samples().to_f32().mapv(f64::from)
 }
 
-/// The numbers that a reader would compute from predicted files.
+/// Computes the numbers that a user would compute from predicted files.
 #[test]
 fn errors_of_pairs_are_those_of_predictions() {
     let folder = tempfile::tempdir().unwrap();
@@ -66,7 +66,7 @@ fn errors_of_pairs_are_those_of_predictions() {
     }
     let paired = into(&metrics, Domain::B).model.paired.as_ref().unwrap();
     assert_eq!(paired.pairs, files(UNSEEN[0]).len());
-    // Values of bytes are scaled by 255 in f32: 24 bits.
+    // 8-bit values are scaled by 255 in f32, which has 24 bits.
     for (found, expected) in paired.mae.iter().zip(absolute) {
         assert!((found.unwrap() - expected).abs() < 1e-4 * expected, "{found:?} {expected}");
     }
@@ -83,7 +83,7 @@ fn errors_of_pairs_are_those_of_predictions() {
 fn baselines_have_the_expected_scores() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
-    // Pairs of a domain with itself: what is not translated is right.
+    // With a domain paired with itself, the untranslated image is the ground truth.
     let [same, _] = UNSEEN;
     let metrics = small_model(&data).compute_metrics_with(quiet().pairs(same, same)).unwrap();
     let of = |baseline| {
@@ -97,7 +97,7 @@ fn baselines_have_the_expected_scores() {
     assert!(flat.mae.iter().all(|error| error.unwrap() > 1.0) && flat.ssim.unwrap() < 0.9);
     let matched = of(Baseline::HistogramMatching);
     assert!(matched.mae.iter().all(|error| error.unwrap() > 0.0));
-    // A model that learned nothing loses.
+    // An untrained model is worse than the baselines.
     if !has_inception() {
         assert!(into(&metrics, Domain::B).baselines_that_win().contains(&Baseline::NoTranslation));
     }
@@ -116,7 +116,7 @@ fn measuring_nothing_is_an_error_with_advice() {
     let error = model.compute_metrics_with(quiet()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("val_split_pct") && error.to_string().contains("pairs"), "{error}");
-    // Pairs alone are enough.
+    // Pairs alone suffice.
     assert!(into(&model.compute_metrics_with(unseen()).unwrap(), Domain::A).model.paired.is_some());
     let error = model.compute_metrics_with(quiet().pairs(UNSEEN[0], SAT2RELIEF)).unwrap_err();
     assert!(error.to_string().contains("partner"), "{error}");
@@ -126,7 +126,7 @@ fn measuring_nothing_is_an_error_with_advice() {
     assert!(error.to_string().contains("data"), "{error}");
 }
 
-/// What a process without the weights prints.
+/// Prints what a process without the weights reports.
 #[test]
 #[ignore = "run by another test"]
 #[allow(clippy::print_stdout, reason = "the other process reads it")]
@@ -147,7 +147,7 @@ fn without_inception_weights_the_rest_is_measured_with_advice() {
     assert!(text.contains("cargo xtask inception") && text.contains("/no/such/file"), "{text}");
 }
 
-/// 13 bands against 3: no baseline keeps the bands, and the pictures are of the bands that are shown.
+/// 13 bands against 3: no baseline keeps the bands, and the pictures show the display bands.
 #[test]
 fn domains_of_different_bands_are_measured() {
     let data = PrepareData::new("assets/multispectral", DatasetType::CycleGan).resize_to(32).val_split_pct(0.2);
@@ -190,12 +190,12 @@ fn a_saved_model_carries_its_metrics_until_it_is_trained_again() {
     assert_eq!(definition(&saved)["Geolearn"].get("Metrics"), None);
     let text = serde_json::to_string(&metrics).unwrap();
     assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), metrics);
-    // The form in which earlier releases wrote it.
+    // The format that earlier releases wrote.
     let keys: Vec<_> = serde_json::from_str::<Value>(&text).unwrap().as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["a", "b", "resize", "notes"]);
 }
 
-/// What is put back keeps its metrics; other weights have none.
+/// Restored weights keep their metrics; other weights have none.
 #[test]
 fn metrics_belong_to_the_weights_they_were_measured_of() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn metrics_belong_to_the_weights_they_were_measured_of() {
     assert_eq!(opened.metrics(), Some(&metrics));
 }
 
-/// As in a prediction, a translation has no data where its input has none, so these pixels do not count.
+/// As in a prediction, a translation has nodata where its input does, so these pixels do not count.
 #[test]
 fn gaps_do_not_count() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +232,7 @@ fn gaps_do_not_count() {
         };
         write(&format!("chips/A/{i}.tif"), image(8));
         write(&format!("chips/B/{i}.tif"), image(0));
-        // Nothing but what lies under the gap of A differs from it.
+        // Only the pixels under the gap of A differ from it.
         let far =
             Array3::from_shape_fn((1, 32, 32), |(_, y, x)| if x < 8 { 1e6 } else { ((y * 7 + x * 3 + i) % 50) as f32 });
         write(&format!("truth/{i}.tif"), far);
@@ -247,7 +247,7 @@ fn gaps_do_not_count() {
     assert_eq!(error(untouched.scores.paired.as_ref().unwrap()), 0.0, "{metrics}");
 }
 
-/// Few images: the numbers are there, with a note. What is not translated is as far from one domain as from the other.
+/// With few images there are numbers and a note. Untranslated images are equally far from both domains.
 #[test]
 fn distances_are_measured_with_their_errors() {
     if !has_inception() {
@@ -264,7 +264,7 @@ fn distances_are_measured_with_their_errors() {
         assert!(direction.model.kid_standard_error.unwrap() > 0.0 && direction.model.fid.unwrap() > 0.0);
         &direction.baselines[0].scores
     });
-    // The same sums in another order, of f64.
+    // The same f64 sums in a different order.
     assert!((untouched[0].kid.unwrap() - untouched[1].kid.unwrap()).abs() < 1e-9);
     assert!((untouched[0].fid.unwrap() - untouched[1].fid.unwrap()).abs() < 1e-6);
     assert!(metrics.notes.iter().any(|note| note.contains("few")), "{:?}", metrics.notes);
@@ -274,7 +274,7 @@ fn distances_are_measured_with_their_errors() {
 #[test]
 fn kid_can_choose_the_best_epoch() {
     let folder = tempfile::tempdir().unwrap();
-    // Two validation chips of each domain.
+    // Two validation chips per domain.
     let data = PrepareData::new(few_chips(folder.path(), 8, 8), DatasetType::CycleGan).resize_to(32);
     let data = data.val_split_pct(0.25).prepare().unwrap();
     let options = FitOptions::new(2).progress(false).monitor("valid_kid_b");

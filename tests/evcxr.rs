@@ -1,4 +1,5 @@
-//! What a picture writes for the evcxr kernel. Looked at through a child process, because it goes to standard output.
+//! Tests the output of a picture for the evcxr kernel, captured from a child process because it goes to standard
+//! output.
 #![cfg(feature = "evcxr")]
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -25,7 +26,7 @@ fn a_notebook_gets_the_picture_as_png() {
         .unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    // The test runner may have written on the same line before.
+    // The test runner may have written to the same line before.
     let (_, shown) = text.split_once("EVCXR_BEGIN_CONTENT image/png\n").unwrap();
     let (base64, _) = shown.split_once("\nEVCXR_END_CONTENT\n").unwrap();
     let png = decoded(base64);
@@ -33,7 +34,7 @@ fn a_notebook_gets_the_picture_as_png() {
     assert_eq!(image::load_from_memory(&png).unwrap().to_rgb8(), picture().into_rgb_image());
 }
 
-/// Base64 of RFC 4648 with padding.
+/// Decodes Base64 (RFC 4648) with padding.
 fn decoded(text: &str) -> Vec<u8> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bits = |c: &u8| alphabet.iter().position(|a| a == c).unwrap() as u32;

@@ -1,4 +1,4 @@
-//! What a program is told by `tracing`: events with fields, not sentences.
+//! Tests the `tracing` events: fields, not sentences.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 
 mod common;
@@ -14,7 +14,7 @@ use tracing::Level;
 
 type Fields = BTreeMap<String, String>;
 
-/// What was told while `work` was done.
+/// Returns the events recorded during `work`.
 fn told(work: impl FnOnce()) -> Vec<Fields> {
     told_at(Level::INFO, work)
 }
@@ -24,7 +24,7 @@ fn told_at(level: Level, work: impl FnOnce()) -> Vec<Fields> {
     events.into_iter().map(Fields::from_iter).collect()
 }
 
-/// The events of this message.
+/// Returns the events with this message.
 fn of<'a>(events: &'a [Fields], message: &str) -> Vec<&'a Fields> {
     events.iter().filter(|fields| fields["message"] == message).collect()
 }
@@ -115,7 +115,7 @@ fn predictions_saves_and_exports_are_logged() {
     assert!(saved.into_iter().chain([image, export]).all(|event| number(event, "seconds") >= 0.0));
 }
 
-/// A service translates many, so these are told at a lower level.
+/// A service translates many images, so these events have a lower level.
 #[test]
 fn images_in_memory_are_logged_at_debug_level() {
     let model = on_cpu::from_model("assets/models/sat2relief", None).unwrap();

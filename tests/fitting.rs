@@ -1,4 +1,4 @@
-//! Options of a fit: precision, accumulation, validation, learning rates, frozen and pretrained layers.
+//! Tests the options of a fit: precision, accumulation, validation, learning rates, frozen and pretrained layers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod common;
@@ -19,7 +19,7 @@ fn quiet(epochs: usize) -> FitOptions {
     FitOptions::new(epochs).progress(false)
 }
 
-/// Everything that training changes, by name.
+/// Returns everything that training changes, by name.
 fn state(model: &CycleGan) -> BTreeMap<String, Tensor> {
     model.state().tensors.into_iter().map(|(name, tensor)| (name, tensor.detach().copy())).collect()
 }
@@ -34,9 +34,9 @@ fn casts() -> bool {
     Device::Auto.resolve().unwrap().torch().is_cuda() || amx()
 }
 
-/// bfloat16 has 8 bits of precision, a relative error of 0.4 % in each operand: the losses of reconstruction stay within
-/// 4 %; with AMX 2.05 % were seen after 11 epochs. Those of the game between the networks are near 1 to 0.2 and answer to every small difference; they were seen
-/// to stay within 0.15, and within 2 % in the first epoch.
+/// bfloat16 has 8 bits of precision, a relative error of 0.4 % per operand: the reconstruction losses stay within 4 %;
+/// with AMX 2.05 % was measured after 11 epochs. The adversarial losses are between 0.2 and 1 and react to every small
+/// difference; they stayed within 0.15, and within 2 % in the first epoch.
 #[test]
 fn training_in_bf16_follows_f32() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn training_in_bf16_follows_f32() {
         ("discriminator_b", 0.02, 0.25),
     ] {
         let (a, b) = (in_f32.losses(name).unwrap(), in_bf16.losses(name).unwrap());
-        // Only with AMX does a processor take bfloat16 at all.
+        // A CPU uses bfloat16 only with AMX.
         assert_eq!(a != b, casts(), "{name}");
         for (epoch, (a, b)) in a.iter().zip(&b).enumerate() {
             let most = rel * a + if epoch == 0 { 0.0 } else { abs };
@@ -80,10 +80,10 @@ fn tf32_is_refused_on_the_processor() {
     assert!(error.to_string().contains("Precision::F32"), "{error}");
 }
 
-/// Batches of two, two of which make an update, teach what batches of four do. The gradients are the same sums in
-/// another order; biases before a norm get rounding noise only, which Adam makes steps of, so outputs are compared.
-/// Of eight seeds, six gave distances below 0.001 and one 0.05: a norm over a map that is nearly flat, as networks of
-/// four features have now and then, makes much of a rounding. So the seed is one of the six.
+/// Accumulating two batches of two gives the same training as batches of four. The gradients are the same sums in a
+/// different order; biases before a norm receive only rounding noise, which Adam turns into steps, so outputs are
+/// compared. Of eight seeds, six gave differences below 0.001 and one 0.05: a norm over a nearly flat map, which occurs
+/// in networks of four features, amplifies rounding. The test uses one of the six seeds.
 #[test]
 fn accumulated_batches_are_one_larger_batch() {
     let folder = tempfile::tempdir().unwrap();
@@ -102,9 +102,9 @@ fn accumulated_batches_are_one_larger_batch() {
     let distance = |a: &ndarray::Array3<f32>, b: &ndarray::Array3<f32>| {
         a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
     };
-    // On values of 0 to 255, after four updates of at most 2e-4 a weight.
+    // For values of 0 to 255, after four updates of at most 2e-4 per weight.
     assert!(distance(&large, &small) < 0.02, "{}", distance(&large, &small));
-    assert!(distance(&large, &none) > 0.2, "without accumulation it is another course: {}", distance(&large, &none));
+    assert!(distance(&large, &none) > 0.2, "without accumulation training must differ: {}", distance(&large, &none));
     for (a, b) in large_losses.iter().zip(small_losses) {
         assert!((a - b).abs() < 1e-4 * a, "{a} {b}");
     }
@@ -133,7 +133,7 @@ fn validation_changes_nothing_and_gives_the_same_numbers() {
     assert_eq!(names[0], "valid_loss");
     let value = |name: &str| first.iter().find(|(other, _)| *other == name).unwrap().1;
     let parts = ["valid_adversarial", "valid_cycle", "valid_identity"].map(value);
-    // Sums of f32 near 20.
+    // f32 sums near 20.
     assert!((parts.iter().sum::<f64>() - value("valid_loss")).abs() < 1e-4);
     assert!((10.0 * (value("valid_cycle_l1_a") + value("valid_cycle_l1_b")) - value("valid_cycle")).abs() < 1e-4);
 }
@@ -163,13 +163,13 @@ fn one_cycle_goes_up_and_down() {
     small_model(&small_data(folder.path())).fit(quiet(1).schedule(gentle)).unwrap();
 }
 
-/// The model is the same to the bit after a sweep: one that ends well, one that diverges at once, one that never does.
+/// The model is identical bit for bit after a sweep, whether it ends normally, diverges at once, or never diverges.
 #[test]
 fn lr_find_leaves_no_trace() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let mut model = small_model(&data);
-    // Fills moments and pools.
+    // Fills the optimizer moments and image pools.
     model.fit(quiet(2)).unwrap();
     let before = state(&model);
     let sweep = || LrFindOptions::default().progress(false);
@@ -193,7 +193,7 @@ fn lr_find_leaves_no_trace() {
     assert_eq!(answer(&model), answer(&other));
 }
 
-/// Stopped by whoever watches it, after 4 of 10 steps.
+/// Stopped by a callback after 4 of 10 steps.
 #[test]
 fn a_sweep_can_be_observed_and_stopped_and_restores_the_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,7 +218,7 @@ fn a_sweep_can_be_observed_and_stopped_and_restores_the_model() {
     assert_eq!(error.kind(), ErrorKind::Stopped);
     assert_eq!(*shares.lock().unwrap(), [0.1, 0.2, 0.3, 0.4]);
     assert!(state(&model) == before);
-    // A signal that is set already ends the sweep before its first step.
+    // A signal that is already set ends the sweep before its first step.
     let (options, shares) = sweep(&signal, 0.4);
     assert_eq!(model.lr_find_with(options).unwrap_err().kind(), ErrorKind::Stopped);
     assert!(shares.lock().unwrap().is_empty() && state(&model) == before);
@@ -226,14 +226,14 @@ fn a_sweep_can_be_observed_and_stopped_and_restores_the_model() {
     assert_eq!(model.lr_find_with(options).unwrap().rates().len(), 10);
     assert_eq!(shares.lock().unwrap().len(), 10);
     assert_eq!(shares.lock().unwrap().last(), Some(&1.0));
-    // What diverges is done before its last step.
+    // A diverging sweep ends before its last step.
     let (options, shares) = sweep(&StopSignal::new(), 2.0);
     let curve = model.lr_find_with(options.start(1e30).end(1e35).steps(20)).unwrap();
     assert_eq!((curve.end(), shares.lock().unwrap().last()), (SweepEnd::Diverged, Some(&1.0)));
     assert!(curve.rates().len() < 20 && state(&model) == before);
 }
 
-/// A rate that training falls at is suggested for a fresh model, and a hopeless sweep suggests none.
+/// A sweep of a fresh model suggests a rate at which the loss falls; a hopeless sweep suggests none.
 #[test]
 fn lr_find_suggests_a_rate_that_learns() {
     let folder = tempfile::tempdir().unwrap();
@@ -314,8 +314,8 @@ impl Callback for Panics {
     }
 }
 
-/// Whoever catches the panic has a model whose history is that of its weights: it goes on as a model does that was trained
-/// for as many epochs.
+/// A model whose fit panicked, if the panic is caught, has the history of its weights: it continues like a model
+/// trained for the same number of epochs.
 #[test]
 fn after_a_panic_model_and_history_agree() {
     let folder = tempfile::tempdir().unwrap();
@@ -340,7 +340,7 @@ fn after_a_panic_model_and_history_agree() {
     }
 }
 
-/// Numbers that nobody means are refused, or taken for what they say; none of them takes memory or panics.
+/// Nonsensical numbers are rejected or taken literally; none of them exhausts memory or panics.
 #[test]
 fn odd_numbers_do_no_harm() {
     const MOST: usize = usize::MAX;

@@ -1,4 +1,4 @@
-//! The history on disk is the history.
+//! Tests that the history on disk equals the history in memory.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
@@ -18,7 +18,7 @@ fn written_to(folder: &Path) -> FitOptions {
         .callback(HistoryFile::new(folder.join("run/history.JSON")))
 }
 
-/// What a reader of the table makes of it; all names are plain.
+/// Parses the table as a reader would; all names are plain.
 fn parsed(csv: &str) -> Vec<EpochRecord> {
     let mut lines = csv.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -54,7 +54,7 @@ fn files_hold_every_epoch_to_the_last_bit() {
     model.fit(written_to(folder.path())).unwrap();
     assert_written(folder.path(), model.history());
     assert!(model.history().epochs()[0].metrics.is_empty() && !model.history().epochs()[1].metrics.is_empty());
-    // A second fit adds to the record of the first.
+    // A second fit appends to the record of the first.
     model.fit(written_to(folder.path())).unwrap();
     assert_eq!(model.history().epochs().len(), 8);
     assert_written(folder.path(), model.history());
@@ -103,7 +103,7 @@ fn an_unusable_path_is_reported_before_the_first_step() {
     }
 }
 
-/// Fails once, in the epoch of this number, before those that were added after it are told.
+/// Fails once, in this epoch, before the callbacks added after it are called.
 struct FailsIn(usize);
 
 impl Callback for FailsIn {
@@ -115,7 +115,7 @@ impl Callback for FailsIn {
     }
 }
 
-/// Notes the epochs that it is told of.
+/// Records the epochs it is called for.
 struct Notes(Arc<Mutex<Vec<usize>>>);
 
 impl Callback for Notes {
@@ -126,8 +126,8 @@ impl Callback for Notes {
     }
 }
 
-/// The checkpoint of an epoch is there, and the callbacks behind the one that failed were not told of it: the last epoch
-/// of the fit, or one before.
+/// The checkpoint of an epoch exists, but the callbacks after the failed one were not called for it: the last epoch of
+/// the fit, or an earlier one.
 #[test]
 fn an_unreported_epoch_is_reported_on_resume() {
     for failing in [4, 2] {
@@ -152,7 +152,7 @@ fn an_unreported_epoch_is_reported_on_resume() {
         assert_eq!(*told.lock().unwrap(), [1, 2, 3, 4]);
         assert_written(folder.path(), second.history());
         assert!((1..5).all(|epoch| folder.path().join(format!("samples/epoch_{epoch:04}.png")).exists()));
-        // All were told: nothing is told again.
+        // All callbacks were called, so nothing is repeated.
         small_model(&data).fit(rest(options())).unwrap();
         assert_eq!(told.lock().unwrap().len(), 4);
     }

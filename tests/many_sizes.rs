@@ -1,7 +1,8 @@
-//! What libtorch keeps for images of many sizes, on a processor.
+//! Tests how much libtorch caches for images of many sizes on a CPU.
 //!
-//! A program of its own, without the harness of tests: what is kept is limited in processes of one thread, which tests of the
-//! harness are not. `cargo test --test many_sizes -- --ignored` prints figures of memory instead, which takes minutes.
+//! This is a program without the test harness: the caches are limited only in single-threaded processes, and tests of
+//! the harness run in threads. `cargo test --test many_sizes -- --ignored` prints memory figures instead, which takes
+//! minutes.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 use std::process::Command;
@@ -11,17 +12,17 @@ use geolearn::{CycleGan, Device, Domain};
 use ndarray::Array3;
 
 const SETTINGS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];
-/// Names the sides of the images of a child.
+/// Lists the sides of a child's images.
 const SIDES: &str = "GEOLEARN_TEST_SIDES";
 
-/// MiB of the process.
+/// Memory of the process, in MiB.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-/// Translates images of these sides one after the other.
+/// Translates images of these sides in turn.
 fn translate(sides: impl Iterator<Item = usize>) {
     let model =
         CycleGan::from_model_with("tests/fixtures/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap();
@@ -47,15 +48,15 @@ fn is_asked_for(option: &str) -> bool {
     std::env::args().skip(1).any(|argument| argument == option)
 }
 
-/// What a child runs.
+/// The work of a child.
 #[allow(clippy::print_stdout, reason = "the other process reads it")]
 fn child(sides: &str) {
     translate(sides.split(' ').map(|side| side.parse().unwrap()));
     println!("resident {:.0}", resident());
 }
 
-/// What a process says that translates images of these sides, where libtorch keeps as much as `kept` says, or as much as
-/// we let it.
+/// Runs a process that translates images of these sides, with libtorch's cache capacity set to `kept`, or to this
+/// crate's default, and returns its output.
 fn said(sides: &[usize], kept: Option<&str>, verbose: &str) -> String {
     let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -71,13 +72,13 @@ fn said(sides: &[usize], kept: Option<&str>, verbose: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// How many convolutions and the like oneDNN compiles for images of these sides.
+/// Returns how many primitives oneDNN compiles for images of these sides.
 fn compiled(sides: &[usize], kept: Option<&str>) -> usize {
     said(sides, kept, "profile_create").matches("create:cache_miss").count()
 }
 
-/// A size that comes again after many others is compiled again: it was not kept. A size that comes again at once is not,
-/// and where the user has set a larger number none is. Sides are multiples of four in the network.
+/// A size that recurs after many others is compiled again, since it was evicted. A size that recurs immediately is not,
+/// and no size is if the user has set a larger capacity. Sides in the network are multiples of four.
 fn what_is_kept_is_limited() {
     let many: Vec<usize> = (0..60).map(|i| 32 + 4 * i).collect();
     let again = [many.as_slice(), &[32]].concat();
@@ -95,6 +96,6 @@ fn memory_of_many_sizes() {
         let of = |kept| {
             said(&sides, kept, "0").split("resident ").nth(1).unwrap_or_default().lines().next().map(str::to_owned)
         };
-        eprintln!("{count} sizes: {:?} MiB, by libtorch's default {:?}", of(None), of(Some("1024")));
+        eprintln!("{count} sizes: {:?} MiB, with libtorch's default {:?}", of(None), of(Some("1024")));
     }
 }

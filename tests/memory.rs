@@ -1,4 +1,4 @@
-//! Memory as a user meets it: found batch sizes, refusals, and what happens when there is no more.
+//! Tests memory handling: automatic batch sizes, refusals, and running out of memory.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -60,7 +60,7 @@ fn a_loaded_model_finds_its_batch_size_too() {
     assert_eq!(answer(&model), answer(&small_model(&data)));
 }
 
-/// A model that needs more than any machine has.
+/// A model that needs more memory than any machine has.
 struct Greedy(CycleGan);
 
 impl Translator for Greedy {
@@ -111,7 +111,7 @@ fn a_fit_too_large_for_memory_is_refused_before_training() {
     assert_eq!(history.epochs().len(), 1);
 }
 
-/// The estimate is of the batches that there are.
+/// The estimate is for the actual batches.
 #[test]
 fn few_chips_do_not_fill_a_large_batch() {
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ fn few_chips_do_not_fill_a_large_batch() {
     assert!(estimate(6) > 5 * estimate(1));
 }
 
-/// Runs a test of this file in a process of its own; it must end well.
+/// Runs a test of this file in a separate process, which must succeed.
 fn alone(name: &str) {
     let program = std::env::current_exe().unwrap();
     let output = Command::new(program).args(["--ignored", "--exact", name, "--nocapture"]).output().unwrap();
@@ -131,14 +131,14 @@ fn alone(name: &str) {
     assert!(output.status.success() && told.contains("1 passed"), "{told}");
 }
 
-/// A line of `/proc/self/status`, in bytes.
+/// Returns a line of `/proc/self/status`, in bytes.
 fn status(name: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().strip_suffix("kB").unwrap().trim().parse::<u64>().unwrap() * 1024
 }
 
-/// Lets this process take `more` bytes of address space and then no more.
+/// Limits this process to `more` bytes of additional address space.
 fn limit(more: u64) {
     let most = status("VmSize:") + more;
     let (process, most) = (format!("--pid={}", std::process::id()), format!("--as={most}"));
@@ -181,7 +181,7 @@ fn resident_memory_does_not_grow_while_training() {
     alone("child_that_trains_for_long");
 }
 
-/// The processor's allocator may grow by some blocks that are not given back; a leak of one chip a step would be 8 MB.
+/// The CPU allocator may keep a few more blocks; a leak of one chip per step would be 8 MB.
 #[test]
 #[ignore = "measures its own process; the test above runs it"]
 fn child_that_trains_for_long() {

@@ -1,4 +1,4 @@
-//! What files say beside their pixels, in tags and in `.aux.xml`, is what rasterio finds: `tests/fixtures/metadata` with
+//! Tests that metadata in tags and in `.aux.xml` equals what rasterio reads: `tests/fixtures/metadata` with
 //! `truth.json`.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -17,14 +17,14 @@ fn truth() -> Map<String, Value> {
     serde_json::from_str(&std::fs::read_to_string(folder().join("truth.json")).unwrap()).unwrap()
 }
 
-/// As rasterio says it.
+/// Converts to the format of rasterio's answer.
 fn nodata(truth: &Value) -> Option<f64> {
     truth["nodata"][0].as_str().map(|text| text.parse().unwrap())
 }
 
 #[test]
 fn headers_say_what_rasterio_says() {
-    // Integers that f64 does not hold: the largest are kept, though rasterio has none; the other is passed over.
+    // Integers that f64 cannot represent: the largest are kept, although rasterio reports none; the other is ignored.
     let wide = [
         ("nodata_widest.tif", Some(i64::MAX as f64)),
         ("nodata_widest_unsigned.tif", Some(u64::MAX as f64)),
@@ -56,7 +56,7 @@ fn headers_say_what_rasterio_says() {
     }
 }
 
-/// What is known of a file beside its pixels comes out of it as a chip, too.
+/// A chip has the metadata of its file, too.
 #[test]
 fn images_say_what_their_files_say() {
     for (name, _) in truth() {
@@ -71,7 +71,7 @@ fn images_say_what_their_files_say() {
     }
 }
 
-/// Zeros of one band are its smallest value, zeros of all bands the middle of the range.
+/// Zeros in one band are its smallest value; zeros in all bands are the middle of the range.
 #[test]
 fn a_tensor_has_gaps_where_whole_pixels_of_bytes_have() {
     let image = Raster::open(folder().join("zeros.tif")).unwrap();

@@ -1,4 +1,4 @@
-//! Metrics that a caller adds to a fit, and histories with metrics of other names.
+//! Tests metrics that a caller adds to a fit, and histories with other metrics.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod common;
@@ -12,7 +12,7 @@ use geolearn::train::{Checkpoint, EarlyStopping};
 use geolearn::{DataBunch, Domain, ErrorKind, FitOptions, Result};
 use tch::Tensor;
 
-/// Returns values that were set beforehand, and notes what it was given.
+/// Returns predefined values, and records its arguments.
 #[derive(Debug, Clone, Default)]
 struct Scripted {
     values: VecDeque<Option<f64>>,
@@ -75,7 +75,7 @@ fn a_metric_sees_each_validation_chip_once_in_each_direction() {
     assert_eq!(model.history().curve("valid_scripted").unwrap().len(), 2);
 }
 
-/// A metric changes nothing but what is recorded.
+/// A metric changes only what is recorded.
 #[test]
 fn the_best_epoch_and_early_stopping_follow_its_direction() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +121,7 @@ fn a_name_that_is_taken_and_a_wrong_number_of_values_are_refused() {
     }
 }
 
-/// An error of the caller's must not move checkpoints of an earlier fit away.
+/// A caller's error must not affect checkpoints of an earlier fit.
 #[test]
 fn metrics_that_cannot_be_measured_are_refused_before_anything_changes() {
     #[derive(Debug)]
@@ -150,12 +150,12 @@ fn metrics_that_cannot_be_measured_are_refused_before_anything_changes() {
     assert!(error.to_string().contains("not ready"), "{error}");
     assert_eq!(std::fs::read(run.join("last.safetensors")).unwrap(), before);
     assert!(!run.join("earlier_1").exists());
-    // Without a validation it would never be measured.
+    // Without validation it would never be measured.
     let error = small_model(&data).fit(quiet(1).validate_every(0).metric(Unready)).unwrap_err();
     assert!(error.to_string().contains("validate_every"), "{error}");
 }
 
-/// A release with other losses or metrics must open what this one saves, and the other way round.
+/// A release with other losses or metrics must open what this one saves, and vice versa.
 #[test]
 fn models_with_other_losses_and_metrics_open_and_can_be_trained() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn models_with_other_losses_and_metrics_open_and_can_be_trained() {
         text.replace("\"cycle\"", "\"round_trip\"").replace("\"valid_cycle\"", "\"valid_fid\""),
     )
     .unwrap();
-    // Opened by its definition: the package beside it is of before the change.
+    // Opened by its definition file, since the package beside it predates the change.
     let mut opened = on_cpu::from_model(&definition, Some(&data)).unwrap();
     let before = opened.history().clone();
     let (old_loss, old_metric) = (before.last("round_trip").unwrap(), before.last("valid_fid").unwrap());

@@ -1,4 +1,4 @@
-//! Models between domains of different bands, types and gaps.
+//! Tests models between domains with different bands, types and gaps.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 #[path = "common/warnings.rs"]
@@ -35,7 +35,7 @@ fn quiet() -> FitOptions {
     FitOptions::new(1).progress(false)
 }
 
-/// Corners of every fifth chip have no data; the first has.
+/// Corners of every fifth chip, starting with the first, have no data.
 #[test]
 fn translations_keep_place_and_gaps_and_have_the_other_domains_bands() {
     let data = options().val_split_pct(0.0).prepare().unwrap();
@@ -71,7 +71,7 @@ fn a_saved_model_keeps_bands_types_and_scaling() {
     model.fit(quiet()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let loaded = on_cpu::from_model(model.save(folder.path().join("m")).unwrap(), None).unwrap();
-    // All 13 bands of the file, of which three are used; and just these.
+    // First all 13 bands of the file, of which three are used; then only these.
     let file = first(&data, Domain::A);
     let picture = model.predict_a2b(file).unwrap();
     assert_eq!(loaded.predict_a2b(file).unwrap(), picture);
@@ -103,19 +103,19 @@ fn generators_may_have_other_channels_out_than_in() {
     let estimate = model.memory_estimate().unwrap();
     let shared = small(&options().prepare().unwrap()).build().unwrap().memory_estimate().unwrap();
     assert!(estimate.parameters < shared.parameters && estimate.activations < shared.activations);
-    // The same weights do not fit where both domains have 13 channels.
+    // The same weights do not fit if both domains have 13 channels.
     assert_eq!(
         small(&options().prepare().unwrap()).build().unwrap().load(&saved).unwrap_err().kind(),
         ErrorKind::Usage
     );
 }
 
-/// A file that `make.py` in that folder made with rasterio.
+/// Returns the path of a file that `make.py` in that folder made with rasterio.
 fn mixture(name: &str) -> PathBuf {
     Path::new("tests/fixtures/mixtures").join(name)
 }
 
-/// These files as domain A, and those as B.
+/// Uses the first files as domain A, and the second as B.
 fn chips(folder: &Path, a: &[&str], b: &[&str]) -> PrepareData {
     for (domain, files) in [("A", a), ("B", b)] {
         std::fs::create_dir_all(folder.join(domain)).unwrap();
@@ -129,7 +129,7 @@ fn chips(folder: &Path, a: &[&str], b: &[&str]) -> PrepareData {
 const ORDERS: [&str; 3] = ["order/bgrn.tif", "order/rgbn.tif", "order/rgbn.tif"];
 const COLORS: [&str; 2] = ["colours/rgb.tif", "colours/rgb.tif"];
 
-/// Both files hold one scene, with its bands in different orders.
+/// Both files show one scene, with their bands in different orders.
 #[test]
 fn bands_chosen_by_name_are_found_wherever_they_stand() {
     let folder = tempfile::tempdir().unwrap();
@@ -163,7 +163,7 @@ fn bands_chosen_by_name_are_found_wherever_they_stand() {
         let error = model.predict_a2b(mixture("order/red.tif")).unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(mixture("order/red.tif").as_path())));
         assert!(error.to_string().contains("Green"), "{what}: {error}");
-        // A file without names has the order of the first chip.
+        // A file without band names has the order of the first chip.
         let blank = at("blank.tif");
         Raster::open(mixture(ORDERS[0])).unwrap().with_band_names(Vec::<String>::new()).save(&blank).unwrap();
         assert_eq!(model.predict_a2b(&blank).unwrap().samples(), expected.samples(), "{what}");
@@ -187,7 +187,7 @@ fn gaps_have_the_value_that_chips_of_the_domain_declare() {
     assert!(values.indexed_iter().all(|((y, _), &value)| (value == -32768.0) == (y < 5)));
 }
 
-/// Single pixels of one band are no gaps; those of all bands are, also where the target's type is another.
+/// Single pixels of one band are not gaps; pixels of all bands are, even if the target type differs.
 #[test]
 fn arrays_have_gaps_where_images_have() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ fn a_model_of_gray_and_color_takes_both() {
     }
 }
 
-/// Singles between 10^9 and 10^9 + 255 are 64 apart.
+/// f32 values between 10^9 and 10^9 + 255 are 64 apart.
 #[test]
 fn a_range_that_singles_cannot_hold_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -247,7 +247,7 @@ fn a_range_that_singles_cannot_hold_is_named() {
             said.iter().all(|text| text.contains("predict_image") && text.contains("band 1 of domain B")),
             "{said:?}"
         );
-        // In their own type they have as many values as the network gives.
+        // In their own type they have all the values that the network produces.
         let (image, said) =
             warnings::warnings(|| model.predict_image(&Raster::new(array.clone()).unwrap(), Domain::B).unwrap());
         let mut values: Vec<f64> = image.samples().band(0).unwrap().iter().copied().collect();

@@ -1,4 +1,4 @@
-//! Every number in the files of a model, replaced by others: the model opens and predicts, or an error says why not.
+//! Replaces every number in the files of a model: the model opens and predicts, or an error says why not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 
 mod common;
@@ -17,7 +17,7 @@ use ndarray::Array3;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-/// Numbers that no writer means, or that few do.
+/// Numbers that writers never or rarely produce.
 fn odd_numbers() -> Vec<Value> {
     let (large, larger) = (1u64 << 31, 1u64 << 63);
     vec![
@@ -33,13 +33,13 @@ fn odd_numbers() -> Vec<Value> {
     ]
 }
 
-/// Paths of all numbers and lists below a value.
+/// Returns the paths of all numbers and lists in a value.
 fn places(value: &Value, path: &str, numbers: &mut Vec<String>, lists: &mut Vec<String>) {
     match value {
         Value::Number(_) => numbers.push(path.to_owned()),
         Value::Array(items) => {
             lists.push(path.to_owned());
-            // Items of a list are read alike; two numbers are a size.
+            // All items of a list are read alike; two numbers are a size.
             let some = if items.len() == 2 { 2 } else { 1 };
             let items = items.iter().take(some).enumerate();
             items.for_each(|(i, item)| places(item, &format!("{path}/{i}"), numbers, lists));
@@ -51,7 +51,7 @@ fn places(value: &Value, path: &str, numbers: &mut Vec<String>, lists: &mut Vec<
     }
 }
 
-/// Copies of a value, each with one odd number, with one list that is empty, or with one that is far too long.
+/// Returns copies of a value, each with one unusual number, one empty list, or one list that is far too long.
 fn variants(sound: &Value) -> Vec<(String, Value)> {
     let (mut numbers, mut lists) = (Vec::new(), Vec::new());
     places(sound, "", &mut numbers, &mut lists);
@@ -82,7 +82,7 @@ fn trained(folder: &Path) -> (DataBunch, CycleGan) {
     (data, model)
 }
 
-/// Predicts in every way that takes numbers of the model; errors are as good as answers.
+/// Predicts in every way that uses numbers of the model; errors are as acceptable as results.
 fn predict(model: &CycleGan, scene: &Path, folder: &Path) {
     for to in Domain::BOTH {
         let _ = model.predict(scene, to);
@@ -107,7 +107,7 @@ fn no_number_of_a_definition_does_harm() {
     let sound: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let mut foreign = sound.clone();
     foreign.as_object_mut().unwrap().remove("Geolearn").unwrap();
-    // With our section its own numbers count, and the others alone.
+    // With this crate's section only its numbers apply, and without it the others.
     let ours = variants(&sound).into_iter().filter(|(what, _)| what.starts_with("/Geolearn"));
     let (mut opened, mut refused) = (0, 0);
     for (what, emd) in ours.chain(variants(&foreign)) {
@@ -148,7 +148,7 @@ fn chips_without_an_area_are_refused() {
     }
 }
 
-/// The checkpoint with one value of its header replaced.
+/// Returns the checkpoint with one value of its header replaced.
 fn reheaded(folder: &Path, pointer: &str, value: Value, data: &DataBunch) -> Result<CycleGan> {
     let mut header = header(folder);
     *header.pointer_mut(pointer).unwrap() = value;
@@ -161,7 +161,7 @@ fn header(folder: &Path) -> Value {
     serde_json::from_str(&metadata.metadata().as_ref().unwrap()["geolearn.checkpoint"]).unwrap()
 }
 
-/// A model from the checkpoint with another header.
+/// Opens a model from the checkpoint with another header.
 fn from_checkpoint(folder: &Path, header: &Value, data: &DataBunch) -> Result<CycleGan> {
     let bytes = fs::read(folder.join("run/last.safetensors")).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -179,7 +179,7 @@ fn no_number_of_a_checkpoint_does_harm() {
     let folder = tempfile::tempdir().unwrap();
     let (data, _) = trained(folder.path());
     let scene = scene(folder.path());
-    // Two chips, so that an epoch is over soon.
+    // Two chips, so that an epoch is short.
     let chips = few_chips(&folder.path().join("few"), 1, 1);
     let few = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).val_split_pct(0.0).prepare().unwrap();
     let (mut opened, mut refused) = (0, 0);

@@ -1,4 +1,4 @@
-//! Who comes from arcgis.learn finds each public argument in `docs/parity.md`.
+//! Checks that every public argument of arcgis.learn has a row in `docs/parity.md`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The first cells of the rows below the heading of each call, without their quotes.
+/// Returns the first cells of the rows below the heading of each call, without quotes.
 fn rows(page: &str) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut call = String::new();

@@ -1,5 +1,5 @@
-//! What a Pix2Pix saves and exports is what PyTorch and onnxruntime run. Needs a Python with torch, onnx and onnxruntime, named by
-//! GEOLEARN_TEST_PYTHON.
+//! Tests that PyTorch and onnxruntime run what a Pix2Pix saves and exports. Needs a Python with torch, onnx and
+//! onnxruntime in GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
@@ -12,8 +12,8 @@ use geolearn::models::pix2pix::Generator;
 use geolearn::{DatasetType, Device, Domain, Pix2Pix, PrepareData};
 use serde_json::Value;
 
-/// Exports against each other and against the network of `make_golden.py` with the weights of the `.pth`. It takes sides that its levels
-/// can halve.
+/// Compares the exports with each other and with the network of `make_golden.py` with the weights of the `.pth`. Sides
+/// must be divisible by the U-Net's levels.
 const NETWORKS: &str = r#"
 import json, sys
 import numpy as np, onnx, onnxruntime, torch
@@ -67,7 +67,7 @@ fn pytorch_and_onnxruntime_translate_alike() {
             [&"-c", &NETWORKS, &paths[0], &paths[1], &weights, &fixtures, &OsStr::new(name)];
         let Some(found) = python::run(&arguments) else { return };
         let found: Value = serde_json::from_str(&found).unwrap();
-        // The order of sums in f32, through norms of maps of four values, which enlarge rounding.
+        // f32 sums in a different order, through norms of maps of four values, which amplify rounding.
         for (what, most) in [(0, 1e-4), (1, 1e-3)] {
             let worst = found[what].as_f64().unwrap();
             assert!(worst <= most, "{name}, {what}: off by {worst}");

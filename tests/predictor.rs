@@ -1,4 +1,4 @@
-//! One generator of a model, shared by threads.
+//! Tests a generator that threads share.
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -23,7 +23,7 @@ fn predictor(to: Domain) -> Predictor {
     CycleGan::open_predictor(MODEL, to, Device::Cpu).unwrap()
 }
 
-/// To the bit: the same network on the same images.
+/// Identical bit for bit: the same network on the same images.
 #[test]
 fn it_translates_as_the_model_does() {
     let model = on_cpu::from_model(MODEL, None).unwrap();
@@ -54,7 +54,7 @@ fn threads_share_one() {
     }
 }
 
-/// Rounded to integers, a sum in another order may fall to the other side.
+/// Sums in a different order may round to a different integer.
 #[test]
 fn images_together_are_translated_as_alone() {
     let predictor = predictor(Domain::B);

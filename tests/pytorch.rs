@@ -1,10 +1,10 @@
-//! What we save is what PyTorch reads. Needs a Python with torch, named by GEOLEARN_TEST_PYTHON.
+//! Tests that PyTorch reads saved models. Needs a Python with torch in GEOLEARN_TEST_PYTHON.
 
 mod common;
 
 use common::{answer, python, small_data, small_model};
 
-/// The architecture of arcgis.learn's generator in plain PyTorch, fed with our file.
+/// arcgis.learn's generator in plain PyTorch, with the weights of the saved file.
 const SCRIPT: &str = r#"
 import json, sys
 import torch
@@ -64,7 +64,7 @@ fn pytorch_reads_our_weights_and_translates_alike() {
     let image = ndarray::Array3::from_shape_fn((3, 36, 48), |(c, y, x)| ((c + 1) * (2 * y + x)) as f32);
     let found = model.predict_array(&image, geolearn::Domain::B).unwrap();
     assert_eq!(found.len(), expected.len());
-    // f32 rounding through a dozen layers, on values of 0 to 255.
+    // f32 rounding through a dozen layers, for values of 0 to 255.
     let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst <= 2e-3, "off by {worst}");
     assert!(answer(&model).iter().all(|v| v.is_finite()));

@@ -1,5 +1,5 @@
-//! Translated scenes lie where the scene lies and hold what we read in them, to GDAL. That needs a Python with rasterio,
-//! named by GEOLEARN_TEST_PYTHON.
+//! Tests that GDAL reads translated scenes with the georeference of the source and the samples that this crate reads.
+//! Needs a Python with rasterio in GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
@@ -30,7 +30,7 @@ fn translate(scene: &Path, output: &Path, window: Option<Window>) {
     on_cpu::from_model(model, None).unwrap().predict_raster(scene, output, options).unwrap();
 }
 
-/// What rasterio finds in a window of a file. `None` where there is no Python to test with.
+/// Returns what rasterio reads from a window of a file; `None` without a test Python.
 fn rasterio(path: &Path, [row, column, height, width]: Window) -> Option<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geotiff/window.py");
     let window = [row, column, height, width].map(|number| number.to_string());
@@ -48,7 +48,7 @@ fn hash(samples: &Samples) -> String {
     Sha256::digest(samples.interleaved_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The output against that window of the source. The transform of a window is a sum that GDAL and we round alike.
+/// Compares the output with that window of the source. GDAL and this crate round the transform of a window alike.
 fn same_grid(window: Option<Window>) {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("relief.tif");
@@ -74,7 +74,7 @@ fn a_window_lies_where_it_lay_to_rasterio() {
     same_grid(Some([37, 101, 90, 130]));
 }
 
-/// A part of the bundled scene with `gap` of it made empty.
+/// Returns a part of the bundled scene with `gap` emptied.
 fn scene_with_gap(path: &Path, [row, column, height, width]: Window, gap: Window) {
     let file = RasterFile::open(scene()).unwrap();
     let mut samples = file.read_window(row, column, height, width).unwrap();

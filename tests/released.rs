@@ -1,7 +1,7 @@
-//! What any release saved must open for ever: `tests/fixtures/released/<version>/<form>`.
+//! Tests that everything any release saved still opens: `tests/fixtures/released/<version>/<form>`.
 //!
-//! After a change of what is saved: `cargo test --test released -- --ignored` adds the forms of the version in
-//! Cargo.toml, if they are not there yet. Files that are there are never written again.
+//! After a change of the saved formats, `cargo test --test released -- --ignored` adds the forms of the version in
+//! Cargo.toml if they do not exist yet. Existing files are never overwritten.
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/released")
 }
 
-/// Both translations of a fixed image in the units of its domain, one after the other.
+/// Returns both translations of a fixed image in the units of its domain, concatenated.
 fn answer(model: &CycleGan, bands: [usize; 2]) -> Tensor {
     let one = |domain: Domain, bands| {
         let image = Array3::from_shape_fn((bands, 20, 28), |(c, y, x)| ((c + 1) * (2 * y + x)) as f32);
@@ -31,7 +31,7 @@ fn answer(model: &CycleGan, bands: [usize; 2]) -> Tensor {
     Tensor::cat(&[one(Domain::A, bands[0]), one(Domain::B, bands[1])], 0)
 }
 
-/// Bytes of some bands.
+/// Creates some bands of 8-bit samples.
 fn image(bands: usize) -> Raster {
     Raster::new(Array3::from_shape_fn((bands, 20, 28), |(c, y, x)| (c + y + x) as u8)).unwrap()
 }
@@ -40,7 +40,7 @@ fn open(path: &Path) -> CycleGan {
     CycleGan::from_model_with(path, LoadOptions::new().device(geolearn::Device::Cpu)).unwrap()
 }
 
-/// `a_b` at the end of a form's name.
+/// Parses `a_b` at the end of a form's name.
 fn bands(form: &Path) -> [usize; 2] {
     let name = form.file_stem().unwrap().to_str().unwrap();
     let mut ends = name.rsplit('_').map(|number| number.parse().unwrap());
@@ -59,11 +59,11 @@ fn every_released_format_opens_and_gives_the_same_outputs() {
             let expected = Tensor::read_npy(version.join(form.file_stem().unwrap()).with_extension("npy")).unwrap();
             let model = open(&form);
             let found = answer(&model, bands(&form));
-            // Values up to some thousands; another processor or libtorch rounds differently in the seventh digit, and
-            // norms of small images enlarge that.
+            // Values up to some thousands; another CPU or libtorch rounds differently in the seventh digit, and norms
+            // of small images amplify that.
             let off = ((&found - &expected).abs() / (expected.abs() + 1.0)).max().double_value(&[]);
             assert!(off <= 1e-3, "{}: off by {off}", form.display());
-            // Not what follows from the weights alone.
+            // Not determined by the weights alone.
             assert_eq!(model.history().epochs().len(), 1, "{}", form.display());
             assert_eq!(model.config().pool_size, 50, "{}", form.display());
             let named = form.file_stem().unwrap().to_str().unwrap().starts_with("own_channels");

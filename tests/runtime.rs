@@ -1,6 +1,6 @@
-//! What the crate changes of the process that it is in, and what of that a program has declined.
+//! Tests what the crate changes in its process, and that a program can decline it.
 //!
-//! A program of its own, without the harness of tests: each case is a process, whose `main` has the only thread.
+//! This is a program without the test harness: each case is a separate process, whose `main` runs in its only thread.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::process::Command;
@@ -15,15 +15,18 @@ use geolearn::{CycleGan, DataBunch, DatasetType, Device, ErrorKind, FitOptions, 
 const LIMITS: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"];
 /// Names the case of a child.
 const CASE: &str = "GEOLEARN_TEST_RUNTIME";
-/// Each with its name and the environment that it gets.
-/// Its name, what it does, and the variables that it begins with.
+/// A case: its name, its function, and its environment variables.
 type Case = (&'static str, fn(), &'static [(&'static str, &'static str)]);
 
 const CASES: &[Case] = &[
     ("nothing_happens_before_main", nothing_happens_before_main, &[]),
     ("first_use_limits_the_caches", first_use_limits_the_caches, &[]),
     ("preparing_data_is_a_first_use", preparing_data_is_a_first_use, &[]),
-    ("numbers_set_by_the_user_are_kept", numbers_set_by_the_user_are_kept, &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")]),
+    (
+        "numbers_set_by_the_user_are_kept",
+        numbers_set_by_the_user_are_kept,
+        &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")],
+    ),
     ("the_environment_is_left_alone_beside_threads", the_environment_is_left_alone_beside_threads, &[]),
     ("declined_changes_do_not_happen", declined_changes_do_not_happen, &[]),
     ("the_number_of_threads_can_be_left", the_number_of_threads_can_be_left, &[]),
@@ -31,9 +34,9 @@ const CASES: &[Case] = &[
     ("memory_of_training_is_kept", memory_of_training_is_kept, &[]),
     ("memory_of_training_is_kept_on_demand_only", memory_of_training_is_kept_on_demand_only, &[]),
 ];
-/// Bytes of a tensor that no small one hides.
+/// Size of a tensor in bytes, too large to go unnoticed.
 const LARGE: i64 = 256 << 20;
-/// What libtorch logs of a block that is older than the count of memory.
+/// libtorch's warning about a block that was allocated before memory was counted.
 const WARNING: &str = "before the profiling started";
 
 fn main() {
@@ -56,7 +59,7 @@ fn main() {
     assert!(said("loud", &[]).contains(WARNING), "the log is silenced, or libtorch has nothing to warn of");
 }
 
-/// Runs a case in a process of its own and returns what that wrote to standard error.
+/// Runs a case in a child process and returns its standard error.
 fn said(name: &str, environment: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     for variable in [LIMITS[0], LIMITS[1], "DNNL_PRIMITIVE_CACHE_CAPACITY", "OMP_NUM_THREADS"] {
@@ -74,7 +77,7 @@ fn limits() -> [Option<String>; 2] {
 
 const SET: fn() -> [Option<String>; 2] = || [Some("128".into()), Some("128".into())];
 
-/// Whether the dynamic loader has mapped libtorch's CUDA library.
+/// Returns whether the dynamic loader has mapped libtorch's CUDA library.
 fn cuda_is_loaded() -> bool {
     std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains("libtorch_cuda.so"))
 }
@@ -119,7 +122,7 @@ fn the_environment_is_left_alone_beside_threads() {
     assert_eq!(limits(), [None, None]);
     drop(end);
     assert!(other.join().unwrap().is_err());
-    // What was settled is settled.
+    // The settings are final.
     Device::Cpu.resolve().unwrap();
     assert_eq!(limits(), [None, None]);
 }
@@ -139,7 +142,7 @@ fn declined_changes_do_not_happen() {
     assert_eq!(tch::get_num_threads(), threads);
 }
 
-/// The number that a program gives to libtorch itself holds where it declines ours.
+/// The thread count that a program sets in libtorch itself is kept if it declines the crate's.
 fn the_number_of_threads_can_be_left() {
     let most = i32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     tch::set_num_threads(most + 3);
@@ -159,13 +162,13 @@ fn batch_sizes_are_tried(options: RuntimeOptions) {
     assert!(!model(BatchSize::Auto).batch_size_trials().is_empty());
 }
 
-/// Makes a large tensor in a step of training, and tells whether the process still has its memory when it is gone.
+/// Creates a large tensor in a training step, and returns whether the process keeps its memory after it is freed.
 struct LargeTensor(Arc<Mutex<Option<bool>>>);
 
 impl Callback for LargeTensor {
     fn on_step(&mut self, _: &StepReport<'_>) -> geolearn::Result<Flow> {
         let mut stays = self.0.lock().unwrap();
-        // Later it is there already.
+        // Later it is already resident.
         if stays.is_some() {
             return Ok(Flow::Continue);
         }
@@ -183,7 +186,7 @@ fn a_large_tensor_stays_in_training() -> Option<bool> {
     *stays.lock().unwrap()
 }
 
-/// Bytes of the process in main memory, where the system tells.
+/// Returns the resident memory of the process in bytes, if the system reports it.
 fn resident() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! Scale and offset of samples: from chips through models to predictions, and what becomes of images with others.
+//! Tests scale and offset of samples, from chips through models to predictions, and images with different ones.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
@@ -21,7 +21,7 @@ fn ramp(seed: usize) -> Array3<i16> {
     Array3::from_shape_fn((1, 24, 28), |(_, y, x)| (500 + seed * 40 + y * 60 + x * 11) as i16)
 }
 
-/// Chips of 16 bits in both domains, those of each with a scale of its own.
+/// Creates 16-bit chips in both domains, each with its own scale.
 fn chips(root: &Path) -> PathBuf {
     for (domain, scale) in [("A", REFLECTANCE), ("B", INDEX)] {
         let folder = root.join("chips").join(domain);
@@ -38,7 +38,7 @@ fn prepared(chips: &Path) -> DataBunch {
     PrepareData::new(chips, DatasetType::CycleGan).batch_size(2).prepare().unwrap()
 }
 
-/// What rasterio finds in a file. `None` where there is no Python to test with.
+/// Returns what rasterio reads from a file; `None` without a test Python.
 fn rasterio(file: &Path) -> Option<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geotiff/check.py");
     let arguments: [&dyn AsRef<OsStr>; 2] = [&script, &file];
@@ -126,7 +126,7 @@ fn images_of_other_scales_are_converted_and_those_without_taken_as_they_are() {
     assert_ne!(differs.samples(), expected.samples(), "twice the reflectance is another image");
 }
 
-/// Gaps of an image that is converted stay gaps.
+/// Gaps of a converted image remain gaps.
 #[test]
 fn gaps_survive_a_conversion() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,17 +136,17 @@ fn gaps_survive_a_conversion() {
     values.slice_mut(ndarray::s![.., 3..9, 4..11]).fill(-9999.0);
     let image = Raster::new(values.clone()).unwrap().with_nodata(-9999.0);
     let made = model.predict_image(&image, Domain::B).unwrap();
-    let Samples::I16(made_values) = made.samples() else { unreachable!("chips are of 16 bits") };
+    let Samples::I16(made_values) = made.samples() else { unreachable!("chips have 16-bit samples") };
     assert_eq!(made.nodata(), Some(-32768.0));
     for (sample, value) in made_values.iter().zip(&values) {
         assert_eq!(*sample == i16::MIN, *value == -9999.0);
     }
 }
 
-/// Samples of 16 bits that differ by rounding.
+/// Compares 16-bit samples that differ by rounding.
 fn close(made: &Raster, expected: &Raster, most: i32) {
     let (Samples::I16(made), Samples::I16(expected)) = (made.samples(), expected.samples()) else {
-        unreachable!("chips are of 16 bits")
+        unreachable!("chips have 16-bit samples")
     };
     let off = made.iter().zip(expected).map(|(a, b)| (i32::from(*a) - i32::from(*b)).abs()).max();
     assert!(off.unwrap() <= most, "{off:?}");

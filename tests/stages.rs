@@ -1,10 +1,10 @@
-//! Imports point down the stages of `docs/architecture.md`.
+//! Checks that imports follow the order of the stages in `docs/architecture.md`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Stage of each module of `src`.
+/// The stage of each module of `src`.
 const STAGES: &[(&str, usize)] = &[
     ("error", 0),
     ("arrays", 0),
@@ -63,7 +63,7 @@ fn module_of(file: &Path, src: &Path) -> String {
     first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string()
 }
 
-/// The modules that follow `crate::` in the code of `text`, `use crate::{a, b}` included.
+/// Returns the modules that follow `crate::` in the code of `text`, including `use crate::{a, b}`.
 fn imports(text: &str) -> Vec<String> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut found = Vec::new();
@@ -81,7 +81,7 @@ fn imports(text: &str) -> Vec<String> {
     found
 }
 
-/// The stages and modules in the table of a page; folders within a module count for the module.
+/// Returns the stages and modules in the table of a page; folders within a module count as the module.
 fn documented(page: &str) -> Vec<(usize, String)> {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | `"));
     let rows = rows.filter_map(|(stage, rest)| Some((stage.parse().ok()?, rest.split_once('`')?.0.to_string())));
@@ -139,7 +139,7 @@ fn modules_use_lower_stages_only() {
     assert!(checked > 100, "only {checked} imports were found");
 }
 
-/// The type whose own methods begin in this line.
+/// Returns the type whose inherent impl starts in this line.
 fn type_with_methods(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("impl")?;
     let after = match rest.strip_prefix('<') {
@@ -150,7 +150,7 @@ fn type_with_methods(line: &str) -> Option<&str> {
     (!line.contains(" for ")).then_some(name)
 }
 
-/// The type that this line defines.
+/// Returns the type that this line defines.
 fn defined_type(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("pub").unwrap_or(line).trim_start();
     let rest = rest.strip_prefix('(').and_then(|rest| rest.split_once(") ")).map_or(rest, |(_, rest)| rest);
@@ -169,7 +169,8 @@ fn types_with_methods_are_found() {
     assert_eq!(defined_type("let structure = 1;"), None);
 }
 
-/// Who looks for a method of a type finds it in the type's module, and a module knows all that its types do.
+/// Methods of a type must be in the type's module, so that they are easy to find, and a module knows all that its types
+/// do.
 #[test]
 fn methods_of_a_type_live_in_its_module() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -1,4 +1,4 @@
-//! A typing error in options that are read from a file of the user's is an error that names it.
+//! Tests that a misspelled option in a user's file is an error that names it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::fmt::Debug;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What is written is read; with `right` called `wrong`, it is refused.
+/// What is written is read; with `right` misspelled as `wrong`, it is rejected.
 fn refuses<T: Serialize + DeserializeOwned + PartialEq + Debug>(options: T, right: &str, wrong: &str) {
     let text = serde_json::to_string(&options).unwrap();
     assert_eq!(serde_json::from_str::<T>(&text).unwrap(), options);
@@ -20,7 +20,7 @@ fn refuses<T: Serialize + DeserializeOwned + PartialEq + Debug>(options: T, righ
     assert!(text.contains(&right), "{text}");
     let error = serde_json::from_str::<T>(&text.replace(&right, &quoted)).unwrap_err().to_string();
     assert!(error.contains(wrong) && error.contains("unknown field"), "{error}");
-    // Also through a value, as programs of several formats do it.
+    // Also through a generic value, as programs with several formats read options.
     let value: Value = serde_json::from_str(&text.replace(&right, &quoted)).unwrap();
     assert!(serde_json::from_value::<T>(value).unwrap_err().to_string().contains(wrong));
 }

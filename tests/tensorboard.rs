@@ -1,4 +1,4 @@
-//! What we write for TensorBoard is what it reads. Needs a Python with tensorboard, named by GEOLEARN_TEST_PYTHON.
+//! Tests that TensorBoard reads the event files. Needs a Python with tensorboard in GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
@@ -11,7 +11,7 @@ use geolearn::train::{Callback, Checkpoint, EpochReport, Flow, History, StepRepo
 use geolearn::train::{SamplePictures, TensorBoard};
 use geolearn::{ErrorKind, FitOptions, Result};
 
-/// Every scalar by tag, and the size of every picture, decoded, as TensorBoard's own reader finds them.
+/// Reads every scalar by tag, and the size of every decoded picture, with TensorBoard's own reader.
 const SCRIPT: &str = r#"
 import io, json, sys
 from PIL import Image
@@ -33,12 +33,12 @@ print(json.dumps([scalars, images]))
 type Scalars = BTreeMap<String, Vec<(u64, f64)>>;
 type Images = Vec<(String, u64, u32, u32)>;
 
-/// `None` where there is no Python to test with.
+/// Returns `None` without a test Python.
 fn read_back(folder: &Path) -> Option<(Scalars, Images)> {
     Some(serde_json::from_str(&python::run(&[&"-c", &SCRIPT, &folder])?).unwrap())
 }
 
-/// Numbers of the history by epoch, rounded as event files round.
+/// Returns the numbers of the history by epoch, rounded as event files round.
 fn rounded(curve: &[(usize, f64)]) -> Vec<(u64, f64)> {
     curve.iter().map(|(epoch, value)| (*epoch as u64, f64::from(*value as f32))).collect()
 }
@@ -55,7 +55,7 @@ fn assert_epochs_agree(scalars: &Scalars, history: &History) {
     assert_eq!(scalars["epoch/lr"], rounded(&rates));
 }
 
-/// Steps are counted through, and their mean is that of the epoch.
+/// Steps are numbered continuously, and their mean is that of the epoch.
 fn assert_steps_agree(scalars: &Scalars, history: &History) {
     for name in history.names() {
         let steps = &scalars[&format!("train/{name}")];
@@ -82,7 +82,7 @@ fn tensorboard_reads_what_the_history_holds() {
     assert_eq!(images, [("results".to_string(), 2, width, height)]);
 }
 
-/// Stops after some steps of the fit, as a killed process would but for the checkpoint.
+/// Fails after some steps of the fit, as a kill would, but for the checkpoint.
 struct StopsAtStep(usize);
 
 impl Callback for StopsAtStep {
@@ -102,8 +102,8 @@ impl Callback for FailsInEpoch {
     }
 }
 
-/// The run is broken off three times: within an epoch, where nothing is lost; after steps that no checkpoint has;
-/// and by its end. TensorBoard shows each step once.
+/// The run is interrupted three times: within an epoch, where nothing is lost; after steps that no checkpoint has; and
+/// at its end. TensorBoard shows each step once.
 #[test]
 fn a_resumed_run_is_one_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn a_resumed_run_is_one_run() {
     assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 3);
     let Some((scalars, images)) = read_back(&runs) else { return };
     assert_steps_agree(&scalars, model.history());
-    // The whole epochs that were done twice are there twice, with the same numbers; the last word counts.
+    // Whole epochs that ran twice appear twice, with the same numbers; the last ones count.
     for name in model.history().names() {
         let mut last: BTreeMap<u64, f64> = BTreeMap::new();
         last.extend(scalars[&format!("epoch/{name}")].iter().copied());
@@ -135,7 +135,7 @@ fn a_resumed_run_is_one_run() {
     assert!(images.is_empty());
 }
 
-/// As after a fit that diverged, or a second try in the same folder.
+/// As after a diverged fit, or a second attempt in the same folder.
 #[test]
 fn a_new_run_replaces_the_older_one_in_its_folder() {
     let folder = tempfile::tempdir().unwrap();

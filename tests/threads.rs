@@ -1,4 +1,4 @@
-//! What is computed does not depend on the number of threads.
+//! Tests that results do not depend on the number of threads.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
@@ -18,7 +18,7 @@ fn data(folder: &Path, side: usize, batch: usize) -> DataBunch {
     data.prepare().unwrap()
 }
 
-/// Every weight and moment after an epoch, and the losses.
+/// Returns every weight and moment after an epoch, and the losses.
 fn trained(data: &DataBunch, config: &CycleGanConfig, threads: usize) -> (Vec<(String, Vec<f32>)>, Vec<u64>) {
     use geolearn::train::Translator;
     set_num_threads(threads).unwrap();
@@ -30,7 +30,7 @@ fn trained(data: &DataBunch, config: &CycleGanConfig, threads: usize) -> (Vec<(S
     (model.state().tensors.iter().map(|(name, tensor)| (name.clone(), values(tensor))).collect(), losses)
 }
 
-/// The number of threads is the process's.
+/// Excludes other tests, since the number of threads is global to the process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn check(side: usize, batch: usize, chips: usize, config: &CycleGanConfig) {

@@ -1,4 +1,4 @@
-//! Raster files of many kinds against what rasterio reads in them (`fixtures/tiff/README.md`).
+//! Compares raster files of many kinds with what rasterio reads (`fixtures/tiff/README.md`).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 use std::fs;
@@ -23,7 +23,7 @@ fn truth() -> Map<String, Value> {
     serde_json::from_slice(&fs::read(folder().join("truth.json")).unwrap()).unwrap()
 }
 
-/// The files that can be read, with what rasterio says.
+/// Returns the readable files, with what rasterio reports.
 fn good() -> impl Iterator<Item = (PathBuf, Value)> {
     truth()
         .into_iter()
@@ -70,7 +70,7 @@ fn samples_are_rasterios() {
     assert!(equal >= 49 && alike >= 16, "only {equal} and {alike} files were compared");
 }
 
-/// `palette` of the truth is the number of colors and the sums of their red, green and blue.
+/// `palette` in the truth is the number of colors and the sums of their red, green and blue.
 #[test]
 fn palettes_and_alpha_are_rasterios() {
     for (path, truth) in good() {
@@ -86,7 +86,7 @@ fn palettes_and_alpha_are_rasterios() {
     }
 }
 
-/// A folder of many chips is opened file by file.
+/// A folder of many chips is opened one file at a time.
 #[test]
 fn a_picture_is_opened_by_its_header() {
     for name in ["jpeg_420.jpg", "gray16.png", "palette.bmp"] {
@@ -99,7 +99,7 @@ fn a_picture_is_opened_by_its_header() {
     }
 }
 
-/// GDAL reads the same pixels with a segment of 60 KB before them.
+/// GDAL reads the same pixels with a 60 KB segment before them.
 #[test]
 fn long_segments_before_the_size_of_a_jpeg_are_passed_over() {
     let whole = fs::read(folder().join("jpeg_420.jpg")).unwrap();
@@ -114,7 +114,7 @@ fn long_segments_before_the_size_of_a_jpeg_are_passed_over() {
 fn what_cannot_be_read_is_an_error_of_the_right_kind() {
     for (name, facts) in truth() {
         let Some(kind) = facts["kind"].as_str() else { continue };
-        // GDAL reads fax codes, where it is built in (`gdal/corpus.rs`).
+        // GDAL reads fax compression, if built in (`gdal/corpus.rs`).
         if cfg!(feature = "gdal") && name.contains("ccitt") {
             continue;
         }
@@ -148,8 +148,8 @@ fn limits_are_kept_before_anything_is_read() {
     assert_eq!(file.read_window(0, 0, 1, 1).unwrap_err().kind(), ErrorKind::Limits);
 }
 
-/// A TIFF of 40,000 x 40,000 bytes in tiles of 256 x 256, of which just the one at (1, 1) is stored, full of 7; nodata
-/// is 9.
+/// Creates a TIFF of 40,000 x 40,000 bytes in tiles of 256 x 256, of which only the one at (1, 1) is stored, filled
+/// with 7; nodata is 9.
 fn huge_and_sparse() -> Vec<u8> {
     const TILES: u32 = 157 * 157;
     let entries = 11u16;
@@ -222,7 +222,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Any error will do; a panic, a hang or a huge allocation will not.
+    /// Any error is acceptable; a panic, a hang or a huge allocation is not.
     #[test]
     fn damage_anywhere_is_an_error_or_an_image(
         which in 0usize..8, at in 0.0..1.0f64, near_the_header: bool, byte: u8, kept in 0.2..1.5f64,

@@ -1,4 +1,4 @@
-//! Training as a user does it: repeatable, continued, stopped, diverged.
+//! Tests training as a user does it: repeatable, continued, stopped, diverged.
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod common;
@@ -32,7 +32,7 @@ fn the_same_seed_gives_the_same_model_bit_for_bit() {
     assert_ne!(first, run(2));
 }
 
-/// Two fits at a constant rate go on where a single one would be: moments, order, augmentation and pools live on.
+/// Two fits at a constant rate equal a single one: moments, order, augmentation and pools persist.
 #[test]
 fn fits_continue_each_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ fn divergence_restores_the_last_good_state() {
     assert!(answer(&model).iter().all(|v| v.is_finite()));
 }
 
-/// With one step an epoch no loss is read between the step that spoils the weights and the end of the epoch.
+/// With one step per epoch no loss is read between the step that breaks the weights and the end of the epoch.
 #[test]
 fn weights_broken_by_the_last_step_are_detected() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +225,7 @@ fn every_option_trains() {
     }
 }
 
-/// Gray maps and color photos, of different sizes and numbers.
+/// Gray maps and color photos, of different sizes and counts.
 #[test]
 fn domains_may_differ_in_bands_and_chip_size() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,7 +244,7 @@ fn domains_may_differ_in_bands_and_chip_size() {
     assert_eq!((photo.bands(), photo.height(), photo.width()), (3, 36, 40));
 }
 
-/// The face of a model adds nothing to the trainer.
+/// A model's API adds nothing to the trainer.
 #[test]
 fn any_translator_can_be_trained() {
     let folder = tempfile::tempdir().unwrap();

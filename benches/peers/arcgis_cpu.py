@@ -1,4 +1,4 @@
-"""Lets arcgis.learn 2.4.4 run on a machine without a GPU and without ArcGIS: `use()` before its first import."""
+"""Makes arcgis.learn 2.4.4 run without a GPU and without ArcGIS: call `use()` before importing it."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ def use():
     import torch
 
     torch.set_num_threads(1)
-    # Asked for, and not used here.
+    # Imported by arcgis, but not used here.
     stubs = Path(tempfile.mkdtemp())
     (stubs / "arcpy.py").touch()
     (stubs / "spacy").mkdir()
@@ -21,7 +21,7 @@ def use():
     import fastai.vision.transform
     from fastai.basic_train import Learner
 
-    # torch.solve, which is gone, took the right-hand side first and gave a pair.
+    # torch.solve, since removed, took the right-hand side first and returned a pair.
     fastai.vision.transform._solve_func = lambda b, a: (torch.linalg.solve(a, b),)
     for name in ("fit", "fit_one_cycle", "lr_find"):
         setattr(Learner, name, without_mixed_precision(getattr(Learner, name)))
@@ -29,7 +29,7 @@ def use():
 
 
 def without_mixed_precision(method):
-    """fastai 1.0.61 does not know the keyword that arcgis gives."""
+    """Drops a keyword argument that arcgis passes and fastai 1.0.61 does not accept."""
 
     def called(*args, mixed_precision=None, **named):
         return method(*args, **named)

@@ -1,11 +1,12 @@
-"""What this device can do at most, for `cargo xtask gpu-check`: the yardstick for a training step.
+"""Measures the peak throughput of this device, for `cargo xtask gpu-check`: the yardstick for a training step.
 
 ceilings.py FILE [--seconds S] [--tiny]
 
 Measures products of large matrices, copies, and each convolution of the paper's generator and discriminator at 256 x 256
-pixels as PyTorch (so cuDNN) does it: NCHW and NHWC, forward, gradient of the data, gradient of the weights, in bf16 and
-TF32, for 2 and 16 images (batches of 1 and 8: both inputs of a generator go through together). FILE gets one object of JSON.
-After S seconds (40) what is left is not measured. --tiny takes sizes that any processor can do, to try the program.
+pixels as computed by PyTorch (cuDNN): NCHW and NHWC, forward, gradient of the data, gradient of the weights, in bf16 and
+TF32, for 2 and 16 images (batches of 1 and 8, since both inputs of a generator are processed together). Writes a JSON
+object to FILE. Stops after S seconds (default 40) and skips the rest. --tiny uses sizes small enough for any CPU, to test the
+program itself.
 """
 import argparse
 import json
@@ -13,8 +14,9 @@ import time
 
 import torch
 
-# Name, channels in and out, kernel, stride, padding, side of the input, transposed, and how many of them a network has.
-# Maps of the generator carry their reflected border already.
+# Name, input and output channels, kernel, stride, padding, input side, transposed, and how often it occurs in a
+# network.
+# The generator's maps already include their reflection padding.
 SHAPES = [
     ("residual", 256, 256, 3, 1, 0, 66, False, 18),
     ("down 2", 128, 256, 3, 2, 1, 128, False, 1),
@@ -32,7 +34,7 @@ SHAPES = [
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 DTYPES = {"bf16": torch.bfloat16, "tf32": torch.float32}
 DIRECTIONS = ("forward", "data", "weights")
-# A measurement takes about so long.
+# Approximate seconds per measurement.
 SECONDS_EACH = 0.01
 
 
@@ -53,7 +55,7 @@ class Clock:
         return (time.perf_counter() - begin) / times
 
     def seconds(self, work):
-        """Of one call: the best of three rounds, after one in which kernels are chosen."""
+        """Returns the time of one call: the best of three rounds, after a warm-up round that selects kernels."""
         work()
         once = self.timed(work, 1)
         times = max(1, min(100, int(SECONDS_EACH / max(once, 1e-7))))
@@ -71,7 +73,7 @@ def matmul(clock, device, side):
 def copy(clock, device, values):
     a = torch.randn(values, device=device)
     b = torch.empty_like(a)
-    # Read once and written once.
+    # One read and one write.
     return {"copy_gbs": 2 * 4 * values / clock.seconds(lambda: b.copy_(a)) / 1e9}
 
 
@@ -114,7 +116,7 @@ def main():
     found |= copy(clock, device, 1 << (16 if asked.tiny else 28))
     rows = found["convolutions"] = []
     left = 0
-    # What decides most comes first: large batches, then the layers that take the time.
+    # The most important ones first: large batches, then the most expensive layers.
     for images in (16, 2):
         for dtype in DTYPES:
             for shape in shapes:

@@ -1,8 +1,8 @@
 """Times other loaders on a folder of chips: `loaders.py PEER FOLDER WORKERS SECONDS`.
 
-PEER is `pillow` or `torchvision` (torch's DataLoader with that decoder) or `arcgis`. Each gives whole epochs of
-normalised batches of both domains, shuffled, nothing varied. Figures come one a line, `name value`; a peer that is not
-installed ends with status 3.
+PEER is `pillow` or `torchvision` (torch's DataLoader with that decoder) or `arcgis`. Each loads whole epochs
+of normalized, shuffled batches of both domains, without augmentation. Prints one `name value` pair per line; exits with 3 if
+the peer is not installed.
 """
 
 import os
@@ -21,7 +21,7 @@ def decode_pillow(path):
 
     with Image.open(path) as image:
         pixels = numpy.array(image.convert("RGB"))
-    # What torchvision's ToTensor does.
+    # As torchvision's ToTensor does.
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div(255)
 
 
@@ -34,7 +34,7 @@ def decode_torchvision(path):
 
 
 class Chips:
-    """Chip i of A with chip i of B; the loader shuffles A, B follows by a stride that visits all."""
+    """Returns chip i of A with a chip of B; the loader shuffles A, and B follows by a stride that visits all."""
 
     def __init__(self, folder, decode):
         self.a, self.b = (sorted(str(f) for f in Path(folder, d, "images").iterdir()) for d in "AB")
@@ -53,7 +53,7 @@ def torch_loader(folder, workers, decode):
 
     torch.set_num_threads(1)
     chips = Chips(folder, decode)
-    # Workers that live on between epochs, which is the faster way.
+    # Workers persist between epochs, which is faster.
     return torch.utils.data.DataLoader(
         chips, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0, prefetch_factor=2 if workers else None
     ), 2 * len(chips)
@@ -78,7 +78,7 @@ def cpu_seconds():
 
 
 def living_workers():
-    """Workers are counted by getrusage only once they have ended."""
+    """Returns the CPU time including workers, which getrusage counts only after they have exited."""
     ticks = 0
     for task in Path("/proc/self/task").iterdir():
         for child in (task / "children").read_text().split():

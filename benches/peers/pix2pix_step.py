@@ -1,8 +1,8 @@
 """A training step of Pix2Pix in PyTorch, for train_step.py.
 
-The networks are those that geolearn shares with arcgis.learn, a U-Net and a discriminator of pairs; how often the U-Net halves its
-images is that of the weights. Losses as in the paper (Isola et al. 2017): cross-entropy, and 100 times the mean absolute distance.
-Nothing is dropped, so that the losses can be compared.
+Uses the networks that geolearn shares with arcgis.learn, a U-Net and a discriminator of pairs; the depth of the U-Net follows
+from the weights. The losses are those of the paper (Isola et al. 2017): cross-entropy, and 100 times the L1 distance. Dropout
+is off, so that the losses can be compared.
 """
 import itertools
 import os
@@ -73,7 +73,7 @@ def discriminator(bands=3):
 
 
 def initial(folder):
-    """Both networks with the weights that `step prepare` wrote."""
+    """Returns both networks with the weights that `step prepare` wrote."""
     weights = torch.load(os.path.join(folder, "initial.pth"), weights_only=True)
     levels = next(level for level in itertools.count() if f"G.down{level + 1}.model.0.weight" not in weights)
     nets = {"D": discriminator(), "G": Unet(levels)}

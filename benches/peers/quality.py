@@ -1,15 +1,16 @@
-"""The research recipe of CycleGAN in plain PyTorch, for `cargo xtask quality`, which measures it beside geolearn's.
+"""The research recipe of CycleGAN in plain PyTorch, for `cargo xtask quality`, which compares it with geolearn's.
 
 quality.py time FOLDER SECONDS FEATURES BLOCKS
 quality.py train FOLDER SECONDS FEATURES BLOCKS STEP_SECONDS SEED WEIGHTS
 
-FOLDER is one that `quality prepare` of examples/quality made: chips in `train_a` and `train_b`, `ranges.json` with the
-values that become -1 and 1, and `untrained.safetensors`, a model of geolearn. That file with the values of the trained
-networks goes to WEIGHTS. `time` measures a step for SECONDS; `train` trains as many whole epochs as fit into SECONDS where a
-step takes STEP_SECONDS. The answer is a line of JSON.
+FOLDER comes from `quality prepare` of examples/quality: chips in `train_a` and `train_b`, `ranges.json` with the values
+that are mapped to -1 and 1, and `untrained.safetensors`, an untrained geolearn model. The trained weights are written to
+WEIGHTS in the same format. `time` times a step for SECONDS; `train` trains as many whole epochs as fit into SECONDS at
+STEP_SECONDS per step. Both print a line of JSON.
 
-Networks, losses, pool of 50 images, Adam, rate (2e-4, constant for the first half of the epochs, then falling to zero) and
-initial weights are the research code's; chips are enlarged by a random factor up to 1.2, as geolearn's are here.
+Networks, losses, the pool of 50 images, Adam, the learning rate (2e-4, constant for the first half of the epochs, then
+decaying to zero) and the initial weights are the research code's; chips are enlarged by a random factor of up to 1.2, as in
+geolearn's recipes here.
 """
 import contextlib
 import itertools
@@ -37,7 +38,7 @@ WARM_UP, LEAST_STEPS = 10, 10
 
 
 class Pool:
-    """Older generated images: one of two that come in is exchanged for one of these."""
+    """Pool of older generated images: with probability one half, a new image is swapped for one of them."""
 
     def __init__(self):
         self.images = []
@@ -77,16 +78,16 @@ def initialise(layer):
 
 
 class Chips:
-    """Decoded chips of a domain, which are few."""
+    """Returns the decoded chips of a domain, which fit in memory."""
 
     def __init__(self, folder, name, ranges, device):
         low, high = (torch.tensor(ranges[name][end]).reshape(-1, 1, 1) for end in ("min", "max"))
         if len(low) != 3:
-            sys.exit(f"the recipe pytorch takes chips of three bands, not {len(low)}; leave it out of --recipes")
+            sys.exit(f"the recipe pytorch needs chips with three bands, found {len(low)}; remove it from --recipes")
         self.images = []
         for file in sorted(os.listdir(os.path.join(folder, f"train_{name}"))):
             image = np.asarray(Image.open(os.path.join(folder, f"train_{name}", file)).convert("RGB"), dtype=np.float32)
-            # A band of one value becomes -1.
+            # A band with a single value becomes -1.
             scaled = 2 * (torch.from_numpy(image.copy()).permute(2, 0, 1) - low) / (high - low).clamp(min=1e-9) - 1
             self.images.append(scaled.float().unsqueeze(0).to(device))
 
@@ -94,7 +95,7 @@ class Chips:
         return len(self.images)
 
     def varied(self, index):
-        """Enlarges by a random factor and cuts to size at a random place."""
+        """Enlarges a chip by a random factor and crops it to size at a random position."""
         image = self.images[index]
         size = 1 / random.uniform(1, ZOOM)
         x, y = (random.uniform(-1, 1) * (1 - size) for _ in range(2))
@@ -104,7 +105,7 @@ class Chips:
 
 
 def epoch(a, b):
-    """Every chip of the larger domain once, in random order, each with a random one of the other."""
+    """Yields every chip of the larger domain once, in random order, each with a random chip of the other."""
     larger = max(len(a), len(b))
     for index in random.sample(range(larger), larger):
         yield a.varied(index % len(a)), b.varied(random.randrange(len(b)))
@@ -134,7 +135,7 @@ def train(model, a, b, epochs):
 
 
 def write(model, untrained, path):
-    """Writes the file of geolearn with other values: names, shapes and the definition in its header stay."""
+    """Writes geolearn's file with new values; names, shapes and the definition in its header stay the same."""
     with open(untrained, "rb") as file:
         content = bytearray(file.read())
     begin = 8 + struct.unpack("<Q", content[:8])[0]
@@ -142,11 +143,11 @@ def write(model, untrained, path):
     places.pop("__metadata__")
     trained = {f"{name}.{key}": value for name, net in model.nets.items() for key, value in net.state_dict().items()}
     if trained.keys() != places.keys():
-        sys.exit(f"{untrained} holds other tensors: {sorted(trained.keys() ^ places.keys())[:5]}")
+        sys.exit(f"{untrained} has different tensors: {sorted(trained.keys() ^ places.keys())[:5]}")
     for name, value in trained.items():
         first, last = places[name]["data_offsets"]
         if list(value.shape) != places[name]["shape"]:
-            sys.exit(f"{name} has the shape {list(value.shape)}, not {places[name]['shape']}")
+            sys.exit(f"{name} has shape {list(value.shape)}, expected {places[name]['shape']}")
         content[begin + first : begin + last] = value.cpu().numpy().astype("<f4").tobytes()
     with open(path, "wb") as file:
         file.write(content)
@@ -175,7 +176,7 @@ def trained(device, folder, seconds, features, blocks, step, seed, weights):
     steps = max(len(a), len(b))
     epochs = int(seconds / (step * steps))
     if epochs < 1:
-        sys.exit(f"one epoch takes {step * steps:.1f} s, more than the {seconds} s that were given")
+        sys.exit(f"one epoch takes {step * steps:.1f} s, more than the {seconds} s available")
     model = seeded(int(seed), device, features, blocks)
     begin = time.perf_counter()
     train(model, a, b, epochs)

@@ -1,10 +1,10 @@
-"""Translates a scene with arcgis.learn's own functions each time a line comes in: the peer of `cargo bench --bench raster`.
+"""Translates a scene with arcgis.learn's own functions for each input line: the peer of `cargo bench --bench raster`.
 
     python raster_arcgis.py REPOSITORY SCENE
 
-The raster function itself runs within ArcGIS Pro only. Here the scene goes through its scaling, cutting, network call and
-blending, in blocks of four by four tiles of 64 pixels with a padding of 16, which is its default; reading and writing are
-rasterio's or Pillow's. The network is the one of the fixture `tests/fixtures/arcgis/make_tiles.py`.
+The raster function itself runs only in ArcGIS Pro. Here the scene passes through its scaling, tiling, network call and
+blending, in blocks of four by four tiles of 64 pixels with its default padding of 16; rasterio or Pillow does the reading and
+writing. The network is that of the fixture `tests/fixtures/arcgis/make_tiles.py`.
 """
 
 import os

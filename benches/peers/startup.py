@@ -1,4 +1,4 @@
-"""From the start of Python to the first translation, for benches/startup.rs: startup.py MODEL CHIP."""
+"""Measures the time from the start of Python to the first translation, for benches/startup.rs: startup.py MODEL CHIP."""
 import json
 import os
 import sys

@@ -1,18 +1,18 @@
-"""A training step in PyTorch, for `cargo xtask compare` and `gpu-check`, which run it beside geolearn.
+"""A training step in PyTorch, for `cargo xtask compare` and `gpu-check`, which run it alongside geolearn.
 
 train_step.py WAY FOLDER SIDE BATCH PRECISION [MODEL]
 train_step.py --bench WAY FOLDER SIDE BATCHES FILE [STEPS]
 
-WAY is `plain`, the recipe of the research code: a call of a generator for each image, two calls for each discriminator,
-torch.optim.Adam. Or `tuned`, the same step with every trick that PyTorch is known for: calls put together in batches,
-channels_last, fused Adam, autocast, torch.compile where it works, cuDNN's search. PRECISION is f32, bf16 or tf32; `plain` is
-always f32. MODEL is `cyclegan`, the default, whose networks and losses stand here, or `pix2pix`, of pix2pix_step.py.
+WAY is `plain`, the recipe of the research code (one generator call per image, two calls per discriminator,
+torch.optim.Adam), or `tuned`, the same step with all common PyTorch optimizations: batched calls, channels_last, fused Adam,
+autocast, torch.compile if it works, cuDNN benchmarking. PRECISION is f32, bf16 or tf32; `plain` is always f32. MODEL is
+`cyclegan` (the default; networks and losses are in this file) or `pix2pix` (in pix2pix_step.py).
 
-Input and output are those of examples/step.
+Input and output have the format of examples/step.
 
-With --bench, WAY is one of `plain-f32` (no TF32), `plain-default` (as PyTorch is delivered: TF32 in convolutions),
-`plain-bf16` (autocast) and `tuned-bf16-compile`; BATCHES are sizes such as 1,8; FOLDER has a folder for each, as `step
-prepare` wrote it; FILE gets a line of JSON for each, as from `step bench`.
+With --bench, WAY is one of `plain-f32` (no TF32), `plain-default` (PyTorch's defaults: TF32 in convolutions), `plain-bf16`
+(autocast) and `tuned-bf16-compile`; BATCHES are sizes such as 1,8; FOLDER has a subfolder for each, written by `step
+prepare`; a line of JSON for each is appended to FILE, as by `step bench`.
 """
 import itertools
 import json
@@ -61,7 +61,7 @@ def discriminator(bands=3, features=64):
 
 
 def initial(folder):
-    """The four networks with the weights that `step prepare` wrote."""
+    """Returns the four networks with the weights that `step prepare` wrote."""
     nets = {"D_A": discriminator(), "D_B": discriminator(), "G_A": generator(), "G_B": generator()}
     weights = torch.load(os.path.join(folder, "initial.pth"), weights_only=True)
     for name, net in nets.items():
@@ -71,7 +71,7 @@ def initial(folder):
 
 
 class Model:
-    """Esri's letters: G_A makes images of domain A, D_A judges them."""
+    """Uses arcgis.learn's letters: G_A generates images of domain A, D_A discriminates them."""
 
     def __init__(self, nets, device, tuned):
         self.nets, self.device, self.tuned = nets, device, tuned
@@ -146,7 +146,7 @@ def batches(folder, side, batch, device, tuned):
 
 
 def set_up(device, tuned, tf32):
-    """`tf32` None leaves PyTorch's defaults."""
+    """Sets the precision; None for `tf32` keeps PyTorch's defaults."""
     torch.manual_seed(0)
     if device == "cuda":
         torch.backends.cudnn.benchmark = tuned
@@ -194,7 +194,7 @@ WAYS = {
     "tuned-bf16-compile": (True, None, "bf16", True),
 }
 WARM_UP = 10
-# Of steps that take more milliseconds than this, no more than MOST_OF_SLOW are timed.
+# For steps slower than this many milliseconds, at most MOST_OF_SLOW are timed.
 SLOW_MS, MOST_OF_SLOW = 200, 20
 
 
@@ -208,7 +208,7 @@ def reset_memory(device):
 
 
 def peak_mib(device):
-    """Of tensors on the device; on the processor all that the process holds."""
+    """Returns the peak memory: of tensors on the device, or of the whole process on the CPU."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     with open("/proc/self/status") as file:
@@ -247,7 +247,7 @@ def measured(way, folder, side, batch, steps, device):
     return {
         "device": device, "steps": steps, "median_ms": at(0.5), "p10_ms": at(0.1), "p90_ms": at(0.9),
         "unread_ms": unread, "memory_mib": peak_mib(device),
-        # JSON has no other word for what is no number.
+        # JSON cannot represent NaN.
         "first_losses": [loss if math.isfinite(loss) else None for loss in first_losses],
     }
 
@@ -256,7 +256,7 @@ def bench(way, folder, side, sizes, file, steps=30):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     failed = 0
     for batch in map(int, sizes.split(",")):
-        # What PyTorch calls its default is f32 where there is no TF32.
+        # PyTorch's default is f32 if there is no TF32.
         precision = WAYS[way][2] if device == "cuda" or way != "plain-default" else "f32"
         row = {"way": way, "side": int(side), "batch": batch, "precision": precision}
         try:

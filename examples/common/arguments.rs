@@ -1,11 +1,11 @@
-//! What can be said to the examples that train.
+//! Command-line arguments of the training examples.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-/// Trains a model on a folder of chips. The top of the program tells more.
+/// Trains a model on a folder of chips. See the header of the source file for details.
 #[derive(Debug, Parser)]
 pub struct Arguments {
     /// Epochs to train for
@@ -17,14 +17,15 @@ pub struct Arguments {
     /// Folder for pictures, models and checkpoints
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Go on with a fit that was interrupted
+    /// Resume an interrupted fit
     #[arg(long)]
     pub resume: bool,
 }
 
 impl Arguments {
-    /// Reads `--epochs N`, `--chips FOLDER`, `--out FOLDER` and `--resume`; without them, `epochs`, the bundled `chips`
-    /// and a folder of the example's name. Ends the program where something else is found, with 2, and after `--help`.
+    /// Parses `--epochs N`, `--chips FOLDER`, `--out FOLDER` and `--resume`. The defaults are `epochs`, the bundled
+    /// `chips`, and a folder named after the example. Exits with status 2 on invalid arguments, and after printing
+    /// `--help`.
     pub fn read(example: &'static str, epochs: usize, chips: &str) -> Self {
         let chips = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(chips);
         let defaults: [(&str, OsString); 3] = [

@@ -1,9 +1,9 @@
-//! What the examples share.
+//! Code shared by the examples.
 
 use geolearn::train::StopSignal;
 
-/// The first Ctrl-C (or SIGTERM, as schedulers send it) ends the work after the step or tile that is under way; a second
-/// one ends the program.
+/// Stops the work after the current step or tile on the first Ctrl-C (or SIGTERM, which schedulers send), and exits the
+/// program on the second.
 pub fn stop_on_ctrl_c() -> Result<StopSignal, ctrlc::Error> {
     let signal = StopSignal::new();
     let handler = signal.clone();
@@ -11,7 +11,7 @@ pub fn stop_on_ctrl_c() -> Result<StopSignal, ctrlc::Error> {
         if handler.is_set() {
             std::process::exit(130);
         }
-        eprintln!("\nStopping in good order; press Ctrl-C again to end at once.");
+        eprintln!("\nStopping after the current step or tile; press Ctrl-C again to quit immediately.");
         handler.stop();
     })?;
     Ok(signal)

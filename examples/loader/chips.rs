@@ -1,4 +1,4 @@
-//! Chips of 256 pixels in each format: mosaics of sixteen bundled ones, so that every pixel is a real one.
+//! Makes 256-pixel chips in each format: mosaics of sixteen bundled chips, so all pixels are real data.
 
 use std::error::Error;
 use std::fs;
@@ -8,15 +8,15 @@ use geolearn::Raster;
 use geolearn::raster::Samples;
 use ndarray::{Array3, s};
 
-/// Chips of each domain.
+/// Number of chips per domain.
 const CHIPS: usize = 64;
 const SIDE: usize = 256;
-/// Chips side by side in a mosaic.
+/// Chips along each side of a mosaic.
 const ACROSS: usize = 4;
-/// Shares no factor with the number of bundled chips, so that each mosaic has others.
+/// Has no factor in common with the number of bundled chips, so every mosaic combines different chips.
 const STRIDE: usize = 5;
 
-/// `png`, `jpg` and `tif` in `folder`, each with `A/images` and `B/images`.
+/// Creates `png`, `jpg` and `tif` in `folder`, each with `A/images` and `B/images`.
 pub fn make(bundled: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
     for domain in ["A/images", "B/images"] {
         let tiles = tiles(&bundled.join(domain))?;
@@ -41,7 +41,7 @@ fn tiles(folder: &Path) -> Result<Vec<Array3<u8>>, Box<dyn Error>> {
     files.sort();
     let bytes = |file: &PathBuf| match Raster::open(file)?.into_samples() {
         Samples::U8(data) => Ok(data),
-        other => Err(format!("{}: expected bytes, found {}", file.display(), other.dtype()).into()),
+        other => Err(format!("{}: expected 8-bit samples, found {}", file.display(), other.dtype()).into()),
     };
     files.iter().map(bytes).collect()
 }

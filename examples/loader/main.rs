@@ -1,13 +1,13 @@
-//! How fast chips are loaded, and what a folder of very many costs.
+//! Measures how fast chips load, and the start-up cost of a very large folder.
 //!
 //! ```text
-//! cargo run --release --example loader -- chips DATA FOLDER       256-pixel chips in each format, of a bundled set
+//! cargo run --release --example loader -- chips DATA FOLDER       make 256-pixel chips in each format
 //! cargo run --release --example loader -- speed FOLDER WORKERS SECONDS
 //! cargo run --release --example loader -- many SOURCE FOLDER 100000
 //! cargo run --release --example loader -- scale FOLDER
 //! ```
 //!
-//! Figures come one a line, `name value`; `cargo xtask compare-loader` reads them.
+//! Prints one `name value` pair per line, which `cargo xtask compare-loader` reads.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod chips;
@@ -21,17 +21,17 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Measures how fast chips are loaded, and what a folder of very many costs.
+/// Measures how fast chips load, and the start-up cost of a very large folder
 #[derive(Parser)]
 #[command(name = "loader")]
 enum Task {
-    /// Makes 256-pixel chips in each format, of a bundled set
+    /// Make 256-pixel chips in each format from the bundled chips
     Chips { data: PathBuf, folder: PathBuf },
-    /// Loads the chips of a folder for some seconds
+    /// Load the chips of a folder for some seconds
     Speed { folder: PathBuf, workers: usize, seconds: f64 },
-    /// Makes a folder of very many chips
+    /// Make a folder with a very large number of chips
     Many { source: PathBuf, folder: PathBuf, each: usize },
-    /// Tells what each phase of a start costs
+    /// Measure the time and memory of each start-up phase
     Scale { folder: PathBuf },
 }
 

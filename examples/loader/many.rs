@@ -1,4 +1,4 @@
-//! A folder of very many chips that takes little room: hard links to a few hundred.
+//! Makes a very large folder of chips that uses little disk space, from hard links to a few hundred files.
 
 use std::error::Error;
 use std::fs;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 const PER_FOLDER: usize = 500;
 
-/// `each` chips of each domain, in nested sub-folders. Chips of `source` are copied once, since links cannot leave
-/// their file system.
+/// Makes `each` chips per domain in nested folders. Copies the chips of `source` once, since hard links cannot cross
+/// file systems.
 pub fn make(source: &Path, folder: &Path, each: usize) -> Result<(), Box<dyn Error>> {
     for domain in ["A", "B"] {
         let originals = copied(&source.join(domain).join("images"), &folder.join("originals").join(domain))?;

@@ -1,4 +1,4 @@
-//! What each phase of a start costs in time and memory.
+//! Measures the time and memory of each start-up phase.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use geolearn::{DataBunch, DatasetType, PrepareData};
 
 use super::process;
 
-/// The memory is that of the process, and the peak is that of all phases up to the one of the line.
+/// Measures each phase. Memory is that of the whole process; the peak covers all phases so far.
 pub fn measure(folder: &Path) -> Result<(), Box<dyn Error>> {
     phase("start", || Ok(()))?;
     let data = phase("prepare", || Ok(options(folder).prepare()?))?;
@@ -37,7 +37,7 @@ fn phase<T>(name: &str, work: impl FnOnce() -> Result<T, Box<dyn Error>>) -> Res
     let (begin, cpu) = (Instant::now(), process::cpu_seconds());
     let made = work()?;
     println!(
-        "{name:<24} {:9.3} s, {:8.2} s of processors, {:7.0} MiB now, {:7.0} MiB at most, {} threads",
+        "{name:<24} {:9.3} s, {:8.2} CPU-s, {:7.0} MiB now, {:7.0} MiB peak, {} threads",
         begin.elapsed().as_secs_f64(),
         process::cpu_seconds() - cpu,
         process::resident_mib(),

@@ -1,4 +1,4 @@
-//! Chips a second of one folder.
+//! Measures the chips per second loaded from one folder.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -10,10 +10,10 @@ use geolearn::{DatasetType, Domain, PrepareData};
 
 use super::process;
 
-/// Chips of each domain in a batch.
+/// Chips of each domain per batch.
 const BATCH: usize = 8;
 
-/// Whole epochs, for at least so many seconds. Nothing is varied, so that every loader does the same work.
+/// Loads whole epochs for at least `seconds`. Augmentation is off, so that every loader does the same work.
 pub fn measure(folder: &Path, workers: usize, seconds: f64) -> Result<(), Box<dyn Error>> {
     let options = PrepareData::new(folder, DatasetType::CycleGan).batch_size(BATCH).workers(workers);
     let data = options.augment(Augment::none()).cache(false).prepare()?;

@@ -1,31 +1,31 @@
-//! What can be asked of the worker.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
-/// Trains one recipe for a given time and measures its translations. The top of this program tells what tasks answer.
+/// Trains one recipe for a given time and evaluates its translations. The header of `main.rs` describes the tasks.
 #[derive(Parser)]
 #[command(name = "quality")]
 pub enum Task {
-    /// Tells what recipes change
+    /// List what each recipe changes
     Recipes {
-        /// Separated by commas; each may be several joined by `+`
+        /// Comma-separated; recipes can be combined with `+`
         names: String,
     },
-    /// Copies chips, and saves an untrained model and the ranges of values
+    /// Copy chips, and save an untrained model and the value ranges
     Prepare {
         folder: PathBuf,
-        /// Where the chips come from
+        /// Source folder of the chips
         #[arg(long, value_name = "FOLDER")]
         chips: PathBuf,
-        /// Images of the same name show the same place, and are kept together
+        /// Treat images of the same name as pairs of one place, and keep them together
         #[arg(long)]
         paired: bool,
         #[command(flatten)]
         size: Size,
     },
-    /// Measures what learns nothing
+    /// Evaluate the baselines
     Baselines {
         folder: PathBuf,
         #[command(flatten)]
@@ -33,30 +33,30 @@ pub enum Task {
         #[command(flatten)]
         pairs: Pairs,
     },
-    /// Measures a training step
+    /// Time a training step
     Time {
         folder: PathBuf,
-        /// Several may be joined by `+`
+        /// Recipes can be combined with `+`
         #[arg(long, value_name = "NAME")]
         recipe: String,
-        /// How long to measure
+        /// Seconds to measure for
         #[arg(long, value_name = "S")]
         seconds: f64,
         #[command(flatten)]
         size: Size,
     },
-    /// Trains a model and saves its weights
+    /// Train a model and save its weights
     Train(Training),
-    /// Measures a saved model
+    /// Evaluate a saved model
     Judge {
         folder: PathBuf,
-        /// Which it was trained by
+        /// Recipe that trained the model
         #[arg(long, value_name = "NAME")]
         recipe: String,
         /// The saved model
         #[arg(long, value_name = "FILE")]
         weights: PathBuf,
-        /// Where a picture of translations goes
+        /// File for a picture of translations
         #[arg(long, value_name = "FILE")]
         picture: Option<PathBuf>,
         #[command(flatten)]
@@ -64,23 +64,23 @@ pub enum Task {
     },
 }
 
-/// A training of a given time.
+/// A training run of a given duration.
 #[derive(Args)]
 pub struct Training {
     pub folder: PathBuf,
-    /// Several may be joined by `+`
+    /// Recipes can be combined with `+`
     #[arg(long, value_name = "NAME")]
     pub recipe: String,
-    /// Of the data and the model
+    /// Seed of the data and the model
     #[arg(long, value_name = "N")]
     pub seed: u64,
-    /// How long to train
+    /// Seconds to train for
     #[arg(long, value_name = "S")]
     pub seconds: f64,
-    /// How long a step takes
+    /// Seconds per step
     #[arg(long, value_name = "S")]
     pub step_seconds: f64,
-    /// Where the model goes
+    /// File for the weights
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
     #[command(flatten)]
@@ -93,24 +93,24 @@ pub struct Size {
     /// Features of all networks
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub features: usize,
-    /// Residual blocks of the generators
+    /// Residual blocks in the generators
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub blocks: usize,
 }
 
-/// Images of the same places.
+/// Images of the same places in both domains.
 #[derive(Args)]
 pub struct Pairs {
-    /// Of domain A
+    /// Images of domain A
     #[arg(long, value_name = "FOLDER", requires = "pairs_b")]
     pub pairs_a: Option<PathBuf>,
-    /// Of domain B
+    /// Images of domain B
     #[arg(long, value_name = "FOLDER", requires = "pairs_a")]
     pub pairs_b: Option<PathBuf>,
 }
 
 impl Pairs {
-    /// Returns both folders, where they were given.
+    /// Returns both folders, if given.
     pub fn both(self) -> Option<[PathBuf; 2]> {
         self.pairs_a.zip(self.pairs_b).map(|(a, b)| [a, b])
     }

@@ -1,4 +1,4 @@
-//! Measures what a step of training takes.
+//! Measures the time per training step.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use geolearn::Result;
 use geolearn::train::{Callback, Flow, StepReport};
 
-/// Steps that are not counted.
+/// Steps before timing starts.
 const WARM_UP: usize = 10;
 const LEAST_STEPS: usize = 10;
 
-/// Ends a fit as soon as the time of a step is known well enough.
+/// Ends a fit as soon as the time per step has been measured for long enough.
 pub struct Clock {
     enough: Duration,
     begin: Option<(Instant, usize)>,
@@ -18,7 +18,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Creates a clock that looks for a time, and where it puts the seconds of a step.
+    /// Creates a clock that measures for at least `enough`, and the cell that receives the seconds per step.
     pub fn new(enough: Duration) -> (Self, Arc<OnceLock<f64>>) {
         let seconds = Arc::new(OnceLock::new());
         (Self { enough, begin: None, seconds: seconds.clone() }, seconds)

@@ -1,4 +1,4 @@
-//! Measures translations, and shows them.
+//! Evaluates translations, and draws them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,10 +13,10 @@ use crate::arguments::Size;
 use crate::model::{Kind, Model};
 use crate::{chips, training};
 
-/// Rows of a picture.
+/// Rows in a picture.
 const SHOWN: usize = 5;
 
-/// Puts chips into their places, beside an untrained model and the ranges of values.
+/// Sorts the chips into their folders, and saves an untrained model and the value ranges.
 pub fn prepare(folder: &Path, chips: &Path, paired: bool, size: &Size) -> Outcome<()> {
     chips::copy(chips, folder, paired)?;
     let data = chips::data(folder, Kind::CycleGan, 0)?;
@@ -29,13 +29,13 @@ pub fn prepare(folder: &Path, chips: &Path, paired: bool, size: &Size) -> Outcom
     Ok(std::fs::write(folder.join("ranges.json"), ranges.to_string())?)
 }
 
-/// Measures what learns nothing.
+/// Evaluates the baselines, which learn nothing.
 pub fn baselines(folder: &Path, size: &Size, pairs: Option<[PathBuf; 2]>) -> Outcome<Value> {
     let mut model = Model::CycleGan(training::builder(&chips::data(folder, Kind::CycleGan, 0)?, size).build()?);
     Ok(json!({ "metrics": metrics(&mut model, pairs, true)? }))
 }
 
-/// Measures a saved model.
+/// Evaluates a saved model.
 pub fn judge(
     (folder, kind): (&Path, Kind),
     weights: &Path,
@@ -59,8 +59,7 @@ fn metrics(model: &mut Model, pairs: Option<[PathBuf; 2]>, baselines: bool) -> O
     Ok(model.compute_metrics(options)?)
 }
 
-/// Rows of places that no recipe learnt from. Where images of both domains show them, each translation stands beside its
-/// truth.
+/// Draws rows of held-out places. If both domains have images of them, each translation is next to its ground truth.
 fn places(model: &Model, data: &DataBunch, pairs: Option<[PathBuf; 2]>) -> Outcome<Picture> {
     let (a, b) = match &pairs {
         Some([a, b]) => (by_stem(files(a)?), by_stem(files(b)?)),
@@ -80,7 +79,7 @@ fn places(model: &Model, data: &DataBunch, pairs: Option<[PathBuf; 2]>) -> Outco
         let images = [Some(real_a), made_b?, Some(real_b), made_a?];
         rows.push(images.iter().flatten().map(Raster::to_rgb_image).collect::<Vec<_>>());
     }
-    let title = if has_truth { "Unseen places" } else { "Unseen chips, unpaired" };
+    let title = if has_truth { "Held-out places" } else { "Held-out chips, unpaired" };
     let columns = rows.first().map_or(0, Vec::len);
     Ok(Picture::grid(title, &["A", "A to B", "B", "B to A"][..columns], &rows)?)
 }

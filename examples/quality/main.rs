@@ -1,24 +1,24 @@
-//! Trains one recipe for a given time and measures its translations, for `cargo xtask quality`.
+//! Trains one recipe for a given time and evaluates its translations, for `cargo xtask quality`.
 //!
 //! ```text
-//! quality recipes NAMES                      a line for each recipe: its name, a tab, what it changes
+//! quality recipes NAMES                      list each recipe: its name, a tab, and what it changes
 //! quality prepare FOLDER --chips FOLDER [--paired]
-//!                                            copies chips to train on and unseen ones, pairs together where they are such,
-//!                                            and saves an untrained CycleGAN and the ranges of values, for PyTorch
-//! quality baselines FOLDER                   answers with the metrics of what learns nothing
+//!                                            copy training and held-out chips, keeping pairs together,
+//!                                            and save an untrained CycleGAN and the value ranges, for PyTorch
+//! quality baselines FOLDER                   print the metrics of the baselines
 //! quality time FOLDER --recipe NAME --seconds S
-//!                                            answers with the seconds of a training step, measured for S seconds
+//!                                            print the seconds per training step, measured for S seconds
 //! quality train FOLDER --recipe NAME --seed N --seconds S --step-seconds S --weights FILE
-//!                                            trains as many whole epochs as fit into the seconds, where a step takes so
-//!                                            long; answers with what was done
+//!                                            train as many whole epochs as fit into the time at the given seconds
+//!                                            per step; print what was done
 //! quality judge FOLDER --recipe NAME --weights FILE [--picture FILE]
-//!                                            answers with the metrics of the saved model
+//!                                            print the metrics of the saved model
 //! ```
 //!
-//! NAMES are separated by commas, and a recipe may be several joined by `+`. All but `recipes` and `judge` take
-//! `--features N` and `--blocks N` too, `baselines` and `judge` `--pairs-a FOLDER --pairs-b FOLDER`, images of the same
-//! places. An answer is one line of JSON.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+//! NAMES is a comma-separated list; recipes can be combined with `+`. All tasks except `recipes` and `judge` also take
+//! `--features N` and `--blocks N`; `baselines` and `judge` take `--pairs-a FOLDER --pairs-b FOLDER`, images of the
+//! same places. All other results are one line of JSON.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 mod arguments;
 mod chips;
@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use arguments::Task;
 use clap::Parser;
 
-/// What can go wrong in any way.
+/// Any error of this program.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {

@@ -8,21 +8,21 @@ use geolearn::models::LoadOptions;
 use geolearn::train::History;
 use geolearn::{CycleGan, DataBunch, DatasetType, Domain, FitOptions, Pix2Pix, Raster, Result};
 
-/// What a recipe trains.
+/// The kind of model that a recipe trains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     CycleGan,
     Pix2Pix,
 }
 
-/// A model of one of the kinds.
+/// A model of either kind.
 #[allow(clippy::large_enum_variant, reason = "there is one of them at a time")]
 pub enum Model {
     CycleGan(CycleGan),
     Pix2Pix(Pix2Pix),
 }
 
-/// What both have under one name.
+/// Calls a method that both kinds of models have.
 macro_rules! of_either {
     ($either:expr, $model:ident => $what:expr) => {
         match $either {
@@ -33,7 +33,7 @@ macro_rules! of_either {
 }
 
 impl Kind {
-    /// How chips come to it: a CycleGAN draws those of both domains apart, though they show the same places.
+    /// Returns how to read the chips: a CycleGAN draws each domain independently, even from pairs.
     pub fn dataset_type(self) -> DatasetType {
         match self {
             Self::CycleGan => DatasetType::CycleGan,
@@ -71,7 +71,7 @@ impl Model {
         of_either!(self, model => model.compute_metrics_with(options))
     }
 
-    /// Translates an image into domain `to`; none where it does not translate that way.
+    /// Translates an image into domain `to`; returns `None` if the model has no generator for that direction.
     pub fn predict(&self, path: &Path, to: Domain) -> Result<Option<Raster>> {
         match (self, to) {
             (Self::Pix2Pix(_), Domain::A) => Ok(None),

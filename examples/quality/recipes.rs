@@ -1,4 +1,4 @@
-//! The recipes by name.
+//! Lists the recipes by name.
 
 use geolearn::FitOptions;
 use geolearn::loss::DiffAugment;
@@ -9,14 +9,14 @@ use geolearn::nn::{Upsampling, UpsamplingInit};
 use crate::Outcome;
 use crate::model::Kind;
 
-/// What a recipe changes in the published one.
+/// A change to the published recipe.
 struct Recipe {
     name: &'static str,
     change: &'static str,
     apply: Change,
 }
 
-/// Where a recipe differs: in the model, in its training too, or in that it is another model, which learns from pairs.
+/// What a recipe changes: the model, the training as well, or the kind of model (Pix2Pix, which learns from pairs).
 enum Change {
     Nothing,
     Model(fn(CycleGanBuilder) -> CycleGanBuilder),
@@ -26,11 +26,11 @@ enum Change {
 
 use Change::{Both, Model, Nothing, Pairs};
 
-/// What trains a CycleGAN outside of this program.
+/// Training done by another program.
 const PYTORCH: &str = "pytorch";
 
 const RECIPES: [Recipe; 13] = [
-    Recipe { name: "paper", change: "the published recipe, nothing changed", apply: Nothing },
+    Recipe { name: "paper", change: "the published recipe, unchanged", apply: Nothing },
     Recipe {
         name: "average",
         change: "running mean of the generators' weights, half-life 500 images",
@@ -38,7 +38,7 @@ const RECIPES: [Recipe; 13] = [
     },
     Recipe {
         name: "bilinear",
-        change: "bilinear start of the transposed convolutions",
+        change: "bilinear initialization of the transposed convolutions",
         apply: Model(|model| model.upsampling_init(UpsamplingInit::Bilinear)),
     },
     Recipe {
@@ -58,7 +58,7 @@ const RECIPES: [Recipe; 13] = [
     },
     Recipe {
         name: "light-cycle",
-        change: "weight of the cycle loss 3 in the place of 10",
+        change: "weight of the cycle loss 3 instead of 10",
         apply: Model(|model| model.cycle_weight(3.0)),
     },
     Recipe {
@@ -68,32 +68,32 @@ const RECIPES: [Recipe; 13] = [
     },
     Recipe {
         name: "resize-convolution",
-        change: "resize-convolutions in the place of transposed ones",
+        change: "resize-convolutions instead of transposed ones",
         apply: Model(|model| model.upsampling(Upsampling::Resize)),
     },
     Recipe {
         name: "global-skip",
-        change: "the image is added to what each generator makes of it",
+        change: "a skip connection from the input image to the output of each generator",
         apply: Model(|model| model.global_skip(true)),
     },
     Recipe {
         name: "two-scales",
-        change: "a second discriminator of each domain, at half size",
+        change: "a second discriminator for each domain, at half resolution",
         apply: Model(|model| model.disc_scales(2)),
     },
     Recipe { name: "pix2pix", change: "Pix2Pix, which learns from pairs, with its U-Net", apply: Pairs(|model| model) },
     Recipe {
         name: "pix2pix-resnet",
-        change: "Pix2Pix with the generator of the CycleGAN",
+        change: "Pix2Pix with the CycleGAN generator",
         apply: Pairs(|model| model.generator(Generator::Resnet)),
     },
 ];
 
-/// Several recipes at once.
+/// A combination of recipes.
 pub struct Mixture(Vec<&'static Recipe>);
 
 impl Mixture {
-    /// Finds the recipes of a name such as `average+bilinear`, all of one kind of model.
+    /// Parses a name such as `average+bilinear`; all recipes in it must be of one kind of model.
     pub fn named(name: &str) -> Outcome<Self> {
         let find = |part: &str| RECIPES.iter().find(|recipe| recipe.name == part).ok_or_else(|| unknown(part).into());
         let mixture = Self(name.split('+').map(find).collect::<Outcome<_>>()?);
@@ -101,7 +101,7 @@ impl Mixture {
         if pairs == 0 || pairs == mixture.0.len() {
             return Ok(mixture);
         }
-        Err(format!("{name:?} joins recipes of Pix2Pix to those of CycleGAN, whose options it does not have").into())
+        Err(format!("{name:?} combines recipes for Pix2Pix and CycleGAN; combine recipes of one kind of model").into())
     }
 
     pub fn kind(&self) -> Kind {
@@ -137,17 +137,17 @@ impl Mixture {
     }
 }
 
-/// Tells what a recipe trains, PyTorch's among them.
+/// Returns the kind of model that a recipe trains, including PyTorch's.
 pub fn kind_of(name: &str) -> Outcome<Kind> {
     if name == PYTORCH { Ok(Kind::CycleGan) } else { Ok(Mixture::named(name)?.kind()) }
 }
 
 fn unknown(name: &str) -> String {
     let names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
-    format!("there is no recipe {name:?}; there are {}, and several joined by `+`", names.join(", "))
+    format!("unknown recipe {name:?}: expected one of {}, or several combined with `+`", names.join(", "))
 }
 
-/// Prints a line for each of the recipes.
+/// Prints one line per recipe.
 pub fn describe(names: &str) -> Outcome<()> {
     for name in names.split(',') {
         println!("{name}\t{}", Mixture::named(name)?.change());

@@ -15,10 +15,10 @@ use crate::clock::Clock;
 use crate::model::{Kind, Model};
 use crate::recipes::Mixture;
 
-/// More than any measurement takes; the clock ends it.
+/// More epochs than any measurement needs; the clock ends the fit.
 const MANY: usize = 1_000_000;
 
-/// Trains and saves a model; returns what was done.
+/// Trains and saves a model, and returns a summary.
 pub fn train(asked: &Training) -> Outcome<Value> {
     let recipe = Mixture::named(&asked.recipe)?;
     let data = chips::data(&asked.folder, recipe.kind(), asked.seed)?;
@@ -26,7 +26,7 @@ pub fn train(asked: &Training) -> Outcome<Value> {
     let epochs = epochs(asked.seconds, step * data.batches_per_epoch() as f64)?;
     let mut model = untrained(&recipe, &data, &asked.size)?;
     let begin = Instant::now();
-    // Validation would take time from training.
+    // Validation would take time away from training.
     model.fit(recipe.fit(FitOptions::new(epochs).validate_every(0)))?;
     let took = begin.elapsed().as_secs_f64();
     model.save_safetensors(&asked.weights)?;
@@ -43,7 +43,7 @@ pub fn train(asked: &Training) -> Outcome<Value> {
     }))
 }
 
-/// A model of a recipe. A U-Net halves its chips as often as they can be, up to eight times.
+/// Builds the model of a recipe. A U-Net halves its chips as often as possible, up to eight times.
 fn untrained(recipe: &Mixture, data: &DataBunch, size: &Size) -> geolearn::Result<Model> {
     Ok(match recipe.kind() {
         Kind::CycleGan => Model::CycleGan(recipe.cyclegan(builder(data, size)).build()?),
@@ -57,25 +57,25 @@ fn untrained(recipe: &Mixture, data: &DataBunch, size: &Size) -> geolearn::Resul
     })
 }
 
-/// A CycleGAN of the size that is asked for, with the published recipe.
+/// Builds a CycleGAN of the requested size with the published recipe.
 pub fn builder(data: &DataBunch, size: &Size) -> CycleGanBuilder {
     let &Size { features, blocks } = size;
     CycleGan::builder(data).gen_features(features).disc_features(features).gen_blocks(blocks)
 }
 
-/// Measures a step of a model that is thrown away.
+/// Measures the seconds per step with a temporary model.
 pub fn time(folder: &Path, recipe: &str, seconds: f64, size: &Size) -> Outcome<Value> {
     let recipe = Mixture::named(recipe)?;
     let mut model = untrained(&recipe, &chips::data(folder, recipe.kind(), 0)?, size)?;
     let (clock, seconds) = Clock::new(Duration::try_from_secs_f64(seconds)?);
     model.fit(recipe.fit(FitOptions::new(MANY).validate_every(0).progress(false)).callback(clock))?;
-    Ok(json!({ "step_seconds": seconds.get().ok_or("a step could not be measured")? }))
+    Ok(json!({ "step_seconds": seconds.get().ok_or("the fit ended before a step could be timed")? }))
 }
 
-/// Whole epochs, so that the course of the learning rate comes to its end.
+/// Returns the number of whole epochs that fit into the time, so that the learning-rate schedule completes.
 fn epochs(seconds: f64, epoch: f64) -> Outcome<usize> {
     match (seconds / epoch).floor() {
         epochs if epochs >= 1.0 => Ok(epochs as usize),
-        _ => Err(format!("one epoch takes {epoch:.1} s, more than the {seconds} s that were given").into()),
+        _ => Err(format!("one epoch takes {epoch:.1} s, more than the {seconds} s available").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Times and memory of steps, on one device, in one process.
+//! Measures the time and memory of training steps.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::memory;
 use crate::work::{Outcome, Way, Work, at_share, read, write_line};
 
-/// Steps before the clock runs: cuDNN chooses its kernels in the first, memory is gathered, graphs are recorded.
+/// Steps before timing starts: cuDNN selects kernels in the first, the allocator grows, and CUDA graphs are captured.
 const WARM_UP: usize = 10;
-/// Of steps that take more milliseconds than this, no more than `MOST_OF_SLOW` are timed.
+/// For steps slower than this many milliseconds, at most `MOST_OF_SLOW` are timed.
 const SLOW_MS: f64 = 200.0;
 const MOST_OF_SLOW: usize = 20;
 
-/// Writes a line for each batch size and way; one that fails says why, and the next is tried.
+/// Writes a line for each batch size and way. If one fails, its line gives the reason, and the next one is tried.
 pub fn run(file: &Path, side: usize, batches: &[usize], ways: &[Way<'_>], steps: usize) -> Outcome<()> {
     if steps == 0 {
         return Err("at least one step is needed".into());
@@ -75,7 +75,7 @@ fn measured(mut work: Work, way: &Way<'_>, steps: usize) -> Outcome<Value> {
     }))
 }
 
-/// As `torch` names it.
+/// Returns the device type as `torch` names it.
 fn device(work: &Work) -> &'static str {
     if work.model().device().torch().is_cuda() { "cuda" } else { "cpu" }
 }

@@ -1,8 +1,8 @@
-//! A step in turn with PyTorch's, for `cargo xtask compare`.
+//! Runs steps in alternation with PyTorch, for `cargo xtask compare`.
 //!
-//! `prepare` writes initial weights (`initial.pth`) and batches (`a.f32`, `b.f32`: f32, NCHW, little endian, in [-1, 1]).
-//! `run` reads them and answers each line of its input with a line of seconds, one for each step, and one of the losses of
-//! the last.
+//! `prepare` writes the initial weights (`initial.pth`) and batches (`a.f32`, `b.f32`: f32, NCHW, little-endian, in
+//! [-1, 1]). `run` reads them, and answers each input line with one line of seconds per step and one line with the
+//! losses of the last step.
 
 use std::fs;
 use std::io::{BufRead, Write};
@@ -47,7 +47,7 @@ fn batches(folder: &Path, side: usize, batch: usize) -> Outcome<Vec<Batch>> {
 }
 
 pub fn run(kind: Kind, folder: &Path, side: usize, batch: usize, precision: Precision) -> Outcome<()> {
-    // PyTorch's number does not change either; of a few steps, one on trial would count too much.
+    // PyTorch's thread count is fixed too; among few steps, a trial step with another count would weigh too much.
     geolearn::runtime::set_num_threads(geolearn::runtime::num_threads())?;
     let mut model = kind.model(&kind.data(side)?, side)?;
     model.load_weights(&folder.join("initial.pth"))?;

@@ -1,4 +1,4 @@
-//! Which device is chosen, why, and whether it computes.
+//! Reports which device is selected, why, and whether it computes correctly.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::work::Outcome;
 
-/// The status with which this ends where CUDA is needed and cannot be used.
+/// Exit status if CUDA is required but not usable.
 const NO_CUDA: u8 = 4;
 
 pub fn examine(need_cuda: bool) -> Outcome<ExitCode> {
@@ -17,26 +17,26 @@ pub fn examine(need_cuda: bool) -> Outcome<ExitCode> {
     let chosen = Device::Auto.resolve()?;
     println!("device: {chosen}");
     if need_cuda && !chosen.torch().is_cuda() {
-        println!("CUDA is needed and cannot be used: {}", chosen.reason().unwrap_or("no reason was given"));
+        println!("CUDA is required but not usable: {}", chosen.reason().unwrap_or("no reason was given"));
         return Ok(ExitCode::from(NO_CUDA));
     }
     match convolve(chosen.torch()) {
         Ok(apart) if apart < 1e-2 => {
-            println!("a convolution there is {apart:.1e} apart from the processor's");
+            println!("a convolution on it differs from the CPU's by {apart:.1e}");
             Ok(ExitCode::SUCCESS)
         }
         Ok(apart) => {
-            println!("a convolution there is {apart:.1e} apart from the processor's: it computes wrongly");
+            println!("a convolution on it differs from the CPU's by {apart:.1e}, which is wrong");
             Ok(ExitCode::from(NO_CUDA))
         }
         Err(error) => {
-            println!("a convolution there fails: {error}");
+            println!("a convolution on it fails: {error}");
             Ok(ExitCode::from(NO_CUDA))
         }
     }
 }
 
-/// How far a convolution on `device` is from the processor's, as a share of its size.
+/// Returns how far a convolution on `device` is from the CPU's, relative to its magnitude.
 fn convolve(device: tch::Device) -> geolearn::Result<f64> {
     let values = |shape: [i64; 4]| -> Result<Tensor, tch::TchError> {
         Tensor::f_arange(shape.iter().product::<i64>(), (Kind::Float, tch::Device::Cpu))?.f_sin()?.f_view(shape)

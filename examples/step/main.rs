@@ -1,23 +1,25 @@
-//! A training step under the clock: for `cargo xtask compare` and `cargo xtask gpu-check`, which run it beside PyTorch.
+//! Times training steps, for `cargo xtask compare` and `cargo xtask gpu-check`, which run it alongside PyTorch.
 //!
 //! ```text
 //! step prepare [--model NAME] FOLDER SIDE BATCH
-//!                                           initial weights and batches, as files that PyTorch reads
+//!                                           write initial weights and batches in files that PyTorch reads
 //! step run [--model NAME] FOLDER SIDE BATCH PRECISION
-//!                                           steps, as many as each line of the input asks for
-//! step doctor [--need-cuda]                 the device that is chosen and why; ends with 4 where CUDA is needed and not had
+//!                                           take as many steps as each input line asks for
+//! step doctor [--need-cuda]                 report the selected device and why
+//!                                           (exits with 4 if CUDA is required but not usable)
 //! step bench --json FILE SIDE BATCHES WAYS STEPS
-//!                                           times of steps and memory, one line of JSON for each batch size and way
-//! step trace FILE SIDE BATCHES WAYS         steps under libtorch's profiler
-//! step raster --json FILE [SIDE]            a scene through `predict_raster`
-//! step translate --json FILE SIDE IMAGES    images through `predict_array`, one by one
+//!                                           measure time and memory, one line of JSON per batch size and way
+//! step trace FILE SIDE BATCHES WAYS         record steps with libtorch's profiler
+//! step raster --json FILE [SIDE]            translate a scene with `predict_raster`
+//! step translate --json FILE SIDE IMAGES    translate images one by one with `predict_array`
 //! ```
 //!
-//! NAME is `cyclegan`, which it is where none is given and in all other tasks, or `pix2pix`. Lists are separated by commas: `1,8` and `f32,tf32,bf16`. A way is a precision, and behind it, where wanted,
-//! `+graph` (as CUDA graphs), `+operators` (of libtorch, not the layers of our own) and `+search` (by cuDNN, in every
-//! precision). Chips, the model and the scene are looked for in the folder
-//! that GEOLEARN_ASSETS names, else in `assets`, from the current folder.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
+//! NAME is `cyclegan` (the default, and the model of all other tasks) or `pix2pix`. Lists are comma-separated: `1,8`
+//! and `f32,tf32,bf16`. A way is a precision with optional suffixes: `+graph` (use CUDA graphs), `+operators` (use
+//! libtorch's operators instead of this crate's CUDA layers) and `+search` (let cuDNN benchmark its kernels in every
+//! precision). Chips, the model and the scene are read from the folder in GEOLEARN_ASSETS, or else from `assets` in the
+//! current folder.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 
 mod bench;
 mod compare;
@@ -37,11 +39,11 @@ use clap::Parser;
 use model::Kind;
 use work::{Outcome, Way, list, precision_of};
 
-/// Puts a training step under the clock. The top of this program tells what ways are.
+/// Times training steps. The header of `main.rs` describes the arguments.
 #[derive(Parser)]
 #[command(name = "step")]
 enum Task {
-    /// Writes initial weights and batches, as files that PyTorch reads
+    /// Write initial weights and batches in files that PyTorch reads
     Prepare {
         #[arg(long, value_enum, default_value_t)]
         model: Kind,
@@ -49,7 +51,7 @@ enum Task {
         side: usize,
         batch: usize,
     },
-    /// Takes as many steps as each line of the input asks for
+    /// Take as many steps as each input line asks for
     Run {
         #[arg(long, value_enum, default_value_t)]
         model: Kind,
@@ -58,15 +60,15 @@ enum Task {
         batch: usize,
         precision: String,
     },
-    /// Tells the device that is chosen and why
+    /// Report the selected device and why
     Doctor {
-        /// End with 4 where CUDA is not had
+        /// Exit with 4 if CUDA is not usable
         #[arg(long)]
         need_cuda: bool,
     },
-    /// Measures times of steps and memory: one line of JSON for each batch size and way
+    /// Measure time and memory of steps: one line of JSON per batch size and way
     Bench {
-        /// File to which lines are added
+        /// File to append to
         #[arg(long, value_name = "FILE")]
         json: String,
         side: usize,
@@ -74,19 +76,19 @@ enum Task {
         ways: String,
         steps: usize,
     },
-    /// Takes steps under libtorch's profiler
+    /// Record steps with libtorch's profiler
     Trace { file: String, side: usize, batches: String, ways: String },
-    /// Translates a scene
+    /// Translate a scene
     Raster {
-        /// File to which lines are added
+        /// File to append to
         #[arg(long, value_name = "FILE")]
         json: PathBuf,
         /// Side of a square scene [default: the bundled scene]
         side: Option<usize>,
     },
-    /// Measures how long the generator of the published recipe takes for an image
+    /// Measure how long the generator of the published recipe takes per image
     Translate {
-        /// File to which a line is added
+        /// File to append to
         #[arg(long, value_name = "FILE")]
         json: PathBuf,
         side: usize,

@@ -1,20 +1,20 @@
-//! The most memory that a piece of work takes.
+//! Measures the peak memory of a piece of work.
 
 use std::fs;
 
 use geolearn::profile::CudaMemory;
 use tch::Device;
 
-/// From here on the most is counted anew: device memory of tensors, or on the processor all that the process holds.
+/// Resets the peak: of the device memory held by tensors, or on the CPU, of the memory of the process.
 pub fn reset(device: Device) {
-    // Where it cannot be counted anew, the most since the start of the process is told.
+    // Where the system cannot reset it, the peak since the start of the process is reported.
     let _ = match cuda_index(device) {
         Some(index) => CudaMemory::reset_peak(index).map_err(|error| error.to_string()),
         None => fs::write("/proc/self/clear_refs", "5").map_err(|error| error.to_string()),
     };
 }
 
-/// MiB; none where the system does not say.
+/// Returns the peak in MiB; `None` if the system does not report it.
 pub fn peak_mib(device: Device) -> Option<f64> {
     match cuda_index(device) {
         Some(index) => CudaMemory::of(index).ok().map(|memory| memory.peak_allocated as f64 / f64::from(1 << 20)),

@@ -1,4 +1,4 @@
-//! The models whose steps are taken, and what they learn from.
+//! The models that are timed, and their training data.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use tch::Tensor;
 
 use crate::work::asset;
 
-/// Batches that take turns.
+/// Number of batches to cycle through.
 const BATCHES: usize = 4;
 const SEED: u64 = 42;
 
 /// A kind of model.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub enum Kind {
-    /// From unpaired chips
+    /// Learns from unpaired chips
     #[default]
     Cyclegan,
-    /// From pairs
+    /// Learns from pairs
     Pix2pix,
 }
 
@@ -29,13 +29,13 @@ impl Kind {
     pub fn data(self, side: usize) -> Result<DataBunch> {
         let prepare = match self {
             Self::Cyclegan => PrepareData::new(asset("bluemarble"), DatasetType::CycleGan),
-            // All of them, of which there are few, to learn from.
+            // There are few pairs, so all of them are used for training.
             Self::Pix2pix => PrepareData::new(asset("bluemarble_test"), DatasetType::Pix2Pix).val_split_pct(0.0),
         };
         prepare.resize_to(side).augment(Augment::none()).seed(SEED).prepare()
     }
 
-    /// Reads batches of `size` chips of each domain; where there are too few chips, the next epoch's come behind them.
+    /// Reads batches of `size` chips per domain; if there are too few chips, continues with the next epoch.
     pub fn batches(self, data: &DataBunch, size: usize) -> Result<Vec<Batch>> {
         let mut chips = [Vec::new(), Vec::new()];
         for epoch in 0.. {
@@ -53,8 +53,8 @@ impl Kind {
         a.chunks(size).zip(b.chunks(size)).map(|(a, b)| Ok(Batch::new(joined(a)?, joined(b)?))).collect()
     }
 
-    /// Builds the published networks, and none of what draws at random in a step, which PyTorch would not repeat: pools of images,
-    /// dropout. A U-Net halves its images as often as they can be, up to the eight times of arcgis.learn.
+    /// Builds the published networks without the random parts of a step, which PyTorch would not reproduce: image pools
+    /// and dropout. A U-Net halves its images as often as possible, up to arcgis.learn's eight times.
     pub fn model(self, data: &DataBunch, side: usize) -> Result<Model> {
         Ok(match self {
             Self::Cyclegan => {
@@ -69,7 +69,7 @@ impl Kind {
     }
 }
 
-/// A model of one of the kinds.
+/// A model of either kind.
 #[allow(clippy::large_enum_variant, reason = "there is one of them at a time")]
 pub enum Model {
     CycleGan(CycleGan),

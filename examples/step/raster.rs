@@ -1,4 +1,4 @@
-//! A scene through a small model.
+//! Translates a scene with a small model.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,14 @@ use serde_json::json;
 use crate::memory;
 use crate::work::{Outcome, asset, write_line};
 
-/// Of the published recipe, 16 features and 4 blocks; beside the assets.
+/// The published architecture with 16 features and 4 blocks; relative to the assets.
 const MODEL: &str = "../tests/fixtures/models/sat2relief";
 const SCENE: &str = "scenes/bluemarble_asia.tif";
-/// The first is slower: kernels are chosen in it.
+/// The first run is slower, because it selects kernels.
 const RUNS: [&str; 2] = ["first", "second"];
 
-/// Translates the bundled scene, or one of `side` x `side` pixels in which it is repeated; twice, with a line for each.
+/// Translates the bundled scene, or a scene of `side` x `side` pixels that repeats it, twice; writes a line for each
+/// run.
 pub fn run(file: &Path, side: Option<usize>) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let scene = match side {
@@ -48,7 +49,9 @@ fn row(run: &str, report: &RasterReport, model: &CycleGan) -> serde_json::Value 
 
 fn repeated(path: &Path, side: usize) -> Outcome<PathBuf> {
     let file = RasterFile::open(asset(SCENE))?;
-    let Samples::U8(part) = file.read()? else { return Err("the bundled scene is no longer of bytes".into()) };
+    let Samples::U8(part) = file.read()? else {
+        return Err("the bundled scene is expected to have 8-bit samples".into());
+    };
     let (bands, height, width) = part.dim();
     let mut writer = RasterWriter::create(path, RasterSpec::new(bands, side, side, file.info().dtype()))?;
     for from in (0..side).step_by(height) {

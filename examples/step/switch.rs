@@ -1,4 +1,4 @@
-//! Ways of taking steps that hold for a whole process: each set of switches has a process of its own.
+//! Process-wide switches: each set of switches gets its own process.
 
 use std::process::Command;
 
@@ -6,11 +6,11 @@ use crate::work::{Outcome, Switches, Way};
 
 const GRAPHS: &str = "GEOLEARN_CUDA_GRAPHS";
 const LAYERS: &str = "GEOLEARN_CUDA_LAYERS";
-/// Set for processes that were started for one set of switches.
+/// Set in processes that were started for one set of switches.
 const STARTED: &str = "GEOLEARN_STEP_STARTED";
 
-/// Has `here` take the named ways where this process was started for them; else starts one for each set of switches among
-/// them: this program, with the arguments that `there` gives for their names.
+/// Calls `here` with the named ways if this process was started for them. Otherwise starts this program once for each
+/// set of switches among them, with the arguments that `there` returns for their names.
 pub fn each(
     names: &str,
     here: impl FnOnce(&[Way<'_>]) -> Outcome<()>,
@@ -33,7 +33,7 @@ pub fn each(
         let names: Vec<_> = ways.iter().filter(|way| way.switches == set).map(|way| way.name).collect();
         start(set, there(&names.join(",")))
     };
-    // One that fails does not keep the others from being measured.
+    // A failure of one does not keep the others from being measured.
     let outcomes: Vec<_> = sets.into_iter().map(of_set).collect();
     outcomes.into_iter().collect()
 }

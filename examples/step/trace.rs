@@ -1,11 +1,11 @@
-//! Steps under libtorch's profiler.
+//! Records steps with libtorch's profiler.
 
 use crate::work::{Outcome, Way, Work, read};
 
 const WARM_UP: usize = 5;
 const STEPS: usize = 3;
 
-/// Writes `FILE-b1-bf16-3-steps.json` for batch size 1 in bf16, and so on.
+/// Writes one trace per batch size and way, such as `FILE-b1-bf16-3-steps.json` for batch size 1 in bf16.
 pub fn run(file: &str, side: usize, batches: &[usize], ways: &[Way<'_>]) -> Outcome<()> {
     for &batch in batches {
         for way in ways {

@@ -1,4 +1,4 @@
-//! One image after the other through the generator of the published recipe.
+//! Times the generator of the published recipe on one image at a time.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::memory;
 use crate::work::{Outcome, asset, at_share, write_line};
 
-/// Images before the clock runs.
+/// Images before timing starts.
 const WARM_UP: usize = 10;
 const BANDS: usize = 3;
 
-/// Writes a line with the milliseconds from an array of `side` x `side` pixels to its translation, both in main memory.
+/// Writes a line with the milliseconds from an array of `side` x `side` pixels to its translation, both in host memory.
 ///
-/// The weights are initial ones, which take as long as trained ones.
+/// Uses initial weights, which take as long as trained ones.
 pub fn run(file: &Path, side: usize, images: usize) -> Outcome<()> {
     if images == 0 {
         return Err("at least one image is needed".into());
@@ -32,7 +32,7 @@ pub fn run(file: &Path, side: usize, images: usize) -> Outcome<()> {
         let made = model.predict_array(&image, Domain::B)?;
         let milliseconds = 1e3 * begin.elapsed().as_secs_f64();
         if made.dim() != image.dim() {
-            return Err(format!("an image of {:?} became one of {:?}", image.dim(), made.dim()).into());
+            return Err(format!("an image of shape {:?} gave one of shape {:?}", image.dim(), made.dim()).into());
         }
         if number >= WARM_UP {
             times.push(milliseconds);

@@ -1,4 +1,4 @@
-//! What all modes share: chips, networks, batches, steps.
+//! Code shared by all tasks: chips, networks, batches, steps.
 
 use std::error::Error;
 use std::fs::OpenOptions;
@@ -17,7 +17,7 @@ use crate::model::{Kind, Model};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Something in the folder of bundled data.
+/// Returns the path of a file in the folder of bundled data.
 pub fn asset(name: &str) -> PathBuf {
     std::env::var_os("GEOLEARN_ASSETS").map_or_else(|| "assets".into(), PathBuf::from).join(name)
 }
@@ -27,25 +27,25 @@ pub fn precision_of(name: &str) -> Outcome<Precision> {
         "f32" => Ok(Precision::F32),
         "bf16" => Ok(Precision::Bf16),
         "tf32" => Ok(Precision::Tf32),
-        _ => Err(format!("there is no precision {name:?}").into()),
+        _ => Err(format!("unknown precision {name:?}: expected f32, tf32 or bf16").into()),
     }
 }
 
-/// A way of taking steps: a precision, with what is behind it, such as `bf16+graph`.
+/// A way to take steps: a precision with optional switches, such as `bf16+graph`.
 pub struct Way<'a> {
     pub name: &'a str,
     pub precision: Precision,
     pub switches: Switches,
 }
 
-/// What holds for a whole process.
+/// Settings that apply to the whole process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Switches {
-    /// Whether steps are to run as CUDA graphs.
+    /// Whether to run steps as CUDA graphs.
     pub graph: bool,
-    /// Whether libtorch's operators are to compute where the library has layers of its own for CUDA.
+    /// Whether to use libtorch's operators instead of this crate's CUDA layers.
     pub operators: bool,
-    /// Whether cuDNN is to search for its kernels in every precision.
+    /// Whether cuDNN benchmarks its kernels in every precision.
     pub search: bool,
 }
 
@@ -59,7 +59,11 @@ impl<'a> Way<'a> {
                 "graph" => &mut switches.graph,
                 "operators" => &mut switches.operators,
                 "search" => &mut switches.search,
-                other => return Err(format!("a way has `+graph`, `+operators` or `+search`, not `+{other}`").into()),
+                other => {
+                    return Err(
+                        format!("unknown suffix `+{other}`: expected `+graph`, `+operators` or `+search`").into()
+                    );
+                }
             };
             *switch = true;
         }
@@ -71,7 +75,7 @@ pub fn list<T: FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
     text.split(',').map(str::parse).collect()
 }
 
-/// A model with batches that lie on its device, and the steps that it has made.
+/// A model, batches on its device, and the number of steps taken.
 pub struct Work {
     model: Model,
     batches: Vec<Batch>,
@@ -81,7 +85,7 @@ pub struct Work {
 
 impl Work {
     /// # Errors
-    /// Where the device does not have this precision.
+    /// If the device does not support this precision.
     pub fn new(side: usize, batch: usize, precision: Precision) -> Outcome<Self> {
         let kind = Kind::Cyclegan;
         let data = kind.data(side)?;
@@ -103,7 +107,7 @@ impl Work {
     }
 
     /// # Errors
-    /// Where the steps that were taken did not run as this way has it.
+    /// If the steps did not run as this way requires.
     pub fn check(&self, way: &Way<'_>) -> Outcome<()> {
         match (self.model.uses_cuda_graphs(), way.switches.graph) {
             (false, true) => {
@@ -115,7 +119,7 @@ impl Work {
         }
     }
 
-    /// Learns from the next batch. The device may still be at work afterwards, until the losses are read.
+    /// Trains on the next batch. On a GPU the work may continue until the losses are read.
     pub fn step(&mut self) -> geolearn::Result<Tensor> {
         let mut context = StepContext::new(2e-4, AdamOptions::default(), self.step);
         context.precision = self.precision;
@@ -126,7 +130,7 @@ impl Work {
     }
 }
 
-/// Reading waits for the device.
+/// Reads the losses, which waits for the device.
 pub fn read(losses: &Tensor) -> geolearn::Result<Vec<f64>> {
     Ok(Vec::<f64>::try_from(losses.to_kind(tch::Kind::Double))?)
 }
@@ -136,7 +140,7 @@ pub fn at_share(times: &[f64], share: f64) -> f64 {
     times[((times.len() - 1) as f64 * share).round() as usize]
 }
 
-/// Adds a line to a file.
+/// Appends a line to a file, and prints it.
 pub fn write_line(file: &Path, row: &Value) -> Outcome<()> {
     println!("{row}");
     Ok(writeln!(OpenOptions::new().create(true).append(true).open(file)?, "{row}")?)

@@ -1,9 +1,9 @@
-//! What counts as a circle, on small modules that are made up.
+//! Tests the detection of circles on small made-up modules.
 
 use crate::graph::circles;
 use crate::modules::modules;
 
-/// The files of each circle in a crate with one module, `m`, of these files.
+/// Returns the files in each circle of a crate with one module `m` made of these files.
 fn circles_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let source = |file: &str| match file {
         "lib.rs" => Some("mod m; pub use m::Known;".to_string()),
@@ -67,7 +67,7 @@ fn a_method_is_used_where_it_stands() {
     let of = |text| circles_of(&[parent, ("a.rs", text), away, other]);
     assert_eq!(of("pub struct A; fn h() { A::f() }"), [["m/a.rs", "m/b.rs"]]);
     assert_eq!(of("pub struct A; fn h(a: A) { a.g() }"), [["m/a.rs", "m/b.rs"]]);
-    // Two functions are called f, and none of them is named with its type.
+    // There are two functions called f, and neither is named with its type.
     assert!(of("pub struct A; fn h(a: A) { a.f() }").is_empty());
 }
 

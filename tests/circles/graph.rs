@@ -1,18 +1,18 @@
-//! The circles of files that use each other.
+//! Finds circles of files that use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::modules::{Module, Names};
 use crate::uses::{Uses, top, uses};
 
-/// Files that use each other, directly or through others of them.
+/// Files that use each other, directly or through one another.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Circle {
-    /// The module of `src` to which all of them belong.
+    /// The module of `src` they belong to.
     pub module: String,
-    /// Below `src`.
+    /// Paths relative to `src`.
     pub files: BTreeSet<String>,
-    /// What makes the circle, as "user -> used by path".
+    /// The uses that form the circle, as "user -> used by path".
     pub imports: BTreeSet<String>,
 }
 
@@ -39,7 +39,7 @@ pub fn circles(modules: &BTreeMap<Names, Module>) -> Vec<Circle> {
     found
 }
 
-/// The files that `file` uses, directly or not; `file` itself only where it is in a circle.
+/// Returns the files that `file` uses, directly or indirectly; includes `file` itself only if it is in a circle.
 fn reach<'a>(uses: &'a Uses, file: &str) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![file];

@@ -1,5 +1,5 @@
-//! Files of a module do not use each other in circles: each can be read, tested and changed without those above it.
-//! `tests/stages.rs` says the same of the modules of `src` among themselves.
+//! Checks that the files of a module do not depend on each other in circles, so that each can be read, tested and
+//! changed without those above it. `tests/stages.rs` checks the same for the modules of `src`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 mod examples;

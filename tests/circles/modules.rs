@@ -1,46 +1,46 @@
-//! The modules of a crate: the names they have by `use`, and the paths that their code follows.
+//! Reads the modules of a crate: the names that `use` brings in, and the paths in their code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tokens::tokens;
 
-/// Names that lead to a module or an item.
+/// Names, each with the path of the module or item it refers to.
 pub type Names = Vec<String>;
 
-/// What the code of one module says of others. Tests are left out: they may use what is above them.
+/// What the code of one module refers to. Tests are excluded, since they may use modules above them.
 #[derive(Debug, Default)]
 pub struct Module {
-    /// Below `src`.
+    /// Path relative to `src`.
     pub file: String,
-    /// Modules below this one, in files of their own or within this file.
+    /// Child modules, in files of their own or inline.
     pub children: Vec<String>,
-    /// Those of them that have a file.
+    /// Child modules that have a file.
     files: Vec<String>,
-    /// What each name that a `use` brings in stands for.
+    /// The path that each imported name refers to.
     pub names: BTreeMap<String, Names>,
-    /// What is brought in for others only.
+    /// Names that are re-exported.
     pub passed_on: Vec<Names>,
-    /// What is brought in for the module itself.
+    /// Names that the module imports for itself.
     pub imported: Vec<Names>,
-    /// Paths and lone names in code.
+    /// Paths and single names in code.
     pub followed: Vec<Names>,
-    /// Names of methods that are called, of whatever type.
+    /// Names of called methods, whatever their type.
     pub called: BTreeSet<String>,
-    /// Names of all functions, those of types included.
+    /// Names of all functions, including associated ones.
     pub functions: Vec<String>,
-    /// Types that have methods here, each with their names; not those of traits.
+    /// Types with inherent methods in this module, and the names of these methods.
     pub extended: Vec<(Names, Vec<String>)>,
 }
 
-/// Reads the modules that `lib.rs` declares, with those below them; `source` gives the text of a file below `src`.
+/// Reads the modules that `lib.rs` declares and their children; `source` returns the text of a file relative to `src`.
 ///
 /// # Panics
-/// Where a module has no file, or takes all names of another one of the crate, which hides what it uses.
+/// If a module has no file, or glob-imports another module of the crate, which hides what it uses.
 pub fn modules(source: &dyn Fn(&str) -> Option<String>) -> BTreeMap<Names, Module> {
     let mut waiting = vec![(Names::new(), "lib.rs".to_string())];
     let mut found = BTreeMap::new();
     while let Some((path, file)) = waiting.pop() {
-        let text = source(&file).unwrap_or_else(|| panic!("{file} cannot be read"));
+        let text = source(&file).unwrap_or_else(|| panic!("cannot read {file}"));
         let mut reader = Reader { tokens: tokens(&text), at: 0, file, found: Vec::new() };
         reader.read_module(&path);
         for (path, module) in reader.found {
@@ -65,7 +65,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The token `ahead` of the next one.
+    /// Returns the token `ahead` positions after the next one.
     fn peek(&self, ahead: usize) -> &str {
         self.tokens.get(self.at + ahead).map_or("", String::as_str)
     }
@@ -79,7 +79,7 @@ impl Reader {
         self.at.checked_sub(1).map_or("", |at| &self.tokens[at])
     }
 
-    /// Reads to the end of the module, the brace that closes it included.
+    /// Reads to the end of the module, including its closing brace.
     fn read_module(&mut self, path: &Names) {
         let mut module = Module { file: self.file.clone(), ..Module::default() };
         let (mut depth, mut extends) = (0_usize, false);
@@ -102,7 +102,7 @@ impl Reader {
         self.found.push((path.clone(), module));
     }
 
-    /// Passes over attributes and what they belong to.
+    /// Skips attributes and the items they belong to.
     fn skip_item(&mut self) {
         let mut is_use = false;
         while self.peek(0) == "#" {
@@ -120,7 +120,7 @@ impl Reader {
         }
     }
 
-    /// Passes over what is between brackets of any kind.
+    /// Skips everything between brackets of any kind.
     fn skip_group(&mut self) {
         let mut depth = 0_usize;
         while self.at < self.tokens.len() {
@@ -137,7 +137,7 @@ impl Reader {
         self.at += 1;
         let name = self.take();
         let has_file = self.take() == ";";
-        // A module that a condition swaps for another is declared twice; the first is the usual one.
+        // A module that is replaced by a `cfg` is declared twice; the first declaration is the usual one.
         let is_new = !module.children.contains(&name);
         if has_file && is_new {
             module.files.push(name.clone());
@@ -163,7 +163,7 @@ impl Reader {
         }
     }
 
-    /// Reads `a::{b as c, d::e}` up to what ends it, as pairs of a name and what it stands for.
+    /// Reads `a::{b as c, d::e}` up to its terminator, as pairs of a name and its path.
     fn read_use_tree(&mut self, mut path: Names, brought: &mut Vec<(String, Names)>) {
         loop {
             match self.take().as_str() {
@@ -180,7 +180,7 @@ impl Reader {
                     let name = self.take();
                     return brought.push((name, path));
                 }
-                // `a::{self}` is `a`.
+                // `a::{self}` refers to `a`.
                 "self" if !path.is_empty() => {}
                 name => path.push(name.to_string()),
             }
@@ -190,7 +190,7 @@ impl Reader {
         }
     }
 
-    /// Reads `impl<T> Type`; gives whether it is of no trait.
+    /// Reads `impl<T> Type`; returns whether it is an inherent impl.
     fn read_impl(&mut self, module: &mut Module) -> bool {
         self.at += 1;
         let mut depth = 0_usize;
@@ -221,9 +221,9 @@ impl Reader {
         self.at += 1;
     }
 
-    /// Reads the path or lone name that comes next, or one sign.
+    /// Reads the next path or single name, or one punctuation character.
     fn read_path(&mut self, module: &mut Module) {
-        // Fields and methods belong to their type; a path that begins with `::` leads out of the crate.
+        // Fields and methods belong to their type; a path that starts with `::` is outside the crate.
         let is_member = [".", "::"].contains(&self.before());
         let mut path = vec![self.take()];
         while self.peek(0) == "::" && self.peek(1).starts_with(|c: char| c.is_alphabetic() || c == '_') {
@@ -231,7 +231,7 @@ impl Reader {
             path.push(self.take());
         }
         let is_type = path[0].starts_with(char::is_uppercase);
-        // A lone name that is neither called nor a type is a variable or a field.
+        // A single name that is neither called nor a type is a variable or a field.
         if is_member || path.len() > 1 {
             module.called.extend(path.last().cloned());
         }

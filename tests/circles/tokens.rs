@@ -1,6 +1,7 @@
-//! The words of a source file, without comments and literals.
+//! Splits a source file into tokens, without comments and literals.
 
-/// Splits `text` into names, numbers, `::` and single signs; comments, strings, characters and lifetimes are left out.
+/// Splits `text` into names, numbers, `::` and single punctuation characters; skips comments, strings, characters and
+/// lifetimes.
 pub fn tokens(text: &str) -> Vec<String> {
     let mut rest = text;
     let mut found = Vec::new();
@@ -24,7 +25,7 @@ fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Bytes of the comment or literal at the start of `text`; 0 where code is.
+/// Returns the length in bytes of the comment or literal at the start of `text`; 0 if there is none.
 fn hidden_length(text: &str) -> usize {
     let string = text.trim_start_matches(['b', 'c']);
     let prefix = text.len() - string.len();
@@ -51,12 +52,12 @@ fn block_comment_length(text: &str) -> usize {
     }
 }
 
-/// The length of a character, or of a lifetime, which has no second quote.
+/// Returns the length of a character literal, or of a lifetime, which has no closing quote.
 fn quote_length(text: &str) -> usize {
     let inner = &text[1..];
     let first = inner.chars().next().map_or(0, char::len_utf8);
     match inner.strip_prefix('\\') {
-        // The escaped sign may be a quote itself.
+        // The escaped character may itself be a quote.
         Some(escaped) => 3 + escaped[1..].find('\'').map_or(escaped.len() - 1, |end| end + 1),
         None if inner[first..].starts_with('\'') => first + 2,
         None => 1 + inner.find(|c| !is_of_name(c)).unwrap_or(inner.len()),
@@ -75,7 +76,7 @@ fn string_length(text: &str) -> usize {
     }
 }
 
-/// The length of `r#"..."#` with any number of signs; `None` where a name begins with r.
+/// Returns the length of `r#"..."#` with any number of `#`; `None` if it is a name that starts with r.
 fn raw_string_length(text: &str) -> Option<usize> {
     let signs = text[1..].len() - text[1..].trim_start_matches('#').len();
     let inner = text[1 + signs..].strip_prefix('"')?;

@@ -1,25 +1,25 @@
-//! Which file of a module uses which other one.
+//! Determines which files of a module use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::modules::{Module, Names};
 
-/// More than the re-exports that any name goes through.
+/// More than the longest chain of re-exports.
 const MOST_STEPS: usize = 16;
 
-/// What a file, the first, uses of another one of the same module of `src`, as paths.
+/// User, used file, and the paths by which it is used; both files are in the same module of `src`.
 pub type Uses = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// The module of `src` to which a file below `src` belongs.
+/// Returns the module of `src` that a file belongs to.
 pub fn top(file: &str) -> &str {
     file.split('/').next().unwrap_or_default().trim_end_matches(".rs")
 }
 
-/// Finds what the files of each module use of each other.
+/// Finds the uses among the files of each module.
 pub fn uses(modules: &BTreeMap<Names, Module>) -> Uses {
     let mut found = Uses::new();
     for (from, module) in modules {
-        // A module that declares its children and passes their names on does not use them by that.
+        // Declaring child modules and re-exporting their names does not count as a use.
         let foreign = module
             .passed_on
             .iter()
@@ -29,7 +29,7 @@ pub fn uses(modules: &BTreeMap<Names, Module>) -> Uses {
             let used = &modules[&definer].file;
             if *used != module.file && top(used) == top(&module.file) {
                 let paths = found.entry((module.file.clone(), used.clone())).or_default();
-                // What an import says is not said again for each use of it.
+                // A name counts once, at its import.
                 if !module.names.get(&path[0]).is_some_and(|import| paths.contains(&import.join("::"))) {
                     paths.insert(path.join("::"));
                 }
@@ -42,8 +42,8 @@ pub fn uses(modules: &BTreeMap<Names, Module>) -> Uses {
     found
 }
 
-/// Uses of methods that do not stand in the file of their type, as user, used file and method. A call by `.name()` counts
-/// where just one function of the crate has that name, since nothing else tells whose it is.
+/// Finds calls of methods defined outside the file of their type, as user, used file and method. A call `.name()`
+/// counts only if exactly one function of the crate has that name, since nothing else identifies it.
 fn methods(modules: &BTreeMap<Names, Module>) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     let functions: Vec<&String> = modules.values().flat_map(|module| &module.functions).collect();
@@ -68,8 +68,8 @@ fn methods(modules: &BTreeMap<Names, Module>) -> Vec<(String, String, String)> {
     found
 }
 
-/// The module that defines what `path` leads to from module `from`. `None` for what is not of this crate, what `from`
-/// defines itself, and for modules: who names one uses what is named in it.
+/// Returns the module that defines what `path` refers to in module `from`. Returns `None` for items outside the crate,
+/// items that `from` defines itself, and modules, since naming a module is not a use of it.
 fn definer(modules: &BTreeMap<Names, Module>, from: &Names, path: &[String], steps: usize) -> Option<Names> {
     let mut place = from.clone();
     let mut rest = path;

@@ -1,4 +1,4 @@
-//! Events of `tracing` that work gives.
+//! Captures `tracing` events.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -7,10 +7,10 @@ use tracing::field::Field;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Names and values of an event, in its own order.
+/// Names and values of an event's fields, in order.
 pub type Fields = Vec<(String, String)>;
 
-/// Keeps the events of one level.
+/// Records the events of one level.
 #[derive(Clone)]
 struct Listener {
     level: Level,
@@ -43,7 +43,7 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-/// Returns what `work` makes, and the events of this level on its own thread.
+/// Returns the result of `work`, and the events of this level on the current thread.
 pub fn events<T>(level: Level, work: impl FnOnce() -> T) -> (T, Vec<Fields>) {
     let listener = Listener { level, events: Arc::default() };
     let made = tracing::subscriber::with_default(listener.clone(), work);

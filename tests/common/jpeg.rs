@@ -1,13 +1,14 @@
-//! What other decoders read in the JPEGs among the fixtures (`fixtures/jpeg/make.py`).
+//! Compares JPEG fixtures with the output of other decoders (`fixtures/jpeg/make.py`).
 
 use std::path::Path;
 
 use geolearn::raster::{RasterFile, Samples};
 
-/// Tells whether samples of a JPEG are those of another decoder, as far as two decoders agree; none of other files.
+/// Returns whether the samples of a JPEG match another decoder's within the tolerance of the format; `None` for files
+/// without a reference.
 ///
-/// T.81 leaves the rounding of the inverse DCT to decoders (2 levels of 255), and how subsampled colors are enlarged (4).
-/// libjpeg-turbo repeats the samples of images that are one or two colors wide, where others blend them.
+/// T.81 leaves the rounding of the inverse DCT (2 levels of 255) and the upsampling of chroma (4) to decoders.
+/// libjpeg-turbo repeats samples in images that are one or two chroma samples wide, where others interpolate.
 pub fn is_as_elsewhere(path: &Path, samples: &Samples) -> Option<bool> {
     let name = path.file_name()?.to_str()?;
     let truth = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/jpeg/{name}.png"));
@@ -21,7 +22,7 @@ pub fn is_as_elsewhere(path: &Path, samples: &Samples) -> Option<bool> {
     Some(differences.iter().all(|difference| *difference <= levels))
 }
 
-/// Tells whether no color is subsampled.
+/// Returns whether no color component is subsampled.
 fn is_whole(name: &str) -> bool {
     matches!(
         name,

@@ -1,4 +1,4 @@
-//! What integration tests share.
+//! Code shared by the integration tests.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 #![allow(dead_code, reason = "each test uses a part of it")]
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use geolearn::{CycleGan, DataBunch, DatasetType, Domain, PrepareData};
 
-/// The first chips of each domain of the bundled set, copied to `folder`.
+/// Copies some chips of each domain of the bundled set to `folder`.
 pub fn few_chips(folder: &Path, a: usize, b: usize) -> PathBuf {
     let root = folder.join("chips");
     for (domain, count) in [("A", a), ("B", b)] {
@@ -30,18 +30,18 @@ pub fn few_chips(folder: &Path, a: usize, b: usize) -> PathBuf {
     root
 }
 
-/// A few chips at 32 pixels, which keeps a step at some milliseconds.
+/// Prepares a few 32-pixel chips, which keeps a training step within milliseconds.
 pub fn small_data(folder: &Path) -> DataBunch {
     let chips = few_chips(folder, 6, 5);
     PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(2).prepare().unwrap()
 }
 
-/// The smallest model that still has every kind of layer.
+/// Builds the smallest model that has every kind of layer.
 pub fn small_model(data: &DataBunch) -> CycleGan {
     on_cpu::builder(data).gen_blocks(1).gen_features(4).disc_features(4).pool_size(3).build().unwrap()
 }
 
-/// What a model makes of a fixed gradient image of domain A.
+/// Translates a fixed gradient image of domain A.
 pub fn answer(model: &CycleGan) -> ndarray::Array3<f32> {
     let image = ndarray::Array3::from_shape_fn((3, 33, 47), |(c, y, x)| ((c + 1) * (2 * y + x)) as f32);
     model.predict_array(&image, Domain::B).unwrap()

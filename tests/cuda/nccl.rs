@@ -12,7 +12,7 @@ use super::common::port::free_port;
 use super::common::small_data;
 use super::{Weights, device, model, weights};
 
-/// Where a child writes its weights; without it the child's test does nothing.
+/// File for the child's weights; without this variable the child's test does nothing.
 const OUT: &str = "GEOLEARN_TEST_NCCL";
 /// `1` where gradients are to be summed in bfloat16.
 const BF16: &str = "GEOLEARN_TEST_NCCL_BF16";
@@ -22,7 +22,7 @@ fn options() -> FitOptions {
     FitOptions::new(EPOCHS).progress(false).deterministic(true).precision(Precision::F32)
 }
 
-/// Not a test of its own: what the process of the group does.
+/// Not a test of its own: the child process runs it.
 #[test]
 #[ignore = "run by the test of a training by NCCL"]
 fn child() {
@@ -56,13 +56,14 @@ fn alone(device: Device) -> Weights {
     weights(&model)
 }
 
-/// The mean of the distances of all weights.
+/// Returns the mean absolute difference of all weights.
 fn apart(found: &Weights, expected: &Weights) -> f64 {
     let pairs = || found.iter().zip(expected).flat_map(|(a, b)| a.1.iter().zip(&b.1));
     pairs().map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / pairs().count() as f64
 }
 
-/// A sum over one process is what it was, so the weights are the same to the bit; in bfloat16 each gradient has 8 bits left.
+/// A sum over one process changes nothing, so the weights are identical bit for bit; in bfloat16 each gradient keeps 8
+/// bits.
 #[test]
 fn training_by_nccl_is_training_without() {
     let Some((device, _one)) = device() else { return };
@@ -71,8 +72,8 @@ fn training_by_nccl_is_training_without() {
     let found = by_nccl(folder.path(), false);
     assert!(!found.is_empty() && found == expected, "weights are {} apart", apart(&found, &expected));
     let rounded = apart(&by_nccl(folder.path(), true), &expected);
-    eprintln!("by gradients in bfloat16 weights are {rounded:e} apart on average");
-    // Six steps of Adam at 2e-4 reach 1.2e-3, and a weight goes elsewhere where rounding turns the sign of a gradient near 0: a tenth
-    // of that on average is much. On an H200 it was 6.7e-5.
+    eprintln!("with bfloat16 gradients the weights differ by {rounded:e} on average");
+    // Six steps of Adam at 2e-4 move a weight by at most 1.2e-3, and a weight moves the other way if rounding flips the
+    // sign of a gradient near 0; an average of a tenth of that would be a lot. On an H200 it was 6.7e-5.
     assert!(rounded > 0.0 && rounded < 1.2e-4, "{rounded}");
 }

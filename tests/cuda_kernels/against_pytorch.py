@@ -28,7 +28,7 @@ def as_argument(value):
 
 
 class Kernels:
-    """Launches kernels for one form of maps; `lanes`, `splits` and `blocks` are as a launching side could choose them."""
+    """Launches kernels for one shape of maps, with any `lanes`, `splits` and `blocks` that a caller may choose."""
 
     def __init__(self, library, element, channels, images):
         self.library, self.element, self.images, self.channels = library, element, images, channels

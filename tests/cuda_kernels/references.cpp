@@ -1,5 +1,6 @@
-// Compares each kernel of src/ffi/cuda/layers.cu, emulated, with the plainest f64 loops that do the same, on many random forms of
-// maps and grids. What a kernel reads of another, moments and means, is given to both, so that each is judged by its own errors.
+// Compares each kernel of src/ffi/cuda/layers.cu, emulated, with straightforward f64 loops, on many random shapes of
+// maps and grids. Both get the same inputs that a kernel reads from another one (moments and means), so that each is
+// judged by its own errors.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -21,8 +22,8 @@ std::mt19937 randomness(20);
 int among(int low, int high) { return std::uniform_int_distribution<int>(low, high)(randomness); }
 template <class T, size_t N> T one_of(const T (&choices)[N]) { return choices[among(0, N - 1)]; }
 
-// bf16 to f64 and back; the other elements convert themselves. `rounding` is what storing may cost, `sum` what adding up some
-// thousands of terms may, both as a share of the magnitude.
+// Converts bf16 to f64 and back; the other elements convert themselves. `rounding` bounds the error of storing, `sum`
+// that of adding some thousands of terms, both relative to the magnitude.
 struct Bf16 {
   using Stored = unsigned short;
   using Sum = float;
@@ -34,7 +35,7 @@ struct Bf16 {
     std::memcpy(&value, &bits, sizeof value);
     return value;
   }
-  // Cuts digits off: good enough for random inputs.
+  // Truncates: good enough for random inputs.
   static Stored narrow(double value) {
     float single = static_cast<float>(value);
     unsigned bits;
@@ -79,13 +80,13 @@ Form random_form(int vector) {
   form.splits = among(1, 20);
   form.slope = one_of({0.0, 0.2, 1.0});
   form.is_wide = form.channels % vector == 0 && among(0, 3) > 0;
-  // More lanes than channels, or fewer: a block more than one, but not hundreds.
+  // More lanes than channels, or fewer: one more block than needed, but not hundreds.
   form.lanes = 1u << among(form.channels >= 64 ? 3 : 0, 5);
   form.blocks = among(1, 12);
   return form;
 }
 
-// Memory of a map, or of sums. What lies around it must stay as it is.
+// Memory of a map or of sums, surrounded by guard values that must not change.
 template <class T> class Memory {
 public:
   Memory(size_t count, T fill) : fill(fill), all(count + 2 * GUARD, fill) {}
@@ -173,7 +174,7 @@ private:
     launch(name, true, {f.blocks, unsigned(f.images), 1}, {256, 1}, arguments...);
   }
 
-  // `magnitude` is that of the terms that made the value.
+  // `magnitude` is that of the terms of the sum.
   void near(const char *what, double found, double expected, double tolerance) {
     if (std::abs(found - expected) <= tolerance) return;
     std::printf("element %d, %s: %.9g instead of %.9g (tolerance %.2g) at %s\n", E::NUMBER, what, found, expected,
@@ -184,7 +185,7 @@ private:
     near(what, memory.is_whole() ? 0 : 1, 0, 0);
   }
 
-  // Sums over splits; kernels write [N][splits][2][C].
+  // Adds up the splits; kernels write [N][splits][2][C].
   double total(Memory<Sum> &sums, int n, int which, int c) {
     double sum = 0;
     for (int split = 0; split < f.splits; ++split) sum += sums.data()[((n * f.splits + split) * 2 + which) * f.channels + c];
@@ -208,7 +209,7 @@ private:
       near("sum of x", total(sums, n, 0, c), first, E::SUM * size);
       near("sum of x^2", total(sums, n, 1, c), second, E::SUM * second);
       near("mean", pair(moments, n, 0, c), mean, E::SUM * (std::abs(mean) + size / f.pixels()));
-      // The variance is the difference of two means of squares, `second` being the larger.
+      // The variance is the difference of two mean squares; `second` is the larger one.
       double scale = 1 / std::sqrt(variance + EPSILON), lost = second / f.pixels() / (variance + EPSILON);
       near("scale", pair(moments, n, 1, c), scale, E::SUM * scale * (1 + lost));
     });
@@ -238,7 +239,7 @@ private:
     });
   }
 
-  // Scatters what the kernels gather: the second sum is of magnitudes.
+  // Scatters what the kernels gather; the second sum is of magnitudes.
   std::vector<std::pair<double, double>> fold(Memory<Stored> &gradient, int n, int c) {
     std::vector<std::pair<double, double>> sums(f.pixels());
     for (int row = 0; row < f.height + 2 * f.border; ++row) {

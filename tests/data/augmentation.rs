@@ -1,8 +1,8 @@
-//! What augmentation does to a chip.
+//! Tests the effects of augmentation on a chip.
 
 use super::*;
 
-/// Band k is band 0 plus a constant, so after scaling all channels are equal, unless their geometry differs.
+/// Band k is band 0 plus a constant, so after scaling all channels are equal if their geometry is the same.
 fn shifted_bands(height: usize, width: usize) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, seed) in [("A/0.png", 0), ("A/1.png", 3), ("B/0.png", 5), ("B/1.png", 9)] {
@@ -25,14 +25,14 @@ fn all_bands_get_the_same_geometry() {
         assert_eq!(size, [1, 3, 7, 7]);
         let [first, rest] = [&chip[..49], &chip[49..]];
         for other in rest.chunks(49) {
-            // Equal up to rounding: the scale of each band is the same, its offset is not.
+            // Equal up to rounding: all bands have the same scale, but different offsets.
             let worst = first.iter().zip(other).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-5, "{worst}");
         }
     }
 }
 
-/// Without zoom and light, a chip is one of the eight symmetric forms of the file, and all eight come up.
+/// Without zoom and lighting, a chip is one of the eight symmetries of the file, and all eight occur.
 #[test]
 fn flips_and_turns_reach_all_eight_forms() {
     let root = shifted_bands(6, 6);
@@ -95,7 +95,7 @@ fn every_epoch_varies_anew() {
     assert_eq!(all.len(), drawn);
 }
 
-/// Radar keeps its values while photographs vary, and both turn.
+/// Lighting changes photographs but not radar, and both are rotated.
 #[test]
 fn light_may_fall_on_one_domain_alone() {
     let root = shifted_bands(6, 6);
@@ -116,7 +116,7 @@ fn light_may_fall_on_one_domain_alone() {
     assert!(seen.iter().all(|(_, _, b)| !plain_b.contains(&sorted(b))));
 }
 
-/// A chip that grows by the same step from left to right shows in which direction it grows once it is turned.
+/// A chip that increases linearly from left to right shows the direction of a rotation.
 #[test]
 fn chips_turn_by_at_most_the_angle() {
     let root = tempfile::tempdir().unwrap();
@@ -129,12 +129,12 @@ fn chips_turn_by_at_most_the_angle() {
     let angles: Vec<f64> = chips(&data, 40)
         .iter()
         .map(|(_, chip)| {
-            // Around the center nothing is mirrored.
+            // Nothing is mirrored near the center.
             let at = |y: usize, x: usize| f64::from(chip[y * 33 + x]);
             f64::atan2(at(20, 16) - at(12, 16), at(16, 20) - at(16, 12)).to_degrees()
         })
         .collect();
-    // The ramp is exact in bilinear sampling but for the rounding of f32.
+    // Bilinear sampling of a ramp is exact up to f32 rounding.
     assert!(angles.iter().all(|angle| angle.abs() < 30.0 + 1e-3), "{angles:?}");
     assert!(angles.iter().any(|&angle| angle > 15.0) && angles.iter().any(|&angle| angle < -15.0), "{angles:?}");
 }

@@ -1,4 +1,4 @@
-//! Batches: split, order, workers, errors.
+//! Tests batches: split, order, workers, errors.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn the_same_seed_gives_the_same_bits_with_any_number_of_workers() {
     assert_ne!(epoch(&data(0, 1), 0), epoch(&data(0, 1), 1));
 }
 
-/// Augmentation must not depend on how chips fall into batches either.
+/// Augmentation must not depend on how chips are grouped into batches.
 #[test]
 fn the_batch_size_changes_no_chip() {
     let root = folder(5, 5);
@@ -150,7 +150,7 @@ fn the_summary_names_the_essentials() {
     for word in
         ["A: 18 training and 2 validation chips, 8 x 8 pixels, 3 bands", "B: 27 training", "7 batches of 4", "seed 42"]
     {
-        assert!(text.contains(word), "{word:?} is not in: {text}");
+        assert!(text.contains(word), "expected {word:?} in: {text}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading chips: what is read, and what is refused.
+//! Tests which chips are read and which are rejected.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn truncated(bytes: &[u8], ending: &str) -> Vec<(usize, geolearn::Result<Raster>
     cuts.map(cut).collect()
 }
 
-/// The last 12 bytes of a PNG are its end chunk; without them all pixels are still there.
+/// The last 12 bytes of a PNG are its end chunk; all pixels come before it.
 #[test]
 fn truncated_files_are_errors_at_any_length() {
     let picture = chip(3, 40, 50, 1);
@@ -36,7 +36,7 @@ fn truncated_files_are_errors_at_any_length() {
     }
 }
 
-/// A lenient decoder gives the picture up to here, and gray from here on.
+/// A lenient decoder returns the picture up to this point, and gray after it.
 #[test]
 fn a_marker_within_the_scan_data_of_a_jpeg_is_an_error() {
     let mut bytes = fs::read(fixture("jpg_named.png")).unwrap();
@@ -47,7 +47,7 @@ fn a_marker_within_the_scan_data_of_a_jpeg_is_an_error() {
     assert_eq!(Raster::open(file.path()).unwrap_err().kind(), ErrorKind::Format);
 }
 
-/// Flipped bits mostly leave codes that mean something else, which no decoder can see.
+/// Flipped bits mostly give codes with a different meaning, which no decoder can detect.
 #[test]
 fn flipped_bits_in_a_jpeg_never_panic() {
     let bytes = fs::read(fixture("jpg_named.png")).unwrap();
@@ -56,7 +56,7 @@ fn flipped_bits_in_a_jpeg_never_panic() {
         let mut damaged = bytes.clone();
         damaged[place] = !damaged[place];
         fs::write(file.path(), damaged).unwrap();
-        // Damage to the header may also ask for another size or another kind of JPEG.
+        // Damage to the header can also change the size or the kind of JPEG.
         let _ = Raster::open(file.path());
     }
 }
@@ -98,7 +98,7 @@ fn gray_alpha_palette_and_orientation() {
     assert_eq!(shape(&Raster::open(fixture("exif_rotated.jpg")).unwrap()), (3, 140, 100), "stored lying");
 }
 
-/// rasterio's `colormap(1)` of the file has (i, 255 - i, i / 2) for index i; indices go from 118 to 222.
+/// rasterio's `colormap(1)` of the file has (i, 255 - i, i / 2) for index i; indices range from 118 to 222.
 #[test]
 fn palettes_of_tiffs_become_colors_too() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiff/palette_uint8.tif");
@@ -107,7 +107,7 @@ fn palettes_of_tiffs_become_colors_too() {
     assert_eq!(extremes(&image), [(118, 222), (33, 137), (59, 111)]);
 }
 
-/// A world file beside a picture places it.
+/// A world file beside a picture georeferences it.
 #[test]
 fn pictures_have_the_place_of_their_world_file() {
     let root = tempfile::tempdir().unwrap();
@@ -130,7 +130,7 @@ fn what_cannot_be_read_says_so() {
     }
 }
 
-/// A PNG that states 60,000 x 60,000 pixels must be refused before anything is allocated.
+/// A PNG that declares 60,000 x 60,000 pixels must be rejected before anything is allocated.
 #[test]
 fn a_bomb_is_refused() {
     let root = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ fn mixed_sizes_are_listed_left_out_or_resized() {
     let error = options(&root).prepare().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Layout);
     for word in ["4 of 8 x 8", "1 of 9 x 8", "odd.png", "resize_to"] {
-        assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
+        assert!(error.to_string().contains(word), "expected {word:?} in: {error}");
     }
     let data = options(&root).bad_chips(BadChips::Skip).prepare().unwrap();
     assert_eq!((data.len(Domain::A) + data.valid_len(Domain::A), data.skipped().len()), (4, 1));

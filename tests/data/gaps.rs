@@ -1,9 +1,9 @@
-//! Domains and chips without data, and values that stand for no data without being declared.
+//! Tests domains and chips without data, and values that stand for nodata without being declared.
 
 use super::warnings::warnings;
 use super::*;
 
-/// Chips of A are filled by `fill` with (number, band, row, column).
+/// Creates chips of A filled by `fill` from (number, band, row, column).
 fn floats(chips: usize, bands: usize, fill: impl Fn(usize, usize, usize, usize) -> f32) -> TempDir {
     let root = folder(0, 3);
     for chip in 0..chips {
@@ -29,7 +29,7 @@ fn a_domain_without_data_is_refused() {
     }
 }
 
-/// What is left out does not lend its data to the rest.
+/// A skipped chip does not contribute to the statistics.
 #[test]
 fn chips_that_are_left_out_do_not_count_as_data() {
     let root = floats(3, 1, |chip, _, y, x| if chip > 0 { f32::NAN } else { (y * x) as f32 });
@@ -53,7 +53,7 @@ fn a_band_without_data_is_named_and_can_be_left_out() {
     assert!(chosen.to_string().contains("none in band 2"), "as the files count: {chosen}");
 }
 
-/// Augmentation leaves gaps where they are: at 0.
+/// Augmentation keeps gaps at 0.
 #[test]
 fn gaps_are_zero_in_every_epoch() {
     let root = floats(4, 2, |chip, _, y, x| if chip > 0 { f32::NAN } else { (3 * y + x) as f32 });
@@ -72,7 +72,7 @@ fn gaps_are_zero_in_every_epoch() {
     }
 }
 
-/// One of 1,024 samples, and declared by no file.
+/// One of 1,024 samples, and not declared in any file.
 #[test]
 fn a_value_that_sets_the_scale_by_itself_is_named() {
     for sentinel in [f32::MIN, f32::MAX, -9999.0, 1e20] {
@@ -102,7 +102,8 @@ fn usual_values_are_no_cause_for_warnings() {
     }
 }
 
-/// NumPy's percentiles, in `tests/fixtures/mixtures/percentiles.json`. Of singles, values themselves are rounded.
+/// Compares with NumPy's percentiles in `tests/fixtures/mixtures/percentiles.json`. For f32 samples the values
+/// themselves are rounded.
 #[test]
 fn percentiles_of_any_range_are_numpys() {
     let truth = fs::read(mixture("percentiles.json")).unwrap();
@@ -138,7 +139,7 @@ fn percentiles_of_any_range_are_numpys() {
     }
 }
 
-/// PNG and JPEG have no room for it.
+/// PNG and JPEG cannot store it.
 #[test]
 fn what_a_picture_cannot_hold_is_said_when_it_is_saved() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Chips of many bands and of other types than bytes.
+//! Tests chips with many bands and with sample types other than 8-bit.
 
 use super::*;
 
@@ -60,7 +60,7 @@ fn values_come_back_in_their_own_type() {
                 for (&value, &back) in
                     values.iter().zip(&back).filter(|(v, _)| v.is_finite() && Some(**v) != image.nodata())
                 {
-                    // A single holds 24 bits, of which two roundings take some.
+                    // An f32 holds 24 bits, of which two roundings take some.
                     let allowed = if image.dtype() == Dtype::F32 { 1e-5 } else { 0.0 };
                     assert!((value - back).abs() <= allowed, "{domain} band {band}: {value} {back}");
                 }
@@ -145,7 +145,7 @@ fn percentiles_cut_what_lies_beyond() {
     let values = values(&data.chips(Domain::A, Split::Train, &all).unwrap());
     let share = |value: f32| values.iter().filter(|&&other| other == value).count() as f64 / values.len() as f64;
     assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
-    // A tenth of what has data, which is nearly all.
+    // A tenth of the valid samples, which are nearly all.
     assert!((0.08..0.12).contains(&share(-1.0)) && (0.08..0.12).contains(&share(1.0)), "{}", share(1.0));
 }
 
@@ -174,7 +174,7 @@ fn mixed_sizes_are_cut_padded_or_resized() {
     assert_eq!(size(MixedSizes::Resize), (8, 8));
 }
 
-/// A chip that is damaged behind its header, or whose header lies, does not decide how large the others become.
+/// A chip that is damaged after its header, or whose header is wrong, does not determine the common size.
 #[test]
 fn damaged_chips_do_not_decide_the_size() {
     let root = folder(3, 2);
@@ -219,7 +219,7 @@ fn statistics_of_export_training_data_are_used() {
     assert_eq!((band.min, band.max, band.mean, band.std, band.percentiles), (1.0, 250.0, 100.0, 20.0, None));
     assert_eq!(data.statistics_file(Domain::A), Some(root.path().join("A/esri_model_definition.emd").as_path()));
     assert_eq!(data.statistics_file(Domain::B), None);
-    // Percentiles are not among them, and two bands are not three.
+    // The file has no percentiles, and statistics of two bands do not fit three.
     let percentile =
         options(&root).normalization(Normalization::Percentile { low: 2.0, high: 98.0 }).prepare().unwrap();
     assert_eq!(percentile.statistics_file(Domain::A), None);
@@ -243,7 +243,7 @@ fn wide_pngs_are_chips_too() {
     assert_eq!((data.dtype(Domain::A), data.statistics(Domain::A).bands()[0].max), (Dtype::U16, 1006.0));
 }
 
-/// Chips of more than 8 MiB in all, so that it is worth keeping what was found in them.
+/// Chips of more than 8 MiB in total, so that their statistics are cached.
 #[test]
 fn what_was_found_is_kept_until_a_chip_changes() {
     let root = tempfile::tempdir().unwrap();
@@ -265,7 +265,7 @@ fn what_was_found_is_kept_until_a_chip_changes() {
     let kept = root.path().join(".geolearn/survey_a.json");
     let text = fs::read_to_string(&kept).unwrap();
     assert_eq!(prepared().statistics(Domain::A), before.statistics(Domain::A));
-    // The numbers come from the file as long as it fits the folder.
+    // The statistics come from the cache as long as it matches the folder.
     fs::write(&kept, text.replacen("\"min\":0.0", "\"min\":-5.0", 1)).unwrap();
     assert_eq!(prepared().statistics(Domain::A).bands()[0].min, -5.0);
     let without = options(&root).val_split_pct(0.0).cache(false).prepare().unwrap();

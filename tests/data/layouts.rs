@@ -1,4 +1,4 @@
-//! Forms of folders, and what is said of those that have none.
+//! Tests the folder layouts, and the errors for folders without one.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn refused(folders: &[(&str, usize)], words: &[&str]) {
     let error = options(&with(folders)).prepare().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Layout, "{error}");
     for word in words {
-        assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
+        assert!(error.to_string().contains(word), "expected {word:?} in: {error}");
     }
 }
 
@@ -118,7 +118,7 @@ proptest! {
     #[test]
     fn any_letter_case_and_depth(form in 0usize..5, upper in any::<u32>(), depth in 0usize..3, a in 1usize..4, b in 1usize..4) {
         let (one, other) = [("a/images", "b/images"), ("a", "b"), ("images/train_a", "images/train_b"), ("train_a", "train_b"), ("traina", "trainb")][form];
-        // The shared parent `images` must be spelt the same way for both.
+        // The shared parent `images` must be spelled the same way for both.
         let spell = |name: &str| -> String {
             name.chars().enumerate().map(|(i, c)| if upper >> i & 1 == 1 { c.to_ascii_uppercase() } else { c }).collect()
         };

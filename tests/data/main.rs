@@ -1,4 +1,4 @@
-//! From folders of chips to batches.
+//! Tests the way from folders of chips to batches.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,8 @@ mod mixtures;
 mod normalization;
 mod pictures;
 mod ranges;
+#[path = "../common/rasters.rs"]
+mod rasters;
 #[path = "../common/warnings.rs"]
 mod warnings;
 
@@ -31,21 +33,16 @@ use geolearn::raster::{Dtype, Samples};
 use geolearn::{DataBunch, DatasetType, Domain, ErrorKind, PrepareData, Raster, prepare_data};
 use ndarray::Array3;
 use proptest::prelude::*;
+use rasters::{chip, write};
 use tempfile::TempDir;
 
-fn write(root: &Path, name: &str, image: &Raster) -> PathBuf {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image.save(&path).unwrap();
-    path
-}
-
-/// Files of one domain that differ in what belongs to a file; `make.py` in that folder made them with rasterio.
+/// Returns the path of a fixture whose per-file properties differ from the others; `make.py` in that folder made them
+/// with rasterio.
 fn mixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mixtures").join(name)
 }
 
-/// These files of `tests/fixtures/mixtures` as domain A, beside pictures as B.
+/// Copies these files of `tests/fixtures/mixtures` as domain A, with pictures as B.
 fn mixtures(files: &[&str]) -> TempDir {
     let root = folder(0, 3);
     fs::create_dir_all(root.path().join("A")).unwrap();
@@ -55,13 +52,7 @@ fn mixtures(files: &[&str]) -> TempDir {
     root
 }
 
-/// Every pixel differs from its neighbors, and chips of different seeds differ.
-fn chip(bands: usize, height: usize, width: usize, seed: usize) -> Raster {
-    let value = |(b, y, x): (usize, usize, usize)| (seed * 31 + b * 57 + y * 13 + x * 7 + x * y) as u8;
-    Raster::new(Array3::from_shape_fn((bands, height, width), value)).unwrap()
-}
-
-/// `a` and `b` RGB chips of 8 x 8 pixels.
+/// Creates `a` and `b` RGB chips of 8 x 8 pixels.
 fn folder(a: usize, b: usize) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, count) in [("A", a), ("B", b)] {
@@ -80,7 +71,7 @@ fn values(tensor: &tch::Tensor) -> Vec<f32> {
     Vec::try_from(tensor.flatten(0, -1)).unwrap()
 }
 
-/// The shape of A's tensor, and every number of A and of B.
+/// The shape of A's tensor, and all values of A and of B.
 type Numbers = (Vec<i64>, Vec<f32>, Vec<f32>);
 
 fn epoch(data: &DataBunch, number: u64) -> Vec<Numbers> {

@@ -1,4 +1,4 @@
-//! Chips of one domain whose files differ in what belongs to a file.
+//! Tests domains whose chips differ in per-file properties.
 
 use super::warnings::warnings;
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 const BGRN: &str = "order/bgrn.tif";
 const RGBN: &str = "order/rgbn.tif";
 
-/// The numbers are rasterio's; both files hold one scene.
+/// The expected values are rasterio's; both files show one scene.
 #[test]
 fn names_are_looked_up_in_each_file() {
     let root = mixtures(&[BGRN, BGRN, RGBN, RGBN, RGBN]);
@@ -22,7 +22,7 @@ fn names_are_looked_up_in_each_file() {
     assert_eq!(both[0].samples(), both[1].samples());
     let names: Vec<_> = data.band_names(Domain::A).iter().flatten().collect();
     assert_eq!(names, ["Red", "Green", "Blue"]);
-    // Statistics by place say nothing of such chips.
+    // Statistics by band position do not apply to such chips.
     let list = [(1000.0, 1099.0), (2000.0, 2099.0), (3000.0, 3099.0), (4000.0, 4099.0)]
         .map(|(min, max)| serde_json::json!({"Min": min, "Max": max, "Mean": min + 50.0, "StdDev": 30.0}));
     let definition = serde_json::json!({"AllTilesStats": list}).to_string();
@@ -41,7 +41,7 @@ fn a_file_without_a_band_is_named_or_left_out() {
     let data = named(&["Red", "Green"]).bad_chips(BadChips::Skip).prepare().unwrap();
     assert_eq!((data.len(Domain::A), data.skipped().len()), (2, 1));
     assert!(data.skipped()[0].1.contains("Green"), "{:?}", data.skipped());
-    // One band is enough where no other is asked for.
+    // One common band is enough if no other is requested.
     assert_eq!(named(&["Red"]).prepare().unwrap().len(Domain::A), 3);
     let error = named(&["Red", "Ultraviolet"]).bad_chips(BadChips::Skip).prepare().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage, "nobody has it: {error}");
@@ -109,7 +109,7 @@ fn what_is_no_alpha_is_not_dropped() {
     assert_eq!(options(&all).mixed_bands(MixedBands::Rgb).prepare().unwrap().bands(Domain::A), 4);
 }
 
-/// Thumbnails of a Synology lie beside the chips, as pictures of their own.
+/// A Synology NAS stores thumbnails beside the chips, as separate pictures.
 #[test]
 fn what_storage_leaves_among_chips_is_passed_over() {
     let root = folder(3, 3);

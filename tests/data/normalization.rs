@@ -1,8 +1,8 @@
-//! Scaling, against arcgis.learn's numbers.
+//! Compares scaling with arcgis.learn's numbers.
 
 use super::*;
 
-/// Roundings to float32 in the reference, see the README beside the numbers.
+/// The reference rounds to float32; see the README next to the numbers.
 const TOLERANCE: f32 = 1e-6;
 
 fn golden(name: &str) -> Array3<f32> {
@@ -81,7 +81,7 @@ proptest! {
         let values: Vec<f32> = shares.iter().map(|share| (min + share * range) as f32).collect();
         let chip = Array3::from_shape_vec((1, 1, values.len()), values).unwrap();
         let back = normalizer.denormalize(normalizer.normalize(chip.view()).unwrap().view()).unwrap();
-        // The inverse has no epsilon (1e-5); float32 holds 6e-8 of the largest magnitude, three times rounded.
+        // The inverse has no epsilon (1e-5); float32 is accurate to 6e-8 of the largest magnitude, rounded three times.
         let allowed = 1e-5 + 2e-7 * (min.abs() + range);
         prop_assert!(chip.iter().zip(&back).all(|(x, y)| f64::from((x - y).abs()) <= allowed));
     }

@@ -1,4 +1,4 @@
-//! PNG, JPEG and BMP by both doors: as files (`RasterFile`) and as chips (`Raster::open`), against rasterio
+//! Reads PNG, JPEG and BMP both as files (`RasterFile`) and as chips (`Raster::open`), and compares with rasterio
 //! (`fixtures/pictures/make.py`).
 
 use geolearn::raster::RasterFile;
@@ -47,7 +47,7 @@ fn files_are_what_rasterio_reads() {
     }
 }
 
-/// The place is of the pixels as they are stored, so a picture that has one is not turned.
+/// The georeference applies to the pixels as stored, so a georeferenced picture is not rotated.
 #[test]
 fn a_picture_is_turned_where_it_has_no_place() {
     for name in ["exif6.jpg", "exif6_placed.png"] {
@@ -59,13 +59,13 @@ fn a_picture_is_turned_where_it_has_no_place() {
         let chip = Raster::open(fixture(name)).unwrap();
         assert_eq!((chip.height(), chip.width(), chip.place().has_transform()), (64, 48, false), "{name}");
         let (turned, stored) = (chip.samples().band(0).unwrap(), stored(name).band(0).unwrap());
-        // Orientation 6: the first line is the right side of the upright picture.
+        // Orientation 6: the first row is the right side of the upright picture.
         let expected = ndarray::Array2::from_shape_fn((64, 48), |(y, x)| stored[(47 - x, y)]);
         assert_eq!(turned, expected, "{name}");
     }
 }
 
-/// What headers tell `prepare_data` is what it reads.
+/// `prepare_data` reads what the headers promise.
 #[test]
 fn turned_chips_are_chips_of_one_size() {
     let root = tempfile::tempdir().unwrap();
@@ -88,7 +88,7 @@ fn a_jpeg_is_the_same_by_both_doors() {
     }
 }
 
-/// `jfif_adobe0.jpg` is the same stream with an Adobe segment that says RGB: JFIF's colors go before it.
+/// `jfif_adobe0.jpg` is the same stream with an Adobe segment that declares RGB; JFIF's colors take precedence.
 #[test]
 fn jfif_decides_what_colors_are() {
     assert_eq!(shown("jfif_adobe0.jpg"), shown("rgb.jpg"));
@@ -109,7 +109,7 @@ fn a_bmp_of_gray_colors_is_one_band_and_others_are_three() {
     }
 }
 
-/// Copies of a file with `damaged` bytes, by both doors.
+/// Opens copies of a file with `damaged` bytes in both ways.
 fn refused_by_both(bytes: &[u8], what: &str) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), bytes).unwrap();
@@ -122,7 +122,7 @@ fn refused_by_both(bytes: &[u8], what: &str) {
     }
 }
 
-/// A lenient decoder takes the end marker for the end of the image and leaves the rest gray.
+/// A lenient decoder accepts the end marker as the end of the image and leaves the rest gray.
 #[test]
 fn a_jpeg_cut_anywhere_and_ended_is_refused() {
     let names =
@@ -147,7 +147,7 @@ fn run_lengths_cut_anywhere_are_refused() {
     }
 }
 
-/// The decoder itself would go on at the next restart marker, with the samples of another place.
+/// The decoder would resume at the next restart marker, with samples of another place.
 #[test]
 fn a_jpeg_without_a_part_between_restart_markers_is_refused() {
     let bytes = fs::read(fixture("../tiff/jpeg_restarts.jpg")).unwrap();
@@ -162,7 +162,7 @@ fn a_jpeg_without_a_part_between_restart_markers_is_refused() {
     }
 }
 
-/// The crate `png` panics where it is asked to expand a palette of this length.
+/// The crate `png` panics when asked to expand a palette of this length.
 #[test]
 fn a_palette_of_parts_of_a_color_is_named_or_skipped() {
     for name in ["plte_4_bytes.png", "plte_none.png"] {
@@ -184,7 +184,7 @@ fn any_change() -> impl Strategy<Value = (usize, f64, u8, f64)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Either door gives an image or an error of the file, and both give the same answer.
+    /// Both ways give an image or an error, and the same one.
     #[test]
     fn damage_anywhere_is_an_error_or_an_image((which, at, byte, kept) in any_change()) {
         let names = [

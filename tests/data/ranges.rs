@@ -1,4 +1,4 @@
-//! Numbers that no data set has.
+//! Tests statistics that no real data set has.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn numbers_out_of_range_are_refused_at_the_entry() {
 }
 
 proptest! {
-    /// Whatever statistics and channels are given, they are refused or scale.
+    /// Any statistics and channels are either rejected or scale correctly.
     #[test]
     fn scalings_are_refused_or_work(
         min in prop::collection::vec(any::<f64>(), 0..3), max in prop::collection::vec(any::<f64>(), 0..3),

@@ -1,4 +1,4 @@
-//! What a child process does.
+//! The work of a child process.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::processes::{FOLDER, TIMEOUT, WORK, word_of};
 
 pub const EPOCHS: usize = 6;
 
-/// Not a test of its own: what each process runs.
+/// Not a test of its own: each child process runs it.
 #[test]
 #[ignore = "run by the tests that start several"]
 fn child() {
@@ -59,7 +59,7 @@ pub fn data(folder: &Path, batch_size: usize) -> DataBunch {
     prepare.batch_size(batch_size).prepare().unwrap()
 }
 
-/// Trains to the end, from wherever the newest checkpoint stands. Tells the steps and a checksum of what the model gives.
+/// Trains to the end from the newest checkpoint, if any. Reports the steps and a checksum of the model's output.
 fn train(folder: &Path, change: impl Fn(FitOptions) -> FitOptions) -> Result<String> {
     train_with(folder, group(), change)
 }
@@ -96,7 +96,7 @@ fn checksum(model: &CycleGan) -> String {
     format!("{:08x}", crc32c::crc32c(&bytes))
 }
 
-/// Tells the test how far the fit is.
+/// Reports the progress of the fit to the test.
 struct Steps(PathBuf);
 
 impl Callback for Steps {
@@ -112,7 +112,7 @@ pub fn translator() -> CycleGan {
     CycleGan::from_model_with("tests/fixtures/models/sat2relief", LoadOptions::new().device(Device::Cpu)).unwrap()
 }
 
-/// Small tiles, of which the scene has six rows.
+/// Small tiles: the scene has six rows of them.
 pub fn raster_options() -> RasterOptions {
     RasterOptions::new(Domain::B).tile_size(64).halo(32).progress(false)
 }
@@ -134,7 +134,7 @@ fn translate(folder: &Path) -> Result<String> {
     Ok(format!("{} output, {} pixels", report.outputs().len(), report.network_pixels()))
 }
 
-/// Two groups in turn, as two fits make them. Tells this process's share of ten things.
+/// Uses two groups in succession, as two fits do. Reports this process's share of ten items.
 fn again() -> Result<String> {
     group()?.barrier()?;
     let group = group()?;
@@ -153,7 +153,7 @@ fn leave(folder: &Path, rank: usize) -> Result<String> {
     Ok("together".into())
 }
 
-/// Tells which file of statistics it has found or made.
+/// Reports which statistics file it found or created.
 fn prepare(folder: &Path) -> Result<String> {
     let group = group()?;
     group.barrier()?;

@@ -7,7 +7,7 @@ use super::child::data;
 use super::common::{few_chips, on_cpu};
 use super::processes::{FAULT, Group, TIMEOUT};
 
-/// Trains by three processes, of which one misbehaves, and gives what all said.
+/// Trains with three processes, one of them faulty, and returns what each reported.
 fn with_fault(fault: &str, timeout: &str) -> (tempfile::TempDir, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     few_chips(folder.path(), 9, 8);
@@ -16,7 +16,7 @@ fn with_fault(fault: &str, timeout: &str) -> (tempfile::TempDir, Vec<String>) {
     (folder, group.finish_except(Some(culprit)))
 }
 
-/// Everybody but the culprit has an error that names it.
+/// All processes but the faulty one have an error that names it.
 fn check(fault: &str, said: &[String]) {
     let culprit: usize = fault.split(' ').next().unwrap().parse().unwrap();
     for (rank, said) in said.iter().enumerate().filter(|(rank, _)| *rank != culprit) {
@@ -25,7 +25,8 @@ fn check(fault: &str, said: &[String]) {
     }
 }
 
-/// Whoever it is, and wherever in the fit: the others end by themselves with its name, and the newest checkpoint is whole.
+/// Whichever process fails, and wherever in the fit, the others end with an error that names it, and the newest
+/// checkpoint is intact.
 #[test]
 fn a_process_that_is_killed_is_named_by_the_others() {
     for fault in ["0 abort 4", "1 abort 4", "2 abort 9", "1 exit 1", "0 abort 7", "2 abort 2"] {
@@ -38,7 +39,7 @@ fn a_process_that_is_killed_is_named_by_the_others() {
     }
 }
 
-/// A machine that is gone keeps its connections, as far as the others can tell.
+/// A machine that is gone keeps its connections open, as far as the others can tell.
 #[test]
 fn a_process_that_is_frozen_is_named_by_the_others() {
     for fault in ["2 freeze 4", "0 freeze 4"] {

@@ -1,4 +1,4 @@
-//! In which type gradients are summed.
+//! Tests the exchange of gradients in bfloat16.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::child::EPOCHS;
 use super::common::few_chips;
 use super::processes::{Group, newest};
 
-/// What two processes have learned, each of which said the same in the end.
+/// Returns the weights that two processes learned, after checking that both report the same.
 fn trained(folder: &Path, work: &str) -> Vec<f32> {
     few_chips(folder, 9, 8);
     let said = Group::start(folder, work, 2, &[]).finish();
@@ -26,8 +26,8 @@ fn gradients_in_bfloat16_lead_nearby() {
     });
     assert!(exact.len() > 1000 && exact.len() == rounded.len());
     let apart = exact.iter().zip(&rounded).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / exact.len() as f64;
-    println!("by gradients in bfloat16 weights are {apart:e} apart on average");
-    // Steps of Adam at 2e-4, four or more an epoch: a tenth of as far as all of them reach.
+    println!("with bfloat16 gradients the weights differ by {apart:e} on average");
+    // Steps of Adam at 2e-4, four or more per epoch: a tenth of the largest possible change.
     let reach = 2e-4 * 4.0 * EPOCHS as f64;
     assert!(apart > 0.0 && apart < 0.1 * reach, "{apart}, and all steps reach {reach}");
 }
@@ -40,7 +40,7 @@ fn a_different_choice_of_bf16_gradients_is_an_error_in_all() {
     }
 }
 
-/// No machine that tests this has a CUDA device for each of two processes.
+/// No test machine has a CUDA device for each of two processes.
 #[test]
 fn nccl_without_a_device_for_each_is_an_error_in_all() {
     let folder = tempfile::tempdir().unwrap();

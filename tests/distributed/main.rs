@@ -1,5 +1,5 @@
-//! Fits that several processes of the system make together: what they agree on, and what becomes of them when one is killed, hangs,
-//! is asked to stop, or was told something else.
+//! Tests fits by several processes: what they agree on, and what happens when one is killed, hangs, is asked to stop,
+//! or has different options.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "children report, and what is skipped is said")]
 #![cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! A Pix2Pix that several processes train from pairs: gradients of two batches make an update, and the last batch of an epoch does not
-//! go round.
+//! Tests a Pix2Pix that several processes train on pairs, with gradients of two batches per update and a last batch
+//! that is too small for all processes.
 
 use std::path::Path;
 
@@ -10,11 +10,12 @@ use ndarray::Array3;
 use super::processes::Group;
 
 const EPOCHS: usize = 3;
-/// Pairs a step, of all processes together. Of 9 pairs the last step of an epoch has one, and all processes but one have none.
+/// Pairs per step, over all processes. With 9 pairs the last step of an epoch has one, so all processes but one have
+/// none.
 const TOGETHER: usize = 4;
 const LOSSES: [&str; 3] = ["generator", "discriminator", "valid_l1"];
 
-/// What each process does. Tells the steps, a checksum of what the model gives, and the losses of the last epoch.
+/// Trains in one process. Reports the steps, a checksum of the model's output, and the losses of the last epoch.
 pub fn train(group: Distributed, accumulate: usize) -> Result<String> {
     let prepare = PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix).cache(false).progress(false);
     let prepare = prepare.resize_to(32).val_split_pct(0.3).batch_size(TOGETHER / group.world_size());
@@ -35,7 +36,7 @@ fn checksum(model: &Pix2Pix) -> Result<String> {
     Ok(format!("{:08x}", crc32c::crc32c(&bytes)))
 }
 
-/// What one fit by `count` processes leaves, in the words of each.
+/// Returns the reports of one fit by `count` processes.
 fn by(count: usize, work: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -50,13 +51,13 @@ fn losses(said: &str) -> Vec<f64> {
     numbers.split(' ').map(|number| number.parse().unwrap()).collect()
 }
 
-/// The largest difference as a share.
+/// Returns the largest relative difference.
 fn apart(found: &[f64], expected: &[f64]) -> f64 {
     let shares = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs() / expected.abs());
     shares.fold(0.0, f64::max)
 }
 
-/// Sums of f32 in another order; a fit with other updates is far more apart.
+/// Tolerance for f32 sums in a different order; a fit with different updates differs much more.
 const CLOSE: f64 = 1e-5;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The same folder, prepared by many processes at once.
+//! Tests many processes that prepare the same folder at once.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -9,7 +9,7 @@ use geolearn::{DatasetType, PrepareData, Raster};
 
 use super::processes::Group;
 
-/// Chips of noise, above the size from which statistics are kept.
+/// Creates noise chips above the size from which statistics are cached.
 fn large_chips(folder: &Path) {
     let mut state = 1u64;
     for domain in ["A", "B"] {
@@ -25,7 +25,7 @@ fn large_chips(folder: &Path) {
     }
 }
 
-/// All read what one of them has found: whoever writes replaces the file.
+/// All read what one of them found; a writer replaces the file.
 #[test]
 fn statistics_are_taken_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Processes that a test starts, and what they leave.
+//! Starts processes for a test, and collects what they report.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ use super::common::port::free_port;
 
 /// Names what a child does; without it the child's test does nothing.
 pub const WORK: &str = "GEOLEARN_TEST_DISTRIBUTED";
-/// The folder that a child works in.
+/// The working folder of a child.
 pub const FOLDER: &str = "GEOLEARN_TEST_DISTRIBUTED_FOLDER";
 /// Seconds that processes wait for each other.
 pub const TIMEOUT: &str = "GEOLEARN_TEST_DISTRIBUTED_TIMEOUT";
-/// Who misbehaves, how, and when it was asked so often whether to stop: `1 abort 7`.
+/// The faulty process, its fault, and how many times it is asked whether to stop before that: `1 abort 7`.
 pub const FAULT: &str = "GEOLEARN_TEST_DISTRIBUTED_FAULT";
 
-/// Only a fault takes so long, also on a machine that has much else to do.
+/// Only a failure takes this long, even on a busy machine.
 const LONGEST: Duration = Duration::from_secs(900);
 
-/// Processes of one group.
+/// The processes of one group.
 pub struct Group {
     children: Vec<Child>,
     folder: PathBuf,
 }
 
-/// A child by this test program.
+/// Returns a command that runs this test program as a child.
 pub fn command(folder: &Path, work: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["child::child", "--exact", "--ignored", "--quiet", "--nocapture"]);
@@ -44,7 +44,7 @@ impl Group {
         })
     }
 
-    /// The same where `change` makes each another one.
+    /// The same, with a `change` to each command.
     pub fn start_with(folder: &Path, work: &str, count: usize, change: impl Fn(usize, &mut Command)) -> Self {
         let port = free_port().to_string();
         let children = (0..count).map(|rank| {
@@ -63,7 +63,7 @@ impl Group {
         self.children[rank].id()
     }
 
-    /// Ends a process as a lack of memory does.
+    /// Kills a process as the out-of-memory killer does.
     pub fn kill(&mut self, rank: usize) {
         self.children[rank].kill().unwrap();
     }
@@ -72,7 +72,7 @@ impl Group {
         self.children[rank].try_wait().unwrap().is_none()
     }
 
-    /// Waits for all processes but `except`, and tells by rank what each said in the end.
+    /// Waits for all processes but `except`, and returns by rank what each reported.
     pub fn finish_except(mut self, except: Option<usize>) -> Vec<String> {
         let begun = Instant::now();
         for rank in (0..self.children.len()).filter(|rank| Some(*rank) != except) {
@@ -106,12 +106,12 @@ pub fn word_of(folder: &Path, rank: usize) -> PathBuf {
     folder.join(format!("said_{rank}"))
 }
 
-/// What a child said in the end; nothing where it was killed.
+/// Returns what a child reported; nothing if it was killed.
 pub fn said(folder: &Path, rank: usize) -> String {
     std::fs::read_to_string(word_of(folder, rank)).unwrap_or_default()
 }
 
-/// Every tensor of the newest checkpoint, to the bit.
+/// Returns the bits of every tensor of the newest checkpoint.
 pub fn newest(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let bytes = std::fs::read(folder.join("run/last.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Fits that go on after some or all of their processes were killed.
+//! Tests fits that resume after some or all of their processes were killed.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -16,7 +16,7 @@ fn place(root: &Path, name: &str) -> PathBuf {
     folder
 }
 
-/// What an unbroken fit of two processes leaves.
+/// Returns the result of an uninterrupted fit by two processes.
 fn unbroken(root: &Path) -> PathBuf {
     let folder = place(root, "unbroken");
     let said = Group::start(&folder, "train", 2, &[]).finish();
@@ -24,13 +24,14 @@ fn unbroken(root: &Path) -> PathBuf {
     folder
 }
 
-/// A small generator of moments; what it draws need not be good.
+/// A small random number generator for the moments of kills; its quality does not matter.
 fn drawn(state: &mut u64, most: u64) -> u64 {
     *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
     (*state >> 33) % most.max(1)
 }
 
-/// One of two processes is killed again and again, wherever it is; both begin again, and end with the bits of the unbroken fit.
+/// One of two processes is killed repeatedly, at any point; both restart, and end with the same bits as the
+/// uninterrupted fit.
 #[test]
 fn a_fit_whose_processes_are_killed_goes_on_to_the_same_bits() {
     let root = tempfile::tempdir().unwrap();
@@ -51,11 +52,11 @@ fn a_fit_whose_processes_are_killed_goes_on_to_the_same_bits() {
         group.kill(victim);
         let said = group.finish_except(Some(victim));
         let is_named = said[other].starts_with("Peer: ") && said[other].contains(&format!("process {victim}"));
-        // It may have been at its end.
+        // It may have finished.
         assert!(is_named || said[other].contains(" steps, "), "{said:?}");
         kills += usize::from(was_running && is_named);
     }
-    eprintln!("{kills} kills within the fit");
+    eprintln!("{kills} kills during the fit");
     assert!(kills >= FEWEST_KILLS, "only {kills} kills");
     let said = Group::start(&broken, "train", 2, &[]).finish();
     assert_eq!(said, [0, 1].map(|rank| self::said(&whole, rank)));

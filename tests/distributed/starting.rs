@@ -1,4 +1,4 @@
-//! How processes form a group, and what keeps them from it.
+//! Tests how processes form a group, and what can prevent it.
 
 use super::common::few_chips;
 use super::processes::{Group, TIMEOUT, WORK};
@@ -43,7 +43,7 @@ fn a_process_that_does_not_start_is_named() {
 fn a_rank_that_is_there_twice_is_an_error_in_all() {
     let folder = folder();
     let group = Group::start_with(folder.path(), "gather", 3, |rank, command| {
-        // The third writes what it says under the name of the second.
+        // The third process logs under the name of the second.
         if rank == 2 {
             command.env("RANK", "1");
         }

@@ -1,4 +1,4 @@
-//! The TIFFs of the corpus, read through GDAL by way of a VRT, against what rasterio reads in them.
+//! Reads the TIFFs of the corpus through GDAL by way of a VRT, and compares with rasterio.
 
 use geolearn::raster::{Crs, RasterFile};
 use serde_json::{Map, Value, json};
@@ -14,8 +14,8 @@ fn hash(samples: &Samples) -> String {
     Sha256::digest(samples.interleaved_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// All types of samples, palettes, alpha, places and nodata values. Left out are JPEG, whose decoders differ, and what the
-/// GDAL of the system does not read or reads otherwise than rasterio's, which is newer.
+/// Covers all sample types, palettes, alpha, georeferences and nodata values. Excludes JPEG, whose decoders differ, and
+/// files that the system's GDAL does not read, or reads differently from rasterio's newer one.
 #[test]
 fn a_vrt_of_a_tiff_is_as_the_tiff() {
     let _alone = alone();
@@ -61,7 +61,7 @@ fn control_points_stand_in_place_of_a_transform() {
     assert!(ours.info().place().has_control_points() && theirs.info().place().has_control_points());
     assert!(!theirs.info().place().has_transform());
     assert_eq!(ours.info().place().crs(), theirs.info().place().crs());
-    // Written again, both have the same points.
+    // After writing again, both have the same control points.
     let written = |from: &Path, name: &str| {
         let to = folder.path().join(name);
         Raster::open(from).unwrap().save(&to).unwrap();
@@ -72,7 +72,7 @@ fn control_points_stand_in_place_of_a_transform() {
     assert!(!from_tiff.is_empty() && from_tiff == from_vrt, "{from_tiff:?} {from_vrt:?}");
 }
 
-/// Fax codes are read by GDAL alone; sizes and sums are what rasterio 1.4.4 finds.
+/// Only GDAL reads fax compression; sizes and sums are rasterio 1.4.4's.
 #[test]
 fn a_tiff_that_our_own_reader_refuses_is_left_to_gdal() {
     let _alone = alone();
@@ -86,7 +86,7 @@ fn a_tiff_that_our_own_reader_refuses_is_left_to_gdal() {
         let samples = read.read().unwrap();
         assert_eq!((samples.shape(), samples.band(0).unwrap().sum()), ((1, size.0, size.1), sum), "{name}");
     }
-    // Where GDAL refuses a file too, the first refusal stands, since it says what to do.
+    // If GDAL rejects a file too, the first error is kept, since it says what to do.
     let error = RasterFile::open(file("tests/fixtures/tiff/bad_compression.tif")).unwrap_err();
     assert_eq!(error.kind(), geolearn::ErrorKind::Unsupported);
     assert!(error.advice().unwrap().contains("gdal_translate"), "{error}");

@@ -1,4 +1,4 @@
-//! JPEG 2000, MRF, VRT, subdatasets and virtual file systems.
+//! Tests JPEG 2000, MRF, VRT, subdatasets and virtual file systems.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What rasterio finds in a file. None where there is no Python to test with.
+/// Returns what rasterio reads from a file; `None` without a test Python.
 fn rasterio(path: &Path) -> Option<Value> {
     const SCRIPT: &str = "
 import hashlib, json, sys
@@ -26,7 +26,7 @@ with rasterio.open(sys.argv[1]) as file:
     Some(serde_json::from_str(&common::python::run(&arguments)?).unwrap())
 }
 
-/// The same as this crate finds it.
+/// Returns the same as this crate reads it.
 fn ours(file: &RasterFile) -> Value {
     use sha2::Digest;
     let (info, samples) = (file.info(), file.read().unwrap());
@@ -43,7 +43,7 @@ fn ours(file: &RasterFile) -> Value {
     })
 }
 
-/// Holds a file against the scene and against rasterio: the whole, and parts that begin and end within tiles.
+/// Compares a file with the scene and with rasterio: the whole image, and parts that start and end within tiles.
 fn check(path: &Path, format: &str) {
     let (file, scene) = (RasterFile::open(path).unwrap(), scene());
     let info = file.info();
@@ -104,7 +104,7 @@ fn paths_within_archives_are_taken() {
     assert_eq!((error.kind(), error.path()), (ErrorKind::Io, Some(within("missing.tif").as_path())));
 }
 
-/// A scene behind a URL, of which a part needs some tiles alone.
+/// A scene behind a URL, of which a part needs only some tiles.
 #[test]
 fn a_scene_on_a_server_is_read_by_parts() {
     let _alone = alone();
@@ -145,12 +145,12 @@ fn one_image_of_several_is_opened_by_its_name() {
     );
     assert_eq!(file.info().place().transform(), scene.place().transform());
     assert_eq!(file.info().place().crs(), scene.place().crs());
-    // A page of a TIFF, by the name that GDAL has for it.
+    // A page of a TIFF, by its GDAL name.
     let page = RasterFile::open(format!("GTIFF_DIR:1:{}", tiff.display())).unwrap();
     assert_eq!(&page.read().unwrap(), scene.samples());
 }
 
-/// Threads take a dataset each, and give it back.
+/// Each thread borrows a dataset and returns it.
 #[test]
 fn many_threads_read_one_file() {
     let _alone = alone();

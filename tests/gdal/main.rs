@@ -1,5 +1,5 @@
-//! What GDAL reads for the crate: made by GDAL of the bundled chips and fixtures, and held against what our own readers see
-//! in the TIFF that it came from, and against rasterio.
+//! Tests reading through GDAL. GDAL makes the files from the bundled chips and fixtures; the results are compared with
+//! what this crate's own readers see in the original TIFF, and with rasterio.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 #[path = "../common/mod.rs"]
@@ -19,18 +19,18 @@ use geolearn::Raster;
 use geolearn::raster::{BandScale, Place, Samples};
 use ndarray::Array3;
 
-/// Options with which JPEG 2000 loses nothing, in tiles that are smaller than the images here.
+/// Options for lossless JPEG 2000, with tiles smaller than the images here.
 const LOSSLESS_TILES: &[&str] = &["REVERSIBLE=YES", "QUALITY=100", "BLOCKXSIZE=64", "BLOCKYSIZE=64", "RESOLUTIONS=3"];
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Keeps other tests from GDAL until the guard is dropped.
+/// Excludes other tests from GDAL until the guard is dropped.
 ///
-/// Before it decodes, GDAL's driver for JPEG 2000 writes out whatever any thread has in the block cache of the process, and
-/// not all drivers bear that in the middle of writing (GDAL 3.6: MRF lost samples, netCDF locked up). The crate only reads
-/// by GDAL; these tests also write.
+/// Before it decodes, GDAL's JPEG 2000 driver flushes whatever any thread has in the block cache of the process, and
+/// not all drivers can handle that in the middle of writing (GDAL 3.6: MRF lost samples, netCDF deadlocked). The crate
+/// only reads through GDAL; these tests also write.
 fn alone() -> MutexGuard<'static, ()> {
     static USED: Mutex<()> = Mutex::new(());
     USED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,7 +48,7 @@ fn translate(from: &Path, to: &Path, driver: &str, options: &[&str]) {
     drop(source);
 }
 
-/// Three bands of 16 bits with all that a header can say, no pixel like its neighbors.
+/// Three 16-bit bands with every kind of metadata, in which no pixel equals its neighbors.
 fn scene() -> Raster {
     let samples =
         Array3::from_shape_fn((3, 170, 230), |(b, y, x)| ((b * 9001 + y * 263 + x * 31 + x * y) % 4000) as u16);
@@ -60,14 +60,14 @@ fn scene() -> Raster {
         .with_band_scales([BandScale::new(0.0001, -0.1); 3])
 }
 
-/// The scene as a TIFF of our own.
+/// Writes the scene as a TIFF with this crate.
 fn scene_file(folder: &Path) -> PathBuf {
     let path = folder.join("scene.tif");
     scene().save(&path).unwrap();
     path
 }
 
-/// The samples of a part of the scene.
+/// Returns the samples of a part of the scene.
 fn part(samples: &Samples, row: usize, column: usize, height: usize, width: usize) -> Array3<f32> {
     let all = samples.to_f32();
     all.slice(ndarray::s![.., row..row + height, column..column + width]).to_owned()

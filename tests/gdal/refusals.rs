@@ -1,4 +1,4 @@
-//! Damaged files, and names that lead nowhere: errors with GDAL's words and the path, never a panic.
+//! Tests damaged files and invalid names: errors with GDAL's message and the path, never a panic.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn a_mosaic_whose_part_is_missing_names_it() {
     assert!(error.to_string().contains("gone.tif"), "{error}");
 }
 
-/// GDAL opens it; nothing is allocated for it.
+/// GDAL opens it, but nothing is allocated for it.
 #[test]
 fn an_image_of_any_size_is_read_by_parts_alone() {
     let _alone = alone();
@@ -73,7 +73,7 @@ fn damaged_files_are_errors_of_the_file() {
     assert_eq!((empty.kind(), empty.summary()), (ErrorKind::Format, "the file is empty"));
 }
 
-/// Flipped bytes may leave another image, but end no program.
+/// Flipped bytes may give a different image, but do not crash.
 #[test]
 fn flipped_bytes_never_panic() {
     let _alone = alone();
@@ -92,7 +92,7 @@ fn flipped_bytes_never_panic() {
     assert!(refused > 0, "{refused}");
 }
 
-/// Whoever sends bytes to a service must not have it open its files.
+/// A client that sends bytes to a service must not be able to make it open files.
 #[test]
 fn bytes_in_memory_open_no_files() {
     let _alone = alone();

@@ -1,4 +1,4 @@
-//! A server of one folder, for the parts of files that GDAL asks for.
+//! Serves a folder over HTTP, for the byte ranges that GDAL requests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
-/// What was asked for so far.
+/// The requests so far.
 #[derive(Default)]
 pub struct Sent {
     pub bytes: AtomicUsize,
 }
 
-/// Serves the files of a folder on a port of its own, for as long as the process lives. Gives where.
+/// Serves the files of a folder on a free port for the lifetime of the process. Returns the address.
 pub fn serve(folder: PathBuf) -> (String, Arc<Sent>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -23,7 +23,7 @@ pub fn serve(folder: PathBuf) -> (String, Arc<Sent>) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (folder, counted) = (folder.clone(), counted.clone());
-            // A client that hangs up is no trouble of ours.
+            // A client that disconnects is not an error.
             std::thread::spawn(move || answer(stream, &folder, &counted).ok());
         }
     });

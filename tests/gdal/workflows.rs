@@ -1,4 +1,4 @@
-//! Chips and scenes that GDAL reads, on the ways that users go.
+//! Tests complete workflows with chips and scenes that GDAL reads.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use geolearn::{DatasetType, Domain, FitOptions, PrepareData, RasterOptions};
 
 use super::*;
 
-/// The same chips in JPEG 2000 and in MRF, without a loss.
+/// Converts the same chips to lossless JPEG 2000 and MRF.
 fn copied(chips: &Path, to: &Path, driver: &str, ending: &str, options: &[&str]) {
     for domain in ["A", "B"] {
         let folder = to.join(domain).join("images");
@@ -20,7 +20,7 @@ fn copied(chips: &Path, to: &Path, driver: &str, ending: &str, options: &[&str])
     }
 }
 
-/// Statistics and batches are those of the PNGs that the chips were made of, and a model learns from them.
+/// Statistics and batches equal those of the original PNGs, and a model trains on them.
 #[test]
 fn chips_of_other_formats_train_as_those_that_they_were_made_of() {
     let _alone = alone();
@@ -54,7 +54,7 @@ fn chips_of_other_formats_train_as_those_that_they_were_made_of() {
     }
 }
 
-/// Four parts of the scene, put together by GDAL, are translated as the scene itself.
+/// Four parts of the scene, combined by GDAL, are translated like the scene itself.
 #[test]
 fn a_mosaic_is_translated_as_the_scene_that_it_was_cut_from() {
     let _alone = alone();
@@ -89,7 +89,7 @@ fn a_mosaic_is_translated_as_the_scene_that_it_was_cut_from() {
     for (ours, theirs) in from_mosaic.place().transform().iter().zip(from_scene.place().transform()) {
         assert!((ours - theirs).abs() < 1e-9, "{ours} {theirs}");
     }
-    // A folder of scenes takes it too.
+    // A folder of scenes can contain it too.
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
     fs::create_dir_all(&input).unwrap();
     translate(&scene, &input.join("scene.jp2"), "JP2OpenJPEG", LOSSLESS_TILES);

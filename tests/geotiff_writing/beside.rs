@@ -1,8 +1,8 @@
-//! What stands beside the samples: nodata of any type, scales of bands.
+//! Tests what is stored with the samples: nodata values of any type, and scales of bands.
 
 use super::*;
 
-/// Numbers that nodata values are made of: extremes and what lies beside them, fractions, what is no number.
+/// Numbers that nodata values are built from: extremes and their neighbors, fractions, NaN and infinities.
 fn values() -> Vec<f64> {
     let mut values =
         vec![0.0, 0.1, 0.5, 1.0, 1e-300, 5e-324, 1e15, 2f64.powi(53), 1e19, 1e39, 3.4e38, f64::MAX, f64::INFINITY];
@@ -14,21 +14,21 @@ fn values() -> Vec<f64> {
     values.iter().flat_map(|&value| [value, -value]).chain([f64::NAN]).collect()
 }
 
-/// An image of this type whose first five pixels are the nearest to `value`, and all others 3.
+/// Creates an image of this type whose first five pixels are nearest to `value`; all others are 3.
 fn image(dtype: Dtype, value: f64) -> Samples {
     let at = |(_, _, x): (usize, usize, usize)| if x < 5 { value } else { 3.0 };
     macro_rules! made {
         ($($variant:ident: $type:ty),*) => {
             match dtype {
                 $(Dtype::$variant => Samples::$variant(Array3::from_shape_fn((1, 1, 16), |place| at(place) as $type)),)*
-                other => panic!("samples of {other} are missing here"),
+                other => panic!("unexpected sample type {other}"),
             }
         };
     }
     made!(U8: u8, I8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64, F32: f32, F64: f64)
 }
 
-/// Whether a sample can be this number, as `f64` sees it.
+/// Returns whether a sample can have this value, as `f64` represents it.
 fn can_be(dtype: Dtype, value: f64) -> bool {
     let integer = |least: f64, most: f64| (least..=most).contains(&value) && value.fract() == 0.0;
     match dtype {
@@ -40,7 +40,7 @@ fn can_be(dtype: Dtype, value: f64) -> bool {
         Dtype::I16 => integer(-32768.0, 32767.0),
         Dtype::U32 => integer(0.0, f64::from(u32::MAX)),
         Dtype::I32 => integer(f64::from(i32::MIN), f64::from(i32::MAX)),
-        // The largest ones of 64 bits are the nearest to these powers of two.
+        // The largest 64-bit values are the nearest ones to these powers of two.
         Dtype::U64 => integer(0.0, u64::MAX as f64),
         _ => integer(i64::MIN as f64, i64::MAX as f64),
     }

@@ -1,11 +1,11 @@
-//! Cloud Optimized GeoTIFFs: valid to rio-cogeo, with overviews that are the means they should be.
+//! Tests Cloud Optimized GeoTIFFs: valid according to rio-cogeo, with correct means in the overviews.
 
 use geolearn::raster::OverviewResampling::{self, Average, Nearest};
 use ndarray::{Array2, ArrayView2};
 
 use super::*;
 
-/// A gap, a slope and a step that tiles of 64 pixels cut.
+/// Creates a gap, a slope and a step that cross tiles of 64 pixels.
 fn image(bands: usize, height: usize, width: usize) -> Array3<u16> {
     Array3::from_shape_fn((bands, height, width), |(b, y, x)| match (y, x) {
         (10..75, 30..131) => 7,
@@ -35,7 +35,7 @@ fn write_masked(path: &Path, spec: RasterSpec, image: &Array3<u16>, valid: Optio
     writer.finish().unwrap();
 }
 
-/// The next overview, in floating point and without what the crate is made of; the mask in place of nodata.
+/// Computes the next overview independently of the crate, in floating point, with a mask instead of nodata.
 fn halved(image: &Array3<u16>, valid: ArrayView2<'_, bool>, nodata: Option<u16>) -> (Array3<u16>, Array2<bool>) {
     let (bands, height, width) = image.dim();
     let (down, across) = (height.div_ceil(2), width.div_ceil(2));
@@ -49,7 +49,7 @@ fn halved(image: &Array3<u16>, valid: ArrayView2<'_, bool>, nodata: Option<u16>)
         let mean = (counting.iter().sum::<f64>() / counting.len() as f64).round();
         *to = match counting.is_empty() {
             true => image[(b, 2 * y, 2 * x)],
-            // It gives way towards 0.
+            // The value moves toward 0.
             false if Some(mean as u16) == nodata => mean as u16 - 1,
             false => mean as u16,
         };
@@ -61,7 +61,7 @@ fn every_other(values: &Array3<u16>) -> Array3<u16> {
     values.slice(s![.., ..;2, ..;2]).to_owned()
 }
 
-/// The image and its overviews down to one tile of `side`, with masks.
+/// Returns the image and its overviews down to one tile of `side`, with masks.
 fn pyramid(
     image: &Array3<u16>,
     valid: &Array2<bool>,
@@ -83,7 +83,7 @@ fn pyramid(
 }
 
 fn mask_hash(image: &Array3<u16>, valid: &Array2<bool>, nodata: Option<u16>) -> String {
-    // rasterio's mask of a file with nodata is that of all bands together; a mask of the file goes before.
+    // For a file with nodata, rasterio's mask covers all bands together; a mask in the file takes precedence.
     let bytes = valid.indexed_iter().map(|((y, x), &holds)| {
         let has_value = (0..image.dim().0).any(|b| Some(image[(b, y, x)]) != nodata);
         if holds && has_value { 255u8 } else { 0 }
@@ -119,7 +119,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Writes a case; what its pyramid should be.
+/// Writes a case, and returns its expected pyramid.
 fn made(case: &Case, path: &Path) -> Vec<(Array3<u16>, Array2<bool>)> {
     let (bands, height, width) = case.size;
     let image = image(bands, height, width);
@@ -149,7 +149,7 @@ fn validators_have_nothing_to_say_and_gdal_reads_the_means() {
         let name = case.name;
         assert_eq!((&found["errors"], &found["warnings"]), (&json!([]), &json!([])), "{name}");
         assert_eq!(found["blocks"], json!([case.side, case.side]), "{name}");
-        // Blocks of single bands are in no order that GDAL could count on.
+        // Blocks of single bands have no order that GDAL could rely on.
         let layout = if name == "planes" { Value::Null } else { json!("COG") };
         assert_eq!((&found["layout"], &found["has_mask"]), (&layout, &json!(case.has_mask)), "{name}");
         let hashes: Vec<String> = levels.iter().map(|(image, _)| hash(&Samples::U16(image.clone()))).collect();
@@ -159,7 +159,7 @@ fn validators_have_nothing_to_say_and_gdal_reads_the_means() {
     }
 }
 
-/// The same of one file without Python: the second directory is the first overview.
+/// Checks one file without Python: the second directory is the first overview.
 #[test]
 fn directories_and_blocks_stand_in_the_order_of_the_format() {
     let folder = tempfile::tempdir().unwrap();
@@ -195,7 +195,7 @@ fn large_images_have_tiles_of_512_and_overviews() {
     }
 }
 
-/// A mask that hides nothing is none.
+/// A mask that hides nothing counts as no mask.
 #[test]
 fn rows_without_a_mask_and_full_masks_make_no_mask() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! GeoTIFFs that we write hold what they were given, to our own reader and to GDAL's. The second needs a Python with
-//! rasterio, named by GEOLEARN_TEST_PYTHON.
+//! Tests that written GeoTIFFs read back unchanged, with this crate's reader and with GDAL. The latter needs a Python
+//! with rasterio in GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
 mod beside;
@@ -38,7 +38,7 @@ const DTYPES: [Dtype; 10] = [
 ];
 const COMPRESSIONS: [Compression; 4] = [Compression::None, Compression::Deflate, Compression::Lzw, Compression::Zstd];
 
-/// Values of the whole range of a type, half of them smooth; of floats also those that are none.
+/// Values over the whole range of a type, half of them smooth; for floats, including NaN and infinities.
 fn samples(dtype: Dtype, shape: (usize, usize, usize), seed: u64) -> Samples {
     let bits = |(band, row, column): (usize, usize, usize)| {
         let place = ((band * shape.1 + row) * shape.2 + column) as u64;
@@ -64,17 +64,17 @@ fn samples(dtype: Dtype, shape: (usize, usize, usize), seed: u64) -> Samples {
         Dtype::I64 => Samples::I64(Array3::from_shape_fn(shape, |at| bits(at) as i64)),
         Dtype::F32 => Samples::F32(Array3::from_shape_fn(shape, |at| float(bits(at)) as f32)),
         Dtype::F64 => Samples::F64(Array3::from_shape_fn(shape, |at| float(bits(at)))),
-        other => panic!("samples of {other} are missing here"),
+        other => panic!("unexpected sample type {other}"),
     }
 }
 
-/// Some rows of samples, by way of a copy that does not lie in one piece.
+/// Copies some rows of samples into an array that is not contiguous.
 fn rows(samples: &Samples, from: usize, to: usize) -> Samples {
     macro_rules! cut {
         ($($variant:ident),*) => {
             match samples {
                 $(Samples::$variant(data) => Samples::$variant(data.slice(s![.., from..to, ..]).to_owned()),)*
-                other => panic!("rows of {} are missing here", other.dtype()),
+                other => panic!("unexpected sample type {}", other.dtype()),
             }
         };
     }
@@ -104,7 +104,7 @@ fn layouts() -> [(Blocks, Interleave); 4] {
     ]
 }
 
-/// What rasterio finds in each file. `None` where there is no Python to test with.
+/// Returns what rasterio reads from each file; `None` without a test Python.
 fn rasterio(files: &[PathBuf]) -> Option<Vec<Value>> {
     let script = fixture("geotiff/check.py");
     let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![&script];

@@ -1,8 +1,8 @@
-//! Where on earth an image lies.
+//! Tests georeferences.
 
 use super::*;
 
-/// Number and whether it is of a geographic system.
+/// EPSG code, and whether it is a geographic system.
 const SYSTEMS: [(u16, bool); 20] = [
     (4326, true),
     (4258, true),
@@ -73,7 +73,7 @@ fn transforms_of_any_kind_are_what_gdal_reads() {
     }
 }
 
-/// Files whose place, nodata or names are out of the ordinary.
+/// Files with an unusual georeference, nodata value or band names.
 const PLACED: [&str; 13] = [
     "geotiff/escaped_name.tif",
     "geotiff/gcps.tif",
@@ -90,7 +90,7 @@ const PLACED: [&str; 13] = [
     "tiff/sparse_ok.tif",
 ];
 
-/// All that a header says but for blocks, which a copy has of its own.
+/// Returns all metadata except the blocks, which differ in a copy.
 fn facts(info: &geolearn::raster::RasterInfo) -> String {
     let place = (info.place(), info.nodata(), info.band_names(), info.band_scales(), info.stated_statistics());
     let shape = (info.format(), info.bands(), info.height(), info.width(), info.dtype());

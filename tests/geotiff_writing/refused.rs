@@ -1,4 +1,4 @@
-//! What cannot be written does no harm.
+//! Tests that a failed write leaves existing files intact.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Values, types and names, in every layout.
+//! Tests values, types and names in every layout.
 
 use super::*;
 
@@ -136,7 +136,7 @@ proptest! {
         write(&path, spec.compression(compression).blocks(blocks).interleave(interleave), &image, step);
         let file = RasterFile::open(&path).unwrap();
         prop_assert_eq!((file.info().dtype(), file.read().unwrap().shape()), (dtype, shape));
-        // Not `==`, to which NaN is never the same.
+        // Not `==`, since NaN never equals itself.
         prop_assert_eq!(file.read().unwrap().interleaved_bytes(), image.interleaved_bytes());
         let part = file.read_window(height / 2, 0, height - height / 2, width).unwrap();
         prop_assert_eq!(part.interleaved_bytes(), rows(&image, height / 2, height).interleaved_bytes());

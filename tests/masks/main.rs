@@ -1,5 +1,6 @@
-//! Masks, alpha, nodata and NaN are one validity mask, and everything heeds it. The masks are held against rasterio's
-//! `dataset_mask`: as `make.py` in `tests/fixtures/masks` wrote it down, and by the Python that GEOLEARN_TEST_PYTHON names.
+//! Tests that masks, alpha, nodata and NaN act as one validity mask, which everything respects. The masks are compared
+//! with rasterio's `dataset_mask`, as recorded by `make.py` in `tests/fixtures/masks`, and live with the Python in
+//! GEOLEARN_TEST_PYTHON.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 #[path = "../common/mod.rs"]
@@ -19,7 +20,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/masks").join(name)
 }
 
-/// What rasterio says of each file.
+/// Returns what rasterio reports for each file.
 fn truth() -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(fixture("truth.json")).unwrap();
     let truth: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
@@ -27,14 +28,14 @@ fn truth() -> BTreeMap<String, Value> {
     truth
 }
 
-/// A mask from the lengths of its runs, those without data first.
+/// Decodes a mask from its run lengths, starting with a run without data.
 fn mask(runs: &Value) -> Array2<bool> {
     let runs = runs.as_array().unwrap().iter().map(|run| run.as_u64().unwrap() as usize).enumerate();
     let pixels: Vec<bool> = runs.flat_map(|(index, length)| std::iter::repeat_n(index % 2 == 1, length)).collect();
     Array2::from_shape_vec((36, 40), pixels).unwrap()
 }
 
-/// The mask that nearly all files of the corpus have.
+/// Returns the mask that nearly all files of the corpus have.
 fn disk() -> Array2<bool> {
     let disk = mask(&truth()["internal_strips.tif"]["runs"]);
     assert_eq!(disk.iter().filter(|valid| **valid).count(), 639);
@@ -68,7 +69,7 @@ fn masks_are_those_of_rasterio_now() {
     }
 }
 
-/// By names of files: what says which pixels have data.
+/// Returns the source of validity for each file name.
 #[test]
 fn what_counts_is_named() {
     let expected = |name: &str| match name {
@@ -92,7 +93,7 @@ fn what_counts_is_named() {
     }
 }
 
-/// Alpha of a TIFF stays a band until it is left out; with it, there are data in every pixel of these files.
+/// The alpha of a TIFF stays a band until it is excluded; with it, every pixel of these files is valid.
 #[test]
 fn images_in_memory_have_the_mask_of_their_file() {
     let is_band = |name: &str| name.ends_with(".tif") && (name.starts_with("alpha") || name == "near_infrared.tif");
@@ -128,7 +129,7 @@ fn a_mask_stays_with_an_image() {
     }
 }
 
-/// A file with a nodata value says by it what its mask said.
+/// A file with a nodata value expresses by it what its mask expressed.
 #[test]
 fn a_nodata_value_takes_the_place_of_a_mask() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +140,7 @@ fn a_nodata_value_takes_the_place_of_a_mask() {
     assert_eq!((file.info().validity_source(), file.read_validity().unwrap()), (ValiditySource::Nodata, disk()));
 }
 
-/// Both are passed over, as GDAL does it: the one cannot be read, the other is of another image.
+/// Both masks are ignored, as by GDAL: one is unreadable, the other belongs to another image.
 #[test]
 fn a_mask_beside_that_is_none_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
@@ -168,7 +169,7 @@ fn statistics_of_files_are_told() {
     assert_eq!(file.info().band_names(), [Some("red".to_string()), None]);
 }
 
-/// A mask that is there and cannot be read is an error, not an image without gaps.
+/// A mask that exists but cannot be read is an error, not an image without gaps.
 #[test]
 fn a_damaged_mask_is_told_of() {
     let mut bytes = std::fs::read(fixture("behind.jpg")).unwrap();

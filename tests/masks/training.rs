@@ -1,4 +1,4 @@
-//! Statistics and tensors heed the mask.
+//! Tests that statistics and tensors respect the mask.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::common::{on_cpu, small_model};
 use super::{disk, fixture};
 
-/// Chips of a domain, all of them this file, under names of their own.
+/// Creates chips of a domain that are all copies of this file, under different names.
 fn copies(root: &Path, domain: &str, name: &str, count: usize) {
     let (_, ending) = name.split_once('.').unwrap();
     let folder = root.join(domain);
@@ -35,7 +35,7 @@ fn options(name: &str) -> (TempDir, PrepareData) {
     (root, options)
 }
 
-/// Minimum, maximum and mean of a band of a file where its mask says that there are data.
+/// Returns the minimum, maximum and mean of a band over its valid pixels.
 fn measured(name: &str, band: usize) -> [f64; 3] {
     let file = RasterFile::open(fixture(name)).unwrap();
     let (samples, valid) = (file.read().unwrap().band(band).unwrap(), file.read_validity().unwrap());
@@ -48,7 +48,7 @@ fn chip_of_a(data: &DataBunch) -> Array3<f32> {
     array(&data.chips(Domain::A, Split::Train, &[0]).unwrap())
 }
 
-/// The only image of a batch.
+/// Returns the only image in a batch.
 fn array(batch: &Tensor) -> Array3<f32> {
     let size: Vec<usize> = batch.size().iter().map(|side| *side as usize).collect();
     let values = Vec::<f32>::try_from(batch.flatten(0, -1)).unwrap();
@@ -87,7 +87,7 @@ fn hidden_pixels_count_for_nothing_and_are_zero() {
     }
 }
 
-/// No light falls on what is hidden.
+/// Lighting does not change masked pixels.
 #[test]
 fn hidden_pixels_stay_zero_in_every_epoch() {
     let (_root, options) = options("internal_tiled.tif");
@@ -106,7 +106,7 @@ fn hidden_pixels_stay_zero_in_every_epoch() {
     assert_eq!(seen, 9);
 }
 
-/// Whatever makes chips of one size.
+/// Covers every way to make chips the same size.
 #[test]
 fn a_mask_goes_with_a_chip_to_its_size() {
     for mixed in [MixedSizes::Pad, MixedSizes::Resize, MixedSizes::Crop] {
@@ -123,7 +123,7 @@ fn a_mask_goes_with_a_chip_to_its_size() {
     }
 }
 
-/// GDAL calls near infrared alpha, and values tell that it is not.
+/// GDAL reports near infrared as alpha, and the values show that it is not.
 #[test]
 fn near_infrared_is_no_mask() {
     let (_root, options) = options("near_infrared.tif");
@@ -149,7 +149,7 @@ fn alpha_is_a_band_where_that_is_wanted() {
     assert_eq!(Raster::open(fixture("alpha_rgba.tif")).unwrap().validity(), all);
 }
 
-/// A mask that changes is found, though the chips stay as they are.
+/// A changed mask is detected even if the chips are the same.
 #[test]
 fn a_mask_beside_a_chip_counts_for_what_was_kept() {
     let (root, options) = options("beside.tif");
@@ -163,7 +163,7 @@ fn a_mask_beside_a_chip_counts_for_what_was_kept() {
     assert!((masked - whole).abs() > 0.1, "{masked} and {whole}");
 }
 
-/// What was decided of the chips holds for the images that a model translates, also after it was saved.
+/// What was decided for the chips also applies to images that a model translates, and after it is saved.
 #[test]
 fn models_know_whether_alpha_is_a_mask() {
     let all = Array2::from_elem((36, 40), true);

@@ -1,4 +1,4 @@
-//! Translations have gaps where their input has.
+//! Tests that translations have the gaps of their input.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn scene() -> Array3<u8> {
     whole.slice(s![.., ..96, ..128]).to_owned()
 }
 
-/// The same scene with its mask as files have it: within, and as an alpha band.
+/// Creates the same scene with its mask as stored in files: internal, and as an alpha band.
 fn masked_scenes(folder: &Path) -> Vec<std::path::PathBuf> {
     let (values, valid) = (scene(), valid(96, 128));
     let opacity = valid.mapv(|valid| if valid { 255u8 } else { 0 }).insert_axis(ndarray::Axis(0));
@@ -67,7 +67,7 @@ fn a_masked_scene_has_gaps_in_its_translation() {
         made.push(file.read().unwrap());
     }
     assert_eq!(made[0], made[1]);
-    // What is under the mask counts for nothing, not even where statistics are gathered.
+    // Masked values have no influence, not even on statistics.
     let mut other = scene();
     other.indexed_iter_mut().filter(|((_, y, x), _)| !valid[(*y, *x)]).for_each(|(_, value)| *value = 255);
     let path = folder.path().join("other.tif");

@@ -1,4 +1,4 @@
-//! Partners stay together, and see the same geometry.
+//! Tests that partners stay together and get the same geometry.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Chips of one value each, by which they are known: i in A, 100 + i in B.
+/// Creates chips with one value each, which identifies them: i in A, 100 + i in B.
 fn flat_pairs(count: usize) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for i in 0..count {
@@ -20,7 +20,7 @@ fn flat_pairs(count: usize) -> TempDir {
     root
 }
 
-/// The number of each pair, checked in both domains.
+/// Returns the number of each pair, checked in both domains.
 fn numbers(batch: &Batch, data: &DataBunch) -> Vec<usize> {
     let of = |domain: Domain, tensor: &tch::Tensor, first: f64| -> Vec<usize> {
         let band = data.statistics(domain).bands()[0];
@@ -68,7 +68,7 @@ fn the_split_keeps_pairs_together() {
     assert!(validated.len() > 1, "the seed changes nothing");
 }
 
-/// Pairs whose chips are equal, of sizes up to the given ones.
+/// Creates pairs of identical chips, of sizes up to the given ones.
 fn twins(sizes: &[(usize, usize)]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (i, (height, width)) in sizes.iter().enumerate() {
@@ -79,7 +79,7 @@ fn twins(sizes: &[(usize, usize)]) -> TempDir {
     root
 }
 
-/// What may be varied in geometry.
+/// The geometric augmentations.
 fn any_geometry() -> impl Strategy<Value = Augment> {
     let rotate = prop_oneof![Just(0.0), 0.0f64..45.0];
     (any::<[bool; 3]>(), prop_oneof![Just(1.0), 1.0f64..3.0], prop::option::of(1usize..8), rotate).prop_map(
@@ -93,7 +93,7 @@ fn any_geometry() -> impl Strategy<Value = Augment> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever is drawn, equal partners stay equal to the bit.
+    /// Whatever is drawn, identical partners stay identical bit for bit.
     #[test]
     fn partners_get_the_same_geometry(
         augment in any_geometry(), seed in any::<u64>(), number in 0u64..1000, batch_size in 1usize..4, workers in 0usize..3,
@@ -110,7 +110,7 @@ proptest! {
     }
 }
 
-/// The test above is not met by chips that are all alike: geometry differs from draw to draw.
+/// Guards the test above against chips that are all alike: the geometry differs from draw to draw.
 #[test]
 fn geometry_differs_between_draws() {
     let root = twins(&[(8, 8)]);
@@ -119,7 +119,7 @@ fn geometry_differs_between_draws() {
     assert!(drawn.iter().skip(1).any(|chip| *chip != drawn[0]));
 }
 
-/// B is what a model is to make, so its values stay; A varies in light where that is asked for, and not by default.
+/// B is the ground truth, so its values stay unchanged; lighting changes A only on request, and not by default.
 #[test]
 fn light_falls_on_a_alone() {
     let root = twins(&[(8, 8), (8, 8), (8, 8)]);
@@ -130,15 +130,15 @@ fn light_falls_on_a_alone() {
     let mut darker_or_brighter = 0;
     for number in 0..3 {
         for ((a, b), (lit_a, lit_b)) in epoch(&plain, number).into_iter().zip(epoch(&lit, number)) {
-            assert!(a == b, "light is on by default");
-            assert!(b == lit_b, "light falls on B");
+            assert!(a == b, "lighting is on by default");
+            assert!(b == lit_b, "lighting changes B");
             darker_or_brighter += usize::from(a != lit_a);
         }
     }
     assert_eq!(darker_or_brighter, 9);
 }
 
-/// A row shows a pair, in the order of the first epoch: both columns of twins are the same picture.
+/// A row shows a pair, in the order of the first epoch: for identical partners both columns show the same picture.
 #[test]
 fn pictures_show_pairs() {
     let root = twins(&[(16, 16), (16, 16), (16, 16)]);
@@ -147,7 +147,7 @@ fn pictures_show_pairs() {
     for i in 0..3 {
         write(other.path(), &format!("images2/{i}.png"), &Raster::new(Array3::from_elem((3, 16, 16), 0u8)).unwrap());
     }
-    // Without what is gray: the texts and the space between.
+    // Without gray pixels: the text and the space between.
     let colors = |pixel: [u8; 3]| if pixel[0] == pixel[1] && pixel[1] == pixel[2] { [0; 3] } else { pixel };
     let columns = |root: &TempDir| {
         let picture = options(root.path()).prepare().unwrap().show_batch(2).unwrap();
@@ -162,7 +162,7 @@ fn pictures_show_pairs() {
     assert_eq!(alone.len(), left.len(), "the partner is not the one in the data");
 }
 
-/// Files that hold both chips give the batches that two folders give.
+/// Files that contain both chips give the same batches as two folders.
 #[test]
 fn halves_give_the_batches_of_folders() {
     let (folders, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -178,7 +178,7 @@ fn halves_give_the_batches_of_folders() {
     assert_eq!(validation(&folders), validation(&files));
 }
 
-/// The mask of a file is of both chips in it.
+/// The mask of a file applies to both chips in it.
 #[test]
 fn masks_are_cut_with_the_halves() {
     let root = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
-//! Forms of folders that hold pairs, and partners that are not there.
+//! Tests folder layouts with pairs, and missing partners.
 
 use geolearn::ErrorKind;
 
 use super::*;
 
-/// Folders of so many chips, which are called alike in all of them.
+/// Creates folders with this many chips, named alike in all of them.
 fn with(folders: &[(&str, usize)]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, count) in folders {
@@ -74,7 +74,7 @@ fn fixed_sets_are_paired_too() {
     assert!(error.finding().unwrap().contains("1.png has no partner"), "{error}");
 }
 
-/// What Export Training Data says of `images` are the statistics of A; those of the others are measured.
+/// Export Training Data's statistics of `images` are those of A; those of the other folders are measured.
 #[test]
 fn statistics_beside_tiles_are_those_of_the_first_images() {
     let root = with(&[("images", 2), ("images2", 2)]);
@@ -87,7 +87,7 @@ fn statistics_beside_tiles_are_those_of_the_first_images() {
     assert_eq!(data.statistics_file(Domain::B), None);
 }
 
-/// Every file is the left half of one chip and the right half of the other, in each set.
+/// Each file is the left half of one chip and the right half of the other, in each set.
 #[test]
 fn files_hold_both_chips_side_by_side() {
     let root = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ fn files_hold_both_chips_side_by_side() {
     }
 }
 
-/// Each domain's statistics are those of its own halves, and files that hold one chip are refused by name.
+/// Each domain has the statistics of its own halves, and files with one chip are rejected by name.
 #[test]
 fn halves_are_domains_of_their_own() {
     let root = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ fn halves_are_domains_of_their_own() {
     let error = options(root.path()).prepare().unwrap_err();
     assert!(error.path().unwrap().ends_with("train/single.png"), "{error}");
     for word in ["twice the height", "8 x 8"] {
-        assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
+        assert!(error.to_string().contains(word), "expected {word:?} in: {error}");
     }
     let data = options(root.path()).bad_chips(BadChips::Skip).prepare().unwrap();
     assert_eq!((data.skipped().len(), data.len(Domain::A) + data.valid_len(Domain::A)), (1, 3));

@@ -1,4 +1,4 @@
-//! Models on paired data.
+//! Tests models on paired data.
 
 use geolearn::dataset::Channels;
 use geolearn::evaluation::{MetricsOptions, PairedScores};
@@ -9,7 +9,7 @@ use super::*;
 
 const PAIRS: &str = "assets/bluemarble_test";
 
-/// Some of the bundled pairs: as folders, and each in one file.
+/// Copies some of the bundled pairs: as folders, and with each pair in one file.
 fn folders_and_files(count: usize) -> [TempDir; 2] {
     let [folders, files] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut names: Vec<_> = fs::read_dir(Path::new(PAIRS).join("a")).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -23,18 +23,18 @@ fn folders_and_files(count: usize) -> [TempDir; 2] {
     [folders, files]
 }
 
-/// The smallest model that still has every kind of layer; the same weights for the same bands.
+/// Builds the smallest model with every kind of layer; the same bands give the same weights.
 fn small_model(data: &DataBunch) -> CycleGan {
     CycleGan::builder(data).device(Device::Cpu).gen_blocks(1).gen_features(4).disc_features(4).build().unwrap()
 }
 
-/// The scores of a model into B on the pairs of `data`, or on those that are named.
+/// Returns the scores of a model into B, on the pairs of `data` or on the named ones.
 fn scores(data: &DataBunch, options: MetricsOptions) -> PairedScores {
     let metrics = small_model(data).compute_metrics_with(options.progress(false).baselines(false)).unwrap();
     metrics.to_domain(Domain::B).unwrap().model.paired.clone().unwrap()
 }
 
-/// Partners are compared with each other, wherever they lie; images that the caller names are never cut in half.
+/// Partners are compared with each other in any layout; images that the caller names are never cut in half.
 #[test]
 fn metrics_go_by_pairs() {
     let roots = folders_and_files(5);
@@ -46,7 +46,7 @@ fn metrics_go_by_pairs() {
     let found = scores(&files, named());
     assert_eq!(found.pairs, 5);
     assert_eq!(found, scores(&folders, named()));
-    // Images twice as wide as high are as whole as others, and of another size than chips.
+    // Images twice as wide as high are also complete images, of a different size than chips.
     let wide = tempfile::tempdir().unwrap();
     write(wide.path(), "A/1.png", &chip(64, 128, 1));
     write(wide.path(), "B/1.png", &chip(64, 128, 2));
@@ -57,7 +57,7 @@ fn metrics_go_by_pairs() {
     }
 }
 
-/// A model of pairs has no need of images of one number of channels, and arcgis.learn's has none.
+/// A model of pairs does not need images with one number of channels, and arcgis.learn's has none.
 #[test]
 fn domains_of_pairs_keep_their_own_bands() {
     let options = || options(Path::new(PAIRS)).bands(Domain::B, [1]);
@@ -81,7 +81,7 @@ fn cyclegan_learns_from_pairs_too() {
     assert_eq!(model.history().epochs().len(), 1);
 }
 
-/// A fit goes on with the same pairs, and neither with other partners nor with the same chips unpaired.
+/// A fit resumes with the same pairs, but not with other partners, nor with the same chips unpaired.
 #[test]
 fn another_pairing_does_not_resume() {
     let [folders, _] = folders_and_files(3);

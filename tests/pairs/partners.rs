@@ -1,4 +1,4 @@
-//! Partners that are missing, damaged, of another size or of another place.
+//! Tests partners that are missing, damaged, or differ in size or place.
 
 use geolearn::dataset::MixedSizes;
 use geolearn::raster::Place;
@@ -24,14 +24,14 @@ fn failing(root: &TempDir) -> Error {
     options(root.path()).prepare().unwrap_err()
 }
 
-/// The names of chips that were left out, with a part of the reason.
+/// Returns the names of skipped chips, each with part of the reason.
 fn assert_skipped(data: &DataBunch, expected: &[(&str, &str)]) {
     let mut skipped: Vec<_> = data.skipped().to_vec();
     skipped.sort();
     let found: Vec<_> = skipped.iter().map(|(file, _)| file.strip_prefix(data.path()).unwrap()).collect();
     assert_eq!(found, expected.iter().map(|(name, _)| Path::new(name)).collect::<Vec<_>>());
     for ((_, reason), (name, part)) in skipped.iter().zip(expected) {
-        assert!(reason.contains(part), "{name}: {part:?} is not in {reason:?}");
+        assert!(reason.contains(part), "{name}: expected {part:?} in {reason:?}");
     }
 }
 
@@ -75,7 +75,7 @@ fn chips_of_one_name_are_refused() {
     assert!(error.finding().unwrap().ends_with("images/000.png"), "{error}");
 }
 
-/// Statistics are those of the pairs that remain.
+/// The statistics are those of the remaining pairs.
 #[test]
 fn a_damaged_chip_takes_its_partner_with_it() {
     let root = pairs(4);
@@ -119,7 +119,7 @@ fn partners_of_other_sizes_are_named_with_both() {
         assert_eq!((error.kind(), error.summary()), (ErrorKind::Layout, "1 of 3 pairs do not fit together"));
         let found = error.finding().unwrap();
         for word in ["001.tif has 8 x 8 pixels", "001.png has 10 x 8"] {
-            assert!(found.contains(word), "{word:?} is not in: {found}");
+            assert!(found.contains(word), "expected {word:?} in: {found}");
         }
         assert!(error.advice().unwrap().contains("resize_to"), "{error}");
     }
@@ -130,7 +130,7 @@ fn partners_of_other_sizes_are_named_with_both() {
     assert_eq!((resized.len(Domain::A), resized.len(Domain::B), resized.chip_size(Domain::B)), (3, 3, (6, 6)));
 }
 
-/// Resizing to the most common size of each domain does not make the domains alike.
+/// Resizing each domain to its most common size does not make the domains equal.
 #[test]
 fn domains_of_other_sizes_are_refused() {
     let root = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn domains_of_other_sizes_are_refused() {
     assert!(options(root.path()).resize_to(8).prepare().is_ok());
 }
 
-/// Writes both chips of a pair at these corners, with pixels of 10 and so many meters.
+/// Writes both chips of a pair with these corners, and pixels of 10 and of the given number of meters.
 fn placed(root: &TempDir, name: &str, [a, b]: [(f64, u16); 2], size: usize, pixel: f64) {
     for (folder, (east, epsg), size, pixel) in [("A", a, 8, 10.0), ("B", b, size, pixel)] {
         let place = Place::new([pixel, 0.0, east, 0.0, -pixel, 5_000_000.0]).with_epsg(epsg).unwrap();
@@ -165,12 +165,12 @@ fn partners_of_other_places_are_refused() {
     assert_skipped(&data, &[("A/apart.tif", "another place"), ("B/apart.tif", "its partner")]);
 }
 
-/// What may be right is told of, once for each kind; what agrees is not.
+/// Plausible mismatches are reported once per kind; matching pairs are not.
 #[test]
 fn partners_that_may_not_fit_are_told_of() {
     let root = tempfile::tempdir().unwrap();
     placed(&root, "same", [(500_000.0, 32633), (500_004.0, 32633)], 8, 10.0);
-    // Of half the pixels, twice as large: the same corners.
+    // Half as many pixels, twice as large: the same corners.
     placed(&root, "coarse", [(500_000.0, 32633), (500_000.0, 32633)], 4, 20.0);
     let prepared = || options(root.path()).resize_to(8).prepare();
     let (data, warned) = warnings(prepared);

@@ -1,4 +1,4 @@
-//! Scenes translated in tiles: seams, edges, gaps, windows.
+//! Tests scenes translated in tiles: seams, edges, gaps, windows.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 #[path = "../common/on_cpu.rs"]
@@ -25,7 +25,7 @@ fn options() -> RasterOptions {
     RasterOptions::new(Domain::B).progress(false)
 }
 
-/// Tiles of 128 pixels, so that the bundled scene is 12 of them.
+/// Tiles of 128 pixels, so that the bundled scene has 12 of them.
 fn tiled() -> RasterOptions {
     options().tile_size(128)
 }
@@ -56,7 +56,7 @@ fn mean_difference(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
     (a - b).mapv(f32::abs).mean().unwrap()
 }
 
-/// Mean gradient across the borders of tiles, against that everywhere: 1 where borders are as any other place.
+/// Returns the mean gradient across tile borders relative to that everywhere; 1 if borders are like any other place.
 fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
     let (rows, columns) = report.tile_borders();
     assert!(!rows.is_empty() && !columns.is_empty(), "there are no tiles beside each other");
@@ -70,8 +70,8 @@ fn seams(image: &Array3<f32>, report: &RasterReport) -> f32 {
     [(1, rows), (2, columns)].map(of_axis).iter().sum::<f32>() / 2.0
 }
 
-/// The scene is small enough to be its own measure. The seam metric may be 5 % off the untiled image's own, and tiles may
-/// take 1.4 times the work of tiles without overlap at their usual size.
+/// The scene is small enough to translate as a whole, which is the reference. The seam metric may differ by 5 % from
+/// the untiled image's, and tiles may take 1.4 times the work of tiles of the default size without overlap.
 #[test]
 fn tiles_equal_the_whole_and_have_no_seams() {
     let (whole, report) = translated(options());
@@ -96,7 +96,8 @@ fn tiles_equal_the_whole_and_have_no_seams() {
     assert!(arcgis_report.network_pixels() as f64 > 3.9 * arcgis_report.pixels() as f64);
 }
 
-/// A picture that EXIF would turn has its world file's place, which is of the pixels as stored; GDAL reads 48 rows of 64.
+/// A picture that EXIF would rotate has its world file's georeference, which applies to the pixels as stored; GDAL
+/// reads 48 rows of 64.
 #[test]
 fn a_picture_with_a_place_is_translated_as_it_is_stored() {
     let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures/exif6.jpg");
@@ -120,9 +121,9 @@ fn a_window_is_a_part_of_the_scene() {
     let (all, _) = translated(tiled());
     let (part, _) = translated(tiled().window(51, 77, 130, 211));
     let off = (&part - &all.slice(s![.., 51..181, 77..288])).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
-    // Tiles begin elsewhere, so halos are cut elsewhere; what is beyond a halo changes a pixel by little.
+    // Tiles start elsewhere, so halos are cut elsewhere; what is beyond a halo changes a pixel only slightly.
     assert!(off <= 3.0, "{off}");
-    // In a scene that fits into one tile the window's statistics are those of the scene all the same.
+    // In a scene that fits into one tile, the window still uses the statistics of the scene.
     let (whole, _) = translated(options());
     let (part, _) = translated(options().window(51, 77, 130, 211));
     let off = mean_difference(&part, &whole.slice(s![.., 51..181, 77..288]).to_owned());
@@ -133,7 +134,7 @@ fn a_window_is_a_part_of_the_scene() {
 fn gaps_stay_gaps_and_change_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    // The left part is a scene of its own, and once one beside an area without data that is larger than the tiles.
+    // The left part is translated alone, and then next to an area without data larger than the tiles.
     let left = scene().slice(s![.., .., ..256]).mapv(|value| value.max(1));
     let mut wide = Array3::zeros((3, 320, 640));
     wide.slice_mut(s![.., .., ..256]).assign(&left);
@@ -157,7 +158,7 @@ fn gaps_stay_gaps_and_change_nothing_else() {
         assert!(values.slice(s![.., .., ..256]).iter().all(|&value| value != 0.0), "{name}");
         assert!(report.network_pixels() < 5 * 320 * 640 * 9 / 10, "{name}: {}", report.network_pixels());
     }
-    // Whole: the gap is masked out of the statistics, so just its border differs.
+    // As a whole: the gap is masked out of the statistics, so only its border differs.
     let (alone, _) = run("left.tif", "alone.tif", options());
     let (beside, _) = run("wide.tif", "beside.tif", options());
     let values = |image: &Raster| image.samples().to_f32().slice(s![.., .., ..192]).to_owned();
@@ -186,7 +187,7 @@ fn scenes_of_any_size_and_content_are_translated() {
             assert_eq!((info.info().height(), info.info().width()), (height, width), "{statistics:?}");
         }
     }
-    // Areas of one value have no deviation; an image of nothing but gaps has no statistics at all.
+    // Constant areas have no deviation; an image of only gaps has no statistics at all.
     for (value, nodata) in [(7, None), (0, Some(0.0))] {
         let (from, to) = (folder.path().join("from.tif"), folder.path().join("to.tif"));
         write(&from, Array3::from_elem((3, 90, 90), value), nodata);
@@ -197,12 +198,12 @@ fn scenes_of_any_size_and_content_are_translated() {
     }
 }
 
-/// Whatever the way through an image is, a signal that is there is heard before anything goes through the network.
+/// With every method, a signal that is already set stops the work before anything passes through the network.
 #[test]
 fn a_signal_stops_every_strategy() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    // Nearly nothing but gaps, which no network sees.
+    // Nearly all gaps, which no network processes.
     let mut sparse = Array3::zeros((3, 1200, 1200));
     sparse[(0, 1199, 1199)] = 7;
     write(&path("sparse.tif"), sparse, Some(0.0));
@@ -219,7 +220,7 @@ fn a_signal_stops_every_strategy() {
                 let stop = StopSignal::new();
                 let options = options().tile_size(tile_size).statistics(statistics).resume(resume);
                 let (signal, output) = (stop.clone(), path("out/out.tif"));
-                // After the first rows: the signal comes while it is at work.
+                // After the first rows: the signal arrives during the work.
                 let watcher = std::thread::spawn(move || {
                     let begun =
                         || std::fs::read_dir(output.parent().unwrap()).is_ok_and(|mut files| files.next().is_some());
@@ -230,7 +231,7 @@ fn a_signal_stops_every_strategy() {
                 });
                 let made = model.predict_raster(path(scene), path("out/out.tif"), options.stop_signal(stop));
                 watcher.join().unwrap();
-                // An image that is one tile may be through before the signal is there.
+                // An image of one tile may finish before the signal arrives.
                 if tile_size == 16 {
                     let kind = made.map_err(|error| error.kind()).err();
                     assert_eq!(kind, Some(ErrorKind::Stopped), "{scene} {statistics:?} {resume}");
@@ -242,7 +243,7 @@ fn a_signal_stops_every_strategy() {
     }
 }
 
-/// On each way through an image; in a folder, shares are of all scenes.
+/// With every method; for a folder, progress covers all scenes.
 #[test]
 fn progress_is_reported_and_can_end_the_work() {
     let model = model();

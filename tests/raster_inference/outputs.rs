@@ -1,4 +1,4 @@
-//! Names and places of outputs, and what is refused before one is written.
+//! Tests names and georeferences of outputs, and what is rejected before one is written.
 
 use std::path::{Path, PathBuf};
 
@@ -79,7 +79,7 @@ fn impossible_outputs_are_refused_before_anything_is_written() {
     assert!(!output.exists());
 }
 
-/// Bytes of a name that are no text; with resumption, from folders and by windows.
+/// Non-UTF-8 names; with resuming, from folders and with windows.
 #[test]
 #[cfg(target_os = "linux")]
 fn names_that_are_no_text_are_kept_byte_for_byte() {
@@ -111,7 +111,7 @@ fn names_that_are_no_text_are_kept_byte_for_byte() {
     }
 }
 
-/// The folder of pieces has a name of its own, which must not be too long where the output's is not.
+/// The folder of partial results has its own name, which must not be too long if the output's is not.
 #[test]
 fn outputs_with_the_longest_names_can_be_resumed() {
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ fn outputs_with_the_longest_names_can_be_resumed() {
     assert!(long.exists());
 }
 
-/// Some 200 bytes that say that they are a scene wider than any list of its tiles should be (`make_wide.py`).
+/// A file of about 200 bytes that declares a scene wider than any list of tiles should be (`make_wide.py`).
 #[test]
 fn a_scene_that_is_too_wide_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +145,7 @@ fn a_scene_that_is_too_wide_is_refused() {
     }
 }
 
-/// The name of a scene with that of a window behind it.
+/// Returns the name of a scene with a window suffix.
 #[test]
 #[cfg(unix)]
 fn a_name_that_no_file_can_have_is_refused_before_the_work() {
@@ -162,7 +162,7 @@ fn a_name_that_no_file_can_have_is_refused_before_the_work() {
     }
 }
 
-/// A copy of the bundled scene whose header can be read, but not its pixels.
+/// Copies the bundled scene so that its header is readable, but not its pixels.
 fn write_damaged(path: &Path) {
     let mut bytes = std::fs::read(SCENE).unwrap();
     let middle = bytes.len() / 2;
@@ -170,7 +170,7 @@ fn write_damaged(path: &Path) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Of many scenes, when statistics of all of them are gathered.
+/// With many scenes, while the statistics of all of them are gathered.
 #[test]
 fn a_damaged_scene_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -187,7 +187,7 @@ fn a_damaged_scene_is_named() {
     }
 }
 
-/// Statistics of all scenes may take long, so outputs are tried first: the damaged scene is not even noticed.
+/// Statistics of all scenes may take long, so outputs are checked first: the damaged scene is not even noticed.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_unwritable_folder_is_refused_before_statistics_are_gathered() {

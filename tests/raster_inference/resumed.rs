@@ -1,4 +1,4 @@
-//! Translations that were stopped or killed, and go on.
+//! Tests translations that resume after a stop or a kill.
 
 use std::path::{Path, PathBuf};
 
@@ -36,14 +36,14 @@ fn a_stopped_translation_leaves_no_file_and_can_be_resumed() {
     }
 }
 
-/// The directories of overviews are where the format wants them, whatever was done in which run.
+/// The overview directories are where the format requires them, whichever run did which part.
 #[test]
 fn a_stopped_translation_becomes_the_same_cloud_optimized_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let model = model();
     let options = || tiled().tile_size(64).cloud_optimized(OverviewResampling::Average);
-    // One tile of 512 x 512 pixels does not hold it.
+    // It does not fit in one tile of 512 x 512 pixels.
     write(&path("scene.tif"), ndarray::concatenate![ndarray::Axis(1), scene(), scene()], None);
     model.predict_raster(path("scene.tif"), path("plain.tif"), tiled().tile_size(64)).unwrap();
     model.predict_raster(path("scene.tif"), path("whole.tif"), options()).unwrap();
@@ -56,7 +56,7 @@ fn a_stopped_translation_becomes_the_same_cloud_optimized_file() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing else is left");
 }
 
-/// Runs the named test in a process of its own, with the output in its environment, and kills it once `is_time`.
+/// Runs the named test in a child process, with the output in its environment, and kills it once `is_time`.
 fn killed(test: &str, output: &Path, is_time: impl Fn() -> bool) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test])
@@ -74,7 +74,7 @@ fn killed(test: &str, output: &Path, is_time: impl Fn() -> bool) {
 
 const KILLED: &str = "GEOLEARN_TEST_KILLED";
 
-/// It is killed between two pieces of the output.
+/// It is killed between two partial results.
 #[test]
 fn a_killed_translation_resumes() {
     let options = || tiled().tile_size(64).resume(true);
@@ -110,13 +110,13 @@ fn the_next_run_removes_what_a_killed_one_left() {
     assert_eq!(files(), 1, "the output alone");
 }
 
-/// How many pieces of an output are on the disk.
+/// Returns how many partial results of an output are on disk.
 fn pieces(output: &Path) -> usize {
     let entries = std::fs::read_dir(parts_of(output)).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("piece_")).count()
 }
 
-/// Ends as soon as the second piece of the output is on the disk.
+/// Returns as soon as the second partial result is on disk.
 fn stopped_half_way(model: &CycleGan, output: &Path, options: RasterOptions) {
     stopped_half_way_of(model, Path::new(SCENE), output, options);
 }
@@ -140,7 +140,7 @@ pub fn parts_of(output: &Path) -> PathBuf {
     PathBuf::from(format!("{}.parts", output.display()))
 }
 
-/// Whatever stands under the output's name: what is complete is known by its length and time.
+/// Whatever exists under the output's name: a complete output is recognized by its length and time.
 #[test]
 fn a_replaced_output_is_written_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ fn a_replaced_output_is_written_again() {
     let model = model();
     let output = folder.path().join("out");
     let options = || options().resume(true);
-    // The second scene cannot be written, so what is known of the first one stays.
+    // The second scene cannot be written, so the record of the first one stays.
     std::fs::create_dir_all(output.join("b.tif.parts/mine")).unwrap();
     let first = output.join("a.tif");
     model.predict_raster(&inputs, &output, options()).unwrap_err();
@@ -165,7 +165,7 @@ fn a_replaced_output_is_written_again() {
     assert_eq!(std::fs::read(&first).unwrap(), made);
 }
 
-/// By a scene of the same length and time: pieces of the older one are not used.
+/// Replaced by a scene of the same length and time: partial results of the old scene are not used.
 #[test]
 #[cfg(unix)]
 fn a_replaced_scene_starts_over() {
@@ -213,8 +213,8 @@ fn pieces_of_another_scene_or_model_are_not_used_and_foreign_folders_are_kept() 
     assert!(mine.exists());
 }
 
-/// Unfinished work of one build is gone on with by another one of the same version: this form must not change by chance.
-/// Where it changes on purpose, unfinished work begins anew.
+/// Another build of the same version can resume unfinished work, so this format must not change by accident. After a
+/// deliberate change, unfinished work starts over.
 #[test]
 fn unfinished_work_has_the_same_fingerprint_in_every_build() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What runs beside each other in one folder does not disturb each other.
+//! Tests that work running at the same time in one folder does not interfere.
 
 use crate::common::on_cpu;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn translate(output: &Path) {
     model.predict_raster(SCENE, output, RasterOptions::new(Domain::B).tile_size(32).progress(false)).unwrap();
 }
 
-/// Not a test of its own: what the child process runs.
+/// Not a test of its own: the child process runs it.
 #[test]
 #[ignore = "run by the test of two processes"]
 fn child() {
@@ -26,13 +26,13 @@ fn child() {
     }
 }
 
-/// Files that are being written, or were when their process was killed.
+/// Returns files that are being written, or were when their process was killed.
 fn half_written(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|ending| ending == "part")).collect()
 }
 
-/// A fit removes what killed processes left in its folder, and not the unfinished output of a living one.
+/// A fit removes leftovers of killed processes from its folder, but not the unfinished output of a running one.
 #[test]
 #[cfg(unix)]
 fn a_fit_leaves_the_unfinished_output_of_another_process_alone() {
@@ -60,7 +60,7 @@ fn a_fit_leaves_the_unfinished_output_of_another_process_alone() {
     assert!(last(&run).exists() && half_written(&run).is_empty());
 }
 
-/// Each has its own unfinished file; one of them is the output in the end, and it is whole.
+/// Each has its own unfinished file; one of them becomes the output, and it is complete.
 #[test]
 fn one_output_made_twice_at_once_is_whole() {
     let folder = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ fn one_output_made_twice_at_once_is_whole() {
     assert!(half_written(folder.path()).is_empty());
 }
 
-/// Two fits in one process and one folder, with checkpoints of their own.
+/// Two fits in one process and one folder, with separate checkpoints.
 #[test]
 fn two_concurrent_fits_equal_separate_ones() {
     let folder = tempfile::tempdir().unwrap();

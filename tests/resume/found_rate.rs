@@ -1,4 +1,4 @@
-//! Fits that find their learning rate, and go on with it.
+//! Tests fits that find their learning rate and resume with it.
 
 use geolearn::train::{Callback, FitReport, Flow, LearningRate, LrFindOptions, StepReport};
 use geolearn::{CycleGan, DataBunch, ErrorKind};
@@ -6,12 +6,12 @@ use geolearn::{CycleGan, DataBunch, ErrorKind};
 use super::events::events;
 use super::{builder, common, data, header, last, losses, options, tensors};
 
-/// As small as can be: a search makes a hundred steps.
+/// As small as possible, since a search takes a hundred steps.
 fn model(data: &DataBunch) -> CycleGan {
     builder(data).gen_features(4).disc_features(4).build().unwrap()
 }
 
-/// Stops after so many steps of the fit.
+/// Stops after this many steps of the fit.
 struct After(usize);
 
 impl Callback for After {
@@ -20,7 +20,7 @@ impl Callback for After {
     }
 }
 
-/// Checks what a fit says of its rate when it begins.
+/// Checks the learning rate that a fit reports at its start.
 struct Says(Option<f64>);
 
 impl Callback for Says {
@@ -30,13 +30,13 @@ impl Callback for Says {
     }
 }
 
-/// The searches that `work` makes.
+/// Returns the number of searches that `work` makes.
 fn searches(work: impl FnOnce()) -> usize {
     let ((), told) = events(tracing::Level::INFO, work);
     told.iter().flatten().filter(|(name, value)| name == "message" && value == "learning rate found").count()
 }
 
-/// To the bit, with any schedule.
+/// Identical bit for bit, with any schedule.
 #[test]
 fn a_fit_that_finds_its_rate_equals_lr_find_and_a_fit() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ fn a_fit_that_finds_its_rate_equals_lr_find_and_a_fit() {
     }
 }
 
-/// The rate is that of the checkpoint, whether it is asked for again or named.
+/// The rate is that of the checkpoint, whether a search is requested again or the rate is given.
 #[test]
 fn a_resumed_fit_does_not_search_again() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Which checkpoints are kept.
+//! Tests which checkpoints are kept.
 
 use crate::common::on_cpu;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn each_policy_keeps_its_checkpoints() {
         let run = folder.path().join(format!("{which:?}"));
         model(&data).fit(options(2, &run).checkpoint(which)).unwrap();
         assert_eq!(names(&run), expected, "{which:?}");
-        // They are files of their own: damage to one leaves the others.
+        // They are separate files: damage to one does not affect the others.
         let others = || expected.iter().filter(|name| **name != "last.safetensors");
         let before: Vec<_> = others().map(|name| std::fs::read(run.join(name)).unwrap()).collect();
         std::fs::write(last(&run), "damaged").unwrap();
@@ -93,7 +93,7 @@ fn checkpoints_open_in_other_tools_and_describe_themselves() {
     assert_eq!(header["model"]["config"]["gen_features"], 8);
     let tensors = super::tensors(&last(&run));
     let place = trained.save(folder.path().join("m")).unwrap();
-    // The file's layout is simple enough to be read with numpy alone.
+    // The format is simple enough to be read with numpy alone.
     let script = "
 import json, struct, sys, numpy, torch
 data = open(sys.argv[1], 'rb').read()

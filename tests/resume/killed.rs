@@ -1,4 +1,4 @@
-//! A child process is killed at random moments, often while it writes.
+//! Kills a child process at random moments, often while it writes.
 
 use crate::common::on_cpu;
 use std::collections::BTreeSet;
@@ -15,14 +15,14 @@ const EPOCHS: usize = 5;
 const KILLS: usize = 15;
 const KILLS_IN_WRITING: usize = 4;
 const ROUNDS: usize = 10;
-/// Names the folder in which a child works; without it the child's test does nothing.
+/// Names the working folder of a child; without it the child's test does nothing.
 const FOLDER: &str = "GEOLEARN_TEST_RESUME_FOLDER";
 
 fn chips(folder: &Path) -> PathBuf {
     folder.join("chips")
 }
 
-/// Trains to the end, from wherever the folder's checkpoint stands, and says so by a file.
+/// Trains to the end from the folder's checkpoint, if any, and creates a file when done.
 fn train(folder: &Path) {
     let data = data(&chips(folder));
     let mut model = builder(&data).device(geolearn::Device::Cpu).build().unwrap();
@@ -31,7 +31,7 @@ fn train(folder: &Path) {
     std::fs::write(folder.join("done"), "").unwrap();
 }
 
-/// Not a test of its own: what the child process runs.
+/// Not a test of its own: the child process runs it.
 #[test]
 #[ignore = "run by the tests that kill it"]
 fn child() {
@@ -49,13 +49,13 @@ fn start(folder: &Path) -> Child {
         .unwrap()
 }
 
-/// Files that are being written, or were when their process was killed.
+/// Returns files that are being written, or were when their process was killed.
 fn half_written(run: &Path) -> BTreeSet<OsString> {
     let names = std::fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.filter(|name| name.to_string_lossy().ends_with(".part")).collect()
 }
 
-/// Waits until the child writes a file that was not there before, or ends.
+/// Waits until the child writes a new file, or exits.
 fn wait_for_writing(child: &mut Child, run: &Path) {
     while !half_written(run).is_empty() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
@@ -65,7 +65,7 @@ fn wait_for_writing(child: &mut Child, run: &Path) {
     }
 }
 
-/// A small generator of moments; what it draws need not be good.
+/// A small random number generator for the moments of kills; its quality does not matter.
 struct Moments(u64);
 
 impl Moments {
@@ -84,7 +84,7 @@ fn a_fit_killed_at_any_moment_resumes_to_the_same_bits() {
     assert!(start(&unbroken).wait().unwrap().success());
     let whole_run = begun.elapsed().as_millis() as u64;
     let (mut moments, mut kills, mut in_writing) = (Moments(7), 0, 0);
-    // How far a child comes before it is killed depends on the machine, so as many runs as it takes.
+    // How far a child gets before it is killed depends on the machine, so repeat as often as needed.
     for round in 0..ROUNDS {
         let broken = folder.path().join(format!("broken_{round}"));
         common::few_chips(&broken, 7, 6);
@@ -95,12 +95,12 @@ fn a_fit_killed_at_any_moment_resumes_to_the_same_bits() {
             break;
         }
     }
-    eprintln!("{kills} kills, {in_writing} of them in the middle of writing a checkpoint");
+    eprintln!("{kills} kills, {in_writing} of them while writing a checkpoint");
     assert!(kills >= KILLS, "only {kills} kills");
-    assert!(in_writing >= KILLS_IN_WRITING, "only {in_writing} kills fell into writing");
+    assert!(in_writing >= KILLS_IN_WRITING, "only {in_writing} kills occurred during writing");
 }
 
-/// Kills children until one comes to the end; gives the kills, and how many fell into writing.
+/// Kills children until one finishes; returns the number of kills, and how many occurred during writing.
 fn killed_run(broken: &Path, whole_run: u64, moments: &mut Moments) -> (usize, usize) {
     let run = broken.join("run");
     let (mut kills, mut in_writing, mut done) = (0, 0, 0);
@@ -122,7 +122,7 @@ fn killed_run(broken: &Path, whole_run: u64, moments: &mut Moments) -> (usize, u
     (kills, in_writing)
 }
 
-/// The broken run ended with what the unbroken one has, to the bit.
+/// The interrupted run ended identically to the uninterrupted one, bit for bit.
 fn check_end(broken: &Path, unbroken: &Path) {
     let [expected, found] = [unbroken, broken].map(|place| last(&place.join("run")));
     assert_eq!(losses(&found), losses(&expected));
@@ -134,7 +134,7 @@ fn check_end(broken: &Path, unbroken: &Path) {
     assert!(half_written(&broken.join("run")).is_empty(), "leftovers of killed processes are removed");
 }
 
-/// The newest checkpoint is whole and not older than before; gives the steps it has done.
+/// The newest checkpoint is intact and not older than before; returns its number of steps.
 fn check_newest(folder: &Path, before: u64) -> u64 {
     let newest = last(&folder.join("run"));
     if !newest.exists() {
@@ -146,11 +146,11 @@ fn check_newest(folder: &Path, before: u64) -> u64 {
     let of_epochs: u64 =
         header["history"]["epochs"].as_array().unwrap().iter().map(|e| e["steps"].as_u64().unwrap()).sum();
     let done = of_epochs + header["position"]["batches"].as_u64().unwrap();
-    assert!(done >= before, "the newest checkpoint went back from {before} to {done} steps");
+    assert!(done >= before, "the newest checkpoint regressed from {before} to {done} steps");
     done
 }
 
-/// Writes its history into a file, and ends the process where the last epoch's checkpoint is there and its line is not.
+/// Writes its history to a file, and kills the process when the last epoch's checkpoint exists but its line does not.
 struct EndsTheProcess(usize);
 
 impl geolearn::train::Callback for EndsTheProcess {
@@ -172,7 +172,7 @@ fn written(folder: &Path, killed: bool) {
     model.fit(options.callback(geolearn::train::HistoryFile::new(folder.join("history.csv")))).unwrap();
 }
 
-/// Not a test of its own: what the child process runs.
+/// Not a test of its own: the child process runs it.
 #[test]
 #[ignore = "run by the test that resumes it"]
 fn child_that_ends_before_the_history_is_written() {

@@ -1,4 +1,4 @@
-//! Checkpoints, and fits that go on from them to the bit: stopped, killed, refused.
+//! Tests checkpoints, and fits that resume from them bit for bit after a stop, a kill or an error.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "children report, and what is skipped is said")]
 
@@ -23,7 +23,7 @@ use geolearn::train::Checkpoint;
 use geolearn::{CycleGan, DataBunch, DatasetType, FitOptions, PrepareData};
 use safetensors::SafeTensors;
 
-/// Chips with every kind of augmentation, one a batch.
+/// Prepares chips with every kind of augmentation, with a batch size of 1.
 fn data(chips: &Path) -> DataBunch {
     PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).prepare().unwrap()
 }
@@ -36,7 +36,7 @@ fn model(data: &DataBunch) -> CycleGan {
     builder(data).build().unwrap()
 }
 
-/// Checkpoints in `folder`, and the fit goes on from them.
+/// Returns options with checkpoints in `folder`, from which the fit resumes.
 fn options(epochs: usize, folder: &Path) -> FitOptions {
     FitOptions::new(epochs).progress(false).checkpoint(Checkpoint::Last).checkpoint_dir(folder).resume(true)
 }
@@ -45,21 +45,21 @@ fn last(folder: &Path) -> PathBuf {
     folder.join("last.safetensors")
 }
 
-/// Every tensor of a checkpoint, to the bit: weights, moments, step counts, pictures in the pools.
+/// Returns the bits of every tensor of a checkpoint: weights, moments, step counts, pooled images.
 fn tensors(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
     let bytes = std::fs::read(checkpoint).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     file.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect()
 }
 
-/// The part of a checkpoint's header that is not tensors.
+/// Returns the part of a checkpoint's header that does not describe tensors.
 fn header(checkpoint: &Path) -> serde_json::Value {
     let bytes = std::fs::read(checkpoint).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     serde_json::from_str(&metadata.metadata().as_ref().unwrap()["geolearn.checkpoint"]).unwrap()
 }
 
-/// The losses and measures of a checkpoint's history; its seconds are those of the clock.
+/// Returns the losses and metrics of a checkpoint's history, without its times.
 fn losses(checkpoint: &Path) -> Vec<serde_json::Value> {
     let header = header(checkpoint);
     let epochs = header["history"]["epochs"].as_array().unwrap().clone();

@@ -1,4 +1,4 @@
-//! Checkpoints that cannot be written or gone on from.
+//! Tests checkpoints that cannot be written or resumed from.
 
 use crate::common::on_cpu;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn a_checkpoint_of_another_fit_is_refused_by_name() {
     assert!(std::fs::read(last(&run)).unwrap() == kept, "the checkpoint is as it was");
 }
 
-/// Another chip in the folder makes it another data set.
+/// An additional chip in the folder makes it a different data set.
 #[test]
 fn other_chips_are_noticed() {
     let folder = tempfile::tempdir().unwrap();
@@ -71,7 +71,7 @@ fn with_statistics(chips: &Path) {
     }
 }
 
-/// What is not seen in names, sizes and statistics.
+/// Changes that names, sizes and statistics do not show.
 #[test]
 fn other_pixels_and_other_ways_to_one_size_are_noticed() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     [&bytes[..place], to, &bytes[place + from.len()..]].concat()
 }
 
-/// Neither a file where the folder should be, nor a place where nobody can make one.
+/// Neither a file in place of the folder, nor a place where nobody can create one.
 #[test]
 fn an_unwritable_folder_is_named_before_training() {
     let folder = tempfile::tempdir().unwrap();
@@ -157,7 +157,7 @@ fn an_unwritable_folder_is_named_before_training() {
     }
 }
 
-/// When the folder goes away while training, the run in memory is not lost.
+/// If the folder disappears during training, the run in memory is not lost.
 #[test]
 fn a_failed_checkpoint_keeps_the_trained_epoch() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ fn a_failed_checkpoint_keeps_the_trained_epoch() {
     interrupted.save(folder.path().join("saved")).unwrap();
 }
 
-/// The same within an epoch: what was learnt since its beginning is not lost either.
+/// The same within an epoch: what was learned since its start is not lost either.
 #[test]
 fn a_failed_checkpoint_within_an_epoch_keeps_the_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -212,7 +212,7 @@ impl geolearn::train::Callback for AtStep {
     }
 }
 
-/// A loss is still finite in the step whose update spoils the weights.
+/// A loss is still finite in the step whose update breaks the weights.
 #[test]
 fn a_broken_state_never_replaces_a_good_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -227,7 +227,7 @@ fn a_broken_state_never_replaces_a_good_one() {
     assert!(!last(&run).exists());
 }
 
-/// Training that is not in the checkpoint is not discarded.
+/// Training that the checkpoint does not contain is not discarded.
 #[test]
 fn a_model_that_was_trained_further_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
@@ -245,7 +245,7 @@ fn a_model_that_was_trained_further_is_not_overwritten() {
     assert_eq!((common::answer(&trained), trained.history().epochs().len()), (before, 2));
     let mut other = builder(&data).build().unwrap();
     other.fit(FitOptions::new(1).progress(false).lr(1e-3)).unwrap();
-    assert!(other.fit(options(1, &run)).is_err(), "as long, but of another course");
+    assert!(other.fit(options(1, &run)).is_err(), "of the same length, but with different training");
 }
 
 /// Removes the folder after the first epoch.
@@ -262,7 +262,7 @@ impl geolearn::train::Callback for Removes {
 
 const FOLDER: &str = "GEOLEARN_TEST_FULL_DISK_FOLDER";
 
-/// Not a test of its own: what runs where files can't grow.
+/// Not a test of its own: it runs where files cannot grow.
 #[test]
 #[ignore = "run by the test of a full disk"]
 fn child() {
@@ -281,7 +281,7 @@ fn child() {
     println!("refused as expected");
 }
 
-/// A limit on the size of files stands in for a full disk: both end a write with an error of the system.
+/// A limit on file size stands in for a full disk: both end a write with a system error.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_an_error_and_the_model_is_kept() {

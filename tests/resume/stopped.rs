@@ -1,4 +1,4 @@
-//! Fits that were stopped and go on.
+//! Tests fits that are stopped and resumed.
 
 use crate::common::on_cpu;
 use std::path::Path;
@@ -9,7 +9,7 @@ use geolearn::{FitOptions, Result};
 
 use super::{common, data, last, losses, model, options, tensors};
 
-/// Stops after so many steps of the fit.
+/// Stops after this many steps of the fit.
 pub(super) struct After(pub(super) usize);
 
 impl Callback for After {
@@ -18,7 +18,7 @@ impl Callback for After {
     }
 }
 
-/// Stopped after `steps` and gone on with by a new model, `fit` ends where an unbroken one does.
+/// Stopped after `steps` and resumed by a new model, `fit` ends like an uninterrupted one.
 fn check(steps: usize, fit: impl Fn(&Path) -> FitOptions) {
     let folder = tempfile::tempdir().unwrap();
     let data = data(&common::few_chips(folder.path(), 7, 6));
@@ -62,7 +62,7 @@ fn a_finished_fit_does_not_train_again() {
     assert_eq!(common::answer(&first), common::answer(&second));
 }
 
-/// The second fit of a model goes on too: its history counts from where it began.
+/// The second fit of a model resumes too: its history counts from its own start.
 #[test]
 fn the_second_fit_of_a_model_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ fn the_second_fit_of_a_model_goes_on() {
     assert_eq!(common::answer(&fresh), common::answer(&whole));
 }
 
-/// A fit that early stopping ended stays ended.
+/// A fit that ended by early stopping stays ended.
 #[test]
 fn early_stopping_works_after_a_resume() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn early_stopping_works_after_a_resume() {
     assert_eq!(common::answer(&first), common::answer(&second));
 }
 
-/// What Ctrl-C does in the examples: the signal comes from another thread.
+/// Does what Ctrl-C does in the examples: the signal comes from another thread.
 #[test]
 fn a_signal_ends_the_fit_after_its_step() {
     struct Tells(std::sync::mpsc::Sender<()>);
@@ -125,7 +125,7 @@ fn a_signal_ends_the_fit_after_its_step() {
     assert_eq!(common::answer(&kept), common::answer(&stopped));
 }
 
-/// The signal is there after the ninth step; the tenth is not made.
+/// The signal is set after the ninth step, so the tenth is not taken.
 #[test]
 fn a_signal_stops_within_the_epoch() {
     struct Signals(StopSignal);
@@ -146,7 +146,7 @@ fn a_signal_stops_within_the_epoch() {
     assert_eq!(stopped.history().steps(), 9);
     let header = super::header(&last(&run));
     assert_eq!((&header["position"]["epochs"], &header["position"]["batches"]), (&1.into(), &3.into()));
-    // The same model may go on as well as a new one.
+    // The same model can resume as well as a new one.
     stopped.fit(options(5, &run)).unwrap();
     let mut whole = model(&data);
     whole.fit(options(5, &folder.path().join("whole"))).unwrap();

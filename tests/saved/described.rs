@@ -1,4 +1,4 @@
-//! What a saved model says of itself: an item for STAC catalogs, and a card for people.
+//! Tests the descriptions of a saved model: a STAC item and a model card.
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::common::{on_cpu, python, small_data, small_model};
 
-/// Against the published schemas. Needs jsonschema.
+/// Validates against the published schemas. Needs jsonschema.
 const VALIDATE: &str = r##"
 import glob, json, os, sys
 try:
@@ -63,7 +63,7 @@ fn items_are_valid_by_the_published_schemas() {
     assert!(matches!(found.as_deref().map(str::trim), None | Some("valid" | "skipped: no jsonschema")), "{found:?}");
 }
 
-/// The numbers of the item are those by which `predict` scales.
+/// The numbers in the item are those by which `predict` scales.
 #[test]
 fn an_item_says_how_images_are_scaled() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,7 +88,7 @@ fn an_item_says_how_images_are_scaled() {
         }
     }
     let weights = &item["assets"]["weights"];
-    // STAC 1.1 allows bands of an item only where an asset has some.
+    // STAC 1.1 allows bands of an item only if an asset has some.
     assert_eq!(weights["bands"], properties["bands"]);
     assert_eq!(properties["bands"].as_array().unwrap().len(), 6);
     assert_eq!(
@@ -120,7 +120,7 @@ fn a_card_describes_the_model() {
     {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
-    // A card that was taken over stays; the model beside it does not mind.
+    // An existing card is kept; the model beside it does not matter.
     fs::write(saved.join("README.md"), "License: MIT").unwrap();
     on_cpu::from_model(&saved, None).unwrap().save(&saved).unwrap();
     assert_eq!(card(&saved), "License: MIT");

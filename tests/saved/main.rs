@@ -1,4 +1,4 @@
-//! Saving, loading and predicting as a user does it.
+//! Tests saving, loading and predicting as a user does.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -83,7 +83,7 @@ fn a_failed_save_leaves_the_older_model() {
     let place = model.save(folder.path().join("m")).unwrap();
     let before = fs::read(place.join("m.pth")).unwrap();
     model.fit(FitOptions::new(1).progress(false)).unwrap();
-    // A folder stands where the definition should go: it cannot be replaced by a file.
+    // A folder is in the place of the definition, so a file cannot replace it.
     fs::remove_file(place.join("m.emd")).unwrap();
     fs::create_dir(place.join("m.emd")).unwrap();
     let files = || {
@@ -97,7 +97,7 @@ fn a_failed_save_leaves_the_older_model() {
     assert_eq!(files(), names, "no temporary file is left");
 }
 
-/// Any size, and the three ways to ask for the same thing.
+/// Any size, and three equivalent ways to predict.
 #[test]
 fn files_images_and_arrays_are_translated_alike() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,13 +112,13 @@ fn files_images_and_arrays_are_translated_alike() {
         assert_eq!(map, model.predict(&path, Domain::B).unwrap());
         assert_eq!(map, model.predict_image(&image, Domain::B).unwrap());
         let array = model.predict_array(&image.samples().to_f32(), Domain::B).unwrap();
-        // Rounding to whole numbers, and that of f32 before it.
+        // Rounding to integers, and f32 rounding before it.
         map.samples().to_f32().iter().zip(&array).for_each(|(m, a)| assert!((m - a).abs() <= 0.5 + 1e-4));
         assert_ne!(map, model.predict_b2a(&path).unwrap());
     }
 }
 
-/// The weights of arcgis.learn's form, with no section of ours in the definition.
+/// The weights in arcgis.learn's format, without this crate's section in the definition.
 #[test]
 fn a_definition_without_our_section_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ fn a_saved_model_has_a_report() {
         let picture = Raster::open(place.join("ModelCharacteristics").join(picture)).unwrap();
         assert!(picture.width() >= 500, "{} x {}", picture.width(), picture.height());
     }
-    // The weights are worth more than the pictures.
+    // The weights matter more than the pictures.
     for domain in [Domain::A, Domain::B] {
         data.train_files(domain).iter().chain(data.valid_files(domain)).for_each(|file| fs::remove_file(file).unwrap());
     }
@@ -205,7 +205,7 @@ fn cell_sizes_of_exported_chips_go_into_the_definition() {
     fs::write(chips.join("A/esri_model_definition.emd"), definition.to_string()).unwrap();
     let data = PrepareData::new(chips, DatasetType::CycleGan).resize_to(32).batch_size(2).prepare().unwrap();
     let place = small_model(&data).save(folder.path().join("m")).unwrap();
-    // Kept by a model without data, too.
+    // A model without data keeps it, too.
     let again = on_cpu::from_model(&place, None).unwrap().save(folder.path().join("again")).unwrap();
     for path in [place.join("m.emd"), again.join("again.emd")] {
         let emd: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -217,7 +217,7 @@ fn cell_sizes_of_exported_chips_go_into_the_definition() {
     assert_eq!((&emd["MinCellSize"], &emd["ImageSpaceUsed"]), (&Value::Null, &"PIXEL_SPACE".into()));
 }
 
-/// Some 4.5 MB of definition.
+/// A definition of about 4.5 MB.
 #[test]
 fn a_model_of_thousands_of_epochs_opens_again() {
     const EPOCHS: usize = 6_500;

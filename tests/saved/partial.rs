@@ -1,4 +1,4 @@
-//! Loading a model whose weights fit in part.
+//! Tests loading a model whose weights fit only in part.
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
@@ -15,7 +15,7 @@ fn lenient() -> LoadOptions {
     LoadOptions::new().strict(false)
 }
 
-/// The bits of every tensor that training changes, by name.
+/// Returns the bits of every tensor that training changes, by name.
 fn state(model: &CycleGan) -> BTreeMap<String, Vec<f32>> {
     let flat = |tensor: Tensor| Vec::try_from(tensor.to_kind(Kind::Float).reshape([-1])).unwrap();
     model.state().tensors.into_iter().map(|(name, tensor)| (name, flat(tensor))).collect()
@@ -29,7 +29,7 @@ fn named(names: &[String], part: &str) -> usize {
     names.iter().filter(|name| name.contains(part)).count()
 }
 
-/// A trained model of one block and its folder.
+/// Creates a trained model with one block, and its folder.
 fn saved(folder: &Path, data: &DataBunch) -> (CycleGan, std::path::PathBuf) {
     let mut first = small_model(data);
     first.fit(FitOptions::new(1).progress(false)).unwrap();
@@ -37,7 +37,7 @@ fn saved(folder: &Path, data: &DataBunch) -> (CycleGan, std::path::PathBuf) {
     (first, place)
 }
 
-/// What was taken has the bits of the file, all else those of a new model.
+/// Loaded tensors have the bits of the file, all others those of a new model.
 fn check_mixture(report: &LoadReport, model: &CycleGan, [fresh, file]: [&CycleGan; 2]) {
     let [found, fresh, file] = [model, fresh, file].map(state);
     for name in fresh.keys() {
@@ -46,9 +46,10 @@ fn check_mixture(report: &LoadReport, model: &CycleGan, [fresh, file]: [&CycleGa
     }
 }
 
-/// A generator of n blocks has layers 1, 4, 7, two in each of 10 to 9 + n, then 10 + n, 13 + n and 17 + n, and each layer a
-/// weight and a bias. So of one block and of four, the first three and block 10 are the same (10 tensors), 14 is another
-/// layer, 11 and 18 are of the one alone (4 tensors), and 11 to 13, 17 and 21 of the other (16). Discriminators have 10.
+/// A generator with n blocks has layers 1, 4, 7, two in each of 10 to 9 + n, then 10 + n, 13 + n and 17 + n, and each
+/// layer has a weight and a bias. So with one block and with four, the first three and block 10 are the same (10
+/// tensors), 14 is a different layer, 11 and 18 exist only in the first (4 tensors), and 11 to 13, 17 and 21 only in
+/// the second (16). Discriminators have 10.
 #[test]
 fn a_model_with_other_blocks_loads_matching_weights() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,13 +80,13 @@ fn a_model_with_other_blocks_loads_matching_weights() {
     for other in [&weights, &built] {
         assert!(state(other) == state(&loaded));
     }
-    // It trains, and what it saves opens.
+    // It trains, and what it saves can be opened.
     loaded.fit(FitOptions::new(1).progress(false)).unwrap();
     on_cpu::from_model(loaded.save(folder.path().join("second")).unwrap(), None).unwrap();
 }
 
-/// Only what sees or makes an image depends on the number of bands: a generator's first weight, its last weight and bias, and
-/// a discriminator's first weight.
+/// Only layers that read or write an image depend on the number of bands: a generator's first weight, its last weight
+/// and bias, and a discriminator's first weight.
 #[test]
 fn a_model_with_other_bands_loads_the_inner_layers() {
     let folder = tempfile::tempdir().unwrap();
@@ -114,7 +115,7 @@ fn a_model_with_other_bands_loads_the_inner_layers() {
     );
 }
 
-/// Where everything fits, it is `load`: scaling and history come too.
+/// If everything fits, it equals `load`: scaling and history are loaded too.
 #[test]
 fn a_matching_model_is_loaded_completely() {
     let folder = tempfile::tempdir().unwrap();
@@ -133,7 +134,7 @@ fn a_model_without_matching_weights_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = small_data(folder.path());
     let (_, place) = saved(folder.path(), &data);
-    // The last biases alone have the same shape: as many as an image has bands, and as a discriminator gives scores.
+    // Only the last biases have the same shape: one value per image band, and one per discriminator score.
     let other = || on_cpu::builder(&data).gen_blocks(1).gen_features(6).disc_features(6);
     let taken = other().build().unwrap().load_with(&place, lenient()).unwrap().taken;
     assert_eq!(taken, ["D_A.11.bias", "D_B.11.bias", "G_A.18.bias", "G_B.18.bias"]);

@@ -1,4 +1,4 @@
-//! Models and weights that are refused, and the words for it.
+//! Tests models and weights that are rejected, and the error messages.
 
 use std::fs;
 use std::path::Path;
@@ -178,7 +178,7 @@ fn errors_name_the_package_and_the_first_tensor_that_differs() {
     emd["Geolearn"].as_object_mut().unwrap().remove("Weights").unwrap();
     fs::write(place.join("m.emd"), emd.to_string()).unwrap();
     let error = on_cpu::from_model(&place, None).unwrap_err();
-    // The second of the larger model's blocks stands where the smaller one begins to enlarge.
+    // The larger model's second block is where the smaller one starts to upsample.
     assert_eq!(error.kind(), ErrorKind::Format);
     assert!(error.to_string().contains("G_A.11.weight is missing"), "{error}");
 
@@ -205,7 +205,7 @@ fn an_unsupported_choice_of_bands_is_refused() {
     assert!(error.to_string().contains("ExtractBands") && error.to_string().contains("[2, 1, 0]"), "{error}");
 }
 
-/// Some 464 GB.
+/// About 464 GB.
 #[test]
 fn networks_too_large_for_memory_are_refused_before_allocation() {
     let folder = tempfile::tempdir().unwrap();

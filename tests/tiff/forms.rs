@@ -1,5 +1,5 @@
-//! TIFFs of every form that a writer may choose, against what rasterio reads in them; `tests/fixtures/tiff_forms/make.py`
-//! makes them.
+//! Compares TIFFs of every form that a writer may choose with what rasterio reads; `tests/fixtures/tiff_forms/make.py`
+//! creates them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,14 +29,14 @@ fn samples_of_every_form_are_rasterios() {
         match (read(&name), facts["kind"].as_str()) {
             (Ok(samples), None) if hash(&samples) == facts["sha256"] && samples.dtype().name() == facts["dtype"] => {}
             (Err(error), Some(kind)) if format!("{:?}", error.kind()) == kind => {}
-            (Ok(_), _) => faults.push(format!("{name}: other samples")),
+            (Ok(_), _) => faults.push(format!("{name}: samples differ")),
             (Err(error), _) => faults.push(error.to_string()),
         }
     }
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), truth().len(), faults.join("\n"));
 }
 
-/// Every compression and every layout takes part.
+/// Every compression and every layout is covered.
 #[test]
 fn any_row_of_every_form_is_that_of_the_whole() {
     for (name, _) in truth().into_iter().filter(|(_, facts)| facts["kind"].is_null()) {
@@ -44,7 +44,7 @@ fn any_row_of_every_form_is_that_of_the_whole() {
         let (bands, height, width) = whole.shape();
         for part in [(0, 0, 1, width), (7, 3, 4, 14), (height - 1, width - 1, 1, 1)] {
             let (row, column, rows, columns) = part;
-            // Opened anew, so that no block is known yet.
+            // Reopened, so that no block is cached.
             let file = RasterFile::open(folder().join(&name)).unwrap();
             let part = file.read_window(row, column, rows, columns).unwrap();
             for band in 0..bands {
@@ -57,7 +57,7 @@ fn any_row_of_every_form_is_that_of_the_whole() {
     }
 }
 
-/// Half a file has half the samples at most; what is cut off must not be made up.
+/// Half a file has at most half the samples; the missing ones must not be invented.
 #[test]
 fn no_form_is_read_where_its_samples_are_cut_off() {
     let cut = tempfile::NamedTempFile::new().unwrap();

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Runs on a GPU machine what `cargo xtask gpu-check pack` has packed: tests, and training steps beside PyTorch's. Needs Linux
-# and a Python that has the torch that was packed for; no Rust, no network.
+# Runs the programs from `cargo xtask gpu-check pack` on a GPU machine: tests, and training steps alongside PyTorch's. Needs
+# Linux and a Python with the matching version of torch; no Rust, no network.
 #
 #   [PYTHON=FILE] [OUT=FOLDER] [GPU_CHECK_SECONDS=470] bash xtask/gpu/run.sh [smoke | PART,PART,...]
 #
-# Without an argument all parts run, in this order: golden, switches, cuda, ours, translate, raster, clocks, trace, ceilings, peers, search, tuned.
-# `smoke` is `golden,steps`: the first tests, and a few small steps. Results, at most 8 files of 16 MB, go to OUT
-# (out/gpu-results), which holds the last run alone, for `cargo xtask gpu-check report OUT`. Ends with 0 where all parts passed, 1 where one failed or had no time, 3 where there
-# is nothing to run, 4 where CUDA cannot be used.
+# Without an argument all parts run, in this order: golden, switches, cuda, ours, translate, raster, clocks, trace,
+# ceilings, peers, search, tuned. `smoke` means `golden,steps`: the first tests, and a few small steps. Results, at most 8
+# files of 16 MB, go to OUT (default out/gpu-results), replacing those of the previous run; `cargo xtask gpu-check report
+# OUT` reads them. Exits with 0 if all parts passed, 1 if one failed or had no time, 3 if there is nothing to run, and 4 if
+# CUDA cannot be used.
 set -u
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -34,8 +35,8 @@ give_up() { # CODE WORDS
   exit "$1"
 }
 
-# part NAME LIMIT COMMAND...: gives the command's status. It is left out, with the status of NO_TIME, when too little time is
-# left for it; its words go to the log.
+# part NAME LIMIT COMMAND...: runs the command and returns its status. Skips it and returns NO_TIME if too little time is
+# left. The command's output goes to the log.
 part() {
   local name=$1 limit=$2 begin=$SECONDS left=$((end - SECONDS)) status words
   shift 2
@@ -48,7 +49,7 @@ part() {
   timeout -k 5 "$limit" "$@" >"$work/words" 2>&1
   status=$?
   words=
-  ((status == 124)) && words=", stopped after its time"
+  ((status == 124)) && words=", timed out"
   { printf '\n== %s\n' "$name" && cat "$work/words"; } >>"$log"
   say "$name: exit $status, $((SECONDS - begin)) s$words"
   return $status
@@ -56,11 +57,11 @@ part() {
 wants() { [[ ,$asked, == *,$1,* ]]; }
 must() { part "$@" || failed=1; }
 
-# A test binary that found nothing to run, or left something out, has not passed.
+# A test program that ran no tests, or skipped any, has not passed.
 tests() {
   must "$@"
   local passed
-  # Tests that start children show the children's results too, before the last line.
+  # Tests that start child processes print the children's results too, before the last line.
   passed=$(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$work/words" | tail -n 1)
   if [[ -z $passed || $passed == 0 ]] || grep -q 'skipped:' "$work/words"; then
     say "$1: ${passed:-0} tests passed, $(grep -c 'skipped:' "$work/words") were skipped"
@@ -70,8 +71,8 @@ tests() {
   fi
 }
 
-# The tests of the library on CUDA. One needs a file of 90 MB, which is not packed; those of emulated kernels need a compiler and
-# no device.
+# Runs the library's CUDA tests. One of them needs a 90 MB file, which is not packed; those of emulated kernels need a
+# compiler but no device, so they are skipped.
 golden() {
   local left_out=(--skip emulated) file=${GEOLEARN_INCEPTION:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/geolearn/inception-2015-12-05.safetensors}
   if [[ ! -e $file ]]; then
@@ -81,7 +82,7 @@ golden() {
   tests golden 120 "$work/unit" cuda "${left_out[@]}" --test-threads=1 --nocapture
 }
 
-# The golden numbers again with each of the switches that turn a part of the CUDA code off.
+# Repeats the golden tests with each switch that turns off a part of the CUDA code.
 switches() {
   local switch
   for switch in GEOLEARN_CUDA_LAYERS GEOLEARN_CUDA_GRAPHS; do
@@ -89,7 +90,7 @@ switches() {
   done
 }
 
-# Weights and batches of this size, as files that PyTorch reads.
+# Writes weights and batches of this size, as files that PyTorch reads.
 prepare() {
   [[ -d $work/steps/$1 ]] || must "prepare-$1" 20 "$step" prepare "$work/steps/$1" 256 "$1"
 }
@@ -102,29 +103,29 @@ unpack() {
   done
 }
 
-# Tests look for their files where they were built.
+# Tests look for their files in the folder they were built in.
 link_root() {
   local built
   built=$(cat "$packed/root")
   [[ -e $built ]] && return
-  mkdir -p "$(dirname "$built")" && ln -s "$root" "$built" || say "note: $built cannot be made, so tests will miss their files"
+  mkdir -p "$(dirname "$built")" && ln -s "$root" "$built" || say "note: $built cannot be made, so tests will not find their files"
 }
 
 IFS=, read -ra names <<<"$asked"
 for name in "${names[@]}"; do
-  [[ ,$all_parts,steps, == *,"$name",* ]] || give_up 3 "there is no part '$name': name some of $all_parts, or smoke"
+  [[ ,$all_parts,steps, == *,"$name",* ]] || give_up 3 "unknown part '$name': expected some of $all_parts, or smoke"
 done
 [[ -s $packed/root && -s $packed/libtorch ]] || give_up 3 "nothing is packed in $root/$packed: run \`cargo xtask gpu-check pack\` first"
-python=$(command -v "${PYTHON:-python3}") || give_up 3 "there is no ${PYTHON:-python3}: name one in PYTHON"
+python=$(command -v "${PYTHON:-python3}") || give_up 3 "cannot find ${PYTHON:-python3}: set PYTHON to an existing one"
 torch=$("$python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>>"$log") ||
-  give_up 3 "$python has no torch: install torch $(cat $packed/libtorch) there, or name another in PYTHON"
+  give_up 3 "$python has no torch: install torch $(cat $packed/libtorch) there, or set PYTHON to another one"
 version=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$torch/version.py")
 [[ ${version%%+*} == "$(cat $packed/libtorch)" ]] ||
-  give_up 3 "this was packed for torch $(cat $packed/libtorch), and $python has $version"
-unpack || give_up 3 "what is packed in $packed cannot be unpacked"
+  give_up 3 "this was packed for torch $(cat $packed/libtorch), but $python has $version"
+unpack || give_up 3 "cannot unpack the files in $packed"
 link_root
 
-# Added, not put in place of what is there: the driver's libraries may be found by it.
+# Prepended, not replaced: the driver's libraries may be found through it.
 export LD_LIBRARY_PATH=$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-8} PYTHONUNBUFFERED=1 GEOLEARN_ASSETS=$root/assets
 step=$work/step
@@ -133,11 +134,11 @@ compare=$root/benches/peers/train_step.py
 fact date "$(date -u +%Y-%m-%d)"
 fact commit "$(cat $packed/commit)"
 fact torch "$version"
-# The wheel for another Python is another file of the same release.
+# The wheel for another Python version has a different file of the same release.
 if grep -qsF "$(cat $packed/record)" "$torch"/../torch-*.dist-info/RECORD; then
-  fact libtorch "the very file that was linked with"
+  fact libtorch "the same file as at build time"
 else
-  fact libtorch "another file of the same release than was linked with"
+  fact libtorch "a different file of the same release as at build time"
 fi
 fact python "$("$python" -c 'import platform; print(platform.python_version())')"
 card() { nvidia-smi --query-gpu="$1" --format=csv,noheader 2>/dev/null | head -n 1; }
@@ -151,9 +152,9 @@ ldd "$step" >"$work/libraries" 2>&1
 must libraries 5 bash -c "cat '$work/libraries'; grep -qF 'libtorch_cpu.so => $torch/lib/' '$work/libraries' && ! grep 'not found' '$work/libraries'"
 part doctor 90 "$step" doctor --need-cuda
 status=$?
-((status == NO_TIME)) && give_up 1 "there is no time for anything"
+((status == NO_TIME)) && give_up 1 "not enough time to start"
 if ((status != 0)); then
-  reason=$(sed -n 's/^CUDA is needed and cannot be used: //p; s/^\(a convolution there .*\)/\1/p' "$work/words" | head -n 1)
+  reason=$(sed -n 's/^CUDA is required but not usable: //p; s/^\(a convolution on it .*\)/\1/p' "$work/words" | head -n 1)
   [[ -n $reason ]] || reason=$(tail -n 1 "$work/words")
   if ((has_card == 0)); then
     part loader 60 env LD_DEBUG=libs "$step" doctor
@@ -175,12 +176,12 @@ wants trace && must trace 60 "$step" trace "$work/trace" 256 1,8 bf16
 wants ceilings && must ceilings 60 "$python" benches/peers/ceilings.py "$out/ceilings.json" --seconds 35
 if wants peers; then
   prepare 1 && prepare 8
-  # A part begins where half its limit is left, so limits are not far from what a fast card needs.
+  # A part starts if at least half its limit is left, so the limits are close to what a fast card needs.
   must plain-default 60 "$python" "$compare" --bench plain-default "$work/steps" 256 1,8 "$out/steps.jsonl"
   must plain-bf16 50 "$python" "$compare" --bench plain-bf16 "$work/steps" 256 1,8 "$out/steps.jsonl"
   must plain-f32 80 "$python" "$compare" --bench plain-f32 "$work/steps" 256 1,8 "$out/steps.jsonl"
 fi
-# What is left of the time decides about these: the second compiles for minutes.
+# These run only if time is left: the second compiles for minutes.
 wants search && part search 60 "$step" bench --json "$out/steps.jsonl" 256 1,8 tf32+search,f32+search 30
 if wants tuned; then
   prepare 8
@@ -192,7 +193,7 @@ for trace in "$work"/trace-*.json; do
 done
 for file in "$out"/*; do
   if (($(stat -c %s "$file") > most_bytes)); then
-    say "note: $(basename "$file") is larger than 16 MB and is left out"
+    say "note: $(basename "$file") is larger than 16 MB and was removed"
     rm "$file"
   fi
 done

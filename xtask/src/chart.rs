@@ -1,4 +1,4 @@
-//! Bars for ratios of time, as SVG.
+//! Draws a bar chart of time ratios as SVG.
 
 use crate::compare_step::Row;
 
@@ -7,13 +7,14 @@ const LABELS: usize = 250;
 const LINE: usize = 24;
 const COLORS: [(&str, &str); 3] = [("geolearn", "#1b7837"), ("plain", "#999999"), ("tuned", "#5b84b1")];
 
-/// A bar for each row; what takes longer than one and a half times the plain recipe is cut, and its number tells.
+/// Draws a bar per row. Bars longer than one and a half times the plain recipe are cut off; the number still shows the
+/// ratio.
 pub fn bars(rows: &[Row]) -> String {
     let height = LINE * (rows.len() + 2);
     let longest = rows.iter().map(|row| row.ratio[0]).fold(1.0, f64::max).min(1.5);
     let scale = (WIDTH - LABELS - 80) as f64 / longest;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"8\" y=\"17\">Time of a training step, as a share of the plain PyTorch recipe's (less is better)</text>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"8\" y=\"17\">Time of a training step, relative to the plain PyTorch recipe (lower is better)</text>\n"
     );
     for (i, row) in rows.iter().enumerate() {
         let y = LINE * (i + 1) + 8;

@@ -1,4 +1,4 @@
-//! This checkout: its folders, the link to libtorch that `.cargo/config.toml` names, and its cargo.
+//! This checkout: its folders, the libtorch link that `.cargo/config.toml` names, and its cargo.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,15 +17,15 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// Cargo says at run time where this package is; what it said at compile time is wrong once a
-    /// checkout was moved, or two checkouts share a target folder.
+    /// Uses the package folder that cargo reports at run time; the one from compile time is wrong if the checkout was
+    /// moved or two checkouts share a target folder.
     pub fn of_this_run() -> Result<Self> {
         let package =
             env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
         match package.parent() {
             Some(root) if root.join("Cargo.toml").exists() => Ok(Self { root: root.into(), target: target_dir() }),
             _ => Err(Trouble::new(format!("{} is not the xtask folder of a checkout", package.display()))
-                .advice("start it as `cargo xtask`, inside the checkout")),
+                .advice("run it as `cargo xtask` inside the checkout")),
         }
     }
 
@@ -33,7 +33,7 @@ impl Checkout {
         &self.root
     }
 
-    /// The target folder that this program was built into.
+    /// Returns the target folder that this program was built into.
     pub fn target(&self) -> &Path {
         &self.target
     }
@@ -43,18 +43,18 @@ impl Checkout {
         fs::read_to_string(&path).map_err(Trouble::file("cannot read", &path))
     }
 
-    /// What `.cargo/config.toml` gives as LIBTORCH.
+    /// Returns the value of LIBTORCH in `.cargo/config.toml`.
     pub fn link(&self) -> PathBuf {
         self.root.join(".libtorch/torch")
     }
 
-    /// What the link leads to, as build scripts can watch it: they see no change behind a link.
+    /// Returns the target of the link, so that build scripts can watch it; they do not see changes behind a link.
     fn stamp(&self) -> PathBuf {
         self.root.join(".libtorch/version")
     }
 
-    /// Leads the link to a libtorch. Builds made for another one are forgotten first, because cargo
-    /// does not see that the files behind an unchanged LIBTORCH are others.
+    /// Points the link to a libtorch. Removes builds made for another one first, because cargo does not notice that the
+    /// files behind an unchanged LIBTORCH have changed.
     pub fn lead_to(&self, libtorch: &Libtorch) -> Result<()> {
         let stamp = format!("{} {} {}\n", libtorch.version, libtorch.kind, libtorch.dir.display());
         let link = self.link();
@@ -80,17 +80,17 @@ impl Checkout {
             clean.current_dir(&self.root).args(["clean", "--quiet", "--profile", profile, "--package", "torch-sys"]);
             if !clean.status().is_ok_and(|status| status.success()) {
                 return Err(Trouble::new("the build of torch-sys is for another libtorch, and `cargo clean` failed")
-                    .advice("run `cargo clean --package torch-sys`, then this again"));
+                    .advice("run `cargo clean --package torch-sys`, then try again"));
             }
         }
         Ok(())
     }
 
-    /// Cargo as the user would start it by hand, in the folder where they are.
+    /// Returns cargo as the user would run it by hand, in the current folder.
     pub fn cargo_here(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
         if !Environment::of_process().names_libtorch(self) {
-            // Cargo gave it to us from `.cargo/config.toml`, and will give it to itself.
+            // Cargo set it for this process from `.cargo/config.toml`, and will set it again for itself.
             cargo.env_remove("LIBTORCH");
         }
         cargo
@@ -107,7 +107,7 @@ fn has_torch_sys(build: &Path) -> bool {
     entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("torch-sys-"))
 }
 
-/// Makes the link beside its place and renames it, so that there is always an old or a new one.
+/// Creates the link under a temporary name and renames it, so that a valid link exists at all times.
 fn replace_link(target: &Path, link: &Path) -> Result<()> {
     let fresh = link.with_file_name(format!("torch.{}", process::id()));
     let _ = fs::remove_file(&fresh);

@@ -1,4 +1,4 @@
-//! Checksums of files that are fetched.
+//! Checksums of downloaded files.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::trouble::{Result, Trouble};
 
-/// The SHA-256 of a file in hexadecimal digits; none where there is no such file.
+/// Returns the SHA-256 of a file in hexadecimal, or `None` if the file does not exist.
 pub fn sha256(path: &Path) -> Result<Option<String>> {
     let mut file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -35,7 +35,7 @@ mod tests {
         let path = scratch.path().join("file");
         assert_eq!(sha256(&path).unwrap(), None);
         std::fs::write(&path, "abc").unwrap();
-        // The first example of FIPS 180-2.
+        // The first example in FIPS 180-2.
         let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(&path).unwrap().unwrap(), known);
     }

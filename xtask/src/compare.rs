@@ -1,4 +1,4 @@
-//! `cargo xtask compare-loader`: this crate's loader and others, on the same files, in one run.
+//! `cargo xtask compare-loader`: compares this crate's data loader with others on the same files.
 
 use std::env;
 use std::fs;
@@ -17,20 +17,20 @@ const FORMATS: [&str; 3] = ["png", "jpg", "tif"];
 const WORKERS: [usize; 2] = [1, 2];
 const OURS: &str = "geolearn";
 const PEERS: [&str; 3] = ["pillow", "torchvision", "arcgis"];
-/// The status with which the script says that a peer is not installed.
+/// Exit status of the script if a peer is not installed.
 const NOT_INSTALLED: i32 = 3;
-/// How often memory is looked at, in a run of its own, so that looking does not slow what is timed.
+/// How often memory is sampled; in a separate run, so that sampling does not slow down what is timed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What the command line asks for.
+/// The command-line options.
 #[derive(Debug, PartialEq)]
 pub struct Comparison {
-    /// A Python that has torch and torchvision, and perhaps arcgis; none measures this crate alone.
+    /// A Python with torch and torchvision, and optionally arcgis; `None` measures only this crate.
     pub python: Option<String>,
-    /// How often everything is measured, one after the other and again.
+    /// Number of interleaved rounds.
     pub repeats: usize,
     pub seconds: f64,
-    /// Where the figures go as JSON.
+    /// File for the figures, as JSON.
     pub json: Option<PathBuf>,
 }
 
@@ -41,7 +41,7 @@ impl Default for Comparison {
     }
 }
 
-/// One loader on one folder.
+/// A loader on a folder.
 struct Case {
     loader: &'static str,
     format: &'static str,
@@ -55,7 +55,7 @@ struct Run {
     per_second: f64,
     per_cpu_second: f64,
     first_batch: f64,
-    /// From the start of the process.
+    /// Measured from the start of the process.
     start: f64,
 }
 
@@ -86,7 +86,7 @@ pub fn compare(checkout: &Checkout, asked: &Comparison) -> Result<()> {
                 true
             }
             Err(trouble) => {
-                eprintln!("xtask: {} on {} is left out: {trouble}", case.loader, case.format);
+                eprintln!("xtask: skipping {} on {}: {trouble}", case.loader, case.format);
                 false
             }
         });
@@ -103,7 +103,7 @@ pub fn compare(checkout: &Checkout, asked: &Comparison) -> Result<()> {
     }
 }
 
-/// Runs a command that explains its own failures.
+/// Runs a command that reports its own errors.
 pub fn succeed(command: &mut Command) -> Result<()> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
@@ -112,7 +112,7 @@ pub fn succeed(command: &mut Command) -> Result<()> {
     }
 }
 
-/// One thread in libtorch for all, so that workers are what is compared.
+/// Limits libtorch to one thread in every loader, so that the comparison is between workers.
 fn alike(command: &mut Command) -> &mut Command {
     command.env("OMP_NUM_THREADS", "1").env("OMP_WAIT_POLICY", "passive").env("MPLBACKEND", "Agg")
 }
@@ -123,7 +123,7 @@ fn cases(with_peers: bool) -> Vec<Case> {
     for format in FORMATS {
         for workers in WORKERS {
             for &loader in [OURS].iter().chain(peers) {
-                // torchvision decodes no TIFF.
+                // torchvision cannot decode TIFF.
                 if (loader, format) != ("torchvision", "tif") {
                     cases.push(Case { loader, format, workers, runs: Vec::new(), peak_mib: 0.0 });
                 }
@@ -160,7 +160,7 @@ fn timed(command: &mut Command) -> Result<Run> {
     }
 }
 
-/// The most memory of the process with its workers; memory that they share counts once.
+/// Returns the peak memory of the process and its workers; shared memory counts once.
 fn peak_mib(command: &mut Command) -> Result<f64> {
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut child = child.map_err(|e| Trouble::new(format!("cannot start {command:?}: {e}")))?;
@@ -172,7 +172,7 @@ fn peak_mib(command: &mut Command) -> Result<f64> {
     Ok(peak)
 }
 
-/// The machine's load over the last minute, as the system tells it.
+/// Returns the system's load average over the last minute.
 pub fn load() -> String {
     let load = fs::read_to_string(Path::new("/proc/loadavg")).unwrap_or_default();
     load.split_whitespace().next().unwrap_or("unknown").to_string()
@@ -188,7 +188,7 @@ impl Case {
 
 fn table(cases: &[Case], load: &str) -> String {
     let mut text = String::from(
-        "| Format | Workers | Loader | Chips a CPU-second | Ours to it | Chips a second | First batch, s | From the start of the process, s | Peak memory, MiB |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| Format | Workers | Loader | Chips per CPU-second | Ours relative to it | Chips per second | First batch, s | From the start of the process, s | Peak memory, MiB |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for case in cases {
         let per_core = case.median(|run| run.per_cpu_second);

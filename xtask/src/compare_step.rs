@@ -1,4 +1,5 @@
-//! `cargo xtask compare`: this crate's training step beside PyTorch's, from the same weights on the same batches, in turn.
+//! `cargo xtask compare`: times this crate's training step against PyTorch's, interleaved, from the same weights and
+//! batches.
 
 use std::env;
 use std::fs;
@@ -14,30 +15,30 @@ use crate::profile::Profile;
 use crate::scratch::Scratch;
 use crate::trouble::{Result, Trouble};
 
-/// One that takes so many times as long as the plain recipe is not asked again and again.
+/// A contestant this many times slower than the plain recipe is not repeated.
 const TOO_SLOW: f64 = 5.0;
-/// How far the losses of the first step may be apart, as a share of the larger.
+/// Maximum relative difference between the losses of the first step.
 const F32_APART: f64 = 1e-4;
 const OTHERS_APART: f64 = 0.05;
 
-/// The kinds of models, as the timed programs name them; the first is the default.
+/// Kinds of models, as the timed programs name them; the first is the default.
 pub const MODELS: [&str; 2] = ["cyclegan", "pix2pix"];
 
-/// What the command line asks for.
+/// The command-line options.
 #[derive(Debug, PartialEq)]
 pub struct StepComparison {
     /// One of [`MODELS`].
     pub model: &'static str,
-    /// A Python that has torch.
+    /// A Python with torch.
     pub python: String,
-    /// How often each makes a step, one after the other and again.
+    /// Number of interleaved rounds.
     pub repeats: usize,
     /// Sides and batch sizes.
     pub sizes: Vec<(usize, usize)>,
     pub precisions: Vec<String>,
-    /// Where the table and the picture go.
+    /// Folder for the table and the chart.
     pub out: Option<PathBuf>,
-    /// How this crate's program is built.
+    /// Cargo profile of this crate's program.
     pub profile: Profile,
 }
 
@@ -57,25 +58,25 @@ impl Default for StepComparison {
     }
 }
 
-/// One way to make the step, at one size.
+/// A way to compute the step, at one size.
 struct Contestant {
     way: &'static str,
     precision: String,
     peer: Peer,
     seconds: Vec<f64>,
-    /// Largest difference of a loss of the first step from the plain recipe's, as a share.
+    /// Largest relative difference of a first-step loss from the plain recipe's.
     apart: f64,
     is_slow: bool,
 }
 
-/// What is told of a contestant.
+/// The results of a contestant.
 pub struct Row {
     pub size: String,
     pub way: &'static str,
     pub precision: String,
-    /// Median of the seconds.
+    /// Median of the seconds per step.
     pub seconds: f64,
-    /// Median, least and most of the ratio to the plain recipe in the same turn.
+    /// Median, minimum and maximum of the ratio to the plain recipe in the same round.
     pub ratio: [f64; 3],
     pub peak_mib: f64,
     pub memory_ratio: f64,
@@ -139,7 +140,7 @@ fn compare_at(
             OURS => command.args(["run", "--model", asked.model]).args(&place).arg(precision),
             _ => command.arg(&script).arg(way).args(&place).args([precision, asked.model]),
         };
-        // Threads that wait by spinning would take the processor from those that are timed.
+        // Spinning threads would take CPU time from the ones being timed.
         command.env("OMP_WAIT_POLICY", "passive").env("GEOLEARN_ASSETS", &assets);
         Contestant::start(way, precision, &mut command)
     };
@@ -148,12 +149,12 @@ fn compare_at(
         contestants.push(start(OURS, precision)?);
         // PyTorch emulates it, at a tenth of the speed of f32.
         if precision == "bf16" && !has_bf16() {
-            eprintln!("xtask: {TUNED} {precision} is left out: this machine has no instructions for it");
+            eprintln!("xtask: skipping {TUNED} {precision}: this machine has no instructions for it");
             continue;
         }
         match start(TUNED, precision) {
             Ok(contestant) => contestants.push(contestant),
-            Err(trouble) => eprintln!("xtask: {TUNED} {precision} is left out: {trouble}"),
+            Err(trouble) => eprintln!("xtask: skipping {TUNED} {precision}: {trouble}"),
         }
     }
     warm_up(&mut contestants)?;
@@ -167,7 +168,7 @@ fn compare_at(
     Ok(rows(&contestants, &format!("{} {side}x{side} b{batch}", asked.model)))
 }
 
-/// One step of each, whose losses must agree.
+/// Runs one step of each contestant, and checks that the losses agree.
 fn warm_up(contestants: &mut Vec<Contestant>) -> Result<()> {
     let mut plain = None;
     let mut left = Vec::new();
@@ -175,7 +176,7 @@ fn warm_up(contestants: &mut Vec<Contestant>) -> Result<()> {
         let answer = match contestant.peer.steps(1) {
             Ok(answer) => answer,
             Err(trouble) if contestant.way == TUNED => {
-                eprintln!("xtask: {TUNED} {} is left out: {trouble}", contestant.precision);
+                eprintln!("xtask: skipping {TUNED} {}: {trouble}", contestant.precision);
                 continue;
             }
             Err(trouble) => return Err(trouble),
@@ -186,13 +187,13 @@ fn warm_up(contestants: &mut Vec<Contestant>) -> Result<()> {
         if contestant.apart.is_nan() || contestant.apart > most {
             let Contestant { way, precision, apart, .. } = &contestant;
             return Err(Trouble::new(format!(
-                "losses of {way} {precision} are {apart:.1e} apart from the plain recipe's, more than {most:.0e}"
+                "losses of {way} {precision} differ from the plain recipe's by {apart:.1e}, more than {most:.0e}"
             )));
         }
         left.push(contestant);
     }
     *contestants = left;
-    // The first step of a program is slower, and with torch.compile it is no measure at all.
+    // The first step of a program is slow, and says nothing about speed with torch.compile.
     let mut limit = None;
     for contestant in contestants.iter_mut() {
         contestant.time()?;
@@ -205,7 +206,7 @@ fn warm_up(contestants: &mut Vec<Contestant>) -> Result<()> {
     Ok(())
 }
 
-/// Largest difference of a loss, as a share.
+/// Returns the largest relative difference of a loss.
 pub fn apart(found: &[f64], expected: &[f64]) -> f64 {
     if found.len() != expected.len() {
         return f64::INFINITY;
@@ -261,7 +262,7 @@ fn median(values: &[f64]) -> f64 {
 
 fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| Size | Way | Precision | Seconds a step | Ratio to plain | Min | Max | Steps | Peak memory, MiB | Ratio | Losses apart |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| Size | Way | Precision | Seconds per step | Ratio to plain | Min | Max | Steps | Peak memory, MiB | Ratio | Loss difference |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let Row { size, way, precision, seconds, ratio: [median, least, most], peak_mib, memory_ratio, apart, runs } =

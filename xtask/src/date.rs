@@ -1,16 +1,17 @@
-//! Today's date.
+//! The current date.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECONDS_OF_A_DAY: u64 = 86_400;
 
-/// Returns the date in UTC, as in 2026-11-27.
+/// Returns the current UTC date, as in 2026-11-27.
 pub fn today() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     date(seconds / SECONDS_OF_A_DAY)
 }
 
-/// The Gregorian date so many days after 1 January 1970. Years are counted from March, so that a leap day is a year's last.
+/// Returns the Gregorian date this many days after January 1, 1970. Years are counted from March, so that a leap day is
+/// the last day of its year.
 fn date(days: u64) -> String {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
@@ -26,7 +27,7 @@ fn date(days: u64) -> String {
 mod tests {
     use super::*;
 
-    /// Days as Python's `datetime.date.toordinal` counts them, less those of 1970-01-01.
+    /// Counts days as Python's `datetime.date.toordinal` does, minus those of 1970-01-01.
     #[test]
     fn days_become_dates() {
         for (days, expected) in [

@@ -1,5 +1,5 @@
-//! `cargo xtask dependent`: makes a crate outside the workspace that depends on this one, and runs
-//! it in each way that docs/setup.md promises. Nothing of this workspace's settings reaches it.
+//! `cargo xtask dependent`: creates a crate outside the workspace that depends on this one, and runs it in each way
+//! that docs/setup.md describes, without any of this workspace's settings.
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use crate::trouble::{Result, Trouble};
 
 const MAIN: &str = include_str!("../templates/main.rs");
 const BUILD: &str = include_str!("../templates/build.rs");
-/// Tells the program where chips are.
+/// Names the variable with the folder of chips.
 const CHIPS: &str = "GEOLEARN_CHIPS";
 const WORKS: &str = "dependent: works";
 
@@ -43,7 +43,7 @@ pub fn check(checkout: &Checkout) -> Result<()> {
         dependent.succeeds(dependent.cargo().args(["build", "--quiet"]))?;
         dependent.runs("by itself, with a build.rs of three lines", &mut dependent.started_directly())?;
     }
-    // Its folder is another one each time, and so would be its builds.
+    // The folder is new each time, and so are its builds.
     dependent.succeeds(dependent.cargo().args(["clean", "--quiet", "--package", "dependent"]))
 }
 
@@ -52,14 +52,14 @@ struct Dependent {
     target: PathBuf,
     libtorch: Libtorch,
     by_pytorch: bool,
-    /// Chips to train on, which lie in this checkout.
+    /// Returns the chips to train on, from this checkout.
     chips: PathBuf,
 }
 
 impl Dependent {
     fn make(checkout: &Checkout, libtorch: Libtorch, scratch: &Path) -> Result<Self> {
         let origin = Environment::of_process().origin(checkout);
-        // Kept between runs, because torch-sys takes a minute.
+        // Kept between runs, because torch-sys takes a minute to build.
         let target = checkout.target().join("dependent");
         let target = std::path::absolute(&target).map_err(Trouble::file("cannot use", &target))?;
         let folder = scratch.join("dependent");
@@ -68,16 +68,16 @@ impl Dependent {
         this.succeeds(this.clean("cargo").args(["new", "--quiet", "--vcs", "none"]).arg(&this.folder))?;
         this.write("src/main.rs", MAIN)?;
         this.succeeds(this.cargo().args(["add", "--quiet", "--path"]).arg(checkout.root()))?;
-        // What cargo chooses by itself must belong to the libtorch that is there.
+        // The version that cargo selects must match the installed libtorch.
         let (expected, found) = (release::locked(&checkout.read("Cargo.lock")?)?, this.locked_release()?);
         if found != expected {
-            let text = format!("a dependent gets tch {}, and this checkout has {}", found.tch, expected.tch);
+            let text = format!("a dependent crate gets tch {}, but this checkout has {}", found.tch, expected.tch);
             return Err(Trouble::new(text).advice("narrow the requirement of tch in Cargo.toml"));
         }
         Ok(this)
     }
 
-    /// The release that the dependent's own Cargo.lock names.
+    /// Returns the release in the dependent's Cargo.lock.
     fn locked_release(&self) -> Result<&'static Release> {
         self.succeeds(self.cargo().args(["generate-lockfile", "--quiet"]))?;
         let path = self.folder.join("Cargo.lock");
@@ -92,7 +92,7 @@ impl Dependent {
     fn cargo(&self) -> Command {
         let mut cargo = self.clean(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target);
-        // Debug information of the C++ in torch-sys costs half a minute.
+        // Debug information of the C++ in torch-sys takes half a minute to build.
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
         if !self.by_pytorch {
             cargo.env("LIBTORCH", &self.libtorch.dir);
@@ -104,7 +104,7 @@ impl Dependent {
         self.clean(self.target.join("debug/dependent"))
     }
 
-    /// A command without what cargo and this workspace have put into our environment.
+    /// Removes from a command what cargo and this workspace have added to the environment.
     fn clean(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_remove("LIBTORCH").env(CHIPS, &self.chips);
@@ -117,7 +117,7 @@ impl Dependent {
     fn succeeds(&self, command: &mut Command) -> Result<()> {
         match command.status() {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Trouble::new(format!("{command:?} ended with {status}"))),
+            Ok(status) => Err(Trouble::new(format!("{command:?} exited with {status}"))),
             Err(e) => Err(Trouble::new(format!("cannot start {command:?}: {e}"))),
         }
     }
@@ -131,7 +131,7 @@ impl Dependent {
             return Ok(());
         }
         Err(Trouble::new(format!(
-            "a crate that depends on this one should print {WORKS:?} when started {way}; it ended with {} and printed {stdout:?}",
+            "a crate that depends on this one should print {WORKS:?} when started {way}; it exited with {} and printed {stdout:?}",
             output.status
         )))
     }

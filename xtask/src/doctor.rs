@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what is found, what is wanted, and what to do next. Changes nothing.
+//! `cargo xtask doctor`: reports what is installed, what is required, and what to do next. Changes nothing.
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -13,11 +13,11 @@ use crate::setup;
 use crate::store::Store;
 use crate::trouble::{Result, Trouble};
 
-/// Whether something stands in the way of a build.
+/// Whether something prevents a build.
 #[derive(Debug, PartialEq)]
 enum State {
     Good,
-    /// Worth knowing; a build works all the same.
+    /// Worth knowing, but does not prevent a build.
     Note,
     Bad,
 }
@@ -57,15 +57,15 @@ impl Finding {
     }
 }
 
-/// Prints the findings; a failure when a build could not work.
+/// Prints the findings, and fails if a build could not succeed.
 pub fn examine(checkout: &Checkout) -> ExitCode {
     let findings = findings(checkout);
     findings.iter().for_each(Finding::print);
     if findings.iter().any(|finding| finding.state == State::Bad) {
-        println!("\nA build cannot work yet: see the lines marked !!");
+        println!("\nA build cannot succeed yet: see the lines marked !!");
         return ExitCode::FAILURE;
     }
-    println!("\nAll is there: `cargo xtask demo` shows the library at work, `cargo xtask test` tests it.");
+    println!("\nEverything is ready: `cargo xtask demo` runs the demo, `cargo xtask test` runs the tests.");
     ExitCode::SUCCESS
 }
 
@@ -94,34 +94,36 @@ fn findings(checkout: &Checkout) -> Vec<Finding> {
 fn rust(checkout: &Checkout) -> Finding {
     let manifest = checkout.read("Cargo.toml").unwrap_or_default();
     let wanted = manifest.split("rust-version = \"").nth(1).and_then(|rest| rest.split('"').next());
-    let wanted = wanted.map_or(String::new(), |version| format!(" (wanted: {version} or newer, or cargo refuses)"));
+    let wanted = wanted.map_or(String::new(), |version| format!(" (required: {version} or newer)"));
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     Finding::of("rustc", State::Bad, first_line(&rustc, "install Rust").map(|found| found + &wanted))
 }
 
-/// The one that the `cc` crate starts for torch-sys.
+/// Checks the C++ compiler that the `cc` crate runs for torch-sys.
 fn compiler() -> Finding {
     let name = env::var("CXX").ok().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "c++".into());
-    // CXX may hold a wrapper or arguments as well.
+    // CXX can also contain a wrapper or arguments.
     let program = name.split_whitespace().next().unwrap_or("c++");
-    let found =
-        first_line(program, "install it (Debian, Ubuntu: `apt-get install g++`), or set CXX to one that knows C++17");
+    let found = first_line(
+        program,
+        "install it (Debian, Ubuntu: `apt-get install g++`), or set CXX to one that supports C++17",
+    );
     Finding::of("C++", State::Bad, found)
 }
 
 fn first_line(program: &str, advice: &str) -> Result<String> {
     let output = Command::new(program).arg("--version").output();
-    let output = output.map_err(|e| Trouble::new(format!("{program} cannot be started: {e}")).advice(advice))?;
+    let output = output.map_err(|e| Trouble::new(format!("cannot start {program}: {e}")).advice(advice))?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     match stdout.lines().next() {
         Some(line) if output.status.success() => Ok(line.to_string()),
-        _ => Err(Trouble::new(format!("{program} --version ends with {}", output.status)).advice(advice)),
+        _ => Err(Trouble::new(format!("{program} --version exited with {}", output.status)).advice(advice)),
     }
 }
 
 fn python() -> Finding {
     let python = Python::of_user();
-    let found = python.describe().map(|text| format!("{python}: {text} (used only to find or fetch libtorch)"));
+    let found = python.describe().map(|text| format!("{python}: {text} (used only to find or download libtorch)"));
     Finding::of("Python", State::Note, found)
 }
 
@@ -138,7 +140,7 @@ fn libtorch_finding(checkout: &Checkout, release: &Release, found: Result<Libtor
     let text = checked.map(|libtorch| {
         let real = libtorch.dir.canonicalize().unwrap_or(libtorch.dir.clone());
         format!(
-            "{} ({}) {from}, which is {} (wanted: {})",
+            "{} ({}) {from}, which is {} (required: {})",
             libtorch.version,
             libtorch.kind,
             real.display(),
@@ -150,10 +152,10 @@ fn libtorch_finding(checkout: &Checkout, release: &Release, found: Result<Libtor
 
 fn lacks(libtorch: &Libtorch, library: &str, missing: &[String]) -> Trouble {
     Trouble::new(format!("lib{library} of {} needs {}, not found", libtorch.dir.display(), missing.join(", ")))
-        .advice("install the packages that PyTorch depends on, or let `cargo xtask setup` fetch a whole set")
+        .advice("install the packages that PyTorch depends on, or let `cargo xtask setup` download a complete set")
 }
 
-/// What is at hand besides the libtorch in use.
+/// Finds other installations besides the libtorch in use.
 fn kept(release: &Release) -> Vec<Finding> {
     let fetched =
         Store::of_user().into_iter().flat_map(|store| [Kind::Cpu, Kind::Cuda].map(|kind| store.find(release, kind)));
@@ -162,7 +164,7 @@ fn kept(release: &Release) -> Vec<Finding> {
     fetched.chain(installed).map(|text| Finding::new("at hand", State::Note, text)).collect()
 }
 
-/// Whether a program would use CUDA, and why.
+/// Reports whether a program would use CUDA, and why.
 fn cuda(machine: &Machine, libtorch: Option<&Libtorch>) -> Finding {
     match cuda_reason(machine, libtorch) {
         Ok(why) => Finding::new("CUDA", State::Good, format!("yes: {why}")),
@@ -176,13 +178,13 @@ fn cuda_reason(
 ) -> std::result::Result<String, (String, Option<String>)> {
     let no = |why: String, next: &str| Err((why, (!next.is_empty()).then(|| next.to_string())));
     let Some(device) = &machine.device else {
-        return no("this machine shows no NVIDIA device (no /dev/nvidiactl); training runs on the CPU".into(), "");
+        return no("no NVIDIA device found (no /dev/nvidiactl); training runs on the CPU".into(), "");
     };
     let Some(libtorch) = libtorch else {
-        return no(format!("there is {device}, but no usable libtorch yet"), "");
+        return no(format!("{device} found, but no usable libtorch yet"), "");
     };
     if libtorch.kind == Kind::Cpu {
-        let why = format!("there is {device}, but this libtorch is for the CPU (it has no libtorch_cuda)");
+        let why = format!("{device} found, but this libtorch is for the CPU (it has no libtorch_cuda)");
         return no(why, "`cargo xtask setup --cuda`, or set LIBTORCH to one with CUDA");
     }
     let (cuda, driver) = (libtorch.cuda.as_deref().unwrap_or("?"), machine.driver.as_deref().unwrap_or("?"));
@@ -191,18 +193,18 @@ fn cuda_reason(
         && major < oldest
     {
         return no(
-            format!("the driver is {driver}, and CUDA {cuda} needs {oldest} or newer"),
+            format!("the driver is {driver}, but CUDA {cuda} needs {oldest} or newer"),
             "update the NVIDIA driver",
         );
     }
-    // The driver brings libcuda; programs look for it later, by themselves.
+    // The driver provides libcuda, which programs look for later.
     let missing: Vec<_> =
         libtorch.missing_for("torch_cuda").into_iter().filter(|name| name != "libcuda.so.1").collect();
     if !missing.is_empty() {
         let trouble = lacks(libtorch, "torch_cuda", &missing);
         return no(trouble.parts().0.to_string(), trouble.parts().1.unwrap_or_default());
     }
-    Ok(format!("there is {device}, driver {driver}, and this libtorch is for CUDA {cuda}"))
+    Ok(format!("{device} found, driver {driver}, and this libtorch is for CUDA {cuda}"))
 }
 
 #[cfg(test)]
@@ -227,7 +229,7 @@ mod tests {
         let (cpu, full) = (libtorch(Kind::Cpu), libtorch(Kind::Cuda));
         let new = machine(Some("/dev/nvidiactl"), "580.95.05");
         for (machine, libtorch, expected) in [
-            (machine(None, ""), Some(&full), "no: this machine shows no NVIDIA device"),
+            (machine(None, ""), Some(&full), "no: no NVIDIA device found"),
             (machine(Some("/dev/nvidiactl"), "535.183.01"), Some(&full), "needs 580 or newer"),
             (machine(Some("/dev/nvidiactl"), "580.95.05"), Some(&cpu), "setup --cuda"),
             (machine(Some("/dev/nvidiactl"), "580.95.05"), None, "no usable libtorch yet"),
@@ -235,6 +237,6 @@ mod tests {
             let text = reason(&machine, libtorch);
             assert!(text.contains(expected), "{text:?} should contain {expected:?}");
         }
-        assert!(reason(&new, Some(&full)).starts_with("yes: there is /dev/nvidiactl, driver 580.95.05"));
+        assert!(reason(&new, Some(&full)).starts_with("yes: /dev/nvidiactl found, driver 580.95.05"));
     }
 }

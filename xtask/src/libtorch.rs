@@ -1,4 +1,4 @@
-//! A libtorch folder: what is in it, and whether a build could use it.
+//! A libtorch folder: its contents, and whether a build can use it.
 
 use std::fmt;
 use std::fs;
@@ -26,9 +26,9 @@ impl fmt::Display for Kind {
 #[derive(Debug)]
 pub struct Libtorch {
     pub dir: PathBuf,
-    /// As the folder gives it, for example `2.11.0+cu130`.
+    /// As stated in the folder, for example `2.11.0+cu130`.
     pub version: String,
-    /// The CUDA release that it was built for, where it says so.
+    /// The CUDA release it was built for, if stated.
     pub cuda: Option<String>,
     pub kind: Kind,
 }
@@ -39,17 +39,17 @@ impl fmt::Display for Libtorch {
     }
 }
 
-/// The name of one of libtorch's libraries on this system.
+/// Returns the file name of a libtorch library on this system.
 pub fn library(name: &str) -> String {
     format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
 }
 
 impl Libtorch {
-    /// Looks into a folder; fails when a build could not use it, whatever its version.
+    /// Inspects a folder; fails if a build could not use it, whatever its version.
     pub fn at(dir: &Path) -> Result<Self> {
-        let lacks = |part: &str| Trouble::new(format!("{} is no libtorch: it has no {part}", dir.display()));
+        let lacks = |part: &str| Trouble::new(format!("{} is not a libtorch folder: it has no {part}", dir.display()));
         if !dir.is_dir() {
-            return Err(Trouble::new(format!("there is no folder {}", dir.display())));
+            return Err(Trouble::new(format!("folder {} does not exist", dir.display())));
         }
         let parts =
             [format!("lib/{}", library("torch_cpu")), format!("lib/{}", library("c10")), "include/ATen/ATen.h".into()];
@@ -61,30 +61,30 @@ impl Libtorch {
         Ok(Self { dir: dir.into(), version, cuda, kind })
     }
 
-    /// The same, for a release.
+    /// Inspects a folder, and checks that it fits a release.
     pub fn of_release(dir: &Path, release: &Release) -> Result<Self> {
         let found = Self::at(dir)?;
         if found.is_of(release) {
             return Ok(found);
         }
         let wanted = format!("tch {} needs libtorch {}", release.tch, release.libtorch);
-        Err(Trouble::new(format!("{wanted}, and {} has {}", dir.display(), found.version)))
+        Err(Trouble::new(format!("{wanted}, but {} has {}", dir.display(), found.version)))
     }
 
     pub fn is_of(&self, release: &Release) -> bool {
-        // What follows a plus says how it was built.
+        // The part after the plus names the build.
         self.version.split('+').next() == Some(release.libtorch)
     }
 
-    /// Libraries that this one names and the system does not find, as far as `ldd` can tell.
+    /// Returns the libraries that this one needs and the system does not find, as far as `ldd` can tell.
     pub fn missing_for(&self, name: &str) -> Vec<String> {
         let ldd = Command::new("ldd").arg(self.dir.join("lib").join(library(name))).output();
         ldd.map(|output| not_found(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
     }
 }
 
-/// The version and the CUDA release, from the file that the official archives have or, in a Python
-/// package, from `version.py`.
+/// Returns the version and the CUDA release, from the file in the official archives or, in a Python package, from
+/// `version.py`.
 fn version_in(dir: &Path) -> Option<(String, Option<String>)> {
     let python = fs::read_to_string(dir.join("version.py")).unwrap_or_default();
     let official = fs::read_to_string(dir.join("build-version")).ok().map(|s| s.trim().to_string());
@@ -92,7 +92,7 @@ fn version_in(dir: &Path) -> Option<(String, Option<String>)> {
     Some((version, assigned(&python, "cuda")))
 }
 
-/// The string that a line `name = '…'` or `name: type = '…'` gives to a name.
+/// Returns the string that a line `name = '…'` or `name: type = '…'` assigns.
 fn assigned(python: &str, name: &str) -> Option<String> {
     let value = python.lines().find_map(|line| {
         let (left, right) = line.split_once('=')?;
@@ -102,7 +102,7 @@ fn assigned(python: &str, name: &str) -> Option<String> {
     (!inner.is_empty()).then(|| inner.to_string())
 }
 
-/// The names in lines like `libcudart.so.13 => not found`.
+/// Returns the names in lines like `libcudart.so.13 => not found`.
 fn not_found(ldd: &str) -> Vec<String> {
     let lines = ldd.lines().filter_map(|line| line.split_once("=> not found"));
     lines.map(|(name, _)| name.trim().to_string()).collect()
@@ -121,7 +121,7 @@ pub mod tests {
         locked("name = \"tch\"\nversion = \"0.24.0\"\n").unwrap()
     }
 
-    /// A folder that looks like the libtorch of PyPI's wheel, with empty libraries.
+    /// Creates a folder that looks like the libtorch in PyPI's wheel, with empty libraries.
     pub fn make_wheel(dir: &Path, libraries: &[&str]) {
         fs::create_dir_all(dir.join("lib")).unwrap();
         fs::create_dir_all(dir.join("include/ATen")).unwrap();

@@ -1,16 +1,16 @@
-//! What this machine has that decides about CUDA.
+//! Hardware and driver facts that decide about CUDA.
 
 use std::fs;
 use std::path::Path;
 
 pub struct Machine {
-    /// How an NVIDIA device was recognized; `None` when there is none.
+    /// How an NVIDIA device was detected; `None` if there is none.
     pub device: Option<String>,
-    /// The driver's version, for example `580.95.05`.
+    /// The driver version, for example `580.95.05`.
     pub driver: Option<String>,
 }
 
-/// Device nodes of the driver, then that of WSL, which also needs the library from Windows.
+/// The driver's device nodes, then WSL's, which also needs the library from Windows.
 const SIGNS: &[&[&str]] = &[&["dev/nvidiactl"], &["dev/nvidia0"], &["dev/dxg", "usr/lib/wsl/lib/libcuda.so.1"]];
 
 impl Machine {
@@ -25,7 +25,7 @@ impl Machine {
     }
 }
 
-/// The processor's name and how many threads it runs at once.
+/// Returns the processor's name and its number of hardware threads.
 pub fn processors() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let count = std::thread::available_parallelism().map_or(1, usize::from);
@@ -37,14 +37,14 @@ fn processor_name(info: &str) -> Option<&str> {
     Some(line.split_once(':')?.1.trim()).filter(|name| !name.is_empty())
 }
 
-/// The first dotted number of the line that begins with NVRM.
+/// Returns the first dotted number in the line that starts with NVRM.
 fn driver_version(nvrm: &str) -> Option<String> {
     let line = nvrm.lines().find(|line| line.starts_with("NVRM"))?;
     let mut words = line.split_whitespace();
     words.find(|w| w.contains('.') && w.split('.').all(|n| n.parse::<u32>().is_ok())).map(String::from)
 }
 
-/// The oldest major version of the driver that runs this release of CUDA.
+/// Returns the oldest driver major version that runs this release of CUDA.
 pub fn oldest_driver(cuda: &str) -> Option<u32> {
     match cuda.split('.').next()? {
         "12" => Some(525),

@@ -1,8 +1,8 @@
-//! `cargo xtask`: sets libtorch up for this checkout, then hands over to cargo.
+//! `cargo xtask`: sets up libtorch for this checkout, then runs cargo.
 //!
-//! It does not depend on tch and on little else, so that it builds in seconds where no libtorch is.
+//! It does not depend on tch and has few dependencies, so that it builds in seconds without libtorch.
 
-// The library's, which looks there too.
+// Shared with the library, which looks in the same place.
 #[path = "../../src/store/cache.rs"]
 mod cache;
 mod chart;
@@ -91,16 +91,16 @@ fn run(task: Task) -> Result<ExitCode> {
     }
 }
 
-/// Tests run side by side already. If each also used all cores inside libtorch, whose threads wait by spinning,
-/// they would take several times as long.
+/// Limits each test to one thread. Tests already run in parallel; if each also used all cores in libtorch, whose
+/// threads spin while waiting, they would take several times as long.
 fn one_thread_each(cargo: &mut Command) {
     if env::var_os("OMP_NUM_THREADS").is_none() {
         cargo.env("OMP_NUM_THREADS", "1");
     }
 }
 
-/// Becomes a command that explains its own failures. So Ctrl-C reaches it alone, and the terminal waits for it to end
-/// in good order.
+/// Replaces this process with a command that reports its own errors. This way only the command receives Ctrl-C, and the
+/// terminal waits for it to exit.
 #[cfg(unix)]
 fn hand_over(command: &mut Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
@@ -108,11 +108,11 @@ fn hand_over(command: &mut Command) -> Result<ExitCode> {
     Err(Trouble::new(format!("cannot start {command:?}: {error}")))
 }
 
-/// Runs a command that explains its own failures, and ends as it ends.
+/// Runs a command that reports its own errors, and exits with its status.
 #[cfg(not(unix))]
 fn hand_over(command: &mut Command) -> Result<ExitCode> {
     let status = command.status().map_err(|e| Trouble::new(format!("cannot start {command:?}: {e}")))?;
-    // A command ended by a signal has no code.
+    // A command killed by a signal has no exit code.
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(if status.success() { ExitCode::SUCCESS } else { code.map_or(ExitCode::FAILURE, ExitCode::from) })
 }

@@ -1,4 +1,4 @@
-//! Whose libtorch a build will use, as torch-sys decides it from the environment.
+//! Determines which libtorch a build will use, by the same rules as torch-sys.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,11 +8,11 @@ use crate::checkout::Checkout;
 
 #[derive(Debug, PartialEq)]
 pub enum Origin {
-    /// `LIBTORCH_USE_PYTORCH`: the torch of the active Python. It goes before LIBTORCH.
+    /// `LIBTORCH_USE_PYTORCH`: the torch of the active Python. Takes precedence over LIBTORCH.
     Pytorch,
-    /// A LIBTORCH of the user's.
+    /// The user's LIBTORCH.
     Own(PathBuf),
-    /// The link in this checkout, which `.cargo/config.toml` names.
+    /// The link in this checkout that `.cargo/config.toml` names.
     Checkout,
 }
 
@@ -20,7 +20,7 @@ pub enum Origin {
 pub struct Environment {
     pub libtorch: Option<OsString>,
     pub use_pytorch: Option<OsString>,
-    /// `LIBTORCH_BYPASS_VERSION_CHECK`: torch-sys and we take any release.
+    /// `LIBTORCH_BYPASS_VERSION_CHECK`: torch-sys and xtask accept any release.
     pub bypass: Option<OsString>,
 }
 
@@ -35,21 +35,21 @@ impl Environment {
 
     pub fn origin(&self, checkout: &Checkout) -> Origin {
         match &self.libtorch {
-            // Any value counts for torch-sys, `0` too.
+            // torch-sys accepts any value, even `0`.
             _ if self.use_pytorch.is_some() => Origin::Pytorch,
             Some(dir) if !is_link(Path::new(dir), checkout) => Origin::Own(dir.into()),
             _ => Origin::Checkout,
         }
     }
 
-    /// Whether LIBTORCH is the user's; cargo sets it too, from `.cargo/config.toml`.
+    /// Returns whether the user set LIBTORCH; cargo sets it too, from `.cargo/config.toml`.
     pub fn names_libtorch(&self, checkout: &Checkout) -> bool {
         self.libtorch.as_ref().is_some_and(|dir| !is_link(Path::new(dir), checkout))
     }
 }
 
-/// Compares where the links stand, not where they lead: ours may not be there yet, and cargo may
-/// know the checkout by another path than we do.
+/// Compares the locations of the links, not their targets: the checkout's link may not exist yet, and cargo may know
+/// the checkout by another path.
 fn is_link(dir: &Path, checkout: &Checkout) -> bool {
     let root_of = |link: &Path| link.ancestors().nth(2)?.canonicalize().ok();
     dir.ends_with(".libtorch/torch") && root_of(dir).is_some_and(|root| Some(root) == root_of(&checkout.link()))

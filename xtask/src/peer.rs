@@ -1,4 +1,4 @@
-//! A program that waits between the pieces of work that it is asked for, so that several can be timed in turn.
+//! A worker process that waits between requests, so that several can be timed in alternation.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,20 +11,20 @@ pub struct Peer {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     shown: String,
-    /// What it said of itself when it was ready.
+    /// Description that the process gave when it became ready.
     pub words: String,
 }
 
-/// What a peer answers to a number of steps.
+/// The answer to a request for steps.
 pub struct Answer {
-    /// Seconds that each took.
+    /// Seconds per step.
     pub seconds: Vec<f64>,
-    /// Losses of the last one.
+    /// Losses of the last step.
     pub losses: Vec<f64>,
 }
 
 impl Peer {
-    /// Starts a program that first says that it is ready, then reads numbers of steps and answers each with two lines.
+    /// Starts a program that first prints `ready`, then reads step counts and answers each with two lines.
     pub fn start(command: &mut Command) -> Result<Self> {
         let shown = format!("{command:?}");
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -39,11 +39,11 @@ impl Peer {
     }
 
     pub fn steps(&mut self, count: usize) -> Result<Answer> {
-        writeln!(self.input, "{count}").map_err(|e| Trouble::new(format!("{} does not listen: {e}", self.shown)))?;
+        writeln!(self.input, "{count}").map_err(|e| Trouble::new(format!("cannot write to {}: {e}", self.shown)))?;
         Ok(Answer { seconds: self.numbers()?, losses: self.numbers()? })
     }
 
-    /// The most memory that the process has held, in MiB; 0 where the system does not say.
+    /// Returns the peak memory of the process, in MiB; 0 if the system does not report it.
     pub fn peak_mib(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -54,22 +54,22 @@ impl Peer {
     fn numbers(&mut self) -> Result<Vec<f64>> {
         let line = self.line()?;
         let numbers = line.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>();
-        numbers.map_err(|_| Trouble::new(format!("{} should answer with numbers, not {:?}", self.shown, line.trim())))
+        numbers.map_err(|_| Trouble::new(format!("{}: expected numbers, found {:?}", self.shown, line.trim())))
     }
 
     fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         let read = self.output.read_line(&mut line);
-        if read.map_err(|e| Trouble::new(format!("{} cannot be read: {e}", self.shown)))? == 0 {
+        if read.map_err(|e| Trouble::new(format!("cannot read from {}: {e}", self.shown)))? == 0 {
             let status = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
-            return Err(Trouble::new(format!("{} ended before it answered: {status}", self.shown)));
+            return Err(Trouble::new(format!("{} exited without an answer: {status}", self.shown)));
         }
         Ok(line)
     }
 }
 
 impl Drop for Peer {
-    /// It ends by itself when its input does, but perhaps not at once.
+    /// Kills the process, which would exit by itself when its input closes, but perhaps not immediately.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! pip, run so that neither settings of its user nor a kill of this process do harm.
+//! Runs pip, protected from user settings and from a kill of this process.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::python::Python;
 use crate::trouble::{Result, Trouble};
 
-/// Settings go by variables where an old pip would not know the option.
+/// Passes settings as variables, since an old pip would reject unknown options.
 const SETTINGS: [(&str, &str); 6] = [
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
     ("PIP_NO_INPUT", "1"),
@@ -17,9 +17,9 @@ const SETTINGS: [(&str, &str); 6] = [
     ("PIP_USER", "0"),
 ];
 
-/// Runs a command of pip, and gives how it ended where it failed. pip inherits the lock: should this process be killed,
-/// the next run waits until its pip has ended too. Its temporary files are in `work`: on the disk of what it makes, so that
-/// it renames instead of copying, and cleaned with it.
+/// Runs a pip command, and returns its status on failure. pip inherits the lock: if this process is killed, the next
+/// run waits until its pip has exited too. pip's temporary files are in `work`: on the same disk as the result, so that
+/// it renames instead of copying, and removed together with it.
 pub fn run(command: &mut Command, work: &Path, lock: &File) -> std::result::Result<(), String> {
     let temporary = work.join("tmp");
     fs::create_dir_all(&temporary).map_err(|e| format!("cannot create {}: {e}", temporary.display()))?;
@@ -34,12 +34,12 @@ pub fn run(command: &mut Command, work: &Path, lock: &File) -> std::result::Resu
     }
 }
 
-/// Downloads the wheel of one package, as in `name==version`, into `work`.
+/// Downloads the wheel of a package, given as `name==version`, into `work`.
 pub fn download(python: &Python, package: &str, work: &Path, lock: &File) -> Result<()> {
     let version = python.pip_version()?;
     let mut command = python.command();
     command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", package, "--dest"]).arg(work);
     run(&mut command, work, lock).map_err(|end| {
-        Trouble::new(format!("pip {version} of {python} could not fetch {package} ({end}); nothing is left of it"))
+        Trouble::new(format!("pip {version} of {python} could not download {package} ({end}); no partial files remain"))
     })
 }

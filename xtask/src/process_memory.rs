@@ -1,8 +1,9 @@
-//! Memory of a process with those that it has started, on Linux.
+//! Memory of a process and its children, on Linux.
 
 use std::fs;
 
-/// Resident now, in MiB: each shared page is divided among those that share it. 0 where it is not known.
+/// Returns the current resident memory in MiB, with each shared page divided among the processes that share it; 0 if
+/// unknown.
 pub fn resident_mib(process: u32) -> f64 {
     let own = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
     let line = own.lines().find_map(|line| line.strip_prefix("Pss:"));

@@ -1,4 +1,4 @@
-//! The cargo profile of the programs that xtask builds and runs.
+//! Cargo profiles of the programs that xtask builds and runs.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub enum Profile {
     /// For measurements.
     #[default]
     Release,
-    /// For checks that a program works, which the tests have built already.
+    /// For smoke tests, with programs that the tests have built already.
     Dev,
 }
 
@@ -25,7 +25,7 @@ impl Profile {
         }
     }
 
-    /// Cargo's name of the profile, and of its folder.
+    /// Returns cargo's name of the profile, and of its folder.
     fn names(self) -> [&'static str; 2] {
         match self {
             Self::Release => ["release", "release"],

@@ -1,4 +1,4 @@
-//! Python: only asked where its torch is, and to run pip. Nothing is imported.
+//! Finds torch in a Python installation, and runs pip. Imports nothing.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 
 use crate::trouble::{Result, Trouble};
 
-/// Prints the folder of the installed torch, if any. The current folder is left out of the search:
-/// a folder named torch in it is none.
+/// Prints the folder of the installed torch, if any. Searches outside the current folder, where a folder named torch
+/// would be mistaken for it.
 const FIND_TORCH: &str = "\
 import sys, os, importlib.util
 sys.path = [p for p in sys.path if p not in ('', os.getcwd())]
@@ -26,7 +26,7 @@ impl fmt::Display for Python {
 }
 
 impl Python {
-    /// The one that torch-sys asks under LIBTORCH_USE_PYTORCH.
+    /// Returns the Python that torch-sys uses with LIBTORCH_USE_PYTORCH.
     pub fn of_torch_sys() -> Self {
         let in_environment = env::var_os("VIRTUAL_ENV").is_some();
         Self(
@@ -41,7 +41,7 @@ impl Python {
         )
     }
 
-    /// The one that PYTHON names, else the same.
+    /// Returns the Python in PYTHON, or else the same.
     pub fn of_user() -> Self {
         env::var_os("PYTHON").filter(|name| !name.is_empty()).map_or_else(Self::of_torch_sys, Self)
     }
@@ -50,7 +50,7 @@ impl Python {
         Command::new(&self.0)
     }
 
-    /// Its version and pip's, for people.
+    /// Returns its version and pip's, for display.
     pub fn describe(&self) -> Result<String> {
         let version = self.run(&["--version"])?;
         Ok(format!("{}, pip {}", text(&version.stdout), self.pip_version()?))
@@ -67,7 +67,7 @@ impl Python {
         }
     }
 
-    /// The folder of the torch that it has installed.
+    /// Returns the folder of its installed torch.
     pub fn torch(&self) -> Result<Option<PathBuf>> {
         let output = self.run(&["-c", FIND_TORCH])?;
         let stdout = text(&output.stdout);
@@ -79,10 +79,10 @@ impl Python {
             let what = if e.kind() == ErrorKind::NotFound {
                 "is not installed".into()
             } else {
-                format!("cannot be started: {e}")
+                format!("could not be started: {e}")
             };
             Trouble::new(format!("{self} {what}")).advice(
-                "install it (Debian, Ubuntu: `apt-get install python3 python3-pip`), or set PYTHON to the one you have",
+                "install it (Debian, Ubuntu: `apt-get install python3 python3-pip`), or set PYTHON to an existing one",
             )
         })
     }

@@ -1,36 +1,36 @@
-//! Which libtorch release the locked tch is made for.
+//! The libtorch release that the locked tch requires.
 
 use crate::trouble::{Result, Trouble};
 
-/// A pair of releases that belong together.
+/// A matching pair of releases.
 #[derive(Debug, PartialEq)]
 pub struct Release {
     pub tch: &'static str,
     pub libtorch: &'static str,
-    /// Wheels without which the libtorch_cpu.so of PyPI's Linux build, a CUDA build, cannot start.
+    /// Wheels that libtorch_cpu.so of PyPI's Linux build, a CUDA build, cannot load without.
     pub runtime: &'static [&'static str],
 }
 
-/// What Cargo.toml's requirement of tch allows.
+/// The releases that Cargo.toml's requirement of tch allows.
 const RELEASES: &[Release] = &[Release {
     tch: "0.24.0",
     libtorch: "2.11.0",
     runtime: &["nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"],
 }];
 
-/// The release for the tch in this text of a Cargo.lock.
+/// Returns the release for the tch in a Cargo.lock.
 pub fn locked(lock: &str) -> Result<&'static Release> {
     let Some(tch) = locked_tch(lock) else {
         return Err(Trouble::new("Cargo.lock names no tch").advice("restore Cargo.lock from version control"));
     };
     RELEASES.iter().find(|release| release.tch == tch).ok_or_else(|| {
         let known: Vec<_> = RELEASES.iter().map(|r| format!("{} (libtorch {})", r.tch, r.libtorch)).collect();
-        Trouble::new(format!("Cargo.lock has tch {tch}; a libtorch is known for {}", known.join(" and ")))
+        Trouble::new(format!("Cargo.lock has tch {tch}; the supported releases are {}", known.join(" and ")))
             .advice(format!("`cargo update -p tch --precise {}`", RELEASES[0].tch))
     })
 }
 
-/// The version in the `[[package]]` entry of tch.
+/// Returns the version in the `[[package]]` entry of tch.
 fn locked_tch(lock: &str) -> Option<&str> {
     let mut lines = lock.lines().map(str::trim).skip_while(|line| *line != r#"name = "tch""#);
     lines.nth(1)?.strip_prefix(r#"version = ""#)?.strip_suffix('"')

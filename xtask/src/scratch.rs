@@ -1,4 +1,4 @@
-//! A folder that goes away with its owner.
+//! A temporary folder that is removed when dropped.
 
 use std::env;
 use std::fs;

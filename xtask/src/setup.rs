@@ -1,4 +1,4 @@
-//! Finds a libtorch that a build can use, or fetches one.
+//! Finds a libtorch that a build can use, or downloads one.
 
 use std::fs;
 use std::path::Path;
@@ -12,9 +12,9 @@ use crate::release::{self, Release};
 use crate::store::Store;
 use crate::trouble::{Result, Trouble};
 
-const SETUP: &str = "`cargo xtask setup` puts one there (demo and test do so too)";
+const SETUP: &str = "`cargo xtask setup` installs one (as do demo and test)";
 
-/// Gives a libtorch that cargo will use from now on.
+/// Returns the libtorch that cargo will use from now on.
 pub fn prepare(checkout: &Checkout, asked: Option<Kind>) -> Result<Libtorch> {
     let release = release::locked(&checkout.read("Cargo.lock")?)?;
     let environment = Environment::of_process();
@@ -25,18 +25,18 @@ pub fn prepare(checkout: &Checkout, asked: Option<Kind>) -> Result<Libtorch> {
         return Ok(chosen);
     }
     if let Some(kind) = asked {
-        return Err(Trouble::new(format!("a {kind} libtorch was asked for, but {} chooses one", variable(&origin)))
-            .advice("unset it, or leave the flag out"));
+        return Err(Trouble::new(format!("a {kind} libtorch was requested, but {} selects one", variable(&origin)))
+            .advice("unset it, or omit the flag"));
     }
     let chosen = look(checkout, release)?;
-    // Serves plain cargo commands once the variable is gone.
+    // Plain cargo commands use it once the variable is unset.
     if chosen.is_of(release) && in_checkout(checkout, release).is_err() {
         checkout.lead_to(&chosen)?;
     }
     Ok(chosen)
 }
 
-/// The libtorch that a build started now would use; fails when it could not use it.
+/// Returns the libtorch that a build would use now; fails if it is unusable.
 pub fn look(checkout: &Checkout, release: &Release) -> Result<Libtorch> {
     let environment = Environment::of_process();
     match environment.origin(checkout) {
@@ -46,7 +46,7 @@ pub fn look(checkout: &Checkout, release: &Release) -> Result<Libtorch> {
     }
 }
 
-/// A torch of this release that Python has installed, of any kind.
+/// Returns a Python-installed torch of this release, of any kind.
 pub fn installed(release: &Release) -> Option<Libtorch> {
     let dir = Python::of_user().torch().ok()??;
     Libtorch::of_release(&dir, release).ok()
@@ -56,7 +56,7 @@ fn variable(origin: &Origin) -> &'static str {
     if *origin == Origin::Pytorch { "LIBTORCH_USE_PYTORCH" } else { "LIBTORCH" }
 }
 
-/// What the checkout has stays, as long as it is what was asked for.
+/// Keeps the checkout's libtorch as long as it is of the requested kind.
 fn choose(checkout: &Checkout, release: &Release, asked: Option<Kind>) -> Result<Libtorch> {
     let serves = |libtorch: &Libtorch| asked.is_none_or(|kind| kind == libtorch.kind);
     if let Some(linked) = in_checkout(checkout, release).ok().filter(serves) {
@@ -66,7 +66,7 @@ fn choose(checkout: &Checkout, release: &Release, asked: Option<Kind>) -> Result
         eprintln!("xtask: using {installed}");
         if installed.kind == Kind::Cpu && asked.is_none() && Machine::this().device.is_some() {
             eprintln!(
-                "xtask: it has no CUDA, and this machine has an NVIDIA device: `cargo xtask setup --cuda` fetches one that has"
+                "xtask: it has no CUDA support, but this machine has an NVIDIA device: `cargo xtask setup --cuda` downloads one that has"
             );
         }
         return Ok(installed);
@@ -82,29 +82,31 @@ fn choose(checkout: &Checkout, release: &Release, asked: Option<Kind>) -> Result
 fn fetched_kind(asked: Option<Kind>) -> Result<Kind> {
     let wheels_have_cuda = cfg!(target_os = "linux");
     match asked {
-        Some(Kind::Cuda) if !wheels_have_cuda => Err(Trouble::new("off Linux, PyTorch's wheels on PyPI have no CUDA")
-            .advice("install a CUDA build of PyTorch or libtorch and set LIBTORCH to it")),
+        Some(Kind::Cuda) if !wheels_have_cuda => {
+            Err(Trouble::new("outside Linux, PyTorch's wheels on PyPI have no CUDA")
+                .advice("install a CUDA build of PyTorch or libtorch and set LIBTORCH to it"))
+        }
         Some(kind) => Ok(kind),
         None if wheels_have_cuda && Machine::this().device.is_some() => Ok(Kind::Cuda),
         None => Ok(Kind::Cpu),
     }
 }
 
-/// What the checkout's link leads to, by its real path.
+/// Returns the target of the checkout's link, as a real path.
 fn in_checkout(checkout: &Checkout, release: &Release) -> Result<Libtorch> {
     let link = checkout.link();
     let target = match fs::read_link(&link) {
         Ok(target) => target,
-        // Somebody put a folder there by hand.
+        // A user put a folder there by hand.
         Err(_) if link.is_dir() => link.clone(),
         Err(_) => {
-            return Err(
-                Trouble::new(format!("this checkout has none yet ({} is missing)", link.display())).advice(SETUP)
-            );
+            return Err(Trouble::new(format!("this checkout has no libtorch yet ({} is missing)", link.display()))
+                .advice(SETUP));
         }
     };
     Libtorch::of_release(&target, release).map_err(|trouble| {
-        Trouble::new(format!("{} leads to no usable one: {}", link.display(), trouble.parts().0)).advice(SETUP)
+        Trouble::new(format!("{} does not lead to a usable libtorch: {}", link.display(), trouble.parts().0))
+            .advice(SETUP)
     })
 }
 
@@ -114,9 +116,8 @@ fn own(dir: &Path, release: &Release, environment: &Environment) -> Result<Libto
         release.libtorch
     );
     if !dir.is_absolute() {
-        let found =
-            if dir.as_os_str().is_empty() { "is set to nothing".into() } else { format!("is {}", dir.display()) };
-        return Err(Trouble::new(format!("LIBTORCH must be an absolute path, and {found}")).advice(advice));
+        let found = if dir.as_os_str().is_empty() { "is empty".into() } else { format!("is {}", dir.display()) };
+        return Err(Trouble::new(format!("LIBTORCH must be an absolute path, but {found}")).advice(advice));
     }
     usable(dir, release, environment).map_err(|trouble| named("LIBTORCH", &trouble).advice(advice))
 }

@@ -1,7 +1,7 @@
-//! The folder that all checkouts of a user share: one folder for each libtorch fetched, and files.
+//! The folder that all checkouts of a user share: a folder per downloaded libtorch, and files.
 //!
-//! What is fetched is put together in a folder beside its place and renamed into it, under a lock. So
-//! what stands in its place is whole, and a work folder found under the lock belongs to a dead run.
+//! Downloads are assembled in a folder next to their destination and renamed into place, under a lock. So whatever is
+//! in place is complete, and a work folder found under the lock belongs to a dead run.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Store {
     dir: PathBuf,
 }
 
-/// Where a file is, and since when.
+/// Where a file is, and whether it was there before.
 #[derive(Debug, PartialEq)]
 pub enum Placed {
     Before(PathBuf),
@@ -30,12 +30,12 @@ pub enum Placed {
 impl Store {
     pub fn of_user() -> Result<Self> {
         let dir = cache_folder().ok_or_else(|| {
-            Trouble::new("neither HOME nor XDG_CACHE_HOME says where to keep what is fetched").advice("set HOME")
+            Trouble::new("no folder for downloads: neither HOME nor XDG_CACHE_HOME is set").advice("set HOME")
         })?;
         Ok(Self { dir })
     }
 
-    /// Where the set is or will be; the wheels put `torch` and what it needs inside.
+    /// Returns where the set is or will be; the wheels put `torch` and its dependencies inside.
     pub fn place(&self, release: &Release, kind: Kind) -> PathBuf {
         let kind = kind.to_string().to_lowercase();
         self.dir.join(format!("libtorch-{}-{kind}", release.libtorch))
@@ -46,7 +46,7 @@ impl Store {
         found.ok().filter(|libtorch| libtorch.kind == kind)
     }
 
-    /// Fetches a set, unless another run did so while this one waited.
+    /// Downloads a set, unless another run did so while this one waited.
     pub fn fetch(&self, release: &Release, kind: Kind, python: &Python) -> Result<Libtorch> {
         fs::create_dir_all(&self.dir).map_err(Trouble::file("cannot create", &self.dir))?;
         let lock = self.lock()?;
@@ -59,15 +59,15 @@ impl Store {
         eprintln!("xtask: downloading libtorch {} ({}) into {}", release.libtorch, wheels::size(kind), place.display());
         let set = wheels::install(release, kind, python, &work.0, &lock)?;
         if place.exists() {
-            // Not usable, or it would have been found.
+            // It is unusable, or it would have been found.
             fs::rename(&place, work.0.join("old")).map_err(Trouble::file("cannot replace", &place))?;
         }
         fs::rename(&set, &place).map_err(Trouble::file("cannot move libtorch to", &place))?;
         Libtorch::of_release(&place.join("torch"), release)
     }
 
-    /// Puts a file in its place unless it is there, before or since another run put it there. `make` gets a work folder and
-    /// the lock, and gives the file in that folder.
+    /// Puts a file in place unless it exists, or another run puts it there first. `make` gets a work folder and the
+    /// lock, and returns the file in that folder.
     pub fn place_file(
         &self,
         name: &str,
@@ -87,7 +87,7 @@ impl Store {
         Ok(Placed::Now(place))
     }
 
-    /// The system lets go of the lock when the last process that holds it ends, however it ends.
+    /// Takes the lock. The system releases it when the last process that holds it exits, however it exits.
     fn lock(&self) -> Result<File> {
         let path = self.dir.join("lock");
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -95,18 +95,20 @@ impl Store {
         let locked = match file.try_lock() {
             Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => {
-                eprintln!("xtask: waiting for another run that fetches into {}", self.dir.display());
+                eprintln!("xtask: waiting for another run that downloads into {}", self.dir.display());
                 file.lock()
             }
             Err(TryLockError::Error(e)) => Err(e),
         };
         locked.map_err(Trouble::file("cannot lock", &path)).map_err(|trouble| {
-            trouble.advice("some network file systems have no locks: set XDG_CACHE_HOME to a folder on a local disk")
+            trouble.advice(
+                "some network file systems do not support locks: set XDG_CACHE_HOME to a folder on a local disk",
+            )
         })?;
         Ok(file)
     }
 
-    /// Call it under the lock only.
+    /// Removes leftover work folders. Call it only under the lock.
     fn remove_dead_work(&self) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(WORK) {
@@ -116,7 +118,7 @@ impl Store {
     }
 }
 
-/// A work folder; what is left in it goes away with it.
+/// A work folder, removed with its contents when dropped.
 struct Work(PathBuf);
 
 impl Work {

@@ -1,4 +1,4 @@
-//! The one error of these tasks: what went wrong, and what to do about it.
+//! The error type of these tasks: what went wrong, and what to do about it.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ impl Trouble {
         Self { advice: Some(advice.into()), ..self }
     }
 
-    /// For `map_err` after a file operation: `doing` reads like "cannot create".
+    /// Returns a function for `map_err` after a file operation; `doing` reads like "cannot create".
     pub fn file<'a>(doing: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |e| Self::new(format!("{doing} {}: {e}", path.display()))
     }

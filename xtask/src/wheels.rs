@@ -1,4 +1,4 @@
-//! libtorch out of the wheels of PyTorch.
+//! Extracts libtorch from PyTorch's wheels.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,8 +12,8 @@ use crate::python::Python;
 use crate::release::Release;
 use crate::trouble::{Result, Trouble};
 
-/// Libraries of the CUDA build that the CPU set leaves out: each needs CUDA libraries that were not
-/// fetched, or Python. `torch` only names others, and is replaced by a link.
+/// Libraries of the CUDA build that the CPU set omits: each needs CUDA libraries that are not downloaded, or Python.
+/// `torch` only refers to others, and is replaced by a link.
 const CUDA_ONLY: &[&str] =
     &["torch_cuda", "torch_cuda_linalg", "torch_nvshmem", "torch_python", "c10_cuda", "caffe2_nvrtc", "shm", "torch"];
 
@@ -24,7 +24,7 @@ pub fn size(kind: Kind) -> &'static str {
     }
 }
 
-/// Puts a set together inside `work` and gives its folder.
+/// Assembles a set inside `work`, and returns its folder.
 pub fn install(release: &Release, kind: Kind, python: &Python, work: &Path, lock: &File) -> Result<PathBuf> {
     let version = python.pip_version()?;
     let set = work.join("set");
@@ -32,7 +32,7 @@ pub fn install(release: &Release, kind: Kind, python: &Python, work: &Path, lock
     configure(&mut command, release, kind, &set);
     pip::run(&mut command, work, lock).map_err(|end| {
         Trouble::new(format!(
-            "pip {version} of {python} could not fetch libtorch {} ({end}); nothing is left of it",
+            "pip {version} of {python} could not download libtorch {} ({end}); no partial files remain",
             release.libtorch
         ))
         .advice(pip_advice(kind))
@@ -51,7 +51,7 @@ fn pip_advice(kind: Kind) -> String {
 }
 
 fn configure(command: &mut Command, release: &Release, kind: Kind, set: &Path) {
-    // The wheels of one Python serve with any: nothing of theirs is ever imported.
+    // The wheels for any Python will do, since nothing in them is imported.
     let any_python = ["--python-version", "3.12", "--implementation", "cp", "--only-binary=:all:"];
     command.args(["-m", "pip", "install", "--no-compile"]).args(any_python).arg("--target").arg(set);
     if kind == Kind::Cpu {
@@ -63,7 +63,7 @@ fn configure(command: &mut Command, release: &Release, kind: Kind, set: &Path) {
     }
 }
 
-/// Trims the set and makes sure that a build can use it.
+/// Trims the set, and checks that a build can use it.
 fn finish(set: &Path, release: &Release, kind: Kind) -> Result<()> {
     let torch = set.join("torch");
     if kind == Kind::Cpu && cfg!(target_os = "linux") {
@@ -77,8 +77,8 @@ fn finish(set: &Path, release: &Release, kind: Kind) -> Result<()> {
     if found.kind != kind || !missing.is_empty() {
         let lack =
             if missing.is_empty() { format!("is for {}", found.kind) } else { format!("lacks {}", missing.join(", ")) };
-        return Err(Trouble::new(format!("pip was content, but the libtorch that it fetched {lack}"))
-            .advice("fetch it by hand and set LIBTORCH, as docs/setup.md says"));
+        return Err(Trouble::new(format!("pip succeeded, but the libtorch that it downloaded {lack}"))
+            .advice("download it by hand and set LIBTORCH, as docs/setup.md describes"));
     }
     Ok(())
 }

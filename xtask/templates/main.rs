@@ -1,4 +1,4 @@
-//! The program of `cargo xtask dependent`: what a crate that did `cargo add geolearn` may write.
+//! The program of `cargo xtask dependent`, as in a crate that ran `cargo add geolearn`.
 
 use geolearn::{CycleGan, DatasetType, Device, FitOptions, PrepareData};
 
@@ -9,7 +9,7 @@ fn main() -> geolearn::Result<()> {
     let mut model = small.device(Device::Auto).build()?;
     println!("{}", model.device());
     model.fit(FitOptions::new(1))?;
-    // The task looks for this line.
+    // xtask looks for this line.
     println!("dependent: works");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `xtask/gpu/run.sh` with programs that only pretend: what it runs, what it leaves, and how it ends.
+//! Tests `xtask/gpu/run.sh` with stub programs: what it runs, what it writes, and its exit status.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const RECORD: &str = "torch/lib/libtorch_cpu.so,sha256=y,2";
-/// The training step of a machine on which all is well.
+/// A training step on a machine where everything works.
 const STEP: &str = r#"case $1 in
 doctor) echo "device: cuda:0" ;;
 bench) echo '{"way": "geolearn"}' >>"$3" ;;
 trace) echo '{}' >"$2-b8-bf16-3-steps.json" ;;
 raster | translate) echo '{}' >>"$3" ;;
 esac"#;
-const NO_CUDA: &str = "echo 'CUDA is needed and cannot be used: no driver was found'; exit 4";
+const NO_CUDA: &str = "echo 'CUDA is required but not usable: no driver was found'; exit 4";
 const PASSES: &str = "echo 'test result: ok. 3 passed; 0 failed'";
 const PYTHON: &str = r#"case "$*" in
 *find_spec*) echo "$TORCH" ;;
@@ -23,7 +23,7 @@ const PYTHON: &str = r#"case "$*" in
 *--bench*) echo '{"way": "'"$3"'"}' >>"$7" ;;
 esac"#;
 
-/// A checkout with what was packed, a Python and a driver, all of them short scripts.
+/// A checkout with packed programs, a Python and a driver, all of them short scripts.
 struct Stage(tempfile::TempDir);
 
 impl Stage {
@@ -63,7 +63,7 @@ impl Stage {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// The status with which the script ends.
+    /// Returns the exit status of the script.
     fn run(&self, arguments: &[&str], seconds: &str) -> i32 {
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         let mut bash = Command::new("bash");
@@ -90,7 +90,7 @@ impl Stage {
 #[test]
 fn all_parts_run_and_leave_their_files() {
     let stage = Stage::new(STEP, PASSES);
-    // What cannot be compiled in time is no fault.
+    // What cannot compile in time is not a failure.
     stage.program("bin/python3", &PYTHON.replace("exit 0", "exit 1"));
     assert_eq!(stage.run(&[], "470"), 0, "{}", stage.result("summary.txt"));
     let files = [
@@ -104,7 +104,7 @@ fn all_parts_run_and_leave_their_files() {
     ];
     assert_eq!(stage.results(), files);
     assert_eq!(stage.result("steps.jsonl").lines().count(), 5);
-    for fact in ["commit: abc", "torch: 2.11.0+cu130", "libtorch: the very file", "device: cuda:0", "name: A card"] {
+    for fact in ["commit: abc", "torch: 2.11.0+cu130", "libtorch: the same file", "device: cuda:0", "name: A card"] {
         assert!(stage.result("facts.txt").contains(fact), "{fact}");
     }
     assert!(stage.result("summary.txt").contains("golden: 3 tests passed"));
@@ -130,7 +130,7 @@ fn a_test_binary_that_runs_nothing_has_not_passed() {
     assert!(stage.result("summary.txt").contains("cuda: 0 tests passed"));
 }
 
-/// Parts with less than half their time are left out; the tests of CUDA may take more than two minutes.
+/// Parts with less than half of their time left are skipped; the CUDA tests may take more than two minutes.
 #[test]
 fn what_has_no_time_is_left_out() {
     let stage = Stage::new(STEP, PASSES);
@@ -138,7 +138,7 @@ fn what_has_no_time_is_left_out() {
     let summary = stage.result("summary.txt");
     assert!(summary.contains("golden: exit 0") && summary.contains("cuda: no time left"), "{summary}");
     assert_eq!(stage.run(&[], "5"), 1);
-    assert!(stage.result("summary.txt").contains("stopped: there is no time"));
+    assert!(stage.result("summary.txt").contains("stopped: not enough time"));
 }
 
 #[test]
@@ -150,10 +150,10 @@ fn a_part_is_stopped_after_its_time() {
     );
     assert_eq!(stage.run(&[], "470"), 1);
     let summary = stage.result("summary.txt");
-    assert!(summary.contains("raster: exit 124") && summary.contains("stopped after its time"), "{summary}");
+    assert!(summary.contains("raster: exit 124") && summary.contains("timed out"), "{summary}");
 }
 
-/// What peers need is prepared for them; a second run keeps nothing of the first.
+/// Prepares what peers need; a second run keeps nothing of the first.
 #[test]
 fn parts_can_be_named() {
     let stage = Stage::new(STEP, PASSES);
@@ -168,10 +168,10 @@ fn parts_can_be_named() {
     let summary = stage.result("summary.txt");
     assert_eq!(ran(&summary)[3..], ["prepare-1", "prepare-8", "plain-default", "plain-bf16", "plain-f32"], "{summary}");
     assert_eq!(stage.run(&["golden,rastr"], "470"), 3);
-    assert!(stage.result("summary.txt").contains("there is no part 'rastr': name some of golden,switches,cuda,"));
+    assert!(stage.result("summary.txt").contains("unknown part 'rastr': expected some of golden,switches,cuda,"));
 }
 
-/// The weights of the Inception network are no part of the package.
+/// The weights of the Inception network are not part of the package.
 #[test]
 fn a_test_whose_file_is_not_packed_is_left_out_by_name() {
     let stage = Stage::new(STEP, PASSES);
@@ -208,7 +208,7 @@ fn what_is_missing_is_said() {
     let stage = Stage::new(STEP, PASSES);
     stage.write("site/torch/version.py", "__version__ = '2.10.1'\n");
     assert_eq!(stage.run(&[], "470"), 3);
-    assert!(stage.result("summary.txt").contains("packed for torch 2.11.0, and"));
+    assert!(stage.result("summary.txt").contains("packed for torch 2.11.0, but"));
     stage.program("bin/python3", "exit 1");
     assert_eq!(stage.run(&[], "470"), 3);
     assert!(stage.result("summary.txt").contains("has no torch: install torch 2.11.0"));

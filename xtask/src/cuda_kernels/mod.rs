@@ -1,5 +1,5 @@
-//! `cargo xtask cuda-kernels`: compiles the CUDA kernels for several generations of GPUs, without having one, and holds what
-//! they need against limits.
+//! `cargo xtask cuda-kernels`: compiles the CUDA kernels for several GPU generations, without a GPU, and checks their
+//! resource use against limits.
 
 mod nvrtc;
 mod table;
@@ -13,13 +13,13 @@ use crate::scratch::Scratch;
 use crate::trouble::{Result, Trouble};
 
 const SOURCE: &str = "src/ffi/cuda/layers.cu";
-/// Calls NVRTC, which has no command of its own.
+/// Calls NVRTC, which has no command-line program.
 const COMPILE: &str = include_str!("compile.py");
 
-/// What the command line asks for.
+/// The command-line options.
 #[derive(Debug, Default, PartialEq)]
 pub struct CudaKernels {
-    /// The wheel of NVRTC, where it need not be fetched.
+    /// An NVRTC wheel to use instead of downloading one.
     pub wheel: Option<PathBuf>,
 }
 
@@ -33,11 +33,11 @@ pub fn check(checkout: &Checkout, asked: &CudaKernels) -> Result<()> {
     let python = Python::of_user();
     let mut command = python.command();
     command.args(["-c", COMPILE]).arg(scratch.path()).arg(checkout.root().join(SOURCE));
-    // NVRTC looks for its second library by name.
+    // NVRTC finds its second library by name.
     command.env("LD_LIBRARY_PATH", scratch.path()).stderr(Stdio::inherit());
     let output = command.output().map_err(|e| Trouble::new(format!("cannot start {python}: {e}")))?;
     if !output.status.success() {
-        return Err(Trouble::new(format!("{SOURCE} does not compile ({}); NVRTC says above why", output.status)));
+        return Err(Trouble::new(format!("{SOURCE} does not compile ({}); see NVRTC's messages above", output.status)));
     }
     let rows = table::rows(&String::from_utf8_lossy(&output.stdout))?;
     print!("{}", table::text(&rows));

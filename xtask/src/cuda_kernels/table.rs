@@ -1,4 +1,4 @@
-//! What kernels need, as a table, and whether that is too much.
+//! Tabulates the resources of kernels, and checks them against limits.
 
 use std::fmt::Write;
 
@@ -6,36 +6,36 @@ use serde_json::Value;
 
 use crate::trouble::{Result, Trouble};
 
-/// With as many, two blocks of 256 threads run side by side on a multiprocessor, which has 65,536.
+/// With this many registers, two blocks of 256 threads fit on a multiprocessor, which has 65,536.
 const MOST_REGISTERS: u64 = 128;
-/// The compiler puts a number or two aside where another register would cost a whole block.
+/// The compiler spills a value or two if another register would cost a whole block.
 const MOST_SPILLED: u64 = 16;
-/// A block can have no more without asking for it.
+/// The maximum of a block without opting in to more.
 const MOST_SHARED: u64 = 48 << 10;
 
-/// What one kernel for one element type needs on one generation of GPUs.
+/// Resources of one kernel for one element type on one GPU generation.
 #[derive(Debug, PartialEq)]
 pub struct Row {
     kernel: String,
     element: String,
     architecture: String,
     registers: u64,
-    /// Bytes of a block.
+    /// Bytes per block.
     shared: u64,
-    /// Bytes of a thread.
+    /// Bytes per thread.
     spilled: u64,
 }
 
 pub fn rows(lines: &str) -> Result<Vec<Row>> {
     let rows: Option<Vec<_>> = lines.lines().map(row).collect();
     rows.filter(|rows| !rows.is_empty())
-        .ok_or_else(|| Trouble::new(format!("NVRTC did not say what the kernels need, but {lines:?}")))
+        .ok_or_else(|| Trouble::new(format!("expected the resources of the kernels from NVRTC, found {lines:?}")))
 }
 
 fn row(line: &str) -> Option<Row> {
     let value: Value = serde_json::from_str(line).ok()?;
     let text = |name| value[name].as_str().map(String::from);
-    // A kernel of no registers is one whose report was not understood.
+    // A kernel with no registers is one whose report was not understood.
     Some(Row {
         kernel: text("kernel")?,
         element: text("element")?,
@@ -56,7 +56,7 @@ pub fn text(rows: &[Row]) -> String {
     text
 }
 
-/// Fails where a kernel needs more than it may.
+/// Fails if a kernel exceeds a limit.
 pub fn judge(rows: &[Row]) -> Result<()> {
     let over = |row: &&Row| row.registers > MOST_REGISTERS || row.spilled > MOST_SPILLED || row.shared > MOST_SHARED;
     let names: Vec<_> =
@@ -68,7 +68,7 @@ pub fn judge(rows: &[Row]) -> Result<()> {
         "more than {MOST_REGISTERS} registers, {MOST_SPILLED} bytes spilled or {MOST_SHARED} bytes of shared memory: {}",
         names.join(", ")
     ))
-    .advice("let a thread keep fewer numbers at once; the table above says what each kernel needs"))
+    .advice("keep fewer values per thread; the table above lists the resources of each kernel"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `cargo xtask gpu-check`: packs what proves this crate on a GPU machine without Rust (`xtask/gpu/run.sh` runs it there), and
-//! puts what came back into `docs/performance.md`.
+//! `cargo xtask gpu-check`: packs the checks for a GPU machine without Rust (`xtask/gpu/run.sh` runs them there), and
+//! writes the results into `docs/performance.md`.
 
 mod pack;
 mod page;
@@ -13,20 +13,20 @@ use std::path::PathBuf;
 use crate::checkout::Checkout;
 use crate::trouble::{Result, Trouble};
 
-/// The page that tells the results.
+/// The page with the results.
 const PAGE: &str = "docs/performance.md";
 
-/// What the command line asks for.
+/// The command-line options.
 #[derive(Debug, PartialEq)]
 pub enum GpuCheck {
     Pack {
-        /// Cargo's.
+        /// The cargo profile.
         profile: String,
     },
     Report {
-        /// What `run.sh` left.
+        /// The folder with the results of `run.sh`.
         results: PathBuf,
-        /// The page to write to, in place of the checkout's.
+        /// A page to write to instead of the checkout's.
         page: Option<PathBuf>,
     },
 }
@@ -41,7 +41,7 @@ pub fn run(checkout: &Checkout, asked: &GpuCheck) -> Result<()> {
             let new = page::replaced(&old, &text).map_err(|trouble| trouble.advice(page::advice(&page)))?;
             fs::write(&page, new).map_err(Trouble::file("cannot write", &page))?;
             print!("{text}");
-            eprintln!("xtask: written to {}", page.display());
+            eprintln!("xtask: wrote {}", page.display());
             Ok(())
         }
     }

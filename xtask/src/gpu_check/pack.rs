@@ -1,4 +1,4 @@
-//! Builds what a GPU machine without Rust needs, and makes it small.
+//! Builds and compresses the programs that a GPU machine without Rust runs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use crate::release;
 use crate::setup;
 use crate::trouble::{Result, Trouble};
 
-/// Packed programs travel in mails and uploads.
+/// Keeps packed programs small enough for email and uploads.
 const MOST_BYTES: u64 = 40_000_000;
-/// Cargo's names of the programs, and ours: unit tests, tests of CUDA, the training step.
+/// Cargo target names and packed names: unit tests, CUDA tests, the training step.
 const PROGRAMS: [(&str, &str); 3] = [("geolearn", "unit"), ("cuda", "cuda"), ("step", "step")];
 const FOLDER: &str = "out/gpu";
 
@@ -52,7 +52,7 @@ pub fn pack(checkout: &Checkout, profile: &str) -> Result<()> {
     Ok(())
 }
 
-/// The programs with our names for them.
+/// Returns the programs and their packed names.
 fn build(checkout: &Checkout, profile: &str) -> Result<Vec<(PathBuf, &'static str)>> {
     let mut lines = String::new();
     for what in [["test", "--no-run", "--lib", "--test=cuda"].as_slice(), ["build", "--example=step"].as_slice()] {
@@ -64,7 +64,7 @@ fn build(checkout: &Checkout, profile: &str) -> Result<Vec<(PathBuf, &'static st
     PROGRAMS.into_iter().map(|(target, name)| Ok((executable(&lines, target)?, name))).collect()
 }
 
-/// Where cargo's messages say that the program of a target lies.
+/// Finds the program of a target in cargo's messages.
 fn executable(messages: &str, target: &str) -> Result<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut of_target = messages.filter(|message| message["target"]["name"] == target);
@@ -80,7 +80,7 @@ fn printed(command: &mut Command) -> Result<String> {
     Err(Trouble::new(format!("{command:?} failed: {}", output.status)))
 }
 
-/// Leaves out what only debuggers read, and compresses; gives the bytes that are left.
+/// Strips debug information and compresses; returns the size in bytes.
 fn shrink(program: &Path, out: &Path, name: &str) -> Result<u64> {
     let (stripped, zipped) = (out.join(name), out.join(format!("{name}.gz")));
     succeed(Command::new("strip").arg("-o").arg(&stripped).arg(program))
@@ -102,7 +102,8 @@ fn check_size(bytes: u64) -> Result<()> {
     )))
 }
 
-/// The line in which the Python package of this libtorch states the hash of its main library, where it is such a package.
+/// Returns the line with the hash of the main library from the Python package of this libtorch, if it is from a
+/// package.
 fn record(torch: &Path) -> String {
     const LIBRARY: &str = "torch/lib/libtorch_cpu.so,";
     let real = torch.canonicalize().unwrap_or_else(|_| torch.to_path_buf());
@@ -116,7 +117,7 @@ fn record(torch: &Path) -> String {
     line.unwrap_or_else(|| format!("{LIBRARY}unknown"))
 }
 
-/// The commit with a word where something was changed since; "unknown" outside of a repository.
+/// Returns the commit, marked if there are uncommitted changes, or "unknown" outside of a repository.
 fn commit(root: &Path) -> String {
     let mut git = Command::new("git");
     git.arg("-C").arg(root).args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]);

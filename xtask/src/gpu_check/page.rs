@@ -1,4 +1,4 @@
-//! The part of a page that a program writes.
+//! Replaces the generated part of a page.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use crate::trouble::{Result, Trouble};
 const BEGIN: &str = "<!-- gpu-check: begin -->";
 const END: &str = "<!-- gpu-check: end -->";
 
-/// The page with `text` between its markers.
+/// Returns the page with `text` between its markers.
 pub fn replaced(page: &str, text: &str) -> Result<String> {
-    let missing = |marker| Trouble::new(format!("the page has no line {marker:?}"));
+    let missing = |marker| Trouble::new(format!("missing line {marker:?}"));
     let (before, rest) = page.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
     let (_, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
     Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", text.trim()))
 }
 
 pub fn advice(page: &Path) -> String {
-    format!("put the lines {BEGIN:?} and {END:?} where the results are to stand in {}", page.display())
+    format!("add the lines {BEGIN:?} and {END:?} where the results belong in {}", page.display())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The results of a GPU machine as tables.
+//! Formats the results of a GPU machine as tables.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::results::{Results, Step, Trace};
 use crate::compare_step::apart;
 use crate::trouble::Result;
 
-/// What others are put beside: PyTorch as it is delivered.
+/// The baseline: PyTorch with its defaults.
 const REFERENCE: &str = "plain-default";
-/// Whose losses are the right ones.
+/// The reference for losses.
 const EXACT: &str = "plain-f32";
-/// Arithmetic of a training step for a pair of images of 256 x 256, as it is usually counted.
+/// Arithmetic of a training step for one pair of 256 x 256 images, by the usual count.
 const TFLOP_A_PAIR: f64 = 1.88;
-/// How many kernels are named, and how much of their names is.
+/// How many kernels are listed, and how much of their names.
 const KERNELS: usize = 12;
 const NAME_CHARACTERS: usize = 80;
 
@@ -43,10 +43,10 @@ fn machine(results: &Results) -> String {
 
 fn steps(results: &Results) -> String {
     let mut text = String::from(
-        "| Size | Way | Precision | Milliseconds a step | p10 | p90 | Losses not read | Ratio to plain-default | TFLOP/s | Device memory, MiB | Ratio | Losses apart |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| Size | Way | Precision | Milliseconds per step | p10 | p90 | Losses not read | Ratio to plain-default | TFLOP/s | Device memory, MiB | Ratio | Loss difference |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let mut sorted: Vec<&Step> = results.steps.iter().collect();
-    // Stable: ways stay in the order in which they were measured.
+    // The sort is stable, so ways stay in the order of measurement.
     sorted.sort_by_key(|step| (step.side, step.batch));
     for step in sorted {
         let of = |way: &str| {
@@ -73,12 +73,12 @@ fn row(step: &Step, reference: Option<&Step>, exact: Option<&Step>) -> String {
     )
 }
 
-/// Empty where it is not known.
+/// Returns an empty string if unknown.
 fn known(number: Option<f64>, digits: usize) -> String {
     number.map_or(String::new(), |number| format!("{number:.digits$}"))
 }
 
-/// What did not end well; it is told as plainly as what did.
+/// Lists what passed and what failed, the failures as prominently as the rest.
 fn failures(results: &Results) -> Option<String> {
     const LEFT_OUT: &str = "left out: ";
     let is_good =
@@ -90,7 +90,7 @@ fn failures(results: &Results) -> Option<String> {
     let tests: Vec<&str> =
         results.parts.iter().filter(|line| line.ends_with(" tests passed")).map(String::as_str).collect();
     let passed = (!tests.is_empty()).then(|| format!("Tests on this device: {}.{without}", tests.join("; ")));
-    let failed = (!all.is_empty()).then(|| format!("Not as it should be:\n\n- {}", all.join("\n- ")));
+    let failed = (!all.is_empty()).then(|| format!("Failures:\n\n- {}", all.join("\n- ")));
     let both: Vec<String> = passed.into_iter().chain(failed).collect();
     (!both.is_empty()).then(|| both.join("\n\n"))
 }
@@ -98,7 +98,7 @@ fn failures(results: &Results) -> Option<String> {
 fn trace(trace: &Trace) -> String {
     let found = &trace.summary;
     let mut text = format!(
-        "A step under the profiler, {}: {:.1} launches in {:.2} ms, of which the device is at work for {:.2} ms ({:.0} %); the longest \
+        "A step under the profiler, {}: {:.1} launches in {:.2} ms, of which the device is busy for {:.2} ms ({:.0} %); the longest \
          gap is {:.2} ms. The host waits for the device {:.1} times; {:.1} MiB are copied.\n\n| Kernel | Launches a step | Milliseconds | Share |\n|---|---|---|---|\n",
         trace.name,
         found.launches,
@@ -118,7 +118,7 @@ fn trace(trace: &Trace) -> String {
     text.trim_end().into()
 }
 
-/// Names of kernels are of any length, and hold what would break a table.
+/// Shortens the name of a kernel, and removes characters that would break a table.
 fn shown(name: &str) -> String {
     name.chars().take(NAME_CHARACTERS).map(|c| if matches!(c, '|' | '`' | '\n') { ' ' } else { c }).collect()
 }
@@ -189,7 +189,7 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    /// Results that somebody made up, with a trace that is zipped here.
+    /// Returns made-up results, with a trace that is compressed here.
     fn made_up(scratch: &Scratch) -> Results {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gpu-check");
         for entry in fs::read_dir(fixtures).unwrap().flatten() {
@@ -217,7 +217,7 @@ mod tests {
             "- cuda: 1 tests passed, 1 were skipped",
             "- tuned: no time left",
             "- geolearn f32 b8: memory is used up",
-            "A step under the profiler, b8-bf16: 2.0 launches in 2.00 ms, of which the device is at work for 1.50 ms (75 %); the longest gap is 1.00 ms.",
+            "A step under the profiler, b8-bf16: 2.0 launches in 2.00 ms, of which the device is busy for 1.50 ms (75 %); the longest gap is 1.00 ms.",
             "The host waits for the device 0.5 times; 2.0 MiB are copied.",
             "| `winograd  a` | 1.0 | 1.25 | 71 % |",
             "8192 x 8192 matrices 790 TFLOP/s in bf16 and 400 in TF32, copies 3000 GB/s.",
@@ -228,7 +228,7 @@ mod tests {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
         assert!(!text.contains("- left out"), "{text}");
-        // Sizes are in order, whatever the order of the parts was.
+        // Sizes are sorted, whatever the order of the parts.
         assert!(text.find("b1 | plain-default").unwrap() < text.find("b8 | **geolearn**").unwrap());
     }
 

@@ -1,4 +1,4 @@
-//! What `xtask/gpu/run.sh` leaves in its folder.
+//! Reads the results that `xtask/gpu/run.sh` wrote.
 
 use std::fs;
 use std::path::Path;
@@ -11,19 +11,19 @@ use crate::trouble::{Result, Trouble};
 
 pub struct Results {
     facts: Vec<(String, String)>,
-    /// A line for each part: its name, and how it ended.
+    /// A line per part: its name and exit status.
     pub parts: Vec<String>,
     pub steps: Vec<Step>,
     /// What could not be measured, and why.
     pub left_out: Vec<String>,
     pub ceilings: Value,
-    /// Times of one image.
+    /// Times per image.
     pub images: Vec<Value>,
     pub scenes: Vec<Value>,
     pub traces: Vec<Trace>,
 }
 
-/// Steps in one way, at one batch size.
+/// Steps measured in one way, at one batch size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub way: String,
@@ -33,7 +33,7 @@ pub struct Step {
     pub median: f64,
     pub p10: f64,
     pub p90: f64,
-    /// Where losses are not read.
+    /// Measured without reading the losses.
     pub unread: f64,
     pub memory_mib: Option<f64>,
     /// From the initial weights on the first batch.
@@ -47,7 +47,7 @@ pub struct Trace {
 }
 
 impl Results {
-    /// Fails where the folder holds no steps on a GPU. Other parts may be missing.
+    /// Fails if the folder has no steps measured on a GPU. Other parts may be missing.
     pub fn read(folder: &Path) -> Result<Self> {
         let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let facts: Vec<(String, String)> =
@@ -57,10 +57,9 @@ impl Results {
         let (steps, left_out): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["error"].is_null());
         if !steps.iter().any(|row| row["device"] == "cuda") {
             let stopped = parts.iter().find_map(|line| line.strip_prefix("stopped: "));
-            let why = stopped.unwrap_or("steps.jsonl has none");
-            return Err(Trouble::new(format!("{} holds no steps on a GPU: {why}", folder.display())).advice(
-                "run `bash xtask/gpu/run.sh` on a machine with an NVIDIA GPU, and name the folder that it leaves",
-            ));
+            let why = stopped.unwrap_or("steps.jsonl is missing or empty");
+            return Err(Trouble::new(format!("{} has no steps measured on a GPU: {why}", folder.display()))
+                .advice("run `bash xtask/gpu/run.sh` on a machine with an NVIDIA GPU, and pass its output folder"));
         }
         if let Some(row) = steps.iter().find(|row| row["device"] != "cuda") {
             return Err(Trouble::new(format!("steps.jsonl mixes devices: {row}")));
@@ -80,7 +79,7 @@ impl Results {
         })
     }
 
-    /// Empty where it is not known.
+    /// Returns an empty string if unknown.
     pub fn fact(&self, name: &str) -> &str {
         self.facts.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
@@ -125,7 +124,7 @@ impl Step {
     }
 }
 
-/// Those in files such as `trace-b8-bf16-3-steps.json.gz`, by name.
+/// Reads files such as `trace-b8-bf16-3-steps.json.gz`, sorted by name.
 fn traces(folder: &Path) -> Result<Vec<Trace>> {
     let entries = fs::read_dir(folder).map_err(Trouble::file("cannot read", folder))?.flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -170,12 +169,12 @@ mod tests {
     fn results_of_no_gpu_are_refused_with_the_reason() {
         let scratch = Scratch::new("results").unwrap();
         let trouble = |_: ()| Results::read(scratch.path()).err().unwrap().to_string();
-        assert!(trouble(()).contains("steps.jsonl has none"));
+        assert!(trouble(()).contains("steps.jsonl is missing or empty"));
         fs::write(scratch.path().join("summary.txt"), "doctor: exit 4, 1 s\nstopped: CUDA cannot be used\n").unwrap();
         assert!(trouble(()).contains("CUDA cannot be used"));
         let row = r#"{"way": "geolearn", "device": "cpu", "batch": 1}"#;
         fs::write(scratch.path().join("steps.jsonl"), row).unwrap();
-        assert!(trouble(()).contains("no steps on a GPU"));
+        assert!(trouble(()).contains("no steps measured on a GPU"));
         let cut = r#"{"way": "geolearn", "device": "cuda""#;
         fs::write(scratch.path().join("steps.jsonl"), cut).unwrap();
         assert!(trouble(()).contains("not JSON"));

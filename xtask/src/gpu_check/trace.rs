@@ -1,4 +1,4 @@
-//! What a trace in Chrome's format tells of a device: which kernels ran, for how long, and how long it waited.
+//! Summarizes a profiler trace in Chrome's format: which kernels ran, for how long, and how long the device was idle.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use crate::trouble::{Result, Trouble};
 
-/// One step on the device, as the mean of those in the trace. Times are in milliseconds.
+/// One step on the device, averaged over the trace. Times are in milliseconds.
 #[derive(Debug, PartialEq)]
 pub struct Summary {
-    /// From the begin of the first kernel to the end of the last.
+    /// From the start of the first kernel to the end of the last.
     pub span: f64,
-    /// With a kernel or a copy at work.
+    /// Time with a kernel or a copy running.
     pub busy: f64,
     pub launches: f64,
-    /// The longest time without any.
+    /// The longest idle period.
     pub longest_gap: f64,
     pub copied_mib: f64,
     /// Calls in which the host waits for the device.
     pub waits: f64,
-    /// By total time, the longest first.
+    /// By total time, longest first.
     pub kernels: Vec<Kernel>,
 }
 
@@ -33,9 +33,9 @@ pub struct Kernel {
 const ON_DEVICE: [&str; 3] = ["kernel", "gpu_memcpy", "gpu_memset"];
 const WAITS: [&str; 4] = ["cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpy"];
 
-/// Sums up a trace of so many steps.
+/// Summarizes a trace of `steps` steps.
 pub fn summary(json: &[u8], steps: usize) -> Result<Summary> {
-    let unreadable = |what: String| Trouble::new(format!("a trace cannot be read: {what}"));
+    let unreadable = |what: String| Trouble::new(format!("cannot read the trace: {what}"));
     let trace: Value = serde_json::from_slice(json).map_err(|e| unreadable(e.to_string()))?;
     let events = trace["traceEvents"].as_array().ok_or_else(|| unreadable("it has no traceEvents".into()))?;
     let of = |wanted: &[&str]| -> Vec<&Value> {
@@ -44,7 +44,7 @@ pub fn summary(json: &[u8], steps: usize) -> Result<Summary> {
     let device = of(&ON_DEVICE);
     let times: Vec<(f64, f64)> = device.iter().filter_map(|event| interval(event)).collect();
     if times.is_empty() {
-        return Err(unreadable("no kernel is in it, so it is of no GPU".into()));
+        return Err(unreadable("it has no kernels, so it was not recorded on a GPU".into()));
     }
     let share = 1.0 / steps.max(1) as f64;
     let Union { span, busy, longest_gap } = union(times);
@@ -62,7 +62,7 @@ pub fn summary(json: &[u8], steps: usize) -> Result<Summary> {
     })
 }
 
-/// Begin and end, from the microseconds of a trace.
+/// Returns the start and end, converted from the microseconds of a trace.
 fn interval(event: &Value) -> Option<(f64, f64)> {
     let (begin, duration) = (event["ts"].as_f64()?, event["dur"].as_f64()?);
     Some((begin / 1e3, (begin + duration) / 1e3))
@@ -74,7 +74,7 @@ struct Union {
     longest_gap: f64,
 }
 
-/// Kernels on several streams overlap.
+/// Returns the total time covered; kernels on several streams can overlap.
 fn union(mut times: Vec<(f64, f64)>) -> Union {
     times.sort_by(|a, b| a.0.total_cmp(&b.0));
     let first = times[0].0;

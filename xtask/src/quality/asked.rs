@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The command-line options.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,42 +11,42 @@ use crate::trouble::{Result, Trouble};
 
 /// The recipe that PyTorch trains.
 pub const PYTORCH: &str = "pytorch";
-/// What the names of recipes begin with that learn from pairs.
+/// Name prefix of the recipes that learn from pairs.
 const OF_PAIRS: &str = "pix2pix";
 const CHIPS: &str = "assets/bluemarble";
-/// Pairs, for recipes that learn from them.
+/// The bundled pairs, for recipes that learn from them.
 const PAIRS: &str = "assets/bluemarble_test";
 const PLACES: [&str; 2] = ["assets/bluemarble_test/a", "assets/bluemarble_test/b"];
 
 #[derive(Debug, PartialEq)]
 pub struct Quality {
-    /// A Python that has torch, numpy and Pillow, for the recipe `pytorch`.
+    /// A Python with torch, numpy and Pillow, for the recipe `pytorch`.
     pub python: String,
-    /// How long each training may take.
+    /// Training time per run.
     pub seconds: f64,
-    /// Seeds 1 to this one.
+    /// Number of seeds, starting at 1.
     pub seeds: usize,
     pub recipes: Vec<String>,
-    /// None stands for the bundled chips.
+    /// `None` selects the bundled chips.
     pub chips: Option<PathBuf>,
     /// Folders of images of the same places.
     pub pairs: Option<[PathBuf; 2]>,
     pub features: usize,
     pub blocks: usize,
     pub inception: Inception,
-    /// Where everything goes; none stands for `out/quality` of the checkout.
+    /// Output folder; `None` selects `out/quality` in the checkout.
     pub out: Option<PathBuf>,
-    /// How this crate's program is built.
+    /// Cargo profile of this crate's program.
     pub profile: Profile,
 }
 
-/// The weights of the network behind KID.
+/// The weights of the network for KID.
 #[derive(Debug, PartialEq)]
 pub enum Inception {
-    /// Where `cargo xtask inception` puts them, or GEOLEARN_INCEPTION names them.
+    /// Found where `cargo xtask inception` puts them, or named by GEOLEARN_INCEPTION.
     Usual,
     File(PathBuf),
-    /// No KID.
+    /// Without KID.
     Without,
 }
 
@@ -94,7 +94,7 @@ impl Quality {
         Ok(asked)
     }
 
-    /// Takes the one option with two values out of the others.
+    /// Extracts the only option with two values.
     fn take_pairs(&mut self, words: &[String]) -> Result<Vec<String>> {
         let mut words = words.to_vec();
         if let Some(at) = words.iter().position(|word| word == "--pairs") {
@@ -107,13 +107,13 @@ impl Quality {
         Ok(words)
     }
 
-    /// Tells whether the chips are pairs: those of all recipes, where one learns from pairs.
+    /// Returns whether the chips are pairs: for all recipes, if any of them learns from pairs.
     pub fn is_paired(&self) -> bool {
         self.recipes.iter().any(|recipe| recipe.starts_with(OF_PAIRS))
     }
 
-    /// Returns the folder of chips, and the folders of pairs that go with it. Where the chips are pairs, those that are kept out of
-    /// training are the unseen places.
+    /// Returns the folder of chips and its folders of pairs. If the chips are pairs, the held-out pairs are used for
+    /// evaluation.
     pub fn places(&self, root: &Path) -> (PathBuf, Option<[PathBuf; 2]>) {
         match &self.chips {
             Some(chips) => (chips.clone(), self.pairs.clone()),
@@ -122,7 +122,7 @@ impl Quality {
         }
     }
 
-    /// Returns what runs must have in common to stand in one table.
+    /// Returns the settings that runs in one table must share.
     pub fn settings(&self) -> Value {
         let pairs = self.pairs.as_ref().map(|pairs| pairs.each_ref().map(|folder| folder.display().to_string()));
         let usual = if self.is_paired() { PAIRS } else { CHIPS };
@@ -147,7 +147,7 @@ impl Quality {
         settings
     }
 
-    /// Returns the command that asks for the same.
+    /// Returns the equivalent command.
     pub fn command(&self) -> String {
         let Self { seconds, seeds, features, blocks, .. } = self;
         let mut command = format!("cargo xtask quality --seconds {seconds} --seeds {seeds}");
@@ -170,7 +170,7 @@ impl Quality {
     }
 }
 
-/// Names separated by commas, each once.
+/// Parses a comma-separated list of unique names.
 fn recipes(list: &str) -> Option<Vec<String>> {
     let names: Vec<String> = list.split(',').map(String::from).collect();
     let fine = |(i, name): (usize, &String)| !name.is_empty() && !names[..i].contains(name);
@@ -218,7 +218,7 @@ mod tests {
         let (chips, pairs) = parse("").unwrap().places(Path::new("/r"));
         assert_eq!(chips, Path::new("/r/assets/bluemarble"));
         assert_eq!(pairs.unwrap()[1], Path::new("/r/assets/bluemarble_test/b"));
-        // Pairs that are trained on are not what is measured.
+        // The pairs for training are not the ones for evaluation.
         let (chips, pairs) = parse("--recipes paper,pix2pix").unwrap().places(Path::new("/r"));
         assert_eq!((chips, pairs), ("/r/assets/bluemarble_test".into(), None));
     }
@@ -239,7 +239,7 @@ mod tests {
         assert_ne!(settings("--features 8"), settings(""));
         assert_ne!(settings("--profile dev"), settings(""));
         assert_eq!(settings("--profile release"), settings(""));
-        // Other chips: those of both kinds do not stand in one table.
+        // Paired and unpaired chips must not share a table.
         assert_ne!(settings("--recipes paper,pix2pix --chips c"), settings("--recipes paper --chips c"));
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask quality`: which training recipe translates better for equal time, PyTorch's research recipe among them.
+//! `cargo xtask quality`: compares training recipes, including PyTorch's research recipe, after equal training time.
 
 mod asked;
 mod runs;
@@ -42,12 +42,12 @@ pub fn measure(checkout: &Checkout, asked: &Quality) -> Result<()> {
     Ok(())
 }
 
-/// How often a step of each recipe is measured, and for how long: a share of a training's time, within bounds.
+/// How often each recipe's step is timed, and for how long: a fraction of the training time, within bounds.
 const TIMED_ROUNDS: usize = 3;
 const TIMED_SHARE: f64 = 0.05;
 const TIMED_SECONDS: f64 = 5.0;
 
-/// Recipes under the same conditions.
+/// A comparison of recipes under equal conditions.
 struct Contest<'a> {
     checkout: &'a Checkout,
     asked: &'a Quality,
@@ -56,7 +56,7 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    /// Checks every recipe before hours are spent, and returns what each changes.
+    /// Checks every recipe before hours of training, and returns what each one changes.
     fn changes(&self) -> Result<String> {
         let (theirs, ours): (Vec<&String>, Vec<&String>) = self.asked.recipes.iter().partition(|name| *name == PYTORCH);
         let mut text = String::new();
@@ -85,7 +85,7 @@ impl Contest<'_> {
         })
     }
 
-    /// Puts the chips in their places, and measures what learns nothing.
+    /// Sorts the chips into their folders, and evaluates the baselines.
     fn prepare(&self, runs: &mut Runs) -> Result<()> {
         let (chips, _) = self.asked.places(self.checkout.root());
         let mut prepare = self.task("prepare");
@@ -107,8 +107,8 @@ impl Contest<'_> {
         runs.add(self.run(BASELINES, 0, &before, [&measured]))
     }
 
-    /// Measures a step of each recipe several times, in turns, and keeps the shortest: what else the machine does makes steps
-    /// longer, and never shorter. Trainings are then of so many steps, whatever the machine does meanwhile.
+    /// Times a step of each recipe several times, interleaved, and keeps the shortest time, since other load only makes
+    /// steps slower. The number of training steps follows from it, whatever the load during training.
     fn time_all(&self, runs: &mut Runs) -> Result<()> {
         let settings = self.asked.settings();
         let is_new = |recipe: &&String| runs.find(recipe, TIMED, &settings).is_none();
@@ -120,8 +120,7 @@ impl Contest<'_> {
                 eprintln!("xtask: measuring a step of {recipe}, {round} of {TIMED_ROUNDS}");
                 let measured = answer(&mut self.timing(recipe))?;
                 let seconds = measured["step_seconds"].as_f64().filter(|seconds| *seconds > 0.0);
-                *shortest =
-                    shortest.min(seconds.ok_or_else(|| Trouble::new(format!("no step was timed: {measured}")))?);
+                *shortest = shortest.min(seconds.ok_or_else(|| Trouble::new(format!("no step time in {measured}")))?);
             }
         }
         for (recipe, shortest) in recipes.into_iter().zip(shortest) {
@@ -140,7 +139,7 @@ impl Contest<'_> {
         self.peer("time", &seconds)
     }
 
-    /// All recipes of a seed, then those of the next, so that whatever else the machine does falls on all.
+    /// Trains all recipes with one seed before the next seed, so that changes in machine load affect all recipes.
     fn run_all(&self, runs: &mut Runs) -> Result<()> {
         let recipes = &self.asked.recipes;
         for seed in 1..=self.asked.seeds {
@@ -186,7 +185,7 @@ impl Contest<'_> {
         command
     }
 
-    /// PyTorch's side of a task.
+    /// Returns the command for PyTorch's side of a task.
     fn peer(&self, task: &str, seconds: &str) -> Command {
         let Quality { python, features, blocks, .. } = self.asked;
         let mut command = alike(Command::new(python));
@@ -225,7 +224,7 @@ impl Contest<'_> {
         pairs.map_or(Vec::new(), |[a, b]| vec!["--pairs-a".into(), a, "--pairs-b".into(), b])
     }
 
-    /// Everything that is known of a run.
+    /// Returns the record of a run.
     fn run<const N: usize>(&self, recipe: &str, seed: usize, before: &str, answers: [&Value; N]) -> Value {
         let mut run = json!({
             "recipe": recipe,
@@ -251,13 +250,13 @@ impl Contest<'_> {
     }
 }
 
-/// Threads that wait by spinning would take the processor from others.
+/// Prevents threads from spinning while they wait, which would take CPU time from others.
 fn alike(mut command: Command) -> Command {
     command.env("OMP_WAIT_POLICY", "passive");
     command
 }
 
-/// Under what the runs were made, each thing once.
+/// Describes the conditions of the runs, without repetition.
 fn conditions(runs: &[&Value]) -> String {
     let all = |places: &[&str]| {
         let mut found: Vec<String> = Vec::new();
@@ -289,12 +288,12 @@ fn conditions(runs: &[&Value]) -> String {
 fn without_kid(measured: &Value) -> Trouble {
     let notes = measured.pointer("/metrics/notes").and_then(Value::as_array).into_iter().flatten();
     let notes: Vec<&str> = notes.filter_map(Value::as_str).collect();
-    Trouble::new(format!("KID cannot be measured. {}", notes.join(" "))).advice(
-        "run `cargo xtask inception` once, name the weights with --inception FILE, or leave KID out with --inception none",
+    Trouble::new(format!("cannot measure KID. {}", notes.join(" "))).advice(
+        "run `cargo xtask inception` once, pass the weights with --inception FILE, or skip KID with --inception none",
     )
 }
 
-/// Runs a command that explains its own failures, and returns what it printed.
+/// Runs a command that reports its own errors, and returns its standard output.
 fn output(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
     let output = command.stderr(Stdio::inherit()).output();
@@ -309,8 +308,7 @@ fn output(command: &mut Command) -> Result<String> {
 fn answer(command: &mut Command) -> Result<Value> {
     let text = output(command)?;
     let last = text.lines().last().unwrap_or_default();
-    serde_json::from_str(last)
-        .map_err(|e| Trouble::new(format!("{command:?} should answer in JSON, not {last:?}: {e}")))
+    serde_json::from_str(last).map_err(|e| Trouble::new(format!("{command:?}: expected JSON, found {last:?}: {e}")))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Runs that were made, one line of JSON each.
+//! Reads and writes finished runs, one line of JSON each.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::trouble::{Result, Trouble};
 
-/// The name under which stands what learns nothing.
+/// The recipe name of the baselines.
 pub const BASELINES: &str = "baselines";
-/// The seed under which stands how long a recipe's step takes.
+/// The seed under which step times are recorded.
 pub const TIMED: usize = 0;
 
 pub struct Runs {
@@ -26,8 +26,8 @@ impl Runs {
         };
         let parse = |(i, line): (usize, &str)| {
             serde_json::from_str(line).map_err(|e| {
-                Trouble::new(format!("line {} of {} is no run: {e}", i + 1, file.display()))
-                    .advice("remove the line; its run is then made again")
+                Trouble::new(format!("line {} of {} is not a run: {e}", i + 1, file.display()))
+                    .advice("remove the line to repeat its run")
             })
         };
         let lines =
@@ -35,7 +35,7 @@ impl Runs {
         Ok(Self { file, lines })
     }
 
-    /// Finds the run of a recipe and seed under these settings.
+    /// Finds the run of a recipe and seed with these settings.
     pub fn find(&self, recipe: &str, seed: usize, settings: &Value) -> Option<&Value> {
         let is_it = |run: &&Value| run["recipe"] == recipe && run["seed"] == seed && run["settings"] == *settings;
         self.lines.iter().find(is_it)

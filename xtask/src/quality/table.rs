@@ -1,8 +1,8 @@
-//! The table of all runs, for people.
+//! Formats all runs as tables.
 
 use serde_json::Value;
 
-/// A column of numbers: its head, the place of the number in a run's scores, a factor, and digits behind the point.
+/// A column of numbers: its header, the location of the value in a run's scores, a factor, and the number of decimals.
 type Column = (&'static str, &'static str, f64, usize);
 
 const SCORES: [Column; 5] = [
@@ -12,14 +12,14 @@ const SCORES: [Column; 5] = [
     ("Gradient correlation", "/paired/gradient_correlation", 1.0, 3),
     ("Checkerboard", "/checkerboard", 1.0, 4),
 ];
-/// Esri's letters: where scores of translations into a domain stand in the metrics.
+/// Domain letters as in arcgis.learn: the keys of the scores of translations into each domain.
 const DIRECTIONS: [(&str, &str); 2] = [("A to B", "b"), ("B to A", "a")];
 const BASELINES: [(&str, &str); 3] = [
     ("NoTranslation", "no translation"),
     ("MeanColor", "flat mean color"),
     ("HistogramMatching", "histogram matching"),
 ];
-/// What stands where nothing was measured.
+/// Shown if nothing was measured.
 const NONE: &str = "–";
 
 /// All runs of a recipe.
@@ -28,7 +28,7 @@ pub struct Row<'a> {
     pub runs: Vec<&'a Value>,
 }
 
-/// Writes a table for each direction; `baselines` is the run of what learns nothing.
+/// Formats a table for each direction; `baselines` is the run of the baselines.
 pub fn table(rows: &[Row<'_>], baselines: &Value) -> String {
     let mut text = String::new();
     for (title, domain) in DIRECTIONS {
@@ -72,13 +72,13 @@ fn line(facts: &[String], scores: impl Fn(&str) -> Vec<f64>) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// The numbers that stand in one place of all values; none where one of them lacks it.
+/// Returns the values at one location in all runs, or `None` if any run lacks it.
 fn numbers(values: &[&Value], place: &str) -> Vec<f64> {
     let found: Option<Vec<f64>> = values.iter().map(|value| value.pointer(place)?.as_f64()).collect();
     found.unwrap_or_default()
 }
 
-/// Mean and standard deviation (of a sample: by n - 1) in words.
+/// Formats the mean and the sample standard deviation (divisor n - 1).
 fn cell(values: &[f64], factor: f64, digits: usize) -> String {
     let count = values.len() as f64;
     if values.is_empty() {
