@@ -1,20 +1,23 @@
-//! From two scenes to chips, a short training, and a translated scene.
+//! From two scenes to a trained model and a translated scene, without a chip on disk.
 //!
 //! ```text
-//! cargo run --release --example scenes -- [--a SCENES] [--b SCENES] [--tile-size PIXELS] [--epochs N] [--out FOLDER]
+//! cargo run --release --example scenes -- [--a SCENES] [--b SCENES] [--chip-size PIXELS] [--epochs N] [--out FOLDER] [--export FOLDER]
 //! ```
 //!
-//! Cuts the bundled satellite scene (A) and its shaded relief (B) into chips of 32 pixels, sets ground aside for validation, trains
-//! a small model for some epochs, which show the steps and not what a model can learn, and translates the scene. Stopped by Ctrl-C, the export goes on when it is called again.
+//! Draws windows of 32 pixels from the bundled satellite scene (A) and its shaded relief (B), sets ground aside for validation,
+//! trains a small model for some epochs, which show the steps and not what a model can learn, and translates the scene. With
+//! `--export`, the scenes are cut into chips first, which other programs can read, and the model is trained on these; stopped by
+//! Ctrl-C, the export goes on when it is called again.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that speaks to a terminal")]
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use geolearn::dataset::{Augment, ExportTrainingData};
+use geolearn::train::StopSignal;
 use geolearn::{CycleGan, DatasetType, Domain, FitOptions, PrepareData, RasterOptions};
 
 const SCENES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/scenes");
@@ -29,30 +32,37 @@ struct Arguments {
     /// Scene of domain B, or a folder of scenes
     #[arg(long, value_name = "SCENES", default_value_os_t = PathBuf::from(SCENES).join("shadedrelief_asia.tif"))]
     b: PathBuf,
-    /// Width and height of chips
+    /// Width and height of windows, or of chips
     #[arg(long, value_name = "PIXELS", default_value_t = 32)]
-    tile_size: usize,
-    /// Least standard deviation of a chip, in the units of the samples
-    #[arg(long, value_name = "STD", default_value_t = 6.0)]
-    min_std: f64,
+    chip_size: usize,
     /// Epochs to train for
     #[arg(long, value_name = "N", default_value_t = 4)]
     epochs: usize,
-    /// Folder for chips, pictures and the model
+    /// Folder for pictures and the translated scene
     #[arg(long, value_name = "FOLDER", default_value = "out/scenes")]
     out: PathBuf,
+    /// Folder for chips, to train on these instead
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
+    /// Least standard deviation of a chip, in the units of the samples
+    #[arg(long, value_name = "STD", default_value_t = 6.0, requires = "export")]
+    min_std: f64,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { a, b, tile_size, min_std, epochs, out } = Arguments::parse();
+    let arguments = Arguments::parse();
     let signal = common::stop_on_ctrl_c()?;
-    let chips = out.join("chips");
-    let export = ExportTrainingData::new(&a, &b, &chips).tile_size(tile_size).min_std(min_std);
-    println!("{}", export.stop_signal(signal.clone()).export()?);
+    let options = match &arguments.export {
+        Some(chips) => exported(&arguments, chips, signal.clone())?,
+        None => PrepareData::new(&arguments.out, DatasetType::CycleGan)
+            .scenes(Domain::A, [&arguments.a])
+            .scenes(Domain::B, [&arguments.b])
+            .chip_size(arguments.chip_size),
+    };
+    let Arguments { a, epochs, out, .. } = arguments;
 
-    // Validation chips are those of the ground that was set aside. No flips and turns: relief is lit from the north-west.
-    let augment = Augment::none().zoom(1.2);
-    let data = PrepareData::new(&chips, DatasetType::CycleGan).augment(augment).batch_size(4).prepare()?;
+    // No flips and turns: relief is lit from the north-west.
+    let data = options.augment(Augment::none().zoom(1.2)).batch_size(4).prepare()?;
     println!("{data}");
     data.show_batch(4)?.save(out.join("1_batch.png"))?;
 
@@ -63,4 +73,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     model.predict_raster(&a, &scene, RasterOptions::new(Domain::B).stop_signal(signal))?;
     println!("Look at the pictures in {}, and at {}.", out.display(), scene.display());
     Ok(())
+}
+
+/// Cuts the scenes into chips, whose validation chips are those of the ground that was set aside.
+fn exported(arguments: &Arguments, chips: &Path, signal: StopSignal) -> geolearn::Result<PrepareData> {
+    let Arguments { a, b, chip_size, min_std, .. } = arguments;
+    let export = ExportTrainingData::new(a, b, chips).tile_size(*chip_size).min_std(*min_std);
+    println!("{}", export.stop_signal(signal).export()?);
+    Ok(PrepareData::new(chips, DatasetType::CycleGan))
 }
