@@ -14,5 +14,5 @@ mod statistics;
 /// The statistics of so many bands, where `text` holds them.
 pub fn statistics(text: &[u8], bands: usize) -> Option<statistics::Statistics> {
     let all: Vec<usize> = (0..bands).collect();
-    esri::parse(text, bands, &all).ok().flatten()
+    esri::parse(text, "AllTilesStats", bands, &all).ok().flatten()
 }

@@ -10,7 +10,7 @@ use super::batch_size::BatchSize;
 use super::dataset_type::DatasetType;
 use super::domain::{Domain, PerDomain};
 use super::normalize::Normalizer;
-use super::scenes::{Drawing, SceneSet};
+use super::scenes::{SceneSet, WindowOptions};
 use super::spec::DomainSpec;
 use super::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
@@ -63,7 +63,7 @@ pub(super) struct Shared {
     pub augment: Augment,
     pub domains: PerDomain<DomainData>,
     /// How windows are drawn; none where data are chips.
-    pub drawing: Option<Drawing>,
+    pub window_options: Option<WindowOptions>,
     pub skipped: Vec<(PathBuf, String)>,
     /// What the caller should know of the scenes.
     pub remarks: Vec<String>,

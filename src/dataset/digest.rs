@@ -13,7 +13,7 @@ use super::domain::{Domain, PerDomain};
 use super::half::Half;
 use super::mixed_bands::MixedBands;
 use super::normalize::{Normalizer, Values};
-use super::scenes::Drawing;
+use super::scenes::WindowOptions;
 use super::sizes::MixedSizes;
 use super::spec::DomainSpec;
 use super::statistics::Statistics;
@@ -215,9 +215,9 @@ impl DataBunch {
     }
 
     fn windows_digest(&self) -> Option<Windows> {
-        let Drawing { resolution, min_valid_share, val_split_pct } = self.shared.drawing?;
+        let WindowOptions { resolution, min_valid_share, val_split_pct } = self.shared.window_options?;
         let drawing = PerDomain::from_fn(|domain| {
-            self.domain(domain).scenes.as_ref().map(|scenes| scenes.drawing()).unwrap_or_default()
+            self.domain(domain).scenes.as_ref().map(|scenes| scenes.draw_counts()).unwrap_or_default()
         });
         Some(Windows { resolution, min_valid_share, val_split_pct, drawing })
     }

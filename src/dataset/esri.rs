@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::statistics::{BandStatistics, Statistics};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,12 +13,11 @@ const FILE: &str = "esri_model_definition.emd";
 /// Far above what hundreds of bands need.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The part of the definition that is of interest.
-#[derive(Deserialize)]
-struct Definition {
-    #[serde(rename = "AllTilesStats")]
-    bands: Option<Vec<Band>>,
-}
+/// The folder of the second image of each pair in the format Export_Tiles.
+const SECOND_IMAGES: &str = "images2";
+/// Keys of the statistics of the first and of the second images.
+const STATISTICS: &str = "AllTilesStats";
+const SECOND_STATISTICS: &str = "AllTilesStats2";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,12 +28,21 @@ struct Band {
     std_dev: f64,
 }
 
-/// The definition that belongs to a folder of chips: in it, or beside it where the chips lie in `images`.
+/// The definition that belongs to a folder of chips: in it, or beside it where the folder is `images` or `images2`.
 pub(super) fn definition_of(chips: &Path) -> Option<PathBuf> {
-    let beside = chips
-        .parent()
-        .filter(|_| chips.file_name().is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case("images")));
+    let is_images = is_named(chips, "images") || is_named(chips, SECOND_IMAGES);
+    let beside = chips.parent().filter(|_| is_images);
     [Some(chips), beside].into_iter().flatten().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+}
+
+fn is_named(folder: &Path, name: &str) -> bool {
+    folder.file_name().is_some_and(|found| found.to_string_lossy().eq_ignore_ascii_case(name))
+}
+
+/// The key of a definition that holds the statistics of a folder of chips.
+fn key_of(file: &Path, chips: &Path) -> &'static str {
+    let is_beside = file.parent() != Some(chips);
+    if is_beside && is_named(chips, SECOND_IMAGES) { SECOND_STATISTICS } else { STATISTICS }
 }
 
 /// `MinCellSize` and `MaxCellSize` as Esri writes them (`x`, `y` and a reference system); none where the file, which was
@@ -47,21 +55,23 @@ pub(super) fn cell_sizes(file: &Path) -> Option<[Value; 2]> {
     Some([least?.clone(), most?.clone()])
 }
 
-/// Statistics of the file's bands `bands` (from 0) of `count`; none where the file holds none.
+/// Returns the statistics of the bands `bands` (from 0) of `count` of the chips in a folder; none where the file holds none.
 ///
 /// # Errors
 /// [`ErrorKind::Format`] for a file that is damaged or tells of another number of bands.
-pub(super) fn statistics(file: &Path, count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
+pub(super) fn statistics(file: &Path, chips: &Path, count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
     let bytes = store::read_capped(file, MAX_BYTES)?;
-    parse(&bytes, count, bands).map_err(|error| error.at(file))
+    parse(&bytes, key_of(file, chips), count, bands).map_err(|error| error.at(file))
 }
 
-pub(super) fn parse(bytes: &[u8], count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
+pub(super) fn parse(bytes: &[u8], key: &str, count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let definition: Definition = serde_json::from_slice(bytes)
-        .map_err(|e| Error::new(ErrorKind::Format, "statistics of the chips cannot be read").because(e))?;
-    let Some(all) = definition.bands.filter(|bands| !bands.is_empty()) else { return Ok(None) };
-    let wrong = |what: String| Error::new(ErrorKind::Format, "key `AllTilesStats` has a wrong value").expected(what);
+    let damaged = |e| Error::new(ErrorKind::Format, "statistics of the chips cannot be read").because(e);
+    let mut definition: Map<String, Value> = serde_json::from_slice(bytes).map_err(damaged)?;
+    let stated = definition.remove(key).unwrap_or_default();
+    let all: Option<Vec<Band>> = serde_json::from_value(stated).map_err(damaged)?;
+    let Some(all) = all.filter(|bands| !bands.is_empty()) else { return Ok(None) };
+    let wrong = |what: String| Error::new(ErrorKind::Format, format!("key `{key}` has a wrong value")).expected(what);
     if all.len() != count {
         return Err(wrong(format!("{count} bands, as the chips have")).found(all.len()));
     }
@@ -90,10 +100,36 @@ mod tests {
     #[test]
     fn bands_are_read_in_the_order_asked_for() {
         let two = r#"[{"BandIndex": 0, "Min": 1, "Max": 9.5, "Mean": 4, "StdDev": 2}, {"Min": -3, "Max": 3, "Mean": 0, "StdDev": 1}]"#;
-        let statistics = parse(&with(two), 2, &[1, 0]).unwrap().unwrap();
+        let statistics = parse(&with(two), STATISTICS, 2, &[1, 0]).unwrap().unwrap();
         let [first, second] = statistics.bands() else { panic!("{statistics:?}") };
         assert_eq!((first.min, first.max, first.mean, first.std, first.percentiles), (-3.0, 3.0, 0.0, 1.0, None));
         assert_eq!(second.max, 9.5);
+    }
+
+    /// As in the format Export_Tiles: one file tells of both folders.
+    #[test]
+    fn second_images_have_statistics_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["images", "Images2"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&second).unwrap();
+        let file = folder.path().join(FILE);
+        let band = |mean: f64| format!(r#"[{{"Min": 0, "Max": 9, "Mean": {mean}, "StdDev": 1}}]"#);
+        let text = format!(r#"{{"AllTilesStats": {}, "AllTilesStats2": {}}}"#, band(2.0), band(7.0));
+        std::fs::write(&file, text).unwrap();
+        let mean = |chips: &Path| {
+            let file = definition_of(chips).unwrap();
+            statistics(&file, chips, 1, &[0]).unwrap().map(|statistics| statistics.bands()[0].mean)
+        };
+        assert_eq!((mean(&first), mean(&second)), (Some(2.0), Some(7.0)));
+        // Damage of one part leaves the other.
+        std::fs::write(&file, format!(r#"{{"AllTilesStats": {}, "AllTilesStats2": 7}}"#, band(2.0))).unwrap();
+        assert_eq!(mean(&first), Some(2.0));
+        assert_eq!(statistics(&file, &second, 1, &[0]).unwrap_err().kind(), ErrorKind::Format);
+        // Statistics of the first images are none of the second ones, unless the file lies among those.
+        std::fs::write(&file, format!(r#"{{"AllTilesStats": {}}}"#, band(2.0))).unwrap();
+        assert_eq!((mean(&first), mean(&second)), (Some(2.0), None));
+        std::fs::rename(&file, second.join(FILE)).unwrap();
+        assert_eq!((definition_of(&first), mean(&second)), (None, Some(2.0)));
     }
 
     proptest! {
@@ -104,7 +140,7 @@ mod tests {
             if let Some(damaged) = bytes.get_mut(place) {
                 *damaged = byte;
             }
-            if let Ok(Some(statistics)) = parse(&bytes, bands, &[0, 1]) {
+            if let Ok(Some(statistics)) = parse(&bytes, STATISTICS, bands, &[0, 1]) {
                 for band in statistics.bands() {
                     prop_assert!(band.min <= band.max && (band.max - band.min).is_finite() && band.std >= 0.0);
                 }
@@ -114,8 +150,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        assert_eq!(parse(b"{}", 1, &[0]).unwrap(), None);
-        assert_eq!(parse(&with("[]"), 1, &[0]).unwrap(), None);
+        assert_eq!(parse(b"{}", STATISTICS, 1, &[0]).unwrap(), None);
+        assert_eq!(parse(&with("[]"), STATISTICS, 1, &[0]).unwrap(), None);
         for bad in [
             r#"[{"Min": 1, "Max": 2, "Mean": 1}]"#,
             r#"[{"Min": 5, "Max": 2, "Mean": 3, "StdDev": 1}]"#,
@@ -124,7 +160,7 @@ mod tests {
             r#"[{"Min": 0, "Max": 2, "Mean": 1, "StdDev": 1}, {"Min": 0, "Max": 2, "Mean": 1, "StdDev": 1}]"#,
             "7",
         ] {
-            assert_eq!(parse(&with(bad), 1, &[0]).unwrap_err().kind(), ErrorKind::Format, "{bad}");
+            assert_eq!(parse(&with(bad), STATISTICS, 1, &[0]).unwrap_err().kind(), ErrorKind::Format, "{bad}");
         }
     }
 }

@@ -36,12 +36,11 @@ pub(super) fn agreement(one: &RasterInfo, other: &RasterInfo) -> Agreement {
     if farthest > TOLERANCE { Agreement::Shifted(farthest) } else { Agreement::Unopposed }
 }
 
-/// The outer corners in coordinates: upper left, upper right, lower left, lower right.
+/// Returns the outer corners in coordinates: upper left, upper right, lower left, lower right.
 fn corners(info: &RasterInfo) -> [[f64; 2]; 4] {
-    let [a, b, c, d, e, f] = info.place().transform();
     let (width, height) = (info.width() as f64, info.height() as f64);
-    [[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]]
-        .map(|[column, row]| [a * column + b * row + c, d * column + e * row + f])
+    [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
+        .map(|(column, row)| info.place().to_ground(column, row).into())
 }
 
 /// Tells whether the boxes around two images do not overlap; images that touch do not either.

@@ -9,7 +9,7 @@ use super::folders::describe;
 use super::forms::Form;
 use super::half::Half;
 use super::options::PrepareData;
-use super::pairs::{self, Alone};
+use super::pairs::{self, UnpairedChip};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The chips of a folder by their use. Each list is sorted; of pairs, B's are in the order of A's.
@@ -25,7 +25,7 @@ pub(super) struct Layout {
     /// From `test_a` and `test_b` when these are not used for validation.
     pub test: PerDomain<Vec<PathBuf>>,
     /// Of paired data, the chips that have no partner.
-    pub alone: Vec<Alone>,
+    pub unpaired: Vec<UnpairedChip>,
 }
 
 impl Layout {
@@ -44,7 +44,7 @@ impl Layout {
         found.valid = valid.unwrap_or_default();
         if options.dataset_type.is_paired() {
             found.match_up([valid_folders.unwrap_or_default(), test_folders])?;
-            pairs::check(root, &found.alone, options.bad_chips == BadChips::Skip)?;
+            pairs::check(root, &found.unpaired, options.bad_chips == BadChips::Skip)?;
         }
         if found.valid.a.is_empty() && found.has_test_chips() {
             found.valid = std::mem::take(&mut found.test);
@@ -66,10 +66,10 @@ impl Layout {
         if self.halves.a.is_some() {
             return Ok(());
         }
-        self.alone.extend(pairs::match_up(&self.folders, &mut self.train)?);
-        self.alone.extend(pairs::match_up(&valid, &mut self.valid)?);
+        self.unpaired.extend(pairs::match_up(&self.folders, &mut self.train)?);
+        self.unpaired.extend(pairs::match_up(&valid, &mut self.valid)?);
         if self.has_test_chips() {
-            self.alone.extend(pairs::match_up(&test, &mut self.test)?);
+            self.unpaired.extend(pairs::match_up(&test, &mut self.test)?);
         }
         Ok(())
     }

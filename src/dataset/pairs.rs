@@ -11,12 +11,12 @@ const NAMED_AT_MOST: usize = 5;
 
 /// A chip without a partner, and the folder that has none of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Alone {
+pub(super) struct UnpairedChip {
     pub file: PathBuf,
     pub searched: PathBuf,
 }
 
-impl Alone {
+impl UnpairedChip {
     /// Says why the chip cannot be used.
     pub fn reason(&self) -> String {
         format!("has no partner in {}", self.searched.display())
@@ -28,23 +28,24 @@ impl Alone {
 ///
 /// # Errors
 /// [`ErrorKind::Layout`] where two chips of a domain have one name.
-pub(super) fn match_up(folders: &PerDomain<PathBuf>, files: &mut PerDomain<Vec<PathBuf>>) -> Result<Vec<Alone>> {
+pub(super) fn match_up(folders: &PerDomain<PathBuf>, files: &mut PerDomain<Vec<PathBuf>>) -> Result<Vec<UnpairedChip>> {
     let PerDomain { a, b } = std::mem::take(files);
     // Asked for its check only: the order of A's chips is that of their listing.
     by_name(&folders.a, &a)?;
     let mut partners = by_name(&folders.b, &b)?;
-    let mut alone = Vec::new();
+    let mut unpaired = Vec::new();
     for file in a {
         match partners.remove(&name(&folders.a, &file)) {
             Some(partner) => {
                 files.a.push(file);
                 files.b.push(partner.clone());
             }
-            None => alone.push(Alone { file, searched: folders.b.clone() }),
+            None => unpaired.push(UnpairedChip { file, searched: folders.b.clone() }),
         }
     }
-    alone.extend(partners.into_values().map(|file| Alone { file: file.clone(), searched: folders.a.clone() }));
-    Ok(alone)
+    unpaired
+        .extend(partners.into_values().map(|file| UnpairedChip { file: file.clone(), searched: folders.a.clone() }));
+    Ok(unpaired)
 }
 
 /// Returns the name of a chip within its folder, without the ending.
@@ -70,16 +71,16 @@ fn by_name<'a>(folder: &Path, files: &'a [PathBuf]) -> Result<BTreeMap<PathBuf, 
 ///
 /// # Errors
 /// [`ErrorKind::Layout`] with the first few of them, and their number.
-pub(super) fn check(root: &Path, alone: &[Alone], may_be_left_out: bool) -> Result<()> {
-    if alone.is_empty() || may_be_left_out {
+pub(super) fn check(root: &Path, unpaired: &[UnpairedChip], may_be_left_out: bool) -> Result<()> {
+    if unpaired.is_empty() || may_be_left_out {
         return Ok(());
     }
     let mut lines: Vec<String> =
-        alone.iter().take(NAMED_AT_MOST).map(|one| format!("{} {}", one.file.display(), one.reason())).collect();
-    if alone.len() > NAMED_AT_MOST {
-        lines.push(format!("and {} more", alone.len() - NAMED_AT_MOST));
+        unpaired.iter().take(NAMED_AT_MOST).map(|one| format!("{} {}", one.file.display(), one.reason())).collect();
+    if unpaired.len() > NAMED_AT_MOST {
+        lines.push(format!("and {} more", unpaired.len() - NAMED_AT_MOST));
     }
-    Err(Error::new(ErrorKind::Layout, format!("{} chips have no partner", alone.len()))
+    Err(Error::new(ErrorKind::Layout, format!("{} chips have no partner", unpaired.len()))
         .at(root)
         .expected("for each chip one of the same name in the other domain; the ending may differ")
         .found(lines.join("; "))
@@ -123,12 +124,12 @@ mod tests {
             a: paths(&["a/n/1.png", "a/s/1.tif", "a/x.2.png", "a/y.png"]),
             b: paths(&["b/s/1.png", "b/n/1.jpg", "b/x.2.tif", "b/x.3.tif"]),
         };
-        let alone = match_up(&folders(), &mut files).unwrap();
+        let unpaired = match_up(&folders(), &mut files).unwrap();
         assert_eq!(files.a, paths(&["a/n/1.png", "a/s/1.tif", "a/x.2.png"]));
         assert_eq!(files.b, paths(&["b/n/1.jpg", "b/s/1.png", "b/x.2.tif"]));
-        let names: Vec<_> = alone.iter().map(|one| one.file.to_str().unwrap()).collect();
+        let names: Vec<_> = unpaired.iter().map(|one| one.file.to_str().unwrap()).collect();
         assert_eq!(names, ["a/y.png", "b/x.3.tif"]);
-        assert_eq!(alone[1].reason(), "has no partner in a");
+        assert_eq!(unpaired[1].reason(), "has no partner in a");
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
             prefetch: options.prefetch,
             augment: options.augment,
             domains,
-            drawing: options.scenes.are_given().then(|| options.scenes.drawing(options.val_split_pct)),
+            window_options: options.scenes.are_given().then(|| options.scenes.window_options(options.val_split_pct)),
             skipped,
             remarks,
             contents: Arc::default(),

@@ -241,12 +241,13 @@ impl<'a> Found<'a> {
             let bands = self.asked.in_chip(&header.names, header.shape.bands);
             header.names.len() == selection.of && bands.is_ok_and(|bands| bands == selection.bands)
         };
-        if !self.good.iter().all(alike) {
-            tracing::warn!(file = %file.display(), "chips have their bands in different orders; statistics are taken from them");
-            return None;
-        }
-        match esri::statistics(&file, selection.of, &selection.bands) {
-            Ok(statistics) => statistics.map(|statistics| (statistics, file)),
+        match esri::statistics(&file, self.folder, selection.of, &selection.bands) {
+            Ok(None) => None,
+            Ok(Some(statistics)) if self.good.iter().all(alike) => Some((statistics, file)),
+            Ok(Some(_)) => {
+                tracing::warn!(file = %file.display(), "chips have their bands in different orders; statistics are taken from them");
+                None
+            }
             Err(error) => {
                 tracing::warn!(%error, "statistics are taken from the chips instead");
                 None

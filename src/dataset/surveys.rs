@@ -14,20 +14,20 @@ use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Chips that are left out, each with the reason.
-pub(super) type LeftOut = Vec<(PathBuf, String)>;
+pub(super) type SkippedChips = Vec<(PathBuf, String)>;
 
 /// Looks at the chips of both domains and takes those that cannot be used out of `layout`.
 ///
 /// # Errors
 /// What is wrong with chips, where they may not be left out or none remains.
-pub(super) fn take(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, LeftOut)> {
+pub(super) fn take(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, SkippedChips)> {
     match options.dataset_type.is_paired() {
         true => of_pairs(options, layout),
         false => of_each(options, layout),
     }
 }
 
-fn of_each(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, LeftOut)> {
+fn of_each(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, SkippedChips)> {
     let mut surveys = PerDomain::try_from_fn(|domain| survey(options, layout, domain))?;
     let left_out =
         Domain::BOTH.into_iter().flat_map(|domain| mem::take(&mut surveys.get_mut(domain).skipped)).collect();
@@ -39,8 +39,8 @@ fn of_each(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Surv
 }
 
 /// A bad chip takes its partner with it, so what was found in the other domain before is of no use: it is looked at again.
-fn of_pairs(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, LeftOut)> {
-    let mut all: LeftOut = layout.alone.iter().map(|one| (one.file.clone(), one.reason())).collect();
+fn of_pairs(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, SkippedChips)> {
+    let mut all: SkippedChips = layout.unpaired.iter().map(|one| (one.file.clone(), one.reason())).collect();
     warn(&all);
     let bad = misfits(options, layout)?;
     warn(&bad);
@@ -59,9 +59,9 @@ fn of_pairs(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Sur
 }
 
 /// Finds the pairs that cannot be used. The halves of a file always can.
-fn misfits(options: &PrepareData, layout: &Layout) -> Result<LeftOut> {
+fn misfits(options: &PrepareData, layout: &Layout) -> Result<SkippedChips> {
     if layout.halves.a.is_some() {
-        return Ok(LeftOut::new());
+        return Ok(SkippedChips::new());
     }
     let parts = [&layout.train, &layout.valid];
     let misfits = partners::misfits(options, parts.into_iter().flat_map(|part| part.a.iter().zip(&part.b)))?;
@@ -79,7 +79,7 @@ fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Surv
 }
 
 /// Takes bad chips with their partners out of the layout.
-fn leave_out(layout: &mut Layout, bad: LeftOut, all: &mut LeftOut) {
+fn leave_out(layout: &mut Layout, bad: SkippedChips, all: &mut SkippedChips) {
     let names = names(&bad);
     for files in [&mut layout.train, &mut layout.valid] {
         let partners = pairs::leave_out(files, &names);
@@ -89,12 +89,12 @@ fn leave_out(layout: &mut Layout, bad: LeftOut, all: &mut LeftOut) {
     all.extend(bad);
 }
 
-fn names(left_out: &LeftOut) -> BTreeSet<&Path> {
+fn names(left_out: &SkippedChips) -> BTreeSet<&Path> {
     left_out.iter().map(|(file, _)| file.as_path()).collect()
 }
 
 /// Warns of chips that are left out.
-fn warn(left_out: &LeftOut) {
+fn warn(left_out: &SkippedChips) {
     for (file, reason) in left_out {
         tracing::warn!(file = %file.display(), reason, "chip is left out");
     }

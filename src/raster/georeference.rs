@@ -89,6 +89,20 @@ impl Place {
         self.transform.unwrap_or([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
     }
 
+    /// Returns the coordinates (x, y) of the point `column` pixels from the left edge and `row` pixels below the upper one.
+    pub(crate) fn to_ground(&self, column: f64, row: f64) -> (f64, f64) {
+        let [a, b, c, d, e, f] = self.transform();
+        (a * column + b * row + c, d * column + e * row + f)
+    }
+
+    /// Returns the column and row of the point at the coordinates `x` and `y`; not finite where the transform has no inverse.
+    pub(crate) fn to_pixel(&self, x: f64, y: f64) -> (f64, f64) {
+        let [a, b, c, d, e, f] = self.transform();
+        let determinant = a * e - b * d;
+        let (x, y) = (x - c, y - f);
+        ((e * x - b * y) / determinant, (a * y - d * x) / determinant)
+    }
+
     /// Whether the file has a transform.
     pub fn has_transform(&self) -> bool {
         self.transform.is_some()
@@ -146,5 +160,16 @@ mod tests {
         assert!(!Place::default().shifted(1, 1).has_transform());
         let warped = Place { control_points: vec![[150.0, 20.0, 0.0, 7.0, 8.0, 9.0]], ..Place::default() };
         assert_eq!(warped.shifted(10, 100).control_points, [[50.0, 10.0, 0.0, 7.0, 8.0, 9.0]]);
+    }
+
+    #[test]
+    fn pixels_are_found_at_their_ground() {
+        let place = Place::new([8.0, 3.0, 500.0, 3.0, -8.0, 4100.0]);
+        assert_eq!(place.to_ground(100.0, 10.0), (1330.0, 4320.0));
+        let (column, row) = place.to_pixel(1330.0, 4320.0);
+        // Numbers of four digits in double precision.
+        assert!((column - 100.0).abs() < 1e-9 && (row - 10.0).abs() < 1e-9, "{column} {row}");
+        let (column, row) = Place::new([0.0; 6]).to_pixel(1.0, 1.0);
+        assert!(!column.is_finite() && !row.is_finite());
     }
 }

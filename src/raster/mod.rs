@@ -52,6 +52,8 @@ mod save;
 mod scene_reader;
 mod sidecar;
 mod stated_statistics;
+#[cfg(test)]
+mod test_images;
 mod tiff;
 mod triangle;
 mod turn;

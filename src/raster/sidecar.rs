@@ -44,20 +44,14 @@ impl Raster {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::raster::test_images::numbered;
     use crate::raster::{Place, RasterFile};
-    use ndarray::Array3;
-
-    fn image() -> Raster {
-        let samples = Array3::from_shape_fn((1, 3, 5), |(_, y, x)| (10 * y + x + 1) as u8);
-        Raster::new(samples).unwrap().with_place(Place::new([10.0, 2.0, 500.0, 1.0, -10.0, 4100.0]))
-    }
 
     #[test]
     fn what_stands_beside_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::new([10.0, 0.0, 500.25, 0.0, -10.0, 4100.5]).with_epsg(32633).unwrap();
-        let image = image().with_place(place.clone()).with_nodata(7.0);
+        let image = numbered().with_place(place.clone()).with_nodata(7.0);
         for name in ["chip.png", "chip.jpg", "chip.tif"] {
             let path = folder.path().join(name);
             image.save_with_sidecars(&path).unwrap();

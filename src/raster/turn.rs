@@ -89,11 +89,7 @@ mod tests {
     use image::{DynamicImage, GrayImage};
 
     use super::*;
-
-    fn image() -> Raster {
-        let samples = Array3::from_shape_fn((1, 3, 5), |(_, y, x)| (10 * y + x + 1) as u8);
-        Raster::new(samples).unwrap().with_place(Place::new([10.0, 2.0, 500.0, 1.0, -10.0, 4100.0]))
-    }
+    use crate::raster::test_images::numbered;
 
     /// Each pixel keeps its value and the ground under its center.
     #[test]
@@ -111,7 +107,7 @@ mod tests {
             all
         };
         let hidden = ndarray::Array2::from_shape_fn((3, 5), |(y, x)| (y, x) != (0, 1));
-        let upright = image().with_validity(&hidden).unwrap();
+        let upright = numbered().with_validity(&hidden).unwrap();
         for quarters in 0..5 {
             let turned = upright.clone().turned(quarters);
             assert_eq!((turned.height(), turned.width()), if quarters % 2 == 1 { (5, 3) } else { (3, 5) });

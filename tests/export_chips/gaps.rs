@@ -5,8 +5,8 @@ use ndarray::{Array2, Array3, s};
 use super::*;
 use geolearn::Raster;
 
-/// The satellite scene, of which a slanted swath has data: 40 %.
-fn swath(path: &Path, mask_alone: bool) -> Array2<bool> {
+/// Saves the satellite scene, of which a slanted swath has data: 40 %. Returns which pixels have.
+pub fn swath(path: &Path, mask_alone: bool) -> Array2<bool> {
     let scene = Raster::open(asset("bluemarble_asia.tif")).unwrap();
     // Rises from 0 to 1 across the scene.
     let along = |y: usize, x: usize| (x as f64 + 0.7 * y as f64) / (512.0 + 0.7 * 320.0);
@@ -129,4 +129,26 @@ fn validation_ground_is_that_of_all_scenes() {
     }
     assert!(report.left_out(Domain::A).any(|(reason, _)| reason == LeftOut::ValidationGroundOfAnotherScene));
     assert!(all.iter().any(|chip| chip.validates));
+}
+
+/// Twelve dates of one place. Drawn for each date by itself, the ground of validation would leave hardly any for training.
+#[test]
+fn scenes_of_one_place_are_split_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scenes, output) = (folder.path().join("scenes"), folder.path().join("chips"));
+    fs::create_dir(&scenes).unwrap();
+    for date in 1..=12 {
+        fs::copy(asset("bluemarble_asia.tif"), scenes.join(format!("{date}.tif"))).unwrap();
+    }
+    let options =
+        ExportTrainingData::new(&scenes, asset("shadedrelief_asia.tif"), &output).tile_size(32).progress(false);
+    let report = options.val_split_pct(0.2).export().unwrap();
+    let all = &chips(&output)[0];
+    let validating = |scene: usize| {
+        all.iter().filter(|chip| chip.scene == scene && chip.validates).map(|chip| chip.window).collect::<Vec<_>>()
+    };
+    assert!((0..12).all(|scene| validating(scene) == validating(0)));
+    // 16 x 10 windows of each date in blocks of 2 x 2 and more, of which a fifth validates; none lies between.
+    assert_eq!(report.chips(Domain::A), 12 * 160);
+    assert!(report.validation_chips(Domain::A).abs_diff(12 * 32) <= 12 * 8, "{}", report.validation_chips(Domain::A));
 }

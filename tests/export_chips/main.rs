@@ -2,9 +2,11 @@
 //! GEOLEARN_TEST_PYTHON names.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
 
+mod arcgis;
 mod gaps;
 mod refused;
 mod resumed;
+mod statistics;
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -92,42 +94,6 @@ fn chips_are_the_pixels_of_the_scenes() {
         for fact in ["shape", "dtype", "transform", "epsg", "wkt", "sha256", "mask_sha256"] {
             assert_eq!(chip[fact], scene[fact], "{fact}");
         }
-    }
-}
-
-/// The `.emd` says what `prepare_data` would find without it, to the last bit.
-#[test]
-fn statistics_are_those_of_the_chips() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("chips");
-    for (format, kind) in
-        [(MetadataFormat::CycleGan, DatasetType::CycleGan), (MetadataFormat::ExportTiles, DatasetType::Pix2Pix)]
-    {
-        let output = output.join(format.to_string());
-        export(&output).metadata_format(format).export().unwrap();
-        let told = prepare_data(&output, kind).unwrap();
-        let definitions: Vec<PathBuf> = ["", "A", "B"]
-            .map(|name| output.join(name).join("esri_model_definition.emd"))
-            .into_iter()
-            .filter(|file| file.exists())
-            .collect();
-        assert_eq!(definitions.len(), if kind == DatasetType::CycleGan { 2 } else { 1 });
-        let definition: Value = serde_json::from_slice(&fs::read(&definitions[0]).unwrap()).unwrap();
-        definitions.iter().for_each(|file| fs::remove_file(file).unwrap());
-        let measured = prepare_data(&output, kind).unwrap();
-        for domain in Domain::BOTH {
-            let bands = told.statistics(domain).bands().iter().zip(measured.statistics(domain).bands());
-            for (told, measured) in bands {
-                assert!(measured.percentiles.is_some());
-                assert_eq!(told.percentiles.is_some(), kind == DatasetType::Pix2Pix && domain == Domain::B);
-                let numbers = |band: &geolearn::dataset::BandStatistics| [band.min, band.max, band.mean, band.std];
-                assert_eq!(numbers(told).map(f64::to_bits), numbers(measured).map(f64::to_bits));
-            }
-        }
-        let first = &definition["AllTilesStats"][0];
-        assert_eq!(first["Mean"].as_f64(), Some(measured.statistics(Domain::A).bands()[0].mean));
-        assert_eq!((&first["BandName"], &definition["ImageWidth"]), (&"Red".into(), &64.into()));
-        assert_eq!(definition["MinCellSize"]["spatialReference"]["wkid"], 4326);
     }
 }
 

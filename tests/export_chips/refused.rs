@@ -21,7 +21,7 @@ fn unlike_pairs_are_told_what_to_call() {
     scene.clone().with_place(scene.place().shifted(0, 1)).save(&other).unwrap();
     let pair = || ExportTrainingData::new(asset("bluemarble_asia.tif"), &other, &output).progress(false).tile_size(64);
     let call = "gdalwarp -t_srs EPSG:4326 -te 20 -4 122.4 60 -ts 512 320";
-    refused(pair().metadata_format(MetadataFormat::ExportTiles), ErrorKind::Usage, &[call, "b.tif"]);
+    refused(pair().metadata_format(MetadataFormat::ExportTiles), ErrorKind::Layout, &[call, "b.tif"]);
     assert!(!output.exists());
     // Unpaired domains need not share ground.
     pair().export().unwrap();

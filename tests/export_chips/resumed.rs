@@ -1,11 +1,11 @@
 //! Exports that were interrupted go on to the same bytes.
 
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::*;
-use geolearn::ErrorKind;
-use geolearn::Raster;
 use geolearn::train::StopSignal;
+use geolearn::{Error, ErrorKind, Raster};
 
 /// Three scenes in a folder, so that there is something to be done after the first.
 fn scenes(folder: &Path) -> PathBuf {
@@ -19,6 +19,18 @@ fn scenes(folder: &Path) -> PathBuf {
 
 fn options(scenes: &Path, output: &Path) -> ExportTrainingData {
     ExportTrainingData::new(scenes, asset("shadedrelief_asia.tif"), output).tile_size(64).progress(false)
+}
+
+/// Begins an export to `output`, stops it when more than this share is done, and returns its error.
+fn stopped_after(share: f64, scenes: &Path, output: &Path) -> Error {
+    let signal = StopSignal::new();
+    let stop = signal.clone();
+    let stopped = options(scenes, output).stop_signal(signal).on_progress(move |done| {
+        if done > share {
+            stop.stop();
+        }
+    });
+    stopped.export().unwrap_err()
 }
 
 /// All files below a folder, with their bytes and times.
@@ -43,14 +55,7 @@ fn what_is_there_stays_and_the_rest_follows() {
     let folder = tempfile::tempdir().unwrap();
     let (scenes, whole, output) = (scenes(folder.path()), folder.path().join("whole"), folder.path().join("chips"));
     options(&scenes, &whole).export().unwrap();
-    let signal = StopSignal::new();
-    let stop = signal.clone();
-    let stopped = options(&scenes, &output).stop_signal(signal).on_progress(move |share| {
-        if share > 0.0 {
-            stop.stop();
-        }
-    });
-    assert_eq!(stopped.export().unwrap_err().kind(), ErrorKind::Stopped);
+    assert_eq!(stopped_after(0.0, &scenes, &output).kind(), ErrorKind::Stopped);
     let before = files(&output);
     let chips_before = before.keys().filter(|file| file.extension().is_some_and(|ending| ending == "tif")).count();
     assert!(chips_before > 20, "{chips_before}");
@@ -91,14 +96,7 @@ fn a_missing_chip_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let (scenes, whole, output) = (scenes(folder.path()), folder.path().join("whole"), folder.path().join("chips"));
     options(&scenes, &whole).export().unwrap();
-    let signal = StopSignal::new();
-    let stop = signal.clone();
-    let stopped = options(&scenes, &output).stop_signal(signal).on_progress(move |share| {
-        if share > 0.5 {
-            stop.stop();
-        }
-    });
-    stopped.export().unwrap_err();
+    stopped_after(0.5, &scenes, &output);
     fs::remove_file(output.join("A/images/000000050.tif")).unwrap();
     options(&scenes, &output).export().unwrap();
     assert_eq!(
@@ -110,4 +108,19 @@ fn a_missing_chip_is_made_again() {
         fs::read(whole.join("training_data.json")).unwrap()
     );
     assert!(Raster::open(output.join("A/images/000000050.tif")).is_ok());
+}
+
+/// Shares of the work, from none to all.
+#[test]
+fn progress_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let shares = told.clone();
+    let scenes = scenes(folder.path());
+    let options = options(&scenes, &folder.path().join("chips"));
+    options.on_progress(move |share| shares.lock().unwrap().push(share)).export().unwrap();
+    let told = told.lock().unwrap();
+    // One call before the first scene, and one for each of four scenes.
+    assert!(told.len() >= 5 && told.is_sorted(), "{told:?}");
+    assert_eq!((told.first(), told.last()), (Some(&0.0), Some(&1.0)));
 }

@@ -74,17 +74,26 @@ fn fixed_sets_are_paired_too() {
     assert!(error.finding().unwrap().contains("1.png has no partner"), "{error}");
 }
 
-/// Export Training Data's statistics of `images` are those of A; those of the other folders are measured.
+/// Export Training Data writes statistics of `images` and of `images2` under different keys. Missing ones are measured.
 #[test]
-fn statistics_beside_tiles_are_those_of_the_first_images() {
+fn statistics_beside_tiles_are_those_of_their_domain() {
     let root = with(&[("images", 2), ("images2", 2)]);
-    let band = r#"{"Min": 1, "Max": 200, "Mean": 70.5, "StdDev": 3}"#;
+    let list = |mean: f64| {
+        let band = serde_json::json!({"Min": 1, "Max": 200, "Mean": mean, "StdDev": 3});
+        serde_json::json!([band, band, band])
+    };
     let definition = root.path().join("esri_model_definition.emd");
-    fs::write(&definition, format!(r#"{{"AllTilesStats": [{band}, {band}, {band}]}}"#)).unwrap();
-    let data = options(root.path()).prepare().unwrap();
-    assert_eq!(data.statistics_file(Domain::A), Some(definition.as_path()));
-    assert_eq!(data.statistics(Domain::A).bands()[2].mean, 70.5);
-    assert_eq!(data.statistics_file(Domain::B), None);
+    let of_both = serde_json::json!({"AllTilesStats": list(70.5), "AllTilesStats2": list(90.25)});
+    let of_first = serde_json::json!({"AllTilesStats": list(70.5)});
+    for (text, second) in [(of_both, Some(90.25)), (of_first, None)] {
+        fs::write(&definition, text.to_string()).unwrap();
+        let data = options(root.path()).prepare().unwrap();
+        assert_eq!(data.statistics_file(Domain::A), Some(definition.as_path()));
+        assert_eq!(data.statistics(Domain::A).bands()[2].mean, 70.5);
+        assert_eq!(data.statistics_file(Domain::B), second.map(|_| definition.as_path()));
+        let mean = data.statistics(Domain::B).bands()[2].mean;
+        assert_eq!(mean == 90.25, second.is_some(), "{mean}");
+    }
 }
 
 /// Each file is the left half of one chip and the right half of the other, in each set.

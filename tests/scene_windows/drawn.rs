@@ -133,3 +133,66 @@ fn workers_and_places_in_an_epoch_change_nothing() {
         }
     }
 }
+
+/// The validation and training windows of a domain's scenes, each with the number of its scene.
+fn by_scene(data: &geolearn::DataBunch) -> [Vec<(usize, SceneWindow)>; 2] {
+    let scenes: Vec<_> = data.scene_files(Domain::A).collect();
+    [Split::Valid, Split::Train].map(|split| {
+        let number = |path| scenes.iter().position(|scene| *scene == path).unwrap();
+        data.windows(Domain::A, split, 0).into_iter().map(|(path, window)| (number(path), window)).collect()
+    })
+}
+
+/// Two scenes that share three quarters of their ground, on grids of their own.
+#[test]
+fn no_ground_is_in_both_splits_of_scenes_that_overlap() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = super::scene();
+    let part = |name: &str, column: usize| {
+        let samples = super::bytes(&whole).slice(s![.., .., column..column + 384]).to_owned();
+        super::save(folder.path(), name, samples, &whole.place().shifted(0, column))
+    };
+    let scenes = [part("1.tif", 0), part("2.tif", 128)];
+    let options = options(folder.path(), SCENE, SCENE).scenes(Domain::A, scenes);
+    let data = options.val_split_pct(0.2).windows_per_epoch(10_000).prepare().unwrap();
+    let on_ground =
+        |(scene, window): (usize, SceneWindow)| SceneWindow { column: window.column + 128 * scene, ..window };
+    let mut validates = Array2::from_elem((320, 512), false);
+    let [validation, training] = by_scene(&data);
+    assert!([0, 1].iter().all(|scene| validation.iter().any(|(of, _)| of == scene)));
+    for window in validation.into_iter().map(on_ground) {
+        validates.slice_mut(s![window.row..window.bottom(), window.column..window.right()]).fill(true);
+    }
+    assert_eq!(training.len(), 10_000);
+    for window in training.into_iter().map(on_ground) {
+        let part = validates.slice(s![window.row..window.bottom(), window.column..window.right()]);
+        assert!(!part.iter().any(|seen| *seen), "{window}");
+    }
+}
+
+/// Twelve dates of one place. Drawn for each date by itself, the ground of validation would leave hardly any for training.
+#[test]
+fn scenes_of_one_place_set_the_same_ground_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let dates = (1..=12).map(|date| {
+        let path = folder.path().join(format!("{date}.tif"));
+        std::fs::copy(SCENE, &path).unwrap();
+        path
+    });
+    let options = options(folder.path(), SCENE, SCENE).scenes(Domain::A, dates.collect::<Vec<_>>());
+    let data = options.val_split_pct(0.2).prepare().unwrap();
+    let [validation, training] = by_scene(&data);
+    let mut validates = Array2::from_elem((320, 512), false);
+    for (_, window) in validation {
+        validates.slice_mut(s![window.row..window.bottom(), window.column..window.right()]).fill(true);
+    }
+    // A fifth of the ground, as near as blocks of 2 x 2 windows and more come.
+    let share = validates.iter().filter(|seen| **seen).count() as f64 / validates.len() as f64;
+    assert!((0.1..0.3).contains(&share), "{share}");
+    // Four fifths of 12 x 160 windows.
+    assert!(training.len().abs_diff(12 * 128) < 12 * 16, "{}", training.len());
+    for (_, window) in training {
+        let part = validates.slice(s![window.row..window.bottom(), window.column..window.right()]);
+        assert!(!part.iter().any(|seen| *seen), "{window}");
+    }
+}

@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up has failed")]
 
 mod drawn;
+mod kept;
+mod metrics;
+#[path = "../common/on_cpu.rs"]
+mod on_cpu;
 mod places;
 mod read;
 mod refused;

@@ -1,5 +1,6 @@
 //! Where windows lie, for the caller.
 
+use geo::{Area, Winding};
 use geolearn::Domain;
 use geolearn::dataset::{Augment, Split};
 use geolearn::raster::Place;
@@ -40,6 +41,44 @@ fn windows_are_written_in_the_coordinates_of_their_scene() {
             let apart =
                 (0..2).map(|axis| (ring[place][axis].as_f64().unwrap() - point[axis]).abs()).fold(0.0, f64::max);
             assert!(apart < 1e-9, "{apart}");
+        }
+    }
+}
+
+/// Another reader of GeoJSON takes every window for a polygon as RFC 7946, section 3.1.6, has it: one closed ring, counterclockwise,
+/// of the window's area; of scenes that are upright, turned and mirrored.
+#[test]
+fn written_windows_are_polygons_as_the_standard_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("windows.geojson");
+    for (name, transform) in [
+        ("upright.tif", [10.0, 0.0, 4e5, 0.0, -10.0, 5e6]),
+        ("turned.tif", [8.0, 6.0, 4e5, 6.0, -8.0, 5e6]),
+        ("south_up.tif", [10.0, 0.0, 4e5, 0.0, 10.0, 5e6]),
+    ] {
+        let place = Place::new(transform).with_epsg(32633).unwrap();
+        let scene = save(folder.path(), name, bytes(&scene()), &place);
+        let data = options(folder.path(), &scene, &scene).prepare().unwrap();
+        data.windows_geojson(Domain::A, 0..1, &file).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let read: geojson::FeatureCollection = text.parse::<geojson::GeoJson>().unwrap().try_into().unwrap();
+        assert_eq!(read.features.len(), data.valid_len(Domain::A) + data.len(Domain::A));
+        for feature in read.features {
+            assert!(feature.properties.is_some_and(|properties| properties.len() == 7));
+            let geojson::GeometryValue::Polygon { coordinates } = feature.geometry.unwrap().value else {
+                panic!("a polygon")
+            };
+            assert_eq!(coordinates.len(), 1, "{name}");
+            let points = coordinates[0].iter().map(|position| {
+                let [x, y] = position.as_slice() else { panic!("two coordinates") };
+                geo::Coord { x: *x, y: *y }
+            });
+            let ring = geo::LineString::new(points.collect());
+            assert!(ring.is_closed() && ring.0.len() == 5, "{name}");
+            assert!(ring.is_ccw(), "{name}");
+            // 32 x 32 pixels of 100 square meters; products of coordinates of seven digits in double precision.
+            let area = geo::Polygon::new(ring, Vec::new()).unsigned_area();
+            assert!((area - 102_400.0).abs() < 0.1, "{name}: {area}");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What windows hold.
 
-use geolearn::dataset::{Augment, Normalization, Split};
+use std::path::PathBuf;
+
+use geolearn::dataset::{Augment, BandStatistics, Normalization, Split};
 use geolearn::raster::{Blocks, RasterFile, RasterSpec, RasterWriter, Samples};
 use geolearn::{DatasetType, Domain, Raster};
-use ndarray::{Array3, s};
+use ndarray::{Array2, Array3, s};
 
 use super::{SCENE, bytes, options, save, scene, with_swath};
 
@@ -57,33 +59,51 @@ fn chosen(samples: Samples, bands: &[usize]) -> Samples {
     data.select(ndarray::Axis(0), bands).into()
 }
 
+/// Of scenes whose gaps are marked by a value, by a mask, and not at all, together.
 #[test]
 fn statistics_are_those_of_the_valid_pixels() {
     let folder = tempfile::tempdir().unwrap();
     let (swath, valid) = with_swath(folder.path());
-    let options =
-        options(folder.path(), &swath, SCENE).normalization(Normalization::Percentile { low: 5.0, high: 95.0 });
-    let data = options.prepare().unwrap();
-    let image = bytes(&Raster::open(&swath).unwrap());
-    for (band, found) in data.statistics(Domain::A).bands().iter().enumerate() {
-        let own = image.slice(s![band, .., ..]);
-        let mut values: Vec<f64> =
-            own.iter().zip(&valid).filter(|(_, valid)| **valid).map(|(value, _)| f64::from(*value)).collect();
-        values.sort_by(f64::total_cmp);
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-        let percentile = |share: f64| {
-            let at = share * (count - 1.0);
-            let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
-            low + (high - low) * at.fract()
-        };
-        assert_eq!((found.min, found.max), (values[0], values[values.len() - 1]));
-        // Sums of 65,000 bytes in double precision.
-        assert!((found.mean - mean).abs() < 1e-9 && (found.std - std).abs() < 1e-9);
-        let (low, high) = found.percentiles.unwrap();
-        assert!((low - percentile(0.05)).abs() < 1e-9 && (high - percentile(0.95)).abs() < 1e-9);
+    let masked = folder.path().join("masked.tif");
+    let hidden = Array2::from_shape_fn(valid.dim(), |(y, x)| (x + 2 * y) % 700 < 400);
+    scene().with_validity(&hidden).unwrap().save(&masked).unwrap();
+    let scenes =
+        [(swath.clone(), valid.clone()), (masked, hidden), (SCENE.into(), Array2::from_elem(valid.dim(), true))];
+    let prepare = |scenes: &[(PathBuf, Array2<bool>)]| {
+        let paths: Vec<PathBuf> = scenes.iter().map(|(path, _)| path.clone()).collect();
+        let options = options(folder.path(), SCENE, SCENE).scenes(Domain::A, paths);
+        options.normalization(Normalization::Percentile { low: 5.0, high: 95.0 }).prepare().unwrap()
+    };
+    for scenes in [&scenes[..1], &scenes[1..2], &scenes[..]] {
+        let data = prepare(scenes);
+        for (band, found) in data.statistics(Domain::A).bands().iter().enumerate() {
+            let values = scenes.iter().flat_map(|(path, valid)| {
+                let image = bytes(&Raster::open(path).unwrap());
+                let own = image.slice(s![band, .., ..]).to_owned();
+                let known: Vec<f64> =
+                    own.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| f64::from(*value)).collect();
+                known
+            });
+            check_statistics(found, values.collect());
+        }
     }
+}
+
+fn check_statistics(found: &BandStatistics, mut values: Vec<f64>) {
+    values.sort_by(f64::total_cmp);
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let percentile = |share: f64| {
+        let at = share * (count - 1.0);
+        let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
+        low + (high - low) * at.fract()
+    };
+    assert_eq!((found.min, found.max), (values[0], values[values.len() - 1]));
+    // Sums of 350,000 bytes in double precision.
+    assert!((found.mean - mean).abs() < 1e-9 && (found.std - std).abs() < 1e-9);
+    let (low, high) = found.percentiles.unwrap();
+    assert!((low - percentile(0.05)).abs() < 1e-9 && (high - percentile(0.95)).abs() < 1e-9);
 }
 
 /// The same pixels in tiles, strips, one strip and as a PNG give the same statistics, and the same validation windows.

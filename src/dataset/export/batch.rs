@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::chip_record::ChipRecord;
 use super::formats::ChipFormat;
-use super::journal::Batch;
-use super::left_out::{Counts, LeftOut};
+use super::journal::ExportBatch;
+use super::left_out::{LeftOut, LeftOutCounts};
 use super::options::ExportTrainingData;
 use super::plan::{Job, Scene, needed_pixels};
 use crate::dataset::moments::Moments;
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 64 << 20;
 const HELD_BYTES: usize = 256 << 20;
 
 /// Makes the chips of a job.
-pub(super) struct Cutter<'a> {
+pub(super) struct ChipCutter<'a> {
     pub options: &'a ExportTrainingData,
     pub job: &'a Job,
 }
@@ -36,12 +36,12 @@ struct Span {
 }
 
 /// A part of a scene in memory, of each image.
-struct Read {
+struct SceneRegion {
     span: Span,
     images: Vec<Raster>,
 }
 
-impl Cutter<'_> {
+impl ChipCutter<'_> {
     /// Returns how many windows of a scene, from `first` on, are made next.
     pub fn next(&self, scene: &Scene, first: usize) -> usize {
         let (mut held, mut count) = (0, 0);
@@ -56,16 +56,16 @@ impl Cutter<'_> {
     }
 
     /// Makes the chips of `count` windows from `first` on; the first of them has this number.
-    pub fn make(&self, job: usize, index: usize, first: usize, count: usize, number: usize) -> Result<Batch> {
+    pub fn make(&self, job: usize, index: usize, first: usize, count: usize, number: usize) -> Result<ExportBatch> {
         let scene = &self.job.scenes[index];
         let spans: Vec<Span> = self.spans(scene, first).take_while(|span| span.windows.start < first + count).collect();
-        let read: Vec<Read> = spans.into_par_iter().map(|span| self.read(scene, span)).collect::<Result<_>>()?;
+        let read: Vec<SceneRegion> = spans.into_par_iter().map(|span| self.read(scene, span)).collect::<Result<_>>()?;
         let judged: Vec<_> = read
             .par_iter()
             .flat_map(|read| read.span.windows.clone().into_par_iter().map(move |window| (read, window)))
             .map(|(read, window)| (read, window, self.judge(read, scene.windows[window].0)))
             .collect();
-        let (mut left_out, mut made) = (Counts::default(), Vec::new());
+        let (mut left_out, mut made) = (LeftOutCounts::default(), Vec::new());
         for (read, window, judged) in judged {
             match judged {
                 Ok(shares) => made.push((read, scene.windows[window], shares)),
@@ -73,7 +73,7 @@ impl Cutter<'_> {
             }
         }
         let turns: Vec<usize> = self.options.turns().collect();
-        let chips: Vec<(&Read, ChipRecord)> = made
+        let chips: Vec<(&SceneRegion, ChipRecord)> = made
             .into_iter()
             .flat_map(|(read, (window, which), shares)| {
                 turns.iter().map(move |turns| (read, window, which, shares.clone(), *turns))
@@ -85,7 +85,7 @@ impl Cutter<'_> {
             .collect();
         chips.par_iter().try_for_each(|(read, chip)| self.write(scene, read, chip))?;
         let chips = chips.into_iter().map(|(_, chip)| chip).collect();
-        Ok(Batch { job, scene: index, windows: count, chips, left_out })
+        Ok(ExportBatch { job, scene: index, windows: count, chips, left_out })
     }
 
     fn spans<'s>(&self, scene: &'s Scene, first: usize) -> impl Iterator<Item = Span> + use<'s> {
@@ -107,14 +107,14 @@ impl Cutter<'_> {
         })
     }
 
-    fn read(&self, scene: &Scene, span: Span) -> Result<Read> {
+    fn read(&self, scene: &Scene, span: Span) -> Result<SceneRegion> {
         let SceneWindow { column, row, width, height } = span.bounds;
         let images = scene.images.iter().map(|image| image.window(row, column, height, width));
-        Ok(Read { images: images.collect::<Result<_>>()?, span })
+        Ok(SceneRegion { images: images.collect::<Result<_>>()?, span })
     }
 
     /// Returns the share of pixels with data of each image, or why the window becomes no chip.
-    fn judge(&self, read: &Read, window: SceneWindow) -> std::result::Result<Vec<f64>, LeftOut> {
+    fn judge(&self, read: &SceneRegion, window: SceneWindow) -> std::result::Result<Vec<f64>, LeftOut> {
         let chips: Vec<Raster> = read.images.iter().map(|image| read.part(image, window)).collect();
         let gaps = |chip: &Raster| chip.gaps().iter().filter(|gap| **gap).count() as u64;
         let empty: Vec<u64> = chips.iter().map(gaps).collect();
@@ -155,7 +155,7 @@ impl Cutter<'_> {
         ChipRecord { files, scene, window, rotation: turns as u16 * 90, which, valid_share }
     }
 
-    fn write(&self, scene: &Scene, read: &Read, chip: &ChipRecord) -> Result<()> {
+    fn write(&self, scene: &Scene, read: &SceneRegion, chip: &ChipRecord) -> Result<()> {
         for ((image, source), file) in read.images.iter().zip(&scene.images).zip(&chip.files) {
             let part = read.part(image, chip.window);
             let part = part.with_place(source.place().shifted(chip.window.row, chip.window.column));
@@ -168,7 +168,7 @@ impl Cutter<'_> {
     }
 }
 
-impl Read {
+impl SceneRegion {
     fn part(&self, image: &Raster, window: SceneWindow) -> Raster {
         let (row, column) = (window.row - self.span.bounds.row, window.column - self.span.bounds.column);
         image.part(row, column, window.height, window.width)

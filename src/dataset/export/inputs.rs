@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::ground::{self, path_of};
 use super::options::ExportTrainingData;
 use crate::dataset::alpha_bands::AlphaBands;
 use crate::dataset::domain::{Domain, PerDomain};
 use crate::dataset::files::images_in;
+use crate::dataset::scenes::{Ground, check_same_grid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Source;
 
@@ -23,9 +23,16 @@ pub(super) fn open(options: &ExportTrainingData) -> Result<PerDomain<Vec<Source>
     })?;
     if options.metadata_format.is_paired() {
         scenes.b = partners(&scenes.a, scenes.b)?;
-        scenes.a.iter().zip(&scenes.b).try_for_each(|(a, b)| ground::check_pair(a, b))?;
+        for (a, b) in scenes.a.iter().zip(&scenes.b) {
+            check_same_grid((path_of(a), &Ground::of(a)), (path_of(b), &Ground::of(b)))?;
+        }
     }
     Ok(scenes)
+}
+
+/// Returns the file of a scene.
+pub(super) fn path_of(scene: &Source) -> &Path {
+    scene.path().unwrap_or(Path::new(""))
 }
 
 fn of_domain(domain: Domain, path: &Path, alpha: AlphaBands) -> Result<Vec<Source>> {

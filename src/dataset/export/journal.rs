@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chip_record::ChipRecord;
-use super::left_out::Counts;
+use super::left_out::LeftOutCounts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
@@ -17,12 +17,12 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// Some windows that follow each other in one scene, and what became of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Batch {
+pub(super) struct ExportBatch {
     pub job: usize,
     pub scene: usize,
     pub windows: usize,
     pub chips: Vec<ChipRecord>,
-    pub left_out: Counts,
+    pub left_out: LeftOutCounts,
 }
 
 /// The file, open for more.
@@ -43,7 +43,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a journal of other scenes or options.
-    pub fn open(output: &Path, made_of: &Value) -> Result<Option<(Self, Vec<Batch>)>> {
+    pub fn open(output: &Path, made_of: &Value) -> Result<Option<(Self, Vec<ExportBatch>)>> {
         let path = path_of(output);
         if !path.exists() {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Journal {
         }
         let (mut batches, mut length) = (Vec::new(), first.len() as u64);
         for line in lines {
-            let batch = serde_json::from_slice(line).ok().filter(|batch: &Batch| batch.is_there(output));
+            let batch = serde_json::from_slice(line).ok().filter(|batch: &ExportBatch| batch.is_there(output));
             let Some(batch) = batch else { break };
             batches.push(batch);
             length += line.len() as u64;
@@ -83,7 +83,7 @@ impl Journal {
     }
 
     /// Notes a batch whose chips are written.
-    pub fn add(&mut self, batch: &Batch) -> Result<()> {
+    pub fn add(&mut self, batch: &ExportBatch) -> Result<()> {
         self.line(batch)
     }
 
@@ -100,7 +100,7 @@ impl Journal {
     }
 }
 
-impl Batch {
+impl ExportBatch {
     fn is_there(&self, output: &Path) -> bool {
         self.chips.iter().flat_map(|chip| &chip.files).all(|file| output.join(file).is_file())
     }

@@ -43,9 +43,9 @@ impl fmt::Display for LeftOut {
 /// How many windows were left out, by the reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Counts(pub BTreeMap<LeftOut, u64>);
+pub(super) struct LeftOutCounts(pub BTreeMap<LeftOut, u64>);
 
-impl Counts {
+impl LeftOutCounts {
     pub fn add(&mut self, reason: LeftOut) {
         *self.0.entry(reason).or_default() += 1;
     }
@@ -57,7 +57,7 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for LeftOutCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("none");

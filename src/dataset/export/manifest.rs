@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::chip_record::ChipRecord;
 use super::journal;
-use super::left_out::Counts;
+use super::left_out::LeftOutCounts;
 use crate::dataset::scenes::{SceneWindow, Use};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store;
@@ -31,7 +31,7 @@ pub(super) struct Manifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Export {
     pub scenes: Vec<SceneRecord>,
-    pub left_out: Counts,
+    pub left_out: LeftOutCounts,
     pub chips: Vec<ChipRecord>,
 }
 

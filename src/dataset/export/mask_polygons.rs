@@ -7,7 +7,7 @@ use geo::{Coord, LineString, MapCoords, MultiPolygon, Polygon, PreparedGeometry,
 use geojson::{GeoJson, Geometry, GeometryValue, Position};
 use serde_json::{Map, Value};
 
-use super::ground::{path_of, to_pixels};
+use super::inputs::path_of;
 use crate::dataset::scenes::SceneWindow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Crs, Source};
@@ -27,7 +27,7 @@ pub(super) struct MaskPolygons {
 }
 
 /// The same in the pixels of a scene.
-pub(super) struct InPixels(PreparedGeometry<'static, MultiPolygon>);
+pub(super) struct PixelPolygons(PreparedGeometry<'static, MultiPolygon>);
 
 impl MaskPolygons {
     /// Reads a GeoJSON file; polygons that touch or overlap become one.
@@ -71,7 +71,7 @@ impl MaskPolygons {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a scene without a transform, or in another reference system.
-    pub fn in_pixels(&self, scene: &Source) -> Result<InPixels> {
+    pub fn in_pixels(&self, scene: &Source) -> Result<PixelPolygons> {
         let place = scene.place();
         let found = place.crs().map_or("none".to_string(), ToString::to_string);
         if place.crs() != Some(&Crs::Epsg(self.system)) || !place.has_transform() {
@@ -87,16 +87,15 @@ impl MaskPolygons {
                 _ => error.help("Give the scene a transform and a system of the EPSG registry: gdal_translate -a_srs EPSG:… -a_ullr …."),
             });
         }
-        let transform = place.transform();
         let polygons = self.polygons.map_coords(|Coord { x, y }| {
-            let (x, y) = to_pixels(transform, (x, y));
+            let (x, y) = place.to_pixel(x, y);
             Coord { x, y }
         });
-        Ok(InPixels(PreparedGeometry::from(polygons)))
+        Ok(PixelPolygons(PreparedGeometry::from(polygons)))
     }
 }
 
-impl InPixels {
+impl PixelPolygons {
     /// Tells whether a window lies completely within the polygons.
     pub fn hold(&self, window: SceneWindow) -> bool {
         let low = Coord { x: window.column as f64 + TOLERANCE, y: window.row as f64 + TOLERANCE };

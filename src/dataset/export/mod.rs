@@ -7,7 +7,6 @@ mod batch;
 mod chip_record;
 mod esri_files;
 mod formats;
-mod ground;
 mod inputs;
 mod journal;
 mod left_out;

@@ -1,11 +1,13 @@
 //! Which windows of the scenes become chips, as far as their place and the validity maps tell.
 
-use super::ground;
-use super::left_out::{Counts, LeftOut};
-use super::mask_polygons::{InPixels, MaskPolygons};
+use super::left_out::{LeftOut, LeftOutCounts};
+use super::mask_polygons::{MaskPolygons, PixelPolygons};
 use super::options::ExportTrainingData;
 use crate::dataset::domain::{Domain, PerDomain};
-use crate::dataset::scenes::{Blocks, SceneWindow, SpatialSplit, Use, ValidityMap, grid, split_scenes};
+use crate::dataset::scenes::{
+    Blocks, Ground, SceneWindow, SpatialSplit, Use, ValidityMap, first_on_grid, grid, split_scenes,
+    validation_elsewhere,
+};
 use crate::error::Result;
 use crate::random::Seed;
 use crate::raster::Source;
@@ -28,7 +30,7 @@ pub(super) struct Scene {
     pub validation_blocks: Vec<SceneWindow>,
     pub windows: Vec<(SceneWindow, Use)>,
     /// Windows that were left out before a pixel was looked at, but for what the validity map took.
-    pub left_out: Counts,
+    pub left_out: LeftOutCounts,
 }
 
 /// Makes the jobs of an export: one of pairs, or one for each domain. `tell` is told of pixels that were looked at.
@@ -72,44 +74,32 @@ fn job(
     let blocks = Blocks::for_tiles(options.tile, &leaders, options.val_split_pct, options.validation_margin);
     let name = domains.iter().map(Domain::to_string).collect::<String>();
     let mut random = Seed(options.seed).stream(&format!("spatial split/{name}"), 0);
-    let splits = split_scenes(&leaders, blocks, options.val_split_pct, &mut random);
-    let seen = seen_elsewhere(&scenes, &splits);
+    let grounds: Vec<Ground> = scenes.iter().filter_map(|images| images.first().map(Ground::of)).collect();
+    let splits = split_scenes(&leaders, &first_on_grid(&grounds), blocks, options.val_split_pct, &mut random);
+    let elsewhere = validation_elsewhere(&grounds, &splits);
     let mut planned = Vec::new();
-    for (((images, maps), split), seen) in scenes.into_iter().zip(&maps).zip(&splits).zip(&seen) {
+    for (((images, maps), split), elsewhere) in scenes.into_iter().zip(&maps).zip(&splits).zip(&elsewhere) {
         let masks = images.first().map(|image| polygons.iter().map(|polygons| polygons.in_pixels(image)).collect());
-        let masks: Vec<InPixels> = masks.unwrap_or_else(|| Ok(Vec::new()))?;
-        planned.push(Chooser { options, maps, split, masks: &masks, seen_elsewhere: seen }.scene(images));
+        let masks: Vec<PixelPolygons> = masks.unwrap_or_else(|| Ok(Vec::new()))?;
+        planned
+            .push(WindowChooser { options, maps, split, masks: &masks, validation_elsewhere: elsewhere }.scene(images));
     }
     Ok(Job { domains: domains.to_vec(), scenes: planned })
 }
 
-/// For each scene, its pixels whose ground is set aside for validation in another scene.
-fn seen_elsewhere(scenes: &[Vec<Source>], splits: &[SpatialSplit]) -> Vec<Vec<SceneWindow>> {
-    let leaders: Vec<&Source> = scenes.iter().filter_map(|images| images.first()).collect();
-    let of = |(index, scene): (usize, &&Source)| {
-        let others = leaders.iter().zip(splits).enumerate().filter(|(other, _)| *other != index);
-        others
-            .flat_map(|(_, (other, split))| {
-                split.validation_blocks().filter_map(|block| ground::seen_in(scene, other, block)).collect::<Vec<_>>()
-            })
-            .collect()
-    };
-    leaders.iter().enumerate().map(of).collect()
-}
-
 /// Chooses windows of one scene.
-struct Chooser<'a> {
+struct WindowChooser<'a> {
     options: &'a ExportTrainingData,
     maps: &'a [ValidityMap],
     split: &'a SpatialSplit,
-    masks: &'a [InPixels],
-    seen_elsewhere: &'a [SceneWindow],
+    masks: &'a [PixelPolygons],
+    validation_elsewhere: &'a [SceneWindow],
 }
 
-impl Chooser<'_> {
+impl WindowChooser<'_> {
     fn scene(&self, images: Vec<Source>) -> Scene {
         let size = images.first().map_or((0, 0), Source::size);
-        let (mut windows, mut left_out) = (Vec::new(), Counts::default());
+        let (mut windows, mut left_out) = (Vec::new(), LeftOutCounts::default());
         for window in grid(size, self.options.tile, self.options.stride()) {
             match self.use_of(window) {
                 Ok(which) => windows.push((window, which)),
@@ -132,7 +122,7 @@ impl Chooser<'_> {
         }
         match self.split.use_of(window) {
             None => Err(LeftOut::BetweenTrainingAndValidation),
-            Some(Use::Training) if self.seen_elsewhere.iter().any(|seen| seen.overlaps(window)) => {
+            Some(Use::Training) if self.validation_elsewhere.iter().any(|block| block.overlaps(window)) => {
                 Err(LeftOut::ValidationGroundOfAnotherScene)
             }
             Some(which) => Ok(which),

@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::left_out::{Counts, LeftOut};
+use super::left_out::{LeftOut, LeftOutCounts};
 use crate::dataset::domain::{Domain, PerDomain};
 
 /// Number of chips by their use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Chips {
+pub(super) struct ChipCounts {
     pub training: usize,
     pub validation: usize,
 }
@@ -20,8 +20,8 @@ pub(super) struct Chips {
 #[derive(Debug, Clone)]
 pub struct ExportReport {
     pub(super) output: PathBuf,
-    pub(super) chips: PerDomain<Chips>,
-    pub(super) left_out: PerDomain<Counts>,
+    pub(super) chips: PerDomain<ChipCounts>,
+    pub(super) left_out: PerDomain<LeftOutCounts>,
     pub(super) earlier: usize,
     pub(super) time: Duration,
 }
@@ -34,7 +34,7 @@ impl ExportReport {
 
     /// Number of chips of a domain.
     pub fn chips(&self, domain: Domain) -> usize {
-        let Chips { training, validation } = self.chips.get(domain);
+        let ChipCounts { training, validation } = self.chips.get(domain);
         training + validation
     }
 
@@ -63,7 +63,7 @@ impl fmt::Display for ExportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.output.display())?;
         for domain in Domain::BOTH {
-            let Chips { training, validation } = self.chips.get(domain);
+            let ChipCounts { training, validation } = self.chips.get(domain);
             writeln!(f, "  {domain}: {training} chips for training, {validation} for validation")?;
             writeln!(f, "     windows left out: {}", self.left_out.get(domain))?;
         }

@@ -5,17 +5,16 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::batch::Cutter;
+use super::batch::ChipCutter;
 use super::chip_record::ChipRecord;
 use super::esri_files;
-use super::ground::path_of;
-use super::inputs;
-use super::journal::{Batch, Journal};
-use super::left_out::Counts;
+use super::inputs::{self, path_of};
+use super::journal::{ExportBatch, Journal};
+use super::left_out::LeftOutCounts;
 use super::manifest::{self, Export, Manifest, SceneRecord};
 use super::options::ExportTrainingData;
 use super::plan::{self, Job};
-use super::report::{Chips, ExportReport};
+use super::report::{ChipCounts, ExportReport};
 use crate::dataset::domain::{Domain, PerDomain};
 use crate::dataset::files::Listing;
 use crate::dataset::scenes::Use;
@@ -48,10 +47,10 @@ impl ExportTrainingData {
     /// Makes the chips.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for an option out of its range, scenes that cannot become one domain or pairs, polygons in another
-    /// reference system, a folder that holds other chips, and where no window can be used; [`ErrorKind::Layout`] for a folder
-    /// without scenes; [`ErrorKind::Unsupported`] where PNG or JPEG cannot hold the bands; [`ErrorKind::Stopped`] after a stop
-    /// signal; otherwise those of reading scenes and writing chips.
+    /// [`ErrorKind::Usage`] for an option out of its range, scenes that cannot become one domain, polygons in another reference
+    /// system, a folder that holds other chips, and where no window can be used; [`ErrorKind::Layout`] for a folder without scenes,
+    /// and for scenes of pairs that do not lie on one grid; [`ErrorKind::Unsupported`] where PNG or JPEG cannot hold the bands;
+    /// [`ErrorKind::Stopped`] after a stop signal; otherwise those of reading scenes and writing chips.
     pub fn export(self) -> Result<ExportReport> {
         self.check()?;
         run(&self)
@@ -104,7 +103,12 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
 }
 
 /// Makes all chips that are not there yet.
-fn make(options: &ExportTrainingData, jobs: &[Job], journal: &mut Journal, done: Vec<Batch>) -> Result<Vec<Export>> {
+fn make(
+    options: &ExportTrainingData,
+    jobs: &[Job],
+    journal: &mut Journal,
+    done: Vec<ExportBatch>,
+) -> Result<Vec<Export>> {
     let all = |job: &Job| job.scenes.iter().map(|scene| scene.windows.len()).sum::<usize>();
     let total: usize = jobs.iter().map(all).sum();
     let counter = Counter::new(options.control.progress, "Chips", "windows", total);
@@ -117,9 +121,9 @@ fn make(options: &ExportTrainingData, jobs: &[Job], journal: &mut Journal, done:
     count(0);
     let mut exports = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
-        let cutter = Cutter { options, job };
+        let cutter = ChipCutter { options, job };
         let mut chips: Vec<ChipRecord> = Vec::new();
-        let mut left_out = Counts::default();
+        let mut left_out = LeftOutCounts::default();
         for (number, scene) in job.scenes.iter().enumerate() {
             left_out.and(&scene.left_out);
             let mut first = 0;
@@ -210,7 +214,7 @@ fn earlier_report(options: &ExportTrainingData, made_of: &Value) -> Result<Optio
 fn report(options: &ExportTrainingData, manifest: &Manifest) -> ExportReport {
     let chips = |export: &Export| {
         let validation = export.chips.iter().filter(|chip| chip.which == Use::Validation).count();
-        Chips { training: export.chips.len() - validation, validation }
+        ChipCounts { training: export.chips.len() - validation, validation }
     };
     // Of pairs, one export is of both.
     let export = |domain| match domain {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::options::{Drawing, SceneOptions};
+use super::options::{SceneOptions, WindowOptions};
 use crate::dataset::domain::Domain;
 use crate::dataset::options::PrepareData;
 use crate::dataset::sizes::MixedSizes;
@@ -178,8 +178,8 @@ impl SceneOptions {
         (side, side)
     }
 
-    pub fn drawing(&self, val_split_pct: f64) -> Drawing {
-        Drawing { resolution: self.resolution, min_valid_share: self.least_valid(), val_split_pct }
+    pub fn window_options(&self, val_split_pct: f64) -> WindowOptions {
+        WindowOptions { resolution: self.resolution, min_valid_share: self.least_valid(), val_split_pct }
     }
 
     pub fn least_valid(&self) -> f64 {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use super::geojson::{self, Drawn};
+use super::geojson::{self, PlacedWindow};
 use super::ground::{self, Ground};
 use super::scene_set::SceneSet;
 use super::window::SceneWindow;
@@ -88,7 +88,7 @@ impl DataBunch {
         let scenes: Vec<_> = set.paths().zip(&set.ground).collect();
         let drawn = |(scene, window): (usize, SceneWindow), split, epoch| {
             let (scene, ground) = *scenes.get(scene)?;
-            Some(Drawn { scene, place: &ground.place, window, split, epoch })
+            Some(PlacedWindow { scene, place: &ground.place, window, split, epoch })
         };
         let valid = set.valid_windows().filter_map(|window| drawn(window, "validation", None));
         let training = epochs.flat_map(|epoch| {

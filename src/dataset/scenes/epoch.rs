@@ -7,7 +7,7 @@ use crate::random::{Seed, Stream};
 
 /// How many windows are drawn, and how they lie together.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Draws {
+pub(super) struct DrawPlan {
     /// Windows of an epoch.
     pub windows: usize,
     /// Windows that are drawn from one place at least, so that what is decoded for one serves the others.
@@ -30,7 +30,7 @@ pub(super) struct Epoch {
 }
 
 /// A group of positions, and how many windows are drawn from it.
-struct Drawn {
+struct GroupDraw {
     scene: usize,
     group: usize,
     windows: usize,
@@ -42,12 +42,12 @@ impl Epoch {
     /// Points are spread evenly over all positions (systematic sampling with a random start; W. G. Cochran, Sampling Techniques,
     /// chapter 8), and for each some windows are drawn from the group that it falls into, where each position has the same
     /// chance. So each position of all scenes has the same chance, and an epoch goes over the whole area.
-    pub fn draw(positions: &[Positions], draws: Draws, seed: Seed, leader: Domain, number: u64) -> Self {
+    pub fn draw(positions: &[Positions], draws: DrawPlan, seed: Seed, leader: Domain, number: u64) -> Self {
         let mut random = seed.stream(&format!("windows/{leader}"), number);
         let groups = groups(positions, draws, &mut random);
         let (mut parts, mut windows) = (Vec::new(), Vec::with_capacity(draws.windows));
         let mut drawn: Vec<(usize, Vec<SceneWindow>)> = Vec::new();
-        for (index, Drawn { scene, group, windows: count }) in groups.into_iter().enumerate() {
+        for (index, GroupDraw { scene, group, windows: count }) in groups.into_iter().enumerate() {
             let mut random = seed.stream(&format!("window/{leader}"), (number << 32).wrapping_add(index as u64));
             let all = positions.get(scene).map(|within| within.draw(group, count, &mut random)).unwrap_or_default();
             // Parts of one size, or nearly.
@@ -91,7 +91,7 @@ impl Epoch {
 }
 
 /// The groups that points fall into, in the order of their positions.
-fn groups(positions: &[Positions], draws: Draws, random: &mut Stream) -> Vec<Drawn> {
+fn groups(positions: &[Positions], draws: DrawPlan, random: &mut Stream) -> Vec<GroupDraw> {
     let (mut ends, mut total) = (Vec::new(), 0);
     for scene in positions {
         total += scene.count();
@@ -100,7 +100,7 @@ fn groups(positions: &[Positions], draws: Draws, random: &mut Stream) -> Vec<Dra
     let close = draws.close.max(1);
     let points = if total == 0 { 0 } else { draws.windows.div_ceil(close) };
     let (start, fewer) = (random.unit(), random.below(points));
-    let mut groups: Vec<Drawn> = Vec::new();
+    let mut groups: Vec<GroupDraw> = Vec::new();
     for point in 0..points {
         // One of the points, any of them, has the windows that are left.
         let windows = if point == fewer { draws.windows - (points - 1) * close } else { close };
@@ -111,7 +111,7 @@ fn groups(positions: &[Positions], draws: Draws, random: &mut Stream) -> Vec<Dra
         let group = within.group_of(position - (end - within.count()));
         match groups.last_mut().filter(|last| (last.scene, last.group) == (scene, group)) {
             Some(last) => last.windows += windows,
-            None => groups.push(Drawn { scene, group, windows }),
+            None => groups.push(GroupDraw { scene, group, windows }),
         }
     }
     groups
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn epoch(seed: u64, number: u64, windows: usize) -> Epoch {
-        let draws = Draws { windows, close: 4, together: 6, shuffled: 64 };
+        let draws = DrawPlan { windows, close: 4, together: 6, shuffled: 64 };
         Epoch::draw(&[scene(10, 500), scene(100, 200), scene(60, 300)], draws, Seed(seed), Domain::A, number)
     }
 
@@ -178,7 +178,7 @@ mod tests {
     /// Of 40 epochs of so few windows that each takes a few groups, every group has its share.
     #[test]
     fn few_windows_cover_all_ground_in_time() {
-        let draws = Draws { windows: 40, close: 8, together: 8, shuffled: 64 };
+        let draws = DrawPlan { windows: 40, close: 8, together: 8, shuffled: 64 };
         let mut counts = [0usize; 4];
         for number in 0..400 {
             // 64 x 64 positions: 4 groups of 32 x 32.
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_of_no_ground() {
-        let draws = Draws { windows: 10, close: 4, together: 4, shuffled: 8 };
+        let draws = DrawPlan { windows: 10, close: 4, together: 4, shuffled: 8 };
         let epoch = Epoch::draw(&[scene(10, 500)], draws, Seed(0), Domain::B, 0);
         assert_eq!((epoch.windows().count(), epoch.part_at(0)), (0, None));
     }

@@ -11,7 +11,7 @@ use crate::raster::{Crs, Place};
 use crate::store::Pending;
 
 /// A window that is written down.
-pub(super) struct Drawn<'a> {
+pub(super) struct PlacedWindow<'a> {
     pub scene: &'a Path,
     pub place: &'a Place,
     pub window: SceneWindow,
@@ -26,10 +26,10 @@ pub(super) struct Drawn<'a> {
 ///
 /// # Errors
 /// `Usage` where a scene has no georeference, or another system than the first.
-pub(super) fn write<'a>(windows: impl Iterator<Item = Drawn<'a>>, path: &Path) -> Result<()> {
+pub(super) fn write<'a>(windows: impl Iterator<Item = PlacedWindow<'a>>, path: &Path) -> Result<()> {
     let mut file = Pending::create(path)?;
     let failed = |e| Error::io("windows cannot be written", path, e);
-    let mut first = None::<Drawn<'a>>;
+    let mut first = None::<PlacedWindow<'a>>;
     for drawn in windows {
         check(&drawn, first.as_ref())?;
         let before = if first.is_none() { opening(drawn.place.crs()) } else { ",\n".to_owned() };
@@ -48,7 +48,7 @@ fn opening(crs: Option<&Crs>) -> String {
     format!("{{\"type\":\"FeatureCollection\",{crs}\"features\":[\n")
 }
 
-fn check(drawn: &Drawn<'_>, first: Option<&Drawn<'_>>) -> Result<()> {
+fn check(drawn: &PlacedWindow<'_>, first: Option<&PlacedWindow<'_>>) -> Result<()> {
     if !drawn.place.has_transform() {
         return Err(Error::new(ErrorKind::Usage, "the place of the windows is not known")
             .at(drawn.scene)
@@ -75,12 +75,9 @@ fn name(crs: &Crs) -> String {
     }
 }
 
-fn feature(drawn: &Drawn<'_>) -> Value {
-    let [a, b, c, d, e, f] = drawn.place.transform();
-    let at = |column: usize, row: usize| {
-        let (x, y) = (column as f64, row as f64);
-        [a * x + b * y + c, d * x + e * y + f]
-    };
+fn feature(drawn: &PlacedWindow<'_>) -> Value {
+    let [a, b, _, d, e, _] = drawn.place.transform();
+    let at = |column: usize, row: usize| <[f64; 2]>::from(drawn.place.to_ground(column as f64, row as f64));
     let SceneWindow { column, row, .. } = drawn.window;
     let (right, bottom) = (drawn.window.right(), drawn.window.bottom());
     let mut ring = vec![at(column, row), at(column, bottom), at(right, bottom), at(right, row), at(column, row)];

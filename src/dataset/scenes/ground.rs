@@ -1,28 +1,31 @@
-//! How large the pixels of scenes are on the ground, and whether scenes lie on one grid.
+//! How large the pixels of scenes are on the ground.
 
 use std::path::Path;
 
 use crate::dataset::domain::{Domain, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
-use crate::raster::{Crs, Place};
+use crate::raster::{Crs, Place, Source};
 
 /// Meters of a degree of latitude on a sphere of the Earth's mean radius, 6371.0088 km (IUGG).
 const METERS_PER_DEGREE: f64 = 6_371_008.8 * std::f64::consts::PI / 180.0;
 /// Pixels that differ by less are of one size; augmentation varies them by more.
 const ALIKE: f64 = 1.05;
-/// Corners of scenes on one grid are apart by at most so many pixels.
-const ON_GRID: f64 = 0.01;
 const LARGEST_WINDOW: f64 = 65_536.0;
 
 /// What is known of the ground of a scene.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ground {
+pub(crate) struct Ground {
     /// Height and width in pixels.
     pub size: (usize, usize),
     pub place: Place,
 }
 
 impl Ground {
+    /// Returns what the header of a scene tells.
+    pub fn of(scene: &Source) -> Self {
+        Self { size: scene.size(), place: scene.place().clone() }
+    }
+
     /// Height and width of a pixel in the units of the coordinate reference system; none without a transform.
     pub fn cell(&self) -> Option<(f64, f64)> {
         let [a, b, _, d, e, _] = self.place.transform();
@@ -42,8 +45,7 @@ impl Ground {
         if !self.is_in_degrees() {
             return Some(side);
         }
-        let [_, _, _, d, e, f] = self.place.transform();
-        let latitude = d * self.size.1 as f64 / 2.0 + e * self.size.0 as f64 / 2.0 + f;
+        let (_, latitude) = self.place.to_ground(self.size.1 as f64 / 2.0, self.size.0 as f64 / 2.0);
         let shrinks = latitude.to_radians().cos();
         (shrinks > 0.0).then(|| side * METERS_PER_DEGREE * shrinks.sqrt())
     }
@@ -75,7 +77,7 @@ impl Ground {
         Ok((rows as usize, columns as usize))
     }
 
-    fn crs(&self) -> String {
+    pub(super) fn crs(&self) -> String {
         self.place.crs().map_or_else(|| "none".to_owned(), Crs::to_string)
     }
 }
@@ -123,61 +125,8 @@ pub(super) fn range(scenes: &[Ground]) -> Option<(f64, f64)> {
     Some((sides().reduce(f64::min)?, sides().reduce(f64::max)?))
 }
 
-/// Refuses a scene that does not lie on the grid of its partner.
-pub(super) fn check_partners(a: (&Path, &Ground), b: (&Path, &Ground)) -> Result<()> {
-    let ((path, own), (partner, other)) = (a, b);
-    if own.size == other.size && own.crs() == other.crs() && is_at(own, other) {
-        return Ok(());
-    }
-    let told = |ground: &Ground| {
-        let [a, b, c, d, e, f] = ground.place.transform();
-        let (height, width) = ground.size;
-        format!("{width} x {height} pixels, transform [{a}, {b}, {c}, {d}, {e}, {f}], CRS {}", ground.crs())
-    };
-    let bounds = corners(own);
-    let (height, width) = own.size;
-    Err(Error::new(ErrorKind::Layout, "scenes of a pair do not lie on one grid")
-        .at(partner)
-        .expected(format!("that of {}: {}", path.display(), told(own)))
-        .found(told(other))
-        .help(format!(
-            "Bring it there: gdalwarp {} -te {} {} {} {} -ts {width} {height} -r bilinear {} aligned.tif. Unpaired data \
-             (DatasetType::CycleGan) may lie anywhere.",
-            target(path, own), bounds[0], bounds[1], bounds[2], bounds[3], partner.display()
-        )))
-}
-
-/// Corners lie at the same places.
-fn is_at(one: &Ground, other: &Ground) -> bool {
-    if one.place.has_transform() != other.place.has_transform() {
-        return false;
-    }
-    let side = one.cell().map_or(1.0, |(down, across)| down.min(across));
-    let at = |ground: &Ground, (row, column): (usize, usize)| {
-        let [a, b, c, d, e, f] = ground.place.transform();
-        let (x, y) = (column as f64, row as f64);
-        (a * x + b * y + c, d * x + e * y + f)
-    };
-    let (height, width) = one.size;
-    [(0, 0), (height, 0), (0, width), (height, width)].into_iter().all(|corner| {
-        let ((x, y), (other_x, other_y)) = (at(one, corner), at(other, corner));
-        (x - other_x).hypot(y - other_y) <= ON_GRID * side
-    })
-}
-
-/// Left, lower, right and upper bounds.
-fn corners(ground: &Ground) -> [f64; 4] {
-    let [a, b, c, d, e, f] = ground.place.transform();
-    let (height, width) = (ground.size.0 as f64, ground.size.1 as f64);
-    let points = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)];
-    let (x, y) = (points.map(|(x, y)| a * x + b * y + c), points.map(|(x, y)| d * x + e * y + f));
-    let (low, high) = (f64::min as fn(f64, f64) -> f64, f64::max as fn(f64, f64) -> f64);
-    let of = |values: [f64; 4], pick: fn(f64, f64) -> f64| values.into_iter().reduce(pick).unwrap_or_default();
-    [of(x, low), of(y, low), of(x, high), of(y, high)]
-}
-
-/// What tells gdalwarp the system of a scene.
-fn target(path: &Path, ground: &Ground) -> String {
+/// Returns the option that tells gdalwarp the coordinate reference system of a scene.
+pub(super) fn target(path: &Path, ground: &Ground) -> String {
     match ground.place.crs() {
         Some(crs @ Crs::Epsg(_)) => format!("-t_srs {crs}"),
         _ => format!("-t_srs \"$(gdalsrsinfo -o wkt {})\"", path.display()),
@@ -231,17 +180,5 @@ mod tests {
         assert!(told.len() == 2 && told[0].contains("ratio of 3.00") && told[1].contains("1.73 times"), "{told:?}");
         assert!(remarks(&scenes, Some(10.0)).is_empty());
         assert!(remarks(&PerDomain { a: vec![fine.clone()], b: vec![fine] }, None).is_empty());
-    }
-
-    #[test]
-    fn partners_lie_on_one_grid() {
-        let own = ground([10.0, 0.0, 500.0, 0.0, -10.0, 9000.0], 32633);
-        assert!(check_partners(at(&own), at(&own)).is_ok());
-        let shifted = ground([10.0, 0.0, 505.0, 0.0, -10.0, 9000.0], 32633);
-        let error = check_partners(at(&own), at(&shifted)).unwrap_err();
-        assert!(error.to_string().contains("-te 500 8000 2500 9000 -ts 200 100"), "{error}");
-        let elsewhere = ground([10.0, 0.0, 500.0, 0.0, -10.0, 9000.0], 32634);
-        let error = check_partners(at(&own), at(&elsewhere)).unwrap_err();
-        assert!(error.to_string().contains("gdalwarp -t_srs EPSG:32633"), "{error}");
     }
 }

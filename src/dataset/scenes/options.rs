@@ -17,7 +17,7 @@ pub(in crate::dataset) struct SceneOptions {
 
 /// Options on which windows depend, beside the seed, their size and their number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::dataset) struct Drawing {
+pub(in crate::dataset) struct WindowOptions {
     pub resolution: Option<f64>,
     pub min_valid_share: f64,
     pub val_split_pct: f64,

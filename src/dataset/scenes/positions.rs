@@ -9,7 +9,7 @@ use super::window::SceneWindow;
 use crate::random::Stream;
 
 /// Tells whether a window may be drawn.
-pub(super) type Accepts = Box<dyn Fn(SceneWindow) -> bool + Send + Sync>;
+pub(super) type AcceptWindow = Box<dyn Fn(SceneWindow) -> bool + Send + Sync>;
 
 /// Rows and columns of a scene, in this order.
 pub(super) type RowsColumns<T> = (T, T);
@@ -27,7 +27,7 @@ pub(super) struct Positions {
     group: RowsColumns<usize>,
     /// Where something changes, in ascending order.
     changes: RowsColumns<Vec<usize>>,
-    accepts: Accepts,
+    accepts: AcceptWindow,
     /// How many accepted positions there are up to the end of each group, row by row.
     totals: Vec<u64>,
 }
@@ -53,7 +53,7 @@ impl Positions {
         window: RowsColumns<usize>,
         group: RowsColumns<usize>,
         edges: RowsColumns<Vec<usize>>,
-        accepts: Accepts,
+        accepts: AcceptWindow,
     ) -> Self {
         let within = ((size.0 + 1).saturating_sub(window.0), (size.1 + 1).saturating_sub(window.1));
         let group = (group.0.max(1), group.1.max(1));

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::epoch::{Draws, Epoch};
+use super::epoch::{DrawPlan, Epoch};
 use super::ground::Ground;
 use super::positions::Positions;
 use super::scene::Scene;
-use super::shelf::Shelf;
 use super::window::SceneWindow;
+use super::window_cache::WindowCache;
 use crate::dataset::domain::Domain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
@@ -31,7 +31,7 @@ pub(in crate::dataset) struct SceneSet {
     pub(super) ground: Vec<Ground>,
     /// Where training windows may begin; shared by the domains of pairs.
     positions: Arc<Vec<Positions>>,
-    draws: Draws,
+    draws: DrawPlan,
     /// The validation windows, each with its scene.
     valid: Vec<(usize, SceneWindow)>,
     seed: Seed,
@@ -42,17 +42,17 @@ pub(in crate::dataset) struct SceneSet {
 }
 
 /// The parts of a set of scenes.
-pub(super) struct Parts {
+pub(super) struct SceneSetParts {
     pub scenes: Vec<Scene>,
     pub ground: Vec<Ground>,
     pub positions: Arc<Vec<Positions>>,
-    pub draws: Draws,
+    pub draws: DrawPlan,
     pub valid: Vec<(usize, SceneWindow)>,
     pub seed: Seed,
     pub leader: Domain,
 }
 
-impl Draws {
+impl DrawPlan {
     /// Says how so many windows of these scenes are drawn, a chip having so many bytes.
     pub(super) fn new(windows: usize, scenes: &[Scene], positions: &[Positions], chip_bytes: usize) -> Self {
         let all = positions.iter().map(|scene| scene.count() as f64).sum::<f64>().max(1.0);
@@ -71,8 +71,8 @@ impl Draws {
 }
 
 impl SceneSet {
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts { scenes, ground, positions, draws, valid, seed, leader } = parts;
+    pub(super) fn new(parts: SceneSetParts) -> Self {
+        let SceneSetParts { scenes, ground, positions, draws, valid, seed, leader } = parts;
         Self { scenes, ground, positions, draws, valid, seed, leader, open: Mutex::default() }
     }
 
@@ -86,7 +86,7 @@ impl SceneSet {
     }
 
     /// How windows lie together, which tells epochs of two releases apart.
-    pub fn drawing(&self) -> [usize; 3] {
+    pub fn draw_counts(&self) -> [usize; 3] {
         [self.draws.close, self.draws.together, self.draws.shuffled]
     }
 
@@ -110,9 +110,9 @@ impl SceneSet {
 
     /// The windows of an epoch, of which so many may be read ahead of their turn.
     pub fn reader(self: &Arc<Self>, epoch: u64, ahead: usize) -> EpochReader {
-        let Draws { together, shuffled, .. } = self.draws;
-        let shelf = Shelf::new(2 * shuffled.div_ceil(together) + ahead.div_ceil(together));
-        EpochReader { set: self.clone(), epoch: self.draw(epoch), shelf }
+        let DrawPlan { together, shuffled, .. } = self.draws;
+        let cache = WindowCache::new(2 * shuffled.div_ceil(together) + ahead.div_ceil(together));
+        EpochReader { set: self.clone(), epoch: self.draw(epoch), cache }
     }
 
     /// Reads a validation window.
@@ -157,7 +157,7 @@ fn missing(index: usize) -> Error {
 pub(in crate::dataset) struct EpochReader {
     set: Arc<SceneSet>,
     epoch: Epoch,
-    shelf: Shelf,
+    cache: WindowCache,
 }
 
 impl EpochReader {
@@ -165,6 +165,6 @@ impl EpochReader {
     pub fn image(&self, place: usize) -> Result<Raster> {
         let (part, index) = self.epoch.part_at(place).ok_or_else(|| missing(place))?;
         let (scene, windows) = self.epoch.part(part).ok_or_else(|| missing(place))?;
-        self.shelf.take(part, index, || self.set.read(scene, windows))
+        self.cache.take(part, index, || self.set.read(scene, windows))
     }
 }

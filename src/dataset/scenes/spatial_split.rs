@@ -3,6 +3,8 @@
 //! Windows that are drawn for validation from anywhere share pixels with those that train, and a model is then judged by what
 //! it has seen. So whole blocks of the scenes are set aside.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::validity_map::ValidityMap;
@@ -61,39 +63,41 @@ pub(crate) struct SpatialSplit {
     validates: Vec<bool>,
 }
 
-/// Sets a `share`, 0 to below 1, of the pixels with data of all scenes aside, in blocks drawn by `random`.
+/// Sets a `share`, 0 to below 1, of the pixels with data of all scenes aside, in blocks drawn by `random`. Scenes on one grid,
+/// which have the same number in `first_on_grid`, set the same blocks aside: they show the same ground.
 ///
 /// Where at least two blocks have data and the share is not 0, one at least is set aside and one at least is left.
-pub(crate) fn split_scenes(maps: &[ValidityMap], blocks: Blocks, share: f64, random: &mut Stream) -> Vec<SpatialSplit> {
+pub(crate) fn split_scenes(
+    maps: &[ValidityMap],
+    first_on_grid: &[usize],
+    blocks: Blocks,
+    share: f64,
+    random: &mut Stream,
+) -> Vec<SpatialSplit> {
     let mut splits: Vec<_> = maps.iter().map(|map| SpatialSplit::without_validation(map.size(), blocks)).collect();
-    let mut places: Vec<Place> = Vec::new();
-    for (scene, (split, map)) in splits.iter().zip(maps).enumerate() {
-        let with_data = split.all_blocks().enumerate().map(|(index, block)| {
+    let mut pixels = BTreeMap::<(usize, usize), f64>::new();
+    for ((split, map), first) in splits.iter().zip(maps).zip(first_on_grid) {
+        for (index, block) in split.all_blocks().enumerate() {
             let (least, most) = map.pixels_within(block);
-            Place { scene, index, pixels: (least + most) as f64 / 2.0 }
-        });
-        places.extend(with_data.filter(|place| place.pixels > 0.0));
+            *pixels.entry((*first, index)).or_default() += (least + most) as f64 / 2.0;
+        }
     }
+    let mut places: Vec<_> = pixels.into_iter().filter(|(_, pixels)| *pixels > 0.0).collect();
     random.shuffle(&mut places);
-    let wanted = share * places.iter().map(|place| place.pixels).sum::<f64>();
+    let wanted = share * places.iter().map(|(_, pixels)| pixels).sum::<f64>();
     let most = places.len().saturating_sub(1);
     let mut taken = 0.0;
-    for Place { scene, index, pixels } in places.into_iter().take(most) {
+    for ((place, index), pixels) in places.into_iter().take(most) {
         // As near to the share as whole blocks come.
         if share == 0.0 || taken > 0.0 && taken + pixels / 2.0 > wanted {
             break;
         }
         taken += pixels;
-        splits[scene].validates[index] = true;
+        for (split, _) in splits.iter_mut().zip(first_on_grid).filter(|(_, first)| **first == place) {
+            split.validates[index] = true;
+        }
     }
     splits
-}
-
-/// A block with data.
-struct Place {
-    scene: usize,
-    index: usize,
-    pixels: f64,
 }
 
 impl SpatialSplit {
@@ -164,7 +168,8 @@ mod tests {
     }
 
     fn split(maps: &[ValidityMap], blocks: Blocks, share: f64, seed: u64) -> Vec<SpatialSplit> {
-        split_scenes(maps, blocks, share, &mut Seed(seed).stream("spatial split", 0))
+        let each: Vec<usize> = (0..maps.len()).collect();
+        split_scenes(maps, &each, blocks, share, &mut Seed(seed).stream("spatial split", 0))
     }
 
     fn pixels_set_aside(splits: &[SpatialSplit]) -> u64 {
@@ -219,6 +224,19 @@ mod tests {
         }
         assert_eq!(split(&maps, blocks, 0.1, 5), split(&maps, blocks, 0.1, 5));
         assert_ne!(split(&maps, blocks, 0.1, 5), split(&maps, blocks, 0.1, 6));
+    }
+
+    /// Three dates of one place and a scene of another.
+    #[test]
+    fn scenes_of_one_place_set_the_same_blocks_aside() {
+        let maps = full(&[(512, 512), (512, 768), (512, 512), (512, 512)]);
+        let mut random = Seed(4).stream("spatial split", 0);
+        let splits = split_scenes(&maps, &[0, 1, 0, 0], Blocks { size: (64, 64), margin: 0 }, 0.25, &mut random);
+        let blocks = |scene: usize| splits[scene].validation_blocks().collect::<Vec<_>>();
+        assert!(!blocks(0).is_empty() && blocks(0) == blocks(2) && blocks(0) == blocks(3) && blocks(0) != blocks(1));
+        let all = (3 * 512 * 512 + 512 * 768) as f64;
+        // The block that is drawn last may be one of all three dates.
+        assert!((pixels_set_aside(&splits) as f64 / all - 0.25).abs() <= 3.0 * 64.0 * 64.0 / 2.0 / all);
     }
 
     #[test]

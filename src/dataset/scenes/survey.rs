@@ -30,12 +30,12 @@ pub(super) struct SceneSurvey {
     pub survey: Survey,
     pub alpha: AlphaBands,
     /// The scenes that can be used.
-    pub scenes: Vec<Mapped>,
+    pub scenes: Vec<MappedScene>,
 }
 
 /// A scene, and which of its pixels have data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Mapped {
+pub(super) struct MappedScene {
     pub path: PathBuf,
     pub map: ValidityMap,
     /// Side of the map's cells.
@@ -180,7 +180,7 @@ fn agree_on_kind(found: &mut Found<'_>, bad: BadChips) -> Result<Shape> {
 }
 
 /// Reads all pixels of all scenes: which of them have data, and what these are like.
-fn measured(found: &mut Found<'_>, options: &PrepareData, shape: Shape) -> Result<(Vec<Mapped>, Statistics)> {
+fn measured(found: &mut Found<'_>, options: &PrepareData, shape: Shape) -> Result<(Vec<MappedScene>, Statistics)> {
     let sources = found.good.iter().map(|header| open(header.file, found.asked)).collect::<Result<Vec<_>>>()?;
     let pieces: Vec<Vec<SceneWindow>> = sources.iter().map(pieces).collect();
     let total = pieces.iter().map(Vec::len).sum();
@@ -195,7 +195,7 @@ fn measured(found: &mut Found<'_>, options: &PrepareData, shape: Shape) -> Resul
         match measured {
             Ok((map, more)) => {
                 sums.and(more);
-                scenes.push(Mapped { path: header.file.clone(), map, cell });
+                scenes.push(MappedScene { path: header.file.clone(), map, cell });
             }
             Err(error) => failed.push((header.file, error)),
         }

@@ -7,17 +7,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Raster;
 
 /// Decoded groups of windows, from which each window is taken once: so many groups at most. Workers share it.
-pub(super) struct Shelf {
+pub(super) struct WindowCache {
     most: usize,
     /// In the order in which they were asked for.
-    groups: Mutex<VecDeque<(usize, Arc<Mutex<Windows>>)>>,
+    groups: Mutex<VecDeque<(usize, Arc<Mutex<GroupWindows>>)>>,
 }
 
 /// What is left of a group; none before it was read.
-type Windows = Option<Vec<Option<Raster>>>;
+type GroupWindows = Option<Vec<Option<Raster>>>;
 
-impl Shelf {
-    /// A shelf for so many groups; one that is in use may be beyond them.
+impl WindowCache {
+    /// A cache for so many groups; one that is in use may be beyond them.
     pub fn new(most: usize) -> Self {
         Self { most: most.max(1), groups: Mutex::default() }
     }
@@ -42,7 +42,7 @@ impl Shelf {
             .ok_or_else(|| Error::new(ErrorKind::Usage, "a group of windows has no window of this number").found(index))
     }
 
-    fn find(&self, group: usize) -> Arc<Mutex<Windows>> {
+    fn find(&self, group: usize) -> Arc<Mutex<GroupWindows>> {
         let mut groups = lock(&self.groups);
         if let Some((_, found)) = groups.iter().find(|(number, _)| *number == group) {
             return found.clone();
@@ -83,27 +83,27 @@ mod tests {
 
     #[test]
     fn a_group_is_read_once_and_goes_when_it_is_used_up() {
-        let (shelf, reads) = (Shelf::new(2), Cell::new(0));
+        let (cache, reads) = (WindowCache::new(2), Cell::new(0));
         let take = |group, index| {
             let read = || {
                 reads.set(reads.get() + 1);
                 windows(group)
             };
-            value(shelf.take(group, index, read).unwrap())
+            value(cache.take(group, index, read).unwrap())
         };
         assert_eq!([take(4, 2), take(7, 0), take(4, 0), take(7, 1), take(4, 1), take(7, 2)], [42, 70, 40, 71, 41, 72]);
-        assert_eq!((reads.get(), lock(&shelf.groups).len()), (2, 0));
+        assert_eq!((reads.get(), lock(&cache.groups).len()), (2, 0));
         // The third group takes the place of the first.
         assert_eq!([take(1, 0), take(2, 0), take(3, 0), take(1, 1), take(1, 0)], [10, 20, 30, 11, 10]);
-        assert_eq!((reads.get(), lock(&shelf.groups).len()), (6, 2));
+        assert_eq!((reads.get(), lock(&cache.groups).len()), (6, 2));
     }
 
     #[test]
     fn errors_are_told_and_leave_nothing() {
-        let shelf = Shelf::new(2);
+        let cache = WindowCache::new(2);
         let refuse = || Err(Error::new(ErrorKind::Io, "gone"));
-        assert_eq!(shelf.take(0, 0, refuse).unwrap_err().kind(), ErrorKind::Io);
-        assert_eq!(shelf.take(0, 3, || windows(0)).unwrap_err().kind(), ErrorKind::Usage);
-        assert_eq!(value(shelf.take(0, 1, || windows(0)).unwrap()), 1);
+        assert_eq!(cache.take(0, 0, refuse).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(cache.take(0, 3, || windows(0)).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(value(cache.take(0, 1, || windows(0)).unwrap()), 1);
     }
 }
