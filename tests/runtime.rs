@@ -23,7 +23,11 @@ const CASES: &[Case] = &[
     ("nothing_happens_before_main", nothing_happens_before_main, &[]),
     ("first_use_limits_the_caches", first_use_limits_the_caches, &[]),
     ("preparing_data_is_a_first_use", preparing_data_is_a_first_use, &[]),
-    ("numbers_set_by_the_user_are_kept", numbers_set_by_the_user_are_kept, &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")]),
+    (
+        "numbers_set_by_the_user_are_kept",
+        numbers_set_by_the_user_are_kept,
+        &[("DNNL_PRIMITIVE_CACHE_CAPACITY", "7"), (LIMITS[1], "9")],
+    ),
     ("the_environment_is_left_alone_beside_threads", the_environment_is_left_alone_beside_threads, &[]),
     ("declined_changes_do_not_happen", declined_changes_do_not_happen, &[]),
     ("the_number_of_threads_can_be_left", the_number_of_threads_can_be_left, &[]),
