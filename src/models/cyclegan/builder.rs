@@ -278,7 +278,9 @@ impl CycleGanBuilder {
     /// use geolearn::{CycleGan, DatasetType, prepare_data};
     ///
     /// let data = prepare_data("assets/bluemarble", DatasetType::CycleGan)?;
-    /// let builder = CycleGan::builder(&data).config(CycleGanConfig { gen_blocks: 6, ..CycleGanConfig::default() });
+    /// let mut config = CycleGanConfig::default();
+    /// config.gen_blocks = 6;
+    /// let builder = CycleGan::builder(&data).config(config);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn config(mut self, config: CycleGanConfig) -> Self {

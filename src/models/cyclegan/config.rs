@@ -39,7 +39,8 @@ use crate::raster::Dtype;
 /// ```
 /// use geolearn::models::cyclegan::CycleGanConfig;
 ///
-/// let config = CycleGanConfig { gen_blocks: 6, ..CycleGanConfig::default() };
+/// let mut config = CycleGanConfig::default();
+/// config.gen_blocks = 6;
 /// assert_eq!(config.gen_features, 64);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -139,7 +139,9 @@ impl Pix2PixBuilder {
     /// use geolearn::{DatasetType, Pix2Pix, prepare_data};
     ///
     /// let data = prepare_data("assets/bluemarble_test", DatasetType::Pix2Pix)?;
-    /// let builder = Pix2Pix::builder(&data).config(Pix2PixConfig { gen_levels: 6, ..Pix2PixConfig::default() });
+    /// let mut config = Pix2PixConfig::default();
+    /// config.gen_levels = 6;
+    /// let builder = Pix2Pix::builder(&data).config(config);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn config(mut self, config: Pix2PixConfig) -> Self {

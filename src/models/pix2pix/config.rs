@@ -58,7 +58,8 @@ pub enum Generator {
 /// ```
 /// use geolearn::models::pix2pix::Pix2PixConfig;
 ///
-/// let config = Pix2PixConfig { gen_levels: 6, ..Pix2PixConfig::default() };
+/// let mut config = Pix2PixConfig::default();
+/// config.gen_levels = 6;
 /// assert_eq!(config.lambda_l1, 100.0);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
