@@ -44,7 +44,6 @@ impl Raster {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::raster::test_images::numbered;
     use crate::raster::{Place, RasterFile};
 
