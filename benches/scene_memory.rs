@@ -30,10 +30,9 @@ const BATCH: usize = 4;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     if let [side, scene] = words.as_slice()
-        && let scene = Path::new(scene)
-        && scene.is_file()
+        && Path::new(scene).is_file()
     {
-        return draw(side.parse().expect("a number of pixels"), scene);
+        return draw(side.parse().expect("a number of pixels"), Path::new(scene));
     }
     let sides = if words.is_empty() { vec!["2000".to_string(), "8000".to_string()] } else { words };
     for side in sides {
