@@ -1,6 +1,6 @@
 //! Stops of fits by several processes, with threads for processes: all end after the same step.
 
-use super::peers_tests::{At, Brightness, Follower, Left, chips, data, quiet, together};
+use super::peers_tests::{At, Brightness, Follower, Left, chips, data, together};
 use super::{EarlyStopping, Flow, StopSignal};
 
 /// All processes have ended without an error and with the same record.
