@@ -11,7 +11,7 @@ use tracing::Level;
 use super::child::{EPOCHS, data, fit_options, model, share_of};
 use super::common::few_chips;
 use super::events::events;
-use super::processes::{FAULT, Group, said};
+use super::processes::{FAULT, Group, TIMEOUT, said};
 use super::scenes::{alone, translated};
 
 fn send(signal: &str, id: u32) {
@@ -82,7 +82,7 @@ fn a_signal_to_one_process_stops_the_scene_of_all() {
 #[test]
 fn a_signal_ends_the_wait_for_another_process() {
     let folder = tempfile::tempdir().unwrap();
-    let mut group = Group::start(folder.path(), "translate", 3, &[(FAULT, "0 hang 3")]);
+    let mut group = Group::start(folder.path(), "translate", 3, &[(FAULT, "0 hang 3"), (TIMEOUT, "800")]);
     let share = || std::fs::read_to_string(share_of(folder.path(), 1)).ok().and_then(|share| share.parse::<f64>().ok());
     // What one of three has done counts three times.
     while share().is_none_or(|share| share < 0.99) && group.is_running(1) {
