@@ -1,4 +1,4 @@
-//! Where a model computes, and in which precision.
+//! Devices and precisions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,18 +23,18 @@ use crate::threads;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Device {
-    /// The first CUDA device that this libtorch has kernels for, else the processor. The default.
+    /// The first CUDA device that this libtorch has kernels for, or the CPU if there is none. The default.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
-    /// The CUDA device with this index, from 0.
+    /// The CUDA device with this index, starting at 0.
     Cuda(usize),
 }
 
-/// The arithmetic of the networks. Weights, moments of the optimizer and losses are f32 in each.
+/// The precision of the networks' arithmetic. Weights, optimizer moments and losses are always f32.
 ///
-/// | Variant | Convolutions take | Devices |
+/// | Variant | Input of convolutions | Devices |
 /// |---|---|---|
 /// | `Auto` (default) | TF32 on CUDA devices that have it, as in PyTorch; f32 elsewhere | all |
 /// | `F32` | f32 | all |
@@ -51,26 +51,26 @@ pub enum Device {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Precision {
-    /// TF32 where the device has it, else f32. The default.
+    /// TF32 if the device supports it, f32 otherwise. The default.
     #[default]
     Auto,
     /// 32-bit floating point throughout.
     F32,
-    /// Convolutions may take bfloat16. They do on CUDA, and on processors with AMX. On other processors this is the same
-    /// as [`F32`](Self::F32), which is faster there: see `docs/performance.md`.
+    /// Convolutions may use bfloat16, which they do on CUDA and on CPUs with AMX. On other CPUs this is the same as
+    /// [`F32`](Self::F32), which is faster there: see `docs/performance.md`.
     Bf16,
-    /// CUDA only: inputs of convolutions are rounded to 11 bits of precision, which keeps f32's range and memory.
+    /// CUDA only: inputs of convolutions are rounded to 11 bits of precision, with f32's range and memory.
     Tf32,
 }
 
-/// The first devices with TF32 and bfloat16: NVIDIA's Ampere.
+/// The first GPU generation with TF32 and bfloat16: NVIDIA Ampere.
 const AMPERE: Capability = Capability { major: 8, minor: 0 };
 
 impl Precision {
-    /// Returns the precision that `device` computes in; never [`Auto`](Self::Auto).
+    /// Returns the precision that `device` will use; never [`Auto`](Self::Auto).
     ///
     /// # Errors
-    /// [`ErrorKind::Device`] where the device cannot compute so.
+    /// [`ErrorKind::Device`] if the device does not support this precision.
     pub(crate) fn on(self, device: tch::Device) -> Result<Self> {
         let capability = match device {
             tch::Device::Cuda(index) => ffi::cuda_capability(index),
@@ -79,16 +79,16 @@ impl Precision {
         self.for_capability(device.is_cuda(), capability).map_err(|error| error.found(format!("{device:?}")))
     }
 
-    /// Logs where f32 is used in place of bfloat16.
+    /// Logs that f32 replaces bfloat16.
     pub(crate) fn log_fallback(self, device: tch::Device) {
         if self == Self::Bf16 && !self.casts(device) {
-            tracing::info!("without AMX, f32 is faster than bfloat16 on a processor, and is used");
+            tracing::info!("using f32, which is faster than bfloat16 on a CPU without AMX");
         }
     }
 
-    /// Returns the precision for a processor, or for a CUDA device of this capability, where it is known.
+    /// Returns the precision for the CPU, or for a CUDA device of this compute capability, if known.
     fn for_capability(self, is_cuda: bool, capability: Option<Capability>) -> Result<Self> {
-        // A device of unknown capability has passed its trial, and most devices have TF32 and bfloat16.
+        // A device of unknown capability has passed its test, and most devices support TF32 and bfloat16.
         let is_old = capability.is_some_and(|capability| capability < AMPERE);
         match self {
             Self::Auto if is_cuda && !is_old => Ok(Self::Tf32),
@@ -105,22 +105,22 @@ impl Precision {
         Error::new(ErrorKind::Device, what).help("Use Precision::Auto or Precision::F32.")
     }
 
-    /// Whether convolutions take bfloat16 on `device`. AVX-512's instructions for it double the rate of products; the
-    /// algorithm that residual blocks take in f32 needs a quarter of them.
+    /// Returns whether convolutions use bfloat16 on `device`. AVX-512's bfloat16 instructions double the throughput of
+    /// products, but the f32 algorithm of the residual blocks needs only a quarter of them.
     pub(crate) fn casts(self, device: tch::Device) -> bool {
         self == Self::Bf16 && (device.is_cuda() || has_matrix_units())
     }
 
-    /// The switches of CUDA for a pass without gradients, which gives the same for the same images, to the bit.
+    /// Returns the CUDA settings for a pass without gradients, which is bit-reproducible for the same images.
     pub(crate) fn arithmetic(self) -> Arithmetic {
         Arithmetic { tf32: self == Self::Tf32, repeats: Repeats::Convolutions, search: false }
     }
 
-    /// The switches of CUDA for a training step.
+    /// Returns the CUDA settings for a training step.
     ///
-    /// cuDNN's search takes scratch for the greediest algorithm that is known for a convolution, be that tried or not. In
-    /// f32 and TF32 these were about 8 GB in a default model, at any batch size (H200, cuDNN 9.19), and in bfloat16
-    /// nothing to speak of. So there is a search in bfloat16 alone, unless the process has turned it on.
+    /// cuDNN's benchmark allocates scratch memory for the most demanding algorithm known for a convolution, whether or
+    /// not it is tried. In f32 and TF32 that was about 8 GB for a default model, at any batch size (H200, cuDNN 9.19),
+    /// and negligible in bfloat16. So only bfloat16 uses the benchmark, unless the process has enabled it.
     pub(crate) fn training_arithmetic(self, is_deterministic: bool) -> Arithmetic {
         let repeats = if is_deterministic { Repeats::Everything } else { Repeats::AsSet };
         Arithmetic { tf32: self == Self::Tf32, repeats, search: self == Self::Bf16 }
@@ -138,7 +138,7 @@ impl fmt::Display for Precision {
     }
 }
 
-/// Whether the processor has Intel's units for products of bfloat16 matrices.
+/// Returns whether the CPU has Intel's AMX units for bfloat16 matrix products.
 fn has_matrix_units() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -148,7 +148,7 @@ fn has_matrix_units() -> bool {
     })
 }
 
-/// A device that is there, and the reason for choosing it.
+/// A device that exists, and the reason for selecting it.
 #[derive(Debug, Clone)]
 pub struct ChosenDevice {
     torch: tch::Device,
@@ -156,12 +156,12 @@ pub struct ChosenDevice {
 }
 
 impl ChosenDevice {
-    /// As libtorch names it.
+    /// Returns the device as a libtorch device.
     pub fn torch(&self) -> tch::Device {
         self.torch
     }
 
-    /// Why CUDA is not used, when it is not and was not declined.
+    /// Returns why CUDA is not used, unless it is used or was declined.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
@@ -178,7 +178,7 @@ impl fmt::Display for ChosenDevice {
 }
 
 impl Device {
-    /// The device that libtorch calls so.
+    /// Converts from a libtorch device.
     pub(crate) fn of(device: tch::Device) -> Self {
         match device {
             tch::Device::Cuda(index) => Self::Cuda(index),
@@ -186,13 +186,13 @@ impl Device {
         }
     }
 
-    /// Looks for the device.
+    /// Finds the device.
     ///
     /// # Errors
-    /// [`ErrorKind::Device`] when a CUDA device is asked for and cannot be used; the message says why.
+    /// [`ErrorKind::Device`] if a CUDA device is requested but cannot be used; the message says why.
     pub fn resolve(self) -> Result<ChosenDevice> {
         threads::settle();
-        // For the processor too: what is computed there could hide CUDA from who asks for it later.
+        // Also for the CPU, since computing there first could hide CUDA from later requests.
         ffi::cuda_library();
         let cpu = |reason| ChosenDevice { torch: tch::Device::Cpu, reason };
         match self {
@@ -206,7 +206,7 @@ impl Device {
     }
 }
 
-/// The first CUDA device that can be used, or why none can.
+/// Returns the first usable CUDA device, or why there is none.
 fn first_cuda() -> std::result::Result<usize, String> {
     if let Some(reason) = why_no_cuda() {
         return Err(reason);
@@ -241,7 +241,7 @@ fn cuda_devices() -> usize {
     usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
 }
 
-/// `None` when there are CUDA devices.
+/// Returns why there are no CUDA devices; `None` if there are.
 fn why_no_cuda() -> Option<String> {
     if ffi::cuda_is_available() {
         return None;
@@ -258,7 +258,7 @@ fn why_no_cuda() -> Option<String> {
 fn why_no_device(CudaRuntime { driver, built_with, trouble }: &CudaRuntime) -> String {
     match (driver, built_with) {
         (Some(driver), _) if driver.0 == 0 => "libtorch has CUDA, but no NVIDIA driver was found".into(),
-        // Within a major version newer releases run on older drivers.
+        // Within a major version, newer releases run on older drivers.
         (Some(driver), Some(built_with)) if driver.0 / 1000 < built_with.0 / 1000 => {
             format!(
                 "the NVIDIA driver runs CUDA {driver} at most, and this libtorch was built with {built_with}: update the driver"
@@ -276,8 +276,8 @@ fn why_no_device(CudaRuntime { driver, built_with, trouble }: &CudaRuntime) -> S
     }
 }
 
-/// Why the device of this index cannot be used, which is tried once. A libtorch has kernels for some generations of devices
-/// only, and no function says which.
+/// Returns why the device with this index cannot be used; tests it once. A libtorch has kernels only for some GPU
+/// generations, and no function reports which.
 fn why_not(index: usize) -> Option<String> {
     static TRIED: Mutex<BTreeMap<usize, Option<String>>> = Mutex::new(BTreeMap::new());
     let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -297,7 +297,7 @@ fn refusal(index: usize, error: &Error) -> String {
     }
 }
 
-/// A convolution of ones, whose sum is known.
+/// Computes a convolution of ones, whose sum is known.
 fn try_kernels(device: tch::Device) -> Result<()> {
     let sum = tch::no_grad(|| {
         let ones = |size: [i64; 4]| Tensor::f_ones(size, (Kind::Float, device));
@@ -311,19 +311,19 @@ fn try_kernels(device: tch::Device) -> Result<()> {
     }
 }
 
-/// Bytes of main memory that can be taken without swapping; `None` where the system does not say.
+/// Returns the bytes of main memory available without swapping; `None` if the system does not report it.
 pub(crate) fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let free = meminfo(&text, "MemAvailable:")?;
     Some(cgroup_room().map_or(free, |room| room.min(free)))
 }
 
-/// Bytes that a training on `device` can take: on the processor swap counts too, since part of a process is seldom
+/// Returns the bytes available for training on `device`. On the CPU swap counts too, since part of a process is rarely
 /// used.
 pub(crate) fn free_memory(device: tch::Device) -> Option<u64> {
     if let tch::Device::Cuda(index) = device {
         return ffi::free_cuda_memory(index)
-            .inspect_err(|error| tracing::warn!(%error, "CUDA does not say how much memory is free"))
+            .inspect_err(|error| tracing::warn!(%error, "CUDA does not report how much memory is free"))
             .ok();
     }
     let swap = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo(&text, "SwapFree:"));
@@ -335,13 +335,13 @@ fn meminfo(text: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// What a container may still take, where it has a limit: `/proc/meminfo` tells of the whole machine.
+/// Returns how much memory a container may still use, if limited: `/proc/meminfo` is about the whole machine.
 fn cgroup_room() -> Option<u64> {
     let read = |name: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/memory.{name}")).ok();
     let most = read("max")?.trim().parse::<u64>().ok()?;
     let used = read("current")?.trim().parse::<u64>().ok()?;
     let stat = read("stat")?;
-    // The kernel drops these pages of files when memory is short.
+    // The kernel drops these file pages when memory is short.
     let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<u64>().ok());
     Some(most.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
 }
@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(auto.reason().is_none(), tch::Cuda::is_available());
     }
 
-    /// Else CUDA would never be found by a program that was linked without it.
+    /// Otherwise a program linked without CUDA would never find it.
     #[test]
     #[cfg(target_os = "linux")]
     fn the_cuda_library_is_looked_for() {
@@ -402,7 +402,7 @@ mod tests {
         assert!(reason(None, None, None).contains("no NVIDIA device or driver"));
     }
 
-    /// The trial itself, where every machine can make it.
+    /// The test convolution itself, on every machine.
     #[test]
     fn a_device_with_kernels_passes_the_trial() {
         try_kernels(tch::Device::Cpu).unwrap();

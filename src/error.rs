@@ -1,44 +1,44 @@
-//! The one error type of the crate.
+//! The crate's error type.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What every fallible function of this crate returns.
+/// The result of this crate's fallible functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What kind of trouble an [`Error`] reports; decides who can mend it.
+/// The category of an [`Error`], which tells who can fix it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The operating system refused: missing file, permission, full disk.
+    /// The operating system reported an error: missing file, permission denied, disk full.
     Io,
-    /// A folder does not have any of the forms that a data set or a saved model can have.
+    /// A folder does not have the layout of a data set or a saved model.
     Layout,
-    /// A file is broken: truncated, damaged, or it contradicts itself.
+    /// A file is malformed: truncated, damaged or inconsistent.
     Format,
-    /// A file or request is valid, but this crate cannot do it.
+    /// A file or request is valid, but not supported by this crate.
     Unsupported,
-    /// A file asks for more than the budget set for it (size, entries, memory).
+    /// A file exceeds a limit (size, entries, memory), or memory is exhausted.
     Limits,
-    /// The caller's arguments do not fit: option out of range, wrong shape, wrong domain.
+    /// The caller's arguments are invalid: option out of range, wrong shape, wrong domain.
     Usage,
-    /// The device asked for is not there or cannot be used.
+    /// The requested device does not exist or cannot be used.
     Device,
-    /// Training diverged: a loss became infinite or not a number.
+    /// Training diverged: a loss became infinite or NaN.
     Diverged,
-    /// A callback asked to stop with an error of its own.
+    /// A callback stopped the work with its own error.
     Callback,
-    /// Work was ended from outside, by a [`StopSignal`](crate::train::StopSignal) of this process or of another one that shares the
-    /// work, before it was done.
+    /// Work was interrupted before it was done, by a [`StopSignal`](crate::train::StopSignal) of this process or of another
+    /// process that shares the work.
     Stopped,
     /// libtorch reported an error.
     Torch,
-    /// Another process of a [distributed](crate::distributed::Distributed) group failed, was lost, or did not answer in time.
+    /// Another process of a [distributed](crate::distributed::Distributed) group failed, was lost, or timed out.
     Peer,
 }
 
-/// An error that names the file, what was expected, what was found and what to do.
+/// An error that names the file, what was expected, what was found, and what to do.
 ///
 /// ```
 /// use geolearn::{DatasetType, ErrorKind, prepare_data};
@@ -54,7 +54,7 @@ struct Inner {
     kind: ErrorKind,
     what: String,
     path: Option<PathBuf>,
-    /// What it is about came as bytes, and has no file.
+    /// The error is about bytes in memory, which have no file.
     is_in_memory: bool,
     expected: Option<String>,
     found: Option<String>,
@@ -62,13 +62,13 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// A name from a file that nobody vouches for, short enough and printable.
+/// A name from an untrusted file, shortened and made printable.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
 impl Error {
-    /// An error of `kind`; `what` says in a few words what could not be done.
+    /// Creates an error of `kind`; `what` briefly says what could not be done.
     pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -87,7 +87,7 @@ impl Error {
         self
     }
 
-    /// The same about bytes that are in no file: says so in the place of a file's name.
+    /// Marks the error as being about bytes in memory, which the message says in place of a file name.
     pub(crate) fn in_memory(mut self) -> Self {
         self.0.path = None;
         self.0.is_in_memory = true;
@@ -114,12 +114,13 @@ impl Error {
         self
     }
 
-    /// Shorthand for a failed operation on a file or folder.
+    /// Creates an error for a failed operation on a file or folder.
     pub(crate) fn io(what: impl Into<String>, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::new(ErrorKind::Io, what).at(path).because(source)
     }
 
-    /// What libtorch reported. A lack of memory is told apart, since the caller can do something about it.
+    /// Converts an error of libtorch. Running out of memory gets its own kind, since the caller can do something about
+    /// it.
     pub(crate) fn torch(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
         let (kind, what) = match tells_of_no_memory(&*source) {
@@ -129,12 +130,12 @@ impl Error {
         Self::new(kind, what).because(source)
     }
 
-    /// Whether libtorch could not get the memory that it asked for.
+    /// Returns whether libtorch ran out of memory.
     pub(crate) fn is_out_of_memory(&self) -> bool {
         self.0.kind == ErrorKind::Limits && self.0.source.as_deref().is_some_and(tells_of_no_memory)
     }
 
-    /// An error for a user's own [`Callback`](crate::train::Callback) to return.
+    /// Creates an error for a user-defined [`Callback`](crate::train::Callback) to return.
     ///
     /// ```
     /// let error = geolearn::Error::callback("the disk quota is used up");
@@ -144,7 +145,7 @@ impl Error {
         Self::new(ErrorKind::Callback, what)
     }
 
-    /// An error of a kind, for a [`Translator`](crate::train::Translator) of one's own to return.
+    /// Creates an error of the given kind, for a user-defined [`Translator`](crate::train::Translator) to return.
     ///
     /// ```
     /// use geolearn::{Error, ErrorKind};
@@ -156,7 +157,7 @@ impl Error {
         Self::new(kind, what)
     }
 
-    /// Says in a few words what could not be done, without the rest of the message.
+    /// Returns a brief description of what could not be done, without the rest of the message.
     ///
     /// ```
     /// use geolearn::{DatasetType, PrepareData};
@@ -170,27 +171,27 @@ impl Error {
         &self.0.what
     }
 
-    /// What would have been right, where that can be said.
+    /// Returns what was expected, if known.
     pub fn expectation(&self) -> Option<&str> {
         self.0.expected.as_deref()
     }
 
-    /// What was there instead.
+    /// Returns what was found instead, if known.
     pub fn finding(&self) -> Option<&str> {
         self.0.found.as_deref()
     }
 
-    /// What to do about it.
+    /// Returns advice on what to do, if any.
     pub fn advice(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
 
-    /// The kind of trouble.
+    /// Returns the category of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The file or folder concerned, where there is one.
+    /// Returns the file or folder concerned, if any.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
@@ -234,7 +235,7 @@ impl StdError for Error {
     }
 }
 
-/// For the `?` of programs that read and write files of their own; errors of this crate name the file.
+/// Lets programs use `?` when they read and write files; this crate's own errors name the file.
 ///
 /// ```
 /// fn read() -> geolearn::Result<String> {
@@ -248,14 +249,14 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// A C++ exception that tch turned into a value.
+/// Converts a C++ exception that tch returned as a value.
 impl From<tch::TchError> for Error {
     fn from(source: tch::TchError) -> Self {
         Self::torch(source)
     }
 }
 
-/// libtorch adds dozens of lines of its own stack; [`StdError::source`] has them.
+/// Removes libtorch's stack trace of dozens of lines, which [`StdError::source`] keeps.
 fn without_frames(text: &str) -> &str {
     ["\nException raised from", "\nframe #"]
         .iter()
@@ -263,7 +264,7 @@ fn without_frames(text: &str) -> &str {
         .trim()
 }
 
-/// Runs work of others, such as a decoder; where it panics, gives what it said. A file must not end a program.
+/// Runs third-party code such as a decoder, and returns its message if it panics. A file must not crash a program.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -271,9 +272,10 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, Stri
     })
 }
 
-/// libtorch has no code for it, only these words: of its allocators for CUDA and for the processor, of C++, of oneDNN, which
-/// does not say why it has no scratch memory, of cuDNN and cuBLAS, and of its search for a convolution, which passes over
-/// each algorithm whose scratch memory it cannot get. That a device has kernels at all is tried when it is chosen.
+/// Recognizes running out of memory by its messages, since libtorch has no error code for it: from its allocators for
+/// CUDA and the CPU, from C++, from oneDNN (which does not say why it has no scratch memory), from cuDNN and cuBLAS,
+/// and from its search for a convolution algorithm, which skips each one whose scratch memory it cannot get. Whether a
+/// device has kernels at all is tested when it is selected.
 fn tells_of_no_memory(error: &(dyn StdError + Send + Sync)) -> bool {
     let text = error.to_string();
     OF_NO_MEMORY.iter().any(|words| text.contains(words))
@@ -317,7 +319,7 @@ mod tests {
         assert_eq!(Error::torch("shapes differ").kind(), ErrorKind::Torch);
     }
 
-    /// As PyTorch 2.11 words them.
+    /// Messages of PyTorch 2.11.
     #[test]
     fn every_form_of_a_lack_of_memory_is_told_apart() {
         for words in [

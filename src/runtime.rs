@@ -1,41 +1,43 @@
-//! What the crate changes of the process that it is in, and how to decline it.
+//! What the crate changes in its process, and how to opt out.
 //!
-//! Nothing of it happens before `main`. The first call that needs it does it: [`prepare_data`](crate::prepare_data), opening or
-//! importing a model, [`Distributed::from_env`](crate::distributed::Distributed::from_env) where there are other processes, [`Device::resolve`](crate::Device::resolve), which every model calls when it is built, and
-//! [`num_threads`]. Or do it yourself, with a say in it, by [`init`] at the beginning of `main`.
+//! Nothing changes before `main`. The first call that needs a change makes it: [`prepare_data`](crate::prepare_data),
+//! opening or importing a model, [`Distributed::from_env`](crate::distributed::Distributed::from_env) if there are
+//! other processes, [`Device::resolve`](crate::Device::resolve), which every model calls when it is built, and
+//! [`num_threads`]. To choose what changes, call [`init`] at the beginning of `main`.
 //!
-//! | What changes | When | Why | Declined by |
+//! | What changes | When | Why | Opt out with |
 //! |---|---|---|---|
-//! | `libtorch_cuda.so` is loaded, where it lies beside the `libtorch_cpu.so` in use | a device is asked for, the processor too | the linker drops it from programs that name none of its symbols, and then CUDA is never found | [`load_cuda`](RuntimeOptions::load_cuda) |
-//! | `ONEDNN_PRIMITIVE_CACHE_CAPACITY` and `LRU_CACHE_CAPACITY` are set to 128 in the environment, where they are not set and no other thread runs; child processes inherit them | first of all | libtorch keeps 1,024 convolutions compiled, by the sizes of their images: after images of 300 sizes a process held 795 MiB, and 413 with the limit | [`limit_caches`](RuntimeOptions::limit_caches) |
-//! | libtorch has no more threads than the process may use, and for a training step or a translation in f32 on the processor the number that was the fastest of late, on the calling thread alone, where `OMP_NUM_THREADS` is not set | first of all; while that work is done | libtorch does not look at a container's share of processors; threads that wait for a core which another program has taken make everything slower | [`settle_threads`](RuntimeOptions::settle_threads), [`set_num_threads`] |
-//! | libtorch's allocator of main memory is replaced, for good, by one that passes everything on while nobody trains, and else keeps tensors' memory from 1 MiB on | a model's first training step on the processor | the C library gives large blocks back to the kernel, which clears each page anew: a tenth of a step at 256 pixels | [`keep_training_memory`](RuntimeOptions::keep_training_memory) |
-//! | libtorch logs errors only | while batch sizes are tried, then as before | its allocator warns of each block that is older than the count | [`quiet_trials`](RuntimeOptions::quiet_trials) |
-//! | TF32, deterministic algorithms and cuDNN's search are switched | on CUDA, for a step, a validation or a translation, then as before | a model computes in the precision that it was asked for; work that wants other switches waits meanwhile | nothing: they are what [`Precision`](crate::device::Precision) and [`FitOptions`](crate::FitOptions) ask for |
-//! | `TORCH_NCCL_ASYNC_ERROR_HANDLING` is set to 2 in the environment, where it is not set and no other thread runs; child processes inherit it | [`Distributed::from_env`](crate::distributed::Distributed::from_env) where there are other processes, unless by [`Backend::Gloo`](crate::distributed::Backend::Gloo) | an error of NCCL is to come back as one that names the process that was lost, where libtorch would end this process | setting the variable |
-//! | GDAL's messages go to `tracing` in place of standard error (feature `gdal`) | GDAL opens its first file | what fails comes back as an error, and is not to be said twice | nothing: set a handler of your own after that file |
+//! | `libtorch_cuda.so` is loaded if it is next to the `libtorch_cpu.so` in use | a device is requested, even the CPU | the linker drops it from programs that use none of its symbols, and CUDA would never be found | [`load_cuda`](RuntimeOptions::load_cuda) |
+//! | `ONEDNN_PRIMITIVE_CACHE_CAPACITY` and `LRU_CACHE_CAPACITY` are set to 128 in the environment, if they are unset and no other thread runs; child processes inherit them | before anything else | libtorch caches 1,024 compiled convolutions, by image size: after images of 300 sizes a process held 795 MiB, and 413 with the limit | [`limit_caches`](RuntimeOptions::limit_caches) |
+//! | libtorch uses at most as many threads as the process may use, and for an f32 training step or translation on the CPU, on the calling thread only, the number that was recently the fastest; unless `OMP_NUM_THREADS` is set | before anything else; during such work | libtorch ignores a container's CPU limit, and threads that wait for a core taken by another program slow everything down | [`settle_threads`](RuntimeOptions::settle_threads), [`set_num_threads`] |
+//! | libtorch's allocator of main memory is replaced, permanently, by one that forwards all requests unless a model is training, and then keeps tensors' memory from 1 MiB on for reuse | a model's first training step on the CPU | the C library returns large blocks to the kernel, which clears each page again: a tenth of a step at 256 pixels | [`keep_training_memory`](RuntimeOptions::keep_training_memory) |
+//! | libtorch logs only errors | while batch sizes are tried; restored afterwards | its allocator warns about each block that was allocated before memory was counted | [`quiet_trials`](RuntimeOptions::quiet_trials) |
+//! | TF32, deterministic algorithms and cuDNN's benchmark are switched | on CUDA, during a step, a validation or a translation; restored afterwards | a model computes in the requested precision; work that needs other settings waits | not possible: they follow from [`Precision`](crate::device::Precision) and [`FitOptions`](crate::FitOptions) |
+//! | `TORCH_NCCL_ASYNC_ERROR_HANDLING` is set to 2 in the environment, if it is unset and no other thread runs; child processes inherit it | [`Distributed::from_env`](crate::distributed::Distributed::from_env) if there are other processes, unless [`Backend::Gloo`](crate::distributed::Backend::Gloo) is used | an NCCL error is returned as an error that names the lost process, where libtorch would abort this process | setting the variable |
+//! | GDAL's messages go to `tracing` instead of standard error (feature `gdal`) | GDAL opens its first file | failures are returned as errors, and would be reported twice | not possible: install your own handler after that file |
 //!
-//! Two things follow from how libtorch is made:
+//! Two consequences of libtorch's design:
 //!
-//! - It remembers for good what it found when it first looked for CUDA, and it looks whenever gradients are computed and when
-//!   random numbers are seeded. A program that does so with `tch` alone before it asks this crate for a device does not get
-//!   CUDA: let it call [`init`] first.
-//! - It reads the limits of its caches from the environment, on any thread, and nobody may write there meanwhile. So they are
-//!   set only while the process has a single thread (and on Linux, which tells). A program with threads, such as those of an
-//!   asynchronous runtime, calls [`init`] before it starts them, or is started with the two variables.
+//! - It looks for CUDA when gradients are first computed or random numbers are seeded, and remembers the result for
+//!   good. A program that does so with `tch` directly, before it requests a device from this crate, does not get CUDA; it
+//!   should call [`init`] first.
+//! - It reads its cache limits from the environment, on any thread, so the environment must not be modified at the same
+//!   time. The limits are therefore set only while the process has a single thread (and only on Linux, which reports it).
+//!   A program with threads, such as those of an async runtime, should call [`init`] before it starts them, or be started
+//!   with the two variables.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{self, Allowed};
 use crate::threads;
 pub use crate::threads::{num_threads, set_num_threads};
 
-/// What the crate may change of the process; by default everything in the table of [this module](self).
+/// What the crate may change in the process; by default everything in the table of [this module](self).
 ///
 /// ```
 /// use geolearn::runtime::{self, RuntimeOptions};
 ///
 /// fn main() -> geolearn::Result<()> {
-///     // A program that has an allocator of its own, and sets its environment itself.
+///     // A program with its own allocator that sets its own environment variables.
 ///     runtime::init(RuntimeOptions::new().keep_training_memory(false).limit_caches(false))?;
 ///     println!("{}", geolearn::Device::Auto.resolve()?);
 ///     Ok(())
@@ -49,13 +51,13 @@ pub struct RuntimeOptions {
 }
 
 impl RuntimeOptions {
-    /// Allows everything.
+    /// Allows all changes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether libtorch's CUDA library is loaded. Without it [`Device::Auto`](crate::Device::Auto) is the processor, unless
-    /// the program itself is linked against that library.
+    /// Sets whether to load libtorch's CUDA library. Without it [`Device::Auto`](crate::Device::Auto) selects the CPU,
+    /// unless the program itself is linked against that library.
     ///
     /// ```
     /// use geolearn::runtime::{self, RuntimeOptions};
@@ -72,7 +74,7 @@ impl RuntimeOptions {
         self
     }
 
-    /// Whether memory of large tensors is kept between the steps of a training on the processor.
+    /// Sets whether to keep the memory of large tensors between training steps on the CPU.
     ///
     /// ```
     /// use geolearn::runtime::RuntimeOptions;
@@ -85,7 +87,8 @@ impl RuntimeOptions {
         self
     }
 
-    /// Whether libtorch's number of threads is lowered to what the process may use, and to what is fastest beside other programs.
+    /// Sets whether to lower libtorch's number of threads to what the process may use, and to what is fastest alongside
+    /// other programs.
     ///
     /// ```
     /// use geolearn::runtime::RuntimeOptions;
@@ -98,7 +101,7 @@ impl RuntimeOptions {
         self
     }
 
-    /// Whether the caches of compiled convolutions are limited, through the environment.
+    /// Sets whether to limit the caches of compiled convolutions through environment variables.
     ///
     /// ```
     /// use geolearn::runtime::RuntimeOptions;
@@ -111,7 +114,7 @@ impl RuntimeOptions {
         self
     }
 
-    /// Whether libtorch's warnings are held back while batch sizes are tried.
+    /// Sets whether to suppress libtorch's warnings while batch sizes are tried.
     ///
     /// ```
     /// use geolearn::runtime::RuntimeOptions;
@@ -125,13 +128,13 @@ impl RuntimeOptions {
     }
 }
 
-/// Settles what the crate may change, for the life of the process, and does at once what can be done: limits the caches,
-/// settles the number of threads, and loads libtorch's CUDA library.
+/// Sets what the crate may change, for the lifetime of the process, and makes the immediate changes: limits the caches,
+/// sets the number of threads, and loads libtorch's CUDA library.
 ///
-/// Call it at the beginning of `main`, before other threads are started and before anything else of this crate or of `tch`.
-/// It changes the environment, so code in other languages that keeps pointers into that must not run before; and where other
-/// threads run already, it leaves the environment, and so the caches, as they are. Without this call the first use of the
-/// crate does the same with [`RuntimeOptions::default`].
+/// Call it at the beginning of `main`, before starting threads and before using anything else of this crate or of
+/// `tch`. It modifies the environment, so code in other languages that keeps pointers into it must not have run before.
+/// If other threads are already running, the environment, and so the caches, stay unchanged. Without this call, the
+/// first use of the crate does the same with [`RuntimeOptions::default`].
 ///
 /// ```
 /// use geolearn::runtime::{self, RuntimeOptions};
@@ -142,7 +145,7 @@ impl RuntimeOptions {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] where this was called before, or the crate was used.
+/// [`ErrorKind::Usage`] if this was called before, or the crate was already used.
 pub fn init(options: RuntimeOptions) -> Result<()> {
     if !ffi::allow(options.allowed) {
         return Err(Error::new(ErrorKind::Usage, "the runtime is set up already, by an earlier call or by first use")

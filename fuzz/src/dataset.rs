@@ -1,4 +1,4 @@
-//! The reader of Esri's statistics, with what it needs of its stage.
+//! The reader of Esri's statistics, with its dependencies within its stage.
 
 #[path = "../../src/dataset/esri.rs"]
 mod esri;
@@ -11,7 +11,7 @@ mod moments;
 #[path = "../../src/dataset/statistics.rs"]
 mod statistics;
 
-/// The statistics of so many bands, where `text` holds them.
+/// Returns the statistics of this number of bands, if `text` contains them.
 pub fn statistics(text: &[u8], bands: usize) -> Option<statistics::Statistics> {
     let all: Vec<usize> = (0..bands).collect();
     esri::parse(text, "AllTilesStats", bands, &all).ok().flatten()

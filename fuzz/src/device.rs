@@ -1,6 +1,6 @@
-//! What readers ask of the machine.
+//! Stub of the machine facts that readers query.
 
-/// Nothing is known of it here.
+/// Reports nothing.
 pub(crate) fn available_memory() -> Option<u64> {
     None
 }

@@ -1,7 +1,7 @@
-//! The readers of the crate, compiled from their sources without the rest, so that no libtorch is needed.
+//! The crate's readers, compiled from their sources without the rest, so that libtorch is not needed.
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-// A folder, so that modules find their own modules there.
+// A folder, so that modules find their child modules there.
 #[path = "../../src"]
 mod sources {
     pub(crate) mod error;
@@ -20,7 +20,7 @@ mod package;
 
 use std::io::Write;
 
-/// A file in memory where the system offers that; only its bytes count.
+/// Returns a file in memory if the system supports it; only its bytes matter.
 fn file_of(bytes: &[u8]) -> Option<tempfile::NamedTempFile> {
     let folder = if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
     let mut file = tempfile::NamedTempFile::new_in(folder).ok()?;
@@ -28,7 +28,7 @@ fn file_of(bytes: &[u8]) -> Option<tempfile::NamedTempFile> {
     Some(file)
 }
 
-/// Opens a file of these bytes and reads a part of it, within limits that a run can bear.
+/// Opens a file with these bytes and reads a part of it, within limits suitable for fuzzing.
 pub fn raster_window(bytes: &[u8]) {
     let Some(file) = file_of(bytes) else { return };
     let limits = raster::Limits::default().max_sample_bytes(16 << 20).max_pixels(1 << 22).max_file_bytes(1 << 20);
@@ -40,8 +40,8 @@ pub fn raster_window(bytes: &[u8]) {
     }
 }
 
-/// Opens a file of these bytes as a chip and as a raster file with its mask, and the bytes themselves. All give an image or all
-/// an error, and the header tells what comes.
+/// Opens a file with these bytes as a chip and as a raster file with its mask, and the bytes directly. Either all give
+/// an image or all give an error, and the image matches the header.
 pub fn picture(bytes: &[u8]) {
     let Some(file) = file_of(bytes) else { return };
     let limits = raster::Limits::default().max_sample_bytes(16 << 20).max_pixels(1 << 22).max_file_bytes(1 << 20);
@@ -58,12 +58,12 @@ pub fn picture(bytes: &[u8]) {
     }
 }
 
-/// Reads these bytes as weights in the form of safetensors.
+/// Reads these bytes as safetensors weights.
 pub fn safetensors(bytes: &[u8]) {
     let _ = package::safetensors::parse(bytes);
 }
 
-/// Small enough for a run, large enough for every path of the readers.
+/// Small enough for a run, large enough to reach every path of the readers.
 fn pth_limits() -> package::pth::PthLimits {
     package::pth::PthLimits {
         file_bytes: 1 << 20,
@@ -74,13 +74,13 @@ fn pth_limits() -> package::pth::PthLimits {
     }
 }
 
-/// Opens a file of these bytes as weights, in the zip's form or the older one, and reads every storage.
+/// Opens a file with these bytes as weights, in the zip format or the legacy one, and reads every storage.
 pub fn weights(bytes: &[u8]) {
     let Some(file) = file_of(bytes) else { return };
     let _ = package::pth::container::open(file.path(), &pth_limits(), |views, storages| {
         for (_, view) in views {
             let length = view.storage.elements * view.storage.dtype.width();
-            // A compressed entry may be longer than the file, but not than the limit.
+            // A compressed entry may be larger than the file, but not larger than the limit.
             assert!(length <= 4 << 20);
             if let Ok(read) = storages.storage(view.storage.key, length) {
                 assert_eq!(read.len() as u64, length);
@@ -90,7 +90,7 @@ pub fn weights(bytes: &[u8]) {
     });
 }
 
-/// Reads these bytes as a pickle, and as a state dict where it is one; each tensor must lie in its storage.
+/// Reads these bytes as a pickle, and as a state dict if it is one; each tensor must be within its storage.
 pub fn pickle(bytes: &[u8]) {
     let Ok(pickle) = package::pickle::read(bytes, 1 << 12) else { return };
     let Ok(views) = package::pth::tensor_views(&pickle, &pth_limits()) else { return };
@@ -100,7 +100,7 @@ pub fn pickle(bytes: &[u8]) {
     }
 }
 
-/// Unpacks a file of these bytes as a package, within a limit.
+/// Unpacks a file with these bytes as a package, within a limit.
 pub fn package(bytes: &[u8]) {
     let Some(file) = file_of(bytes) else { return };
     if let Some(length) = package::unpacked(file.path(), 1 << 20) {
@@ -108,12 +108,12 @@ pub fn package(bytes: &[u8]) {
     }
 }
 
-/// Reads these bytes as the text of a saved model.
+/// Reads these bytes as the definition of a saved model.
 pub fn model_definition(bytes: &[u8]) {
     let _ = package::emd::Emd::parse(bytes, package::OPENING);
 }
 
-/// Reads these bytes as the statistics that Export Training Data writes, of so many bands as the first byte says.
+/// Reads these bytes as statistics of Export Training Data; the first byte is the number of bands.
 pub fn statistics(bytes: &[u8]) {
     let Some((&bands, text)) = bytes.split_first() else { return };
     if let Some(statistics) = dataset::statistics(text, usize::from(bands)) {

@@ -1,4 +1,4 @@
-//! Adam in one kernel for all parameters.
+//! Adam for all parameters in one kernel.
 
 use tch::Tensor;
 
@@ -6,27 +6,27 @@ use super::forms::AdamStep;
 use super::linked;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The tensors that Adam changes; entry i of each list belongs to the same parameter.
+/// The tensors that Adam updates; entry i of each list belongs to the same parameter.
 #[derive(Debug)]
 pub(crate) struct AdamTensors {
     params: Vec<Tensor>,
     first: Vec<Tensor>,
     second: Vec<Tensor>,
-    /// Scalar f32 tensors that count the steps; the kernel wants one for each parameter, on its device.
+    /// Step counts as f32 scalars; the kernel needs one per parameter, on its device.
     steps: Vec<Tensor>,
 }
 
-/// What the kernel, which walks plain memory, relies on: size, dtype, device and steps in memory.
+/// Returns what the kernel, which iterates over raw memory, depends on: size, dtype, device and strides.
 type Form = (Vec<i64>, tch::Kind, tch::Device, Vec<i64>);
 
 fn form(tensor: &Tensor) -> Form {
     let size = tensor.size();
-    // Along a dimension of one element nothing steps.
+    // The stride of a dimension with one element does not matter.
     let steps = size.iter().zip(tensor.stride()).map(|(&n, step)| if n == 1 { 1 } else { step }).collect();
     (size, tensor.kind(), tensor.device(), steps)
 }
 
-/// Whether its elements fill one piece of memory, each once.
+/// Returns whether the elements fill one contiguous block of memory, each once.
 fn is_dense((size, _, _, steps): &Form) -> bool {
     let mut dimensions: Vec<_> = steps.iter().zip(size).filter(|(_, n)| **n != 1).collect();
     dimensions.sort();
@@ -40,7 +40,7 @@ fn is_dense((size, _, _, steps): &Form) -> bool {
     true
 }
 
-/// Returns the gradient in the order of its parameter's elements in memory, as the kernel wants it.
+/// Returns the gradient in the memory order of its parameter, as the kernel requires.
 pub(crate) fn arranged_like(gradient: &Tensor, parameter: &Tensor) -> Result<Tensor> {
     if form(gradient) == form(parameter) {
         return Ok(gradient.shallow_clone());
@@ -53,10 +53,10 @@ pub(crate) fn arranged_like(gradient: &Tensor, parameter: &Tensor) -> Result<Ten
 }
 
 impl AdamTensors {
-    /// Parameters, first and second moments, and counts of steps. They share memory with those that are given.
+    /// Wraps parameters, first and second moments, and step counts. They share memory with the given tensors.
     ///
     /// # Errors
-    /// `Usage` unless parameters are dense, moments are like them, and counts are single f32.
+    /// `Usage` unless parameters are dense, moments are laid out like them, and step counts are single f32 values.
     pub fn new(params: Vec<Tensor>, [first, second, steps]: [Vec<Tensor>; 3]) -> Result<Self> {
         let n = params.len();
         if [first.len(), second.len(), steps.len()] != [n; 3] {
@@ -74,26 +74,26 @@ impl AdamTensors {
         Ok(Self { params, first, second, steps })
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     pub fn params(&self) -> &[Tensor] {
         &self.params
     }
 
-    /// First moments, second moments and counts of steps.
+    /// Returns first moments, second moments and step counts.
     pub fn moments(&self) -> [&[Tensor]; 3] {
         [&self.first, &self.second, &self.steps]
     }
 
-    /// Those of these places, which exist. They share memory with these.
+    /// Returns the entries at these indices, which must exist. They share memory with the originals.
     pub fn subset(&self, places: &[usize]) -> Self {
         let of = |list: &[Tensor]| places.iter().map(|&i| list[i].shallow_clone()).collect();
         Self { params: of(&self.params), first: of(&self.first), second: of(&self.second), steps: of(&self.steps) }
     }
 
-    /// Adam with decoupled weight decay, all parameters in one kernel, in place.
+    /// Performs a step of Adam with decoupled weight decay on all parameters, in place, in one kernel.
     ///
     /// # Errors
-    /// `Usage` unless each gradient is [arranged like](arranged_like) its parameter.
+    /// `Usage` unless each gradient is [laid out like](arranged_like) its parameter.
     pub fn step(&mut self, grads: &mut [Tensor], numbers: AdamStep) -> Result<()> {
         if grads.len() != self.params.len() {
             return Err(Error::new(ErrorKind::Usage, "Adam's lists differ in length").expected(self.params.len()));

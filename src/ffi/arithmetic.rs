@@ -1,10 +1,10 @@
-//! Switches of libtorch that decide how it computes.
+//! libtorch settings that determine how it computes.
 //!
-//! Those of CUDA belong to the whole process, while two models may train in it at once. So a [`Switches`] is held for one
-//! piece of work, such as a training step: work that wants the same switches runs side by side, other work waits, and the
-//! last holder puts back what the process had before. Who waits does so in line, and whoever comes later stands behind: else
-//! two trainings whose steps overlap would keep a translation waiting until one of them ends. For that no holder may wait for
-//! another thread that holds them as well.
+//! The CUDA settings are global to the process, but two models may train in it at once. So a [`Switches`] guard is held
+//! during one piece of work, such as a training step: work that needs the same settings runs concurrently, other work
+//! waits, and the last holder restores the previous settings. Waiting is first come, first served; otherwise two
+//! trainings with overlapping steps could keep a translation waiting until one of them ends. A holder must therefore
+//! never wait for another thread that also holds or requests the settings.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,13 +20,13 @@ const FIXED_CONVOLUTIONS: i32 = 8;
 const SEARCH: i32 = 16;
 const FILL_NEW_MEMORY: i32 = 32;
 
-/// Runs `work` with the operators that stand it cast to bfloat16, such as convolutions, on this thread.
+/// Runs `work` on this thread with autocast to bfloat16, which covers operators such as convolutions.
 pub(crate) fn autocast<T>(on: bool, device: tch::Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let _cast = if on { Some(Cast(linked::autocast_begin(device.is_cuda(), true)?)) } else { None };
     work()
 }
 
-/// Runs `work` without casts, whatever stands around it.
+/// Runs `work` without autocast, whatever the surrounding setting.
 pub(crate) fn without_autocast<T>(device: tch::Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let _cast = Cast(linked::autocast_begin(device.is_cuda(), false)?);
     work()
@@ -37,21 +37,21 @@ struct Cast(OldAutocast);
 impl Drop for Cast {
     fn drop(&mut self) {
         if let Err(error) = linked::autocast_end(&self.0) {
-            tracing::warn!(%error, "autocast cannot be put back");
+            tracing::warn!(%error, "cannot restore autocast");
         }
     }
 }
 
-/// What has to come out the same, to the bit, whenever it is computed from the same numbers.
+/// What must be bit-reproducible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Repeats {
-    /// What the process asks for.
+    /// Whatever the process has set.
     #[default]
     AsSet,
-    /// Convolutions, which is enough for a pass without gradients: nothing else in the networks adds up in an order of
-    /// chance on the way forward.
+    /// Convolutions. That suffices for a pass without gradients, since nothing else in the networks sums in a
+    /// nondeterministic order in the forward direction.
     Convolutions,
-    /// Everything: operators that have no such form are refused.
+    /// Everything: operators without a deterministic implementation are rejected.
     Everything,
 }
 
@@ -65,19 +65,19 @@ impl Repeats {
     }
 }
 
-/// How CUDA is to compute.
+/// How CUDA computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Arithmetic {
-    /// Whether inputs of convolutions are rounded to TF32. Products of matrices never are.
+    /// Whether inputs of convolutions are rounded to TF32. Inputs of matrix products never are.
     pub tf32: bool,
     pub repeats: Repeats,
-    /// Whether cuDNN times its algorithms for each new shape; otherwise it is as the process has it. Never where
-    /// convolutions are to repeat.
+    /// Whether cuDNN benchmarks its algorithms for each new shape; otherwise the process's setting applies. Never if
+    /// convolutions must be reproducible.
     pub search: bool,
 }
 
 impl Arithmetic {
-    /// The switches, where those of the process are `now`.
+    /// Returns the settings to apply if those of the process are `now`.
     fn bits(self, now: i32) -> i32 {
         let mut bits = now & !(MATRICES_IN_TF32 | CONVOLUTIONS_IN_TF32);
         if self.tf32 {
@@ -88,27 +88,27 @@ impl Arithmetic {
         }
         bits |= self.repeats.bits();
         if bits & (FIXED_ORDER | FIXED_CONVOLUTIONS) != 0 {
-            // A search may choose differently every time; and nothing here reads memory that it has not written.
+            // A benchmark may choose differently every time; and nothing here reads uninitialized memory.
             bits &= !(SEARCH | FILL_NEW_MEMORY);
         }
         bits
     }
 }
 
-/// What the holders of the switches share.
+/// State shared by the holders of the settings.
 struct Shared {
     holders: usize,
-    /// The switches that are set, while there are holders.
+    /// The settings in effect while there are holders.
     set: i32,
-    /// What the process had before the first of them.
+    /// The settings before the first holder.
     before: i32,
-    /// The tickets of those who wait, in the order in which they came.
+    /// Tickets of the waiting threads, in order of arrival.
     line: VecDeque<u64>,
     next_ticket: u64,
 }
 
 impl Shared {
-    /// Whether who wants this can be one of the holders now.
+    /// Returns whether a thread that needs these settings can become a holder now.
     fn suits(&self, wanted: Arithmetic) -> bool {
         self.holders == 0 || self.set == wanted.bits(self.before)
     }
@@ -119,13 +119,13 @@ static SHARED: Mutex<Shared> =
 static FREED: Condvar = Condvar::new();
 
 thread_local! {
-    /// What this thread asked for last and still holds.
+    /// The request that this thread currently holds.
     static HELD: Cell<Option<Arithmetic>> = const { Cell::new(None) };
 }
 
-/// The arithmetic of CUDA, as it was asked for, while this lives. It stays on the thread that asked.
+/// A guard that keeps the requested CUDA settings in effect. It must stay on the thread that created it.
 ///
-/// On a thread that holds another arithmetic already, that one is given up until this ends.
+/// If the thread already holds other settings, they are released until this guard is dropped.
 #[derive(Debug)]
 pub(crate) struct Switches {
     outer: Option<Arithmetic>,
@@ -133,14 +133,14 @@ pub(crate) struct Switches {
 }
 
 impl Switches {
-    /// Waits until nobody computes in another way.
+    /// Waits until no other thread computes with different settings.
     pub fn hold(wanted: Arithmetic) -> Result<Self> {
         let outer = HELD.get();
         if outer.is_some() {
             leave();
         }
         if let Err(error) = enter(wanted) {
-            // Nothing was changed, so what was held before can be held again.
+            // Nothing was changed, so the previous settings can be held again.
             outer.map_or(Ok(()), enter)?;
             return Err(error);
         }
@@ -148,7 +148,7 @@ impl Switches {
         Ok(Self { outer, on_this_thread: std::marker::PhantomData })
     }
 
-    /// The same on a CUDA device; nothing on others, which have no such switches.
+    /// Does the same for a CUDA device, and nothing for others, which have no such settings.
     pub fn hold_on(device: tch::Device, wanted: Arithmetic) -> Result<Option<Self>> {
         if device.is_cuda() { Self::hold(wanted).map(Some) } else { Ok(None) }
     }
@@ -160,13 +160,13 @@ impl Drop for Switches {
         HELD.set(self.outer);
         if let Some(Err(error)) = self.outer.map(enter) {
             HELD.set(None);
-            tracing::warn!(%error, "libtorch's switches cannot be set again");
+            tracing::warn!(%error, "cannot set libtorch's switches again");
         }
     }
 }
 
 fn shared() -> MutexGuard<'static, Shared> {
-    // It is whole whenever the lock is free.
+    // The state is consistent whenever the lock is free.
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -192,7 +192,7 @@ fn wait_in_line(mut shared: MutexGuard<'static, Shared>, wanted: Arithmetic) -> 
         shared = FREED.wait(shared).unwrap_or_else(PoisonError::into_inner);
     }
     shared.line.pop_front();
-    // Who is next in line may want the same.
+    // The next in line may need the same settings.
     FREED.notify_all();
     shared
 }
@@ -204,12 +204,12 @@ fn leave() {
         return;
     }
     if let Err(error) = linked::set_arithmetic(shared.before) {
-        tracing::warn!(%error, "libtorch's switches cannot be put back");
+        tracing::warn!(%error, "cannot restore libtorch's switches");
     }
     FREED.notify_all();
 }
 
-/// Whether operators are refused that have no form whose result is the same every time.
+/// Returns whether operators without a deterministic implementation are rejected.
 pub(crate) fn is_deterministic() -> bool {
     linked::arithmetic().is_ok_and(|bits| bits & FIXED_ORDER != 0)
 }
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(kind(), Kind::Float);
     }
 
-    /// A weight that moves between two pieces of work is cast again, also where the caller casts around both.
+    /// A weight that is updated between two pieces of work is cast again, even if the caller's autocast encloses both.
     #[test]
     fn casts_do_not_outlive_the_work() {
         let x = Tensor::ones([1, 1, 4, 4], (Kind::Float, Device::Cpu));
@@ -256,7 +256,7 @@ mod tests {
     const SAME: Arithmetic = Arithmetic { tf32: false, repeats: Repeats::Everything, search: true };
     const FORWARD: Arithmetic = Arithmetic { tf32: false, repeats: Repeats::Convolutions, search: true };
 
-    /// One test, because the switches are those of the process. No other test of this crate's library sets them on a
+    /// A single test, because the settings are global to the process. No other test of the library changes them on a
     /// machine without CUDA.
     #[test]
     fn switches_are_shared_by_those_who_agree_and_put_back() {
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(switches(), before);
     }
 
-    /// Each sees what it asked for all the while that it computes, whatever the others ask for.
+    /// Each thread sees its own settings for as long as it computes, whatever the others request.
     fn each_sees_its_own(before: i32) {
         let work = |wanted: Arithmetic| {
             for _ in 0..200 {
@@ -302,7 +302,7 @@ mod tests {
         });
     }
 
-    /// One who could compute beside the holder waits all the same where another waits longer.
+    /// A thread that could join the holders still waits if another has been waiting longer.
     fn who_came_first_is_first() {
         let order = Mutex::new(Vec::new());
         let work = |wanted: Arithmetic, name: &'static str| {

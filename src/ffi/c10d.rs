@@ -1,4 +1,4 @@
-//! Exchange between processes: a store of keys that all of them reach, and a group that joins tensors.
+//! Communication between processes: a key-value store that all of them reach, and a group that reduces tensors.
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::null_mut;
@@ -70,7 +70,7 @@ fn text(text: &str) -> Result<CString> {
 }
 
 fn milliseconds(time: Duration) -> i64 {
-    // 0 means for ever to libtorch.
+    // libtorch treats 0 as no limit.
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
@@ -78,7 +78,7 @@ fn number(value: usize) -> c_int {
     c_int::try_from(value).unwrap_or(c_int::MAX)
 }
 
-/// A connection to the store of keys, which one of the processes or their starter holds.
+/// A connection to the key-value store, which one of the processes or their launcher hosts.
 #[derive(Debug)]
 pub(crate) struct KeyStore(*mut c_void);
 
@@ -88,8 +88,8 @@ unsafe impl Send for KeyStore {}
 unsafe impl Sync for KeyStore {}
 
 impl KeyStore {
-    /// Connects to the store at `host`, which this process itself begins to hold where `is_host` says so; tries for as long as
-    /// `patience`. Keys have `prefix` before them.
+    /// Connects to the store at `host`, which this process also hosts if `is_host` is set; retries for up to
+    /// `patience`. `prefix` is prepended to all keys.
     pub fn open((host, port): (&str, u16), is_host: bool, prefix: &str, patience: Duration) -> Result<Self> {
         let (host, prefix, mut store) = (text(host)?, text(prefix)?, null_mut());
         // SAFETY: the strings outlive the call; the pointer is to a local that lives through it.
@@ -112,7 +112,7 @@ impl KeyStore {
         check(unsafe { geolearn_store_set(self.0, key.as_ptr(), value.as_ptr(), value.len()) })
     }
 
-    /// Adds to the number of a key, which begins with 0, and gives the sum.
+    /// Adds to the number at a key, initially 0, and returns the sum.
     pub fn add(&self, key: &str, more: i64) -> Result<i64> {
         let (key, mut sum) = (text(key)?, 0);
         // SAFETY: as for `set`; the pointer is to a local that lives through the call.
@@ -120,7 +120,7 @@ impl KeyStore {
         Ok(sum)
     }
 
-    /// The value of a key, where it is there.
+    /// Returns the value of a key, if present.
     pub fn find(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let (name, mut found) = (text(key)?, false);
         // SAFETY: as for `add`.
@@ -128,7 +128,7 @@ impl KeyStore {
         Ok(if found { self.get(&[key.to_owned()])?.pop() } else { None })
     }
 
-    /// The values of keys that are there, none of them empty, in one call.
+    /// Returns the values of keys that are present and not empty, in one call.
     pub fn get(&self, keys: &[String]) -> Result<Vec<Vec<u8>>> {
         let keys = keys.iter().map(|key| text(key)).collect::<Result<Vec<_>>>()?;
         let pointers: Vec<_> = keys.iter().map(|key| key.as_ptr()).collect();
@@ -149,37 +149,38 @@ impl Drop for KeyStore {
     }
 }
 
-/// Where a process listens for the others.
+/// The address at which a process listens for the others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Listens<'a> {
-    /// At the address that this machine's name leads to.
+    /// The address that this machine's host name resolves to.
     AtItsName,
-    /// At an address.
+    /// This address.
     At(&'a str),
-    /// At a network interface.
+    /// The address of this network interface.
     On(&'a str),
 }
 
-/// Makes an error of NCCL one of the exchange that it is in, where libtorch would end the process: it says which process is lost,
-/// and this crate does. Through the environment, and so only where no other thread runs; a choice of the user's stays.
+/// Makes NCCL errors surface in the failed operation, where libtorch would otherwise abort the process without saying
+/// which process is lost. This sets an environment variable, so it works only while no other thread runs; a value set
+/// by the user is kept.
 pub(crate) fn give_nccl_errors_as_values() {
     const NAME: &str = "TORCH_NCCL_ASYNC_ERROR_HANDLING";
-    // libtorch's `CleanUpOnly`: the exchange is ended, and the process goes on.
+    // libtorch's `CleanUpOnly`: the operation is aborted, and the process continues.
     const CLEAN_UP_ONLY: &str = "2";
     if std::env::var_os(NAME).is_none() && !set_where_alone(&[NAME], CLEAN_UP_ONLY) {
-        tracing::info!("other threads run, so an error of NCCL ends the process by libtorch's own words");
+        tracing::info!("other threads are running, so libtorch aborts the process on an NCCL error");
     }
 }
 
-/// Checks that NCCL can be called: that this libtorch has it, and that its CUDA half is loaded.
+/// Checks that NCCL is available: that this libtorch includes it, and that its CUDA library is loaded.
 pub(crate) fn check_nccl() -> Result<()> {
     // SAFETY: no preconditions.
     check(unsafe { geolearn_nccl_check() })
 }
 
-/// Processes that exchange tensors, as one of them sees them. All ask for the same in the same order.
+/// A group of processes that exchange tensors, as seen by one of them. All must make the same calls in the same order.
 ///
-/// Those on the processor go by Gloo, those on CUDA devices by NCCL.
+/// CPU tensors use Gloo, CUDA tensors NCCL.
 #[derive(Debug)]
 pub(crate) struct TensorGroup(*mut c_void);
 
@@ -187,7 +188,8 @@ pub(crate) struct TensorGroup(*mut c_void);
 unsafe impl Send for TensorGroup {}
 
 impl TensorGroup {
-    /// Connects each process with each; all call this. `timeout` is libtorch's own for every exchange.
+    /// Connects all processes to each other; every process must call this. `timeout` is libtorch's limit for each
+    /// operation.
     pub fn connect(
         store: &KeyStore,
         (rank, size): (usize, usize),
@@ -208,8 +210,8 @@ impl TensorGroup {
         Ok(Self(group))
     }
 
-    /// Connects processes by NCCL, each with a CUDA device of its own, of which this process's has the index `device`; all
-    /// call this, and wait for each other. `timeout` is as for [`connect`](Self::connect).
+    /// Connects processes with NCCL, each with its own CUDA device; that of this process has index `device`. Every
+    /// process must call this, and waits for the others. `timeout` is as for [`connect`](Self::connect).
     pub fn connect_nccl(
         store: &KeyStore,
         (rank, size): (usize, usize),
@@ -223,8 +225,8 @@ impl TensorGroup {
         Ok(Self(group))
     }
 
-    /// Ends exchanges that are under way, so that the device no longer waits for processes that are lost. The group is of no
-    /// use afterwards, and must be forgotten.
+    /// Aborts pending operations, so that the device no longer waits for lost processes. The group cannot be used
+    /// afterwards, and must be leaked.
     pub fn abort(&mut self) -> Result<()> {
         // SAFETY: as for `sum`.
         check(unsafe { geolearn_group_abort(self.0) })
@@ -236,13 +238,13 @@ impl TensorGroup {
         Ok(Exchange(work))
     }
 
-    /// Begins to replace a contiguous tensor by the sum over all processes. Nobody touches it meanwhile.
+    /// Starts replacing a contiguous tensor by the sum over all processes. The tensor must not be accessed meanwhile.
     pub fn sum(&mut self, tensor: &mut Tensor) -> Result<Exchange> {
         // SAFETY: a `TensorGroup` is what `geolearn_group_new` gave, until it is dropped; the work keeps a share of the tensor.
         Self::begun(|work| unsafe { geolearn_group_sum(self.0, tensor.as_ptr(), work) })
     }
 
-    /// Begins to copy the tensors of all processes, contiguous ones of one shape, into `all`.
+    /// Starts copying the tensors of all processes, contiguous and of one shape, into `all`.
     pub fn gather(&mut self, own: &Tensor, all: &mut [Tensor]) -> Result<Exchange> {
         let pointers: Vec<_> = all.iter().map(|tensor| tensor.as_ptr()).collect();
         // SAFETY: as for `sum`.
@@ -251,7 +253,7 @@ impl TensorGroup {
         })
     }
 
-    /// Begins to replace a contiguous tensor by that of the first process.
+    /// Starts replacing a contiguous tensor by that of the first process.
     pub fn broadcast(&mut self, tensor: &mut Tensor) -> Result<Exchange> {
         // SAFETY: as for `sum`.
         Self::begun(|work| unsafe { geolearn_group_broadcast(self.0, tensor.as_ptr(), work) })
@@ -259,23 +261,23 @@ impl TensorGroup {
 }
 
 impl Drop for TensorGroup {
-    /// Waits for exchanges that are under way: a group whose exchange failed must be forgotten instead.
+    /// Waits for pending operations, so a group whose operation failed must be leaked instead.
     fn drop(&mut self) {
         // SAFETY: what `geolearn_group_new` gave, given back once.
         unsafe { geolearn_group_free(self.0) }
     }
 }
 
-/// An exchange that is under way.
+/// A pending operation.
 #[derive(Debug)]
 pub(crate) struct Exchange(*mut c_void);
 
 impl Exchange {
-    /// Waits at most so long and tells whether it has ended. On CUDA, what is asked of the device afterwards, on this thread,
-    /// finds its results.
+    /// Waits up to `most` and returns whether the operation has finished. On CUDA, later work submitted by this
+    /// thread sees its results.
     ///
     /// # Errors
-    /// Those of the exchange, once it has ended.
+    /// The operation's own error, once it has finished.
     pub fn wait(&self, most: Duration) -> Result<bool> {
         let mut ended = false;
         // SAFETY: an `Exchange` is what a group gave, until it is dropped; the pointer is to a local.

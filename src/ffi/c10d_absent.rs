@@ -1,4 +1,4 @@
-//! Stands in for exchange between processes where documentation is built without libtorch.
+//! Stub of communication between processes, for building documentation without libtorch.
 
 use std::time::Duration;
 

@@ -1,27 +1,27 @@
-//! Limits of libtorch's caches of compiled convolutions on a processor.
+//! Limits libtorch's caches of compiled convolutions on the CPU.
 //!
-//! oneDNN and the layer between it and libtorch keep the code of 1,024 convolutions each, by the sizes of their images:
-//! about 1 MiB apiece, which images of many sizes fill: after 1, 60, 120 and 300 sizes of up to 500 pixels a process held
-//! 232, 556, 642 and 795 MiB, and 232, 403, 545 and 413 with the limits below (`tests/many_sizes.rs`, which has the
-//! program). A training step needs some tens of them. libtorch exports no function that sets the numbers: oneDNN reads its
-//! own from the environment at the first convolution, and the layer above at the first one of each thread.
+//! oneDNN and the layer between it and libtorch each cache the code of 1,024 convolutions by image size, about 1 MiB
+//! apiece, which images of many sizes fill: after 1, 60, 120 and 300 sizes of up to 500 pixels a process held 232, 556,
+//! 642 and 795 MiB, and 232, 403, 545 and 413 with the limits below (measured with `tests/many_sizes.rs`). A training
+//! step needs only a few dozen. libtorch exports no function to set the limits: oneDNN reads its own from the
+//! environment at the first convolution, and the layer above at the first one of each thread.
 //!
-//! So the environment is the only way, and it must not be written while another thread may read it. That is made sure of
-//! in the one way there is: it is written only while this thread is the only one. Numbers of the user's own stay, and child
-//! processes inherit whatever holds.
+//! So the environment is the only way, and it must not be modified while another thread may read it. The only way to
+//! ensure that is to modify it only while this thread is the only one. Values set by the user are kept, and child
+//! processes inherit the result.
 
 use std::env;
 
 use super::variables::set_where_alone;
 
-/// More than a training step uses: without caches a step of small chips took nearly twice the time.
+/// More than a training step uses; without caches a step with small chips took nearly twice as long.
 const KEPT: &str = "128";
 const OF_ONEDNN: &str = "ONEDNN_PRIMITIVE_CACHE_CAPACITY";
-/// The older name, which oneDNN heeds too.
+/// The older name, which oneDNN also accepts.
 const OF_ONEDNN_BEFORE: &str = "DNNL_PRIMITIVE_CACHE_CAPACITY";
 const OF_LIBTORCH: &str = "LRU_CACHE_CAPACITY";
 
-/// Sets the limits that the user has not set, unless other threads run.
+/// Sets the limits that the user has not set, unless other threads are running.
 pub(super) fn limit() {
     let is_set = |name| env::var_os(name).is_some();
     let of_onednn = !is_set(OF_ONEDNN) && !is_set(OF_ONEDNN_BEFORE);
@@ -33,6 +33,6 @@ pub(super) fn limit() {
         return;
     }
     if !set_where_alone(&missing, KEPT) {
-        tracing::info!("other threads run, so libtorch keeps as many compiled convolutions as it likes");
+        tracing::info!("other threads are running, so libtorch's caches of compiled convolutions are not limited");
     }
 }

@@ -1,32 +1,32 @@
-//! Loads libtorch's CUDA half when it is first asked for, if it lies beside the CPU half.
+//! Loads libtorch's CUDA library on first use, if it is next to the CPU library.
 //!
-//! The linker drops `libtorch_cuda.so` from a program that names none of its symbols, and a program
-//! built on a machine without CUDA does not name it at all. Loading it by hand lets one binary serve both.
+//! The linker drops `libtorch_cuda.so` from a program that uses none of its symbols, and a program built on a machine
+//! without CUDA does not refer to it at all. Loading it explicitly lets one binary serve both.
 //!
-//! libtorch remembers for good what it found when it first looked for CUDA, and it looks whenever gradients are computed.
-//! So nothing of this crate may ask libtorch about CUDA, or compute gradients, before [`cuda_library`].
+//! libtorch remembers permanently what it found when it first looked for CUDA, and it looks whenever gradients are
+//! computed. So nothing in this crate may query libtorch about CUDA, or compute gradients, before [`cuda_library`].
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::process::allowed;
 
-/// What became of `libtorch_cuda.so`.
+/// Status of `libtorch_cuda.so`.
 #[derive(Debug, Clone)]
 pub(crate) enum CudaLibrary {
-    /// It is loaded.
+    /// Loaded.
     Loaded,
-    /// This libtorch has none at this place: it is the CPU build.
+    /// Not at this path: this libtorch is the CPU build.
     Missing(PathBuf),
-    /// It is there, but the system's loader refused it, with this message.
+    /// Present, but the dynamic loader rejected it with this message.
     Refused(String),
-    /// The user does not want it loaded.
+    /// Not loaded at the user's request.
     Declined,
-    /// Not looked for on this operating system.
+    /// Not supported on this operating system.
     Unknown,
 }
 
-/// Loads the library with the first call, and tells every caller what became of it.
+/// Loads the library on the first call, and returns its status to every caller.
 pub(crate) fn cuda_library() -> &'static CudaLibrary {
     static STATE: OnceLock<CudaLibrary> = OnceLock::new();
     STATE.get_or_init(|| match allowed().load_cuda {
@@ -76,7 +76,7 @@ mod linux {
         fn at_global_context() -> *mut c_void;
     }
 
-    /// Tests run side by side in any order, and one that computes gradients would hide CUDA from those that come later.
+    /// Tests run in parallel in any order, and one that computes gradients would hide CUDA from later ones.
     #[cfg(test)]
     #[used]
     #[unsafe(link_section = ".init_array")]

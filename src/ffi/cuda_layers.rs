@@ -1,8 +1,8 @@
-//! Layers that our own kernels and cuDNN's convolutions compute on CUDA, in NHWC memory.
+//! CUDA layers that combine this crate's own kernels with cuDNN's convolutions, in NHWC memory.
 //!
-//! Their maps carry the border that the next convolution wants: (N, C, H + 2b, W + 2b), the border showing the pixels
-//! within, reflected. The kernels (`cuda/layers.cu`) are compiled for the device at hand when a layer first asks, and kept for
-//! the next process.
+//! Their maps include the padding for the next convolution: (N, C, H + 2b, W + 2b), with a border of reflected pixels.
+//! The kernels (`cuda/layers.cu`) are compiled for the device when a layer is first used, and cached for the next
+//! process.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -15,11 +15,11 @@ use super::switch::is_switched_on;
 use crate::error::Result;
 
 const KERNELS: &str = include_str!("cuda/layers.cu");
-/// Turns these layers off (0) or on (1).
+/// Disables (0) or enables (1) these layers.
 const SWITCH: &str = "GEOLEARN_CUDA_LAYERS";
 
-/// Returns whether the functions below can take maps like `x`, which may have any channels, on its device, as the thread
-/// computes now.
+/// Returns whether the functions below can process maps like `x`, with any number of channels, on its device and with
+/// the thread's current settings.
 pub(crate) fn cuda_layers_fit(x: &Tensor) -> bool {
     if !(x.device().is_cuda() && hand_over_kernels() || is_emulated(x)) {
         return false;
@@ -29,7 +29,7 @@ pub(crate) fn cuda_layers_fit(x: &Tensor) -> bool {
     fit
 }
 
-/// Returns a weight (N, C, H, W) in the order in memory that these layers want on its device, so that no step converts it.
+/// Returns a weight (N, C, H, W) in the memory order that these layers need on its device, so that no step converts it.
 pub(crate) fn with_weight_layout(weight: Tensor) -> Result<Tensor> {
     if weight.device().is_cuda() && are_on() { linked::channels_last(&weight) } else { Ok(weight) }
 }
@@ -37,7 +37,7 @@ pub(crate) fn with_weight_layout(weight: Tensor) -> Result<Tensor> {
 /// Computes `leaky_relu(instance_norm(conv(x)))`.
 ///
 /// # Shapes
-/// `x` is (N, C, H, W), with a border or without; the result is (N, C', H' + 2 border, W' + 2 border).
+/// `x` is (N, C, H, W), with or without a border; the result is (N, C', H' + 2 border, W' + 2 border).
 pub(crate) fn convolution_norm(x: &Tensor, weight: &Tensor, form: ConvolutionForm, norm: NormForm) -> Result<Tensor> {
     linked::cuda_convolution_norm(x, weight, form, norm)
 }
@@ -50,8 +50,8 @@ pub(crate) fn bordered_residual(x: &Tensor, weights: [&Tensor; 2], epsilon: f64,
     linked::cuda_residual(x, weights, epsilon, border)
 }
 
-/// Names the folder where compiled kernels are kept for the next process. To be called before the first network runs; the
-/// first call counts.
+/// Sets the folder that caches compiled kernels for the next process. Call it before the first network runs; only the
+/// first call has an effect.
 pub(crate) fn keep_cuda_kernels_in(folder: PathBuf) {
     let _ = FOLDER.set(folder);
 }
@@ -63,7 +63,7 @@ fn are_on() -> bool {
     *ON.get_or_init(|| is_switched_on(SWITCH))
 }
 
-/// Hands the kernels over once, unless the environment turns them off.
+/// Registers the kernels once, unless disabled by the environment.
 fn hand_over_kernels() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
     *DONE.get_or_init(|| {
@@ -72,9 +72,11 @@ fn hand_over_kernels() -> bool {
     })
 }
 
-/// What is there; an error is told, since libtorch's operators do the work then.
+/// Returns the result, or logs the error, since libtorch's operators are then used instead.
 fn told<T>(result: Result<T>) -> Option<T> {
-    result.inspect_err(|error| tracing::warn!(%error, "libtorch's operators run in place of our layers on CUDA")).ok()
+    result
+        .inspect_err(|error| tracing::warn!(%error, "using libtorch's operators instead of this crate's CUDA layers"))
+        .ok()
 }
 
 #[cfg(not(all(test, target_os = "linux")))]
@@ -89,7 +91,7 @@ pub(crate) use emulation::emulate_cuda;
 #[cfg(target_os = "linux")]
 use emulation::is_emulated;
 
-/// The kernels compiled for the processor, so that whole networks can be compared without a device.
+/// The kernels compiled for the CPU, so that whole networks can be compared without a device.
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod emulation {
@@ -118,14 +120,14 @@ mod emulation {
         linked::cuda_kernels_emulate(&CString::new(library.to_str().unwrap()).unwrap()).unwrap();
     });
 
-    /// Runs `work` with these layers on the processor, on this thread.
+    /// Runs `work` with these layers on the CPU, on this thread.
     pub(crate) fn emulate_cuda<T>(work: impl FnOnce() -> T) -> T {
         LazyLock::force(&LIBRARY);
         let _emulated = Emulated::begin();
         work()
     }
 
-    /// Ends also where a test panics: threads of tests are used again.
+    /// Ends even if a test panics, since test threads are reused.
     struct Emulated;
 
     impl Emulated {

@@ -1,11 +1,11 @@
-//! What CUDA's runtime library says of drivers and devices.
+//! Queries CUDA's runtime library about drivers and devices.
 //!
-//! libtorch brings that library into the process where it can compute on CUDA. Its functions are looked up by name, since a
-//! program that is linked against a libtorch for processors alone has none of them.
+//! libtorch loads that library into the process if it supports CUDA. Its functions are looked up by name, since a
+//! program linked against a CPU-only libtorch has none of them.
 
 use std::fmt;
 
-/// A version as CUDA counts them: 13.0 is 13,000.
+/// A version in CUDA's encoding: 13.0 is 13,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CudaVersion(pub i32);
 
@@ -15,7 +15,7 @@ impl fmt::Display for CudaVersion {
     }
 }
 
-/// What a device can do, as NVIDIA counts it: 7.5 of Turing, 8.0 of Ampere, 9.0 of Hopper.
+/// NVIDIA's compute capability: 7.5 for Turing, 8.0 for Ampere, 9.0 for Hopper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Capability {
     pub major: i32,
@@ -28,12 +28,12 @@ impl fmt::Display for Capability {
     }
 }
 
-/// What the runtime says; each is `None` where there is no runtime, or where it does not say.
+/// Answers of the runtime; each is `None` if there is no runtime or it does not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CudaRuntime {
-    /// The newest CUDA that the driver can run; 0.0 without a driver.
+    /// The newest CUDA version that the driver supports; 0.0 without a driver.
     pub driver: Option<CudaVersion>,
-    /// The CUDA that this libtorch was built with.
+    /// The CUDA version that this libtorch was built with.
     pub built_with: Option<CudaVersion>,
     /// Why no device can be used.
     pub trouble: Option<String>,
@@ -64,7 +64,7 @@ mod linux {
         (!symbol.is_null()).then_some(symbol)
     }
 
-    /// The number that a function `cudaError_t f(int *)` gives, or its error.
+    /// Returns the number from a function `cudaError_t f(int *)`, or its error.
     fn number(name: &CStr) -> Option<Result<c_int, c_int>> {
         // SAFETY: CUDA's runtime has had functions of this type under these names in all its releases.
         let function = unsafe { std::mem::transmute::<*mut c_void, GetNumber>(found(name)?) };
@@ -117,7 +117,7 @@ mod linux {
     }
 }
 
-/// Asks CUDA's runtime.
+/// Queries CUDA's runtime.
 pub(crate) fn cuda_runtime() -> CudaRuntime {
     #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
     return linux::runtime();
@@ -125,7 +125,7 @@ pub(crate) fn cuda_runtime() -> CudaRuntime {
     CudaRuntime::default()
 }
 
-/// What the device of this index can do; `None` where there is no such device, or nobody to ask.
+/// Returns the compute capability of the device with this index; `None` if there is no such device or no runtime.
 pub(crate) fn cuda_capability(index: usize) -> Option<Capability> {
     #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
     return linux::capability(index);
@@ -136,8 +136,8 @@ pub(crate) fn cuda_capability(index: usize) -> Option<Capability> {
     }
 }
 
-/// Where on its machine the device of this index is plugged in, such as `0000:3b:00.0`; `None` where there is no such device,
-/// or nobody to ask.
+/// Returns the PCI bus ID of the device with this index, such as `0000:3b:00.0`; `None` if there is no such device or
+/// no runtime.
 pub(crate) fn cuda_bus_id(index: usize) -> Option<String> {
     #[cfg(all(target_os = "linux", not(feature = "doc-only")))]
     return linux::bus_id(index);
@@ -160,7 +160,7 @@ mod tests {
         assert!(Capability { major: 7, minor: 5 } < Capability { major: 8, minor: 0 });
     }
 
-    /// Whatever there is on this machine, asking does no harm; and without a device nothing is claimed.
+    /// Querying is harmless on any machine, and reports nothing without a device.
     #[test]
     fn a_device_that_is_not_there_has_no_capability() {
         assert_eq!(cuda_capability(9999), None);

@@ -1,4 +1,4 @@
-//! A tensor that is filled in place: a batch of chips is large, and copying it costs as much as scaling it.
+//! Fills a tensor in place: a batch of chips is large, and copying it costs as much as scaling it.
 
 use std::slice;
 
@@ -7,24 +7,24 @@ use tch::{Device, Kind, Tensor};
 use super::linked;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What kind of main memory a tensor lies in.
+/// The kind of main memory that holds a tensor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum HostMemory {
-    /// As programs have it.
+    /// Ordinary pageable memory.
     #[default]
     Pageable,
-    /// Always in place, so that CUDA copies it while the processor goes on.
+    /// Pinned memory, from which CUDA copies asynchronously.
     Pinned,
 }
 
 impl HostMemory {
-    /// For tensors that go on to `device`.
+    /// Returns the kind of memory for tensors that will be copied to `device`.
     pub fn for_device(device: Device) -> Self {
         if device.is_cuda() { Self::Pinned } else { Self::Pageable }
     }
 }
 
-/// A new f32 tensor of this shape on the processor, whose values `fill` writes; they are 0 before.
+/// Creates an f32 CPU tensor of this shape, initially 0, whose values `fill` writes.
 pub(crate) fn filled(shape: &[i64], memory: HostMemory, fill: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<Tensor> {
     let tensor = match memory {
         HostMemory::Pageable => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?,

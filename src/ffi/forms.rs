@@ -1,28 +1,28 @@
-//! What layers and updates are told besides tensors.
+//! Parameters of layers and updates, apart from tensors.
 
-/// What a convolution with a square kernel does.
+/// Parameters of a convolution with a square kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConvolutionForm {
     pub stride: i64,
     pub padding: i64,
     /// Transposed, with an output padding of 1.
     pub transposed: bool,
-    /// Whether an instance norm takes the bias off again, so that it has no gradient.
+    /// Whether an instance norm follows, which cancels the bias, so that it has no gradient.
     pub normalized: bool,
 }
 
 /// What follows a convolution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NormForm {
-    /// Of the leaky rectifier behind the norm; 0 is relu, 1 is none.
+    /// Slope of the leaky ReLU after the norm; 0 is ReLU, 1 is the identity.
     pub slope: f64,
-    /// What the norm adds to a variance.
+    /// The norm's epsilon, which is added to the variance.
     pub epsilon: f64,
-    /// How many pixels the result has around it.
+    /// Width in pixels of the border around the result.
     pub border: i64,
 }
 
-/// The numbers of one Adam step.
+/// Parameters of an Adam step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep {
     pub lr: f64,

@@ -1,8 +1,8 @@
-//! Weights that threads share.
+//! Weights shared by threads.
 
 use tch::Tensor;
 
-/// Tensors that nobody writes to any more, so that threads may share them.
+/// Tensors that are no longer written to, so that threads may share them.
 #[derive(Debug)]
 pub(crate) struct Frozen(Vec<Tensor>);
 
@@ -11,12 +11,12 @@ pub(crate) struct Frozen(Vec<Tensor>);
 unsafe impl Sync for Frozen {}
 
 impl Frozen {
-    /// Takes tensors without gradients, which no one else may write to.
+    /// Takes tensors without gradients, which nothing else may write to.
     pub fn new(tensors: Vec<Tensor>) -> Self {
         Self(tensors)
     }
 
-    /// Gives handles of the same memory, for reading.
+    /// Returns handles to the same memory, for reading only.
     pub fn handles(&self) -> Vec<Tensor> {
         self.0.iter().map(Tensor::shallow_clone).collect()
     }

@@ -1,4 +1,4 @@
-//! CUDA graphs: work that the device was once asked for, recorded, and asked for again in one call.
+//! CUDA graphs: recorded GPU work that is launched again in one call.
 
 use std::ffi::c_int;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tch::Device;
 use super::linked::{self, Graph};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One recording at a time in the process: before it begins, memory is given back, which would cut another short.
+/// Only one recording runs at a time in the process, because freeing memory before a recording would abort another.
 static RECORDING: Mutex<()> = Mutex::new(());
 
-/// A stream of a CUDA device beside its default one.
+/// A CUDA stream other than the device's default one.
 #[derive(Debug)]
 pub(crate) struct SideStream {
     device: c_int,
@@ -20,7 +20,7 @@ pub(crate) struct SideStream {
 
 impl SideStream {
     /// # Errors
-    /// `Device` for a device other than CUDA's.
+    /// `Device` if the device is not a CUDA device.
     pub fn new(device: Device) -> Result<Self> {
         let Device::Cuda(index) = device else {
             return Err(Error::new(ErrorKind::Device, "only CUDA has streams").found(format!("{device:?}")));
@@ -29,8 +29,8 @@ impl SideStream {
         Ok(Self { device, number: linked::stream_new(device)? })
     }
 
-    /// Runs `work` with this as the thread's current stream. It begins after what the device was asked for before, and what
-    /// it is asked for later begins after it.
+    /// Runs `work` with this as the thread's current stream. It starts after previously submitted work, and work
+    /// submitted later starts after it.
     pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut inside = Inside { device: self.device, before: Some(linked::stream_enter(self.device, self.number)?) };
         let result = work();
@@ -39,7 +39,7 @@ impl SideStream {
     }
 }
 
-/// The side of a thread that must leave it again, also when it panics.
+/// A guard that restores the thread's previous stream, even after a panic.
 struct Inside {
     device: c_int,
     before: Option<i64>,
@@ -54,32 +54,32 @@ impl Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         if let Err(error) = self.leave() {
-            tracing::warn!(%error, "the stream from before cannot wait for the other");
+            tracing::warn!(%error, "the previous stream cannot wait for the other");
         }
     }
 }
 
-/// A recorded piece of work. Its inputs and outputs are tensors that stay where they are: each time it runs, it reads the
-/// ones and writes the others.
+/// A recorded piece of work. Its inputs and outputs are tensors with fixed addresses: each launch reads the inputs and
+/// writes the outputs.
 #[derive(Debug)]
 pub(crate) struct CudaGraph(Graph);
 
 impl CudaGraph {
-    /// Records the kernels of `work` without running them. Its new tensors lie in memory that belongs to the graph, or that
-    /// it shares with `beside`, after which it must always run; it holds them only until then.
+    /// Records the kernels of `work` without running them. Its new tensors are in memory that belongs to the graph, or
+    /// is shared with `beside`, after which it must then always run; they are valid only until then.
     ///
-    /// Tensors that `work` reads and did not make must live, in their place, as long as the graph.
+    /// Tensors that `work` reads but did not create must stay alive, at the same address, as long as the graph.
     ///
     /// # Errors
-    /// Those of `work`, and libtorch's for work that cannot be recorded, such as waiting for the device. Nothing has run
-    /// then, and the device can be used as before.
+    /// Errors of `work`, and libtorch's for work that cannot be recorded, such as waiting for the device. Nothing has
+    /// run in that case, and the device stays usable.
     pub fn record<T>(
         stream: &SideStream,
         beside: Option<&CudaGraph>,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<(Self, T)> {
         let _alone = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
-        // What libtorch keeps for tensors outside of the graph is of no use to it, and cannot be given back meanwhile.
+        // Memory that libtorch caches outside of the graph cannot be used by it, nor freed during the recording.
         linked::cuda_release()?;
         stream.run(|| {
             let mut graph = linked::graph_new(stream.device)?;
@@ -94,13 +94,13 @@ impl CudaGraph {
         })
     }
 
-    /// Asks the thread's current stream for the work.
+    /// Submits the work to the thread's current stream.
     pub fn replay(&mut self) -> Result<()> {
         linked::graph_replay(&mut self.0)
     }
 }
 
-/// What must be ended, also when the work panics.
+/// A recording that must be ended, even after a panic.
 struct Recording<'a> {
     graph: &'a mut Graph,
     ended: bool,
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(SideStream::new(Device::Cpu).unwrap_err().kind(), ErrorKind::Device);
     }
 
-    /// Without CUDA nothing is there to look up, and to ask does no harm.
+    /// Without CUDA there is nothing to look up, and asking is harmless.
     #[test]
     fn what_is_missing_is_an_error() {
         if !tch::Cuda::is_available() {
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// Gradients are computed on a thread of libtorch's, and are recorded all the same.
+    /// Gradients are computed on one of libtorch's threads, and are recorded nevertheless.
     #[test]
     fn on_cuda_gradients_are_recorded_and_a_second_graph_shares_the_memory() {
         let Some(device) = testing::cuda() else { return };
@@ -177,12 +177,13 @@ mod tests {
             let _ = input.fill_(value);
             first.replay().unwrap();
             second.replay().unwrap();
-            // The derivative of (w x)^2 by w is 2 w x^2.
+            // The derivative of (w x)^2 with respect to w is 2 w x^2.
             assert_eq!(sum(&of_second), 4096.0 * (2.0 * value * value + 1.0));
         }
     }
 
-    /// Waiting for the device cuts a recording short. Everything works afterwards: the memory, random numbers, a recording.
+    /// Waiting for the device aborts a recording. Everything works afterwards: memory, random numbers, another
+    /// recording.
     #[test]
     fn on_cuda_what_cannot_be_recorded_leaves_nothing_behind() {
         let Some(device) = testing::cuda() else { return };

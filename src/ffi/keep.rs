@@ -1,11 +1,11 @@
-//! Memory that is not given back between steps.
+//! Keeps memory between training steps.
 
 use super::linked;
 use super::process::allowed;
 use crate::error::Result;
 
-/// While this lives, memory of large tensors on the processor is kept for the next ones of about the same size, in the
-/// whole process, unless the user does not want that.
+/// A guard: while it exists, memory of large CPU tensors is kept and reused for tensors of about the same size, in the
+/// whole process, unless the user has opted out.
 #[derive(Debug)]
 pub(crate) struct KeptMemory {
     is_kept: bool,
@@ -26,7 +26,7 @@ impl Drop for KeptMemory {
         if self.is_kept
             && let Err(error) = linked::keep_end()
         {
-            tracing::warn!(%error, "memory that was kept for training is not given back");
+            tracing::warn!(%error, "cannot release memory that was kept for training");
         }
     }
 }
@@ -37,7 +37,7 @@ mod tests {
     use crate::ffi::MemoryMeter;
     use tch::{Device, Kind, Tensor};
 
-    /// What is kept does not count as used, and values of a block's former life do not show.
+    /// Cached memory does not count as used, and old contents of a block do not show.
     #[test]
     fn tensors_are_what_they_are_without_it() {
         let meter = MemoryMeter::begin().unwrap();

@@ -1,5 +1,5 @@
-//! Layers that our own kernels compute on a processor. Each gives `None` where they cannot: on another device, in another
-//! dtype, under autocast, or on channels that do not fill vectors.
+//! CPU layers computed by this crate's own kernels. Each returns `None` if it does not apply: on another device, in
+//! another dtype, under autocast, or if the channels do not fill vectors.
 
 use tch::{Device, Kind, Tensor};
 
@@ -7,38 +7,39 @@ use super::forms::ConvolutionForm;
 use super::linked;
 use crate::error::Result;
 
-/// Channels that fill a vector, and a panel of the matrices that residual blocks multiply.
+/// Number of channels that fill a vector, and a panel of the matrices in residual blocks.
 const LANES: i64 = 8;
 const PANEL: i64 = 16;
 
-/// A convolution in NHWC memory; NCHW goes in and comes out.
+/// Computes a convolution in NHWC memory; input and output are NCHW.
 pub(crate) fn convolution(x: &Tensor, weight: &Tensor, bias: &Tensor, form: ConvolutionForm) -> Result<Option<Tensor>> {
     where_it_fits(x, 1, || linked::convolution(x, weight, bias, form))
 }
 
-/// `leaky_relu(instance_norm(x), slope)`; a slope of 0 is relu.
+/// Computes `leaky_relu(instance_norm(x), slope)`; a slope of 0 is ReLU.
 pub(crate) fn norm_activation(x: &Tensor, slope: f64, epsilon: f64) -> Result<Option<Tensor>> {
     where_it_fits(x, LANES, || linked::norm_activation(x, slope, epsilon))
 }
 
-/// `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))` with the weights and biases of both 3x3 convolutions.
+/// Computes `x + norm(conv(reflect(relu(norm(conv(reflect(x)))))))` with the weights and biases of both 3x3
+/// convolutions.
 pub(crate) fn residual(x: &Tensor, parameters: [&Tensor; 4], epsilon: f64) -> Result<Option<Tensor>> {
     where_it_fits(x, PANEL, || linked::residual(x, parameters, epsilon))
 }
 
-/// `x + conv(reflect(relu(conv(reflect(x)))))`, without gradients: what is left of a residual block whose norms have
-/// become part of its convolutions.
+/// Computes `x + conv(reflect(relu(conv(reflect(x)))))` without gradients: a residual block whose norms have been
+/// folded into its convolutions.
 pub(crate) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Result<Option<Tensor>> {
     where_it_fits(x, PANEL, || linked::residual_without_norms(x, parameters))
 }
 
-/// Whether [`residual`] can take f32 maps of so many channels on `device`.
+/// Returns whether [`residual`] supports f32 maps with this number of channels on `device`.
 pub(crate) fn fits_residual(device: Device, channels: i64) -> bool {
     let map = || Tensor::f_empty([1, channels, 2, 2], (Kind::Float, Device::Cpu));
     device == Device::Cpu && map().is_ok_and(|map| linked::cpu_layers_fit(&map, PANEL))
 }
 
-/// Whether layers of our own compute on a processor what is made of `x`; then the results do not depend on the number of threads.
+/// Returns whether this crate's CPU layers apply to `x`; if so, results do not depend on the number of threads.
 pub(crate) fn has_own_layers(x: &Tensor) -> bool {
     linked::cpu_layers_fit(x, 1) && fits_residual(x.device(), PANEL)
 }
@@ -56,8 +57,8 @@ mod tests {
     use crate::testing::Tolerance;
 
     const EPSILON: f64 = 1e-5;
-    /// Sums of up to 10,000 f64 products of numbers near 1, in another order; Winograd's transforms make rounding some ten
-    /// times as large.
+    /// Tolerance for sums of up to 10,000 f64 products of numbers near 1 in a different order; Winograd's transforms
+    /// increase the rounding error about tenfold.
     const F64: Tolerance = Tolerance { abs: 1e-10, rel: 1e-10 };
 
     fn waves(shape: &[i64], pitch: f64, kind: Kind) -> Tensor {
@@ -65,7 +66,7 @@ mod tests {
         (Tensor::arange(count, (Kind::Double, Device::Cpu)) * pitch).sin().view(shape).to_kind(kind)
     }
 
-    /// What `work` makes of copies of these tensors, and the gradients of some sum of it.
+    /// Returns the result of `work` on copies of these tensors, and the gradients of a weighted sum of it.
     fn with_gradients(inputs: &[Tensor], work: impl Fn(&[Tensor]) -> Tensor) -> Vec<Tensor> {
         let inputs: Vec<_> = inputs.iter().map(|t| t.detach().copy().set_requires_grad(true)).collect();
         let made = work(&inputs);
@@ -88,7 +89,7 @@ mod tests {
         x.reflection_pad2d([1; 4]).conv2d(weight, Some(bias), [1, 1], [0, 0], [1, 1], 1)
     }
 
-    /// libtorch's operators, one after the other.
+    /// The same with libtorch's operators.
     fn plain_block(p: &[Tensor]) -> Tensor {
         let hidden = norm(&conv3x3(&p[0], &p[1], &p[2])).relu();
         &p[0] + norm(&conv3x3(&hidden, &p[3], &p[4]))
@@ -101,7 +102,7 @@ mod tests {
         vec![waves(&shape, 0.37, kind), first, waves(&[c], 0.5, kind), second, waves(&[c], 0.6, kind)]
     }
 
-    /// Whole tiles and parts of them, the smallest maps, and more than are worked on at once.
+    /// Covers whole and partial tiles, the smallest maps, and more tiles than are processed at once.
     const MAPS: [[i64; 4]; 7] =
         [[2, 16, 8, 8], [1, 16, 5, 7], [2, 32, 9, 6], [1, 16, 2, 3], [1, 16, 3, 2], [2, 16, 2, 2], [2, 16, 70, 66]];
 
@@ -116,8 +117,8 @@ mod tests {
         }
     }
 
-    /// Against f64, as a share of the largest value: rounding is some ten units of 6e-8, two norms multiply it, and where a
-    /// value is as near to 0 as that, the rectifier may decide otherwise.
+    /// Compares with f64, relative to the largest value: the rounding error is some ten units of 6e-8, two norms
+    /// multiply it, and near 0 it can change the decision of the ReLU.
     #[test]
     fn a_residual_block_in_f32_is_near_f64() {
         for shape in [[2, 16, 8, 8], [1, 64, 16, 16], [2, 16, 70, 66]] {

@@ -1,14 +1,14 @@
-//! Means that follow weights, all in one call.
+//! Moving averages of weights, in one call.
 
 use tch::Tensor;
 
 use super::linked;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Moves each tensor of `from`, in place, by `share` of the way to its partner in `to`; all in one call.
+/// Moves each tensor of `from`, in place, toward its partner in `to` by the fraction `share`, in one call.
 ///
 /// # Errors
-/// `Usage` unless the lists have one length, `Torch` unless partners are of one shape, dtype and device.
+/// `Usage` if the lists differ in length; `Torch` if partners differ in shape, dtype or device.
 pub(crate) fn lerp_all(from: &mut [Tensor], to: &mut [Tensor], share: f64) -> Result<()> {
     if from.len() != to.len() {
         return Err(Error::new(ErrorKind::Usage, "lists of tensors differ in length").expected(to.len()));

@@ -1,4 +1,4 @@
-//! Calls into the shim.
+//! Calls into the C++ shim.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null_mut;
@@ -139,7 +139,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// Turns the shim's answer into a `Result` and frees its message.
+/// Converts the shim's answer to a `Result` and frees its message.
 pub(super) fn check(message: *mut c_char) -> Result<()> {
     if message.is_null() {
         return Ok(());
@@ -151,7 +151,7 @@ pub(super) fn check(message: *mut c_char) -> Result<()> {
     Err(Error::torch(text))
 }
 
-/// The tensor that a call of the shim makes.
+/// Returns the tensor that a call into the shim creates.
 fn made(call: impl FnOnce(*mut *mut C_tensor) -> *mut c_char) -> Result<Tensor> {
     let mut output = null_mut();
     check(call(&mut output))?;
@@ -159,31 +159,31 @@ fn made(call: impl FnOnce(*mut *mut C_tensor) -> *mut c_char) -> Result<Tensor> 
     Ok(unsafe { Tensor::from_ptr(output) })
 }
 
-/// `max(0, x) + slope * min(0, x)`, with gradient; tch's own has a fixed slope of 0.01.
+/// Computes `max(0, x) + slope * min(0, x)`, with gradient; tch's own has a fixed slope of 0.01.
 pub(crate) fn leaky_relu(input: &Tensor, slope: f64) -> Result<Tensor> {
     // SAFETY: `input` outlives the call, which writes `output` only when it succeeds.
     made(|output| unsafe { geolearn_leaky_relu(input.as_ptr(), slope, output) })
 }
 
-/// `factor * x`, with gradient; tch's operators with a number panic when libtorch reports an error.
+/// Computes `factor * x`, with gradient; tch's scalar operators panic if libtorch reports an error.
 pub(crate) fn scale(input: &Tensor, factor: f64) -> Result<Tensor> {
     // SAFETY: as for `leaky_relu`.
     made(|output| unsafe { geolearn_scale(input.as_ptr(), factor, output) })
 }
 
-/// `x + number`, with gradient.
+/// Computes `x + number`, with gradient.
 pub(crate) fn add(input: &Tensor, number: f64) -> Result<Tensor> {
     // SAFETY: as for `leaky_relu`.
     made(|output| unsafe { geolearn_add(input.as_ptr(), number, output) })
 }
 
-/// `max(x, least)`, with gradient.
+/// Computes `max(x, least)`, with gradient.
 pub(crate) fn at_least(input: &Tensor, least: f64) -> Result<Tensor> {
     // SAFETY: as for `leaky_relu`.
     made(|output| unsafe { geolearn_at_least(input.as_ptr(), least, output) })
 }
 
-/// Whether no value of these floating-point tensors, all on one device, is infinite or not a number. Waits for the device once.
+/// Returns whether all values of these floating-point tensors on one device are finite. Waits for the device once.
 pub(crate) fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
     let pointers: Vec<_> = tensors.iter().map(|tensor| tensor.as_ptr()).collect();
     let mut finite = false;
@@ -192,7 +192,7 @@ pub(crate) fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
     Ok(finite)
 }
 
-/// Zeros in f32 in memory of the processor that CUDA copies from while the processor goes on.
+/// Creates f32 zeros in pinned CPU memory, from which CUDA copies asynchronously.
 pub(super) fn zeros_pinned(shape: &[i64]) -> Result<Tensor> {
     // SAFETY: the sizes outlive the call, which writes `output` only when it succeeds.
     made(|output| unsafe { geolearn_zeros_pinned(shape.as_ptr(), shape.len(), output) })
@@ -227,20 +227,20 @@ pub(super) fn residual_without_norms(x: &Tensor, parameters: [&Tensor; 4]) -> Re
     made(|output| unsafe { geolearn_residual_without_norms(x.as_ptr(), weight1, bias1, weight2, bias2, output) })
 }
 
-/// Lets libtorch share what this thread computes among so many threads, of which there is one or more. Returns how many there
-/// were, or 0 where the number cannot be told.
+/// Sets the number of threads, at least one, that libtorch uses for this thread's work. Returns the previous number, or
+/// 0 if unknown.
 pub(super) fn share_among(threads: i32) -> i32 {
     // SAFETY: takes and gives numbers.
     unsafe { geolearn_share_among(threads) }
 }
 
-/// The same tensor, whose gradient comes in NCHW memory.
+/// Returns the same tensor, with its gradient in NCHW memory.
 pub(crate) fn with_contiguous_gradient(x: &Tensor) -> Result<Tensor> {
     // SAFETY: the handle is live; the call gives a new one or a message.
     made(|output| unsafe { geolearn_contiguous_gradient(x.as_ptr(), output) })
 }
 
-/// The same values in NHWC memory.
+/// Returns the same values in NHWC memory.
 pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
     // SAFETY: the handle is live; the call gives a new one or a message.
     made(|output| unsafe { geolearn_channels_last(x.as_ptr(), output) })
@@ -258,7 +258,7 @@ pub(super) fn cuda_kernels_emulate(library: &CStr) -> Result<()> {
     check(unsafe { geolearn_cuda_kernels_emulate(library.as_ptr()) })
 }
 
-/// Whether they fit, and what was wrong where kernels were to be compiled just now.
+/// Returns whether the maps are supported, and the error if compiling kernels just failed.
 pub(super) fn cuda_layers_fit(x: &Tensor) -> Result<(bool, Result<()>)> {
     let (mut fit, mut trouble) = (false, null_mut());
     // SAFETY: the handle is live; the pointers are to locals that live through the call.
@@ -287,7 +287,7 @@ pub(super) fn cuda_residual(x: &Tensor, weights: [&Tensor; 2], epsilon: f64, bor
     made(|output| unsafe { geolearn_cuda_residual(x.as_ptr(), first, second, epsilon, border, output) })
 }
 
-/// Updates the first of these lists, by the moments and counts of steps in the others.
+/// Updates the first of these lists, using the moments and step counts in the others.
 pub(super) fn fused_adamw(lists: [&mut [Tensor]; 4], grads: &mut [Tensor], step: AdamStep) -> Result<()> {
     let pointers = |list: &mut [Tensor]| list.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>();
     let [params, first, second, steps] = lists.map(pointers);
@@ -318,7 +318,7 @@ pub(super) fn lerp_all(from: &mut [Tensor], to: &mut [Tensor], share: f64) -> Re
     check(unsafe { geolearn_lerp_all(from.as_ptr(), to.as_ptr(), from.len(), share) })
 }
 
-/// What autocast was set to.
+/// The previous autocast state.
 pub(super) struct OldAutocast {
     cuda: bool,
     was_on: bool,
@@ -359,7 +359,7 @@ pub(super) fn keep_end() -> Result<()> {
     check(unsafe { geolearn_keep_end() })
 }
 
-/// A meter of libtorch's memory; it ends on the thread that began it, which a raw pointer sees to.
+/// A meter of libtorch's memory; it must end on the thread that started it, which the raw pointer ensures.
 pub(super) struct Meter(*mut c_void);
 
 pub(super) fn meter_begin(is_quiet: bool) -> Result<Meter> {
@@ -369,7 +369,7 @@ pub(super) fn meter_begin(is_quiet: bool) -> Result<Meter> {
     Ok(Meter(meter))
 }
 
-/// Reads the bytes that are held now, and the most that were held at once.
+/// Reads the bytes held now, and the peak.
 pub(super) fn meter_read(meter: &Meter) -> Result<[i64; 2]> {
     let [mut live, mut peak] = [0; 2];
     // SAFETY: a `Meter` is what `geolearn_meter_begin` gave, until it is ended; both pointers are to locals that live
@@ -378,14 +378,14 @@ pub(super) fn meter_read(meter: &Meter) -> Result<[i64; 2]> {
     Ok([live, peak])
 }
 
-/// Only for `Drop`: the meter is gone afterwards.
+/// Only for `Drop`: the meter does not exist afterwards.
 pub(super) fn meter_end(meter: &mut Meter) -> Result<()> {
     let pointer = std::mem::replace(&mut meter.0, null_mut());
     // SAFETY: what `geolearn_meter_begin` gave, given back once: a second call passes null, which is ignored.
     check(unsafe { geolearn_meter_end(pointer) })
 }
 
-/// A copy to main memory that is under way; it belongs to the thread that began it, which a raw pointer sees to.
+/// A pending copy to main memory; it belongs to the thread that started it, which the raw pointer ensures.
 pub(super) struct DeviceCopy(*mut c_void);
 
 pub(super) fn copy_begin(tensor: &Tensor) -> Result<DeviceCopy> {
@@ -416,13 +416,13 @@ pub(crate) fn free_cuda_memory(index: usize) -> Result<u64> {
     Ok(u64::try_from(free).unwrap_or(0))
 }
 
-/// Gives memory that libtorch holds and does not use back to the CUDA devices.
+/// Returns memory that libtorch caches but does not use to the CUDA devices.
 pub(super) fn cuda_release() -> Result<()> {
     // SAFETY: takes nothing; memory that a tensor has stays.
     check(unsafe { geolearn_cuda_release() })
 }
 
-/// The number of a stream of the device, other than its default one.
+/// Returns the number of a stream of the device other than its default one.
 pub(super) fn stream_new(device: c_int) -> Result<i64> {
     let mut number = 0;
     // SAFETY: the pointer is to a local that lives through the call.
@@ -430,7 +430,7 @@ pub(super) fn stream_new(device: c_int) -> Result<i64> {
     Ok(number)
 }
 
-/// Makes a stream that `stream_new` gave the current one of this thread, and gives the one before.
+/// Makes a stream from `stream_new` the current one of this thread, and returns the previous one.
 pub(super) fn stream_enter(device: c_int, number: i64) -> Result<i64> {
     let mut before = 0;
     // SAFETY: libtorch's streams are never destroyed; the pointer is to a local that lives through the call.
@@ -438,7 +438,7 @@ pub(super) fn stream_enter(device: c_int, number: i64) -> Result<i64> {
     Ok(before)
 }
 
-/// Makes the stream that `stream_enter` gave the current one again, whatever this gives.
+/// Makes the previous stream from `stream_enter` the current one again, even on error.
 pub(super) fn stream_leave(device: c_int, before: i64) -> Result<()> {
     // SAFETY: libtorch's streams are never destroyed.
     check(unsafe { geolearn_stream_leave(device, before) })
@@ -487,13 +487,13 @@ pub(super) fn profile_begin(cuda: bool) -> Result<()> {
     check(unsafe { geolearn_profile_begin(cuda) })
 }
 
-/// Ends what `profile_begin` began; `path` is where a trace goes.
+/// Stops what `profile_begin` started; writes the trace to `path` if given.
 pub(super) fn profile_end(cuda: bool, path: Option<&CStr>) -> Result<()> {
     // SAFETY: null, or a NUL-terminated string that outlives the call.
     check(unsafe { geolearn_profile_end(cuda, path.map_or(std::ptr::null(), CStr::as_ptr)) })
 }
 
-/// Reads the bytes allocated now and at most, and reserved now and at most, of a CUDA device.
+/// Reads the bytes allocated now and at peak, and reserved now and at peak, of a CUDA device.
 pub(crate) fn cuda_memory(index: usize) -> Result<[u64; 4]> {
     let mut numbers = [0; 4];
     // SAFETY: the pointer is to a local that has room for the four numbers and lives through the call.
@@ -515,7 +515,7 @@ pub(crate) fn libtorch_config() -> Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Gives bytes to the sink that `context` points to.
+/// Passes bytes to the sink that `context` points to.
 pub(super) unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void, count: usize) {
     if count == 0 {
         return;
@@ -526,7 +526,7 @@ pub(super) unsafe extern "C" fn give(context: *mut c_void, bytes: *const c_void,
     sink(unsafe { std::slice::from_raw_parts(bytes.cast(), count) });
 }
 
-/// Writes `source` with named tensors; `extra` is name and text of one more file.
+/// Writes `source` with named tensors; `extra` is the name and text of an additional file.
 pub(super) fn script_save(
     source: &CStr,
     names: &[CString],

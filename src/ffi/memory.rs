@@ -1,29 +1,29 @@
-//! How much memory libtorch takes for a piece of work.
+//! Measures how much memory libtorch needs for a piece of work.
 
 use super::linked;
 use super::process::allowed;
 use crate::error::Result;
 
-/// Bytes of blocks that libtorch's allocators gave out while something ran, on the processor and on CUDA together.
+/// Bytes that libtorch's allocators handed out during some work, on the CPU and CUDA together.
 ///
-/// Rust's own memory is not in it, nor what oneDNN takes for itself. Blocks from before do not count, also when they
-/// are freed.
+/// Excludes Rust's own memory and oneDNN's internal memory. Blocks allocated before do not count, even if they are
+/// freed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MemoryUse {
     /// Still held at the end.
     pub live: i64,
-    /// The most that was held at once.
+    /// Peak.
     pub peak: i64,
 }
 
-/// Runs `work` and tells what memory it took on this thread.
+/// Runs `work` and returns the memory it used on this thread.
 pub(crate) fn measure_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, MemoryUse)> {
     let meter = MemoryMeter::begin()?;
     let result = work()?;
     Ok((result, meter.read()?))
 }
 
-/// Counts while it lives, on the thread that made it. Meters on one thread must end in the reverse order.
+/// Counts while it exists, on the thread that created it. Meters on one thread must end in reverse order.
 pub(crate) struct MemoryMeter(linked::Meter);
 
 impl MemoryMeter {
@@ -31,7 +31,7 @@ impl MemoryMeter {
         linked::meter_begin(allowed().quiet_trials).map(Self)
     }
 
-    /// What was used until now.
+    /// Returns the usage so far.
     pub fn read(&self) -> Result<MemoryUse> {
         linked::meter_read(&self.0).map(|[live, peak]| MemoryUse { live, peak })
     }
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(used, MemoryUse { live: BYTES, peak: 3 * BYTES });
     }
 
-    /// Whether a meter has seen them before or not.
+    /// Whether or not a meter has seen them before.
     #[test]
     fn blocks_from_before_do_not_count_when_they_are_freed() {
         let unseen = block();

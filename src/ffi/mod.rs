@@ -1,4 +1,4 @@
-//! The thin C++ shim and its safe face: the only module with `unsafe`.
+//! The thin C++ shim and its safe wrapper; the only module with `unsafe`.
 #![allow(unsafe_code, reason = "C++ is called here, and nowhere else")]
 #![cfg_attr(feature = "doc-only", allow(dead_code, reason = "nothing is called without libtorch"))]
 

@@ -1,22 +1,22 @@
-//! What the crate may change of the process that it is in.
+//! What the crate may change in its process.
 
 use std::sync::OnceLock;
 
 #[cfg(target_os = "linux")]
 use super::caches;
 
-/// What may be changed.
+/// The permitted changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowed {
-    /// Loading `libtorch_cuda.so`.
+    /// Load `libtorch_cuda.so`.
     pub load_cuda: bool,
-    /// Replacing libtorch's allocator of main memory when a model trains.
+    /// Replace libtorch's allocator of main memory when a model trains.
     pub keep_memory: bool,
-    /// Giving libtorch no more threads than the process may use.
+    /// Limit libtorch to the threads that the process may use.
     pub settle_threads: bool,
-    /// Limiting what is kept of convolutions that were compiled, through the environment.
+    /// Limit the caches of compiled convolutions through environment variables.
     pub limit_caches: bool,
-    /// Silencing libtorch's warnings while memory is counted.
+    /// Suppress libtorch's warnings while memory is counted.
     pub quiet_trials: bool,
 }
 
@@ -28,7 +28,7 @@ impl Default for Allowed {
 
 static ALLOWED: OnceLock<Allowed> = OnceLock::new();
 
-/// Settles what may be changed, for good. Returns false where that was settled before.
+/// Sets the permitted changes permanently. Returns false if they were already set.
 pub(crate) fn allow(wanted: Allowed) -> bool {
     let mut is_first = false;
     ALLOWED.get_or_init(|| {
@@ -38,14 +38,15 @@ pub(crate) fn allow(wanted: Allowed) -> bool {
     is_first
 }
 
-/// What may be changed: everything, unless the user has said otherwise before the first call.
+/// Returns the permitted changes: all, unless the user has chosen otherwise before the first call.
 ///
-/// Whatever makes tensors calls this first, as do readers of models: libtorch starts threads as soon as it fills a large one.
+/// Everything that creates tensors calls this first, as do readers of models: libtorch starts threads as soon as it
+/// fills a large tensor.
 pub(crate) fn allowed() -> Allowed {
     *ALLOWED.get_or_init(|| settled(Allowed::default()))
 }
 
-/// Does what must come before anything is computed.
+/// Makes the changes that must come before any computation.
 fn settled(allowed: Allowed) -> Allowed {
     #[cfg(target_os = "linux")]
     if allowed.limit_caches {

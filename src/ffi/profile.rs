@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::linked;
 use crate::error::{Error, ErrorKind, Result};
 
-/// libtorch has one profiler for the whole process.
+/// libtorch has one profiler per process.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
-/// Records what libtorch does, on all threads, while it lives.
+/// Records libtorch's activity on all threads while it exists.
 pub(crate) struct Profiler {
     cuda: bool,
     ended: bool,
@@ -18,20 +18,20 @@ pub(crate) struct Profiler {
 
 impl Profiler {
     /// # Errors
-    /// `Usage` where another one lives.
+    /// `Usage` if another one exists.
     pub fn begin(cuda: bool) -> Result<Self> {
         if RUNNING.swap(true, Ordering::AcqRel) {
             return Err(Error::new(ErrorKind::Usage, "libtorch's profiler is at work already")
                 .help("Profile one piece of work at a time in a process, and none within another."));
         }
-        // From here on `Drop` gives the profiler free.
+        // From here on `Drop` releases the profiler.
         let mut profiler = Self { cuda, ended: true };
         linked::profile_begin(cuda)?;
         profiler.ended = false;
         Ok(profiler)
     }
 
-    /// Writes what was recorded, as a trace in Chrome's format.
+    /// Writes the recording as a trace in Chrome's format.
     pub fn finish(mut self, path: &Path) -> Result<()> {
         let wrong = || Error::new(ErrorKind::Usage, "libtorch cannot write to this path").at(path);
         let text = path.to_str().ok_or_else(wrong)?;

@@ -1,4 +1,4 @@
-//! Networks as TorchScript archives.
+//! Writes networks as TorchScript archives.
 
 use std::ffi::CString;
 
@@ -7,22 +7,22 @@ use tch::Tensor;
 use super::linked;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A module to be written.
+/// A module to write.
 pub(crate) struct Script<'a> {
     /// TorchScript source of its methods.
     pub source: &'a str,
-    /// Its parameters by their path: `10.conv_block.1.weight` is parameter `weight` of module `1` in `conv_block` in
-    /// `10`. They are written as they are, so what they carry of device and gradient goes with them.
+    /// Its parameters by path: `10.conv_block.1.weight` is parameter `weight` of module `1` in `conv_block` in `10`.
+    /// They are written unchanged, including their device and gradient flag.
     pub parameters: &'a [(String, Tensor)],
-    /// Name and text of a file to lie in the archive.
+    /// Name and text of an additional file in the archive.
     pub extra: (&'a str, &'a str),
 }
 
 impl Script<'_> {
-    /// Compiles the module and gives the bytes of its archive to `sink`, piece by piece.
+    /// Compiles the module and passes the bytes of its archive to `sink` piece by piece.
     ///
     /// # Errors
-    /// `Torch` with libtorch's words where the source does not compile. A sink cannot fail; it keeps its own trouble.
+    /// `Torch` with libtorch's message if the source does not compile. A sink cannot fail; it stores its own errors.
     pub fn save(&self, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
         let text = |text: &str| {
             CString::new(text).map_err(|e| Error::new(ErrorKind::Usage, "text for TorchScript holds a NUL").because(e))

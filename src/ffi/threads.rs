@@ -1,19 +1,20 @@
-//! The number of threads that a calling thread shares its work among.
+//! The number of threads that libtorch uses for a calling thread.
 
 use std::marker::PhantomData;
 
 use super::linked;
 
-/// While this lives, libtorch shares what this thread computes among so many threads, whatever the process has been given.
+/// A guard: while it exists, libtorch uses this many threads for the calling thread's work, whatever the process-wide
+/// setting.
 #[derive(Debug)]
 pub(crate) struct SharedAmong {
     before: i32,
-    /// The number is that of a thread, so this must not be dropped on another.
+    /// The number belongs to a thread, so this must not be dropped on another one.
     stays: PhantomData<*const ()>,
 }
 
 impl SharedAmong {
-    /// Begins with `threads`, of which there must be one at least.
+    /// Starts with `threads`, which must be at least one.
     pub fn begin(threads: usize) -> Self {
         let threads = i32::try_from(threads.max(1)).unwrap_or(i32::MAX);
         Self { before: linked::share_among(threads), stays: PhantomData }
@@ -28,8 +29,8 @@ impl Drop for SharedAmong {
     }
 }
 
-/// Does on one thread what libtorch else cuts into shares by their number, so that the last bits depend on it: sums, and functions
-/// that it computes otherwise at the ends of shares.
+/// Uses a single thread for work that libtorch otherwise splits by the number of threads, so that the last bits depend
+/// on it: sums, and functions computed differently at the ends of a split.
 pub(crate) fn on_one_thread<T>(work: impl FnOnce() -> T) -> T {
     let _alone = SharedAmong::begin(1);
     work()

@@ -1,4 +1,4 @@
-//! What a device has computed, on its way to main memory while both go on.
+//! Asynchronous copies of results from a device to main memory.
 
 use tch::Tensor;
 
@@ -9,13 +9,13 @@ use crate::error::Result;
 pub(crate) struct Transfer(State);
 
 enum State {
-    /// It lies there already.
+    /// Already there.
     Here(Tensor),
     Copying(linked::DeviceCopy),
 }
 
 impl Transfer {
-    /// Begins to copy. Of a tensor in main memory it keeps the tensor itself.
+    /// Starts the copy. A tensor in main memory is kept as it is.
     pub fn begin(tensor: &Tensor) -> Result<Self> {
         Ok(Self(match tensor.device().is_cuda() {
             true => State::Copying(linked::copy_begin(tensor)?),
@@ -23,7 +23,7 @@ impl Transfer {
         }))
     }
 
-    /// Waits until all of it is there; for what the device was asked to do later it does not wait.
+    /// Waits until the copy is complete, but not for work submitted to the device later.
     pub fn finish(self) -> Result<Tensor> {
         match self.0 {
             State::Here(tensor) => Ok(tensor),
@@ -38,7 +38,7 @@ mod tests {
     use crate::testing;
     use tch::{Device, Kind};
 
-    /// More work is given to the device before the copy is waited for, which must not change it.
+    /// More work is submitted to the device before waiting for the copy; it must not change the copy.
     #[test]
     fn what_arrives_from_cuda_is_what_was_there() {
         for device in [Some(Device::Cpu), testing::cuda()].into_iter().flatten() {

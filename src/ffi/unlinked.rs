@@ -1,4 +1,4 @@
-//! Stands in for the shim where documentation is built without libtorch.
+//! Stub of the shim, for building documentation without libtorch.
 
 use std::ffi::{CStr, CString};
 

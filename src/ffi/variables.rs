@@ -1,8 +1,9 @@
-//! Variables of the environment, by which alone some numbers of libtorch and its libraries can be set.
+//! Environment variables, the only way to set some options of libtorch and its libraries.
 
 use std::env;
 
-/// Sets these variables to `value`, unless another thread runs, which might read or write there meanwhile. Returns whether it did.
+/// Sets these variables to `value`, unless another thread is running that could access the environment meanwhile.
+/// Returns whether it did.
 pub(super) fn set_where_alone(names: &[&str], value: &str) -> bool {
     if !is_only_thread() {
         return false;
@@ -15,7 +16,7 @@ pub(super) fn set_where_alone(names: &[&str], value: &str) -> bool {
     true
 }
 
-/// Whether the process has no other thread; false where the kernel does not say.
+/// Returns whether the process has no other thread; false if the kernel does not say.
 fn is_only_thread() -> bool {
     std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }

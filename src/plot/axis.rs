@@ -1,15 +1,15 @@
-//! Axes of charts: what they span, and ticks at round numbers.
+//! Chart axes: their range, and ticks at round numbers.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 
-/// The ticks aimed at; a few more or less are drawn.
+/// Approximate number of ticks.
 const TICKS: f64 = 6.0;
-/// Beyond this no sum or difference of values overflows.
+/// Values are clamped to this magnitude, so that no sum or difference overflows.
 const LARGEST: f64 = 1e300;
 
-/// One axis: values from `low` to `high`, with labels at some of them.
+/// An axis with values from `low` to `high` and labels at some of them.
 #[derive(Clone)]
 pub(crate) struct Axis {
     pub title: String,
@@ -19,8 +19,8 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// Numbers of epochs, from 1 to `last`, with labels at 1 and about `count` round numbers. A single epoch has room
-    /// on both sides.
+    /// Creates an axis of epochs from 1 to `last`, with labels at 1 and about `count` round numbers. A single epoch has
+    /// space on both sides.
     pub fn epochs(last: usize, count: usize) -> Self {
         let last = last.max(1) as f64;
         let (low, high) = if last > 1.0 { (1.0, last) } else { (0.5, 1.5) };
@@ -33,13 +33,13 @@ impl Axis {
         Self { title: "epoch".to_string(), low, high, ticks }
     }
 
-    /// Numbers of steps, from 0 to `last`.
+    /// Creates an axis of steps from 0 to `last`.
     pub fn steps(last: usize) -> Self {
         let high = last.max(1) as f64;
         Self { title: "step".to_string(), low: 0.0, high, ticks: ticks(0.0, high, 8.0, 1.0) }
     }
 
-    /// From somewhat below the smallest of `values` to somewhat above the largest, with zero among them.
+    /// Creates an axis from slightly below the smallest of `values` to slightly above the largest, including zero.
     pub fn with_zero(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) =
             values.filter(|v| v.is_finite()).fold((0.0, 0.0), |(l, h), v| (f64::min(l, v), f64::max(h, v)));
@@ -48,13 +48,13 @@ impl Axis {
 
     pub fn between(title: &str, low: f64, high: f64) -> Self {
         let low = low.clamp(-LARGEST, LARGEST);
-        // A chart needs room even where all values are the same.
+        // A chart needs some height even if all values are equal.
         let least = (low.abs() * 1e-3).max(1e-9);
         let high = high.clamp(low + least, 2.0 * LARGEST);
         Self { title: title.to_string(), low, high, ticks: ticks(low, high, TICKS, 0.0) }
     }
 
-    /// Powers of ten between positive numbers: the chart's values are their decimal logarithms.
+    /// Creates a logarithmic axis of powers of ten; the chart's values are decimal logarithms of positive numbers.
     pub fn logarithmic(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let exponents = values.filter(|v| *v > 0.0 && v.is_finite()).map(f64::log10);
         let (low, high) = exponents.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), e| (l.min(e), h.max(e)));
@@ -66,7 +66,7 @@ impl Axis {
         Self { title: title.to_string(), low, high, ticks: powers_of_ten(low, high) }
     }
 
-    /// What stands at a tick.
+    /// Returns the label of a tick.
     pub fn label(&self, at: f64) -> String {
         let near = |tick: &&(f64, String)| (tick.0 - at).abs() <= (self.high - self.low) * 1e-6;
         self.ticks.iter().find(near).map(|(_, label)| label.clone()).unwrap_or_default()
@@ -78,13 +78,13 @@ impl Ranged for Axis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
-        // Far outside is outside; no number of pixels overflows.
+        // Far outside is outside; clamping keeps pixel coordinates from overflowing.
         let share = ((value - self.low) / (self.high - self.low)).clamp(-2.0, 3.0);
         first + (share * f64::from(last - first)).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // Between the labeled ticks there are none.
+        // There are no ticks between the labeled ones.
         if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.iter().map(|(at, _)| *at).collect() }
     }
 
@@ -93,7 +93,7 @@ impl Ranged for Axis {
     }
 }
 
-/// Ticks at multiples of 1, 2 or 5 times a power of ten, not closer than `least`; about `count` of them.
+/// Returns about `count` ticks at multiples of 1, 2 or 5 times a power of ten, at least `least` apart.
 fn ticks(low: f64, high: f64, count: f64, least: f64) -> Vec<(f64, String)> {
     let step = round_step((high - low) / count).max(least);
     let (first, last) = ((low / step).ceil(), (high / step).floor());
@@ -101,14 +101,14 @@ fn ticks(low: f64, high: f64, count: f64, least: f64) -> Vec<(f64, String)> {
     (0..=many).map(|i| (first + i as f64) * step).map(|at| (at, number(at, step))).collect()
 }
 
-/// The next larger of 1, 2 or 5 times a power of ten.
+/// Rounds up to 1, 2 or 5 times a power of ten.
 fn round_step(rough: f64) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
     let lead = [1.0, 2.0, 5.0].into_iter().find(|lead| lead * power >= rough * (1.0 - 1e-9));
     lead.unwrap_or(10.0) * power
 }
 
-/// `at` with as many digits as tell it from its neighbors.
+/// Formats `at` with enough digits to distinguish it from its neighbors.
 fn number(at: f64, step: f64) -> String {
     let exponent = |x: f64| x.abs().log10().floor();
     if at.abs() < step / 2.0 {
@@ -122,7 +122,7 @@ fn number(at: f64, step: f64) -> String {
     }
 }
 
-/// Over few powers of ten twice and five times each as well; over many not every one.
+/// Over few powers of ten, adds ticks at two and five times each; over many, skips some.
 fn powers_of_ten(low: f64, high: f64) -> Vec<(f64, String)> {
     let leads: &[f64] = if high - low < 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let every = ((high - low) / 10.0).ceil().max(1.0) as usize;

@@ -1,4 +1,4 @@
-//! One chart: curves over an axis, with a legend beside them.
+//! Draws a chart: curves on a pair of axes, with a legend beside them.
 
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
@@ -21,10 +21,10 @@ pub(crate) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Plot<'a, 'b> = ChartContext<'b, BitMapBackend<'a>, Cartesian2d<Axis, Axis>>;
 type Point = (f64, f64);
 
-/// How a curve is drawn.
+/// Style of a curve.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Line {
-    /// A line, with a dot at each point where these are few.
+    /// A line, with a dot at each point if there are few.
     Solid,
     /// A dashed line, with a ring at each point.
     Dashed,
@@ -33,14 +33,14 @@ pub(crate) enum Line {
 }
 
 pub(crate) struct Curve {
-    /// What the legend calls it; nothing there when empty.
+    /// Name in the legend; empty for none.
     pub label: String,
     pub color: RGBColor,
     pub line: Line,
     pub points: Vec<Point>,
 }
 
-/// A vertical line with a word at its upper end.
+/// A vertical line with a label at its upper end.
 pub(crate) struct Mark {
     pub x: f64,
     pub label: String,
@@ -94,7 +94,7 @@ impl Chart {
     fn draw_mark(&self, plot: &mut Plot<'_, '_>, mark: &Mark) -> Result<()> {
         let ends = [(mark.x, self.y.low), (mark.x, self.y.high)];
         plot.draw_series([PathElement::new(ends, mark.color.stroke_width(1))]).map_err(trouble)?;
-        // The word stands before the line where there is room.
+        // The label is to the left of the line if there is space.
         let word = format!(" {} ", mark.label);
         let share = (mark.x - self.x.low) / (self.x.high - self.x.low);
         let room = share * f64::from(plot.plotting_area().dim_in_pixel().0);
@@ -112,7 +112,7 @@ impl Chart {
             }
             .map_err(trouble)?;
         }
-        // A single point is not seen as a line.
+        // A single point would be invisible as a line.
         let dots = if curve.line == Line::Faint { 1 } else { MOST_DOTS };
         if curve.points.len() > dots {
             return Ok(());
@@ -155,8 +155,8 @@ fn dot<At>(at: At, color: RGBColor, line: Line) -> Circle<At, i32> {
     }
 }
 
-/// The pieces of a curve that lie between `low` and `high`, cut where it leaves and where it is not finite: what is
-/// drawn outside would lie over titles and labels.
+/// Returns the parts of a curve between `low` and `high`, clipped where it leaves the range and split where it is not
+/// finite; otherwise it would be drawn over titles and labels.
 fn visible(points: &[Point], low: f64, high: f64) -> Vec<Vec<Point>> {
     let is_inside = |point: Point| (low..=high).contains(&point.1);
     let mut pieces: Vec<Vec<Point>> = Vec::new();
@@ -180,7 +180,7 @@ fn visible(points: &[Point], low: f64, high: f64) -> Vec<Vec<Point>> {
     pieces
 }
 
-/// Where the line from a point outside to one inside crosses the edge.
+/// Returns where the line from a point outside to one inside crosses the edge.
 fn crossing(outside: Point, inside: Point, low: f64, high: f64) -> Point {
     let edge = outside.1.clamp(low, high);
     let share = ((edge - inside.1) / (outside.1 - inside.1)).clamp(0.0, 1.0);

@@ -1,4 +1,4 @@
-//! Images in rows and columns, with a title for each column.
+//! Arranges images in rows and columns, with a title for each column.
 
 use image::{RgbImage, imageops};
 use plotters::prelude::*;
@@ -7,16 +7,16 @@ use super::canvas::{centered, drawn, trouble, width_of};
 use super::picture::Picture;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Small chips are enlarged to about this side, pixel by pixel, so that they can be looked at.
+/// Small chips are enlarged to about this side with nearest-neighbor sampling, so that details are visible.
 const CELL: u32 = 192;
-/// Some 800 MB.
+/// About 800 MB.
 const MOST_PIXELS: u128 = 1 << 28;
 const GAP: u32 = 8;
 const HEADING: u32 = 18;
 const LABEL: u32 = 15;
 
 impl Picture {
-    /// Refuses a picture without rows.
+    /// Rejects a picture without rows.
     pub(crate) fn check_rows(rows: usize) -> Result<()> {
         if rows == 0 {
             return Err(Error::new(ErrorKind::Usage, "a picture needs rows").expected("1 or more").found(0));
@@ -24,7 +24,7 @@ impl Picture {
         Ok(())
     }
 
-    /// Lays rows of images under the titles of their columns; small images are enlarged, short rows end early.
+    /// Arranges rows of images under column titles. Small images are enlarged; short rows end early.
     ///
     /// ```
     /// use geolearn::{Picture, Raster};
@@ -36,7 +36,7 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// `Usage` when the picture would be too large, `Unsupported` when the text cannot be drawn.
+    /// `Usage` if the picture would be too large, `Unsupported` if the text cannot be drawn.
     pub fn grid(title: &str, columns: &[&str], rows: &[Vec<RgbImage>]) -> Result<Self> {
         let rows: Vec<Vec<RgbImage>> = rows.iter().map(|row| row.iter().map(enlarged).collect()).collect();
         let cells = || rows.iter().flatten();
@@ -70,7 +70,7 @@ impl Picture {
     }
 }
 
-/// The picture lies in memory as a whole.
+/// Checks the size, since the whole picture is in memory.
 fn check_size(columns: usize, rows: usize, width: u32, height: u32) -> Result<()> {
     let side = |count: usize, cell: u32| (count as u128) * u128::from(cell + GAP);
     let pixels = side(columns, width) * side(rows, height);

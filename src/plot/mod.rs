@@ -1,4 +1,4 @@
-//! Pictures of batches, results and curves. Nothing is written or displayed by itself: a [`Picture`] is a value.
+//! Pictures of batches, results and curves. Nothing is written or displayed automatically: a [`Picture`] is a value.
 
 mod axis;
 mod canvas;

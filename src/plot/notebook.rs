@@ -1,12 +1,12 @@
-//! Pictures in a Jupyter notebook with the evcxr kernel.
+//! Displays pictures in Jupyter notebooks with the evcxr kernel.
 
 use super::picture::Picture;
 
 impl Picture {
-    /// Shows the picture in a Jupyter notebook. The [evcxr](https://github.com/evcxr/evcxr) kernel calls this for a
-    /// cell that ends with a picture; it writes to standard output what the kernel understands.
+    /// Displays the picture in a Jupyter notebook. The [evcxr](https://github.com/evcxr/evcxr) kernel calls this for a
+    /// cell that ends with a picture; it writes to standard output in the format that the kernel expects.
     ///
-    /// With the feature `evcxr`; in a notebook `:dep geolearn = { version = "0.1", features = ["evcxr"] }`.
+    /// Requires the feature `evcxr`; in a notebook `:dep geolearn = { version = "0.1", features = ["evcxr"] }`.
     ///
     /// ```
     /// use geolearn::{DatasetType, prepare_data};
@@ -19,7 +19,7 @@ impl Picture {
     pub fn evcxr_display(&self) {
         match self.to_png() {
             Ok(png) => evcxr_runtime::mime_type("image/png").bytes(&png),
-            // The kernel takes no error from here, so the reader of the notebook gets it.
+            // The kernel accepts no error here, so print it for the user of the notebook.
             Err(error) => evcxr_runtime::mime_type("text/plain").text(error.to_string()),
         }
     }

@@ -1,4 +1,4 @@
-//! A picture that can be saved or handed on.
+//! An RGB picture that can be saved, encoded or displayed.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Raster;
 
-/// An RGB picture: to be saved, encoded, or shown in a Jupyter notebook, where it shows itself with the feature `evcxr`
-/// and the kernel of that name.
+/// An RGB picture that can be saved, encoded, or displayed in a Jupyter notebook with the feature `evcxr` and the
+/// kernel of that name.
 ///
 /// ```
 /// use geolearn::{DatasetType, prepare_data};
@@ -30,15 +30,16 @@ impl Picture {
         Self { image }
     }
 
-    /// Writes the picture as PNG or JPEG, as the name ends; an older file is replaced only by a whole one.
+    /// Saves the picture as PNG or JPEG, depending on the file extension. Replaces an existing file only once the new
+    /// one is complete.
     ///
     /// # Errors
-    /// `Usage` for another ending, `Io` when the file cannot be written.
+    /// `Usage` for another extension, `Io` if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         Raster::from(self.image.clone()).save(path)
     }
 
-    /// The picture as the bytes of a PNG file.
+    /// Encodes the picture as PNG.
     ///
     /// ```
     /// use geolearn::{DatasetType, prepare_data};
@@ -49,7 +50,7 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// `Unsupported` when it cannot be encoded.
+    /// `Unsupported` if it cannot be encoded.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let (width, height) = self.image.dimensions();
@@ -59,12 +60,12 @@ impl Picture {
         Ok(bytes)
     }
 
-    /// The pixels.
+    /// Returns the pixels.
     pub fn as_rgb_image(&self) -> &RgbImage {
         &self.image
     }
 
-    /// The pixels, without a copy.
+    /// Returns the pixels without a copy.
     pub fn into_rgb_image(self) -> RgbImage {
         self.image
     }

@@ -336,7 +336,7 @@ fn processes_with_other_data_are_refused() {
     for left in left {
         assert_eq!((left.kind(), left.history.steps()), (ErrorKind::Usage, 0));
         let text = left.result.unwrap_err().to_string();
-        assert!(text.contains("process 1 does not make the fit of process 0: data"), "{text}");
+        assert!(text.contains("process 1 does not run the same fit as process 0: data"), "{text}");
     }
 }
 

@@ -164,7 +164,7 @@ pub mod tests {
     fn what_is_wrong_with_a_folder_is_said() {
         let scratch = Scratch::new("wrong").unwrap();
         let trouble = |dir: &Path| Libtorch::of_release(dir, release()).unwrap_err().to_string();
-        assert!(trouble(&scratch.path().join("nowhere")).contains("no folder"));
+        assert!(trouble(&scratch.path().join("nowhere")).contains("does not exist"));
         assert!(trouble(scratch.path()).contains(&library("torch_cpu")));
         make_wheel(scratch.path(), &["torch_cpu", "c10"]);
         fs::write(scratch.path().join("version.py"), "__version__ = '2.10.1'\n").unwrap();

@@ -1,4 +1,4 @@
-//! Headers of checkpoints: what is opened must predict.
+//! Fuzzes checkpoint headers: a model that opens must also predict.
 #![no_main]
 #![allow(clippy::unwrap_used, reason = "what cannot be set up ends the run")]
 
@@ -11,13 +11,13 @@ use geolearn::{CycleGan, DataBunch, DatasetType, Device, Domain, FitOptions, Pre
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The key under which a checkpoint holds what is not a tensor.
+/// The header key under which a checkpoint stores everything that is not a tensor.
 const KEY: &str = "geolearn.checkpoint";
 
-/// Names a file for the text of a sound checkpoint, for a corpus to begin with.
+/// Names a file for the header of a valid checkpoint, as a seed for a corpus.
 const SEED: &str = "GEOLEARN_FUZZ_SEED";
 
-/// A sound checkpoint of a tiny model, and the data that it learned from.
+/// A valid checkpoint of a tiny model, and its training data.
 struct Sound {
     folder: TempDir,
     data: DataBunch,
@@ -42,7 +42,7 @@ fn sound() -> &'static Sound {
             std::fs::write(path, header["__metadata__"][KEY].as_str().unwrap()).unwrap();
         }
         let sound = Sound { folder, data, header, tensors: bytes[8 + length..].to_vec() };
-        // Else nothing behind the first check would ever be reached.
+        // Otherwise nothing after the first check would be reached.
         let own = sound.with(sound.header["__metadata__"][KEY].as_str().unwrap());
         CycleGan::from_checkpoint_on(own, &sound.data, Device::Cpu).unwrap();
         sound
@@ -50,7 +50,7 @@ fn sound() -> &'static Sound {
 }
 
 impl Sound {
-    /// The checkpoint with another text in place of its own part of the header.
+    /// Returns the checkpoint with its header's own section replaced.
     fn with(&self, text: &str) -> PathBuf {
         let mut header = self.header.clone();
         header["__metadata__"][KEY] = text.into();
@@ -72,7 +72,7 @@ fn open_and_predict(text: &str) {
     }
 }
 
-// Training the sound model does not count for the time of an input.
+// Trains the model first, so that the time does not count toward an input.
 libfuzzer_sys::fuzz_target!(
     init: {
         sound();

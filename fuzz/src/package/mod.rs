@@ -1,4 +1,4 @@
-//! The readers of saved models, without what makes tensors of them.
+//! The readers of saved models, without the code that creates tensors.
 
 #[path = "../../../src/package/dlpk.rs"]
 mod dlpk;
@@ -19,11 +19,11 @@ static KIND: emd::ModelKind = emd::ModelKind {
     takes_any_tile: true,
     opened_by: "CycleGan",
 };
-/// As what definitions are opened.
+/// Kinds of models that definitions can be opened as.
 pub(crate) const OPENING: emd::Opening =
     emd::Opening { kind: &KIND, known: &[&KIND], reach: emd::Reach::Folder };
 
-/// How many bytes of weights come out of a package.
+/// Returns the number of bytes of weights in a package.
 pub(crate) fn unpacked(path: &std::path::Path, most: u64) -> Option<u64> {
     let unpacked = dlpk::unpack_within(path, OPENING, most).ok()?;
     std::fs::metadata(unpacked.weights).ok().map(|found| found.len())

@@ -1,4 +1,4 @@
-//! What `src/package/pth/mod.rs` is, less the files that use libtorch.
+//! The same modules as `src/package/pth/mod.rs`, except those that use libtorch.
 
 #[path = "../../../src/package/pth/archive.rs"]
 mod archive;

@@ -1,9 +1,9 @@
-//! The error of `tch`, which `src/error.rs` converts from and nothing makes here, and the types of elements.
+//! Stub of `tch`: the error that `src/error.rs` converts from, which never occurs here, and the element types.
 
-/// What libtorch would have said.
+/// An error of libtorch.
 #[derive(Debug)]
 pub enum TchError {
-    /// Its words.
+    /// Its message.
     Torch(String),
 }
 
@@ -16,12 +16,12 @@ impl std::fmt::Display for TchError {
 
 impl std::error::Error for TchError {}
 
-/// A tensor of which the shape is all that is known.
+/// A tensor of which only the shape is known.
 #[derive(Debug)]
 pub struct Tensor(Vec<i64>);
 
 impl Tensor {
-    /// What libtorch asks of its caller: sides whose product is a number, and as many bytes.
+    /// Checks what libtorch requires of its caller: sides whose product does not overflow, and enough bytes.
     pub fn f_from_data_size(data: &[u8], size: &[i64], kind: Kind) -> Result<Self, TchError> {
         assert!(size.iter().all(|&side| side >= 0), "{size:?}");
         let elements = size.iter().try_fold(1i64, |count, &side| count.checked_mul(side)).expect("a number");
@@ -31,18 +31,18 @@ impl Tensor {
         }
     }
 
-    /// Sides.
+    /// Returns the shape.
     pub fn size(&self) -> Vec<i64> {
         self.0.clone()
     }
 
-    /// Number of elements.
+    /// Returns the number of elements.
     pub fn numel(&self) -> usize {
         self.0.iter().product::<i64>() as usize
     }
 }
 
-/// The types of elements that weights have.
+/// The element types of weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -58,7 +58,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Bytes of an element.
+    /// Returns the bytes per element.
     pub fn elt_size_in_bytes(self) -> usize {
         match self {
             Self::Uint8 | Self::Int8 => 1,

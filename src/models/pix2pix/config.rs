@@ -222,7 +222,7 @@ mod tests {
             assert!(base().beyond_arcgis(channels, height).is_some_and(|what| what.contains(part)), "{part}");
         }
         for (config, part) in [
-            (Pix2PixConfig { generator: Generator::Resnet, ..base() }, "no U-Net"),
+            (Pix2PixConfig { generator: Generator::Resnet, ..base() }, "not a U-Net"),
             (Pix2PixConfig { generator: Generator::FoldedUnet, ..base() }, "research code"),
             (Pix2PixConfig { gen_levels: 6, ..base() }, "8 levels"),
             (Pix2PixConfig { disc_features: 32, ..base() }, "64 features"),

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_no_trace_of_a_gpu_is_refused() {
-        for (text, words) in [("{", "EOF"), ("{}", "traceEvents"), (r#"{"traceEvents": []}"#, "no GPU")] {
+        for (text, words) in [("{", "EOF"), ("{}", "traceEvents"), (r#"{"traceEvents": []}"#, "no kernels")] {
             let trouble = summary(text.as_bytes(), 3).unwrap_err().to_string();
             assert!(trouble.contains(words), "{trouble}");
         }
