@@ -95,7 +95,8 @@ pub fn pickle(bytes: &[u8]) {
     let Ok(pickle) = package::pickle::read(bytes, 1 << 12) else { return };
     let Ok(views) = package::pth::tensor_views(&pickle, &pth_limits()) else { return };
     for (_, view) in views.iter().filter(|(_, view)| !view.size.contains(&0)) {
-        let steps = view.size.iter().zip(&view.stride).map(|(&length, &step)| u128::from(length - 1) * u128::from(step));
+        let steps =
+            view.size.iter().zip(&view.stride).map(|(&length, &step)| u128::from(length - 1) * u128::from(step));
         assert!(u128::from(view.offset) + steps.sum::<u128>() < u128::from(view.storage.elements));
     }
 }

@@ -20,8 +20,7 @@ static KIND: emd::ModelKind = emd::ModelKind {
     opened_by: "CycleGan",
 };
 /// Kinds of models that definitions can be opened as.
-pub(crate) const OPENING: emd::Opening =
-    emd::Opening { kind: &KIND, known: &[&KIND], reach: emd::Reach::Folder };
+pub(crate) const OPENING: emd::Opening = emd::Opening { kind: &KIND, known: &[&KIND], reach: emd::Reach::Folder };
 
 /// Returns the number of bytes of weights in a package.
 pub(crate) fn unpacked(path: &std::path::Path, most: u64) -> Option<u64> {
