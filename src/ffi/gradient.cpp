@@ -1,4 +1,4 @@
-// Nodes of autograd that change nothing but the memory of a gradient.
+// Autograd nodes that change only the memory layout of a gradient.
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "guarded.h"

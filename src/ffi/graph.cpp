@@ -1,8 +1,8 @@
 // Captures work on a CUDA device as a CUDA graph and replays it.
 //
-// libtorch's own class does the capture. A program that is linked against a libtorch for processors alone cannot name that class,
-// so its functions are looked up by the names that GCC and Clang give them (Itanium C++ ABI), and its object lies in memory
-// that is larger than it needs (104 bytes in libtorch 2.11).
+// libtorch's CUDAGraph class does the capture. A program linked against a CPU-only libtorch cannot reference that
+// class, so its functions are looked up by their mangled names (Itanium C++ ABI, GCC and Clang), and the object is
+// placed in a buffer larger than it needs (104 bytes in libtorch 2.11).
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
@@ -26,7 +26,7 @@ namespace {
 constexpr int MOST_DEVICES = 64;
 std::atomic<int64_t> held_by_graphs[MOST_DEVICES];
 
-// A pool of memory, as c10::MempoolId_t.
+// A memory pool ID, equivalent to c10::MempoolId_t.
 using Pool = std::pair<unsigned long long, unsigned long long>;
 
 // Restricts unsafe calls during a capture on the capturing thread only: cudaStreamCaptureModeThreadLocal.
@@ -44,7 +44,7 @@ void *function(const char *name) {
 
 template <class F> void find(F *&pointer, const char *name) { pointer = reinterpret_cast<F *>(function(name)); }
 
-// at::cuda::CUDAGraph's functions, and one of CUDA's runtime.
+// Functions of at::cuda::CUDAGraph, and one of the CUDA runtime.
 struct Functions {
   void (*construct)(void *, bool);
   void (*destruct)(void *);
@@ -110,7 +110,7 @@ public:
   }
 
 private:
-  // Bytes that libtorch has reserved and that no tensor holds.
+  // Returns the bytes that libtorch has reserved and no tensor uses.
   int64_t unused() const {
     auto stats = c10::getDeviceAllocator(device_.type())->getDeviceStats(device_.index());
     constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
@@ -121,8 +121,8 @@ private:
     if (device_.index() < MOST_DEVICES) held_by_graphs[device_.index()] += bytes;
   }
 
-  // When CUDA has cut a recording short, libtorch throws before it tells its allocator and its random generator that the
-  // recording is over. An empty one in its place ends as it should.
+  // If CUDA invalidates a capture, libtorch throws before it tells its allocator and random number generator that the
+  // capture is over. An empty capture in its place ends cleanly and resets both.
   void settle() noexcept {
     try {
       c10::impl::VirtualGuardImpl device(device_.type());
@@ -134,7 +134,7 @@ private:
 
   alignas(64) std::byte object_[1024];
   c10::Device device_;
-  // What this graph added to the memory that only graphs can use: less than nothing where it uses another's.
+  // Memory that this graph added to what only graphs can use; negative if it uses another graph's pool.
   int64_t held_ = 0, unused_before_ = 0;
 };
 
@@ -153,7 +153,7 @@ int64_t geolearn_held_by_graphs(int device) {
 
 extern "C" {
 
-// A stream of libtorch's own, by its number.
+// Writes the ID of a stream from libtorch's pool to `number`.
 char *geolearn_stream_new(int device, int64_t *number) {
   return guarded([&] {
     c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
@@ -161,7 +161,7 @@ char *geolearn_stream_new(int device, int64_t *number) {
   });
 }
 
-// Makes a stream the current one of this thread; it waits for the one before, whose number is written to `before`.
+// Makes a stream current on this thread; it waits for the previous one, whose ID is written to `before`.
 char *geolearn_stream_enter(int device, int64_t number, int64_t *before) {
   return guarded([&] {
     c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
@@ -173,8 +173,8 @@ char *geolearn_stream_enter(int device, int64_t number, int64_t *before) {
   });
 }
 
-// Makes the stream from before the current one again, which waits for the other. Without an error it has waited; with one it
-// is the current one all the same.
+// Makes the previous stream current again, and has it wait for the one being left. If this fails, the wait may be
+// missing, but the stream is current all the same.
 char *geolearn_stream_leave(int device, int64_t before) {
   return guarded([&] {
     c10::impl::VirtualGuardImpl cuda(c10::DeviceType::CUDA);
@@ -183,7 +183,7 @@ char *geolearn_stream_leave(int device, int64_t before) {
   });
 }
 
-// Gives memory that libtorch holds and does not use back to the device: none is given back while work is recorded.
+// Returns memory that libtorch caches but does not use to the device; libtorch returns none during a capture.
 char *geolearn_cuda_release() {
   return guarded([&] { c10::getDeviceAllocator(c10::DeviceType::CUDA)->emptyCache(); });
 }
@@ -192,8 +192,8 @@ char *geolearn_graph_new(int device, Graph **graph) {
   return guarded([&] { *graph = new Graph(device); });
 }
 
-// Records what the current stream is asked for, which is not the default one, until geolearn_graph_end. New tensors lie in a
-// pool of memory of the graph's own, or in that of `beside`.
+// Captures work on the current stream, which must not be the default stream, until geolearn_graph_end. New tensors are
+// allocated in the graph's own memory pool, or in that of `beside`.
 char *geolearn_graph_begin(Graph *graph, Graph *beside) {
   return guarded([&] { graph->begin(beside ? beside->pool() : Pool(0, 0)); });
 }
@@ -202,7 +202,7 @@ char *geolearn_graph_end(Graph *graph) {
   return guarded([&] { graph->end(); });
 }
 
-// Asks the current stream for what was recorded.
+// Replays the captured work on the current stream.
 char *geolearn_graph_replay(Graph *graph) {
   return guarded([&] { graph->replay(); });
 }

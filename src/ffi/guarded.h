@@ -1,4 +1,4 @@
-// How a C++ exception leaves as a value.
+// Turns C++ exceptions into return values.
 #pragma once
 #include <c10/util/Exception.h>
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <exception>
 
-// Where there is no memory left even for a message; null would mean success.
+// Returned if there is not even enough memory for a message; null would mean success.
 inline char geolearn_no_message[] = "not enough memory for a message";
 
 inline char *geolearn_message(const char *text) {
@@ -14,7 +14,7 @@ inline char *geolearn_message(const char *text) {
   return copy ? copy : geolearn_no_message;
 }
 
-// Null for success, or a message that the caller frees with geolearn_free.
+// Runs `body` and returns null on success, or a message that the caller frees with geolearn_free.
 template <class F> char *guarded(F &&body) {
   try {
     body();

@@ -1,7 +1,7 @@
-// Memory of large tensors on the processor, kept for the next ones while somebody wants that.
+// A caching allocator for large CPU tensors: freed blocks are kept for later tensors while anyone has asked for that.
 //
-// The system's allocator gives large blocks back to the kernel, which clears each page again when it is next touched. A training
-// step takes and gives back the same sizes again and again.
+// The system's allocator returns large blocks to the kernel, which zeroes each page again when it is next touched. A
+// training step allocates and frees the same sizes over and over.
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
@@ -16,12 +16,12 @@
 
 namespace {
 
-// Smaller blocks the system's allocator keeps by itself.
+// The system's allocator already caches smaller blocks.
 constexpr size_t LEAST = size_t(1) << 20;
-// A block may be larger than what is asked for by this share of it.
+// A reused block may be larger than requested by 1/SPARE of the request.
 constexpr size_t SPARE = 8;
-// All blocks together may be more than were ever in use at once by this share of it, so that sizes that do not come again
-// do not pile up.
+// The total size of all blocks may exceed the most ever in use at once by 1/UNUSED of it, so that blocks of sizes that
+// do not recur do not pile up.
 constexpr size_t UNUSED = 4;
 
 class Keeper final : public c10::Allocator {
@@ -35,7 +35,7 @@ public:
     return {block, block, give_back, c10::Device(c10::DeviceType::CPU)};
   }
 
-  // Of blocks of either kind, which some of the library's own code gives back without their tensor.
+  // Frees blocks from either allocator, since some libtorch code frees memory without its tensor.
   c10::DeleterFnPtr raw_deleter() const override { return give_back; }
 
   void copy_data(void *to, const void *from, size_t bytes) const override { default_copy_data(to, from, bytes); }
@@ -51,7 +51,7 @@ public:
   }
 
   static Keeper &instance() {
-    // Never destroyed: tensors may outlive everything else.
+    // Never destroyed, because tensors may outlive everything else.
     static Keeper *keeper = [] {
       auto *made = new Keeper(c10::GetCPUAllocator());
       c10::SetCPUAllocator(made, /*priority=*/1);
@@ -64,7 +64,7 @@ private:
   c10::Allocator *plain_;
   std::mutex mutex_;
   int users_ = 0;
-  // By size.
+  // Free blocks by size.
   std::multimap<size_t, void *> free_;
   std::unordered_map<void *, size_t> sizes_;
   size_t all_ = 0, used_ = 0, most_used_ = 0;
@@ -95,7 +95,7 @@ private:
     try {
       return c10::alloc_cpu(bytes);
     } catch (const c10::Error &) {
-      // What is kept may be what is missing.
+      // The cached blocks may be what is using up the memory.
       release_all();
     }
     try {
@@ -116,7 +116,7 @@ private:
     if (!keeper.put_back(block)) keeper.plain_->raw_deallocate(block);
   }
 
-  // Whether it is one of ours.
+  // Takes a block back and returns whether it is one of ours.
   bool put_back(void *block) {
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = sizes_.find(block);
@@ -145,7 +145,7 @@ private:
 
 extern "C" {
 
-// Large blocks are kept from now on, until geolearn_keep_end has been called as often.
+// Caches large blocks from now on, until geolearn_keep_end has been called as many times as this function.
 char *geolearn_keep_begin() {
   return guarded([] { Keeper::instance().want(); });
 }

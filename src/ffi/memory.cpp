@@ -1,4 +1,4 @@
-// Counts the memory that libtorch's allocators give out, and asks CUDA how much is left.
+// Measures the memory that libtorch's allocators hand out, and asks CUDA how much is left.
 #include <c10/core/Allocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/util/Logging.h>
@@ -16,8 +16,8 @@
 
 namespace {
 
-// Sums up blocks that were given out under it. A block that is older is not counted when it is freed: the processor's
-// allocator does not know its size, or remembers that of another block that was once at this address.
+// Tracks blocks that were allocated while it was active. Freeing an older block is not counted: the CPU allocator does
+// not know its size, or reports the size of an earlier block at the same address.
 class Count : public c10::MemoryReportingInfoBase {
 public:
   void reportMemoryUsage(void *block, int64_t size, size_t, size_t, c10::Device) override {
@@ -47,7 +47,7 @@ private:
   int64_t live_ = 0, peak_ = 0;
 };
 
-// The allocator warns of each block that it does not know; while anybody counts, that is nothing to warn of.
+// Silences the allocator's warnings about blocks it does not know, which are expected while anyone is measuring.
 class Quiet {
 public:
   Quiet() {
@@ -80,8 +80,8 @@ struct Meter {
 
 extern "C" {
 
-// Counts on this thread, and in the threads that autograd starts for it, until geolearn_meter_end. A quiet one keeps
-// libtorch's warnings back meanwhile, in the whole process.
+// Measures on this thread, and on the threads that autograd starts for it, until geolearn_meter_end. A quiet meter
+// suppresses libtorch's warnings in the whole process meanwhile.
 char *geolearn_meter_begin(bool is_quiet, Meter **meter) {
   return guarded([&] { *meter = new Meter(is_quiet); });
 }
@@ -94,7 +94,8 @@ char *geolearn_meter_end(Meter *meter) {
   return guarded([&] { delete meter; });
 }
 
-// Bytes that CUDA device `index` has left for this process: what nobody holds, and what libtorch holds and does not use.
+// Writes the bytes that CUDA device `index` has left for this process: those that are free on the device and those that
+// libtorch caches but does not use.
 char *geolearn_cuda_free(int index, int64_t *free) {
   return guarded([&] {
     auto *allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);

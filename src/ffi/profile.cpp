@@ -1,4 +1,5 @@
-// libtorch's profiler (Kineto), what its CUDA allocator has counted, and how it was built. Names no symbol of its CUDA half.
+// libtorch's profiler (Kineto), its CUDA allocator's statistics and its build configuration. References no symbols of
+// libtorch's CUDA library.
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -26,7 +27,8 @@ std::set<ActivityType> activities(bool cuda) {
   return wanted;
 }
 
-// All threads: else the profiler would be the one state of this thread that a memory meter may be already.
+// Profiles all threads; otherwise the profiler would occupy the one per-thread slot that a memory meter may already be
+// using.
 ProfilerConfig config() {
   ExperimentalConfig experimental;
   experimental.profile_all_threads = true;
@@ -34,7 +36,8 @@ ProfilerConfig config() {
                         /*with_stack=*/false, /*with_flops=*/false, /*with_modules=*/false, experimental);
 }
 
-// The profiler takes a memory meter on this thread for another profiler, and does not begin.
+// Hides this thread's memory meter while the profiler starts: the profiler would mistake it for another profiler and
+// refuse to start.
 class NoMeter {
 public:
   NoMeter() { c10::ThreadLocalDebugInfo::_forceCurrentDebugInfo(nullptr); }
@@ -45,7 +48,7 @@ private:
   std::shared_ptr<c10::ThreadLocalDebugInfo> before_ = c10::ThreadLocalDebugInfo::current();
 };
 
-// Devices that nothing was computed on stay untouched.
+// Synchronizes the devices in use; others stay untouched.
 void wait_for_cuda() {
   c10::impl::VirtualGuardImpl devices(c10::DeviceType::CUDA);
   for (c10::DeviceIndex i = 0; i < devices.deviceCount(); i++)
@@ -64,12 +67,12 @@ char *geolearn_profile_begin(bool cuda) {
   });
 }
 
-// Ends what geolearn_profile_begin began; writes a trace where `path` is not null.
+// Stops the profiler that geolearn_profile_begin started; writes a trace if `path` is not null.
 char *geolearn_profile_end(bool cuda, const char *path) {
   return guarded([&] {
     std::exception_ptr failed;
     try {
-      // Kernels that are still running would be missing.
+      // Kernels still running would be missing from the trace.
       if (cuda) wait_for_cuda();
     } catch (...) {
       failed = std::current_exception();
@@ -80,7 +83,8 @@ char *geolearn_profile_end(bool cuda, const char *path) {
   });
 }
 
-// Bytes of tensors on a CUDA device, and of what the allocator holds for them: now and at most. An empty device has none.
+// Writes the current and peak bytes of tensors on a CUDA device, then those that the allocator has reserved for them.
+// All are zero for an unused device.
 char *geolearn_cuda_memory(int index, int64_t *numbers) {
   return guarded([&] {
     auto stats = c10::getDeviceAllocator(c10::DeviceType::CUDA)->getDeviceStats(static_cast<c10::DeviceIndex>(index));
@@ -98,7 +102,7 @@ char *geolearn_cuda_memory_reset(int index) {
   });
 }
 
-// Gives the text with which libtorch describes itself to `take`, with `context`.
+// Passes libtorch's description of its build to `take`, along with `context`.
 char *geolearn_libtorch_config(void *context, void (*take)(void *, const void *, size_t)) {
   return guarded([&] {
     auto text = at::show_config();

@@ -1,4 +1,4 @@
-// TorchScript archives, from named tensors and the source text of a module's methods.
+// Writes TorchScript archives from named tensors and the source text of a module's methods.
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/export.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 torch::jit::Module layer(const char *type) {
   torch::jit::Module made{c10::QualifiedName(type)};
-  // What Python's eval() and train() set, and its nn.Module has.
+  // The flag that every Python nn.Module has, set by eval() and train().
   made.register_attribute("training", c10::BoolType::get(), false);
   return made;
 }
@@ -31,8 +31,8 @@ void add_parameter(torch::jit::Module module, const std::string &path, const at:
 
 extern "C" {
 
-// Hands the archive to `write` piece by piece. `write` cannot fail: torch's writer, told of a failure, would throw
-// from its destructor and end the process.
+// Passes the archive to `write` piece by piece. `write` must not report failure: libtorch's writer would then throw
+// from its destructor and terminate the process.
 char *geolearn_script_save(const char *source, const char **names, const at::Tensor **values, size_t count,
                            const char *extra_name, const char *extra_text, void *context,
                            void (*write)(void *context, const void *bytes, size_t count)) {

@@ -1,5 +1,5 @@
-// What tch does not offer, as a C interface. Each function catches everything: it gives null for
-// success or a message that the caller frees with geolearn_free.
+// A C interface to what tch lacks. Each function catches every exception and returns null on success, or a message that
+// the caller frees with geolearn_free.
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
@@ -65,8 +65,8 @@ char *geolearn_zeros_pinned(const int64_t *sizes, size_t count, at::Tensor **out
   });
 }
 
-// Whether no value is infinite or not a number, in a handful of kernels and with one wait for the device. The tensors are
-// floating-point and on one device.
+// Sets `finite` to whether every value is finite, with a handful of kernels and a single device synchronization. The
+// tensors are floating-point and on one device.
 char *geolearn_all_finite(at::Tensor **tensors, size_t count, bool *finite) {
   return guarded([&] {
     c10::NoGradGuard no_grad;
@@ -77,7 +77,7 @@ char *geolearn_all_finite(at::Tensor **tensors, size_t count, bool *finite) {
       *finite = true;
       return;
     }
-    // The largest magnitude of a tensor is not finite when one of its values is not.
+    // The largest magnitude in a tensor is not finite if any of its values is not.
     auto largest = at::_foreach_norm(list, std::numeric_limits<double>::infinity());
     for (auto &value : largest) value = value.to(at::kDouble);
     *finite = at::isfinite(at::stack(largest)).all().item<bool>();
@@ -91,13 +91,13 @@ char *geolearn_fused_adamw(at::Tensor **params, at::Tensor **grads, at::Tensor *
     c10::NoGradGuard no_grad;
     auto p = gather(params, count), g = gather(grads, count), m = gather(first, count), v = gather(second, count),
          s = gather(steps, count);
-    // The kernel wants the count of this step, not of the one before.
+    // The kernel expects the number of the current step, not of the previous one.
     at::_foreach_add_(s, 1);
     at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
   });
 }
 
-// Moves each tensor of the first list that share of the way to its partner in the second.
+// Moves each tensor of the first list by `share` of the way toward its counterpart in the second.
 char *geolearn_lerp_all(at::Tensor **from, at::Tensor **to, size_t count, double share) {
   return guarded([&] {
     c10::NoGradGuard no_grad;
@@ -105,8 +105,8 @@ char *geolearn_lerp_all(at::Tensor **from, at::Tensor **to, size_t count, double
   });
 }
 
-// Casts to bfloat16 on this thread where that is safe, or to nothing; gives what was set before, as geolearn_autocast_end
-// takes it.
+// Enables or disables autocast to bfloat16 on this thread; writes the previous state, which geolearn_autocast_end
+// restores.
 char *geolearn_autocast_begin(bool cuda, bool on, bool *was_on, int *old_dtype) {
   return guarded([&] {
     auto device = cuda ? at::kCUDA : at::kCPU;
@@ -124,15 +124,17 @@ char *geolearn_autocast_end(bool cuda, bool was_on, int old_dtype) {
     at::autocast::set_autocast_enabled(device, was_on);
     at::autocast::set_autocast_dtype(device, static_cast<at::ScalarType>(old_dtype));
     at::autocast::decrement_nesting();
-    // Weights that were cast are stale after the next update, also where the caller casts around all of it.
+    // Cached casts of weights are stale after the next update, even if the caller keeps autocast on throughout.
     at::autocast::clear_cache();
   });
 }
 
-// Switches of the process, in one number: TF32 in cuBLAS (1) and cuDNN (2), deterministic algorithms (4) and deterministic
-// cuDNN (8), cuDNN's search for the fastest algorithm (16), and new memory filled in deterministic mode (32).
+// Process-wide switches, packed into one number: TF32 in cuBLAS (1) and cuDNN (2), deterministic algorithms (4) and
+// deterministic cuDNN (8), cuDNN's search for the fastest algorithm (16), and filling new memory in deterministic mode
+// (32).
 //
-// The precisions are read by the newer interface, which never throws, and written by the older one, which keeps both in step.
+// Precisions are read through the newer interface, which never throws, and written through the older one, which keeps
+// the two in sync.
 char *geolearn_arithmetic_get(int *bits) {
   return guarded([&] {
     auto &context = at::globalContext();

@@ -1,4 +1,4 @@
-// Copies of a device's tensors to main memory that are under way while both sides go on.
+// Asynchronous copies of a device's tensors to main memory.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/Event.h>
@@ -18,7 +18,7 @@ struct Transfer {
 
 extern "C" {
 
-// Begins to copy a tensor of a device; what was begun on the same device afterwards does not hold the copy up.
+// Starts copying a device's tensor; work queued on the device afterwards does not delay the copy.
 char *geolearn_transfer_begin(const at::Tensor *tensor, Transfer **transfer) {
   return guarded([&] {
     c10::NoGradGuard no_grad;
@@ -40,7 +40,7 @@ char *geolearn_transfer_wait(const Transfer *transfer, at::Tensor **output) {
   });
 }
 
-// The memory of a copy that is still under way stays until it is complete: libtorch's allocator sees to that.
+// Frees a transfer. libtorch's allocator keeps the memory of a copy in progress until it completes.
 char *geolearn_transfer_end(Transfer *transfer) {
   return guarded([&] { delete transfer; });
 }

@@ -1,7 +1,7 @@
-// Processes that exchange tensors: libtorch's TCPStore and its process groups over Gloo and, in nccl.cpp, over NCCL.
+// Communication between processes: libtorch's TCPStore and its process groups over Gloo and, in nccl.cpp, over NCCL.
 //
-// Who waits for an exchange does so in slices, so that the caller can look about in between; one that
-// is given up stays with libtorch's threads, and its group must not be freed then, which would wait for it.
+// Callers wait for an exchange in slices, so that they can check for other events in between. An abandoned exchange
+// stays with libtorch's threads; its group must then not be freed, since freeing it would wait for the exchange.
 #include "../guarded.h"
 
 #include <cstddef>
@@ -26,8 +26,8 @@ namespace {
 
 using Take = void (*)(void *context, const void *bytes, size_t count);
 
-// The network device that other processes reach this one by: an interface or an address that was named, or what this machine's name
-// leads to.
+// Returns the network device at which other processes reach this one: the named interface or address, or the address
+// that this machine's hostname resolves to.
 std::shared_ptr<::gloo::transport::Device> device(const char *interface, const char *address) {
   if (*interface) return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
   if (*address) return c10d::ProcessGroupGloo::createDeviceForHostname(address);
@@ -41,7 +41,7 @@ public:
 
   c10d::Backend &backend() override { return *group_; }
 
-  // A wait that ends too early throws, as work that fails does.
+  // Gloo's wait throws both when it times out and when the work itself fails.
   bool waited(c10d::Work &work, Milliseconds most) const override {
     try {
       if (!work.isCompleted()) work.wait(most);
@@ -54,7 +54,7 @@ private:
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
 };
 
-// Work under way, and whose it is: a group lives longer than its work.
+// Work in progress and its group, which outlives it.
 struct Exchange {
   const Group &group;
   Work work;
@@ -83,7 +83,7 @@ char *geolearn_store_open(const char *host, uint16_t port, bool is_host, const c
 
 void geolearn_store_free(void *store) { delete static_cast<Store *>(store); }
 
-// How long a call waits for the store's answer.
+// Sets how long a call waits for the store's answer.
 char *geolearn_store_patience(void *store, int64_t timeout) {
   return guarded([&] { (*static_cast<Store *>(store))->setTimeout(Milliseconds(timeout)); });
 }
@@ -100,7 +100,7 @@ char *geolearn_store_has(void *store, const char *key, bool *found) {
   return guarded([&] { *found = (*static_cast<Store *>(store))->check({key}); });
 }
 
-// Gives the value of each key, in their order; waits for those that are not there.
+// Passes the value of each key to `take`, in the order of the keys; waits for keys that are not set yet.
 char *geolearn_store_get(void *store, const char *const *keys, size_t count, void *context, Take take) {
   return guarded([&] {
     for (auto &value : (*static_cast<Store *>(store))->multiGet(std::vector<std::string>(keys, keys + count)))
@@ -129,7 +129,7 @@ char *geolearn_group_new_nccl(void *store, int rank, int size, int device, int64
 
 void geolearn_group_free(void *group) { delete static_cast<Group *>(group); }
 
-// Ends exchanges that are under way, of which the group is of no use any more.
+// Aborts exchanges in progress; the group is unusable afterwards.
 char *geolearn_group_abort(void *group) {
   return guarded([&] { backend(group).abort(); });
 }
@@ -157,8 +157,8 @@ char *geolearn_group_broadcast(void *group, const at::Tensor *tensor, void **wor
   });
 }
 
-// Waits at most so long, and tells whether the work has ended; its own error is given as one. On CUDA, what the current stream is
-// asked for after that comes after the work.
+// Waits up to `timeout` milliseconds and sets `ended` to whether the work has finished; if the work failed, returns its
+// error. On CUDA, anything queued on the current stream afterwards runs after the work.
 char *geolearn_work_wait(void *work, int64_t timeout, bool *ended) {
   return guarded([&] {
     auto &exchange = *static_cast<Exchange *>(work);

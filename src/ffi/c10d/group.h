@@ -1,4 +1,4 @@
-// Processes that exchange tensors, whatever library they do it by.
+// A group of communicating processes, independent of the library that connects them.
 #pragma once
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -16,13 +16,13 @@ class Group {
 public:
   virtual ~Group() = default;
   virtual c10d::Backend &backend() = 0;
-  // Waits at most so long for work of this group, and tells whether it has ended.
+  // Waits up to `most` for work of this group and returns whether it has finished.
   virtual bool waited(c10d::Work &work, Milliseconds most) const = 0;
 };
 
-// By NCCL, between CUDA devices. All processes call this; it returns when they are connected.
+// Returns a group over NCCL, between CUDA devices. Every process must call this; it returns once they are connected.
 std::unique_ptr<Group> nccl_group(const Store &store, int rank, int size, int device, Milliseconds timeout);
-// Throws where this libtorch has no NCCL, or it is not loaded.
+// Throws if this libtorch was built without NCCL or its CUDA library is not loaded.
 void check_nccl();
 
 } // namespace geolearn

@@ -1,9 +1,9 @@
-// Processes that exchange tensors between CUDA devices: libtorch's process group over NCCL.
+// Communication between CUDA devices of several processes: libtorch's process group over NCCL.
 //
-// It lies in libtorch_cuda, which a program that is linked against a libtorch for processors alone cannot name. So the functions
-// that make and end a group are looked up by the names that GCC and Clang give them (Itanium C++ ABI), and its object lies in
-// memory that is larger than it needs (1,112 bytes in libtorch 2.11). All else is called through the table of virtual functions of
-// its base, whose header every libtorch has.
+// The class is in libtorch_cuda, whose symbols a program linked against a CPU-only libtorch cannot reference. So its
+// constructors and destructor are looked up by their mangled names (Itanium C++ ABI, GCC and Clang), and the object is
+// placed in a buffer larger than it needs (1,112 bytes in libtorch 2.11). Everything else is called through the vtable
+// of its base class, whose header every libtorch includes.
 #include "group.h"
 
 #if defined(__linux__)
@@ -46,7 +46,7 @@ const Functions &functions() {
   return found;
 }
 
-// libtorch would free them by a size that is not known here. So they are kept for good, once for each group.
+// libtorch would free the options by a size that is not known here, so they are deliberately leaked, once per group.
 Options options(Milliseconds timeout) {
   constexpr size_t ENOUGH = 4096;
   void *memory = ::operator new(ENOUGH);
@@ -73,7 +73,7 @@ public:
 
   c10d::Backend &backend() override { return *std::launder(reinterpret_cast<c10d::Backend *>(object_)); }
 
-  // Its own wait takes a limit for the end of the work, and gives it up.
+  // Polls instead of calling NCCL's own wait, which aborts the work when it times out.
   bool waited(c10d::Work &work, Milliseconds most) const override {
     constexpr std::chrono::microseconds LOOK(20);
     auto end = std::chrono::steady_clock::now() + most;
@@ -96,7 +96,7 @@ std::unique_ptr<Group> nccl_group(const Store &store, int rank, int size, int de
   c10::Device cuda(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device));
   c10::DeviceGuard guard(cuda);
   auto group = std::make_unique<Nccl>(store, rank, size, timeout);
-  // NCCL connects with the first exchange.
+  // NCCL connects lazily, at the first collective.
   std::vector<at::Tensor> count{at::ones({1}, at::TensorOptions().device(cuda).dtype(at::kFloat))};
   auto work = group->backend().allreduce(count);
   TORCH_CHECK(group->waited(*work, timeout), "NCCL does not connect the processes");

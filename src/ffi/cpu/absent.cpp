@@ -1,5 +1,5 @@
-// Stands in for layers.cpp where the compiler knows neither GCC's vectors nor Clang's: no map ever fits, and libtorch's operators
-// do the work, among as many threads as it is told.
+// Stands in for layers.cpp if the compiler supports neither GCC's nor Clang's vector extensions: no map is ever
+// accepted, so libtorch's operators do the work, on as many threads as they are set to use.
 #include <ATen/core/Tensor.h>
 
 #include "../guarded.h"

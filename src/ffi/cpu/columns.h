@@ -1,4 +1,5 @@
-// Gradients of a convolution's weights, as products of matrices: what a kernel saw of one map, pixel by pixel, with the other map.
+// Gradients of a convolution's weights as matrix products: the patches of one map that the kernel saw (im2col), times
+// the other map.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/addmm.h>
@@ -12,15 +13,16 @@
 
 namespace geolearn {
 
-// A kernel that steps over a large map and gives a pixel of a small one at each step.
+// A kernel that slides over a large map and produces one pixel of a small map per step.
 struct Stencil {
   int64_t side, stride, padding;
 };
 
-// Pixels of the small map whose columns are made at once: enough for a good product, few enough for a core's own cache.
+// Pixels of the small map whose columns are built at once: enough for an efficient product, few enough for a core's own
+// cache.
 constexpr int64_t COLUMNS_AT_ONCE = 256;
 
-// Bytes of a kernel whose gradient is summed up in fewer parts.
+// Kernels larger than this many bytes have their gradient summed in fewer parts.
 constexpr int64_t PARTED_KERNEL = 1 << 20;
 
 template <class T> class WeightGradient {
@@ -28,8 +30,9 @@ public:
   WeightGradient(const T *large, Map large_map, const T *small, Map small_map, Stencil stencil, at::TensorOptions options)
       : large_(large), small_(small), large_map_(large_map), small_map_(small_map), stencil_(stencil), options_(options) {}
 
-  // (small channels, large channels, side, side): sums of products of each small pixel with what the kernel saw there. Shares of
-  // the work are the same for any number of threads, and so is the sum: a line of the kernel, and a part of the rows.
+  // Returns (small channels, large channels, side, side): the sums of products of each small pixel with what the kernel
+  // saw there. A work item is one line of the kernel and one part of the rows, whatever the number of threads, so the
+  // sums do not depend on it either.
   at::Tensor sum() const {
     int64_t rows = small_map_.images * small_map_.height, side = stencil_.side;
     int64_t each = std::clamp<int64_t>(COLUMNS_AT_ONCE / small_map_.width, 1, rows), blocks = (rows + each - 1) / each;
@@ -55,10 +58,10 @@ private:
   Stencil stencil_;
   at::TensorOptions options_;
 
-  // Numbers that a line of the kernel sees.
+  // Number of values that one line of the kernel sees.
   int64_t line() const { return stencil_.side * large_map_.channels; }
 
-  // Parts need sums of their own, which are written and read once more: few for large kernels.
+  // Each part needs a sum of its own, which is written and read once more, so large kernels get fewer parts.
   int64_t parts_of_rows() const {
     int64_t bytes = stencil_.side * line() * small_map_.channels * int64_t(sizeof(T));
     return bytes > PARTED_KERNEL ? 2 : 4;
@@ -73,7 +76,7 @@ private:
     at::addmm_out(sum, sum, columns.narrow(0, 0, pixels).t(), small);
   }
 
-  // What a line of the kernel sees at each pixel of a row of the small map, 0 beyond the large one.
+  // Writes what a line of the kernel sees at each pixel of a row of the small map; zeros outside the large map.
   void fill(int64_t small_row, int64_t kernel_line, T *to) const {
     int64_t image = small_row / small_map_.height, row = small_row % small_map_.height;
     int64_t channels = large_map_.channels, y = row * stencil_.stride - stencil_.padding + kernel_line;

@@ -1,4 +1,4 @@
-// 3x3 convolutions of maps that are reflected by one pixel, by Winograd's algorithm: forward, and both gradients.
+// 3x3 convolutions with one pixel of reflection padding, by Winograd's algorithm: the forward pass and both gradients.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -8,8 +8,8 @@
 
 namespace geolearn {
 
-// Tiles that are at work at once: their points, products and the kernel's points stay within a cache of 32 MB at 256 channels.
-// It is the same on all machines, because sums depend on it.
+// Tiles processed at once: their points, products and the kernel's points fit a 32 MB cache at 256 channels. It is the
+// same on all machines because the sums depend on it.
 constexpr int64_t TILES_AT_ONCE = 256;
 
 template <class T> class Conv3x3 {
@@ -17,7 +17,8 @@ template <class T> class Conv3x3 {
   static constexpr int64_t L = Lanes<T>::count;
 
 public:
-  // `weight` is (outputs, inputs, 3, 3), contiguous; `input` is the map that goes in. Channels are multiples of a panel's.
+  // `weight` is (outputs, inputs, 3, 3), contiguous; `input` is the shape of the input map. Channel counts are
+  // multiples of the panel width.
   Conv3x3(const at::Tensor &weight, Map input)
       : input_(input), output_{input.images, input.height, input.width, weight.size(0)}, weight_(weight),
         rows_(reflected_lines(input.height, input.tile_rows())),
@@ -36,8 +37,8 @@ public:
     });
   }
 
-  // Adds the gradient of the input to `input_gradient`, and gives that of the weight. `source` is what went in, `gradient`
-  // what came back.
+  // Adds the gradient of the input to `input_gradient` and returns the gradient of the weight. `source` is the input of
+  // the forward pass, `gradient` the gradient of its output.
   template <class Source, class Gradient>
   at::Tensor backward(const Source &source, const Gradient &gradient, T *input_gradient) {
     Points<T> kernel{input_.channels, output_.channels}, transposed{output_.channels, input_.channels};
@@ -83,7 +84,7 @@ private:
     }
   }
 
-  // The kernels below do one row of tiles each; `tile` is the number of its first tile in the band.
+  // The functions below each process one row of tiles; `tile` is the index of the row's first tile in the band.
 
   template <class Source> void pixels_to_points(const Source &source, Band band, Points<T> points, T *made) const {
     for_tile_rows(input_, band, 0, 1, [&](int64_t image, int64_t row, int64_t tile) {
@@ -111,7 +112,7 @@ private:
   }
 
   void points_to_gradient(const T *points, Points<T> shape, Band band, T *gradient) const {
-    // Neighbouring rows of tiles share pixels: first every second row, then the others.
+    // Adjacent rows of tiles share pixels, so even rows are processed first, then odd ones.
     for (int64_t first = 0; first < 2; first++) {
       for_tile_rows(input_, band, first, 2, [&](int64_t image, int64_t row, int64_t tile) {
         points_to_gradient_row(points, shape, tile, image, row, gradient);
@@ -193,7 +194,7 @@ private:
     }
   }
 
-  // Offsets of a tile's pixels in the map that goes in; -1 where there is none.
+  // Writes the offsets of a tile's pixels in the input map; -1 if there is no such pixel.
   void places(int64_t image, int64_t row, int64_t column, int64_t *offsets) const {
     const int64_t *y = &rows_[row * winograd::IN], *x = &columns_[column * winograd::IN];
     for (int i = 0; i < winograd::IN; i++) {
@@ -204,7 +205,7 @@ private:
     }
   }
 
-  // Where a tile begins in the map that comes out, and how much of it lies there.
+  // The position of a tile in the output map, and how much of the tile is inside it.
   struct Corner {
     int64_t offset, height, width;
   };
@@ -216,8 +217,8 @@ private:
             std::min<int64_t>(winograd::OUT, output_.width - x)};
   }
 
-  // Calls `work(first column, first row, last row)` for parts of a kernel's matrices, side by side. A part is a panel wide, so that
-  // what is read and written of it lies in order; columns far apart would be on another page each.
+  // Calls `work(first column, first row, last row)` in parallel for parts of a kernel's matrices. A part is one panel
+  // wide, so that its memory is read and written sequentially; distant columns would each be on a different page.
   template <class F> void for_parts(Points<T> kernel, F work) const {
     constexpr int64_t ROWS = 64;
     int64_t blocks = (kernel.rows + ROWS - 1) / ROWS;
@@ -229,7 +230,7 @@ private:
     });
   }
 
-  // Weights at their points, of a kernel whose rows lie `row_step` apart in memory and its columns `column_step`.
+  // Writes the transformed weights of a kernel whose rows are `row_step` apart in memory and its columns `column_step`.
   void weights_to_points(Points<T> kernel, int64_t row_step, int64_t column_step, T *made) const {
     const T *weight = weight_.template const_data_ptr<T>();
     for_parts(kernel, [&](int64_t column, int64_t first, int64_t last) {

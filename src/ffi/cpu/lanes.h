@@ -1,9 +1,10 @@
-// Vectors of the processor, as GCC and Clang spell them.
+// SIMD vectors, in the syntax of GCC and Clang.
 #pragma once
 #include <cstdint>
 
-// What works on vectors is compiled for AVX2 on x86-64, function by function, whatever the rest is compiled for: a flag for whole
-// files would also reach what they include, and the linker might choose those copies for all. Callers ask `has_lanes` first.
+// Functions that use vectors are compiled for AVX2 on x86-64 one by one, whatever the target of the rest: a per-file
+// flag would also affect inline functions from included headers, and the linker might pick those copies for the whole
+// program. Callers check `has_lanes` first.
 #if defined(__x86_64__)
 #define GEOLEARN_LANES target("avx2,fma")
 #else

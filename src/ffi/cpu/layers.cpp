@@ -1,5 +1,5 @@
-// Layers of the networks on a processor, each as one node of autograd: it keeps less and walks through memory less often than
-// the operators that it stands for.
+// Layers of the networks on the CPU, each a single autograd node: it saves fewer tensors and makes fewer passes over
+// memory than the operators it replaces.
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -30,18 +30,18 @@ Map shape_of(const at::Tensor &x) { return {x.size(0), x.size(2), x.size(3), x.s
 
 at::Tensor nhwc(const at::Tensor &x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
 
-// `work` with a value of the tensor's dtype.
+// Calls `work` with a value of the tensor's dtype.
 template <class F> auto for_dtype(const at::Tensor &x, F work) {
   return x.scalar_type() == at::kDouble ? work(double{}) : work(float{});
 }
 
 at::TensorOptions options_of(const at::Tensor &x) { return x.options().memory_format(std::nullopt); }
 
-// A convolution or a transposed one, in NHWC. The library's own kernels are the fastest there but for the weights' gradient,
-// where they take two to five times as long as a product of matrices; and where a small map spreads over a large one by
-// strides, they round otherwise for another number of threads.
+// A convolution or transposed convolution in NHWC. libtorch's own kernels are the fastest there, with two exceptions:
+// for the gradient of the weights they take two to five times as long as a matrix product, and for a strided transposed
+// convolution their rounding depends on the number of threads.
 struct Convolution : Function<Convolution> {
-  // Channels of a gradient up to which the columns of a product cost more to write than the product saves.
+  // Up to this many channels of a gradient, writing the columns of a product costs more than the product saves.
   static constexpr int64_t NARROW = 64;
 
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
@@ -56,7 +56,7 @@ struct Convolution : Function<Convolution> {
     return at::convolution(x, weight, bias, {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, 1);
   }
 
-  // Sizes of what a transposed convolution makes, with one line more than the stride needs, as everywhere here.
+  // Returns the output size of a transposed convolution with an output padding of 1, as used throughout this crate.
   static std::vector<int64_t> large_size(const at::Tensor &x, const at::Tensor &weight, int64_t stride, int64_t padding) {
     auto side = [&](int64_t length) { return (length - 1) * stride - 2 * padding + weight.size(2) + 1; };
     return {x.size(0), weight.size(1), side(x.size(2)), side(x.size(3))};
@@ -73,7 +73,7 @@ struct Convolution : Function<Convolution> {
       made[1] = weight_gradient(x, gradient, {weight.size(2), stride, padding}, transposed);
     }
     if (context->needs_input_grad(2)) {
-      // A norm behind takes the bias off again, so nothing depends on it.
+      // The norm that follows removes the bias, so its gradient is zero.
       bool is_felt = !context->saved_data["normalised"].toBool();
       OneThread alone;
       made[2] = is_felt ? gradient.sum({0, 2, 3}) : at::zeros({gradient.size(1)}, options_of(x));
@@ -85,14 +85,14 @@ struct Convolution : Function<Convolution> {
                                    Stencil stencil, bool transposed) {
     int64_t border = stencil.side - 1 - stencil.padding;
     if (!transposed && stencil.stride == 1 && border >= 0 && gradient.size(1) <= NARROW) {
-      // A convolution with the kernel turned around. The border is added first: the library's own wide borders make the bits
-      // depend on the number of threads.
+      // A convolution with the flipped kernel. The padding is added first because, with wide padding of its own,
+      // libtorch's convolution gives results that depend on the number of threads.
       auto turned = weight.flip({2, 3}).transpose(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
       auto bordered = at::constant_pad_nd(gradient, {border, border, border, border});
       return at::convolution(bordered, turned, {}, {1, 1}, {0, 0}, {1, 1}, false, {0, 0}, 1);
     }
     if (!transposed) return spread(gradient, weight, nullptr, stencil, x.sizes().vec());
-    // It steps over the gradient as the convolution does over its input.
+    // The gradient of a transposed convolution is a convolution with the same stride and padding.
     std::array<int64_t, 2> stride{stencil.stride, stencil.stride}, padding{stencil.padding, stencil.padding};
     return at::convolution(gradient, weight, {}, stride, padding, {1, 1}, false, {0, 0}, 1);
   }
@@ -116,7 +116,7 @@ struct Convolution : Function<Convolution> {
 
   static at::Tensor weight_gradient(const at::Tensor &x, const at::Tensor &gradient, Stencil stencil, bool transposed) {
     if (transposed) return products(gradient, x, stencil);
-    // Of the two maps, the one of fewer channels had better be the one that columns are made of.
+    // Columns are best built from the map with fewer channels.
     if (stencil.stride > 1 || gradient.size(1) >= x.size(1)) return products(x, gradient, stencil);
     Stencil turned{stencil.side, 1, stencil.side - 1 - stencil.padding};
     return products(gradient, x, turned).flip({2, 3}).transpose(0, 1).contiguous();
@@ -164,8 +164,8 @@ struct NormActivation : Function<NormActivation> {
   }
 };
 
-// x + norm(conv(reflect(relu(norm(conv(reflect(x))))))). Of what is between, the two convolutions' outputs are kept; what the
-// first norm makes of its input is made again where it is read.
+// x + norm(conv(reflect(relu(norm(conv(reflect(x))))))). Of the intermediate results, only the outputs of the two
+// convolutions are saved; the output of the first norm is recomputed as it is read.
 struct Residual : Function<Residual> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight1,
                             const at::Tensor &bias1, const at::Tensor &weight2, const at::Tensor &bias2,
@@ -206,7 +206,7 @@ struct Residual : Function<Residual> {
       Plain<T> from{x.const_data_ptr<T>()};
       to_w1 = Conv3x3<T>(w1, map).backward(from, norm1.source(), to_x.mutable_data_ptr<T>());
     });
-    // A norm takes the bias off again, so nothing depends on it.
+    // The norms remove the biases, so their gradients are zero.
     return {to_x, to_w1, at::zeros({map.channels}, options), to_w2, at::zeros({map.channels}, options), Variable()};
   }
 
@@ -219,7 +219,7 @@ struct Residual : Function<Residual> {
   }
 };
 
-// x + conv(reflect(relu(conv(reflect(x))))), without gradients.
+// Returns x + conv(reflect(relu(conv(reflect(x))))), without gradients.
 at::Tensor residual_without_norms(const at::Tensor &input, const at::Tensor &weight1, const at::Tensor &bias1,
                                   const at::Tensor &weight2, const at::Tensor &bias2) {
   at::AutoDispatchBelowADInplaceOrView no_gradients;
@@ -234,7 +234,7 @@ at::Tensor residual_without_norms(const at::Tensor &input, const at::Tensor &wei
   return y.add_(x);
 }
 
-// One of the two convolutions of a residual block of x.
+// Checks one of the two convolutions of a residual block with input x.
 void check_convolution(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias) {
   std::array<int64_t, 4> kernel{x.size(1), x.size(1), 3, 3};
   TORCH_CHECK(weight.sizes() == kernel, "a kernel of this residual block must be ", at::IntArrayRef(kernel));
@@ -251,8 +251,9 @@ void check_convolution(const at::Tensor &x, const at::Tensor &weight, const at::
 
 extern "C" {
 
-// Whether the functions below can take such maps: on a processor, of f32 or f64, outside of autocast, not empty, of a multiple of
-// so many channels, and, where that is more than one, with the vectors that they fill.
+// Returns whether the functions below accept such maps: on the CPU, f32 or f64, outside autocast, not empty, and with a
+// channel count that is a multiple of `channels`. If `channels` is more than 1, the CPU must also support the vectors
+// that the functions use.
 bool geolearn_cpu_layers_fit(const at::Tensor *x, int64_t channels) {
   auto kind = x->scalar_type();
   return x->device().is_cpu() && x->dim() == 4 && x->numel() > 0 && (kind == at::kFloat || kind == at::kDouble) &&

@@ -1,4 +1,4 @@
-// Instance norm of maps in NHWC: its statistics, and means that its gradient needs.
+// Instance norm of NHWC maps: its statistics and the means that its gradient needs.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
@@ -10,17 +10,17 @@
 
 namespace geolearn {
 
-// Pixels that a thread sums up at a time; sums are f64, so that they are as exact for a large map as for a small one, and do not
-// depend on the number of threads.
+// Pixels that a thread sums at a time. Sums are f64, so they are as accurate for a large map as for a small one and do
+// not depend on the number of threads.
 constexpr int64_t PIXELS_AT_ONCE = 256;
 
-// The same lanes as f64, which take one or two registers.
+// The same lanes as f64, in one or two registers.
 template <class T> struct Wide {
   typedef double type __attribute__((vector_size(sizeof(double) * Lanes<T>::count)));
   typedef double loose __attribute__((vector_size(sizeof(double) * Lanes<T>::count), aligned(8), may_alias));
 };
 
-// Adds up `COUNT` values for each channel over some pixels of an image.
+// Adds up `COUNT` values per channel over a part of an image's pixels.
 template <class T, int COUNT, class F>
 GEOLEARN_KERNEL void sum_part(const Map &map, int64_t image, int64_t part, const F &values, double *sum) {
   int64_t last = std::min(map.pixels(), (part + 1) * PIXELS_AT_ONCE);
@@ -37,8 +37,8 @@ GEOLEARN_KERNEL void sum_part(const Map &map, int64_t image, int64_t part, const
   }
 }
 
-// Means over each image's pixels of `COUNT` values for each channel; `values(statistics, offset, V *)` gives them. The result is
-// f64, (COUNT, images, channels).
+// Returns the means over each image's pixels of `COUNT` values per channel, which `values(statistics, offset, V *)`
+// writes: f64, (COUNT, images, channels).
 template <class T, int COUNT, class F> at::Tensor means(const Map &map, at::TensorOptions options, const F &values) {
   int64_t parts = (map.pixels() + PIXELS_AT_ONCE - 1) / PIXELS_AT_ONCE, wide = COUNT * map.channels;
   auto sums = at::zeros({map.images, parts, COUNT, map.channels}, options.dtype(at::kDouble));
@@ -77,7 +77,8 @@ template <class T> struct GradientAndProduct {
   }
 };
 
-// Statistics of a map: (2, images, channels), the means and one over the deviations with `epsilon` in the variances.
+// Returns the statistics of a map, (2, images, channels): the means and the reciprocal standard deviations, with
+// `epsilon` added to the variances.
 template <class T> at::Tensor moments_of(const T *map, const Map &shape, double epsilon, at::TensorOptions options) {
   auto mean = means<T, 1>(shape, options, Value<T>{map});
   auto rounded = mean.to(options.dtype());
@@ -90,7 +91,7 @@ template <class T> Moments<T> view(const at::Tensor &moments) {
   return {mean, mean + moments.stride(0)};
 }
 
-// Keeps the means that an `Unnormalised` reads.
+// Owns the means that an `Unnormalised` reads.
 template <class T> class NormGradient {
 public:
   NormGradient(const Returned<T> &returned, const Map &map, at::TensorOptions options)
@@ -106,7 +107,7 @@ private:
   at::Tensor means_;
 };
 
-// Writes `source` for every pixel and channel, added to `base` where there is one.
+// Writes `source` for every pixel and channel, added to `base` unless that is null.
 template <class T, class Source>
 GEOLEARN_KERNEL void write_part(const Map &map, int64_t image, int64_t begin, int64_t end, const Source &source,
                                 const T *base, T *made) {

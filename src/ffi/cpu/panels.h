@@ -1,7 +1,7 @@
-// Matrices in panels, and their products.
+// Matrices stored in panels, and their products.
 //
-// A panel is as wide as two vectors: element (row, column) of a matrix stands at ((column / W) * rows + row) * W + column % W. So
-// whatever a product reads or writes lies in a row, and nothing has to be copied for it first, as a general library must.
+// A panel is two vectors wide (W): element (row, column) of a matrix is at ((column / W) * rows + row) * W + column %
+// W. A product therefore reads and writes contiguous memory, without the packing step of a general-purpose library.
 #pragma once
 #include <ATen/Parallel.h>
 
@@ -22,11 +22,12 @@ template <class T> GEOLEARN_INLINE void store(T *to, typename Lanes<T>::type val
   *reinterpret_cast<typename Lanes<T>::loose *>(to) = value;
 }
 
-// Products that are added up one after the other. Sums of these follow, so that rounding grows less with their number.
+// Number of products added up in sequence. Their sums are then added, so that the rounding error grows more slowly with
+// the number of products.
 constexpr int64_t AT_ONCE = 32;
 
-// One matrix for each point of a tile. Between two of them lies a line of the cache that is not used: else the 36 places that a
-// tile is spread over would fall into one set of the cache.
+// One matrix for each point of a tile, with an unused cache line between them: otherwise the 36 elements that a tile is
+// scattered to could map to the same cache set.
 template <class T> struct Points {
   int64_t rows, columns;
 
@@ -45,7 +46,7 @@ template <class T> class Rows {
 public:
   static constexpr int64_t COUNT = 6;
 
-  // Adds `count` products of a number of each row with a vector: number i of row r is a[r][i * step].
+  // Adds `count` products of a scalar from each row and a vector: scalar i of row r is a[r][i * step].
   GEOLEARN_INLINE void add(const T *const *a, int64_t step, const T *b, int64_t count) {
     for (int64_t i = 0; i < count; i++, b += PANEL<T>) {
       V left = load(b), right = load(b + L);
@@ -57,7 +58,7 @@ public:
     }
   }
 
-  // Writes the first `count` rows, or adds them to what is there.
+  // Writes the first `count` rows, or adds them to the existing values.
   GEOLEARN_INLINE void write(T *to, int64_t count, bool adds) const {
     for (int r = 0; r < COUNT; r++) {
       if (r >= count) return;
@@ -71,12 +72,12 @@ private:
   V sums_[COUNT][2] = {};
 };
 
-// A panel of a * b.
+// Computes a panel of a * b.
 template <class T>
 GEOLEARN_KERNEL void multiply_panel(const T *a, Points<T> left, const T *b, int64_t inner, T *made) {
   for (int64_t first = 0; first < left.rows; first += Rows<T>::COUNT) {
     const T *rows[Rows<T>::COUNT];
-    // Rows beyond the last are the last one again, and not written.
+    // Rows past the end repeat the last one and are not written.
     for (int64_t r = 0; r < Rows<T>::COUNT; r++) rows[r] = a + std::min(first + r, left.rows - 1) * PANEL<T>;
     for (int64_t part = 0; part < inner; part += AT_ONCE) {
       Rows<T> sums;
@@ -89,7 +90,7 @@ GEOLEARN_KERNEL void multiply_panel(const T *a, Points<T> left, const T *b, int6
   }
 }
 
-// A panel of a' * b, added to what is there or not.
+// Computes a panel of a' * b, and adds it to the existing values if `adds`.
 template <class T>
 GEOLEARN_KERNEL void multiply_transposed_panel(const T *a, Points<T> left, const T *b, T *made, bool adds) {
   for (int64_t first = 0; first < left.columns; first += Rows<T>::COUNT) {
@@ -105,7 +106,7 @@ GEOLEARN_KERNEL void multiply_transposed_panel(const T *a, Points<T> left, const
   }
 }
 
-// Calls `work(point, panel)` for each panel of each point, side by side.
+// Calls `work(point, panel)` in parallel for each panel of each point.
 template <class T, class F> void for_panels(Points<T> made, F work) {
   int64_t panels = made.columns / PANEL<T>;
   at::parallel_for(0, winograd::POINTS * panels, 1, [&](int64_t begin, int64_t end) {
@@ -113,7 +114,7 @@ template <class T, class F> void for_panels(Points<T> made, F work) {
   });
 }
 
-// made = a * b at each point.
+// Computes made = a * b at each point.
 template <class T> void multiply(const T *a, Points<T> left, const T *b, Points<T> right, T *made) {
   Points<T> result{left.rows, right.columns};
   for_panels(result, [&](int64_t point, int64_t panel) {
@@ -123,7 +124,7 @@ template <class T> void multiply(const T *a, Points<T> left, const T *b, Points<
   });
 }
 
-// made = a' * b at each point, or added to it.
+// Computes made = a' * b at each point, or adds it to `made`.
 template <class T>
 void multiply_transposed(const T *a, Points<T> left, const T *b, Points<T> right, T *made, bool adds) {
   Points<T> result{left.columns, right.columns};

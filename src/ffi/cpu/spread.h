@@ -1,8 +1,10 @@
-// What a small map gives to a large one through a kernel that steps over it: a transposed convolution, and the gradient of a
-// convolution's input. As products of matrices, since the library's own kernels round otherwise for another number of threads.
+// Transposed convolutions, and the gradients of a convolution's input: scatters a small map to a large one through a
+// strided kernel. Computed as matrix products, since the rounding of libtorch's own kernels depends on the number of
+// threads.
 //
-// Rows and columns of the large map fall into as many phases as the stride is long. Those of a phase meet the same lines of the
-// kernel, so that nothing is multiplied by zero: of a kernel of 3 with a stride of 2, one line or two.
+// The rows and columns of the large map are divided into as many phases as the stride. All those in a phase meet the
+// same lines of the kernel, so nothing is multiplied by zero: for a 3x3 kernel with a stride of 2, that is one line or
+// two.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -14,12 +16,12 @@
 
 namespace geolearn {
 
-// Of one side of the large map, the lines of one phase: `first`, and every `stride`-th behind it.
+// One phase of one side of the large map: line `first` and every `stride`-th line after it.
 struct Phase {
-  // How many lines of the kernel they meet; these are `phase`, and every `stride`-th behind it.
+  // Number of kernel lines that the phase meets: `phase` and every `stride`-th line after it.
   int64_t taps;
   int64_t first, count;
-  // The line of the small map that the first of them meets with the first line of the kernel.
+  // The line of the small map that the first line of the phase meets with the first line of the kernel.
   int64_t origin;
 
   Phase(int64_t phase, int64_t length, Stencil stencil)
@@ -46,7 +48,7 @@ public:
         Phase rows(y, large_map.height, stencil), columns(x, large_map.width, stencil);
         auto lines = kernel.narrow(0, placed, rows.taps * columns.taps).view({-1, large_map.channels});
         phases_.push_back({rows, columns, lines});
-        // Columns run backwards, so that a line of the kernel meets pixels in the order of memory.
+        // Columns run backward, so that a line of the kernel meets pixels in memory order.
         for (int64_t i = y; i < side; i += stride) {
           for (int64_t j = x + (columns.taps - 1) * stride; j >= 0; j -= stride) places[i * side + j] = placed++;
         }
@@ -55,12 +57,12 @@ public:
     arrange(weight.contiguous(), places, kernel.template mutable_data_ptr<T>());
   }
 
-  // Writes every pixel of the large map; `bias` may be null. Shares of the work do not depend on the number of threads.
+  // Writes every pixel of the large map; `bias` may be null. Work items do not depend on the number of threads.
   void write(const T *bias, T *large) const {
     int64_t rows = phases_[0].y.count, columns = phases_[0].x.count;
     for (auto &phase : phases_) rows = std::max(rows, phase.y.count), columns = std::max(columns, phase.x.count);
     int64_t each = std::clamp<int64_t>(PIXELS_OF_A_SHARE / columns, 1, rows), blocks = (rows + each - 1) / each;
-    // Phases take turns, since those that meet more of the kernel take longer.
+    // Phases are interleaved because those that meet more of the kernel take longer.
     int64_t count = phases_.size();
     at::parallel_for(0, small_map_.images * blocks * count, 1, [&](int64_t begin, int64_t end) {
       OneThread alone;
@@ -72,12 +74,12 @@ public:
   }
 
 private:
-  // Enough for a good product, and few enough that small maps give each thread a share.
+  // Enough for an efficient product, and few enough that small maps still give each thread a work item.
   static constexpr int64_t PIXELS_OF_A_SHARE = 128;
 
   struct Phases {
     Phase y, x;
-    // (taps * taps * small channels, large channels): the lines of the kernel that are met.
+    // (taps * taps * small channels, large channels): the lines of the kernel that the phase meets.
     at::Tensor kernel;
   };
 
@@ -87,8 +89,8 @@ private:
   at::TensorOptions options_;
   std::vector<Phases> phases_;
 
-  // Writes each number of the kernel as a matrix of (small channels, large channels) at its place. The matrices lie a power of two
-  // apart, where a cache keeps few lines; so a row of each is put together first.
+  // Writes the weights of each kernel position as a (small channels, large channels) matrix at its place. The matrices
+  // are a power of two apart and so compete for few cache lines; a row of each is therefore assembled first.
   void arrange(const at::Tensor &weight, const std::vector<int64_t> &places, T *made) const {
     int64_t count = places.size(), channels = large_map_.channels, rows = small_map_.channels;
     const T *from = weight.template const_data_ptr<T>();
@@ -125,7 +127,7 @@ private:
     return at::mm(columns, kernel);
   }
 
-  // What the pixels of a row meet, pixel by pixel; 0 beyond the small map.
+  // Writes the patches that the pixels of a row meet, pixel by pixel; zeros outside the small map.
   void fill(int64_t image, int64_t row, int64_t taps, Phase x, T *to) const {
     int64_t channels = small_map_.channels, line = x.taps * channels;
     for (int64_t column = 0; column < x.count; column++) {

@@ -1,4 +1,4 @@
-// Maps in NHWC, their tiles, and what is read from and written to them, one vector of channels at a time.
+// NHWC maps, their tiles, and the sources they are read from, one vector of channels at a time.
 #pragma once
 #include <ATen/Parallel.h>
 
@@ -17,19 +17,19 @@ struct Map {
   int64_t tile_columns() const { return (width + winograd::OUT - 1) / winograd::OUT; }
 };
 
-// Rows of tiles, counted through all images.
+// A range of rows of tiles, numbered across all images.
 struct Band {
   int64_t begin, end;
 };
 
-// A map as it is.
+// A map read unchanged.
 template <class T> struct Plain {
   const T *map;
 
   GEOLEARN_INLINE auto at(int64_t, int64_t offset) const { return load(map + offset); }
 };
 
-// A map that is rectified as it is read.
+// A map to which ReLU is applied as it is read.
 template <class T> struct Rectified {
   const T *map;
 
@@ -39,15 +39,15 @@ template <class T> struct Rectified {
   }
 };
 
-// What instance norm takes off a map and multiplies it by, for each image and channel.
+// What instance norm subtracts from a map and then multiplies it by, for each image and channel.
 template <class T> struct Moments {
   const T *mean, *scale;
 };
 
-// leaky_relu of this slope below 0; a slope of 0 is relu, one of 1 is nothing at all.
+// leaky_relu with this slope below 0; a slope of 0 is ReLU, and a slope of 1 is the identity.
 template <class V, class T> GEOLEARN_INLINE V activated(V z, T slope) { return z > 0 ? z : slope * z; }
 
-// A map, normalised and activated as it is read.
+// A map that is normalized and activated as it is read.
 template <class T> struct Normalised {
   const T *map;
   Moments<T> moments;
@@ -62,7 +62,7 @@ template <class T> struct Normalised {
   }
 };
 
-// What comes back through the activation, g, and what the norm made there on the way forward, z.
+// Reads the gradient g before the activation, and z, the output of the norm in the forward pass.
 template <class T> struct Returned {
   const T *gradient;
   Normalised<T> forward;
@@ -88,8 +88,8 @@ template <class T> struct Unnormalised {
   }
 };
 
-// Where each line of a tile's input lies along a side of `length` pixels that is reflected by one pixel at both ends; -1 where
-// nothing that comes out depends on it.
+// Returns the position of each line of a tile's input along a side of `length` pixels with one pixel of reflection
+// padding at both ends; -1 if no output depends on it.
 inline std::vector<int64_t> reflected_lines(int64_t length, int64_t tiles) {
   std::vector<int64_t> lines(tiles * winograd::IN, -1);
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -101,7 +101,7 @@ inline std::vector<int64_t> reflected_lines(int64_t length, int64_t tiles) {
   return lines;
 }
 
-// Calls `work(image, row of tiles in it, number of its first tile in the band)` for rows of tiles, side by side.
+// Calls `work(image, row of tiles in it, index of its first tile in the band)` in parallel for rows of tiles.
 template <class F> void for_tile_rows(const Map &map, Band band, int64_t first, int64_t step, F work) {
   int64_t rows = (band.end - band.begin - first + step - 1) / step;
   at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {

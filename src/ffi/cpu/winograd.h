@@ -1,17 +1,17 @@
-// Transforms of F(4x4, 3x3) (Winograd 1980; Lavin and Gray 2016, arXiv:1509.09308, section 4.1, with its points 0, 1, -1, 2, -2):
-// a 3x3 convolution of a tile of 6x6 pixels, which gives 4x4, as 36 products in place of 144.
+// Transforms of F(4x4, 3x3) (Winograd 1980; Lavin and Gray 2016, arXiv:1509.09308, section 4.1, with its points 0, 1,
+// -1, 2, -2): a 3x3 convolution of a 6x6 tile, with a 4x4 output, in 36 products instead of 144.
 //
 //   forward   V = B'dB          M = V U      Y = A'MA
 //   backward  dM = A dY A'      dV = dM U'   dd = B dV B'   dU = V' dM   dw = G' dU G
 //
-// Each function works on one line of six (or four, or three) vectors, so a tile is done in two rounds.
+// Each function transforms one line of six (or four, or three) vectors, so a tile takes two passes.
 #pragma once
 #include "lanes.h"
 
 namespace geolearn::winograd {
 
-constexpr int OUT = 4;           // pixels of a tile that come out, along a side
-constexpr int IN = OUT + 2;      // pixels that go in
+constexpr int OUT = 4;           // output pixels along a side of a tile
+constexpr int IN = OUT + 2;      // input pixels along a side
 constexpr int POINTS = IN * IN;  // products for each pair of channels
 
 // B' d: from pixels to points.
@@ -42,7 +42,7 @@ struct PointsToPixels {
   }
 };
 
-// A' m: from products to the four pixels that come out.
+// A' m: from products to the four output pixels.
 struct ProductsToOutputs {
   template <class V> GEOLEARN_INLINE void operator()(const V *m, V *o, int64_t s) const {
     V sum1 = m[1 * s] + m[2 * s], dif1 = m[1 * s] - m[2 * s];
@@ -97,7 +97,8 @@ struct PointsToWeights {
   }
 };
 
-// The whole of a square, in two rounds: rows of `in` (FROM x FROM), then columns of what they gave, into `out` (TO x TO).
+// Transforms a square in two passes, the columns of `in` (FROM x FROM) and then the rows of the result, into `out` (TO
+// x TO).
 template <int FROM, int TO, class V, class F> GEOLEARN_INLINE void square(const V *in, V *out, F line) {
   V half[TO * FROM];
   for (int column = 0; column < FROM; column++) {

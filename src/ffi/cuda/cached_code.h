@@ -1,4 +1,4 @@
-// Compiled kernels on disk.
+// A disk cache of compiled kernels.
 #pragma once
 #include <unistd.h>
 
@@ -16,14 +16,14 @@ namespace geolearn::cuda {
 
 using Code = std::vector<char>;
 
-// FNV-1a: tells files apart, and a whole one from a broken one.
+// FNV-1a hash; distinguishes files from each other and intact files from damaged ones.
 inline uint64_t hash_of(const char *bytes, size_t count, uint64_t hash = 0xcbf29ce484222325) {
   for (size_t i = 0; i < count; i++) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3;
   return hash;
 }
 
-// A file of compiled kernels, for the next process. Its name tells compiler, options, driver and source; its first bytes are a hash
-// of the rest.
+// A file of compiled kernels, for later processes. Its name is a hash of the compiler version, options, driver version
+// and source; it begins with a hash of the rest of its content.
 struct CachedCode {
   std::string folder, path;
 
@@ -39,7 +39,7 @@ struct CachedCode {
     path = folder + "/layers-" + std::to_string(hash) + ".cubin";
   }
 
-  // Nothing where there is no such file, or not a whole one: then kernels are compiled again.
+  // Returns nothing if the file is missing or damaged; the kernels are then compiled again.
   Code read() const try {
     std::ifstream file(path, std::ios::binary | std::ios::ate);
     int64_t size = file ? int64_t(file.tellg()) : 0;
@@ -54,7 +54,7 @@ struct CachedCode {
     return {};
   }
 
-  // Where it cannot be written, the next process compiles again.
+  // Writes the file. If that fails, the next process compiles again.
   void write(const Code &code) const try {
     if (path.empty()) return;
     std::error_code failed;
@@ -73,7 +73,7 @@ struct CachedCode {
   }
 
 private:
-  // Kernels for one dtype take some 130 KB.
+  // The kernels for one dtype take about 130 KB.
   static constexpr int64_t MOST_BYTES = 16 << 20;
 };
 

@@ -1,5 +1,6 @@
-// The kernels of layers.cu on a processor, for tests where there is no GPU. A block's threads run one after the other, from one
-// barrier to the next: forwards in one block and backwards in the next, so that a barrier that is missing shows.
+// Runs the kernels of layers.cu on the CPU, to test them without a GPU. The threads of a block run one after another
+// from barrier to barrier, in order in one block and in reverse in the next, so that a missing barrier changes the
+// results.
 #include <ucontext.h>
 
 #include <algorithm>
@@ -51,7 +52,7 @@ unsigned short rounded_to_bf16(float value) {
   std::abort();
 }
 
-// The threads of one block, as coroutines that take turns at barriers.
+// The threads of one block, as coroutines that switch at barriers.
 class Threads {
 public:
   void run(unsigned count, bool is_backwards, const std::function<void()> &work) {
@@ -190,7 +191,7 @@ void run_block(const Kernel &kernel, void **arguments) {
 
 } // namespace
 
-// Runs a kernel for an element type (0 bf16, 1 f32, 2 f64). `arguments` point to each argument, as CUDA takes them.
+// Runs a kernel for an element type (0 bf16, 1 f32, 2 f64). `arguments` holds a pointer to each argument, as in CUDA.
 extern "C" void geolearn_emulated_launch(const char *kernel, int element, const unsigned grid[3],
                                          const unsigned block[2], void **arguments) {
   static std::mutex one_at_a_time;

@@ -1,3 +1,4 @@
+// Compiles the kernels of layers.cu with NVRTC, loads them and launches them.
 #include "kernels.h"
 
 #include <c10/core/DeviceGuard.h>
@@ -22,13 +23,13 @@ namespace {
 
 using Emulator = void (*)(const char *kernel, int element, const unsigned *grid, const unsigned *block, void **arguments);
 
-// Stands in for a device in tests: kernels then run on the processor. Set once, before any layer.
+// Replaces the GPU in tests: kernels then run on the CPU. Set once, before any layer runs.
 Emulator emulator = nullptr;
 std::string source;
-// Where compiled kernels are kept from one process to the next; empty where there is no such folder.
+// Folder that caches compiled kernels between processes; empty if there is none.
 std::string folder;
 
-// The number by which layers.cu knows a dtype, or -1.
+// Returns layers.cu's number for a dtype, or -1.
 int element_of(at::ScalarType kind) {
   switch (kind) {
   case at::kBFloat16: return 0;
@@ -73,11 +74,11 @@ Code compiled(const std::vector<std::string> &words) {
 // The kernels for one dtype on one device.
 struct Module {
   void *handle = nullptr;
-  // Why there are none.
+  // Why the kernels are not available; empty if they are.
   std::string trouble;
   std::map<std::string, void *> functions;
 
-  // Whether that is known for good: a device without memory may have some later.
+  // Loads the kernels and returns whether the outcome is final: a device that is out of memory may have some later.
   bool load(int device, int element) try {
     constexpr int OUT_OF_MEMORY = 2;
     auto &cuda = Libraries::get();
@@ -109,7 +110,7 @@ struct Module {
   }
 };
 
-// Modules live as long as the process: its end takes the context away before C++ would unload them.
+// Modules are never unloaded: at exit, the context is gone before C++ destructors would unload them.
 std::map<std::pair<int, int>, Module> &modules() {
   static auto &all = *new std::map<std::pair<int, int>, Module>();
   return all;
@@ -179,8 +180,8 @@ void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent 
 
 extern "C" {
 
-// What is to be compiled where a CUDA device is asked for, and the folder to keep it in, which may be empty; without it there are
-// no kernels. Called once.
+// Sets the source to compile for CUDA devices and the folder to cache the result in, which may be empty. Without a
+// source there are no kernels. Called once.
 char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *folder, size_t folder_length) {
   return guarded([&] {
     geolearn::cuda::source.assign(text, length);
@@ -188,7 +189,7 @@ char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *
   });
 }
 
-// Lets kernels run on the processor, by a library made of layers.cu; for tests.
+// Runs kernels on the CPU through a library built from layers.cu; for tests.
 char *geolearn_cuda_kernels_emulate(const char *library) {
   return guarded([&] {
 #ifndef _WIN32

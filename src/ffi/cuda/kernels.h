@@ -1,4 +1,4 @@
-// Kernels of layers.cu: compiled by NVRTC for the device at hand, and launched. Nothing of CUDA is linked.
+// The kernels of layers.cu: compiles them with NVRTC for the current GPU and launches them. Nothing links against CUDA.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -10,11 +10,11 @@ namespace geolearn::cuda {
 
 using Extent = std::array<unsigned, 3>;
 
-// Whether kernels can run on maps of this dtype on a device; compiles them where they have not been. `trouble` is why not, the first
-// time that they were to be compiled.
+// Returns whether kernels can run on maps of this dtype on a device. The first call compiles them and, if that fails,
+// sets `trouble` to the reason.
 bool can_launch(at::Device device, at::ScalarType kind, std::string *trouble);
 
-// A kernel with these arguments, on maps like `x` and on the current stream of their device.
+// Launches a kernel with these arguments, for maps like `x`, on the current stream of their device.
 void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent block, void **arguments);
 
 template <class... T> void launch_with(const at::Tensor &x, const std::string &kernel, Extent grid, Extent block, T... values) {

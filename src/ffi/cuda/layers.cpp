@@ -1,5 +1,5 @@
-// Layers of the networks on CUDA, each as one node of autograd: cuDNN's convolutions in NHWC, which needs no conversions, and norms
-// that also write the reflection padding of the next convolution.
+// Layers of the networks on CUDA, each a single autograd node: cuDNN's convolutions in NHWC, which avoids layout
+// conversions, and norms that also write the reflection padding for the next convolution.
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
@@ -27,7 +27,7 @@ struct ConvolutionForm {
                                 {transposed, transposed}, 1));
   }
 
-  // Of the input and of the weight.
+  // Returns the gradients of the input and of the weight.
   std::array<at::Tensor, 2> backward(const at::Tensor &gradient, const at::Tensor &x, const at::Tensor &weight,
                                      std::array<bool, 2> wanted) const {
     auto made = at::convolution_backward(gradient, x, weight, std::nullopt, {stride, stride}, {padding, padding}, {1, 1},
@@ -36,7 +36,7 @@ struct ConvolutionForm {
   }
 };
 
-// activation(norm(conv(x))) with a border.
+// activation(norm(conv(x))), with a border.
 struct ConvolutionNorm : Function<ConvolutionNorm> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &kernel, int64_t stride,
                             int64_t padding, bool transposed, double slope, double epsilon, int64_t border) {
@@ -65,7 +65,7 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
   }
 };
 
-// x + norm(conv(reflect(relu(norm(conv(x)))))) with a border; x has one of 1.
+// x + norm(conv(reflect(relu(norm(conv(x)))))), with a border; x has a border of 1.
 struct Residual : Function<Residual> {
   static constexpr ConvolutionForm form{1, 0, false};
 
@@ -97,13 +97,13 @@ struct Residual : Function<Residual> {
   }
 };
 
-// In mixed precision, what the convolutions compute with. Weights are cast once for a region of autocast.
+// Casts to the dtype that convolutions use under autocast. Weights are cast once per autocast region.
 at::Tensor cast(const at::Tensor &x) {
   if (!at::autocast::is_autocast_enabled(x.device().type())) return x;
   return at::autocast::cached_cast(at::autocast::get_autocast_dtype(x.device().type()), x, x.device().type());
 }
 
-// What `cast` makes of the dtype; it leaves f64 alone.
+// Returns the dtype that `cast` produces; f64 stays f64.
 at::ScalarType cast_kind(const at::Tensor &x) {
   auto kind = x.scalar_type();
   bool is_cast = at::autocast::is_autocast_enabled(x.device().type()) && kind != at::kDouble && x.is_floating_point();
@@ -128,8 +128,8 @@ void check_border(const at::Tensor &x, int64_t height, int64_t width, int64_t bo
 
 extern "C" {
 
-// Whether the functions below can take such maps. `trouble` is the address of a message, that the caller frees, where kernels were
-// to be compiled just now and cannot be.
+// Sets `fit` to whether the functions below accept such maps. If this call tried to compile the kernels and failed,
+// sets `trouble` to a message that the caller frees.
 char *geolearn_cuda_layers_fit(const at::Tensor *x, bool *fit, char **trouble) {
   return guarded([&] {
     std::string words;

@@ -1,9 +1,11 @@
-// Instance norm in NHWC on a GPU, with what stands around it: the activation, the reflected border that the next convolution
-// reads, the sum of a residual block, and the gradients of all of these. Compiled at run time, once for each element type.
+// Instance norm in NHWC on a GPU, fused with its surroundings: the activation, the reflected border that the next
+// convolution reads, the sum of a residual block, and the gradients of all of these. Compiled at run time, once for
+// each element type.
 //
-// A padded map of border b is (N, H + 2b, W + 2b, C), and its border is the reflection of its interior, without the edge
-// itself; b < H and b < W. To fold the gradient of a padded map is to sum, for each pixel, over all places that show it.
-// Everything is summed in a fixed order, so that results repeat bit for bit. A map has less than 2^31 pixels an image.
+// A padded map with a border of b is (N, H + 2b, W + 2b, C); the border is the reflection of the interior, without
+// repeating the edge itself; b < H and b < W. Folding the gradient of a padded map means summing, for each pixel, over
+// all places where it appears. All sums have a fixed order, so results are bit-for-bit reproducible. An image of a map
+// has fewer than 2^31 pixels.
 
 #if GEOLEARN_ELEMENT == 0
 typedef unsigned short Element; // bfloat16
@@ -19,7 +21,7 @@ typedef double Sum;
 typedef double2 Vector;
 #endif
 
-// The processor's emulation of these kernels defines it otherwise.
+// The CPU emulation of these kernels defines this differently.
 #ifndef GEOLEARN_KERNEL
 #define GEOLEARN_KERNEL extern "C" __global__
 #endif
@@ -27,7 +29,7 @@ typedef double2 Vector;
 constexpr int VECTOR = sizeof(Vector) / sizeof(Element);
 constexpr int THREADS = 256;
 
-// What is read and written at once: a vector of channels, or a single one.
+// The unit of memory access: a vector of channels, or a single channel.
 template <int WIDTH> struct Stored {
   typedef Vector Type;
 };
@@ -44,7 +46,7 @@ template <int WIDTH> struct Values {
 __device__ inline float low_half(unsigned word) { return __uint_as_float(word << 16); }
 __device__ inline float high_half(unsigned word) { return __uint_as_float(word & 0xffff0000u); }
 
-// Rounds to the nearest, ties to even; `high` goes into the upper half.
+// Packs two values, rounded to nearest with ties to even; `high` goes into the upper half.
 __device__ inline unsigned both_halves(float low, float high) {
 #ifdef __CUDA_ARCH__
   unsigned word;
@@ -95,12 +97,12 @@ template <int WIDTH> __device__ inline Values<WIDTH> sums_at(const Sum *from) {
 
 __device__ inline long long offset(unsigned pixel, int channels) { return static_cast<long long>(pixel) * channels; }
 
-// Where a map starts that has so many pixels an image, for the image `image` and a channel.
+// Returns the offset of image `image`, at channel `channel`, in a map with `pixels` pixels per image.
 __device__ inline long long start(unsigned image, unsigned pixels, int channels, int channel) {
   return static_cast<long long>(image) * pixels * channels + channel;
 }
 
-// A pixel of a map `width` wide, in the order of memory, and steps from it without divisions.
+// A stride through the pixels, in memory order, of a map `width` wide; advances a `Place` without divisions.
 struct Step {
   unsigned pixels;
   int rows, columns, width;
@@ -128,7 +130,7 @@ struct Place {
   }
 };
 
-// Walks over pixels by equal steps; reads several before it uses the first, since memory answers late.
+// Visits pixels at equal steps; reads several before it uses the first, to hide memory latency.
 template <int AT_ONCE, class Read, class Use>
 __device__ inline void walk(unsigned first, unsigned end, const Step &step, Read read, Use use) {
   Place next(first, step.width);
@@ -159,20 +161,21 @@ struct Frame {
 
 __device__ inline int reflected(int i, int size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
 
-// Whether one of `size` rows, or columns, is shown by a border too.
+// Returns whether row (or column) `i` of `size` also appears in a border.
 __device__ inline bool is_shown_again(int i, int size, int border) {
   unsigned reach = border;
   return static_cast<unsigned>(i - 1) < reach || static_cast<unsigned>(size - 2 - i) < reach;
 }
 
-// The padded row that shows row `i`: the interior's, the one before it or the one behind it; negative if there is none.
+// Returns the padded row in which row `i` appears: in the interior (`which` = 0), before it (1) or after it (2);
+// negative if there is none.
 __device__ inline int shown_at(int which, int i, int size, int border) {
   if (which == 0) return i + border;
   if (which == 1) return i >= 1 && i <= border ? border - i : -1;
   return i <= size - 2 && i >= size - 1 - border ? border + 2 * (size - 1) - i : -1;
 }
 
-// What the interior shows of a pixel of a folded gradient, and whether the border shows it too.
+// The interior's part of a pixel of a folded gradient, and whether the pixel also appears in the border.
 template <int WIDTH> struct Fold {
   Packed<WIDTH> inside;
   bool is_more;
@@ -204,7 +207,7 @@ __device__ inline Values<WIDTH> end_fold(const Fold<WIDTH> &fold, const Element 
   return sum;
 }
 
-// What a gradient is made of at a pixel.
+// The inputs of a pixel's gradient.
 template <int WIDTH> struct Pair {
   Packed<WIDTH> x;
   Fold<WIDTH> fold;
@@ -216,12 +219,12 @@ __device__ inline Pair<WIDTH> read_pair(const Element *image, const Element *pad
   return {loaded<WIDTH>(image + offset(place.pixel, channels)), begin_fold<WIDTH>(padded, frame, channels, place)};
 }
 
-// The gradient before the activation; a deviation from the mean has the sign of xhat.
+// Returns the gradient before the activation; a deviation from the mean has the sign of xhat.
 __device__ inline Sum before_activation(Sum gradient, Sum deviation, Sum slope) {
   return deviation > 0 ? gradient : slope * gradient;
 }
 
-// The pixels of a split.
+// The range of pixels of a split.
 struct Split {
   unsigned begin, end;
 
@@ -232,16 +235,16 @@ struct Split {
   }
 };
 
-// Sums begin with the last image, which was written last and lies in the device's cache still; what then reads the maps again
-// begins with the first.
+// Sums start with the last image, which was written last and is still in the GPU's cache; the kernels that then read
+// the maps again start with the first.
 __device__ inline unsigned summed_image() { return gridDim.z - 1 - blockIdx.z; }
 
-// Sums both over the rows of threads of a block, in the order of rows, and writes them.
+// Sums both values over the rows of threads of a block, in row order, and writes the results.
 template <int WIDTH>
 __device__ inline void write_sums(const Values<WIDTH> &first, const Values<WIDTH> &second, int channels, int splits,
                                   Sum *sums) {
   __shared__ Sum parts[THREADS * 2 * WIDTH];
-  const unsigned across = blockDim.x * WIDTH; // Channels of a block; a row of threads has that many of either sum.
+  const unsigned across = blockDim.x * WIDTH; // Channels of a block: a row of threads has this many of each sum.
   Sum *own = parts + threadIdx.y * 2 * across + threadIdx.x * WIDTH;
 #pragma unroll
   for (int i = 0; i < WIDTH; ++i) own[i] = first.at[i], own[across + i] = second.at[i];
@@ -256,7 +259,7 @@ __device__ inline void write_sums(const Values<WIDTH> &first, const Values<WIDTH
   }
 }
 
-// Sums of x and x^2, less the image's first pixel: so that a large mean does not take the variance's digits.
+// Sums x and x^2 after subtracting the image's first pixel, so that a large mean does not cost the variance precision.
 template <int WIDTH>
 __device__ inline void moments_sums(const Element *__restrict__ x, int pixels, int channels, int splits,
                                     Sum *__restrict__ sums) {
@@ -281,7 +284,7 @@ __device__ inline void moments_sums(const Element *__restrict__ x, int pixels, i
   write_sums<WIDTH>(first, second, channels, splits, sums);
 }
 
-// Sums of the gradient behind the activation, g, and of g * xhat.
+// Sums the gradient before the activation, g, and g * xhat.
 template <int WIDTH>
 __device__ inline void gradient_sums(const Element *__restrict__ gradient, const Element *__restrict__ x,
                                      const Sum *__restrict__ moments, Sum slope, int height, int width, int channels,
@@ -312,12 +315,12 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
   write_sums<WIDTH>(first, second, channels, splits, sums);
 }
 
-// The sums of all splits of an image and a channel, in f64, which is as fast here: it is reading that takes the time.
+// The sums over all splits of an image and a channel, in f64, which costs no time here: the kernel is memory-bound.
 struct Totals {
   double first, second;
 };
 
-// Rows of threads share the splits, and are added up in their order; the first row gets the sums.
+// Divides the splits among the rows of threads and adds up their sums in row order; the first row gets the totals.
 __device__ inline Totals totals(const Sum *sums, int channels, int channel, int splits) {
   __shared__ double parts[2][THREADS];
   const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
@@ -347,7 +350,7 @@ GEOLEARN_KERNEL void __launch_bounds__(THREADS)
   if (threadIdx.y > 0 || channel >= channels) return;
   double shift = widened(x[start(blockIdx.z, pixels, channels, channel)]).at[0];
   double beyond = total.first / pixels, variance = total.second / pixels - beyond * beyond;
-  if (variance < 0) variance = 0; // By rounding; NaN stays.
+  if (variance < 0) variance = 0; // A rounding error; NaN stays.
   Sum *to = moments + start(blockIdx.z, 2, channels, channel);
   to[0] = static_cast<Sum>(shift + beyond);
   to[channels] = static_cast<Sum>(1 / sqrt(variance + epsilon));
@@ -364,8 +367,8 @@ GEOLEARN_KERNEL void __launch_bounds__(THREADS)
   to[channels] = static_cast<Sum>(total.second / pixels);
 }
 
-// Shares out the pixels and channels of an image over a grid: a thread stays with its channels as long as it can, so that
-// `work` reads what belongs to them once. `work` takes the first of them, the first pixel and the step to the next.
+// Divides the pixels and channels of an image over a grid. A thread keeps its channels as long as it can, so that
+// `work` reads their statistics only once. `work` receives the first channel, the first pixel and the step to the next.
 template <int WIDTH, class Work> __device__ inline void share_out(int channels, int width, Work work) {
   unsigned thread = blockIdx.x * blockDim.x + threadIdx.x, threads = gridDim.x * blockDim.x;
   unsigned groups = channels / WIDTH, together = max(threads / groups, 1u), first = thread / groups;
@@ -444,7 +447,7 @@ __device__ inline void gradient(const Element *__restrict__ gradient, const Elem
   });
 }
 
-// The gradient of what a residual block adds to. The border of `into` is left as it is.
+// Adds the folded gradient of a residual block's output to that of its input. The border of `into` stays unchanged.
 template <int WIDTH>
 __device__ inline void add_folded(const Element *__restrict__ gradient, int border, int height, int width, int channels,
                                   Element *__restrict__ into, int into_border) {

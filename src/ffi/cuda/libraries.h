@@ -1,4 +1,4 @@
-// Functions of NVRTC and of CUDA's driver, looked up by name: nothing of CUDA is linked.
+// Functions of NVRTC and the CUDA driver, looked up by name, so that nothing links against CUDA.
 #pragma once
 #include <ATen/Context.h>
 #include <c10/util/Exception.h>
@@ -33,7 +33,7 @@ struct Libraries {
   }
 
 private:
-  // libtorch has a small library beside it that needs both, and knows where its own CUDA lies.
+  // libcaffe2_nvrtc, next to libtorch's own libraries, depends on both and finds the CUDA libraries that libtorch uses.
   static void *open_both() {
     Dl_info here;
     if (dladdr(reinterpret_cast<void *>(&at::globalContext), &here) && here.dli_fname) {
@@ -65,7 +65,7 @@ private:
     take(made.attribute, "cuDeviceGetAttribute");
     take(made.compiler_version, "nvrtcVersion");
     take(made.driver_version, "cuDriverGetVersion");
-    // Of the runtime, which libtorch brings into the process.
+    // From the CUDA runtime, which libtorch loads into the process.
     made.free = reinterpret_cast<Status (*)(void *)>(dlsym(RTLD_DEFAULT, "cudaFree"));
     TORCH_CHECK(made.free, "CUDA's runtime has no cudaFree");
     return made;

@@ -1,7 +1,7 @@
-// Instance norm of NHWC maps by the kernels of layers.cu, with the border that the next convolution wants.
+// Instance norm of NHWC maps with the kernels of layers.cu, including the border that the next convolution needs.
 //
-// A map with a border of b is (N, C, H + 2b, W + 2b) in NHWC memory; the border shows the pixels within, reflected. The gradient
-// of such a map is "folded": each pixel adds up what its reflections received.
+// A map with a border of b is (N, C, H + 2b, W + 2b) in NHWC memory; the border is a reflection of the interior. The
+// gradient of such a map is "folded": each pixel also receives the gradients of its reflections.
 #pragma once
 #include <ATen/ops/empty.h>
 
@@ -11,7 +11,7 @@
 
 namespace geolearn::cuda {
 
-// Sizes of a map without its border.
+// The size of a map without its border.
 struct Map {
   int64_t images, height, width, channels;
 
@@ -21,7 +21,7 @@ struct Map {
   int64_t pixels() const { return height * width; }
 };
 
-// How a kernel walks through a map: several channels at once where they fill 16 bytes.
+// How a kernel traverses a map: several channels at once if they fill 16 bytes.
 struct Walk {
   Map map;
   int64_t vector;
@@ -36,22 +36,23 @@ struct Walk {
     if (aligned) vector = wide, suffix = "_wide";
   }
 
-  // Threads for the vectors of an image of so many pixels: each walks over some, since it may read its channels' moments first.
+  // Returns the grid for an image of `pixels` pixels. Each thread handles several vectors, because it may first have to
+  // read its channels' moments.
   Extent each(int64_t pixels, int64_t vectors_a_thread = 8) const {
     int64_t groups = map.channels / vector, vectors = pixels * groups;
     int64_t threads = std::max<int64_t>(vectors / vectors_a_thread, groups);
     return {unsigned((threads + 255) / 256), unsigned(map.images), 1};
   }
 
-  // Lanes of channels and rows of pixels of a block that sums.
+  // Returns the block of a summing kernel: lanes of channels by rows of pixels.
   Extent summing_block() const {
     unsigned lanes = 1;
     while (lanes < 32 && lanes * vector < map.channels) lanes *= 2;
     return {lanes, 256 / lanes, 1};
   }
 
-  // As many blocks as a large device holds at once, three on each of 132 multiprocessors, with some pixels for every thread: more
-  // would only begin late and have more to add up.
+  // Returns a grid of as many blocks as a large GPU runs at once, three on each of 132 multiprocessors, with several
+  // pixels for every thread. More blocks would only start late and leave more to add up.
   Extent summing_grid() const {
     auto block = summing_block();
     int64_t chunks = (map.channels + block[0] * vector - 1) / (block[0] * vector);
@@ -59,7 +60,8 @@ struct Walk {
     return {unsigned(chunks), unsigned(std::min<int64_t>({wanted, most, 512})), unsigned(map.images)};
   }
 
-  // Few channels a block and its rows of threads side by side on the splits, which one after the other would take long.
+  // Few channels per block, with its rows of threads working on the splits in parallel; one after another they would
+  // take long.
   static constexpr Extent FINISHING_BLOCK = {8, 32, 1};
   Extent finishing_grid() const { return {unsigned((map.channels + 7) / 8), 1, unsigned(map.images)}; }
 };
@@ -74,7 +76,7 @@ inline at::Tensor empty_map(const at::Tensor &like, const Map &map, int64_t bord
                    like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
 
-// Mean and 1 / sqrt(variance + epsilon) of each image's channels: (N, 2, C).
+// Returns the mean and 1 / sqrt(variance + epsilon) of each image's channels: (N, 2, C).
 inline at::Tensor moments_of(const at::Tensor &x, double epsilon) {
   Walk walk(Map::of(x), {x});
   auto grid = walk.summing_grid();
@@ -87,13 +89,13 @@ inline at::Tensor moments_of(const at::Tensor &x, double epsilon) {
   return made;
 }
 
-// A map beside another that is added to it, without that one's border.
+// A map to add to another, without its own border.
 struct Beside {
   at::Tensor map;
   int64_t border = 0;
 };
 
-// activation(norm(x)) + what is beside it, with a border.
+// Returns activation(norm(x)) + `beside`, with a border.
 inline at::Tensor normalised(const at::Tensor &x, const at::Tensor &moments, const Beside &beside, double slope,
                              int64_t border) {
   auto map = Map::of(x);
@@ -106,7 +108,7 @@ inline at::Tensor normalised(const at::Tensor &x, const at::Tensor &moments, con
   return made;
 }
 
-// The gradient of x, from that of `normalised` with this border.
+// Returns the gradient of x, given the gradient of `normalised` with this border.
 inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tensor &x, const at::Tensor &moments,
                                       double slope, int64_t border) {
   auto map = Map::of(x);
@@ -126,7 +128,7 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
   return made;
 }
 
-// Adds a folded gradient to what lies within the border of another.
+// Folds a gradient and adds it to the interior of another.
 inline void add_folded(const at::Tensor &gradient, int64_t border, const at::Tensor &into, int64_t into_border) {
   auto map = Map::of(gradient, border);
   Walk walk(map, {gradient, into});

@@ -1,5 +1,5 @@
-// What libtorch's header of its process group over Gloo names of Gloo, whose own headers its packages lack. The code is all within
-// libtorch, and nothing of these types is made or read here.
+// Declarations of the Gloo types that libtorch's ProcessGroupGloo header mentions; libtorch's packages do not include
+// Gloo's own headers. All the code is inside libtorch; no object of these types is created or read here.
 #pragma once
 #include <chrono>
 

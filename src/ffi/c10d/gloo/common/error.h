@@ -1,2 +1,2 @@
-// Nothing of it is named; see ../context.h.
+// Empty stand-in: nothing from this header is used; see ../context.h.
 #pragma once

@@ -1,4 +1,4 @@
-// The base of libtorch's stores, as Gloo sees them; see ../context.h.
+// The base class of libtorch's stores, as Gloo sees them; see ../context.h.
 #pragma once
 #include <chrono>
 #include <string>

@@ -1,4 +1,4 @@
-// Held by pointers alone; see ../context.h.
+// Used only through pointers; see ../context.h.
 #pragma once
 #include <memory>
 
