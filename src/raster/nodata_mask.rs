@@ -13,7 +13,7 @@ use super::{Dtype, Raster, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Raster {
-    /// Returns for each pixel whether it has no data in any band, (height, width).
+    /// Returns which pixels have no data in all bands, (height, width).
     pub(crate) fn gaps(&self) -> Array2<bool> {
         with_array!(&self.samples, data => {
             let gap = Gap::new(self.nodata);
