@@ -5,7 +5,7 @@ use tiff_reader::{Tag, TagValue};
 
 const ORDER: ByteOrder = ByteOrder::LittleEndian;
 /// The guarantees that GDAL relies on if it finds them (worded as in the documentation of its COG driver); a later
-/// editor of the file overwrites the last line with `YES`.
+/// editor of the file changes the last line to `YES`.
 const PROMISES: &str = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n\
     BLOCK_TRAILER=LAST_4_BYTES_REPEATED\nKNOWN_INCOMPATIBLE_EDITION=NO\n ";
 const MASKS_TOO: &str = "MASK_INTERLEAVED_WITH_IMAGERY=YES\n";
