@@ -1,22 +1,22 @@
-//! The use of bands that files call alpha.
+//! Handling of bands that files call alpha.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Chips that are looked at. Near infrared shows itself in the first.
+/// Number of chips to examine. Near infrared is recognized in the first one.
 const LOOKED_AT: usize = 16;
 
 /// How the last band of a domain's files is used if they call it alpha.
 ///
 /// | Variant | The band |
 /// |---|---|
-/// | `Auto` | is a mask, as with `Mask`. But of a TIFF of four bands of bytes, whose fourth GDAL calls alpha whatever it holds, only where it holds nothing but 0 and 255 in up to 16 chips from all over the domain; else it is a band, as with `Band`, and a warning says so |
-/// | `Mask` | is not used: pixels where it is 0 have no data |
-/// | `Band` | is a band like others, such as near infrared |
+/// | `Auto` | is a mask, as with `Mask`. One exception: in a TIFF of four 8-bit bands, GDAL calls the fourth band alpha whatever it contains. It is a mask only if it contains nothing but 0 and 255 in up to 16 chips spread over the domain; otherwise it is a band, as with `Band`, and a warning says so |
+/// | `Mask` | is not used as a band: pixels where it is 0 have no data |
+/// | `Band` | is an ordinary band, such as near infrared |
 ///
-/// A band that [`bands`](crate::PrepareData::bands) names is used in any case. A model remembers the choice for the images
-/// that it translates. In PNG files alpha is always the mask.
+/// A band selected by [`bands`](crate::PrepareData::bands) is used in any case. A model remembers the choice for the
+/// images that it translates. In PNG files, alpha is always the mask.
 ///
 /// ```
 /// use geolearn::dataset::AlphaBands;
@@ -30,7 +30,7 @@ const LOOKED_AT: usize = 16;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AlphaBands {
-    /// Decided by the files' contents: the default.
+    /// Decided by the contents of the files. The default.
     #[default]
     Auto,
     /// Always the mask.
@@ -40,13 +40,13 @@ pub enum AlphaBands {
 }
 
 impl AlphaBands {
-    /// Tells whether alpha is the mask, which models need not say.
+    /// Returns whether alpha is the mask, which models do not store.
     pub(crate) fn is_default(&self) -> bool {
         *self != Self::Band
     }
 
-    /// Decides by what `has_doubtful_alpha` says of some of the files, and says so where alpha is no mask. A file that cannot be read decides
-    /// nothing; it is complained of when all are read.
+    /// Decides by calling `has_doubtful_alpha` on some of the files, and warns if alpha is not a mask. A file that
+    /// cannot be read is ignored here; it is reported when all files are read.
     pub(super) fn settled(
         self,
         files: &[&PathBuf],
@@ -89,7 +89,7 @@ mod tests {
         let (near_infrared, mask) = ("masks/near_infrared.tif", "masks/alpha_rgba.tif");
         assert_eq!(settled(AlphaBands::Auto, &[mask, mask, near_infrared]), (AlphaBands::Band, true));
         assert_eq!(settled(AlphaBands::Auto, &[mask, "tiff/la.png", "no.tif"]), (AlphaBands::Mask, false));
-        // Two bands, and 16 bits: nobody writes alpha there by accident.
+        // Two bands, or 16 bits: nobody writes alpha there by accident.
         assert_eq!(settled(AlphaBands::Auto, &["masks/alpha_gray.tif", "masks/alpha_uint16.tif"]).0, AlphaBands::Mask);
         assert_eq!(settled(AlphaBands::Mask, &[near_infrared]), (AlphaBands::Mask, false));
         assert_eq!(settled(AlphaBands::Band, &[]), (AlphaBands::Band, false));

@@ -1,4 +1,4 @@
-//! What may be varied at random in training chips.
+//! Options for random augmentation of training chips.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,28 +7,29 @@ use super::shares::Shares;
 use super::variation::Variation;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What is varied at random in a training chip. All bands of a chip get the same geometry.
+/// Random augmentation of training chips. All bands of a chip get the same geometric transformation.
 ///
-/// [Partners](crate::DatasetType::Pix2Pix) get the same geometry, and light falls on domain A alone: the values of B are what
-/// a model is to make of A. Of pairs, light is off unless it is asked for.
+/// [Partners](crate::DatasetType::Pix2Pix) get the same geometric transformation, and brightness and contrast change
+/// only in domain A, because the values of B are what the model has to predict from A. For pairs, brightness and
+/// contrast are off by default.
 ///
-/// Validation chips and pictures of the data are never varied. The draws depend on the seed, the domain, the epoch
-/// and the place in the epoch only, not on the number of workers.
+/// Validation chips and pictures of the data are never augmented. The random draws depend only on the seed, the domain,
+/// the epoch, and the position in the epoch, not on the number of workers.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `flip_horizontal` | on | mirror left and right, in half of the draws | |
-/// | `flip_vertical` | on | mirror top and bottom, in half of the draws | |
-/// | `quarter_turns` | on | turn by 0, 90, 180 or 270 degrees; a chip that is not square by 0 or 180 | |
-/// | `rotate` | 0 | turn about the center by up to so many degrees, either way (bilinear, with mirrored borders) | 0 to 180 |
-/// | `rotate_probability` | 0.5 | how often `rotate` turns | 0 to 1 |
-/// | `zoom` | 1.1 | enlarge by a factor from 1 to this (bilinear), then cut to size at a random place | 1 to 10 |
-/// | `zoom_probability` | 1 | how often `zoom` enlarges | 0 to 1 |
-/// | `crop` | none | cut a square of this side at a random place | 1 to the chip's sides |
-/// | `brightness` | 0.05 | add up to this share of the value range, either way; may differ by domain | 0 to 1 |
-/// | `brightness_probability` | 1 | how often `brightness` changes | 0 to 1 |
-/// | `contrast` | 0.05 | multiply the distance from mid-range by 1, plus or minus up to this; may differ by domain | 0 to 1 |
-/// | `contrast_probability` | 1 | how often `contrast` changes | 0 to 1 |
+/// | `flip_horizontal` | on | flip left to right, with probability 0.5 | |
+/// | `flip_vertical` | on | flip top to bottom, with probability 0.5 | |
+/// | `quarter_turns` | on | rotate by 0, 90, 180, or 270 degrees; a chip that is not square by 0 or 180 | |
+/// | `rotate` | 0 | rotate about the center by up to this many degrees in either direction (bilinear, mirrored borders) | 0 to 180 |
+/// | `rotate_probability` | 0.5 | probability of `rotate` | 0 to 1 |
+/// | `zoom` | 1.1 | enlarge by a factor from 1 to this (bilinear), then crop to the original size at a random position | 1 to 10 |
+/// | `zoom_probability` | 1 | probability of `zoom` | 0 to 1 |
+/// | `crop` | none | crop a square of this side at a random position | 1 to the chip's sides |
+/// | `brightness` | 0.05 | add or subtract up to this share of the value range; may differ by domain | 0 to 1 |
+/// | `brightness_probability` | 1 | probability of `brightness` | 0 to 1 |
+/// | `contrast` | 0.05 | multiply the distance from mid-range by 1 plus or minus up to this; may differ by domain | 0 to 1 |
+/// | `contrast_probability` | 1 | probability of `contrast` | 0 to 1 |
 ///
 /// ```
 /// use geolearn::Domain;
@@ -37,7 +38,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// let for_maps = Augment::default().brightness(0.0).contrast(0.0).zoom(1.0);
 /// let nothing = Augment::none();
 /// assert_ne!(for_maps, nothing);
-/// // Radar as domain A, whose backscatter must keep its values, and photographs as domain B.
+/// Domain A is radar, whose backscatter must keep its values, and domain B is photographs.
 /// let for_radar = Augment::default().brightness_of(Domain::A, 0.0).contrast_of(Domain::A, 0.0).rotate(10.0);
 /// assert_ne!(for_radar, Augment::default());
 /// ```
@@ -52,7 +53,7 @@ pub struct Augment {
     crop: Option<usize>,
     brightness: Shares,
     contrast: Shares,
-    // Written only where they are not the defaults, as before there were any.
+    // Written only if they differ from the defaults, so that files look as they did before these options existed.
     #[serde(skip_serializing_if = "is_zero")]
     rotate: f64,
     #[serde(skip_serializing_if = "is_half")]
@@ -97,7 +98,7 @@ impl Default for Augment {
 }
 
 impl Augment {
-    /// Varies nothing: every epoch sees the chips as they are.
+    /// Augments nothing: every epoch sees the chips unchanged.
     ///
     /// ```
     /// let only_crops = geolearn::dataset::Augment::none().crop(32);
@@ -114,7 +115,7 @@ impl Augment {
         }
     }
 
-    /// Whether chips are mirrored left and right. Default on.
+    /// Sets whether chips are randomly flipped left to right. Default: on.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().flip_horizontal(false);
@@ -124,7 +125,8 @@ impl Augment {
         self
     }
 
-    /// Whether chips are mirrored top and bottom. Default on; switch it off where light falls from one side.
+    /// Sets whether chips are randomly flipped top to bottom. Default: on. Turn it off if shadows always fall the same
+    /// way.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().flip_vertical(false);
@@ -134,7 +136,7 @@ impl Augment {
         self
     }
 
-    /// Whether chips are turned by quarters. Default on.
+    /// Sets whether chips are randomly rotated by multiples of 90 degrees. Default: on.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().quarter_turns(false);
@@ -144,15 +146,15 @@ impl Augment {
         self
     }
 
-    /// Sets the largest angle, in degrees from 0 to 180, by which chips are turned about their center, clockwise or
-    /// counterclockwise. Default 0, which turns none; arcgis.learn's tools have 30.
+    /// Sets the largest angle, in degrees from 0 to 180, by which chips are rotated about their center, clockwise or
+    /// counterclockwise. Default: 0 (no rotation); arcgis.learn's tools use 30.
     ///
-    /// Values are interpolated in the same pass as those of [`zoom`](Self::zoom), and corners that the chip does not fill show
-    /// its mirror image. A pixel has data where the nearest one of the chip has. [Partners](crate::DatasetType::Pix2Pix)
-    /// turn by the same angle.
+    /// Values are interpolated in the same pass as for [`zoom`](Self::zoom), and corners that the chip does not cover
+    /// are filled by mirroring. A pixel has data if the nearest pixel of the chip does.
+    /// [Partners](crate::DatasetType::Pix2Pix) are rotated by the same angle.
     ///
     /// ```
-    /// // As `rotate 30;0.5` of Train Deep Learning Model.
+    /// The same as `rotate 30;0.5` in Train Deep Learning Model.
     /// let augment = geolearn::dataset::Augment::default().rotate(30.0).rotate_probability(0.5);
     /// ```
     pub fn rotate(mut self, degrees: f64) -> Self {
@@ -160,7 +162,7 @@ impl Augment {
         self
     }
 
-    /// Sets the probability, from 0 to 1, with which a chip is turned by [`rotate`](Self::rotate). Default 0.5.
+    /// Sets the probability, from 0 to 1, that a chip is rotated by [`rotate`](Self::rotate). Default: 0.5.
     ///
     /// ```
     /// let always = geolearn::dataset::Augment::default().rotate(5.0).rotate_probability(1.0);
@@ -170,7 +172,7 @@ impl Augment {
         self
     }
 
-    /// The largest enlargement, from 1 (none) to 10. Default 1.1.
+    /// Sets the largest zoom factor, from 1 (none) to 10. Default: 1.1.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().zoom(1.3);
@@ -180,7 +182,7 @@ impl Augment {
         self
     }
 
-    /// Sets the probability, from 0 to 1, with which a chip is enlarged by [`zoom`](Self::zoom). Default 1.
+    /// Sets the probability, from 0 to 1, that a chip is enlarged by [`zoom`](Self::zoom). Default: 1.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().zoom(1.2).zoom_probability(0.75);
@@ -190,7 +192,7 @@ impl Augment {
         self
     }
 
-    /// The side in pixels of the square that is cut out; `None` keeps the chip's size. Default `None`.
+    /// Sets the side in pixels of the random square crop; `None` keeps the chip's size. Default: `None`.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().crop(48);
@@ -200,12 +202,13 @@ impl Augment {
         self
     }
 
-    /// The side of the random crop, where there is one.
+    /// Returns the side of the random crop, if there is one.
     pub(crate) fn crop_side(&self) -> Option<usize> {
         self.crop
     }
 
-    /// Sets the largest shift of both domains, as a share of the value range, from 0 to 1. Default 0.05.
+    /// Sets the largest change of brightness in both domains, as a share of the value range, from 0 to 1. Default:
+    /// 0.05.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().brightness(0.1);
@@ -215,7 +218,7 @@ impl Augment {
         self
     }
 
-    /// Sets the largest shift of one domain, where the domains differ: radar wants none. Default 0.05.
+    /// Sets the largest change of brightness in one domain; use 0 for radar. Default: 0.05.
     ///
     /// ```
     /// use geolearn::Domain;
@@ -227,7 +230,7 @@ impl Augment {
         self
     }
 
-    /// Sets the probability, from 0 to 1, with which [`brightness`](Self::brightness) changes. Default 1.
+    /// Sets the probability, from 0 to 1, that [`brightness`](Self::brightness) changes a chip. Default: 1.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().brightness(0.1).brightness_probability(0.75);
@@ -237,7 +240,7 @@ impl Augment {
         self
     }
 
-    /// Sets the largest change of contrast of both domains, as a share, from 0 to 1. Default 0.05.
+    /// Sets the largest change of contrast in both domains, as a share, from 0 to 1. Default: 0.05.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().contrast(0.1);
@@ -247,7 +250,7 @@ impl Augment {
         self
     }
 
-    /// Sets the largest change of contrast of one domain, where the domains differ. Default 0.05.
+    /// Sets the largest change of contrast in one domain. Default: 0.05.
     ///
     /// ```
     /// use geolearn::Domain;
@@ -259,7 +262,7 @@ impl Augment {
         self
     }
 
-    /// Sets the probability, from 0 to 1, with which [`contrast`](Self::contrast) changes. Default 1.
+    /// Sets the probability, from 0 to 1, that [`contrast`](Self::contrast) changes a chip. Default: 1.
     ///
     /// ```
     /// let augment = geolearn::dataset::Augment::default().contrast(0.1).contrast_probability(0.75);
@@ -269,10 +272,11 @@ impl Augment {
         self
     }
 
-    /// Checks the ranges that the table states. Of pairs no light falls on domain B.
+    /// Checks that options are in the ranges of the table, and that domain B of pairs keeps its brightness and
+    /// contrast.
     pub(super) fn check(&self, is_paired: bool) -> Result<()> {
         let within = |name: &str, value: f64, low: f64, high: f64| {
-            // Not a number fails the test too.
+            // NaN fails this check too.
             if (low..=high).contains(&value) {
                 return Ok(());
             }
@@ -307,7 +311,7 @@ impl Augment {
         Ok(())
     }
 
-    /// Returns what is varied in the chips of one domain.
+    /// Returns the variation for the chips of one domain.
     pub(super) fn variation(&self, domain: Domain) -> Variation {
         Variation {
             flip_horizontal: self.flip_horizontal,
@@ -326,7 +330,7 @@ impl Augment {
 mod tests {
     use super::*;
 
-    /// As the release wrote it that had no rotation, no probabilities and one light for both domains.
+    /// Written by the release that had no rotation, no probabilities, and one brightness and contrast for both domains.
     const BEFORE: &str = r#"{"flip_horizontal":true,"flip_vertical":true,"quarter_turns":true,"zoom":1.1,"crop":null,"brightness":0.05,"contrast":0.05}"#;
 
     #[test]
@@ -360,7 +364,7 @@ mod tests {
         }
     }
 
-    /// An option that would do nothing is not taken silently.
+    /// An option that would have no effect is an error.
     #[test]
     fn light_on_domain_b_of_pairs_is_refused() {
         let alone = Augment::none().contrast_of(Domain::B, 0.1);

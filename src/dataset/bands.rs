@@ -1,4 +1,4 @@
-//! The choice of the bands of a domain's chips.
+//! The choice of the bands to use.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Band {
     /// The number of the band; the first is 1, as in GDAL and in ArcGIS Pro.
     Number(usize),
-    /// The name that the file gives the band, in any letter case.
+    /// The name of the band in the file, in any letter case.
     Name(String),
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Band {
 }
 
 impl Band {
-    /// The index of the band among bands of these names.
+    /// Returns the index of the band among bands of these names.
     pub(super) fn index(&self, names: &[Option<String>]) -> Result<usize> {
         let found = match self {
             Self::Number(number) => number.checked_sub(1).filter(|index| *index < names.len()),
@@ -76,7 +76,7 @@ fn described(names: &[Option<String>]) -> String {
     }
 }
 
-/// Indices of all of `bands`; none may come twice.
+/// Returns the indices of all of `bands`; none may occur twice.
 pub(super) fn indices(bands: &[Band], names: &[Option<String>]) -> Result<Vec<usize>> {
     let mut indices = Vec::new();
     for band in bands {
@@ -89,20 +89,21 @@ pub(super) fn indices(bands: &[Band], names: &[Option<String>]) -> Result<Vec<us
     Ok(indices)
 }
 
-/// What a domain's chips are asked for: some of their bands, or all of them.
+/// What to read from a domain's chips: some of their bands, or all of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
-    /// None stands for all.
+    /// Empty means all bands.
     pub bands: Vec<Band>,
     pub mixed: MixedBands,
-    /// Without a decision it is the mask.
+    /// The mask, until decided otherwise.
     pub alpha: AlphaBands,
-    /// The half that is the chip, where a file holds the chips of both domains.
+    /// The half to read, if each file contains the chips of both domains.
     pub half: Option<Half>,
 }
 
 impl Asked {
-    /// Indices of the used bands in a chip whose bands have these names; `alpha` is the one that holds opacity.
+    /// Returns the indices of the used bands in a chip whose bands have these names; `alpha` is the index of the
+    /// opacity band.
     pub fn indices(&self, names: &[Option<String>], alpha: Option<usize>) -> Result<Vec<usize>> {
         match self.bands.as_slice() {
             [] => Ok(self.all_indices(names.len(), alpha)),
@@ -110,7 +111,7 @@ impl Asked {
         }
     }
 
-    /// Indices of what is used where no bands are chosen.
+    /// Returns the indices of the used bands if none were chosen.
     fn all_indices(&self, bands: usize, alpha: Option<usize>) -> Vec<usize> {
         let mut indices = self.mixed.indices(bands, alpha);
         let is_mask = alpha.is_some_and(|alpha| alpha > 0 && alpha + 1 == bands) && self.alpha != AlphaBands::Band;
@@ -120,18 +121,18 @@ impl Asked {
         indices
     }
 
-    /// The same of a chip whose header was looked at before: `used` of its bands were chosen, and where there may be
-    /// alpha, it is the last one.
+    /// Does the same for a chip whose header was read before: `used` of its bands were chosen, and if it may have
+    /// alpha, that is the last band.
     pub fn in_chip(&self, names: &[Option<String>], used: usize) -> Result<Vec<usize>> {
         self.indices(names, names.len().checked_sub(1).filter(|_| names.len() != used))
     }
 
-    /// Whether each band is found by its name, wherever it stands in a file.
+    /// Returns whether bands are found by name, wherever they are in a file.
     pub fn is_by_name(&self) -> bool {
         !self.bands.is_empty() && self.bands.iter().all(|band| matches!(band, Band::Name(_)))
     }
 
-    /// The names that bands are asked for by; empty where none is.
+    /// Returns the names of the requested bands; empty if none is requested by name.
     fn names(&self) -> Vec<Option<String>> {
         let name = |band: &Band| match band {
             Band::Name(name) => Some(name.clone()),
@@ -142,48 +143,48 @@ impl Asked {
     }
 }
 
-/// The bands of a domain that are used, as they are found in each of its files.
+/// The bands of a domain that are used, and how to find them in each of its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Selection {
-    /// Bands of a file, of the first where files differ.
+    /// Number of bands in a file; in the first file if files differ.
     pub of: usize,
     /// Indices of the used bands in that file.
     pub bands: Vec<usize>,
-    /// The name of each used band that is looked up by it; empty where all of them go by number.
+    /// The name of each used band that is looked up by name; empty if all are looked up by number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<Option<String>>,
     #[serde(default, skip_serializing_if = "MixedBands::is_default")]
     pub mixed: MixedBands,
-    /// What alpha is that is not among the used bands.
+    /// How to treat alpha if it is not among the used bands.
     #[serde(default, skip_serializing_if = "AlphaBands::is_default")]
     pub alpha: AlphaBands,
 }
 
 impl Selection {
-    /// All of so many bands.
+    /// Selects all of `bands` bands.
     pub fn all(bands: usize) -> Self {
         Self { of: bands, bands: (0..bands).collect(), ..Self::default() }
     }
 
-    /// `bands` are indices in a file of `of` bands.
+    /// Creates a selection; `bands` are indices in a file of `of` bands.
     pub(super) fn new(asked: &Asked, of: usize, bands: Vec<usize>) -> Self {
         let mixed = if asked.bands.is_empty() { asked.mixed } else { MixedBands::default() };
         let alpha = if asked.alpha == AlphaBands::Band { AlphaBands::Band } else { AlphaBands::default() };
         Self { of, bands, names: asked.names(), mixed, alpha }
     }
 
-    /// Whether it holds together, of so many used bands; a file may hold anything.
+    /// Returns whether the selection is consistent with this number of used bands; it may come from an untrusted file.
     pub fn is_sound(&self, bands: usize) -> bool {
         self.bands.len() == bands
             && self.bands.iter().all(|&band| band < self.of)
             && (self.names.is_empty() || self.names.len() == bands)
     }
 
-    /// Indices of the used bands in an image to be translated, whose bands have these names. None where it may hold
-    /// just the used bands, in their order.
+    /// Returns the indices of the used bands in an image to translate, whose bands have these names. `None` if the
+    /// image may contain exactly the used bands, in order.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the image names its bands and one of those asked for by name is not among them.
+    /// [`ErrorKind::Usage`] if the image names its bands and a band requested by name is not among them.
     pub fn in_image(&self, names: &[Option<String>]) -> Result<Option<Vec<usize>>> {
         let (by_name, named) = (!self.names.is_empty(), names.iter().any(Option::is_some));
         if by_name && named {
@@ -202,7 +203,7 @@ impl Selection {
         Ok(Some(made).filter(|made| made.len() == self.bands.len() && names.len() != made.len()))
     }
 
-    /// As [`in_image`](Self::in_image), of an image that must hold just the used bands: in which order they come.
+    /// Like [`in_image`](Self::in_image), for an image that must contain exactly the used bands: returns their order.
     pub fn order_in(&self, names: &[Option<String>]) -> Option<Vec<usize>> {
         let whole = names.len() == self.bands.len() && self.names.iter().all(Option::is_some) && !self.names.is_empty();
         self.in_named(names).ok().filter(|order| whole && !order.iter().copied().eq(0..order.len()))
@@ -220,12 +221,12 @@ impl Selection {
     }
 }
 
-/// Whether bands of one name stand at different places in two files.
+/// Returns whether a band name has different positions in two files.
 pub(super) fn are_shuffled(names: &[Option<String>], others: &[Option<String>]) -> bool {
     let place = |names: &[Option<String>], name: &str| {
         let mut places =
             names.iter().enumerate().filter(|(_, own)| own.as_ref().is_some_and(|own| is_named(own, name)));
-        // A name that comes twice tells nothing.
+        // A name that occurs twice is ambiguous.
         places.next().filter(|_| places.next().is_none()).map(|(place, _)| place)
     };
     names.iter().flatten().any(|name| match (place(names, name), place(others, name)) {
@@ -234,7 +235,7 @@ pub(super) fn are_shuffled(names: &[Option<String>], others: &[Option<String>]) 
     })
 }
 
-/// The bands that the files call red, green and blue.
+/// Returns the bands that the files call red, green, and blue.
 pub(super) fn true_colors(names: &[Option<String>]) -> Option<[usize; 3]> {
     let find = |name: &str| Band::from(name).index(names).ok();
     Some([find("red")?, find("green")?, find("blue")?])
@@ -274,7 +275,7 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever a file has the bands that were asked for by name, there they are found.
+        /// Bands requested by name are found in a file in any order.
         #[test]
         fn names_are_found_in_any_order(order in Just(vec![0usize, 1, 2, 3, 4, 5]).prop_shuffle(), more in 0usize..3) {
             let known = ["Blue", "Green", "Red", "NIR", "SWIR 1", "SWIR 2"];

@@ -18,13 +18,13 @@ use crate::ffi::{self, HostMemory};
 use crate::random::Stream;
 use crate::raster::{Limits, Raster};
 
-/// A batch of chips of both domains. Of [paired](crate::DatasetType::Pix2Pix) data, chip i of `a` and chip i of `b` show the
-/// same place, pixel by pixel; otherwise they are unrelated.
+/// A batch of chips of both domains. In [paired](crate::DatasetType::Pix2Pix) data, chip i of `a` and chip i of `b`
+/// show the same place, pixel by pixel; otherwise they are unrelated.
 ///
 /// # Shapes
 /// `a` and `b` are (N, C, H, W), f32 on the CPU. C is the larger band count of the two domains, unless each has its
-/// [own](crate::dataset::Channels::Own); height and width of `a` and `b` may differ. Values are in [-1, 1]; beyond it only if
-/// the statistics are not those of the chips themselves. Pixels without data are 0.
+/// [own](crate::dataset::Channels::Own); the height and width of `a` and `b` may differ. Values are in [-1, 1]; they
+/// exceed it only if the statistics come from elsewhere than the chips themselves. Nodata pixels are 0.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Batch {
@@ -48,7 +48,7 @@ impl Batch {
         Self { a, b }
     }
 
-    /// Makes the chips of each domain in turn.
+    /// Creates a batch from a function that makes the chips of each domain.
     pub(super) fn of(chips: impl Fn(Domain) -> Result<Tensor>) -> Result<Self> {
         Ok(Self { a: chips(Domain::A)?, b: chips(Domain::B)? })
     }
@@ -59,23 +59,23 @@ impl Batch {
     }
 }
 
-/// Reads chips of one domain into the form in which a network takes them.
+/// Reads the chips of one domain into a network's input tensors.
 #[derive(Debug, Clone)]
 pub(super) struct ChipReader {
-    /// Bands that are used, their type, and the size that chips are brought to.
+    /// The used bands, their type, and the size to which chips are resized.
     pub shape: Shape,
-    /// Which bands are used; they are looked up in each file.
+    /// The requested bands, which are looked up in each file.
     pub asked: Asked,
     pub resize_to: Option<usize>,
     pub mixed_sizes: MixedSizes,
     pub limits: Limits,
     pub normalizer: Normalizer,
-    /// Where tensors are made.
+    /// The memory in which tensors are allocated.
     pub memory: HostMemory,
 }
 
 impl ChipReader {
-    /// Returns the reader for a file that is one of the data's, or else is no half of anything.
+    /// Returns the reader for a file; a file that is not one of the dataset's chips is not split into halves.
     pub fn of_file(&self, is_chip: bool) -> Cow<'_, Self> {
         match is_chip {
             true => Cow::Borrowed(self),
@@ -83,8 +83,8 @@ impl ChipReader {
         }
     }
 
-    /// The image in (bands, height, width), at its size; a window into a larger one is placed by `random`, else in the
-    /// middle.
+    /// Reads an image as (bands, height, width) at its final size. A crop is placed by `random`, or centered without
+    /// it.
     pub fn image(&self, file: &Path, random: Option<&mut Stream>) -> Result<Raster> {
         let (chip, _turn) = pass::read(file, self.shape, &self.asked, &self.limits)?;
         let chip = match self.resize_to {
@@ -97,8 +97,8 @@ impl ChipReader {
         }
     }
 
-    /// The chips in (N, C, height, width), each read by `image`; `variation` has the random stream of a place, where chips are
-    /// varied.
+    /// Makes the tensor (N, C, height, width) of chips that `image` reads; `variation` has the random stream for each
+    /// position if chips are augmented.
     pub fn tensor<T>(
         &self,
         chips: impl ExactSizeIterator<Item = T>,
@@ -127,7 +127,7 @@ impl ChipReader {
         })
     }
 
-    /// One chip as (C, height, width), varied by the stream.
+    /// Makes one chip (C, height, width), augmented with the stream.
     fn chip(&self, image: &Raster, mut varied: Option<(&Variation, Stream)>) -> Result<Array3<f32>> {
         match &mut varied {
             Some((variation, stream)) => Ok(variation.apply(self.normalizer.normalize_with_gaps(image)?, stream)),

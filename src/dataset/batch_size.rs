@@ -27,7 +27,7 @@ pub enum BatchSize {
     Auto,
 }
 
-/// More chips than any device holds.
+/// More chips than fit on any device.
 const MOST: usize = 1 << 16;
 
 impl BatchSize {
@@ -42,7 +42,7 @@ impl BatchSize {
         }
     }
 
-    /// 1 while it is not known.
+    /// Returns 1 while the size is unknown.
     pub(super) fn or_one(self) -> usize {
         match self {
             Self::Fixed(chips) => chips,

@@ -1,4 +1,4 @@
-//! The batches and chips of prepared data.
+//! Batches and chips of prepared data.
 
 use std::path::{Path, PathBuf};
 
@@ -15,22 +15,23 @@ use crate::random::Stream;
 use crate::raster::Raster;
 
 impl DataBunch {
-    /// The training batches of an epoch (the first is 0), in the order that the seed fixes.
+    /// Returns the training batches of an epoch (the first is 0), in an order fixed by the seed.
     ///
-    /// Each domain goes through all of its chips in random order before one comes again, also from one epoch to the
-    /// next. Of [paired](crate::DatasetType::Pix2Pix) data an epoch goes through the pairs, and partners come together. Of
-    /// [scenes](crate::PrepareData::scenes) each epoch has windows of its own.
+    /// Each domain uses all of its chips in random order before any of them repeats, also across epochs. With
+    /// [paired](crate::DatasetType::Pix2Pix) data, an epoch goes through the pairs, and partners stay together. With
+    /// [scenes](crate::PrepareData::scenes), each epoch draws new windows.
     ///
     /// # Shapes
     /// See [`Batch`].
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when a thread cannot be started. A chip that cannot be read is an error of its batch.
+    /// [`ErrorKind::Io`] if a thread cannot be started. A chip that cannot be read is reported as an error of its
+    /// batch.
     pub fn epoch(&self, epoch: u64) -> Result<Loader> {
         self.epoch_from(epoch, 0)
     }
 
-    /// The same without its first `skip` batches, for a training that goes on within an epoch.
+    /// Returns the same batches without the first `skip`, to resume training within an epoch.
     ///
     /// ```
     /// use geolearn::{DatasetType, prepare_data};
@@ -42,15 +43,16 @@ impl DataBunch {
     /// ```
     ///
     /// # Errors
-    /// As [`DataBunch::epoch`].
+    /// See [`DataBunch::epoch`].
     pub fn epoch_from(&self, epoch: u64, skip: usize) -> Result<Loader> {
         self.epoch_of_part(Part::WHOLE, epoch, skip)
     }
 
-    /// Returns one process's part of the same epoch. `part.count` processes make each batch together, of as many times the
-    /// chips: which chips those are, their order and their augmentation are those of one process with such batches. Chip p
-    /// of a joint batch is of process p modulo the number of processes. The last batch may be smaller; every process has
-    /// as many batches, and one for which no chip of the last is left gets a chip of another, which is not to be counted.
+    /// Returns one process's part of the same epoch. `part.count` processes share each joint batch, which has that many
+    /// times the chips. The chips, their order, and their augmentation are the same as for one process with batches of
+    /// that size. Chip p of a joint batch belongs to process p modulo the number of processes. The last batch may be
+    /// smaller. Every process has the same number of batches; one that gets no chip of the last batch receives a chip
+    /// of another process, which must not be counted.
     pub(crate) fn epoch_of_part(&self, part: Part, epoch: u64, skip: usize) -> Result<Loader> {
         let draws = self.draws();
         let order = PerDomain::from_fn(|domain| {
@@ -72,25 +74,26 @@ impl DataBunch {
         Loader::start(batches, self.shared.workers, self.shared.prefetch, make)
     }
 
-    /// The places in the epoch of a part's chips of a batch.
+    /// Returns the positions in the epoch of this part's chips in a batch.
     fn places(&self, part: Part, batch: usize) -> Vec<usize> {
         let (start, portion) = (batch * self.joint_batch_size(part), self.portion(part, batch));
         portion.places(start..start + portion.images).collect()
     }
 
-    /// The validation batches: chips as they are, in pairs that never change (partners, where the data are paired, else chip
-    /// i of the larger domain with chip i modulo n of the other). There are none when a domain has no validation chips.
+    /// Returns the validation batches: unaugmented chips in fixed pairs (partners if the data are paired, otherwise
+    /// chip i of the larger domain with chip i modulo n of the other). There are none if a domain has no validation
+    /// chips.
     ///
     /// # Shapes
     /// See [`Batch`].
     ///
     /// # Errors
-    /// As [`DataBunch::epoch`].
+    /// See [`DataBunch::epoch`].
     pub fn validation(&self) -> Result<Loader> {
         self.validation_of_part(Part::WHOLE)
     }
 
-    /// Returns one process's part of the same: every `part.count`-th pair. Parts may differ by a batch.
+    /// Returns one process's part of the same: every `part.count`-th pair. Parts may differ by one batch.
     pub(crate) fn validation_of_part(&self, part: Part) -> Result<Loader> {
         let data = self.clone();
         let (pairs, size) = (part.own(self.valid_pairs()), self.batch_size());
@@ -106,7 +109,7 @@ impl DataBunch {
         Loader::start(pairs.div_ceil(size), self.shared.workers, self.shared.prefetch, make)
     }
 
-    /// Chips as they are, normalized, for pictures and measures.
+    /// Returns normalized chips without augmentation, for pictures and metrics.
     ///
     /// # Shapes
     /// (N, C, H, W), f32 on the CPU, in [-1, 1]; N is the number of indices.
@@ -122,7 +125,7 @@ impl DataBunch {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when there is no index or one is beyond the chips; otherwise as
+    /// [`ErrorKind::Usage`] if `indices` is empty or an index is out of range; otherwise see
     /// [`Raster::open`](crate::Raster::open).
     pub fn chips(&self, domain: Domain, split: Split, indices: &[usize]) -> Result<Tensor> {
         if indices.is_empty() {
@@ -132,11 +135,11 @@ impl DataBunch {
         self.domain(domain).reader.tensor(indices.iter(), image, None)
     }
 
-    /// One chip as an image in its own values: the bands that are used, at the size that all chips are brought to. Of
-    /// [scenes](crate::PrepareData::scenes), a window; of those that train, one of epoch 0.
+    /// Returns one chip as an image in its original values: the bands that are used, at the common size. With
+    /// [scenes](crate::PrepareData::scenes), returns a window; for training, one of epoch 0.
     ///
     /// # Errors
-    /// As [`DataBunch::chips`].
+    /// See [`DataBunch::chips`].
     pub fn image(&self, domain: Domain, split: Split, index: usize) -> Result<Raster> {
         if index >= self.count(domain, split) {
             return Err(self.no_chip(domain, split, index));
@@ -149,12 +152,12 @@ impl DataBunch {
         }
     }
 
-    /// Reads any file of a domain as [`DataBunch::image`] reads its chips. Where chips are halves of files, any other file
-    /// than theirs is an image by itself.
+    /// Reads any file of a domain the way [`DataBunch::image`] reads its chips. If chips are halves of files, any file
+    /// that is not in the dataset is read as a whole image.
     pub(crate) fn image_of(&self, domain: Domain, file: &Path) -> Result<Raster> {
         let reader = &self.domain(domain).reader;
         let is_listed = |split| self.files(domain, split).iter().any(|chip| chip == file);
-        // Only halves depend on whose file it is; the lists may be long.
+        // Only halves depend on whether the file is in the dataset; the lists may be long.
         let is_chip =
             reader.asked.half.is_none() || [Split::Train, Split::Valid, Split::Test].into_iter().any(is_listed);
         reader.of_file(is_chip).image(file, None)
@@ -183,7 +186,7 @@ impl DataBunch {
         self.varied_tensor(domain, epoch, places, |place, stream| data.reader.image(&data.train[order[place]], stream))
     }
 
-    /// The images at places of an epoch, varied.
+    /// Reads the images at some positions of an epoch, augmented.
     fn varied_tensor(
         &self,
         domain: Domain,
@@ -192,7 +195,7 @@ impl DataBunch {
         image: impl Fn(usize, Option<&mut Stream>) -> Result<Raster>,
     ) -> Result<Tensor> {
         let name = format!("augment/{}", self.dataset_type().leader(domain));
-        // The stream of a draw does not depend on the batch that it falls into.
+        // The random stream of a draw does not depend on the batch that contains it.
         let stream = |i: usize| self.shared.seed.stream(&name, (epoch << 32).wrapping_add(places[i] as u64));
         let varied = Some((&self.variation(domain), &stream as &dyn Fn(usize) -> Stream));
         self.domain(domain).reader.tensor(places.iter().copied(), image, varied)
@@ -213,7 +216,7 @@ mod tests {
             .unwrap()
     }
 
-    /// Pairs whose geometry and light vary.
+    /// Pairs with random geometry, brightness, and contrast.
     fn paired(batch_size: usize) -> DataBunch {
         PrepareData::new("assets/bluemarble_test", DatasetType::Pix2Pix)
             .resize_to(16)
@@ -228,7 +231,8 @@ mod tests {
         loader.map(Result::unwrap).collect()
     }
 
-    /// Image p of a joint batch is of process p modulo their number, varied as in one process. All make as many steps.
+    /// Image p of a joint batch belongs to process p modulo their number, augmented as with one process. All processes
+    /// make the same number of steps.
     #[test]
     fn parts_of_a_batch_are_those_of_one_process() {
         assert_parts(data, &[(2, 3), (3, 2), (4, 4), (7, 1), (64, 1)]);

@@ -62,31 +62,32 @@ pub(super) struct Shared {
     pub prefetch: usize,
     pub augment: Augment,
     pub domains: PerDomain<DomainData>,
-    /// How windows are drawn; none where data are chips.
+    /// How windows are drawn; `None` for chips.
     pub window_options: Option<WindowOptions>,
     pub skipped: Vec<(PathBuf, String)>,
-    /// What the caller should know of the scenes.
+    /// Remarks on the scenes for the caller.
     pub remarks: Vec<String>,
-    /// What the chips hold, once somebody asked; shared by copies.
+    /// Checksums of the chips' contents, computed on first use; shared by copies.
     pub contents: Arc<PerDomain<OnceLock<String>>>,
 }
 
-/// What is known of one domain.
+/// Everything known about one domain.
 #[derive(Clone)]
 pub(super) struct DomainData {
-    /// Shared by copies with another batch size or scaling: of very many chips, they are most of the memory.
+    /// Shared with copies that have another batch size or scaling, because with millions of chips it takes most of the
+    /// memory.
     pub train: Arc<[PathBuf]>,
     pub valid: Arc<[PathBuf]>,
     pub test: Arc<[PathBuf]>,
-    /// What windows are drawn from, in place of chips.
+    /// The scenes that windows are drawn from, instead of chips.
     pub scenes: Option<Arc<SceneSet>>,
     pub statistics: Statistics,
-    /// The file that the statistics were taken from, where it was not the chips.
+    /// The file that the statistics come from, if they were not measured.
     pub definition: Option<PathBuf>,
     pub band_names: Vec<Option<String>>,
-    /// One for each band that is used.
+    /// One for each band in use.
     pub band_scales: Vec<BandScale>,
-    /// How the used bands are found in a file.
+    /// How to find the used bands in a file.
     pub selection: Selection,
     pub colors: Colors,
     pub reader: ChipReader,
@@ -145,17 +146,18 @@ impl DataBunch {
         &self.shared.augment
     }
 
-    /// Returns the number of training chips of a domain; of [scenes](crate::PrepareData::scenes), of windows that an epoch draws.
+    /// Returns the number of training chips of a domain, or for [scenes](crate::PrepareData::scenes) the number of
+    /// windows per epoch.
     pub fn len(&self, domain: Domain) -> usize {
         self.count(domain, Split::Train)
     }
 
-    /// Returns the number of validation chips of a domain, or windows.
+    /// Returns the number of validation chips or windows of a domain.
     pub fn valid_len(&self, domain: Domain) -> usize {
         self.count(domain, Split::Valid)
     }
 
-    /// Number of chips, or windows, of a part of a domain.
+    /// Returns the number of chips or windows in a split of a domain.
     pub(crate) fn count(&self, domain: Domain, split: Split) -> usize {
         match (&self.domain(domain).scenes, split) {
             (Some(scenes), Split::Train) => scenes.len(),
@@ -164,8 +166,8 @@ impl DataBunch {
         }
     }
 
-    /// Returns the chips of a part of a domain, sorted by folder and name; if chips are [paired](DataBunch::pairs), those of B
-    /// are in the order of their partners. None where windows are drawn from [scenes](DataBunch::scene_files).
+    /// Returns the chips in a split of a domain, sorted by folder and name. If chips are [paired](DataBunch::pairs),
+    /// those of B are in the order of their partners. Empty if windows are drawn from [scenes](DataBunch::scene_files).
     pub fn files(&self, domain: Domain, split: Split) -> &[PathBuf] {
         let data = self.domain(domain);
         match split {
@@ -200,7 +202,7 @@ impl DataBunch {
         self.domain(domain).reader.shape.bands
     }
 
-    /// Returns what is known of a domain beside its chips.
+    /// Returns everything known about a domain besides its chips.
     pub(crate) fn spec(&self, domain: Domain) -> DomainSpec {
         let bands = self.statistics(domain).bands();
         DomainSpec {
@@ -214,7 +216,7 @@ impl DataBunch {
         }
     }
 
-    /// Which bands of a domain's files are used.
+    /// Returns which bands of a domain's files are used.
     pub(crate) fn selection(&self, domain: Domain) -> &Selection {
         &self.domain(domain).selection
     }
@@ -224,8 +226,8 @@ impl DataBunch {
         &self.domain(domain).band_names
     }
 
-    /// Returns scale and offset of each used band, which turn samples into physical values. Training uses samples as they are
-    /// stored; predictions carry these scales.
+    /// Returns the scale and offset of each used band, which convert samples to physical values. Training uses the
+    /// samples as stored; predictions keep these scales.
     pub fn band_scales(&self, domain: Domain) -> &[BandScale] {
         &self.domain(domain).band_scales
     }
@@ -256,12 +258,12 @@ impl DataBunch {
         self.domain(domain).definition.as_deref()
     }
 
-    /// The range of cell sizes that Export Training Data tells of, for domain A, else B.
+    /// Returns the range of cell sizes that Export Training Data recorded for domain A, or else for B.
     pub(crate) fn cell_sizes(&self) -> Option<[serde_json::Value; 2]> {
         Domain::BOTH.into_iter().filter_map(|domain| self.statistics_file(domain)).find_map(super::esri::cell_sizes)
     }
 
-    /// How images of a domain become pictures.
+    /// Returns how images of a domain are shown in pictures.
     pub(crate) fn colors(&self, domain: Domain) -> &Colors {
         &self.domain(domain).colors
     }
@@ -276,33 +278,34 @@ impl DataBunch {
         self.steps_per_epoch(Part::WHOLE)
     }
 
-    /// Counts the batches of an epoch that so many processes make together.
+    /// Returns the number of batches in an epoch that this many processes share.
     pub(crate) fn steps_per_epoch(&self, part: Part) -> usize {
         self.draws().div_ceil(self.joint_batch_size(part))
     }
 
-    /// Counts the chips of each domain in a batch of all processes.
+    /// Returns the number of chips of each domain in a batch across all processes.
     pub(crate) fn joint_batch_size(&self, part: Part) -> usize {
         self.batch_size().saturating_mul(part.count)
     }
 
-    /// Returns the part of a batch, whose chips are fewer at the end of an epoch.
+    /// Returns this process's part of a batch, which has fewer chips at the end of an epoch.
     pub(crate) fn portion(&self, part: Part, batch: usize) -> Portion {
         let size = self.joint_batch_size(part);
         Portion { part, images: self.draws().saturating_sub(batch.saturating_mul(size)).min(size) }
     }
 
-    /// Number of validation batches.
+    /// Returns the number of validation batches.
     pub fn valid_batches(&self) -> usize {
         self.valid_pairs().div_ceil(self.batch_size())
     }
 
-    /// The most batches that are in memory at once: one that is used, and those that the workers hold ready or make.
+    /// Returns the largest number of batches in memory at once: the one in use and those that workers have ready or are
+    /// making.
     pub(crate) fn batches_ahead(&self) -> usize {
         1 + self.shared.workers.min(self.batches_per_epoch()).saturating_mul(self.shared.prefetch + 1)
     }
 
-    /// An epoch draws as many chips of each domain as the larger one has.
+    /// Returns the number of chips drawn per epoch from each domain: as many as the larger domain has.
     pub(crate) fn draws(&self) -> usize {
         self.len(Domain::A).max(self.len(Domain::B))
     }
@@ -312,7 +315,7 @@ impl DataBunch {
         if a == 0 || b == 0 { 0 } else { a.max(b) }
     }
 
-    /// The same chips, whose tensors are made where they are fast to bring to `device`.
+    /// Returns the same chips, with tensors allocated in memory that transfers quickly to `device`.
     pub(crate) fn for_device(&self, device: tch::Device) -> Self {
         let memory = HostMemory::for_device(device);
         if self.domain(Domain::A).reader.memory == memory {
@@ -324,7 +327,7 @@ impl DataBunch {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The same chips, scaled by statistics of another data set: those that a model was trained with.
+    /// Returns the same chips, scaled by the statistics of another dataset: the one that a model was trained on.
     pub(crate) fn scaled_as(&self, scalings: PerDomain<Normalizer>) -> Result<Self> {
         for domain in Domain::BOTH {
             let scaling = scalings.get(domain);

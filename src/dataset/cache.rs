@@ -1,4 +1,4 @@
-//! What was found in a folder of many chips, kept for the next time.
+//! A cache for what was found in a folder of many chips.
 
 use std::env;
 use std::fs;
@@ -15,14 +15,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{mask_file_of, metadata_file_of};
 use crate::store::{self, Identity, Lock};
 
-/// Of fewer bytes, looking anew takes about as long as asking for each file's date.
+/// Below this size, reading the chips takes about as long as checking each file's date.
 const WORTH_KEEPING: u64 = 8 << 20;
-/// A list of skipped chips is what can make it long.
+/// Only a list of skipped chips can make it long.
 const MAX_BYTES: u64 = 256 << 20;
-/// In the folder of the chips; hidden names are passed over there.
+/// In the folder of the chips, where hidden names are ignored.
 const FOLDER: &str = ".geolearn";
 
-/// Everything on which a survey depends: the chips, and what is said beside them, by name and [`Identity`]; and the options.
+/// Everything a survey depends on: the chips and the files beside them, by name and [`Identity`], and the options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Key {
     version: String,
@@ -33,7 +33,7 @@ pub(super) struct Key {
     /// CRC-32C of names and identities.
     crc: u32,
     options: String,
-    /// What is kept: chips' surveys have no name of their own, being older.
+    /// The kind of contents; surveys of chips have none, because they came first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Key {
         Self { chips: chips.files.len(), ..Self::of_files(options, chips.domain, &files, &half) }
     }
 
-    /// Of scenes, whose validity is mapped as finely as the size of windows asks for.
+    /// Creates the key for scenes; the resolution of their validity maps depends on the size of windows.
     pub fn of_scenes(options: &PrepareData, domain: Domain, files: &[PathBuf]) -> Self {
         let files: Vec<&PathBuf> = files.iter().collect();
         let chip = options.scenes.chip();
@@ -73,7 +73,7 @@ impl Key {
             ..
         } = options;
         Self {
-            // GDAL reads what is refused without it.
+            // A build without GDAL rejects files that GDAL can read.
             version: format!("{} gdal={}", env!("CARGO_PKG_VERSION"), cfg!(feature = "gdal")),
             root: fs::canonicalize(&options.path).unwrap_or_else(|_| options.path.clone()),
             domain: domain.to_string(),
@@ -94,7 +94,7 @@ impl Key {
         format!("{kind}_{}.json", self.domain.to_lowercase())
     }
 
-    /// In the folder of the chips, else in the user's cache.
+    /// Returns where a cache may be: in the folder of the chips, or else in the user's cache.
     fn places(&self) -> impl Iterator<Item = PathBuf> {
         let user = user_cache().map(|folder| {
             let root = crc32c::crc32c(self.root.to_string_lossy().as_bytes());
@@ -116,12 +116,12 @@ fn facts(root: &Path, file: &Path) -> (u64, String) {
     (identity.bytes(), format!("{name:?}\t{identity}\t{metadata}\t{mask}\n"))
 }
 
-/// Surveys the chips, or recalls the survey of an earlier time where nothing has changed since.
+/// Surveys the chips, or loads an earlier survey if nothing has changed since.
 pub(super) fn survey(options: &PrepareData, chips: Chips<'_>) -> Result<Survey> {
     recalled(options, Key::of(options, chips), || Survey::take(options, chips))
 }
 
-/// Recalls what was found with this key at an earlier time, else looks and keeps it.
+/// Loads an earlier result with this key, or else computes and saves it.
 pub(super) fn recalled<T>(options: &PrepareData, key: Key, look: impl FnOnce() -> Result<T>) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
@@ -129,7 +129,8 @@ where
     if let Some(survey) = find(options, &key) {
         return Ok(survey);
     }
-    // Processes that train together prepare the same folder at the same moment: one looks, the others read what it found.
+    // Processes that train together prepare the same folder at the same time: one does the work, the others read the
+    // result.
     let turn = take_turn(options, &key);
     if turn.is_some()
         && let Some(survey) = find(options, &key)
@@ -139,7 +140,7 @@ where
     keep(options, key, look()?)
 }
 
-/// Waits until no other process looks at these chips; `None` where what is found is not kept.
+/// Waits until no other process is surveying these chips; `None` if results are not cached.
 fn take_turn(options: &PrepareData, key: &Key) -> Option<Lock> {
     let is_kept = options.cache && key.bytes >= WORTH_KEEPING;
     let turn = |folder: PathBuf| {
@@ -149,7 +150,7 @@ fn take_turn(options: &PrepareData, key: &Key) -> Option<Lock> {
     if is_kept { key.places().find_map(|folder| turn(folder).ok()) } else { None }
 }
 
-/// A survey with exactly this key. A cache that cannot be read is none.
+/// Finds a survey with exactly this key. An unreadable cache is ignored.
 fn find<T: DeserializeOwned>(options: &PrepareData, key: &Key) -> Option<T> {
     if !options.cache {
         return None;
@@ -163,7 +164,7 @@ fn read<T: DeserializeOwned>(file: &Path) -> Result<Kept<T>> {
     serde_json::from_slice(&bytes).map_err(|e| Error::new(ErrorKind::Format, "cache is damaged").at(file).because(e))
 }
 
-/// Keeps a survey in the first place that can be written, and gives it back.
+/// Saves a survey in the first place that is writable, and returns it.
 fn keep<T: Serialize>(options: &PrepareData, key: Key, survey: T) -> Result<T> {
     if !options.cache || key.bytes < WORTH_KEEPING {
         return Ok(survey);
@@ -195,7 +196,7 @@ mod tests {
     use crate::dataset::DatasetType;
     use crate::dataset::half::Half;
 
-    /// The halves of one file have surveys of their own.
+    /// The two halves of a file have separate surveys.
     #[test]
     fn halves_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(keys[1], key(Some(Half::Left)));
     }
 
-    /// Other chips under the same names, of the same length and with the times of the older ones, are looked at anew.
+    /// Replaced chips with the same names, lengths, and times are surveyed again.
     #[test]
     #[cfg(unix)]
     fn chips_that_were_replaced_are_told_apart() {

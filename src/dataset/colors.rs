@@ -1,15 +1,15 @@
-//! Which bands pictures of a domain show, and how.
+//! Which bands pictures of a domain show, and with which contrast.
 
 use super::bands::{Band, true_colors};
 use super::statistics::{BandStatistics, Statistics};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Colors, Dtype, first_bands};
 
-/// Standard deviations to either side of the mean that are shown where percentiles are not known.
+/// Standard deviations on either side of the mean that are shown if percentiles are unknown.
 const DEVIATIONS: f64 = 2.0;
 
-/// `asked` and `names` are of the files' bands, of which `used` are indices. 8-bit samples are shown as they are;
-/// others from the lower to the upper percentile.
+/// Creates the colors. `asked` and `names` refer to the bands in the files, and `used` are indices of those bands.
+/// 8-bit samples are shown as they are; others are stretched from the lower to the upper percentile.
 pub(super) fn of(
     asked: Option<&[Band; 3]>,
     used: &[usize],

@@ -1,4 +1,4 @@
-//! A checksum over the contents of chips.
+//! A checksum of the contents of chips.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -9,16 +9,17 @@ use rayon::prelude::*;
 
 use crate::raster::{mask_file_of, metadata_file_of};
 
-/// Of larger files, blocks are looked at.
+/// Larger files are sampled in blocks.
 const WHOLE: u64 = 16 << 10;
 const BLOCKS: u64 = 4;
 const BLOCK: u64 = WHOLE / BLOCKS;
 
-/// A CRC-32C over length and content of all files and of the masks and metadata beside them, in their order: all of small files, and of larger ones four blocks of
-/// 4 KiB, from the first to the last bytes. Reading whole files would take as long as the statistics of a data set do;
-/// another picture differs within these blocks, a changed pixel may not.
+/// Returns a CRC-32C of the length and contents of all files, and of the masks and metadata beside them, in order.
+/// Small files are read completely; of larger ones, four blocks of 4 KiB are read, from the first to the last bytes.
+/// Reading whole files would take as long as computing the statistics of a dataset. A different picture differs within
+/// these blocks; a single changed pixel may go unnoticed.
 pub(super) fn crc<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> u32 {
-    // What stands beside a chip says which of its pixels have data.
+    // Files beside a chip determine which of its pixels have data.
     let beside =
         |file: &PathBuf| [mask_file_of(file), metadata_file_of(file)].into_iter().filter(|file| file.is_file());
     let files: Vec<PathBuf> =
@@ -27,7 +28,7 @@ pub(super) fn crc<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> u32 {
     each.iter().fold(0, |crc, one| crc32c::crc32c_append(crc, one))
 }
 
-/// A file that cannot be read has no content, and is another one when it can.
+/// Returns the checksum of one file. A file that cannot be read counts as empty, so it changes once it can be read.
 fn of(file: &Path) -> std::io::Result<u32> {
     let mut file = File::open(file)?;
     let length = file.metadata()?.len();

@@ -1,8 +1,8 @@
-//! The kind of a data set.
+//! The type of a dataset.
 
 use super::domain::Domain;
 
-/// The kind of a data set, which decides which folders are read and how chips are drawn.
+/// The type of a dataset, which determines which folders are read and how chips are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DatasetType {
@@ -14,13 +14,13 @@ pub enum DatasetType {
 }
 
 impl DatasetType {
-    /// Tells whether each chip has a partner in the other domain.
+    /// Returns whether each chip has a partner in the other domain.
     pub(crate) fn is_paired(self) -> bool {
         self == Self::Pix2Pix
     }
 
-    /// Returns the domain whose random draws decide for a domain's chips: of pairs domain A for both, so that they stay
-    /// together.
+    /// Returns the domain whose random draws apply to a domain's chips: A for both domains of pairs, so that partners
+    /// stay together.
     pub(super) fn leader(self, domain: Domain) -> Domain {
         if self.is_paired() { Domain::A } else { domain }
     }

@@ -1,4 +1,4 @@
-//! What tells two data sets apart.
+//! A digest that detects whether training resumes on different data.
 
 use std::path::{Path, PathBuf};
 
@@ -21,62 +21,62 @@ use crate::error::Result;
 use crate::raster::{BandScale, say_anything};
 use crate::stored::known_fields;
 
-/// Everything on which the batches of an epoch depend. Where the folder lies does not count; names, numbers and values
-/// of the chips do.
+/// Everything the batches of an epoch depend on: names, numbers, and values of the chips, but not the location of the
+/// folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DataDigest {
     pub seed: u64,
     pub batch_size: usize,
     #[serde(deserialize_with = "known_fields")]
     pub augment: Augment,
-    /// How chips come to one size; absent from checkpoints of earlier releases.
+    /// How chips are brought to a common size; absent from checkpoints of earlier releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Sizes>,
-    /// How chips find their partners; absent where they have none.
+    /// How chips are paired; absent for unpaired data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairing: Option<Pairing>,
-    /// How windows are drawn; absent where data are chips.
+    /// How windows are drawn; absent for chips.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenes: Option<Windows>,
     pub domains: PerDomain<DomainDigest>,
 }
 
-/// How windows are drawn from scenes, beside the seed, their size and their number.
+/// How windows are drawn from scenes, besides the seed and the size and number of windows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Windows {
     pub resolution: Option<f64>,
     pub min_valid_share: f64,
     pub val_split_pct: f64,
-    /// How many are drawn for one place, are read together, and change places.
+    /// How many windows are drawn at one place, how many are read together, and how many are shuffled.
     pub drawing: PerDomain<[usize; 3]>,
 }
 
-/// How chips find their partners. Which these are, the order of names and contents tells.
+/// How chips are paired. The order of names and contents determines the pairs themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Pairing {
     /// By their names.
     Names,
-    /// In the other half of a file, of which this is A's.
+    /// As two halves of one file; this is the half of A.
     Halves(Half),
 }
 
-/// How chips come to one size.
+/// How chips are brought to a common size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sizes {
     pub resize_to: Option<usize>,
     pub mixed_sizes: MixedSizes,
 }
 
-/// The same of one domain.
+/// The digest of one domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DomainDigest {
     pub training_chips: usize,
     pub validation_chips: usize,
     /// CRC-32C of the chips' paths within the folder.
     pub names: String,
-    /// CRC-32C of what the chips hold, in the order of their names. Absent from checkpoints of earlier releases, as
-    /// the other optional parts are.
+    /// CRC-32C of the chips' contents, in the order of their names. Absent from checkpoints of earlier releases, like
+    /// the other optional fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<String>,
     /// Height and width.
@@ -90,26 +90,26 @@ pub(crate) struct DomainDigest {
     pub bands_by_name: Option<Vec<Option<String>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed_bands: Option<MixedBands>,
-    /// Absent where alpha is the mask.
+    /// Absent if alpha is the mask.
     #[serde(default, skip_serializing_if = "AlphaBands::is_default")]
     pub alpha_bands: AlphaBands,
     pub band_names: Vec<Option<String>>,
-    /// Absent where samples are values.
+    /// Absent if samples are not scaled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub band_scales: Vec<BandScale>,
     pub values: Values,
     pub channels: usize,
-    /// What becomes -1, band by band.
+    /// The value that becomes -1, for each band.
     pub min: Vec<f64>,
-    /// What becomes 1.
+    /// The value that becomes 1, for each band.
     pub max: Vec<f64>,
 }
 
-/// What tells the chips of a domain apart.
+/// A digest of the chips of a domain.
 struct ChipDigest {
     training: usize,
     validation: usize,
-    /// Checksums of their names, and of what they hold.
+    /// Checksums of their names and of their contents.
     names: String,
     contents: String,
 }
@@ -139,10 +139,10 @@ impl DomainDigest {
         }
     }
 
-    /// Returns what a checkpoint says of the domain beside its chips.
+    /// Returns everything that a checkpoint contains about the domain besides its chips.
     ///
     /// # Errors
-    /// `Format` for numbers that no data set has.
+    /// `Format` for impossible numbers.
     pub fn spec(&self) -> Result<DomainSpec> {
         let bands = self.statistics.bands();
         let spec = DomainSpec {
@@ -157,7 +157,7 @@ impl DomainDigest {
         spec.check().map(|()| spec)
     }
 
-    /// How the used bands are found in a file.
+    /// Returns how to find the used bands in a file.
     fn selection(&self) -> Selection {
         Selection {
             of: self.bands_of_files,
@@ -168,12 +168,12 @@ impl DomainDigest {
         }
     }
 
-    /// Without what `other` does not tell of.
+    /// Removes the fields that `other` lacks.
     fn comparable_to(mut self, other: &Self) -> Self {
         self.contents = self.contents.filter(|_| other.contents.is_some());
         self.bands_by_name = self.bands_by_name.filter(|_| other.bands_by_name.is_some());
         self.mixed_bands = self.mixed_bands.filter(|_| other.mixed_bands.is_some());
-        // Earlier releases do not tell of scales, and later ones always of mixed bands.
+        // Earlier releases do not store scales, and later ones always store `mixed_bands`.
         if other.mixed_bands.is_none() {
             self.band_scales.clear();
         }
@@ -182,7 +182,7 @@ impl DomainDigest {
 }
 
 impl DataDigest {
-    /// Without what `other` does not tell of, being of an earlier release.
+    /// Removes the fields that `other`, written by an earlier release, lacks.
     pub fn comparable_to(self, other: &Self) -> Self {
         let PerDomain { a, b } = self.domains;
         let domains = PerDomain { a: a.comparable_to(&other.domains.a), b: b.comparable_to(&other.domains.b) };
@@ -235,7 +235,7 @@ impl DataBunch {
         self.dataset_type().is_paired().then(|| half.map_or(Pairing::Names, Pairing::Halves))
     }
 
-    /// Looked at once: when a fit is first written down or gone on with.
+    /// Returns a checksum of a domain's contents, computed once: when a fit is first saved or resumed.
     fn contents(&self, domain: Domain) -> String {
         let chips = [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split)).cloned();
         let files: Vec<PathBuf> = chips.chain(self.scene_files(domain).map(Path::to_path_buf)).collect();
@@ -246,7 +246,7 @@ impl DataBunch {
         let chips = [Split::Train, Split::Valid].into_iter().flat_map(|split| self.files(domain, split));
         let files = chips.map(PathBuf::as_path).chain(self.scene_files(domain));
         let name = |file: &Path| file.strip_prefix(self.path()).unwrap_or(file).to_string_lossy().into_owned();
-        // A scene may be brought elsewhere, as a folder of chips may.
+        // A scene may be moved, just like a folder of chips.
         let name = |file| if self.has_scenes() { file_name(file) } else { name(file) };
         files.fold(0, |crc, file| crc32c::crc32c_append(crc, format!("{}\n", name(file)).as_bytes()))
     }
@@ -270,7 +270,7 @@ mod tests {
         image.save(path).unwrap();
     }
 
-    /// The same files are other data when they are paired, in another way, or with other partners.
+    /// The same files count as different data if they are paired in another way or have other partners.
     #[test]
     fn another_pairing_is_told() {
         let root = tempfile::tempdir().unwrap();
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(digest(Domain::B).pairing, Some(Pairing::Halves(Half::Right)));
     }
 
-    /// Checkpoints of earlier releases tell of less, and are compared as far as they tell.
+    /// Checkpoints of earlier releases store fewer fields; only those are compared.
     #[test]
     fn what_an_older_digest_does_not_tell_is_not_compared() {
         let data = prepare_data("assets/bluemarble", DatasetType::CycleGan).unwrap();

@@ -1,10 +1,10 @@
-//! The two sides of a translation.
+//! The two domains of a translation.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two kinds of images between which a model translates.
+/// One of the two kinds of images that a model translates between.
 ///
 /// ```
 /// use geolearn::Domain;
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Domain {
-    /// The domain of folder `A` (or `train_a`, `trainA`, and of pairs `images`).
+    /// The domain of folder `A` (or `train_a`, `trainA`; for pairs `images`).
     A,
-    /// The domain of folder `B` (or `train_b`, `trainB`, and of pairs `images2` or `labels`).
+    /// The domain of folder `B` (or `train_b`, `trainB`; for pairs `images2` or `labels`).
     B,
 }
 

@@ -1,4 +1,4 @@
-//! Statistics that Export Training Data writes beside its chips.
+//! Statistics that Export Training Data writes next to the chips.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ struct Band {
     std_dev: f64,
 }
 
-/// The definition that belongs to a folder of chips: in it, or beside it where the folder is `images` or `images2`.
+/// Returns the definition for a folder of chips: in that folder, or next to it if the folder is `images` or `images2`.
 pub(super) fn definition_of(chips: &Path) -> Option<PathBuf> {
     let is_images = is_named(chips, "images") || is_named(chips, SECOND_IMAGES);
     let beside = chips.parent().filter(|_| is_images);
@@ -39,14 +39,14 @@ fn is_named(folder: &Path, name: &str) -> bool {
     folder.file_name().is_some_and(|found| found.to_string_lossy().eq_ignore_ascii_case(name))
 }
 
-/// The key of a definition that holds the statistics of a folder of chips.
+/// Returns the key under which a definition stores the statistics of a folder of chips.
 fn key_of(file: &Path, chips: &Path) -> &'static str {
     let is_beside = file.parent() != Some(chips);
     if is_beside && is_named(chips, SECOND_IMAGES) { SECOND_STATISTICS } else { STATISTICS }
 }
 
-/// `MinCellSize` and `MaxCellSize` as Esri writes them (`x`, `y` and a reference system); none where the file, which was
-/// read before, holds none or is gone.
+/// Reads `MinCellSize` and `MaxCellSize` as Esri writes them (`x`, `y`, and a spatial reference). `None` if the file,
+/// which was read before, does not contain them or no longer exists.
 pub(super) fn cell_sizes(file: &Path) -> Option<[Value; 2]> {
     let bytes = store::read_capped(file, MAX_BYTES).ok()?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -55,10 +55,10 @@ pub(super) fn cell_sizes(file: &Path) -> Option<[Value; 2]> {
     Some([least?.clone(), most?.clone()])
 }
 
-/// Returns the statistics of the bands `bands` (from 0) of `count` of the chips in a folder; none where the file holds none.
+/// Returns the statistics of the bands `bands` (from 0) for `count` chips of a folder; `None` if the file has none.
 ///
 /// # Errors
-/// [`ErrorKind::Format`] for a file that is damaged or tells of another number of bands.
+/// [`ErrorKind::Format`] if the file is damaged or describes a different number of bands.
 pub(super) fn statistics(file: &Path, chips: &Path, count: usize, bands: &[usize]) -> Result<Option<Statistics>> {
     let bytes = store::read_capped(file, MAX_BYTES)?;
     parse(&bytes, key_of(file, chips), count, bands).map_err(|error| error.at(file))
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(second.max, 9.5);
     }
 
-    /// As in the format Export_Tiles: one file tells of both folders.
+    /// As in the Export_Tiles format: one file describes both folders.
     #[test]
     fn second_images_have_statistics_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
@@ -121,11 +121,11 @@ mod tests {
             statistics(&file, chips, 1, &[0]).unwrap().map(|statistics| statistics.bands()[0].mean)
         };
         assert_eq!((mean(&first), mean(&second)), (Some(2.0), Some(7.0)));
-        // Damage of one part leaves the other.
+        // Damage to one part leaves the other intact.
         std::fs::write(&file, format!(r#"{{"AllTilesStats": {}, "AllTilesStats2": 7}}"#, band(2.0))).unwrap();
         assert_eq!(mean(&first), Some(2.0));
         assert_eq!(statistics(&file, &second, 1, &[0]).unwrap_err().kind(), ErrorKind::Format);
-        // Statistics of the first images are none of the second ones, unless the file lies among those.
+        // Statistics of the first images do not apply to the second ones, unless the file is in their folder.
         std::fs::write(&file, format!(r#"{{"AllTilesStats": {}}}"#, band(2.0))).unwrap();
         assert_eq!((mean(&first), mean(&second)), (Some(2.0), None));
         std::fs::rename(&file, second.join(FILE)).unwrap();

@@ -1,8 +1,8 @@
-//! Values far from all others, such as one that stands for "no data" without being declared.
+//! Detection of values far from all others, such as an undeclared nodata value.
 
 use super::histogram::{Run, quantile};
 
-/// Values that software writes where there are no data.
+/// Values that software commonly writes as nodata.
 const USUAL: [f64; 17] = [
     -9999.0,
     -99999.0,
@@ -20,23 +20,23 @@ const USUAL: [f64; 17] = [
     f32::MAX as f64,
     f64::MIN,
     f64::MAX,
-    // netCDF's, as a single.
+    // The default of netCDF, in single precision.
     9.969_209_968_386_869e36,
 ];
-/// So many times the spread of the others is far, for a value of which nothing is known.
+/// An unusual value is far away if its distance is this many times the spread of the others.
 const FAR: f64 = 1000.0;
-/// What of the others counts, in percent: so may be the few that are extreme themselves.
+/// Percentiles that bound the bulk of the other values, so that a few of them may be extreme as well.
 const MOST: (f64, f64) = (2.0, 98.0);
 
-/// An extreme that lies by itself.
+/// An isolated extreme value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Extreme {
     pub value: f64,
-    /// Between which nearly all others lie.
+    /// The interval that contains nearly all other values.
     pub others: (f64, f64),
 }
 
-/// Finds an extreme that lies far from all other values. `runs` may hold only a part of the values.
+/// Finds an extreme that is far from all other values. `runs` may contain only a sample of the values.
 pub(super) fn isolated(runs: &[Run], (min, max): (f64, f64)) -> Option<Extreme> {
     [min, max].into_iter().find_map(|value| {
         let rest: Vec<Run> = runs.iter().copied().filter(|run| run.low != value && run.high != value).collect();

@@ -1,4 +1,4 @@
-//! The chips in a folder, in an order that is the same everywhere.
+//! Lists the chips in a folder, in the same order on every machine.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -8,32 +8,33 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::error::{Error, Result};
 
-/// Endings of files that are taken for chips.
+/// File extensions of images.
 const IMAGE_ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "jfif", "bmp", "tif", "tiff"];
 
-/// Those of formats that GDAL reads, where it is built in. Not of HDF and netCDF, since what these hold need not be images.
+/// Extensions that need GDAL. HDF and netCDF are missing because they may contain something other than images.
 const GDAL_ENDINGS: [&str; 4] = ["jp2", "j2k", "mrf", "vrt"];
 
-/// Counting stops here when a message describes a folder.
+/// Counting stops here when an error message describes a folder.
 const LOOK_AT_MOST: usize = 10_000;
 
-/// What a folder holds, with all its sub-folders.
+/// The contents of a folder and all of its subfolders.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// Images, sorted by folder and name.
     pub images: Vec<PathBuf>,
-    /// How many other files there are, by ending.
+    /// How many other files there are, by extension.
     others: BTreeMap<String, usize>,
     cut_short: bool,
 }
 
 impl Listing {
-    /// Everything in `folder`. Hidden files and folders, and those that storage and archives leave, are passed over; a loop of links is cut with a warning.
+    /// Lists everything in `folder`. Skips hidden files and folders and those that storage devices and archives leave
+    /// behind; a loop of links is cut with a warning.
     pub fn of(folder: &Path) -> Self {
         Self::of_at_most(folder, usize::MAX)
     }
 
-    /// Enough for a message; see [`Listing::of`].
+    /// Lists enough for an error message; see [`Listing::of`].
     pub fn glance(folder: &Path) -> Self {
         Self::of_at_most(folder, LOOK_AT_MOST)
     }
@@ -65,12 +66,12 @@ impl Listing {
         }
     }
 
-    /// Whether there is a file that would be an image if GDAL were built in.
+    /// Returns whether there is a file that only a build with GDAL could read.
     pub fn has_images_for_gdal(&self) -> bool {
         GDAL_ENDINGS.iter().any(|ending| self.others.contains_key(*ending))
     }
 
-    /// "12 images", "no images, 3 files (.txt)".
+    /// Returns, for example, "12 images" or "no images, 3 files (.txt)".
     pub fn describe(&self) -> String {
         let more = if self.cut_short { "at least " } else { "" };
         let images = match self.images.len() {
@@ -87,7 +88,7 @@ impl Listing {
     }
 }
 
-/// Images in a folder itself, sorted by name; hidden ones are passed over.
+/// Lists the images directly in a folder, sorted by name, without hidden ones.
 pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io("folder cannot be read", folder, e))?;
     let mut images = Vec::new();
@@ -102,7 +103,7 @@ pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(images)
 }
 
-/// Folders that network storage, archives and operating systems put among a user's own.
+/// Folders that network storage, archives, and operating systems create next to the user's own.
 const NOT_THE_USERS: [&str; 13] = [
     "@eadir",
     "@recycle",
@@ -119,12 +120,12 @@ const NOT_THE_USERS: [&str; 13] = [
     "thumbs.db",
 ];
 
-/// Whether it begins with a dot, or is one of the names that others leave in any folder.
+/// Returns whether a name begins with a dot, or is one of those that other software leaves in any folder.
 pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || NOT_THE_USERS.contains(&&*name.to_string_lossy().to_ascii_lowercase())
 }
 
-/// Lists the endings that files of images have, for a message.
+/// Lists the file extensions of images, for an error message.
 pub(crate) fn image_endings() -> String {
     let of_gdal = if cfg!(feature = "gdal") { &GDAL_ENDINGS[..] } else { &[] };
     let all: Vec<String> = IMAGE_ENDINGS.iter().chain(of_gdal).map(|ending| format!(".{ending}")).collect();
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(listing.describe(), "4 images");
     }
 
-    /// An MRF has its index and its data in files of their own.
+    /// An MRF keeps its index and its data in separate files.
     #[test]
     fn formats_of_gdal_are_chips_where_it_is_built_in() {
         let folder = tempfile::tempdir().unwrap();
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(images_in(folder.path()).unwrap(), listing.images);
     }
 
-    /// What a Synology or QNAP, a Mac's archive, Windows and a repaired disk leave behind.
+    /// What Synology and QNAP devices, archives from a Mac, Windows, and disk repair leave behind.
     #[test]
     fn what_others_leave_behind_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();

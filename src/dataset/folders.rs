@@ -1,4 +1,4 @@
-//! The folders within a folder of chips.
+//! Finds subfolders of a folder of chips.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::files::{Listing, is_hidden};
 use crate::error::{Error, ErrorKind, Result};
 
-/// So many entries of a folder are named in a message.
+/// Number of folder entries listed in an error message.
 const NAMED_AT_MOST: usize = 20;
 
-/// Finds the one sub-folder of `parent` that has one of these lower-case names in any letter case.
+/// Finds the only subfolder of `parent` with one of these lowercase names, in any letter case.
 pub(super) fn only(parent: &Path, names: &[String]) -> Result<Option<PathBuf>> {
     let matches = |path: &PathBuf| file_name(path).is_some_and(|name| names.contains(&name.to_lowercase()));
     let mut found: Vec<PathBuf> = entries(parent)?.into_iter().filter(|path| matches(path) && path.is_dir()).collect();
@@ -19,7 +19,7 @@ pub(super) fn only(parent: &Path, names: &[String]) -> Result<Option<PathBuf>> {
     Ok(found.pop())
 }
 
-/// Makes the error for folders of which each could be meant.
+/// Creates the error for several folders that could each be the right one.
 pub(super) fn ambiguous(folder: &Path, found: &[PathBuf]) -> Error {
     let names: Vec<String> =
         found.iter().map(|path| format!("`{}`", path.strip_prefix(folder).unwrap_or(path).display())).collect();
@@ -30,7 +30,7 @@ pub(super) fn ambiguous(folder: &Path, found: &[PathBuf]) -> Error {
         .help("Move the set that is not wanted elsewhere.")
 }
 
-/// Tells what a folder has in it, for a message.
+/// Describes the contents of a folder, for an error message.
 pub(super) fn describe(folder: &Path) -> String {
     let entries = entries(folder).unwrap_or_default();
     let (folders, files): (Vec<_>, Vec<_>) = entries.iter().partition(|path| path.is_dir());
@@ -51,7 +51,7 @@ pub(super) fn describe(folder: &Path) -> String {
     parts.join(", ")
 }
 
-/// Lists what lies in a folder, sorted, without hidden names.
+/// Lists the entries of a folder, sorted, without hidden ones.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed =
         |e| Error::io("folder cannot be read", folder, e).help("Give the folder that holds the chips of both domains.");

@@ -1,24 +1,25 @@
-//! Whether two images say that they show the same place.
+//! Checks whether the georeferences of two images agree.
 
 use crate::raster::RasterInfo;
 
-/// Corners may lie so far from each other, in pixels of the first image: rounding, and grids of other pixel sizes.
+/// Largest distance between matching corners, in pixels of the first image; allows for rounding and for different pixel
+/// sizes.
 const TOLERANCE: f64 = 0.5;
 
-/// What the georeferences of two images say of each other.
+/// How the georeferences of two images compare.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Agreement {
-    /// The same place, or nothing: one of them has no transform or no coordinate system.
+    /// They agree, or one image has no transform or no coordinate reference system.
     Unopposed,
-    /// Corners that lie up to so many pixels of the first image from each other.
+    /// Corners are up to this many pixels of the first image apart.
     Shifted(f64),
-    /// Coordinates of different systems.
+    /// Coordinates are in different reference systems.
     OtherSystem,
-    /// Places that share nothing.
+    /// The images do not overlap.
     Apart,
 }
 
-/// Compares the corners of two images that become equally large.
+/// Compares the corners of two images that will have the same size.
 pub(super) fn agreement(one: &RasterInfo, other: &RasterInfo) -> Agreement {
     let are_placed = one.place().has_transform() && other.place().has_transform();
     let (Some(first), Some(second), true) = (one.place().crs(), other.place().crs(), are_placed) else {
@@ -36,14 +37,14 @@ pub(super) fn agreement(one: &RasterInfo, other: &RasterInfo) -> Agreement {
     if farthest > TOLERANCE { Agreement::Shifted(farthest) } else { Agreement::Unopposed }
 }
 
-/// Returns the outer corners in coordinates: upper left, upper right, lower left, lower right.
+/// Returns the coordinates of the outer corners: upper left, upper right, lower left, lower right.
 fn corners(info: &RasterInfo) -> [[f64; 2]; 4] {
     let (width, height) = (info.width() as f64, info.height() as f64);
     [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
         .map(|(column, row)| info.place().to_ground(column, row).into())
 }
 
-/// Tells whether the boxes around two images do not overlap; images that touch do not either.
+/// Returns whether the bounding boxes of two images do not overlap; images that only touch do not overlap.
 fn are_apart(one: &[[f64; 2]; 4], other: &[[f64; 2]; 4]) -> bool {
     let range = |corners: &[[f64; 2]; 4], axis: usize| {
         let values = corners.map(|corner| corner[axis]);
@@ -55,7 +56,7 @@ fn are_apart(one: &[[f64; 2]; 4], other: &[[f64; 2]; 4]) -> bool {
     })
 }
 
-/// The side of a square as large as a pixel.
+/// Returns the side of a square with the area of a pixel.
 fn pixel(info: &RasterInfo) -> f64 {
     let [a, b, _, d, e, _] = info.place().transform();
     (a * e - b * d).abs().sqrt()

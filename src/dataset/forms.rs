@@ -1,4 +1,4 @@
-//! The forms in which a folder can hold the chips of both domains.
+//! Folder layouts for the chips of both domains.
 
 use std::path::{Path, PathBuf};
 
@@ -8,29 +8,29 @@ use super::folders::{ambiguous, describe, only};
 use super::half::Half;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Said in messages; the names go in any letter case.
+/// Used in error messages; names may be in any letter case.
 const FORMS: &str = "one of `A/images` and `B/images`, `A` and `B`, `train_a` and `train_b`, `trainA` and `trainB`, \
                      or `Images/train_a` and `Images/train_b`";
-/// Said besides, where pairs are looked for.
+/// Added to error messages about pairs.
 const FORMS_OF_PAIRS: &str =
     "`images` and `images2`, `images` and `labels`, or `train` with files that hold both chips side by side";
 
-/// The form that a folder has.
+/// The layout of a folder.
 #[derive(Debug)]
 pub(super) struct Form {
-    /// The folder in which the others lie.
+    /// The folder that contains the others.
     parent: PathBuf,
-    /// Where the training chips lie; one folder for both domains where a file holds both.
+    /// The folders of training chips; the same folder for both domains if each file contains a pair.
     pub folders: PerDomain<PathBuf>,
-    /// Which half of each file is a domain's, where a file holds both.
+    /// Which half of each file belongs to a domain, if each file contains a pair.
     pub halves: PerDomain<Option<Half>>,
 }
 
 impl Form {
-    /// Recognizes the form of `root`; of files that hold two chips, the left one is of the domain `left_half`.
+    /// Recognizes the layout of `root`. In files that contain two chips, the left one belongs to domain `left_half`.
     ///
     /// # Errors
-    /// [`ErrorKind::Layout`] for a folder of none or of several forms.
+    /// [`ErrorKind::Layout`] if the folder has no known layout, or more than one.
     pub fn of(root: &Path, dataset_type: DatasetType, left_half: Domain) -> Result<Self> {
         let mut found = candidates(root)?;
         if dataset_type.is_paired() {
@@ -44,8 +44,8 @@ impl Form {
         }
     }
 
-    /// Finds the folder of a domain that is called `valid_a` or `validA` for the stem `valid`, beside those that train;
-    /// it is called `valid` where a file holds both chips.
+    /// Finds the validation or test folder of a domain next to the training folders, called `valid_a` or `validA` for
+    /// the stem `valid`, or just `valid` if each file contains a pair.
     pub fn beside(&self, stems: &[&str], domain: Domain) -> Result<Option<PathBuf>> {
         match self.halves.get(domain) {
             Some(_) => only(&self.parent, &stems.iter().map(ToString::to_string).collect::<Vec<_>>()),
@@ -58,7 +58,7 @@ impl Form {
     }
 }
 
-/// Forms for any two domains.
+/// Returns the layouts that work for any two domains.
 fn candidates(root: &Path) -> Result<Vec<Form>> {
     let mut found = Vec::new();
     let older = only(root, &["images".into()])?;
@@ -71,7 +71,7 @@ fn candidates(root: &Path) -> Result<Vec<Form>> {
     Ok(found)
 }
 
-/// Forms that hold pairs: those of Esri's format Export Tiles, and files of the research code.
+/// Returns the layouts for pairs: those of Esri's Export Tiles format, and the combined files of the research code.
 fn candidates_of_pairs(root: &Path, left_half: Domain) -> Result<Vec<Form>> {
     let mut found = Vec::new();
     if let Some(images) = only(root, &["images".into()])? {
@@ -89,13 +89,13 @@ fn candidates_of_pairs(root: &Path, left_half: Domain) -> Result<Vec<Form>> {
     Ok(found)
 }
 
-/// Finds both folders of a form, when both are there.
+/// Finds both folders of a layout, if both exist.
 fn pair(parent: &Path, stem: &str) -> Result<Option<PerDomain<PathBuf>>> {
     let PerDomain { a, b } = PerDomain::try_from_fn(|domain| named(parent, &[stem], domain))?;
     Ok(a.zip(b).map(|(a, b)| PerDomain { a, b }))
 }
 
-/// Finds `train_a` or `trainA` for the stem `train`, `A` for the empty stem.
+/// Finds `train_a` or `trainA` for the stem `train`, or `A` for the empty stem.
 fn named(parent: &Path, stems: &[&str], domain: Domain) -> Result<Option<PathBuf>> {
     let letter = domain.to_string().to_ascii_lowercase();
     let names: Vec<String> = stems
@@ -111,7 +111,7 @@ fn named(parent: &Path, stems: &[&str], domain: Domain) -> Result<Option<PathBuf
     only(parent, &names)
 }
 
-/// Finds `images`, into which Export Training Data puts the chips, beside its own files.
+/// Finds `images`, where Export Training Data puts the chips, next to its own files.
 fn esri_images(folder: PathBuf) -> Result<PathBuf> {
     Ok(only(&folder, &["images".into()])?.unwrap_or(folder))
 }

@@ -1,4 +1,4 @@
-//! Files that hold the chips of both domains side by side.
+//! Files that contain the chips of both domains side by side.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::shape::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Raster;
 
-/// The half of a file that is a domain's chip.
+/// The half of a file that belongs to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Half {
@@ -15,10 +15,10 @@ pub(crate) enum Half {
 }
 
 impl Half {
-    /// Returns the shape of half a file of this shape.
+    /// Returns the shape of one half of a file of this shape.
     ///
     /// # Errors
-    /// [`ErrorKind::Layout`] for a file that does not hold two squares.
+    /// [`ErrorKind::Layout`] if the file does not consist of two squares.
     pub(super) fn shape(self, file: Shape) -> Result<Shape> {
         if !holds_two(file.size()) {
             return Err(Error::new(ErrorKind::Layout, "the file does not hold two chips side by side")
@@ -29,7 +29,7 @@ impl Half {
         Ok(file.sized((file.height, file.width / 2)))
     }
 
-    /// Cuts the half out of a file's image.
+    /// Crops this half from a file's image.
     pub fn of(self, image: Raster) -> Raster {
         let (height, width) = (image.height(), image.width() / 2);
         let column = match self {
@@ -40,8 +40,8 @@ impl Half {
     }
 }
 
-/// Tells whether an image of this height and width holds two chips. Only squares are taken, since nothing else tells a pair
-/// from a single chip that lies in the wrong folder.
+/// Returns whether an image of this height and width contains two chips. Only squares are accepted, since nothing else
+/// distinguishes a pair from a single chip in the wrong folder.
 pub(super) fn holds_two((height, width): (usize, usize)) -> bool {
     width == 2 * height
 }

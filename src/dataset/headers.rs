@@ -1,4 +1,4 @@
-//! The headers of a domain's chips: bands, nodata values, scales.
+//! The headers of a domain's chips: bands, nodata values, and scales.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use super::shape::Shape;
 use crate::error::Result;
 use crate::raster::{BandScale, Dtype, Limits, chip_info, say_anything};
 
-/// The name of each band of a file; held once for all chips that have the same.
+/// The name of each band of a file, shared by all chips with the same names.
 pub(super) type Names = Arc<Vec<Option<String>>>;
 
-/// A chip that can be used, as far as its header tells.
+/// A chip that is usable, as far as its header shows.
 #[derive(Debug, Clone)]
 pub(super) struct Header<'a> {
     pub file: &'a PathBuf,
     pub shape: Shape,
     pub names: Names,
     pub nodata: Option<f64>,
-    /// Of the bands that are used; empty where samples are values, as of most chips.
+    /// Scales of the bands that are used; empty if samples are not scaled, as in most chips.
     pub scales: Vec<BandScale>,
 }
 
@@ -36,9 +36,9 @@ impl<'a> Headers<'a> {
     }
 
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a file without a band that is asked for;
-    /// [`ErrorKind::Layout`](crate::ErrorKind::Layout) for one that does not hold two chips, where it should; otherwise
-    /// what is wrong with the file.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) if the file lacks a requested band;
+    /// [`ErrorKind::Layout`](crate::ErrorKind::Layout) if it should contain two chips but does not; otherwise the error
+    /// from reading the file.
     pub fn read<'f>(&self, file: &'f PathBuf) -> Result<Header<'f>> {
         let info = chip_info(file, self.limits)?;
         let bands = self.asked.indices(info.band_names(), info.alpha_band()).map_err(|error| error.at(file))?;
@@ -62,13 +62,13 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Chips whose bands have names, and an example of them.
+/// A list of band names, with an example of a chip that has it.
 pub(super) struct Order<'a> {
     pub names: Names,
     pub example: &'a Path,
 }
 
-/// The names of most chips, and each list of names that has one of them at another place.
+/// Returns the names in most chips, and each list that has one of these names at a different position.
 pub(super) fn orders<'a>(headers: &[Header<'a>]) -> Option<(Order<'a>, Vec<Order<'a>>)> {
     let mut lists = BTreeMap::<&Names, (usize, &'a Path)>::new();
     for header in headers.iter().filter(|header| header.names.iter().any(Option::is_some)) {
@@ -80,12 +80,12 @@ pub(super) fn orders<'a>(headers: &[Header<'a>]) -> Option<(Order<'a>, Vec<Order
     Some((Order { names: (*names).clone(), example }, shuffled))
 }
 
-/// Formats band names for a message.
+/// Formats band names for an error message.
 pub(super) fn describe_names(names: &Names) -> String {
     names.iter().map(|name| name.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the scales of most chips, and the first chip with other ones.
+/// Returns the scales in most chips, and the first chip whose scales differ.
 pub(super) fn scales<'h, 'a>(headers: &'h [Header<'a>]) -> Option<(Vec<BandScale>, Option<&'h Header<'a>>)> {
     let mut lists: Vec<(&[BandScale], usize)> = Vec::new();
     for header in headers {
@@ -98,14 +98,14 @@ pub(super) fn scales<'h, 'a>(headers: &'h [Header<'a>]) -> Option<(Vec<BandScale
     Some((common.to_vec(), headers.iter().find(|header| header.scales != common)))
 }
 
-/// Formats scales for a message.
+/// Formats scales for an error message.
 pub(super) fn describe_scales(scales: &[BandScale]) -> String {
     let one = |band: &BandScale| format!("{} x + {}", band.scale, band.offset);
     if scales.is_empty() { "none".to_string() } else { scales.iter().map(one).collect::<Vec<_>>().join(", ") }
 }
 
-/// The nodata value of most chips that declare one which samples of this type can have, else any; and all values that
-/// are declared, each with the number of chips.
+/// Returns the nodata value of most chips, preferring values that samples of this type can have; and all declared
+/// values, each with the number of chips.
 pub(super) fn nodata(headers: &[Header<'_>], dtype: Dtype) -> (Option<f64>, Vec<(f64, usize)>) {
     let mut values: Vec<(f64, usize)> = Vec::new();
     for value in headers.iter().filter_map(|header| header.nodata) {

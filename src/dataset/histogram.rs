@@ -1,21 +1,21 @@
-//! How often values come, for percentiles.
+//! Histograms of values, for percentiles.
 
 use super::moments::Moments;
 use crate::raster::{Gap, Sample};
 
-/// A second list of so many costs nothing beside the pixels of a chip.
+/// A second list of this size is negligible compared with the pixels of a chip.
 const FEW_COUNTS: usize = 1024;
 
-/// How often each integer came; exact.
+/// Exact counts of integers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
-    /// What the first count is of.
+    /// The integer that the first count belongs to.
     first: i64,
     counts: Vec<u64>,
 }
 
 impl Counts {
-    /// Integers of at most 16 bits; gaps do not count.
+    /// Counts integers of at most 16 bits, without nodata.
     pub fn add<T: Sample>(&mut self, values: &[T], gap: Gap<T>) {
         let first = values.first().map_or(0, |value| value.to_i32());
         let (low, high) = values
@@ -36,7 +36,7 @@ impl Counts {
         if self.counts.len() > FEW_COUNTS {
             return values.iter().for_each(|value| count(&mut self.counts, *value));
         }
-        // Where neighbors are equal, adding to one number must wait for itself; two take turns.
+        // If neighbors are equal, successive additions to one counter stall; two alternating counters avoid that.
         let (pairs, last) = values.as_chunks::<2>();
         let mut others = vec![0; self.counts.len()];
         for [one, other] in pairs {
@@ -56,7 +56,7 @@ impl Counts {
         self.counts[start..].iter_mut().zip(&other.counts).for_each(|(own, other)| *own += other);
     }
 
-    /// Makes room for these values; in steps of 256, so that few are needed.
+    /// Makes room for these values in steps of 256, so that few reallocations are needed.
     fn cover(&mut self, low: i64, high: i64) {
         let (low, high) = (low.div_euclid(256) * 256, high.div_euclid(256) * 256 + 255);
         if self.counts.is_empty() {
@@ -90,13 +90,13 @@ impl Counts {
         Moments::of_integers(count, (extremes.0.unwrap_or(0), extremes.1.unwrap_or(0)), sum, squares)
     }
 
-    /// Each value with its count, in rising order.
+    /// Returns each value with its count, in ascending order.
     pub fn sorted(&self) -> Vec<Run> {
         self.seen().map(|(value, count)| Run::of(value as f64, count)).collect()
     }
 }
 
-/// Neighboring values, and how many there are.
+/// A run of neighboring values, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Run {
     pub low: f64,
@@ -109,7 +109,7 @@ impl Run {
         Self { low: value, high: value, count }
     }
 
-    /// Value number `place` of the run, as if they were evenly spaced.
+    /// Returns value number `place` of the run, as if its values were evenly spaced.
     fn at(&self, place: u64) -> f64 {
         if self.low == self.high {
             return self.low;
@@ -125,19 +125,19 @@ impl Run {
     }
 }
 
-/// Values of each chip that are counted.
+/// Values sampled from each chip.
 const PER_CHIP: usize = 4096;
-/// So many runs are kept.
+/// Largest number of runs.
 const MOST_RUNS: usize = 8192;
 
-/// How often values came: exact while at most 8,192 different ones were counted, then in runs of neighbors.
+/// Approximate counts: exact for up to 8,192 different values, then in runs of neighbors.
 ///
-/// A run holds the values whose bits, but for the last few, are the same, so runs are short where values are close
-/// together, whether they lie around 0 or around 1e9. How many bits are left out follows from the values alone: sums
-/// come out the same in any order.
+/// A run contains the values whose bits are equal except for the last few, so runs are short where values are close
+/// together, whether they are around 0 or around 1e9. The number of dropped bits depends only on the values, so results
+/// are the same in any order of addition.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Sketch {
-    /// Bits that are left out.
+    /// Number of dropped bits.
     dropped: u32,
     /// Sorted.
     runs: Vec<Run>,
@@ -146,7 +146,7 @@ pub(super) struct Sketch {
 impl Sketch {
     pub fn add(&mut self, values: &[f64]) {
         let step = values.len().div_ceil(PER_CHIP).max(1);
-        // Not always at the same place of each step, which could be one column of the chip.
+        // Does not take the same position in each step, which could be a single column of the chip.
         let scattered = |place: usize| ((place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize;
         let shifted = |place: usize| place * step + scattered(place) % step;
         let mut counted: Vec<f64> =
@@ -163,7 +163,7 @@ impl Sketch {
         other.drop_bits(dropped);
         let mut runs = std::mem::take(&mut self.runs);
         runs.append(&mut other.runs);
-        // Two sorted lists, which this merges.
+        // Merges two sorted lists.
         runs.sort_by(|a, b| a.low.total_cmp(&b.low));
         self.runs = joined(runs, dropped);
         while self.runs.len() > MOST_RUNS {
@@ -178,13 +178,13 @@ impl Sketch {
         }
     }
 
-    /// The values in rising order.
+    /// Returns the values in ascending order.
     pub fn sorted(&self) -> &[Run] {
         &self.runs
     }
 }
 
-/// Runs that are one when so many bits are left out, as one.
+/// Joins runs that become equal once this many bits are dropped.
 fn joined(runs: Vec<Run>, dropped: u32) -> Vec<Run> {
     let mut joined: Vec<Run> = Vec::with_capacity(runs.len());
     for run in runs {
@@ -196,14 +196,14 @@ fn joined(runs: Vec<Run>, dropped: u32) -> Vec<Run> {
     joined
 }
 
-/// A number that rises with the value, without its last bits.
+/// Returns a number that increases with the value, without its last bits.
 fn key(value: f64, dropped: u32) -> u64 {
     let bits = value.to_bits();
     let rising = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
     rising >> dropped.min(63)
 }
 
-/// The percentile of sorted values, linear between neighbors as `numpy.percentile` has it; 0 where there are none.
+/// Returns the percentile of sorted values, with linear interpolation as in `numpy.percentile`; 0 if there are none.
 pub(super) fn quantile(sorted: &[Run], percent: f64) -> f64 {
     let count: u64 = sorted.iter().map(|run| run.count).sum();
     let place = count.saturating_sub(1) as f64 * percent / 100.0;
@@ -243,14 +243,14 @@ mod tests {
         sketch
     }
 
-    /// As `numpy.percentile` has it.
+    /// Computes it as `numpy.percentile` does.
     fn exact(values: &[f64], percent: f64) -> f64 {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         quantile(&sorted.iter().map(|&value| Run::of(value, 1)).collect::<Vec<_>>(), percent)
     }
 
-    /// Values of seven columns, one of which is bright: a seventh of all, wherever they are taken from.
+    /// Seven columns, one of them bright: a seventh of all values, however they are sampled.
     #[test]
     fn columns_count_alike() {
         for columns in [7, 8, 64, 256] {
@@ -267,7 +267,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever the range and wherever it lies, within a thousandth of it.
+        /// Within a thousandth of the range, whatever its width and position.
         #[test]
         fn percentiles_are_those_of_the_values(
             from in prop_oneof![Just(0.0), -1e12f64..1e12, -1.0f64..1.0],
@@ -280,7 +280,7 @@ mod tests {
             prop_assert!((found - expected).abs() <= range * 1e-3, "{found} {expected}");
         }
 
-        /// Where few different values came, nothing is lost at all.
+        /// With few different values, percentiles are exact.
         #[test]
         fn few_values_are_exact(from in -4_000_000_000i64..4_000_000_000, kinds in 1i64..5000, percent in 0.0f64..=100.0) {
             let values: Vec<f64> = (0..20_000).map(|i| (from + i * 7919 % kinds) as f64).collect();
@@ -290,7 +290,7 @@ mod tests {
         #[test]
         fn parts_are_worth_the_whole(values in prop::collection::vec(-3000i32..3000, 0..200), cut in 0usize..200, wide in any::<bool>()) {
             let cut = cut.min(values.len());
-            // So many that bits are dropped.
+            // Enough values that bits are dropped.
             let more = if wide { 80 } else { 1 };
             let spread = |value: i32| (0..more).map(move |i| f64::from(value) / 7.0 + f64::from(i) * 0.001);
             let numbers = |values: &[i32]| values.iter().flat_map(|&value| spread(value)).collect::<Vec<f64>>();

@@ -1,4 +1,4 @@
-//! Lists the chips of both domains in a folder, by their use.
+//! Lists the chips of both domains in a folder by split.
 
 use std::path::{Path, PathBuf};
 
@@ -12,28 +12,28 @@ use super::options::PrepareData;
 use super::pairs::{self, UnpairedChip};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The chips of a folder by their use. Each list is sorted; of pairs, B's are in the order of A's.
+/// The chips of a folder by split. Each list is sorted; for pairs, chips of B are in the order of A.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
-    /// Where the training chips lie.
+    /// The folders of the training chips.
     pub folders: PerDomain<PathBuf>,
-    /// Which half of each file is a domain's, where a file holds both.
+    /// Which half of each file belongs to a domain, if each file contains a pair.
     pub halves: PerDomain<Option<Half>>,
     pub train: PerDomain<Vec<PathBuf>>,
-    /// From `valid_a` and `valid_b` (or `val_a`), else from `test_a` and `test_b`; empty when there are none.
+    /// From `valid_a` and `valid_b` (or `val_a`), else from `test_a` and `test_b`; empty if there are none.
     pub valid: PerDomain<Vec<PathBuf>>,
-    /// From `test_a` and `test_b` when these are not used for validation.
+    /// From `test_a` and `test_b` if these are not used for validation.
     pub test: PerDomain<Vec<PathBuf>>,
-    /// Of paired data, the chips that have no partner.
+    /// For paired data, the chips that have no partner.
     pub unpaired: Vec<UnpairedChip>,
 }
 
 impl Layout {
-    /// Looks at the folder of `options` and lists the chips.
+    /// Examines the folder of `options` and lists the chips.
     ///
     /// # Errors
-    /// [`ErrorKind::Layout`] for a folder without chips in a form that is known, and for chips without partners where
-    /// pairs are asked for and [`BadChips::Fail`].
+    /// [`ErrorKind::Layout`] if the folder has no chips in a known layout, or if pairs are required, some chips have no
+    /// partner, and [`BadChips::Fail`] is set.
     pub fn find(options: &PrepareData) -> Result<Self> {
         let root = options.path.as_path();
         let form = Form::of(root, options.dataset_type, options.left_half)?;
@@ -61,7 +61,8 @@ impl Layout {
         !self.test.a.is_empty() && !self.test.b.is_empty()
     }
 
-    /// Puts B's chips into the order of their partners, and chips without one aside. Test chips of one domain alone stay.
+    /// Puts the chips of B in the order of their partners, and sets unpaired chips aside. Test chips of a single domain
+    /// stay.
     fn match_up(&mut self, [valid, test]: [PerDomain<PathBuf>; 2]) -> Result<()> {
         if self.halves.a.is_some() {
             return Ok(());
@@ -75,7 +76,7 @@ impl Layout {
     }
 }
 
-/// Folders, and the chips in them.
+/// Folders and the chips in them.
 type Listed = (PerDomain<PathBuf>, PerDomain<Vec<PathBuf>>);
 
 fn validation_chips(root: &Path, form: &Form) -> Result<Option<Listed>> {
@@ -107,11 +108,11 @@ fn test_chips(form: &Form) -> Result<Listed> {
     Ok((folders, files))
 }
 
-/// What to do with chips of formats that a build without GDAL does not read.
+/// Help for chips in formats that need GDAL.
 const FOR_GDAL: &str = "JPEG 2000, MRF and VRT are read with the feature `gdal`. Build geolearn with it, export as TIFF, or \
                         convert each: gdal_translate -of GTiff in.mrf out.tif.";
 
-/// Lists the images of a folder; none is an error.
+/// Lists the images of a folder; it is an error if there are none.
 fn chips(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let listing = Listing::of(folder);
     if listing.images.is_empty() {

@@ -1,4 +1,4 @@
-//! Work done ahead on background threads, delivered in a fixed order.
+//! Work done ahead of time on background threads, delivered in a fixed order.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::error::{Error, ErrorKind, Result, caught};
 
 type Make<T> = Arc<dyn Fn(usize) -> Result<T> + Send + Sync>;
 
-/// Items 0 to `count`, in this order, however many threads make them.
+/// Items 0 to `count` in order, regardless of the number of threads that make them.
 ///
-/// Worker w of W makes items w, w + W, w + 2W, and so on, into a channel of its own that holds `ahead` of them. So at
-/// most W * (ahead + 1) items exist that were not asked for yet. After an error nothing follows.
+/// Worker w of W makes items w, w + W, w + 2W, and so on, and sends them to its own channel, which buffers `ahead` of
+/// them. So at most W * (ahead + 1) items exist that have not been requested yet. Nothing follows an error.
 struct Prefetch<T> {
     count: usize,
     next: usize,
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Prefetch<T> {
                 for item in (worker..count).step_by(workers) {
                     let made = guarded(&make, item);
                     let last = made.is_err();
-                    // Sending fails when nobody wants the rest.
+                    // Sending fails if the receiver is gone.
                     if sender.send(made).is_err() || last {
                         return;
                     }
@@ -53,7 +53,7 @@ impl<T: Send + 'static> Prefetch<T> {
     }
 }
 
-/// A panic in a decoder becomes an error of this item; it must not end a training of hours without a word.
+/// Turns a panic in a decoder into an error of this item; it must not silently end hours of training.
 fn guarded<T>(make: &Make<T>, item: usize) -> Result<T> {
     caught(|| make(item)).unwrap_or_else(|words| {
         Err(Error::new(ErrorKind::Format, format!("batch {item} cannot be made: the loader panicked")).found(words))
@@ -86,12 +86,12 @@ impl<T> Iterator for Prefetch<T> {
 }
 
 impl<T> Drop for Prefetch<T> {
-    /// Closing the channels wakes the workers; each ends after the item that it is making.
+    /// Closing the channels wakes the workers; each one stops after the item that it is making.
     fn drop(&mut self) {
         if let Source::Workers { channels, threads } = &mut self.source {
             channels.clear();
             for thread in threads.drain(..) {
-                // Panics were caught inside.
+                // Panics were already caught in the worker.
                 let _ = thread.join();
             }
         }
@@ -100,7 +100,7 @@ impl<T> Drop for Prefetch<T> {
 
 /// The batches of one epoch, read and decoded ahead on background threads.
 ///
-/// The order and the content of the batches depend on the seed and the epoch only. A batch that cannot be read is
+/// The order and the contents of the batches depend only on the seed and the epoch. A batch that cannot be read yields
 /// an error that names the file, and ends the epoch. Dropping the loader early stops its threads.
 ///
 /// ```
@@ -193,7 +193,8 @@ mod tests {
         }
     }
 
-    /// What was made ahead is bounded, and dropping the loader joins the threads: each holds a clone of `made`.
+    /// The number of items made ahead is bounded, and dropping the loader joins the threads: each thread has a clone of
+    /// `made`.
     #[test]
     fn dropping_early_stops_the_workers() {
         let made = Arc::new(AtomicUsize::new(0));

@@ -1,9 +1,9 @@
-//! Extremes, mean and spread of many values.
+//! Minimum, maximum, mean, and variance of many values.
 
-/// Number, extremes, mean, and sum of squared distances from the mean.
+/// Count, minimum, maximum, mean, and sum of squared deviations from the mean.
 ///
-/// Put together by the formula of Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance",
-/// equation 2.1: the mean is never far from the values, so that no digits are lost.
+/// Combined by the formula of Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance", equation
+/// 2.1: the mean is never far from the values, so no digits are lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moments {
     count: f64,
@@ -23,14 +23,14 @@ impl Moments {
     pub fn of(values: &[f64]) -> Self {
         let count = values.len() as f64;
         let Some(&first) = values.first() else { return Self::default() };
-        // From the first value on, so that equal values have exactly no spread.
+        // Relative to the first value, so that equal values have a variance of exactly zero.
         let mean = first + values.iter().map(|value| value - first).sum::<f64>() / count;
         let (min, max) = values.iter().fold((first, first), |(min, max), &value| (min.min(value), max.max(value)));
         let squares = values.iter().map(|value| (value - mean).powi(2)).sum();
         Self { count, min, max, mean, squares }
     }
 
-    /// From exact sums over integers.
+    /// Creates moments from exact sums of integers.
     pub fn of_integers(count: u64, (min, max): (i64, i64), sum: i128, squares: u128) -> Self {
         if count == 0 {
             return Self::default();
@@ -52,12 +52,12 @@ impl Moments {
         (self.count, self.min, self.max) = (count, self.min.min(other.min), self.max.max(other.max));
     }
 
-    /// Whether there was nothing.
+    /// Returns whether there were no values.
     pub fn is_empty(&self) -> bool {
         self.count == 0.0
     }
 
-    /// How many values there were.
+    /// Returns the number of values.
     pub fn count(&self) -> f64 {
         self.count
     }
@@ -74,7 +74,7 @@ impl Moments {
         self.mean
     }
 
-    /// Of the population.
+    /// Returns the standard deviation of the population.
     pub fn std(&self) -> f64 {
         (self.squares / self.count).sqrt()
     }

@@ -1,4 +1,4 @@
-//! The choice of the values that become -1 and 1 in a band.
+//! The choice of the values that are scaled to -1 and 1.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +9,11 @@ use crate::raster::Dtype;
 
 /// How the values of a domain are scaled to [-1, 1], the range of the networks' inputs and outputs.
 ///
-/// | Variant | Becomes -1 | Becomes 1 | Values beyond |
+/// | Variant | Scaled to -1 | Scaled to 1 | Values beyond |
 /// |---|---|---|---|
 /// | `MinMax` | the smallest value | the largest value | do not occur |
-/// | `Percentile` | that percentile of the values | that percentile | are clipped to -1 or 1 |
-/// | `MeanStd` | mean - 3 standard deviations | mean + 3 | are kept, but out of a generator's reach |
+/// | `Percentile` | the lower percentile | the upper percentile | are clipped to -1 or 1 |
+/// | `MeanStd` | mean - 3 standard deviations | mean + 3 standard deviations | are kept, but a generator cannot produce them |
 ///
 /// With `MinMax`, a few bright roofs or clouds can push all other values close to -1; `Percentile` is then the better
 /// choice, and the usual one for reflectances and backscatter.
@@ -33,7 +33,7 @@ use crate::raster::Dtype;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Normalization {
-    /// From the smallest to the largest value: arcgis.learn's way, and the default.
+    /// From the smallest to the largest value, as in arcgis.learn. The default.
     #[default]
     MinMax,
     /// From one percentile to another, in percent; 2 and 98 are usual.
@@ -49,7 +49,7 @@ pub enum Normalization {
 
 /// Standard deviations between the mean and 1.
 const DEVIATIONS: f64 = 3.0;
-/// For pictures, where the scaling has none of its own.
+/// Used for pictures if the normalization has no percentiles of its own.
 const USUAL: (f64, f64) = (2.0, 98.0);
 
 impl Normalization {
@@ -64,7 +64,7 @@ impl Normalization {
         }
     }
 
-    /// The percentiles that statistics are to hold.
+    /// Returns the percentiles that statistics must contain.
     pub(super) fn percentiles(self) -> (f64, f64) {
         match self {
             Self::Percentile { low, high } => (low, high),
@@ -72,7 +72,7 @@ impl Normalization {
         }
     }
 
-    /// Whether statistics that others took, of minimum, maximum, mean and deviation, are enough.
+    /// Returns whether percentiles are needed, which the statistics of `.emd` files lack.
     pub(super) fn needs_percentiles(self) -> bool {
         matches!(self, Self::Percentile { .. })
     }
@@ -88,7 +88,7 @@ impl Normalization {
         Ok(Normalizer::new(min, max, channels)?.with_values(Values { dtype, nodata, clip: self.needs_percentiles() }))
     }
 
-    /// Whether the scale of a band would be another without this extreme value.
+    /// Returns whether the scale of a band would change without this extreme value.
     pub(super) fn is_set_by(self, band: &BandStatistics, extreme: f64) -> bool {
         let (low, high) = self.range(band);
         !matches!(self, Self::Percentile { .. }) || low == extreme || high == extreme

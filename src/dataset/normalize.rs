@@ -1,4 +1,4 @@
-//! From the values of a chip to [-1, 1], and back.
+//! Scales the values of chips to [-1, 1] and back.
 
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Dtype, Gap, Raster, Sample, Samples, with_array, with_type};
 
-/// What a gap in the data becomes: the middle of the range, which says least.
+/// The value of nodata pixels in tensors: the middle of the range, which carries the least information.
 pub(super) const GAP: f32 = 0.0;
-/// Far above what sensors have, and what saved models may have.
+/// Far more than any sensor has; the limit for saved models.
 pub(crate) const MOST_CHANNELS: usize = u16::MAX as usize;
 
 /// Linear scaling of one domain to [-1, 1], band by band, and its inverse.
 ///
 /// Forward: `-1 + 2 * (x - min) / (max - min)`. Inverse: `(y + 1) / 2 * (max - min) + min`. These are arcgis.learn's
-/// formulas without the 1e-5 that it adds to the range, which would squeeze bands of a small range (a backscatter of 0
-/// to 0.01, say) and is not taken back by the inverse. A band whose minimum equals its maximum becomes -1 throughout,
-/// and that value again.
+/// formulas without the 1e-5 that it adds to the range, which would squeeze bands of a small range (such as a
+/// backscatter of 0 to 0.01) and which its inverse does not undo. A band whose minimum equals its maximum becomes -1
+/// everywhere, and the inverse restores its value.
 ///
-/// Where a chip has no data (outside its mask, its nodata value, or what is not finite), the tensor holds 0, the middle of the range. In 8-bit
-/// images of several bands only pixels whose bands all have the nodata value have none.
+/// Pixels without data (outside the mask, equal to the nodata value, or not finite) are 0 in the tensor, the middle of
+/// the range. In 8-bit images of several bands, a pixel has no data only if all of its bands have the nodata value.
 ///
-/// A network may have more channels than the domain has bands. The last band is then repeated, and the inverse gives
-/// the domain's own bands back.
+/// A network may have more channels than the domain has bands. The last band is then repeated, and the inverse returns
+/// only the domain's own bands.
 ///
 /// ```
 /// use geolearn::dataset::Normalizer;
@@ -44,14 +44,14 @@ pub struct Normalizer {
     values: Values,
 }
 
-/// What is known of a domain's values besides their range.
+/// Everything known about a domain's values besides their range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Values {
-    /// The type that images of the domain have.
+    /// The data type of the domain's images.
     pub dtype: Dtype,
-    /// The value that stands for "no data" in them.
+    /// Their nodata value.
     pub nodata: Option<f64>,
-    /// Whether values beyond minimum and maximum are cut to them.
+    /// Whether values beyond the minimum and maximum are clipped.
     pub clip: bool,
 }
 
@@ -60,8 +60,8 @@ impl Values {
 }
 
 impl Normalizer {
-    /// Scaling for bands of which these values become -1 and 1, for networks with `channels` channels. Images are of
-    /// bytes, unless [`with_dtype`](Self::with_dtype) says otherwise.
+    /// Creates the scaling that maps `min` to -1 and `max` to 1 in each band, for networks with `channels` channels.
+    /// Images are 8-bit unless [`with_dtype`](Self::with_dtype) says otherwise.
     ///
     /// ```
     /// use geolearn::ErrorKind;
@@ -72,8 +72,8 @@ impl Normalizer {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when there is no band, when the lengths differ, when a value is not finite, when a
-    /// minimum is above its maximum, or when there are fewer channels than bands or more than 65,535.
+    /// [`ErrorKind::Usage`] if there are no bands, if the lengths differ, if a value is not finite, if a minimum is
+    /// above its maximum, or if there are fewer channels than bands or more than 65,535.
     pub fn new(min: Vec<f64>, max: Vec<f64>, channels: usize) -> Result<Self> {
         let wrong = |what: &str| Error::new(ErrorKind::Usage, "these statistics cannot be used").expected(what);
         if min.is_empty() || min.len() != max.len() {
@@ -94,7 +94,7 @@ impl Normalizer {
         Ok(Self { min, max, channels, values: Values::BYTES })
     }
 
-    /// The same scaling for a domain whose images have samples of this type.
+    /// Returns the same scaling for a domain whose images have this data type.
     ///
     /// ```
     /// use geolearn::dataset::Normalizer;
@@ -115,27 +115,27 @@ impl Normalizer {
         self
     }
 
-    /// Number of bands of the domain.
+    /// Returns the number of bands of the domain.
     pub fn bands(&self) -> usize {
         self.min.len()
     }
 
-    /// Number of channels of the tensors, C.
+    /// Returns the number of channels of the tensors, C.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// What becomes -1 in each band: by default its smallest value.
+    /// Returns the value that becomes -1 in each band: by default its smallest value.
     pub fn min(&self) -> &[f64] {
         &self.min
     }
 
-    /// What becomes 1 in each band: by default its largest value.
+    /// Returns the value that becomes 1 in each band: by default its largest value.
     pub fn max(&self) -> &[f64] {
         &self.max
     }
 
-    /// The type of the domain's images.
+    /// Returns the data type of the domain's images.
     pub fn dtype(&self) -> Dtype {
         self.values.dtype
     }
@@ -147,16 +147,16 @@ impl Normalizer {
     /// Scales a chip.
     ///
     /// # Shapes
-    /// (bands, H, W) in the chip's own units to (C, H, W). Values between minimum and maximum come into [-1, 1];
-    /// values beyond them come out beyond, unless the normalization is one that cuts them.
+    /// (bands, H, W) in the chip's own units to (C, H, W). Values between the minimum and maximum are mapped to [-1,
+    /// 1]; values beyond them are mapped outside it, unless the normalization clips them.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the number of bands differs.
+    /// [`ErrorKind::Usage`] if the number of bands differs.
     pub fn normalize(&self, chip: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.forward(chip, None, GAP)
     }
 
-    /// Scales an image; the same as [`Normalizer::normalize`] on its values.
+    /// Scales an image; equivalent to [`Normalizer::normalize`] on its values.
     ///
     /// # Shapes
     /// (bands, H, W) to (C, H, W).
@@ -173,12 +173,12 @@ impl Normalizer {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the number of bands differs.
+    /// [`ErrorKind::Usage`] if the number of bands differs.
     pub fn normalize_raster(&self, image: &Raster) -> Result<Array3<f32>> {
         self.scaled(image, GAP)
     }
 
-    /// The same with NaN where there are no data, for what must tell gaps from the middle of the range.
+    /// Does the same with NaN for nodata, for callers that must distinguish it from the middle of the range.
     pub(super) fn normalize_with_gaps(&self, image: &Raster) -> Result<Array3<f32>> {
         self.scaled(image, f32::NAN)
     }
@@ -196,29 +196,30 @@ impl Normalizer {
         Ok(scaled)
     }
 
-    /// Takes a network's output back to the domain's own units; nothing is rounded or cut but to single precision, which
-    /// has 24 bits: between 10^9 and 10^9 + 255 it knows five values. [`to_raster`](Self::to_raster) keeps the domain's type.
+    /// Converts a network's output back to the domain's own units. Values are not rounded or clipped except to single
+    /// precision, whose 24 bits represent only five values from 10^9 to 10^9 + 255. [`to_raster`](Self::to_raster)
+    /// returns the domain's own data type.
     ///
     /// # Shapes
     /// (C, H, W) in [-1, 1] to (bands, H, W).
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the number of channels is not C.
+    /// [`ErrorKind::Usage`] if the number of channels is not C.
     pub fn denormalize(&self, output: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.inverse(output, |value| value as f32)
     }
 
-    /// Takes a network's output back to an image of the domain's own type: integers are rounded to the nearest value
-    /// and cut to what the type can hold.
+    /// Converts a network's output back to an image of the domain's own data type: integers are rounded to the nearest
+    /// value and clipped to the range of the type.
     ///
-    /// An image of at most 16 bits a sample that went through [`Normalizer::normalize_raster`] comes back exactly,
-    /// where nothing was cut.
+    /// An image of at most 16 bits per sample that was scaled by [`Normalizer::normalize_raster`] is restored exactly,
+    /// unless values were clipped.
     ///
     /// # Shapes
     /// (C, H, W) in [-1, 1] to (bands, H, W).
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the number of channels is not C.
+    /// [`ErrorKind::Usage`] if the number of channels is not C.
     pub fn to_raster(&self, output: ArrayView3<'_, f32>) -> Result<Raster> {
         with_type!(self.values.dtype, T => Raster::new(self.inverse(output, T::nearest)?))
     }
@@ -232,7 +233,7 @@ impl Normalizer {
         })
     }
 
-    /// A table of all values costs less than the arithmetic for each pixel.
+    /// Looking values up in a table of all 256 costs less than computing each pixel.
     fn forward_bytes(&self, chip: ArrayView3<'_, u8>, nodata: Option<f64>, empty: f32) -> Result<Array3<f32>> {
         let gap = Gap::new(nodata);
         self.by_band(chip, |scale, from, to| {
@@ -284,7 +285,7 @@ impl Normalizer {
     }
 }
 
-/// Refuses what there is no memory for.
+/// Returns an error if memory is insufficient.
 fn zeros(count: usize) -> Result<Vec<f32>> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|e| {
@@ -308,12 +309,12 @@ struct Scale {
 }
 
 impl Scale {
-    /// In f64, so that the only rounding is the last one.
+    /// Computes in f64, so that only the final conversion rounds.
     fn forward<T: Sample>(self, value: T, gap: Gap<T>, empty: f32) -> f32 {
         if gap.holds(value) {
             return empty;
         }
-        // A value other than the only known one has no place in a range of nothing.
+        // A value other than the only known one cannot be placed in an empty range.
         let scaled = if self.range == 0.0 { -1.0 } else { -1.0 + 2.0 * (value.to_f64() - self.min) / self.range };
         (if self.clip { scaled.clamp(-1.0, 1.0) } else { scaled }) as f32
     }

@@ -18,7 +18,7 @@ use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Limits;
 
-/// Returns what is varied unless the caller says otherwise. Pairs vary in geometry alone.
+/// Returns the default augmentation; pairs change only in geometry.
 fn default_augment(dataset_type: DatasetType) -> Augment {
     let augment = Augment::default();
     if dataset_type.is_paired() { augment.brightness(0.0).contrast(0.0) } else { augment }
@@ -38,30 +38,30 @@ fn default_augment(dataset_type: DatasetType) -> Augment {
 /// |---|---|---|---|
 /// | `batch_size` | 1 | chips of each domain in a batch | 1 to 65536, or [`BatchSize::Auto`] |
 /// | `val_split_pct` | 0.1 | share of each domain kept for validation, if there is no fixed set | 0 to below 1 |
-/// | `seed` | 42 | seed of split, order and augmentation | any |
+/// | `seed` | 42 | seed of the split, the order, and the augmentation | any |
 /// | `resize_to` | none | side in pixels to which every chip is resized | 1 to 16384 |
-/// | `mixed_sizes` | [`MixedSizes::Fail`] | what to do with chips of other sizes | |
+/// | `mixed_sizes` | [`MixedSizes::Fail`] | what to do with chips of different sizes | |
 /// | `crop_size` | none | side in pixels of a random square cut from each training chip | 1 to the chip's sides |
 /// | `bands` | all | which bands of a domain's files are used, in which order | numbers from 1, or names, which are looked up in each file |
-/// | `mixed_bands` | [`MixedBands::Fail`] | what to do with chips of other numbers of bands | |
+/// | `mixed_bands` | [`MixedBands::Fail`] | what to do with chips that differ in their number of bands | |
 /// | `alpha_bands` | [`AlphaBands::Auto`] | whether alpha is a mask or a band | |
-/// | `rgb_bands` | those named so, or the first three | which bands pictures show | of the bands used |
+/// | `rgb_bands` | those named red, green, and blue, or the first three | which bands pictures show | of the bands used |
 /// | `normalization` | [`Normalization::MinMax`] | how values are scaled to [-1, 1] | |
-/// | `channels` | [`Channels::Shared`], of pairs [`Channels::Own`] | channels where the domains differ in bands | |
+/// | `channels` | [`Channels::Shared`]; [`Channels::Own`] for pairs | channels if the domains differ in their number of bands | |
 /// | `augment` | [`Augment::default()`], for pairs without brightness and contrast | random changes of training chips | see there |
 /// | `bad_chips` | [`BadChips::Fail`] | what to do with a chip that cannot be read, differs from the others or has no partner | |
 /// | `limits` | [`Limits::default()`] | the largest chips that are read | |
-/// | `cache` | on | whether statistics of 8 MiB of chips or more are kept for the next time | |
+/// | `cache` | on | whether statistics of 8 MiB of chips or more are kept for later runs | |
 /// | `progress` | on | whether a terminal shows a progress bar for 2,000 chips or more | |
 /// | `left_half` | [`Domain::A`] | the domain of the left half, if files hold both chips of a pair | |
 /// | `workers` | cores, at most 4 | threads that decode ahead; 0 decodes in the training loop | 0 to 256 |
 /// | `prefetch` | 2 | batches that each worker keeps ready | 1 to 1024 |
 /// | `working_dir` | the folder itself | where models are saved when only a name is given | |
-/// | `scenes` | none | draw windows of scenes in place of chips in the folder | files and folders, for both domains |
-/// | `chip_size` | 256 | of scenes: side of the windows in pixels | 1 to 16384 |
-/// | `windows_per_epoch` | those that cover the valid area | of scenes: windows of each domain in an epoch | 1 and above |
-/// | `resolution` | the scene's own | of scenes: side of a pixel on the ground to which windows are resampled | above 0, in units of the CRS |
-/// | `min_valid_share` | 0.9 | of scenes: share of pixels with data that a window has at least | 0 to 1 |
+/// | `scenes` | none | draw windows from scenes instead of reading chips from the folder | files and folders, for both domains |
+/// | `chip_size` | 256 | scenes only: side of the windows in pixels | 1 to 16384 |
+/// | `windows_per_epoch` | enough to cover the valid area | scenes only: windows of each domain in an epoch | 1 and above |
+/// | `resolution` | the scene's own | scenes only: ground size of a pixel to which windows are resampled | above 0, in units of the CRS |
+/// | `min_valid_share` | 0.9 | scenes only: smallest share of pixels with data in a window | 0 to 1 |
 ///
 /// ```
 /// use geolearn::dataset::Augment;
@@ -93,7 +93,7 @@ pub struct PrepareData {
     pub(super) alpha_bands: PerDomain<AlphaBands>,
     pub(super) rgb_bands: PerDomain<Option<[Band; 3]>>,
     pub(super) normalization: Normalization,
-    /// None leaves it to the kind of data.
+    /// `None` means the default for the dataset type.
     pub(super) channels: Option<Channels>,
     pub(super) limits: Limits,
     pub(super) cache: bool,
@@ -151,7 +151,7 @@ impl PrepareData {
         self
     }
 
-    /// Sets the share of each domain that is kept for validation, from 0 (none) to below 1. Default: 0.1.
+    /// Sets the share of each domain that is set aside for validation, from 0 (none) to below 1. Default: 0.1.
     ///
     /// Has no effect if the folder contains a validation set.
     ///
@@ -166,7 +166,8 @@ impl PrepareData {
         self
     }
 
-    /// Sets the seed of split, order and augmentation. Default: 42. The same seed gives the same batches on any machine.
+    /// Sets the seed of the split, the order, and the augmentation. Default: 42. The same seed gives the same batches
+    /// on any machine.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -208,8 +209,8 @@ impl PrepareData {
         self
     }
 
-    /// Cuts a random square of this side in pixels from each training chip, before [`Augment::crop`] does. Default: training
-    /// sees whole chips.
+    /// Crops a random square of this side in pixels from each training chip, before [`Augment::crop`] does. Default:
+    /// training uses whole chips.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -255,8 +256,8 @@ impl PrepareData {
         self
     }
 
-    /// Chooses how the last band of a domain's files is used if they call it alpha. Default: [`AlphaBands::Auto`], a mask,
-    /// unless the values show that it is another band, which GDAL may call alpha, too.
+    /// Chooses how the last band of a domain's files is used if the files call it alpha. Default: [`AlphaBands::Auto`],
+    /// which treats it as a mask unless the values show that it is another band, which GDAL may also call alpha.
     ///
     /// ```
     /// # use geolearn::dataset::AlphaBands;
@@ -270,14 +271,14 @@ impl PrepareData {
         self
     }
 
-    /// What a domain's chips are asked for.
+    /// Returns the bands to read from a domain's chips.
     pub(super) fn asked(&self, domain: Domain, half: Option<Half>) -> Asked {
         let alpha = *self.alpha_bands.get(domain);
         Asked { bands: self.bands.get(domain).clone(), mixed: self.mixed_bands, alpha, half }
     }
 
-    /// Chooses which bands of a domain's files are red, green and blue in pictures. Default: those that the files call so, or
-    /// the first three that are used; a single band is shown in gray.
+    /// Chooses which bands of a domain's files are red, green, and blue in pictures. Default: those that the files call
+    /// red, green, and blue, or else the first three that are used; a single band is shown in gray.
     ///
     /// ```
     /// # use geolearn::{DatasetType, Domain, PrepareData};
@@ -332,9 +333,9 @@ impl PrepareData {
         self
     }
 
-    /// Sets whether the statistics of a folder with 8 MiB of chips or more are kept for the next time: in `.geolearn` within
-    /// the folder or, if it is read-only, in the user's cache. They are reused as long as names, sizes and dates of all chips,
-    /// and the options, are the same. Default: on.
+    /// Sets whether the statistics of a folder with 8 MiB of chips or more are kept for later runs: in `.geolearn`
+    /// within the folder or, if it is read-only, in the user's cache. They are reused as long as the names, sizes, and
+    /// modification times of all chips, and the options, are the same. Default: on.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -417,7 +418,7 @@ impl PrepareData {
         self
     }
 
-    /// Sets how many batches each worker keeps ready. Default: 2. More help with slow disks and take memory.
+    /// Sets how many batches each worker keeps ready. Default: 2. More batches help with slow disks but take memory.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -439,7 +440,7 @@ impl PrepareData {
         self
     }
 
-    /// Refuses options that are out of range.
+    /// Checks that options are in range.
     pub(super) fn check(&self) -> Result<()> {
         let out = |name: &str, expected: &str, found: String| {
             Err(Error::new(ErrorKind::Usage, format!("PrepareData::{name} is out of range"))

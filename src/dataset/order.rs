@@ -3,11 +3,11 @@
 use super::domain::Domain;
 use crate::random::Seed;
 
-/// The chips of one domain for one epoch, as indices below `chips`, `draws` of them.
+/// Returns the chips of one domain for one epoch: `draws` indices below `chips`.
 ///
-/// A domain runs through one seeded permutation after the other, across epochs, so over any stretch of time no chip
-/// is used more than once oftener than another. Draw `p` of epoch `e` is number `e * draws + p` of that endless
-/// sequence: a function of the seed and the epoch alone, so training can resume at any epoch.
+/// A domain goes through one seeded permutation after another, across epochs, so over any period the numbers of times
+/// that two chips are used differ by at most one. Draw `p` of epoch `e` is number `e * draws + p` of that endless
+/// sequence: it depends only on the seed and the epoch, so training can resume at any epoch.
 pub(super) fn epoch(seed: Seed, domain: Domain, epoch: u64, draws: usize, chips: usize) -> Vec<usize> {
     let (draws, chips) = (draws as u64, chips as u64);
     let start = epoch.wrapping_mul(draws);

@@ -1,4 +1,4 @@
-//! Chips that have a partner in the other domain.
+//! Access to chips that have a partner in the other domain.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::domain::Domain;
 use super::variation::Variation;
 
 impl DataBunch {
-    /// What the data were prepared for, which says whether their chips are paired.
+    /// Returns the dataset type, which determines whether chips are paired.
     ///
     /// ```
     /// use geolearn::{DatasetType, prepare_data};
@@ -21,8 +21,8 @@ impl DataBunch {
         self.shared.dataset_type
     }
 
-    /// What is varied at random in a domain's training chips. Of pairs, light falls on A alone: what B shows is what is
-    /// to be learned.
+    /// Returns the variation of a domain's training chips. For pairs, brightness and contrast change only in A, because
+    /// the values of B are what the model learns to predict.
     pub(super) fn variation(&self, domain: Domain) -> Variation {
         let variation = self.augment().variation(domain);
         match (self.dataset_type(), domain) {
@@ -31,9 +31,9 @@ impl DataBunch {
         }
     }
 
-    /// The pairs of a part of the data: the file of A, and that of B, which is the same file where it holds both chips side
-    /// by side. Chip i of [`files`](Self::files) and [`chips`](Self::chips) is the partner of chip i of the other domain.
-    /// Unpaired data have none.
+    /// Returns the pairs in a split: the file of A and that of B, which is the same file if it contains both chips side
+    /// by side. Chip i of [`files`](Self::files) and [`chips`](Self::chips) is the partner of chip i of the other
+    /// domain. Unpaired data has no pairs.
     ///
     /// ```
     /// use geolearn::dataset::Split;

@@ -1,4 +1,4 @@
-//! Partners of chips: those of the same name in the other domain.
+//! Matches chips with the chips of the same name in the other domain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::domain::PerDomain;
 use crate::error::{Error, ErrorKind, Result};
 
-/// So many chips are named in a message.
+/// Number of chips named in an error message.
 const NAMED_AT_MOST: usize = 5;
 
-/// A chip without a partner, and the folder that has none of its name.
+/// A chip without a partner, and the folder that lacks a chip of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnpairedChip {
     pub file: PathBuf,
@@ -17,20 +17,20 @@ pub(super) struct UnpairedChip {
 }
 
 impl UnpairedChip {
-    /// Says why the chip cannot be used.
+    /// Returns why the chip cannot be used.
     pub fn reason(&self) -> String {
         format!("has no partner in {}", self.searched.display())
     }
 }
 
-/// Leaves the chips that have a partner, so that chip i of A and chip i of B are one pair in the order of A, and returns the
-/// others. Partners have the same name below their folder but for the ending.
+/// Keeps the chips that have a partner, so that chip i of A and chip i of B form a pair in the order of A, and returns
+/// the others. Partners have the same path within their folders except for the extension.
 ///
 /// # Errors
-/// [`ErrorKind::Layout`] where two chips of a domain have one name.
+/// [`ErrorKind::Layout`] if two chips of a domain have the same name.
 pub(super) fn match_up(folders: &PerDomain<PathBuf>, files: &mut PerDomain<Vec<PathBuf>>) -> Result<Vec<UnpairedChip>> {
     let PerDomain { a, b } = std::mem::take(files);
-    // Asked for its check only: the order of A's chips is that of their listing.
+    // Called only for its check: the chips of A keep the order in which they were listed.
     by_name(&folders.a, &a)?;
     let mut partners = by_name(&folders.b, &b)?;
     let mut unpaired = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn match_up(folders: &PerDomain<PathBuf>, files: &mut PerDomain<Vec<P
     Ok(unpaired)
 }
 
-/// Returns the name of a chip within its folder, without the ending.
+/// Returns the name of a chip within its folder, without the extension.
 fn name(folder: &Path, file: &Path) -> PathBuf {
     file.strip_prefix(folder).unwrap_or(file).with_extension("")
 }
@@ -67,10 +67,10 @@ fn by_name<'a>(folder: &Path, files: &'a [PathBuf]) -> Result<BTreeMap<PathBuf, 
     Ok(named)
 }
 
-/// Refuses chips without a partner, unless they may be left out.
+/// Returns an error for chips without a partner, unless they may be left out.
 ///
 /// # Errors
-/// [`ErrorKind::Layout`] with the first few of them, and their number.
+/// [`ErrorKind::Layout`] with their number and the first few of them.
 pub(super) fn check(root: &Path, unpaired: &[UnpairedChip], may_be_left_out: bool) -> Result<()> {
     if unpaired.is_empty() || may_be_left_out {
         return Ok(());
@@ -87,8 +87,8 @@ pub(super) fn check(root: &Path, unpaired: &[UnpairedChip], may_be_left_out: boo
         .help("Add or rename them, or leave them out with PrepareData::bad_chips(BadChips::Skip)."))
 }
 
-/// Leaves pairs with a bad chip out of `files`, and returns the partners that this takes with it, each with the chip that is
-/// at fault.
+/// Removes pairs with a bad chip from `files`, and returns the partners removed along with the bad chips, each with the
+/// chip that is at fault.
 pub(super) fn leave_out(files: &mut PerDomain<Vec<PathBuf>>, bad: &BTreeSet<&Path>) -> Vec<(PathBuf, PathBuf)> {
     let PerDomain { a, b } = std::mem::take(files);
     let mut partners = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether partners fit each other, as far as their headers tell: sizes and places.
+//! Checks whether the sizes and places in the headers of partners match.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{RasterInfo, chip_info_again};
 
-/// So many pairs are named in a message.
+/// Number of pairs named in an error message.
 const NAMED_AT_MOST: usize = 5;
 
 /// What is wrong with a pair.
@@ -20,15 +20,15 @@ const NAMED_AT_MOST: usize = 5;
 enum Fault {
     /// Height and width of each.
     Sizes(PerDomain<(usize, usize)>),
-    /// The chips cannot be used together.
+    /// They show different places, so they cannot be used together.
     Apart,
-    /// The chips may be used, but do not fit to the pixel: corners are so many of A's pixels from each other.
+    /// They can be used, but are not aligned: corners are this many pixels of A apart.
     Shifted(f64),
-    /// Nothing can be said without converting coordinates.
+    /// Comparing them would require converting coordinates.
     OtherSystem,
 }
 
-/// A pair with what is wrong with it.
+/// A pair and what is wrong with it.
 #[derive(Debug)]
 pub(super) struct Misfit<'a> {
     files: PerDomain<&'a Path>,
@@ -36,7 +36,7 @@ pub(super) struct Misfit<'a> {
 }
 
 impl Misfit<'_> {
-    /// The chip of A with why it cannot be used.
+    /// Returns the chip of A and why it cannot be used.
     pub fn left_out(&self) -> (PathBuf, String) {
         (self.files.a.to_path_buf(), self.reason())
     }
@@ -58,11 +58,11 @@ impl Misfit<'_> {
     }
 }
 
-/// Returns the pairs that cannot be used, and warns of those that may not fit. A chip whose header cannot be read is left to
-/// the look at the chips.
+/// Returns the pairs that cannot be used, and warns about those that may not match. A chip whose header cannot be read
+/// is reported later, when chips are surveyed.
 ///
 /// # Errors
-/// [`ErrorKind::Layout`] that names the first few pairs, where bad chips may not be left out.
+/// [`ErrorKind::Layout`] with the first few pairs, if bad chips may not be left out.
 pub(super) fn misfits<'a>(
     options: &PrepareData,
     pairs: impl IntoIterator<Item = (&'a PathBuf, &'a PathBuf)>,
@@ -97,7 +97,7 @@ fn fault(options: &PrepareData, a: &RasterInfo, b: &RasterInfo) -> Option<Fault>
     }
 }
 
-/// Warns once of each kind of doubt, with an example.
+/// Warns once about each kind of doubt, with an example.
 fn warn(doubtful: &[Misfit<'_>], pairs: usize) {
     let is_shifted = |misfit: &&Misfit<'_>| matches!(misfit.fault, Fault::Shifted(_));
     let (shifted, others): (Vec<_>, Vec<_>) = doubtful.iter().partition(is_shifted);

@@ -1,4 +1,4 @@
-//! One pass over the samples of all chips, in parallel and in bounded memory.
+//! One pass over the samples of all chips, in parallel and with bounded memory.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Counter;
 use crate::raster::{Limits, Raster, Turn, read_chip};
 
-/// Chips whose sums are taken one after the other. The number is fixed, so that rounding does not depend on threads.
+/// Chips that are summed sequentially. The number is fixed, so that rounding does not depend on the number of threads.
 const PER_PART: usize = 16;
-/// Parts for each thread that wait to be put together.
+/// Finished parts per thread that may wait to be combined.
 const PARTS_PER_THREAD: usize = 4;
 
 type Failed<'a> = Vec<(&'a PathBuf, Error)>;
 
-/// The sums over all `files` whose kind is that of `shape`, and the files that have none.
+/// Returns the sums over all `files` that match `shape`, and the files that do not.
 pub(super) fn over<'a>(
     files: &[&'a PathBuf],
     shape: Shape,
@@ -48,8 +48,8 @@ pub(super) fn over<'a>(
     (all, failed)
 }
 
-/// The bands that are asked for of a chip, which are as many and of the type as `shape` says, and the
-/// turn in which it was read, which is to be kept as long as the chip.
+/// Reads the requested bands of a chip, whose number and type match `shape`, and the memory reservation for reading it,
+/// which must be kept as long as the chip.
 pub(super) fn read(file: &Path, shape: Shape, asked: &Asked, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
     let (chip, turn) = read_chip(file, limits)?;
     let bands = asked.in_chip(chip.band_names(), shape.bands).map_err(|error| error.at(file))?;

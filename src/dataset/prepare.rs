@@ -1,4 +1,4 @@
-//! From a folder of chips to prepared data.
+//! Prepares a folder of chips for training.
 
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ use crate::ffi::{self, HostMemory};
 use crate::random::Seed;
 use crate::raster::BandScale;
 
-/// Prepares a folder of chips with the default options; see [`PrepareData`] for these and for the folder's form, and
-/// [`DatasetType`] for what the chips may be for.
+/// Prepares a folder of chips with the default options. See [`PrepareData`] for the options and the layout of the
+/// folder, and [`DatasetType`] for the types of datasets.
 ///
 /// ```
 /// use geolearn::{DatasetType, Domain, prepare_data};
@@ -38,21 +38,22 @@ use crate::raster::BandScale;
 /// ```
 ///
 /// # Errors
-/// As [`PrepareData::prepare`].
+/// See [`PrepareData::prepare`].
 pub fn prepare_data(path: impl AsRef<Path>, dataset_type: DatasetType) -> Result<DataBunch> {
     PrepareData::new(path, dataset_type).prepare()
 }
 
 impl PrepareData {
-    /// Looks through the folder: recognizes its form, reads the header of every chip, takes the statistics of both
-    /// domains and splits them. Statistics are those of `esri_model_definition.emd` beside the chips, where Export
-    /// Training Data wrote one, else of every chip, each decoded once. Of [scenes](Self::scenes) all pixels are looked at.
+    /// Prepares the data: recognizes the layout of the folder, reads the header of every chip, computes the statistics
+    /// of both domains, and splits the chips. Statistics come from `esri_model_definition.emd` next to the chips if
+    /// Export Training Data wrote it; otherwise every chip is decoded once. For [scenes](Self::scenes), all pixels are
+    /// read.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when an option is out of range; [`ErrorKind::Io`] when the folder cannot be read;
-    /// [`ErrorKind::Layout`] when it has none of the forms, more than one, no chips, chips that differ in size or
-    /// bands, or type of samples, or of pairs chips without a partner or partners of different sizes or places; [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] for a chip
-    /// that cannot be read.
+    /// [`ErrorKind::Usage`] if an option is out of range; [`ErrorKind::Io`] if the folder cannot be read;
+    /// [`ErrorKind::Layout`] if it has no known layout, more than one, no chips, or chips that differ in size, bands,
+    /// or data type, or for pairs, chips without a partner or partners that differ in size or place;
+    /// [`ErrorKind::Format`], [`ErrorKind::Unsupported`] or [`ErrorKind::Limits`] if a chip cannot be read.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -61,7 +62,7 @@ impl PrepareData {
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     pub fn prepare(mut self) -> Result<DataBunch> {
-        // Before there are threads that decode: some things can be settled only without any.
+        // Must run before any decoding thread starts: some settings can be changed only while there are none.
         ffi::allowed();
         self.check()?;
         self.check_scenes()?;
@@ -79,7 +80,7 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
         false => of_chips(&options)?,
     };
     let [a, b] = [surveys.a.shape.bands, surveys.b.shape.bands];
-    // A model of pairs translates one way, so nothing asks for images of one number of channels.
+    // A model of pairs translates only one way, so both domains need not have the same number of channels.
     let usual = if options.dataset_type.is_paired() { Channels::Own } else { Channels::Shared };
     let choice = options.channels.unwrap_or(usual);
     let channels = PerDomain { a: choice.of(a, b), b: choice.of(b, a) };
@@ -109,7 +110,7 @@ fn prepare(options: PrepareData) -> Result<DataBunch> {
     Ok(data)
 }
 
-/// What was found in chips or scenes.
+/// The findings about chips or scenes.
 struct Found {
     surveys: PerDomain<Survey>,
     images: PerDomain<Images>,
@@ -119,7 +120,7 @@ struct Found {
 
 /// Where a domain's images are.
 struct Images {
-    /// Chips that train, validate and test; none of scenes.
+    /// Training, validation, and test chips; empty for scenes.
     chips: [Vec<PathBuf>; 3],
     half: Option<Half>,
     scenes: Option<Arc<SceneSet>>,
@@ -162,7 +163,7 @@ fn tell(data: &DataBunch, started: Instant) {
     );
 }
 
-/// Takes validation chips out of the training chips, where the folder brings none and both domains have enough.
+/// Moves training chips to validation if the folder has no validation set and both domains have enough chips.
 fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
     for domain in Domain::BOTH {
         if layout.train.get(domain).is_empty() {
@@ -194,11 +195,11 @@ fn split(layout: &mut Layout, options: &PrepareData) -> Result<()> {
     Ok(())
 }
 
-/// Takes the chips out of the training chips that an export set aside for validation; false where none did.
+/// Moves the chips that an export set aside from training to validation; returns false if there was no such export.
 fn split_as_exported(layout: &mut Layout, options: &PrepareData) -> Result<bool> {
     let Some(validating) = export::validation_chips(&options.path)? else { return Ok(false) };
     let mut train = PerDomain { a: mem::take(&mut layout.train.a), b: mem::take(&mut layout.train.b) };
-    // The partner of a chip has its use, wherever the order of B comes from.
+    // A chip is in the same split as its partner, whatever the order of B.
     let of_a: Vec<bool> = train.a.iter().map(|file| validating.contains(file)).collect();
     let of_b: Vec<bool> = match options.dataset_type.is_paired() {
         true => of_a.clone(),
@@ -220,7 +221,7 @@ fn split_as_exported(layout: &mut Layout, options: &PrepareData) -> Result<bool>
     Ok(true)
 }
 
-/// Few keep well ahead of training, and each takes a processor from libtorch.
+/// A few keep well ahead of training, and each takes a CPU core away from libtorch.
 const MOST_WORKERS: usize = 4;
 
 fn default_workers() -> usize {

@@ -1,4 +1,4 @@
-//! What a chip is like before a pixel is decoded.
+//! The shape of a chip, known from its header.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::raster::{Dtype, Raster, RasterInfo};
 
-/// Bands that are used, size and type of a chip.
+/// The used bands, size, and data type of a chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Shape {
     pub bands: usize,
@@ -20,7 +20,7 @@ impl Shape {
         Self { bands: image.bands(), dtype: image.dtype(), height: image.height(), width: image.width() }
     }
 
-    /// Of a file of which so many bands are used.
+    /// Returns the shape in a file's header if `bands` of its bands are used.
     pub fn stated(info: &RasterInfo, bands: usize) -> Self {
         Self { bands, dtype: info.dtype(), height: info.height(), width: info.width() }
     }
@@ -29,12 +29,12 @@ impl Shape {
         (self.height, self.width)
     }
 
-    /// The same at another height and width.
+    /// Returns the same shape with another height and width.
     pub fn sized(self, (height, width): (usize, usize)) -> Self {
         Self { height, width, ..self }
     }
 
-    /// What cannot be made equal by cutting, padding or resizing.
+    /// Returns what cropping, padding, or resizing cannot make equal.
     pub fn kind(self) -> (usize, Dtype) {
         (self.bands, self.dtype)
     }

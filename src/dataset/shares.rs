@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::domain::{Domain, PerDomain};
 
-/// A share for each domain; in files one number where they are equal, as before they could differ.
+/// A share for each domain; written as a single number if both are equal, as before they could differ.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub(super) struct Shares(PerDomain<f64>);
@@ -17,7 +17,7 @@ enum Stored {
 }
 
 impl Shares {
-    /// The same share for both domains.
+    /// Returns the same share for both domains.
     pub fn both(share: f64) -> Self {
         Self(PerDomain { a: share, b: share })
     }

@@ -1,4 +1,4 @@
-//! Pictures of what models are trained on.
+//! Pictures of training data.
 
 use image::RgbImage;
 use tch::Tensor;
@@ -10,11 +10,11 @@ use crate::error::Result;
 use crate::plot::Picture;
 
 impl DataBunch {
-    /// Pictures of the first training batches as the model gets them, augmented: a column for each domain, and in each row a
-    /// pair, where chips are paired.
+    /// Shows the first training batches as the model gets them, augmented: each domain is a column, and each row is a
+    /// pair if chips are paired.
     ///
     /// # Errors
-    /// `Usage` for no rows; what reading the chips reports.
+    /// `Usage` if `rows` is 0; otherwise the error from reading the chips.
     #[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
     pub fn show_batch(&self, rows: usize) -> Result<Picture> {
         Picture::check_rows(rows)?;
@@ -33,7 +33,7 @@ impl DataBunch {
         Picture::grid(&format!("Training {what}, augmented"), &["Domain A", "Domain B"], &pictures)
     }
 
-    /// Paints image `index` of a normalized batch in the colors that show `domain`.
+    /// Renders image `index` of a normalized batch in the colors of `domain`.
     pub(crate) fn shown(&self, domain: Domain, batch: &Tensor, index: i64) -> Result<RgbImage> {
         let values = tensor_to_array(&batch.f_get(index)?)?;
         Ok(self.colors(domain).paint(&self.normalizer(domain).to_raster(values.view())?))

@@ -1,4 +1,4 @@
-//! Chips of one size from chips of different sizes.
+//! Handling of chips that differ in size.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,30 +8,30 @@ use crate::raster::Raster;
 
 /// What to do with chips that differ in height or width from the others of their domain.
 ///
-/// | Variant | Size of all chips | By |
+/// | Variant | Size of all chips | Method |
 /// |---|---|---|
 /// | `Fail` | | `prepare` fails, and lists the sizes |
-/// | `Crop` | the smallest height and width | a window, at a random position in training and centered otherwise |
+/// | `Crop` | the smallest height and width | cropping, at a random position in training and centered otherwise |
 /// | `Pad` | the largest height and width | mirroring at the right and bottom |
-/// | `Resize` | the most common size | interpolation, as [`Raster::resize`](crate::Raster::resize) |
+/// | `Resize` | the most common size | interpolation, as in [`Raster::resize`](crate::Raster::resize) |
 ///
-/// [`resize_to`](crate::PrepareData::resize_to) comes first: it makes all chips equal anyway.
+/// [`resize_to`](crate::PrepareData::resize_to) takes precedence, because it makes all chips the same size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum MixedSizes {
-    /// `prepare` fails: the default, since mixed sizes usually are a mistake.
+    /// `prepare` fails. The default, since mixed sizes are usually a mistake.
     #[default]
     Fail,
-    /// Windows as large as the smallest chip.
+    /// Crops to the size of the smallest chip.
     Crop,
-    /// Mirrored to the size of the largest chip.
+    /// Mirrors chips to the size of the largest chip.
     Pad,
-    /// Resized to the most common size.
+    /// Resizes to the most common size.
     Resize,
 }
 
 impl MixedSizes {
-    /// The size that chips of these sizes become; `common` is the most common one.
+    /// Returns the target size for chips of these sizes; `common` is the most common one.
     pub(super) fn target(self, sizes: &[(usize, usize)], common: (usize, usize)) -> (usize, usize) {
         let of = |pick: fn(usize, usize) -> usize| {
             sizes.iter().copied().reduce(|a, b| (pick(a.0, b.0), pick(a.1, b.1))).unwrap_or(common)
@@ -43,7 +43,7 @@ impl MixedSizes {
         }
     }
 
-    /// `chip` at the target's size; a window is placed by `random`, else in the middle.
+    /// Brings `chip` to the target size. A crop is placed by `random`, or centered without it.
     pub(super) fn fit(self, chip: Raster, target: (usize, usize), random: Option<&mut Stream>) -> Result<Raster> {
         let (height, width) = target;
         if (chip.height(), chip.width()) == target {
@@ -58,7 +58,7 @@ impl MixedSizes {
     }
 }
 
-/// A chip that is smaller than the window stays as it is.
+/// Crops a window; a chip smaller than the window stays as it is.
 fn window(chip: Raster, height: usize, width: usize, random: Option<&mut Stream>) -> Raster {
     if chip.height() < height || chip.width() < width {
         return chip;
@@ -80,7 +80,7 @@ fn mirrored(chip: Raster, height: usize, width: usize) -> Result<Raster> {
     Ok(chip.gathered(&rows, &columns))
 }
 
-/// 0 1 2 1 0 1 2 …: the edge pixel does not come twice.
+/// Returns the mirrored index, 0 1 2 1 0 1 2 …: the edge pixel is not repeated.
 fn reflected(place: usize, size: usize) -> usize {
     let period = (2 * size - 2).max(1);
     let within = place % period;

@@ -1,4 +1,4 @@
-//! What is known of a domain: scaling, bands, sizes.
+//! Everything known about a domain besides its chips: scaling, bands, and sizes.
 
 use std::path::Path;
 
@@ -7,14 +7,15 @@ use super::normalize::{MOST_CHANNELS, Normalizer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{BandScale, Conversion, Dtype, MAX_SIDE};
 
-/// What is known of a domain beside its chips: how its images become tensors, and tensors images of it again. Data sets,
-/// models, definitions, checkpoints and exports share it; each of their files has its own form of it.
+/// Everything known about a domain besides its chips: how its images become tensors, and how tensors become images
+/// again. Datasets, models, definitions, checkpoints, and exports share this type; each file format has its own
+/// representation of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DomainSpec {
     pub normalizer: Normalizer,
-    /// Of each band, where it is known.
+    /// One for each band, if known.
     pub mean: Vec<f64>,
-    /// Of each band, where it is known.
+    /// One for each band, if known.
     pub std: Vec<f64>,
     /// Height and width of the chips.
     pub chip: (usize, usize),
@@ -22,13 +23,13 @@ pub(crate) struct DomainSpec {
     pub selection: Selection,
     /// The names of the bands that are used.
     pub band_names: Vec<Option<String>>,
-    /// Their scales; empty where they are not known, as in models of earlier releases.
+    /// Their scales; empty if unknown, as in models of earlier releases.
     pub band_scales: Vec<BandScale>,
 }
 
 impl DomainSpec {
-    /// Whether the numbers agree with each other and are in range. Every reader of a file asks this; the normalizer has
-    /// checked its own.
+    /// Checks that the numbers are consistent and in range. Every reader of a file calls this; the normalizer has
+    /// already checked its own numbers.
     pub fn check(&self) -> Result<()> {
         let wrong = |what: &str, expected: String, found: String| {
             Err(Error::new(ErrorKind::Format, what).expected(expected).found(found))
@@ -39,7 +40,7 @@ impl DomainSpec {
             return wrong("size of the chips is out of range", format!("1 to {MAX_SIDE} pixels"), format!("{chip:?}"));
         }
         if !selection.is_sound(count) || selection.of > MOST_CHANNELS {
-            // A file may name very many.
+            // A file may list very many bands.
             let named: Vec<_> = selection.bands.iter().take(8).map(|band| band.to_string()).collect();
             let found = format!("{} indices ({}) of {} bands", selection.bands.len(), named.join(", "), selection.of);
             let expected = format!("{count} different indices below the number of bands, at most {MOST_CHANNELS}");
@@ -57,8 +58,8 @@ impl DomainSpec {
         Ok(())
     }
 
-    /// What must be done to samples of this type and scales before they mean what those of the domain mean. Warns of what
-    /// is unclear.
+    /// Returns the conversion that gives samples of this type and these scales the meaning they have in the domain.
+    /// Warns about anything that is unclear.
     pub fn conversion(&self, dtype: Dtype, scales: &[BandScale], file: Option<&Path>) -> Conversion {
         let conversion = Conversion::between((dtype, scales), (self.normalizer.dtype(), &self.band_scales));
         if conversion == Conversion::Doubtful {

@@ -1,10 +1,10 @@
-//! Which chips train and which validate.
+//! Splits chips into training and validation.
 
 use crate::random::Stream;
 
-/// The places of validation chips among `chips`, in rising order.
+/// Returns the indices of the validation chips among `chips`, in ascending order.
 ///
-/// Their number is `share` of the chips, rounded, but at least one (when `share` is not 0) and never all.
+/// Their number is `share` of the chips, rounded, but at least one (unless `share` is 0) and never all.
 pub(super) fn validation_places(chips: usize, share: f64, random: &mut Stream) -> Vec<usize> {
     let mut places: Vec<usize> = (0..chips).collect();
     random.shuffle(&mut places);

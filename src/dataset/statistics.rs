@@ -8,7 +8,7 @@ use super::histogram::{Counts, Sketch, quantile};
 use super::moments::Moments;
 use crate::raster::{Dtype, Gap, Raster, Sample, with_array};
 
-/// Statistics of one band over all chips of a domain, in the chips' units.
+/// Statistics of one band over all chips of a domain, in the units of the chips.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BandStatistics {
@@ -23,15 +23,16 @@ pub struct BandStatistics {
     /// The percentiles of the [`Normalization`](crate::dataset::Normalization), or the 2nd and the 98th, with linear
     /// interpolation as in NumPy. `None` if the statistics come from an `.emd` file.
     ///
-    /// Exact for samples of 8 and 16 bits. For wider ones, up to 4096 pixels from all over each chip are used; percentiles of
-    /// these are exact for up to 8192 different values, and within a thousandth of the range for more.
+    /// Exact for samples of 8 and 16 bits. For wider samples, up to 4096 pixels spread over each chip are used; their
+    /// percentiles are exact for up to 8192 different values, and within a thousandth of the range for more.
     pub percentiles: Option<(f64, f64)>,
 }
 
 /// Statistics of a domain, band by band.
 ///
-/// They cover every pixel with data (within the mask, finite, and not the nodata value) of every training and validation
-/// chip, at the chips' original size, or are those that Export Training Data wrote beside the chips. The numbers do not
+/// They cover every pixel with data (within the mask, finite, and not the nodata value) of every training and
+/// validation chip, at the chips' original size, or come from the file that Export Training Data wrote next to the
+/// chips. The numbers do not depend on the number of threads.
 /// depend on the number of threads.
 ///
 /// ```
@@ -58,12 +59,12 @@ impl Statistics {
     }
 }
 
-/// What was seen of one band.
+/// Accumulated values of one band.
 #[derive(Debug, Clone)]
 enum Seen {
-    /// How often each value came: of samples of at most 16 bits.
+    /// Counts of each value, for samples of at most 16 bits.
     Counted(Counts),
-    /// Of wider samples.
+    /// For wider samples.
     Streamed(Moments, Sketch),
 }
 
@@ -93,12 +94,12 @@ impl Seen {
                 moments.and(&more);
                 sketch.and(more_sketch);
             }
-            // Chips of one domain have one type.
+            // All chips of a domain have the same type.
             _ => {}
         }
     }
 
-    /// How many samples had data.
+    /// Returns how many samples had data.
     fn count(&self) -> f64 {
         match self {
             Self::Counted(counts) => counts.moments().count(),
@@ -106,7 +107,7 @@ impl Seen {
         }
     }
 
-    /// None where no sample had data.
+    /// Returns the statistics; `None` if no sample had data.
     fn measured(self, (low, high): (f64, f64)) -> Option<Measured> {
         let (moments, sorted) = match &self {
             Self::Counted(counts) => (counts.moments(), &*counts.sorted()),
@@ -127,16 +128,16 @@ impl Seen {
     }
 }
 
-/// What is known of a band of which there were data.
+/// The statistics of a band that has data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Measured {
     pub band: BandStatistics,
-    /// A value far from all others.
+    /// A value far from all others, if there is one.
     pub extreme: Option<Extreme>,
 }
 
-/// What was seen of all bands of some chips. Chips are added, and such sums put together, in the order of the files,
-/// so that rounding is the same on any number of threads.
+/// Accumulated values of all bands of some chips. Chips and partial sums are added in the order of the files, so that
+/// rounding is the same with any number of threads.
 #[derive(Debug, Clone)]
 pub(super) struct Sums(Vec<Seen>);
 
@@ -162,18 +163,18 @@ impl Sums {
         self.0.iter_mut().zip(other.0).for_each(|(own, other)| own.and(other));
     }
 
-    /// Number of samples with data, band by band.
+    /// Returns the number of samples with data in each band.
     pub fn counts(&self) -> Vec<f64> {
         self.0.iter().map(Seen::count).collect()
     }
 
-    /// Band by band with these two percentiles, in percent; none for a band of which no sample has data.
+    /// Returns the statistics of each band with these two percentiles, in percent; `None` for a band without data.
     pub fn measured(self, percentiles: (f64, f64)) -> Vec<Option<Measured>> {
         self.0.into_iter().map(|seen| seen.measured(percentiles)).collect()
     }
 }
 
-/// Samples of the pixels that have data, in a row.
+/// Returns the samples of the pixels that have data, in one row.
 fn known<T: Sample>(band: ArrayView2<'_, T>, gaps: &Array2<bool>) -> Array2<T> {
     let values = band.iter().zip(gaps).filter(|(_, gap)| !**gap).map(|(value, _)| *value);
     Array1::from_iter(values).insert_axis(Axis(0))
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!((seen.min, seen.max, seen.mean, seen.std), (500.0, 700.0, 600.0, 100.0));
     }
 
-    /// Red 0 beside other values is data; a pixel of zeros is none.
+    /// A red value of 0 is data if other bands differ; a pixel with all zeros is nodata.
     #[test]
     fn bytes_of_several_bands_have_whole_gaps() {
         let values = Array3::from_shape_vec((2, 1, 3), vec![0u8, 0, 4, 0, 6, 8]).unwrap();

@@ -1,4 +1,4 @@
-//! Prepared data in a few lines of text.
+//! A short text summary of prepared data.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::domain::Domain;
 use super::shape::Shape;
 
 impl fmt::Display for DataBunch {
-    /// A summary in a few lines.
+    /// Formats a summary of a few lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.path().display())?;
         for domain in Domain::BOTH {

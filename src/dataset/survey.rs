@@ -1,4 +1,4 @@
-//! What the chips of one domain are like: sizes and bands from their headers, statistics from their samples.
+//! Surveys the chips of one domain: sizes and bands from their headers, statistics from their samples.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,44 +23,45 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Counter;
 use crate::raster::{BandScale, Dtype, has_doubtful_alpha};
 
-/// So many bad chips are named in a message.
+/// Number of bad chips named in an error message.
 const NAMED_AT_MOST: usize = 5;
 const CHIPS: [&str; 2] = ["chip", "chips"];
 const LEAVE_OUT: &str = "Mend or remove them, or leave them out with PrepareData::bad_chips(BadChips::Skip).";
 
-/// What was found in one domain.
+/// The findings about one domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Survey {
-    /// Bands that are used, type and size of the files' images; the size is the one that all chips are brought to.
+    /// The used bands, data type, and size of the images in the files; the size is the one to which all chips are
+    /// brought.
     pub shape: Shape,
     pub selection: Selection,
-    /// The name of each band of the first file.
+    /// The name of each band in the first file.
     pub band_names: Vec<Option<String>>,
-    /// The value that stands for "no data" in most chips.
+    /// The nodata value of most chips.
     pub nodata: Option<f64>,
-    /// Of the bands that are used; empty where samples are values.
+    /// Scales of the bands that are used; empty if samples are not scaled.
     pub band_scales: Vec<BandScale>,
     pub statistics: Statistics,
-    /// The `.emd` file that the statistics are of, where they are not of the chips.
+    /// The `.emd` file that the statistics come from, if they were not measured.
     pub definition: Option<PathBuf>,
-    /// Chips that are left out, each with the reason.
+    /// Chips that were left out, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
-    /// What the caller should know of the chips, and how to mend it.
+    /// Remarks on the chips for the caller, with possible remedies.
     pub remarks: Vec<String>,
 }
 
-/// The chips of a domain: all that train or validate, and the folder of those that train.
+/// The chips of a domain, for training or validation, and the folder of the training chips.
 #[derive(Clone, Copy)]
 pub(super) struct Chips<'a> {
     pub domain: Domain,
     pub folder: &'a Path,
     pub files: &'a [&'a PathBuf],
-    /// The half of each file that is the chip, where a file holds both domains'.
+    /// The half of each file that is the chip, if files contain both domains.
     pub half: Option<Half>,
 }
 
 impl Survey {
-    /// Warns of chips that are left out, and of what else the caller should know.
+    /// Warns about chips that were left out, and logs other remarks.
     pub fn warn(&self, chips: Chips<'_>) {
         for (file, reason) in &self.skipped {
             tracing::warn!(file = %file.display(), reason, "chip is left out");
@@ -70,7 +71,7 @@ impl Survey {
         }
     }
 
-    /// Warns of the same in scenes.
+    /// Does the same for scenes.
     pub fn warn_of_scenes(&self, domain: Domain) {
         for (file, reason) in &self.skipped {
             tracing::warn!(file = %file.display(), reason, "scene is left out");
@@ -85,7 +86,7 @@ impl Survey {
         let (alpha, remark) = asked.alpha.settled(chips.files, look);
         asked.alpha = alpha;
         let mut found = Found::look(options, chips, &asked)?;
-        // Who chooses bands knows what they are.
+        // A caller who chooses bands knows what they are.
         found.remarks.extend(remark.filter(|_| asked.bands.is_empty()));
         let shape = found.agree(options)?;
         if !asked.is_by_name() {
@@ -97,7 +98,7 @@ impl Survey {
             Some((statistics, file)) => (statistics, Some(file)),
             None => (found.measured(options, shape)?, None),
         };
-        // Chips that turned out damaged do not count.
+        // Chips that turned out to be damaged do not count.
         let (selection, band_names) = (found.selection()?, found.first_names());
         let (nodata, shape) = (found.nodata(shape), found.sized(options, shape)?);
         let Found { skipped, remarks, .. } = found;
@@ -105,16 +106,16 @@ impl Survey {
     }
 }
 
-/// Fewer chips are done before anybody wonders.
+/// Below this number, the survey is too quick for a progress bar.
 const SHOWN_FROM: usize = 2000;
 
 fn counter(options: &PrepareData, what: &str, chips: usize) -> Counter {
     Counter::new(options.progress && chips >= SHOWN_FROM, what, "chips", chips)
 }
 
-/// What the headers say.
+/// The findings from the headers.
 pub(super) struct Found<'a> {
-    /// What the images are called: one, and several.
+    /// What messages call the images, singular and plural.
     pub images: [&'static str; 2],
     pub root: &'a Path,
     pub folder: &'a Path,
@@ -140,7 +141,7 @@ impl<'a> Found<'a> {
                 Err(error) => failed.push((file, error)),
             }
         }
-        // A name or number that no file has is a mistake of the caller's.
+        // A band name or number that no file has is the caller's mistake.
         let nobody_has_it = good.is_empty() && failed.iter().all(|(_, error)| error.kind() == ErrorKind::Usage);
         if let Some((_, error)) = failed.pop_if(|_| nobody_has_it) {
             return Err(error.at(folder));
@@ -152,7 +153,7 @@ impl<'a> Found<'a> {
         Ok(Self { images: CHIPS, root, folder, domain, asked, good, skipped, remarks: Vec::new() })
     }
 
-    /// The most common shape. Chips that differ and cannot be brought to one size are left out.
+    /// Returns the most common shape. Chips that differ and cannot be brought to the same size are left out.
     fn agree(&mut self, options: &PrepareData) -> Result<Shape> {
         let resized = |shape: Shape| options.resize_to.map_or(shape, |side| shape.sized((side, side)));
         self.good.iter_mut().for_each(|header| header.shape = resized(header.shape));
@@ -170,7 +171,7 @@ impl<'a> Found<'a> {
         Ok(common)
     }
 
-    /// Checks that bands of one name stand at one place in all chips; chips in a rarer order are left out.
+    /// Checks that each band name has the same position in all chips; chips with a rarer order are left out.
     pub fn agree_on_order(&mut self, bad_chips: BadChips) -> Result<()> {
         let Some((common, others)) = orders(&self.good) else { return Ok(()) };
         let Some(other) = others.first() else { return Ok(()) };
@@ -185,7 +186,7 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Checks that samples of all chips have one scale and offset; chips with rarer ones are left out.
+    /// Checks that samples of all chips have the same scale and offset; chips with rarer ones are left out.
     pub fn agree_on_scales(&mut self, bad_chips: BadChips) -> Result<Vec<BandScale>> {
         let Some((common, other)) = headers::scales(&self.good) else { return Ok(Vec::new()) };
         let Some(other) = other else { return Ok(common) };
@@ -210,7 +211,7 @@ impl<'a> Found<'a> {
         self.good.first().map(|header| header.names.to_vec()).unwrap_or_default()
     }
 
-    /// Returns the nodata value of predictions.
+    /// Returns the nodata value for predictions.
     pub fn nodata(&mut self, shape: Shape) -> Option<f64> {
         let (value, declared) = headers::nodata(&self.good, shape.dtype);
         if let (Some(value), [_, _, ..]) = (value, declared.as_slice()) {
@@ -224,7 +225,7 @@ impl<'a> Found<'a> {
         value
     }
 
-    /// Returns `common` at the size that all chips are brought to.
+    /// Returns `common` with the size to which all chips are brought.
     fn sized(&self, options: &PrepareData, common: Shape) -> Result<Shape> {
         let sizes: Vec<_> = self.good.iter().map(|header| header.shape.size()).collect();
         let shape = common.sized(options.mixed_sizes.target(&sizes, common.size()));
@@ -232,9 +233,9 @@ impl<'a> Found<'a> {
         Ok(shape)
     }
 
-    /// Reads the statistics that Export Training Data wrote, where they are enough.
+    /// Reads the statistics that Export Training Data wrote, if they are sufficient.
     fn statistics_of_definition(&self, options: &PrepareData, selection: &Selection) -> Option<(Statistics, PathBuf)> {
-        // Those of whole files say nothing of their halves.
+        // Statistics of whole files do not apply to their halves.
         let is_enough = !options.normalization.needs_percentiles() && self.asked.half.is_none();
         let file = esri::definition_of(self.folder).filter(|_| is_enough)?;
         let alike = |header: &Header<'_>| {
@@ -272,7 +273,7 @@ impl<'a> Found<'a> {
         self.checked(options.normalization, sums.measured(options.normalization.percentiles()))
     }
 
-    /// Refuses bands without data, and warns of single values that set the scale.
+    /// Returns an error for bands without data, and warns about single values that determine the scale.
     pub fn checked(&mut self, normalization: Normalization, bands: Vec<Option<Measured>>) -> Result<Statistics> {
         let with_data: Vec<usize> =
             bands.iter().enumerate().filter_map(|(band, b)| b.is_some().then_some(band)).collect();
@@ -294,7 +295,7 @@ impl<'a> Found<'a> {
         Ok(Statistics::new(bands.into_iter().map(|measured| measured.band).collect()))
     }
 
-    /// `band 2 (NIR)`, as files count their bands where they agree.
+    /// Returns, for example, `band 2 (NIR)`, numbered as in the files if they agree.
     fn name_of(&self, band: usize) -> String {
         let index = self.selection().ok().and_then(|selection| selection.bands.get(band).copied()).unwrap_or(band);
         match self.first_names().get(index).cloned().flatten() {
@@ -360,7 +361,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Makes the error for files that cannot be used; `images` is what they are called.
+/// Creates the error for files that cannot be used; `images` is what the message calls them.
 pub(super) fn unreadable(images: &str, root: &Path, all: usize, failed: Vec<(&PathBuf, Error)>) -> Error {
     let mut lines: Vec<String> = failed.iter().take(NAMED_AT_MOST).map(|(_, error)| error.to_string()).collect();
     if failed.len() > NAMED_AT_MOST {
@@ -377,7 +378,7 @@ pub(super) fn unreadable(images: &str, root: &Path, all: usize, failed: Vec<(&Pa
         .help(LEAVE_OUT)
 }
 
-/// How many chips have each shape, with the first of them.
+/// The number of chips of each shape, with the first chip of each.
 type Shapes<'a> = BTreeMap<Shape, (usize, &'a Path)>;
 
 fn shapes<'a>(good: &[Header<'a>]) -> Shapes<'a> {
@@ -388,7 +389,8 @@ fn shapes<'a>(good: &[Header<'a>]) -> Shapes<'a> {
     shapes
 }
 
-/// The most common bands and type, and of these the most common size; of equally common ones the smallest.
+/// Returns the most common bands and type, and among these the most common size, or the smallest if several are equally
+/// common.
 fn most_common(shapes: &Shapes<'_>) -> Option<Shape> {
     let mut kinds = BTreeMap::<(usize, Dtype), usize>::new();
     shapes.iter().for_each(|(shape, (count, _))| *kinds.entry(shape.kind()).or_default() += count);

@@ -1,4 +1,4 @@
-//! What the chips of both domains are like, and which of them are left out.
+//! Surveys the chips of both domains, and leaves out those that cannot be used.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -13,13 +13,13 @@ use super::partners;
 use super::survey::{Chips, Survey};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Chips that are left out, each with the reason.
+/// Chips that were left out, each with the reason.
 pub(super) type SkippedChips = Vec<(PathBuf, String)>;
 
-/// Looks at the chips of both domains and takes those that cannot be used out of `layout`.
+/// Surveys the chips of both domains and removes unusable ones from `layout`.
 ///
 /// # Errors
-/// What is wrong with chips, where they may not be left out or none remains.
+/// The first problem with the chips, if they may not be left out or none remains.
 pub(super) fn take(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, SkippedChips)> {
     match options.dataset_type.is_paired() {
         true => of_pairs(options, layout),
@@ -38,7 +38,8 @@ fn of_each(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Surv
     Ok((surveys, left_out))
 }
 
-/// A bad chip takes its partner with it, so what was found in the other domain before is of no use: it is looked at again.
+/// Surveys pairs. A bad chip takes its partner with it, which invalidates the survey of the other domain, so that is
+/// repeated.
 fn of_pairs(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Survey>, SkippedChips)> {
     let mut all: SkippedChips = layout.unpaired.iter().map(|one| (one.file.clone(), one.reason())).collect();
     warn(&all);
@@ -58,7 +59,7 @@ fn of_pairs(options: &PrepareData, layout: &mut Layout) -> Result<(PerDomain<Sur
     }
 }
 
-/// Finds the pairs that cannot be used. The halves of a file always can.
+/// Finds the pairs that cannot be used. The two halves of a file always match.
 fn misfits(options: &PrepareData, layout: &Layout) -> Result<SkippedChips> {
     if layout.halves.a.is_some() {
         return Ok(SkippedChips::new());
@@ -68,7 +69,7 @@ fn misfits(options: &PrepareData, layout: &Layout) -> Result<SkippedChips> {
     Ok(misfits.iter().map(|misfit| misfit.left_out()).collect())
 }
 
-/// Looks at all chips of a domain that train or validate, so that the normalization covers both.
+/// Surveys all training and validation chips of a domain, so that the normalization covers both.
 fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Survey> {
     let files: Vec<&PathBuf> = layout.train.get(domain).iter().chain(layout.valid.get(domain)).collect();
     let chips = Chips { domain, folder: layout.folders.get(domain), files: &files, half: *layout.halves.get(domain) };
@@ -78,7 +79,7 @@ fn survey(options: &PrepareData, layout: &Layout, domain: Domain) -> Result<Surv
     Ok(survey)
 }
 
-/// Takes bad chips with their partners out of the layout.
+/// Removes bad chips and their partners from the layout.
 fn leave_out(layout: &mut Layout, bad: SkippedChips, all: &mut SkippedChips) {
     let names = names(&bad);
     for files in [&mut layout.train, &mut layout.valid] {
@@ -93,14 +94,14 @@ fn names(left_out: &SkippedChips) -> BTreeSet<&Path> {
     left_out.iter().map(|(file, _)| file.as_path()).collect()
 }
 
-/// Warns of chips that are left out.
+/// Warns about chips that were left out.
 fn warn(left_out: &SkippedChips) {
     for (file, reason) in left_out {
         tracing::warn!(file = %file.display(), reason, "chip is left out");
     }
 }
 
-/// Checks that the chips of both domains are brought to one size.
+/// Checks that the chips of both domains have the same target size.
 fn of_one_size(options: &PrepareData, surveys: &PerDomain<Survey>) -> Result<()> {
     let [a, b] = [&surveys.a, &surveys.b].map(|survey| survey.shape.size());
     if a == b {

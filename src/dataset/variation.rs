@@ -1,4 +1,4 @@
-//! Random geometry and light, drawn anew for each chip of each epoch.
+//! Random changes of geometry, brightness, and contrast, drawn anew for each chip in each epoch.
 
 use ndarray::{Array3, Axis};
 
@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::random::Stream;
 use crate::raster::Window;
 
-/// What is varied in the chips of one domain; [`Augment`](super::Augment) has the ranges. Of two numbers, the first is the largest
-/// change and the second its probability.
+/// The augmentation of one domain's chips; [`Augment`](super::Augment) lists the ranges. In pairs of numbers, the first
+/// is the largest change and the second its probability.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Variation {
     pub flip_horizontal: bool,
@@ -22,10 +22,10 @@ pub(super) struct Variation {
 }
 
 impl Variation {
-    /// Returns the size in (height, width) that training sees of chips of this size.
+    /// Returns the (height, width) that training sees for chips of this size.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the square to cut does not fit in the chip.
+    /// [`ErrorKind::Usage`] if the crop does not fit in the chip.
     pub fn output_size(&self, chip: (usize, usize)) -> Result<(usize, usize)> {
         let Some(side) = self.crop else { return Ok(chip) };
         if side > chip.0.min(chip.1) {
@@ -36,21 +36,21 @@ impl Variation {
         Ok((side, side))
     }
 
-    /// The same without changes of brightness and contrast.
+    /// Returns the same variation without changes of brightness and contrast.
     pub fn without_light(self) -> Self {
         Self { brightness: (0.0, self.brightness.1), contrast: (0.0, self.contrast.1), ..self }
     }
 
-    /// Varies one normalized chip (C, H, W) in [-1, 1], with NaN for gaps; the result stays in [-1, 1], and gaps are
-    /// [`GAP`] whatever the light.
+    /// Augments one normalized chip (C, H, W) in [-1, 1], with NaN for nodata; the result stays in [-1, 1], and nodata
+    /// becomes [`GAP`] regardless of brightness and contrast.
     pub fn apply(&self, chip: Array3<f32>, random: &mut Stream) -> Array3<f32> {
         let draw = Draw::new(self, (chip.dim().1, chip.dim().2), random);
         draw.light(draw.turn(draw.cut(chip)))
     }
 }
 
-/// One draw of everything. All of it is drawn even where it is switched off, so that switching one thing off leaves
-/// the draws of the others as they were.
+/// The random values for one chip. All of them are drawn even if an option is off, so that turning it off does not
+/// change the other draws.
 struct Draw {
     size: (usize, usize),
     window: Option<Window>,
@@ -75,7 +75,7 @@ impl Draw {
             (true, false, quarters) => quarters / 2 * 2,
         };
         let (gain, offset) = (either_way(variation.contrast.0, random), either_way(variation.brightness.0, random));
-        // Behind the draws that earlier releases made, which so stay as they were.
+        // Drawn after the values of earlier releases, so that those stay the same.
         let rotation = either_way(variation.rotate.0, random);
         let mut happens = |(_, probability): (f64, f64)| random.unit() < probability;
         let rotation = if happens(variation.rotate) { rotation } else { 0.0 };
@@ -90,12 +90,12 @@ impl Draw {
             flip_vertical: variation.flip_vertical && vertical,
             quarters,
             gain: (1.0 + gain) as f32,
-            // The range [-1, 1] is 2 wide.
+            // The range [-1, 1] has width 2.
             offset: (2.0 * offset) as f32,
         }
     }
 
-    /// Turns and cuts in one pass, so that values are interpolated once.
+    /// Rotates and crops in one pass, so that values are interpolated only once.
     fn cut(&self, chip: Array3<f32>) -> Array3<f32> {
         let (rows, columns) = self.size;
         match (self.window, self.rotation == 0.0) {
@@ -141,12 +141,13 @@ impl Draw {
     }
 }
 
-/// Draws a number of at most this size, of either sign.
+/// Draws a number between -`most` and `most`.
 fn either_way(most: f64, random: &mut Stream) -> f64 {
     random.between(-most, most)
 }
 
-/// Enlarging by s and cutting a window is the same as enlarging a window that is s times smaller. `None` is all of it.
+/// Returns the window to enlarge. Enlarging by s and then cropping is the same as enlarging a window that is s times
+/// smaller. `None` means the whole chip.
 fn window(
     scale: f64,
     is_whole: bool,
@@ -199,8 +200,8 @@ mod tests {
     }
 
     proptest! {
-        /// A chip of one value with gaps: whatever is drawn, each sample is a gap or that value in the light of the draw,
-        /// and there are gaps where there were some at all.
+        /// For a chip of one value with nodata, each sample is either nodata or that value after brightness and
+        /// contrast, and some nodata remains if there was any.
         #[test]
         fn gaps_stay_gaps(
             variation in any_variation(), seed in any::<u64>(), value in -1.0f32..1.0, size in (8usize..40, 8usize..40),
@@ -235,7 +236,7 @@ mod tests {
         draws.iter().filter(|draw| happened(draw)).count() as f64 / draws.len() as f64
     }
 
-    /// Shares of 2000 draws, within four standard errors of the probabilities (at most 0.045).
+    /// Frequencies over 2000 draws, within four standard errors of the probabilities (at most 0.045).
     #[test]
     fn changes_happen_as_often_as_is_said() {
         let variation = Variation {
@@ -258,7 +259,7 @@ mod tests {
         assert!(draws.iter().any(|draw| draw.rotation > 25.0) && draws.iter().any(|draw| draw.rotation < -25.0));
     }
 
-    /// A fit of an earlier release goes on with the chips that it would have had: what is new is drawn behind the rest.
+    /// A fit from an earlier release resumes with the same chips, because new values are drawn after the old ones.
     #[test]
     fn rotation_leaves_the_other_draws_as_they_were() {
         let with = Variation { rotate: (30.0, 1.0), zoom: (1.5, 1.0), brightness: (0.1, 1.0), ..NOTHING };
@@ -269,7 +270,7 @@ mod tests {
         }
     }
 
-    /// The numbers of the release before there was rotation, seed 7.
+    /// Numbers from the release before rotation was added, seed 7.
     #[test]
     fn draws_stay_the_same_between_versions() {
         let mut random = Seed(7).stream("draws", 3);

@@ -1,4 +1,4 @@
-//! Which backend carries tensors from process to process.
+//! The choice of the backend that transfers tensors between processes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::device::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi;
 
-/// The library that carries tensors from process to process. Tensors in CPU memory always use Gloo.
+/// The library that transfers tensors between processes. Tensors in CPU memory always use Gloo.
 ///
 /// | Variant | Tensors on CUDA devices use | Needs |
 /// |---|---|---|
-/// | `Auto` (default) | NCCL where every process has a CUDA device of its own, else Gloo | |
+/// | `Auto` (default) | NCCL if every process has its own CUDA device, otherwise Gloo | |
 /// | `Gloo` | Gloo, through CPU memory | |
-/// | `Nccl` | NCCL, from device to device | a CUDA device for each process, and a libtorch with CUDA |
+/// | `Nccl` | NCCL, directly between devices | its own CUDA device for each process, and a libtorch with CUDA |
 ///
 /// ```
 /// use geolearn::distributed::{Backend, DistributedOptions};
@@ -29,16 +29,16 @@ use crate::ffi;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Backend {
-    /// NCCL where every process has a CUDA device of its own, else Gloo. The default.
+    /// NCCL if every process has its own CUDA device, otherwise Gloo. The default.
     #[default]
     Auto,
-    /// Gloo: through CPU memory and TCP.
+    /// Gloo, through CPU memory and TCP.
     Gloo,
-    /// NCCL: between CUDA devices.
+    /// NCCL, between CUDA devices.
     Nccl,
 }
 
-/// Options of a process group, checked.
+/// Validated options of a process group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupConfig {
     pub timeout: Duration,
@@ -46,8 +46,8 @@ pub(super) struct GroupConfig {
     pub bf16_gradients: bool,
 }
 
-/// Returns the index of the CUDA device for a local rank: the device of that index, or the only one that the process sees. `None`
-/// where there is no CUDA.
+/// Returns the index of the CUDA device for a local rank: the device with that index, or the only visible one. `None`
+/// if there is no CUDA.
 pub(super) fn cuda_device(local_rank: usize) -> Option<usize> {
     match ffi::cuda_is_available().then(tch::Cuda::device_count) {
         None | Some(0) => None,
@@ -56,7 +56,7 @@ pub(super) fn cuda_device(local_rank: usize) -> Option<usize> {
     }
 }
 
-/// The backend that a process was told to use, and whether it can use NCCL.
+/// The backend that a process requests, and whether it can use NCCL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BackendSupport {
     requested: Backend,
@@ -65,7 +65,7 @@ pub(super) struct BackendSupport {
 }
 
 impl BackendSupport {
-    /// Probes the CUDA device of this process, where NCCL may be used.
+    /// Probes the CUDA device of this process, if NCCL may be used.
     pub fn probe(requested: Backend, local_rank: usize) -> Self {
         let nccl_device = match requested {
             Backend::Gloo => Err("the process was told to use Gloo".to_owned()),
@@ -74,10 +74,10 @@ impl BackendSupport {
         Self { requested, nccl_device }
     }
 
-    /// Checks what this process can tell without the others.
+    /// Checks everything that does not depend on other processes.
     ///
     /// # Errors
-    /// `Device` where NCCL is requested, and this process cannot use it.
+    /// `Device` if NCCL is requested but this process cannot use it.
     pub fn check(&self) -> Result<()> {
         match (self.requested, &self.nccl_device) {
             (Backend::Nccl, Err(reason)) => Err(nccl_unavailable("this process", reason)),
@@ -86,8 +86,8 @@ impl BackendSupport {
     }
 }
 
-/// Returns an identifier of a device that no other device has: its PCI bus id, by which NCCL tells devices apart too, and the boot id
-/// of the machine's kernel, which containers share.
+/// Returns a unique identifier of a device: its PCI bus ID, which NCCL also uses to distinguish devices, and the
+/// kernel's boot ID, which containers on a machine share.
 fn cuda_device_id(local_rank: usize) -> std::result::Result<String, String> {
     let index = cuda_device(local_rank).unwrap_or(0);
     Device::Cuda(index).resolve().map_err(|error| error.to_string())?;
@@ -100,7 +100,8 @@ fn cuda_device_id(local_rank: usize) -> std::result::Result<String, String> {
 /// Chooses the backend for tensors on CUDA devices, the same in all processes; never `Auto`.
 ///
 /// # Errors
-/// `Usage` where processes request different ones or share a device, `Device` where NCCL is requested and one cannot use it.
+/// `Usage` if processes request different ones or share a device, `Device` if NCCL is requested and a process cannot
+/// use it.
 pub(super) fn choose_backend(supports: &[BackendSupport], names: &Names) -> Result<Backend> {
     let Some(requested) = supports.first().map(|support| support.requested) else { return Ok(Backend::Gloo) };
     if let Some((rank, other)) = supports.iter().enumerate().find(|(_, support)| support.requested != requested) {
@@ -182,7 +183,7 @@ mod tests {
         assert!(other.to_string().contains("process 1 (pid 1) requests another backend: expected Auto"), "{other}");
     }
 
-    /// On a machine without CUDA the reason is the one that `Device` gives.
+    /// On a machine without CUDA, the reason is the one that `Device` gives.
     #[test]
     fn nccl_without_cuda_is_an_error_that_says_why() {
         let support = BackendSupport::probe(Backend::Nccl, 0);

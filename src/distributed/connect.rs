@@ -1,4 +1,4 @@
-//! Connections between processes that know of each other, by Gloo and NCCL.
+//! Gloo and NCCL connections between processes that have found each other.
 
 use std::sync::mpsc::{self, RecvTimeoutError, SendError};
 use std::thread;
@@ -11,16 +11,16 @@ use super::watchdog::Watchdog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::{KeyStore, Listens, TensorGroup};
 
-/// The first collective, before which no process may be lost.
+/// The first collective; no process may be lost before it.
 const FIRST_COLLECTIVE: u64 = 1;
 
-/// The store as each backend uses it.
+/// The store in the form that each backend needs.
 pub(super) struct BackendStores {
     pub gloo: KeyStore,
     pub nccl: KeyStore,
 }
 
-/// Connects this process to all others by Gloo, and by NCCL where that is `backend`.
+/// Connects this process to all others with Gloo, and also with NCCL if `backend` says so.
 pub(super) fn connect(
     stores: BackendStores,
     (environment, timing): (&Environment, Timing),
@@ -55,7 +55,7 @@ fn unconnected(error: Error) -> Error {
     Error::new(ErrorKind::Peer, "the processes cannot be connected with each other").because(error)
 }
 
-/// Connects on another thread, since libtorch would wait for a process that is lost meanwhile until its own timeout.
+/// Connects on another thread, because libtorch would wait until its own timeout for a process that is lost meanwhile.
 fn watched(
     connect: impl FnOnce() -> Result<TensorGroup> + Send + 'static,
     timing: Timing,
@@ -63,7 +63,7 @@ fn watched(
 ) -> Result<Result<TensorGroup>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        // Where this process has given up, nobody receives the group, and it must be leaked like any that failed.
+        // If this process has given up, nobody receives the group, and it must be leaked like any that failed.
         if let Err(SendError(group)) = sender.send(connect()) {
             std::mem::forget(group);
         }

@@ -1,33 +1,33 @@
-//! What launchers of processes, such as `torchrun` and `srun`, tell each process by environment variables.
+//! Environment variables set by launchers such as `torchrun` and `srun`.
 
 use std::ops::RangeInclusive;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::peers::Part;
 
-/// Where none of these is set there is one process.
+/// If none of these is set, there is a single process.
 const LAUNCHER_VARIABLES: [&str; 4] = ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"];
 /// Far above any real number of processes.
 const MAX_WORLD_SIZE: usize = 1 << 20;
 
-/// What a launcher told one of several processes.
+/// The settings that a launcher gave to one of several processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Environment {
     pub part: Part,
-    /// Number of this process among those of its machine, from 0.
+    /// Index of this process on its machine, from 0.
     pub local_rank: usize,
     /// Host and port of the key-value store.
     pub store_address: (String, u16),
-    /// Whether the launcher hosts the store, and not rank 0.
+    /// Whether the launcher hosts the store instead of rank 0.
     pub uses_agent_store: bool,
     /// How often the launcher has restarted all processes.
     pub restart_count: usize,
-    /// The network interface to use, where one is named.
+    /// The network interface to use, if one is specified.
     pub interface: Option<String>,
 }
 
 impl Environment {
-    /// Reads the variables by `get`. `None` where none of them is set.
+    /// Reads the variables with `get`. `None` if none of them is set.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         if LAUNCHER_VARIABLES.iter().all(|name| get(name).is_none()) {
@@ -65,7 +65,7 @@ impl Environment {
         if self.uses_agent_store { "the launcher" } else { "process 0" }
     }
 
-    /// Returns whether all processes are on this machine, by the address of rank 0.
+    /// Returns whether all processes are on this machine, judging by the address of rank 0.
     pub fn is_on_one_machine(&self) -> bool {
         let host = self.store_address.0.as_str();
         host == "localhost" || host == "::1" || host.starts_with("127.")
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(read(&[("RANK", " "), ("LOCAL_RANK", "0")]).unwrap(), None);
     }
 
-    /// Each names the variable, what it should be, and what it is.
+    /// Each error names the variable, the expected value, and the actual one.
     #[test]
     fn wrong_and_missing_variables_are_named() {
         for (name, value, expected, found) in [

@@ -1,4 +1,4 @@
-//! Why a collective cannot complete, and which process is the cause.
+//! Reasons why a collective cannot complete, including the process at fault.
 
 use super::timing::Timing;
 use crate::error::{Error, ErrorKind};
@@ -20,10 +20,10 @@ pub(super) enum Failure {
 
 const RESTART: &str = "Start all processes again: a fit with resume(true) continues from its newest checkpoint.";
 
-/// What errors call the processes of a group.
+/// The names of a group's processes in errors.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
-    /// Process id and host of each rank, as far as they are known.
+    /// Process ID and host of each rank, if known.
     pub ranks: Vec<String>,
     /// Which process hosts the store.
     pub store_host: &'static str,

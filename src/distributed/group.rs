@@ -10,11 +10,11 @@ use crate::error::Result;
 use crate::peers::{Alone, Part, Peers, PendingSum};
 use crate::stop::StopSignal;
 
-/// This process as a member of a group that trains one model, or as the only process. Clones share the connection.
+/// This process as a member of a group that trains one model, or as a single process. Clones share the connection.
 ///
-/// Start the same program several times, by `torchrun`, `srun` or a shell loop, and pass the result of
-/// [`from_env`](Self::from_env) to [`FitOptions::distributed`](crate::FitOptions::distributed). N processes of batch size b learn what
-/// one process of batch size N·b does. The [guide](crate::guide::distributed) tells more.
+/// Start the same program several times with `torchrun`, `srun`, or a shell loop, and pass the result of
+/// [`from_env`](Self::from_env) to [`FitOptions::distributed`](crate::FitOptions::distributed). N processes with batch
+/// size b train like one process with batch size N·b. See the [guide](crate::guide::distributed) for details.
 ///
 /// The processes stay connected until the last clone is dropped; rank 0 then waits for the others, which need its key-value store.
 ///
@@ -22,7 +22,7 @@ use crate::stop::StopSignal;
 /// use geolearn::FitOptions;
 /// use geolearn::distributed::Distributed;
 ///
-/// // Without the variables of a launcher there is one process, and nothing is sent.
+/// Without a launcher's variables there is a single process, and nothing is sent.
 /// let group = Distributed::from_env()?;
 /// assert_eq!((group.rank(), group.world_size(), group.is_main()), (0, 1, true));
 /// let options = FitOptions::new(20).distributed(group);
@@ -30,12 +30,12 @@ use crate::stop::StopSignal;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Distributed {
-    /// `None` for the only process.
+    /// `None` for a single process.
     group: Option<Arc<ProcessGroup>>,
 }
 
 impl Distributed {
-    /// Returns the only process.
+    /// Returns a single process.
     pub(super) fn alone() -> Self {
         Self { group: None }
     }
@@ -81,7 +81,7 @@ impl Distributed {
         self.group.as_ref().map_or(0, |group| group.local_rank())
     }
 
-    /// Returns whether this is rank 0, which prints and writes files for all.
+    /// Returns whether this is rank 0, which prints and writes files on behalf of all processes.
     ///
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;
@@ -94,8 +94,9 @@ impl Distributed {
         self.peers().part().leads()
     }
 
-    /// Returns the device for this process. In a group it is the CUDA device of its [`local_rank`](Self::local_rank), or the only one
-    /// that it sees, and the CPU where there is no CUDA; for the only process it is [`Device::Auto`].
+    /// Returns the device for this process. In a group, it is the CUDA device with index
+    /// [`local_rank`](Self::local_rank), or the only visible one, or the CPU if there is no CUDA; for a single process
+    /// it is [`Device::Auto`].
     ///
     /// ```
     /// use geolearn::Device;
@@ -109,12 +110,12 @@ impl Distributed {
         cuda_device(group.local_rank()).map_or(Device::Cpu, Device::Cuda)
     }
 
-    /// Returns the library that carries tensors between CUDA devices; never [`Backend::Auto`].
+    /// Returns the library that transfers tensors between CUDA devices; never [`Backend::Auto`].
     ///
     /// ```
     /// use geolearn::distributed::{Backend, Distributed};
     ///
-    /// // On one machine without CUDA, and of one process.
+    /// For a single process, and on a machine without CUDA.
     /// assert_eq!(Distributed::from_env()?.backend(), Backend::Gloo);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
@@ -122,8 +123,8 @@ impl Distributed {
         self.group.as_ref().map_or(Backend::Gloo, |group| group.backend())
     }
 
-    /// Returns this process's share of `items`, such as scenes: every [`world_size`](Self::world_size)-th one, beginning with its
-    /// rank. Each item is in the share of exactly one process.
+    /// Returns this process's share of `items`, such as scenes: every [`world_size`](Self::world_size)-th item,
+    /// starting at its rank. Each item is in the share of exactly one process.
     ///
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;
@@ -139,20 +140,21 @@ impl Distributed {
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;
     /// if group.is_main() {
-    ///     // Put the chips where all processes look for them.
+    /// Put the chips where all processes look for them.
     /// }
     /// group.barrier()?;
     /// # Ok::<(), geolearn::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Peer`](crate::ErrorKind::Peer) when another process failed, left, or does not call this in time;
-    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when another process was stopped.
+    /// [`ErrorKind::Peer`](crate::ErrorKind::Peer) if another process failed, left, or does not call this in time;
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) if another process was stopped.
     pub fn barrier(&self) -> Result<()> {
         self.group.as_ref().map_or(Ok(()), |group| group.barrier())
     }
 
-    /// Returns the time that this process has spent in collectives, such as the all-reduce of gradients, waiting included.
+    /// Returns the time that this process has spent in collectives, such as the all-reduce of gradients, including
+    /// waiting.
     ///
     /// ```
     /// assert!(geolearn::distributed::Distributed::from_env()?.time_in_collectives().is_zero());

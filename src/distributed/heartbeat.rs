@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes of an error message that are sent to other processes; the beginning tells what happened.
+/// Length of an error message sent to other processes; the beginning is the most important part.
 const MAX_REASON_BYTES: usize = 4000;
 
 /// Whether a process still takes part in its group.
@@ -13,9 +13,9 @@ pub(super) enum Stage {
     /// It takes part.
     #[default]
     Active,
-    /// It has dropped the group without an error.
+    /// It dropped the group without an error.
     Left,
-    /// It was asked to stop, and does not join collectives any more.
+    /// It was asked to stop, and no longer joins collectives.
     Stopped,
     /// It has failed.
     Failed,
@@ -25,17 +25,17 @@ pub(super) enum Stage {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Heartbeat {
     pub sequence: u64,
-    /// Collectives that the process has entered.
+    /// Number of collectives that the process has entered.
     pub entered: u64,
-    /// The last collective up to which all are completed for the process.
+    /// The last collective up to which the process has completed all of them.
     pub completed: u64,
     pub stage: Stage,
-    /// The error with which it was stopped or failed.
+    /// The error because of which it stopped or failed.
     pub reason: String,
 }
 
 impl Heartbeat {
-    /// Records the error with which this process ends its part.
+    /// Records the error with which this process ends its participation.
     pub fn fail(&mut self, error: &Error) {
         self.stage = if error.kind() == ErrorKind::Stopped { Stage::Stopped } else { Stage::Failed };
         self.reason = error.to_string();

@@ -1,5 +1,5 @@
-//! What heartbeats tell about the processes of a group, in a size that does not grow with their number: rank 0 watches all
-//! others and publishes this to them.
+//! A summary of the heartbeats of all processes in a group, whose size does not grow with their number: rank 0 watches
+//! all others and publishes it to them.
 
 use std::cmp::Reverse;
 
@@ -10,20 +10,20 @@ use super::heartbeat::{Heartbeat, Stage, unreadable};
 use super::timing::Timing;
 use crate::error::Result;
 
-/// How many of the ranks with the most missed heartbeats are kept. A rank that is itself one of them ignores its own entry.
+/// Number of ranks with the most missed heartbeats to keep. If a rank is one of them itself, it ignores its own entry.
 const MAX_SILENT: usize = 2;
-/// How many late ranks are kept by number.
+/// Number of late ranks to keep by number.
 const MAX_LATE: usize = 8;
 
-/// The newest heartbeat of a process, as the process that watches it sees it.
+/// The latest heartbeat of a process, as seen by the process that watches it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Observed {
     pub heartbeat: Heartbeat,
-    /// Heartbeats of the observer since then.
+    /// Number of the observer's heartbeats since then.
     pub missed: u32,
 }
 
-/// A process that does not take part any more.
+/// A process that no longer takes part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Departed {
     rank: usize,
@@ -36,15 +36,16 @@ struct Departed {
 /// Summary of the heartbeats of several processes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Liveness {
-    /// Active ranks with the most missed heartbeats, and how many; the most first.
+    /// Active ranks with the most missed heartbeats, and their numbers, in descending order.
     silent: Vec<(usize, u32)>,
-    /// Of the ranks that failed or were stopped, one that completed the fewest collectives.
+    /// Among the ranks that failed or were stopped, one that completed the fewest collectives.
     failed: Option<Departed>,
-    /// The same of those that left without an error.
+    /// The same for those that left without an error.
     left: Option<Departed>,
-    /// The fewest collectives completed by an active rank that is not lost, by the usual limit and by that after a failure.
+    /// The fewest collectives completed by an active rank that is not lost, under the usual limit and under the one
+    /// after a failure.
     fewest_completed: [Option<u64>; 2],
-    /// The fewest collectives that a rank has entered, and which ranks these are.
+    /// The fewest collectives that any rank has entered, and those ranks.
     fewest_entered: Option<(u64, Vec<usize>)>,
 }
 
@@ -90,8 +91,8 @@ impl Liveness {
         }
     }
 
-    /// Returns why a collective cannot complete, as the process of rank `own` sees it; `max_missed` heartbeats are too many. A rank
-    /// that sends none is blamed before those that failed because of it.
+    /// Returns why a collective cannot complete, from the point of view of rank `own`; `max_missed` heartbeats are too
+    /// many. A rank that sends none is blamed before those that failed because of it.
     pub fn failure_of(&self, own: usize, collective: u64, max_missed: u32) -> Option<Failure> {
         let silent = self.silent.iter().find(|(rank, missed)| *rank != own && *missed >= max_missed);
         if let Some((rank, _)) = silent {
@@ -126,7 +127,8 @@ impl Liveness {
     }
 }
 
-/// Keeps the process that completed fewer collectives: the cause of a failure stops before those that it affects.
+/// Keeps the process that completed fewer collectives, because the cause of a failure stops before the processes that
+/// it affects.
 fn keep_earliest(kept: &mut Option<Departed>, rank: usize, heartbeat: &Heartbeat) {
     if kept.as_ref().is_none_or(|kept| heartbeat.completed < kept.completed) {
         let (completed, reason) = (heartbeat.completed, heartbeat.reason.clone());
@@ -140,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// 30 missed heartbeats are too many, and 5 after a failure.
+    /// 30 missed heartbeats are too many, or 5 after a failure.
     fn timing() -> Timing {
         Timing::new(Duration::from_secs(6))
     }
@@ -158,7 +160,7 @@ mod tests {
         Liveness::of([0, 2, 3].into_iter().zip(others), timing())
     }
 
-    /// As rank 1 sees collective 5.
+    /// Returns the failure of collective 5 as seen by rank 1.
     fn failure(others: [Observed; 2]) -> Option<Failure> {
         summary(&others).failure_of(1, 5, 30)
     }
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!(failure([active(32), active(31)]), Some(Failure::NoHeartbeat { rank: 0 }));
     }
 
-    /// A process that was suspended reads about itself that it is lost, and looks for others.
+    /// A process that was suspended reads that it is lost itself, and looks for others.
     #[test]
     fn no_rank_blames_itself() {
         let all = [40, 35, 0].map(|missed| observed(4, Stage::Active, missed));
@@ -210,7 +212,7 @@ mod tests {
         assert!(silent.is_pending(5, false) && !silent.is_pending(5, true) && !silent.has_active(true));
     }
 
-    /// Every rank reads it twice a second.
+    /// Every rank reads it twice per second.
     #[test]
     fn it_does_not_grow_with_the_number_of_ranks() {
         let stage = |i: usize| if i.is_multiple_of(2) { Stage::Active } else { Stage::Left };

@@ -9,14 +9,14 @@ use super::process_group::ProcessGroup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::{ffi, threads};
 
-/// The clocks of libtorch can add this to any time.
+/// libtorch's clocks may add this to any timeout.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How processes connect, and how long they wait for each other.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `backend` | `Auto` | the library that carries tensors between CUDA devices | [`Backend`] |
+/// | `backend` | `Auto` | library that transfers tensors between CUDA devices | [`Backend`] |
 /// | `bf16_gradients` | false | gradients are summed in bfloat16 | |
 /// | `timeout` | 30 minutes | longest wait for a process that is alive; one that sends no heartbeats is lost after 30 seconds, or half the timeout if that is less | > 0, at most 30 days |
 ///
@@ -47,14 +47,16 @@ impl DistributedOptions {
         Self::default()
     }
 
-    /// Sets how long a process waits in a collective for another that is alive, and for all processes to start. Rank 0 measures
-    /// metrics and writes checkpoints while the others wait, so it must be longer than that. Default: 30 minutes.
+    /// Sets how long a process waits in a collective for another live process, and for all processes to start. Rank 0
+    /// computes metrics and writes checkpoints while the others wait, so the timeout must be longer than that takes.
+    /// Default: 30 minutes.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the library that carries tensors between CUDA devices, the same for all processes. Default: [`Backend::Auto`].
+    /// Sets the library that transfers tensors between CUDA devices, the same for all processes. Default:
+    /// [`Backend::Auto`].
     ///
     /// ```
     /// use geolearn::ErrorKind;
@@ -62,7 +64,7 @@ impl DistributedOptions {
     ///
     /// match DistributedOptions::new().backend(Backend::Nccl).from_env() {
     ///     Ok(group) => println!("by {:?}", group.backend()),
-    ///     // Without CUDA, as on the machine that tests this.
+    /// Without CUDA, as on the machine that runs this test.
     ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Device),
     /// }
     /// ```
@@ -71,9 +73,9 @@ impl DistributedOptions {
         self
     }
 
-    /// Sets whether gradients are sent and summed in bfloat16: half the bytes of f32, but each number and each partial sum is rounded
-    /// to 8 bits. The sum over N processes is off by at most N/256 of the sum of the gradients' absolute values. The same for all
-    /// processes. Default: false.
+    /// Sets whether gradients are sent and summed in bfloat16: half the bytes of f32, but each number and each partial
+    /// sum is rounded to 8 bits. The sum over N processes is off by at most N/256 of the sum of the gradients' absolute
+    /// values. Must be the same for all processes. Default: false.
     ///
     /// ```
     /// let options = geolearn::distributed::DistributedOptions::new().bf16_gradients(true);
@@ -85,13 +87,14 @@ impl DistributedOptions {
         self
     }
 
-    /// Connects the processes, as [`Distributed::from_env`] does.
+    /// Connects the processes; see [`Distributed::from_env`].
     ///
-    /// With [`Backend::Nccl`] and `WORLD_SIZE=1` a single process forms a group of its own, which tries NCCL on one GPU.
+    /// With [`Backend::Nccl`] and `WORLD_SIZE=1`, a single process forms a group by itself, which is useful for testing
+    /// NCCL on one GPU.
     ///
     /// # Errors
-    /// Those of [`Distributed::from_env`]; `Usage` for a timeout of 0 or of more than 30 days; with [`Backend::Nccl`] `Device`
-    /// where a process cannot use NCCL, and `Usage` where two have the same CUDA device.
+    /// See [`Distributed::from_env`]; also `Usage` for a timeout of 0 or of more than 30 days. With [`Backend::Nccl`],
+    /// `Device` if a process cannot use NCCL, and `Usage` if two processes have the same CUDA device.
     pub fn from_env(self) -> Result<Distributed> {
         if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             return Err(Error::new(ErrorKind::Usage, "timeout is out of range")
@@ -104,7 +107,7 @@ impl DistributedOptions {
             BackendSupport::probe(if needs_nccl { Backend::Nccl } else { Backend::Gloo }, 0).check()?;
             return Ok(Distributed::alone());
         };
-        // Both must happen before threads start.
+        // Both must run before any thread starts.
         threads::settle();
         if self.backend != Backend::Gloo {
             ffi::give_nccl_errors_as_values();
@@ -115,14 +118,14 @@ impl DistributedOptions {
 }
 
 impl Distributed {
-    /// Connects this process to the others, which it finds by the environment variables of `torchrun`: `RANK`, `WORLD_SIZE`,
-    /// `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`, `TORCHELASTIC_USE_AGENT_STORE`. Where the address is set, those of `srun` replace the
-    /// first three: `SLURM_PROCID`, `SLURM_NTASKS`, `SLURM_LOCALID`. Waits until all processes are connected. Without any of the
-    /// variables there is one process, and nothing is sent.
+    /// Connects this process to the others, which it finds through the environment variables of `torchrun`: `RANK`,
+    /// `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`, `TORCHELASTIC_USE_AGENT_STORE`. If the address is set,
+    /// those of `srun` can replace the first three: `SLURM_PROCID`, `SLURM_NTASKS`, `SLURM_LOCALID`. Waits until all
+    /// processes are connected. If none of the variables is set, there is a single process, and nothing is sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a variable is missing or invalid, or when processes disagree about it; [`ErrorKind::Peer`] when other
-    /// processes do not start in time or cannot be reached.
+    /// [`ErrorKind::Usage`] if a variable is missing or invalid, or if processes disagree about it; [`ErrorKind::Peer`]
+    /// if other processes do not start in time or cannot be reached.
     ///
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;

@@ -17,7 +17,7 @@ use crate::ffi::Exchange;
 use crate::peers::{Part, Peers, PendingSum};
 use crate::stop::StopSignal;
 
-/// Bytes that an all-gather sends along with their length; longer messages need a second one.
+/// Bytes that an all-gather sends along with their length; longer messages need a second all-gather.
 const INLINE_BYTES: usize = 120;
 const LENGTH_BYTES: usize = 8;
 
@@ -27,7 +27,7 @@ pub(super) struct ProcessGroup {
     environment: Environment,
     timing: Timing,
     watchdog: Watchdog,
-    /// Index of the CUDA device that NCCL connects.
+    /// Index of the CUDA device that NCCL uses.
     nccl_device: Option<usize>,
     bf16_gradients: bool,
     state: Mutex<State>,
@@ -35,16 +35,16 @@ pub(super) struct ProcessGroup {
 
 #[derive(Debug)]
 struct State {
-    /// `None` once a collective has failed: libtorch's threads may still be in it.
+    /// `None` once a collective has failed, because libtorch's threads may still be in it.
     backends: Option<BackendGroups>,
-    /// Kind and message of the error of that collective.
+    /// Kind and message of that collective's error.
     failure: (ErrorKind, String),
     time_in_collectives: Duration,
-    /// Ends waits of this process.
+    /// Stops this process from waiting.
     stop: Option<StopSignal>,
 }
 
-/// A collective that is under way.
+/// A collective in progress.
 #[derive(Debug)]
 struct Collective {
     /// Its number in the group, from 1.
@@ -89,7 +89,7 @@ impl ProcessGroup {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a collective to its end.
+    /// Runs a collective to completion.
     fn run(&self, start: impl FnOnce(&mut BackendGroups) -> Result<Exchange>) -> Result<()> {
         let collective = self.start(start)?;
         self.finish(&collective)
@@ -114,7 +114,7 @@ impl ProcessGroup {
         })
     }
 
-    /// Waits until a collective is completed.
+    /// Waits until a collective is complete.
     fn finish(&self, collective: &Collective) -> Result<()> {
         self.timed(|| self.wait(collective).map_err(|error| self.abandon(error)))?;
         self.watchdog.complete_collective(collective.number);
@@ -128,7 +128,7 @@ impl ProcessGroup {
         made
     }
 
-    /// Gives up the backends after a collective that failed with this error, which later collectives repeat.
+    /// Abandons the backends after a collective failed with this error, which later collectives repeat.
     fn abandon(&self, error: Error) -> Error {
         let mut state = self.state();
         if let Some(backends) = state.backends.take() {
@@ -138,7 +138,7 @@ impl ProcessGroup {
         error
     }
 
-    /// Waits for the other processes as long as all may still join, and this one is not stopped.
+    /// Waits for the other processes as long as all of them may still join and this one is not stopped.
     fn wait(&self, Collective { number, work }: &Collective) -> Result<()> {
         let begun = Instant::now();
         while !work.wait(self.timing.heartbeat_interval).map_err(|error| self.cause_of(*number, Some(error)))? {
@@ -162,8 +162,8 @@ impl ProcessGroup {
         Err(error)
     }
 
-    /// Returns the error of a collective that failed with `error`, or that timed out where there is none. It names the process that
-    /// is the cause, of which libtorch knows at most the address; heartbeats tell a little later.
+    /// Returns the error of a collective that failed with `error`, or that timed out if there is none. The error names
+    /// the process at fault, of which libtorch knows at most the address; heartbeats identify it a little later.
     fn cause_of(&self, number: u64, error: Option<Error>) -> Error {
         let begun = Instant::now();
         loop {
@@ -198,7 +198,7 @@ impl ProcessGroup {
         Transport::of(device, self.nccl_device)
     }
 
-    /// Gathers tensors of one shape from all processes, each on the device of this process's.
+    /// Gathers tensors of the same shape from all processes, on the device of this process's tensor.
     fn all_gather(&self, transport: Transport, own: &Tensor) -> Result<Vec<Tensor>> {
         let like = |_| own.f_zeros_like();
         let mut all = (0..self.environment.part.count).map(like).collect::<std::result::Result<Vec<_>, _>>()?;
@@ -220,13 +220,13 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// Returns the length of `bytes` and as many of them as fit.
+/// Encodes the length of `bytes`, and as many of them as fit.
 fn encode(bytes: &[u8]) -> Vec<u8> {
     let length = (bytes.len() as u64).to_le_bytes();
     length.into_iter().chain(bytes.iter().copied().take(INLINE_BYTES)).collect()
 }
 
-/// Returns the length that [`encode`] wrote, and the bytes that came with it.
+/// Decodes the length that [`encode`] wrote, and the bytes that came with it.
 fn decode(message: &[u8]) -> (usize, &[u8]) {
     let (length, bytes) = message.split_first_chunk::<LENGTH_BYTES>().unwrap_or((&[0; LENGTH_BYTES], &[]));
     let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
@@ -268,7 +268,7 @@ impl Peers for ProcessGroup {
     fn gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>> {
         let device = tensor.device();
         let transport = self.transport(device)?;
-        // Memory is sent as it lies: in another memory format the others would read other images.
+        // Memory is sent as is: with different memory formats, the others would read different images.
         let own = tensor.f_detach()?.f_to_device(transport.device(device))?.f_contiguous()?;
         let all = self.all_gather(transport, &own)?;
         all.iter().map(|one| Ok(one.f_to_device(device)?)).collect()

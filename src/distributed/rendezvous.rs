@@ -1,4 +1,4 @@
-//! The rendezvous: processes meet at the key-value store, and agree on what they need to connect.
+//! The rendezvous: processes meet at the key-value store and exchange what they need to connect.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,15 +20,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ffi::KeyStore;
 use crate::peers::Part;
 
-/// Key of the error of a process that cannot go on.
+/// Key of the error of a process that cannot continue.
 const ERROR: &str = "error";
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Key of the number of processes that know of the error.
+/// Key of the number of processes that have read the error.
 const ERROR_READERS: &str = "error_readers";
 /// How long the host of the store waits for processes to read the error; some may never start.
 const ERROR_STAYS: Duration = Duration::from_secs(10);
 
-/// What each process tells the others about itself.
+/// What each process publishes about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ProcessInfo {
     version: String,
@@ -76,10 +76,10 @@ pub(super) struct Joined {
     pub backends: BackendGroups,
 }
 
-/// Waits for all processes, at most as long as the timeout, and connects them.
+/// Waits for all processes, at most until the timeout, and connects them.
 pub(super) fn join(environment: &Environment, timing: Timing, config: GroupConfig) -> Result<Joined> {
     let part = environment.part;
-    // Probing a device takes a while, and is done before the others wait for this process.
+    // Probing a device takes a while, so it happens before the others wait for this process.
     let own = ProcessInfo::own(environment, config);
     let stores = Stores::open(environment, timing)?;
     let store_host = environment.store_host();
@@ -103,7 +103,7 @@ pub(super) fn join(environment: &Environment, timing: Timing, config: GroupConfi
     }
 }
 
-/// Returns the names of all processes and the backend that they use. All processes get the same result.
+/// Returns the names of all processes and the backend to use. All processes get the same result.
 fn agree(infos: Vec<ProcessInfo>, store_host: &'static str) -> Result<(Names, Backend)> {
     let (ranks, supports): (_, Vec<_>) = infos.into_iter().map(|info| (info.name, info.backend)).unzip();
     let names = Names { ranks, store_host };
@@ -111,7 +111,7 @@ fn agree(infos: Vec<ProcessInfo>, store_host: &'static str) -> Result<(Names, Ba
     Ok((names, backend))
 }
 
-/// Connections to the key-value store, each with a key prefix of its own.
+/// Connections to the key-value store, each with its own key prefix.
 struct Stores {
     rendezvous: KeyStore,
     heartbeats: KeyStore,
@@ -120,7 +120,7 @@ struct Stores {
 
 impl Stores {
     fn open(environment: &Environment, timing: Timing) -> Result<Self> {
-        /// Counts the groups of this process, which all processes form in the same order.
+        /// Counts the groups of this process; all processes create them in the same order.
         static GROUPS: AtomicUsize = AtomicUsize::new(0);
         let group = GROUPS.fetch_add(1, Ordering::Relaxed);
         host_store(environment, timing)?;
@@ -132,7 +132,7 @@ impl Stores {
         Ok(Self { rendezvous: open("rendezvous")?, heartbeats: open("heartbeats")?, backends })
     }
 
-    /// Reports an error to the processes that still wait. The host of the store stays until they have read it.
+    /// Reports an error to the processes that are still waiting. The host of the store stays until they have read it.
     fn report(&self, error: &Error, environment: &Environment) {
         let report = || {
             if self.rendezvous.find(ERROR)?.is_none() {
@@ -142,7 +142,7 @@ impl Stores {
         };
         let begun = Instant::now();
         let all = i64::try_from(environment.part.count).unwrap_or(i64::MAX);
-        // A store that fails cannot tell anything to anybody.
+        // A failing store cannot inform anyone.
         let mut readers = report();
         while environment.hosts_store() && begun.elapsed() < ERROR_STAYS && readers.as_ref().is_ok_and(|n| *n < all) {
             sleep(POLL_INTERVAL);
@@ -151,7 +151,8 @@ impl Stores {
     }
 }
 
-/// Hosts the store in this process, where that is its task. It stays until the process ends: later groups use it too.
+/// Hosts the store in this process, if that is its role. The store exists until the process ends, because later groups
+/// use it too.
 fn host_store(environment: &Environment, timing: Timing) -> Result<()> {
     static HOSTED: Mutex<BTreeMap<u16, KeyStore>> = Mutex::new(BTreeMap::new());
     if !environment.hosts_store() {
@@ -212,7 +213,7 @@ fn meet(stores: &Stores, part: Part, timing: Timing, own: &ProcessInfo) -> Resul
     }
 }
 
-/// Reads what a process tells about itself; `None` where it has not registered yet.
+/// Reads what a process has published about itself; `None` if it has not registered yet.
 fn find_info(store: &KeyStore, rank: usize, own: &ProcessInfo) -> Result<Option<ProcessInfo>> {
     let Some(bytes) = store.find(&info_key(rank))? else { return Ok(None) };
     let info = serde_json::from_slice(&bytes).map_err(unreadable)?;

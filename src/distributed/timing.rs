@@ -1,13 +1,14 @@
-//! Timeouts of a process group, all derived from the one that the user sets.
+//! Timeouts of a process group, all derived from the one set by the user.
 
 use std::time::Duration;
 
 /// Upper limit of the heartbeat timeout, however long the timeout of a collective is.
 const MAX_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 const HEARTBEATS_PER_TIMEOUT: u32 = 30;
-/// A shorter interval would load the store for nothing, a longer one delays the end of a fit.
+/// A shorter interval would load the store needlessly; a longer one would delay the end of a fit.
 const HEARTBEAT_INTERVAL: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
-/// Once a collective has failed, some process is gone, and this part of the heartbeat timeout tells which one.
+/// Once a collective has failed, some process is gone, and this fraction of the heartbeat timeout is enough to identify
+/// it.
 const AFTER_FAILURE: u32 = 6;
 
 /// Timeouts of a process group.
@@ -15,7 +16,8 @@ const AFTER_FAILURE: u32 = 6;
 pub(super) struct Timing {
     /// For a collective that a live process does not join, and for the rendezvous.
     pub timeout: Duration,
-    /// For a process that sends no heartbeat. Always less than `timeout`, so that a dead process is reported as dead and not as late.
+    /// For a process that sends no heartbeat. Always less than `timeout`, so that a dead process is reported as dead
+    /// rather than late.
     pub heartbeat_timeout: Duration,
     /// Between heartbeats.
     pub heartbeat_interval: Duration,
@@ -29,7 +31,7 @@ impl Timing {
         Self { timeout, heartbeat_timeout, heartbeat_interval }
     }
 
-    /// Returns the timeout that libtorch is given. It is longer than ours, since our error names the process.
+    /// Returns the timeout to pass to libtorch. It is longer than this crate's own, whose error names the process.
     pub fn backend_timeout(self) -> Duration {
         self.timeout + 2 * self.heartbeat_timeout
     }
@@ -42,7 +44,8 @@ impl Timing {
         }
     }
 
-    /// Returns how many heartbeats a process may miss, counted in those of the observer; fewer once a collective `has_failed`.
+    /// Returns how many heartbeats a process may miss, counted in the observer's heartbeats; fewer once a collective
+    /// `has_failed`.
     pub fn max_missed_heartbeats(self, has_failed: bool) -> u32 {
         let silence = if has_failed { self.heartbeat_timeout / AFTER_FAILURE } else { self.heartbeat_timeout };
         let missed = silence.as_millis().div_ceil(self.heartbeat_interval.as_millis().max(1));
@@ -67,7 +70,7 @@ mod tests {
         assert_eq!(Timing::new(Duration::ZERO).max_missed_heartbeats(true), 2);
     }
 
-    /// Two waits that end at the same moment would make the error a matter of chance.
+    /// If two timeouts expired at the same time, the error would depend on chance.
     #[test]
     fn no_two_waits_end_together() {
         for seconds in [1, 15, 20, 60, 1800] {

@@ -1,4 +1,4 @@
-//! The libtorch process groups that carry tensors, and which of them carries which tensor.
+//! The libtorch process groups, and which of them transfers which tensor.
 
 use std::mem::{ManuallyDrop, forget};
 
@@ -22,22 +22,22 @@ pub(super) struct BackendGroups {
     pub nccl: Option<NcclGroup>,
 }
 
-/// How a tensor gets to other processes.
+/// How a tensor is transferred to other processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
-    /// By Gloo, from CPU memory.
+    /// With Gloo, from CPU memory.
     Gloo,
-    /// By Gloo, through a copy in CPU memory.
+    /// With Gloo, through a copy in CPU memory.
     GlooStaged,
-    /// By NCCL, from CUDA memory.
+    /// With NCCL, from CUDA memory.
     Nccl,
 }
 
 impl Transport {
-    /// Returns the transport of tensors on `device`, where `nccl` is the index of the CUDA device that NCCL connects.
+    /// Returns the transport for tensors on `device`; `nccl` is the index of the CUDA device that NCCL uses.
     ///
     /// # Errors
-    /// `Usage` for another CUDA device than that.
+    /// `Usage` for a different CUDA device.
     pub fn of(device: Device, nccl: Option<usize>) -> Result<Self> {
         match (device, nccl) {
             (Device::Cuda(_), None) => Ok(Self::GlooStaged),
@@ -52,7 +52,7 @@ impl Transport {
         }
     }
 
-    /// Returns the device on which a tensor of device `own` is sent and received.
+    /// Returns the device from which a tensor on device `own` is sent and received.
     pub fn device(self, own: Device) -> Device {
         if self == Self::Nccl { own } else { Device::Cpu }
     }
@@ -81,8 +81,8 @@ impl BackendGroups {
         self.by(transport).broadcast(tensor)
     }
 
-    /// Leaks the groups after a collective that failed, since libtorch's threads may still be in it. A CUDA device would wait for
-    /// NCCL forever, so NCCL is aborted, on a thread of its own because that takes a while.
+    /// Leaks the groups after a collective failed, because libtorch's threads may still be in it. A CUDA device would
+    /// wait for NCCL forever, so NCCL is aborted, on a separate thread because that takes a while.
     pub fn abandon(self) {
         let Self { gloo, nccl } = self;
         forget(gloo);

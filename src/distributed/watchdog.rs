@@ -1,5 +1,6 @@
-//! A thread that sends the heartbeats of this process and watches those of the others. Rank 0 watches all ranks and publishes a
-//! summary; the others watch rank 0 and read the summary. The load of the store is therefore linear in the number of ranks.
+//! A thread that sends this process's heartbeats and watches those of the others. Rank 0 watches all ranks and
+//! publishes a summary; the others watch rank 0 and read the summary. The load on the store is therefore linear in the
+//! number of ranks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,7 +23,7 @@ fn heartbeat_key(rank: usize) -> String {
     format!("heartbeat/{rank}")
 }
 
-/// Writes the keys that other watchdogs read, which must be there before these start.
+/// Writes the keys that other watchdogs read, which must exist before those start.
 pub(super) fn publish_first_heartbeat(store: &KeyStore, part: Part) -> Result<()> {
     if part.leads() {
         store.set(LIVENESS, &Liveness::default().to_bytes()?)?;
@@ -30,7 +31,7 @@ pub(super) fn publish_first_heartbeat(store: &KeyStore, part: Part) -> Result<()
     store.set(&heartbeat_key(part.rank), &Heartbeat::default().to_bytes()?)
 }
 
-/// Tells whether the processes of a group are alive, and which collectives they have completed.
+/// Knows which processes of a group are alive, and which collectives they have completed.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     part: Part,
@@ -50,11 +51,11 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     own: Heartbeat,
-    /// Completed collectives that follow one which is still under way.
+    /// Completed collectives that come after one still in progress.
     completed_early: BTreeSet<u64>,
     /// The ranks that this process watches.
     watched: BTreeMap<usize, Observed>,
-    /// The summary of rank 0; empty in rank 0 itself.
+    /// The summary of rank 0; empty in rank 0.
     published: Liveness,
     /// The newest stage of this process that the others can read.
     published_stage: Stage,
@@ -83,7 +84,7 @@ impl State {
         }
     }
 
-    /// Returns what is known of all ranks.
+    /// Returns everything known about all ranks.
     fn liveness(&self, timing: Timing) -> Liveness {
         let mut liveness = self.published.clone();
         self.watched.iter().for_each(|(rank, observed)| liveness.add(*rank, observed, timing));
@@ -113,20 +114,20 @@ impl Watchdog {
         &self.names
     }
 
-    /// Records that this process enters its next collective, and returns the number of it, from 1.
+    /// Records that this process enters its next collective, and returns its number, from 1.
     pub fn enter_collective(&self) -> u64 {
         let mut state = self.shared.state();
         state.own.entered += 1;
         state.own.entered
     }
 
-    /// Records that the collective of this number is completed. Others that were entered before may still be under way.
+    /// Records that the collective with this number is completed. Earlier ones may still be in progress.
     pub fn complete_collective(&self, collective: u64) {
         let State { own, completed_early, .. } = &mut *self.shared.state();
         complete(own, completed_early, collective);
     }
 
-    /// Tells the others at once that this process joins no more collectives, and why.
+    /// Immediately informs the others that this process joins no more collectives, and why.
     pub fn fail(&self, error: &Error) {
         let mut state = self.shared.state();
         if state.own.stage == Stage::Active {
@@ -135,8 +136,8 @@ impl Watchdog {
         }
     }
 
-    /// Returns why the collective of this number cannot complete, as an error that names the process; `None` while it still can.
-    /// Once a collective `has_failed`, fewer missed heartbeats are enough.
+    /// Returns why the collective with this number cannot complete, as an error that names the process; `None` while it
+    /// still can. Once a collective `has_failed`, fewer missed heartbeats are enough.
     pub fn failure_of(&self, collective: u64, has_failed: bool) -> Option<Error> {
         let state = self.shared.state();
         let max_missed = self.timing.max_missed_heartbeats(has_failed);
@@ -151,13 +152,13 @@ impl Watchdog {
         self.failure_of(next, false)
     }
 
-    /// Returns the ranks that are alive and have not entered the collective of this number.
+    /// Returns the ranks that are alive and have not entered the collective with this number.
     pub fn late_ranks(&self, collective: u64) -> Vec<usize> {
         self.shared.state().liveness(self.timing).late_ranks(self.part.rank, collective)
     }
 
-    /// Leaves the group: waits until no other rank needs the connections of this process, or its store where it `hosts_store`, and
-    /// ends the thread. A thread that waits for a store that does not answer is abandoned.
+    /// Leaves the group: waits until no other rank needs the connections of this process, or its store if it
+    /// `hosts_store`, and ends the thread. A thread that waits for an unresponsive store is abandoned.
     pub fn shut_down(&mut self, hosts_store: bool) {
         let Some(thread) = self.thread.take() else { return };
         self.change(|state| {
@@ -189,7 +190,7 @@ impl Watchdog {
             thread::sleep(heartbeat_interval / 4);
         }
         if hosts_store {
-            // The others read once more that all have left, and must find the store there.
+            // The others read once more that all have left, so the store must still be there.
             thread::sleep(heartbeat_interval * 3 / 2);
         }
     }
@@ -212,7 +213,7 @@ impl Watchdog {
     }
 }
 
-/// Counts a completed collective. Collectives that overlap complete in any order.
+/// Counts a completed collective. Overlapping collectives complete in any order.
 fn complete(own: &mut Heartbeat, completed_early: &mut BTreeSet<u64>, collective: u64) {
     completed_early.insert(collective);
     while completed_early.remove(&(own.completed + 1)) {
@@ -225,7 +226,7 @@ fn watched_by(part: Part) -> Range<usize> {
     if part.leads() { 1..part.count } else { 0..1 }
 }
 
-/// The work of the thread: a round at each heartbeat interval, or earlier where it is woken up.
+/// Runs the thread: one round per heartbeat interval, or earlier if it is woken up.
 fn run(shared: &Shared, store: &KeyStore, part: Part, timing: Timing) {
     let keys: Vec<String> = watched_by(part).map(heartbeat_key).collect();
     loop {
@@ -245,7 +246,7 @@ fn run(shared: &Shared, store: &KeyStore, part: Part, timing: Timing) {
     }
 }
 
-/// Sends a heartbeat and reads those of the ranks that this process watches.
+/// Sends a heartbeat and reads those of the watched ranks.
 fn exchange_heartbeats(
     shared: &Shared,
     store: &KeyStore,

@@ -4,7 +4,7 @@ use ndarray::{ArrayView3, Axis};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Refuses images with another number of bands.
+/// Returns an error for an image with another number of bands.
 pub(super) fn check_bands(image: ArrayView3<'_, f32>, bands: usize) -> Result<()> {
     let found = image.len_of(Axis(0));
     if found == bands {

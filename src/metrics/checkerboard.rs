@@ -1,5 +1,5 @@
-//! Energy of patterns that alternate from pixel to pixel, as transposed convolutions with stride 2 leave behind: Odena,
-//! Dumoulin and Olah 2016, "Deconvolution and checkerboard artifacts", doi:10.23915/distill.00003.
+//! Energy of patterns that alternate from pixel to pixel, such as the artifacts of transposed convolutions with stride
+//! 2: Odena, Dumoulin and Olah 2016, "Deconvolution and checkerboard artifacts", doi:10.23915/distill.00003.
 
 use std::f64::consts::PI;
 
@@ -8,14 +8,14 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use super::{Mean, filter};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Side of the windows in images that are large enough.
+/// Side of the windows in sufficiently large images.
 const MOST: usize = 64;
-/// Smaller images are refused.
+/// Smallest side of an image.
 pub(crate) const LEAST: usize = 8;
 
 /// Computes the share of each band's energy, without its mean, at the frequencies at which columns or rows alternate:
-/// (π, any) and (any, π). It is 1 for stripes and checkerboards of one pixel and near 0 for smooth images; real images
-/// have some too, and theirs is the floor to compare with.
+/// (π, any) and (any, π). It is 1 for one-pixel stripes and checkerboards and near 0 for smooth images; real images
+/// also have some, which is the baseline to compare with.
 ///
 /// In each window of h x w pixels, with weights `b(y) b(x)`, where `b` is a Hann window of sum 1, and `s(k) = (-1)^k`,
 ///
@@ -33,11 +33,11 @@ pub(crate) const LEAST: usize = 8;
 /// the more fine texture counts as alternating, so shares should only be compared between images of the same size.
 ///
 /// # Shapes
-/// (C, H, W) to C means whose weight is the energy, so a flat band does not count; windows that contain a pixel without
-/// data do not either.
+/// (C, H, W) to C means whose weight is the energy, so flat bands do not count; nor do windows that contain a nodata
+/// pixel.
 ///
 /// # Errors
-/// `Usage` where a side has fewer than 8 pixels.
+/// `Usage` if a side has fewer than 8 pixels.
 pub(crate) fn checkerboard(image: ArrayView3<'_, f32>) -> Result<Vec<Mean>> {
     let (_, height, width) = image.dim();
     if height < LEAST || width < LEAST {
@@ -48,7 +48,7 @@ pub(crate) fn checkerboard(image: ArrayView3<'_, f32>) -> Result<Vec<Mean>> {
     Ok(image.outer_iter().map(|band| share(&from_first(band))).collect())
 }
 
-/// Returns samples minus the first one that has data, so that a flat band is exactly 0; NaN where there is no data.
+/// Returns samples minus the first one that has data, so that a flat band is exactly 0; NaN for nodata.
 fn from_first(band: ArrayView2<'_, f32>) -> Array2<f64> {
     let first = band.iter().find(|value| value.is_finite()).copied().unwrap_or_default();
     band.mapv(|value| if value.is_finite() { f64::from(value) - f64::from(first) } else { f64::NAN })
@@ -70,7 +70,7 @@ fn share(values: &Array2<f64>) -> Mean {
     Mean { sum: pattern.sum.max(0.0), weight: (square - mean * mean).max(0.0) * pattern.weight }
 }
 
-/// A Hann window of even length and sum 1, with half a step at either end, so that no weight is 0.
+/// Returns a Hann window of even length and sum 1, offset by half a step at either end so that no weight is 0.
 fn hann(length: usize) -> Vec<f64> {
     let at = |k: usize| (PI * (k as f64 + 0.5) / length as f64).sin().powi(2);
     let total: f64 = (0..length).map(at).sum();
@@ -85,7 +85,7 @@ fn squared(values: &Array2<f64>) -> Array2<f64> {
     values * values
 }
 
-/// Returns the mean over windows without gaps.
+/// Returns the mean over windows without nodata.
 fn known(windows: &Array2<f64>) -> Mean {
     windows.iter().copied().filter(|value| !value.is_nan()).collect()
 }

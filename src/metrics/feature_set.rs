@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::{Inception, KernelDistance, Resize, frechet_distance, kernel_distance};
 use crate::error::Result;
 
-/// Images that go through the network together.
+/// Batch size for the network.
 const AT_ONCE: usize = 16;
 
 /// Features of images of one size, computed a few images at a time.
@@ -60,7 +60,7 @@ impl FeatureDistances {
 }
 
 /// # Shapes
-/// (N, 3, H, W) of bytes.
+/// (N, 3, H, W) of u8.
 fn batch(pictures: &[RgbImage]) -> Result<Tensor> {
     let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
     let bytes: Vec<u8> = pictures.iter().flat_map(|picture| picture.as_raw().iter().copied()).collect();

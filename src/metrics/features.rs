@@ -1,4 +1,4 @@
-//! Checks two sets of feature vectors before anything is computed from them.
+//! Validates two sets of feature vectors.
 
 use tch::{Kind, Tensor};
 
@@ -7,10 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// Returns both sets in double precision, on the device of the first.
 ///
 /// # Shapes
-/// (N, D) and (M, D) of any kind to the same.
+/// (N, D) and (M, D) of any kind; the results have the same shapes.
 ///
 /// # Errors
-/// `Usage` for other shapes, fewer than two vectors, or values that are not finite.
+/// `Usage` for other shapes, fewer than two vectors, or nonfinite values.
 pub(super) fn checked(first: &Tensor, second: &Tensor) -> Result<(Tensor, Tensor)> {
     let (a, b) = (one(first, "first")?, one(second, "second")?);
     let (in_a, in_b) = (a.size2()?.1, b.size2()?.1);

@@ -2,12 +2,12 @@
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-/// Returns the weighted sums over all windows that lie within the plane; a pixel's weight is the product of that of its
-/// row and that of its column in the window. A window that contains a NaN gives NaN, which marks windows without full
-/// data. Running sums would be faster, but would carry a NaN on to all windows behind it.
+/// Returns the weighted sums over all windows within the plane; the weight of a pixel is the product of the weights of
+/// its row and its column in the window. A window that contains a NaN yields NaN, which marks windows with nodata.
+/// Running sums would be faster, but would propagate a NaN to all following windows.
 ///
 /// # Shapes
-/// (H, W) to (H - rows + 1, W - columns + 1); empty where a window does not fit.
+/// (H, W) to (H - rows + 1, W - columns + 1); empty if the window does not fit.
 pub(super) fn windows(plane: ArrayView2<'_, f64>, rows: &[f64], columns: &[f64]) -> Array2<f64> {
     let across = along(plane, Axis(1), columns);
     along(across.view(), Axis(0), rows)

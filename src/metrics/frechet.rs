@@ -6,26 +6,26 @@ use tch::{Kind, Tensor};
 use super::features;
 use crate::error::Result;
 
-/// Eigenvalues below so many units in the last place of the largest are rounding of 0.
+/// Eigenvalues below this many units in the last place of the largest are rounding errors of 0.
 const ROUNDING: f64 = 10.0 * f64::EPSILON;
 
-/// Computes the Fréchet distance of the normal distributions with the means and unbiased covariances of two sets,
-/// `|m1 - m2|² + Tr(S1 + S2 - 2 (S1 S2)^½)`: of Inception's features the FID.
-/// It is the square of the distance, as usually reported.
+/// Computes the Fréchet distance of the normal distributions with the means and unbiased covariances of two sets, `|m1
+/// - m2|² + Tr(S1 + S2 - 2 (S1 S2)^½)`; for Inception features, this is the FID. It is the square of the distance, as
+/// usually reported.
 ///
 /// With fewer images than features the covariances are singular. The distance is still defined, but biased upward: it
 /// falls as images are added, so only distances between sets of the same sizes should be compared.
 ///
 /// `Tr (S1 S2)^½` is the sum of the singular values of `X1 X2ᵀ`, where `Sk = Xkᵀ Xk` and the rows of `Xk` are the
-/// centered vectors divided by the root of their number minus 1. So no square root of a D x D matrix is taken: of N and M images
-/// it costs the eigenvalues of a matrix whose side is the least of N, M and D. The result is right to 1e-6 of
-/// `Tr (S1 + S2)`, and much better where singular values do not fall below 1e-8 of the largest.
+/// centered vectors divided by the square root of their number minus 1. This avoids the square root of a D x D matrix:
+/// for N and M images, only the eigenvalues of a matrix of side min(N, M, D) are needed. The result is accurate to 1e-6
+/// of `Tr (S1 + S2)`, and much better if no singular value is below 1e-8 of the largest.
 ///
 /// # Shapes
-/// (N, D) and (M, D) of any kind, in double precision within; a number of at least 0.
+/// (N, D) and (M, D) of any kind, computed in double precision; the result is at least 0.
 ///
 /// # Errors
-/// `Usage` where there are fewer than two vectors in a set (a covariance needs two), values are not finite, or the
+/// `Usage` if there are fewer than two vectors in a set (a covariance needs two), if values are not finite, or if the
 /// numbers of features differ.
 pub(crate) fn frechet_distance(first: &Tensor, second: &Tensor) -> Result<f64> {
     let (first, second) = features::checked(first, second)?;
@@ -37,7 +37,7 @@ pub(crate) fn frechet_distance(first: &Tensor, second: &Tensor) -> Result<f64> {
     Ok((means + traces - 2.0 * singular_value_sum(&product)?).max(0.0))
 }
 
-/// The mean (1, D), and the matrix X (N, D) for which `Xᵀ X` is the unbiased covariance.
+/// Returns the mean (1, D), and the matrix X (N, D) for which `Xᵀ X` is the unbiased covariance.
 fn mean_and_spread(features: &Tensor) -> Result<(Tensor, Tensor)> {
     let mean = features.f_mean_dim(&[0i64][..], true, Kind::Double)?;
     let freedom = (features.size2()?.0 - 1) as f64;
@@ -45,7 +45,7 @@ fn mean_and_spread(features: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((mean, spread))
 }
 
-/// The same covariance from at most D rows: the triangle of a QR decomposition.
+/// Returns a factor of the same covariance with at most D rows: the triangular matrix of a QR decomposition.
 fn factor(spread: Tensor) -> Result<Tensor> {
     let (count, length) = spread.size2()?;
     if count <= length {
@@ -54,7 +54,7 @@ fn factor(spread: Tensor) -> Result<Tensor> {
     Ok(Tensor::f_linalg_qr(&spread, "r")?.1)
 }
 
-/// By the eigenvalues of the smaller Gram matrix: ten times as fast as libtorch's singular values of 2,000 x 2,000.
+/// Uses the eigenvalues of the smaller Gram matrix: ten times as fast as libtorch's singular values of 2,000 x 2,000.
 fn singular_value_sum(matrix: &Tensor) -> Result<f64> {
     let (rows, columns) = matrix.size2()?;
     let turned = matrix.f_tr()?;
@@ -78,14 +78,14 @@ mod tests {
     use crate::random::Seed;
     use crate::testing::Tolerance;
 
-    /// Vectors of normal draws, each feature with its own spread.
+    /// Draws vectors from a normal distribution, with a different spread for each feature.
     fn draws(name: &str, seed: u64, count: i64, length: i64) -> Tensor {
         let values = Seed(seed).stream(name, 0).normals((count * length) as usize);
         let spread = Tensor::linspace(0.1, 2.0, length, (Kind::Double, tch::Device::Cpu));
         Tensor::from_slice(&values).to_kind(Kind::Double).view([count, length]) * spread
     }
 
-    /// The textbook's form, with square roots of the covariances.
+    /// Computes the textbook formula, with square roots of the covariances.
     fn by_square_roots(a: &Tensor, b: &Tensor) -> f64 {
         let covariance = |x: &Tensor| x.tr().cov(1, None::<Tensor>, None::<Tensor>);
         let (s1, s2) = (covariance(a), covariance(b));
@@ -104,8 +104,8 @@ mod tests {
         Tolerance { abs: 0.0, rel: 1e-9 }.number("full rank", found, truth("/frechet").as_f64().unwrap());
     }
 
-    /// With fewer vectors than features `sqrtm` is no judge; the fixture has NumPy's singular values. Square roots of
-    /// rounding in place of 0 would show at 1e-10.
+    /// With fewer vectors than features, `sqrtm` is not accurate enough; the fixture has NumPy's singular values.
+    /// Square roots of rounding errors instead of 0 would show at 1e-10.
     #[test]
     fn singular_covariances_are_exact() {
         let (a, b) = (features("a").narrow(0, 0, 20), features("b").narrow(0, 0, 15));
@@ -119,8 +119,8 @@ mod tests {
     fn both_ways_to_the_trace_agree() {
         for (n, m, d) in [(5, 9, 32), (31, 64, 32), (100, 80, 32), (32, 33, 32), (2, 2, 32)] {
             let (a, b) = (draws("a", 1, n, d), draws("b", 2, m, d) * 1.3 + 0.2);
-            // The square roots of the covariances take rounding of 0 for eigenvalues: each adds some 1e-8 of the
-            // largest.
+            // The square roots of the covariances treat rounding errors of 0 as eigenvalues: each adds about 1e-8 of
+            // the largest.
             let tolerance = Tolerance { abs: 0.0, rel: 1e-7 };
             tolerance.number(&format!("{n} {m}"), frechet_distance(&a, &b).unwrap(), by_square_roots(&a, &b));
         }
@@ -129,8 +129,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// A set that is moved by c has the distance |c|², one that is also stretched by s about its mean
-        /// |c|² + (1 - s)² Tr S, whether or not there are enough vectors for a covariance of full rank.
+        /// A set translated by c has the distance |c|², and one also scaled by s about its mean has |c|² + (1 - s)² Tr
+        /// S, whether or not there are enough vectors for a covariance of full rank.
         #[test]
         fn moved_and_stretched_sets(
             seed in 0u64..1000, count in 2i64..40, length in 1i64..20, s in 0.0f64..3.0, c in -2.0f64..2.0,

@@ -1,29 +1,29 @@
-//! Correlation of gradient magnitudes: whether edges lie in the same places, whatever the colors.
+//! Correlation of gradient magnitudes: whether edges are in the same places, regardless of color.
 
 use ndarray::{Array2, ArrayView3, Zip};
 
 use super::{Mean, filter, pair};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Half the difference of the two neighbors.
+/// Half the difference between the two neighbors.
 const CENTRAL: [f64; 3] = [-0.5, 0.0, 0.5];
 const MIDDLE: [f64; 3] = [0.0, 1.0, 0.0];
 
 /// Computes Pearson's correlation of the gradient magnitudes of each band, in [-1, 1].
 ///
-/// Gradients are central differences, `sqrt(((x[i, j+1] - x[i, j-1]) / 2)² + ((x[i+1, j] - x[i-1, j]) / 2)²)`, of the
-/// pixels that have all eight neighbors. Patterns that alternate from pixel to pixel have none; [`checkerboard`]
-/// measures them.
+/// Gradients are central differences, `sqrt(((x[i, j+1] - x[i, j-1]) / 2)² + ((x[i+1, j] - x[i-1, j]) / 2)²)`, of
+/// pixels with all eight neighbors. They do not detect patterns that alternate from pixel to pixel; [`checkerboard`]
+/// measures those.
 ///
-/// Where the gradients of the truth are all equal, as in a flat band, there is no structure to find, and the band does
-/// not count. Where only those of the image are, the correlation is 0.
+/// If all gradients of the truth are equal, as in a flat band, there is no structure to find, and the band does not
+/// count. If only those of the image are equal, the correlation is 0.
 ///
 /// # Shapes
-/// (C, H, W) twice to C means of weight 1 or, for bands that do not count, 0. Pixels without data in either image do
-/// not count, nor do their eight neighbors.
+/// Two images (C, H, W) to C means of weight 1, or 0 for bands that do not count. Pixels without data in either image
+/// do not count, nor do their eight neighbors.
 ///
 /// # Errors
-/// `Usage` where the shapes differ or the images are smaller than 3 x 3 pixels.
+/// `Usage` if the shapes differ or the images are smaller than 3 x 3 pixels.
 ///
 /// [`checkerboard`]: super::checkerboard
 pub(crate) fn gradient_correlation(image: ArrayView3<'_, f32>, truth: ArrayView3<'_, f32>) -> Result<Vec<Mean>> {
@@ -39,7 +39,7 @@ pub(crate) fn gradient_correlation(image: ArrayView3<'_, f32>, truth: ArrayView3
 
 fn correlation(image: &Array2<f64>, truth: &Array2<f64>) -> Mean {
     let (mut a, mut b) = (magnitudes(image), magnitudes(truth));
-    // Both planes have the same gaps.
+    // Both planes have nodata in the same places.
     a.retain(|value| !value.is_nan());
     b.retain(|value| !value.is_nan());
     let (a, b) = (centered(a, rounding(image)), centered(b, rounding(truth)));
@@ -60,13 +60,13 @@ fn magnitudes(plane: &Array2<f64>) -> Vec<f64> {
     Zip::from(&across).and(&down).map_collect(|x, y| x.hypot(*y)).into_iter().collect()
 }
 
-/// How far gradients may differ by the rounding of samples to single precision.
+/// Returns how much gradients may differ because samples are rounded to single precision.
 fn rounding(plane: &Array2<f64>) -> f64 {
     let largest = plane.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     largest * f64::from(f32::EPSILON)
 }
 
-/// The values without their mean; `None` where they are all the same but for rounding.
+/// Subtracts the mean; `None` if all values are equal up to rounding.
 fn centered(mut values: Vec<f64>, rounding: f64) -> Option<Vec<f64>> {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     values.iter_mut().for_each(|value| *value -= mean);

@@ -1,14 +1,14 @@
 //! Histograms: how often each value occurs in a band.
 
-/// Values that may wait to be counted, if few different ones have occurred.
+/// Number of values to buffer before counting, while there are few distinct ones.
 const WAITING: usize = 1 << 16;
-/// Number of different values that are kept: 16 MiB.
+/// Largest number of distinct values: 16 MiB.
 const MOST: usize = 1 << 20;
 
-/// Counts of values in rising order; exact as long as at most 1,048,576 different ones occur.
+/// Counts of values in ascending order; exact for at most 1,048,576 distinct values.
 ///
-/// Beyond that, values that differ only in their last bits are counted as the largest of them. How many bits are
-/// ignored follows from the values alone, so the counts do not depend on the order.
+/// Beyond that, values that differ only in their last bits are counted as the largest of them. The number of ignored
+/// bits depends only on the values, so the counts do not depend on their order.
 #[derive(Debug, Clone)]
 pub(super) struct Histogram {
     counts: Vec<(f32, u64)>,
@@ -25,7 +25,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts those values that are finite.
+    /// Counts the finite values.
     pub fn add(&mut self, values: impl IntoIterator<Item = f32>) {
         // Negative zero becomes zero.
         self.waiting.extend(values.into_iter().filter(|value| value.is_finite()).map(|value| value + 0.0));
@@ -34,7 +34,7 @@ impl Histogram {
         }
     }
 
-    /// Returns each value and its count, in rising order.
+    /// Returns each value and its count, in ascending order.
     pub fn into_counts(mut self) -> Vec<(f32, u64)> {
         self.settle();
         self.counts
@@ -44,7 +44,7 @@ impl Histogram {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_unstable_by(f32::total_cmp);
         self.counts.extend(waiting.into_iter().map(|value| (value, 1)));
-        // Two sorted lists, which this merges.
+        // Merges two sorted lists.
         self.counts.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.join();
         while self.counts.len() > self.most {
@@ -53,7 +53,7 @@ impl Histogram {
         }
     }
 
-    /// Merges values that are the same without the ignored bits.
+    /// Merges values that are equal without the ignored bits.
     fn join(&mut self) {
         let dropped = self.dropped;
         self.counts.dedup_by(|next, kept| {
@@ -66,7 +66,7 @@ impl Histogram {
     }
 }
 
-/// Returns a number that rises with the value, without its last bits.
+/// Returns a number that increases with the value, without its last bits.
 fn key(value: f32, dropped: u32) -> u32 {
     let bits = value.to_bits();
     let rising = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
@@ -95,7 +95,7 @@ mod tests {
     }
 
     proptest! {
-        /// In any order; no value is counted as another one far away.
+        /// In any order; no value is counted as a distant one.
         #[test]
         fn the_order_of_values_does_not_matter(
             values in prop::collection::vec(-1000.0f32..1000.0, 1..300), cut in 0usize..300, most in 32usize..400,

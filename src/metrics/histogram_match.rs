@@ -1,4 +1,4 @@
-//! Histogram matching band by band: the best that a change of colors alone can do.
+//! Per-band histogram matching: the best that recoloring alone can do.
 
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 
@@ -17,10 +17,10 @@ impl HistogramPool {
         Self { bands: vec![Histogram::default(); bands] }
     }
 
-    /// Adds the samples of an image (C, H, W) of any size; those that are not finite do not count.
+    /// Adds the samples of an image (C, H, W) of any size, ignoring those that are not finite.
     ///
     /// # Errors
-    /// `Usage` for an image with other bands.
+    /// `Usage` for an image with another number of bands.
     pub fn add(&mut self, image: ArrayView3<'_, f32>) -> Result<()> {
         check_bands(image, self.bands.len())?;
         for (histogram, band) in self.bands.iter_mut().zip(image.outer_iter()) {
@@ -29,7 +29,7 @@ impl HistogramPool {
         Ok(())
     }
 
-    /// Returns the translation that gives an image these histograms.
+    /// Returns the translation that gives images these histograms.
     ///
     /// # Errors
     /// `Usage` for a band without data.
@@ -53,17 +53,17 @@ pub(crate) struct HistogramMatch {
 
 impl HistogramMatch {
     /// Matches each band separately, like scikit-image's `exposure.match_histograms(image, reference, channel_axis=0)`
-    /// for floating-point images: a value becomes the reference's value at the same quantile, interpolated linearly.
-    /// Samples that are not finite stay NaN and do not count.
+    /// for floating-point images: a value becomes the reference's value at the same quantile, with linear
+    /// interpolation. Nonfinite samples become NaN and do not count.
     ///
-    /// The match is exact as long as the reference has at most 1,048,576 different values in a band; with more, values
+    /// The match is exact as long as the reference has at most 1,048,576 distinct values in a band; with more, values
     /// that differ only in their last bits are treated as one.
     ///
     /// # Shapes
-    /// (C, H, W) to the same.
+    /// (C, H, W); the result has the same shape.
     ///
     /// # Errors
-    /// `Usage` for an image with other bands than the reference.
+    /// `Usage` for an image with another number of bands than the reference.
     pub fn translate(&self, image: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         check_bands(image, self.bands.len())?;
         let mut made = image.to_owned();
@@ -94,7 +94,7 @@ impl Distribution {
         Self { values, shares }
     }
 
-    /// Returns the value at a quantile, interpolated linearly, and the first or last value beyond.
+    /// Returns the value at a quantile with linear interpolation, clamped to the first and last value.
     fn at(&self, share: f64) -> f64 {
         let above = self.shares.partition_point(|&own| own <= share);
         let value = |at: usize| self.values.get(at).copied().map_or(f64::NAN, f64::from);
@@ -106,7 +106,7 @@ impl Distribution {
     }
 }
 
-/// Returns each value of the band and its replacement, in rising order.
+/// Returns each value of the band and its replacement, in ascending order.
 fn table(band: ArrayView2<'_, f32>, reference: &Distribution) -> Vec<(f32, f32)> {
     let mut sorted: Vec<f32> =
         band.iter().copied().filter(|value| value.is_finite()).map(|value| value + 0.0).collect();
@@ -151,12 +151,12 @@ mod tests {
     fn matching_is_scikit_images() {
         let (image, reference) = pair();
         check("one reference", &pool(&[reference.view()]).translate(image.view()).unwrap(), &fixture("matched"));
-        // Sources and references differ in size.
+        // The image and the reference differ in size.
         let part = image.slice(s![.., 2..19, 3..26]);
         check("a part", &pool(&[reference.view()]).translate(part).unwrap(), &fixture("matched_part"));
     }
 
-    /// scikit-image on the reference images side by side.
+    /// scikit-image with the reference images side by side.
     #[test]
     fn a_set_is_matched_by_its_pooled_histogram() {
         let (image, reference) = pair();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     proptest! {
-        /// An image is matched to itself by itself, and to any change of colors that keeps their order.
+        /// An image matches itself, and any recoloring of it that preserves the order of colors.
         #[test]
         fn order_is_all_that_matters(values in prop::collection::vec(-100i32..100, 1..80)) {
             let image = Array3::from_shape_fn((1, 1, values.len()), |(_, _, x)| values[x] as f32);

@@ -1,4 +1,4 @@
-//! KID and FID as metrics of a fit.
+//! KID and FID as training metrics.
 
 use tch::Tensor;
 
@@ -8,7 +8,7 @@ use crate::arrays::tensor_to_array;
 use crate::dataset::{DataBunch, Domain, PerDomain, Split};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The names of the values of translations into a domain, in order.
+/// Returns the names of the values for translations into a domain, in order.
 fn names(to: Domain) -> [&'static str; 2] {
     match to {
         Domain::A => ["valid_fid_a", "valid_kid_a"],
@@ -16,12 +16,12 @@ fn names(to: Domain) -> [&'static str; 2] {
     }
 }
 
-/// KID and FID of the translated validation chips of both domains, for [`FitOptions::metric`](crate::FitOptions::metric);
-/// `valid_kid_b` is that of images translated into domain B. `monitor("valid_kid_b")` adds it by itself where it finds
-/// the weights of the network.
+/// KID and FID of the translated validation chips of both domains, for
+/// [`FitOptions::metric`](crate::FitOptions::metric); `valid_kid_b` is the KID of images translated into domain B.
+/// `monitor("valid_kid_b")` adds this metric automatically if the network's weights are found.
 ///
-/// A pass of the validation chips through the Inception network comes with each validation: some 0.1 s a chip on two
-/// cores. [`FitOptions::validate_every`](crate::FitOptions::validate_every) makes it rarer.
+/// Each validation runs the validation chips through the Inception network, which takes about 0.1 s per chip on two
+/// cores. [`FitOptions::validate_every`](crate::FitOptions::validate_every) makes this less frequent.
 ///
 /// ```no_run
 /// use geolearn::metrics::{Inception, InceptionDistances};
@@ -45,7 +45,7 @@ pub struct InceptionDistances {
     targets: Vec<Domain>,
     real: PerDomain<Option<Tensor>>,
     made: PerDomain<FeatureSet>,
-    /// Translations into each domain since the last values.
+    /// Translations into each domain since values were last returned.
     seen: PerDomain<usize>,
 }
 
@@ -79,7 +79,7 @@ impl InceptionDistances {
         self
     }
 
-    /// Returns whether this is the name of one of its values.
+    /// Returns whether this is the name of one of the metric's values.
     pub(crate) fn has(name: &str) -> bool {
         Domain::BOTH.into_iter().any(|to| names(to).contains(&name))
     }
@@ -129,7 +129,7 @@ impl Metric for InceptionDistances {
         for image in 0..translations.size().first().copied().unwrap_or(0) {
             let array = tensor_to_array(&translations.f_get(image)?)?;
             let (scaling, seen) = (data.normalizer(to), self.seen.get_mut(to));
-            // The tensor does not say where the chip has no data.
+            // The tensor does not contain which pixels of the chip have no data.
             let source = data.image(to.other(), Split::Valid, *seen)?;
             *seen += 1;
             let made = scaling.to_raster(array.view())?.with_gaps_of(&source, scaling.values().nodata);

@@ -7,37 +7,39 @@ use super::features;
 use super::kernel_moments::{Between, Within, kernel};
 use crate::error::Result;
 
-/// Vectors that the variance of the estimate needs in each set: some of its terms take four different ones.
+/// Number of vectors that the variance of the estimate needs in each set: some of its terms involve four different
+/// ones.
 const LEAST_FOR_ERROR: i64 = 4;
 
-/// An estimate of the squared maximum mean discrepancy of the distributions that two sets are drawn from.
+/// An estimate of the squared maximum mean discrepancy between the distributions of two sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct KernelDistance {
-    /// Without bias, so that it may be below 0 for sets that are alike.
+    /// The unbiased estimate, which may be below 0 for similar sets.
     pub value: f64,
     /// The standard deviation of `value` over sets of these sizes; `None` with fewer than four vectors in a set.
     pub standard_error: Option<f64>,
 }
 
-/// Computes the unbiased squared maximum mean discrepancy with the kernel `k(x, y) = (x·y / D + 1)³`: of Inception's
-/// features the KID, which is often shown times 1,000.
+/// Computes the unbiased squared maximum mean discrepancy with the kernel `k(x, y) = (x·y / D + 1)³`; for Inception
+/// features, this is the KID, which is often reported times 1,000.
 ///
 /// This is the U-statistic over all pairs of vectors. Other programs, such as clean-fid, report the mean over 100
-/// random subsets of at most 1,000 images. For two sets of equal size that fit into a subset that is the same number;
-/// otherwise it has the same expectation and additional noise from the choice of subsets. The spread over subsets is no
-/// standard error, since subsets share images.
+/// random subsets of at most 1,000 images. For two sets of equal size that fit into one subset, the results are the
+/// same; otherwise the mean over subsets has the same expectation but additional noise from the choice of subsets. The
+/// spread over subsets is not a standard error, because subsets share images.
 ///
-/// The standard error comes from Hoeffding's decomposition of the U-statistic: for sets of n and m,
-/// `4/n Var g(x) + 4/m Var g(y) + 2/(n(n-1)) Vxx + 2/(m(m-1)) Vyy + 4/(nm) Vxy`, where g is the difference of the mean
-/// kernels with either set, and V is the variance of the kernel minus its means over either argument. Each is estimated
-/// without bias, and taken as 0 where the estimate is negative. For sets from one distribution the first two terms
-/// vanish; a jackknife would then be 40 % too large.
+/// The standard error comes from Hoeffding's decomposition of the U-statistic: for sets of n and m, `4/n Var g(x) + 4/m
+/// Var g(y) + 2/(n(n-1)) Vxx + 2/(m(m-1)) Vyy + 4/(nm) Vxy`, where g is the difference of the mean kernels with either
+/// set, and V is the variance of the kernel minus its means over either argument. Each term is estimated without bias,
+/// and set to 0 if the estimate is negative. For sets from the same distribution, the first two terms vanish; a
+/// jackknife would then be 40 % too large.
 ///
 /// # Shapes
-/// (N, D) and (M, D) of any kind, in double precision within.
+/// (N, D) and (M, D) of any kind, computed in double precision.
 ///
 /// # Errors
-/// `Usage` where there are fewer than two vectors in a set, values are not finite, or the numbers of features differ.
+/// `Usage` if there are fewer than two vectors in a set, if values are not finite, or if the numbers of features
+/// differ.
 pub(crate) fn kernel_distance(first: &Tensor, second: &Tensor) -> Result<KernelDistance> {
     let (x, y) = features::checked(first, second)?;
     let shift = typical_kernel(&x, &y)?;
@@ -49,8 +51,8 @@ pub(crate) fn kernel_distance(first: &Tensor, second: &Tensor) -> Result<KernelD
     Ok(KernelDistance { value, standard_error: variance.map(f64::sqrt) })
 }
 
-/// The kernel of the two means. Subtracted from all kernels, a constant changes neither the distance nor its error, only
-/// their rounding.
+/// The kernel of the two means. Subtracting a constant from all kernels changes neither the distance nor its error,
+/// only the rounding.
 fn typical_kernel(x: &Tensor, y: &Tensor) -> Result<f64> {
     let mean = |v: &Tensor| v.f_mean_dim(&[0i64][..], true, Kind::Double);
     Ok(kernel(&mean(x)?, &mean(y)?)?.f_double_value(&[0, 0])?)
@@ -89,7 +91,7 @@ mod tests {
         let found = kernel_distance(&features("a"), &features("b")).unwrap();
         let tolerance = Tolerance { abs: 0.0, rel: 1e-12 };
         tolerance.number("distance", found.value, truth("/kernel").as_f64().unwrap());
-        // Sums over all draws without repetition, of the first 9 and 7.
+        // Sums over all draws without replacement, of the first 9 and 7.
         let (a, b) = (features("a").narrow(0, 0, 9), features("b").narrow(0, 0, 7));
         let few = kernel_distance(&a, &b).unwrap();
         tolerance.number("few", few.value, truth("/kernel_few").as_f64().unwrap());
@@ -97,7 +99,8 @@ mod tests {
         Tolerance { abs: 0.0, rel: 1e-9 }.number("error", few.standard_error.unwrap(), expected);
     }
 
-    /// The error against the spread of the distances of 400 pairs of sets, which itself is known to 3.5 %.
+    /// The standard error compared with the spread of the distances of 400 pairs of sets, which itself is known to 3.5
+    /// %.
     #[test]
     fn standard_error_is_the_spread_over_sets() {
         let changes: [(&str, i64, i64, f64, f64); 4] = [
@@ -115,7 +118,7 @@ mod tests {
             let spread = (found.iter().map(|d| (d.value - mean).powi(2)).sum::<f64>() / 399.0).sqrt();
             let error = (found.iter().map(|d| d.standard_error.unwrap().powi(2)).sum::<f64>() / 400.0).sqrt();
             assert!((error / spread - 1.0).abs() < 0.2, "{name}: {error} for {spread}");
-            // No bias: sets that are alike have a mean distance of 0, within five standard errors of it.
+            // Unbiased: similar sets have a mean distance of 0, within five standard errors.
             assert!(!name.starts_with(['a', 'u']) || mean.abs() < 5.0 * spread / 20.0, "{name}: {mean}, {spread}");
         }
     }

@@ -5,16 +5,16 @@ use tch::{Kind, Tensor};
 
 use crate::error::Result;
 
-/// Rows of a kernel matrix that are in memory at a time.
+/// Rows of a kernel matrix that are in memory at once.
 const ROWS: i64 = 1024;
 
-/// The cubic kernel of all pairs, (n, D) and (m, D) to (n, m).
+/// Returns the cubic kernel of all pairs, (n, D) and (m, D) to (n, m).
 pub(super) fn kernel(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     let products = x.f_mm(&y.f_tr()?)?;
     Ok(products.f_div_scalar(x.size2()?.1)?.f_add_scalar(1.0)?.f_pow_tensor_scalar(3)?)
 }
 
-/// Sums over the kernels of different vectors of one set.
+/// Sums over the kernels of distinct vectors of one set.
 pub(super) struct Within {
     pub count: f64,
     rows: Tensor,
@@ -52,17 +52,17 @@ impl Within {
         apart / (n * (n - 1.0) * (n - 2.0) * (n - 3.0))
     }
 
-    /// The variance of a vector's mean kernel with its set.
+    /// Returns the variance of a vector's mean kernel with its set.
     pub fn projection(&self) -> f64 {
         self.chain() - self.mean_square()
     }
 
-    /// The variance of the kernel minus its means.
+    /// Returns the variance of the kernel minus its means.
     pub fn interaction(&self) -> f64 {
         self.square() - 2.0 * self.chain() + self.mean_square()
     }
 
-    /// The covariance of a vector's mean kernels with its set and with the `other` vectors.
+    /// Returns the covariance of a vector's mean kernels with its set and with the `other` vectors.
     pub fn covariance(&self, across: &Tensor, across_total: f64, other: f64) -> Result<f64> {
         let n = self.count;
         let joint = dot(&self.rows, across)?;
@@ -71,7 +71,7 @@ impl Within {
     }
 }
 
-/// Sums over the kernels of the vectors of one set with those of another.
+/// Sums over the kernels between the vectors of two sets.
 pub(super) struct Between {
     counts: [f64; 2],
     pub rows: Tensor,
@@ -126,7 +126,7 @@ impl Between {
     }
 }
 
-/// Of a kernel matrix that is never in memory as a whole.
+/// Computed without ever having the whole kernel matrix in memory.
 struct Sums {
     rows: Tensor,
     columns: Tensor,

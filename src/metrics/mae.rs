@@ -9,10 +9,10 @@ use crate::error::Result;
 /// Computes the mean absolute error of each band, in the units of the samples.
 ///
 /// # Shapes
-/// (C, H, W) twice to C means over pixels; pixels where either image has no data do not count.
+/// Two images (C, H, W) to C means over pixels; pixels without data in either image do not count.
 ///
 /// # Errors
-/// `Usage` where the shapes differ.
+/// `Usage` if the shapes differ.
 pub(crate) fn absolute_errors(image: ArrayView3<'_, f32>, truth: ArrayView3<'_, f32>) -> Result<Vec<Mean>> {
     let error = |(a, b)| pair::samples(a, b).map(|(a, b)| (a - b).abs()).collect();
     Ok(pair::bands(image, truth)?.map(error).collect())

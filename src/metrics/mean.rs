@@ -1,9 +1,9 @@
-//! A weighted mean whose parts can be added up.
+//! Weighted means that can be added.
 
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-/// A weighted sum and its weight, of pixels, windows, bands or images.
+/// A weighted sum and its weight, over pixels, windows, bands, or images.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Mean {
     pub sum: f64,
@@ -16,7 +16,7 @@ impl Mean {
         Self { sum: value, weight: 1.0 }
     }
 
-    /// The mean; `None` where nothing was counted.
+    /// Returns the mean; `None` if nothing was counted.
     pub fn value(self) -> Option<f64> {
         (self.weight > 0.0).then(|| self.sum / self.weight)
     }
@@ -29,7 +29,7 @@ impl AddAssign for Mean {
     }
 }
 
-/// The mean over all that these were counted of.
+/// Returns the mean over everything that these means cover.
 impl Sum for Mean {
     fn sum<I: Iterator<Item = Self>>(means: I) -> Self {
         means.fold(Self::default(), |mut all, mean| {
@@ -39,7 +39,7 @@ impl Sum for Mean {
     }
 }
 
-/// Values of weight 1.
+/// Returns the mean of values of weight 1.
 impl FromIterator<f64> for Mean {
     fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
         values.into_iter().map(Self::of).sum()

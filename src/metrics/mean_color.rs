@@ -1,4 +1,4 @@
-//! One flat color for every image: what a model must at least beat.
+//! A baseline that every model must beat: one flat color for every image.
 
 use ndarray::{Array3, ArrayView3, Axis};
 
@@ -17,10 +17,10 @@ impl MeanColor {
         Self { bands: vec![Mean::default(); bands] }
     }
 
-    /// Adds the samples of an image (C, H, W) of any size; those that are not finite do not count.
+    /// Adds the samples of an image (C, H, W) of any size, ignoring those that are not finite.
     ///
     /// # Errors
-    /// `Usage` where the image has other bands.
+    /// `Usage` if the image has another number of bands.
     pub fn add(&mut self, image: ArrayView3<'_, f32>) -> Result<()> {
         check_bands(image, self.bands.len())?;
         for (mean, band) in self.bands.iter_mut().zip(image.outer_iter()) {
@@ -29,14 +29,14 @@ impl MeanColor {
         Ok(())
     }
 
-    /// Returns an image of this color in the place of `source`, which may have other bands. As in a model's
-    /// translation, a pixel is empty (NaN) where the source has no data in any band.
+    /// Returns an image of this color with the size of `source`, which may have other bands. As in a model's
+    /// translation, a pixel is NaN if the source has no data in any band.
     ///
     /// # Shapes
     /// (any, H, W) to (C, H, W).
     ///
     /// # Errors
-    /// `Usage` where a band of the set has no data.
+    /// `Usage` if a band of the set has no data.
     pub fn translate(&self, source: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         let (_, height, width) = source.dim();
         let mut made = Array3::from_elem((self.bands.len(), height, width), f32::NAN);

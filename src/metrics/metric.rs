@@ -8,12 +8,12 @@ use tch::Tensor;
 use crate::dataset::{DataBunch, Domain};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Which values of a metric are better.
+/// Whether lower or higher values of a metric are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Better {
-    /// Lower values, as of losses and distances.
+    /// Lower values, as for losses and distances.
     Lower,
-    /// Higher values, as of PSNR and SSIM.
+    /// Higher values, as for PSNR and SSIM.
     Higher,
 }
 
@@ -27,7 +27,7 @@ impl Better {
     }
 }
 
-/// One value that a [`Metric`] gives for each validation: its name in the history, and which values are better.
+/// A value that a [`Metric`] reports for each validation: its name in the history, and which direction is better.
 ///
 /// ```
 /// use geolearn::metrics::{Better, MetricColumn};
@@ -36,9 +36,9 @@ impl Better {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricColumn {
-    /// The name, such as `valid_kid_b`.
+    /// The name, for example `valid_kid_b`.
     pub name: String,
-    /// Which values are better.
+    /// Whether lower or higher values are better.
     pub better: Better,
 }
 
@@ -51,16 +51,16 @@ impl MetricColumn {
 
 /// A metric over the whole validation set, for [`FitOptions::metric`](crate::FitOptions::metric).
 ///
-/// After each validated epoch the trainer translates each validation chip once, in the directions that the model has, passes
-/// the translations to [`update`](Self::update) batch by batch, and records what [`finish`](Self::finish) returns. The
-/// values can be monitored, end a fit, and choose its best epoch.
+/// After each validated epoch, the trainer translates each validation chip once, in each direction that the model
+/// supports, passes the translations to [`update`](Self::update) in batches, and records what [`finish`](Self::finish)
+/// returns. The values can be monitored, stop training early, and select the best epoch.
 ///
 /// ```
 /// use geolearn::tch::{Kind, Tensor};
 /// use geolearn::metrics::{Better, Metric, MetricColumn};
 /// use geolearn::{Domain, FitOptions, Result};
 ///
-/// /// How far translations into domain B are from gray, on average.
+/// How far translations into domain B are from gray, on average.
 /// #[derive(Debug, Default)]
 /// struct Colorfulness {
 ///     sum: f64,
@@ -91,41 +91,41 @@ impl MetricColumn {
 /// let options = FitOptions::new(20).metric(Colorfulness::default()).monitor("valid_colorfulness_b");
 /// ```
 pub trait Metric: fmt::Debug + Send {
-    /// Hears which domains the model translates into; called first, so that a metric has columns for these alone. Does nothing
-    /// by default.
+    /// Receives the domains that the model translates into, before any other call, so that the metric can limit its
+    /// columns to these. Does nothing by default.
     fn aim(&mut self, _targets: &[Domain]) {}
 
-    /// Returns the names and directions of the values, in the order of [`finish`](Self::finish).
+    /// Returns the names and directions of the values, in the same order as [`finish`](Self::finish).
     fn columns(&self) -> Vec<MetricColumn>;
 
-    /// Prepares for a fit on `data`: called once, before the first step.
+    /// Prepares for training on `data`; called once, before the first step.
     ///
     /// # Errors
-    /// An error ends the fit before it begins.
+    /// An error ends the fit before it starts.
     fn start(&mut self, _data: &DataBunch) -> Result<()> {
         Ok(())
     }
 
-    /// Adds a batch of validation chips and their translations into domain `to`; chips come in the order of
+    /// Adds a batch of validation chips and their translations into domain `to`; chips are in the order of
     /// [`DataBunch::valid_files`].
     ///
     /// # Shapes
-    /// Both are (N, C, H, W) in [-1, 1], in f32: sources of the other domain, on the CPU, and translations on the
+    /// Both are (N, C, H, W) in [-1, 1], in f32: sources of the other domain on the CPU, and translations on the
     /// model's device.
     ///
     /// # Errors
-    /// An error ends the fit; the epoch stays recorded.
+    /// An error ends the fit; the epoch remains recorded.
     fn update(&mut self, to: Domain, sources: &Tensor, translations: &Tensor) -> Result<()>;
 
-    /// Returns a value for each column and starts over. `None`, or a value that is not finite, is recorded as not
+    /// Returns a value for each column and resets the metric. `None`, or a nonfinite value, is recorded as not
     /// measured.
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// See [`update`](Self::update).
     fn finish(&mut self) -> Result<Vec<Option<f64>>>;
 }
 
-/// Checks that all names differ from each other and from those of the model.
+/// Checks that all names are distinct and differ from those of the model.
 pub(crate) fn check_columns<'a>(taken: impl Iterator<Item = &'a str>, columns: &[MetricColumn]) -> Result<()> {
     let mut names: HashSet<&str> = taken.collect();
     match columns.iter().find(|column| column.name.is_empty() || !names.insert(&column.name)) {

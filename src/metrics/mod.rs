@@ -1,9 +1,9 @@
-//! Metrics during training, and the network that KID and FID are computed with.
+//! Training metrics, and the network that KID and FID use.
 //!
-//! [`InceptionDistances`] are KID and FID, for [`FitOptions::metric`](crate::FitOptions::metric); a metric of your own
-//! implements [`Metric`]. Those of a trained model are in [`evaluation`](crate::evaluation).
-// Images are (bands, height, width); a sample that is not finite has no data and does not count. Metrics of pairs of
-// images return one `Mean` for each band, or for the image where bands cannot be told apart; means add up over bands and
+//! [`InceptionDistances`] computes KID and FID for [`FitOptions::metric`](crate::FitOptions::metric); implement [`Metric`]
+//! for a metric of your own. Metrics of a trained model are in [`evaluation`](crate::evaluation).
+// Images are (bands, height, width); samples that are not finite have no data and do not count. Metrics of pairs of
+// images return one `Mean` per band, or one per image if bands cannot be separated; means can be added over bands and
 // over the images of a set.
 
 mod bands;

@@ -1,13 +1,13 @@
-//! Two images that are compared sample by sample.
+//! Two images to compare sample by sample.
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Zip};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Returns the bands of two images, side by side.
+/// Returns the corresponding bands of two images.
 ///
 /// # Errors
-/// `Usage` where the images differ in bands, height or width.
+/// `Usage` if the images differ in bands, height, or width.
 pub(super) fn bands<'a>(
     image: ArrayView3<'a, f32>,
     truth: ArrayView3<'a, f32>,
@@ -23,13 +23,13 @@ pub(super) fn bands<'a>(
     Ok((0..truth.len_of(Axis(0))).map(move |at| (band(image, at), band(truth, at))))
 }
 
-/// Returns the samples of pixels where both bands have data.
+/// Returns the samples of the pixels in which both bands have data.
 pub(super) fn samples(image: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> impl Iterator<Item = (f64, f64)> {
     let pairs = image.into_iter().zip(truth);
     pairs.filter(|(a, b)| a.is_finite() && b.is_finite()).map(|(&a, &b)| (f64::from(a), f64::from(b)))
 }
 
-/// Returns both bands in double precision; NaN in both where either has no data.
+/// Returns both bands in double precision, with NaN in both if either has no data.
 pub(super) fn planes(image: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>) -> (Array2<f64>, Array2<f64>) {
     let (mut a, mut b) = (image.mapv(f64::from), truth.mapv(f64::from));
     Zip::from(&mut a).and(&mut b).for_each(|a, b| {

@@ -9,30 +9,30 @@ use crate::error::{Error, ErrorKind, Result};
 /// Computes the mean squared error of each band.
 ///
 /// # Shapes
-/// (C, H, W) twice to C means over pixels; pixels where either image has no data do not count.
+/// Two images (C, H, W) to C means over pixels; pixels without data in either image do not count.
 ///
 /// # Errors
-/// `Usage` where the shapes differ.
+/// `Usage` if the shapes differ.
 pub(crate) fn squared_errors(image: ArrayView3<'_, f32>, truth: ArrayView3<'_, f32>) -> Result<Vec<Mean>> {
     let error = |(a, b)| pair::samples(a, b).map(|(a, b)| (a - b) * (a - b)).collect();
     Ok(pair::bands(image, truth)?.map(error).collect())
 }
 
 /// Returns the peak signal-to-noise ratio in decibels, `10 log10(range² / mean squared error)`: infinite for identical
-/// images, `None` where no pixel was counted. `range` is the difference of the largest and the smallest value that
-/// samples can have, 255 for bytes.
+/// images, `None` if no pixel was counted. `range` is the difference between the largest and the smallest possible
+/// sample value, 255 for 8-bit images.
 ///
-/// Of an image as a whole it is that of the sum of its bands' errors, as scikit-image's `peak_signal_noise_ratio` has
-/// it.
+/// For an image as a whole, it is computed from the combined error of all bands, as in scikit-image's
+/// `peak_signal_noise_ratio`.
 ///
 /// # Errors
-/// `Usage` where the range is not above 0.
+/// `Usage` if the range is not above 0.
 pub(crate) fn psnr(squared_error: Mean, range: f64) -> Result<Option<f64>> {
     check_range(range)?;
     Ok(squared_error.value().map(|error| 20.0 * range.log10() - 10.0 * error.log10()))
 }
 
-/// Refuses ranges of values that are not above 0.
+/// Returns an error for a range of values that is not above 0.
 pub(super) fn check_range(range: f64) -> Result<()> {
     if range.is_finite() && range > 0.0 {
         return Ok(());

@@ -5,15 +5,15 @@ use ndarray::{ArrayView1, ArrayView3, Axis};
 use super::{Mean, pair};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Computes the mean angle between the spectra of two images, in degrees: 0 where all bands are in the same proportion,
-/// 90 for spectra without a common band.
+/// Computes the mean angle between the spectra of two images, in degrees: 0 if all bands are in the same proportion, 90
+/// for spectra without a common band.
 ///
 /// # Shapes
-/// (C, H, W) twice to one mean over pixels. Pixels without data in any band of either image do not count, nor do those
-/// where a spectrum is zero in all bands, since zero has no direction.
+/// Two images (C, H, W) to one mean over pixels. Pixels without data in any band of either image do not count, nor do
+/// those with a spectrum of zero in all bands, since zero has no direction.
 ///
 /// # Errors
-/// `Usage` where the shapes differ or there are fewer than two bands.
+/// `Usage` if the shapes differ or there are fewer than two bands.
 pub(crate) fn spectral_angle(image: ArrayView3<'_, f32>, truth: ArrayView3<'_, f32>) -> Result<Mean> {
     let bands = pair::bands(image, truth)?.count();
     if bands < 2 {
@@ -25,8 +25,8 @@ pub(crate) fn spectral_angle(image: ArrayView3<'_, f32>, truth: ArrayView3<'_, f
     Ok(pixels.filter_map(|(a, b)| angle(a, b)).map(f64::to_degrees).collect())
 }
 
-/// In radians, by the half-angle form of Kahan 2006, "How futile are mindless assessments of roundoff", section 12: the
-/// arc cosine loses all angles below 1e-8, and gives some for equal spectra.
+/// Returns the angle in radians, by the half-angle formula of Kahan 2006, "How futile are mindless assessments of
+/// roundoff", section 12: the arc cosine loses all angles below 1e-8, and returns nonzero angles for equal spectra.
 fn angle(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> Option<f64> {
     let length = |v: ArrayView1<'_, f32>| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     let (long_a, long_b) = (length(a), length(b));
@@ -51,7 +51,7 @@ mod tests {
     use crate::metrics::fixtures::{pair, pair_with_gaps, truth};
     use crate::testing::Tolerance;
 
-    /// The fixture takes the arc cosine, which is right to some 1e-8 degrees here.
+    /// The fixture uses the arc cosine, which is accurate to about 1e-8 degrees here.
     #[test]
     fn angles_are_numpys() {
         for ((image, reference), name) in [(pair(), "/spectral_angle"), (pair_with_gaps(), "/spectral_angle_with_gaps")]
@@ -66,7 +66,7 @@ mod tests {
         let image = array![[[3.0, 0.1, 1.0, 0.0, 2.0, -1.0]], [[4.0, 0.2, 0.0, 0.0, f32::NAN, 0.0]]];
         let other = array![[[6.0, 0.3, 0.0, 1.0, 2.0, 1.0]], [[8.0, 0.6, 5.0, 1.0, 2.0, 0.0]]];
         let found = spectral_angle(image.view(), other.view()).unwrap();
-        // The second pixel has the angle of f32's rounding of 0.1, 0.2, 0.3 and 0.6, some 1e-6 degrees.
+        // The angle of the second pixel comes from f32 rounding of 0.1, 0.2, 0.3, and 0.6, about 1e-6 degrees.
         assert_eq!(found.weight, 4.0);
         assert!((found.sum - 270.0).abs() < 1e-5, "{found:?}");
         assert_eq!(spectral_angle(image.view(), image.view()).unwrap(), Mean { sum: 0.0, weight: 4.0 });

@@ -10,11 +10,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// The constants K1 and K2 of the paper.
 const K: [f64; 2] = [0.01, 0.03];
 const SIGMA: f64 = 1.5;
-/// The Gaussian ends after 3.5 standard deviations.
+/// The Gaussian is truncated after 3.5 standard deviations.
 const REACH: i32 = 5;
 const UNIFORM_SIDE: usize = 7;
 
-/// The window within which means, variances and covariances are taken.
+/// The window over which means, variances, and covariances are computed.
 ///
 /// ```
 /// use geolearn::evaluation::MetricsOptions;
@@ -28,13 +28,13 @@ pub enum SsimWindow {
     /// 7 x 7 pixels of equal weight with sample covariances: the defaults of scikit-image's `structural_similarity`.
     #[default]
     Uniform,
-    /// 11 x 11 pixels under a Gaussian of 1.5 pixels: as in the paper; in scikit-image
+    /// 11 x 11 pixels with Gaussian weights of standard deviation 1.5: as in the paper; in scikit-image
     /// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False`.
     Gaussian,
 }
 
 impl SsimWindow {
-    /// The weights along one side; their sum is 1.
+    /// Returns the weights along one side; their sum is 1.
     fn weights(self) -> Vec<f64> {
         match self {
             Self::Uniform => vec![1.0 / UNIFORM_SIDE as f64; UNIFORM_SIDE],
@@ -46,12 +46,12 @@ impl SsimWindow {
         }
     }
 
-    /// Returns the side of the window in pixels; smaller images have no structural similarity.
+    /// Returns the side of the window in pixels; SSIM is undefined for smaller images.
     pub(crate) fn side(self) -> usize {
         self.weights().len()
     }
 
-    /// From the mean of squares to a variance: n / (n - 1) for that of a sample.
+    /// Returns the factor from the mean of squares to the variance: n / (n - 1) for the sample variance.
     fn variance_factor(self) -> f64 {
         let count = (UNIFORM_SIDE * UNIFORM_SIDE) as f64;
         match self {
@@ -62,14 +62,14 @@ impl SsimWindow {
 }
 
 /// Computes the structural similarity of each band: 1 for identical images, less for others. `range` is the difference
-/// of the largest and the smallest value that samples can have.
+/// between the largest and the smallest possible sample value.
 ///
 /// # Shapes
-/// (C, H, W) twice to C means over the windows that lie within the image; windows that contain a pixel without data in
-/// either image do not count.
+/// Two images (C, H, W) to C means over the windows within the image; windows that contain a nodata pixel of either
+/// image do not count.
 ///
 /// # Errors
-/// `Usage` where the shapes differ, the images are smaller than the window, or the range is not above 0.
+/// `Usage` if the shapes differ, the images are smaller than the window, or the range is not above 0.
 pub(crate) fn ssim(
     image: ArrayView3<'_, f32>,
     truth: ArrayView3<'_, f32>,
@@ -100,7 +100,7 @@ fn similarity(a: &Array2<f64>, b: &Array2<f64>, range: f64, window: SsimWindow) 
         let variances = (2.0 * factor * (product - a * b), factor * (squares - means.1));
         let luminance = (means.0 + constants[0]) / (means.1 + constants[0]);
         let structure = (variances.0 + constants[1]) / (variances.1 + constants[1]);
-        // Only windows with a pixel without data give what is not a number: both denominators are above 0.
+        // Only windows with a nodata pixel yield NaN, because both denominators are above 0.
         if !(luminance * structure).is_nan() {
             all += Mean::of(luminance * structure);
         }
@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    /// scikit-image's map of similarities, without the windows that a gap lies in.
+    /// scikit-image's similarity map, without windows that contain nodata.
     #[test]
     fn windows_with_gaps_do_not_count() {
         let (image, reference) = pair_with_gaps();

@@ -1,10 +1,10 @@
-//! Nodata values of each band, where one value does not count for all.
+//! Nodata values of individual bands, for files without a common value.
 
 use super::{RasterInfo, number};
 
 impl RasterInfo {
-    /// Takes the values that GDAL's item `NODATA_VALUES` lists: a pixel has no data where all bands have theirs. One that
-    /// all bands share is the nodata value, where the file has no other.
+    /// Sets the values in GDAL's metadata item `NODATA_VALUES`: a pixel has no data if every band has its own nodata
+    /// value. If all bands share one value, it becomes the nodata value, unless the file has another.
     pub(super) fn list_nodata(&mut self, text: &str) {
         let value = |text| number::nodata(text, self.dtype).map(|value| self.dtype.stored(value));
         let Some(values) = text.split_whitespace().map(value).collect::<Option<Vec<f64>>>() else { return };
@@ -16,7 +16,7 @@ impl RasterInfo {
         }
     }
 
-    /// Takes a value for each band, where they differ.
+    /// Sets a value for each band, if they differ.
     pub(super) fn put_band_nodata(&mut self, values: Vec<f64>) {
         if values.len() == self.bands && values.iter().any(|value| !same(*value, values[0])) {
             self.band_nodata = values;

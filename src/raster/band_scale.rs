@@ -1,10 +1,10 @@
-//! Scale and offset of a band: from stored samples to physical values.
+//! The scale and offset of a band, which convert stored samples to physical values.
 
 use serde::{Deserialize, Serialize};
 
-/// How the samples of a band become physical values: `scale * sample + offset`, as GDAL has it.
+/// The conversion from samples of a band to physical values, as in GDAL: `scale * sample + offset`.
 ///
-/// The default, a scale of 1 and an offset of 0, says that samples are the values themselves.
+/// The default, a scale of 1 and an offset of 0, means that samples are physical values.
 ///
 /// ```
 /// use geolearn::raster::BandScale;
@@ -15,29 +15,30 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BandScale {
-    /// What a sample is multiplied by.
+    /// The factor by which samples are multiplied.
     pub scale: f64,
-    /// What is added then.
+    /// The offset that is added to the product.
     pub offset: f64,
 }
 
 impl BandScale {
-    /// A scale and an offset.
+    /// Creates a scale and offset.
     pub fn new(scale: f64, offset: f64) -> Self {
         Self { scale, offset }
     }
 
-    /// The physical value of a sample.
+    /// Returns the physical value of a sample.
     pub fn value(self, sample: f64) -> f64 {
         self.scale * sample + self.offset
     }
 
-    /// The sample of a physical value, not rounded.
+    /// Returns the sample for a physical value, not rounded.
     pub(crate) fn sample(self, value: f64) -> f64 {
         (value - self.offset) / self.scale
     }
 
-    /// Whether samples can be computed from values: a scale that is neither 0 nor infinite, and a finite offset.
+    /// Returns whether samples can be computed from values: the scale must be finite and nonzero, and the offset
+    /// finite.
     pub(crate) fn is_sound(self) -> bool {
         self.scale.is_finite() && self.scale != 0.0 && self.offset.is_finite()
     }
@@ -49,7 +50,7 @@ impl Default for BandScale {
     }
 }
 
-/// Whether any of these says more than that samples are values.
+/// Returns whether any scale differs from the default.
 pub(crate) fn say_anything(scales: &[BandScale]) -> bool {
     scales.iter().any(|scale| *scale != BandScale::default())
 }

@@ -1,4 +1,4 @@
-//! A part of an image, at another size.
+//! Bilinear sampling of a part of an image.
 
 use ndarray::{Array3, ArrayView1};
 
@@ -12,10 +12,11 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// The part of `image` (bands, height, width) as (bands, `rows`, `columns`), bilinear, pixel centers at halves.
+    /// Samples the part of `image` (bands, height, width) as (bands, `rows`, `columns`), bilinear, with pixel centers
+    /// at half-integers.
     ///
-    /// Meant for enlarging: it does not average where it shrinks. Beyond the edge the edge pixel goes on. NaN stands for
-    /// no data: a sample is computed from the pixels that have data, and is NaN where these weigh less than half.
+    /// Meant for enlarging: it does not average when it shrinks. Beyond the edge, the edge pixel is repeated. NaN means
+    /// nodata: a sample is computed from the pixels that have data, and is NaN if their total weight is less than half.
     pub fn sample(&self, image: &Array3<f32>, rows: usize, columns: usize) -> Array3<f32> {
         let (bands, height, width) = image.dim();
         let ys = taps(self.top, self.height, rows, height);
@@ -57,7 +58,7 @@ fn taps(start: f64, extent: f64, count: usize, size: usize) -> Vec<Tap> {
     (0..count).map(tap).collect()
 }
 
-/// What the pixels around a sample that have data make of it.
+/// Interpolates the pixels around a sample that have data.
 fn known(x: &Tap, y: &Tap, upper: &ArrayView1<'_, f32>, lower: &ArrayView1<'_, f32>) -> f32 {
     let (mut sum, mut weights) = (0.0, 0.0);
     for (line, down) in [(upper, 1.0 - y.weight), (lower, y.weight)] {
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!(window.sample(&ramp(), 3, 4), ramp().slice(ndarray::s![.., 1..4, 2..6]).to_owned());
     }
 
-    /// A plane is reproduced by bilinear sampling, so the values say where the samples lie.
+    /// Bilinear sampling reproduces a plane, so the values reveal where the samples are.
     #[test]
     fn samples_lie_at_pixel_centers() {
         let window = Window { top: 1.0, left: 1.0, height: 4.0, width: 4.0 };

@@ -1,4 +1,4 @@
-//! BMP as GDAL has it: indices of a palette stay indices.
+//! Reads BMP like GDAL: palette indices stay indices.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -74,7 +74,7 @@ fn broken(path: &Path) -> Error {
     Error::new(ErrorKind::Format, "BMP file is truncated or damaged").at(path)
 }
 
-/// Sorts the decoder's complaint by who can mend it.
+/// Classifies a decoder error.
 fn failed(path: &Path, source: ImageError) -> Error {
     match &source {
         ImageError::Limits(_) => Error::new(ErrorKind::Limits, "BMP file asks for too much memory"),

@@ -1,13 +1,14 @@
-//! BMP of 8 bits a pixel or less: a palette and indices, run-length coded or not.
+//! Reads BMP of at most 8 bits per pixel: a palette and indices, optionally run-length encoded.
 //!
-//! The `image` crate gives colors instead of indices below 8 bits, and panics when run-length coded indices are asked for.
+//! The `image` crate returns colors instead of indices below 8 bits, and panics when asked for run-length encoded
+//! indices.
 
 use super::packed::unpacked;
 
-/// What is wrong with a file.
+/// The error is a description of what is wrong with the file.
 type Result<T> = std::result::Result<T, String>;
 
-/// Where the fields of `BITMAPFILEHEADER` and `BITMAPINFOHEADER` lie.
+/// Offsets of the fields in `BITMAPFILEHEADER` and `BITMAPINFOHEADER`.
 mod at {
     pub const PIXELS: usize = 10;
     pub const INFO: usize = 14;
@@ -17,9 +18,9 @@ mod at {
     pub const COMPRESSION: usize = 30;
     pub const COLORS: usize = 46;
 }
-/// The size of `BITMAPCOREHEADER`, which has numbers of 16 bits.
+/// The size of `BITMAPCOREHEADER`, which has 16-bit numbers.
 const CORE: usize = 12;
-/// The smallest size of the others.
+/// The smallest size of the other headers.
 const INFO: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
-    /// Reads the header; none where the pixels are colors.
+    /// Reads the header; `None` if the pixels are colors.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let field = |at, size| number(bytes, at, size).ok_or_else(short);
         let size = field(at::INFO, 4)?;
@@ -71,7 +72,7 @@ impl Indexed {
         Ok(Some(Self { height, width, palette, bits, coding, is_downwards, start: field(at::PIXELS, 4)? }))
     }
 
-    /// All indices, the upper line first.
+    /// Returns all indices, the top line first.
     pub fn indices(&self, bytes: &[u8]) -> Result<Vec<u8>> {
         let data = bytes.get(self.start..).ok_or_else(short)?;
         let mut lines = match self.coding {
@@ -88,22 +89,22 @@ impl Indexed {
         Ok(lines)
     }
 
-    /// Lines of whole words.
+    /// Decodes uncompressed lines, padded to whole words.
     fn lines(&self, data: &[u8]) -> Result<Vec<u8>> {
         let stride = (self.width * self.bits).div_ceil(32) * 4;
-        // The last line need not be filled up.
+        // The last line may lack its padding.
         let needed = stride * (self.height - 1) + (self.width * self.bits).div_ceil(8);
         let lines = data.get(..needed).ok_or_else(short)?;
         Ok(lines.chunks(stride).flat_map(|line| unpacked(line, self.bits, self.width)).collect())
     }
 
-    /// Runs and literal pixels; what is skipped has index 0.
+    /// Decodes runs and literal pixels; skipped pixels have index 0.
     fn runs(&self, data: &[u8]) -> Result<Vec<u8>> {
         let mut canvas = Canvas { lines: vec![0; self.width * self.height], width: self.width, row: 0, column: 0 };
         let mut rest = data;
         loop {
             let Some(([count, value], after)) = rest.split_first_chunk::<2>() else {
-                // Some writers leave the last mark out.
+                // Some writers omit the final end marker.
                 return if canvas.is_full() { Ok(canvas.lines) } else { Err(short()) };
             };
             rest = after;
@@ -120,7 +121,7 @@ impl Indexed {
                     let used = (count * self.bits).div_ceil(8);
                     let line = rest.get(..used).ok_or_else(short)?;
                     canvas.put(&unpacked(line, self.bits, count));
-                    // Filled up to whole words of 16 bits.
+                    // Padded to whole 16-bit words.
                     rest = rest.get(used.next_multiple_of(2)..).unwrap_or_default();
                 }
                 (count, value) => canvas.put(&unpacked(&[*value; 255], self.bits, usize::from(*count))),
@@ -129,7 +130,7 @@ impl Indexed {
     }
 }
 
-/// Where runs are painted. What leaves the picture is cut off.
+/// The image into which runs are decoded. Anything outside it is discarded.
 struct Canvas {
     lines: Vec<u8>,
     width: usize,
@@ -145,7 +146,7 @@ impl Canvas {
         self.column += indices.len();
     }
 
-    /// To the beginning of a line, or to the right.
+    /// Moves to the beginning of a line, or to the right.
     fn move_by(&mut self, down: usize, right: Option<usize>) {
         self.row += down;
         self.column = right.map_or(0, |right| self.column + right);
@@ -157,7 +158,7 @@ impl Canvas {
     }
 }
 
-/// Blue, green, red, and a byte that means nothing.
+/// Reads entries of blue, green, red, and an unused byte.
 fn palette(bytes: &[u8], start: usize, entry: usize, colors: usize) -> Result<Vec<[u8; 3]>> {
     let table = start.checked_add(entry * colors).and_then(|end| bytes.get(start..end)).ok_or_else(short)?;
     Ok(table.chunks_exact(entry).map(|bytes| [bytes[2], bytes[1], bytes[0]]).collect())
@@ -167,7 +168,7 @@ fn short() -> String {
     "a file that ends early".into()
 }
 
-/// A number, its lowest byte first.
+/// Reads a little-endian number.
 fn number(bytes: &[u8], at: usize, size: usize) -> Option<usize> {
     let field = bytes.get(at..at + size)?;
     Some(field.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))

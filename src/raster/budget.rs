@@ -1,14 +1,14 @@
-//! Memory for the samples of images, shared by all threads that decode.
+//! A memory budget for the samples of images, shared by all threads that decode.
 //!
-//! Each image stays within its [`Limits`](super::Limits) by itself; without this, as many as there are threads would
-//! each take that much.
+//! Each image stays within its own [`Limits`](super::Limits); without a shared budget, every thread could use that much
+//! at once.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What is taken at the moment.
+/// The memory in use.
 pub(crate) struct Budget {
     taken: Mutex<Taken>,
     given_back: Condvar,
@@ -16,11 +16,11 @@ pub(crate) struct Budget {
 
 struct Taken {
     bytes: u64,
-    /// The most at any time.
+    /// The peak.
     most: u64,
 }
 
-/// Memory that is taken until this is dropped, by the thread that took it.
+/// A reservation of memory, held until it is dropped, by the thread that made it.
 pub(crate) struct Turn<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -42,8 +42,8 @@ impl Budget {
         &PROCESS
     }
 
-    /// Waits until all threads together would have taken `limit` bytes at most, or nobody else has any. A thread that
-    /// has a turn already does not wait, since others may wait for it.
+    /// Waits until all threads together would use at most `limit` bytes, or no other thread has a reservation. A thread
+    /// that already has one does not wait, since others may be waiting for it.
     pub fn turn(&self, bytes: u64, limit: u64) -> Turn<'_> {
         let has_turn = TURNS.with(|turns| turns.replace(turns.get() + 1)) > 0;
         let mut taken = self.lock();
@@ -55,20 +55,20 @@ impl Budget {
         Turn { budget: self, bytes, _of_one_thread: PhantomData }
     }
 
-    /// The most that was taken at once.
+    /// Returns the peak of the memory in use.
     #[cfg(test)]
     pub fn most(&self) -> u64 {
         self.lock().most
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
-        // Whole after each step, also where a thread panicked.
+        // The contents are consistent after each step, even if a thread panicked.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Turn<'_> {
-    /// Gives back what is not needed any more.
+    /// Releases what is no longer needed.
     pub fn shrink_to(&mut self, bytes: u64) {
         let bytes = bytes.min(self.bytes);
         let mut taken = self.budget.lock();

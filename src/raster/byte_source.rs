@@ -1,4 +1,4 @@
-//! The bytes of an image: a file that is opened once, or memory. A name that only GDAL can open has none.
+//! The bytes of an image: a file that is opened once, or memory. A name that only GDAL can open has no bytes.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -13,10 +13,10 @@ use super::libgdal_name;
 use crate::error::{Error, Result};
 use crate::store;
 
-/// What messages call bytes that have no file; errors are freed of it by [`Error::in_memory`].
+/// What error messages call bytes without a file; [`Error::in_memory`] removes it from them.
 pub(super) const IN_MEMORY: &str = "in memory";
 
-/// Bytes that any number of threads read at any place. Copies share the open file.
+/// Bytes that any number of threads can read at any position. Copies share the open file.
 #[derive(Clone)]
 pub(super) struct ByteSource {
     path: PathBuf,
@@ -28,14 +28,14 @@ pub(super) struct ByteSource {
 enum Content {
     File(Arc<File>),
     Memory(Arc<[u8]>),
-    /// Only GDAL knows where they are.
+    /// Only GDAL can find them.
     Elsewhere,
 }
 
-/// Reads headers, from the first byte on.
+/// A reader for headers, starting at the first byte.
 pub(super) type Reader<'a> = BufReader<Cursor<'a>>;
 
-/// A place in the bytes of a source.
+/// A position in the bytes of a source.
 pub(super) struct Cursor<'a> {
     source: &'a ByteSource,
     position: u64,
@@ -53,7 +53,7 @@ pub(super) fn opened() -> usize {
 }
 
 impl ByteSource {
-    /// Opens a file, or takes a name that only GDAL can open.
+    /// Opens a file, or accepts a name that only GDAL can open.
     pub fn open(path: &Path) -> Result<Self> {
         if libgdal_name::is_one(path) {
             return Ok(Self { path: path.to_path_buf(), content: Content::Elsewhere, length: 0 });
@@ -69,12 +69,12 @@ impl ByteSource {
         Self { path: IN_MEMORY.into(), content: Content::Memory(Arc::from(bytes)), length: bytes.len() as u64 }
     }
 
-    /// Returns the path of the file, or what stands for it in messages.
+    /// Returns the path of the file, or its substitute in messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the path of the file, beside which there may be others.
+    /// Returns the path of the file, which may have others next to it.
     pub fn file(&self) -> Option<&Path> {
         match self.content {
             Content::File(_) => Some(&self.path),
@@ -82,12 +82,12 @@ impl ByteSource {
         }
     }
 
-    /// Tells whether there is a name alone, which only GDAL can open.
+    /// Returns whether this is only a name, which GDAL must open.
     pub fn is_a_name(&self) -> bool {
         matches!(self.content, Content::Elsewhere)
     }
 
-    /// Reads the first bytes, at most so many.
+    /// Reads the first bytes, at most `most` of them.
     pub fn opening(&self, most: u64) -> Result<Vec<u8>> {
         let mut start = Vec::new();
         let read = self.cursor().take(most).read_to_end(&mut start);
@@ -95,13 +95,13 @@ impl ByteSource {
         Ok(start)
     }
 
-    /// Gives all bytes in their order; more than `cap` of them are refused.
+    /// Returns a reader for all bytes; more than `cap` of them are an error.
     pub fn reader(&self, cap: u64) -> Result<Reader<'_>> {
         store::check_length(&self.path, self.length, cap)?;
         Ok(BufReader::new(self.cursor()))
     }
 
-    /// Reads all bytes; more than `cap` of them are refused before any is read.
+    /// Reads all bytes; more than `cap` of them are an error, detected before anything is read.
     pub fn bytes(&self, cap: u64) -> Result<Cow<'_, [u8]>> {
         store::check_length(&self.path, self.length, cap)?;
         if let Content::Memory(bytes) = &self.content {
@@ -110,7 +110,7 @@ impl ByteSource {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length).unwrap_or_default());
         let read = self.cursor().take(cap.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|e| Error::io("file cannot be read", &self.path, e))?;
-        // It may have grown, or be no plain file.
+        // It may have grown, or not be a regular file.
         store::check_length(&self.path, bytes.len() as u64, cap)?;
         Ok(Cow::Owned(bytes))
     }

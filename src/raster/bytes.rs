@@ -1,4 +1,4 @@
-//! Images from and to bytes, as a service receives and sends them, without files.
+//! Reads images from bytes and encodes them to bytes without files, for example in a web service.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use super::{Limits, Raster, RasterFile, RasterFormat, chip, write};
 use crate::error::{Error, Result};
 
 impl Raster {
-    /// Reads an image from the bytes of a file, within the default [`Limits`]: all formats and all else as in
-    /// [`Raster::open`], but for what GDAL reads, since that may lead to other files.
+    /// Reads an image from the bytes of a file, within the default [`Limits`]. Behaves like [`Raster::open`], except
+    /// that formats read by GDAL are not supported, since they may refer to other files.
     ///
-    /// What may stand beside a file (`.aux.xml`, a world file) is not looked for. The bytes are copied once.
+    /// Files that could be next to it (`.aux.xml`, a world file) are not used. The bytes are copied once.
     ///
     /// ```
     /// use geolearn::Raster;
@@ -23,7 +23,7 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// As [`Raster::open`], with "in memory" for the name of the file.
+    /// See [`Raster::open`]; the file is called "in memory".
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
         Self::from_bytes_within(bytes, &Limits::default())
     }
@@ -41,13 +41,13 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// As [`Raster::from_bytes`].
+    /// See [`Raster::from_bytes`].
     pub fn from_bytes_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Self> {
         let file = RasterFile::in_memory(bytes.as_ref(), limits);
         file.and_then(|file| chip::whole(&file)).map_err(Error::in_memory)
     }
 
-    /// Encodes the image as the file that [`Raster::save`] would write.
+    /// Encodes the image to the bytes of the file that [`Raster::save`] would write.
     ///
     /// ```
     /// use geolearn::raster::RasterFormat;
@@ -62,8 +62,8 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for bands or samples that the format cannot hold,
-    /// [`ErrorKind::Limits`](crate::ErrorKind::Limits) for more tiles than can be read again.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for bands or samples that the format cannot store,
+    /// [`ErrorKind::Limits`](crate::ErrorKind::Limits) for more tiles than can be read back.
     pub fn to_bytes(&self, format: RasterFormat) -> Result<Vec<u8>> {
         write::encoded(self, format, Path::new(IN_MEMORY)).map_err(Error::in_memory)
     }

@@ -1,6 +1,7 @@
-//! What training and prediction see of a file.
+//! Reads files in the form used for training and prediction.
 //!
-//! Palettes become colors, alpha of pictures is a mask and no band, and pictures without a place are turned as EXIF says.
+//! Palettes become colors, alpha in pictures becomes a mask instead of a band, and pictures without a georeference are
+//! rotated according to EXIF.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -14,21 +15,21 @@ use super::presentation::{Gray, Presentation};
 use super::{Dtype, Limits, Raster, RasterFile, RasterInfo, Samples, ValiditySource, turn, validity};
 use crate::error::Result;
 
-/// Reads an image for training: all but the transform of a world file.
+/// Reads an image for training: everything except the transform of a world file.
 ///
-/// The turn in which it was decoded is to be kept as long as the image, since many threads read chips.
+/// The memory reservation must be kept as long as the image, since many threads read chips.
 pub(crate) fn read_chip(path: &Path, limits: &Limits) -> Result<(Raster, Turn<'static>)> {
     let file = RasterFile::open_within(path, limits)?;
     Chip::unplaced(&file).read()
 }
 
-/// Tells the same as [`chip_info`] at a second look, which repeats no warnings.
+/// Does the same as [`chip_info`] for a file read before, without repeating warnings.
 pub(crate) fn chip_info_again(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     let file = RasterFile::open_within(path, limits)?;
     Ok(Chip::unplaced(&file).seen())
 }
 
-/// Tells what [`read_chip`] will give, without decoding a pixel.
+/// Returns what [`read_chip`] will return, without decoding a pixel.
 pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     let file = RasterFile::open_within(path, limits)?;
     let chip = Chip::unplaced(&file);
@@ -41,8 +42,8 @@ pub(crate) fn chip_info(path: &Path, limits: &Limits) -> Result<RasterInfo> {
     Ok(chip.seen())
 }
 
-/// Tells whether a TIFF calls a band alpha that may be something else: GDAL calls the fourth of four bands of bytes so
-/// whatever it holds, and this one has other values than 0 and 255.
+/// Returns whether a TIFF has a band of alpha that may be something else: GDAL calls the fourth of four 8-bit bands
+/// alpha whatever it contains, and this one has values other than 0 and 255.
 pub(crate) fn has_doubtful_alpha(path: &Path, limits: &Limits) -> Result<bool> {
     let file = RasterFile::open_within(path, limits)?;
     if !may_have_doubtful_alpha(&file) {
@@ -52,7 +53,7 @@ pub(crate) fn has_doubtful_alpha(path: &Path, limits: &Limits) -> Result<bool> {
     Ok(is_doubtful(&samples))
 }
 
-/// Tells the same by some windows, each of a row, a column, a height and a width, of a file of any size.
+/// Checks the same in some windows (row, column, height, width) of a file of any size.
 pub(crate) fn has_doubtful_alpha_within(
     path: &Path,
     limits: &Limits,
@@ -85,20 +86,20 @@ pub(super) fn whole(file: &RasterFile) -> Result<Raster> {
     Ok(Chip::placed(file).read()?.0)
 }
 
-/// A file as training sees it.
+/// A file in the form used for training.
 pub(super) struct Chip<'a> {
     file: &'a RasterFile,
-    /// What the file says of its stored samples.
+    /// Metadata of the stored samples.
     info: Cow<'a, RasterInfo>,
 }
 
 impl<'a> Chip<'a> {
-    /// Takes a file with its georeference.
+    /// Creates a chip of a file, with its georeference.
     pub fn placed(file: &'a RasterFile) -> Self {
         Self { file, info: Cow::Borrowed(file.info()) }
     }
 
-    /// Takes a file without a look for world files, but where one decides whether a picture is turned.
+    /// Creates a chip without looking for world files, except when one decides whether a picture is rotated.
     fn unplaced(file: &'a RasterFile) -> Self {
         let is_turned = |picture: &Presentation| picture.orientation != Orientation::NoTransforms;
         match file.presentation().is_some_and(is_turned) {
@@ -107,7 +108,7 @@ impl<'a> Chip<'a> {
         }
     }
 
-    /// Tells what [`Chip::read`] gives.
+    /// Returns the metadata of what [`Chip::read`] returns.
     pub fn seen(&self) -> RasterInfo {
         let info = &self.info;
         match (self.file.presentation(), self.painter()) {
@@ -118,25 +119,25 @@ impl<'a> Chip<'a> {
         }
     }
 
-    /// Reads the whole image, with the turn in which it was decoded.
+    /// Reads the whole image, with the memory reservation for decoding it.
     pub fn read(&self) -> Result<(Raster, Turn<'static>)> {
         let (height, width) = (self.info.height, self.info.width);
-        // A thread that has a turn waits for no other, so the mask comes first.
+        // A thread with a reservation does not wait for others, so the mask comes first.
         let mask = self.file.read_mask(&self.info, (0, 0, height, width))?;
         let (stored, turn) = self.file.read_in_turn()?;
         let hidden = mask.or_else(|| self.hidden(&stored));
         Ok((self.described(stored, hidden), turn))
     }
 
-    /// Reads a part of an image that is not turned. Its place is that of the whole.
+    /// Reads a part of an image that is not rotated. The georeference stays that of the whole image.
     pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
         let hidden = self.file.read_mask(&self.info, (row, column, height, width))?;
         let stored = self.file.read_window(row, column, height, width)?;
         Ok(self.described(stored, hidden))
     }
 
-    /// Returns the pixels without data where stored samples of a picture tell them: by opacity, or by colors. Alpha of other
-    /// files stays a band until the bands that are used are known.
+    /// Returns the nodata pixels that the stored samples of a picture define by opacity or by colors. In other files,
+    /// alpha stays a band until the used bands are known.
     fn hidden(&self, stored: &Samples) -> Option<Array2<bool>> {
         match (self.info.validity_source(), self.file.presentation()) {
             (ValiditySource::AlphaBand(band), Some(_)) => validity::hidden_by_alpha(stored, band),
@@ -145,13 +146,13 @@ impl<'a> Chip<'a> {
         }
     }
 
-    /// Returns the pixels of which each band has a nodata value of its own; none where one value is that of all bands.
+    /// Returns the pixels in which each band has its own nodata value; `None` if all bands share one value.
     fn hidden_by_bands(&self, stored: &Samples) -> Option<Array2<bool>> {
         let differ = self.info.validity_source() == ValiditySource::Nodata && !self.info.band_nodata.is_empty();
         differ.then(|| validity::hidden_by_nodata(stored, &self.info))
     }
 
-    /// Makes an image of stored samples and the pixels of them that have no data.
+    /// Creates an image from stored samples and the mask of their nodata pixels.
     fn described(&self, stored: Samples, hidden: Option<Array2<bool>>) -> Raster {
         let by_bands = self.hidden_by_bands(&stored);
         let turns = self.file.presentation().map_or(Orientation::NoTransforms, |picture| turns(picture, &self.info));
@@ -167,7 +168,7 @@ impl<'a> Chip<'a> {
         }
     }
 
-    /// Returns what makes colors of indices, where samples are indices and not gray.
+    /// Returns the converter from indices to colors, if samples are indices and not gray.
     fn painter(&self) -> Option<Painter<'_>> {
         let is_gray = |picture: &Presentation| is_gray_ramp(picture, &self.info);
         Painter::of(&self.info).filter(|_| !self.file.presentation().is_some_and(is_gray))
@@ -194,7 +195,7 @@ impl<'a> Chip<'a> {
     }
 }
 
-/// Tells whether a picture of indices is gray: color i is the gray that i stands for.
+/// Returns whether a picture of indices is gray: color i is the gray value of index i.
 fn is_gray_ramp(picture: &Presentation, info: &RasterInfo) -> bool {
     let colors = info.palette().unwrap_or_default();
     let is_step = |(index, color): (usize, &[u8; 3])| {
@@ -203,7 +204,7 @@ fn is_gray_ramp(picture: &Presentation, info: &RasterInfo) -> bool {
     picture.gray == Gray::Palette && colors.len() > 1 && colors.iter().enumerate().all(is_step)
 }
 
-/// What samples of less than 8 bits are multiplied by to become bytes from 0 to 255.
+/// Returns the factor that scales samples of less than 8 bits to the range 0 to 255.
 fn step(bits: usize) -> u8 {
     if bits < 8 { u8::MAX / ((1 << bits) - 1) } else { 1 }
 }
@@ -215,12 +216,12 @@ fn without_alpha(picture: &Presentation, info: &RasterInfo) -> RasterInfo {
     seen.band_scales.truncate(seen.bands);
     seen.nodata = info.nodata.map(|value| value * f64::from(step(picture.bits)));
     seen.stated_statistics.truncate(seen.bands);
-    // Opacity is no band any more.
+    // Opacity is no longer a band.
     let mask = info.has_mask().then(|| info.validity_source());
     RasterInfo { has_palette: false, palette: None, alpha_band: None, mask, ..seen }
 }
 
-/// Bands of a picture that are not alpha.
+/// Returns the number of bands of a picture other than alpha.
 fn kept(info: &RasterInfo) -> usize {
     if info.bands >= 3 { 3 } else { 1 }
 }
@@ -235,13 +236,14 @@ fn turned(picture: &Presentation, info: &RasterInfo, seen: RasterInfo) -> Raster
     }
 }
 
-/// How a picture is turned. One with a place is taken as it is stored, as in GDAL: the place is of those pixels.
+/// Returns how a picture is rotated. If it is georeferenced, it is not rotated, as in GDAL, because the georeference
+/// belongs to the stored pixels.
 fn turns(picture: &Presentation, info: &RasterInfo) -> Orientation {
     let has_place = info.place.has_transform() || !info.place.control_points.is_empty();
     if has_place { Orientation::NoTransforms } else { picture.orientation }
 }
 
-/// Samples of less than 8 bits as bytes from 0 to 255.
+/// Scales samples of less than 8 bits to the range 0 to 255.
 fn stretched(samples: Samples, bits: usize) -> Samples {
     match samples {
         Samples::U8(data) if bits < 8 => Samples::U8(data.mapv_into(|value| value.saturating_mul(step(bits)))),
@@ -249,7 +251,7 @@ fn stretched(samples: Samples, bits: usize) -> Samples {
     }
 }
 
-/// Whether some pixel is neither opaque nor wholly transparent, by an alpha band or by the opacity of a palette.
+/// Returns whether any pixel is neither opaque nor fully transparent, by an alpha band or by the opacity of a palette.
 fn is_translucent(picture: &Presentation, info: &RasterInfo, stored: &Samples) -> bool {
     let most = if info.dtype == Dtype::U16 { f64::from(u16::MAX) } else { f64::from(u8::MAX) };
     let alpha = (kept(info) < info.bands).then(|| stored.band(kept(info))).flatten();

@@ -1,4 +1,4 @@
-//! Images from and to the types of `image` and `ndarray`.
+//! Conversions from and to the types of `image` and `ndarray`.
 
 use image::{DynamicImage, ImageBuffer, RgbImage};
 use ndarray::{Array2, Array3, Axis};
@@ -8,7 +8,7 @@ use super::{Dtype, Raster, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
 impl From<RgbImage> for Raster {
-    /// Three bands, red first.
+    /// Converts to three bands, red first.
     fn from(image: RgbImage) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let samples = Samples::U8(planar(&image, 3, 3, height, width));
@@ -16,8 +16,8 @@ impl From<RgbImage> for Raster {
     }
 }
 
-/// Gray gives one band, color three, in the type of the picture. As in [`Raster::open`], opacity is no band: pixels of
-/// opacity 0 have no data.
+/// Converts gray to one band and color to three, in the type of the picture. As in [`Raster::open`], opacity does not
+/// become a band: pixels of opacity 0 have no data.
 ///
 /// ```
 /// use geolearn::Raster;
@@ -30,15 +30,15 @@ impl From<RgbImage> for Raster {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a picture without pixels, [`ErrorKind::Unsupported`] for samples of another kind than 8 or 16
-/// bits or floats.
+/// [`ErrorKind::Usage`] for a picture without pixels, [`ErrorKind::Unsupported`] for samples other than 8 or 16 bits or
+/// floating point.
 impl TryFrom<DynamicImage> for Raster {
     type Error = Error;
 
     fn try_from(picture: DynamicImage) -> Result<Self> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let stored = usize::from(picture.color().channel_count());
-        // Opacity comes last.
+        // Opacity is the last band.
         let bands = stored - usize::from(picture.color().has_alpha());
         let shape = (stored, bands, height, width);
         let image = Self::new(match &picture {
@@ -62,12 +62,12 @@ impl TryFrom<DynamicImage> for Raster {
     }
 }
 
-/// From pixel-interleaved samples, `stored` each, to the first `bands` of them.
+/// Converts pixel-interleaved samples, `stored` per pixel, to the first `bands` bands.
 fn planes<T: Copy>(samples: &[T], (stored, bands, height, width): (usize, usize, usize, usize)) -> Array3<T> {
     Array3::from_shape_fn((bands, height, width), |(band, y, x)| samples[(y * width + x) * stored + band])
 }
 
-/// The pixels of opacity 0; none of pictures without opacity.
+/// Returns the pixels of opacity 0; `None` for pictures without opacity.
 fn transparent(picture: &DynamicImage) -> Option<Array2<bool>> {
     match picture {
         DynamicImage::ImageLumaA8(image) => Some(where_last_is_zero(image)),
@@ -89,7 +89,7 @@ where
     Array2::from_shape_fn(size, |at| opacity(at) == Some(zero))
 }
 
-/// The samples alone: one or three bands of 8 or 16 bits, or three of `float32`.
+/// Converts only the samples: one or three bands of 8 or 16 bits, or three of `float32`.
 ///
 /// ```
 /// use geolearn::Raster;
@@ -103,7 +103,7 @@ where
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] for other bands or samples.
+/// [`ErrorKind::Unsupported`] for other bands or sample types.
 impl TryFrom<&Raster> for DynamicImage {
     type Error = Error;
 
@@ -134,7 +134,7 @@ fn buffer<P: image::Pixel>(
     ImageBuffer::from_raw(u32::try_from(width).ok()?, u32::try_from(height).ok()?, samples)
 }
 
-/// What an array of another type than the samples is refused with.
+/// Creates the error for an array of another type than the samples.
 fn of_other_type(wanted: Dtype, found: Dtype) -> Error {
     Error::new(ErrorKind::Usage, "the samples are of another type")
         .expected(wanted)
@@ -144,7 +144,7 @@ fn of_other_type(wanted: Dtype, found: Dtype) -> Error {
 
 macro_rules! arrays {
     ($($variant:ident: $type:ty),* $(,)?) => {$(
-        /// As [`Raster::new`].
+        /// See [`Raster::new`].
         impl TryFrom<Array3<$type>> for Raster {
             type Error = Error;
 
@@ -153,7 +153,7 @@ macro_rules! arrays {
             }
         }
 
-        /// One band, of (height, width); else as [`Raster::new`].
+        /// One band of (height, width); otherwise see [`Raster::new`].
         impl TryFrom<Array2<$type>> for Raster {
             type Error = Error;
 
@@ -162,7 +162,7 @@ macro_rules! arrays {
             }
         }
 
-        /// The samples in (bands, height, width), without a copy. `Usage` where they are of another type.
+        /// Returns the samples in (bands, height, width), without a copy. `Usage` if they have another type.
         impl TryFrom<Raster> for Array3<$type> {
             type Error = Error;
 
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba};
 
-    /// Each value says where it came from.
+    /// Each value encodes where it came from.
     fn numbered<T: Copy>(bands: usize, make: impl Fn(usize) -> T) -> Raster
     where
         Raster: TryFrom<Array3<T>, Error = Error>,

@@ -1,10 +1,10 @@
-//! Coordinate reference systems, as files name them.
+//! Coordinate reference systems (CRS) as specified in files.
 
 use std::fmt;
 
 use super::epsg;
 
-/// A coordinate reference system, as far as the file names it.
+/// A coordinate reference system (CRS), as far as the file specifies it.
 ///
 /// ```
 /// use geolearn::raster::Crs;
@@ -14,14 +14,14 @@ use super::epsg;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Crs {
-    /// A number in the EPSG registry.
+    /// A code in the EPSG registry.
     Epsg(u16),
-    /// What the file says about a system of its own: the citation of its GeoKeys.
+    /// The citation in the GeoKeys of a file that defines a custom CRS.
     Text(String),
 }
 
 impl Crs {
-    /// Tells whether coordinates are degrees: of a number in the registry; of a text nobody knows.
+    /// Returns whether the CRS is geodetic according to its EPSG code; false for a citation.
     pub(crate) fn is_geodetic(&self) -> bool {
         matches!(self, Self::Epsg(number) if epsg::is_geodetic(*number))
     }

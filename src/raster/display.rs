@@ -1,4 +1,4 @@
-//! From bands to colors.
+//! Converts bands to colors.
 
 use image::{Rgb, RgbImage};
 use ndarray::ArrayView2;
@@ -7,26 +7,26 @@ use super::pixel::{Gap, Sample};
 use super::samples::with_array;
 use super::{Dtype, Raster};
 
-/// Shares of the values that become black and white where a picture is made of other than 8-bit samples, in percent.
+/// Percentiles of the values that become black and white if samples are not 8-bit.
 const DARKEST: f64 = 2.0;
 const BRIGHTEST: f64 = 98.0;
 
-/// Which bands are shown as red, green and blue, and which of their values as black and white.
+/// Which bands are shown as red, green, and blue, and which of their values as black and white.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Colors {
     /// Indices of bands.
     pub bands: [usize; 3],
-    /// What becomes 0, and what becomes 255.
+    /// The values that become 0 and 255.
     pub ranges: [(f64, f64); 3],
 }
 
-/// The first three bands, or the first one three times.
+/// Uses the first three bands, or the first one three times.
 pub(crate) fn first_bands(bands: usize) -> [usize; 3] {
     if bands >= 3 { [0, 1, 2] } else { [0, 0, 0] }
 }
 
 impl Colors {
-    /// 8-bit samples as they are; others from the 2nd to the 98th percentile of each band.
+    /// Shows 8-bit samples as they are; stretches others from the 2nd to the 98th percentile of each band.
     pub fn of(image: &Raster) -> Self {
         let bands = first_bands(image.bands());
         let range = |band| match image.dtype() {
@@ -38,7 +38,7 @@ impl Colors {
         Self { bands, ranges: bands.map(range) }
     }
 
-    /// Pixels without data are black.
+    /// Nodata pixels are black.
     pub fn paint(&self, image: &Raster) -> RgbImage {
         let mut picture = RgbImage::new(image.width() as u32, image.height() as u32);
         for (color, (&band, &range)) in self.bands.iter().zip(&self.ranges).enumerate() {
@@ -55,10 +55,10 @@ impl Colors {
 }
 
 impl Raster {
-    /// The image as RGB: the first three bands, or the first band three times where there are fewer.
+    /// Converts the image to RGB: the first three bands, or the first band three times if there are fewer.
     ///
-    /// 8-bit samples are shown as they are; of others, the 2nd to the 98th percentile of each band become black to
-    /// white. Pixels without data are black.
+    /// 8-bit samples are shown as they are; other types are stretched from the 2nd (black) to the 98th percentile
+    /// (white) of each band. Nodata pixels are black.
     ///
     /// ```
     /// use geolearn::Raster;
@@ -110,7 +110,7 @@ mod tests {
         let values = Array3::from_shape_fn((3, 10, 10), |(b, y, x)| (1000 * b + 10 * y + x) as u16);
         let image = Raster::new(values).unwrap().with_nodata(Some(50.0));
         let picture = image.to_rgb_image();
-        // 2 and 98 of 100 values become black and white.
+        // Of 100 values, 2 and 98 become black and white.
         assert_eq!(picture.get_pixel(1, 0).0, [0, 0, 0]);
         assert_eq!(picture.get_pixel(9, 9).0, [255, 255, 255]);
         assert_eq!(picture.get_pixel(0, 5).0, [0, 129, 129], "the value 50 is no data in the first band");

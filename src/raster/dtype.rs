@@ -1,4 +1,4 @@
-//! What a sample is.
+//! Data types of samples.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::pixel::Sample;
 use super::samples::with_type;
 
-/// The type of the samples of a file, under rasterio's names.
+/// The data type of samples in a file, with rasterio's names.
 ///
 /// ```
 /// use geolearn::raster::Dtype;
@@ -42,7 +42,7 @@ pub enum Dtype {
     /// `int64`
     #[serde(rename = "int64")]
     I64,
-    /// `float32`, also what half precision is read as
+    /// `float32`, also used for half precision
     #[serde(rename = "float32")]
     F32,
     /// `float64`
@@ -51,7 +51,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// rasterio's (and NumPy's) name.
+    /// Returns the name in rasterio and NumPy.
     ///
     /// ```
     /// assert_eq!(geolearn::raster::Dtype::F32.to_string(), "float32");
@@ -71,7 +71,7 @@ impl Dtype {
         }
     }
 
-    /// Size of one sample in bytes.
+    /// Returns the size of one sample in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
@@ -81,23 +81,23 @@ impl Dtype {
         }
     }
 
-    /// Whether samples are floating-point numbers, which may be NaN.
+    /// Returns whether samples are floating-point numbers, which may be NaN.
     pub(crate) fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F64)
     }
 
-    /// Whether a sample can stand for this number, as a nodata value has to.
+    /// Returns whether a sample can represent this number, as required of a nodata value.
     pub(crate) fn can_mean(self, value: f64) -> bool {
         with_type!(self, T => T::meant_by(value).is_some())
     }
 
-    /// The nearest number that a sample can have; only single precision rounds.
+    /// Returns the nearest number that a sample can have; only single precision rounds.
     pub(super) fn stored(self, value: f64) -> f64 {
         let single = f64::from(value as f32);
         if self == Self::F32 && single.is_finite() { single } else { value }
     }
 
-    /// What stands for "no data" in samples of this type: `wanted` where they can have it, else NaN or 0.
+    /// Returns the nodata value for samples of this type: `wanted` if they can represent it, else NaN or 0.
     pub(crate) fn nodata_like(self, wanted: Option<f64>) -> f64 {
         let own = if self.is_float() { f64::NAN } else { 0.0 };
         wanted.filter(|&value| self.can_mean(value)).unwrap_or(own)

@@ -1,13 +1,13 @@
-//! Which EPSG numbers are of geodetic systems (degrees, or meters from the Earth's center), which of projected ones.
+//! Distinguishes EPSG codes of geodetic systems (in degrees, or in meters from the Earth's center) from projected ones.
 
-/// Whether a number is that of a geodetic system, geographic or geocentric; all others pass for projected ones.
+/// Returns whether a code is that of a geodetic system, geographic or geocentric; all others count as projected.
 pub(super) fn is_geodetic(number: u16) -> bool {
     let after = GEODETIC.partition_point(|(first, _)| *first <= number);
     after.checked_sub(1).and_then(|index| GEODETIC.get(index)).is_some_and(|(_, last)| number <= *last)
 }
 
-/// First and last numbers, from the EPSG registry 12.029 as PROJ has it. A range may hold numbers that are not given
-/// out, and those of vertical and compound systems, but none of a projected system.
+/// First and last codes of ranges, from the EPSG registry 12.029 as in PROJ. A range may contain unassigned codes, and
+/// those of vertical and compound systems, but none of a projected system.
 #[rustfmt::skip]
 const GEODETIC: &[(u16, u16)] = &[
     (3819, 3824), (3887, 3889), (3906, 3906), (4000, 4025), (4027, 4036), (4039, 4047), (4052, 4055), (4073, 4081),

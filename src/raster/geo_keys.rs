@@ -1,8 +1,8 @@
-//! GeoKeys: how a GeoTIFF names its coordinate reference system (OGC 19-008).
+//! GeoKeys, which specify the coordinate reference system of a GeoTIFF (OGC 19-008).
 
 use super::{Crs, epsg};
 
-/// The tag of the texts; in the directory it says that a key's value is among them.
+/// The tag of the strings; in the directory, it indicates that a key's value is in them.
 const TEXTS: u16 = 34737;
 
 const MODEL_TYPE: u16 = 1024;
@@ -19,17 +19,17 @@ const GEOCENTRIC: u16 = 3;
 const AREA: u16 = 1;
 const POINT: u16 = 2;
 
-/// The keys as they stand in a file, so that a system of a file's own is carried to the letter.
+/// The keys exactly as in the file, so that a custom CRS is preserved unchanged.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct GeoKeys {
-    /// A header of four numbers, then four numbers a key: key, where the value is, count, value or index.
+    /// A header of four numbers, then four numbers per key: key, location of the value, count, value or index.
     pub directory: Vec<u16>,
     pub doubles: Vec<f64>,
     pub texts: String,
 }
 
 impl GeoKeys {
-    /// The fewest keys that name a system of the EPSG registry.
+    /// Creates the minimal keys for a CRS of the EPSG registry.
     pub fn of_epsg(number: u16) -> Self {
         let (model, key) = match epsg::is_geodetic(number) {
             true => (GEOGRAPHIC, GEODETIC_CRS),
@@ -40,7 +40,8 @@ impl GeoKeys {
         Self { directory, ..Self::default() }
     }
 
-    /// The same keys, telling whether a sample is a point. Nothing is added for areas, which is what they mean.
+    /// Returns the same keys with the raster type set to point or area. Nothing is added for area, which is the
+    /// default.
     pub fn with_point(mut self, point: bool) -> Self {
         if self.is_point() == point {
             return self;
@@ -56,7 +57,7 @@ impl GeoKeys {
         self
     }
 
-    /// Keys stand in ascending order.
+    /// Keys must be in ascending order.
     fn insert(&mut self, entry: [u16; 4]) {
         let before = self.entries().iter().take_while(|other| other[0] < entry[0]).count();
         let at = 4 + 4 * before;
@@ -83,12 +84,12 @@ impl GeoKeys {
         Some(text.trim_end_matches(['|', '\0']).trim()).filter(|text| !text.is_empty())
     }
 
-    /// Whether a sample is a point, not an area.
+    /// Returns whether a sample is a point, not an area.
     pub fn is_point(&self) -> bool {
         self.number(RASTER_TYPE) == Some(POINT)
     }
 
-    /// The system that they name.
+    /// Returns the CRS that the keys specify.
     pub fn crs(&self) -> Option<Crs> {
         let key = match self.number(MODEL_TYPE) {
             Some(GEOGRAPHIC | GEOCENTRIC) => GEODETIC_CRS,
@@ -102,7 +103,7 @@ impl GeoKeys {
     }
 }
 
-/// 32767 means "described by other keys", 0 "undefined"; what is above is for private use.
+/// 32767 means "user-defined", 0 "undefined"; higher codes are for private use.
 pub(super) fn is_registered(number: u16) -> bool {
     (1024..32767).contains(&number)
 }

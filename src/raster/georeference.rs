@@ -1,4 +1,4 @@
-//! Where on the Earth an image lies.
+//! The location of an image on the Earth.
 
 use super::crs::Crs;
 use super::geo_keys::{self, GeoKeys};
@@ -7,9 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The georeference of an image.
 ///
-/// One that was read from a GeoTIFF keeps its GeoKeys, ground control points and rational polynomial coefficients (RPCs) as
-/// they stand in the file, so that
-/// [`RasterWriter`](crate::raster::RasterWriter) writes systems of a file's own to the letter.
+/// A georeference read from a GeoTIFF keeps its GeoKeys, ground control points, and rational polynomial coefficients
+/// (RPCs) unchanged, so that [`RasterWriter`](crate::raster::RasterWriter) writes a custom CRS exactly as it was.
 ///
 /// ```
 /// use geolearn::raster::Place;
@@ -24,13 +23,13 @@ pub struct Place {
     pub(super) crs: Option<Crs>,
     pub(super) pixel_is_point: bool,
     pub(super) keys: GeoKeys,
-    /// Column, row, 0, x, y, z of each, where they stand in place of a transform.
+    /// Column, row, 0, x, y, z of each ground control point, if they are used instead of a transform.
     pub(super) control_points: Vec<[f64; 6]>,
     pub(super) rpc: Option<Rpc>,
 }
 
 impl Place {
-    /// A place given by the six numbers of [`Place::transform`].
+    /// Creates a georeference from the six numbers of [`Place::transform`].
     ///
     /// ```
     /// use geolearn::raster::{Crs, Place};
@@ -44,8 +43,9 @@ impl Place {
         Self { transform: Some(transform), ..Self::default() }
     }
 
-    /// The same place in the geographic or projected system that has this number in the EPSG registry. Coordinates
-    /// are not converted. Of systems with heights GDAL reads the one without them, and none of geocentric ones.
+    /// Returns the same georeference with the geographic or projected CRS that has this code in the EPSG registry.
+    /// Coordinates are not converted. For a CRS with heights, GDAL reads the one without them; it reads no geocentric
+    /// CRS.
     ///
     /// ```
     /// use geolearn::ErrorKind;
@@ -58,7 +58,7 @@ impl Place {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a number outside 1024 to 32766, which GeoTIFF cannot hold.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a code outside 1024 to 32766, which GeoTIFF cannot store.
     pub fn with_epsg(self, number: u16) -> Result<Self> {
         if !geo_keys::is_registered(number) {
             return Err(Error::new(ErrorKind::Usage, "GeoTIFF has no room for this EPSG number")
@@ -68,8 +68,8 @@ impl Place {
         Ok(Self { crs: Some(Crs::Epsg(number)), keys: GeoKeys::of_epsg(number), ..self })
     }
 
-    /// The same place, but a sample is a point (GDAL's `AREA_OR_POINT=Point`). The transform stays that of the outer
-    /// corner.
+    /// Returns the same georeference with samples that represent points (GDAL's `AREA_OR_POINT=Point`). The transform
+    /// still refers to the outer corner.
     ///
     /// ```
     /// use geolearn::raster::Place;
@@ -81,10 +81,11 @@ impl Place {
         Self { pixel_is_point: true, ..self }
     }
 
-    /// From pixels to coordinates, in rasterio's order: x = a * column + b * row + c, y = d * column + e * row + f.
+    /// Returns the transform from pixels to coordinates, in rasterio's order: x = a * column + b * row + c, y = d *
+    /// column + e * row + f.
     ///
-    /// (column, row) = (0, 0) is the outer corner of the first pixel, also where the file counts from pixel centers.
-    /// The identity where the file has none.
+    /// (column, row) = (0, 0) is the outer corner of the first pixel, even if the file counts from pixel centers. If
+    /// the file has no transform, this is the identity.
     pub fn transform(&self) -> [f64; 6] {
         self.transform.unwrap_or([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
     }
@@ -95,7 +96,8 @@ impl Place {
         (a * column + b * row + c, d * column + e * row + f)
     }
 
-    /// Returns the column and row of the point at the coordinates `x` and `y`; not finite where the transform has no inverse.
+    /// Returns the column and row of the point at the coordinates `x` and `y`; not finite if the transform has no
+    /// inverse.
     pub(crate) fn to_pixel(&self, x: f64, y: f64) -> (f64, f64) {
         let [a, b, c, d, e, f] = self.transform();
         let determinant = a * e - b * d;
@@ -103,32 +105,32 @@ impl Place {
         ((e * x - b * y) / determinant, (a * y - d * x) / determinant)
     }
 
-    /// Whether the file has a transform.
+    /// Returns whether the file has a transform.
     pub fn has_transform(&self) -> bool {
         self.transform.is_some()
     }
 
-    /// The coordinate reference system.
+    /// Returns the coordinate reference system.
     pub fn crs(&self) -> Option<&Crs> {
         self.crs.as_ref()
     }
 
-    /// Whether the file says that a sample is a point (GDAL's `AREA_OR_POINT=Point`).
+    /// Returns whether samples represent points (GDAL's `AREA_OR_POINT=Point`).
     pub fn pixel_is_point(&self) -> bool {
         self.pixel_is_point
     }
 
-    /// Whether ground control points stand in place of a transform.
+    /// Returns whether there are ground control points instead of a transform.
     pub fn has_control_points(&self) -> bool {
         !self.control_points.is_empty()
     }
 
-    /// Whether rational polynomial coefficients (RPCs) say how the image was taken.
+    /// Returns whether there are rational polynomial coefficients (RPCs), which model the sensor geometry.
     pub fn has_rpc(&self) -> bool {
         self.rpc.is_some()
     }
 
-    /// The place of a part that begins at (`row`, `column`).
+    /// Returns the georeference of a part that begins at (`row`, `column`).
     ///
     /// ```
     /// # use geolearn::raster::Place;

@@ -1,4 +1,4 @@
-//! The formats that can be read. The content of a file tells which one it is; its name may lie.
+//! The supported formats. A file's format is determined by its contents, because its name may be wrong.
 
 use super::Limits;
 use super::bmp::Bmp;
@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Result};
 
 const FORMATS: [&dyn ImageFormat; 4] = [&Tiff, &Png, &Jpeg, &Bmp];
 
-/// Opens an image of any of the formats by its header. What they refuse is left to GDAL, where it is built in.
+/// Opens an image of any format by its header. Files that no reader accepts are passed to GDAL, if it is built in.
 pub(super) fn open(source: &ByteSource, limits: &Limits) -> Result<OpenImage> {
     let opening = source.opening(OPENING_BYTES)?;
     let Some(format) = FORMATS.into_iter().find(|format| format.probe(&opening)) else {

@@ -1,11 +1,11 @@
-//! What a file says about its image before any pixel is decoded.
+//! Metadata of an image file, available before any pixel is decoded.
 
 use std::path::Path;
 
 use super::{BandScale, Dtype, Limits, Place, StatedStatistics, ValiditySource};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The facts of an image file; see [`RasterFile::info`](crate::raster::RasterFile::info).
+/// Metadata of an image file; see [`RasterFile::info`](crate::raster::RasterFile::info).
 #[derive(Debug, Clone, PartialEq)]
 pub struct RasterInfo {
     pub(super) format: &'static str,
@@ -15,27 +15,27 @@ pub struct RasterInfo {
     pub(super) dtype: Dtype,
     pub(super) place: Place,
     pub(super) nodata: Option<f64>,
-    /// One a band, where bands have different ones.
+    /// One per band, if bands differ.
     pub(super) band_nodata: Vec<f64>,
     pub(super) band_names: Vec<Option<String>>,
-    /// One a band.
+    /// One per band.
     pub(super) band_scales: Vec<BandScale>,
-    /// One a band.
+    /// One per band.
     pub(super) stated_statistics: Vec<Option<StatedStatistics>>,
     pub(super) has_palette: bool,
     pub(super) palette: Option<Vec<[u8; 3]>>,
     pub(super) alpha_band: Option<usize>,
-    /// A mask that goes before alpha and nodata.
+    /// A mask that takes precedence over alpha and nodata.
     pub(super) mask: Option<ValiditySource>,
-    /// The file is a mask by itself, of an image beside it.
+    /// Whether the file is itself a mask of another image next to it.
     pub(super) is_mask_of_another: bool,
     pub(super) pages: usize,
-    /// Height and width of what is decoded together.
+    /// Height and width of the blocks that are decoded as a unit.
     pub(super) block: (usize, usize),
 }
 
 impl RasterInfo {
-    /// An image without place, nodata, names or scales.
+    /// Creates metadata without georeference, nodata, names, or scales.
     pub(super) fn plain(format: &'static str, shape: (usize, usize, usize), dtype: Dtype) -> Self {
         let (bands, height, width) = shape;
         let band_names = vec![None; bands];
@@ -62,47 +62,47 @@ impl RasterInfo {
         }
     }
 
-    /// `"TIFF"`, `"PNG"`, `"JPEG"` or `"BMP"`; the short name of GDAL's driver where that reads the file.
+    /// Returns `"TIFF"`, `"PNG"`, `"JPEG"` or `"BMP"`, or the short name of the GDAL driver if GDAL reads the file.
     pub fn format(&self) -> &'static str {
         self.format
     }
 
-    /// Number of bands, alpha included.
+    /// Returns the number of bands, including alpha.
     pub fn bands(&self) -> usize {
         self.bands
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The type of the samples as read.
+    /// Returns the data type of the samples as read.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// The georeference.
+    /// Returns the georeference.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The value that stands for "no data", as GDAL writes it; may be NaN.
+    /// Returns the nodata value, as GDAL writes it; may be NaN.
     pub fn nodata(&self) -> Option<f64> {
         self.nodata
     }
 
-    /// The description of each band, where it has one.
+    /// Returns the description of each band, if it has one.
     pub fn band_names(&self) -> &[Option<String>] {
         &self.band_names
     }
 
-    /// How the samples of each band become physical values. Samples are given as stored, whatever this says.
+    /// Returns how the samples of each band are converted to physical values. Samples are always returned as stored.
     ///
     /// ```
     /// use geolearn::raster::{BandScale, RasterFile};
@@ -115,7 +115,8 @@ impl RasterInfo {
         &self.band_scales
     }
 
-    /// Returns what the file, or the `.aux.xml` beside it, says of the values of each band. Nothing in this crate goes by it.
+    /// Returns the statistics of each band stated in the file, or in the `.aux.xml` next to it. This crate does not use
+    /// them.
     ///
     /// ```
     /// let file = geolearn::raster::RasterFile::open("assets/bluemarble/A/images/y0300_x0900.png")?;
@@ -126,12 +127,12 @@ impl RasterInfo {
         &self.stated_statistics
     }
 
-    /// Whether the samples are indices into a palette of colors.
+    /// Returns whether the samples are indices into a color palette.
     pub fn has_palette(&self) -> bool {
         self.has_palette
     }
 
-    /// The colors that the samples are indices of: red, green, blue.
+    /// Returns the palette that the samples are indices into: red, green, blue.
     ///
     /// ```
     /// let file = geolearn::raster::RasterFile::open("tests/fixtures/tiff/palette_uint8.tif")?;
@@ -142,7 +143,7 @@ impl RasterInfo {
         self.palette.as_deref()
     }
 
-    /// The band that holds opacity, counted from 0; none where the file names none.
+    /// Returns the band of opacity, counted from 0; `None` if the file declares none.
     ///
     /// ```
     /// let file = geolearn::raster::RasterFile::open("tests/fixtures/tiff/la.png")?;
@@ -153,7 +154,7 @@ impl RasterInfo {
         self.alpha_band
     }
 
-    /// Says so where a file has images behind the one that is read: others write bands that way.
+    /// Warns if a file has more images after the one that is read, since some software writes bands that way.
     pub(super) fn warn_of_pages(&self, path: &Path) {
         if self.pages > 1 {
             let path = path.display();
@@ -166,7 +167,7 @@ impl RasterInfo {
         }
     }
 
-    /// Refuses a part that does not lie within, or that asks for more than the limits, before anything is allocated.
+    /// Checks that a window is within the image and the limits, before anything is allocated.
     pub(super) fn check_window(
         &self,
         path: &Path,

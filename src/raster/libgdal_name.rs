@@ -1,9 +1,9 @@
-//! Names that are no files of the system, but mean something to GDAL.
+//! Names that are not files of the operating system but have a meaning in GDAL.
 
 use std::path::Path;
 
-/// Tells whether GDAL alone may know what this is: a path of its virtual file systems (`/vsizip/…`, `/vsicurl/…`), or a part
-/// of a file by the name of its format (`HDF5:"file.h5"://band`). A file of that name goes first.
+/// Returns whether only GDAL may know this name: a path in its virtual file systems (`/vsizip/…`, `/vsicurl/…`), or a
+/// part of a file prefixed with its format (`HDF5:"file.h5"://band`). An existing file of that name takes precedence.
 pub(super) fn is_one(path: &Path) -> bool {
     path.to_str().is_some_and(|text| is_virtual(text) || names_a_part(text)) && !path.exists()
 }
@@ -13,7 +13,7 @@ fn is_virtual(text: &str) -> bool {
     system.is_some_and(|(system, _)| !system.is_empty() && system.bytes().all(is_of_a_word))
 }
 
-/// One letter before a colon is a drive, and `//` behind it begins a URL.
+/// A single letter before a colon is a drive, and `//` after it begins a URL.
 fn names_a_part(text: &str) -> bool {
     text.split_once(':').is_some_and(|(format, rest)| {
         format.len() > 1 && format.bytes().all(is_of_a_word) && !rest.is_empty() && !rest.starts_with("//")

@@ -1,10 +1,10 @@
-//! How much a file may ask for.
+//! Limits on the resources that reading a file may use.
 
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Budget for reading one image, so that a damaged or hostile file cannot use up the memory.
+/// Limits for reading one image, so that a damaged or malicious file cannot exhaust memory.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -33,7 +33,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The largest width times height, in pixels. Default 2^28.
+    /// Sets the largest width times height, in pixels. Default: 2^28.
     ///
     /// ```
     /// let limits = geolearn::raster::Limits::default().max_pixels(4096 * 4096);
@@ -43,7 +43,7 @@ impl Limits {
         self
     }
 
-    /// The largest file, in bytes. Default 2^30.
+    /// Sets the largest file size, in bytes. Default: 2^30.
     ///
     /// ```
     /// let limits = geolearn::raster::Limits::default().max_file_bytes(16 << 20);
@@ -53,7 +53,7 @@ impl Limits {
         self
     }
 
-    /// The most memory for decoded samples, in bytes. Default 2^31.
+    /// Sets the largest memory for decoded samples, in bytes. Default: 2^31.
     ///
     /// ```
     /// let limits = geolearn::raster::Limits::default().max_sample_bytes(512 << 20);
@@ -63,7 +63,7 @@ impl Limits {
         self
     }
 
-    /// Checks what is about to be read, (bands, height, width) of `bytes` each, before anything is allocated for it.
+    /// Checks (bands, height, width) of `bytes` each against the limits, before anything is allocated.
     pub(crate) fn check_samples(&self, path: &Path, shape: (usize, usize, usize), bytes: usize) -> Result<()> {
         let (bands, height, width) = shape;
         let pixels = height as u64 * width as u64;

@@ -1,4 +1,4 @@
-//! The mask of an image in a file beside it, `NAME.msk`, as GDAL writes it for formats that have no place for one.
+//! External masks, `NAME.msk`, which GDAL writes for formats that cannot store a mask.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use super::image_format::{OpenImage, ReadSamples};
 use super::{Limits, RasterInfo, image_formats};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Returns the path of an image's mask, whether it exists or not.
+/// Returns the path of an image's mask, whether or not it exists.
 pub(crate) fn path_of(image: &Path) -> PathBuf {
     let mut name = OsString::from(image);
     name.push(".msk");
     name.into()
 }
 
-/// Opens the mask beside an image. One that cannot be one is passed over, with a warning.
+/// Opens the mask next to an image. An unsuitable one is ignored, with a warning.
 pub(super) fn beside(image: &Path, info: &RasterInfo, limits: &Limits) -> Option<Box<dyn ReadSamples>> {
     let path = path_of(image);
     if !path.is_file() {
@@ -32,7 +32,7 @@ fn open(path: &Path, info: &RasterInfo, limits: &Limits) -> Result<Box<dyn ReadS
         let size = |info: &RasterInfo| format!("{} x {} pixels", info.width, info.height);
         return Err(unfit().expected(size(info)).found(size(&mask)));
     }
-    // GDAL passes it over, too: nothing says what it is a mask of.
+    // GDAL ignores it too, because nothing indicates which image it is a mask of.
     if !mask.is_mask_of_another {
         return Err(unfit()
             .expected("INTERNAL_MASK_FLAGS_1 in GDAL's metadata")

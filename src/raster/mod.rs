@@ -1,8 +1,8 @@
-//! Images in memory and on disk: reads GeoTIFF, PNG, JPEG and BMP, and what GDAL reads with the feature `gdal`; writes
-//! GeoTIFF, PNG and JPEG.
+//! Images in memory and on disk: reads GeoTIFF, PNG, JPEG, and BMP, plus GDAL's formats with the feature `gdal`; writes
+//! GeoTIFF, PNG, and JPEG.
 //!
-//! A [`Raster`] holds an image with its place, mask, nodata value and band names; [`RasterFile`] reads windows of one that is
-//! larger than memory, and [`RasterWriter`] writes such a one as a GeoTIFF, row by row.
+//! A [`Raster`] is an image in memory with its georeference, mask, nodata value, and band names. [`RasterFile`] reads
+//! windows of files larger than memory, and [`RasterWriter`] writes such files as GeoTIFF, row by row.
 
 mod band_nodata;
 mod band_scale;
@@ -25,7 +25,7 @@ mod image_format;
 mod image_formats;
 mod info;
 mod jpeg;
-// Without the feature all that it would read is refused.
+// Without the feature, files that GDAL would read are rejected.
 #[cfg_attr(not(feature = "gdal"), path = "no_libgdal.rs")]
 mod libgdal;
 mod libgdal_name;

@@ -1,11 +1,11 @@
-//! What stands in for GDAL in a build without the feature `gdal`: the advice to build with it.
+//! Replaces GDAL in a build without the feature `gdal`: recommends building with it.
 
 use super::byte_source::ByteSource;
 use super::image_format::OpenImage;
 use super::{Limits, unknown_format};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Refuses what no reader of the crate's own takes.
+/// Returns the error for a file that no reader in this crate accepts.
 pub(super) fn open(source: &ByteSource, _: &Limits) -> Result<OpenImage> {
     if !source.is_a_name() {
         return Err(unknown_format::error(source)?);
@@ -16,7 +16,7 @@ pub(super) fn open(source: &ByteSource, _: &Limits) -> Result<OpenImage> {
         .help("Is it spelled right? Build geolearn with the feature `gdal`, or copy the image into a file."))
 }
 
-/// Refuses what a reader of the crate's own has refused.
+/// Returns the error for a file that a reader in this crate rejected.
 pub(super) fn open_refused(source: &ByteSource, _: &Limits, refusal: Error) -> Result<OpenImage> {
     if source.file().is_none() {
         return Err(refusal);

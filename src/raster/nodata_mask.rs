@@ -1,7 +1,7 @@
-//! Which pixels of an image have no data: those outside its mask, and those of the nodata value. In 8-bit images with
-//! several bands the nodata value is of whole pixels or none: pictures use all 256 values of a band, so in one band alone
-//! it is data, such as the red 0 of a dark roof. Wider samples have a nodata value of their own, and each sample goes by
-//! itself.
+//! Which pixels of an image have no data: those outside its mask, and those with the nodata value. In 8-bit images with
+//! several bands, the nodata value applies only to whole pixels: pictures use all 256 values of a band, so in a single
+//! band it is data, such as the red 0 of a dark roof. Wider samples can reserve a nodata value, so each sample is
+//! checked separately.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::{Dtype, Raster, Samples};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Raster {
-    /// Tells of each pixel whether it has no data in any band, (height, width).
+    /// Returns which pixels have no data in all bands, (height, width).
     pub(crate) fn gaps(&self) -> Array2<bool> {
         with_array!(&self.samples, data => {
             let gap = Gap::new(self.nodata);
@@ -28,8 +28,8 @@ impl Raster {
         })
     }
 
-    /// Where whole pixels have no data, besides the single samples that go by [`sample_nodata`](Self::sample_nodata); none of
-    /// images in which only those do.
+    /// Returns the pixels that have no data as a whole, apart from individual samples that equal
+    /// [`sample_nodata`](Self::sample_nodata); `None` for images in which only individual samples can be nodata.
     pub(crate) fn whole_gaps(&self) -> Option<Array2<bool>> {
         match self.goes_by_pixel() {
             true => Some(self.gaps()),
@@ -37,7 +37,7 @@ impl Raster {
         }
     }
 
-    /// Leaves out the last band, where that is opacity and one more than `expected`.
+    /// Removes the last band, if it is opacity and there is one band more than `expected`.
     pub(crate) fn without_alpha(&self, expected: usize) -> Cow<'_, Self> {
         match self.opacity.filter(|_| self.bands() == expected + 1) {
             Some(_) => Cow::Owned(self.clone().select(&Vec::from_iter(0..expected))),
@@ -45,13 +45,13 @@ impl Raster {
         }
     }
 
-    /// Tells whether pixels may have no data though their samples do not say so.
+    /// Returns whether pixels may have no data for reasons other than their samples.
     pub(crate) fn has_mask(&self) -> bool {
         self.hidden.is_some()
     }
 
-    /// Tells of each pixel whether it has data in any band: true where it has. An alpha band that a TIFF has among its bands
-    /// counts as one; [`RasterFile::read_validity`](crate::raster::RasterFile::read_validity) takes it for the mask that it is.
+    /// Returns a mask of the pixels that have data in any band. An alpha band among the bands of a TIFF counts as a
+    /// band; [`RasterFile::read_validity`](crate::raster::RasterFile::read_validity) treats it as a mask.
     ///
     /// # Shapes
     /// (height, width).
@@ -68,8 +68,8 @@ impl Raster {
         self.gaps().mapv_into(|gap| !gap)
     }
 
-    /// Leaves out pixels, such as clouds: where `valid` is false, samples stay and are no data. Pixels of the nodata value, and
-    /// those that an earlier mask left out, stay without data.
+    /// Masks out pixels, such as clouds: where `valid` is false, samples are kept but count as nodata. Pixels with the
+    /// nodata value, and those masked out before, stay nodata.
     ///
     /// # Shapes
     /// `valid` is (height, width).
@@ -102,7 +102,7 @@ impl Raster {
         Ok(self.hiding(Some(hidden)))
     }
 
-    /// The nodata value by which single samples go.
+    /// Returns the nodata value that applies to individual samples.
     pub(crate) fn sample_nodata(&self) -> Option<f64> {
         self.nodata.filter(|_| !self.goes_by_pixel())
     }
@@ -112,7 +112,7 @@ impl Raster {
         self.bands() > 1 && dtype.bytes() == 1 && self.nodata.is_some_and(|value| dtype.can_mean(value))
     }
 
-    /// The same pixels in 16 bits, where a value that bytes do not have stands for no data.
+    /// Returns the same pixels in 16 bits, with a nodata value that bytes cannot have.
     pub(super) fn widened(&self, gaps: &Array2<bool>) -> Self {
         let wide = with_array!(&self.samples, data => {
             let wide = |at: (usize, usize, usize)| data[at].to_i32() as i16;
@@ -121,7 +121,7 @@ impl Raster {
         self.replaced(wide.into()).with_nodata(f64::from(i16::MIN))
     }
 
-    /// Bytes again, with the nodata value of `like`. Pixels that have data do not come to look as if they had none.
+    /// Converts back to bytes, with the nodata value of `like`. Pixels with data never turn into nodata.
     pub(super) fn narrowed(&self, like: &Self) -> Self {
         let Samples::I16(wide) = &self.samples else { return self.clone() };
         let nodata = like.nodata.unwrap_or_default() as i16;
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Statistics, tensors and predictions go by the same pixels.
+    /// Statistics, tensors, and predictions use the same mask.
     #[test]
     fn a_palette_keeps_its_gaps_as_colors() {
         let path = std::path::Path::new("tests/fixtures/metadata/palette.tif");
@@ -185,8 +185,8 @@ mod tests {
         assert_eq!((chip.nodata(), chip.bands(), chip.place()), (image.nodata(), 3, image.place()));
     }
 
-    /// rasterio's masks (`read_masks`, of bands of their own); of several bands of bytes we mask whole pixels, as its
-    /// `dataset_mask` does.
+    /// Masks of rasterio (`read_masks`, per band); for several 8-bit bands this crate masks whole pixels, like
+    /// rasterio's `dataset_mask`.
     #[test]
     fn masks_are_those_of_rasterio() {
         let folder = std::path::Path::new("tests/fixtures/metadata");

@@ -1,4 +1,4 @@
-//! Pixels without data, from one image to another.
+//! Transfers nodata pixels from one image to another.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,12 @@ use super::pixel::{Gap, Sample};
 use super::samples::with_array;
 
 impl Raster {
-    /// No data where `other`, of the same height and width, has none in any band; otherwise the same.
+    /// Returns the same image, with nodata in each pixel where no band of `other`, of the same height and width, has
+    /// data.
     ///
-    /// `nodata` is the value for it. Without one, or where samples cannot have it, it is NaN in floating-point images and
-    /// 0 in others, where it is needed. A sample that happens to have the value
-    /// becomes the one beside it, towards 0.
+    /// `nodata` is the nodata value to use. If it is `None`, or cannot be represented by the samples, it is NaN in
+    /// floating-point images and 0 in others, if one is needed. A sample that happens to have this value becomes the
+    /// next value toward 0.
     pub(crate) fn with_gaps_of(self, other: &Self, nodata: Option<f64>) -> Self {
         let gaps = other.gaps();
         let nodata = nodata.filter(|&value| self.dtype().can_mean(value));
@@ -26,7 +27,8 @@ impl Raster {
         Self { samples, place, band_names, band_scales, nodata: Some(value), hidden: None, opacity }
     }
 
-    /// The same image without a mask, where a nodata value can say what it says: hidden pixels have that value.
+    /// Returns the same image with nodata values instead of a mask, if there is a nodata value that masked pixels can
+    /// have.
     pub(super) fn with_mask_in_nodata(&self) -> Cow<'_, Self> {
         let nodata = self.nodata.filter(|&value| self.dtype().can_mean(value));
         let (Some(hidden), Some(value)) = (&self.hidden, nodata) else { return Cow::Borrowed(self) };
@@ -34,7 +36,7 @@ impl Raster {
         Cow::Owned(self.replaced(samples))
     }
 
-    /// Returns the samples as numbers, NaN where there are no data.
+    /// Returns the samples as numbers, with NaN for nodata.
     ///
     /// # Shapes
     /// (bands, height, width).
@@ -95,7 +97,7 @@ mod tests {
         assert!(floats[(0, 0, 0)].is_nan() && floats[(0, 0, 1)] == 0.0);
     }
 
-    /// Models say so: their target's files were of another type, or name a value that no sample has.
+    /// Happens with models whose target files had another type, or a nodata value that no sample has.
     #[test]
     fn a_value_that_samples_cannot_have_is_not_used() {
         let source = image([f32::NAN, 1.0, f32::NAN, f32::NAN]);

@@ -1,11 +1,11 @@
-//! Numbers as GDAL reads them from text: the beginning counts, a comma may stand for the point.
+//! Parses numbers like GDAL: only the beginning of the text counts, and a comma may be the decimal point.
 
 use super::Dtype;
 
-/// The number at the beginning of a text; none where there is none, for which GDAL would take 0.
+/// Returns the number at the beginning of a text; `None` if there is none, in which case GDAL would return 0.
 ///
-/// "Not a number" and infinities go by any of their usual names, in any letter case. Numbers beyond the range of `f64`
-/// become its largest ones: writers of 15 digits print its extremes so.
+/// NaN and infinities may have any of their usual names, in any letter case. Numbers beyond the range of `f64` become
+/// its largest values, because software that writes 15 digits prints the extremes that way.
 pub(super) fn leading(text: &str) -> Option<f64> {
     let text = text.trim_start();
     if let Some(special) = special(text) {
@@ -16,7 +16,7 @@ pub(super) fn leading(text: &str) -> Option<f64> {
     Some(number.clamp(f64::MIN, f64::MAX))
 }
 
-/// The whole number that a text begins with, unless a fraction or an exponent follows.
+/// Returns the integer at the beginning of a text, unless a fraction or an exponent follows.
 fn leading_whole(text: &str) -> Option<i128> {
     let text = text.trim_start();
     let end = usize::from(text.starts_with(['-', '+']));
@@ -27,13 +27,13 @@ fn leading_whole(text: &str) -> Option<i128> {
     }
 }
 
-/// The nodata value that a text names for samples of this type. None where it holds no number, or a 64-bit integer that
-/// `f64` does not hold.
+/// Parses the nodata value for samples of this type. `None` if the text contains no number, or a 64-bit integer that
+/// `f64` cannot represent.
 pub(super) fn nodata(text: &str, dtype: Dtype) -> Option<f64> {
     let whole = leading_whole(text).filter(|_| matches!(dtype, Dtype::I64 | Dtype::U64));
     let Some(whole) = whole else { return leading(text) };
     let value = whole as f64;
-    // The casts saturate, so that the largest ones are found again.
+    // The casts saturate, so that the extremes are preserved.
     let (again, has_it) = match dtype {
         Dtype::I64 => ((value as i64).into(), i64::try_from(whole).is_ok()),
         _ => (i128::from(value as u64), u64::try_from(whole).is_ok()),
@@ -41,7 +41,7 @@ pub(super) fn nodata(text: &str, dtype: Dtype) -> Option<f64> {
     (!has_it || again == whole).then_some(value)
 }
 
-/// The text for it that GDAL and [`nodata`] read as the same value.
+/// Returns the text that GDAL and [`nodata`] both read as this value.
 pub(super) fn nodata_text(value: f64, dtype: Dtype) -> String {
     match dtype {
         Dtype::U64 => (value as u64).to_string(),
@@ -64,7 +64,7 @@ fn special(text: &str) -> Option<f64> {
     }
 }
 
-/// Where a decimal number ends: digits, a fraction, an exponent. None where there are no digits.
+/// Returns where a decimal number ends: digits, a fraction, an exponent. `None` if there are no digits.
 fn end_of_number(text: &[u8]) -> Option<usize> {
     let start = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let whole = digits(text.get(start..)?);
@@ -110,8 +110,8 @@ mod tests {
         assert_eq!((leading("-1.79769313486232e+308"), leading("1e999")), (Some(f64::MIN), Some(f64::MAX)));
     }
 
-    /// `nodata.json` holds what rasterio finds. Apart from it we are where GDAL takes 0 for what is no number, cuts off
-    /// what is no 64-bit integer, or has no spelling for "not a number".
+    /// `nodata.json` contains rasterio's results. This crate differs from it when GDAL returns 0 for text that is not a
+    /// number, truncates text that is not a 64-bit integer, or does not recognize a spelling of NaN.
     #[test]
     fn texts_of_nodata_mean_what_gdal_means() {
         const DTYPES: [Dtype; 6] = [Dtype::U8, Dtype::I16, Dtype::F32, Dtype::F64, Dtype::I64, Dtype::U64];
@@ -125,16 +125,16 @@ mod tests {
             let about = format!("{text:?} in {dtype}: {found:?}, {expected:?}");
             match (leading(text), found) {
                 (None, _) => assert!(found.is_none() && [None, Some(0.0)].contains(&expected), "{about}"),
-                // Whatever letters and blanks surround it.
+                // Whatever letters and spaces surround it.
                 (Some(number), Some(found)) if !number.is_finite() => assert!(!found.is_finite(), "{about}"),
                 (Some(number), Some(found)) if is_wide && leading_whole(text).is_none() => assert_eq!(found, number),
                 (Some(_), Some(found)) if dtype.can_mean(found) => {
-                    // rasterio has no name for the largest of 64 bits.
+                    // rasterio has no name for the largest 64-bit value.
                     let is_largest = is_wide && found.abs() > 9e18 && expected.is_none();
                     assert!(expected == Some(found) || is_largest, "{about}");
                     agreed += 1;
                 }
-                // No sample has it; GDAL wraps it where it is negative, or rounds it to infinity.
+                // No sample has it; GDAL wraps it if it is negative, or rounds it to infinity.
                 (Some(_), Some(_)) => assert!(expected.is_none_or(|v| v == found.unwrap() || v > 1e18), "{about}"),
                 (Some(number), None) => assert!(is_wide && number.abs() > 9e15, "{about}"),
             }

@@ -1,4 +1,4 @@
-//! From a file to a [`Raster`] in one call.
+//! Opens a file as a [`Raster`].
 
 use std::path::Path;
 
@@ -8,13 +8,14 @@ use crate::error::Result;
 impl Raster {
     /// Reads an image file within the default [`Limits`].
     ///
-    /// The format (TIFF, PNG, JPEG, BMP; with the feature `gdal` also what GDAL reads) is told by the content, not by the
-    /// name. Samples keep their type, from 8-bit
-    /// integers to 64-bit floats; half precision becomes `float32`. A palette becomes colors.
+    /// The format (TIFF, PNG, JPEG, BMP; with the feature `gdal` also GDAL's formats) is determined by the contents,
+    /// not by the name. Samples keep their type, from 8-bit integers to 64-bit floats; half precision becomes
+    /// `float32`. Palettes are converted to colors.
     ///
-    /// Of a PNG, JPEG or BMP, gray gives one band, color three; EXIF orientation is applied, and an alpha band is the mask of
-    /// the others: see [`Raster::validity`]. Of a TIFF all bands are kept, for GDAL marks the fourth of four bytes as alpha
-    /// even when it is near infrared. Where a mask tells which pixels have data, the nodata value does not, and is left out.
+    /// In a PNG, JPEG, or BMP, gray becomes one band and color becomes three; EXIF orientation is applied, and an alpha
+    /// band becomes a mask: see [`Raster::validity`]. In a TIFF, all bands are kept, because GDAL marks the fourth of
+    /// four 8-bit bands as alpha even if it is near infrared. If a mask defines which pixels have data, the nodata
+    /// value is ignored and dropped.
     ///
     /// ```
     /// use geolearn::{ErrorKind, Raster};
@@ -24,10 +25,10 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be read,
-    /// [`ErrorKind::Format`](crate::ErrorKind::Format) when it is no image or is truncated or damaged,
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a feature that this crate does not read, with its
-    /// name, [`ErrorKind::Limits`](crate::ErrorKind::Limits) when it is larger than the limits allow.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be read,
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) if it is not an image or is truncated or damaged,
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a feature that this crate does not support, which
+    /// the error names, [`ErrorKind::Limits`](crate::ErrorKind::Limits) if it exceeds the limits.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_within(path, &Limits::default())
     }
@@ -44,7 +45,7 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// As [`Raster::open`].
+    /// See [`Raster::open`].
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         chip::whole(&RasterFile::open_within(path, limits)?)
     }

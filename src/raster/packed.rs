@@ -1,6 +1,7 @@
-//! Samples of any number of bits, as PNG and BMP pack them.
+//! Unpacks samples of any number of bits, as in PNG and BMP.
 
-/// One line as whole bytes in the machine's order; PNG packs the leftmost sample highest and is big-endian.
+/// Expands one line to whole bytes in native byte order; PNG packs the leftmost sample into the highest bits and is
+/// big-endian.
 pub(super) fn unpacked(line: &[u8], bits: usize, samples: usize) -> Vec<u8> {
     match bits {
         8 => line.iter().copied().take(samples).collect(),

@@ -1,4 +1,4 @@
-//! Indices as colors, where indices without data stay without.
+//! Converts palette indices to colors, preserving nodata.
 
 use ndarray::{Array3, Axis};
 
@@ -6,23 +6,23 @@ use super::pixel::Sample;
 use super::samples::with_array;
 use super::{Dtype, RasterInfo, Samples};
 
-/// What becomes of the indices of an image.
+/// The converter from indices to colors.
 pub(super) struct Painter<'a> {
     colors: &'a [[u8; 3]],
-    /// The index without data, and the gray that stands for it.
+    /// The nodata index, and the gray that represents it.
     gap: Option<(f32, u8)>,
 }
 
 impl<'a> Painter<'a> {
-    /// None where samples are no indices.
+    /// Creates the converter; `None` if samples are not indices.
     pub fn of(info: &'a RasterInfo) -> Option<Self> {
         let colors = info.palette()?;
-        // A nodata value that a mask overrules is an index like others.
+        // A nodata value overruled by a mask is an ordinary index.
         let gap = info.nodata().filter(|&value| info.mask.is_none() && info.dtype().can_mean(value));
         Some(Self { colors, gap: gap.map(|index| (index as f32, unused_gray(colors, index as usize))) })
     }
 
-    /// What the image is like when it is painted.
+    /// Returns the metadata of the converted image.
     pub fn painted_info(&self, info: &RasterInfo) -> RasterInfo {
         RasterInfo {
             place: info.place().clone(),
@@ -36,7 +36,7 @@ impl<'a> Painter<'a> {
         self.gap.map(|(_, gray)| gray.into())
     }
 
-    /// Red, green and blue; what the palette does not have is black.
+    /// Returns red, green, and blue; indices outside the palette are black.
     pub fn paint(&self, indices: &Samples) -> Array3<u8> {
         let (_, height, width) = indices.shape();
         let color = |index: f32| match self.gap {
@@ -53,14 +53,14 @@ impl<'a> Painter<'a> {
     }
 }
 
-/// A gray that no other index has: black, the index's own, or any. Of 256 colors one at least is free.
+/// Returns a gray that no other index has: black, the index's own, or any. With 256 colors, at least one is free.
 fn unused_gray(colors: &[[u8; 3]], index: usize) -> u8 {
     let is_free = |gray: u8| colors.iter().enumerate().all(|(other, color)| other == index || *color != [gray; 3]);
     let own = colors.get(index).map(|color| color[0]);
     [0].into_iter().chain(own).chain((1..=255).rev()).find(|&gray| is_free(gray)).unwrap_or_default()
 }
 
-/// The color, or the next one to it where it is the gray that stands for no data.
+/// Returns the color, or a neighboring one if it equals the gray that represents nodata.
 fn beside(color: [u8; 3], gray: u8) -> [u8; 3] {
     if color == [gray; 3] { [color[0], color[1], if gray == 255 { 254 } else { gray + 1 }] } else { color }
 }

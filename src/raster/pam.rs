@@ -1,4 +1,4 @@
-//! GDAL's side files of metadata (PAM), `NAME.aux.xml`. They override the metadata of the file itself.
+//! GDAL's metadata sidecar files (PAM), `NAME.aux.xml`, which override the metadata in the file itself.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,10 +9,10 @@ use roxmltree::{Document, Node};
 
 use super::{BandScale, Crs, Dtype, Place, RasterInfo, StatedStatistics, number, rpc, wkt};
 
-/// Histograms and tables of attributes can make it long.
+/// Histograms and attribute tables can make it long.
 const CAP: u64 = 16 << 20;
 
-/// Overrides metadata of an image by its side file.
+/// Overrides the metadata of an image with its sidecar file.
 pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
     let Some(xml) = text(&path_of(image)) else { return };
     let told = Document::parse(&xml).map(|document| {
@@ -34,14 +34,14 @@ pub(super) fn complete(info: &mut RasterInfo, image: &Path) {
     }
 }
 
-/// Returns the path of an image's side file, whether it exists or not.
+/// Returns the path of an image's sidecar file, whether or not it exists.
 pub(crate) fn path_of(image: &Path) -> PathBuf {
     let mut name = OsString::from(image);
     name.push(".aux.xml");
     name.into()
 }
 
-/// Returns the text of a side file with a system's EPSG number and the nodata value of each band; none where there are none.
+/// Returns the text of a sidecar file with an EPSG code and the nodata value of each band; `None` if there are none.
 pub(super) fn written(place: &Place, nodata: Option<f64>, bands: usize) -> Option<String> {
     let system = epsg(place).map(|number| format!("  <SRS>EPSG:{number}</SRS>\n"));
     let value = |band| {
@@ -52,7 +52,7 @@ pub(super) fn written(place: &Place, nodata: Option<f64>, bands: usize) -> Optio
     (!parts.is_empty()).then(|| format!("<PAMDataset>\n{}</PAMDataset>\n", parts.concat()))
 }
 
-/// The number of a system, where it has one.
+/// Returns the EPSG code of the CRS, if it has one.
 fn epsg(place: &Place) -> Option<u16> {
     match place.crs()? {
         Crs::Epsg(number) => Some(*number),
@@ -78,7 +78,7 @@ fn text_of<'a>(node: Node<'a, '_>, name: &'static str) -> Option<&'a str> {
     named(node, name).next()?.text()
 }
 
-/// Keys and texts of the metadata of a domain.
+/// Returns the keys and values of a metadata domain.
 fn metadata<'a>(root: Node<'a, '_>, domain: Option<&'static str>) -> impl Iterator<Item = (&'a str, &'a str)> {
     let of_domain = move |node: &Node<'_, '_>| node.attribute("domain").filter(|name| !name.is_empty()) == domain;
     let items = named(root, "Metadata").filter(of_domain).flat_map(|node| named(node, "MDI"));
@@ -106,7 +106,7 @@ fn complete_place(place: &mut Place, root: Node<'_, '_>, image: &Path) {
     }
 }
 
-/// GDAL counts the other way around: x of the corner first.
+/// GDAL uses another order: x of the corner first.
 fn transform(text: &str) -> Option<[f64; 6]> {
     let numbers: Vec<f64> = text.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
     let [c, a, b, f, d, e] = numbers[..] else { return None };
@@ -119,7 +119,7 @@ fn control_point(node: Node<'_, '_>) -> Option<[f64; 6]> {
     Some([number("Pixel")?, number("Line")?, 0.0, number("X")?, number("Y")?, height])
 }
 
-/// What is stated for each band, in their order.
+/// Returns the values stated for each band, in order.
 fn nodata(root: Node<'_, '_>, info: &RasterInfo) -> Vec<Option<f64>> {
     let mut values = vec![None; info.bands];
     for band in named(root, "PAMRasterBand") {
@@ -131,7 +131,7 @@ fn nodata(root: Node<'_, '_>, info: &RasterInfo) -> Vec<Option<f64>> {
     values
 }
 
-/// The text has 15 digits; the exact value may stand beside it.
+/// The text has 15 digits; the exact value may be next to it.
 fn value(node: Node<'_, '_>, dtype: Dtype) -> Option<f64> {
     let exact = node.attribute("le_hex_equiv").filter(|digits| digits.len() == 16);
     let exact = exact.and_then(|digits| u64::from_str_radix(digits, 16).ok());

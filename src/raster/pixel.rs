@@ -1,11 +1,11 @@
-//! One sample, of any type that a file may hold.
+//! Sample types.
 
-/// What all types of samples have in common.
+/// The common interface of all sample types.
 pub(crate) trait Sample: Copy + PartialEq + Send + Sync + 'static {
-    /// The smallest and the largest value, as near as `f64` has them.
+    /// The smallest and the largest value, as closely as `f64` can represent them.
     const LEAST: f64;
     const MOST: f64;
-    /// Whether single precision cannot hold all values.
+    /// Whether single precision cannot represent all values.
     const IS_WIDE: bool;
 
     /// Exact for all but 64-bit integers above 2^53.
@@ -14,20 +14,21 @@ pub(crate) trait Sample: Copy + PartialEq + Send + Sync + 'static {
     /// Exact for integers of at most 16 bits.
     fn to_i32(self) -> i32;
 
-    /// The nearest value of this type: integers are rounded (halves away from zero) and cut to their range, and take
-    /// what is not a number to 0.
+    /// Returns the nearest value of this type: integers are rounded (halves away from zero) and clipped to their range,
+    /// and NaN becomes 0.
     fn nearest(value: f64) -> Self;
 
-    /// The value that a file means by this number, such as its nodata value; none where the type does not have it.
+    /// Returns the value that a number in a file represents, such as a nodata value; `None` if the type does not have
+    /// it.
     fn meant_by(value: f64) -> Option<Self>;
 
-    /// Whether this counts as the nodata value.
+    /// Returns whether this counts as the nodata value.
     fn is_like(self, nodata: Self) -> bool;
 
-    /// Whether this is neither infinite nor "not a number".
+    /// Returns whether this is neither infinite nor NaN.
     fn is_finite(self) -> bool;
 
-    /// The value so many steps of the type nearer to 0; above it where this is 0.
+    /// Returns the value this many representable steps closer to 0; above it if this is 0.
     fn inward(self, steps: u64) -> Self;
 }
 
@@ -47,7 +48,7 @@ macro_rules! integers {
             }
 
             fn nearest(value: f64) -> Self {
-                // The cast saturates, and takes what is not a number to 0.
+                // The cast saturates, and turns NaN into 0.
                 value.round() as $type
             }
 
@@ -90,13 +91,13 @@ macro_rules! floats {
                 value as $type
             }
 
-            /// Decimal digits in a file seldom name a value of the type exactly.
+            /// Decimal digits in a file seldom represent a value of the type exactly.
             fn meant_by(value: f64) -> Option<Self> {
                 Some(value as $type).filter(|own| own.is_finite() == value.is_finite())
             }
 
-            /// GDAL's rule to the letter (`ARE_REAL_EQUAL` in `gdal_priv.h`): a few units in the last place of single
-            /// precision, and more where the sum overflows, as with -3.4e38 for `f32::MIN`.
+            /// Follows GDAL exactly (`ARE_REAL_EQUAL` in `gdal_priv.h`): a tolerance of a few units in the last place
+            /// of single precision, and more if the sum overflows, as with -3.4e38 for `f32::MIN`.
             fn is_like(self, nodata: Self) -> bool {
                 self == nodata || (self - nodata).abs() < f32::EPSILON as $type * (self + nodata).abs() * 2.0
             }
@@ -106,7 +107,7 @@ macro_rules! floats {
             }
 
             fn inward(self, steps: u64) -> Self {
-                // Values of one sign are in the order of their bits.
+                // Values of the same sign are ordered like their bits.
                 let steps = <$bits>::try_from(steps).unwrap_or(<$bits>::MAX);
                 let bits = self.abs().to_bits();
                 if bits == 0 { Self::from_bits(steps) } else { Self::from_bits(bits.saturating_sub(steps)).copysign(self) }
@@ -118,8 +119,8 @@ macro_rules! floats {
 integers!(u8, i8, u16, i16, u32, i32, u64, i64);
 floats!(f32: u32, f64: u64);
 
-/// Which samples of an image hold no data: those that are not finite, and those of the nodata value, which floating-point
-/// samples need not match to the last digit.
+/// Determines which samples of an image are nodata: those that are not finite, and those with the nodata value, which
+/// floating-point samples only need to match approximately.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gap<T> {
     nodata: Option<T>,
@@ -134,8 +135,8 @@ impl<T: Sample> Gap<T> {
         !value.is_finite() || self.nodata.is_some_and(|nodata| value.is_like(nodata))
     }
 
-    /// A computed value, moved to the next one towards 0 that holds data where it happens to be the nodata value.
-    /// Towards 0, so that it stays within a range of values that has 0 in it.
+    /// Returns a computed value, moved to the next valid value toward 0 if it happens to be the nodata value. Moving
+    /// toward 0 keeps it within any range of values that contains 0.
     pub fn avoided_by(self, value: T) -> T {
         match self.nodata {
             Some(nodata) if value.is_finite() && value.is_like(nodata) => self.beside(nodata),
@@ -143,7 +144,7 @@ impl<T: Sample> Gap<T> {
         }
     }
 
-    /// The nearest value inward of the nodata value that is not taken for it.
+    /// Returns the nearest value on the side of 0 that does not count as nodata.
     fn beside(self, nodata: T) -> T {
         let holds = |steps: u64| self.holds(nodata.inward(steps));
         let mut most = 1;
@@ -208,7 +209,7 @@ mod tests {
         }
     }
 
-    /// What GDAL 3.10.3 masks (`read_masks` of rasterio 1.4.4).
+    /// The mask that GDAL 3.10.3 returns (`read_masks` of rasterio 1.4.4).
     #[test]
     fn floats_match_nodata_as_in_gdal() {
         let masked = |nodata: f64, value: f32| Gap::<f32>::new(Some(nodata)).holds(value);

@@ -1,11 +1,11 @@
-//! From samples pixel by pixel to samples band by band.
+//! Converts pixel-interleaved samples to bands.
 
 use ndarray::Array3;
 
-/// From pixel-interleaved samples, `per_pixel` each, to (bands, height, width) of the first `bands` of them.
+/// Converts pixel-interleaved samples, `per_pixel` each, to (bands, height, width) of the first `bands` bands.
 pub(super) fn planar(samples: &[u8], per_pixel: usize, bands: usize, height: usize, width: usize) -> Array3<u8> {
     let mut planes = Array3::zeros((bands, height, width));
-    // With a length that the compiler knows, this is several times as fast.
+    // A compile-time constant makes this several times as fast.
     match per_pixel {
         1 => take_apart::<1>(samples, &mut planes),
         2 => take_apart::<2>(samples, &mut planes),

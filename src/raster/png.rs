@@ -1,4 +1,4 @@
-//! PNG with its samples as they are stored: indices stay indices, 16 bits stay 16 bits, alpha stays.
+//! Reads PNG with its samples as stored: indices stay indices, 16 bits stay 16 bits, alpha stays.
 
 use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
@@ -68,7 +68,7 @@ fn samples(buffer: &[u8], bits: usize, info: &RasterInfo) -> Samples {
 
 fn open<R: BufRead + Seek>(path: &Path, bytes: R) -> Result<Reader<R>> {
     let mut decoder = Decoder::new_with_limits(bytes, png::Limits { bytes: DECODER_BYTES });
-    // Nothing is expanded: that code panics where a palette's length is not a multiple of three.
+    // Nothing is expanded, because that code panics if a palette's length is not a multiple of three.
     decoder.set_transformations(Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
@@ -88,7 +88,7 @@ fn described<R: BufRead + Seek>(path: &Path, reader: &Reader<R>) -> Result<Raste
     Ok(RasterInfo { nodata, mask, has_palette, palette, alpha_band, ..RasterInfo::plain("PNG", shape, dtype) })
 }
 
-/// Whole colors only, as libpng has it.
+/// Keeps whole colors only, like libpng.
 fn colors(path: &Path, bytes: &[u8]) -> Result<Vec<[u8; 3]>> {
     match bytes.as_chunks::<3>() {
         (colors @ [_, ..], []) if colors.len() <= MAX_COLORS => Ok(colors.to_vec()),
@@ -98,8 +98,8 @@ fn colors(path: &Path, bytes: &[u8]) -> Result<Vec<[u8; 3]>> {
     }
 }
 
-/// Whether some colors are transparent in a way that no nodata value tells: indices of a palette, and a color whose bands
-/// differ, or whose samples have 16 bits, of which each would go by itself.
+/// Returns whether some colors are transparent in a way that a nodata value cannot express: palette indices, or a color
+/// whose bands differ or whose samples have 16 bits, which would each be checked separately.
 fn hides_colors(header: &Info<'_>) -> bool {
     let Some(bytes) = &header.trns else { return false };
     match header.color_type {
@@ -109,11 +109,11 @@ fn hides_colors(header: &Info<'_>) -> bool {
     }
 }
 
-/// The one value of all bands that stands for transparent pixels; a nodata value cannot differ from band to band.
+/// Returns the value shared by all bands of transparent pixels; a nodata value cannot differ between bands.
 fn key(header: &Info<'_>) -> Option<u16> {
     let has_key = matches!(header.color_type, ColorType::Grayscale | ColorType::Rgb);
     let bytes = header.trns.as_ref().filter(|_| has_key)?;
-    // The decoder keeps one byte of each value where samples have no more.
+    // The decoder keeps one byte of each value if samples have at most 8 bits.
     let values: Vec<u16> = match header.bit_depth {
         BitDepth::Sixteen => bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect(),
         _ => bytes.iter().map(|byte| u16::from(*byte)).collect(),

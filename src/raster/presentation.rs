@@ -1,15 +1,15 @@
-//! What the header of a picture says about how it is shown.
+//! Header information about how a picture is displayed.
 
 use image::metadata::Orientation;
 
-/// What training sees of a picture follows from this; other raster files have none of it.
+/// Determines how training sees a picture; other raster files do not have it.
 #[derive(Debug, Clone)]
 pub(super) struct Presentation {
-    /// How EXIF says that the picture is to be turned.
+    /// The orientation from EXIF.
     pub orientation: Orientation,
-    /// Bits of a sample in the file.
+    /// Bits per sample in the file.
     pub bits: usize,
-    /// What PNG calls transparent: the opacity of each color of a palette, or one color.
+    /// Transparency in PNG: the opacity of each palette color, or a single color.
     pub transparent: Option<Vec<u8>>,
     pub gray: Gray,
 }
@@ -19,7 +19,7 @@ pub(super) struct Presentation {
 pub(super) enum Gray {
     /// As one band of samples.
     Samples,
-    /// As indices of a palette of grays, for lack of another way (BMP).
+    /// As indices into a palette of grays, if the format has no other way (BMP).
     Palette,
 }
 

@@ -1,14 +1,14 @@
-//! An image in memory, with what its file says besides its samples.
+//! An image in memory, with its metadata.
 
 use ndarray::{Array2, Axis, Slice};
 
 use super::{BandScale, Dtype, Place, RasterInfo, Samples, ValiditySource, validity};
 use crate::error::{Error, ErrorKind, Result};
 
-/// An image in memory: samples in (bands, height, width), with what a file says besides.
+/// An image in memory: samples in (bands, height, width), with the metadata of the file.
 ///
 /// # Shapes
-/// `samples()` are (bands, height, width); no side is 0. Values are in the file's own type and scale.
+/// `samples()` is (bands, height, width); no side is 0. Values have the file's own type and scale.
 ///
 /// ```
 /// use geolearn::Raster;
@@ -25,16 +25,16 @@ pub struct Raster {
     pub(super) place: Place,
     pub(super) nodata: Option<f64>,
     pub(super) band_names: Vec<Option<String>>,
-    /// One a band.
+    /// One per band.
     pub(super) band_scales: Vec<BandScale>,
-    /// Pixels without data, whatever their samples are; kept only where there are some.
+    /// Masked pixels, whatever their samples are; `None` if there are none.
     pub(super) hidden: Option<Array2<bool>>,
-    /// The band that holds opacity, as long as it is among the bands.
+    /// The band of opacity, as long as it is among the bands.
     pub(super) opacity: Option<usize>,
 }
 
 impl Raster {
-    /// An image from an array in (bands, height, width), of any type that [`Dtype`] names.
+    /// Creates an image from an array in (bands, height, width), of any type listed in [`Dtype`].
     ///
     /// ```
     /// use geolearn::Raster;
@@ -48,7 +48,7 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a side is 0.
+    /// [`ErrorKind::Usage`] if a side is 0.
     pub fn new(samples: impl Into<Samples>) -> Result<Self> {
         let samples = samples.into();
         let (bands, height, width) = samples.shape();
@@ -60,7 +60,7 @@ impl Raster {
         Ok(Self::plain(samples))
     }
 
-    /// Without place, nodata, names or scales; the caller has seen to it that there are pixels.
+    /// Creates an image without georeference, nodata, names, or scales; the caller has checked that there are pixels.
     pub(super) fn plain(samples: Samples) -> Self {
         let (bands, ..) = samples.shape();
         let band_scales = vec![BandScale::default(); bands];
@@ -75,7 +75,7 @@ impl Raster {
         }
     }
 
-    /// Samples with all else that a header says; the caller has seen to it that they fit.
+    /// Creates an image from samples and the metadata of a header; the caller has checked that they are consistent.
     pub(super) fn described(samples: Samples, info: &RasterInfo) -> Self {
         Self {
             samples,
@@ -91,68 +91,70 @@ impl Raster {
         }
     }
 
-    /// Takes the band of opacity for a band like others.
+    /// Treats the opacity band as an ordinary band.
     pub(crate) fn with_opacity_as_band(self) -> Self {
         Self { opacity: None, ..self }
     }
 
-    /// Leaves out these pixels by a mask of the file. A mask counts alone: the nodata value does so no more, as in GDAL.
+    /// Masks out these pixels with the file's mask. Only the mask counts then: the nodata value no longer applies, as
+    /// in GDAL.
     pub(super) fn masked(self, hidden: Array2<bool>) -> Self {
         let has_gaps = hidden.iter().any(|&gap| gap);
         Self { nodata: None, hidden: Some(hidden).filter(|_| has_gaps), opacity: None, ..self }
     }
 
-    /// Number of bands.
+    /// Returns the number of bands.
     pub fn bands(&self) -> usize {
         self.samples.shape().0
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> usize {
         self.samples.shape().1
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     pub fn width(&self) -> usize {
         self.samples.shape().2
     }
 
-    /// The type of the samples.
+    /// Returns the data type of the samples.
     pub fn dtype(&self) -> Dtype {
         self.samples.dtype()
     }
 
-    /// The samples in (bands, height, width).
+    /// Returns the samples in (bands, height, width).
     pub fn samples(&self) -> &Samples {
         &self.samples
     }
 
-    /// The samples in (bands, height, width), without a copy.
+    /// Returns the samples in (bands, height, width), without a copy.
     pub fn into_samples(self) -> Samples {
         self.samples
     }
 
-    /// Where the image lies, as far as its file says.
+    /// Returns the georeference, as far as the file specifies it.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The value that stands for "no data". In floating-point images what is not a number does so too.
+    /// Returns the nodata value. In floating-point images, samples that are not finite are also nodata.
     pub fn nodata(&self) -> Option<f64> {
         self.nodata
     }
 
-    /// The name of each band, where it has one.
+    /// Returns the name of each band, if it has one.
     pub fn band_names(&self) -> &[Option<String>] {
         &self.band_names
     }
 
-    /// How the samples of each band become physical values. They are kept beside the samples, which stay as stored.
+    /// Returns how the samples of each band are converted to physical values. Scales are kept as metadata; samples stay
+    /// as stored.
     pub fn band_scales(&self) -> &[BandScale] {
         &self.band_scales
     }
 
-    /// The same image at another place.
+    /// Returns the same image with another georeference.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -167,7 +169,7 @@ impl Raster {
         self
     }
 
-    /// The same samples, of which those of this value stand for "no data"; `None` for none.
+    /// Returns the same image with this nodata value; `None` for no nodata value.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -181,7 +183,7 @@ impl Raster {
         self
     }
 
-    /// The same image with names for its bands; those beyond the list have none.
+    /// Returns the same image with names for its bands; bands beyond the list have none.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -196,15 +198,15 @@ impl Raster {
         self
     }
 
-    /// The same with a name or none for each band.
+    /// Returns the same image with an optional name for each band.
     pub(crate) fn with_optional_names(mut self, mut names: Vec<Option<String>>) -> Self {
         names.resize(self.bands(), None);
         self.band_names = names;
         self
     }
 
-    /// The same samples with other scales and offsets of its bands; those beyond the list have none. Samples stay as
-    /// they are.
+    /// Returns the same image with other scales and offsets for its bands; bands beyond the list have none. Samples are
+    /// not changed.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -220,7 +222,7 @@ impl Raster {
         self
     }
 
-    /// Bands of these indices (from 0), in this order; the caller has seen to it that they exist.
+    /// Selects bands by index (from 0), in this order; the caller has checked that they exist.
     pub(crate) fn select(self, bands: &[usize]) -> Self {
         let samples = self.samples.select(bands);
         let band_names = bands.iter().map(|&band| self.band_names.get(band).cloned().flatten()).collect();
@@ -229,7 +231,7 @@ impl Raster {
         let opacity = self.opacity.map(|band| (bands.iter().position(|&used| used == band), band));
         let image = |opacity, image| Self { samples, band_names, band_scales, opacity, ..image };
         match opacity {
-            // Where opacity is no band any more, it is a mask, beside what else leaves pixels out.
+            // Once opacity is not among the bands, it becomes a mask, in addition to other masked pixels.
             Some((None, band)) => match validity::hidden_by_alpha(&self.samples, band) {
                 Some(transparent) => {
                     let hidden = match &self.hidden {
@@ -245,7 +247,7 @@ impl Raster {
         }
     }
 
-    /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
+    /// Crops the part that begins at (`row`, `column`); the caller has checked that it is within the image.
     pub(crate) fn crop(self, row: usize, column: usize, height: usize, width: usize) -> Self {
         if (row, column, height, width) == (0, 0, self.height(), self.width()) {
             return self;
@@ -253,7 +255,7 @@ impl Raster {
         self.part(row, column, height, width)
     }
 
-    /// A copy of the part that begins at (`row`, `column`); the caller has seen to it that it lies within.
+    /// Copies the part that begins at (`row`, `column`); the caller has checked that it is within the image.
     pub(crate) fn part(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
         let part = self.replaced(self.samples.crop(row, column, height, width));
         let hidden = self.hidden.as_ref().map(|hidden| {
@@ -263,7 +265,7 @@ impl Raster {
         Self { place: self.place.shifted(row, column), ..part }.hiding(hidden)
     }
 
-    /// Pixels of these rows and columns, in any order and as often as they are named; the caller has seen to it that
+    /// Selects the pixels of these rows and columns, in any order and with repetitions; the caller has checked that
     /// they exist.
     pub(crate) fn gathered(&self, rows: &[usize], columns: &[usize]) -> Self {
         let gathered = |hidden: &Array2<bool>| {
@@ -273,12 +275,13 @@ impl Raster {
         self.replaced(self.samples.gathered(rows, columns)).hiding(hidden)
     }
 
-    /// Leaves out these pixels, besides those by the nodata value.
+    /// Masks out these pixels, in addition to those with the nodata value.
     pub(super) fn hiding(self, hidden: Option<Array2<bool>>) -> Self {
         Self { hidden: hidden.filter(|hidden| hidden.iter().any(|&gap| gap)), ..self }
     }
 
-    /// Other samples in the same place, with the same nodata value, names and scales. No pixel is hidden.
+    /// Returns an image of other samples with the same georeference, nodata value, names, and scales. No pixel is
+    /// masked.
     pub(crate) fn replaced(&self, samples: Samples) -> Self {
         Self {
             samples,
@@ -302,7 +305,7 @@ impl std::fmt::Debug for Raster {
 mod tests {
     use super::*;
 
-    /// Where alpha becomes a mask, what was left out before stays so, by a mask or by a value.
+    /// When alpha becomes a mask, pixels that were nodata before stay so, by a mask or by a value.
     #[test]
     fn alpha_that_becomes_a_mask_stands_beside_others() {
         let image = || Raster::open("tests/fixtures/masks/alpha_rgba.tif").unwrap();

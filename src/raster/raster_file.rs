@@ -1,4 +1,4 @@
-//! A raster file of any kind that this crate reads, in its own type and with its place.
+//! An open raster file of any supported format.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,14 +13,14 @@ use super::presentation::Presentation;
 use super::{Limits, RasterInfo, Samples, ValiditySource, beside, mask_file, pam, validity};
 use crate::error::Result;
 
-/// An open raster file: its facts at once, its samples when asked for.
+/// An open raster file, whose metadata is read at once and whose samples are read on demand.
 ///
-/// To open a file reads its header, however large the file is. The file stays open as long as this lives.
+/// Opening reads only the header, however large the file is. The file stays open as long as this value exists.
 ///
-/// TIFF (GeoTIFF, BigTIFF, cloud-optimized), PNG, JPEG and BMP are told by the content, not by the name; with the feature
-/// `gdal` all that GDAL reads is taken, by its names too (`/vsizip/…`, `HDF5:…`). Samples are
-/// what rasterio reads: the first image of a file at full resolution, in the file's own type (half precision as
-/// `float32`), alpha as a band, palettes as indices, EXIF orientation not applied.
+/// TIFF (GeoTIFF, BigTIFF, cloud-optimized), PNG, JPEG, and BMP are recognized by their contents, not by their names.
+/// With the feature `gdal`, everything that GDAL reads is supported, including its special names (`/vsizip/…`,
+/// `HDF5:…`). Samples are the same as in rasterio: the first image of a file at full resolution, in the file's own type
+/// (half precision as `float32`), with alpha as a band, palettes as indices, and EXIF orientation not applied.
 ///
 /// ```
 /// use geolearn::raster::{Dtype, RasterFile};
@@ -34,15 +34,15 @@ use crate::error::Result;
 pub struct RasterFile {
     source: ByteSource,
     limits: Limits,
-    /// What the file itself says.
+    /// The metadata in the file itself.
     own_info: RasterInfo,
     presentation: Option<Presentation>,
     samples: Box<dyn ReadSamples>,
-    /// The mask that the file holds.
+    /// The mask in the file.
     mask: Option<Box<dyn ReadSamples>>,
-    /// The mask that stands beside it, where it holds none.
+    /// The mask next to the file, if the file has none.
     mask_beside: OnceLock<Option<Box<dyn ReadSamples>>>,
-    /// With what stands beside the file.
+    /// The metadata including the files next to it.
     info: OnceLock<RasterInfo>,
 }
 
@@ -58,10 +58,10 @@ impl RasterFile {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be read,
-    /// [`ErrorKind::Format`](crate::ErrorKind::Format) when it is no image or its header is damaged,
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a feature that this crate does not read, with
-    /// its name, [`ErrorKind::Limits`](crate::ErrorKind::Limits) when it is larger than the limits allow.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be read,
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) if it is not an image or its header is damaged,
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a feature that this crate does not support, which
+    /// the error names, [`ErrorKind::Limits`](crate::ErrorKind::Limits) if it exceeds the limits.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_within(path, &Limits::default())
     }
@@ -80,12 +80,12 @@ impl RasterFile {
     /// ```
     ///
     /// # Errors
-    /// As [`RasterFile::open`].
+    /// See [`RasterFile::open`].
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         Self::of(ByteSource::open(path.as_ref())?, limits)
     }
 
-    /// Opens the bytes of a file; nothing stands beside them.
+    /// Opens the bytes of a file, without any files next to it.
     pub(super) fn in_memory(bytes: &[u8], limits: &Limits) -> Result<Self> {
         Self::of(ByteSource::in_memory(bytes), limits)
     }
@@ -96,8 +96,8 @@ impl RasterFile {
         Ok(Self { source, limits: *limits, own_info, presentation, samples, mask, mask_beside: OnceLock::new(), info })
     }
 
-    /// What the file says about its image, and what stands beside it: metadata in `.aux.xml`, the place in a world file.
-    /// These are looked for when this is first asked for.
+    /// Returns the metadata of the image from the file and from files next to it: `.aux.xml`, and a world file for the
+    /// georeference. Those files are read on the first call.
     ///
     /// ```
     /// # use geolearn::raster::RasterFile;
@@ -110,7 +110,7 @@ impl RasterFile {
         self.info.get_or_init(|| self.completed(beside::complete))
     }
 
-    /// The same without a look for world files.
+    /// Returns the same without looking for world files.
     pub(super) fn unplaced_info(&self) -> RasterInfo {
         self.completed(pam::complete)
     }
@@ -131,12 +131,12 @@ impl RasterFile {
         self.mask_beside.get_or_init(open).as_deref()
     }
 
-    /// Returns the path of the file, or what stands for it in messages.
+    /// Returns the path of the file, or its substitute in messages.
     pub(super) fn path(&self) -> &Path {
         self.source.path()
     }
 
-    /// Returns how a picture is shown; none of a TIFF.
+    /// Returns how a picture is displayed; `None` for a TIFF.
     pub(super) fn presentation(&self) -> Option<&Presentation> {
         self.presentation.as_ref()
     }
@@ -147,30 +147,30 @@ impl RasterFile {
     /// (bands, height, width), in the file's own type and scale.
     ///
     /// # Errors
-    /// As [`RasterFile::open`].
+    /// See [`RasterFile::open`].
     pub fn read(&self) -> Result<Samples> {
         Ok(self.read_in_turn()?.0)
     }
 
-    /// Reads `height` x `width` pixels from (`row`, `column`) on. Of a TIFF, and of what GDAL reads, only the tiles or
-    /// strips concerned are decoded.
+    /// Reads a window of `height` x `width` pixels that begins at (`row`, `column`). For TIFF, and for GDAL's formats,
+    /// only the required tiles or strips are decoded.
     ///
     /// # Shapes
     /// (bands, `height`, `width`).
     ///
     /// # Errors
-    /// As [`RasterFile::open`], and [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a part that does not lie
-    /// within the image.
+    /// See [`RasterFile::open`]; also [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a window that is not within the
+    /// image.
     pub fn read_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Samples> {
         self.own_info.check_window(self.path(), &self.limits, (row, column, height, width))?;
         Ok(self.samples.read_window(row, column, height, width)?.0)
     }
 
-    /// Tells of each pixel whether it has data: true where it has. [`RasterInfo::validity_source`] says by what.
+    /// Reads a mask of the pixels that have data. [`RasterInfo::validity_source`] returns what the mask is based on.
     ///
-    /// This is rasterio's `dataset_mask`, where 255 stands for true, but for three things that GDAL leaves out: samples that
-    /// are not finite are no data, an alpha band counts in images of any number of bands and type, and of a palette all colors
-    /// that are transparent count.
+    /// This is rasterio's `dataset_mask`, with true for 255, except for three things that GDAL ignores: samples that
+    /// are not finite are nodata, an alpha band counts in images of any number of bands and type, and all transparent
+    /// colors of a palette count.
     ///
     /// # Shapes
     /// (height, width).
@@ -184,13 +184,13 @@ impl RasterFile {
     /// ```
     ///
     /// # Errors
-    /// As [`RasterFile::open`].
+    /// See [`RasterFile::open`].
     pub fn read_validity(&self) -> Result<Array2<bool>> {
         self.read_validity_window(0, 0, self.own_info.height, self.own_info.width)
     }
 
-    /// Tells the same of `height` x `width` pixels from (`row`, `column`) on. Of a TIFF only the tiles or strips concerned are
-    /// decoded.
+    /// Reads the same for a window of `height` x `width` pixels that begins at (`row`, `column`). For TIFF, only the
+    /// required tiles or strips are decoded.
     ///
     /// # Shapes
     /// (`height`, `width`).
@@ -205,7 +205,7 @@ impl RasterFile {
     /// ```
     ///
     /// # Errors
-    /// As [`RasterFile::read_window`].
+    /// See [`RasterFile::read_window`].
     pub fn read_validity_window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Array2<bool>> {
         let info = self.info();
         if let Some(hidden) = self.read_mask(info, (row, column, height, width))? {
@@ -221,7 +221,7 @@ impl RasterFile {
         Ok(hidden.mapv_into(|hidden| !hidden))
     }
 
-    /// Reads which pixels a mask of their own takes for empty, in the file or beside it; none where `info` goes by none.
+    /// Reads the pixels that a separate mask excludes, in the file or next to it; `None` if `info` does not use one.
     pub(super) fn read_mask(
         &self,
         info: &RasterInfo,
@@ -238,7 +238,7 @@ impl RasterFile {
         Ok(Some(validity::hidden_by_mask(&samples)))
     }
 
-    /// Reads the whole image, with the turn in which it was decoded.
+    /// Reads the whole image, with the memory reservation for decoding it.
     pub(super) fn read_in_turn(&self) -> Result<(Samples, Turn<'static>)> {
         let (height, width) = (self.own_info.height, self.own_info.width);
         self.own_info.check_window(self.path(), &self.limits, (0, 0, height, width))?;

@@ -1,4 +1,4 @@
-//! A whole image at another size.
+//! Resizes whole images.
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -9,18 +9,18 @@ use super::samples::with_array;
 use super::{Limits, Place, Raster, Samples, triangle};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Weights are kept for each row and column: some 100 bytes.
+/// Memory for the weights of each row and column: about 100 bytes.
 pub(crate) const MAX_SIDE: usize = 1 << 20;
-/// The share of a pixel that must have data for it to have some.
+/// The share of a pixel's area that must have data for the pixel to have data.
 const HALF: f64 = 0.5;
 
 impl Raster {
-    /// The image at another size.
+    /// Resizes the image.
     ///
-    /// Bilinear where it grows, a triangle filter as wide as the reduction where it shrinks (so nothing aliases).
-    /// The ratio of the sides is not kept; the place is. A pixel is computed from those that have data, and has none
-    /// where less than half of what it covers does. A computed value that happens to be the nodata value becomes the one
-    /// beside it. 64-bit integers above 2^53 lose digits.
+    /// Enlarging is bilinear; shrinking uses a triangle filter as wide as the reduction factor, which prevents
+    /// aliasing. The aspect ratio is not preserved; the georeference is. A pixel is computed from the pixels that have
+    /// data, and is nodata if less than half of its area has data. A computed value that happens to be the nodata value
+    /// becomes the next value. 64-bit integers above 2^53 lose precision.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -31,8 +31,8 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a side is 0, [`ErrorKind::Limits`] when one is above 1,048,576 or the image would be larger
-    /// than the default [`Limits`] allow.
+    /// [`ErrorKind::Usage`] if a side is 0, [`ErrorKind::Limits`] if one is above 1,048,576 or the image would exceed
+    /// the default [`Limits`].
     pub fn resize(&self, width: usize, height: usize) -> Result<Self> {
         resize(self, width, height)
     }
@@ -65,7 +65,8 @@ fn resize(image: &Raster, width: usize, height: usize) -> Result<Raster> {
     Ok(Raster { place: image.place.scaled(scale.0, scale.1), ..resized })
 }
 
-/// A pixel has no data where less than half of what it covers has; in the arithmetic of the samples, so that both agree.
+/// A pixel has no data if less than half of its area has data; computed in the precision of the samples, so that both
+/// agree.
 fn resized_mask<T: Sample>(
     resizer: &mut Resizer,
     _samples: &Array3<T>,
@@ -84,7 +85,7 @@ struct Known<'a, T> {
     gap: Gap<T>,
     /// Pixels without data in any band.
     hidden: Option<&'a Array2<bool>>,
-    /// What becomes of a sample that is computed from too few.
+    /// The value of samples computed from too little data.
     nodata: Option<f64>,
 }
 
@@ -99,7 +100,7 @@ impl<T: Sample> Known<'_, T> {
 }
 
 impl Place {
-    /// The place of the same area in pixels that are this many times as wide and high.
+    /// Returns the georeference of the same area in pixels that are larger by these factors.
     fn scaled(&self, across: f64, down: f64) -> Self {
         let scale = |[a, b, c, d, e, f]: [f64; 6]| [a * across, b * down, c, d * across, e * down, f];
         let rpc = self.rpc.as_ref().map(|rpc| rpc.scaled(across, down));
@@ -112,7 +113,7 @@ impl Place {
     }
 }
 
-/// Refuses what would need too much memory before any is taken.
+/// Checks memory limits before anything is allocated.
 fn target(image: &Raster, width: usize, height: usize) -> Result<(u32, u32)> {
     let sides = [width, height, image.width(), image.height()];
     let limits = Limits::default();
@@ -152,13 +153,14 @@ fn planes<T: Sample>(
     Array3::from_shape_vec((bands, height, width), samples).map_err(failed)
 }
 
-/// In bytes throughout, which is faster.
+/// Uses bytes throughout, which is faster.
 fn resize_bytes(resizer: &mut Resizer, plane: ArrayView2<'_, u8>, size: (u32, u32)) -> Result<Vec<u8>> {
     let samples = plane.as_standard_layout();
     filter(resizer, samples.as_slice().unwrap_or_default(), plane.dim(), PixelType::U8, size)
 }
 
-/// In single precision, or double where samples need it. Gaps count for nothing: both the values and the shares that have data are filtered, and divided.
+/// Uses single precision, or double if samples need it. Nodata has zero weight: both the values and the shares with
+/// data are filtered, and divided.
 fn resize_any<T: Sample>(
     resizer: &mut Resizer,
     plane: ArrayView2<'_, T>,
@@ -170,7 +172,7 @@ fn resize_any<T: Sample>(
     let mut values = plane.mapv(T::to_f64);
     values.zip_mut_with(&known, |value, known| *value = if *known { *value } else { 0.0 });
     let values = filter_numbers::<T>(resizer, values.view(), size)?;
-    // Rounding may carry a sum of the largest values beyond them.
+    // Rounding may push a sum of the largest values out of range.
     let made = |value: f64| gap.avoided_by(T::nearest(value.clamp(T::LEAST, T::MOST)));
     if known.iter().all(|known| *known) {
         return Ok(values.into_iter().map(made).collect());
@@ -182,7 +184,7 @@ fn resize_any<T: Sample>(
     Ok(values.into_iter().zip(shares).map(mixed).collect())
 }
 
-/// The crate that is fast knows no double precision.
+/// The fast crate does not support double precision.
 fn filter_numbers<T: Sample>(resizer: &mut Resizer, values: ArrayView2<'_, f64>, size: (u32, u32)) -> Result<Vec<f64>> {
     if T::IS_WIDE {
         return Ok(triangle::resized(values, (size.1 as usize, size.0 as usize)).into_raw_vec_and_offset().0);
@@ -197,7 +199,7 @@ fn filter_floats(resizer: &mut Resizer, values: &[f32], from: (usize, usize), si
     Ok(bytes.as_chunks().0.iter().map(|value| f32::from_ne_bytes(*value)).collect())
 }
 
-/// `Convolution` widens the filter as it shrinks the image, which is what keeps it from aliasing.
+/// `Convolution` widens the filter when shrinking, which prevents aliasing.
 fn filter(
     resizer: &mut Resizer,
     samples: &[u8],
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(wide.resize(4, 9).unwrap().samples(), &expected.into());
     }
 
-    /// Without a filter as wide as the reduction, every second column would be picked: 0 or 200.
+    /// Without a filter as wide as the reduction factor, every second column would be picked: 0 or 200.
     #[test]
     fn shrinking_averages() {
         let stripes = Raster::new(Array3::from_shape_fn((1, 8, 32), |(.., x)| 200 * (x % 2) as u8)).unwrap();
@@ -257,7 +259,7 @@ mod tests {
         assert!(floats.samples().to_f32().iter().all(|value| value.is_nan()));
     }
 
-    /// Bytes use all their values, so that nothing but the mask can tell.
+    /// Bytes use all their values, so only the mask can mark nodata.
     #[test]
     fn what_a_mask_hides_does_not_color_its_neighbors() {
         let values = Array3::from_shape_fn((2, 8, 8), |(band, _, x)| if x < 4 { 0u8 } else { 200 + band as u8 });
@@ -310,7 +312,7 @@ mod tests {
         assert!(large.samples().band(0).unwrap().iter().all(|&value| value == 123_456_789.0));
     }
 
-    /// The two ways differ by rounding alone.
+    /// The two methods differ only by rounding.
     #[test]
     fn wide_samples_are_filtered_as_narrow_ones() {
         let value = |(_, y, x): (usize, usize, usize)| (y * 37 + x * 91 + x * y) % 251;
@@ -324,8 +326,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever the values and the nodata value: nothing becomes a gap where all pixels have data, and nothing
-        /// leaves the range of the pixels by more than the step from the nodata value.
+        /// For any values and nodata value, nothing becomes nodata if all pixels have data, and nothing exceeds the
+        /// range of the pixels by more than the step away from the nodata value.
         #[test]
         fn an_image_without_gaps_has_none_at_another_size(
             values in proptest::collection::vec(-20i32..20, 48), nodata in -20i32..20, width in 1usize..20,

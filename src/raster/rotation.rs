@@ -1,16 +1,17 @@
-//! A part of an image, turned by any angle.
+//! Rotates a part of an image by any angle.
 
 use ndarray::{Array3, ArrayView2};
 
 use super::bilinear::Window;
 
 impl Window {
-    /// Returns the part of `image` (bands, height, width) as (bands, `rows`, `columns`), turned about its center by `degrees`
-    /// counterclockwise as the image is seen. Bilinear, pixel centers at halves; the corners come from what lies around the
-    /// part, and beyond the image from its mirror image, which begins with the edge pixel again.
+    /// Returns the part of `image` (bands, height, width) as (bands, `rows`, `columns`), rotated about its center by
+    /// `degrees` counterclockwise as displayed. Interpolation is bilinear with pixel centers at half-integers. Corners
+    /// come from the area around the part, and beyond the image from its mirror image, which begins by repeating the
+    /// edge pixel.
     ///
-    /// NaN stands for no data: a sample is NaN where the nearest pixel is, and else computed from the pixels around it that
-    /// are not.
+    /// NaN means nodata: a sample is NaN if the nearest pixel is, and otherwise computed from the surrounding pixels
+    /// that are not.
     pub fn sample_rotated(&self, image: &Array3<f32>, (rows, columns): (usize, usize), degrees: f64) -> Array3<f32> {
         let (sin, cos) = degrees.to_radians().sin_cos();
         let offset = |extent: f64, count: usize, i: usize| (i as f64 + 0.5) * extent / count as f64 - extent / 2.0;
@@ -26,7 +27,8 @@ impl Window {
     }
 }
 
-/// Returns the value at a place in pixels from the center of the first one, in a plane that goes on as its mirror image.
+/// Returns the value at a position in pixels from the center of the first one, in a plane continued by its mirror
+/// image.
 fn sample(plane: ArrayView2<'_, f32>, y: f64, x: f64) -> f32 {
     let (height, width) = plane.dim();
     let at = |y: f64, x: f64| plane[(mirrored(y, height), mirrored(x, width))];
@@ -46,8 +48,7 @@ fn sample(plane: ArrayView2<'_, f32>, y: f64, x: f64) -> f32 {
     if at((y + 0.5).floor(), (x + 0.5).floor()).is_nan() { f32::NAN } else { sum / weights }
 }
 
-/// Returns the pixel that shows what a whole place shows on a line of `size` pixels that goes on as its mirror image, again and
-/// again.
+/// Returns the pixel at an integer position on a line of `size` pixels that is continued by mirroring it repeatedly.
 fn mirrored(place: f64, size: usize) -> usize {
     let twice = 2.0 * size as f64;
     let place = place.rem_euclid(twice);
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
     use crate::testing::npy;
 
-    /// SciPy's numbers are those of f64; ours have the rounding of f32 in weights and values of at most 1.
+    /// SciPy computes in f64; this crate has the rounding of f32 in weights and values of at most 1.
     const TOLERANCE: f32 = 1e-6;
     const WHOLE: Window = Window { top: 0.0, left: 0.0, height: 40.0, width: 64.0 };
 
@@ -83,7 +84,7 @@ mod tests {
         found.iter().zip(expected).map(off).fold(0.0, f32::max)
     }
 
-    /// `tests/fixtures/rotation/make.py` computes them with SciPy, and checks the sense of the turn with Pillow.
+    /// `tests/fixtures/rotation/make.py` computes them with SciPy, and checks the direction of rotation with Pillow.
     #[test]
     fn samples_and_gaps_are_those_of_scipy() {
         let part = Window { top: 3.25, left: 40.5, height: 20.0, width: 22.0 };
@@ -111,7 +112,7 @@ mod tests {
         assert!(farthest(&turned, &expected) <= TOLERANCE);
     }
 
-    /// A chip that is so thin that a turn goes far beyond its mirror image.
+    /// A chip so thin that a rotation extends far beyond its mirror image.
     #[test]
     fn the_mirror_image_is_mirrored_again() {
         let line: Vec<usize> = (-7..7).map(|place| mirrored(f64::from(place), 3)).collect();

@@ -1,6 +1,6 @@
-//! Rational polynomial coefficients: how satellites say where an image lies before it is rectified.
+//! Rational polynomial coefficients (RPCs), which locate satellite images before they are rectified.
 
-/// What the tag holds (RPCs in GeoTIFF): errors, offsets and scales, then four polynomials of 20 coefficients.
+/// The numbers in the tag (RPCs in GeoTIFF): errors, offsets, and scales, then four polynomials of 20 coefficients.
 pub(super) const NUMBERS: usize = 92;
 /// Offsets and scales of lines and samples among them.
 const LINE_OFFSET: usize = 2;
@@ -29,7 +29,7 @@ const POLYNOMIALS: [&str; 4] = ["LINE_NUM_COEFF", "LINE_DEN_COEFF", "SAMP_NUM_CO
 pub(super) struct Rpc(Box<[f64; NUMBERS]>);
 
 impl Rpc {
-    /// None where there are more or fewer numbers.
+    /// Creates the coefficients; `None` if the count is wrong.
     pub fn new(numbers: Vec<f64>) -> Option<Self> {
         numbers.into_boxed_slice().try_into().ok().map(Self)
     }
@@ -38,7 +38,7 @@ impl Rpc {
         &self.0[..]
     }
 
-    /// Those of a part that begins at (`row`, `column`).
+    /// Returns the coefficients of a part that begins at (`row`, `column`).
     pub fn shifted(&self, row: usize, column: usize) -> Self {
         let mut part = self.clone();
         part.0[LINE_OFFSET] -= row as f64;
@@ -46,7 +46,7 @@ impl Rpc {
         part
     }
 
-    /// Those of pixels that are this many times as wide and high. Whole numbers are centers of pixels.
+    /// Returns the coefficients for pixels that are larger by these factors. Integers are pixel centers.
     pub fn scaled(&self, across: f64, down: f64) -> Self {
         let mut scaled = self.clone();
         for (offset, scale, by) in [(LINE_OFFSET, LINE_SCALE, down), (SAMPLE_OFFSET, SAMPLE_SCALE, across)] {
@@ -57,7 +57,7 @@ impl Rpc {
     }
 }
 
-/// Those that stand in metadata under GDAL's keys; errors may be missing.
+/// Reads coefficients from metadata with GDAL's keys; errors may be missing.
 pub(super) fn of_metadata<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Rpc> {
     let items: Vec<_> = items.collect();
     let numbers = |key: &str| {
@@ -67,7 +67,7 @@ pub(super) fn of_metadata<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -
     let mut all = Vec::with_capacity(NUMBERS);
     for key in SINGLE {
         let missing = || key.starts_with("ERR").then(|| vec![0.0]);
-        // Some writers add the unit.
+        // Some software appends the unit.
         all.push(*numbers(key).or_else(missing)?.first()?);
     }
     for key in POLYNOMIALS {

@@ -25,7 +25,7 @@ macro_rules! with_array {
 }
 pub(crate) use with_array;
 
-/// The same with the element type of a [`Dtype`] under a name.
+/// Does the same with the element type of a [`Dtype`] bound to a name.
 macro_rules! with_type {
     ($dtype:expr, $type:ident => $body:expr) => {
         match $dtype {
@@ -103,17 +103,17 @@ macro_rules! samples {
         )*
 
         impl Samples {
-            /// The type of the samples.
+            /// Returns the data type of the samples.
             pub fn dtype(&self) -> Dtype {
                 match self { $(Self::$variant(_) => Dtype::$variant,)* }
             }
 
-            /// (bands, height, width).
+            /// Returns (bands, height, width).
             pub fn shape(&self) -> (usize, usize, usize) {
                 match self { $(Self::$variant(data) => data.dim(),)* }
             }
 
-            /// One band as `f64`, which is exact for all types but 64-bit integers above 2^53; none such when the
+            /// Returns one band as `f64`, which is exact for all types except 64-bit integers above 2^53; `None` if the
             /// band does not exist.
             ///
             /// ```
@@ -131,7 +131,7 @@ macro_rules! samples {
                 Some(match self { $(Self::$variant(data) => data.index_axis(Axis(0), band).mapv(|v| v as f64),)* })
             }
 
-            /// All samples as `f32`, each the nearest one.
+            /// Returns all samples as `f32`, each rounded to the nearest value.
             ///
             /// ```
             /// use geolearn::raster::Samples;
@@ -144,7 +144,7 @@ macro_rules! samples {
                 match self { $(Self::$variant(data) => data.mapv(|v| v as f32),)* }
             }
 
-            /// The samples pixel by pixel, each little-endian: what fingerprints are taken of.
+            /// Returns the samples pixel by pixel in little-endian order, for checksums.
             ///
             /// ```
             /// use geolearn::raster::Samples;
@@ -161,20 +161,20 @@ macro_rules! samples {
                 }
             }
 
-            /// Zeros, on pages that the system has yet to touch.
+            /// Creates zeros, on pages that the system has not allocated yet.
             pub(crate) fn zeros(dtype: Dtype, shape: (usize, usize, usize)) -> Self {
                 match dtype { $(Dtype::$variant => Self::$variant(Array3::zeros(shape)),)* }
             }
 
-            /// Fills rows from `row` on with pixel-interleaved samples in the machine's byte order.
+            /// Fills rows starting at `row` with pixel-interleaved samples in native byte order.
             pub(super) fn put_rows(&mut self, row: usize, interleaved: &[u8]) {
                 match self {
                     $(Self::$variant(data) => put(data, row, interleaved, |bytes| <$type>::from_ne_bytes(bytes)),)*
                 }
             }
 
-            /// Fills pixels of one row, from `corner` (row, column) on, with the samples of some bands: pixel-interleaved,
-            /// in the machine's byte order.
+            /// Fills pixels of one row, starting at `corner` (row, column), with the samples of some bands:
+            /// pixel-interleaved, in native byte order.
             pub(super) fn put_pixels(&mut self, corner: (usize, usize), bands: Range<usize>, interleaved: &[u8]) {
                 match self {
                     $(Self::$variant(data) => {
@@ -183,8 +183,8 @@ macro_rules! samples {
                 }
             }
 
-            /// Puts `part`, of the same type and bands, where it begins at (`row`, `column`); the caller has seen to it
-            /// that it lies within.
+            /// Copies `part`, of the same type and bands, to the position (`row`, `column`); the caller has checked
+            /// that it fits.
             pub(crate) fn paste(&mut self, row: usize, column: usize, part: &Self) {
                 let (_, height, width) = part.shape();
                 match (self, part) {
@@ -196,12 +196,12 @@ macro_rules! samples {
                 }
             }
 
-            /// Bands of these indices, in this order; the caller has seen to it that they exist.
+            /// Selects bands by index, in this order; the caller has checked that they exist.
             pub(crate) fn select(&self, bands: &[usize]) -> Self {
                 match self { $(Self::$variant(data) => Self::$variant(data.select(Axis(0), bands)),)* }
             }
 
-            /// Pixels of these rows and columns; the caller has seen to it that they exist.
+            /// Selects the pixels of these rows and columns; the caller has checked that they exist.
             pub(crate) fn gathered(&self, rows: &[usize], columns: &[usize]) -> Self {
                 match self {
                     $(Self::$variant(data) => {
@@ -211,7 +211,7 @@ macro_rules! samples {
                 }
             }
 
-            /// The part that begins at (`row`, `column`); the caller has seen to it that it lies within.
+            /// Crops the part that begins at (`row`, `column`); the caller has checked that it is within the image.
             pub(crate) fn crop(&self, row: usize, column: usize, height: usize, width: usize) -> Self {
                 match self {
                     $(Self::$variant(data) => {

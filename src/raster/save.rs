@@ -1,4 +1,4 @@
-//! From a [`Raster`] to a file in one call.
+//! Saves a [`Raster`] to a file.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use super::{Raster, write};
 use crate::error::Result;
 
 impl Raster {
-    /// Writes the image as GeoTIFF, PNG or JPEG, as the name ends (`.tif`, `.png`, `.jpg`, …).
+    /// Writes the image as GeoTIFF, PNG, or JPEG, depending on the file extension (`.tif`, `.png`, `.jpg`, …).
     ///
-    /// A GeoTIFF holds any bands and samples, with place, nodata value, names and scales. Pixels that a mask leaves out get the
-    /// nodata value where there is one; else the file holds the mask, and is cloud optimized, as other GeoTIFFs have no
-    /// place for it here.
-    /// [`RasterWriter`](crate::raster::RasterWriter) has options for it. PNG holds one or three bands of 8 or 16 bits, JPEG (quality
-    /// 95) of 8; both leave out everything but samples, with a warning where that is a place, a nodata value or a mask.
+    /// GeoTIFF stores any bands and samples, with georeference, nodata value, names, and scales. Masked pixels are set
+    /// to the nodata value if there is one; otherwise the file contains the mask, and is a cloud-optimized GeoTIFF, the
+    /// only kind for which this crate writes masks. [`RasterWriter`](crate::raster::RasterWriter) has more options. PNG
+    /// stores one or three bands of 8 or 16 bits, and JPEG (quality 95) one or three of 8 bits; both store only the
+    /// samples, and a warning is logged if that drops a georeference, a nodata value, or a mask.
     ///
-    /// The file is written beside its place and renamed, so a failure leaves an older file as it was.
+    /// The file is written under a temporary name and then renamed, so a failure leaves an existing file unchanged.
     ///
     /// ```
     /// # use geolearn::Raster;
@@ -27,9 +27,9 @@ impl Raster {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for another ending,
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for bands or samples that the format cannot hold,
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the file cannot be written.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for another extension,
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for bands or samples that the format cannot store,
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write::save(self, path.as_ref())
     }

@@ -1,4 +1,4 @@
-//! An image to be read part by part, however large.
+//! An image of any size that is read in parts.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,21 +7,22 @@ use super::chip::{Chip, whole};
 use super::{BandScale, Dtype, Limits, Place, Raster, RasterFile, RasterInfo, ValiditySource};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Gives parts of an image as [`Raster::open`] would give them: colors in place of a palette, alpha of a PNG as a mask.
-/// Of a TIFF, and of what GDAL reads, only what is asked for is decoded; other formats are decoded at once, within the [`Limits`].
+/// Reads parts of an image in the form that [`Raster::open`] returns: colors instead of a palette, alpha of a PNG as a
+/// mask. For TIFF and GDAL's formats, only the requested part is decoded; other formats are decoded as a whole, within
+/// the [`Limits`].
 ///
-/// A file is open, or decoded, from the first part to [`Source::release`], so that there may be thousands of them.
+/// A file is open, or decoded, from the first read until [`Source::release`], so there may be thousands of sources.
 pub(crate) struct Source {
     facts: Facts,
-    /// Bands that are used, of how many; all where there is none.
+    /// Bands in use, and the total number; `None` for all.
     selection: Option<Vec<usize>>,
-    /// What samples are brought to.
+    /// The scales to which samples are converted.
     scales: Option<Vec<BandScale>>,
     path: Option<PathBuf>,
     content: Mutex<Option<Arc<Content>>>,
 }
 
-/// What stays known.
+/// Metadata that stays in memory.
 struct Facts {
     bands: usize,
     size: (usize, usize),
@@ -32,19 +33,19 @@ struct Facts {
     /// The band that the file calls alpha, counted from 0.
     alpha: Option<usize>,
     band_scales: Vec<BandScale>,
-    /// Height and width of what is decoded together.
+    /// Height and width of the blocks that are decoded as a unit.
     block: (usize, usize),
-    /// Pixels may have no data for another reason than their samples.
+    /// Whether pixels may have no data for reasons other than their samples.
     has_mask: bool,
-    /// Samples alone may say that a pixel has no data: by a nodata value, or because they are no numbers.
+    /// Whether samples alone may mark a pixel as nodata: by a nodata value, or by not being finite.
     has_empty_samples: bool,
-    /// The band that is the mask as soon as it is not among the bands that are used.
+    /// The band that becomes the mask once it is not among the used bands.
     opacity: Option<usize>,
 }
 
 enum Content {
     Whole(Box<Raster>),
-    /// A file that is read by parts.
+    /// A file that is read in parts.
     Parts(Box<RasterFile>),
 }
 
@@ -96,7 +97,7 @@ impl Source {
         Ok(Self { facts, selection: None, scales: None, path: Some(path.to_path_buf()), content: Mutex::default() })
     }
 
-    /// An image in memory.
+    /// Creates a source from an image in memory.
     pub fn of(image: Raster) -> Self {
         let facts = Facts {
             bands: image.bands(),
@@ -116,7 +117,7 @@ impl Source {
         Self { facts, selection: None, scales: None, path: None, content }
     }
 
-    /// Closes the file, or gives the memory of its pixels back.
+    /// Closes the file, or frees the memory of its pixels.
     pub fn release(&self) {
         if self.path.is_some() {
             *self.lock() = None;
@@ -139,21 +140,21 @@ impl Source {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Content>>> {
-        // What is in it is whole, also after a panic elsewhere.
+        // The contents are consistent even after a panic in another thread.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same with these of the file's bands alone; the caller has seen to it that they exist.
+    /// Returns the same source with only these of the file's bands; the caller has checked that they exist.
     pub fn select(self, bands: &[usize]) -> Self {
         Self { selection: Some(bands.to_vec()), ..self }
     }
 
-    /// The same values in these scales of the bands that it gives, in double precision with NaN for gaps.
+    /// Returns the same source with values converted to these scales, in double precision with NaN for nodata.
     pub fn in_scales(self, scales: Vec<BandScale>) -> Self {
         Self { scales: Some(scales), ..self }
     }
 
-    /// Scales of the bands that it gives, as the file has them.
+    /// Returns the scales of the selected bands, as in the file.
     pub fn band_scales(&self) -> Vec<BandScale> {
         let of = |band: &usize| self.facts.band_scales.get(*band).copied().unwrap_or_default();
         match &self.selection {
@@ -162,32 +163,33 @@ impl Source {
         }
     }
 
-    /// The name of each band of the file.
+    /// Returns the name of each band of the file.
     pub fn band_names(&self) -> &[Option<String>] {
         &self.facts.band_names
     }
 
-    /// Number of bands that it gives.
+    /// Returns the number of selected bands.
     pub fn bands(&self) -> usize {
         self.selection.as_ref().map_or(self.facts.bands, Vec::len)
     }
 
-    /// Height and width.
+    /// Returns the height and width.
     pub fn size(&self) -> (usize, usize) {
         self.facts.size
     }
 
-    /// Height and width of what is decoded together: tiles, strips, or all of it. Those at the edges may be cut.
+    /// Returns the height and width of the blocks that are decoded as a unit: tiles, strips, or the whole image. Blocks
+    /// at the edges may be smaller.
     pub fn block_size(&self) -> (usize, usize) {
         self.facts.block
     }
 
-    /// The band that the file calls alpha, counted from 0.
+    /// Returns the band that the file calls alpha, counted from 0.
     pub fn alpha_band(&self) -> Option<usize> {
         self.facts.alpha
     }
 
-    /// The type of the samples.
+    /// Returns the data type of the samples.
     pub fn dtype(&self) -> Dtype {
         if self.scales.is_some() { Dtype::F64 } else { self.facts.dtype }
     }
@@ -196,31 +198,30 @@ impl Source {
         &self.facts.place
     }
 
-    /// The value that stands for "no data".
+    /// Returns the nodata value.
     pub fn nodata(&self) -> Option<f64> {
         self.facts.nodata.filter(|_| self.scales.is_none())
     }
 
-    /// Tells whether pixels may have no data for another reason than their samples: a mask says so, or an alpha band that is not
-    /// used.
+    /// Returns whether pixels may have no data for reasons other than their samples: a mask, or an alpha band that is
+    /// not among the used bands.
     pub fn has_mask(&self) -> bool {
         let is_used = |band: &usize| self.selection.as_ref().is_none_or(|bands| bands.contains(band));
         self.facts.has_mask || self.facts.opacity.is_some_and(|band| !is_used(&band))
     }
 
-    /// Tells whether there may be pixels without data; false where the header rules that out.
+    /// Returns whether there may be nodata pixels; false if the header rules that out.
     pub fn may_have_gaps(&self) -> bool {
         self.has_mask() || self.facts.has_empty_samples
     }
 
-    /// Takes the band of opacity for a band like others.
+    /// Treats the opacity band as an ordinary band.
     pub fn with_opacity_as_band(mut self) -> Self {
         self.facts.opacity = None;
         self
     }
 
-    /// Leaves out the last band, where the file calls it alpha and it is one more than `expected`: a mask for an image
-    /// that is wanted without.
+    /// Uses the last band as a mask, if the file calls it alpha and there is one band more than `expected`.
     pub fn without_alpha(self, expected: usize) -> Self {
         let is_too_many =
             |alpha: &usize| self.selection.is_none() && self.bands() == expected + 1 && *alpha == expected;
@@ -230,12 +231,12 @@ impl Source {
         }
     }
 
-    /// The file, where there is one.
+    /// Returns the path of the file, if there is one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// A part that lies within the image.
+    /// Reads a window that is within the image.
     pub fn window(&self, row: usize, column: usize, height: usize, width: usize) -> Result<Raster> {
         let image = match &*self.content()? {
             Content::Whole(image) => image.part(row, column, height, width),
@@ -252,7 +253,7 @@ impl Source {
         })
     }
 
-    /// That the image has so many bands to give.
+    /// Checks that the image has this many bands.
     pub fn check_bands(&self, expected: usize) -> Result<()> {
         if self.bands() == expected {
             return Ok(());
@@ -273,7 +274,7 @@ impl Source {
     }
 }
 
-/// How to leave a band out.
+/// Returns advice on how to leave a band out.
 fn without(alpha: usize, bands: usize) -> String {
     let others: Vec<String> = (0..bands).filter(|band| *band != alpha).map(|band| format!("-b {}", band + 1)).collect();
     let numbers = others.join(", ").replace("-b ", "");
@@ -289,7 +290,7 @@ mod tests {
     use super::*;
     use crate::raster::read_chip;
 
-    /// A file, its bytes, a chip and a scene, as a whole and in parts.
+    /// A file, its bytes, a chip, and a scene, as a whole and in parts.
     #[test]
     fn every_view_of_a_file_has_the_same_samples() {
         for (name, are_shown_as_stored) in [
@@ -323,7 +324,7 @@ mod tests {
         }
     }
 
-    /// What is said before a file is read is what comes out of it.
+    /// The metadata of a file matches what is read from it.
     #[test]
     fn headers_tell_what_parts_are_like() {
         for path in ["assets/scenes/bluemarble_asia.tif", "assets/bluemarble/A/images/y0300_x0900.png"] {

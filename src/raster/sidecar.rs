@@ -1,4 +1,4 @@
-//! Pictures with files beside them that hold what PNG and JPEG have no place for.
+//! Sidecar files for metadata that PNG and JPEG cannot store.
 
 use std::path::Path;
 
@@ -7,9 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
 impl Raster {
-    /// Writes a PNG or JPEG with a world file for its transform (`.pgw`, `.jgw`), and GDAL's `.aux.xml` for its EPSG number and
-    /// nodata value, where it has these; any other file as [`Raster::save`]. A mask becomes the nodata value; what cannot be told
-    /// so (a mask without a nodata value, ground control points, a system without a number) is left out.
+    /// Writes a PNG or JPEG with a world file for its transform (`.pgw`, `.jgw`), and GDAL's `.aux.xml` for its EPSG
+    /// code and nodata value, if it has them; any other format as in [`Raster::save`]. A mask becomes the nodata value.
+    /// Anything that cannot be expressed this way (a mask without a nodata value, ground control points, a CRS without
+    /// a code) is dropped.
     pub(crate) fn save_with_sidecars(&self, path: &Path) -> Result<()> {
         let format = match RasterFormat::of_name(path) {
             Some(format @ (RasterFormat::Png | RasterFormat::Jpeg)) => format,
@@ -17,7 +18,7 @@ impl Raster {
         };
         let image = self.with_mask_in_nodata();
         let bytes = write::encoded_picture(&image, format, path)?;
-        // The picture comes last: whoever finds it finds the others.
+        // The picture is written last, so that whoever finds it also finds the other files.
         if let Some(text) = image.place.transform.map(world::written)
             && let Some(file) = world::names(path).first()
         {
@@ -29,10 +30,10 @@ impl Raster {
         store::write(path, &bytes)
     }
 
-    /// Checks that a PNG or JPEG can hold images of these bands and samples.
+    /// Checks that PNG or JPEG can store images of these bands and samples.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where it cannot.
+    /// [`ErrorKind::Unsupported`] if it cannot.
     pub(crate) fn check_format(&self, path: &Path) -> Result<()> {
         match RasterFormat::of_name(path) {
             Some(RasterFormat::GeoTiff) => Ok(()),

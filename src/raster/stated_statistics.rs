@@ -1,11 +1,12 @@
-//! Statistics that a file states, as GDAL and ArcGIS leave them behind when they have looked at an image.
+//! Statistics in file metadata, as GDAL and ArcGIS save them after examining an image.
 
 use super::number;
 
-/// What a file, or the `.aux.xml` beside it, says of the values of a band.
+/// The statistics of a band in the metadata of a file, or in the `.aux.xml` next to it.
 ///
-/// These are for people, and for viewers that need a range at once. Training measures its chips itself: such numbers may
-/// be of a part of the pixels (`STATISTICS_APPROXIMATE`), of the scene that a chip was cut from, or older than the samples.
+/// They are meant for people, and for viewers that need a range immediately. Training computes its own statistics,
+/// because these numbers may cover only part of the pixels (`STATISTICS_APPROXIMATE`), describe the scene that a chip
+/// was cut from, or be older than the samples.
 ///
 /// ```
 /// use geolearn::raster::RasterFile;
@@ -29,7 +30,7 @@ pub struct StatedStatistics {
 }
 
 impl StatedStatistics {
-    /// Takes them from keys and texts of GDAL's metadata of a band; none without a smallest and a largest value.
+    /// Reads them from GDAL's metadata of a band; `None` without a minimum and a maximum.
     pub(super) fn of_metadata<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let (mut min, mut max, mut mean, mut std) = (None, None, None, None);
         for (key, text) in items {

@@ -1,8 +1,9 @@
-//! The triangle filter in double precision.
+//! A triangle filter in double precision.
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-/// The plane at (height, width): bilinear where it grows, a triangle as wide as the reduction where it shrinks.
+/// Resizes the plane to (height, width): bilinear when enlarging, a triangle as wide as the reduction factor when
+/// shrinking.
 pub(super) fn resized(plane: ArrayView2<'_, f64>, (height, width): (usize, usize)) -> Array2<f64> {
     let (rows, columns) = plane.dim();
     let mut wide = Array2::zeros((rows, width));
@@ -16,7 +17,7 @@ pub(super) fn resized(plane: ArrayView2<'_, f64>, (height, width): (usize, usize
     made
 }
 
-/// The lines that one line of the result is made of.
+/// The input lines that contribute to one output line.
 struct Tap {
     first: usize,
     weights: Vec<f64>,
@@ -29,12 +30,12 @@ impl Tap {
         for (source, weight) in lines.axis_iter(axis).zip(&self.weights) {
             line.zip_mut_with(&source, |sum, value| *sum += weight * value);
         }
-        // Rounding may carry the largest values beyond themselves.
+        // Rounding may push the largest values out of range.
         line.mapv_inplace(|sum| sum.clamp(f64::MIN, f64::MAX));
     }
 }
 
-/// Centers of pixels lie at halves; beyond the edge there is nothing.
+/// Pixel centers are at half-integers; there is nothing beyond the edge.
 fn taps(from: usize, to: usize) -> impl Iterator<Item = Tap> {
     let ratio = from as f64 / to as f64;
     let reach = ratio.max(1.0);

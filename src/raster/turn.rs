@@ -1,4 +1,4 @@
-//! Samples turned and mirrored as EXIF says, and images turned with their place.
+//! Rotates and flips samples according to EXIF, and rotates images with their georeference.
 
 use image::metadata::Orientation;
 use ndarray::{Array2, Array3, Axis};
@@ -7,7 +7,7 @@ use super::samples::with_array;
 use super::{Place, Raster, Samples};
 
 impl Samples {
-    /// The samples of the upright image.
+    /// Returns the samples of the upright image.
     pub(super) fn turned(self, orientation: Orientation) -> Self {
         match orientation {
             Orientation::NoTransforms => self,
@@ -16,7 +16,7 @@ impl Samples {
     }
 }
 
-/// Turns any values of pixels, (bands, height, width).
+/// Rotates any values of pixels, (bands, height, width).
 fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) -> Array3<T> {
     use Orientation::{
         FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,
@@ -37,14 +37,14 @@ fn turned<T: Clone>(mut data: Array3<T>, orientation: Orientation) -> Array3<T> 
     data.as_standard_layout().into_owned()
 }
 
-/// Turns a mask of pixels, (height, width).
+/// Rotates a mask of pixels, (height, width).
 pub(super) fn turned_mask(mask: Array2<bool>, orientation: Orientation) -> Array2<bool> {
     turned(mask.insert_axis(Axis(0)), orientation).remove_axis(Axis(0))
 }
 
 impl Raster {
-    /// The image after so many quarter turns clockwise, with its place. Coefficients that say how it was taken (RPC) are left out
-    /// where there is a turn, for they know no turned images.
+    /// Returns the image after this many quarter turns clockwise, with its georeference. Rational polynomial
+    /// coefficients (RPCs) are dropped if the image is rotated, because they cannot describe rotated images.
     pub(crate) fn turned(self, quarters: usize) -> Self {
         use Orientation::{NoTransforms, Rotate90, Rotate180, Rotate270};
         let turn = [NoTransforms, Rotate90, Rotate180, Rotate270][quarters % 4];
@@ -59,10 +59,10 @@ impl Raster {
 }
 
 impl Place {
-    /// The place of an image of this height and width after so many quarter turns clockwise.
+    /// Returns the georeference of an image of this height and width after this many quarter turns clockwise.
     fn turned(&self, quarters: usize, height: usize, width: usize) -> Self {
         let (h, w) = (height as f64, width as f64);
-        // Where a point (column, row) of the turned image was.
+        // Where a point (column, row) of the rotated image was before.
         let transform = |[a, b, c, d, e, f]: [f64; 6]| match quarters % 4 {
             1 => [-b, a, c + b * h, -e, d, f + e * h],
             2 => [-a, -b, c + a * w + b * h, -d, -e, f + d * w + e * h],
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::raster::test_images::numbered;
 
-    /// Each pixel keeps its value and the ground under its center.
+    /// Each pixel keeps its value and its ground location.
     #[test]
     fn pixels_keep_their_ground() {
         let ground = |image: &Raster, y: usize, x: usize| {
@@ -113,7 +113,7 @@ mod tests {
             assert_eq!((turned.height(), turned.width()), if quarters % 2 == 1 { (5, 3) } else { (3, 5) });
             for ((value, (x, y)), (other, (u, v))) in pixels(&turned).into_iter().zip(pixels(&upright)) {
                 assert_eq!(value, other);
-                // Sums of few numbers below 10,000.
+                // Sums of a few numbers below 10,000.
                 assert!((x - u).abs() < 1e-9 && (y - v).abs() < 1e-9, "{quarters}: {x} {u} {y} {v}");
             }
             let gaps = turned.gaps();
@@ -121,11 +121,11 @@ mod tests {
                 turned.samples().to_f32().indexed_iter().find(|(_, value)| **value == 2.0).map(|((_, y, x), _)| (y, x));
             assert!(gaps[gap.unwrap()] && gaps.iter().filter(|gap| **gap).count() == 1);
         }
-        // Clockwise: the lower left pixel comes up.
+        // Clockwise: the lower left pixel moves to the top.
         assert_eq!(upright.turned(1).samples().to_f32()[[0, 0, 0]], 21.0);
     }
 
-    /// As the `image` crate turns its own pictures.
+    /// Matches how the `image` crate rotates its own pictures.
     #[test]
     fn every_orientation_is_that_of_another_implementation() {
         let pixels: Vec<u8> = (0..6).collect();

@@ -1,4 +1,4 @@
-//! From samples of one scale and offset to those of another.
+//! Converts samples between scales and offsets.
 
 use ndarray::{Array3, Axis};
 
@@ -6,19 +6,19 @@ use super::pixel::{Gap, Sample};
 use super::samples::with_array;
 use super::{BandScale, Dtype, Raster, say_anything};
 
-/// What must be done to samples before they mean what those of other images mean.
+/// The conversion that gives samples the same meaning as those of other images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conversion {
-    /// Nothing: scales agree.
+    /// None: the scales agree.
     None,
-    /// Nothing, but scales differ: of images of one type one states no scales, and has most probably lost them.
+    /// None, but scales differ: of two images of the same type, one has no scales and has most likely lost them.
     Doubtful,
-    /// From one scale to the other, by way of values.
+    /// From one scale to the other, via physical values.
     Needed,
 }
 
 impl Conversion {
-    /// From samples of one type and scales to those of another; without scales it is not known what is wanted.
+    /// Returns the conversion from samples of one type and scales to another; without scales, the target is unknown.
     pub fn between((from, scales): (Dtype, &[BandScale]), (to, wanted): (Dtype, &[BandScale])) -> Self {
         if wanted.is_empty() && say_anything(scales) {
             return Self::Doubtful;
@@ -32,7 +32,7 @@ impl Conversion {
 }
 
 impl Raster {
-    /// The same values as samples of other scales, in double precision; NaN where there are no data.
+    /// Converts to samples of other scales, in double precision, with NaN for nodata.
     pub(crate) fn in_scales(&self, wanted: &[BandScale]) -> Self {
         let whole = self.whole_gaps();
         let values = with_array!(&self.samples, data => {

@@ -1,11 +1,11 @@
-//! What is said of a file that no reader of the crate's own takes.
+//! The error for a file that no reader in this crate accepts.
 
 use std::path::Path;
 
 use super::byte_source::ByteSource;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What needs the feature, or another program.
+/// Formats that need the feature, or another program.
 #[cfg(not(feature = "gdal"))]
 pub(super) const ADVICE: &str =
     "Build geolearn with the feature `gdal`, or convert the file, for example with gdal_translate -of GTiff.";
@@ -15,7 +15,7 @@ pub(super) const ADVICE: &str = "Convert the file, for example with gdal_transla
 /// Enough for the signature of every format.
 pub(super) const OPENING_BYTES: u64 = 64;
 
-/// How files of formats begin that GDAL reads and nothing else here does.
+/// Signatures of formats that only GDAL reads.
 const FOREIGN: [(&[u8], &str); 11] = [
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -30,7 +30,7 @@ const FOREIGN: [(&[u8], &str); 11] = [
     (b"NITF", "NITF"),
 ];
 
-/// Returns the complaint about a file, by how it begins.
+/// Returns the error for a file, based on its first bytes.
 pub(super) fn error(source: &ByteSource) -> Result<Error> {
     Ok(about(&source.opening(OPENING_BYTES)?, source.path()))
 }
@@ -46,14 +46,14 @@ fn about(opening: &[u8], path: &Path) -> Error {
     }
 }
 
-/// Returns the name of the format, where files of it begin so.
+/// Returns the name of the format with this signature.
 fn name_of(opening: &[u8]) -> Option<String> {
     let foreign = FOREIGN.iter().find(|(signature, _)| opening.starts_with(signature));
     let foreign = foreign.map(|(_, name)| (*name).to_owned());
     foreign.or_else(|| image::guess_format(opening).ok().map(|other| format!("{other:?}")))
 }
 
-/// Formats the first bytes for a message.
+/// Formats the first bytes for an error message.
 fn first_bytes(bytes: &[u8]) -> String {
     let shown: String = bytes.iter().take(8).map(|byte| format!("{byte:02x} ")).collect();
     format!("bytes {}", shown.trim_end())

@@ -1,4 +1,4 @@
-//! Which pixels of a file have data, and what in the file says so.
+//! Which pixels of a file have data, and which part of the file defines that.
 
 use ndarray::{Array2, Array3, Axis};
 
@@ -8,8 +8,8 @@ use super::samples::with_array;
 use super::{Dtype, RasterInfo, Samples, ValiditySource};
 
 impl RasterInfo {
-    /// Tells what says which pixels have data. A nodata value goes before an alpha band, but in four bands of red, green,
-    /// blue and alpha, as in rasterio's `dataset_mask`.
+    /// Returns what defines which pixels have data. A nodata value takes precedence over an alpha band, except in four
+    /// bands of red, green, blue, and alpha, as in rasterio's `dataset_mask`.
     ///
     /// ```
     /// use geolearn::raster::{RasterFile, ValiditySource};
@@ -32,30 +32,30 @@ impl RasterInfo {
         }
     }
 
-    /// Returns the last band, where it holds opacity.
+    /// Returns the last band, if it is opacity.
     fn opacity_band(&self) -> Option<usize> {
         self.alpha_band.filter(|band| *band > 0 && band + 1 == self.bands)
     }
 
-    /// Tells whether pixels may have no data for another reason than their own samples and the nodata value.
+    /// Returns whether pixels may have no data for reasons other than their own samples and the nodata value.
     pub(super) fn has_mask(&self) -> bool {
         !matches!(self.validity_source(), ValiditySource::Nodata | ValiditySource::Samples)
     }
 }
 
-/// Finds the pixels of a mask that have no data: all of its bands are 0.
+/// Returns the nodata pixels of a mask: those where all of its bands are 0.
 pub(super) fn hidden_by_mask(mask: &Samples) -> Array2<bool> {
     where_all(mask, |_, value| value == 0.0)
 }
 
-/// Finds the pixels of a band of opacity that are wholly transparent; nothing where there is no such band.
+/// Returns the fully transparent pixels of an opacity band; `None` if there is no such band.
 pub(super) fn hidden_by_alpha(samples: &Samples, band: usize) -> Option<Array2<bool>> {
     let (bands, ..) = samples.shape();
     (band < bands)
         .then(|| with_array!(samples, data => data.index_axis(Axis(0), band).mapv(|opacity| opacity.to_f64() == 0.0)))
 }
 
-/// Finds the pixels of colors that a picture calls transparent.
+/// Returns the pixels whose colors are declared transparent.
 pub(super) fn hidden_by_color(picture: &Presentation, stored: &Samples) -> Option<Array2<bool>> {
     let transparent = picture.transparent.as_ref()?;
     let (bands, ..) = stored.shape();
@@ -68,13 +68,13 @@ pub(super) fn hidden_by_color(picture: &Presentation, stored: &Samples) -> Optio
     Some(where_all(stored, |band, value| key.get(band) == Some(&value)))
 }
 
-/// The one color of a picture that is transparent. The decoder keeps as many bytes of each value as samples have.
+/// Returns the single transparent color of a picture. The decoder keeps as many bytes of each value as samples have.
 fn key_color(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     let values = bytes.chunks_exact(dtype.bytes());
     values.map(|bytes| bytes.iter().fold(0.0, |sum, byte| sum * 256.0 + f64::from(*byte))).collect()
 }
 
-/// Finds the pixels of which all bands have their nodata value, or none that is finite.
+/// Returns the pixels in which all bands have their nodata value, or none is finite.
 pub(super) fn hidden_by_nodata(samples: &Samples, info: &RasterInfo) -> Array2<bool> {
     with_array!(samples, data => {
         let mut hidden = all_pixels(data);
@@ -86,7 +86,7 @@ pub(super) fn hidden_by_nodata(samples: &Samples, info: &RasterInfo) -> Array2<b
     })
 }
 
-/// Finds the pixels of which all bands satisfy the condition, which is told band and value.
+/// Returns the pixels in which all bands satisfy the condition, which receives the band and the value.
 fn where_all(samples: &Samples, condition: impl Fn(usize, f64) -> bool) -> Array2<bool> {
     with_array!(samples, data => {
         let mut all = all_pixels(data);
@@ -110,7 +110,7 @@ mod tests {
         RasterInfo { alpha_band: alpha, nodata, ..RasterInfo::plain("TIFF", (bands, 1, 1), dtype) }
     }
 
-    /// What rasterio 1.4.4 goes by in files of these headers.
+    /// What rasterio 1.4.4 uses for files with these headers.
     #[test]
     fn what_counts_is_what_counts_in_rasterio() {
         use ValiditySource::{AlphaBand, InternalMask, Nodata, Samples};

@@ -1,6 +1,6 @@
-//! What may say which pixels of a file have data.
+//! The possible sources of a file's validity mask.
 
-/// What says which pixels of a file have data. A file may have several of these; the first in this order counts alone,
+/// What defines which pixels of a file have data. If a file has several of these, only the first in this order counts,
 /// as in GDAL.
 ///
 /// ```
@@ -15,14 +15,14 @@
 pub enum ValiditySource {
     /// A mask within the file.
     InternalMask,
-    /// A mask in the file of the same name with `.msk` behind it.
+    /// A mask in a file of the same name with `.msk` appended.
     MaskFile,
-    /// Colors that the file calls transparent, as a PNG may.
+    /// Colors that the file declares transparent, as in PNG.
     TransparentColors,
     /// Opacity, in the band of this index (from 0). A pixel of opacity 0 has no data.
     AlphaBand(usize),
-    /// The nodata value: a pixel has data where one of its bands has another value that is finite.
+    /// The nodata value: a pixel has data if one of its bands has another value that is finite.
     Nodata,
-    /// Nothing but the samples: those of floating-point numbers may be none.
+    /// Only the samples: floating-point samples that are not finite are nodata.
     Samples,
 }

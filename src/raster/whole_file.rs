@@ -1,4 +1,4 @@
-//! Formats whose files are decoded as a whole. A decoder that panics is a damaged file.
+//! Formats whose files are decoded as a whole. A panic in a decoder is reported as a damaged file.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use super::presentation::Presentation;
 use super::{Limits, RasterInfo, Samples, ValiditySource};
 use crate::error::{Error, ErrorKind, Result, caught};
 
-/// A format without parts that could be decoded by themselves.
+/// A format whose parts cannot be decoded separately.
 pub(super) trait WholeFile: Sync {
-    /// Tells whether a file that begins with these bytes is of this format.
+    /// Returns whether a file that begins with these bytes has this format.
     fn is_begun_by(opening: &[u8]) -> bool;
 
-    /// Reads the header, from the first byte on.
+    /// Reads the header, starting at the first byte.
     fn header(path: &Path, reader: Reader<'_>) -> Result<(RasterInfo, Presentation)>;
 
-    /// Decodes all samples of a file that said this when it was opened.
+    /// Decodes all samples of a file that had this metadata when it was opened.
     fn decode(path: &Path, bytes: &[u8], info: &RasterInfo) -> Result<Samples>;
 
-    /// Finds the mask that a file holds beside its samples; most formats have no place for one.
+    /// Returns the mask that a file contains in addition to its samples; most formats have none.
     fn mask(_source: &ByteSource, _info: &RasterInfo, _limits: &Limits) -> Option<Box<dyn ReadSamples>> {
         None
     }
@@ -55,7 +55,7 @@ impl ReadSamples for Whole {
         let (path, info) = (self.source.path(), &self.info);
         info.check_window(path, &self.limits, (0, 0, info.height, info.width))?;
         let bytes = (info.height * info.width * info.bands * info.dtype.bytes()) as u64;
-        // The decoder's own and the samples made of them.
+        // Memory for the decoder and for the samples made from its output.
         let mut turn = Budget::process().turn(bytes.saturating_mul(2), self.limits.max_sample_bytes);
         let file = self.source.bytes(self.limits.max_file_bytes)?;
         let samples = guarded(path, || (self.decode)(path, &file, info))?;
@@ -73,12 +73,12 @@ impl ReadSamples for Whole {
     }
 }
 
-/// Complains of a file that is not what it was.
+/// Creates the error for a file that changed after it was opened.
 pub(super) fn changed(path: &Path) -> Error {
     Error::new(ErrorKind::Format, "the file has changed since it was opened").at(path)
 }
 
-/// Runs a decoder; where it panics, the file is at fault.
+/// Runs a decoder; a panic becomes an error about the file.
 fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
     caught(decode).unwrap_or_else(|words| {
         Err(Error::new(ErrorKind::Format, "image file is damaged").at(path).found(words).help("Make or copy it again."))

@@ -1,11 +1,11 @@
-//! Reference systems written as text: which EPSG number they have.
+//! Extracts the EPSG code from a CRS in text form.
 
 use std::path::Path;
 
 use super::{Crs, Place};
 
-/// Gives a place the system that a text names. One without an EPSG number keeps its name alone, which no GeoTIFF of ours
-/// can hold.
+/// Sets the CRS of a georeference from a text. Without an EPSG code, only its name is kept, which this crate cannot
+/// write to a GeoTIFF.
 pub(super) fn put(place: &mut Place, text: &str, image: &Path) {
     let text = text.trim();
     if text.is_empty() {
@@ -22,7 +22,8 @@ pub(super) fn put(place: &mut Place, text: &str, image: &Path) {
     });
 }
 
-/// The number of the whole system: `EPSG:32633`, or the authority at the end of a WKT, which parts of it have too.
+/// Returns the code of the whole CRS: `EPSG:32633`, or the authority at the end of a WKT; its parts have authorities
+/// too.
 fn number(text: &str) -> Option<u16> {
     if let Some(number) = text.strip_prefix("EPSG:") {
         return number.trim().parse().ok();
@@ -39,7 +40,7 @@ fn name(text: &str) -> Option<&str> {
     text.split('"').nth(1)
 }
 
-/// A keyword before a bracket, how many brackets are open there, and what follows.
+/// A keyword before a bracket, the nesting depth there, and what follows.
 struct Entry<'a> {
     keyword: &'a str,
     depth: usize,

@@ -1,4 +1,4 @@
-//! World files: six numbers beside an image that say where it lies.
+//! World files: six numbers next to an image that define its transform.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 
 use super::Place;
 
-/// Six numbers, however generously written.
+/// Enough for six numbers in any notation.
 const CAP: u64 = 4096;
 
-/// The transform of a world file beside an image, in rasterio's order; none where there is no such file.
+/// Reads the transform of a world file next to an image, in rasterio's order; `None` if there is no such file.
 pub(super) fn transform(image: &Path) -> Option<[f64; 6]> {
     names(image).iter().find_map(|path| parse(&text(path)?))
 }
 
-/// Gives an image without a transform that of its world file.
+/// Sets the transform of an image without one from its world file.
 pub(super) fn complete(place: &mut Place, image: &Path) {
     if place.transform.is_none() {
         place.transform = transform(image);
     }
 }
 
-/// Where world files of an image may stand. As GDAL looks for them: `.tfw` or `.tifw` beside a `.tif`, then `.wld`, each in capitals too.
+/// Returns the possible paths of an image's world file. GDAL looks for the same: `.tfw` or `.tifw` next to a `.tif`,
+/// then `.wld`, each in uppercase too.
 pub(super) fn names(image: &Path) -> Vec<PathBuf> {
     let ending = image.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let (first, last) = (ending.chars().next(), ending.chars().last());

@@ -1,4 +1,4 @@
-//! From a [`Raster`] to a file.
+//! Encodes a [`Raster`] as a file.
 
 use std::path::Path;
 
@@ -31,14 +31,14 @@ fn save_tiff(image: &Raster, path: &Path) -> Result<()> {
         writer.write_rows(image.samples())?;
         return writer.finish();
     };
-    // Of our files these alone have a place for a mask.
+    // The only kind of file for which this crate writes masks.
     let spec = spec(&image, path).cloud_optimized(OverviewResampling::Average);
     let mut writer = RasterWriter::create(path, spec)?;
     writer.write_masked_rows(image.samples(), hidden.mapv(|hidden| !hidden).view())?;
     writer.finish()
 }
 
-/// The bytes of a TIFF; one with a mask is put together on the disk.
+/// Returns the bytes of a TIFF; one with a mask is assembled on disk.
 fn encoded_tiff(image: &Raster, path: &Path) -> Result<Vec<u8>> {
     let image = image.with_mask_in_nodata();
     if image.hidden.is_none() {
@@ -51,7 +51,7 @@ fn encoded_tiff(image: &Raster, path: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(failed)
 }
 
-/// The bytes of a file; `path` is what messages call it.
+/// Returns the bytes of a file; `path` is its name in messages.
 pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Result<Vec<u8>> {
     if format == RasterFormat::GeoTiff {
         return encoded_tiff(image, path);
@@ -63,7 +63,7 @@ pub(super) fn encoded(image: &Raster, format: RasterFormat, path: &Path) -> Resu
     Ok(bytes)
 }
 
-/// The bytes of a PNG, or of a JPEG.
+/// Returns the bytes of a PNG or JPEG.
 pub(super) fn encoded_picture(image: &Raster, format: RasterFormat, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let written = match format {
@@ -77,7 +77,7 @@ pub(super) fn encoded_picture(image: &Raster, format: RasterFormat, path: &Path)
     Ok(bytes)
 }
 
-/// What a GeoTIFF of this image is like.
+/// Returns the specification of a GeoTIFF for this image.
 fn spec(image: &Raster, path: &Path) -> RasterSpec {
     let spec = RasterSpec::new(image.bands(), image.height(), image.width(), image.dtype()).place(image.place.clone());
     let spec = spec
@@ -113,7 +113,7 @@ pub(super) fn color(image: &Raster, format: RasterFormat, path: &Path) -> Result
     }
 }
 
-/// The encoders take 16-bit samples in the machine's byte order.
+/// The encoders take 16-bit samples in native byte order.
 fn encode(image: &Raster, color: ExtendedColorType, encoder: impl ImageEncoder) -> image::ImageResult<()> {
     let samples: Vec<u8> = match image.samples() {
         Samples::U8(data) => data.view().permuted_axes([1, 2, 0]).iter().copied().collect(),

@@ -1,11 +1,11 @@
-//! The formats in which an image can be written.
+//! The formats that this crate writes.
 
 use std::fmt;
 use std::path::Path;
 
 use crate::store;
 
-/// A format in which [`Raster::to_bytes`](crate::Raster::to_bytes) encodes an image.
+/// A format that [`Raster::to_bytes`](crate::Raster::to_bytes) can encode.
 ///
 /// ```
 /// assert_eq!(geolearn::raster::RasterFormat::GeoTiff.to_string(), "GeoTIFF");
@@ -13,16 +13,16 @@ use crate::store;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RasterFormat {
-    /// Any bands and samples, with place, nodata value, names and scales.
+    /// Any bands and samples, with georeference, nodata value, names, and scales.
     GeoTiff,
-    /// One or three bands of 8 or 16 bits; samples alone.
+    /// One or three bands of 8 or 16 bits; stores only the samples.
     Png,
-    /// One or three bands of 8 bits, at quality 95; samples alone, and not to the bit.
+    /// One or three bands of 8 bits, at quality 95; stores only the samples, and is lossy.
     Jpeg,
 }
 
 impl RasterFormat {
-    /// The format that a name's ending stands for.
+    /// Returns the format for a file extension.
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         match store::extension(path).as_str() {
             "tif" | "tiff" => Some(Self::GeoTiff),

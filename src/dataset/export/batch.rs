@@ -1,4 +1,4 @@
-//! Reads, judges and writes chips, some windows of a scene at once.
+//! Reads, checks, and writes chips, several windows of a scene at once.
 
 use std::ops::Range;
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::dataset::scenes::{SceneWindow, Use};
 use crate::error::Result;
 use crate::raster::{Raster, Source};
 
-/// Samples that are read in one call, and all that are held at once; more where one window has more. Whole rows of windows are
-/// read together, since a strip is decoded as a whole.
+/// Largest number of bytes of samples read in one call, and in memory at once; exceeded if a single window is larger.
+/// Whole rows of windows are read together, since a strip is decoded as a whole.
 const READ_BYTES: usize = 64 << 20;
 const HELD_BYTES: usize = 256 << 20;
 
@@ -28,21 +28,21 @@ pub(super) struct ChipCutter<'a> {
     pub job: &'a Job,
 }
 
-/// Windows of one row, by their indices, that are read at once, and the rectangle that holds them.
+/// Windows of one row, by index, that are read at once, and the rectangle that contains them.
 #[derive(Debug, Clone)]
 struct Span {
     windows: Range<usize>,
     bounds: SceneWindow,
 }
 
-/// A part of a scene in memory, of each image.
+/// A part of a scene in memory, for each image.
 struct SceneRegion {
     span: Span,
     images: Vec<Raster>,
 }
 
 impl ChipCutter<'_> {
-    /// Returns how many windows of a scene, from `first` on, are made next.
+    /// Returns how many windows of a scene, starting at `first`, to process next.
     pub fn next(&self, scene: &Scene, first: usize) -> usize {
         let (mut held, mut count) = (0, 0);
         for span in self.spans(scene, first) {
@@ -55,7 +55,7 @@ impl ChipCutter<'_> {
         count
     }
 
-    /// Makes the chips of `count` windows from `first` on; the first of them has this number.
+    /// Makes the chips of `count` windows starting at `first`; the first chip gets this number.
     pub fn make(&self, job: usize, index: usize, first: usize, count: usize, number: usize) -> Result<ExportBatch> {
         let scene = &self.job.scenes[index];
         let spans: Vec<Span> = self.spans(scene, first).take_while(|span| span.windows.start < first + count).collect();
@@ -113,7 +113,7 @@ impl ChipCutter<'_> {
         Ok(SceneRegion { images: images.collect::<Result<_>>()?, span })
     }
 
-    /// Returns the share of pixels with data of each image, or why the window becomes no chip.
+    /// Returns the share of pixels with data in each image, or the reason for leaving the window out.
     fn judge(&self, read: &SceneRegion, window: SceneWindow) -> std::result::Result<Vec<f64>, LeftOut> {
         let chips: Vec<Raster> = read.images.iter().map(|image| read.part(image, window)).collect();
         let gaps = |chip: &Raster| chip.gaps().iter().filter(|gap| **gap).count() as u64;
@@ -159,7 +159,7 @@ impl ChipCutter<'_> {
         for ((image, source), file) in read.images.iter().zip(&scene.images).zip(&chip.files) {
             let part = read.part(image, chip.window);
             let part = part.with_place(source.place().shifted(chip.window.row, chip.window.column));
-            // What the compression changes might come to look like no data.
+            // Compression artifacts might look like nodata.
             let part = if self.options.chip_format == ChipFormat::Jpeg { part.with_nodata(None) } else { part };
             part.turned(usize::from(chip.rotation / 90))
                 .save_with_sidecars(&self.options.output.join(Path::new(file)))?;
@@ -180,7 +180,7 @@ fn bytes(scene: &Scene, window: SceneWindow) -> usize {
     window.pixels() as usize * scene.images.iter().map(pixel).sum::<usize>()
 }
 
-/// Tells whether a band has at least this standard deviation over its pixels with data.
+/// Returns whether any band has at least this standard deviation over its pixels with data.
 fn varies(chip: &Raster, min_std: f64) -> bool {
     let values = chip.values_with_gaps();
     values.axis_iter(Axis(0)).any(|band| {

@@ -1,4 +1,4 @@
-//! What is noted of each chip.
+//! The record of an exported chip.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::dataset::scenes::{SceneWindow, Use};
 /// One chip, or a pair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ChipRecord {
-    /// Below the folder of the export, with `/`; of a pair, A's first.
+    /// Relative to the export folder, with `/`; for pairs, A's file first.
     pub files: Vec<String>,
     /// Index among the scenes.
     pub scene: usize,
@@ -16,6 +16,6 @@ pub(super) struct ChipRecord {
     pub rotation: u16,
     #[serde(rename = "use")]
     pub which: Use,
-    /// Of each file, the share of its pixels that have data.
+    /// The share of pixels with data, for each file.
     pub valid_share: Vec<f64>,
 }

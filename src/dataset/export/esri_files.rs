@@ -1,6 +1,7 @@
-//! The files that Export Training Data of ArcGIS writes beside chips.
+//! Writes the files that ArcGIS Export Training Data puts next to chips.
 //!
-//! Their keys are those of Esri's page "Deep learning training data contents", and those that `prepare_data` of arcgis.learn reads.
+//! Keys come from Esri's page "Deep learning training data contents" and from what `prepare_data` of arcgis.learn
+//! reads.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use crate::progress::Counter;
 use crate::raster::{Crs, Limits, Place, Source};
 use crate::store;
 
-/// Of one band of all chips of a folder.
+/// Statistics of one band over all chips of a folder.
 struct Band {
     name: String,
     statistics: BandStatistics,
@@ -30,7 +31,7 @@ struct Band {
 /// Writes the files of a job.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] where no chip has data in a band; those of reading chips and writing files.
+/// [`ErrorKind::Usage`] if a band has no data in any chip; errors from reading chips and writing files.
 pub(super) fn write(options: &ExportTrainingData, job: &Job, chips: &[ChipRecord]) -> Result<()> {
     let mut all = Vec::new();
     for (index, _) in job.domains.iter().enumerate() {
@@ -44,14 +45,14 @@ pub(super) fn write(options: &ExportTrainingData, job: &Job, chips: &[ChipRecord
     write("esri_model_definition.emd", pretty(&definition(options, job, &all)))
 }
 
-/// The folder in which the folders of chips lie.
+/// Returns the folder that contains the folders of chips.
 fn folder(options: &ExportTrainingData, job: &Job) -> PathBuf {
     let images = job.domains.first().map_or("", |domain| options.metadata_format.folder(*domain));
     let parent = Path::new(images).parent().unwrap_or(Path::new(""));
     options.output.join(parent)
 }
 
-/// Measures the bands of one image of the chips, as `prepare_data` does.
+/// Measures the bands of one image of the chips, in the same way as `prepare_data`.
 fn bands(options: &ExportTrainingData, job: &Job, chips: &[ChipRecord], index: usize) -> Result<Vec<Band>> {
     let files: Vec<PathBuf> =
         chips.iter().filter_map(|chip| chip.files.get(index)).map(|file| options.output.join(file)).collect();
@@ -80,7 +81,7 @@ fn bands(options: &ExportTrainingData, job: &Job, chips: &[ChipRecord], index: u
         .collect()
 }
 
-/// The name that the file gives a band, or the usual one.
+/// Returns the name of a band in the file, or else the usual name.
 fn name_of(image: &Source, band: usize) -> String {
     let colors = ["Red", "Green", "Blue"];
     let own = image.band_names().get(band).cloned().flatten();
@@ -88,7 +89,7 @@ fn name_of(image: &Source, band: usize) -> String {
     own.or_else(color).unwrap_or_else(|| format!("Band_{}", band + 1))
 }
 
-/// One line a chip: its file, and that of its partner.
+/// Returns one line per chip: its file, and its partner's.
 fn map(format: MetadataFormat, chips: &[ChipRecord]) -> String {
     let within = |file: &String| match format {
         MetadataFormat::CycleGan => file.split_once('/').map_or(file.clone(), |(_, file)| file.to_string()),
@@ -163,7 +164,8 @@ fn definition(options: &ExportTrainingData, job: &Job, all: &[Vec<Band>]) -> Val
     definition
 }
 
-/// Adds the smallest and the largest cell of the scenes, in the units of their reference system; nothing where none has a place.
+/// Adds the smallest and the largest cell size of the scenes, in the units of their CRS; adds nothing if no scene is
+/// georeferenced.
 fn put_cell_sizes(to: &mut Value, job: &Job) -> bool {
     let places = job.scenes.iter().filter_map(|scene| Some(scene.images.first()?.place()));
     let mut cells: Vec<((f64, f64), &Place)> =
@@ -179,7 +181,7 @@ fn put_cell_sizes(to: &mut Value, job: &Job) -> bool {
     true
 }
 
-/// Width and height of a pixel.
+/// Returns the width and height of a pixel.
 fn cell(place: &Place) -> (f64, f64) {
     let [a, b, _, d, e, _] = place.transform();
     (a.hypot(d), b.hypot(e))

@@ -1,4 +1,4 @@
-//! Forms of exported training data, by the names that they have in ArcGIS.
+//! Formats of exported training data, named as in ArcGIS.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::domain::Domain;
 
-/// The format of exported chips.
+/// The file format of exported chips.
 ///
-/// | Format | Bands and samples | Place | No data |
+/// | Format | Bands and samples | Georeference | Nodata |
 /// |---|---|---|---|
 /// | `Tiff` | any | in the file | nodata value or mask, in the file |
-/// | `Png` | 1 or 3 bands of 8 or 16 bits | `.pgw`, and the EPSG number in `.aux.xml` | the nodata value in `.aux.xml`; chips with gaps by a mask alone are left out |
-/// | `Jpeg` | 1 or 3 bands of 8 bits, changed by the compression | `.jgw`, `.aux.xml` | none: chips with gaps are left out |
+/// | `Png` | 1 or 3 bands of 8 or 16 bits | `.pgw`, and the EPSG code in `.aux.xml` | nodata value in `.aux.xml`; chips with gaps defined only by a mask are left out |
+/// | `Jpeg` | 1 or 3 bands of 8 bits, lossy | `.jgw`, `.aux.xml` | none: chips with gaps are left out |
 ///
 /// ```
 /// assert_eq!(geolearn::dataset::ChipFormat::default().to_string(), "TIFF");
@@ -20,7 +20,7 @@ use crate::dataset::domain::Domain;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ChipFormat {
-    /// GeoTIFF, compressed by deflate: the default.
+    /// GeoTIFF with deflate compression. The default.
     #[default]
     Tiff,
     /// PNG.
@@ -49,7 +49,7 @@ impl fmt::Display for ChipFormat {
     }
 }
 
-/// The folders of exported training data, and what these are for.
+/// The folder layout of exported training data, and the model that it is for.
 ///
 /// ```
 /// assert_eq!(geolearn::dataset::MetadataFormat::ExportTiles.to_string(), "Export_Tiles");
@@ -57,15 +57,17 @@ impl fmt::Display for ChipFormat {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum MetadataFormat {
-    /// `A/images` and `B/images`, for CycleGAN: the scenes of the domains need not show the same ground. The default.
+    /// `A/images` and `B/images`, for CycleGAN: the scenes of the two domains need not show the same ground. The
+    /// default.
     #[default]
     CycleGan,
-    /// `images` and `images2`, for Pix2Pix: both domains have the same windows of the same ground, under the same names.
+    /// `images` and `images2`, for Pix2Pix: both domains have the same windows of the same ground, with the same file
+    /// names.
     ExportTiles,
 }
 
 impl MetadataFormat {
-    /// The folder of a domain's chips.
+    /// Returns the folder of a domain's chips.
     pub(super) fn folder(self, domain: Domain) -> &'static str {
         match (self, domain) {
             (Self::CycleGan, Domain::A) => "A/images",

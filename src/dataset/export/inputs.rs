@@ -1,4 +1,4 @@
-//! The scenes of an export.
+//! Opens the scenes of an export.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,11 +12,11 @@ use crate::dataset::scenes::{Ground, check_same_grid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Source;
 
-/// Windows of a scene that are looked at to tell what its fourth band is, and their side. Near infrared shows itself in the first.
+/// Number of windows examined to classify a fourth band, and their side. Near infrared is recognized in the first one.
 const LOOKED_AT: usize = 16;
 const LOOKED_SIDE: usize = 256;
 
-/// Opens the scenes of both domains. Of pairs, those of B are in the order of their partners in A.
+/// Opens the scenes of both domains. For pairs, scenes of B are in the order of their partners in A.
 pub(super) fn open(options: &ExportTrainingData) -> Result<PerDomain<Vec<Source>>> {
     let mut scenes = PerDomain::try_from_fn(|domain| {
         of_domain(domain, options.rasters.get(domain), *options.alpha_bands.get(domain))
@@ -54,7 +54,7 @@ fn of_domain(domain: Domain, path: &Path, alpha: AlphaBands) -> Result<Vec<Sourc
     }
 }
 
-/// Opens a scene without a band of opacity, which becomes its mask.
+/// Opens a scene; an opacity band becomes its mask.
 fn opened(file: &Path, alpha: AlphaBands) -> Result<Source> {
     let scene = Source::open(file)?;
     let bands = scene.bands();
@@ -75,8 +75,8 @@ fn opened(file: &Path, alpha: AlphaBands) -> Result<Source> {
     Ok(scene.select(&Vec::from_iter(0..bands - 1)))
 }
 
-/// Tells whether the fourth of four bands of bytes, which GDAL calls alpha whatever it holds, has other values than 0 and 255 in
-/// some windows from all over the scene.
+/// Returns whether the fourth of four 8-bit bands, which GDAL calls alpha whatever it contains, has values other than 0
+/// and 255 in some windows spread over the scene.
 fn is_doubtful(scene: &Source) -> Result<bool> {
     if (scene.bands(), scene.dtype()) != (4, crate::raster::Dtype::U8) {
         return Ok(false);
@@ -84,7 +84,7 @@ fn is_doubtful(scene: &Source) -> Result<bool> {
     let (height, width) = scene.size();
     let (rows, columns) = (height.min(LOOKED_SIDE), width.min(LOOKED_SIDE));
     for index in 0..LOOKED_AT {
-        // Down the diagonal and back: corners of scenes are often empty.
+        // Down the diagonal and back: the corners of scenes are often empty.
         let share = |index: usize| index as f64 / (LOOKED_AT - 1) as f64;
         let (down, across) = (share(index), share(index * 5 % LOOKED_AT));
         let (row, column) = ((height - rows) as f64 * down, (width - columns) as f64 * across);
@@ -97,7 +97,7 @@ fn is_doubtful(scene: &Source) -> Result<bool> {
     Ok(false)
 }
 
-/// Puts the scenes of B into the order of their partners.
+/// Puts the scenes of B in the order of their partners.
 fn partners(a: &[Source], b: Vec<Source>) -> Result<Vec<Source>> {
     if (a.len(), b.len()) == (1, 1) {
         return Ok(b);

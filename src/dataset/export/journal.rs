@@ -1,4 +1,4 @@
-//! What an export has done so far, written line by line, so that a later call goes on with it.
+//! A line-by-line record of an export's progress, from which a later call resumes.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::store;
 const FILE: &str = "training_data.unfinished.jsonl";
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Some windows that follow each other in one scene, and what became of them.
+/// Some consecutive windows of one scene, and their results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ExportBatch {
     pub job: usize,
@@ -25,7 +25,7 @@ pub(super) struct ExportBatch {
     pub left_out: LeftOutCounts,
 }
 
-/// The file, open for more.
+/// The journal file, open for appending.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
@@ -38,11 +38,11 @@ pub(super) fn path_of(output: &Path) -> PathBuf {
 }
 
 impl Journal {
-    /// Opens the journal of an export that is made of these scenes and options, and returns the batches that are done: those whose
-    /// chips are all there, up to the first that is not. None without a journal.
+    /// Opens the journal of an export of these scenes and options, and returns the finished batches: those whose chips
+    /// all exist, up to the first one that is incomplete. `None` if there is no journal.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a journal of other scenes or options.
+    /// [`ErrorKind::Usage`] if the journal belongs to other scenes or options.
     pub fn open(output: &Path, made_of: &Value) -> Result<Option<(Self, Vec<ExportBatch>)>> {
         let path = path_of(output);
         if !path.exists() {
@@ -50,7 +50,7 @@ impl Journal {
         }
         let bytes = store::read_capped(&path, MAX_BYTES)?;
         let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        // One that was killed at its first line had done nothing.
+        // An export that was killed while writing its first line had done nothing.
         let Some(first) = lines.next() else { return Ok(None) };
         if serde_json::from_slice::<Value>(first).ok().as_ref() != Some(made_of) {
             return Err(Error::new(
@@ -73,7 +73,7 @@ impl Journal {
         Ok(Some((Self { file, path }, batches)))
     }
 
-    /// Begins a journal; the folder must exist.
+    /// Starts a journal; the folder must exist.
     pub fn begin(output: &Path, made_of: &Value) -> Result<Self> {
         let path = path_of(output);
         let file = File::create(&path).map_err(|e| Error::io("file cannot be written", &path, e))?;
@@ -82,7 +82,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes a batch whose chips are written.
+    /// Adds a batch whose chips have been written.
     pub fn add(&mut self, batch: &ExportBatch) -> Result<()> {
         self.line(batch)
     }
@@ -94,7 +94,7 @@ impl Journal {
         self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(failed)
     }
 
-    /// Removes the file.
+    /// Deletes the file.
     pub fn end(self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(|e| Error::io("file cannot be removed", &self.path, e))
     }

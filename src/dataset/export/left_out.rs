@@ -1,26 +1,26 @@
-//! Windows of which no chip was made.
+//! Windows that were not exported.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a window of a scene became no chip.
+/// The reason why a window of a scene was not exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LeftOut {
     /// The scene is smaller than a chip; it counts as one window.
     SceneTooSmall,
-    /// It does not lie within the mask polygons.
+    /// The window is not within the mask polygons.
     OutsideMaskPolygons,
-    /// It lies across, or nearer than the margin to, the border between ground for training and ground for validation.
+    /// The window crosses the border between training and validation ground, or is closer to it than the margin.
     BetweenTrainingAndValidation,
-    /// It would train, but shows ground that is set aside for validation in another scene.
+    /// The window is for training, but shows ground that is set aside for validation in another scene.
     ValidationGroundOfAnotherScene,
     /// Too few of its pixels have data.
     TooFewValidPixels,
-    /// Some of its pixels have no data, and the format of the chips cannot say so.
+    /// Some of its pixels have no data, and the format of the chips cannot express that.
     GapsInPicture,
     /// No band varies enough.
     Flat,
@@ -40,7 +40,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// How many windows were left out, by the reason.
+/// The number of windows left out for each reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct LeftOutCounts(pub BTreeMap<LeftOut, u64>);

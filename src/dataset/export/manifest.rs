@@ -1,4 +1,4 @@
-//! `training_data.json`: where exported chips come from, and which of them validate.
+//! `training_data.json`: where exported chips come from, and which of them are for validation.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store;
 
 const FILE: &str = "training_data.json";
-/// Some million chips.
+/// Enough for several million chips.
 const MAX_BYTES: u64 = 1 << 30;
 const VERSION: u32 = 1;
 
-/// Everything about an export.
+/// The manifest of an export.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub version: u32,
-    /// Scenes and options, as they decide the chips.
+    /// Scenes and options that determine the chips.
     pub made_of: Value,
     pub exports: Vec<Export>,
 }
@@ -37,9 +37,9 @@ pub(super) struct Export {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SceneRecord {
-    /// Of pairs, A's first.
+    /// For pairs, A's file first.
     pub files: Vec<String>,
-    /// Ground that is set aside.
+    /// Blocks set aside for validation.
     pub validation_blocks: Vec<SceneWindow>,
 }
 
@@ -53,10 +53,10 @@ impl Manifest {
         Self { version: VERSION, made_of, exports }
     }
 
-    /// Reads the manifest of an export; none where there is no such file.
+    /// Reads the manifest of an export; `None` if the file does not exist.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] for one that is damaged, [`ErrorKind::Unsupported`] for one of a later version.
+    /// [`ErrorKind::Format`] if it is damaged, [`ErrorKind::Unsupported`] if a later version wrote it.
     pub fn read(output: &Path) -> Result<Option<Self>> {
         let path = path_of(output);
         if !path.exists() {
@@ -89,7 +89,7 @@ impl Manifest {
     }
 }
 
-/// Refuses a folder whose export was interrupted: its chips are not all there.
+/// Returns an error if the folder's export was interrupted, because chips are missing.
 ///
 /// # Errors
 /// [`ErrorKind::Layout`].
@@ -104,11 +104,11 @@ pub(in crate::dataset) fn check_complete(root: &Path) -> Result<()> {
     ))
 }
 
-/// Returns the chips in a folder that validate, as an export decided; none where the folder is no export, or where none was set
-/// aside.
+/// Returns the validation chips that an export chose in a folder; `None` if the folder was not exported, or if no chips
+/// were set aside.
 ///
 /// # Errors
-/// [`ErrorKind::Format`] or [`ErrorKind::Unsupported`] for a manifest that cannot be read.
+/// [`ErrorKind::Format`] or [`ErrorKind::Unsupported`] if the manifest cannot be read.
 pub(in crate::dataset) fn validation_chips(root: &Path) -> Result<Option<BTreeSet<PathBuf>>> {
     let Some(manifest) = Manifest::read(root)? else { return Ok(None) };
     let chips = manifest.exports.into_iter().flat_map(|export| export.chips);

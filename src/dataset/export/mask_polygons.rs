@@ -1,4 +1,4 @@
-//! Polygons within which chips lie.
+//! Polygons that limit where chips are cut.
 
 use std::path::{Path, PathBuf};
 
@@ -14,27 +14,27 @@ use crate::raster::{Crs, Source};
 use crate::store;
 
 const MAX_BYTES: u64 = 256 << 20;
-/// Longitudes and latitudes of WGS 84.
+/// EPSG code of WGS 84 longitude and latitude.
 const WGS_84: u16 = 4326;
-/// Windows are shrunk by so much of a pixel, since corners of polygons are seldom written to the last digit.
+/// Windows are shrunk by this fraction of a pixel, since polygon corners are seldom written with full precision.
 const TOLERANCE: f64 = 1e-3;
 
-/// The polygons of a file, where they are known.
+/// The polygons of a file, and their CRS.
 pub(super) struct MaskPolygons {
     path: PathBuf,
     polygons: MultiPolygon,
     system: u16,
 }
 
-/// The same in the pixels of a scene.
+/// The same polygons in pixels of a scene.
 pub(super) struct PixelPolygons(PreparedGeometry<'static, MultiPolygon>);
 
 impl MaskPolygons {
-    /// Reads a GeoJSON file; polygons that touch or overlap become one.
+    /// Reads a GeoJSON file; touching or overlapping polygons are merged.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] for a file that is no GeoJSON, [`ErrorKind::Usage`] for one without polygons or with another system than
-    /// one of the EPSG registry.
+    /// [`ErrorKind::Format`] if the file is not GeoJSON, [`ErrorKind::Usage`] if it has no polygons or its CRS is not
+    /// in the EPSG registry.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = store::read_capped(path, MAX_BYTES)?;
         Self::parse(path, &bytes).map_err(|error| error.at(path))
@@ -70,7 +70,7 @@ impl MaskPolygons {
     /// Returns the polygons in pixels of a scene.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a scene without a transform, or in another reference system.
+    /// [`ErrorKind::Usage`] if the scene has no transform, or has another CRS.
     pub fn in_pixels(&self, scene: &Source) -> Result<PixelPolygons> {
         let place = scene.place();
         let found = place.crs().map_or("none".to_string(), ToString::to_string);
@@ -96,7 +96,7 @@ impl MaskPolygons {
 }
 
 impl PixelPolygons {
-    /// Tells whether a window lies completely within the polygons.
+    /// Returns whether a window is completely within the polygons.
     pub fn hold(&self, window: SceneWindow) -> bool {
         let low = Coord { x: window.column as f64 + TOLERANCE, y: window.row as f64 + TOLERANCE };
         let high = Coord { x: window.right() as f64 - TOLERANCE, y: window.bottom() as f64 - TOLERANCE };
@@ -104,7 +104,7 @@ impl PixelPolygons {
     }
 }
 
-/// The EPSG number of the member `crs`, which GDAL writes; WGS 84 without it, as RFC 7946 has it.
+/// Returns the EPSG code in the member `crs`, which GDAL writes; without it, WGS 84 as in RFC 7946.
 fn system(members: Option<&Map<String, Value>>) -> Result<u16> {
     let Some(stated) = members.and_then(|members| members.get("crs")).filter(|stated| !stated.is_null()) else {
         return Ok(WGS_84);
@@ -142,8 +142,8 @@ fn gather(geometry: &Geometry, polygons: &mut Vec<Polygon>) -> Result<()> {
     Ok(())
 }
 
-/// Makes a polygon of rings, whichever way around they go: few programs heed the rule of RFC 7946. The conversion of the crate
-/// `geojson` would panic at positions of one number.
+/// Creates a polygon from rings of either orientation, because few programs follow the rule of RFC 7946. The conversion
+/// in the `geojson` crate would panic at positions of one number.
 fn polygon(rings: &[Vec<Position>]) -> Result<Polygon> {
     let point = |position: &Position| match position.as_slice() {
         &[x, y, ..] if x.is_finite() && y.is_finite() => Ok(Coord { x, y }),
@@ -179,7 +179,7 @@ mod tests {
         format!("[[[{west},{south}],[{east},{south}],[{east},{north}],[{west},{north}],[{west},{south}]]]")
     }
 
-    /// Columns 10 to 30 in two parts that touch and go around in different ways, without a hole at columns 14 to 16.
+    /// Columns 10 to 30 in two touching parts with opposite orientation, with a hole at columns 14 to 16.
     #[test]
     fn windows_lie_within_polygons_that_touch() {
         let hole = r#"[[640,3940],[660,3940],[660,3960],[640,3960],[640,3940]]"#;
@@ -228,7 +228,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever is in the file: polygons or an error.
+        /// Any contents give either polygons or an error.
         #[test]
         fn damage_is_an_error(place in 0usize..200, byte in proptest::prelude::any::<u8>(), cut in 0usize..200) {
             let text = format!(r#"{{"type": "Polygon", {UTM}, "coordinates": {}}}"#, rectangle(500, 3900, 800, 4100));

@@ -1,7 +1,8 @@
-//! Chips cut from scenes, in the form in which Export Training Data of ArcGIS writes them.
+//! Exports chips from scenes in the format of ArcGIS Export Training Data.
 //!
-//! `run` makes a `plan` of the windows of the scenes (`inputs`, `mask_polygons`), lets `batch` read, judge and write them, and
-//! keeps a `journal`, so that a later call goes on; in the end `esri_files` and the `manifest` are written.
+//! `run` makes a `plan` of the windows of the scenes (`inputs`, `mask_polygons`), calls `batch` to read, check, and
+//! write them, and keeps a `journal` from which a later call resumes. At the end it writes `esri_files` and the
+//! `manifest`.
 
 mod batch;
 mod chip_record;

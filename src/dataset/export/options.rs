@@ -1,4 +1,4 @@
-//! What an export can be asked to do.
+//! Options of an export.
 
 use std::path::{Path, PathBuf};
 
@@ -8,46 +8,48 @@ use crate::dataset::alpha_bands::AlphaBands;
 use crate::dataset::domain::{Domain, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Cuts chips for training from scenes, as Export Training Data of ArcGIS does, without ArcGIS.
+/// Exports training chips from scenes like Export Training Data in ArcGIS, but without ArcGIS.
 ///
-/// Scenes are images of any size in any format that [`RasterFile`](crate::raster::RasterFile) reads. Chips are their pixels,
-/// unchanged, with place, nodata value, mask, names and scales of bands. Beside them stand the files from which arcgis.learn's
-/// `prepare_data` learns type and statistics (`esri_model_definition.emd`, `esri_accumulated_stats.json`, `map.txt`,
-/// `stats.txt`), and `training_data.json`, which tells of each chip where it comes from and whether it trains or validates.
-/// [`prepare_data`](crate::prepare_data) splits the chips as that file says.
+/// Scenes are images of any size in any format that [`RasterFile`](crate::raster::RasterFile) reads. Chips contain
+/// their pixels, unchanged, with georeference, nodata value, mask, and the names and scales of bands. Next to them are
+/// the files from which arcgis.learn's `prepare_data` reads the type and statistics (`esri_model_definition.emd`,
+/// `esri_accumulated_stats.json`, `map.txt`, `stats.txt`), and `training_data.json`, which records where each chip
+/// comes from and whether it is for training or validation. [`prepare_data`](crate::prepare_data) splits the chips
+/// according to that file.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `input_raster` | given | scene of domain A, or a folder of scenes | |
-/// | `additional_input_raster` | given | scene of domain B, or a folder of scenes | |
-/// | `output_location` | given | folder for the chips, made where it is missing | without other chips |
-/// | `metadata_format` | `CycleGan` | folders, and whether domains are paired; see [`MetadataFormat`] | |
+/// | `input_raster` | required | scene of domain A, or a folder of scenes | |
+/// | `additional_input_raster` | required | scene of domain B, or a folder of scenes | |
+/// | `output_location` | required | folder for the chips, created if missing | without other chips |
+/// | `metadata_format` | `CycleGan` | folder layout, and whether domains are paired; see [`MetadataFormat`] | |
 /// | `chip_format` | `Tiff` | see [`ChipFormat`] | |
 /// | `tile_size` | 256 x 256 | width and height of a chip in pixels | 1 to 16,384 |
-/// | `stride_size` | as `tile_size` | pixels from a chip to the next one, across and down | at least 1 |
-/// | `rotation_angle` | 0: none | adds turned chips, one at each multiple of the angle | 0, 90, 180 degrees |
-/// | `start_index` | 0 | number of the first chip, in its name | |
-/// | `input_mask_polygons` | none | GeoJSON; chips lie within its polygons | |
-/// | `min_valid_share` | 0.9 | least share of pixels with data | 0 to 1 |
-/// | `min_std` | 0: none are flat | least standard deviation of one band at least, in the units of the samples | 0 and more |
+/// | `stride_size` | same as `tile_size` | distance in pixels from one chip to the next, across and down | at least 1 |
+/// | `rotation_angle` | 0: none | adds rotated chips, one at each multiple of the angle | 0, 90, 180 degrees |
+/// | `start_index` | 0 | number in the name of the first chip | |
+/// | `input_mask_polygons` | none | GeoJSON; chips are within its polygons | |
+/// | `min_valid_share` | 0.9 | smallest share of pixels with data | 0 to 1 |
+/// | `min_std` | 0: keeps all | smallest standard deviation of the most varied band, in the units of the samples | 0 and more |
 /// | `val_split_pct` | 0.1 | share of the pixels with data that is set aside for validation | 0 to below 1 |
 /// | `validation_margin` | 0 | pixels between training and validation | |
 /// | `alpha_bands` | `Auto` | whether a last band called alpha is a mask; see [`AlphaBands`] | |
-/// | `seed` | 42 | of the draw of ground for validation | |
-/// | `progress` | on | shows chips, their rate and the time left | |
-/// | `on_progress` | none | is told the share of the work that is done | |
-/// | `stop_signal` | none | ends the work from outside | |
+/// | `seed` | 42 | seed for choosing the validation ground | |
+/// | `progress` | on | shows the number of chips, their rate, and the time left | |
+/// | `on_progress` | none | callback for the share of the work that is done | |
+/// | `stop_signal` | none | stops the export from another thread | |
 ///
-/// **Gaps.** With the default of `min_valid_share`, single dead pixels and corners of a swath cost no chip, while borders of scenes
-/// do not become a pattern by which a discriminator tells the domains apart.
+/// **Gaps.** With the default `min_valid_share`, isolated dead pixels and the corners of a swath do not exclude a chip,
+/// while the borders of scenes do not become a pattern by which a discriminator could distinguish the domains.
 ///
-/// **Training and validation** never share a pixel: blocks of the scenes, some chips on a side, are set aside before windows are
-/// chosen. Neither do they share ground where scenes of a domain overlap, as far as their georeference tells.
+/// **Training and validation** never share a pixel: blocks of the scenes, several chips on a side, are set aside before
+/// windows are chosen. Nor do they share ground if scenes of a domain overlap, as far as the georeferences show.
 ///
-/// **An export that was interrupted** goes on when it is called again with the same scenes and options: chips that are there are
-/// not written again, and the result is the same to the byte.
+/// **An interrupted export** resumes when it is called again with the same scenes and options: existing chips are not
+/// written again, and the result is identical byte for byte.
 ///
-/// Memory is limited however large the scenes are: 256 MiB of samples are held at once, besides what one strip of a TIFF takes.
+/// Memory is bounded regardless of the size of the scenes: at most 256 MiB of samples at once, plus what one strip of a
+/// TIFF takes.
 ///
 /// ```
 /// use geolearn::dataset::{ExportTrainingData, MetadataFormat};
@@ -89,12 +91,12 @@ pub struct ExportTrainingData {
     pub(super) control: Control,
 }
 
-/// Longer sides are scenes, not chips.
+/// Anything with longer sides is a scene, not a chip.
 const MOST_PIXELS: usize = 16_384;
 
 impl ExportTrainingData {
-    /// Takes scenes of domain A from `input_raster` and those of domain B from `additional_input_raster`, each a file or a folder
-    /// of files, with the defaults of the table.
+    /// Creates an export with scenes of domain A from `input_raster` and of domain B from `additional_input_raster`,
+    /// each a file or a folder of files, with the defaults in the table.
     pub fn new(
         input_raster: impl AsRef<Path>,
         additional_input_raster: impl AsRef<Path>,
@@ -121,20 +123,20 @@ impl ExportTrainingData {
         }
     }
 
-    /// Sets the folders of the chips, and whether the domains are paired. Scenes of pairs must have the same reference system,
-    /// ground and size; in folders, those of one name but for the ending are partners.
+    /// Sets the folder layout, and whether the domains are paired. Scenes of pairs must have the same CRS, extent, and
+    /// size; in folders, scenes whose names are equal except for the extension are partners.
     pub fn metadata_format(mut self, format: MetadataFormat) -> Self {
         self.metadata_format = format;
         self
     }
 
-    /// Sets the format of the chips.
+    /// Sets the file format of the chips.
     pub fn chip_format(mut self, format: ChipFormat) -> Self {
         self.chip_format = format;
         self
     }
 
-    /// Sets width and height of chips in pixels.
+    /// Sets the side of square chips in pixels.
     pub fn tile_size(self, side: usize) -> Self {
         self.tile_size_xy(side, side)
     }
@@ -145,86 +147,89 @@ impl ExportTrainingData {
         self
     }
 
-    /// Sets how many pixels further the next chip begins, across and down. Less than the size of a tile makes chips overlap.
+    /// Sets the distance in pixels from one chip to the next, across and down. If it is less than the tile size, chips
+    /// overlap.
     pub fn stride_size(self, pixels: usize) -> Self {
         self.stride_size_xy(pixels, pixels)
     }
 
-    /// Sets how many pixels further the next chip begins, across and down.
+    /// Sets the distance in pixels from one chip to the next, separately across and down.
     pub fn stride_size_xy(mut self, across: usize, down: usize) -> Self {
         self.stride = Some((across, down));
         self
     }
 
-    /// Adds to each chip those that come of it by turns of this angle, until it is upright again: 90 degrees makes four chips of
-    /// one, 180 two. They turn clockwise, and their place with them.
+    /// Adds copies of each chip rotated by multiples of this angle: 90 degrees makes four chips out of one, 180 makes
+    /// two. Chips are rotated clockwise, along with their georeference.
     pub fn rotation_angle(mut self, degrees: f64) -> Self {
         self.rotation_angle = degrees;
         self
     }
 
-    /// Sets the number of the first chip of each folder.
+    /// Sets the number of the first chip in each folder.
     pub fn start_index(mut self, index: usize) -> Self {
         self.start_index = index;
         self
     }
 
-    /// Makes chips of a domain only where they lie completely within the polygons of a GeoJSON file. For pairs, polygons of either
-    /// domain hold for both.
+    /// Exports chips of a domain only if they are completely within the polygons of a GeoJSON file. For pairs, polygons
+    /// of either domain apply to both.
     ///
-    /// Coordinates are those of the scenes where the file names their EPSG number (member `crs`, as GDAL writes it), else WGS 84
-    /// longitudes and latitudes, as RFC 7946 has it; these are understood for scenes in EPSG:4326.
+    /// Coordinates are those of the scenes if the file names their EPSG code (member `crs`, as GDAL writes it).
+    /// Otherwise they are WGS 84 longitudes and latitudes, as in RFC 7946, which work for scenes in EPSG:4326.
     pub fn input_mask_polygons(mut self, domain: Domain, geojson: impl AsRef<Path>) -> Self {
         *self.mask_polygons.get_mut(domain) = Some(geojson.as_ref().to_path_buf());
         self
     }
 
-    /// Sets the least share of pixels of a chip that have data: neither outside the mask, nor of the nodata value, nor not a number.
-    /// Of pairs, both chips must have it.
+    /// Sets the smallest share of pixels of a chip that have data, meaning that they are within the mask, not nodata,
+    /// and not NaN. In a pair, both chips must have it.
     pub fn min_valid_share(mut self, share: f64) -> Self {
         self.min_valid_share = share;
         self
     }
 
-    /// Leaves out flat chips: those of which no band has at least this standard deviation over its pixels with data, such as open
-    /// water. They teach little, since instance norm takes the mean away. Of pairs, one of the two chips must have it.
+    /// Leaves out flat chips, in which no band has at least this standard deviation over its pixels with data, such as
+    /// open water. They teach little, since instance norm subtracts the mean. In a pair, one of the two chips must
+    /// reach it.
     pub fn min_std(mut self, std: f64) -> Self {
         self.min_std = std;
         self
     }
 
-    /// Sets the share of the pixels with data, 0 to below 1, that is set aside for validation, in blocks of a few chips. With 0,
-    /// `prepare_data` splits the chips by chance.
+    /// Sets the share of the pixels with data, from 0 to below 1, that is set aside for validation, in blocks of a few
+    /// chips. With 0, `prepare_data` splits the chips at random.
     pub fn val_split_pct(mut self, share: f64) -> Self {
         self.val_split_pct = share;
         self
     }
 
-    /// Sets how many pixels chips for training keep away from ground for validation, beyond sharing none. Neighboring pixels are
-    /// alike, but each margin costs the chips that lie in it.
+    /// Sets the distance in pixels that training chips keep from validation ground; with 0, they merely share no pixel.
+    /// Neighboring pixels are similar, but a margin costs the chips within it.
     pub fn validation_margin(mut self, pixels: usize) -> Self {
         self.validation_margin = pixels;
         self
     }
 
-    /// Sets what becomes of the last band of a domain's scenes where they call it alpha.
+    /// Sets how the last band of a domain's scenes is used if they call it alpha.
     pub fn alpha_bands(mut self, domain: Domain, choice: AlphaBands) -> Self {
         *self.alpha_bands.get_mut(domain) = choice;
         self
     }
 
-    /// Sets the seed by which ground for validation is drawn.
+    /// Sets the seed for choosing the validation ground.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
     control_setters! {
-        /// Ends the work soon after `signal` is set, with [`ErrorKind::Stopped`]. The same call resumes it.
+        /// Stops the export soon after `signal` is set, with [`ErrorKind::Stopped`]. The same call resumes it.
         stop_signal,
-        /// Shows progress on standard error if that is a terminal, or not.
+        /// Sets whether standard error shows progress, if it is a terminal.
         progress,
-        /// Calls `tell` with the share of windows that were examined, from 0 to 1, on the exporting thread, which waits for it.
+        /// Calls `tell` with the share of windows that were examined, from 0 to 1, on the exporting thread, which waits
+        /// for it.
         on_progress,
     }
 
@@ -232,7 +237,7 @@ impl ExportTrainingData {
         self.stride.unwrap_or(self.tile)
     }
 
-    /// Quarter turns of the chips of one window.
+    /// Returns the quarter turns for the chips of one window.
     pub(super) fn turns(&self) -> impl Iterator<Item = usize> + use<> {
         let step = if self.rotation_angle == 0.0 { 4 } else { (self.rotation_angle / 90.0) as usize };
         (0..4).step_by(step.max(1))

@@ -1,4 +1,4 @@
-//! Which windows of the scenes become chips, as far as their place and the validity maps tell.
+//! Plans which windows of the scenes become chips, based on their positions and the validity maps.
 
 use super::left_out::{LeftOut, LeftOutCounts};
 use super::mask_polygons::{MaskPolygons, PixelPolygons};
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::random::Seed;
 use crate::raster::Source;
 
-/// Cells of a validity map are so many to a side of a chip, within these limits.
+/// Number of validity map cells along the side of a chip, within these limits.
 const CELLS: usize = 8;
 const CELL_SIDES: (usize, usize) = (8, 64);
 
@@ -23,17 +23,17 @@ pub(super) struct Job {
     pub scenes: Vec<Scene>,
 }
 
-/// A scene, or two of the same ground, with the windows that may become chips.
+/// A scene, or two scenes of the same ground, with the windows that may become chips.
 pub(super) struct Scene {
     /// One for each domain of the job.
     pub images: Vec<Source>,
     pub validation_blocks: Vec<SceneWindow>,
     pub windows: Vec<(SceneWindow, Use)>,
-    /// Windows that were left out before a pixel was looked at, but for what the validity map took.
+    /// Windows left out before any pixel was read, other than because of the validity map.
     pub left_out: LeftOutCounts,
 }
 
-/// Makes the jobs of an export: one of pairs, or one for each domain. `tell` is told of pixels that were looked at.
+/// Plans the jobs of an export: one for pairs, or one for each domain. Calls `tell` with the number of pixels examined.
 pub(super) fn jobs(
     options: &ExportTrainingData,
     scenes: PerDomain<Vec<Source>>,
@@ -64,7 +64,7 @@ fn job(
     let cell = (options.tile.0.min(options.tile.1) / CELLS).clamp(CELL_SIDES.0, CELL_SIDES.1);
     let map = |image: &Source| {
         let map = ValidityMap::of(image, cell, tell);
-        // There may be thousands of them.
+        // There may be thousands of open files.
         image.release();
         map
     };
@@ -87,7 +87,7 @@ fn job(
     Ok(Job { domains: domains.to_vec(), scenes: planned })
 }
 
-/// Chooses windows of one scene.
+/// Chooses the windows of one scene.
 struct WindowChooser<'a> {
     options: &'a ExportTrainingData,
     maps: &'a [ValidityMap],
@@ -130,8 +130,8 @@ impl WindowChooser<'_> {
     }
 }
 
-/// The least number of pixels with data that a chip has.
+/// Returns the smallest number of pixels with data in a chip.
 pub(super) fn needed_pixels(options: &ExportTrainingData, window: SceneWindow) -> u64 {
-    // An empty chip is none, whatever the share.
+    // Empty chips are never exported, whatever the share.
     ((options.min_valid_share * window.pixels() as f64).ceil() as u64).max(1)
 }

@@ -1,4 +1,4 @@
-//! What an export did.
+//! The report of an export.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,17 @@ use std::time::Duration;
 use super::left_out::{LeftOut, LeftOutCounts};
 use crate::dataset::domain::{Domain, PerDomain};
 
-/// Number of chips by their use.
+/// The number of chips in each split.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ChipCounts {
     pub training: usize,
     pub validation: usize,
 }
 
-/// What [`ExportTrainingData::export`](crate::dataset::ExportTrainingData::export) did. Printed, it is a summary of some lines.
+/// The results of [`ExportTrainingData::export`](crate::dataset::ExportTrainingData::export). `Display` prints a
+/// summary of a few lines.
 ///
-/// Of pairs, both domains have the same numbers.
+/// For pairs, both domains have the same numbers.
 #[derive(Debug, Clone)]
 pub struct ExportReport {
     pub(super) output: PathBuf,
@@ -27,33 +28,33 @@ pub struct ExportReport {
 }
 
 impl ExportReport {
-    /// The folder, for [`prepare_data`](crate::prepare_data).
+    /// Returns the folder to pass to [`prepare_data`](crate::prepare_data).
     pub fn output(&self) -> &Path {
         &self.output
     }
 
-    /// Number of chips of a domain.
+    /// Returns the number of chips of a domain.
     pub fn chips(&self, domain: Domain) -> usize {
         let ChipCounts { training, validation } = self.chips.get(domain);
         training + validation
     }
 
-    /// Number of those that are for validation.
+    /// Returns how many of them are for validation.
     pub fn validation_chips(&self, domain: Domain) -> usize {
         self.chips.get(domain).validation
     }
 
-    /// Number of windows of a domain's scenes of which no chip was made, by the reason.
+    /// Returns the number of windows of a domain's scenes that were not exported, by reason.
     pub fn left_out(&self, domain: Domain) -> impl Iterator<Item = (LeftOut, u64)> {
         self.left_out.get(domain).0.iter().map(|(reason, count)| (*reason, *count))
     }
 
-    /// Number of chips, of both domains together, that an earlier call had written already.
+    /// Returns the number of chips in both domains together that an earlier call had already written.
     pub fn earlier_chips(&self) -> usize {
         self.earlier
     }
 
-    /// From the call to its end.
+    /// Returns the duration of the call.
     pub fn time(&self) -> Duration {
         self.time
     }

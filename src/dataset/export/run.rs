@@ -1,4 +1,4 @@
-//! An export from its first window to the last.
+//! Runs an export.
 
 use std::path::Path;
 use std::time::Instant;
@@ -24,17 +24,17 @@ use crate::raster::{Raster, Samples, Source, files_beside};
 use crate::stop::StopSignal;
 use crate::store::{self, Identity, Lock};
 
-/// Cuts chips from scenes with the default options; see [`ExportTrainingData`] for these.
+/// Exports chips from scenes with the default options; see [`ExportTrainingData`] for the options.
 ///
 /// ```no_run
-/// // Needs scenes of several chips of 256 x 256 pixels.
+/// Needs scenes of several chips of 256 x 256 pixels.
 /// let report = geolearn::dataset::export_training_data("sentinel1/", "sentinel2/", "chips")?;
 /// println!("{report}");
 /// # Ok::<(), geolearn::Error>(())
 /// ```
 ///
 /// # Errors
-/// As [`ExportTrainingData::export`].
+/// See [`ExportTrainingData::export`].
 pub fn export_training_data(
     input_raster: impl AsRef<Path>,
     additional_input_raster: impl AsRef<Path>,
@@ -44,13 +44,14 @@ pub fn export_training_data(
 }
 
 impl ExportTrainingData {
-    /// Makes the chips.
+    /// Exports the chips.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for an option out of its range, scenes that cannot become one domain, polygons in another reference
-    /// system, a folder that holds other chips, and where no window can be used; [`ErrorKind::Layout`] for a folder without scenes,
-    /// and for scenes of pairs that do not lie on one grid; [`ErrorKind::Unsupported`] where PNG or JPEG cannot hold the bands;
-    /// [`ErrorKind::Stopped`] after a stop signal; otherwise those of reading scenes and writing chips.
+    /// [`ErrorKind::Usage`] if an option is out of range, if scenes cannot form one domain, if polygons have another
+    /// CRS, if the folder contains other chips, or if no window can be used; [`ErrorKind::Layout`] for a folder without
+    /// scenes, and for scenes of pairs that are not on the same grid; [`ErrorKind::Unsupported`] if PNG or JPEG cannot
+    /// store the bands; [`ErrorKind::Stopped`] after a stop signal; otherwise errors from reading scenes and writing
+    /// chips.
     pub fn export(self) -> Result<ExportReport> {
         self.check()?;
         run(&self)
@@ -64,7 +65,7 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
     let made_of = made_of(options, &scenes);
     let output = options.output.as_path();
     store::create_dir(output)?;
-    // Two processes with one output take turns, and the second one finds it done.
+    // Two processes with the same output take turns, and the second one finds the export complete.
     let _lock = Lock::of(&manifest::path_of(output))?;
     if let Some(report) = earlier_report(options, &made_of)? {
         return Ok(report);
@@ -75,7 +76,7 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
     }
     let stop = || check_stop(options.control.stop.as_ref());
     let jobs = plan::jobs(options, scenes, &|_| stop())?;
-    // Where planning fails, nothing is begun that a call with other options would have to go on from.
+    // If planning fails, no journal is left that would bind a later call to the same options.
     let (mut journal, done) = match unfinished {
         Some(unfinished) => unfinished,
         None => (Journal::begin(output, &made_of)?, Vec::new()),
@@ -86,7 +87,7 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
     let earlier = done.iter().map(|batch| batch.chips.iter().map(|chip| chip.files.len()).sum::<usize>()).sum();
     let exports = make(options, &jobs, &mut journal, done)?;
     if let Some(error) = jobs.iter().zip(&exports).find_map(|(job, export)| none_made(options, job, export)) {
-        // Nothing is left that a call with other options would have to go on from.
+        // No journal is left that would bind a later call to the same options.
         journal.end()?;
         return Err(error);
     }
@@ -102,7 +103,7 @@ fn run(options: &ExportTrainingData) -> Result<ExportReport> {
     Ok(report)
 }
 
-/// Makes all chips that are not there yet.
+/// Makes all chips that do not exist yet.
 fn make(
     options: &ExportTrainingData,
     jobs: &[Job],
@@ -162,9 +163,9 @@ fn check_stop(stop: Option<&StopSignal>) -> Result<()> {
         .help("The same call goes on from there; chips that are written stay."))
 }
 
-/// Everything that decides the chips.
+/// Returns everything that determines the chips.
 fn made_of(options: &ExportTrainingData, scenes: &PerDomain<Vec<Source>>) -> Value {
-    // A name that is no text must not be taken for another one.
+    // A name that is not valid UTF-8 must not be mistaken for another one.
     let file = |path: &Path| json!([format!("{path:?}"), Identity::of(path)]);
     let scene = |scene: &Source| {
         let beside = files_beside(path_of(scene)).into_iter().filter(|file| file.exists());
@@ -191,7 +192,7 @@ fn made_of(options: &ExportTrainingData, scenes: &PerDomain<Vec<Source>>) -> Val
     })
 }
 
-/// Returns the report of an export that is complete already; none where there is work to do.
+/// Returns the report of an export that is already complete; `None` if there is work to do.
 fn earlier_report(options: &ExportTrainingData, made_of: &Value) -> Result<Option<ExportReport>> {
     let Some(manifest) = Manifest::read(&options.output)? else { return Ok(None) };
     if manifest.made_of != *made_of {
@@ -216,7 +217,7 @@ fn report(options: &ExportTrainingData, manifest: &Manifest) -> ExportReport {
         let validation = export.chips.iter().filter(|chip| chip.which == Use::Validation).count();
         ChipCounts { training: export.chips.len() - validation, validation }
     };
-    // Of pairs, one export is of both.
+    // For pairs, one export covers both domains.
     let export = |domain| match domain {
         Domain::A => manifest.exports.first(),
         Domain::B => manifest.exports.last(),
@@ -230,7 +231,7 @@ fn report(options: &ExportTrainingData, manifest: &Manifest) -> ExportReport {
     }
 }
 
-/// Checks that the format of chips can hold what the scenes have.
+/// Checks that the format of chips can store the bands of the scenes.
 fn check_format(options: &ExportTrainingData, scenes: &PerDomain<Vec<Source>>) -> Result<()> {
     for scene in Domain::BOTH.into_iter().filter_map(|domain| scenes.get(domain).first()) {
         let pixel = Raster::new(Samples::zeros(scene.dtype(), (scene.bands(), 1, 1)))?;
@@ -241,7 +242,7 @@ fn check_format(options: &ExportTrainingData, scenes: &PerDomain<Vec<Source>>) -
     Ok(())
 }
 
-/// Checks that chips of others are not mixed with those to come.
+/// Checks that the folder contains no chips from elsewhere.
 fn check_empty(options: &ExportTrainingData) -> Result<()> {
     for domain in Domain::BOTH {
         let folder = options.output.join(options.metadata_format.folder(domain));
@@ -256,7 +257,7 @@ fn check_empty(options: &ExportTrainingData) -> Result<()> {
     Ok(())
 }
 
-/// Says why a job made no chip, where it made none.
+/// Returns an error that explains why a job made no chips, if it made none.
 fn none_made(options: &ExportTrainingData, job: &Job, export: &Export) -> Option<Error> {
     if !export.chips.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! How training straight from scenes is asked for.
+//! Options for training directly from scenes.
 
 use std::path::PathBuf;
 
@@ -8,31 +8,32 @@ use crate::dataset::options::PrepareData;
 use crate::dataset::sizes::MixedSizes;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The usual side of Export Training Data.
+/// The default of Export Training Data.
 const CHIP_SIZE: usize = 256;
-/// What lies at the border of a scene or under a few clouds may train; what is mostly empty teaches nothing.
+/// Windows at the border of a scene or under a few clouds may be used; mostly empty ones teach nothing.
 const MIN_VALID_SHARE: f64 = 0.9;
 const LARGEST_CHIP: usize = 16_384;
-/// Places of an epoch are counted in 32 bits.
+/// Positions in an epoch are counted in 32 bits.
 const MOST_WINDOWS: usize = u32::MAX as usize;
 
 impl PrepareData {
-    /// Takes a domain's training data straight from scenes: images of any size, of which windows are drawn, in place of a folder
-    /// of chips. Nothing is written to disk. Both domains need scenes; each path is a file or a folder of files.
+    /// Uses scenes instead of a folder of chips as a domain's training data: images of any size, from which windows are
+    /// drawn. Nothing is written to disk. Both domains need scenes; each path is a file or a folder of files.
     ///
-    /// Each epoch draws other windows: every position of a [`chip_size`](Self::chip_size) window with enough
-    /// [valid pixels](Self::min_valid_share) has the same chance, over all scenes of the domain, and an epoch goes over the whole
-    /// area. They are a function of the seed and the number of the epoch, whatever the number of workers. Augmentation does what
-    /// it does with chips.
+    /// Each epoch draws different windows: every position of a [`chip_size`](Self::chip_size) window with enough [valid
+    /// pixels](Self::min_valid_share) is equally likely, across all scenes of the domain, and an epoch covers the whole
+    /// area. The windows depend only on the seed and the epoch, not on the number of workers. Augmentation works as it
+    /// does for chips.
     ///
-    /// Of each domain, blocks of [`val_split_pct`](Self::val_split_pct) of the valid area are set aside. Validation windows are
-    /// fixed ones within these, and no training window shares a pixel with them.
+    /// In each domain, blocks that make up [`val_split_pct`](Self::val_split_pct) of the valid area are set aside.
+    /// Validation windows are fixed and come from these blocks, and no training window shares a pixel with them.
     ///
-    /// The folder of [`PrepareData::new`] is where models are saved and what was found is kept; it need not exist. Paths of
-    /// scenes do not start from it.
+    /// The folder passed to [`PrepareData::new`] is where models and cached results are saved; it need not exist. Paths
+    /// of scenes are not relative to it.
     ///
-    /// For [Pix2Pix](crate::DatasetType::Pix2Pix) the scenes of both domains must lie on one grid, the first of A on that of the
-    /// first of B and so on: same size, place and coordinate reference system. The same windows are taken from both.
+    /// For [Pix2Pix](crate::DatasetType::Pix2Pix), the scenes of both domains must be on the same grid, the first scene
+    /// of A matching the first of B and so on: same size, extent, and coordinate reference system. The same windows are
+    /// taken from both.
     ///
     /// ```
     /// use geolearn::{DatasetType, Domain, PrepareData};
@@ -55,7 +56,8 @@ impl PrepareData {
         self
     }
 
-    /// The side in pixels of the square windows that are drawn from [scenes](Self::scenes), from 1 to 16384. Default 256.
+    /// Sets the side in pixels of the square windows that are drawn from [scenes](Self::scenes), from 1 to 16384.
+    /// Default: 256.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -66,8 +68,8 @@ impl PrepareData {
         self
     }
 
-    /// Number of windows of each domain that an epoch draws from [scenes](Self::scenes). Default: as many as would cover the valid
-    /// area that trains, of the domain where these are more.
+    /// Sets the number of windows that an epoch draws in each domain from [scenes](Self::scenes). Default: as many as
+    /// would cover the valid training area of the larger domain.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -78,11 +80,11 @@ impl PrepareData {
         self
     }
 
-    /// The ground resolution to which windows of [scenes](Self::scenes) are resampled: the side of a pixel in the units of the
-    /// scenes' coordinate reference system, which are meters for most projected ones. Default: windows have the pixels of
-    /// their scene.
+    /// Sets the ground resolution to which windows of [scenes](Self::scenes) are resampled: the side of a pixel in the
+    /// units of the scenes' coordinate reference system, which are meters for most projected ones. Default: the scene's
+    /// own pixels.
     ///
-    /// A window then covers [`chip_size`](Self::chip_size) times this on the ground, and is resampled as by
+    /// A window then covers [`chip_size`](Self::chip_size) times this on the ground, and is resampled as in
     /// [`Raster::resize`](crate::Raster::resize).
     ///
     /// ```
@@ -94,9 +96,9 @@ impl PrepareData {
         self
     }
 
-    /// The smallest share of pixels with data in a window of [scenes](Self::scenes), from 0 to 1. Default 0.9.
+    /// Sets the smallest share of pixels with data in a window of [scenes](Self::scenes), from 0 to 1. Default: 0.9.
     ///
-    /// No window has less. Some that have a little more are left out, since validity is mapped in cells.
+    /// No window has a smaller share. Some windows with slightly more are left out, since validity is mapped in cells.
     ///
     /// ```
     /// # use geolearn::{DatasetType, PrepareData};
@@ -107,7 +109,7 @@ impl PrepareData {
         self
     }
 
-    /// Refuses options of scenes that are out of range, do not go with scenes, or without.
+    /// Checks that options of scenes are in range and compatible with each other, and are not set without scenes.
     pub(in crate::dataset) fn check_scenes(&self) -> Result<()> {
         let SceneOptions { chip_size, windows_per_epoch, resolution, min_valid_share, .. } = &self.scenes;
         let out = |name: &str, expected: &str, found: String| {
@@ -172,7 +174,7 @@ impl SceneOptions {
         Domain::BOTH.into_iter().any(|domain| !self.files.get(domain).is_empty())
     }
 
-    /// Height and width of what training sees.
+    /// Returns the height and width of the chips that training sees.
     pub fn chip(&self) -> (usize, usize) {
         let side = self.chip_size.unwrap_or(CHIP_SIZE);
         (side, side)

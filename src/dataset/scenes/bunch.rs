@@ -1,4 +1,4 @@
-//! What prepared data tell of their scenes.
+//! Access to the scenes of prepared data.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::dataset::domain::Domain;
 use crate::error::{Error, ErrorKind, Result};
 
 impl DataBunch {
-    /// Tells whether windows are drawn from scenes.
+    /// Returns whether windows are drawn from scenes.
     pub(crate) fn has_scenes(&self) -> bool {
         self.scene_set(Domain::A).is_some()
     }
@@ -22,13 +22,14 @@ impl DataBunch {
         self.domain(domain).scenes.as_deref()
     }
 
-    /// The [scenes](crate::PrepareData::scenes) of a domain, in the order in which they were given; none where data are chips.
+    /// Returns the [scenes](crate::PrepareData::scenes) of a domain, in the order in which they were given; empty for
+    /// chips.
     pub fn scene_files(&self, domain: Domain) -> impl Iterator<Item = &Path> {
         self.scene_set(domain).into_iter().flat_map(SceneSet::paths)
     }
 
-    /// Where the windows of a part of a domain lie, each with its scene: those that an epoch draws, in its order, or the
-    /// validation windows, which are those of every epoch. None where data are chips.
+    /// Returns the windows in a split of a domain, each with its scene: those that an epoch draws, in order, or the
+    /// validation windows, which are the same in every epoch. Empty for chips.
     ///
     /// ```
     /// use geolearn::dataset::Split;
@@ -55,12 +56,12 @@ impl DataBunch {
         windows.into_iter().filter_map(|(scene, window)| Some((*scenes.get(scene)?, window))).collect()
     }
 
-    /// Writes where the windows of a domain lie: those that validate, and those that some epochs draw.
+    /// Writes the windows of a domain to a file: the validation windows, and the training windows of some epochs.
     ///
     /// The file is GeoJSON with a polygon for each window, in the coordinate reference system of the scenes, and the
-    /// properties `scene`, `split` (`training` or `validation`), `epoch` (none for validation), `column`, `row`, `width` and
-    /// `height`, in pixels of the scene. RFC 7946 knows WGS 84 alone, so the system is named by the member `crs` of the older
-    /// GeoJSON of 2008, which GDAL and QGIS read.
+    /// properties `scene`, `split` (`training` or `validation`), `epoch` (null for validation), `column`, `row`,
+    /// `width`, and `height`, in pixels of the scene. RFC 7946 allows only WGS 84, so the CRS is named by the member
+    /// `crs` of the older GeoJSON specification of 2008, which GDAL and QGIS read.
     ///
     /// ```
     /// use geolearn::{DatasetType, Domain, PrepareData};
@@ -76,8 +77,8 @@ impl DataBunch {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] where data are chips, a scene has no georeference, or scenes of the domain have different coordinate
-    /// reference systems; [`ErrorKind::Io`] when the file cannot be written.
+    /// [`ErrorKind::Usage`] for chips, if a scene has no georeference, or if scenes of the domain have different
+    /// coordinate reference systems; [`ErrorKind::Io`] if the file cannot be written.
     pub fn windows_geojson(&self, domain: Domain, epochs: Range<u64>, path: impl AsRef<Path>) -> Result<()> {
         let Some(set) = self.scene_set(domain) else {
             return Err(Error::new(ErrorKind::Usage, "the data have no windows to write")
@@ -99,7 +100,7 @@ impl DataBunch {
 }
 
 impl SceneSet {
-    /// A line of the data's summary.
+    /// Returns a line for the summary of the data.
     pub(in crate::dataset) fn describe(
         &self,
         f: &mut fmt::Formatter<'_>,

@@ -19,7 +19,7 @@ pub(super) struct DomainScenes {
 }
 
 impl DomainScenes {
-    /// Opens the scenes that a survey found.
+    /// Opens the scenes that the survey found.
     pub fn open(options: &PrepareData, domain: Domain, survey: &mut SceneSurvey) -> Result<Self> {
         let mut asked = options.asked(domain, None);
         asked.alpha = survey.alpha;

@@ -1,31 +1,31 @@
-//! The windows of an epoch.
+//! The windows that an epoch draws.
 
 use super::positions::Positions;
 use super::window::SceneWindow;
 use crate::dataset::domain::Domain;
 use crate::random::{Seed, Stream};
 
-/// How many windows are drawn, and how they lie together.
+/// How many windows are drawn, and how they are grouped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DrawPlan {
-    /// Windows of an epoch.
+    /// Windows per epoch.
     pub windows: usize,
-    /// Windows that are drawn from one place at least, so that what is decoded for one serves the others.
+    /// Smallest number of windows drawn at one place, so that what is decoded for one is reused for the others.
     pub close: usize,
-    /// Windows of one place that are read together at most.
+    /// Largest number of windows at one place that are read together.
     pub together: usize,
-    /// Windows that change places within an epoch.
+    /// Number of windows that are shuffled among each other within an epoch.
     pub shuffled: usize,
 }
 
-/// The windows of an epoch, a function of the seed and the number of the epoch alone.
+/// The windows of an epoch, which depend only on the seed and the epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Epoch {
-    /// Windows that are read together: their scene, and the first of them.
+    /// Windows that are read together: their scene, and the index of the first one.
     parts: Vec<(usize, usize)>,
     /// The windows, part by part.
     windows: Vec<SceneWindow>,
-    /// The window that comes at each place of the epoch.
+    /// The window at each position of the epoch.
     order: Vec<usize>,
 }
 
@@ -39,9 +39,10 @@ struct GroupDraw {
 impl Epoch {
     /// Draws an epoch.
     ///
-    /// Points are spread evenly over all positions (systematic sampling with a random start; W. G. Cochran, Sampling Techniques,
-    /// chapter 8), and for each some windows are drawn from the group that it falls into, where each position has the same
-    /// chance. So each position of all scenes has the same chance, and an epoch goes over the whole area.
+    /// Points are spread evenly over all positions (systematic sampling with a random start; W. G. Cochran, Sampling
+    /// Techniques, chapter 8). For each point, some windows are drawn from the group that contains it, in which each
+    /// position is equally likely. So each position of all scenes is equally likely, and an epoch covers the whole
+    /// area.
     pub fn draw(positions: &[Positions], draws: DrawPlan, seed: Seed, leader: Domain, number: u64) -> Self {
         let mut random = seed.stream(&format!("windows/{leader}"), number);
         let groups = groups(positions, draws, &mut random);
@@ -50,7 +51,7 @@ impl Epoch {
         for (index, GroupDraw { scene, group, windows: count }) in groups.into_iter().enumerate() {
             let mut random = seed.stream(&format!("window/{leader}"), (number << 32).wrapping_add(index as u64));
             let all = positions.get(scene).map(|within| within.draw(group, count, &mut random)).unwrap_or_default();
-            // Parts of one size, or nearly.
+            // Parts of equal size, or nearly.
             let size = all.len().div_ceil(all.len().div_ceil(draws.together.max(1)).max(1)).max(1);
             drawn.extend(all.chunks(size).map(|part| (scene, part.to_vec())));
         }
@@ -63,21 +64,21 @@ impl Epoch {
         Self { parts, windows, order }
     }
 
-    /// The part that the window at a place of the epoch belongs to, and which of the part it is.
+    /// Returns the part that contains the window at a position of the epoch, and the index within the part.
     pub fn part_at(&self, place: usize) -> Option<(usize, usize)> {
         let index = *self.order.get(place)?;
         let part = self.part_of(index)?;
         Some((part, index - self.parts.get(part)?.1))
     }
 
-    /// The scene of a part, and its windows.
+    /// Returns the scene of a part, and its windows.
     pub fn part(&self, part: usize) -> Option<(usize, &[SceneWindow])> {
         let (scene, start) = *self.parts.get(part)?;
         let end = self.parts.get(part + 1).map_or(self.windows.len(), |(_, next)| *next);
         Some((scene, self.windows.get(start..end)?))
     }
 
-    /// The scene and the window at each place of the epoch.
+    /// Returns the scene and the window at each position of the epoch.
     pub fn windows(&self) -> impl Iterator<Item = (usize, SceneWindow)> {
         self.order.iter().filter_map(|index| {
             let (scene, _) = *self.parts.get(self.part_of(*index)?)?;
@@ -90,7 +91,7 @@ impl Epoch {
     }
 }
 
-/// The groups that points fall into, in the order of their positions.
+/// Returns the groups that contain the points, in the order of their positions.
 fn groups(positions: &[Positions], draws: DrawPlan, random: &mut Stream) -> Vec<GroupDraw> {
     let (mut ends, mut total) = (Vec::new(), 0);
     for scene in positions {
@@ -102,7 +103,7 @@ fn groups(positions: &[Positions], draws: DrawPlan, random: &mut Stream) -> Vec<
     let (start, fewer) = (random.unit(), random.below(points));
     let mut groups: Vec<GroupDraw> = Vec::new();
     for point in 0..points {
-        // One of the points, any of them, has the windows that are left.
+        // One of the points, chosen at random, gets the remaining windows.
         let windows = if point == fewer { draws.windows - (points - 1) * close } else { close };
         let position = ((point as f64 + start) / points as f64 * total as f64) as u64;
         let position = position.min(total.saturating_sub(1));
@@ -117,7 +118,8 @@ fn groups(positions: &[Positions], draws: DrawPlan, random: &mut Stream) -> Vec<
     groups
 }
 
-/// A random order in which no window moves further than `most` places, so that what was decoded is not needed for long.
+/// Returns a random order in which no window moves by more than `most` positions, so that decoded data is not needed
+/// for long.
 fn order(windows: usize, most: usize, seed: Seed, leader: Domain, number: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..windows).collect();
     for (part, places) in order.chunks_mut(most).enumerate() {
@@ -175,7 +177,7 @@ mod tests {
         }
     }
 
-    /// Of 40 epochs of so few windows that each takes a few groups, every group has its share.
+    /// In 40 epochs with so few windows that each draws from only a few groups, every group gets its share.
     #[test]
     fn few_windows_cover_all_ground_in_time() {
         let draws = DrawPlan { windows: 40, close: 8, together: 8, shuffled: 64 };
@@ -186,7 +188,7 @@ mod tests {
                 counts[window.row / 32 * 2 + window.column / 32] += 1;
             }
         }
-        // 5 points an epoch, of which a group has 1 or 2: a deviation of 0.43 points, or 3.5 windows, an epoch.
+        // 5 points per epoch, of which a group has 1 or 2: a deviation of 0.43 points, or 3.5 windows, per epoch.
         assert!(counts.iter().all(|count| count.abs_diff(4000) < 5 * 70), "{counts:?}");
     }
 

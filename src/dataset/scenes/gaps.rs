@@ -1,19 +1,19 @@
-//! How many pixels without data a window may have.
+//! Bounds on the number of nodata pixels in a window.
 
 use super::validity_map::ValidityMap;
 use super::window::SceneWindow;
 
-/// Sums of pixels without data over the cells of a validity map, for a quick look at any window.
+/// Cumulative sums of nodata pixels over the cells of a validity map, for quick checks of any window.
 pub(super) struct Gaps {
     cell: usize,
-    /// Cells across.
+    /// Number of cells in a row.
     across: usize,
-    /// Of all cells above and left of a corner of cells, row by row; empty where all pixels have data.
+    /// Sums over all cells above and to the left of each cell corner, row by row; empty if all pixels have data.
     sums: Vec<u64>,
 }
 
 impl Gaps {
-    /// `cell` is the side of the map's cells.
+    /// Computes the sums; `cell` is the side of the map's cells.
     pub fn of(map: &ValidityMap, cell: usize) -> Self {
         let (height, width) = map.size();
         let across = width.div_ceil(cell);
@@ -32,12 +32,13 @@ impl Gaps {
         Self { cell, across, sums }
     }
 
-    /// Where the answer for a window may change along an axis of this length: the edges of the cells.
+    /// Returns where the result for a window may change along an axis of this length: the edges of the cells.
     pub fn edges(&self, length: usize) -> Vec<usize> {
         if self.sums.is_empty() { Vec::new() } else { (0..=length).step_by(self.cell).collect() }
     }
 
-    /// The most pixels without data that a window within the scene can have: all those of the cells that it touches.
+    /// Returns an upper bound on the nodata pixels of a window within the scene: all those of the cells that it
+    /// touches.
     pub fn most_in(&self, window: SceneWindow) -> u64 {
         let (left, right) = (window.column / self.cell, window.right().div_ceil(self.cell));
         let (top, bottom) = (window.row / self.cell, window.bottom().div_ceil(self.cell));
@@ -45,7 +46,7 @@ impl Gaps {
         (at(bottom, right) + at(top, left)).saturating_sub(at(top, right) + at(bottom, left))
     }
 
-    /// Whether at least this share of a window's pixels is sure to have data.
+    /// Returns whether at least this share of a window's pixels is certain to have data.
     pub fn allow(&self, window: SceneWindow, least: f64) -> bool {
         self.most_in(window) as f64 <= (1.0 - least) * window.pixels() as f64
     }

@@ -1,4 +1,4 @@
-//! Where windows lie, as GeoJSON.
+//! Writes windows as GeoJSON.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,22 +10,22 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Crs, Place};
 use crate::store::Pending;
 
-/// A window that is written down.
+/// A window to write.
 pub(super) struct PlacedWindow<'a> {
     pub scene: &'a Path,
     pub place: &'a Place,
     pub window: SceneWindow,
     /// "training" or "validation".
     pub split: &'static str,
-    /// None of what is the same in all epochs.
+    /// `None` for windows that are the same in all epochs.
     pub epoch: Option<u64>,
 }
 
-/// Writes windows as polygons in the coordinate reference system of their scenes, which the member `crs` names as GDAL reads
-/// it (GeoJSON of 2008; RFC 7946 knows WGS 84 alone). One line holds one window.
+/// Writes windows as polygons in the coordinate reference system of their scenes, which the member `crs` names in the
+/// form that GDAL reads (GeoJSON of 2008; RFC 7946 allows only WGS 84). Each line contains one window.
 ///
 /// # Errors
-/// `Usage` where a scene has no georeference, or another system than the first.
+/// `Usage` if a scene has no georeference, or a different CRS than the first one.
 pub(super) fn write<'a>(windows: impl Iterator<Item = PlacedWindow<'a>>, path: &Path) -> Result<()> {
     let mut file = Pending::create(path)?;
     let failed = |e| Error::io("windows cannot be written", path, e);
@@ -41,7 +41,7 @@ pub(super) fn write<'a>(windows: impl Iterator<Item = PlacedWindow<'a>>, path: &
     file.finish()?.publish()
 }
 
-/// All that stands before the first window.
+/// Returns everything before the first window.
 fn opening(crs: Option<&Crs>) -> String {
     let crs = crs.map(|crs| json!({ "type": "name", "properties": { "name": name(crs) } }));
     let crs = crs.map(|crs| format!("\"crs\":{crs},")).unwrap_or_default();
@@ -67,7 +67,7 @@ fn check(drawn: &PlacedWindow<'_>, first: Option<&PlacedWindow<'_>>) -> Result<(
     }
 }
 
-/// The name that GDAL reads; a system of a file's own has none but its text.
+/// Returns the name that GDAL reads; a custom CRS has no name other than its text.
 fn name(crs: &Crs) -> String {
     match crs {
         Crs::Epsg(number) => format!("urn:ogc:def:crs:EPSG::{number}"),
@@ -81,7 +81,7 @@ fn feature(drawn: &PlacedWindow<'_>) -> Value {
     let SceneWindow { column, row, .. } = drawn.window;
     let (right, bottom) = (drawn.window.right(), drawn.window.bottom());
     let mut ring = vec![at(column, row), at(column, bottom), at(right, bottom), at(right, row), at(column, row)];
-    // Exterior rings go against the clock; the corners of an image that is mirrored on the ground do not.
+    // Exterior rings are counterclockwise; the corners of an image that is mirrored on the ground are not.
     if a * e - b * d > 0.0 {
         ring.reverse();
     }

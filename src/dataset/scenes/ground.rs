@@ -1,4 +1,4 @@
-//! How large the pixels of scenes are on the ground.
+//! The size of scene pixels on the ground.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use crate::dataset::domain::{Domain, PerDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Crs, Place, Source};
 
-/// Meters of a degree of latitude on a sphere of the Earth's mean radius, 6371.0088 km (IUGG).
+/// Meters per degree of latitude on a sphere of the Earth's mean radius, 6371.0088 km (IUGG).
 const METERS_PER_DEGREE: f64 = 6_371_008.8 * std::f64::consts::PI / 180.0;
-/// Pixels that differ by less are of one size; augmentation varies them by more.
+/// Pixel sizes that differ by less count as equal; augmentation varies them by more.
 const ALIKE: f64 = 1.05;
 const LARGEST_WINDOW: f64 = 65_536.0;
 
-/// What is known of the ground of a scene.
+/// Everything known about the ground location of a scene.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ground {
     /// Height and width in pixels.
@@ -21,24 +21,25 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Returns what the header of a scene tells.
+    /// Reads the header of a scene.
     pub fn of(scene: &Source) -> Self {
         Self { size: scene.size(), place: scene.place().clone() }
     }
 
-    /// Height and width of a pixel in the units of the coordinate reference system; none without a transform.
+    /// Returns the height and width of a pixel in the units of the coordinate reference system; `None` without a
+    /// transform.
     pub fn cell(&self) -> Option<(f64, f64)> {
         let [a, b, _, d, e, _] = self.place.transform();
         let cell = (b.hypot(e), a.hypot(d));
         (self.place.has_transform() && cell.0 > 0.0 && cell.1 > 0.0).then_some(cell)
     }
 
-    /// Tells whether coordinates are degrees.
+    /// Returns whether coordinates are in degrees.
     pub fn is_in_degrees(&self) -> bool {
         self.place.crs().is_some_and(Crs::is_geodetic)
     }
 
-    /// The side of a square of the area of a pixel, in meters where units are degrees or meters.
+    /// Returns the side of a square with the area of a pixel, in meters if units are degrees or meters.
     pub fn side(&self) -> Option<f64> {
         let (down, across) = self.cell()?;
         let side = (down * across).sqrt();
@@ -50,10 +51,10 @@ impl Ground {
         (shrinks > 0.0).then(|| side * METERS_PER_DEGREE * shrinks.sqrt())
     }
 
-    /// Height and width, in pixels of the scene, of a window that becomes a chip of this size.
+    /// Returns the height and width, in pixels of the scene, of a window that becomes a chip of this size.
     ///
     /// # Errors
-    /// `Usage` where a resolution is asked for that the scene cannot give.
+    /// `Usage` if the scene cannot provide the requested resolution.
     pub fn window(&self, path: &Path, chip: (usize, usize), resolution: Option<f64>) -> Result<(usize, usize)> {
         let Some(resolution) = resolution else { return Ok(chip) };
         let Some((down, across)) = self.cell() else {
@@ -82,7 +83,7 @@ impl Ground {
     }
 }
 
-/// Refuses one resolution for scenes some of which are in degrees and others are not.
+/// Returns an error if one resolution is set for scenes of which only some are in degrees.
 pub(super) fn check_units<'a>(scenes: impl Iterator<Item = (&'a Path, &'a Ground)> + Clone) -> Result<()> {
     let find = |in_degrees: bool| scenes.clone().find(|(_, ground)| ground.is_in_degrees() == in_degrees);
     let (Some((path, geographic)), Some((other, projected))) = (find(true), find(false)) else { return Ok(()) };
@@ -93,7 +94,7 @@ pub(super) fn check_units<'a>(scenes: impl Iterator<Item = (&'a Path, &'a Ground
         .help(format!("Reproject it: gdalwarp {} -r bilinear {} out.tif", target(other, projected), path.display())))
 }
 
-/// Tells where pixels of scenes differ in size: by how much, and what to do.
+/// Returns remarks on scenes whose pixels differ in size: by how much, and what to do.
 pub(super) fn remarks(scenes: &PerDomain<Vec<Ground>>, resolution: Option<f64>) -> Vec<String> {
     let advice = "PrepareData::resolution brings windows to one";
     let mut remarks = Vec::new();
@@ -113,19 +114,19 @@ pub(super) fn remarks(scenes: &PerDomain<Vec<Ground>>, resolution: Option<f64>) 
     remarks
 }
 
-/// How many times a pixel of domain A is as large on the ground as one of B, by the middle of each domain's range.
+/// Returns the ratio of the ground size of a pixel of domain A to that of B, taking the middle of each domain's range.
 pub(super) fn ratio(scenes: &PerDomain<Vec<Ground>>) -> Option<f64> {
     let middle = |domain| range(scenes.get(domain)).map(|(low, high)| (low * high).sqrt());
     Some(middle(Domain::A)? / middle(Domain::B)?)
 }
 
-/// The smallest and largest pixel.
+/// Returns the smallest and the largest pixel size.
 pub(super) fn range(scenes: &[Ground]) -> Option<(f64, f64)> {
     let sides = || scenes.iter().filter_map(Ground::side);
     Some((sides().reduce(f64::min)?, sides().reduce(f64::max)?))
 }
 
-/// Returns the option that tells gdalwarp the coordinate reference system of a scene.
+/// Returns the gdalwarp option for the coordinate reference system of a scene.
 pub(super) fn target(path: &Path, ground: &Ground) -> String {
     match ground.place.crs() {
         Some(crs @ Crs::Epsg(_)) => format!("-t_srs {crs}"),
@@ -149,7 +150,7 @@ mod tests {
     fn degrees_are_measured_at_their_latitude() {
         let utm = ground([10.0, 0.0, 399_960.0, 0.0, -10.0, 5_300_040.0], 32633);
         assert_eq!((utm.cell(), utm.side()), (Some((10.0, 10.0)), Some(10.0)));
-        // From 60.5 to 59.5 degrees north, where a degree of longitude is half of one at the equator.
+        // From 60.5 to 59.5 degrees north, where a degree of longitude is half as long as at the equator.
         let degrees = ground([0.01, 0.0, 20.0, 0.0, -0.01, 60.5], 4326);
         let expected = 1111.949 * 0.5f64.sqrt();
         assert!((degrees.side().unwrap() - expected).abs() < 0.01, "{:?}", degrees.side());

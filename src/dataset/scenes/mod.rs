@@ -1,4 +1,4 @@
-//! Scenes as training data: windows of them, which of their pixels have data, and which ground is for validation. No tensors
+//! Training directly from scenes: windows, validity of pixels, and the ground set aside for validation. Uses no tensors
 //! and no chips.
 
 mod builder;

@@ -1,10 +1,10 @@
-//! Options of training straight from scenes.
+//! Storage for the options of training directly from scenes.
 
 use std::path::PathBuf;
 
 use crate::dataset::domain::PerDomain;
 
-/// What is said of scenes; without scenes, data are chips.
+/// Options for scenes; without scenes, the data is chips.
 #[derive(Debug, Clone, Default)]
 pub(in crate::dataset) struct SceneOptions {
     /// Files, and folders of files.
@@ -15,7 +15,7 @@ pub(in crate::dataset) struct SceneOptions {
     pub min_valid_share: Option<f64>,
 }
 
-/// Options on which windows depend, beside the seed, their size and their number.
+/// Options that windows depend on, besides the seed and the size and number of windows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::dataset) struct WindowOptions {
     pub resolution: Option<f64>,

@@ -1,4 +1,4 @@
-//! Where windows of one size may begin within a scene.
+//! The positions of windows of one size within a scene.
 
 use std::iter;
 use std::ops::Range;
@@ -8,31 +8,31 @@ use rayon::prelude::*;
 use super::window::SceneWindow;
 use crate::random::Stream;
 
-/// Tells whether a window may be drawn.
+/// Returns whether a window may be drawn.
 pub(super) type AcceptWindow = Box<dyn Fn(SceneWindow) -> bool + Send + Sync>;
 
-/// Rows and columns of a scene, in this order.
+/// Values for rows and columns of a scene, in this order.
 pub(super) type RowsColumns<T> = (T, T);
 
 /// The pixels at which windows of one size may begin, in groups of neighbors that are read together.
 ///
-/// Whether a window is accepted changes only where one of its sides passes one of a few edges, so that whole rectangles of
+/// Whether a window is accepted changes only if one of its sides crosses one of a few edges, so whole rectangles of
 /// positions are decided at once, and the number of positions is exact for scenes of any size.
 pub(super) struct Positions {
     /// Height and width of the windows.
     window: RowsColumns<usize>,
-    /// Positions down and across at which a window lies within the scene.
+    /// Numbers of positions, down and across, at which a window is within the scene.
     within: RowsColumns<usize>,
-    /// Positions of a group, down and across.
+    /// Size of a group in positions, down and across.
     group: RowsColumns<usize>,
-    /// Where something changes, in ascending order.
+    /// Positions at which acceptance may change, in ascending order.
     changes: RowsColumns<Vec<usize>>,
     accepts: AcceptWindow,
-    /// How many accepted positions there are up to the end of each group, row by row.
+    /// The cumulative number of accepted positions at the end of each group, row by row.
     totals: Vec<u64>,
 }
 
-/// Positions of which all are accepted.
+/// A rectangle of accepted positions.
 #[derive(Debug, Clone)]
 struct Rectangle {
     rows: Range<usize>,
@@ -46,8 +46,8 @@ impl Rectangle {
 }
 
 impl Positions {
-    /// Looks for the positions in a scene of `size`, height and width. `accepts` may change where an edge of a window passes
-    /// one of `edges`, which are the first rows or columns of something, and nowhere else.
+    /// Finds the positions in a scene of `size` (height and width). The result of `accepts` may change only if an edge
+    /// of a window crosses one of `edges`, each the first row or column of something.
     pub fn new(
         size: RowsColumns<usize>,
         window: RowsColumns<usize>,
@@ -65,17 +65,17 @@ impl Positions {
         positions
     }
 
-    /// Number of accepted positions.
+    /// Returns the number of accepted positions.
     pub fn count(&self) -> u64 {
         self.totals.last().copied().unwrap_or(0)
     }
 
-    /// The group that an accepted position belongs to, counting them group by group.
+    /// Returns the group that contains an accepted position, counting positions group by group.
     pub fn group_of(&self, position: u64) -> usize {
         self.totals.partition_point(|total| *total <= position)
     }
 
-    /// Draws windows of a group, each of its positions with the same chance; none where it has no position.
+    /// Draws windows of a group, with equal probability for each position; empty if the group has no position.
     pub fn draw(&self, group: usize, windows: usize, random: &mut Stream) -> Vec<SceneWindow> {
         let rectangles = self.rectangles(group);
         let all = rectangles.iter().map(Rectangle::positions).sum();
@@ -83,7 +83,7 @@ impl Positions {
         (0..windows).filter_map(|_| self.pick(&rectangles, random.below(all))).collect()
     }
 
-    /// The position of this number among those of the rectangles.
+    /// Returns the position with this number within the rectangles.
     fn pick(&self, rectangles: &[Rectangle], mut number: usize) -> Option<SceneWindow> {
         for rectangle in rectangles {
             if let Some(beyond) = number.checked_sub(rectangle.positions()) {
@@ -129,7 +129,7 @@ fn running(total: &mut u64, count: u64) -> u64 {
     *total
 }
 
-/// The positions from which on a window of this length begins, or ends, beyond an edge.
+/// Returns the positions at which a window of this length starts to begin or end beyond an edge.
 fn changes(edges: &[usize], length: usize) -> Vec<usize> {
     let mut changes: Vec<usize> =
         edges.iter().flat_map(|edge| [Some(*edge), (edge + 1).checked_sub(length)]).flatten().collect();
@@ -138,7 +138,7 @@ fn changes(edges: &[usize], length: usize) -> Vec<usize> {
     changes
 }
 
-/// The parts of a range between changes.
+/// Returns the parts of a range between changes.
 fn runs(changes: &[usize], range: Range<usize>) -> Vec<Range<usize>> {
     let (first, last) = (
         changes.partition_point(|change| *change <= range.start),
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::random::Seed;
 
-    /// Windows that touch no cell of a checkered pattern that has a gap.
+    /// Accepts windows that touch no cell of a checkered pattern with nodata.
     fn accepts(cell: usize, gaps: Vec<(usize, usize)>) -> impl Fn(SceneWindow) -> bool + Clone + Send + Sync {
         move |window| {
             gaps.iter().all(|(row, column)| !window.overlaps(SceneWindow::new(column * cell, row * cell, cell, cell)))
@@ -171,7 +171,7 @@ mod tests {
     }
 
     proptest! {
-        /// As many positions as a look at each of them finds; each can be drawn, and no other.
+        /// Finds as many positions as checking each of them does; each one can be drawn, and no others.
         #[test]
         fn positions_are_those_that_are_accepted(
             size in (1usize..40, 1usize..40), window in (1usize..12, 1usize..12), group in (1usize..20, 1usize..20),
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// 20,000 draws from 23 positions: the deviation of each count is below 5 of its own.
+    /// 20,000 draws from 23 positions: each count is within 5 standard deviations.
     #[test]
     fn positions_have_the_same_chance() {
         let accepts = accepts(4, vec![(1, 1)]);

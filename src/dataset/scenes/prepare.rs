@@ -1,4 +1,4 @@
-//! From scenes to what windows are drawn from.
+//! Prepares scenes for drawing windows.
 
 use std::mem;
 use std::path::PathBuf;
@@ -19,21 +19,21 @@ use crate::dataset::survey::Survey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
 
-/// What came of the scenes of both domains.
+/// The prepared scenes of both domains.
 pub(in crate::dataset) struct Prepared {
     pub surveys: PerDomain<Survey>,
     pub sets: PerDomain<Arc<SceneSet>>,
     /// Scenes that are left out, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
-    /// What the caller should know, and was told.
+    /// Remarks for the caller, which have been logged.
     pub remarks: Vec<String>,
 }
 
-/// Surveys the scenes of both domains and plans which windows of them train and validate.
+/// Surveys the scenes of both domains and plans their training and validation windows.
 ///
 /// # Errors
-/// What is wrong with scenes, where they may not be left out or none remains; `Usage` where no window fits; `Layout` where
-/// scenes of pairs do not lie on one grid.
+/// The first problem with the scenes, if they may not be left out or none remains; `Usage` if no window fits; `Layout`
+/// if scenes of pairs are not on the same grid.
 pub(in crate::dataset) fn prepare(options: &PrepareData) -> Result<Prepared> {
     let mut surveys = PerDomain::try_from_fn(|domain| surveyed(options, domain))?;
     let domains = PerDomain::try_from_fn(|domain| DomainScenes::open(options, domain, surveys.get_mut(domain)))?;
@@ -66,7 +66,7 @@ pub(in crate::dataset) fn prepare(options: &PrepareData) -> Result<Prepared> {
     Ok(Prepared { sets, surveys, skipped, remarks })
 }
 
-/// Surveys the scenes of a domain, or recalls what was found at an earlier time.
+/// Surveys the scenes of a domain, or loads an earlier result.
 fn surveyed(options: &PrepareData, domain: Domain) -> Result<SceneSurvey> {
     let files = survey::files(options.scenes.files.get(domain), domain)?;
     let key = Key::of_scenes(options, domain, &files);
@@ -76,7 +76,7 @@ fn surveyed(options: &PrepareData, domain: Domain) -> Result<SceneSurvey> {
     Ok(found)
 }
 
-/// Plans the windows of each domain; of pairs the two plans are one.
+/// Plans the windows of each domain; pairs share one plan.
 fn plan(options: &PrepareData, domains: &PerDomain<DomainScenes>) -> Result<PerDomain<Arc<WindowPlan>>> {
     let PerDomain { a, b } = domains;
     if !options.dataset_type.is_paired() {
@@ -97,19 +97,19 @@ fn plan(options: &PrepareData, domains: &PerDomain<DomainScenes>) -> Result<PerD
     Ok(PerDomain { a: both.clone(), b: both })
 }
 
-/// Windows of an epoch: as asked for, else as many as cover the larger domain.
+/// Returns the number of windows per epoch: the option, or else as many as cover the larger domain.
 fn windows_per_epoch(options: &PrepareData, plans: &PerDomain<Arc<WindowPlan>>) -> usize {
     let covering = plans.a.windows.max(plans.b.windows).round().clamp(1.0, f64::from(u32::MAX));
     options.scenes.windows_per_epoch.unwrap_or(covering as usize)
 }
 
-/// The most validation windows: the share of validation to that of training.
+/// Returns the largest number of validation windows, in proportion to the training windows.
 fn valid_windows(options: &PrepareData, windows: usize) -> usize {
     let share = options.val_split_pct;
     (windows as f64 * share / (1.0 - share)).ceil() as usize
 }
 
-/// So many of the windows, from all over them.
+/// Selects up to `most` windows, spread over all of them.
 fn spread(windows: &[(usize, SceneWindow)], most: usize) -> Vec<(usize, SceneWindow)> {
     let count = windows.len().min(most);
     (0..count).filter_map(|index| windows.get(index * windows.len() / count).copied()).collect()

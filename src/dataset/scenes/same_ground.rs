@@ -1,4 +1,4 @@
-//! Whether scenes lie on one grid, and which of their pixels show the same ground.
+//! Checks whether scenes are on the same grid, and which of their pixels show the same ground.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use super::spatial_split::SpatialSplit;
 use super::window::SceneWindow;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Places that are apart by at most so many pixels are one: georeferences are seldom written to the last digit.
+/// Positions within this many pixels count as equal, since georeferences are seldom written with full precision.
 const TOLERANCE: f64 = 0.01;
 
 impl Ground {
-    /// Tells whether two scenes have one size and coordinate reference system, and their corners at the same places.
+    /// Returns whether two scenes have the same size, coordinate reference system, and corners.
     pub fn is_on_grid_of(&self, other: &Self) -> bool {
         self.size == other.size && self.place.crs() == other.place.crs() && self.has_corners_of(other)
     }
@@ -26,7 +26,7 @@ impl Ground {
             && self.corners(whole).into_iter().zip(other.corners(whole)).all(are_near)
     }
 
-    /// Tells whether the georeference says where on the Earth the scene lies.
+    /// Returns whether the georeference locates the scene on the Earth.
     fn is_known(&self) -> bool {
         self.place.has_transform() && self.place.crs().is_some()
     }
@@ -38,8 +38,8 @@ impl Ground {
         [(left, top), (right, top), (left, bottom), (right, bottom)].map(|(x, y)| self.place.to_ground(x, y))
     }
 
-    /// Returns the pixels that show the ground of a window of another scene; none where there are none, or where the georeferences
-    /// do not tell.
+    /// Returns the pixels that show the ground of a window of another scene; `None` if there are none, or if the
+    /// georeferences are insufficient.
     pub fn pixels_of_ground(&self, other: &Self, window: SceneWindow) -> Option<SceneWindow> {
         if !self.is_known() || !other.is_known() || self.place.crs() != other.place.crs() {
             return None;
@@ -63,10 +63,10 @@ fn bounds(values: [f64; 4]) -> (f64, f64) {
     (values.into_iter().fold(f64::INFINITY, f64::min), values.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
-/// Refuses a scene that does not lie on the grid of its partner.
+/// Returns an error if a scene is not on the grid of its partner.
 ///
 /// # Errors
-/// [`ErrorKind::Layout`] with the call of gdalwarp that brings B to the grid of A.
+/// [`ErrorKind::Layout`] with the gdalwarp command that warps B to the grid of A.
 pub(crate) fn check_same_grid(a: (&Path, &Ground), b: (&Path, &Ground)) -> Result<()> {
     let ((path, own), (partner, other)) = (a, b);
     if own.is_on_grid_of(other) {
@@ -100,8 +100,8 @@ fn how_to_match((path, ground): (&Path, &Ground), partner: &Path) -> String {
     )
 }
 
-/// Returns for each scene the first one that lies on the same grid, itself if there is no earlier one. Scenes whose ground is not
-/// known are taken to show ground of their own.
+/// Returns for each scene the first one on the same grid, or itself if there is no earlier one. Scenes without a known
+/// location are assumed to show ground of their own.
 pub(crate) fn first_on_grid(scenes: &[Ground]) -> Vec<usize> {
     let first = |(index, scene): (usize, &Ground)| {
         let earlier = scenes.iter().take(index).position(|other| scene.is_known() && scene.is_on_grid_of(other));
@@ -110,7 +110,7 @@ pub(crate) fn first_on_grid(scenes: &[Ground]) -> Vec<usize> {
     scenes.iter().enumerate().map(first).collect()
 }
 
-/// Returns for each scene its pixels whose ground is set aside for validation in a scene that lies on another grid.
+/// Returns for each scene the pixels whose ground is set aside for validation in a scene on another grid.
 pub(crate) fn validation_elsewhere(scenes: &[Ground], splits: &[SpatialSplit]) -> Vec<Vec<SceneWindow>> {
     let first = first_on_grid(scenes);
     let blocks: Vec<(usize, &Ground, Vec<SceneWindow>)> = (first.iter().zip(scenes).zip(splits))

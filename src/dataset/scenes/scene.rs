@@ -1,4 +1,4 @@
-//! One scene that windows are read from.
+//! A scene from which windows are read.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use super::window::SceneWindow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{Dtype, Raster, Source};
 
-/// What is decoded at once for some windows has so many bytes at most, where windows are not larger by themselves.
+/// The largest number of bytes decoded at once for several windows, unless a single window is larger.
 const REGION_BYTES: usize = 32 << 20;
-/// More windows of one place are too much alike.
+/// More windows at one place would be too similar.
 const MOST_TOGETHER: usize = 64;
 
 /// An open scene, and the size of its windows.
@@ -16,7 +16,7 @@ pub(super) struct Scene {
     pub source: Source,
     /// Height and width of a window in pixels of the scene.
     pub window: (usize, usize),
-    /// Height and width of what becomes of it.
+    /// Height and width of the resulting chip.
     pub chip: (usize, usize),
     /// Bands and type of the samples.
     pub kind: (usize, Dtype),
@@ -27,7 +27,7 @@ impl Scene {
         self.source.path().unwrap_or(Path::new(""))
     }
 
-    /// Reads windows of the scene, each at the size of a chip. What they share is decoded once.
+    /// Reads windows of the scene, each at the size of a chip. Blocks that several windows share are decoded once.
     pub fn read(&self, windows: &[SceneWindow]) -> Result<Vec<Raster>> {
         let Some(bounds) = bounds(windows) else { return Ok(Vec::new()) };
         let region = self.source.window(bounds.row, bounds.column, bounds.height, bounds.width)?;
@@ -49,8 +49,9 @@ impl Scene {
         if self.chip == (window.height, window.width) { Ok(part) } else { part.resize(self.chip.1, self.chip.0) }
     }
 
-    /// Positions down and across whose windows are read together: those that begin in one tile, or in as many as a window is
-    /// large. Along an axis that is decoded as a whole, all of them; so of strips those that begin in some rows.
+    /// Returns how many positions, down and across, have windows that are read together: those that begin in the same
+    /// tile, or in as many tiles as a window spans. Along an axis that is decoded as a whole, all of them; so for
+    /// strips, those that begin in some rows.
     pub fn group(&self) -> (usize, usize) {
         let (size, block, window) = (self.source.size(), self.source.block_size(), self.window);
         let side = |block: usize, window: usize, size: usize| match block < size {
@@ -66,7 +67,7 @@ impl Scene {
         (fits(rows, window.0, columns + window.1), columns)
     }
 
-    /// Counts the windows of a group that have as many pixels as must be decoded for them.
+    /// Returns how many windows of a group have as many pixels in total as must be decoded for them.
     pub fn ideal_together(&self) -> usize {
         let (size, block, group) = (self.source.size(), self.source.block_size(), self.group());
         let decoded =
@@ -81,7 +82,7 @@ impl Scene {
     }
 }
 
-/// The smallest window that holds all.
+/// Returns the smallest window that contains all of them.
 fn bounds(windows: &[SceneWindow]) -> Option<SceneWindow> {
     windows.iter().copied().reduce(|one, other| {
         let (column, row) = (one.column.min(other.column), one.row.min(other.row));

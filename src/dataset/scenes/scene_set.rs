@@ -15,29 +15,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
 use crate::raster::Raster;
 
-/// Scenes of a domain that are open at once; each keeps some decoded blocks.
+/// Largest number of open scenes in a domain; each one caches some decoded blocks.
 const MOST_OPEN: usize = 8;
-/// Decoded windows that wait for their turn have so many bytes.
+/// Largest number of bytes in decoded windows waiting for use.
 const WAITING_BYTES: usize = 32 << 20;
-/// Groups whose windows change places.
+/// Smallest number of groups whose windows are shuffled together.
 const FEWEST_GROUPS: usize = 2;
 const MOST_GROUPS: usize = 32;
-/// An epoch sees so many places at least, where it has as many windows.
+/// Smallest number of places that an epoch samples, if it has that many windows.
 const PLACES: usize = 64;
 
-/// What is drawn from scenes.
+/// The windows that are drawn from scenes.
 pub(in crate::dataset) struct SceneSet {
     scenes: Vec<Scene>,
     pub(super) ground: Vec<Ground>,
-    /// Where training windows may begin; shared by the domains of pairs.
+    /// Where training windows may begin; shared by both domains of pairs.
     positions: Arc<Vec<Positions>>,
     draws: DrawPlan,
     /// The validation windows, each with its scene.
     valid: Vec<(usize, SceneWindow)>,
     seed: Seed,
-    /// The domain by which windows are drawn.
+    /// The domain whose random draws determine the windows.
     leader: Domain,
-    /// Scenes that are open, from the one that was used longest ago.
+    /// Open scenes, the least recently used first.
     open: Mutex<VecDeque<usize>>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct SceneSetParts {
 }
 
 impl DrawPlan {
-    /// Says how so many windows of these scenes are drawn, a chip having so many bytes.
+    /// Plans how windows of these scenes are drawn, given the size of a chip in bytes.
     pub(super) fn new(windows: usize, scenes: &[Scene], positions: &[Positions], chip_bytes: usize) -> Self {
         let all = positions.iter().map(|scene| scene.count() as f64).sum::<f64>().max(1.0);
         let mean = |of: &dyn Fn(&Scene) -> f64| {
@@ -61,7 +61,7 @@ impl DrawPlan {
             weighed.sum::<f64>() / all
         };
         let together = (mean(&|scene| scene.ideal_together() as f64).round() as usize).max(1);
-        // Where a group has so many windows by its area, none need be drawn for company.
+        // If the area of a group already yields this many windows, no extra windows are needed to share decoding.
         let positions = |scene: &Scene| scene.group().0 as f64 * scene.group().1 as f64;
         let by_area = (windows as f64 * mean(&positions) / all).max(f64::MIN_POSITIVE);
         let close = ((together as f64 / by_area).ceil() as usize).clamp(1, together).min((windows / PLACES).max(1));
@@ -76,7 +76,7 @@ impl SceneSet {
         Self { scenes, ground, positions, draws, valid, seed, leader, open: Mutex::default() }
     }
 
-    /// Number of windows of an epoch.
+    /// Returns the number of windows per epoch.
     pub fn len(&self) -> usize {
         self.draws.windows
     }
@@ -85,7 +85,7 @@ impl SceneSet {
         self.valid.len()
     }
 
-    /// How windows lie together, which tells epochs of two releases apart.
+    /// Returns how windows are grouped, which can differ between two releases.
     pub fn draw_counts(&self) -> [usize; 3] {
         [self.draws.close, self.draws.together, self.draws.shuffled]
     }
@@ -94,12 +94,12 @@ impl SceneSet {
         self.scenes.iter().map(Scene::path)
     }
 
-    /// The validation windows, each with its scene.
+    /// Returns the validation windows, each with its scene.
     pub fn valid_windows(&self) -> impl Iterator<Item = (usize, SceneWindow)> {
         self.valid.iter().copied()
     }
 
-    /// The windows of an epoch in its order, each with its scene.
+    /// Returns the windows of an epoch in order, each with its scene.
     pub fn training_windows(&self, epoch: u64) -> Vec<(usize, SceneWindow)> {
         self.draw(epoch).windows().collect()
     }
@@ -108,7 +108,7 @@ impl SceneSet {
         Epoch::draw(&self.positions, self.draws, self.seed, self.leader, epoch)
     }
 
-    /// The windows of an epoch, of which so many may be read ahead of their turn.
+    /// Returns a reader for the windows of an epoch, of which `ahead` may be read ahead of time.
     pub fn reader(self: &Arc<Self>, epoch: u64, ahead: usize) -> EpochReader {
         let DrawPlan { together, shuffled, .. } = self.draws;
         let cache = WindowCache::new(2 * shuffled.div_ceil(together) + ahead.div_ceil(together));
@@ -136,9 +136,9 @@ impl SceneSet {
         self.scenes.get(scene).ok_or_else(|| missing(scene))?.read(windows)
     }
 
-    /// Closes the scenes that were used longest ago.
+    /// Closes the least recently used scenes.
     fn use_scene(&self, scene: usize) {
-        // What is in it is whole, also after a panic elsewhere.
+        // The contents are consistent even after a panic in another thread.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|other| *other != scene);
         open.push_back(scene);
@@ -153,7 +153,7 @@ fn missing(index: usize) -> Error {
     Error::new(ErrorKind::Usage, "there is no window of this number").found(index)
 }
 
-/// Reads the windows of an epoch. Workers share it.
+/// Reads the windows of an epoch. Shared by the workers.
 pub(in crate::dataset) struct EpochReader {
     set: Arc<SceneSet>,
     epoch: Epoch,
@@ -161,7 +161,7 @@ pub(in crate::dataset) struct EpochReader {
 }
 
 impl EpochReader {
-    /// Reads the window at a place of the epoch.
+    /// Reads the window at a position of the epoch.
     pub fn image(&self, place: usize) -> Result<Raster> {
         let (part, index) = self.epoch.part_at(place).ok_or_else(|| missing(place))?;
         let (scene, windows) = self.epoch.part(part).ok_or_else(|| missing(place))?;

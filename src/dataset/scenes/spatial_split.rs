@@ -1,7 +1,7 @@
-//! Which ground of scenes is for validation.
+//! Splits the ground of scenes into training and validation.
 //!
-//! Windows that are drawn for validation from anywhere share pixels with those that train, and a model is then judged by what
-//! it has seen. So whole blocks of the scenes are set aside.
+//! If validation windows were drawn from anywhere, they would share pixels with training windows, and the model would
+//! be evaluated on what it has seen. So whole blocks of the scenes are set aside.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::validity_map::ValidityMap;
 use super::window::SceneWindow;
 use crate::random::Stream;
 
-/// What a window is for.
+/// The split that a window belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Use {
@@ -19,25 +19,25 @@ pub(crate) enum Use {
     Validation,
 }
 
-/// How scenes are cut into blocks, of which some are set aside.
+/// How scenes are divided into blocks, some of which are set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Blocks {
-    /// Width and height of a block; the last ones of a row and of a column take what is left. Neither is 0.
+    /// Width and height of a block; the last ones of a row and of a column absorb the remainder. Neither is 0.
     pub size: (usize, usize),
-    /// Pixels that training windows keep away from blocks for validation.
+    /// Distance in pixels that training windows keep from validation blocks.
     pub margin: usize,
 }
 
-/// Blocks are of so many windows on a side at most.
+/// Largest number of windows along the side of a block.
 const MOST_WINDOWS: usize = 4;
 
 impl Blocks {
-    /// Blocks of 4 x 4 windows of `tile` = (width, height), or of fewer where there would not be enough blocks for a `share` of
-    /// them to be set aside. Large blocks have less of a border, near which windows are for neither use.
+    /// Returns blocks of 4 x 4 windows of `tile` = (width, height), or of fewer if there would not be enough blocks to
+    /// set a `share` of them aside. Large blocks have less border, near which windows belong to neither split.
     pub fn for_tiles(tile: (usize, usize), maps: &[ValidityMap], share: f64, margin: usize) -> Self {
         let pixels = |map: &ValidityMap| map.valid_pixels() as f64;
         let windows = maps.iter().map(pixels).sum::<f64>() / (tile.0 as f64 * tile.1 as f64).max(1.0);
-        // Two blocks for validation: the share that they come to can then be near to what is asked for.
+        // Two blocks for validation, so that their total can be close to the requested share.
         let are_enough = |side: &usize| windows / (side * side) as f64 * share.min(1.0 - share) >= 2.0;
         let side = (1..=MOST_WINDOWS).rev().find(are_enough).unwrap_or(1);
         Self { size: (tile.0.max(1) * side, tile.1.max(1) * side), margin }
@@ -53,7 +53,7 @@ impl Blocks {
 /// nothing           neither
 /// ```
 ///
-/// So no window that trains shares a pixel with one that validates, wherever they are drawn.
+/// So no training window shares a pixel with a validation window, wherever they are drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SpatialSplit {
     /// Height and width of the scene.
@@ -63,10 +63,11 @@ pub(crate) struct SpatialSplit {
     validates: Vec<bool>,
 }
 
-/// Sets a `share`, 0 to below 1, of the pixels with data of all scenes aside, in blocks drawn by `random`. Scenes on one grid,
-/// which have the same number in `first_on_grid`, set the same blocks aside: they show the same ground.
+/// Sets aside a `share`, from 0 to below 1, of the pixels with data of all scenes, in blocks drawn by `random`. Scenes
+/// on the same grid, which have the same number in `first_on_grid`, set the same blocks aside because they show the
+/// same ground.
 ///
-/// Where at least two blocks have data and the share is not 0, one at least is set aside and one at least is left.
+/// If at least two blocks have data and the share is not 0, at least one block is set aside and at least one is left.
 pub(crate) fn split_scenes(
     maps: &[ValidityMap],
     first_on_grid: &[usize],
@@ -88,7 +89,7 @@ pub(crate) fn split_scenes(
     let most = places.len().saturating_sub(1);
     let mut taken = 0.0;
     for ((place, index), pixels) in places.into_iter().take(most) {
-        // As near to the share as whole blocks come.
+        // As close to the share as whole blocks allow.
         if share == 0.0 || taken > 0.0 && taken + pixels / 2.0 > wanted {
             break;
         }
@@ -101,13 +102,13 @@ pub(crate) fn split_scenes(
 }
 
 impl SpatialSplit {
-    /// A scene that is for training as a whole.
+    /// Returns the split of a scene that is only used for training.
     pub fn without_validation(size: (usize, usize), blocks: Blocks) -> Self {
         let (across, down) = counts(size, blocks);
         Self { size, blocks, validates: vec![false; across * down] }
     }
 
-    /// Returns what a window is for; none for one that is too near to both kinds of ground, or not within the scene.
+    /// Returns the split of a window; `None` if it is too close to both kinds of ground, or not within the scene.
     pub fn use_of(&self, window: SceneWindow) -> Option<Use> {
         if !window.fits(self.size) || window.pixels() == 0 {
             return None;
@@ -119,7 +120,7 @@ impl SpatialSplit {
         (!self.touched_by(near).any(|block| self.validates[block])).then_some(Use::Training)
     }
 
-    /// The blocks that are for validation, row by row.
+    /// Returns the validation blocks, row by row.
     pub fn validation_blocks(&self) -> impl Iterator<Item = SceneWindow> {
         self.all_blocks().zip(&self.validates).filter_map(|(block, validates)| validates.then_some(block))
     }
@@ -140,7 +141,7 @@ impl SpatialSplit {
         })
     }
 
-    /// Indices of the blocks of which a window has a pixel.
+    /// Returns the indices of the blocks that share a pixel with a window.
     fn touched_by(&self, window: SceneWindow) -> impl Iterator<Item = usize> {
         let ((across, down), (block_width, block_height)) = (counts(self.size, self.blocks), self.blocks.size);
         let last = |end: usize, side: usize, count: usize| (end.saturating_sub(1) / side).min(count - 1);
@@ -150,7 +151,7 @@ impl SpatialSplit {
     }
 }
 
-/// Number of blocks across and down; at least one each.
+/// Returns the number of blocks across and down, each at least one.
 fn counts((height, width): (usize, usize), blocks: Blocks) -> (usize, usize) {
     let count = |length: usize, side: usize| (length / side.max(1)).max(1);
     (count(width, blocks.size.0), count(height, blocks.size.1))
@@ -177,7 +178,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any two windows of different use, wherever they lie, are further apart than the margin, in each scene.
+        /// Any two windows of different splits are further apart than the margin, in each scene.
         #[test]
         fn no_pixel_has_two_uses(
             sizes in prop::collection::vec((1usize..100, 1usize..100), 1..3), tile in 8usize..20, side in 1usize..4,
@@ -235,7 +236,7 @@ mod tests {
         let blocks = |scene: usize| splits[scene].validation_blocks().collect::<Vec<_>>();
         assert!(!blocks(0).is_empty() && blocks(0) == blocks(2) && blocks(0) == blocks(3) && blocks(0) != blocks(1));
         let all = (3 * 512 * 512 + 512 * 768) as f64;
-        // The block that is drawn last may be one of all three dates.
+        // The block that is drawn last may be in all three dates.
         assert!((pixels_set_aside(&splits) as f64 / all - 0.25).abs() <= 3.0 * 64.0 * 64.0 / 2.0 / all);
     }
 
@@ -244,12 +245,12 @@ mod tests {
         let blocks = Blocks { size: (64, 64), margin: 0 };
         let aside = |sizes: &[(usize, usize)], share| pixels_set_aside(&split(&full(sizes), blocks, share, 3));
         assert_eq!([aside(&[(64, 128)], 0.01), aside(&[(64, 128)], 0.99)], [64 * 64; 2]);
-        // One scene of two validates as a whole.
+        // One of the two scenes is used for validation as a whole.
         assert_eq!(aside(&[(64, 64), (64, 64)], 0.1), 64 * 64);
         assert_eq!([aside(&[(64, 64)], 0.5), aside(&[(5, 5)], 0.5), aside(&[], 0.5)], [0; 3]);
     }
 
-    /// The upper half of the scene is empty: nothing there is worth setting aside.
+    /// The upper half of the scene is empty, so it is not worth setting aside.
     #[test]
     fn blocks_without_data_are_not_set_aside() {
         let mut image = ndarray::Array3::<u8>::zeros((1, 512, 512));

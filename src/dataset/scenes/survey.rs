@@ -1,4 +1,4 @@
-//! What the scenes of a domain are like: bands and type from their headers, statistics and validity from their pixels.
+//! Surveys the scenes of a domain: bands and type from their headers, statistics and validity from their pixels.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Counter;
 use crate::raster::{BandScale, Dtype, Source, has_doubtful_alpha_within, say_anything};
 
-/// What was found in the scenes of a domain.
+/// The findings about the scenes of a domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SceneSurvey {
-    /// As of chips of the windows' size.
+    /// The same findings as for chips of the windows' size.
     pub survey: Survey,
     pub alpha: AlphaBands,
     /// The scenes that can be used.
@@ -42,18 +42,19 @@ pub(super) struct MappedScene {
     pub cell: usize,
 }
 
-/// Samples that are read at once, by each thread.
+/// Number of bytes of samples that each thread reads at once.
 const PIECE_BYTES: usize = 16 << 20;
-/// Pixels that are summed up at once, of which the sketch of wide samples takes so many.
+/// Side of the parts that are summed at once; the sketch of wide samples takes a fixed number of pixels from each.
 const PART_SIDE: usize = 512;
-/// Cells of all validity maps together: some 50 MB.
+/// Number of cells in all validity maps together: about 50 MB.
 const MOST_CELLS: usize = 4 << 20;
-/// Fewer pieces are done before anybody wonders.
+/// With fewer pieces, the survey is too quick for a progress bar.
 const SHOWN_FROM: usize = 32;
-/// Scenes, and windows of each, that are looked at for what their alpha is.
+/// Number of scenes, and of windows in each, that are examined to classify alpha.
 const LOOKED_AT: usize = 16;
 
-/// The files of a domain's scenes: those that are named, and the images in folders that are, with all their sub-folders.
+/// Returns the files of a domain's scenes: those that are named, and the images in named folders, including all
+/// subfolders.
 pub(super) fn files(paths: &[PathBuf], domain: Domain) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -81,7 +82,7 @@ pub(super) fn files(paths: &[PathBuf], domain: Domain) -> Result<Vec<PathBuf>> {
 }
 
 impl SceneSurvey {
-    /// Looks at all pixels of the scenes.
+    /// Surveys all pixels of the scenes.
     pub fn take(options: &PrepareData, domain: Domain, files: &[PathBuf]) -> Result<Self> {
         let mut asked = options.asked(domain, None);
         let (alpha, remark) = asked.alpha.settled(&files.iter().collect::<Vec<_>>(), |file| is_doubtful(file, options));
@@ -106,10 +107,10 @@ impl SceneSurvey {
     }
 }
 
-/// Opens a scene with the bands that are asked for.
+/// Opens a scene with the requested bands.
 ///
 /// # Errors
-/// `Usage` for one without a band that is asked for; otherwise what is wrong with the file.
+/// `Usage` if the scene lacks a requested band; otherwise the error from reading the file.
 pub(super) fn open(path: &Path, asked: &Asked) -> Result<Source> {
     let source = Source::open(path)?;
     let bands = asked.indices(source.band_names(), source.alpha_band()).map_err(|error| error.at(path))?;
@@ -154,7 +155,7 @@ fn header<'a>(file: &'a PathBuf, source: &Source) -> Header<'a> {
     }
 }
 
-/// The most common number of bands and type. Scenes that differ are left out.
+/// Returns the most common number of bands and type. Scenes that differ are left out.
 fn agree_on_kind(found: &mut Found<'_>, bad: BadChips) -> Result<Shape> {
     let mut kinds = BTreeMap::<(usize, Dtype), usize>::new();
     found.good.iter().for_each(|header| *kinds.entry(header.shape.kind()).or_default() += 1);
@@ -179,7 +180,7 @@ fn agree_on_kind(found: &mut Found<'_>, bad: BadChips) -> Result<Shape> {
     Ok(shape)
 }
 
-/// Reads all pixels of all scenes: which of them have data, and what these are like.
+/// Reads all pixels of all scenes to compute validity maps and statistics.
 fn measured(found: &mut Found<'_>, options: &PrepareData, shape: Shape) -> Result<(Vec<MappedScene>, Statistics)> {
     let sources = found.good.iter().map(|header| open(header.file, found.asked)).collect::<Result<Vec<_>>>()?;
     let pieces: Vec<Vec<SceneWindow>> = sources.iter().map(pieces).collect();
@@ -212,7 +213,7 @@ fn measured(found: &mut Found<'_>, options: &PrepareData, shape: Shape) -> Resul
     Ok((scenes, found.checked(options.normalization, bands)?))
 }
 
-/// The side of cells that are small beside a window and not too many of a scene.
+/// Returns the side of cells that are small compared with a window without being too many in a scene.
 fn cell_for(chip: (usize, usize), size: (usize, usize), scenes: usize) -> usize {
     let fine = (chip.0.min(chip.1) / 8).clamp(4, 64);
     let most = (MOST_CELLS / scenes.max(1)).max(1) as f64;
@@ -220,7 +221,7 @@ fn cell_for(chip: (usize, usize), size: (usize, usize), scenes: usize) -> usize 
     fine.max(needed as usize)
 }
 
-/// Parts of a scene that are read at once: whole rows of its blocks where there is memory for them.
+/// Returns the parts of a scene that are read at once: whole rows of its blocks if memory allows.
 fn pieces(source: &Source) -> Vec<SceneWindow> {
     let ((height, width), block) = (source.size(), source.block_size());
     let pixels = (PIECE_BYTES / (source.bands() * source.dtype().bytes()).max(1)).max(1);
@@ -239,7 +240,7 @@ fn whole((height, width): (usize, usize)) -> SceneWindow {
     SceneWindow::new(0, 0, width, height)
 }
 
-/// Sums of the pieces, put together in their order, so that rounding does not depend on threads.
+/// Returns sums over the pieces, combined in order, so that rounding does not depend on the number of threads.
 fn summed(source: &Source, pieces: &[SceneWindow], shape: Shape, progress: &Counter) -> Result<Sums> {
     let nothing = Sums::nothing(shape.bands, shape.dtype);
     let mut all = nothing.clone();
@@ -261,13 +262,13 @@ fn summed(source: &Source, pieces: &[SceneWindow], shape: Shape, progress: &Coun
     Ok(all)
 }
 
-/// Looks at windows from all over a scene.
+/// Examines windows spread over a scene.
 fn is_doubtful(file: &Path, options: &PrepareData) -> bool {
     let Ok(source) = Source::open(file) else { return false };
     let (height, width) = source.size();
     let (rows, columns) = (height.min(PART_SIDE), width.min(PART_SIDE));
     let at = |index: usize, room: usize| room * index / (LOOKED_AT - 1);
-    // Down the diagonal, and there and back across.
+    // Down the diagonal, and back and forth across.
     let windows = (0..LOOKED_AT)
         .map(|index| (at(index, height - rows), at(index * 7 % LOOKED_AT, width - columns), rows, columns));
     has_doubtful_alpha_within(file, &options.limits, windows).unwrap_or(false)

@@ -1,4 +1,4 @@
-//! How many pixels of each cell of a scene have data.
+//! Counts of valid pixels in the cells of a scene.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -8,17 +8,17 @@ use super::window::{SceneWindow, grid};
 use crate::error::Result;
 use crate::raster::Source;
 
-/// A block that is read at once has so many bytes of samples at most, unless one row of cells has more; each thread holds
-/// one.
+/// Largest number of bytes of samples in a block that is read at once, unless a single row of cells has more; each
+/// thread holds one block.
 const BLOCK_BYTES: usize = 32 << 20;
-/// Rows that are read at once where there is memory for them: a row of the tiles that are usual.
+/// Number of rows that are read at once if memory allows: one row of tiles of the usual size.
 const BLOCK_ROWS: usize = 512;
 
 /// A coarse map of a scene: how many pixels of each cell have data.
 ///
-/// A pixel has data as in [`Raster::validity`](crate::Raster::validity): it is neither outside the mask, nor of the nodata
-/// value in all bands, nor not a finite number in all of them. Numbers of cells are exact; [`ValidityMap::pixels_within`] tells
-/// what follows from them for any window, so that few windows have to be looked at.
+/// A pixel has data as in [`Raster::validity`](crate::Raster::validity): it is not outside the mask, does not have the
+/// nodata value in all bands, and is finite in at least one band. Counts of cells are exact;
+/// [`ValidityMap::pixels_within`] derives bounds from them for any window, so that few windows need to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ValidityMap {
     /// Height and width of the scene.
@@ -30,11 +30,11 @@ pub(crate) struct ValidityMap {
 }
 
 impl ValidityMap {
-    /// Looks at all pixels of a scene, in blocks of rows; at none where its header says that all have data. `tell` is told how
-    /// many pixels were looked at, from any thread.
+    /// Examines all pixels of a scene, in blocks of rows, or none if its header says that all have data. Calls `tell`
+    /// with the number of pixels examined so far, from any thread.
     ///
     /// # Errors
-    /// Those of reading, and of `tell`, by which the work is given up.
+    /// Errors from reading, and those of `tell`, which cancel the work.
     pub fn of(source: &Source, cell: usize, tell: &(dyn Fn(u64) -> Result<()> + Sync)) -> Result<Self> {
         let size = source.size();
         if !source.may_have_gaps() {
@@ -49,14 +49,15 @@ impl ValidityMap {
         })
     }
 
-    /// A scene of which all pixels have data.
+    /// Returns the map of a scene in which all pixels have data.
     pub fn full(size: (usize, usize), cell: usize) -> Self {
         let cell = cell.max(1);
         let counts = cells(size, cell).map(|window| count_of(window.pixels())).collect();
         Self { size, cell, counts }
     }
 
-    /// Counts what `read` gives of windows, which are of whole cells; a pixel takes so many bytes while it is read.
+    /// Counts valid pixels with `read`, called for windows of whole cells; `bytes` is the memory per pixel while
+    /// reading.
     fn measure(
         size: (usize, usize),
         cell: usize,
@@ -78,7 +79,7 @@ impl ValidityMap {
         Ok(map)
     }
 
-    /// Height and width of the scene.
+    /// Returns the height and width of the scene.
     pub fn size(&self) -> (usize, usize) {
         self.size
     }
@@ -87,19 +88,19 @@ impl ValidityMap {
         self.size.1.div_ceil(self.cell)
     }
 
-    /// The cells, row by row, each with the number of its pixels that have data. Those at the right and lower edges may be
-    /// smaller than others.
+    /// Returns the cells, row by row, each with the number of its pixels that have data. Cells at the right and lower
+    /// edges may be smaller than the others.
     pub fn cells(&self) -> impl Iterator<Item = (SceneWindow, u32)> {
         cells(self.size, self.cell).zip(self.counts.iter().copied())
     }
 
-    /// Number of pixels that have data.
+    /// Returns the number of pixels that have data.
     pub fn valid_pixels(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(*count)).sum()
     }
 
-    /// Returns how many pixels of a window have data, at least and at most; the two are one number where the cells that it
-    /// cuts are full or empty, or it cuts none. What lies outside the scene has none.
+    /// Returns a lower and an upper bound on the pixels of a window that have data. The two are equal if all cells that
+    /// it cuts are full or empty, or if it cuts none. Pixels outside the scene have no data.
     pub fn pixels_within(&self, window: SceneWindow) -> (u64, u64) {
         let scene = SceneWindow::new(0, 0, self.size.1, self.size.0);
         let Some(window) = window.intersection(scene) else { return (0, 0) };
@@ -126,7 +127,7 @@ fn cells((height, width): (usize, usize), cell: usize) -> impl Iterator<Item = S
     })
 }
 
-/// Windows of whole cells that are read one by one: of whole rows where there is memory for those.
+/// Returns the windows of whole cells that are read one by one: whole rows if memory allows.
 fn blocks((height, width): (usize, usize), cell: usize, bytes: usize) -> Vec<SceneWindow> {
     let cells_in = |pixels: usize| (pixels / cell).max(1) * cell;
     let pixels = BLOCK_BYTES / bytes.max(1);
@@ -137,7 +138,7 @@ fn blocks((height, width): (usize, usize), cell: usize, bytes: usize) -> Vec<Sce
         height: window.height.min(height - window.row),
         ..window
     };
-    // Those at the edges begin within the scene and are cut there.
+    // Windows at the edges begin within the scene and are clipped there.
     grid((height + rows - 1, width + columns - 1), (columns, rows), (columns, rows)).map(within).collect()
 }
 
@@ -231,7 +232,7 @@ mod tests {
         Raster::open("assets/scenes/bluemarble_asia.tif").unwrap().save(&path).unwrap();
         let source = Source::open(&path).unwrap();
         let (height, width) = source.size();
-        // Only its header could be read now.
+        // Only the header could still be read.
         std::fs::remove_file(&path).unwrap();
         let map = ValidityMap::of(&source, 64, &|_| Ok(())).unwrap();
         assert_eq!(map.valid_pixels(), (height * width) as u64);

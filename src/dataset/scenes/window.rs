@@ -1,10 +1,10 @@
-//! Rectangles of a scene.
+//! Rectangular windows of a scene.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A rectangle of whole pixels of a scene, counted from its upper left corner.
+/// A rectangle of whole pixels of a scene, relative to the upper left corner.
 ///
 /// ```
 /// use geolearn::dataset::SceneWindow;
@@ -27,32 +27,33 @@ pub struct SceneWindow {
 }
 
 impl SceneWindow {
-    /// A window of `width` x `height` pixels that begins at (`column`, `row`): the order of rasterio's `Window`.
+    /// Creates a window of `width` x `height` pixels that begins at (`column`, `row`): the order of rasterio's
+    /// `Window`.
     pub const fn new(column: usize, row: usize, width: usize, height: usize) -> Self {
         Self { column, row, width, height }
     }
 
-    /// The column behind the last one.
+    /// Returns the column after the last one.
     pub const fn right(self) -> usize {
         self.column.saturating_add(self.width)
     }
 
-    /// The row below the last one.
+    /// Returns the row after the last one.
     pub const fn bottom(self) -> usize {
         self.row.saturating_add(self.height)
     }
 
-    /// Number of pixels.
+    /// Returns the number of pixels.
     pub const fn pixels(self) -> u64 {
         (self.width as u64).saturating_mul(self.height as u64)
     }
 
-    /// Tells whether the two share a pixel.
+    /// Returns whether the two windows share a pixel.
     pub const fn overlaps(self, other: Self) -> bool {
         self.intersection(other).is_some()
     }
 
-    /// Tells whether all pixels of `other` are in this one.
+    /// Returns whether this window contains all pixels of `other`.
     pub const fn contains(self, other: Self) -> bool {
         self.column <= other.column
             && self.row <= other.row
@@ -60,7 +61,7 @@ impl SceneWindow {
             && other.bottom() <= self.bottom()
     }
 
-    /// Returns the pixels that the two share; none where they share none.
+    /// Returns the pixels that the two windows share; `None` if there are none.
     pub const fn intersection(self, other: Self) -> Option<Self> {
         let (column, row) = (larger(self.column, other.column), larger(self.row, other.row));
         let (right, bottom) = (smaller(self.right(), other.right()), smaller(self.bottom(), other.bottom()));
@@ -71,7 +72,7 @@ impl SceneWindow {
         }
     }
 
-    /// Returns the window with `margin` pixels more on each side. It begins at column or row 0 at the least, and may end
+    /// Returns the window enlarged by `margin` pixels on each side. It is clipped at column and row 0, but may end
     /// outside the scene.
     pub const fn grown(self, margin: usize) -> Self {
         let (column, row) = (self.column.saturating_sub(margin), self.row.saturating_sub(margin));
@@ -79,8 +80,9 @@ impl SceneWindow {
         Self { column, row, width: right - column, height: bottom - row }
     }
 
-    /// Returns the smallest window that holds every point of this one when it is turned by `degrees` about its center, with
-    /// the pixels beside these points that interpolation looks at; none where that begins above or left of the scene.
+    /// Returns the smallest window that contains every point of this one when it is rotated by `degrees` about its
+    /// center, and the neighboring pixels that interpolation reads; `None` if that begins above or to the left of the
+    /// scene.
     ///
     /// Quarter turns of squares need nothing beyond the square.
     pub fn turned(self, degrees: f64) -> Option<Self> {
@@ -95,13 +97,14 @@ impl SceneWindow {
         Some(Self { column, row, width: across, height: down })
     }
 
-    /// Tells whether the window lies within a scene of this height and width.
+    /// Returns whether the window is within a scene of this height and width.
     pub const fn fits(self, (height, width): (usize, usize)) -> bool {
         self.right() <= width && self.bottom() <= height
     }
 }
 
-/// Start and length in whole pixels of what is `length` long around the center of what begins at `start` and is `side` long.
+/// Returns the start and length, in whole pixels, of an interval of this `length` around the center of the one that
+/// begins at `start` and is `side` long.
 fn around(start: usize, side: f64, length: f64) -> Option<(usize, usize)> {
     let center = start as f64 + side / 2.0;
     let (from, to) = ((center - length / 2.0).floor() - 1.0, (center + length / 2.0).ceil() + 1.0);
@@ -123,8 +126,9 @@ impl fmt::Display for SceneWindow {
     }
 }
 
-/// The windows of `tile` = (width, height) every `stride` = (across, down) pixels that lie within a scene of `size` = (height,
-/// width), row by row. Neither may be 0. What is left at the right and lower edges is in no window.
+/// Returns the windows of `tile` = (width, height) every `stride` = (across, down) pixels that are within a scene of
+/// `size` = (height, width), row by row. Neither `tile` nor `stride` may be 0. The remainder at the right and lower
+/// edges is in no window.
 pub(crate) fn grid(
     (height, width): (usize, usize),
     tile: (usize, usize),
@@ -168,7 +172,7 @@ mod tests {
     }
 
     proptest! {
-        /// Pixel by pixel.
+        /// Compared pixel by pixel.
         #[test]
         fn sets_of_pixels_agree(one in any_window(), other in any_window(), margin in 0usize..4) {
             let pixels = |window: SceneWindow| -> Vec<(usize, usize)> {
@@ -181,7 +185,7 @@ mod tests {
             prop_assert_eq!(one.contains(other), shared == others);
             prop_assert!(one.grown(margin).contains(one));
             prop_assert_eq!(one.pixels(), own.len() as u64);
-            // Nearer than the margin is what shares a pixel with the grown window.
+            // Windows closer than the margin share a pixel with the grown window.
             let gap = |low: usize, high: usize, start: usize, end: usize| start.saturating_sub(high).max(low.saturating_sub(end));
             let apart = gap(one.column, one.right(), other.column, other.right()).max(gap(one.row, one.bottom(), other.row, other.bottom()));
             if !one.overlaps(other) {

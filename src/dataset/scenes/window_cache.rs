@@ -1,4 +1,4 @@
-//! Windows that were decoded with others and wait for their turn.
+//! A cache of windows that were decoded together and wait for use.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,30 +6,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Raster;
 
-/// Decoded groups of windows, from which each window is taken once: so many groups at most. Workers share it.
+/// Decoded groups of windows, each window to be taken once. The number of groups is limited. Shared by the workers.
 pub(super) struct WindowCache {
     most: usize,
-    /// In the order in which they were asked for.
+    /// In the order in which they were requested.
     groups: Mutex<VecDeque<(usize, Arc<Mutex<GroupWindows>>)>>,
 }
 
-/// What is left of a group; none before it was read.
+/// The remaining windows of a group; `None` before it is read.
 type GroupWindows = Option<Vec<Option<Raster>>>;
 
 impl WindowCache {
-    /// A cache for so many groups; one that is in use may be beyond them.
+    /// Creates a cache of `most` groups; a group in use may exceed the limit.
     pub fn new(most: usize) -> Self {
         Self { most: most.max(1), groups: Mutex::default() }
     }
 
-    /// Takes a window of a group, which is read where it is not there. Who asks for another window of it meanwhile waits.
+    /// Takes a window of a group, which is read if it is not cached. Requests for other windows of the group wait
+    /// meanwhile.
     ///
     /// # Errors
-    /// Those of `read`; `Usage` where the group has no such window.
+    /// Errors of `read`; `Usage` if the group has no such window.
     pub fn take(&self, group: usize, index: usize, read: impl Fn() -> Result<Vec<Raster>>) -> Result<Raster> {
         let found = self.find(group);
         let mut windows = lock(&found);
-        // What was taken before, or of a group that had to go, is read again.
+        // Read again if the window was taken before, or its group was evicted.
         if windows.as_ref().and_then(|windows| windows.get(index)).is_none_or(Option::is_none) {
             *windows = Some(read()?.into_iter().map(Some).collect());
         }
@@ -61,7 +62,7 @@ impl WindowCache {
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is in it is whole, also after a panic elsewhere.
+    // The contents are consistent even after a panic in another thread.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -93,7 +94,7 @@ mod tests {
         };
         assert_eq!([take(4, 2), take(7, 0), take(4, 0), take(7, 1), take(4, 1), take(7, 2)], [42, 70, 40, 71, 41, 72]);
         assert_eq!((reads.get(), lock(&cache.groups).len()), (2, 0));
-        // The third group takes the place of the first.
+        // The third group evicts the first.
         assert_eq!([take(1, 0), take(2, 0), take(3, 0), take(1, 1), take(1, 0)], [10, 20, 30, 11, 10]);
         assert_eq!((reads.get(), lock(&cache.groups).len()), (6, 2));
     }

@@ -1,4 +1,4 @@
-//! Which windows of scenes train, and which validate.
+//! Plans which windows of scenes are for training and which for validation.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::dataset::options::PrepareData;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::Seed;
 
-/// The windows of a domain, or of both where they are pairs.
+/// The windows of a domain, or of both domains for pairs.
 pub(super) struct WindowPlan {
-    /// Of each scene, where training windows may begin.
+    /// Where training windows may begin in each scene.
     pub positions: Arc<Vec<Positions>>,
     /// All validation windows, each with its scene.
     pub valid: Vec<(usize, SceneWindow)>,
-    /// How many windows would cover what trains.
+    /// How many windows would cover the training area.
     pub windows: f64,
 }
 
@@ -31,16 +31,16 @@ struct PlannedScene<'a> {
     scene: &'a Scene,
     mapped: Vec<&'a MappedScene>,
     split: SpatialSplit,
-    /// Pixels whose ground validates in another scene.
+    /// Pixels whose ground is used for validation in another scene.
     validation_elsewhere: Vec<SceneWindow>,
     min_valid_share: f64,
 }
 
 impl WindowPlan {
-    /// Sets ground of the first of `domains` aside for validation; windows need enough data in all of them.
+    /// Sets aside ground of the first of `domains` for validation; windows need enough data in all of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] where no window can train.
+    /// [`ErrorKind::Usage`] if no window can be used for training.
     pub fn new(options: &PrepareData, domain: Domain, domains: &[&DomainScenes]) -> Result<Self> {
         let Some(first) = domains.first() else { return Err(Error::new(ErrorKind::Usage, "there are no scenes")) };
         let (maps, share) = (first.maps(), options.val_split_pct);
@@ -82,7 +82,7 @@ impl PlannedScene<'_> {
         self.mapped.iter().map(|scene| pixels(&scene.map)).reduce(f64::min).unwrap_or(0.0)
     }
 
-    /// Returns windows side by side in the blocks that are set aside.
+    /// Returns adjacent windows in the blocks that are set aside.
     fn validation_windows(&self) -> Vec<SceneWindow> {
         let tile = (self.scene.window.1, self.scene.window.0);
         let in_block = |block: SceneWindow| {

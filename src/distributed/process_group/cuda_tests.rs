@@ -1,4 +1,5 @@
-//! Collectives by NCCL in a group of one process, which is all that one GPU can show. Without a GPU these tests say so and pass.
+//! Tests of NCCL collectives in a group of one process, which is all that one GPU allows. Without a GPU these tests say
+//! so and pass.
 
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ fn nccl_carries_tensors_of_each_kind_on_cuda() {
         let mut sum = expected.copy();
         group.sum(&mut sum).unwrap();
         let pending = group.begin_gradients(expected.copy()).unwrap();
-        // Kernels and collectives between the start of a collective and its end.
+        // Kernels and collectives between the start and the end of a collective.
         let product = &expected * 2.0;
         let gathered = group.gather(&product).unwrap();
         let later = pending.finish().unwrap();
@@ -57,7 +58,7 @@ fn nccl_carries_tensors_of_each_kind_on_cuda() {
         }
         assert!(gathered.len() == 1 && gathered[0] == product, "gather of {kind:?}");
     }
-    // Tensors in CPU memory use Gloo all the same.
+    // Tensors in CPU memory still use Gloo.
     assert_eq!(group.gather_bytes(vec![7; 1000]).unwrap(), [vec![7; 1000]]);
     assert_eq!(group.broadcast(vec![1, 2]).unwrap(), [1, 2]);
 }
@@ -84,7 +85,7 @@ fn another_device_than_that_of_nccl_is_an_error_on_cuda() {
     group.barrier().unwrap();
 }
 
-/// The same calls on the CPU, by Gloo.
+/// The same calls on the CPU, with Gloo.
 #[test]
 fn a_group_of_one_process_runs_collectives() {
     for is_bf16 in [false, true] {

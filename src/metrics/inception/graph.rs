@@ -1,16 +1,17 @@
-//! The Inception network as data: its convolutions, in the order in which files hold them, and the pooling between them.
+//! The graph of the Inception network: its convolutions, in the order in which files store them, and the pooling
+//! between them.
 //!
 //! This is the graph of TensorFlow's archive `inception-2015-12-05` up to `pool_3`, with its names; Szegedy et al. 2015,
 //! arXiv:1512.00567, describe the blocks. `xtask` compiles this file too.
 
-/// A convolution without bias, followed by a batch norm without scale and by a rectifier.
+/// A convolution without bias, followed by a batch norm without scale and a ReLU.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Convolution {
     pub name: String,
-    /// Output and input channels, height and width of the kernel.
+    /// Output channels, input channels, height and width of the kernel.
     pub shape: [i64; 4],
     pub stride: i64,
-    /// Padding above and below, left and right.
+    /// Padding at the top and bottom, and at the left and right.
     pub padding: [i64; 2],
 }
 
@@ -18,9 +19,9 @@ pub(crate) struct Convolution {
 #[derive(Debug)]
 pub(crate) enum Op<C> {
     Convolution(C),
-    /// Means of 3x3 samples with stride 1. At a border, only the samples inside count.
+    /// Average over 3x3 samples with stride 1. At a border, only the samples inside count.
     AveragePool,
-    /// Maxima of 3x3 samples.
+    /// Maximum over 3x3 samples.
     MaxPool {
         stride: i64,
         padding: i64,
@@ -44,7 +45,7 @@ pub(crate) fn try_map<C, D, E>(ops: Vec<Op<C>>, replace: &mut impl FnMut(C) -> R
     ops.into_iter().map(&mut one).collect()
 }
 
-/// Returns the network from three channels in [-1, 1) to the 2048 maps of 8x8 samples whose means are the features.
+/// Returns the network from three channels in [-1, 1) to the 2048 maps of 8x8 samples, whose means are the features.
 pub(crate) fn inception() -> Vec<Op<Convolution>> {
     let stem = Chain { prefix: String::new(), channels: 3, ops: Vec::new() };
     let stem = stem.strided("conv", 32).valid("conv_1", 32, [3, 3]).same("conv_2", 64, [3, 3]).halving_pool();
@@ -53,11 +54,11 @@ pub(crate) fn inception() -> Vec<Op<Convolution>> {
     let at_17 = at_35.reduction_17("mixed_3").block_17("mixed_4", 128).block_17("mixed_5", 160);
     let at_17 = at_17.block_17("mixed_6", 160).block_17("mixed_7", 192);
     let at_8 = at_17.reduction_8("mixed_8").block_8("mixed_9", Op::AveragePool);
-    // TensorFlow's graph has a maximum here, where the paper has a mean.
+    // TensorFlow's graph uses max pooling here, where the paper uses average pooling.
     at_8.block_8("mixed_10", Op::MaxPool { stride: 1, padding: 1 }).ops
 }
 
-/// A sequence of operations while the graph is built.
+/// A sequence of operations under construction.
 struct Chain {
     /// Prefix of the names of the next convolutions.
     prefix: String,
@@ -73,17 +74,17 @@ impl Chain {
         Self { channels: output, ..self }
     }
 
-    /// A convolution that keeps height and width.
+    /// Adds a convolution that preserves height and width.
     fn same(self, name: &str, output: i64, kernel: [i64; 2]) -> Self {
         self.convolution(name, output, kernel, 1, kernel.map(|side| side / 2))
     }
 
-    /// A convolution without padding.
+    /// Adds a convolution without padding.
     fn valid(self, name: &str, output: i64, kernel: [i64; 2]) -> Self {
         self.convolution(name, output, kernel, 1, [0, 0])
     }
 
-    /// A 3x3 convolution of stride 2 without padding.
+    /// Adds a 3x3 convolution of stride 2 without padding.
     fn strided(self, name: &str, output: i64) -> Self {
         self.convolution(name, output, [3, 3], 2, [0, 0])
     }
@@ -108,7 +109,7 @@ impl Chain {
         Self { channels, ..self }
     }
 
-    /// A block of maps of 35x35 samples, for images of 299x299.
+    /// Adds a block of 35x35 maps (for images of 299x299).
     fn block_35(self, name: &str, pooled: i64) -> Self {
         let branch = |tower: &str| self.branch(&format!("{name}.{tower}"));
         let branches = vec![
@@ -120,7 +121,7 @@ impl Chain {
         self.join(branches)
     }
 
-    /// From 35x35 samples to 17x17.
+    /// Reduces 35x35 maps to 17x17.
     fn reduction_17(self, name: &str) -> Self {
         let branch = |tower: &str| self.branch(&format!("{name}.{tower}"));
         let branches = vec![
@@ -131,7 +132,7 @@ impl Chain {
         self.join(branches)
     }
 
-    /// A block of maps of 17x17 samples, with convolutions of 7 samples along one side.
+    /// Adds a block of 17x17 maps, with convolutions of 7 samples along one side.
     fn block_17(self, name: &str, inner: i64) -> Self {
         let branch = |tower: &str| self.branch(&format!("{name}.{tower}"));
         let (wide, high) = ([1, 7], [7, 1]);
@@ -145,7 +146,7 @@ impl Chain {
         self.join(branches)
     }
 
-    /// From 17x17 samples to 8x8.
+    /// Reduces 17x17 maps to 8x8.
     fn reduction_8(self, name: &str) -> Self {
         let branch = |tower: &str| self.branch(&format!("{name}.{tower}"));
         let long = branch("tower_1.").same("conv", 192, [1, 1]).same("conv_1", 192, [1, 7]).same("conv_2", 192, [7, 1]);
@@ -157,7 +158,7 @@ impl Chain {
         self.join(branches)
     }
 
-    /// A block of maps of 8x8 samples.
+    /// Adds a block of 8x8 maps.
     fn block_8(self, name: &str, pool: Op<Convolution>) -> Self {
         let branch = |tower: &str| self.branch(&format!("{name}.{tower}"));
         let branches = vec![
@@ -169,7 +170,7 @@ impl Chain {
         self.join(branches)
     }
 
-    /// Adds a wide and a high convolution side by side.
+    /// Adds a 1x3 and a 3x1 convolution side by side.
     fn crossed(self) -> Self {
         let wide = self.branch("mixed_").same("conv", 384, [1, 3]);
         let high = self.branch("mixed_").same("conv_1", 384, [3, 1]);

@@ -23,18 +23,18 @@ use weights::Weights;
 
 /// The environment variable with the path of the weights.
 const VARIABLE: &str = "GEOLEARN_INCEPTION";
-/// Features of an image.
+/// Number of features of an image.
 const FEATURES: i64 = 2048;
-/// Images that go through the network together: the maps of 16 take some hundred MB.
+/// Batch size for the network: the maps of 16 images take a few hundred MB.
 const MOST_IMAGES: i64 = 16;
-/// Pixels that are resized together.
+/// Number of pixels that are resized at once.
 const MOST_PIXELS: i64 = 1 << 22;
 
-/// The Inception network of TensorFlow's archive of 2015-12-05, whose features FID and KID compare.
+/// The Inception network from TensorFlow's archive of 2015-12-05, whose features FID and KID compare.
 ///
-/// Its 2048 features (`pool_3`) are those of published numbers; networks that were trained separately, such as
-/// torchvision's, give other numbers. The weights (87 MB) are not part of this crate. In a checkout of geolearn, `cargo
-/// xtask inception` stores them where [`find`](Self::find) looks; the file can be copied to other machines.
+/// Its 2048 features (`pool_3`) are the ones behind published scores; separately trained networks, such as
+/// torchvision's, give different scores. The weights (87 MB) are not part of this crate. In a checkout of geolearn,
+/// `cargo xtask inception` saves them where [`find`](Self::find) looks; the file can be copied to other machines.
 ///
 /// ```
 /// use geolearn::Device;
@@ -54,12 +54,12 @@ impl Inception {
     /// `inception-2015-12-05.safetensors` in `$XDG_CACHE_HOME/geolearn`, by default `~/.cache/geolearn`.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); [`ErrorKind::Usage`] where neither that variable nor a home folder is set.
+    /// See [`open`](Self::open); also [`ErrorKind::Usage`] if neither that variable nor a home folder is set.
     pub fn find(device: Device) -> Result<Self> {
         Self::open(place(std::env::var_os(VARIABLE), store::cache_folder())?, device)
     }
 
-    /// Opens a safetensors file of the weights, and makes sure that it is the known one by its SHA-256.
+    /// Opens a safetensors file of the weights, and verifies its SHA-256.
     ///
     /// ```
     /// use geolearn::metrics::Inception;
@@ -71,8 +71,8 @@ impl Inception {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] where there is no such file, [`ErrorKind::Limits`] for one that is too large,
-    /// [`ErrorKind::Format`] for any other than the known one, [`ErrorKind::Device`] where the device cannot be used.
+    /// [`ErrorKind::Io`] if the file does not exist, [`ErrorKind::Limits`] if it is too large, [`ErrorKind::Format`] if
+    /// it is not the expected file, [`ErrorKind::Device`] if the device cannot be used.
     pub fn open(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         let path = path.as_ref();
         let weights = read(path)?;
@@ -88,14 +88,14 @@ impl Inception {
         Self::new(weights, device)
     }
 
-    /// Opens other weights of the same network, such as those of a training of your own. Distances that are measured with
-    /// them compare only with each other.
+    /// Opens other weights of the same network, such as ones that you trained yourself. Distances measured with them
+    /// are comparable only with each other.
     ///
-    /// The file is safetensors with four tensors for each convolution, all f32 and finite: `NAME.weight`, and `NAME.beta`,
-    /// `NAME.mean` and `NAME.var` of its batch norm.
+    /// The file is safetensors with four tensors for each convolution, all f32 and finite: `NAME.weight`, and
+    /// `NAME.beta`, `NAME.mean`, and `NAME.var` of its batch norm.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open), but any numbers are taken.
+    /// See [`open`](Self::open), except that any values are accepted.
     pub fn open_unverified(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         Self::new(read(path.as_ref())?, device)
     }
@@ -107,10 +107,10 @@ impl Inception {
     /// Computes the features of images, a few images at a time.
     ///
     /// # Shapes
-    /// RGB images (N, 3, H, W) on any device, with values in 0..=255 as u8 or f32, to (N, 2048) in f32 on the processor.
+    /// RGB images (N, 3, H, W) on any device, with values in 0..=255 as u8 or f32, to (N, 2048) in f32 on the CPU.
     ///
     /// # Errors
-    /// `Usage` for another shape or kind, and for values that are not finite or outside of 0..=255.
+    /// `Usage` for another shape or kind, and for values that are not finite or not in 0..=255.
     pub(crate) fn features(&self, images: &Tensor, resize: Resize) -> Result<Tensor> {
         check(images)?;
         let (count, _, height, width) = images.size4()?;
@@ -146,7 +146,7 @@ fn read(path: &Path) -> Result<Weights> {
     })
 }
 
-/// Returns where the weights should be: where the variable says, else in the cache.
+/// Returns the path of the weights: from the environment variable, or else in the cache.
 fn place(named: Option<OsString>, cache: Option<PathBuf>) -> Result<PathBuf> {
     let named = named.filter(|path| !path.is_empty()).map(PathBuf::from);
     named.or_else(|| Some(cache?.join(weights_file::FILE))).ok_or_else(|| {
@@ -178,7 +178,7 @@ fn check(images: &Tensor) -> Result<()> {
     }
     let (least, most) = images.f_aminmax(None::<i64>, false)?;
     let (least, most) = (least.f_double_value(&[])?, most.f_double_value(&[])?);
-    // Not `>`: NaN must not pass.
+    // Not `>`, because NaN must not pass.
     if !(least >= 0.0 && most <= 255.0) {
         return wrong("values in 0..=255", format!("{least} to {most}"));
     }

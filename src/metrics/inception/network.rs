@@ -14,7 +14,7 @@ pub(crate) struct Network {
     device: Device,
 }
 
-/// A convolution with its batch norm folded in; a rectifier follows.
+/// A convolution with its batch norm folded in, followed by a ReLU.
 struct Layer {
     weight: Tensor,
     bias: Tensor,
@@ -32,10 +32,10 @@ impl Network {
         self.device
     }
 
-    /// Computes features in f32, whatever arithmetic training has chosen.
+    /// Computes features in f32, even if training uses another precision.
     ///
     /// # Shapes
-    /// (N, 3, 299, 299) in [-1, 1) on the device to (N, 2048) on it.
+    /// (N, 3, 299, 299) in [-1, 1) on the device to (N, 2048) on the same device.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
         let _switches = ffi::Switches::hold_on(self.device, Precision::F32.arithmetic())?;
         let maps = ffi::without_autocast(self.device, || run(&self.ops, &in_memory_of(self.device, x)?))?;
@@ -72,7 +72,7 @@ fn run(ops: &[Op<Layer>], x: &Tensor) -> Result<Tensor> {
     Ok(x)
 }
 
-/// Returns an NCHW tensor whose memory is NHWC on the processor, where these convolutions are then twice as fast.
+/// Returns an NCHW tensor stored as NHWC on the CPU, which makes these convolutions twice as fast.
 fn in_memory_of(device: Device, x: &Tensor) -> Result<Tensor> {
     match device {
         Device::Cpu => Ok(x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?),

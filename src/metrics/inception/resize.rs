@@ -8,9 +8,9 @@ use crate::error::Result;
 /// Height and width of the network's input.
 pub(crate) const SIDE: i64 = 299;
 
-/// How images are resized to the 299x299 pixels that the Inception network takes.
+/// How images are resized to the network's input of 299x299 pixels.
 ///
-/// Distances are comparable only between images that were resized the same way. Neither way rounds to whole values.
+/// Distances are comparable only between images that were resized the same way. Neither method rounds to integers.
 ///
 /// | Variant | Resampling | Numbers compare with |
 /// |---|---|---|
@@ -25,24 +25,24 @@ pub(crate) const SIDE: i64 = 299;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Resize {
-    /// TensorFlow 1's bilinear `ResizeBilinear`, with which the network's own graph begins. It ignores pixel centers:
-    /// output pixel `i` is taken at `i * side / 299`. The default.
+    /// TensorFlow 1's bilinear `ResizeBilinear`, the first operation of the network's own graph. It ignores pixel
+    /// centers: output pixel `i` is taken at `i * side / 299`. The default.
     #[default]
     Tensorflow,
-    /// Pillow's bicubic resize on 32-bit floats, clipped to 0..=255, as in clean-fid: when it makes images smaller, it
-    /// takes all of their pixels into account.
+    /// Pillow's bicubic resize on 32-bit floats, clipped to 0..=255, as in clean-fid: when shrinking, it takes all
+    /// input pixels into account.
     Clean,
 }
 
 impl Resize {
-    /// Resizes images; those of 299x299 pixels stay as they are.
+    /// Resizes images; those of 299x299 pixels are unchanged.
     ///
     /// # Shapes
     /// (N, 3, H, W) of any kind to (N, 3, 299, 299) in f32, on the same device, with values in 0..=255 on both sides.
     pub(crate) fn apply(self, images: &Tensor) -> Result<Tensor> {
         match self {
             Self::Tensorflow => bilinear(&images.f_to_kind(Kind::Float)?),
-            // Pillow's weights and sums are doubles.
+            // Pillow's weights and sums are in double precision.
             Self::Clean => Ok(images
                 .f_to_kind(Kind::Double)?
                 .f_internal_upsample_bicubic2d_aa([SIDE, SIDE], false, None, None)?

@@ -1,4 +1,4 @@
-//! The network beside the original (`tests/fixtures/inception/make.py`), and files that are not its weights.
+//! Compares the network with the original (`tests/fixtures/inception/make.py`), and tests invalid files of weights.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,8 @@ use super::*;
 use crate::metrics::feature_set::FeatureDistances;
 use crate::testing::{self, Tolerance, npy};
 
-/// Features lie between 0 and about 5. f32 sums in another order, with the batch norms folded in, stay well below this.
+/// Features are between 0 and about 5. Differences from another order of f32 sums, with the batch norms folded in, stay
+/// well below this.
 const FEATURE: Tolerance = Tolerance::abs(1e-4);
 const BOTH: [(Resize, &str); 2] = [(Resize::Tensorflow, "tensorflow"), (Resize::Clean, "clean")];
 
@@ -30,7 +31,7 @@ fn chips() -> Tensor {
     Tensor::stack(&paths.into_iter().map(chip).collect::<Vec<_>>(), 0)
 }
 
-/// Four images of 299x299 pixels, each out of 5x5 chips.
+/// Four images of 299x299 pixels, each composed of 5x5 chips.
 fn mosaics(chips: &Tensor) -> Tensor {
     let mosaic = |first| {
         let row = |y: i64| Tensor::cat(&(0..5).map(|x| chips.get(first + 5 * y + x)).collect::<Vec<_>>(), 2);
@@ -44,7 +45,7 @@ fn features_equal_those_of_the_original_network() {
     let Some(inception) = testing::inception(Device::Cpu) else { return };
     let chips = chips();
     for (resize, name) in BOTH {
-        // Of this size already, so neither way changes them.
+        // Already of this size, so neither method changes them.
         let found = inception.features(&mosaics(&chips), resize).unwrap();
         FEATURE.tensor(name, &found, &npy("inception/features_mosaics.npy"));
         let found = inception.features(&chips, resize).unwrap();
@@ -52,7 +53,7 @@ fn features_equal_those_of_the_original_network() {
     }
 }
 
-/// From our features of the chips of either domain to the distances that SciPy finds between the original's
+/// Compares distances between this crate's features of both domains with those that SciPy computes from the original's
 /// (`make_distances.py`). KID is a difference of sums a hundred times as large.
 #[test]
 fn distances_are_those_of_the_original_features() {
@@ -90,14 +91,14 @@ fn features_on_cuda_are_those_of_the_original_network() {
     }
 }
 
-/// An image without symmetries, by integer arithmetic.
+/// An image without symmetries, in integer arithmetic.
 fn pattern(height: i64, width: i64) -> Tensor {
     let axis = |side: i64, shape: [i64; 3]| Tensor::arange(side, (Kind::Int64, tch::Device::Cpu)).view(shape);
     let (y, x, c) = (axis(height, [1, height, 1]), axis(width, [1, 1, width]), axis(3, [3, 1, 1]));
     (&y * &y * 7 + &x * &x * 3 + &y * &x * 13 + c * 91).remainder(256).to_kind(Kind::Uint8).unsqueeze(0)
 }
 
-/// A few roundings of f32, in the scale of the values.
+/// A few f32 rounding errors, relative to the values.
 #[test]
 fn images_are_resized_as_tensorflow_and_pillow_do() {
     let picked: Vec<i64> = (0..299).step_by(13).chain([298]).collect();
@@ -114,7 +115,7 @@ fn images_are_resized_as_tensorflow_and_pillow_do() {
     }
 }
 
-/// A file of zeros of the right length, behind this header.
+/// Writes a file of zeros of the right length after this header.
 fn zeros(path: &Path, header: &str) {
     let header = format!("{header}{}", " ".repeat(header.len().next_multiple_of(8) - header.len()));
     let data: i64 = weights_file::convolutions().iter().flat_map(|c| c.tensors()).map(|(_, s)| bytes(&s)).sum();
@@ -172,7 +173,7 @@ fn other_weights_are_taken_only_when_that_is_said() {
     }
 }
 
-/// Of one tensor, and what is wrong with it.
+/// Files of one tensor, each with the resulting error.
 #[test]
 fn files_of_something_else_are_refused() {
     let value = |number: f32| number.to_le_bytes().repeat(32);

@@ -16,13 +16,13 @@ use crate::tensor_file::{TensorFile, View};
 
 /// The file has 87 MB.
 const MOST_BYTES: u64 = 128 << 20;
-/// What TensorFlow's graph adds to each variance.
+/// The value that TensorFlow's graph adds to each variance.
 const EPSILON: f64 = 0.001;
 
-/// The weights of a file, after checks.
+/// The validated weights of a file.
 pub(crate) struct Weights {
     tensors: HashMap<String, Tensor>,
-    /// SHA-256 of the whole file, in hexadecimal digits.
+    /// SHA-256 of the whole file, in hexadecimal.
     pub sha256: String,
 }
 
@@ -36,8 +36,8 @@ impl Weights {
     /// Reads a file.
     ///
     /// # Errors
-    /// `Io` where it cannot be read, `Limits` for one that is too large, `Format` for one that is damaged or does not
-    /// hold exactly this network's tensors, in f32 and finite.
+    /// `Io` if it cannot be read, `Limits` if it is too large, `Format` if it is damaged or does not contain exactly
+    /// this network's tensors, in f32 and finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = store::read_capped(path, MOST_BYTES)?;
         Self::parse(&bytes).map_err(|e| e.at(path))
@@ -70,7 +70,7 @@ impl Weights {
     }
 }
 
-/// Returns a tensor after checking it.
+/// Returns a tensor after validating it.
 fn checked(view: &View, shape: Option<&Vec<i64>>) -> Result<Tensor> {
     let name = shown(view.name);
     let Some(shape) = shape else {

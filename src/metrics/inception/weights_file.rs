@@ -1,15 +1,16 @@
-//! What the file of the Inception network's weights holds. `xtask` compiles this file too, and writes it.
+//! The contents of the file with the Inception network's weights. `xtask` compiles this file too, and writes the
+//! weights.
 
 use super::graph::{Convolution, Op, inception};
 
-/// Its name in the cache.
+/// The name of the file in the cache.
 pub(crate) const FILE: &str = "inception-2015-12-05.safetensors";
 
 /// SHA-256 of the file, as `cargo xtask inception` writes it.
 pub(crate) const SHA256: &str = "7a7eb169332838b0161ce19ffc9f160451c95850a57e629e1a75131f641e4910";
 
-/// What there is of each convolution, in the order of the file. All are f32: a weight of the convolution's shape, and
-/// three numbers for each output channel.
+/// The tensors of each convolution, in the order of the file. All are f32: a weight of the convolution's shape, and
+/// three values for each output channel.
 pub(crate) const TENSORS: [&str; 4] = ["weight", "beta", "mean", "var"];
 
 /// Returns the network's convolutions, in the order of the file.

@@ -1,22 +1,22 @@
-//! What the components of a JPEG stand for, and the bands that GDAL makes of them.
+//! The meaning of the components of a JPEG, and the bands that GDAL converts them to.
 
 use super::stream::Stream;
 
-/// From components to bands.
+/// The conversion from components to bands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Colors {
     /// Components are bands.
     Stored,
-    /// Luminance and color differences become red, green, blue.
+    /// Luminance and color differences (YCbCr) become red, green, and blue.
     Ycbcr,
-    /// Cyan, magenta, yellow, black become red, green, blue.
+    /// Cyan, magenta, yellow, and black become red, green, and blue.
     Cmyk,
-    /// As [`Colors::Cmyk`], with the first three components as luminance and color differences.
+    /// Like [`Colors::Cmyk`], with the first three components as luminance and color differences.
     Ycck,
 }
 
 impl Colors {
-    /// Decides as libjpeg 9's `default_decompress_parms`: identifiers of components go before markers.
+    /// Decides like libjpeg 9's `default_decompress_parms`: component identifiers take precedence over markers.
     pub fn of(stream: &Stream) -> Self {
         let ids: Vec<u8> = stream.frame.components.iter().map(|component| component.id).collect();
         match (&ids[..], stream.adobe_transform) {
@@ -30,12 +30,12 @@ impl Colors {
         }
     }
 
-    /// Returns the number of bands that so many components become.
+    /// Returns the number of bands for this many components.
     pub fn bands(self, components: usize) -> usize {
         if self == Self::Stored { components } else { 3 }
     }
 
-    /// Turns four inks a pixel, as GDAL's driver stores them, into red, green and blue.
+    /// Converts four inks per pixel, as GDAL's driver stores them, to red, green, and blue.
     pub fn mix_inks(self, inks: &[u8]) -> Vec<u8> {
         let color = |&[a, b, c, black]: &[u8; 4]| {
             let colors = if self == Self::Ycck { rgb(a, b, c).map(|value| 255 - value) } else { [a, b, c] };
@@ -45,7 +45,7 @@ impl Colors {
     }
 }
 
-/// Converts a color by ITU-R BT.601 on whole numbers, 65536 to the unit, as libjpeg does.
+/// Converts a color by ITU-R BT.601 in fixed-point arithmetic with 65536 as 1, like libjpeg.
 fn rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
     const HALF: i32 = 1 << 15;

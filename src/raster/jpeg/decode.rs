@@ -1,4 +1,4 @@
-//! From a stream to pixels, by `zune-jpeg`.
+//! Decodes a stream to pixels with `zune-jpeg`.
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
@@ -10,13 +10,13 @@ use super::colors::Colors;
 use super::fault::{Fault, Result};
 use super::stream::{MAX_SCANS, Stream};
 
-/// The largest side that a frame header can state.
+/// The largest side that a frame header can express.
 const MAX_SIDE: usize = u16::MAX as usize;
 
 /// Decodes a whole stream to pixel-interleaved samples.
 ///
-/// `tables` is an abbreviated stream with tables for this one (TIFF), or empty. `accept` sees the size before anything is
-/// allocated for it and says what the colors are.
+/// `tables` is an abbreviated stream with tables for this one (TIFF), or empty. `accept` is called with the size before
+/// anything is allocated for it, and returns the meaning of the colors.
 pub(in super::super) fn decode(
     tables: &[u8],
     bytes: &[u8],

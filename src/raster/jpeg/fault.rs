@@ -1,11 +1,11 @@
-//! Complaints about a stream, which do not know the name of its file.
+//! Errors in a stream, without the name of its file.
 
 /// What is wrong with a stream.
 #[derive(Debug)]
 pub(in super::super) enum Fault {
     /// It is truncated or damaged.
     Format(String),
-    /// It uses a feature that cannot be read.
+    /// It uses an unsupported feature.
     Unsupported(String),
 }
 

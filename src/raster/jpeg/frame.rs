@@ -1,4 +1,4 @@
-//! The frame header of a JPEG: its size, its components, and how they are coded (ITU T.81, B.2.2).
+//! The frame header of a JPEG: its size, its components, and their coding (ITU T.81, B.2.2).
 
 use super::fault::{Fault, Result, damaged};
 
@@ -6,7 +6,7 @@ use super::fault::{Fault, Result, damaged};
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Component {
     pub id: u8,
-    /// Sampling factors across and down.
+    /// Sampling factors, horizontal and vertical.
     pub across: usize,
     pub down: usize,
     quantization: u8,
@@ -22,7 +22,7 @@ pub(in super::super) struct Frame {
 }
 
 impl Frame {
-    /// Reads a frame header, if this marker begins one.
+    /// Reads a frame header, if this marker starts one.
     pub fn of_marker(marker: u8, segment: &[u8]) -> Result<Option<Self>> {
         match marker {
             0xc0..=0xc2 => Self::parse(marker, segment).map(Some),
@@ -67,8 +67,8 @@ impl Frame {
         (largest(|c| c.across), largest(|c| c.down))
     }
 
-    /// Returns how many units a scan of these components codes (T.81, A.2): blocks of one component, or groups of blocks
-    /// of several.
+    /// Returns how many units a scan of these components codes (T.81, A.2): blocks of one component, or groups of
+    /// blocks of several.
     pub fn units(&self, scanned: &[usize]) -> usize {
         let (across, down) = self.sampling();
         let (columns, rows) = match *scanned {
@@ -81,7 +81,7 @@ impl Frame {
         columns.div_ceil(8) * rows.div_ceil(8)
     }
 
-    /// Writes the segment anew, without what does not belong to it.
+    /// Writes the segment again, without any extra bytes.
     pub fn segment(&self) -> Vec<u8> {
         let marker = if self.is_progressive { 0xc2 } else { 0xc0 };
         let length = 8 + 3 * self.components.len() as u16;

@@ -1,19 +1,19 @@
-//! What a file says before its first scan, read without the rest of it.
+//! The beginning of a file up to its first scan, read without the rest.
 
 use std::io::{self, Read, Seek};
 
 use super::fault::{Fault, Result, damaged};
 use super::frame::Frame;
 
-/// The start of a file.
+/// The beginning of a file.
 pub(in super::super) struct Header {
     pub frame: Frame,
-    /// The EXIF data, without the mark before them.
+    /// The EXIF data, without the preceding identifier.
     pub exif: Option<Vec<u8>>,
 }
 
 impl Header {
-    /// Reads the segments that are needed of a file, however long those between them are.
+    /// Reads the required segments of a file, however long the segments between them are.
     pub fn read(mut reader: impl Read + Seek) -> io::Result<Result<Self>> {
         let (mut frame, mut exif) = (None, None);
         loop {
@@ -46,7 +46,7 @@ impl Header {
     }
 }
 
-/// Goes over the next marker of a file, and over anything before it.
+/// Skips the next marker of a file, and anything before it.
 fn next_marker(reader: &mut impl Read) -> io::Result<u8> {
     let mut byte = [0];
     while byte != [0xff] {

@@ -1,4 +1,4 @@
-//! The mask that GDAL puts behind the picture of a JPEG: one bit a pixel, compressed, and the length of the picture.
+//! The mask that GDAL appends to a JPEG: one bit per pixel, compressed, and the length of the picture.
 
 use std::io::Read;
 use std::path::Path;
@@ -14,21 +14,21 @@ use crate::raster::image_format::ReadSamples;
 use crate::raster::{Limits, RasterInfo, Samples};
 
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
-/// Bytes of the length at the end of the file.
+/// Number of bytes at the end of the file that contain the length.
 const LENGTH: u64 = 4;
 
-/// A mask of a file that is open.
+/// A mask in an open file.
 struct Mask {
     source: ByteSource,
     height: usize,
     width: usize,
     limits: Limits,
-    /// Where it begins in the file, and its compressed length.
+    /// Its offset in the file, and its compressed length.
     start: u64,
     length: usize,
 }
 
-/// Finds the mask of a file, by GDAL's rules; most have none.
+/// Finds the mask of a file, by GDAL's rules; most files have none.
 pub(super) fn find(source: &ByteSource, info: &RasterInfo, limits: &Limits) -> Option<Box<dyn ReadSamples>> {
     let end = source.len().checked_sub(LENGTH)?;
     let start = u64::from(u32::from_le_bytes(source.read_exact_at(end, 4).ok()?.try_into().ok()?));
@@ -47,7 +47,7 @@ pub(super) fn find(source: &ByteSource, info: &RasterInfo, limits: &Limits) -> O
 }
 
 impl Mask {
-    /// Reads all bits; the first pixel is the lowest bit of the first byte, and rows follow each other without gaps.
+    /// Reads all bits; the first pixel is the lowest bit of the first byte, and rows follow each other without padding.
     fn bits(&self) -> Result<Vec<u8>> {
         let broken = || damaged(self.source.path());
         let packed = self.source.read_exact_at(self.start, self.length).map_err(|e| broken().because(e))?;

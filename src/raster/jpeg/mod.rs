@@ -1,6 +1,6 @@
-//! JPEG, strictly: a truncated file, or damage that the code shows, is an error, not a picture that ends in gray.
+//! Strict JPEG decoding: a truncated file, or detectable damage, is an error instead of a picture that ends in gray.
 //!
-//! One decoder, `zune-jpeg`, serves files of their own and JPEG in TIFF.
+//! One decoder, `zune-jpeg`, is used both for JPEG files and for JPEG in TIFF.
 
 mod colors;
 mod decode;

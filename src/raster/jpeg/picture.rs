@@ -1,4 +1,4 @@
-//! A JPEG in a file of its own: gray, or RGB as GDAL makes it, from CMYK too.
+//! JPEG files: gray, or RGB as in GDAL, also from CMYK.
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::fault::{Fault, Result, damaged};
 use super::frame::Frame;
 
-/// What a scan codes.
+/// The coefficients that a scan codes.
 pub(super) struct Scan<'a> {
     /// Indices of components.
     pub components: Vec<usize>,
@@ -13,7 +13,7 @@ pub(super) struct Scan<'a> {
     pub spectrum: Range<usize>,
     /// The lowest of their bits.
     pub lowest_bit: u8,
-    /// The header without what does not belong to it.
+    /// The header without any extra bytes.
     pub segment: &'a [u8],
 }
 

@@ -1,7 +1,7 @@
-//! A JPEG rewritten for a decoder that would paint what is missing in gray.
+//! Rewrites a JPEG for a decoder that would fill missing parts with gray.
 //!
-//! Tables that stand elsewhere (TIFF) are spliced in, segments that do not concern the pixels left out, and the end of
-//! coded data is marked by bits that are no code, so that a stream which is cut short, yet ended, is an error.
+//! Tables stored elsewhere (TIFF) are inserted, segments unrelated to the pixels are removed, and the end of coded data
+//! is marked by bits that are not a valid code, so that a stream that is truncated but properly terminated is an error.
 
 use std::ops::RangeInclusive;
 
@@ -9,13 +9,13 @@ use super::fault::{Fault, Result, damaged};
 use super::frame::Frame;
 use super::scan::Scan;
 
-/// One bits: T.81 keeps them out of all Huffman tables. Longer than a code with its value and the next code.
+/// One bits: T.81 excludes them from all Huffman tables. Longer than a code with its value and the next code.
 const NO_CODE: [u8; 16] = [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0];
-/// Scans that change the same blocks again and again cost time, not bytes; encoders write some ten.
+/// Scans that change the same blocks repeatedly cost time without taking many bytes; encoders write about ten.
 pub(super) const MAX_SCANS: usize = 100;
 const NEVER: u8 = u8::MAX;
 
-/// A stream for the decoder, with what decides about its colors.
+/// A stream for the decoder, with everything that determines its colors.
 pub(in super::super) struct Stream {
     pub bytes: Vec<u8>,
     pub frame: Frame,
@@ -24,7 +24,7 @@ pub(in super::super) struct Stream {
 }
 
 impl Stream {
-    /// Reads all segments of a stream; `tables` is an abbreviated one with tables for it, or empty.
+    /// Reads all segments of a stream; `tables` is an abbreviated stream with tables for it, or empty.
     pub fn new(tables: &[u8], bytes: &[u8]) -> Result<Self> {
         let mut writer = Writer { bytes: vec![0xff, 0xd8], ..Writer::default() };
         if !tables.is_empty() {
@@ -46,14 +46,14 @@ struct Writer {
     /// Units between restart markers; 0 for none.
     restart: usize,
     scans: usize,
-    /// The lowest bit of each coefficient that a scan has coded, of each component.
+    /// The lowest bit of each coefficient coded so far, for each component.
     coded: Vec<[u8; 64]>,
     has_jfif: bool,
     adobe_transform: Option<u8>,
 }
 
 impl Writer {
-    /// Copies what matters of a stream, up to its end.
+    /// Copies the relevant parts of a stream, up to its end.
     fn copy(&mut self, bytes: &[u8]) -> Result<()> {
         let Some(mut rest) = bytes.strip_prefix(&[0xff, 0xd8]) else { return damaged("no start of a JPEG") };
         loop {
@@ -107,7 +107,7 @@ impl Writer {
         if self.scans > MAX_SCANS {
             return Err(Fault::Unsupported(format!("JPEG with more than {MAX_SCANS} scans")));
         }
-        // Some writers put a marker behind the last unit, too.
+        // Some writers put a marker after the last unit, too.
         let restarts = match self.restart {
             0 => 0..=0,
             interval => {
@@ -118,7 +118,8 @@ impl Writer {
         for component in &scan.components {
             self.coded[*component][scan.spectrum.clone()].fill(scan.lowest_bit);
         }
-        // The decoder looks for the marker behind the first scan of a progressive stream only as far as it reads ahead.
+        // The decoder looks for the marker after the first scan of a progressive stream only within what it has read
+        // ahead.
         let is_marked = !frame.is_progressive || self.scans > 1;
         self.put(0xda, scan.segment);
         self.data(data, restarts, is_marked)
@@ -167,7 +168,7 @@ impl Writer {
     }
 }
 
-/// Goes over the next marker, and over anything before it.
+/// Skips the next marker, and anything before it.
 fn next_marker(rest: &mut &[u8]) -> Result<u8> {
     let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff);
     let Some(start) = rest.windows(2).position(is_marker) else {
@@ -178,7 +179,7 @@ fn next_marker(rest: &mut &[u8]) -> Result<u8> {
     Ok(marker)
 }
 
-/// Goes over the segment of a marker.
+/// Skips the segment of a marker.
 fn segment<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8]> {
     let length = rest.first_chunk::<2>().map(|length| usize::from(u16::from_be_bytes(*length)));
     let segment = length.and_then(|length| rest.get(2..length));

@@ -1,4 +1,4 @@
-//! In which order a part is read, so that what GDAL decodes for one band serves the others too.
+//! The order in which a window is read, so that what GDAL decodes for one band is reused for the others.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ pub(super) struct Part {
     pub columns: Range<usize>,
 }
 
-/// Cuts a part where blocks of (height, width) end, into pieces of whole blocks that have at most so many pixels, or of one
-/// block where that has more.
+/// Divides a window at block boundaries (height, width) into pieces of whole blocks with at most this many pixels, or
+/// of a single block if it has more.
 ///
-/// Band by band a large part would push the blocks of one band out of GDAL's cache before the next band is read, and each
-/// would be decoded again.
+/// If a large window were read band by band, the blocks of one band would be evicted from GDAL's cache before the next
+/// band is read, and each would be decoded again.
 pub(super) fn pieces(part: &Part, block: (usize, usize), most_pixels: usize) -> Vec<Part> {
     let (block_height, block_width) = (block.0.max(1), block.1.max(1));
     let across = cuts(&part.columns, block_width, most_pixels / block_height);
@@ -23,7 +23,7 @@ pub(super) fn pieces(part: &Part, block: (usize, usize), most_pixels: usize) -> 
     down.iter().flat_map(|rows| across.iter().map(move |columns| piece(rows, columns))).collect()
 }
 
-/// Cuts a range at multiples of `block`, into pieces of `most` at most, or of one block.
+/// Divides a range at multiples of `block`, into pieces of at most `most`, or of one block.
 fn cuts(range: &Range<usize>, block: usize, most: usize) -> Vec<Range<usize>> {
     let step = (most / block).max(1).saturating_mul(block);
     let mut pieces = Vec::new();
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(cuts(&(5..40), 16, 3), [5..16, 16..32, 32..40]);
         assert_eq!(cuts(&(5..40), 100, 1000), vec![5..40]);
         let whole = Part { rows: 0..100, columns: 0..80 };
-        // Rows of the image are blocks: as many as there is room for.
+        // If rows of the image are blocks: as many as fit.
         assert_eq!(pieces(&whole, (1, 80), 800).len(), 10);
         assert_eq!(pieces(&whole, (50, 40), 2000).len(), 4);
     }

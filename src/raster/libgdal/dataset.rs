@@ -1,4 +1,4 @@
-//! Datasets of GDAL, for one thread at a time.
+//! GDAL datasets, each used by one thread at a time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset> {
         .map_err(|error| fault::not_opened(path, error))
 }
 
-/// An open image for any number of threads: as many datasets as have been read side by side.
+/// An open image for any number of threads: one dataset for each concurrent read.
 pub(super) struct Datasets {
     path: PathBuf,
     /// Bands, height and width.
@@ -32,7 +32,7 @@ pub(super) struct Datasets {
 }
 
 impl Datasets {
-    /// Takes a dataset whose header said this.
+    /// Creates it from a dataset with this header.
     pub fn new(path: &Path, dataset: Dataset, info: &RasterInfo) -> Self {
         let shape = (info.bands, info.height, info.width);
         Self { path: path.to_path_buf(), shape, idle: Mutex::new(vec![dataset]) }
@@ -47,11 +47,11 @@ impl Datasets {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Dataset>> {
-        // Datasets that are in it are whole, also after a panic elsewhere.
+        // The datasets in it are usable, even after a panic in another thread.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a dataset that no other thread uses.
+    /// Takes a dataset that no other thread is using.
     pub fn take(&self) -> Result<Dataset> {
         if let Some(dataset) = self.idle().pop() {
             return Ok(dataset);
@@ -64,7 +64,7 @@ impl Datasets {
         }
     }
 
-    /// Gives a dataset back that was taken and is whole.
+    /// Returns a dataset that is still usable.
     pub fn give_back(&self, dataset: Dataset) {
         self.idle().push(dataset);
     }

@@ -1,4 +1,4 @@
-//! What GDAL complains of, as errors of the crate.
+//! Converts GDAL errors to errors of this crate.
 
 use std::path::Path;
 use std::sync::Once;
@@ -9,10 +9,10 @@ use gdal::errors::{CplErrType, GdalError};
 use crate::error::{Error, ErrorKind};
 use crate::raster::libgdal_name;
 
-/// The longest complaint that is passed on; GDAL quotes files in some.
+/// The longest message that is passed on; some of GDAL's quote files.
 const CHARACTERS: usize = 400;
 
-/// Has GDAL's warnings go to `tracing`, in place of standard error. What fails comes back as an error too.
+/// Sends GDAL's warnings to `tracing` instead of standard error. Failures are also returned as errors.
 pub(super) fn pass_messages_on() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| set_error_handler(|class, number, words| message(class, number, &printable(words))));
@@ -26,7 +26,7 @@ fn message(class: CplErrType, number: i32, words: &str) {
     }
 }
 
-/// Complains that there is no dataset of this name.
+/// Creates the error for a name without a dataset.
 pub(super) fn not_opened(path: &Path, error: GdalError) -> Error {
     let error = Error::new(kind(path), "GDAL cannot open this").at(path).because(text(error));
     match libgdal_name::is_one(path) {
@@ -35,17 +35,17 @@ pub(super) fn not_opened(path: &Path, error: GdalError) -> Error {
     }
 }
 
-/// Complains of samples or a header that GDAL could not read.
+/// Creates the error for samples or a header that GDAL could not read.
 pub(super) fn not_read(path: &Path, error: GdalError) -> Error {
     Error::new(kind(path), "GDAL cannot read this image").at(path).because(text(error))
 }
 
-/// Complains of what made a decoder panic.
+/// Creates the error for a panic in a decoder.
 pub(super) fn damaged(path: &Path, words: String) -> Error {
     Error::new(ErrorKind::Format, "image file is damaged").at(path).found(printable(&words))
 }
 
-/// A file that is there is at fault itself; behind another name may be a network.
+/// If the file exists, it is itself at fault; another name may refer to a network resource.
 fn kind(path: &Path) -> ErrorKind {
     if libgdal_name::is_one(path) { ErrorKind::Io } else { ErrorKind::Format }
 }
@@ -57,7 +57,7 @@ fn text(error: GdalError) -> String {
     }
 }
 
-/// Returns words that may come from a file in a form that can be printed.
+/// Returns text that may come from a file, in printable form.
 pub(super) fn printable(words: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     words.trim().chars().take(CHARACTERS).map(plain).collect()

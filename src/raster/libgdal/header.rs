@@ -1,4 +1,4 @@
-//! What GDAL says of an image before any pixel is decoded.
+//! Metadata that GDAL returns before any pixel is decoded.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::{fault, place, sample_type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::{BandScale, Dtype, RasterInfo, number};
 
-/// Reads the facts of an image.
+/// Reads the metadata of an image.
 pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
     let (width, height) = dataset.raster_size();
     if width == 0 || height == 0 {
@@ -42,7 +42,7 @@ pub(super) fn info(dataset: &Dataset, path: &Path) -> Result<RasterInfo> {
     Ok(info)
 }
 
-/// Returns the short name of the driver. It is kept for good, once for each of the drivers that there are.
+/// Returns the short name of the driver. It is leaked, once per driver.
 fn driver(dataset: &Dataset) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let name = dataset.driver().short_name();
@@ -67,7 +67,7 @@ fn odd_samples(path: &Path) -> Error {
         .help("Convert it: gdal_translate -ot Float32 keeps the real part of complex samples.")
 }
 
-/// A 64-bit integer that `f64` does not hold is none, as in files that are read without GDAL.
+/// A 64-bit integer that `f64` cannot represent is ignored, as in files read without GDAL.
 fn band_nodata(band: &RasterBand<'_>) -> Option<f64> {
     match sample_type::of_band(band)? {
         Dtype::I64 => number::nodata(&band.no_data_value_i64()?.to_string(), Dtype::I64),
@@ -92,8 +92,8 @@ fn palette(band: &RasterBand<'_>) -> Option<Vec<[u8; 3]>> {
     colors.map(|color| color.map(|color| [part(color.r), part(color.g), part(color.b)])).collect()
 }
 
-/// GDAL takes the last band alone for the opacity of the first. What a band is called is not asked for: that call panics at
-/// colors which are newer than its crate.
+/// GDAL considers only the last band as the opacity of the first. The color interpretation is not queried, because that
+/// call panics on colors newer than the `gdal` crate.
 fn alpha(bands: &[RasterBand<'_>]) -> Option<usize> {
     let is_masked_by_alpha = bands.first()?.mask_flags().is_ok_and(|flags| flags.is_alpha());
     is_masked_by_alpha.then(|| bands.len() - 1)

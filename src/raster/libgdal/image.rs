@@ -1,4 +1,4 @@
-//! The samples of an image that GDAL has opened.
+//! The samples of an image opened with GDAL.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use crate::raster::budget::{Budget, Turn};
 use crate::raster::image_format::ReadSamples;
 use crate::raster::{Dtype, Limits, RasterInfo, Samples};
 
-/// Samples of all bands that are read at a time.
+/// Number of bytes of samples in all bands that are read at once.
 const PIECE_BYTES: usize = 32 << 20;
 
 /// An open image.
 pub(super) struct GdalImage {
     datasets: Arc<Datasets>,
     dtype: Dtype,
-    /// Height and width of what is decoded at a time.
+    /// Height and width of the blocks that are decoded as a unit.
     block: (usize, usize),
     limits: Limits,
 }
 
 impl GdalImage {
-    /// Takes datasets whose header said this.
+    /// Creates it from datasets with this header.
     pub fn new(datasets: Arc<Datasets>, info: &RasterInfo, limits: &Limits) -> Result<Self> {
         let dataset = datasets.take()?;
         let (width, height) =
@@ -37,12 +37,12 @@ impl GdalImage {
         Ok(Self { datasets, dtype: info.dtype, block, limits: *limits })
     }
 
-    /// Pixels of a piece, as many as its bytes allow.
+    /// Returns the pixels in a piece, as many as its bytes allow.
     fn piece_pixels(&self) -> usize {
         PIECE_BYTES / (self.datasets.shape().0 * self.dtype.bytes()).max(1)
     }
 
-    /// What is taken beside so many bytes of samples: a block of all bands, and one band of a piece.
+    /// Returns the memory needed besides this many bytes of samples: a block of all bands, and one band of a piece.
     fn spare_bytes(&self, made: u64) -> Result<u64> {
         let (bands, ..) = self.datasets.shape();
         let (height, width) = self.block;
@@ -81,12 +81,12 @@ impl ReadSamples for GdalImage {
     }
 }
 
-/// Reads the pieces of a part that begins at `corner`.
+/// Reads the pieces of a window that begins at `corner`.
 fn fill(dataset: &Dataset, corner: (usize, usize), pieces: &[Part], to: &mut Samples) -> gdal::errors::Result<()> {
     let from = Pieces { dataset, corner, pieces };
     match to {
         Samples::U8(to) => from.fill(to, |value: u8| value),
-        // Signed bytes are bytes to GDAL before 3.7; of either the lower 8 bits are right.
+        // Before version 3.7, GDAL treats signed bytes as unsigned; in both cases the lower 8 bits are right.
         Samples::I8(to) => from.fill(to, |value: i16| value as i8),
         Samples::U16(to) => from.fill(to, |value: u16| value),
         Samples::I16(to) => from.fill(to, |value: i16| value),
@@ -99,7 +99,7 @@ fn fill(dataset: &Dataset, corner: (usize, usize), pieces: &[Part], to: &mut Sam
     }
 }
 
-/// Where samples are read from.
+/// The source of the samples.
 struct Pieces<'a> {
     dataset: &'a Dataset,
     corner: (usize, usize),
@@ -107,7 +107,7 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// Reads all bands of one piece after the other as `R`, which every GDAL has.
+    /// Reads all bands of one piece, one by one, as `R`, which every version of GDAL supports.
     fn fill<R, T>(&self, to: &mut Array3<T>, stored: impl Fn(R) -> T) -> gdal::errors::Result<()>
     where
         R: GdalType + Copy + Default,

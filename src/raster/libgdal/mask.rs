@@ -1,4 +1,4 @@
-//! Which pixels GDAL calls valid by a mask of the dataset's own: one within the file, or a `.msk` file beside it.
+//! Masks that belong to a whole dataset: one within the file, or a `.msk` file next to it.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct GdalMask {
 }
 
 impl GdalMask {
-    /// Finds the mask, where the dataset has one of its own: gaps that nodata values and alpha bands tell of are known from
+    /// Finds the mask, if the dataset has one of its own; nodata defined by nodata values and alpha bands is known from
     /// the header and the samples.
     pub fn find(datasets: &Arc<Datasets>, limits: &Limits) -> Result<Option<Self>> {
         let dataset = datasets.take()?;
@@ -55,7 +55,7 @@ fn has_own(dataset: &Dataset) -> Read<bool> {
     Ok(flags.is_per_dataset() && !flags.is_alpha() && !flags.is_nodata())
 }
 
-/// Reads the mask of a part, 0 where there is no data.
+/// Reads the mask of a window, 0 for nodata.
 fn read(dataset: &Dataset, part: &Part) -> Read<Array3<u8>> {
     let size = (part.columns.len(), part.rows.len());
     let corner = (part.columns.start as isize, part.rows.start as isize);

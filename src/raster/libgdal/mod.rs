@@ -1,4 +1,4 @@
-//! Whatever the crate's own readers refuse, read by the GDAL that is installed (feature `gdal`).
+//! Reads everything that this crate's own readers reject with the installed GDAL (feature `gdal`).
 
 mod blocks;
 mod dataset;

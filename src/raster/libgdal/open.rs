@@ -1,4 +1,4 @@
-//! From a name to an open image.
+//! Opens names and files with GDAL.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::raster::byte_source::ByteSource;
 use crate::raster::image_format::{OpenImage, ReadSamples};
 use crate::raster::{Limits, ValiditySource, unknown_format};
 
-/// How many images within a file a message names.
+/// Number of images within a file that an error message lists.
 const NAMED_AT_MOST: usize = 5;
 
-/// Opens a file that no reader of the crate's own takes, or a name that means something to GDAL alone.
+/// Opens a file that no reader in this crate accepts, or a name that only GDAL understands.
 ///
-/// Bytes in memory are refused: a few of them, from somebody who is not to be trusted, could have GDAL open other files.
+/// Bytes in memory are rejected: even a few bytes from an untrusted source could make GDAL open other files.
 pub(in crate::raster) fn open(source: &ByteSource, limits: &Limits) -> Result<OpenImage> {
     let is_in_memory = source.file().is_none() && !source.is_a_name();
     if is_in_memory || !source.is_a_name() && source.opening(1)?.is_empty() {
@@ -29,7 +29,8 @@ pub(in crate::raster) fn open(source: &ByteSource, limits: &Limits) -> Result<Op
     caught(|| opened(path, limits)).unwrap_or_else(|words| Err(fault::damaged(path, words)))
 }
 
-/// Opens a file that a reader of the crate's own has refused. Its refusal says more than GDAL's, should both refuse it.
+/// Opens a file that a reader in this crate rejected. If GDAL rejects it too, the original error is returned, because
+/// it is more specific.
 pub(in crate::raster) fn open_refused(source: &ByteSource, limits: &Limits, refusal: Error) -> Result<OpenImage> {
     open(source, limits).map_err(|_| refusal)
 }
@@ -48,7 +49,7 @@ fn opened(path: &Path, limits: &Limits) -> Result<OpenImage> {
     Ok(OpenImage { info, presentation: None, samples: Box::new(samples), mask })
 }
 
-/// Complains of a file that has no image of its own, but may hold some.
+/// Creates the error for a file that is not an image itself but may contain some.
 fn no_image(path: &Path, dataset: &Dataset) -> Error {
     let items = dataset.metadata_domain("SUBDATASETS").unwrap_or_default();
     let names: Vec<&str> = items

@@ -1,4 +1,4 @@
-//! Where GDAL says that an image lies.
+//! The georeference according to GDAL.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(super) fn of(dataset: &Dataset, path: &Path) -> Place {
     place
 }
 
-/// GDAL counts the other way around: x of the corner first.
+/// GDAL uses another order: x of the corner first.
 fn transform(dataset: &Dataset) -> Option<[f64; 6]> {
     let [c, a, b, f, d, e] = dataset.geo_transform().ok()?;
     let transform = [a, b, c, d, e, f];
@@ -36,10 +36,10 @@ fn control_points(dataset: &Dataset) -> Vec<[f64; 6]> {
     dataset.gcps().iter().map(|point| [point.pixel(), point.line(), 0.0, point.x(), point.y(), point.z()]).collect()
 }
 
-/// Returns the number of a system where GDAL knows or recognizes it, else its WKT.
+/// Returns the EPSG code of a CRS if GDAL knows or recognizes it, otherwise its WKT.
 fn text(mut system: SpatialRef) -> Option<String> {
     if system.auth_name().is_none() {
-        // Where it recognizes nothing, the system stays as it was.
+        // If nothing is recognized, the CRS is unchanged.
         system.auto_identify_epsg().ok();
     }
     let number = system.auth_code().ok().filter(|_| system.auth_name().is_some_and(|name| name == "EPSG"));

@@ -1,19 +1,19 @@
-//! Of what type the samples of an image are, and how GDAL is asked for them.
+//! The data type of an image's samples, and how to request them from GDAL.
 
 use gdal::Metadata;
 use gdal::raster::{GdalDataType, GdalType, RasterBand};
 
 use crate::raster::Dtype;
 
-/// Returns the type of the samples of a band; none for complex ones, and for what is newer than this.
+/// Returns the type of a band's samples; `None` for complex types and for those unknown to this crate.
 pub(super) fn of_band(band: &RasterBand<'_>) -> Option<Dtype> {
     let dtype = of_type(band.band_type())?;
-    // What GDAL before 3.7 has for signed bytes.
+    // How GDAL before 3.7 marks signed bytes.
     let is_signed = || band.metadata_item("PIXELTYPE", "IMAGE_STRUCTURE").is_some_and(|kind| kind == "SIGNEDBYTE");
     Some(if dtype == Dtype::U8 && is_signed() { Dtype::I8 } else { dtype })
 }
 
-/// Returns the type that holds samples of all these types.
+/// Returns a type that can represent samples of all these types.
 pub(super) fn of_all(dtypes: &[Dtype]) -> Option<Dtype> {
     let (first, rest) = dtypes.split_first()?;
     if rest.iter().all(|other| other == first) {
@@ -23,7 +23,7 @@ pub(super) fn of_all(dtypes: &[Dtype]) -> Option<Dtype> {
     of_type(all)
 }
 
-/// By name, since not every GDAL has all of them.
+/// By name, since not every version of GDAL has all of them.
 fn of_type(kind: GdalDataType) -> Option<Dtype> {
     Some(match kind.name().as_str() {
         "Byte" | "UInt8" => Dtype::U8,
@@ -40,7 +40,7 @@ fn of_type(kind: GdalDataType) -> Option<Dtype> {
     })
 }
 
-/// Signed bytes as the next wider type, which every GDAL has.
+/// Signed bytes are read as the next wider type, which every version of GDAL has.
 fn data_type(dtype: Dtype) -> GdalDataType {
     match dtype {
         Dtype::U8 => u8::datatype(),

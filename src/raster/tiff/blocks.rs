@@ -1,4 +1,4 @@
-//! Where the strips or tiles of an image are, and which pixels are theirs.
+//! The locations of the strips or tiles of an image, and the pixels that they cover.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(super) struct Blocks {
     height: usize,
     width: usize,
     is_tiled: bool,
-    /// Bands of one block.
+    /// Number of bands in one block.
     pub bands: usize,
     planes: usize,
     offsets: Vec<u64>,
@@ -29,19 +29,19 @@ pub(super) struct Block {
     pub count: u64,
     /// The first of its bands.
     pub band: usize,
-    /// What of it lies within the image; a tile is stored in full.
+    /// The part of it within the image; a tile is stored in full.
     pub rows: Range<usize>,
     pub columns: Range<usize>,
     pub stored_rows: usize,
-    /// Rows of a block that is not cut at the lower edge.
+    /// Number of rows of a block that is not cut off at the lower edge.
     pub full_rows: usize,
 }
 
-/// What a block holds.
+/// The contents of a block.
 #[derive(Clone, Copy)]
 pub(super) struct Size {
     pub columns: usize,
-    /// Rows that are asked for.
+    /// Requested rows.
     pub rows: usize,
     /// Rows that some writers store in the last strip of an image.
     pub most_rows: usize,
@@ -49,14 +49,14 @@ pub(super) struct Size {
 }
 
 impl Block {
-    /// Nothing is stored for it.
+    /// Whether nothing is stored for it.
     pub fn is_sparse(&self) -> bool {
         self.count == 0
     }
 }
 
 impl Blocks {
-    /// `file_bytes` is the length of the file.
+    /// Creates the list of blocks; `file_bytes` is the length of the file.
     pub fn of(ifd: &Ifd, layout: &Layout, file_bytes: u64) -> Result<Self, Fault> {
         let is_tiled = ifd.is_tiled();
         let (offsets, counts) = match is_tiled {
@@ -78,7 +78,7 @@ impl Blocks {
         Ok(blocks)
     }
 
-    /// Some writers leave out or zero the size of an only strip. libtiff then takes what follows in the file.
+    /// Some writers omit or zero the size of a single strip. libtiff then uses the rest of the file.
     fn supply_counts(&mut self, file_bytes: u64) {
         let is_only_strip = !self.is_tiled && self.height <= self.rows;
         let are_missing = self.counts.is_empty();
@@ -88,7 +88,7 @@ impl Blocks {
         }
     }
 
-    /// Checks that the file states offset and size of each block.
+    /// Checks that the file specifies the offset and size of each block.
     pub fn check(&self) -> Result<(), Fault> {
         let (down, across) = (self.height.div_ceil(self.rows), self.width.div_ceil(self.columns));
         let wanted = down.checked_mul(across).and_then(|blocks| blocks.checked_mul(self.planes));
@@ -102,12 +102,12 @@ impl Blocks {
         }
     }
 
-    /// Columns that are stored in each block.
+    /// Number of columns stored in each block.
     pub fn stored_columns(&self) -> usize {
         self.columns
     }
 
-    /// The blocks that share pixels with a part of the image.
+    /// Returns the blocks that overlap a part of the image.
     pub fn within(&self, rows: Range<usize>, columns: Range<usize>) -> impl Iterator<Item = Block> + '_ {
         let (down, across) = (self.height.div_ceil(self.rows), self.width.div_ceil(self.columns));
         let block_rows = rows.start / self.rows..rows.end.div_ceil(self.rows);

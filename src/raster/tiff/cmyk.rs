@@ -1,4 +1,4 @@
-//! CMYK as GDAL shows it: red, green, blue, and an alpha that hides nothing.
+//! Converts CMYK like GDAL: to red, green, blue, and a fully opaque alpha.
 
 use ndarray::Axis;
 use tiff_reader::Ifd;
@@ -8,13 +8,13 @@ use crate::raster::{Dtype, Samples};
 
 const SEPARATED: u64 = 5;
 
-/// Whether the samples are four inks of 8 bits.
+/// Returns whether the samples are four inks of 8 bits.
 pub(super) fn are(ifd: &Ifd, photometric: u64, layout: &Layout) -> bool {
     let is_cmyk = matches!(ifd.ink_set(), Ok(None | Some(tiff_reader::InkSet::Cmyk)));
     photometric == SEPARATED && is_cmyk && layout.bands == 4 && layout.dtype() == Dtype::U8
 }
 
-/// As libtiff's `putCMYKcontig8bittile`.
+/// Like libtiff's `putCMYKcontig8bittile`.
 pub(super) fn to_rgba(samples: &mut Samples) {
     let Samples::U8(bands) = samples else { return };
     for mut row in bands.axis_iter_mut(Axis(1)) {

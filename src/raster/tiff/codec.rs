@@ -1,4 +1,4 @@
-//! Compressions: from what is stored of a block to the bytes that an uncompressed file would have.
+//! Decompresses the stored bytes of a block.
 
 use std::io::{Cursor, Read};
 
@@ -15,7 +15,7 @@ use super::lzw::Lzw;
 use super::packbits::PackBits;
 use crate::raster::jpeg;
 
-/// Memory for the dictionary of an LZMA stream, in KiB; libtiff writes 8 MiB at most.
+/// Memory for the dictionary of an LZMA stream, in KiB; libtiff writes at most 8 MiB.
 const DICTIONARY_KIB: u32 = 128 << 10;
 /// The same for ZSTD, as a power of two.
 const WINDOW_LOG: u32 = 27;
@@ -62,22 +62,22 @@ impl Codec {
         }
     }
 
-    /// Whether the tag of the order of bits counts.
+    /// Returns whether the tag for the bit order applies.
     pub fn is_reversible(&self) -> bool {
         !matches!(self, Self::Jpeg { .. })
     }
 
-    /// Whether a block is decoded as it is read, in little memory.
+    /// Returns whether a block is decoded as it is read, in little memory.
     pub fn is_stream(&self) -> bool {
         !matches!(self, Self::Jpeg { .. } | Self::Lerc(_) | Self::Webp)
     }
 
-    /// Whether damage may show behind the last sample, in a checksum.
+    /// Returns whether damage may be detected only after the last sample, by a checksum.
     pub fn has_end(&self) -> bool {
         matches!(self, Self::Deflate | Self::Zstd | Self::Lzma)
     }
 
-    /// The bytes of a block, row after row; there may be more of them.
+    /// Returns a reader for the bytes of a block, row after row; there may be extra bytes.
     pub fn open<'a>(&self, input: Input<'a>, size: Size) -> Result<Box<dyn Read + 'a>, Fault> {
         Ok(match self {
             Self::Plain => Box::new(input),
@@ -119,7 +119,7 @@ fn jpeg(tables: &[u8], is_ycbcr: bool, bytes: &[u8], size: Size) -> Result<Vec<u
     })
 }
 
-/// An alpha that hides nothing is not stored.
+/// An opaque alpha is not stored.
 fn webp(bytes: &[u8], size: Size) -> Result<Vec<u8>, Fault> {
     let failed = |e| Fault::format(format!("WebP that cannot be read: {e}"));
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?;

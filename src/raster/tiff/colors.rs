@@ -1,16 +1,16 @@
-//! What bands stand for: the palette, and which band is alpha.
+//! The meaning of bands: the palette, and which band is alpha.
 
 use tiff_reader::Ifd;
 
 const COLOR_MAP: u16 = 320;
 pub(super) const EXTRA_SAMPLES: u16 = 338;
 
-/// The colors of the indices, 16 bits brought to 8 as GDAL brings them.
+/// Returns the palette, reduced from 16 to 8 bits like in GDAL.
 pub(super) fn palette(ifd: &Ifd) -> Option<Vec<[u8; 3]>> {
     let values = numbers(ifd, COLOR_MAP);
     let colors = values.len() / 3;
     let largest = values.iter().max()?;
-    // Some writers leave 8 bits as they are, some multiply by 256 instead of 257.
+    // Some writers store 8-bit values unchanged, some multiply by 256 instead of 257.
     let unit = match largest {
         1..256 => 1,
         1.. if values.iter().all(|value| value.is_multiple_of(256)) => 256,
@@ -20,7 +20,7 @@ pub(super) fn palette(ifd: &Ifd) -> Option<Vec<[u8; 3]>> {
     (colors > 0).then(|| (0..colors).map(color).collect())
 }
 
-/// The first band that `ExtraSamples` calls alpha, associated (1) or not (2).
+/// Returns the first band that `ExtraSamples` marks as alpha, associated (1) or not (2).
 pub(super) fn alpha_band(ifd: &Ifd, bands: usize) -> Option<usize> {
     let extra = numbers(ifd, EXTRA_SAMPLES);
     let first = bands.checked_sub(extra.len())?;

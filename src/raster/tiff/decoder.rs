@@ -1,4 +1,4 @@
-//! Reading strips and tiles, row by row, into the samples of a part of the image.
+//! Reads strips and tiles, row by row, into the samples of a part of the image.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -18,13 +18,13 @@ use crate::raster::Samples;
 
 const LOWEST_BIT_FIRST: u16 = 2;
 
-/// All that is needed to read an image.
+/// Everything needed to read an image.
 pub(super) struct Decoder {
     blocks: Blocks,
     codec: Codec,
     format: Format,
     is_reversed: bool,
-    /// What stands in a block that is not there: one sample.
+    /// The sample that fills a missing block.
     filler: Vec<u8>,
     kept: Kept,
 }
@@ -36,12 +36,12 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The rows that a block has of it.
+    /// The rows that a block contributes to it.
     fn rows_of(&self, block: &Block) -> Range<usize> {
         self.rows.start.max(block.rows.start)..self.rows.end.min(block.rows.end)
     }
 
-    /// Whether a block has pixels elsewhere.
+    /// Returns whether a block also has pixels outside it.
     fn cuts(&self, block: &Block) -> bool {
         let is_within =
             |inner: &Range<usize>, outer: &Range<usize>| outer.start <= inner.start && inner.end <= outer.end;
@@ -68,12 +68,12 @@ impl Decoder {
         })
     }
 
-    /// How many times the memory of a block it takes to decode one, beside the samples that come of it.
+    /// Returns the memory for decoding a block, as a multiple of its size, besides the resulting samples.
     pub fn copies(&self) -> u64 {
         if self.codec.is_stream() { 0 } else { 2 }
     }
 
-    /// Fills `to`, which has the size of the part; blocks are kept for the next part within `spare` bytes.
+    /// Fills `to`, which has the size of the part; blocks are cached for the next part within `spare` bytes.
     pub fn read(&self, source: &dyn TiffSource, part: &Part, spare: usize, to: &mut Samples) -> Result<(), Fault> {
         self.blocks.check()?;
         for block in self.blocks.within(part.rows.clone(), part.columns.clone()) {
@@ -93,13 +93,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Uncompressed rows are found again without decoding those before them.
+    /// Uncompressed rows can be located without decoding the previous ones.
     fn is_worth_keeping(&self, block: &Block, spare: usize) -> bool {
         let bytes = self.row_samples() * self.format.dtype.bytes() * block.rows.len();
         bytes <= spare && (!matches!(self.codec, Codec::Plain) || bytes <= Kept::BYTES)
     }
 
-    /// The rows of a block that lie within the image, as samples.
+    /// Returns the rows of a block within the image, as samples.
     fn decoded(&self, source: &dyn TiffSource, block: &Block) -> Result<Vec<u8>, Fault> {
         let row_bytes = self.row_samples() * self.format.dtype.bytes();
         let mut samples = Vec::with_capacity(row_bytes * block.rows.len());
@@ -113,7 +113,7 @@ impl Decoder {
         self.blocks.stored_columns() * self.blocks.bands
     }
 
-    /// Decodes a block as far as needed and hands out these rows of it, each with the samples of all its columns.
+    /// Decodes a block as far as needed and passes on these rows of it, each with the samples of all its columns.
     fn each_row(
         &self,
         source: &dyn TiffSource,
@@ -147,7 +147,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The stored bytes of a block, from the row on that is wanted first where that can be told.
+    /// Returns the stored bytes of a block, starting at the first requested row if its position is known.
     fn input<'a>(
         &self,
         source: &'a dyn TiffSource,
@@ -160,7 +160,7 @@ impl Decoder {
             return Err(Fault::format(format!("strip or tile {} at byte 0, where the header is", block.index)));
         }
         if let Codec::Plain = self.codec {
-            // The size that the file states does not count here, as in libtiff.
+            // The size specified in the file does not apply here, as in libtiff.
             let start = block.offset.saturating_add((*skipped * row_bytes) as u64);
             let length = (block.stored_rows - *skipped) * row_bytes;
             *skipped = 0;
@@ -170,13 +170,13 @@ impl Decoder {
             let (index, length) = (block.index, source.len());
             return Err(Fault::format(format!("strip or tile {index} up to byte {end} of a file of {length}")));
         }
-        // No compression makes more of a block than this, so that the rest is something else.
+        // No compression has a higher ratio, so anything beyond is something else.
         let most = (row_bytes * block.full_rows) as u64 * 16 + (64 << 10);
         let count = if self.codec.is_stream() { block.count } else { block.count.min(most) };
         Ok(Input::new(source, block.offset, count, self.is_reversed))
     }
 
-    /// Reads what a tile holds below the image, and the checksum behind it.
+    /// Reads the part of a tile below the image, and the checksum after it.
     fn finish(&self, mut bytes: Box<dyn Read + '_>, block: &Block, row_bytes: usize) -> Result<(), Fault> {
         let rest = (block.stored_rows - block.rows.len()) * row_bytes;
         let read = io::copy(&mut bytes.by_ref().take(rest as u64), &mut io::sink())?;
@@ -201,7 +201,7 @@ impl Decoder {
         part.rows_of(block).for_each(|y| self.put(block, y, &row, part, to));
     }
 
-    /// Puts what a part has of a row of a block.
+    /// Copies the overlap of a part with a row of a block.
     fn put(&self, block: &Block, y: usize, row: &[u8], part: &Part, to: &mut Samples) {
         let columns = block.columns.start.max(part.columns.start)..block.columns.end.min(part.columns.end);
         let pixel = self.blocks.bands * self.format.dtype.bytes();

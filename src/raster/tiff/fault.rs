@@ -1,4 +1,4 @@
-//! What the decoder complains of, sorted by who can mend it.
+//! Classifies the errors of the decoder.
 
 use std::io;
 use std::path::Path;
@@ -7,12 +7,12 @@ use tiff_reader::TiffError;
 
 use crate::error::{Error, ErrorKind, caught};
 
-/// A complaint about a TIFF that does not know the name of the file yet.
+/// An error about a TIFF, without the name of the file.
 #[derive(Debug)]
 pub(super) struct Fault {
     kind: ErrorKind,
     found: String,
-    /// What to do, where that is not the same for all of the kind.
+    /// Advice, if it is not the same for all errors of the kind.
     help: Option<&'static str>,
 }
 
@@ -66,7 +66,7 @@ impl From<TiffError> for Fault {
             | TiffError::UnsupportedPlanarConfiguration(_)
             | TiffError::UnsupportedBitsPerSample(_)
             | TiffError::UnsupportedSampleFormat(_) => Self::unsupported(found),
-            // The decoder has no kind of its own for these.
+            // The decoder has no error kind for these.
             TiffError::InvalidImageLayout(_) if found.contains("not supported") => Self::unsupported(found),
             TiffError::InvalidTagValue { .. } if found.contains("parse budget") => Self::limits(found),
             TiffError::DecodeOutputTooLarge { .. } | TiffError::DecodeOutputAllocationFailed { .. } => {
@@ -77,7 +77,7 @@ impl From<TiffError> for Fault {
     }
 }
 
-/// Errors of the file are passed on by decoders; what they say themselves is of its content.
+/// Decoders pass on errors of reading the file; their own errors are about its contents.
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         let found = error.to_string();
@@ -88,7 +88,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Runs the decoder; where it panics, the file is at fault.
+/// Runs the decoder; a panic becomes an error about the file.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     caught(decode).unwrap_or_else(|words| Err(Fault::format(format!("something that stops the decoder: {words}"))))
 }

@@ -1,4 +1,4 @@
-//! What GDAL keeps in tags of its own: nodata, and names, scales and statistics of bands.
+//! Metadata in GDAL's own tags: nodata, and the names, scales, and statistics of bands.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use crate::raster::{BandScale, Dtype, StatedStatistics, number, say_anything};
 
 const METADATA: u16 = 42112;
 const NODATA: u16 = 42113;
-/// Says of a file that it is a mask, and what kind of one.
+/// The item that marks a file as a mask, and gives its kind.
 const MASK_FLAGS: &str = "INTERNAL_MASK_FLAGS_1";
 
-/// The value of the tag as a sample of this type may have it. A text without a number is passed over with a warning,
-/// where GDAL would take 0 for it; and so is a 64-bit integer that `f64` does not hold.
+/// Returns the nodata value if a sample of this type can have it. Text without a number is ignored with a warning,
+/// whereas GDAL would use 0; so is a 64-bit integer that `f64` cannot represent.
 pub(super) fn nodata(path: &Path, ifd: &Ifd, dtype: Dtype) -> Option<f64> {
     let text = ifd.tag(NODATA)?.value.as_str()?.trim_matches('\0');
     if text.trim().is_empty() {
@@ -26,13 +26,13 @@ pub(super) fn nodata(path: &Path, ifd: &Ifd, dtype: Dtype) -> Option<f64> {
     value
 }
 
-/// What items of metadata say of each band.
+/// The metadata items of each band.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Told {
     pub names: Vec<Option<String>>,
     pub scales: Vec<BandScale>,
     pub statistics: Vec<Option<StatedStatistics>>,
-    /// The file is a mask of an image beside it.
+    /// Whether the file is a mask of an image next to it.
     pub is_mask: bool,
     /// Nodata values of all bands.
     pub nodata_values: Option<String>,
@@ -57,7 +57,7 @@ impl Told {
         }
     }
 
-    /// Items such as `<Item name="DESCRIPTION" sample="0" role="description">text</Item>`.
+    /// Parses items such as `<Item name="DESCRIPTION" sample="0" role="description">text</Item>`.
     fn parse(xml: &str, bands: usize) -> Result<Self, roxmltree::Error> {
         let mut told = Self::nothing(bands);
         let xml = xml.trim_matches(|c: char| c == '\0' || c.is_whitespace());
@@ -83,7 +83,7 @@ impl Told {
             self.nodata_values = item.text().map(str::to_string);
         }
         let Some(band) = index(item).filter(|band| *band < self.names.len()) else { return };
-        // GDAL escapes the text twice, and has to keep to that.
+        // GDAL escapes the text twice, and must keep doing so for compatibility.
         let text = unescape(item.text().unwrap_or_default());
         match item.attribute("role") {
             Some("description") => self.names[band] = Some(text),
@@ -94,12 +94,12 @@ impl Told {
     }
 }
 
-/// The band that an item is of, counted from 0.
+/// Returns the band that an item belongs to, counted from 0.
 fn index(item: Node<'_, '_>) -> Option<usize> {
     item.attribute("sample")?.parse().ok()
 }
 
-/// Takes references to characters for what they stand for; what is none stays as it is.
+/// Decodes character references; invalid ones are kept as they are.
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -132,7 +132,7 @@ fn character(reference: &str) -> Option<char> {
     }
 }
 
-/// The tags that say what [`nodata`] and [`told`] read.
+/// Returns the tags that [`nodata`] and [`told`] read.
 pub(super) fn tags(nodata: Option<f64>, dtype: Dtype, names: &[Option<String>], scales: &[BandScale]) -> Vec<Tag> {
     let text = |tag, text| Tag::new(tag, TagValue::Ascii(text));
     let says = names.iter().any(Option::is_some) || say_anything(scales);
@@ -156,7 +156,7 @@ fn metadata(names: &[Option<String>], scales: &[BandScale]) -> String {
     format!("<GDALMetadata>\n{}</GDALMetadata>\n", described.chain(scaled).collect::<String>())
 }
 
-/// XML has no place for control characters; GDAL leaves them out too.
+/// XML cannot contain control characters; GDAL omits them too.
 fn without_controls(text: &str) -> String {
     let keeps = |c: &char| !matches!(c, '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}') || matches!(c, '\t' | '\n' | '\r');
     text.chars().filter(keeps).collect()

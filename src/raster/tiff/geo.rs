@@ -1,4 +1,4 @@
-//! The georeference of a GeoTIFF (OGC 19-008): read from its tags, and put into them.
+//! The georeference of a GeoTIFF (OGC 19-008): reads its tags, and creates them.
 
 use tiff_reader::{Ifd, Tag, TagValue};
 
@@ -26,7 +26,8 @@ pub(super) fn place(ifd: &Ifd) -> Place {
     Place { transform, crs: keys.crs(), pixel_is_point, keys, control_points, rpc: Rpc::new(doubles(ifd, RPC)) }
 }
 
-/// As GDAL: pixel scale with a tiepoint before a matrix; ground control points alone give none.
+/// As in GDAL, pixel scale with a tiepoint takes precedence over a matrix; ground control points alone give no
+/// transform.
 fn transform(ifd: &Ifd) -> Option<[f64; 6]> {
     let (scale, ties) = (doubles(ifd, PIXEL_SCALE), doubles(ifd, TIEPOINTS));
     if let ([a, e, ..], [column, row, _, x, y, _, ..]) = (&scale[..], &ties[..])
@@ -42,7 +43,7 @@ fn transform(ifd: &Ifd) -> Option<[f64; 6]> {
     }
 }
 
-/// From the outer corner of the first pixel to its center (`step` 0.5) or back (-0.5).
+/// Shifts from the outer corner of the first pixel to its center (`step` 0.5) or back (-0.5).
 fn half_a_pixel([a, b, c, d, e, f]: [f64; 6], step: f64) -> [f64; 6] {
     [a, b, c + step * a + step * b, d, e, f + step * d + step * e]
 }
@@ -60,7 +61,7 @@ fn doubles(ifd: &Ifd, tag: u16) -> Vec<f64> {
     ifd.tag(tag).and_then(|tag| tag.value.as_f64_vec()).unwrap_or_default()
 }
 
-/// The tags that say what [`place`] reads.
+/// Returns the tags that [`place`] reads.
 pub(super) fn tags(place: &Place) -> Vec<Tag> {
     let keys = place.keys.clone().with_point(place.pixel_is_point);
     let mut tags = match place.transform {
@@ -84,7 +85,7 @@ pub(super) fn tags(place: &Place) -> Vec<Tag> {
     tags
 }
 
-/// A scale can only say north up; readers differ in what its sign means, so everything else is a matrix.
+/// A scale can only express north up, and readers interpret its sign differently, so everything else is a matrix.
 fn transform_tags([a, b, c, d, e, f]: [f64; 6]) -> Vec<Tag> {
     if b == 0.0 && d == 0.0 && a > 0.0 && e < 0.0 {
         return vec![

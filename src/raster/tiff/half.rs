@@ -1,11 +1,11 @@
-//! Half precision (IEEE 754 binary16) as single precision.
+//! Converts half precision (IEEE 754 binary16) to single precision.
 
-/// From samples of two bytes to samples of four, both in the machine's byte order.
+/// Converts samples of two bytes to samples of four, both in native byte order.
 pub(super) fn widen(bytes: &[u8], to: &mut Vec<u8>) {
     to.extend(bytes.as_chunks::<2>().0.iter().flat_map(|half| single(u16::from_ne_bytes(*half)).to_ne_bytes()));
 }
 
-/// Every half has an equal single.
+/// Every half has an exact single-precision value.
 fn single(half: u16) -> f32 {
     let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(half >> 10 & 0x1f), half & 0x3ff);

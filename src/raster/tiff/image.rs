@@ -1,4 +1,4 @@
-//! An open TIFF, as GDAL reads it: the first image of the file, its samples as they are stored.
+//! An open TIFF, read like GDAL: the first image of the file, with its samples as stored.
 
 use std::path::Path;
 
@@ -18,11 +18,11 @@ use crate::raster::{Limits, RasterInfo, Samples, ValiditySource};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// One tag; 64 MiB are offsets of 8 million tiles.
+/// Limit for one tag; 64 MiB are offsets of 8 million tiles.
 const TAG_BYTES: usize = 64 << 20;
-/// All tags of the image.
+/// Limit for all tags of the image.
 const HEADER_BYTES: usize = 256 << 20;
-/// Entries of the directory.
+/// Limit for entries of the directory.
 const ENTRIES: usize = 65_536;
 
 /// An open TIFF file.
@@ -30,19 +30,19 @@ struct TiffImage {
     source: ByteSource,
     layout: Layout,
     decoder: Decoder,
-    /// The samples are inks, and become colors.
+    /// Whether the samples are inks, to be converted to colors.
     is_cmyk: bool,
     limits: Limits,
 }
 
-/// What was found in a file.
+/// The contents of a file.
 struct OpenTiff {
     image: TiffImage,
     info: RasterInfo,
     mask: Option<TiffImage>,
 }
 
-/// The format: classic or big, of either byte order.
+/// The format: classic TIFF or BigTIFF, in either byte order.
 pub(in super::super) struct Tiff;
 
 impl ImageFormat for Tiff {
@@ -91,7 +91,7 @@ impl TiffImage {
         Ok((samples, turn))
     }
 
-    /// A block is decoded as a whole, however small the part that is wanted.
+    /// A block is decoded as a whole, however small the requested part is.
     fn block_bytes(&self) -> Result<u64> {
         let bytes = self.layout.block_bytes().map(|bytes| bytes as u64);
         bytes.filter(|bytes| *bytes <= self.limits.max_sample_bytes).ok_or_else(|| self.too_large_blocks())
@@ -109,7 +109,7 @@ impl TiffImage {
 
 fn open(source: &ByteSource, limits: &Limits) -> Result<OpenTiff, Fault> {
     let header = TiffHeader::parse(&source.read_exact_at(0, source.len().min(16) as usize)?)?;
-    // Damage behind the first image does no harm.
+    // Damage after the first image does no harm.
     let (image, mut info) = directory(source, limits, &header, header.first_ifd_offset)?;
     let pages = pages::look(source, &header);
     info.pages = pages.count;
@@ -140,7 +140,7 @@ fn directory(
     Ok((TiffImage { source: source.clone(), layout, decoder, is_cmyk, limits: *limits }, info))
 }
 
-/// Opens the mask of an image. One that cannot be read is passed over, with a warning, as in GDAL.
+/// Opens the mask of an image. An unreadable one is ignored, with a warning, as in GDAL.
 fn mask(image: &TiffImage, header: &TiffHeader, at: u64) -> Option<TiffImage> {
     let path = image.source.path().display();
     match directory(&image.source, &image.limits, header, at) {
@@ -159,7 +159,7 @@ fn mask(image: &TiffImage, header: &TiffHeader, at: u64) -> Option<TiffImage> {
 
 fn info(path: &Path, ifd: &Ifd, layout: &Layout, photometric: u64, is_cmyk: bool) -> RasterInfo {
     let shape = (layout.bands, layout.height, layout.width);
-    // GDAL goes by the colors, whatever the samples are called.
+    // GDAL goes by the colors, regardless of the samples' description.
     let palette = if layout.bands == 1 { colors::palette(ifd) } else { None };
     let told = gdal::told(path, ifd, layout.bands);
     let mut info = RasterInfo {
@@ -188,7 +188,7 @@ mod tests {
     use crate::raster::{Blocks, Compression, Dtype, RasterSpec, RasterWriter};
     use ndarray::Array3;
 
-    /// 17 megabytes in one strip, which the second part does not need from the file any more.
+    /// 17 megabytes in one strip, which the second part no longer needs from the file.
     #[test]
     fn a_large_strip_is_decoded_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(read(&file, 4000, 900, 64, 64), image.crop(4000, 900, 64, 64));
     }
 
-    /// 4 megabytes from a file of some kilobytes, by more threads than there is memory for.
+    /// 4 megabytes from a file of a few kilobytes, read by more threads than there is memory for.
     #[test]
     fn threads_together_stay_within_the_limits() {
         let folder = tempfile::tempdir().unwrap();
@@ -229,7 +229,7 @@ mod tests {
         assert!((image..=2 * image).contains(&budget.most()), "{}", budget.most());
     }
 
-    /// The same of what is decoded as a whole.
+    /// The same for a compression that is decoded as a whole.
     #[test]
     fn a_part_of_the_last_block_is_not_decoded_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -245,7 +245,7 @@ mod tests {
         file.read_window(row, column, height, width).unwrap().0
     }
 
-    /// Nothing can be decoded any more.
+    /// Nothing can be decoded any longer.
     fn destroy(path: &Path) {
         let length = path.metadata().unwrap().len() as usize;
         std::fs::write(path, vec![0; length]).unwrap();

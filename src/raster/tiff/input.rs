@@ -1,4 +1,4 @@
-//! The bytes that are stored for one block, read as they are needed.
+//! The stored bytes of one block, read on demand.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,12 +6,12 @@ use tiff_reader::source::TiffSource;
 
 const CHUNK_BYTES: u64 = 64 << 10;
 
-/// A part of the file. A strip may be as large as the file, so it is not read in one go.
+/// A part of the file. A strip may be as large as the file, so it is not read at once.
 pub(super) struct Input<'a> {
     source: &'a dyn TiffSource,
     next: u64,
     end: u64,
-    /// Writers of faxes may store the lowest bit of each byte first.
+    /// Fax writers may store the lowest bit of each byte first.
     is_reversed: bool,
     chunk: Vec<u8>,
     used: usize,
@@ -23,7 +23,7 @@ impl<'a> Input<'a> {
         Self { source, next: offset, end, is_reversed, chunk: Vec::new(), used: 0 }
     }
 
-    /// All of it, for decoders that need that.
+    /// Reads all of it, for decoders that need that.
     pub fn whole(mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes)?;

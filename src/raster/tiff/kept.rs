@@ -1,11 +1,11 @@
-//! Decoded blocks that are kept for the next part of an image.
+//! A cache of decoded blocks for the next part of an image.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The blocks that were used last: so many bytes of them, or one that is larger.
+/// The most recently used blocks: up to a number of bytes, or a single block that is larger.
 #[derive(Default)]
 pub(super) struct Kept {
-    /// From the one that was used longest ago to the one that was used last.
+    /// From the least to the most recently used.
     blocks: Mutex<Vec<(usize, Arc<Vec<u8>>)>>,
 }
 
@@ -32,7 +32,7 @@ impl Kept {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(usize, Arc<Vec<u8>>)>> {
-        // What is in it is whole, also after a panic elsewhere.
+        // The contents are consistent even after a panic in another thread.
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! How the samples of a TIFF are stored, and whether this crate can read that.
+//! How the samples of a TIFF are stored, and whether this crate can read them.
 
 use tiff_reader::{ByteOrder, Ifd};
 
@@ -14,18 +14,18 @@ const PLANAR: u16 = 2;
 const HORIZONTAL: u16 = 2;
 const FLOATING: u16 = 3;
 
-/// What reading the samples needs to know.
+/// Everything needed to read the samples.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub bands: usize,
     pub height: usize,
     pub width: usize,
     pub format: Format,
-    /// Rows that are decoded together.
+    /// Number of rows that are decoded together.
     pub block_rows: usize,
-    /// Columns that are decoded together.
+    /// Number of columns that are decoded together.
     pub block_columns: usize,
-    /// Bands that are decoded together.
+    /// Number of bands that are decoded together.
     pub block_bands: usize,
 }
 
@@ -66,7 +66,7 @@ impl Layout {
         self.format.dtype
     }
 
-    /// Bytes of one decoded block, where that is a number.
+    /// Returns the size of one decoded block in bytes, unless it overflows.
     pub fn block_bytes(&self) -> Option<usize> {
         let sides = [self.block_columns, self.block_bands, self.dtype().bytes()];
         sides.iter().try_fold(self.block_rows, |product, side| product.checked_mul(*side))
@@ -78,7 +78,7 @@ fn format(ifd: &Ifd, order: ByteOrder, bands: usize) -> Result<Format, Fault> {
     let kind = one_for_all(&ifd.sample_format()?, bands, "kinds of samples")?;
     let dtype = dtype(kind, bits)?;
     if ifd.compression() == LERC && order == ByteOrder::BigEndian && kind == 3 {
-        // Not to be left to GDAL, which reads what it has lost.
+        // Must not be left to GDAL, which would return the values that it has corrupted.
         return Err(Fault::format("LERC of floating-point samples in a big-endian file").help(
             "GDAL loses some of these values when it writes such a file. Write the raster again from its source, \
              with -co ENDIANNESS=LITTLE.",
@@ -97,12 +97,12 @@ fn format(ifd: &Ifd, order: ByteOrder, bands: usize) -> Result<Format, Fault> {
     Ok(Format { dtype, bits: usize::from(bits), predictor, order })
 }
 
-/// libtiff takes no notice of the tag anywhere else.
+/// libtiff ignores the tag everywhere else.
 fn has_predictor(compression: u16) -> bool {
     matches!(compression, 5 | 8 | 32946 | 34925 | 50000)
 }
 
-/// The value that holds for all bands; one value may stand for all.
+/// Returns the value common to all bands; a single value may apply to all.
 fn one_for_all(values: &[u16], bands: usize, what: &str) -> Result<u16, Fault> {
     let Some((&first, others)) = values.split_first() else {
         return Err(Fault::format(format!("no {what}")));
@@ -116,7 +116,7 @@ fn one_for_all(values: &[u16], bands: usize, what: &str) -> Result<u16, Fault> {
     }
 }
 
-/// Whether the stored samples are no bands yet.
+/// Returns whether the stored samples still need conversion to bands.
 pub(super) fn needs_colors(photometric: u64) -> bool {
     matches!(photometric, YCBCR | 8..=10 | 32844 | 32845)
 }
@@ -131,7 +131,7 @@ fn colors(photometric: u64) -> &'static str {
     }
 }
 
-/// GDAL's type for samples of a format and a number of bits; 4 is "undefined", which it takes for unsigned.
+/// Returns GDAL's type for samples of this format and number of bits; 4 is "undefined", which GDAL treats as unsigned.
 fn dtype(format: u16, bits: u16) -> Result<Dtype, Fault> {
     match (format, bits) {
         (1 | 4, 1..=8) => Ok(Dtype::U8),

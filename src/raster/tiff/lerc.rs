@@ -1,4 +1,4 @@
-//! LERC, alone or packed once more with deflate or ZSTD.
+//! LERC, alone or with additional deflate or ZSTD compression.
 
 use std::io::{BufRead, Read};
 
@@ -15,11 +15,11 @@ use crate::raster::Dtype;
 
 const PARAMETERS: u16 = 50674;
 
-/// How the blocks of an image are packed.
+/// How the blocks of an image are encoded.
 pub(super) struct Lerc {
     packing: Packing,
     data_type: DataType,
-    /// The last band is not stored where it is 0 or 255 throughout; the mask of the others tells which.
+    /// Whether the last band is omitted if it is 0 or 255 throughout; the mask of the others determines which.
     is_alpha_in_mask: bool,
 }
 
@@ -54,7 +54,7 @@ impl Lerc {
         Ok(Self { packing, data_type, is_alpha_in_mask })
     }
 
-    /// The samples of a block, in the machine's byte order if the file is in it.
+    /// Returns the samples of a block, in native byte order if the file uses it.
     pub fn decode(&self, input: Input<'_>, size: Size) -> Result<Vec<u8>, Fault> {
         let packed = self.unpacked(input, size)?;
         let (blobs, stored_bands) = self.checked(&packed, size)?;
@@ -68,7 +68,7 @@ impl Lerc {
     }
 
     fn unpacked(&self, mut input: Input<'_>, size: Size) -> Result<Vec<u8>, Fault> {
-        // A blob is never much larger than its samples; this is what stops a bomb.
+        // A blob is never much larger than its samples; this limit stops a decompression bomb.
         let samples = size.columns.saturating_mul(size.most_rows).saturating_mul(size.bands);
         let most = samples.saturating_mul(5 * self.data_type.byte_len()).saturating_add(1024 * size.bands + 4096);
         let mut blob = Vec::new();
@@ -81,7 +81,8 @@ impl Lerc {
         Ok(blob)
     }
 
-    /// Looks at the headers before memory is taken for samples: gives the blobs that make up the block, and their bands.
+    /// Checks the headers before memory is allocated for samples: returns the blobs that make up the block, and their
+    /// bands.
     fn checked<'a>(&self, packed: &'a [u8], size: Size) -> Result<(&'a [u8], usize), Fault> {
         let (mut end, mut bands) = (0, 0);
         while bands < size.bands && end < packed.len() {
@@ -124,7 +125,7 @@ impl Lerc {
     }
 }
 
-/// Hands out all samples. What the mask leaves out is NaN in floats, as in libtiff, and 0 otherwise.
+/// Returns all samples. Masked ones are NaN in floats, as in libtiff, and 0 otherwise.
 fn put_all(samples: &PixelData, mask: Option<&[u8]>, per_pixel: usize, put: &mut impl FnMut(usize, &[u8])) {
     let is_valid = |at: usize| mask.is_none_or(|mask| mask.get(at / per_pixel).is_some_and(|&valid| valid != 0));
     macro_rules! each {
@@ -147,7 +148,7 @@ fn put_all(samples: &PixelData, mask: Option<&[u8]>, per_pixel: usize, put: &mut
     }
 }
 
-/// With a last band of 255 where the mask has a pixel.
+/// Adds a last band of 255 where the mask includes the pixel.
 fn with_alpha(block: &[u8], masks: &[Option<Vec<u8>>], bands: usize) -> Vec<u8> {
     let mask = masks.first().and_then(|mask| mask.as_deref());
     let alpha = |pixel: usize| match mask.map(|mask| mask.get(pixel).copied().unwrap_or(0)) {

@@ -1,11 +1,11 @@
-//! LZW as TIFF has it. Some writers leave the mark of the end out, which libtiff does not miss.
+//! LZW as used in TIFF. Some writers omit the end code, which libtiff does not require.
 
 use std::io::{self, BufRead, Read};
 
 use weezl::decode::{Configuration, Decoder};
 use weezl::{BitOrder, LzwStatus};
 
-/// Unpacks what it reads.
+/// Decompresses what it reads.
 pub(super) struct Lzw<R> {
     input: R,
     decoder: Decoder,
@@ -13,7 +13,7 @@ pub(super) struct Lzw<R> {
 
 impl<R: BufRead> Lzw<R> {
     pub fn new(mut input: R) -> io::Result<Self> {
-        // Before the specification was final, codes had their lowest bit first and grew one code later.
+        // Before the specification was final, codes were stored lowest bit first and grew one code later.
         let is_old = matches!(input.fill_buf()?, [0, second, ..] if second & 1 == 1);
         let coding = match is_old {
             true => Configuration::new(BitOrder::Lsb, 8),
@@ -25,7 +25,7 @@ impl<R: BufRead> Lzw<R> {
 
 impl<R: BufRead> Read for Lzw<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        // The decoder may do nothing for once between two codes.
+        // The decoder may make no progress once between two codes.
         let mut idle = 0;
         while idle < 2 && !to.is_empty() {
             let packed = self.input.fill_buf()?;
@@ -48,7 +48,7 @@ impl<R: BufRead> Read for Lzw<R> {
 mod tests {
     use super::*;
 
-    /// Zeros and ramps, as libtiff packs them, in pieces of every size.
+    /// Zeros and ramps, as packed by libtiff, in pieces of every size.
     #[test]
     fn pieces_of_any_size_make_up_the_whole() {
         let bytes: Vec<u8> = (0..20_000u32).map(|i| if i % 5000 < 2500 { 0 } else { (i * i / 7) as u8 }).collect();

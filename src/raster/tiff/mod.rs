@@ -1,4 +1,4 @@
-//! TIFF, as GDAL reads it: the first image of the file, its samples as they are stored.
+//! Reads TIFF like GDAL: the first image of the file, with its samples as stored.
 
 mod blocks;
 mod cmyk;

@@ -1,10 +1,10 @@
-//! Whole numbers of tags, of whichever type a writer gave them.
+//! Integers in tags, whichever type a writer used.
 
 use tiff_reader::{Ifd, TagValue};
 
 use super::fault::Fault;
 
-/// All numbers of a tag; nothing where there is no tag or no number in it.
+/// Returns all numbers of a tag; empty if the tag is missing or contains no number.
 pub(super) fn all(ifd: &Ifd, tag: u16) -> Result<Option<Vec<u64>>, Fault> {
     let Some(found) = ifd.tag(tag) else { return Ok(None) };
     let numbers = match &found.value {
@@ -20,7 +20,7 @@ pub(super) fn all(ifd: &Ifd, tag: u16) -> Result<Option<Vec<u64>>, Fault> {
     }
 }
 
-/// The first number of a tag, which must not be larger than its meaning allows.
+/// Returns the first number of a tag, which must not be larger than its meaning allows.
 pub(super) fn first<T: TryFrom<u64>>(ifd: &Ifd, tag: u16) -> Result<Option<T>, Fault> {
     let Some(value) = all(ifd, tag)?.and_then(|numbers| numbers.first().copied()) else { return Ok(None) };
     match T::try_from(value) {

@@ -1,14 +1,14 @@
-//! PackBits: runs of equal bytes, and runs of bytes as they are.
+//! PackBits: runs of equal bytes, and runs of literal bytes.
 
 use std::io::{self, BufRead, Read};
 
-/// What a run gives.
+/// The output of a run.
 enum Run {
     AsTheyAre,
     Repeated(u8),
 }
 
-/// Unpacks what it reads.
+/// Decompresses what it reads.
 pub(super) struct PackBits<R> {
     input: R,
     run: Run,
@@ -20,7 +20,7 @@ impl<R: BufRead> PackBits<R> {
         Self { input, run: Run::AsTheyAre, left: 0 }
     }
 
-    /// Begins the next run, if there is one.
+    /// Starts the next run, if there is one.
     fn begin(&mut self) -> io::Result<bool> {
         while self.left == 0 {
             let Some(head) = self.byte()? else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! What images a file holds behind the first: pages, which are not read, and a mask.
+//! Images after the first one in a file: pages, which are not read, and a mask.
 
 use tiff_reader::ByteOrder;
 use tiff_reader::header::TiffHeader;
@@ -7,21 +7,21 @@ use tiff_reader::source::TiffSource;
 const NEW_SUBFILE_TYPE: u64 = 254;
 const REDUCED: u64 = 1;
 const MASK: u64 = 4;
-/// Directories that are looked at: the chain may be a ring.
+/// Largest number of directories to examine, since the chain may be a cycle.
 const MOST: usize = 1000;
-/// Entries of one that is taken for a directory.
+/// Largest number of entries in a plausible directory.
 const MOST_ENTRIES: u64 = 4096;
 
-/// What the directories of a file are of.
+/// The roles of the directories in a file.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Pages {
-    /// How many are neither overviews nor masks.
+    /// Number of images that are neither overviews nor masks.
     pub count: usize,
-    /// Where the directory of the first mask at full resolution is.
+    /// Offset of the directory of the first mask at full resolution.
     pub mask: Option<u64>,
 }
 
-/// Looks at the directories; the chain counts as far as it can be read.
+/// Examines the directories; the chain counts as far as it is readable.
 pub(super) fn look(source: &dyn TiffSource, header: &TiffHeader) -> Pages {
     let mut next = Some(header.first_ifd_offset);
     let mut pages = Pages::default();
@@ -38,7 +38,7 @@ pub(super) fn look(source: &dyn TiffSource, header: &TiffHeader) -> Pages {
     pages
 }
 
-/// The kind of the directory at this offset, and where the next one is.
+/// Returns the role of the directory at this offset, and the offset of the next one.
 fn directory(source: &dyn TiffSource, header: &TiffHeader, at: u64) -> Option<(u64, u64)> {
     let (count_bytes, entry_bytes, offset_bytes) = if header.is_bigtiff() { (8, 20, 8) } else { (2, 12, 4) };
     let number = |bytes: &[u8]| number(bytes, header.byte_order);
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use tiff_reader::source::BytesSource;
 
-    /// Directories of one entry each: the kind of image.
+    /// Directories of one entry each: the role of the image.
     fn chain(kinds: &[u32], last: u32) -> BytesSource {
         let mut bytes = [&b"II*\0"[..], &8u32.to_le_bytes()].concat();
         for (index, kind) in kinds.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! From the bytes of a row, as an uncompressed file would have them, to whole samples in the machine's byte order.
+//! Converts the bytes of a row, as in an uncompressed file, to whole samples in native byte order.
 
 use tiff_reader::{ByteOrder, filters};
 
@@ -6,29 +6,29 @@ use super::fault::Fault;
 use super::half;
 use crate::raster::Dtype;
 
-/// How samples lie in a row.
+/// How samples are stored in a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Format {
-    /// What they become.
+    /// The type to which they are converted.
     pub dtype: Dtype,
-    /// Of one stored sample.
+    /// The size of one stored sample.
     pub bits: usize,
     pub predictor: u16,
     pub order: ByteOrder,
 }
 
 impl Format {
-    /// Bytes of a row of so many samples.
+    /// Returns the bytes in a row with this many samples.
     pub fn row_bytes(&self, samples: usize) -> Option<usize> {
         samples.checked_mul(self.bits).map(|bits| bits.div_ceil(8))
     }
 
-    /// Makes samples of a row, in `row` itself or in `made`, and says where they are.
+    /// Makes the samples of a row, in `row` itself or in `made`, and returns them.
     pub fn unpack<'a>(&self, row: &'a mut [u8], bands: usize, made: &'a mut Vec<u8>) -> Result<&'a [u8], Fault> {
         made.clear();
         if !matches!(self.bits, 8 | 16 | 32 | 64) {
             match self.bits {
-                // Highest bit first, like the others, but libtiff turns them around in a big-endian file.
+                // Highest bit first, like the others, but libtiff swaps them in a big-endian file.
                 24 => row.as_chunks::<3>().0.iter().for_each(|bytes| self.put(made, self.number(bytes))),
                 _ => self.take_apart(row, made),
             }
@@ -73,7 +73,7 @@ impl Format {
         }
     }
 
-    /// One sample that stands where nothing is stored: GDAL gives nodata, or 0.
+    /// Returns a sample for areas that are not stored: GDAL uses nodata, or 0.
     pub fn filler(&self, nodata: Option<f64>) -> Vec<u8> {
         let value = nodata.unwrap_or(0.0);
         let whole = value.round();

@@ -1,4 +1,4 @@
-//! A GeoTIFF written block by block, in any order: rows of a very wide image would not fit into memory.
+//! Writes a GeoTIFF block by block, in any order, because rows of a very wide image would not fit into memory.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::spec::{Blocks, RasterSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raster::Samples;
 
-/// Writes a GeoTIFF from pieces of whole blocks, and holds none of them. In all else it is as
+/// Writes a GeoTIFF from pieces of whole blocks, without keeping any of them in memory. Otherwise it is like
 /// [`RasterWriter`](super::RasterWriter).
 pub(crate) struct BlockWriter {
     path: PathBuf,
@@ -21,7 +21,7 @@ pub(crate) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Begins a file of blocks of `side` x `side` pixels, a multiple of 16.
+    /// Begins a file with blocks of `side` x `side` pixels, a multiple of 16.
     pub fn create(path: &Path, spec: RasterSpec, side: usize) -> Result<Self> {
         let spec = spec.blocks(Blocks::Tiles { width: side, height: side });
         let grid = Grid::of(&spec, path)?;
@@ -29,7 +29,8 @@ impl BlockWriter {
         Ok(Self { path: path.to_path_buf(), spec, grid, output, pixels: 0 })
     }
 
-    /// Writes the piece that begins at (`row`, `column`), between blocks, and ends between blocks or with the image.
+    /// Writes the piece that begins at (`row`, `column`); it must begin and end at block boundaries, or end with the
+    /// image.
     ///
     /// # Shapes
     /// (bands, any, any), in the type of the [`RasterSpec`].
@@ -58,10 +59,10 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Ends the file and gives it its name.
+    /// Completes the file and renames it to its final name.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when pieces are missing, [`ErrorKind::Io`] when the file cannot be written.
+    /// [`ErrorKind::Usage`] if pieces are missing, [`ErrorKind::Io`] if the file cannot be written.
     pub fn finish(self) -> Result<()> {
         let (_, height, width) = self.spec.shape();
         if self.pixels != height * width {
@@ -80,7 +81,7 @@ mod tests {
     use crate::raster::{Dtype, OverviewResampling, RasterFile, RasterWriter};
     use ndarray::{Array3, s};
 
-    /// Pieces in another order than from the top to the bottom.
+    /// Pieces in an order other than top to bottom.
     #[test]
     fn pieces_make_the_same_image_as_rows() {
         let folder = tempfile::tempdir().unwrap();
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(made.info().nodata(), Some(0.0));
     }
 
-    /// Overviews too: the file has an order of its own.
+    /// Includes overviews, because the file has an order of its own.
     #[test]
     fn pieces_make_the_same_cloud_optimized_file_as_rows() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What the library complains of, as an error of the file.
+//! Converts errors of the library to errors about the file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! How an image is divided into blocks, and the checks of what was asked for.
+//! Divides an image into blocks, and checks the requested layout.
 
 use std::ops::Range;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use super::spec::{Blocks, Interleave, RasterSpec};
 use crate::error::{Error, ErrorKind, Result};
 
-/// GDAL counts pixels in 32 bits with a sign, and bands in 16 without.
+/// GDAL counts pixels in signed 32 bits, and bands in unsigned 16 bits.
 const LONGEST_SIDE: usize = i32::MAX as usize;
 const MOST_BANDS: usize = u16::MAX as usize;
 const LARGEST_BLOCK: usize = 1 << 30;
-/// Memory for the rows that are gathered.
+/// Memory for buffered rows.
 const MOST_GATHERED: usize = 1 << 31;
-/// As many as can be read again: their list is held in memory.
+/// As many as can be read back: their list is kept in memory.
 const MOST_BLOCKS: usize = 1 << 23;
-/// Rows that are gathered where blocks are strips, so that several are compressed side by side.
+/// Rows to buffer if blocks are strips, so that several are compressed in parallel.
 const ROWS_OF_STRIPS: usize = 256;
 
 /// The blocks of an image.
@@ -27,10 +27,10 @@ pub(super) struct Grid {
     pub block_width: usize,
 }
 
-/// One of them; `top` and `left` count from the first of the rows and columns that are at hand.
+/// One block; `top` and `left` are relative to the buffered rows and columns.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
-    /// Its place in the file's list.
+    /// Its index in the file's list.
     pub index: usize,
     pub bands: Range<usize>,
     pub top: usize,
@@ -61,7 +61,7 @@ impl Grid {
         Ok(grid)
     }
 
-    /// That there is memory for the rows that are gathered, where they are.
+    /// Checks that there is memory for the buffered rows.
     pub fn check_gathered(&self, path: &Path, sample_bytes: usize) -> Result<()> {
         let (bands, _, width) = self.shape;
         let gathered = [width, self.rows_at_once(), sample_bytes].iter().try_fold(bands, |a, b| a.checked_mul(*b));
@@ -98,13 +98,13 @@ impl Grid {
         }
     }
 
-    /// Rows that are gathered before they are compressed: a row of tiles, or some strips.
+    /// Returns the number of rows to buffer before compression: a row of tiles, or several strips.
     pub fn rows_at_once(&self) -> usize {
         let strips = if self.is_tiled { 1 } else { (ROWS_OF_STRIPS / self.block_height).max(1) };
         (self.block_height * strips).min(self.shape.1)
     }
 
-    /// The blocks of these rows and columns, which begin and end between blocks, or with the image.
+    /// Returns the blocks of these rows and columns, which begin and end at block boundaries, or with the image.
     pub fn blocks(&self, rows: Range<usize>, columns: Range<usize>) -> Vec<Block> {
         let (bands, height, width) = self.shape;
         let (across, down) = (width.div_ceil(self.block_width), height.div_ceil(self.block_height));
@@ -114,7 +114,7 @@ impl Grid {
         {
             for row in rows.start / self.block_height..rows.end.div_ceil(self.block_height) {
                 let top = row * self.block_height;
-                // Tiles are whole at the edges too, strips are not.
+                // Tiles are stored in full at the edges, strips are not.
                 let block_rows = if self.is_tiled { self.block_height } else { self.block_height.min(height - top) };
                 let within = columns.start / self.block_width..columns.end.div_ceil(self.block_width);
                 blocks.extend(within.map(|column| Block {
@@ -131,7 +131,7 @@ impl Grid {
     }
 }
 
-/// Whether blocks are tiles, and their width and height.
+/// Returns whether blocks are tiles, and their width and height.
 fn block_size(spec: &RasterSpec, path: &Path) -> Result<(bool, usize, usize)> {
     let (_, height, width) = spec.shape;
     match spec.blocks_or_default() {
@@ -140,7 +140,7 @@ fn block_size(spec: &RasterSpec, path: &Path) -> Result<(bool, usize, usize)> {
             if !is_side(across) || !is_side(down) {
                 return Err(unfit(path, "multiples of 16 pixels", format!("{across} x {down}")));
             }
-            // All images of a pyramid are on one grid, as readers of map tiles expect it.
+            // All images of a pyramid use the same grid, as readers of map tiles expect.
             let most = |side: usize| if spec.overviews.is_some() { usize::MAX } else { side.next_multiple_of(16) };
             Ok((true, across.min(most(width)), down.min(most(height))))
         }

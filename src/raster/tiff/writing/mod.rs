@@ -1,4 +1,4 @@
-//! A GeoTIFF written row by row.
+//! Writes a GeoTIFF row by row.
 
 mod blocks;
 mod cloud;
@@ -24,12 +24,12 @@ use crate::raster::Samples;
 pub(crate) use self::blocks::BlockWriter;
 pub use self::spec::{BigTiff, Blocks, Compression, Interleave, OverviewResampling, RasterSpec};
 
-/// Writes a GeoTIFF from top to bottom, in memory for one row of tiles.
+/// Writes a GeoTIFF from top to bottom, using memory for one row of tiles.
 ///
-/// The file appears under its name when [`RasterWriter::finish`] has succeeded; a writer that is dropped before, or
-/// that failed, leaves nothing behind, and an older file as it was. Tiles are compressed on all cores of rayon's
-/// current pool. Its header stands at the end, and there are no overviews, unless the [`RasterSpec`] asks for a Cloud
-/// Optimized GeoTIFF; what that takes beyond a row of tiles is room on the disk.
+/// The file appears under its name once [`RasterWriter::finish`] has succeeded; a writer that is dropped earlier, or
+/// that failed, leaves nothing behind and does not change an existing file. Tiles are compressed on all cores of
+/// rayon's current pool. The header is at the end of the file, and there are no overviews, unless the [`RasterSpec`]
+/// requests a Cloud Optimized GeoTIFF; beyond a row of tiles, that only takes disk space.
 ///
 /// ```
 /// use geolearn::raster::{Dtype, Place, RasterFile, RasterSpec, RasterWriter, Samples};
@@ -54,18 +54,18 @@ pub struct RasterWriter {
     path: PathBuf,
     spec: RasterSpec,
     grid: Grid,
-    /// None after a failure.
+    /// `None` after a failure.
     output: Option<Target>,
     gathered: Samples,
     gathered_rows: usize,
-    /// Which of these pixels hold data, since a mask was given.
+    /// Which of these pixels have data, once a mask was given.
     valid: Option<Array2<bool>>,
     /// Rows in the file and in `gathered`.
     rows: usize,
 }
 
 impl RasterWriter {
-    /// Begins a file that will be called `path`; its folder must exist.
+    /// Begins a file that will have the name `path`; its folder must exist.
     ///
     /// ```
     /// use geolearn::ErrorKind;
@@ -76,8 +76,8 @@ impl RasterWriter {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a [`RasterSpec`] out of its ranges, [`ErrorKind::Limits`] when a row of tiles takes
-    /// more than 2 GiB or there are more than 8 million tiles, [`ErrorKind::Io`] when the folder cannot be written.
+    /// [`ErrorKind::Usage`] if the [`RasterSpec`] is out of range, [`ErrorKind::Limits`] if a row of tiles takes more
+    /// than 2 GiB or there are more than 8 million tiles, [`ErrorKind::Io`] if the folder is not writable.
     pub fn create(path: impl AsRef<Path>, spec: RasterSpec) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         let grid = Grid::of(&spec, &path)?;
@@ -107,15 +107,15 @@ impl RasterWriter {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for another type, width or number of bands, for more rows than the image has, and after
-    /// a failure; [`ErrorKind::Io`] when the file cannot be written, as on a full disk.
+    /// [`ErrorKind::Usage`] for another type, width, or number of bands, for more rows than the image has, and after a
+    /// failure; [`ErrorKind::Io`] if the file cannot be written, for example on a full disk.
     pub fn write_rows(&mut self, rows: &Samples) -> Result<()> {
         self.check(rows)?;
         self.gather(rows, None)
     }
 
-    /// Writes the next rows with a mask: which of their pixels hold data, where no value of theirs can tell. A Cloud
-    /// Optimized GeoTIFF keeps it as its internal mask; rows without one are taken for valid.
+    /// Writes the next rows with a mask of the pixels that have data, if no nodata value can mark them. A Cloud
+    /// Optimized GeoTIFF stores it as its internal mask; rows without a mask count as valid.
     ///
     /// # Shapes
     /// `rows` as in [`RasterWriter::write_rows`], `valid` (any, width) with as many rows.
@@ -135,8 +135,8 @@ impl RasterWriter {
     /// ```
     ///
     /// # Errors
-    /// As [`RasterWriter::write_rows`], and [`ErrorKind::Usage`] for a mask of another shape, or of a file that is not
-    /// cloud optimized.
+    /// See [`RasterWriter::write_rows`]; also [`ErrorKind::Usage`] for a mask of another shape, or for a file that is
+    /// not cloud-optimized.
     pub fn write_masked_rows(&mut self, rows: &Samples, valid: ArrayView2<'_, bool>) -> Result<()> {
         self.check(rows)?;
         let (_, height, width) = rows.shape();
@@ -156,11 +156,11 @@ impl RasterWriter {
         self.gather(rows, Some(valid))
     }
 
-    /// Ends the file and gives it its name.
+    /// Completes the file and renames it to its final name.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when rows are missing, and after a failure; [`ErrorKind::Io`] when the file cannot be
-    /// written. There is no new file then.
+    /// [`ErrorKind::Usage`] if rows are missing, and after a failure; [`ErrorKind::Io`] if the file cannot be written.
+    /// In these cases no new file is created.
     pub fn finish(mut self) -> Result<()> {
         let output = self.take_output()?;
         let (_, height, _) = self.spec.shape();
@@ -211,7 +211,7 @@ impl RasterWriter {
         Ok(())
     }
 
-    /// Writes the blocks of the gathered rows. What fails half-way is given up, and its room on the disk with it.
+    /// Writes the blocks of the gathered rows. If that fails midway, the file is abandoned and its disk space freed.
     fn pack_gathered(&mut self) -> Result<()> {
         let mut output = self.take_output()?;
         let first = self.rows - self.gathered_rows;
@@ -221,7 +221,7 @@ impl RasterWriter {
             blocks.iter().zip(packed).try_for_each(|(block, bytes)| output.put(block.index, &bytes))?;
             let Some(valid) = &self.valid else { return Ok(()) };
             let valid = valid.slice(s![..self.gathered_rows, ..]);
-            // Planes share their mask.
+            // All planes share a mask.
             let mut first_plane = blocks.iter().filter(|block| block.bands.start == 0);
             first_plane.try_for_each(|block| output.put_mask(block, valid))
         });
@@ -240,7 +240,7 @@ impl RasterWriter {
     }
 }
 
-/// The bytes of a whole file, as [`RasterWriter`] writes it; `path` is what messages call it.
+/// Returns the bytes of a whole file, as [`RasterWriter`] writes it; `path` is its name in messages.
 pub(crate) fn encoded(samples: &Samples, spec: &RasterSpec, path: &Path) -> Result<Vec<u8>> {
     let (_, height, width) = spec.shape();
     let grid = Grid::of(spec, path)?;
@@ -262,7 +262,7 @@ impl std::fmt::Debug for RasterWriter {
     }
 }
 
-/// Copies `count` rows; the caller has seen to it that both sides have them, and are of one type.
+/// Copies `count` rows; the caller has checked that both sides have them and are of the same type.
 fn copy_rows(from: &Samples, first: usize, to: &mut Samples, at: usize, count: usize) {
     fn copy<T: Copy>(from: &Array3<T>, first: usize, to: &mut Array3<T>, at: usize, count: usize) {
         let from = from.slice_axis(Axis(1), Slice::from(first..first + count));

@@ -1,4 +1,4 @@
-//! Where the blocks of a file go.
+//! Destinations for the blocks of a file.
 
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -14,14 +14,14 @@ use super::tags;
 use crate::error::Result;
 use crate::store::Pending;
 
-/// A file on its way to its name.
+/// A file that has not been renamed to its final name yet.
 pub(super) enum Target {
     Plain(Output<Pending>),
     CloudOptimized(Box<CloudOptimized>),
 }
 
 impl Target {
-    /// Begins a file; what cannot be written leaves none behind.
+    /// Begins a file; on failure, nothing is left behind.
     pub fn begin(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Self> {
         if spec.overviews.is_some() {
             return Ok(Self::CloudOptimized(Box::new(CloudOptimized::begin(spec, path)?)));
@@ -30,7 +30,7 @@ impl Target {
         Ok(Self::Plain(Output::on(Pending::create(path)?, image, spec, path)?))
     }
 
-    /// Writes the block of this index, compressed.
+    /// Writes the compressed block with this index.
     pub fn put(&mut self, index: usize, bytes: &[u8]) -> tiff_writer::Result<()> {
         match self {
             Self::Plain(output) => output.put(index, bytes),
@@ -38,7 +38,7 @@ impl Target {
         }
     }
 
-    /// Writes which pixels of a block hold data, of which `valid` has its rows. A plain file has no place for that.
+    /// Writes which pixels of a block have data; `valid` covers the rows of the block. A plain file cannot store that.
     pub fn put_mask(&mut self, block: &Block, valid: ArrayView2<'_, bool>) -> tiff_writer::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
@@ -46,7 +46,7 @@ impl Target {
         }
     }
 
-    /// Ends the file and gives it its name.
+    /// Completes the file and renames it to its final name.
     pub fn publish(self, path: &Path) -> Result<()> {
         match self {
             Self::Plain(output) => output.finish(path)?.finish()?.publish(),
@@ -55,7 +55,7 @@ impl Target {
     }
 }
 
-/// Blocks in the order in which they come, and the header behind them.
+/// Blocks in the order in which they arrive, followed by the header.
 pub(super) struct Output<W: Write + Seek> {
     tiff: TiffWriter<W>,
     image: ImageHandle,

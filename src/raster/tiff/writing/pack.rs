@@ -1,4 +1,4 @@
-//! The bytes of one block.
+//! Compresses blocks.
 
 use std::iter::repeat;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use super::tags;
 use crate::raster::Samples;
 use crate::raster::samples::with_array;
 
-/// Smaller and faster than deflate's usual level.
+/// Smaller and faster than the default level of deflate.
 const ZSTD_LEVEL: i32 = 3;
 
-/// The bytes of blocks of these rows, compressed side by side.
+/// Returns the bytes of the blocks of these rows, compressed in parallel.
 pub(super) fn packed(
     samples: &Samples,
     rows: Range<usize>,
@@ -31,7 +31,7 @@ pub(super) fn packed(
     })
 }
 
-/// Compresses a block of the rows that were gathered.
+/// Compresses one block of the buffered rows.
 pub(super) fn pack<T: TiffWriteSample + Default>(
     rows: ArrayView3<'_, T>,
     block: &Block,
@@ -39,7 +39,7 @@ pub(super) fn pack<T: TiffWriteSample + Default>(
 ) -> tiff_writer::Result<Vec<u8>> {
     let options = BlockEncodingOptions {
         byte_order: ByteOrder::LittleEndian,
-        // The library's own is slower and larger than deflate.
+        // The library's own implementation is slower than deflate and produces larger output.
         compression: if compression == Compression::Zstd { Code::None } else { tags::code(compression) },
         predictor: tags::predictor(compression, T::SAMPLE_FORMAT),
         samples_per_pixel: block.bands.len() as u16,
@@ -55,7 +55,7 @@ pub(super) fn pack<T: TiffWriteSample + Default>(
     }
 }
 
-/// The samples of a block, pixel by pixel. Beyond the edge the last ones are repeated, which compresses to little.
+/// Returns the samples of a block, pixel by pixel. Beyond the edge the last ones are repeated, which compresses well.
 fn gather<T: Copy + Default>(rows: ArrayView3<'_, T>, block: &Block) -> Vec<T> {
     let (_, height, width) = rows.dim();
     let (bands, left) = (block.bands.len(), block.left);

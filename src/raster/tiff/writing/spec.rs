@@ -1,41 +1,41 @@
-//! What a GeoTIFF to be written is like.
+//! The specification of a GeoTIFF to write.
 
 use crate::raster::{BandScale, Dtype, Place, RasterInfo};
 
-/// How the blocks of a written file are compressed; all of them without loss.
+/// The lossless compression of the blocks of a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
-    /// zlib; every reader has it.
+    /// zlib; supported by every reader.
     #[default]
     Deflate,
-    /// Faster than deflate and larger; every reader has it.
+    /// Faster than deflate but larger; supported by every reader.
     Lzw,
     /// Faster than deflate and no larger; needs GDAL 3 or another recent reader.
     Zstd,
 }
 
-/// What is compressed together, and what a reader must decode to see one pixel.
+/// The blocks that are compressed separately; a reader must decode a whole block to see one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Blocks {
-    /// Rectangles of `width` x `height` pixels; smaller where the image is.
+    /// Rectangles of `width` x `height` pixels; smaller if the image is.
     Tiles {
-        /// Pixels, a multiple of 16.
+        /// Width in pixels, a multiple of 16.
         width: usize,
-        /// Pixels, a multiple of 16.
+        /// Height in pixels, a multiple of 16.
         height: usize,
     },
     /// Whole rows.
     Strips {
-        /// How many, at least 1.
+        /// Number of rows, at least 1.
         rows: usize,
     },
 }
 
-/// In which order samples are stored.
+/// The order in which samples are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Interleave {
@@ -50,42 +50,43 @@ pub enum Interleave {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum BigTiff {
-    /// Where it grows past 4 GiB.
+    /// If it grows past 4 GiB.
     #[default]
     Auto,
-    /// In any case.
+    /// Always.
     Always,
 }
 
-/// How the pixels of an overview come from the next larger image, 2 x 2 of them each.
+/// How the pixels of an overview are computed, each from 2 x 2 pixels of the next larger image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OverviewResampling {
-    /// The mean of those that hold data, as integers rounded to the nearest (halves away from zero): for continuous
-    /// values. What is nodata, not a finite number or masked does not count; a mean that happens to be nodata gives way
-    /// to the value beside it.
+    /// The mean of the pixels that have data, with integers rounded to the nearest (halves away from zero), for
+    /// continuous values. Samples that are nodata, not finite, or masked do not count; a mean that happens to be the
+    /// nodata value is replaced by the next value.
     #[default]
     Average,
-    /// The upper left one: for classes and other values between which there are none.
+    /// The upper left pixel, for classes and other values that cannot be averaged.
     Nearest,
 }
 
-/// What a GeoTIFF to be written is like; see [`RasterWriter`](crate::raster::RasterWriter).
+/// The specification of a GeoTIFF to write; see [`RasterWriter`](crate::raster::RasterWriter).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `place` | none | transform, reference system, ground control points | |
-/// | `nodata` | none | the value that stands for "no data" | one that samples can have; NaN too |
-/// | `band_names` | none | description of each band | one a band at most, without NUL |
-/// | `band_scales` | samples are values | scale and offset of each band | one a band at most, scales other than 0, finite |
+/// | `place` | none | georeference: transform, coordinate reference system, ground control points | |
+/// | `nodata` | none | the nodata value | one that samples can have; NaN too |
+/// | `band_names` | none | description of each band | at most one per band, without NUL |
+/// | `band_scales` | samples are values | scale and offset of each band | at most one per band, finite, scales other than 0 |
 /// | `compression` | `Deflate` | see [`Compression`] | |
-/// | `blocks` | tiles of 256 x 256; 512 x 512 where `cloud_optimized` | see [`Blocks`] | sides of tiles: multiples of 16; 1 GiB a block at most |
+/// | `blocks` | tiles of 256 x 256; 512 x 512 if `cloud_optimized` | see [`Blocks`] | sides of tiles: multiples of 16; at most 1 GiB per block |
 /// | `interleave` | `Pixel` | see [`Interleave`] | |
 /// | `big_tiff` | `Auto` | see [`BigTiff`] | |
-/// | `cloud_optimized` | no | overviews, and all of the header in front; see [`OverviewResampling`] | tiles only |
+/// | `cloud_optimized` | no | adds overviews, and puts the whole header first; see [`OverviewResampling`] | tiles only |
 ///
-/// Differences of neighboring samples are compressed rather than the samples (TIFF's predictor 2, for floats 3).
-/// Three bands of `uint8` are marked as red, green and blue; other bands as gray with further ones of no said meaning.
+/// Differences between neighboring samples are compressed instead of the samples (TIFF's predictor 2; 3 for floats).
+/// Three bands of `uint8` are marked as red, green, and blue; other bands as gray with extra bands of unspecified
+/// meaning.
 ///
 /// ```
 /// use geolearn::raster::{Compression, Dtype, Place, RasterSpec};
@@ -108,16 +109,16 @@ pub struct RasterSpec {
     pub(super) band_names: Vec<Option<String>>,
     pub(super) band_scales: Vec<BandScale>,
     pub(super) compression: Compression,
-    /// None: as the table says.
+    /// `None` for the default in the table.
     pub(super) blocks: Option<Blocks>,
     pub(super) interleave: Interleave,
     pub(super) big_tiff: BigTiff,
-    /// Of a Cloud Optimized GeoTIFF.
+    /// For a Cloud Optimized GeoTIFF.
     pub(super) overviews: Option<OverviewResampling>,
 }
 
 impl RasterSpec {
-    /// An image of this shape and type, with the defaults of the table. Checked by
+    /// Creates a specification for an image of this shape and type, with the defaults in the table. It is checked by
     /// [`RasterWriter::create`](crate::raster::RasterWriter::create).
     pub fn new(bands: usize, height: usize, width: usize, dtype: Dtype) -> Self {
         Self {
@@ -135,8 +136,9 @@ impl RasterSpec {
         }
     }
 
-    /// An image of the shape and type of one that was read, with its place, nodata, names and scales of
-    /// bands. A nodata value that no sample can have, such as -9999 in bytes, is left out: it stands for nothing.
+    /// Creates a specification for an image like an existing one, with its shape, type, georeference, nodata value, and
+    /// the names and scales of bands. A nodata value that no sample can have, such as -9999 in `uint8`, is dropped
+    /// because it has no effect.
     ///
     /// ```
     /// use geolearn::raster::{RasterFile, RasterSpec};
@@ -155,17 +157,17 @@ impl RasterSpec {
         }
     }
 
-    /// (bands, height, width).
+    /// Returns (bands, height, width).
     pub fn shape(&self) -> (usize, usize, usize) {
         self.shape
     }
 
-    /// The type of the samples.
+    /// Returns the data type of the samples.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// Where the image lies. Default: nowhere.
+    /// Sets the georeference. Default: none.
     ///
     /// ```
     /// use geolearn::raster::{Dtype, Place, RasterSpec};
@@ -177,7 +179,7 @@ impl RasterSpec {
         Self { place, ..self }
     }
 
-    /// The value that stands for "no data", which samples must be able to have. Default: none.
+    /// Sets the nodata value, which samples must be able to have. Default: none.
     ///
     /// ```
     /// use geolearn::raster::{Dtype, RasterSpec};
@@ -188,7 +190,7 @@ impl RasterSpec {
         Self { nodata: Some(value), ..self }
     }
 
-    /// The names of the bands, first band first; an empty one is none. Default: none.
+    /// Sets the names of the bands, first band first; an empty name means none. Default: none.
     ///
     /// ```
     /// use geolearn::raster::{Dtype, RasterSpec};
@@ -200,7 +202,7 @@ impl RasterSpec {
         Self { band_names: names.into_iter().map(named).collect(), ..self }
     }
 
-    /// How samples become physical values, first band first. Default: samples are the values.
+    /// Sets the conversion from samples to physical values, first band first. Default: samples are physical values.
     ///
     /// ```
     /// use geolearn::raster::{BandScale, Dtype, RasterSpec};
@@ -211,7 +213,7 @@ impl RasterSpec {
         Self { band_scales: scales.into_iter().collect(), ..self }
     }
 
-    /// How blocks are compressed. Default: [`Compression::Deflate`].
+    /// Sets the compression of blocks. Default: [`Compression::Deflate`].
     ///
     /// ```
     /// use geolearn::raster::{Compression, Dtype, RasterSpec};
@@ -222,7 +224,7 @@ impl RasterSpec {
         Self { compression, ..self }
     }
 
-    /// What is compressed together. Default: tiles of 256 x 256 pixels, or of 512 x 512 in a Cloud Optimized GeoTIFF.
+    /// Sets the blocks. Default: tiles of 256 x 256 pixels, or of 512 x 512 in a Cloud Optimized GeoTIFF.
     ///
     /// ```
     /// use geolearn::raster::{Blocks, Dtype, RasterSpec};
@@ -233,7 +235,7 @@ impl RasterSpec {
         Self { blocks: Some(blocks), ..self }
     }
 
-    /// In which order samples are stored. Default: [`Interleave::Pixel`].
+    /// Sets the order in which samples are stored. Default: [`Interleave::Pixel`].
     ///
     /// ```
     /// use geolearn::raster::{Dtype, Interleave, RasterSpec};
@@ -244,7 +246,7 @@ impl RasterSpec {
         Self { interleave, ..self }
     }
 
-    /// Whether the file has 64-bit offsets. Default: [`BigTiff::Auto`].
+    /// Sets whether the file has 64-bit offsets. Default: [`BigTiff::Auto`].
     ///
     /// ```
     /// use geolearn::raster::{BigTiff, Dtype, RasterSpec};
@@ -255,9 +257,9 @@ impl RasterSpec {
         Self { big_tiff, ..self }
     }
 
-    /// Makes the file a Cloud Optimized GeoTIFF: overviews by factors of 2 until one tile holds the image, the
-    /// directories of all of them in front, and the smallest overview before the larger ones. It is gathered in a
-    /// temporary file beside its place, which takes about as much of the disk again. Default: no.
+    /// Makes the file a Cloud Optimized GeoTIFF: with overviews by factors of 2 until one tile holds the image, all
+    /// directories at the beginning, and the smallest overview before the larger ones. It is assembled from a temporary
+    /// file next to it, which takes about the same disk space again. Default: no.
     ///
     /// ```
     /// use geolearn::raster::{Compression, Dtype, OverviewResampling, RasterSpec};
@@ -269,7 +271,7 @@ impl RasterSpec {
         Self { overviews: Some(overviews), ..self }
     }
 
-    /// What is compressed together, asked for or by default.
+    /// Returns the blocks, as set or by default.
     pub(super) fn blocks_or_default(&self) -> Blocks {
         let side = if self.overviews.is_some() { 512 } else { 256 };
         self.blocks.unwrap_or(Blocks::Tiles { width: side, height: side })

@@ -1,4 +1,4 @@
-//! The header of a file to be written.
+//! The header of a file to write.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(super) fn options(spec: &RasterSpec) -> WriteOptions {
     WriteOptions { variant, ..WriteOptions::default() }
 }
 
-/// What the library is told of the image.
+/// Sets the header fields of the image.
 pub(super) fn image(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<ImageBuilder> {
     let tags = geo::tags(&spec.place).into_iter().chain(gdal::tags(
         nodata(spec, path)?,
@@ -30,13 +30,13 @@ pub(super) fn image(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<Image
     Ok(tags.fold(samples(spec, grid), ImageBuilder::tag))
 }
 
-/// The same of an overview of it, which lies where the image lies and has its names.
+/// Does the same for an overview of it, with the same names and extent.
 pub(super) fn overview(spec: &RasterSpec, grid: &Grid, path: &Path) -> Result<ImageBuilder> {
     let tags = gdal::tags(nodata(spec, path)?, spec.dtype, &[], &[]);
     Ok(tags.into_iter().fold(samples(spec, grid).overview(), ImageBuilder::tag))
 }
 
-/// How samples lie in the file.
+/// Sets how samples are stored in the file.
 fn samples(spec: &RasterSpec, grid: &Grid) -> ImageBuilder {
     let (bands, height, width) = spec.shape;
     let format = format(spec.dtype);
@@ -45,7 +45,7 @@ fn samples(spec: &RasterSpec, grid: &Grid) -> ImageBuilder {
         _ => PhotometricInterpretation::MinIsBlack,
     };
     let planar = match spec.interleave {
-        // One band is both; readers expect the plainer word.
+        // With one band the two are equivalent; readers expect the more common value.
         Interleave::Band if bands > 1 => PlanarConfiguration::Planar,
         _ => PlanarConfiguration::Chunky,
     };
@@ -63,7 +63,7 @@ fn samples(spec: &RasterSpec, grid: &Grid) -> ImageBuilder {
     }
 }
 
-/// A value that no sample has stands for nothing, and other readers might take another one for it.
+/// A value that no sample has would have no effect, and other readers might misinterpret it.
 fn nodata(spec: &RasterSpec, path: &Path) -> Result<Option<f64>> {
     match spec.nodata {
         Some(value) if !spec.dtype.can_mean(value) => {
@@ -127,7 +127,7 @@ pub(super) fn code(compression: Compression) -> Code {
     }
 }
 
-/// What is done to samples before they are compressed; `format` is the code of the tag.
+/// Returns the predictor applied to samples before compression; `format` is the tag's sample format code.
 pub(super) fn predictor(compression: Compression, format: u16) -> Predictor {
     match compression {
         Compression::None => Predictor::None,

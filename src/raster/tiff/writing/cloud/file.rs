@@ -1,4 +1,4 @@
-//! The file itself: directories in front, then blocks, those of the smallest overview first.
+//! Writes the final file: directories first, then blocks, starting with the smallest overview.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,15 +19,15 @@ use super::mask;
 use crate::error::Result;
 use crate::store::{Pending, Scratch};
 
-/// Bits of the tag that says what an image of a file is.
+/// Bits of the tag that describes an image's role in the file.
 const REDUCED: u32 = 1;
 const MASK: u32 = 4;
-/// Where the mask of a block without gaps is kept: nowhere.
+/// Location of the mask of a block without nodata: none.
 const FULL: u64 = u64::MAX;
-/// Bytes before a block, which tell its length, and as many behind it.
+/// Number of bytes before a block, which contain its length, and after it.
 const LEADER: u64 = 4;
 
-/// An image of the file: samples or mask of a level.
+/// An image in the file: samples or mask of a level.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     level: &'a Level,
@@ -35,19 +35,19 @@ struct Part<'a> {
     is_mask: bool,
 }
 
-/// A block in the order of the file.
+/// A block, in file order.
 struct Piece {
     part: usize,
     index: usize,
     kept: Kept,
 }
 
-/// Writes the levels, largest first, whose blocks `scratch` keeps, and gives the file its name.
+/// Writes the levels, largest first, whose blocks are in `scratch`, and renames the file to its final name.
 pub(super) fn write(levels: &[Level], scratch: &mut Scratch, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| fault(path, error.into());
     let has_masks = levels[0].has_masks();
     let parts = parts(levels, has_masks);
-    // GDAL may look for the next block by the length of the last one, which it can where a block holds all bands.
+    // GDAL may locate the next block by the length of the previous one, which works if a block contains all bands.
     let is_promised = is_one_plane(&levels[0].spec);
     let promises = if is_promised { header::promises(has_masks) } else { String::new() };
     let grid = levels[0].grid;
@@ -66,7 +66,7 @@ pub(super) fn write(levels: &[Level], scratch: &mut Scratch, path: &Path) -> Res
     file.finish()?.publish()
 }
 
-/// The images in the order of their directories: GDAL has masks of overviews behind all overviews.
+/// Returns the images in the order of their directories: GDAL puts masks of overviews after all overviews.
 fn parts(levels: &[Level], has_masks: bool) -> Vec<Part<'_>> {
     let of = |index: usize, is_mask| Part { level: &levels[index], is_overview: index > 0, is_mask };
     let (first, overviews) = (0..1, 1..levels.len());
@@ -75,7 +75,7 @@ fn parts(levels: &[Level], has_masks: bool) -> Vec<Part<'_>> {
     wanted.flat_map(|(run, is_mask)| run.map(move |index| of(index, is_mask))).collect()
 }
 
-/// All blocks in the order of the file.
+/// Returns all blocks in file order.
 fn pieces(parts: &[Part<'_>], is_promised: bool, full_mask: u32) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut images: Vec<usize> = (0..parts.len()).filter(|index| !parts[*index].is_mask).collect();
@@ -101,7 +101,7 @@ fn pieces(parts: &[Part<'_>], is_promised: bool, full_mask: u32) -> Vec<Piece> {
     pieces
 }
 
-/// The bytes in front, with the places of all blocks.
+/// Returns the bytes before the blocks, with the offsets of all blocks.
 fn header(parts: &[Part<'_>], pieces: &[Piece], promises: &str, path: &Path) -> Result<Vec<u8>> {
     let mut directories = parts.iter().map(|part| part.directory(path)).collect::<Result<Vec<_>>>()?;
     let around = if promises.is_empty() { 0 } else { LEADER };
@@ -140,7 +140,7 @@ impl Part<'_> {
         let Level { spec, grid, .. } = self.level;
         let of = if self.is_overview { tags::overview } else { tags::image };
         let mut tags = of(spec, grid, path)?.checked_build_tags(false).map_err(|error| fault(path, error))?;
-        // They are made when all places are known.
+        // Created once all offsets are known.
         tags.retain(|tag| ![TAG_TILE_OFFSETS, TAG_TILE_BYTE_COUNTS].contains(&tag.code));
         Ok(tags)
     }

@@ -1,20 +1,20 @@
-//! The bytes in front of the blocks: header, what GDAL is told of their order, and the directories of all images.
+//! The bytes before the blocks: header, a description of the block order for GDAL, and the directories of all images.
 
 use tiff_core::{ByteOrder, TAG_TILE_BYTE_COUNTS, TAG_TILE_OFFSETS};
 use tiff_reader::{Tag, TagValue};
 
 const ORDER: ByteOrder = ByteOrder::LittleEndian;
-/// What GDAL relies on when it finds it (its documentation of the COG driver has the words); a later editor of the file
-/// writes `YES` over the last line.
+/// The guarantees that GDAL relies on if it finds them (worded as in the documentation of its COG driver); a later
+/// editor of the file changes the last line to `YES`.
 const PROMISES: &str = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n\
     BLOCK_TRAILER=LAST_4_BYTES_REPEATED\nKNOWN_INCOMPATIBLE_EDITION=NO\n ";
 const MASKS_TOO: &str = "MASK_INTERLEAVED_WITH_IMAGERY=YES\n";
 
-/// An image as the file describes it.
+/// An image as described in the file.
 pub(super) struct Directory {
     /// Sorted by code, without the lists of blocks.
     pub tags: Vec<Tag>,
-    /// Where each block begins, and its length.
+    /// The offset and length of each block.
     pub blocks: Vec<(u64, u32)>,
 }
 
@@ -31,7 +31,7 @@ impl Form {
         if length <= u64::from(u32::MAX) { Self::Classic } else { Self::Big }
     }
 
-    /// Bytes of an offset, which are also those that an entry has for a value.
+    /// Bytes per offset, which is also the space for a value in an entry.
     fn offset(self) -> usize {
         match self {
             Self::Classic => 4,
@@ -39,7 +39,7 @@ impl Form {
         }
     }
 
-    /// Puts a number as wide as an offset.
+    /// Writes a number as wide as an offset.
     fn put(self, to: &mut Vec<u8>, number: usize) {
         match self {
             Self::Classic => to.extend((number as u32).to_le_bytes()),
@@ -47,7 +47,7 @@ impl Form {
         }
     }
 
-    /// Bytes of a directory beside the values that do not fit into its entries.
+    /// Bytes of a directory, without the values that do not fit into its entries.
     fn directory(self, entries: usize) -> usize {
         match self {
             Self::Classic => 2 + 12 * entries + 4,
@@ -64,15 +64,16 @@ impl Form {
     }
 }
 
-/// Text behind the header that promises GDAL the order of blocks.
+/// Text after the header that guarantees the order of blocks to GDAL.
 pub(super) fn promises(has_masks: bool) -> String {
     let text = format!("{PROMISES}{}", if has_masks { MASKS_TOO } else { "" });
     format!("GDAL_STRUCTURAL_METADATA_SIZE={:06} bytes\n{text}", text.len())
 }
 
-/// All bytes in front of the blocks; how many they are does not depend on where blocks begin.
+/// Returns all bytes before the blocks; their number does not depend on the offsets of blocks.
 ///
-/// Lists of blocks stand behind all directories, so that a reader has these at once, however large the image is.
+/// Lists of blocks come after all directories, so that a reader gets the directories at once, however large the image
+/// is.
 pub(super) fn bytes(directories: &[Directory], form: Form, promises: &str) -> Vec<u8> {
     let tags: Vec<Vec<Tag>> = directories.iter().map(|directory| directory.all_tags(form)).collect();
     let mut header = match form {
@@ -93,7 +94,7 @@ pub(super) fn bytes(directories: &[Directory], form: Form, promises: &str) -> Ve
     header
 }
 
-/// Values behind the directories.
+/// Values after the directories.
 struct Lists {
     start: usize,
     bytes: Vec<u8>,
@@ -116,7 +117,7 @@ fn is_list(tag: &Tag) -> bool {
     matches!(tag.code, TAG_TILE_OFFSETS | TAG_TILE_BYTE_COUNTS)
 }
 
-/// Bytes of a directory with its values, but for lists.
+/// Bytes of a directory with its values, except for lists.
 fn length(tags: &[Tag], form: Form) -> usize {
     let lengths = tags.iter().filter(|tag| !is_list(tag)).map(|tag| tag.value.encoded_len());
     let apart = lengths.filter(|length| *length > form.offset()).map(|length| length.next_multiple_of(2));
@@ -139,7 +140,7 @@ fn put_directory(to: &mut Vec<u8>, tags: &[Tag], next: usize, form: Form, lists:
     to.append(&mut apart.bytes);
 }
 
-/// Puts a value into its entry, or where there is room and its place into the entry.
+/// Writes a value into its entry, or into free space with its offset in the entry.
 fn put_value(entry: &mut Vec<u8>, mut value: Vec<u8>, form: Form, room: &mut Lists) {
     if value.len() <= form.offset() {
         value.resize(form.offset(), 0);
@@ -147,7 +148,7 @@ fn put_value(entry: &mut Vec<u8>, mut value: Vec<u8>, form: Form, room: &mut Lis
         return;
     }
     form.put(entry, room.start + room.bytes.len());
-    // Values begin at even bytes.
+    // Values begin at even offsets.
     value.resize(value.len().next_multiple_of(2), 0);
     room.bytes.append(&mut value);
 }

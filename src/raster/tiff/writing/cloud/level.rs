@@ -1,4 +1,4 @@
-//! An image of a pyramid: its form, and where its blocks are kept.
+//! An image of a pyramid: its layout, and where its blocks are stored.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::super::grid::{Block, Grid};
 use super::super::spec::{Interleave, RasterSpec};
 use crate::error::Result;
 
-/// Up to this side an image needs no overview, whatever its tiles: no reader shows less at once.
+/// Up to this side an image needs no overview, whatever its tiles, because every viewer shows at least as much at once.
 const SMALLEST_SIDE: usize = 512;
 
-/// Where the bytes of a block are kept; without length there are none.
+/// Where the bytes of a block are stored; a length of 0 means none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Kept {
     pub start: u64,
@@ -21,12 +21,12 @@ pub(super) struct Level {
     pub spec: RasterSpec,
     pub grid: Grid,
     pub blocks: Vec<Kept>,
-    /// Which pixels hold data, for the blocks of one plane; none where all of them do.
+    /// Which pixels have data, for the blocks of one plane; empty if all pixels do.
     pub masks: Vec<Kept>,
 }
 
 impl Level {
-    /// An image without blocks yet.
+    /// Creates an image without blocks.
     pub fn of(spec: RasterSpec, path: &Path) -> Result<Self> {
         let grid = Grid::of(&spec, path)?;
         let (_, height, width) = spec.shape();
@@ -40,7 +40,7 @@ impl Level {
         })
     }
 
-    /// The overview that follows it, without blocks yet; none where one tile holds the image.
+    /// Returns the next overview, without blocks; `None` if one tile holds the image.
     pub fn smaller(&self, path: &Path) -> Result<Option<Self>> {
         let (bands, height, width) = self.spec.shape();
         let fits = |side: usize, block: usize| side <= block.min(SMALLEST_SIDE);
@@ -51,7 +51,7 @@ impl Level {
         Self::of(RasterSpec { shape, ..self.spec.clone() }, path).map(Some)
     }
 
-    /// All blocks, in the order in which the file lists them.
+    /// Returns all blocks, in the order in which the file lists them.
     pub fn all_blocks(&self) -> Vec<Block> {
         let (_, height, width) = self.spec.shape();
         self.grid.blocks(0..height, 0..width)
@@ -81,14 +81,14 @@ impl Level {
         self.masks.iter().any(|mask| mask.length > 0)
     }
 
-    /// How much of it is there, where that is not all.
+    /// Returns how much of it exists, if it is incomplete.
     pub fn missing(&self) -> Option<String> {
         let found = self.blocks.iter().filter(|kept| kept.length > 0).count();
         (found < self.blocks.len()).then(|| format!("{found} of {} tiles", self.blocks.len()))
     }
 }
 
-/// Whether a block holds all bands of its pixels.
+/// Returns whether a block contains all bands of its pixels.
 pub(super) fn is_one_plane(spec: &RasterSpec) -> bool {
     spec.interleave == Interleave::Pixel || spec.shape().0 == 1
 }

@@ -1,4 +1,4 @@
-//! Masks of a block: one bit a pixel, set where it holds data.
+//! Masks of blocks: one bit per pixel, set if it has data.
 
 use std::io::{self, Read, Write};
 
@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::super::grid::Block;
 
-/// The bytes of the mask of a block of these rows, compressed; none where all of its pixels hold data.
+/// Returns the compressed mask of a block of these rows; `None` if all of its pixels have data.
 pub(super) fn packed(valid: ArrayView2<'_, bool>, block: &Block) -> io::Result<Option<Vec<u8>>> {
     let (height, width) = valid.dim();
     let (bottom, right) = ((block.top + block.height).min(height), (block.left + block.width).min(width));
@@ -26,12 +26,12 @@ pub(super) fn packed(valid: ArrayView2<'_, bool>, block: &Block) -> io::Result<O
     deflated(&bytes).map(Some)
 }
 
-/// The mask of a block without gaps.
+/// Returns the mask of a block without nodata.
 pub(super) fn full(width: usize, height: usize) -> io::Result<Vec<u8>> {
     deflated(&vec![0xff; height * width / 8])
 }
 
-/// Puts the mask of a block into that of the pixels around it, where the block begins.
+/// Copies the mask of a block into that of the surrounding pixels, at the block's position.
 pub(super) fn unpack(bytes: &[u8], block: &Block, to: &mut Array2<bool>) -> io::Result<()> {
     let mut bits = vec![0; block.height * block.width / 8];
     ZlibDecoder::new(bytes).read_exact(&mut bits)?;

@@ -1,8 +1,8 @@
-//! A Cloud Optimized GeoTIFF: an image with overviews, in the order in which readers over a network want them.
+//! Writes a Cloud Optimized GeoTIFF: an image with overviews, in the order that readers over a network need.
 //!
-//! The header and the smallest overview stand first in the file, and are known last. So blocks go into a temporary file
-//! as they come, overviews are made from there level by level, and all is put in order at the end; in memory there are
-//! lists of blocks and what a block at a time for each thread takes.
+//! The header and the smallest overview come first in the file but are known last. So blocks are written to a temporary
+//! file as they arrive, overviews are made from it level by level, and everything is put in order at the end; memory
+//! holds only lists of blocks and one block at a time per thread.
 
 mod file;
 mod header;
@@ -24,7 +24,7 @@ use super::tags;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Scratch;
 
-/// The blocks of an image that were given so far.
+/// The blocks of an image received so far.
 pub(super) struct CloudOptimized {
     path: PathBuf,
     image: Level,
@@ -32,20 +32,20 @@ pub(super) struct CloudOptimized {
 }
 
 impl CloudOptimized {
-    /// Begins a file; what cannot be written leaves none behind.
+    /// Begins a file; on failure, nothing is left behind.
     pub fn begin(spec: &RasterSpec, path: &Path) -> Result<Self> {
         let image = Level::of(spec.clone(), path)?;
         tags::image(spec, &image.grid, path)?;
         Ok(Self { path: path.to_path_buf(), image, scratch: Scratch::create_beside(path)? })
     }
 
-    /// Keeps the block of this index, compressed.
+    /// Stores the compressed block with this index.
     pub fn put(&mut self, index: usize, bytes: &[u8]) -> tiff_writer::Result<()> {
         let start = self.scratch.append(bytes)?;
         self.image.keep(index, start, bytes.len())
     }
 
-    /// Keeps which pixels of a block hold data, of which `valid` has its rows; all do where nothing is said.
+    /// Stores which pixels of a block have data; `valid` covers the rows of the block. Blocks without a mask are valid.
     pub fn put_mask(&mut self, block: &Block, valid: ArrayView2<'_, bool>) -> tiff_writer::Result<()> {
         if let Some(bytes) = mask::packed(valid, block)? {
             let start = self.scratch.append(&bytes)?;
@@ -54,7 +54,7 @@ impl CloudOptimized {
         Ok(())
     }
 
-    /// Makes the overviews, puts all in order and gives the file its name.
+    /// Makes the overviews, puts everything in order, and renames the file to its final name.
     pub fn publish(self) -> Result<()> {
         let Self { path, image, mut scratch } = self;
         if let Some(found) = image.missing() {

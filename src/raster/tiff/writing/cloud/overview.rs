@@ -1,4 +1,4 @@
-//! The blocks of an overview, made of those of the next larger image.
+//! Makes the blocks of an overview from those of the next larger image.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use crate::raster::pixel::Gap;
 use crate::raster::samples::with_array;
 use crate::store::Scratch;
 
-/// What a block is made of, as it is kept.
+/// The stored sources of a block.
 struct Material {
     height: usize,
     width: usize,
@@ -22,13 +22,13 @@ struct Material {
     masks: Vec<(Block, Vec<u8>)>,
 }
 
-/// A block, and its mask where it has gaps.
+/// A block, and its mask if it has nodata.
 struct Made {
     samples: Vec<u8>,
     mask: Option<Vec<u8>>,
 }
 
-/// Makes all blocks of `to`, some at a time, so that each thread has one.
+/// Makes all blocks of `to`, several at a time, one per thread.
 pub(super) fn make(from: &Level, to: &mut Level, scratch: &mut Scratch) -> tiff_writer::Result<()> {
     let resampling = from.spec.overviews.unwrap_or_default();
     for blocks in to.all_blocks().chunks(rayon::current_num_threads()) {
@@ -82,7 +82,7 @@ impl Material {
         Ok(Made { samples, mask })
     }
 
-    /// Which pixels hold data, where some do not.
+    /// Returns which pixels have data, if some do not.
     fn valid(&self) -> std::io::Result<Option<Array2<bool>>> {
         if self.masks.is_empty() {
             return Ok(None);

@@ -1,13 +1,13 @@
-//! One pixel of 2 x 2.
+//! Reduces 2 x 2 pixels to one.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use super::super::spec::OverviewResampling;
 use crate::raster::pixel::{Gap, Sample};
 
-/// What samples of each type have for a mean.
+/// The mean for each sample type.
 pub(super) trait Mean: Sample {
-    /// The mean of at least one value; of integers to the nearest, halves away from zero.
+    /// Returns the mean of at least one value; for integers the nearest, with halves away from zero.
     fn mean(values: &[Self]) -> Self;
 }
 
@@ -23,7 +23,7 @@ macro_rules! integers {
     )*};
 }
 
-// Sums of 64-bit integers need more room.
+// Sums of 64-bit integers need a wider type.
 integers!(u8: i64, i8: i64, u16: i64, i16: i64, u32: i64, i32: i64, u64: i128, i64: i128);
 
 macro_rules! floats {
@@ -32,7 +32,7 @@ macro_rules! floats {
             fn mean(values: &[Self]) -> Self {
                 let count = values.len() as f64;
                 let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
-                // The largest values have a mean, but no sum.
+                // The largest values have a mean, but their sum overflows.
                 let mean = if sum.is_finite() { sum / count } else { values.iter().map(|&v| f64::from(v) / count).sum() };
                 mean as $type
             }
@@ -42,7 +42,8 @@ macro_rules! floats {
 
 floats!(f32, f64);
 
-/// The image of half the height and width, rounded up. Where no pixel of four counts, the first one stands for them.
+/// Returns the image of half the height and width, rounded up. If none of the four pixels counts, the first one is
+/// used.
 pub(super) fn reduced<T: Mean>(
     image: ArrayView3<'_, T>,
     valid: Option<ArrayView2<'_, bool>>,
@@ -67,7 +68,7 @@ pub(super) fn reduced<T: Mean>(
     })
 }
 
-/// The mask of that image: a pixel holds data where what it was made of does.
+/// Returns the mask of that image: a pixel has data if any of its sources does.
 pub(super) fn reduced_mask(valid: ArrayView2<'_, bool>, resampling: OverviewResampling) -> Array2<bool> {
     let (height, width) = valid.dim();
     Array2::from_shape_fn((height.div_ceil(2), width.div_ceil(2)), |(y, x)| match resampling {
@@ -76,7 +77,7 @@ pub(super) fn reduced_mask(valid: ArrayView2<'_, bool>, resampling: OverviewResa
     })
 }
 
-/// The places that one pixel is made of; at the edges some lie outside.
+/// Returns the positions of the sources of one pixel; at the edges some are outside.
 fn four(y: usize, x: usize) -> [(usize, usize); 4] {
     let (y, x) = (2 * y, 2 * x);
     [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)]

@@ -1,4 +1,4 @@
-//! From the bytes of a block that was written back to its samples.
+//! Decodes blocks that were written before.
 
 use std::io::{self, Read};
 
@@ -12,7 +12,7 @@ use super::super::tags;
 use crate::raster::Samples;
 use crate::raster::tiff::lzw::Lzw;
 
-/// Puts the samples of a block into those of the pixels around it, where the block begins.
+/// Copies the samples of a block into those of the surrounding pixels, at the block's position.
 pub(super) fn unpack(bytes: &[u8], block: &Block, spec: &RasterSpec, to: &mut Samples) -> io::Result<()> {
     let sample = spec.dtype.bytes();
     let pixel = sample * block.bands.len();
