@@ -38,7 +38,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// let for_maps = Augment::default().brightness(0.0).contrast(0.0).zoom(1.0);
 /// let nothing = Augment::none();
 /// assert_ne!(for_maps, nothing);
-/// Domain A is radar, whose backscatter must keep its values, and domain B is photographs.
+/// // Domain A is radar, whose backscatter must keep its values, and domain B is photographs.
 /// let for_radar = Augment::default().brightness_of(Domain::A, 0.0).contrast_of(Domain::A, 0.0).rotate(10.0);
 /// assert_ne!(for_radar, Augment::default());
 /// ```
@@ -154,7 +154,7 @@ impl Augment {
     /// [Partners](crate::DatasetType::Pix2Pix) are rotated by the same angle.
     ///
     /// ```
-    /// The same as `rotate 30;0.5` in Train Deep Learning Model.
+    /// // The same as `rotate 30;0.5` in Train Deep Learning Model.
     /// let augment = geolearn::dataset::Augment::default().rotate(30.0).rotate_probability(0.5);
     /// ```
     pub fn rotate(mut self, degrees: f64) -> Self {

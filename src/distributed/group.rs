@@ -22,7 +22,7 @@ use crate::stop::StopSignal;
 /// use geolearn::FitOptions;
 /// use geolearn::distributed::Distributed;
 ///
-/// Without a launcher's variables there is a single process, and nothing is sent.
+/// // Without a launcher's variables there is a single process, and nothing is sent.
 /// let group = Distributed::from_env()?;
 /// assert_eq!((group.rank(), group.world_size(), group.is_main()), (0, 1, true));
 /// let options = FitOptions::new(20).distributed(group);
@@ -115,7 +115,7 @@ impl Distributed {
     /// ```
     /// use geolearn::distributed::{Backend, Distributed};
     ///
-    /// For a single process, and on a machine without CUDA.
+    /// // For a single process, and on a machine without CUDA.
     /// assert_eq!(Distributed::from_env()?.backend(), Backend::Gloo);
     /// # Ok::<(), geolearn::Error>(())
     /// ```
@@ -140,7 +140,7 @@ impl Distributed {
     /// ```
     /// let group = geolearn::distributed::Distributed::from_env()?;
     /// if group.is_main() {
-    /// Put the chips where all processes look for them.
+    ///     // Put the chips where all processes look for them.
     /// }
     /// group.barrier()?;
     /// # Ok::<(), geolearn::Error>(())

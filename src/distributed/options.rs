@@ -64,7 +64,7 @@ impl DistributedOptions {
     ///
     /// match DistributedOptions::new().backend(Backend::Nccl).from_env() {
     ///     Ok(group) => println!("by {:?}", group.backend()),
-    /// Without CUDA, as on the machine that runs this test.
+    ///     // Without CUDA, as on the machine that runs this test.
     ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Device),
     /// }
     /// ```

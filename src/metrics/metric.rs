@@ -60,7 +60,7 @@ impl MetricColumn {
 /// use geolearn::metrics::{Better, Metric, MetricColumn};
 /// use geolearn::{Domain, FitOptions, Result};
 ///
-/// How far translations into domain B are from gray, on average.
+/// /// How far translations into domain B are from gray, on average.
 /// #[derive(Debug, Default)]
 /// struct Colorfulness {
 ///     sum: f64,

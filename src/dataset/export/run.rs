@@ -27,7 +27,7 @@ use crate::store::{self, Identity, Lock};
 /// Exports chips from scenes with the default options; see [`ExportTrainingData`] for the options.
 ///
 /// ```no_run
-/// Needs scenes of several chips of 256 x 256 pixels.
+/// // Needs scenes of several chips of 256 x 256 pixels.
 /// let report = geolearn::dataset::export_training_data("sentinel1/", "sentinel2/", "chips")?;
 /// println!("{report}");
 /// # Ok::<(), geolearn::Error>(())
