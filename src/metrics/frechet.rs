@@ -9,9 +9,9 @@ use crate::error::Result;
 /// Eigenvalues below this many units in the last place of the largest are rounding errors of 0.
 const ROUNDING: f64 = 10.0 * f64::EPSILON;
 
-/// Computes the Fréchet distance of the normal distributions with the means and unbiased covariances of two sets, `|m1
-/// - m2|² + Tr(S1 + S2 - 2 (S1 S2)^½)`; for Inception features, this is the FID. It is the square of the distance, as
-/// usually reported.
+/// Computes the Fréchet distance of the normal distributions with the means and unbiased covariances of two sets,
+/// `|m1 - m2|² + Tr(S1 + S2 - 2 (S1 S2)^½)`; for Inception features, this is the FID. It is the square of the distance,
+/// as usually reported.
 ///
 /// With fewer images than features the covariances are singular. The distance is still defined, but biased upward: it
 /// falls as images are added, so only distances between sets of the same sizes should be compared.
