@@ -33,7 +33,7 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> TensorFile<'a> {
-    /// Reads the header of a file that lies in memory.
+    /// Reads the header of a file in memory.
     ///
     /// # Errors
     /// `Format` for a file that is damaged or contradicts itself, `Limits` for one of too many tensors.
@@ -79,7 +79,7 @@ pub(crate) fn check_header(header: &[u8]) -> Result<()> {
         return Err(too_large("bytes", MOST_HEADER).found(header.len()));
     }
     let mut entries = Entries { count: 0 };
-    // What is wrong with it is told when it is read.
+    // Only counts; a malformed header is an error when it is parsed below.
     let _ = serde_json::Deserializer::from_slice(header).deserialize_map(&mut entries);
     if entries.count > MOST_TENSORS {
         return Err(too_large("tensors", MOST_TENSORS));

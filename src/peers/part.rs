@@ -1,4 +1,4 @@
-//! Which part of the work is whose, in numbers alone.
+//! The part of the work that each process does, by rank and number of processes.
 
 use std::ops::Range;
 

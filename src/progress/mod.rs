@@ -37,7 +37,7 @@ impl Drop for Counter {
     }
 }
 
-/// A caller's function that is told the share of work done, from 0 to 1. Clones are the same one.
+/// A caller's function that receives the fraction of work done, from 0 to 1. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Observer(Arc<Mutex<dyn FnMut(f64) + Send>>);
 

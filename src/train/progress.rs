@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::progress::Bar;
 
 /// Shows a bar with the losses and the time left on a terminal, and a line for each epoch elsewhere; both on
-/// standard error. A build without the feature `progress` has the lines alone. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
+/// standard error. Without the feature `progress`, there are only lines. Every fit has one unless [`FitOptions::progress`](super::FitOptions::progress) is off.
 ///
 /// ```
 /// use geolearn::FitOptions;

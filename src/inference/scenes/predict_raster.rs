@@ -88,7 +88,7 @@ impl Drop for StoppableWaits<'_> {
 
 /// A call after all checks that are possible before the work starts.
 struct Call<'a> {
-    maker: OutputWriter<'a>,
+    writer: OutputWriter<'a>,
     settings: Settings,
     sources: &'a [Source],
     outputs: Vec<Output>,
@@ -133,14 +133,14 @@ impl<'a> Call<'a> {
         let tiles = sharing::tiles(peers, own, fingerprints.as_deref())?;
         let fingerprints = fingerprints.filter(|_| keeps_pieces);
         let (band_names, band_scales) = (request.band_names, request.band_scales);
-        let maker = OutputWriter {
+        let writer = OutputWriter {
             translation,
             band_names,
             band_scales,
             compression: settings.compression,
             overviews: settings.overviews,
         };
-        let call = Self { maker, settings, sources, outputs, fingerprints, tiles };
+        let call = Self { writer, settings, sources, outputs, fingerprints, tiles };
         sharing::barrier(peers, call.check())?;
         // The folders are shared, so this happens once, before the other processes start.
         let begin = || {
@@ -190,12 +190,12 @@ impl<'a> Call<'a> {
         }
         self.outputs.iter().try_for_each(|output| {
             let scene = self.scene(&self.sources[output.scene], None);
-            self.maker.check_writable(&scene, output)
+            self.writer.check_writable(&scene, output)
         })
     }
 
     fn scene<'s>(&'s self, source: &'s Source, moments: Option<Vec<Moments>>) -> SceneTranslation<'s> {
-        let (translation, statistics) = (self.maker.translation, self.settings.statistics);
+        let (translation, statistics) = (self.writer.translation, self.settings.statistics);
         SceneTranslation { translation, source, statistics, tiles: self.tiles, moments, peers: self.helpers() }
     }
 
@@ -235,7 +235,7 @@ impl<'a> Call<'a> {
         }
         let start = Instant::now();
         let sources: Vec<&Source> = self.sources.iter().collect();
-        let how = (self.maker.translation, self.tiles);
+        let how = (self.writer.translation, self.tiles);
         let moments = gathered_once(self.settings.peers.as_ref(), how, &sources, progress).map_err(advised)?;
         Ok((moments, Times { network: start.elapsed(), ..Times::default() }))
     }
@@ -250,10 +250,10 @@ impl<'a> Call<'a> {
     ) -> Result<OutputSummary> {
         let (output, begun) = (&self.outputs[index], Instant::now());
         let made = match self.fingerprints.as_ref().and_then(|fingerprints| fingerprints.get(index)) {
-            None => self.maker.write(scene, output, progress)?,
+            None => self.writer.write(scene, output, progress)?,
             Some(fingerprint) => {
                 let fingerprint = fingerprint::with_tiles(fingerprint.clone(), self.tiles);
-                let (made, store) = self.maker.resume(scene, output, &fingerprint, progress)?;
+                let (made, store) = self.writer.resume(scene, output, &fingerprint, progress)?;
                 stores.extend(store);
                 made
             }

@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub is_resumable: bool,
     /// The processes that share the call.
     pub peers: Arc<dyn Peers>,
-    /// The first process alone shows progress.
+    /// Only the first process shows progress.
     pub control: Control,
 }
 
