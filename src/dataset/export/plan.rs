@@ -70,7 +70,7 @@ fn job(
     };
     let maps = |images: &Vec<Source>| images.iter().map(map).collect();
     let maps: Vec<Vec<ValidityMap>> = scenes.iter().map(maps).collect::<Result<_>>()?;
-    let leaders: Vec<ValidityMap> = maps.iter().filter_map(|maps| maps.first().cloned()).collect();
+    let leaders: Vec<&ValidityMap> = maps.iter().filter_map(|maps| maps.first()).collect();
     let blocks = Blocks::for_tiles(options.tile, &leaders, options.val_split_pct, options.validation_margin);
     let name = domains.iter().map(Domain::to_string).collect::<String>();
     let mut random = Seed(options.seed).stream(&format!("spatial split/{name}"), 0);

@@ -53,8 +53,8 @@ impl DomainScenes {
     }
 
     /// Returns the validity map of each scene.
-    pub fn maps(&self) -> Vec<ValidityMap> {
-        self.mapped.iter().map(|scene| scene.map.clone()).collect()
+    pub fn maps(&self) -> Vec<&ValidityMap> {
+        self.mapped.iter().map(|scene| &scene.map).collect()
     }
 
     /// Returns the width and the height of the largest window.

@@ -3,6 +3,7 @@
 //! If validation windows were drawn from anywhere, they would share pixels with training windows, and the model would
 //! be evaluated on what it has seen. So whole blocks of the scenes are set aside.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -34,9 +35,10 @@ const MOST_WINDOWS: usize = 4;
 impl Blocks {
     /// Returns blocks of 4 x 4 windows of `tile` = (width, height), or of fewer if there would not be enough blocks to
     /// set a `share` of them aside. Large blocks have less border, near which windows belong to neither split.
-    pub fn for_tiles(tile: (usize, usize), maps: &[ValidityMap], share: f64, margin: usize) -> Self {
+    pub fn for_tiles(tile: (usize, usize), maps: &[impl Borrow<ValidityMap>], share: f64, margin: usize) -> Self {
         let pixels = |map: &ValidityMap| map.valid_pixels() as f64;
-        let windows = maps.iter().map(pixels).sum::<f64>() / (tile.0 as f64 * tile.1 as f64).max(1.0);
+        let windows =
+            maps.iter().map(Borrow::borrow).map(pixels).sum::<f64>() / (tile.0 as f64 * tile.1 as f64).max(1.0);
         // Two blocks for validation, so that their total can be close to the requested share.
         let are_enough = |side: &usize| windows / (side * side) as f64 * share.min(1.0 - share) >= 2.0;
         let side = (1..=MOST_WINDOWS).rev().find(are_enough).unwrap_or(1);
@@ -69,12 +71,13 @@ pub(crate) struct SpatialSplit {
 ///
 /// If at least two blocks have data and the share is not 0, at least one block is set aside and at least one is left.
 pub(crate) fn split_scenes(
-    maps: &[ValidityMap],
+    maps: &[impl Borrow<ValidityMap>],
     first_on_grid: &[usize],
     blocks: Blocks,
     share: f64,
     random: &mut Stream,
 ) -> Vec<SpatialSplit> {
+    let maps: Vec<&ValidityMap> = maps.iter().map(Borrow::borrow).collect();
     let mut splits: Vec<_> = maps.iter().map(|map| SpatialSplit::without_validation(map.size(), blocks)).collect();
     let mut pixels = BTreeMap::<(usize, usize), f64>::new();
     for ((split, map), first) in splits.iter().zip(maps).zip(first_on_grid) {
