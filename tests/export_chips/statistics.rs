@@ -55,12 +55,11 @@ fn statistics_are_those_of_the_valid_pixels() {
         let Samples::U8(samples) = Raster::open(&scene).unwrap().into_samples() else { panic!("bytes") };
         let accumulated = fs::read(output.join("A/esri_accumulated_stats.json")).unwrap();
         let accumulated: Value = serde_json::from_slice(&accumulated).unwrap();
-        // The nodata value in one band of a pixel is a gap of this band.
-        let has_data = |(value, valid): &(&u8, &bool)| **valid && (mask_alone || **value != 0);
         for (index, band) in samples.axis_iter(Axis(0)).enumerate() {
             let stated = &definition["AllTilesStats"][index];
-            let values: Vec<f64> =
-                band.iter().zip(&valid).filter(has_data).map(|(value, _)| f64::from(*value)).collect();
+            // In images of bytes the nodata value in one band alone is data, such as the red 0 of a dark roof.
+            let has_data = |(value, valid): (&u8, &bool)| valid.then(|| f64::from(*value));
+            let values: Vec<f64> = band.iter().zip(&valid).filter_map(has_data).collect();
             let count = values.len() as f64;
             let mean = values.iter().sum::<f64>() / count;
             let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
