@@ -65,6 +65,10 @@ fn kept(layers: &[Layer], map: &mut Map, memory: LayerMemory) -> f64 {
                 output(map) + if of_norm { map.values() } else { 0.0 }
             }
             Layer::Residual(_) if memory == LayerMemory::AsOne => 3.0 * map.values(),
+            // Its inner map, which has a border of one pixel, is computed again.
+            Layer::Residual(layers) if memory == LayerMemory::Bordered => {
+                kept(layers, map, memory) - map.padded(1) + output(map)
+            }
             Layer::Residual(layers) => kept(layers, map, memory) + output(map),
             Layer::Module(_, layers) => kept(layers, map, memory),
             Layer::Skip(layers) => skip(layers, map, memory),
