@@ -1,4 +1,5 @@
-//! Tests the kernels of `src/ffi/cuda/layers.cu` without a GPU: `src/ffi/cuda/emulated.cpp` runs them on the CPU.
+//! Tests the kernels of `src/ffi/cuda/layers.cu` and `on_chip.cu` without a GPU: `src/ffi/cuda/emulated.cpp` runs them
+//! on the CPU.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]

@@ -45,6 +45,8 @@ pub struct Switches {
     pub graph: bool,
     /// Whether to use libtorch's operators instead of this crate's CUDA layers.
     pub operators: bool,
+    /// Whether norms read a map once if it fits in shared memory.
+    pub on_chip: bool,
     /// Whether cuDNN benchmarks its kernels in every precision.
     pub search: bool,
 }
@@ -58,11 +60,11 @@ impl<'a> Way<'a> {
             let switch = match word {
                 "graph" => &mut switches.graph,
                 "operators" => &mut switches.operators,
+                "on-chip" => &mut switches.on_chip,
                 "search" => &mut switches.search,
                 other => {
-                    return Err(
-                        format!("unknown suffix `+{other}`: expected `+graph`, `+operators` or `+search`").into()
-                    );
+                    let known = "`+graph`, `+operators`, `+on-chip` or `+search`";
+                    return Err(format!("unknown suffix `+{other}`: expected {known}").into());
                 }
             };
             *switch = true;

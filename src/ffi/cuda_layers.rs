@@ -1,7 +1,7 @@
 //! CUDA layers that combine this crate's own kernels with cuDNN's convolutions, in NHWC memory.
 //!
 //! Their maps include the padding for the next convolution: (N, C, H + 2b, W + 2b), with a border of reflected pixels.
-//! The kernels (`cuda/layers.cu`) are compiled for the device when a layer is first used, and cached for the next
+//! The kernels (`cuda/layers.cu` and `cuda/on_chip.cu`) are compiled for the device when a layer is first used, and cached for the next
 //! process.
 
 use std::path::PathBuf;
@@ -14,9 +14,11 @@ use super::linked;
 use super::switch::is_switched_on;
 use crate::error::Result;
 
-const KERNELS: &str = include_str!("cuda/layers.cu");
+const KERNELS: &str = concat!(include_str!("cuda/layers.cu"), include_str!("cuda/on_chip.cu"));
 /// Disables (0) or enables (1) these layers.
 const SWITCH: &str = "GEOLEARN_CUDA_LAYERS";
+/// Enables (1) norms that read each map once if it fits in shared memory. Off by default: not measured on a device yet.
+const ON_CHIP: &str = "GEOLEARN_CUDA_NORMS_ON_CHIP";
 
 /// Returns whether the functions below can process maps like `x`, with any number of channels, on its device and with
 /// the thread's current settings.
@@ -60,7 +62,7 @@ static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 fn are_on() -> bool {
     static ON: OnceLock<bool> = OnceLock::new();
-    *ON.get_or_init(|| is_switched_on(SWITCH))
+    *ON.get_or_init(|| is_switched_on(SWITCH, true))
 }
 
 /// Registers the kernels once, unless disabled by the environment.
@@ -68,8 +70,13 @@ fn hand_over_kernels() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
     *DONE.get_or_init(|| {
         let folder = FOLDER.get().and_then(|folder| folder.to_str()).unwrap_or_default();
-        are_on() && told(linked::cuda_kernels_source(KERNELS, folder)).is_some()
+        are_on() && told(hand_over(folder)).is_some()
     })
+}
+
+fn hand_over(folder: &str) -> Result<()> {
+    linked::cuda_norms_on_chip(is_switched_on(ON_CHIP, false))?;
+    linked::cuda_kernels_source(KERNELS, folder)
 }
 
 /// Returns the result, or logs the error, since libtorch's operators are then used instead.
@@ -86,10 +93,10 @@ fn is_emulated(_: &Tensor) -> bool {
 
 #[cfg(test)]
 #[cfg(target_os = "linux")]
-pub(crate) use emulation::emulate_cuda;
+use emulation::is_emulated;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
-use emulation::is_emulated;
+pub(crate) use emulation::{emulate_cuda, emulate_cuda_on_chip};
 
 /// The kernels compiled for the CPU, so that whole networks can be compared without a device.
 #[cfg(test)]
@@ -99,7 +106,7 @@ mod emulation {
     use std::ffi::CString;
     use std::path::Path;
     use std::process::Command;
-    use std::sync::LazyLock;
+    use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
     use tch::Tensor;
 
@@ -122,18 +129,31 @@ mod emulation {
 
     /// Runs `work` with these layers on the CPU, on this thread.
     pub(crate) fn emulate_cuda<T>(work: impl FnOnce() -> T) -> T {
+        emulate(false, work)
+    }
+
+    /// Runs `work` with these layers on the CPU, on this thread, with norms that keep maps in shared memory.
+    pub(crate) fn emulate_cuda_on_chip<T>(work: impl FnOnce() -> T) -> T {
+        emulate(true, work)
+    }
+
+    fn emulate<T>(norms_on_chip: bool, work: impl FnOnce() -> T) -> T {
         LazyLock::force(&LIBRARY);
-        let _emulated = Emulated::begin();
+        let _emulated = Emulated::begin(norms_on_chip);
         work()
     }
 
-    /// Ends even if a test panics, since test threads are reused.
-    struct Emulated;
+    /// Ends even if a test panics, since test threads are reused. Only one test at a time: the kind of norms is a
+    /// setting of the process.
+    struct Emulated(#[allow(dead_code, reason = "held until the end")] MutexGuard<'static, ()>);
 
     impl Emulated {
-        fn begin() -> Self {
+        fn begin(norms_on_chip: bool) -> Self {
+            static ONE: Mutex<()> = Mutex::new(());
+            let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+            linked::cuda_norms_on_chip(norms_on_chip).unwrap();
             ON.set(true);
-            Self
+            Self(one)
         }
     }
 

@@ -60,6 +60,7 @@ unsafe extern "C" {
         folder: *const c_char,
         folder_length: usize,
     ) -> *mut c_char;
+    fn geolearn_cuda_norms_on_chip(on: bool) -> *mut c_char;
     #[cfg(test)]
     fn geolearn_cuda_kernels_emulate(library: *const c_char) -> *mut c_char;
     fn geolearn_cuda_layers_fit(x: *const C_tensor, fit: *mut bool, trouble: *mut *mut c_char) -> *mut c_char;
@@ -250,6 +251,11 @@ pub(super) fn cuda_kernels_source(text: &str, folder: &str) -> Result<()> {
     let (text, length) = (text.as_ptr().cast(), text.len());
     // SAFETY: as many bytes as are there; the call copies them.
     check(unsafe { geolearn_cuda_kernels_source(text, length, folder.as_ptr().cast(), folder.len()) })
+}
+
+pub(super) fn cuda_norms_on_chip(on: bool) -> Result<()> {
+    // SAFETY: no pointers are passed.
+    check(unsafe { geolearn_cuda_norms_on_chip(on) })
 }
 
 #[cfg(test)]

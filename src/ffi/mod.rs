@@ -40,12 +40,12 @@ pub(crate) use adam::{AdamTensors, arranged_like};
 pub(crate) use arithmetic::{Arithmetic, Repeats, Switches, autocast, is_deterministic, without_autocast};
 pub(crate) use c10d::{Exchange, KeyStore, Listens, TensorGroup, check_nccl, give_nccl_errors_as_values};
 pub(crate) use cuda::{CudaLibrary, cuda_is_available, cuda_library};
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-pub(crate) use cuda_layers::emulate_cuda;
 pub(crate) use cuda_layers::{
     bordered_residual, convolution_norm, cuda_layers_fit, keep_cuda_kernels_in, with_weight_layout,
 };
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) use cuda_layers::{emulate_cuda, emulate_cuda_on_chip};
 #[cfg(test)]
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_bus_id, cuda_capability, cuda_runtime};

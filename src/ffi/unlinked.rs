@@ -71,6 +71,10 @@ pub(super) fn cuda_kernels_source(_: &str, _: &str) -> Result<()> {
     absent()
 }
 
+pub(super) fn cuda_norms_on_chip(_: bool) -> Result<()> {
+    absent()
+}
+
 #[cfg(test)]
 pub(super) fn cuda_kernels_emulate(_: &CStr) -> Result<()> {
     absent()

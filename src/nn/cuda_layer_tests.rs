@@ -130,20 +130,28 @@ fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_
     }
 }
 
+type Emulate = fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>;
+
+/// Runs emulated layers with each kind of norm.
+const EMULATED: [(&str, Emulate); 2] =
+    [("norms in passes", |work| ffi::emulate_cuda(work)), ("norms on chip", |work| ffi::emulate_cuda_on_chip(work))];
+
 /// Sums of some thousand f64 products in another order, through up to twenty layers and back.
 const F64: f64 = 1e-9;
 
 #[test]
 fn emulated_layers_equal_operators() {
-    for case in CASES {
-        compare(case, Device::Cpu, Kind::Double, F64, &|work| ffi::emulate_cuda(work));
+    for (case, (_, emulate)) in CASES.into_iter().flat_map(|case| EMULATED.map(|kind| (case, kind))) {
+        compare(case, Device::Cpu, Kind::Double, F64, &emulate);
     }
 }
 
 /// 2^-24 through as many layers; near 0, rectifiers may decide differently.
 #[test]
 fn emulated_layers_in_f32_are_close_to_f64() {
-    compare(CASES[0], Device::Cpu, Kind::Float, 1e-2, &|work| ffi::emulate_cuda(work));
+    for (_, emulate) in EMULATED {
+        compare(CASES[0], Device::Cpu, Kind::Float, 1e-2, &emulate);
+    }
 }
 
 /// Values are within 2^-9 after each layer. If that changes the decision of a rectifier, a gradient appears or
@@ -153,7 +161,9 @@ const BF16: f64 = 0.5;
 #[test]
 fn emulated_layers_in_mixed_precision_are_close_to_f64() {
     for case in &CASES[..4] {
-        compare_in(*case, Device::Cpu, Kind::Float, true, BF16, &|work| ffi::emulate_cuda(work));
+        for (_, emulate) in EMULATED {
+            compare_in(*case, Device::Cpu, Kind::Float, true, BF16, &emulate);
+        }
         compare_in(*case, Device::Cpu, Kind::Float, true, BF16, &|work| work());
     }
 }
@@ -210,8 +220,9 @@ fn all_near(what: &str, ours: &[Tensor], exact: &[Tensor]) {
     assert!(each.iter().all(|&d| d < 1e-10), "{what}: {each:?}");
 }
 
-/// Various sizes and numbers of channels.
-const MAPS: [[i64; 4]; 6] = [[2, 16, 8, 8], [1, 20, 9, 7], [1, 6, 9, 7], [3, 5, 9, 7], [1, 20, 8, 8], [2, 7, 4, 5]];
+/// Various sizes and numbers of channels; in the last one, a block on chip keeps two vectors of channels.
+const MAPS: [[i64; 4]; 7] =
+    [[2, 16, 8, 8], [1, 20, 9, 7], [1, 6, 9, 7], [3, 5, 9, 7], [1, 20, 8, 8], [2, 7, 4, 5], [9, 64, 6, 5]];
 
 #[test]
 fn emulated_residual_blocks_equal_operators() {
@@ -223,11 +234,11 @@ fn emulated_residual_blocks_equal_operators() {
             let hidden = normed(&conv(&p[0], &p[1])).relu();
             bordered(&(&p[0] + normed(&conv(&hidden, &p[2]))), border)
         });
-        let ours = ffi::emulate_cuda(|| {
-            let block = |p: &[Tensor]| ffi::bordered_residual(&bordered(&p[0], 1), [&p[1], &p[2]], 1e-5, border);
-            gradients_of(&leaves, &|p| block(p).unwrap())
-        });
-        all_near(&format!("{shape:?} with a border of {border}"), &ours, &exact);
+        let block = |p: &[Tensor]| ffi::bordered_residual(&bordered(&p[0], 1), [&p[1], &p[2]], 1e-5, border);
+        for (norms, emulate) in EMULATED {
+            let ours = emulate(&|| gradients_of(&leaves, &|p| block(p).unwrap()));
+            all_near(&format!("{shape:?} with a border of {border}, {norms}"), &ours, &exact);
+        }
     }
 }
 
@@ -236,7 +247,7 @@ fn emulated_convolutions_with_norms_equal_operators() {
     let forms = [(3, 1, 1, false), (3, 2, 1, false), (3, 2, 1, true), (4, 1, 1, false), (4, 2, 1, false)];
     let cases = MAPS.into_iter().flat_map(|map| forms.into_iter().map(move |form| (map, form)));
     for ((shape, (side, stride, padding, transposed)), slope) in cases.zip([0.0, 0.2, 1.0].into_iter().cycle()) {
-        let made_channels = 6;
+        let made_channels = if shape[0] == 9 { 64 } else { 6 };
         let kernel =
             if transposed { [shape[1], made_channels, side, side] } else { [made_channels, shape[1], side, side] };
         let leaves = [wave(&shape, 0.37), wave(&kernel, 0.7)];
@@ -252,8 +263,10 @@ fn emulated_convolutions_with_norms_equal_operators() {
         });
         let form = ConvolutionForm { stride, padding, transposed, normalized: true };
         let norm = NormForm { slope, epsilon: 1e-5, border };
-        let ours =
-            ffi::emulate_cuda(|| gradients_of(&leaves, &|p| ffi::convolution_norm(&p[0], &p[1], form, norm).unwrap()));
-        all_near(&format!("{shape:?} by {form:?}, {norm:?}"), &ours, &exact);
+        for (norms, emulate) in EMULATED {
+            let layer = |p: &[Tensor]| ffi::convolution_norm(&p[0], &p[1], form, norm).unwrap();
+            let ours = emulate(&|| gradients_of(&leaves, &layer));
+            all_near(&format!("{shape:?} by {form:?}, {norm:?}, {norms}"), &ours, &exact);
+        }
     }
 }

@@ -1,4 +1,4 @@
-// Compares each kernel of src/ffi/cuda/layers.cu, emulated, with straightforward f64 loops, on many random shapes of
+// Compares each kernel of src/ffi/cuda/layers.cu and on_chip.cu, emulated, with straightforward f64 loops, on many random shapes of
 // maps and grids. Both get the same inputs that a kernel reads from another one (moments and means), so that each is
 // judged by its own errors.
 #include <cmath>
@@ -10,7 +10,7 @@
 #include <vector>
 
 extern "C" void geolearn_emulated_launch(const char *kernel, int element, const unsigned grid[3],
-                                         const unsigned block[2], void **arguments);
+                                         const unsigned block[2], unsigned shared, void **arguments);
 
 namespace {
 
@@ -121,6 +121,7 @@ public:
     auto gradient = random_map(f.border, 0);
     auto means = check_gradient_sums(gradient, x, moments);
     check_gradient(gradient, x, moments, means);
+    if (f.channels % E::VECTOR == 0) check_on_chip(x, among(0, 1) ? &residual : nullptr, gradient);
     check_add_folded(gradient, residual);
   }
 
@@ -158,7 +159,14 @@ private:
                                     T... arguments) {
     std::string full = std::string("geolearn_") + name + (!has_forms ? "" : f.is_wide ? "_wide" : "_single");
     void *pointers[] = {&arguments...};
-    geolearn_emulated_launch(full.c_str(), E::NUMBER, grid, block, pointers);
+    geolearn_emulated_launch(full.c_str(), E::NUMBER, grid, block, 0, pointers);
+  }
+  // A block of `lanes` columns of threads keeps `maps` maps.
+  template <class... T> void launch_on_chip(const char *name, unsigned lanes, int maps, T... arguments) {
+    unsigned vectors = f.channels / E::VECTOR, grid[] = {(vectors + lanes - 1) / lanes, unsigned(f.images), 1};
+    unsigned block[] = {lanes, 256 / lanes}, bytes = lanes * maps * f.pixels() * 16;
+    void *pointers[] = {&arguments...};
+    geolearn_emulated_launch(name, E::NUMBER, grid, block, bytes, pointers);
   }
   template <class... T> void launch_sums(const char *name, T... arguments) {
     unsigned groups = f.channels / (f.is_wide ? E::VECTOR : 1);
@@ -197,7 +205,14 @@ private:
     auto sums = empty_sums(2 * f.splits), moments = empty_sums(2);
     launch_sums("moments_sums", x.data(), f.pixels(), f.channels, f.splits, sums.data());
     launch_means("moments", x.data(), sums.data(), f.pixels(), f.channels, f.splits, EPSILON, moments.data());
-    whole("sums", sums), whole("moments", moments);
+    whole("sums", sums);
+    judge_moments(x, moments, &sums);
+    return moments;
+  }
+
+  // `sums` are missing if a kernel does not write them.
+  void judge_moments(Memory<Stored> &x, Memory<Sum> &moments, Memory<Sum> *sums) {
+    whole("moments", moments);
     each([&](int n, int c) {
       double mean = 0, variance = 0, shift = E::wide(x.data()[at(n, 0, 0, c, 0)]), first = 0, second = 0, size = 0;
       auto value = [&](int row, int column) { return E::wide(x.data()[at(n, row, column, c, 0)]); };
@@ -206,14 +221,15 @@ private:
         mean += value(row, column) / f.pixels(), first += d, second += d * d, size += std::abs(d);
       });
       each_pixel([&](int row, int column) { variance += std::pow(value(row, column) - mean, 2) / f.pixels(); });
-      near("sum of x", total(sums, n, 0, c), first, E::SUM * size);
-      near("sum of x^2", total(sums, n, 1, c), second, E::SUM * second);
+      if (sums) {
+        near("sum of x", total(*sums, n, 0, c), first, E::SUM * size);
+        near("sum of x^2", total(*sums, n, 1, c), second, E::SUM * second);
+      }
       near("mean", pair(moments, n, 0, c), mean, E::SUM * (std::abs(mean) + size / f.pixels()));
       // The variance is the difference of two mean squares; `second` is the larger one.
       double scale = 1 / std::sqrt(variance + EPSILON), lost = second / f.pixels() / (variance + EPSILON);
       near("scale", pair(moments, n, 1, c), scale, E::SUM * scale * (1 + lost));
     });
-    return moments;
   }
 
   double xhat(Memory<Stored> &x, Memory<Sum> &moments, int n, int row, int column, int c) {
@@ -225,6 +241,10 @@ private:
     auto y = empty_map(f.border);
     launch_maps("normalise", x.data(), moments.data(), residual ? residual->data() : nullptr, f.other_border, f.slope, f.height,
                 f.width, f.channels, f.border, y.data());
+    judge_normalised(x, moments, residual, y);
+  }
+
+  void judge_normalised(Memory<Stored> &x, Memory<Sum> &moments, Memory<Stored> *residual, Memory<Stored> &y) {
     whole("y", y);
     each([&](int n, int c) {
       for (int row = 0; row < f.height + 2 * f.border; ++row) {
@@ -279,18 +299,44 @@ private:
     auto made = empty_map(0);
     launch_maps("gradient", gradient.data(), x.data(), moments.data(), means.data(), f.slope, f.height, f.width, f.channels,
                 f.border, made.data());
+    judge_gradient(gradient, x, moments, means, made, false);
+  }
+
+  // If a kernel has used `own_means`, they may differ from `means` by as much as sums do.
+  void judge_gradient(Memory<Stored> &gradient, Memory<Stored> &x, Memory<Sum> &moments, Memory<Sum> &means,
+                      Memory<Stored> &made, bool own_means) {
     whole("gradient", made);
     each([&](int n, int c) {
       auto folded = fold(gradient, n, c);
+      double level_apart = 0, tilt_apart = 0;
+      each_pixel([&](int row, int column) {
+        double v = xhat(x, moments, n, row, column, c), size = (v > 0 ? 1 : f.slope) * folded[row * f.width + column].second;
+        level_apart += own_means * size / f.pixels(), tilt_apart += own_means * size * std::abs(v) / f.pixels();
+      });
       each_pixel([&](int row, int column) {
         auto [g, size] = folded[row * f.width + column];
         double v = xhat(x, moments, n, row, column, c), scale = pair(moments, n, 1, c);
         double level = pair(means, n, 0, c), tilt = v * pair(means, n, 1, c);
         double expected = scale * ((v > 0 ? 1 : f.slope) * g - level - tilt);
         near("gradient", E::wide(made.data()[at(n, row, column, c, 0)]), expected,
-             E::ROUNDING * std::abs(expected) + E::SUM * scale * (size + std::abs(level) + std::abs(tilt)));
+             E::ROUNDING * std::abs(expected) +
+                 E::SUM * scale * (size + std::abs(level) + std::abs(tilt) + level_apart + std::abs(v) * tilt_apart));
       });
     });
+  }
+
+  void check_on_chip(Memory<Stored> &x, Memory<Stored> *residual, Memory<Stored> &gradient) {
+    unsigned lanes = one_of({1u, 2u});
+    auto moments = empty_sums(2);
+    auto y = empty_map(f.border), made = empty_map(0);
+    launch_on_chip("geolearn_norm_on_chip", lanes, 1, x.data(), EPSILON, residual ? residual->data() : nullptr, f.other_border,
+                   f.slope, f.height, f.width, f.channels, f.border, moments.data(), y.data());
+    judge_moments(x, moments, nullptr);
+    judge_normalised(x, moments, residual, y);
+    launch_on_chip("geolearn_norm_gradient_on_chip", lanes, 2, gradient.data(), x.data(), moments.data(), f.slope, f.height,
+                   f.width, f.channels, f.border, made.data());
+    auto means = check_gradient_sums(gradient, x, moments);
+    judge_gradient(gradient, x, moments, means, made, true);
   }
 
   void check_add_folded(Memory<Stored> &gradient, Memory<Stored> &into) {

@@ -174,7 +174,7 @@ void geolearn_work_free(void *work) { delete static_cast<Exchange *>(work); }
 
 namespace {
 
-char *absent() { return geolearn_message("several processes make one fit on Linux alone"); }
+char *absent() { return geolearn_message("training with several processes is supported only on Linux"); }
 
 } // namespace
 

@@ -1,4 +1,4 @@
-// Runs the kernels of layers.cu on the CPU, to test them without a GPU. The threads of a block run one after another
+// Runs the kernels of layers.cu and on_chip.cu on the CPU, to test them without a GPU. The threads of a block run one after another
 // from barrier to barrier, in order in one block and in reverse in the next, so that a missing barrier changes the
 // results.
 #include <ucontext.h>
@@ -120,6 +120,19 @@ void Threads::thread() {
 
 void __syncthreads() { threads.wait(); }
 
+// Memory that a launch reserves for each block.
+struct Reserved {
+  std::vector<uint4> memory;
+
+  void resize(unsigned bytes) { memory.resize((bytes + sizeof(uint4) - 1) / sizeof(uint4)); }
+  // Fills it with NaN, so that what a block has not written changes the results.
+  void forget() { std::fill(memory.begin(), memory.end(), uint4{~0u, ~0u, ~0u, ~0u}); }
+};
+
+Reserved reserved;
+
+unsigned char *dynamic_shared() { return reinterpret_cast<unsigned char *>(reserved.memory.data()); }
+
 struct Kernel {
   const char *name;
   bool has_barriers;
@@ -147,11 +160,14 @@ template <class... T> Kernel kernel(const char *name, bool has_barriers, void (*
       kernel("geolearn_add_folded_" #FORM, false, geolearn_add_folded_##FORM)
 #define GEOLEARN_ALL                                                                                                   \
   {GEOLEARN_FORM(wide), GEOLEARN_FORM(single), kernel("geolearn_moments", true, geolearn_moments),                    \
-   kernel("geolearn_gradient_means", true, geolearn_gradient_means)}
+   kernel("geolearn_gradient_means", true, geolearn_gradient_means),                                                   \
+   kernel("geolearn_norm_on_chip", true, geolearn_norm_on_chip),                                                       \
+   kernel("geolearn_norm_gradient_on_chip", true, geolearn_norm_gradient_on_chip)}
 
 namespace bf16 {
 #define GEOLEARN_ELEMENT 0
 #include "layers.cu"
+#include "on_chip.cu"
 const std::vector<Kernel> KERNELS = GEOLEARN_ALL;
 } // namespace bf16
 
@@ -161,6 +177,7 @@ const std::vector<Kernel> KERNELS = GEOLEARN_ALL;
 namespace f32 {
 #define GEOLEARN_ELEMENT 1
 #include "layers.cu"
+#include "on_chip.cu"
 const std::vector<Kernel> KERNELS = GEOLEARN_ALL;
 } // namespace f32
 
@@ -170,6 +187,7 @@ const std::vector<Kernel> KERNELS = GEOLEARN_ALL;
 namespace f64 {
 #define GEOLEARN_ELEMENT 2
 #include "layers.cu"
+#include "on_chip.cu"
 const std::vector<Kernel> KERNELS = GEOLEARN_ALL;
 } // namespace f64
 
@@ -191,18 +209,20 @@ void run_block(const Kernel &kernel, void **arguments) {
 
 } // namespace
 
-// Runs a kernel for an element type (0 bf16, 1 f32, 2 f64). `arguments` holds a pointer to each argument, as in CUDA.
+// Runs a kernel for an element type (0 bf16, 1 f32, 2 f64) with so many bytes reserved for each block. `arguments` holds a pointer to each argument, as in CUDA.
 extern "C" void geolearn_emulated_launch(const char *kernel, int element, const unsigned grid[3],
-                                         const unsigned block[2], void **arguments) {
+                                         const unsigned block[2], unsigned bytes, void **arguments) {
   static std::mutex one_at_a_time;
   std::lock_guard<std::mutex> lock(one_at_a_time);
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block[0], block[1], 1};
   const Kernel &found = named(kernel, element);
+  reserved.resize(bytes);
   for (unsigned z = 0; z < grid[2]; ++z) {
     for (unsigned y = 0; y < grid[1]; ++y) {
       for (unsigned x = 0; x < grid[0]; ++x) {
         blockIdx = {x, y, z};
+        reserved.forget();
         run_block(found, arguments);
       }
     }

@@ -1,10 +1,11 @@
-// Compiles the kernels of layers.cu with NVRTC, loads them and launches them.
+// Compiles the kernels of layers.cu and on_chip.cu with NVRTC, loads them and launches them.
 #include "kernels.h"
 
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 
+#include <atomic>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -21,11 +22,14 @@
 namespace geolearn::cuda {
 namespace {
 
-using Emulator = void (*)(const char *kernel, int element, const unsigned *grid, const unsigned *block, void **arguments);
+using Emulator = void (*)(const char *kernel, int element, const unsigned *grid, const unsigned *block, unsigned shared,
+                          void **arguments);
 
 // Replaces the GPU in tests: kernels then run on the CPU. Set once, before any layer runs.
 Emulator emulator = nullptr;
 std::string source;
+// Whether norms keep maps in shared memory where they fit.
+std::atomic<bool> norms_on_chip = false;
 // Folder that caches compiled kernels between processes; empty if there is none.
 std::string folder;
 
@@ -41,12 +45,20 @@ int element_of(at::ScalarType kind) {
 
 #ifndef _WIN32
 
+int attribute_of(int device, int which) {
+  int number = 0;
+  must(Libraries::get().attribute(&number, which, device), "cuDeviceGetAttribute");
+  return number;
+}
+
 std::string architecture_of(int device) {
-  constexpr int major = 75, minor = 76;
-  int numbers[2];
-  must(Libraries::get().attribute(&numbers[0], major, device), "cuDeviceGetAttribute");
-  must(Libraries::get().attribute(&numbers[1], minor, device), "cuDeviceGetAttribute");
-  return "--gpu-architecture=sm_" + std::to_string(10 * numbers[0] + numbers[1]);
+  constexpr int MAJOR = 75, MINOR = 76;
+  return "--gpu-architecture=sm_" + std::to_string(10 * attribute_of(device, MAJOR) + attribute_of(device, MINOR));
+}
+
+Chip chip_of(int device) {
+  constexpr int MULTIPROCESSORS = 16, SHARED_IF_ASKED_FOR = 97;
+  return {attribute_of(device, MULTIPROCESSORS), attribute_of(device, SHARED_IF_ASKED_FOR)};
 }
 
 Code compiled(const std::vector<std::string> &words) {
@@ -71,12 +83,26 @@ Code compiled(const std::vector<std::string> &words) {
   return code;
 }
 
+struct Function {
+  void *handle = nullptr;
+  // Bytes that a launch may reserve for a block.
+  unsigned shared = 48 << 10;
+
+  // Asks for more, if a launch needs it.
+  void allow(unsigned bytes) {
+    constexpr int MOST_RESERVED = 8;
+    if (bytes <= shared) return;
+    must(Libraries::get().set_function_attribute(handle, MOST_RESERVED, int(bytes)), "cuFuncSetAttribute");
+    shared = bytes;
+  }
+};
+
 // The kernels for one dtype on one device.
 struct Module {
   void *handle = nullptr;
   // Why the kernels are not available; empty if they are.
   std::string trouble;
-  std::map<std::string, void *> functions;
+  std::map<std::string, Function> functions;
 
   // Loads the kernels and returns whether the outcome is final: a device that is out of memory may have some later.
   bool load(int device, int element) try {
@@ -103,10 +129,13 @@ struct Module {
     return true;
   }
 
-  void *function(const std::string &name) {
-    auto [place, is_new] = functions.try_emplace(name, nullptr);
-    if (is_new) must(Libraries::get().function(&place->second, handle, name.c_str()), name.c_str());
-    return place->second;
+  // Returns a kernel that may reserve so many bytes for a block.
+  void *function(const std::string &name, unsigned shared) {
+    auto [place, is_new] = functions.try_emplace(name);
+    auto &function = place->second;
+    if (is_new) must(Libraries::get().function(&function.handle, handle, name.c_str()), name.c_str());
+    function.allow(shared);
+    return function.handle;
   }
 };
 
@@ -133,17 +162,17 @@ bool can_launch_on_device(at::Device device, int element, std::string *trouble) 
   return modules().emplace(key, std::move(module)).first->second.trouble.empty();
 }
 
-void launch_on_device(const at::Tensor &x, int element, const std::string &kernel, Extent grid, Extent block,
-                      void **arguments) {
+void launch_on_device(const at::Tensor &x, int element, const std::string &kernel, const Launch &how, void **arguments) {
   c10::DeviceGuard guard(x.device());
   c10::impl::VirtualGuardImpl cuda(at::kCUDA);
   void *stream = cuda.getStreamNativeHandle(cuda.getStream(x.device()));
   void *function;
   {
     std::lock_guard<std::mutex> one(modules_mutex());
-    function = modules().at({x.device().index(), element}).function(kernel);
+    function = modules().at({x.device().index(), element}).function(kernel, how.shared);
   }
-  must(Libraries::get().launch(function, grid[0], grid[1], grid[2], block[0], block[1], block[2], 0, stream, arguments,
+  auto [grid, block, shared] = how;
+  must(Libraries::get().launch(function, grid[0], grid[1], grid[2], block[0], block[1], block[2], shared, stream, arguments,
                                nullptr),
        kernel.c_str());
 }
@@ -152,7 +181,9 @@ void launch_on_device(const at::Tensor &x, int element, const std::string &kerne
 
 bool can_launch_on_device(at::Device, int, std::string *) { return false; }
 
-void launch_on_device(const at::Tensor &, int, const std::string &, Extent, Extent, void **) {
+Chip chip_of(int) { return {0, 0}; }
+
+void launch_on_device(const at::Tensor &, int, const std::string &, const Launch &, void **) {
   TORCH_CHECK(false, "layers of this crate's own do not run on CUDA on this system");
 }
 
@@ -167,13 +198,19 @@ bool can_launch(at::Device device, at::ScalarType kind, std::string *trouble) {
   return device.is_cuda() && !source.empty() && can_launch_on_device(device, element, trouble);
 }
 
-void launch(const at::Tensor &x, const std::string &kernel, Extent grid, Extent block, void **arguments) {
+std::optional<Chip> chip_for_norms(const at::Tensor &x) {
+  if (!norms_on_chip) return std::nullopt;
+  // Emulated kernels run as on an H100.
+  return x.is_cpu() ? Chip{132, 227 << 10} : chip_of(x.device().index());
+}
+
+void launch(const at::Tensor &x, const std::string &kernel, const Launch &how, void **arguments) {
   int element = element_of(x.scalar_type());
   if (x.is_cpu()) {
     TORCH_CHECK(emulator, "there is no emulator of CUDA kernels");
-    return emulator(kernel.c_str(), element, grid.data(), block.data(), arguments);
+    return emulator(kernel.c_str(), element, how.grid.data(), how.block.data(), how.shared, arguments);
   }
-  launch_on_device(x, element, kernel, grid, block, arguments);
+  launch_on_device(x, element, kernel, how, arguments);
 }
 
 } // namespace geolearn::cuda
@@ -189,7 +226,12 @@ char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *
   });
 }
 
-// Runs kernels on the CPU through a library built from layers.cu; for tests.
+// Sets whether norms keep maps in shared memory where they fit.
+char *geolearn_cuda_norms_on_chip(bool on) {
+  return guarded([&] { geolearn::cuda::norms_on_chip = on; });
+}
+
+// Runs kernels on the CPU through a library built from emulated.cpp; for tests.
 char *geolearn_cuda_kernels_emulate(const char *library) {
   return guarded([&] {
 #ifndef _WIN32

@@ -42,14 +42,14 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
                             int64_t padding, bool transposed, double slope, double epsilon, int64_t border) {
     auto x = nhwc(input), weight = nhwc(kernel);
     auto made = ConvolutionForm{stride, padding, transposed}.forward(x, weight);
-    auto moments = moments_of(made, epsilon);
-    context->save_for_backward({x, weight, made, moments});
+    auto y = norm_of(made, epsilon, {}, slope, border);
+    context->save_for_backward({x, weight, made, y.moments});
     context->saved_data["stride"] = stride;
     context->saved_data["padding"] = padding;
     context->saved_data["transposed"] = transposed;
     context->saved_data["slope"] = slope;
     context->saved_data["border"] = border;
-    return normalised(made, moments, {}, slope, border);
+    return y.map;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -70,20 +70,16 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
 struct Residual : Function<Residual> {
   static constexpr ConvolutionForm form{1, 0, false};
 
-  static at::Tensor hidden(const at::Tensor &first, const at::Tensor &moments) {
-    return normalised(first, moments, {}, 0, 1);
-  }
-
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &kernel1,
                             const at::Tensor &kernel2, double epsilon, int64_t border) {
     auto x = nhwc(input), weight1 = nhwc(kernel1), weight2 = nhwc(kernel2);
     auto first = form.forward(x, weight1);
-    auto moments1 = moments_of(first, epsilon);
-    auto second = form.forward(hidden(first, moments1), weight2);
-    auto moments2 = moments_of(second, epsilon);
-    context->save_for_backward({x, weight1, weight2, first, moments1, second, moments2});
+    auto hidden = norm_of(first, epsilon, {}, 0, 1);
+    auto second = form.forward(hidden.map, weight2);
+    auto y = norm_of(second, epsilon, {x, 1}, 1, border);
+    context->save_for_backward({x, weight1, weight2, first, hidden.moments, second, y.moments});
     context->saved_data["border"] = border;
-    return normalised(second, moments2, {x, 1}, 1, border);
+    return y.map;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -92,7 +88,9 @@ struct Residual : Function<Residual> {
     auto gradient = nhwc(gradients[0]);
     int64_t border = context->saved_data["border"].toInt();
     auto to_second = normalised_gradient(gradient, saved[5], saved[6], 1, border);
-    auto [to_hidden, to_weight2] = form.backward(to_second, hidden(first, moments1), saved[2], {true, context->needs_input_grad(2)});
+    auto hidden = normalised(first, moments1, {}, 0, 1);
+    auto [to_hidden, to_weight2] = form.backward(to_second, hidden, saved[2], {true, context->needs_input_grad(2)});
+    hidden.reset();
     auto to_first = normalised_gradient(nhwc(to_hidden), first, moments1, 0, 1);
     auto [to_x, to_weight1] = form.backward(to_first, x, saved[1], {true, context->needs_input_grad(1)});
     to_x = nhwc(to_x);

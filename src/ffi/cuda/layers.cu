@@ -95,6 +95,12 @@ template <int WIDTH> __device__ inline Values<WIDTH> sums_at(const Sum *from) {
   return values;
 }
 
+template <int WIDTH> __device__ inline Values<WIDTH> plus(Values<WIDTH> v, const Values<WIDTH> &more) {
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) v.at[i] += more.at[i];
+  return v;
+}
+
 __device__ inline long long offset(unsigned pixel, int channels) { return static_cast<long long>(pixel) * channels; }
 
 // Returns the offset of image `image`, at channel `channel`, in a map with `pixels` pixels per image.
@@ -175,6 +181,11 @@ __device__ inline int shown_at(int which, int i, int size, int border) {
   return i <= size - 2 && i >= size - 1 - border ? border + 2 * (size - 1) - i : -1;
 }
 
+__device__ inline bool is_in_border(const Frame &frame, const Place &place) {
+  return is_shown_again(place.row, frame.height, frame.border) ||
+         is_shown_again(place.column, frame.width, frame.border);
+}
+
 // The interior's part of a pixel of a folded gradient, and whether the pixel also appears in the border.
 template <int WIDTH> struct Fold {
   Packed<WIDTH> inside;
@@ -184,8 +195,7 @@ template <int WIDTH> struct Fold {
 template <int WIDTH>
 __device__ inline Fold<WIDTH> begin_fold(const Element *gradient, const Frame &frame, int channels, const Place &place) {
   return {loaded<WIDTH>(gradient + offset(frame.inside(place.row, place.column), channels)),
-          is_shown_again(place.row, frame.height, frame.border) ||
-              is_shown_again(place.column, frame.width, frame.border)};
+          is_in_border(frame, place)};
 }
 
 // Adds the border's part. Few pixels have one, so dividing again is cheaper than keeping their positions.
@@ -200,9 +210,7 @@ __device__ inline Values<WIDTH> end_fold(const Fold<WIDTH> &fold, const Element 
     int row = shown_at(which / 3, place.row, frame.height, frame.border);
     int column = shown_at(which % 3, place.column, frame.width, frame.border);
     if (row < 0 || column < 0) continue;
-    Values<WIDTH> more = widened(loaded<WIDTH>(gradient + offset(frame.at(row, column), channels)));
-#pragma unroll
-    for (int i = 0; i < WIDTH; ++i) sum.at[i] += more.at[i];
+    sum = plus(sum, widened(loaded<WIDTH>(gradient + offset(frame.at(row, column), channels))));
   }
   return sum;
 }
@@ -239,15 +247,39 @@ struct Split {
 // the maps again start with the first.
 __device__ inline unsigned summed_image() { return gridDim.z - 1 - blockIdx.z; }
 
+// Two sums for each channel of a thread.
+template <int WIDTH> struct Sums {
+  Values<WIDTH> first, second;
+
+  // Adds x and x^2 after subtracting `shift`.
+  __device__ void add_moments(const Values<WIDTH> &v, const Values<WIDTH> &shift) {
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) {
+      Sum d = v.at[i] - shift.at[i];
+      first.at[i] += d;
+      second.at[i] += d * d;
+    }
+  }
+
+  // Adds the gradient before the activation, g, and g times the deviation from the mean.
+  __device__ void add_gradient(const Values<WIDTH> &v, const Values<WIDTH> &g, const Values<WIDTH> &mean, Sum slope) {
+#pragma unroll
+    for (int i = 0; i < WIDTH; ++i) {
+      Sum d = v.at[i] - mean.at[i], felt = before_activation(g.at[i], d, slope);
+      first.at[i] += felt;
+      second.at[i] += felt * d;
+    }
+  }
+};
+
 // Sums both values over the rows of threads of a block, in row order, and writes the results.
 template <int WIDTH>
-__device__ inline void write_sums(const Values<WIDTH> &first, const Values<WIDTH> &second, int channels, int splits,
-                                  Sum *sums) {
+__device__ inline void write_sums(const Sums<WIDTH> &own, int channels, int splits, Sum *sums) {
   __shared__ Sum parts[THREADS * 2 * WIDTH];
   const unsigned across = blockDim.x * WIDTH; // Channels of a block: a row of threads has this many of each sum.
-  Sum *own = parts + threadIdx.y * 2 * across + threadIdx.x * WIDTH;
+  Sum *part = parts + threadIdx.y * 2 * across + threadIdx.x * WIDTH;
 #pragma unroll
-  for (int i = 0; i < WIDTH; ++i) own[i] = first.at[i], own[across + i] = second.at[i];
+  for (int i = 0; i < WIDTH; ++i) part[i] = own.first.at[i], part[across + i] = own.second.at[i];
   __syncthreads();
   Sum *to = sums + start(summed_image(), 2 * splits, channels, 0) + offset(2 * blockIdx.y, channels);
   for (unsigned i = threadIdx.y * blockDim.x + threadIdx.x; i < 2 * across; i += THREADS) {
@@ -264,24 +296,16 @@ template <int WIDTH>
 __device__ inline void moments_sums(const Element *__restrict__ x, int pixels, int channels, int splits,
                                     Sum *__restrict__ sums) {
   int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
-  Values<WIDTH> first = {}, second = {};
+  Sums<WIDTH> own = {};
   if (channel < channels) {
     const Element *image = x + start(summed_image(), pixels, channels, channel);
     const Values<WIDTH> shift = widened(loaded<WIDTH>(image));
     const Split split(pixels, splits, blockIdx.y);
     auto read = [&](const Place &place) { return loaded<WIDTH>(image + offset(place.pixel, channels)); };
-    auto use = [&](unsigned, const Packed<WIDTH> &found) {
-      Values<WIDTH> v = widened(found);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) {
-        Sum d = v.at[i] - shift.at[i];
-        first.at[i] += d;
-        second.at[i] += d * d;
-      }
-    };
+    auto use = [&](unsigned, const Packed<WIDTH> &found) { own.add_moments(widened(found), shift); };
     walk<8>(split.begin + threadIdx.y, split.end, Step(blockDim.y, 1), read, use);
   }
-  write_sums<WIDTH>(first, second, channels, splits, sums);
+  write_sums<WIDTH>(own, channels, splits, sums);
 }
 
 // Sums the gradient before the activation, g, and g * xhat.
@@ -290,7 +314,7 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
                                      const Sum *__restrict__ moments, Sum slope, int height, int width, int channels,
                                      int border, int splits, Sum *__restrict__ sums) {
   int channel = (blockIdx.x * blockDim.x + threadIdx.x) * WIDTH;
-  Values<WIDTH> first = {}, second = {};
+  Sums<WIDTH> own = {};
   if (channel < channels) {
     const Frame frame = {height, width, border};
     const Element *image = x + start(summed_image(), height * width, channels, channel);
@@ -299,20 +323,15 @@ __device__ inline void gradient_sums(const Element *__restrict__ gradient, const
     const Split split(height * width, splits, blockIdx.y);
     auto read = [&](const Place &place) { return read_pair<WIDTH>(image, padded, frame, channels, place); };
     auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
-      Values<WIDTH> v = widened(found.x), g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) {
-        Sum d = v.at[i] - mean.at[i], felt = before_activation(g.at[i], d, slope);
-        first.at[i] += felt;
-        second.at[i] += felt * d;
-      }
+      const Values<WIDTH> g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
+      own.add_gradient(widened(found.x), g, mean, slope);
     };
     walk<2>(split.begin + threadIdx.y, split.end, Step(blockDim.y, width), read, use);
     const Values<WIDTH> scale = sums_at<WIDTH>(moments + start(summed_image(), 2, channels, channels + channel));
 #pragma unroll
-    for (int i = 0; i < WIDTH; ++i) second.at[i] *= scale.at[i];
+    for (int i = 0; i < WIDTH; ++i) own.second.at[i] *= scale.at[i];
   }
-  write_sums<WIDTH>(first, second, channels, splits, sums);
+  write_sums<WIDTH>(own, channels, splits, sums);
 }
 
 // The sums over all splits of an image and a channel, in f64, which costs no time here: the kernel is memory-bound.
@@ -342,6 +361,18 @@ __device__ inline Totals totals(const Sum *sums, int channels, int channel, int 
   return total;
 }
 
+// The mean of a channel, and 1 / sqrt(variance + epsilon).
+struct Moments {
+  Sum mean, scale;
+};
+
+// Returns the moments, given the sums of x and x^2 after subtracting `shift`.
+__device__ inline Moments moments_from(const Totals &total, double shift, double pixels, double epsilon) {
+  double beyond = total.first / pixels, variance = total.second / pixels - beyond * beyond;
+  if (variance < 0) variance = 0; // A rounding error; NaN stays.
+  return {static_cast<Sum>(shift + beyond), static_cast<Sum>(1 / sqrt(variance + epsilon))};
+}
+
 GEOLEARN_KERNEL void __launch_bounds__(THREADS)
     geolearn_moments(const Element *__restrict__ x, const Sum *__restrict__ sums, int pixels, int channels, int splits,
                      double epsilon, Sum *__restrict__ moments) {
@@ -349,11 +380,9 @@ GEOLEARN_KERNEL void __launch_bounds__(THREADS)
   const Totals total = totals(sums, channels, channel, splits);
   if (threadIdx.y > 0 || channel >= channels) return;
   double shift = widened(x[start(blockIdx.z, pixels, channels, channel)]).at[0];
-  double beyond = total.first / pixels, variance = total.second / pixels - beyond * beyond;
-  if (variance < 0) variance = 0; // A rounding error; NaN stays.
+  const Moments made = moments_from(total, shift, pixels, epsilon);
   Sum *to = moments + start(blockIdx.z, 2, channels, channel);
-  to[0] = static_cast<Sum>(shift + beyond);
-  to[channels] = static_cast<Sum>(1 / sqrt(variance + epsilon));
+  to[0] = made.mean, to[channels] = made.scale;
 }
 
 GEOLEARN_KERNEL void __launch_bounds__(THREADS)
@@ -375,6 +404,18 @@ template <int WIDTH, class Work> __device__ inline void share_out(int channels, 
   if (first >= together) return;
   const Step step(together, width);
   for (unsigned group = thread % groups; group < groups; group += threads) work(group * WIDTH, first, step);
+}
+
+// Returns activation((v - mean) * scale).
+template <int WIDTH>
+__device__ inline Values<WIDTH> activated(Values<WIDTH> v, const Values<WIDTH> &mean, const Values<WIDTH> &scale,
+                                          Sum slope) {
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) {
+    Sum xhat = (v.at[i] - mean.at[i]) * scale.at[i];
+    v.at[i] = xhat > 0 ? xhat : slope * xhat;
+  }
+  return v;
 }
 
 template <int WIDTH>
@@ -399,21 +440,30 @@ __device__ inline void normalise(const Element *__restrict__ x, const Sum *__res
       return found;
     };
     auto use = [&](unsigned pixel, const Found &found) {
-      Values<WIDTH> v = widened(found.x);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) {
-        Sum xhat = (v.at[i] - mean.at[i]) * scale.at[i];
-        v.at[i] = xhat > 0 ? xhat : slope * xhat;
-      }
-      if (residual) {
-        Values<WIDTH> more = widened(found.residual);
-#pragma unroll
-        for (int i = 0; i < WIDTH; ++i) v.at[i] += more.at[i];
-      }
+      Values<WIDTH> v = activated<WIDTH>(widened(found.x), mean, scale, slope);
+      if (residual) v = plus(v, widened(found.residual));
       store<WIDTH>(v, to + offset(pixel, channels));
     };
     walk<2>(first, frame.pixels(), step, read, use);
   });
+}
+
+// What the gradient of a norm needs to know of its channels: the mean and scale of x, the mean of the gradient before
+// the activation, and the mean of this gradient times xhat, times the scale.
+template <int WIDTH> struct Terms {
+  Values<WIDTH> mean, scale, level, tilt;
+};
+
+// Returns the gradient of x, given x and the gradient of the activation's output.
+template <int WIDTH>
+__device__ inline Values<WIDTH> before_norm(Values<WIDTH> v, const Values<WIDTH> &g, const Terms<WIDTH> &terms,
+                                            Sum slope) {
+#pragma unroll
+  for (int i = 0; i < WIDTH; ++i) {
+    Sum d = v.at[i] - terms.mean.at[i], felt = before_activation(g.at[i], d, slope);
+    v.at[i] = terms.scale.at[i] * (felt - terms.level.at[i] - d * terms.tilt.at[i]);
+  }
+  return v;
 }
 
 template <int WIDTH>
@@ -428,20 +478,14 @@ __device__ inline void gradient(const Element *__restrict__ gradient, const Elem
     Element *to = made + start(blockIdx.y, pixels, channels, channel);
     const Sum *moment = moments + start(blockIdx.y, 2, channels, channel);
     const Sum *less = means + start(blockIdx.y, 2, channels, channel);
-    const Values<WIDTH> mean = sums_at<WIDTH>(moment), scale = sums_at<WIDTH>(moment + channels);
-    const Values<WIDTH> level = sums_at<WIDTH>(less);
-    Values<WIDTH> tilt = sums_at<WIDTH>(less + channels);
+    Terms<WIDTH> terms = {sums_at<WIDTH>(moment), sums_at<WIDTH>(moment + channels), sums_at<WIDTH>(less),
+                          sums_at<WIDTH>(less + channels)};
 #pragma unroll
-    for (int i = 0; i < WIDTH; ++i) tilt.at[i] *= scale.at[i];
+    for (int i = 0; i < WIDTH; ++i) terms.tilt.at[i] *= terms.scale.at[i];
     auto read = [&](const Place &place) { return read_pair<WIDTH>(image, padded, frame, channels, place); };
     auto use = [&](unsigned pixel, const Pair<WIDTH> &found) {
-      Values<WIDTH> v = widened(found.x), g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) {
-        Sum d = v.at[i] - mean.at[i], felt = before_activation(g.at[i], d, slope);
-        v.at[i] = scale.at[i] * (felt - level.at[i] - d * tilt.at[i]);
-      }
-      store<WIDTH>(v, to + offset(pixel, channels));
+      const Values<WIDTH> g = end_fold<WIDTH>(found.fold, padded, frame, channels, pixel);
+      store<WIDTH>(before_norm<WIDTH>(widened(found.x), g, terms, slope), to + offset(pixel, channels));
     };
     walk<4>(first, pixels, step, read, use);
   });
@@ -464,11 +508,8 @@ __device__ inline void add_folded(const Element *__restrict__ gradient, int bord
       return Found{to, {loaded<WIDTH>(to), begin_fold<WIDTH>(padded, frame, channels, place)}};
     };
     auto use = [&](unsigned pixel, const Found &found) {
-      Values<WIDTH> v = widened(found.pair.x);
       const Values<WIDTH> g = end_fold<WIDTH>(found.pair.fold, padded, frame, channels, pixel);
-#pragma unroll
-      for (int i = 0; i < WIDTH; ++i) v.at[i] += g.at[i];
-      store<WIDTH>(v, found.to);
+      store<WIDTH>(plus(widened(found.pair.x), g), found.to);
     };
     walk<2>(first, height * width, step, read, use);
   });

@@ -22,6 +22,7 @@ struct Libraries {
   Status (*load)(void **, const void *);
   Status (*function)(void **, void *, const char *);
   Status (*launch)(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **);
+  Status (*set_function_attribute)(void *, int, int);
   Status (*attribute)(int *, int, int);
   Status (*compiler_version)(int *, int *);
   Status (*driver_version)(int *);
@@ -62,6 +63,7 @@ private:
     take(made.load, "cuModuleLoadData");
     take(made.function, "cuModuleGetFunction");
     take(made.launch, "cuLaunchKernel");
+    take(made.set_function_attribute, "cuFuncSetAttribute");
     take(made.attribute, "cuDeviceGetAttribute");
     take(made.compiler_version, "nvrtcVersion");
     take(made.driver_version, "cuDriverGetVersion");

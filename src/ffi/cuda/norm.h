@@ -1,4 +1,4 @@
-// Instance norm of NHWC maps with the kernels of layers.cu, including the border that the next convolution needs.
+// Instance norm of NHWC maps with the kernels of layers.cu and on_chip.cu, including the border that the next convolution needs.
 //
 // A map with a border of b is (N, C, H + 2b, W + 2b) in NHWC memory; the border is a reflection of the interior. The
 // gradient of such a map is "folded": each pixel also receives the gradients of its reflections.
@@ -66,6 +66,29 @@ struct Walk {
   Extent finishing_grid() const { return {unsigned((map.channels + 7) / 8), 1, unsigned(map.images)}; }
 };
 
+// How norms keep maps in shared memory: each block all pixels of a few channels.
+struct OnChip {
+  Launch launch;
+
+  // Returns nothing if it is switched off, or `maps` maps of this size do not fit.
+  static std::optional<OnChip> of(const at::Tensor &x, const Walk &walk, int64_t maps) {
+    auto chip = chip_for_norms(x);
+    if (!chip || walk.vector == 1) return std::nullopt;
+    int64_t vectors = walk.map.channels / walk.vector, each = maps * walk.map.pixels() * 16;
+    auto blocks = [&](int64_t lanes) { return (vectors + lanes - 1) / lanes; };
+    auto fits = [&](int64_t lanes) { return lanes * each + DECLARED <= chip->shared; };
+    if (!fits(1)) return std::nullopt;
+    // Two lanes fill the 32 bytes of a memory sector, but halve the number of blocks.
+    bool is_enough = blocks(2) * walk.map.images >= chip->multiprocessors;
+    unsigned lanes = is_enough && fits(2) ? 2 : 1;
+    return OnChip{{{unsigned(blocks(lanes)), unsigned(walk.map.images), 1}, {lanes, 256 / lanes, 1}, unsigned(lanes * each)}};
+  }
+
+private:
+  // Bytes of the arrays that the kernels declare, at most.
+  static constexpr int64_t DECLARED = 20 << 10;
+};
+
 inline at::Tensor empty_sums(const at::Tensor &x, at::IntArrayRef sizes) {
   auto kind = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   return at::empty(sizes, x.options().dtype(kind).memory_format(std::nullopt));
@@ -82,10 +105,10 @@ inline at::Tensor moments_of(const at::Tensor &x, double epsilon) {
   auto grid = walk.summing_grid();
   int pixels = int(walk.map.pixels()), channels = int(walk.map.channels), splits = int(grid[1]);
   auto sums = empty_sums(x, {walk.map.images, splits, 2, channels}), made = empty_sums(x, {walk.map.images, 2, channels});
-  launch_with(x, std::string("geolearn_moments_sums") + walk.suffix, grid, walk.summing_block(), x.const_data_ptr(), pixels,
+  launch_with(x, std::string("geolearn_moments_sums") + walk.suffix, {grid, walk.summing_block()}, x.const_data_ptr(), pixels,
               channels, splits, sums.mutable_data_ptr());
-  launch_with(x, "geolearn_moments", walk.finishing_grid(), Walk::FINISHING_BLOCK, x.const_data_ptr(), sums.const_data_ptr(), pixels,
-              channels, splits, epsilon, made.mutable_data_ptr());
+  launch_with(x, "geolearn_moments", {walk.finishing_grid(), Walk::FINISHING_BLOCK}, x.const_data_ptr(), sums.const_data_ptr(),
+              pixels, channels, splits, epsilon, made.mutable_data_ptr());
   return made;
 }
 
@@ -102,27 +125,55 @@ inline at::Tensor normalised(const at::Tensor &x, const at::Tensor &moments, con
   auto made = empty_map(x, map, border);
   Walk walk(map, {x, beside.map, made});
   const void *added = beside.map.defined() ? beside.map.const_data_ptr() : nullptr;
-  launch_with(x, std::string("geolearn_normalise") + walk.suffix, walk.each((map.height + 2 * border) * (map.width + 2 * border)),
-              {256, 1, 1}, x.const_data_ptr(), moments.const_data_ptr(), added, int(beside.border), slope, int(map.height),
+  auto grid = walk.each((map.height + 2 * border) * (map.width + 2 * border));
+  launch_with(x, std::string("geolearn_normalise") + walk.suffix, {grid, {256, 1, 1}}, x.const_data_ptr(), moments.const_data_ptr(), added, int(beside.border), slope, int(map.height),
               int(map.width), int(map.channels), int(border), made.mutable_data_ptr());
   return made;
 }
 
-// Returns the gradient of x, given the gradient of `normalised` with this border.
+// A normalized map, and the moments that its gradient needs.
+struct Normalised {
+  at::Tensor map, moments;
+};
+
+// Returns activation(norm(x)) + `beside`, with a border.
+inline Normalised norm_of(const at::Tensor &x, double epsilon, const Beside &beside, double slope, int64_t border) {
+  auto map = Map::of(x);
+  Walk walk(map, {x, beside.map});
+  auto on_chip = OnChip::of(x, walk, 1);
+  if (!on_chip) {
+    auto moments = moments_of(x, epsilon);
+    return {normalised(x, moments, beside, slope, border), moments};
+  }
+  Normalised made{empty_map(x, map, border), empty_sums(x, {map.images, 2, map.channels})};
+  const void *added = beside.map.defined() ? beside.map.const_data_ptr() : nullptr;
+  launch_with(x, "geolearn_norm_on_chip", on_chip->launch, x.const_data_ptr(), epsilon, added, int(beside.border), slope,
+              int(map.height), int(map.width), int(map.channels), int(border), made.moments.mutable_data_ptr(),
+              made.map.mutable_data_ptr());
+  return made;
+}
+
+// Returns the gradient of x, given the gradient of `norm_of` with this border.
 inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tensor &x, const at::Tensor &moments,
                                       double slope, int64_t border) {
   auto map = Map::of(x);
   auto made = empty_map(x, map, 0);
   Walk walk(map, {x, gradient, made});
+  if (auto on_chip = OnChip::of(x, walk, 2)) {
+    launch_with(x, "geolearn_norm_gradient_on_chip", on_chip->launch, gradient.const_data_ptr(), x.const_data_ptr(),
+                moments.const_data_ptr(), slope, int(map.height), int(map.width), int(map.channels), int(border),
+                made.mutable_data_ptr());
+    return made;
+  }
   auto grid = walk.summing_grid();
   int height = int(map.height), width = int(map.width), channels = int(map.channels), splits = int(grid[1]);
   auto sums = empty_sums(x, {map.images, splits, 2, channels}), means = empty_sums(x, {map.images, 2, channels});
-  launch_with(x, std::string("geolearn_gradient_sums") + walk.suffix, grid, walk.summing_block(), gradient.const_data_ptr(),
+  launch_with(x, std::string("geolearn_gradient_sums") + walk.suffix, {grid, walk.summing_block()}, gradient.const_data_ptr(),
               x.const_data_ptr(), moments.const_data_ptr(), slope, height, width, channels, int(border), splits,
               sums.mutable_data_ptr());
-  launch_with(x, "geolearn_gradient_means", walk.finishing_grid(), Walk::FINISHING_BLOCK, sums.const_data_ptr(), int(map.pixels()),
+  launch_with(x, "geolearn_gradient_means", {walk.finishing_grid(), Walk::FINISHING_BLOCK}, sums.const_data_ptr(), int(map.pixels()),
               channels, splits, means.mutable_data_ptr());
-  launch_with(x, std::string("geolearn_gradient") + walk.suffix, walk.each(map.pixels()), {256, 1, 1},
+  launch_with(x, std::string("geolearn_gradient") + walk.suffix, {walk.each(map.pixels()), {256, 1, 1}},
               gradient.const_data_ptr(), x.const_data_ptr(), moments.const_data_ptr(), means.const_data_ptr(), slope, height,
               width, channels, int(border), made.mutable_data_ptr());
   return made;
@@ -132,7 +183,7 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
 inline void add_folded(const at::Tensor &gradient, int64_t border, const at::Tensor &into, int64_t into_border) {
   auto map = Map::of(gradient, border);
   Walk walk(map, {gradient, into});
-  launch_with(into, std::string("geolearn_add_folded") + walk.suffix, walk.each(map.pixels(), 4), {256, 1, 1},
+  launch_with(into, std::string("geolearn_add_folded") + walk.suffix, {walk.each(map.pixels(), 4), {256, 1, 1}},
               gradient.const_data_ptr(), int(border), int(map.height), int(map.width), int(map.channels),
               into.mutable_data_ptr(), int(into_border));
 }

@@ -128,7 +128,7 @@ impl Graphs {
     /// Reads the environment variable `GEOLEARN_CUDA_GRAPHS`: 1 is on, 0 is off. On by default.
     pub fn by_environment() -> Self {
         static ON: OnceLock<bool> = OnceLock::new();
-        Self::new(*ON.get_or_init(|| ffi::is_switched_on(SWITCH)))
+        Self::new(*ON.get_or_init(|| ffi::is_switched_on(SWITCH, true)))
     }
 
     /// Returns whether the last step was replayed.

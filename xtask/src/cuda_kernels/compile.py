@@ -1,6 +1,6 @@
 """Compiles CUDA kernels with NVRTC, and prints what ptxas says of each: one JSON object a line.
 
-    compile.py FOLDER_OF_LIBNVRTC SOURCE
+    compile.py FOLDER_OF_LIBNVRTC SOURCE...
 """
 
 import ctypes
@@ -37,7 +37,7 @@ def kernels(log):
 
 def main():
     nvrtc = ctypes.CDLL(str(Path(sys.argv[1]) / "libnvrtc.so.13"))
-    source = Path(sys.argv[2]).read_bytes()
+    source = b"".join(Path(file).read_bytes() for file in sys.argv[2:])
     for architecture in ARCHITECTURES:
         for number, element in enumerate(ELEMENTS):
             options = [f"--gpu-architecture={architecture}", "--std=c++17", f"-DGEOLEARN_ELEMENT={number}", "--ptxas-options=-v"]

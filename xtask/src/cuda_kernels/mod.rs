@@ -12,7 +12,8 @@ use crate::python::Python;
 use crate::scratch::Scratch;
 use crate::trouble::{Result, Trouble};
 
-const SOURCE: &str = "src/ffi/cuda/layers.cu";
+/// Parts of one source text, as the library joins them.
+const SOURCES: [&str; 2] = ["src/ffi/cuda/layers.cu", "src/ffi/cuda/on_chip.cu"];
 /// Calls NVRTC, which has no command-line program.
 const COMPILE: &str = include_str!("compile.py");
 
@@ -32,12 +33,16 @@ pub fn check(checkout: &Checkout, asked: &CudaKernels) -> Result<()> {
     nvrtc::unpack(&wheel, scratch.path())?;
     let python = Python::of_user();
     let mut command = python.command();
-    command.args(["-c", COMPILE]).arg(scratch.path()).arg(checkout.root().join(SOURCE));
+    command.args(["-c", COMPILE]).arg(scratch.path()).args(SOURCES.map(|source| checkout.root().join(source)));
     // NVRTC finds its second library by name.
     command.env("LD_LIBRARY_PATH", scratch.path()).stderr(Stdio::inherit());
     let output = command.output().map_err(|e| Trouble::new(format!("cannot start {python}: {e}")))?;
     if !output.status.success() {
-        return Err(Trouble::new(format!("{SOURCE} does not compile ({}); see NVRTC's messages above", output.status)));
+        return Err(Trouble::new(format!(
+            "{} do not compile ({}); see NVRTC's messages above",
+            SOURCES.join(" and "),
+            output.status
+        )));
     }
     let rows = table::rows(&String::from_utf8_lossy(&output.stdout))?;
     print!("{}", table::text(&rows));
