@@ -56,7 +56,10 @@ fn main() {
         said(name, environment);
     }
     assert!(!said("quiet", &[]).contains(WARNING), "the log is not silenced");
-    assert!(said("loud", &[]).contains(WARNING), "the log is silenced, or libtorch has nothing to warn of");
+    // libtorch warns of a freed block only if its address is new, which is a matter of chance: more than half of these
+    // processes warn, and more than nine tenths on an idle machine.
+    let warns = (0..20).any(|_| said("loud", &[]).contains(WARNING));
+    assert!(warns, "the log is silenced, or libtorch has nothing to warn of");
 }
 
 /// Runs a case in a child process and returns its standard error.

@@ -70,13 +70,8 @@ fn hand_over_kernels() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
     *DONE.get_or_init(|| {
         let folder = FOLDER.get().and_then(|folder| folder.to_str()).unwrap_or_default();
-        are_on() && told(hand_over(folder)).is_some()
+        are_on() && told(linked::cuda_kernels_source(KERNELS, folder, is_switched_on(ON_CHIP, false))).is_some()
     })
-}
-
-fn hand_over(folder: &str) -> Result<()> {
-    linked::cuda_norms_on_chip(is_switched_on(ON_CHIP, false))?;
-    linked::cuda_kernels_source(KERNELS, folder)
 }
 
 /// Returns the result, or logs the error, since libtorch's operators are then used instead.
@@ -151,7 +146,7 @@ mod emulation {
         fn begin(norms_on_chip: bool) -> Self {
             static ONE: Mutex<()> = Mutex::new(());
             let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-            linked::cuda_norms_on_chip(norms_on_chip).unwrap();
+            linked::cuda_norms_emulate_on_chip(norms_on_chip).unwrap();
             ON.set(true);
             Self(one)
         }

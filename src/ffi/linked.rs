@@ -59,8 +59,10 @@ unsafe extern "C" {
         length: usize,
         folder: *const c_char,
         folder_length: usize,
+        norms_on_chip: bool,
     ) -> *mut c_char;
-    fn geolearn_cuda_norms_on_chip(on: bool) -> *mut c_char;
+    #[cfg(test)]
+    fn geolearn_cuda_norms_emulate_on_chip(on: bool) -> *mut c_char;
     #[cfg(test)]
     fn geolearn_cuda_kernels_emulate(library: *const c_char) -> *mut c_char;
     fn geolearn_cuda_layers_fit(x: *const C_tensor, fit: *mut bool, trouble: *mut *mut c_char) -> *mut c_char;
@@ -247,15 +249,17 @@ pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
     made(|output| unsafe { geolearn_channels_last(x.as_ptr(), output) })
 }
 
-pub(super) fn cuda_kernels_source(text: &str, folder: &str) -> Result<()> {
+pub(super) fn cuda_kernels_source(text: &str, folder: &str, norms_on_chip: bool) -> Result<()> {
     let (text, length) = (text.as_ptr().cast(), text.len());
+    let (folder, folder_length) = (folder.as_ptr().cast(), folder.len());
     // SAFETY: as many bytes as are there; the call copies them.
-    check(unsafe { geolearn_cuda_kernels_source(text, length, folder.as_ptr().cast(), folder.len()) })
+    check(unsafe { geolearn_cuda_kernels_source(text, length, folder, folder_length, norms_on_chip) })
 }
 
-pub(super) fn cuda_norms_on_chip(on: bool) -> Result<()> {
+#[cfg(test)]
+pub(super) fn cuda_norms_emulate_on_chip(on: bool) -> Result<()> {
     // SAFETY: no pointers are passed.
-    check(unsafe { geolearn_cuda_norms_on_chip(on) })
+    check(unsafe { geolearn_cuda_norms_emulate_on_chip(on) })
 }
 
 #[cfg(test)]

@@ -162,9 +162,9 @@ private:
     geolearn_emulated_launch(full.c_str(), E::NUMBER, grid, block, 0, pointers);
   }
   // A block of `lanes` columns of threads keeps `maps` maps.
-  template <class... T> void launch_on_chip(const char *name, unsigned lanes, int maps, T... arguments) {
+  template <class... T> void launch_on_chip(const char *name, unsigned threads, unsigned lanes, int maps, T... arguments) {
     unsigned vectors = f.channels / E::VECTOR, grid[] = {(vectors + lanes - 1) / lanes, unsigned(f.images), 1};
-    unsigned block[] = {lanes, 256 / lanes}, bytes = lanes * maps * f.pixels() * 16;
+    unsigned block[] = {lanes, threads / lanes}, bytes = lanes * maps * f.pixels() * 16;
     void *pointers[] = {&arguments...};
     geolearn_emulated_launch(name, E::NUMBER, grid, block, bytes, pointers);
   }
@@ -329,11 +329,11 @@ private:
     unsigned lanes = one_of({1u, 2u});
     auto moments = empty_sums(2);
     auto y = empty_map(f.border), made = empty_map(0);
-    launch_on_chip("geolearn_norm_on_chip", lanes, 1, x.data(), EPSILON, residual ? residual->data() : nullptr, f.other_border,
+    launch_on_chip("geolearn_norm_on_chip", 256, lanes, 1, x.data(), EPSILON, residual ? residual->data() : nullptr, f.other_border,
                    f.slope, f.height, f.width, f.channels, f.border, moments.data(), y.data());
     judge_moments(x, moments, nullptr);
     judge_normalised(x, moments, residual, y);
-    launch_on_chip("geolearn_norm_gradient_on_chip", lanes, 2, gradient.data(), x.data(), moments.data(), f.slope, f.height,
+    launch_on_chip("geolearn_norm_gradient_on_chip", 512, lanes, 2, gradient.data(), x.data(), moments.data(), f.slope, f.height,
                    f.width, f.channels, f.border, made.data());
     auto means = check_gradient_sums(gradient, x, moments);
     judge_gradient(gradient, x, moments, means, made, true);
@@ -364,6 +364,11 @@ private:
 
 template <class E> void check_all(int forms) {
   for (int i = 0; i < forms; ++i) Check<E>(random_form(E::VECTOR)).run();
+  // Each thread has several pixels.
+  Form large = random_form(E::VECTOR);
+  large.images = 2, large.height = 67, large.width = 70, large.channels = 3 * E::VECTOR, large.is_wide = true;
+  large.border = 1, large.other_border = 3;
+  Check<E>(large).run();
 }
 
 } // namespace

@@ -28,8 +28,9 @@ using Emulator = void (*)(const char *kernel, int element, const unsigned *grid,
 // Replaces the GPU in tests: kernels then run on the CPU. Set once, before any layer runs.
 Emulator emulator = nullptr;
 std::string source;
-// Whether norms keep maps in shared memory where they fit.
-std::atomic<bool> norms_on_chip = false;
+// Whether norms keep maps in shared memory where they fit: on devices, and in the emulator.
+bool norms_on_chip = false;
+std::atomic<bool> emulated_norms_on_chip = false;
 // Folder that caches compiled kernels between processes; empty if there is none.
 std::string folder;
 
@@ -85,8 +86,8 @@ Code compiled(const std::vector<std::string> &words) {
 
 struct Function {
   void *handle = nullptr;
-  // Bytes that a launch may reserve for a block.
-  unsigned shared = 48 << 10;
+  // Bytes that a launch may reserve for a block. Without asking it could be some: 48 KB less what the kernel declares.
+  unsigned shared = 0;
 
   // Asks for more, if a launch needs it.
   void allow(unsigned bytes) {
@@ -131,9 +132,8 @@ struct Module {
 
   // Returns a kernel that may reserve so many bytes for a block.
   void *function(const std::string &name, unsigned shared) {
-    auto [place, is_new] = functions.try_emplace(name);
-    auto &function = place->second;
-    if (is_new) must(Libraries::get().function(&function.handle, handle, name.c_str()), name.c_str());
+    auto &function = functions[name];
+    if (!function.handle) must(Libraries::get().function(&function.handle, handle, name.c_str()), name.c_str());
     function.allow(shared);
     return function.handle;
   }
@@ -199,7 +199,7 @@ bool can_launch(at::Device device, at::ScalarType kind, std::string *trouble) {
 }
 
 std::optional<Chip> chip_for_norms(const at::Tensor &x) {
-  if (!norms_on_chip) return std::nullopt;
+  if (!(x.is_cpu() ? emulated_norms_on_chip.load() : norms_on_chip)) return std::nullopt;
   // Emulated kernels run as on an H100.
   return x.is_cpu() ? Chip{132, 227 << 10} : chip_of(x.device().index());
 }
@@ -217,18 +217,20 @@ void launch(const at::Tensor &x, const std::string &kernel, const Launch &how, v
 
 extern "C" {
 
-// Sets the source to compile for CUDA devices and the folder to cache the result in, which may be empty. Without a
-// source there are no kernels. Called once.
-char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *folder, size_t folder_length) {
+// Sets the source to compile for CUDA devices, the folder to cache the result in, which may be empty, and whether norms
+// keep maps in shared memory where they fit. Without a source there are no kernels. Called once.
+char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *folder, size_t folder_length,
+                                   bool norms_on_chip) {
   return guarded([&] {
+    geolearn::cuda::norms_on_chip = norms_on_chip;
     geolearn::cuda::source.assign(text, length);
     geolearn::cuda::folder.assign(folder, folder_length);
   });
 }
 
-// Sets whether norms keep maps in shared memory where they fit.
-char *geolearn_cuda_norms_on_chip(bool on) {
-  return guarded([&] { geolearn::cuda::norms_on_chip = on; });
+// Sets whether emulated norms keep maps in the emulator's shared memory; for tests.
+char *geolearn_cuda_norms_emulate_on_chip(bool on) {
+  return guarded([&] { geolearn::cuda::emulated_norms_on_chip = on; });
 }
 
 // Runs kernels on the CPU through a library built from emulated.cpp; for tests.

@@ -70,23 +70,25 @@ struct Walk {
 struct OnChip {
   Launch launch;
 
-  // Returns nothing if it is switched off, or `maps` maps of this size do not fit.
-  static std::optional<OnChip> of(const at::Tensor &x, const Walk &walk, int64_t maps) {
+  // Returns nothing if it is switched off, or `maps` maps of this size do not fit. Blocks have so many threads.
+  static std::optional<OnChip> of(const at::Tensor &x, const Walk &walk, int64_t maps, unsigned threads) {
     auto chip = chip_for_norms(x);
     if (!chip || walk.vector == 1) return std::nullopt;
     int64_t vectors = walk.map.channels / walk.vector, each = maps * walk.map.pixels() * 16;
     auto blocks = [&](int64_t lanes) { return (vectors + lanes - 1) / lanes; };
-    auto fits = [&](int64_t lanes) { return lanes * each + DECLARED <= chip->shared; };
-    if (!fits(1)) return std::nullopt;
-    // Two lanes fill the 32 bytes of a memory sector, but halve the number of blocks.
+    auto fit_at_once = [&](int64_t count, int64_t lanes) { return count * (lanes * each + SCRATCH) <= chip->shared; };
+    if (!fit_at_once(1, 1)) return std::nullopt;
+    // Two lanes fill the 32 bytes of a memory sector. But blocks must be enough for all multiprocessors, and two for
+    // each, so that one reads while another writes.
     bool is_enough = blocks(2) * walk.map.images >= chip->multiprocessors;
-    unsigned lanes = is_enough && fits(2) ? 2 : 1;
-    return OnChip{{{unsigned(blocks(lanes)), unsigned(walk.map.images), 1}, {lanes, 256 / lanes, 1}, unsigned(lanes * each)}};
+    unsigned lanes = is_enough && fit_at_once(2, 2) ? 2 : 1;
+    Extent grid = {unsigned(blocks(lanes)), unsigned(walk.map.images), 1};
+    return OnChip{{grid, {lanes, threads / lanes, 1}, unsigned(lanes * each)}};
   }
 
 private:
-  // Bytes of the arrays that the kernels declare, at most.
-  static constexpr int64_t DECLARED = 20 << 10;
+  // Bytes that a block needs besides its maps, and the system for it.
+  static constexpr int64_t SCRATCH = 11 << 10;
 };
 
 inline at::Tensor empty_sums(const at::Tensor &x, at::IntArrayRef sizes) {
@@ -140,7 +142,7 @@ struct Normalised {
 inline Normalised norm_of(const at::Tensor &x, double epsilon, const Beside &beside, double slope, int64_t border) {
   auto map = Map::of(x);
   Walk walk(map, {x, beside.map});
-  auto on_chip = OnChip::of(x, walk, 1);
+  auto on_chip = OnChip::of(x, walk, 1, 256);
   if (!on_chip) {
     auto moments = moments_of(x, epsilon);
     return {normalised(x, moments, beside, slope, border), moments};
@@ -159,7 +161,7 @@ inline at::Tensor normalised_gradient(const at::Tensor &gradient, const at::Tens
   auto map = Map::of(x);
   auto made = empty_map(x, map, 0);
   Walk walk(map, {x, gradient, made});
-  if (auto on_chip = OnChip::of(x, walk, 2)) {
+  if (auto on_chip = OnChip::of(x, walk, 2, 512)) {
     launch_with(x, "geolearn_norm_gradient_on_chip", on_chip->launch, gradient.const_data_ptr(), x.const_data_ptr(),
                 moments.const_data_ptr(), slope, int(map.height), int(map.width), int(map.channels), int(border),
                 made.mutable_data_ptr());
