@@ -17,7 +17,7 @@
 //! NAME is `cyclegan` (the default, and the model of all other tasks) or `pix2pix`. Lists are comma-separated: `1,8`
 //! and `f32,tf32,bf16`. A way is a precision with optional suffixes: `+graph` (use CUDA graphs), `+operators` (use
 //! libtorch's operators instead of this crate's CUDA layers), `+on-chip` (norms that read a map once, if it fits in
-//! shared memory) and `+search` (let cuDNN benchmark its kernels in every precision). Chips, the model and the scene are
+//! shared memory), `+no-recompute` (residual blocks keep all their maps) and `+search` (let cuDNN benchmark its kernels in every precision). Chips, the model and the scene are
 //! read from the folder in GEOLEARN_ASSETS, or else from `assets` in the current folder.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this example prints to the terminal")]
 

@@ -7,6 +7,7 @@ use crate::work::{Outcome, Switches, Way};
 const GRAPHS: &str = "GEOLEARN_CUDA_GRAPHS";
 const LAYERS: &str = "GEOLEARN_CUDA_LAYERS";
 const ON_CHIP: &str = "GEOLEARN_CUDA_NORMS_ON_CHIP";
+const RECOMPUTE: &str = "GEOLEARN_CUDA_RECOMPUTE";
 /// Set in processes that were started for one set of switches.
 const STARTED: &str = "GEOLEARN_STEP_STARTED";
 
@@ -40,9 +41,12 @@ pub fn each(
 }
 
 fn start(set: Switches, arguments: Vec<String>) -> Outcome<()> {
+    let Switches { graph, operators, on_chip, no_recompute, search: _ } = set;
     let mut program = Command::new(std::env::current_exe()?);
-    program.args(arguments).env(STARTED, "1").env(GRAPHS, if set.graph { "1" } else { "0" });
-    program.env(LAYERS, if set.operators { "0" } else { "1" }).env(ON_CHIP, if set.on_chip { "1" } else { "0" });
+    program.args(arguments).env(STARTED, "1");
+    for (switch, is_on) in [(GRAPHS, graph), (LAYERS, !operators), (ON_CHIP, on_chip), (RECOMPUTE, !no_recompute)] {
+        program.env(switch, if is_on { "1" } else { "0" });
+    }
     let status = program.status()?;
     if status.success() { Ok(()) } else { Err(format!("steps with {set:?}: {status}").into()) }
 }

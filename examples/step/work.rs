@@ -47,6 +47,8 @@ pub struct Switches {
     pub operators: bool,
     /// Whether norms read a map once if it fits in shared memory.
     pub on_chip: bool,
+    /// Whether residual blocks keep the map that they could compute again.
+    pub no_recompute: bool,
     /// Whether cuDNN benchmarks its kernels in every precision.
     pub search: bool,
 }
@@ -61,9 +63,10 @@ impl<'a> Way<'a> {
                 "graph" => &mut switches.graph,
                 "operators" => &mut switches.operators,
                 "on-chip" => &mut switches.on_chip,
+                "no-recompute" => &mut switches.no_recompute,
                 "search" => &mut switches.search,
                 other => {
-                    let known = "`+graph`, `+operators`, `+on-chip` or `+search`";
+                    let known = "`+graph`, `+operators`, `+on-chip`, `+no-recompute` or `+search`";
                     return Err(format!("unknown suffix `+{other}`: expected {known}").into());
                 }
             };

@@ -1,15 +1,15 @@
 //! CUDA layers that combine this crate's own kernels with cuDNN's convolutions, in NHWC memory.
 //!
 //! Their maps include the padding for the next convolution: (N, C, H + 2b, W + 2b), with a border of reflected pixels.
-//! The kernels (`cuda/layers.cu` and `cuda/on_chip.cu`) are compiled for the device when a layer is first used, and cached for the next
-//! process.
+//! The kernels (`cuda/layers.cu` and `cuda/on_chip.cu`) are compiled for the device when a layer is first used, and
+//! cached for the next process.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use tch::Tensor;
 
-use super::forms::{ConvolutionForm, NormForm};
+use super::forms::{ConvolutionForm, CudaOptions, NormForm};
 use super::linked;
 use super::switch::is_switched_on;
 use crate::error::Result;
@@ -19,6 +19,8 @@ const KERNELS: &str = concat!(include_str!("cuda/layers.cu"), include_str!("cuda
 const SWITCH: &str = "GEOLEARN_CUDA_LAYERS";
 /// Enables (1) norms that read each map once if it fits in shared memory. Off by default: not measured on a device yet.
 const ON_CHIP: &str = "GEOLEARN_CUDA_NORMS_ON_CHIP";
+/// Lets residual blocks compute their inner map again for the gradient (1), or keep it (0).
+const RECOMPUTE: &str = "GEOLEARN_CUDA_RECOMPUTE";
 
 /// Returns whether the functions below can process maps like `x`, with any number of channels, on its device and with
 /// the thread's current settings.
@@ -70,8 +72,16 @@ fn hand_over_kernels() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
     *DONE.get_or_init(|| {
         let folder = FOLDER.get().and_then(|folder| folder.to_str()).unwrap_or_default();
-        are_on() && told(linked::cuda_kernels_source(KERNELS, folder, is_switched_on(ON_CHIP, false))).is_some()
+        are_on() && told(linked::cuda_kernels_source(KERNELS, folder, by_environment())).is_some()
     })
+}
+
+fn by_environment() -> CudaOptions {
+    let CudaOptions { norms_on_chip, recomputes } = CudaOptions::default();
+    CudaOptions {
+        norms_on_chip: is_switched_on(ON_CHIP, norms_on_chip),
+        recomputes: is_switched_on(RECOMPUTE, recomputes),
+    }
 }
 
 /// Returns the result, or logs the error, since libtorch's operators are then used instead.
@@ -91,7 +101,7 @@ fn is_emulated(_: &Tensor) -> bool {
 use emulation::is_emulated;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
-pub(crate) use emulation::{emulate_cuda, emulate_cuda_on_chip};
+pub(crate) use emulation::{emulate_cuda, emulate_cuda_with};
 
 /// The kernels compiled for the CPU, so that whole networks can be compared without a device.
 #[cfg(test)]
@@ -105,7 +115,7 @@ mod emulation {
 
     use tch::Tensor;
 
-    use super::linked;
+    use super::{CudaOptions, linked};
 
     thread_local! {
         static ON: Cell<bool> = const { Cell::new(false) };
@@ -124,29 +134,25 @@ mod emulation {
 
     /// Runs `work` with these layers on the CPU, on this thread.
     pub(crate) fn emulate_cuda<T>(work: impl FnOnce() -> T) -> T {
-        emulate(false, work)
+        emulate_cuda_with(CudaOptions::default(), work)
     }
 
-    /// Runs `work` with these layers on the CPU, on this thread, with norms that keep maps in shared memory.
-    pub(crate) fn emulate_cuda_on_chip<T>(work: impl FnOnce() -> T) -> T {
-        emulate(true, work)
-    }
-
-    fn emulate<T>(norms_on_chip: bool, work: impl FnOnce() -> T) -> T {
+    /// Runs `work` with these layers on the CPU, on this thread, with options other than the default ones.
+    pub(crate) fn emulate_cuda_with<T>(options: CudaOptions, work: impl FnOnce() -> T) -> T {
         LazyLock::force(&LIBRARY);
-        let _emulated = Emulated::begin(norms_on_chip);
+        let _emulated = Emulated::begin(options);
         work()
     }
 
-    /// Ends even if a test panics, since test threads are reused. Only one test at a time: the kind of norms is a
-    /// setting of the process.
+    /// Ends even if a test panics, since test threads are reused. Only one test at a time, because the options belong
+    /// to the process.
     struct Emulated(#[allow(dead_code, reason = "held until the end")] MutexGuard<'static, ()>);
 
     impl Emulated {
-        fn begin(norms_on_chip: bool) -> Self {
+        fn begin(options: CudaOptions) -> Self {
             static ONE: Mutex<()> = Mutex::new(());
             let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-            linked::cuda_norms_emulate_on_chip(norms_on_chip).unwrap();
+            linked::cuda_emulation_options(options).unwrap();
             ON.set(true);
             Self(one)
         }

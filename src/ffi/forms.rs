@@ -31,3 +31,18 @@ pub(crate) struct AdamStep {
     pub weight_decay: f64,
     pub eps: f64,
 }
+
+/// How our own CUDA layers compute; the results are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CudaOptions {
+    /// Whether norms keep maps in shared memory where they fit.
+    pub norms_on_chip: bool,
+    /// Whether residual blocks compute their inner map again for the gradient, instead of keeping it.
+    pub recomputes: bool,
+}
+
+impl Default for CudaOptions {
+    fn default() -> Self {
+        Self { norms_on_chip: false, recomputes: true }
+    }
+}

@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-use super::forms::{AdamStep, ConvolutionForm, NormForm};
+use super::forms::{AdamStep, ConvolutionForm, CudaOptions, NormForm};
 use crate::error::{Error, Result};
 
 unsafe extern "C" {
@@ -60,9 +60,10 @@ unsafe extern "C" {
         folder: *const c_char,
         folder_length: usize,
         norms_on_chip: bool,
+        recomputes: bool,
     ) -> *mut c_char;
     #[cfg(test)]
-    fn geolearn_cuda_norms_emulate_on_chip(on: bool) -> *mut c_char;
+    fn geolearn_cuda_emulation_options(norms_on_chip: bool, recomputes: bool) -> *mut c_char;
     #[cfg(test)]
     fn geolearn_cuda_kernels_emulate(library: *const c_char) -> *mut c_char;
     fn geolearn_cuda_layers_fit(x: *const C_tensor, fit: *mut bool, trouble: *mut *mut c_char) -> *mut c_char;
@@ -249,17 +250,19 @@ pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
     made(|output| unsafe { geolearn_channels_last(x.as_ptr(), output) })
 }
 
-pub(super) fn cuda_kernels_source(text: &str, folder: &str, norms_on_chip: bool) -> Result<()> {
+pub(super) fn cuda_kernels_source(text: &str, folder: &str, options: CudaOptions) -> Result<()> {
+    let CudaOptions { norms_on_chip, recomputes } = options;
     let (text, length) = (text.as_ptr().cast(), text.len());
     let (folder, folder_length) = (folder.as_ptr().cast(), folder.len());
     // SAFETY: as many bytes as are there; the call copies them.
-    check(unsafe { geolearn_cuda_kernels_source(text, length, folder, folder_length, norms_on_chip) })
+    check(unsafe { geolearn_cuda_kernels_source(text, length, folder, folder_length, norms_on_chip, recomputes) })
 }
 
 #[cfg(test)]
-pub(super) fn cuda_norms_emulate_on_chip(on: bool) -> Result<()> {
+pub(super) fn cuda_emulation_options(options: CudaOptions) -> Result<()> {
+    let CudaOptions { norms_on_chip, recomputes } = options;
     // SAFETY: no pointers are passed.
-    check(unsafe { geolearn_cuda_norms_emulate_on_chip(on) })
+    check(unsafe { geolearn_cuda_emulation_options(norms_on_chip, recomputes) })
 }
 
 #[cfg(test)]

@@ -45,12 +45,12 @@ pub(crate) use cuda_layers::{
 };
 #[cfg(test)]
 #[cfg(target_os = "linux")]
-pub(crate) use cuda_layers::{emulate_cuda, emulate_cuda_on_chip};
+pub(crate) use cuda_layers::{emulate_cuda, emulate_cuda_with};
 #[cfg(test)]
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_bus_id, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
-pub(crate) use forms::{AdamStep, ConvolutionForm, NormForm};
+pub(crate) use forms::{AdamStep, ConvolutionForm, CudaOptions, NormForm};
 pub(crate) use frozen::Frozen;
 pub(crate) use graph::{CudaGraph, SideStream};
 pub(crate) use keep::KeptMemory;

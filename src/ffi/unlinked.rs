@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 
 use tch::Tensor;
 
-use super::forms::{AdamStep, ConvolutionForm, NormForm};
+use super::forms::{AdamStep, ConvolutionForm, CudaOptions, NormForm};
 use crate::error::{Error, ErrorKind, Result};
 
 fn absent<T>() -> Result<T> {
@@ -67,12 +67,12 @@ pub(crate) fn channels_last(_: &Tensor) -> Result<Tensor> {
     absent()
 }
 
-pub(super) fn cuda_kernels_source(_: &str, _: &str, _: bool) -> Result<()> {
+pub(super) fn cuda_kernels_source(_: &str, _: &str, _: CudaOptions) -> Result<()> {
     absent()
 }
 
 #[cfg(test)]
-pub(super) fn cuda_norms_emulate_on_chip(_: bool) -> Result<()> {
+pub(super) fn cuda_emulation_options(_: CudaOptions) -> Result<()> {
     absent()
 }
 

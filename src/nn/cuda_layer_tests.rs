@@ -8,7 +8,7 @@ use super::init::{Initialization, Initializer, UpsamplingInit};
 use super::upsampling::Upsampling;
 use super::{DiscriminatorShape, Network, discriminator};
 use crate::device::Precision;
-use crate::ffi::{self, ConvolutionForm, NormForm, Switches};
+use crate::ffi::{self, ConvolutionForm, CudaOptions, NormForm, Switches};
 use crate::random::Seed;
 use crate::testing;
 
@@ -133,8 +133,10 @@ fn compare_in(case: Case, device: Device, kind: Kind, cast: bool, most: f64, by_
 type Emulate = fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>;
 
 /// Runs emulated layers with each kind of norm.
-const EMULATED: [(&str, Emulate); 2] =
-    [("norms in passes", |work| ffi::emulate_cuda(work)), ("norms on chip", |work| ffi::emulate_cuda_on_chip(work))];
+const EMULATED: [(&str, Emulate); 2] = [
+    ("norms in passes", |work| ffi::emulate_cuda(work)),
+    ("norms on chip", |work| ffi::emulate_cuda_with(CudaOptions { norms_on_chip: true, ..CudaOptions::default() }, work)),
+];
 
 /// Sums of some thousand f64 products in another order, through up to twenty layers and back.
 const F64: f64 = 1e-9;
@@ -240,6 +242,17 @@ fn emulated_residual_blocks_equal_operators() {
             all_near(&format!("{shape:?} with a border of {border}, {norms}"), &ours, &exact);
         }
     }
+}
+
+#[test]
+fn a_map_that_is_computed_again_is_the_same() {
+    let leaves = [wave(&[2, 16, 9, 7], 0.37), wave(&[16, 16, 3, 3], 0.7), wave(&[16, 16, 3, 3], 0.9)];
+    let block = |p: &[Tensor]| ffi::bordered_residual(&bordered(&p[0], 1), [&p[1], &p[2]], 1e-5, 1).unwrap();
+    let [kept, again] = [false, true].map(|recomputes| {
+        let options = CudaOptions { recomputes, ..CudaOptions::default() };
+        ffi::emulate_cuda_with(options, || gradients_of(&leaves, &block))
+    });
+    assert!(kept == again);
 }
 
 #[test]

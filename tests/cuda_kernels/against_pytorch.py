@@ -3,7 +3,7 @@
     against_pytorch.py SHARED_OBJECT
 
 What is compared is a whole layer, pad(leaky_relu(instance_norm(x)) + residual): its values, and the gradients of x and of the
-residual, made by the seven kernels in turn.
+residual, made by the seven kernels in turn, and where channels fill vectors, by those that keep a map in shared memory.
 """
 
 import ctypes
@@ -32,14 +32,15 @@ class Kernels:
 
     def __init__(self, library, element, channels, images):
         self.library, self.element, self.images, self.channels = library, element, images, channels
-        vector = 16 // ELEMENTS[element][0].itemsize
-        self.form, self.groups = ("wide", channels // vector) if channels % vector == 0 else ("single", channels)
+        self.vector = 16 // ELEMENTS[element][0].itemsize
+        self.is_wide = channels % self.vector == 0
+        self.form, self.groups = ("wide", channels // self.vector) if self.is_wide else ("single", channels)
 
-    def launch(self, name, grid, block, arguments):
+    def launch(self, name, grid, block, arguments, shared=0):
         values = [as_argument(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
         self.library.geolearn_emulated_launch(name.encode(), self.element, (ctypes.c_uint * 3)(*grid),
-                                              (ctypes.c_uint * 2)(*block), pointers)
+                                              (ctypes.c_uint * 2)(*block), shared, pointers)
 
     def over_maps(self, name, *arguments):
         self.launch(f"geolearn_{name}_{self.form}", (3, self.images, 1), (256, 1), arguments)
@@ -51,15 +52,19 @@ class Kernels:
     def means(self, name, *arguments):
         self.launch(f"geolearn_{name}", (-(-self.channels // 128), 1, self.images), (128, 1), arguments)
 
+    def on_chip(self, name, threads, kept, *arguments):
+        """`kept` is the number of pixels that a block keeps."""
+        self.launch(f"geolearn_{name}", (-(-self.groups // 2), self.images, 1), (2, threads // 2), arguments, 2 * 16 * kept)
+
 
 def interior(padded, border):
     return padded[:, border : padded.shape[1] - border, border : padded.shape[2] - border]
 
 
-def by_kernels(library, element, form, x, residual, into, gradient):
+def by_kernels(kernels, form, x, residual, into, gradient):
     n, c, h, w, border, other, slope = form
-    stored, summed = ELEMENTS[element][:2]
-    kernels, splits = Kernels(library, element, c, n), 3
+    stored, summed = ELEMENTS[kernels.element][:2]
+    splits = 3
     sums, moments, means = (torch.empty(shape, dtype=summed) for shape in [(n, splits, 2, c), (n, 2, c), (n, 2, c)])
     kernels.sums("moments_sums", splits, x, h * w, c, splits, sums)
     kernels.means("moments", x, sums, h * w, c, splits, EPSILON, moments)
@@ -69,6 +74,17 @@ def by_kernels(library, element, form, x, residual, into, gradient):
     kernels.means("gradient_means", sums, h * w, c, splits, means)
     made = torch.empty(x.shape, dtype=stored)
     kernels.over_maps("gradient", gradient, x, moments, means, slope, h, w, c, border, made)
+    into = into.clone()
+    kernels.over_maps("add_folded", gradient, border, h, w, c, into, other)
+    return y, made, into
+
+
+def by_kernels_on_chip(kernels, form, x, residual, into, gradient):
+    n, c, h, w, border, other, slope = form
+    stored, summed = ELEMENTS[kernels.element][:2]
+    moments, y, made = torch.empty((n, 2, c), dtype=summed), torch.empty(gradient.shape, dtype=stored), torch.empty(x.shape, dtype=stored)
+    kernels.on_chip("norm_on_chip", 256, h * w, x, EPSILON, residual, other, slope, h, w, c, border, moments, y)
+    kernels.on_chip("norm_gradient_on_chip", 512, 2 * h * w, gradient, x, moments, slope, h, w, c, border, made)
     into = into.clone()
     kernels.over_maps("add_folded", gradient, border, h, w, c, into, other)
     return y, made, into
@@ -90,11 +106,12 @@ def compare(library, element, form):
     random = torch.Generator().manual_seed(h * w)
     map = lambda edge: torch.randn(n, h + 2 * edge, w + 2 * edge, c, generator=random).to(stored)
     maps = map(0), map(other), map(other), map(border)
-    found, expected = by_kernels(library, element, form, *maps), by_pytorch(form, *maps)
-    for name, ours, theirs in zip(("values", "gradient of x", "gradient of the residual"), found, expected, strict=True):
-        allowed = rounding * theirs.abs() + tolerance * theirs.abs().max()
-        worst = ((ours.double() - theirs).abs() / allowed).max().item()
-        assert worst <= 1, f"{stored}, {form}: {name} differ by {worst:.3g} times what is allowed"
+    kernels, expected = Kernels(library, element, c, n), by_pytorch(form, *maps)
+    for way in (by_kernels, by_kernels_on_chip) if kernels.is_wide else (by_kernels,):
+        for name, ours, theirs in zip(("values", "gradient of x", "gradient of the residual"), way(kernels, form, *maps), expected, strict=True):
+            allowed = rounding * theirs.abs() + tolerance * theirs.abs().max()
+            worst = ((ours.double() - theirs).abs() / allowed).max().item()
+            assert worst <= 1, f"{way.__name__}, {stored}, {form}: {name} differ by {worst:.3g} times what is allowed"
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ switches() {
   local again=("$work/unit" five_steps a_step_of_real_size)
   tests golden-without-layers 60 env GEOLEARN_CUDA_LAYERS=0 "${again[@]}" --test-threads=1 --nocapture
   tests golden-without-graphs 60 env GEOLEARN_CUDA_GRAPHS=0 "${again[@]}" --test-threads=1 --nocapture
+  tests golden-without-recompute 60 env GEOLEARN_CUDA_RECOMPUTE=0 "${again[@]}" --test-threads=1 --nocapture
   tests golden-norms-on-chip 60 env GEOLEARN_CUDA_NORMS_ON_CHIP=1 "${again[@]}" cuda_layers --test-threads=1 --nocapture
 }
 
@@ -168,7 +169,7 @@ wants golden && golden
 wants switches && switches
 wants steps && must steps 60 "$step" bench --json "$out/steps.jsonl" 64 1 f32,tf32,bf16 5
 wants cuda && tests cuda 130 "$work/cuda" --test-threads=1 --nocapture
-wants ours && must ours 190 "$step" bench --json "$out/steps.jsonl" 256 1,8 bf16,tf32,f32,bf16+graph,tf32+graph,bf16+graph+on-chip,tf32+graph+on-chip,bf16+operators,tf32+operators 30
+wants ours && must ours 220 "$step" bench --json "$out/steps.jsonl" 256 1,8 bf16,tf32,f32,bf16+graph,tf32+graph,bf16+graph+on-chip,tf32+graph+on-chip,bf16+graph+no-recompute,tf32+graph+no-recompute,bf16+operators,tf32+operators 30
 wants translate && must translate 30 "$step" translate --json "$out/predictions.jsonl" 256 50
 wants raster && must raster 45 "$step" raster --json "$out/predictions.jsonl" 6144
 wants clocks &&

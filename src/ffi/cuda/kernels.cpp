@@ -28,9 +28,9 @@ using Emulator = void (*)(const char *kernel, int element, const unsigned *grid,
 // Replaces the GPU in tests: kernels then run on the CPU. Set once, before any layer runs.
 Emulator emulator = nullptr;
 std::string source;
-// Whether norms keep maps in shared memory where they fit: on devices, and in the emulator.
-bool norms_on_chip = false;
-std::atomic<bool> emulated_norms_on_chip = false;
+// On devices, and in the emulator.
+Options options;
+std::atomic<Options> emulated_options{Options{}};
 // Folder that caches compiled kernels between processes; empty if there is none.
 std::string folder;
 
@@ -198,8 +198,9 @@ bool can_launch(at::Device device, at::ScalarType kind, std::string *trouble) {
   return device.is_cuda() && !source.empty() && can_launch_on_device(device, element, trouble);
 }
 
-std::optional<Chip> chip_for_norms(const at::Tensor &x) {
-  if (!(x.is_cpu() ? emulated_norms_on_chip.load() : norms_on_chip)) return std::nullopt;
+Options options_for(const at::Tensor &x) { return x.is_cpu() ? emulated_options.load() : options; }
+
+Chip chip_of(const at::Tensor &x) {
   // Emulated kernels run as on an H100.
   return x.is_cpu() ? Chip{132, 227 << 10} : chip_of(x.device().index());
 }
@@ -217,20 +218,20 @@ void launch(const at::Tensor &x, const std::string &kernel, const Launch &how, v
 
 extern "C" {
 
-// Sets the source to compile for CUDA devices, the folder to cache the result in, which may be empty, and whether norms
-// keep maps in shared memory where they fit. Without a source there are no kernels. Called once.
+// Sets the source to compile for CUDA devices, the folder to cache the result in, which may be empty, and the options of
+// the layers. Without a source there are no kernels. Called once.
 char *geolearn_cuda_kernels_source(const char *text, size_t length, const char *folder, size_t folder_length,
-                                   bool norms_on_chip) {
+                                   bool norms_on_chip, bool recomputes) {
   return guarded([&] {
-    geolearn::cuda::norms_on_chip = norms_on_chip;
+    geolearn::cuda::options = {norms_on_chip, recomputes};
     geolearn::cuda::source.assign(text, length);
     geolearn::cuda::folder.assign(folder, folder_length);
   });
 }
 
-// Sets whether emulated norms keep maps in the emulator's shared memory; for tests.
-char *geolearn_cuda_norms_emulate_on_chip(bool on) {
-  return guarded([&] { geolearn::cuda::emulated_norms_on_chip = on; });
+// Sets the options of emulated layers; for tests.
+char *geolearn_cuda_emulation_options(bool norms_on_chip, bool recomputes) {
+  return guarded([&] { geolearn::cuda::emulated_options = geolearn::cuda::Options{norms_on_chip, recomputes}; });
 }
 
 // Runs kernels on the CPU through a library built from emulated.cpp; for tests.

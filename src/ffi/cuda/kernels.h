@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
-#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -22,8 +21,18 @@ struct Chip {
   int64_t shared;
 };
 
-// Returns what the device of `x` offers, or nothing if norms are not to keep maps in shared memory.
-std::optional<Chip> chip_for_norms(const at::Tensor &x);
+Chip chip_of(const at::Tensor &x);
+
+// How layers compute; the results are the same.
+struct Options {
+  // Whether norms keep maps in shared memory where they fit.
+  bool norms_on_chip = false;
+  // Whether residual blocks compute their inner map again for the gradient, instead of keeping it.
+  bool recomputes = true;
+};
+
+// Returns the options on the device of `x`.
+Options options_for(const at::Tensor &x);
 
 // How a kernel is launched: blocks, threads of each, and bytes that are reserved for a block in shared memory.
 struct Launch {

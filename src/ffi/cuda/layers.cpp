@@ -65,8 +65,8 @@ struct ConvolutionNorm : Function<ConvolutionNorm> {
   }
 };
 
-// x + norm(conv(reflect(relu(norm(conv(x)))))), with a border; x has a border of 1. The backward pass computes the map
-// between the two convolutions again instead of keeping it: one more launch for a quarter of the block's memory.
+// x + norm(conv(reflect(relu(norm(conv(x)))))), with a border; x has a border of 1. The backward pass may compute the map
+// between the two convolutions again: one more launch for a quarter of the block's memory.
 struct Residual : Function<Residual> {
   static constexpr ConvolutionForm form{1, 0, false};
 
@@ -77,7 +77,8 @@ struct Residual : Function<Residual> {
     auto hidden = norm_of(first, epsilon, {}, 0, 1);
     auto second = form.forward(hidden.map, weight2);
     auto y = norm_of(second, epsilon, {x, 1}, 1, border);
-    context->save_for_backward({x, weight1, weight2, first, hidden.moments, second, y.moments});
+    auto kept = options_for(x).recomputes ? at::Tensor() : hidden.map;
+    context->save_for_backward({x, weight1, weight2, first, hidden.moments, second, y.moments, kept});
     context->saved_data["border"] = border;
     return y.map;
   }
@@ -88,7 +89,7 @@ struct Residual : Function<Residual> {
     auto gradient = nhwc(gradients[0]);
     int64_t border = context->saved_data["border"].toInt();
     auto to_second = normalised_gradient(gradient, saved[5], saved[6], 1, border);
-    auto hidden = normalised(first, moments1, {}, 0, 1);
+    auto hidden = saved[7].defined() ? saved[7] : normalised(first, moments1, {}, 0, 1);
     auto [to_hidden, to_weight2] = form.backward(to_second, hidden, saved[2], {true, context->needs_input_grad(2)});
     hidden.reset();
     auto to_first = normalised_gradient(nhwc(to_hidden), first, moments1, 0, 1);

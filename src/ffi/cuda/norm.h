@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels.h"
 
@@ -72,15 +73,15 @@ struct OnChip {
 
   // Returns nothing if it is switched off, or `maps` maps of this size do not fit. Blocks have so many threads.
   static std::optional<OnChip> of(const at::Tensor &x, const Walk &walk, int64_t maps, unsigned threads) {
-    auto chip = chip_for_norms(x);
-    if (!chip || walk.vector == 1) return std::nullopt;
+    if (!options_for(x).norms_on_chip || walk.vector == 1) return std::nullopt;
+    auto chip = chip_of(x);
     int64_t vectors = walk.map.channels / walk.vector, each = maps * walk.map.pixels() * 16;
     auto blocks = [&](int64_t lanes) { return (vectors + lanes - 1) / lanes; };
-    auto fit_at_once = [&](int64_t count, int64_t lanes) { return count * (lanes * each + SCRATCH) <= chip->shared; };
+    auto fit_at_once = [&](int64_t count, int64_t lanes) { return count * (lanes * each + SCRATCH) <= chip.shared; };
     if (!fit_at_once(1, 1)) return std::nullopt;
     // Two lanes fill the 32 bytes of a memory sector. But blocks must be enough for all multiprocessors, and two for
     // each, so that one reads while another writes.
-    bool is_enough = blocks(2) * walk.map.images >= chip->multiprocessors;
+    bool is_enough = blocks(2) * walk.map.images >= chip.multiprocessors;
     unsigned lanes = is_enough && fit_at_once(2, 2) ? 2 : 1;
     Extent grid = {unsigned(blocks(lanes)), unsigned(walk.map.images), 1};
     return OnChip{{grid, {lanes, threads / lanes, 1}, unsigned(lanes * each)}};
