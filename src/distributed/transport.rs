@@ -1,6 +1,6 @@
 //! The libtorch process groups, and which of them transfers which tensor.
 
-use std::mem::{ManuallyDrop, forget};
+use std::mem::ManuallyDrop;
 
 use tch::{Device, Tensor};
 
@@ -85,7 +85,7 @@ impl BackendGroups {
     /// wait for NCCL forever, so NCCL is aborted, on a separate thread because that takes a while.
     pub fn abandon(self) {
         let Self { gloo, nccl } = self;
-        forget(gloo);
+        let _ = ManuallyDrop::new(gloo);
         let Some(NcclGroup { group, .. }) = nccl else { return };
         let mut group = ManuallyDrop::new(group);
         let abort = move || {

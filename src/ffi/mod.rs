@@ -50,7 +50,9 @@ pub(crate) use cuda_layers::{emulate_cuda, emulate_cuda_with};
 pub(crate) use cuda_runtime::CudaVersion;
 pub(crate) use cuda_runtime::{Capability, CudaRuntime, cuda_bus_id, cuda_capability, cuda_runtime};
 pub(crate) use fill::{HostMemory, filled};
-pub(crate) use forms::{AdamStep, ConvolutionForm, CudaOptions, NormForm};
+#[cfg(test)]
+pub(crate) use forms::CudaOptions;
+pub(crate) use forms::{AdamStep, ConvolutionForm, NormForm};
 pub(crate) use frozen::Frozen;
 pub(crate) use graph::{CudaGraph, SideStream};
 pub(crate) use keep::KeptMemory;

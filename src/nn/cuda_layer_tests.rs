@@ -135,7 +135,9 @@ type Emulate = fn(&dyn Fn() -> Vec<Tensor>) -> Vec<Tensor>;
 /// Runs emulated layers with each kind of norm.
 const EMULATED: [(&str, Emulate); 2] = [
     ("norms in passes", |work| ffi::emulate_cuda(work)),
-    ("norms on chip", |work| ffi::emulate_cuda_with(CudaOptions { norms_on_chip: true, ..CudaOptions::default() }, work)),
+    ("norms on chip", |work| {
+        ffi::emulate_cuda_with(CudaOptions { norms_on_chip: true, ..CudaOptions::default() }, work)
+    }),
 ];
 
 /// Sums of some thousand f64 products in another order, through up to twenty layers and back.

@@ -29,7 +29,7 @@ fn check(fault: &str, said: &[String]) {
 /// checkpoint is intact.
 #[test]
 fn a_process_that_is_killed_is_named_by_the_others() {
-    for fault in ["0 abort 4", "1 abort 4", "2 abort 9", "1 exit 1", "0 abort 7", "2 abort 2"] {
+    for fault in ["0 abort 4", "2 abort 9", "1 exit 1", "0 abort 7"] {
         let (folder, said) = with_fault(fault, "120");
         check(fault, &said);
         let newest = folder.path().join("run/last.safetensors");

