@@ -3,7 +3,6 @@
 //! If validation windows were drawn from anywhere, they would share pixels with training windows, and the model would
 //! be evaluated on what it has seen. So whole blocks of the scenes are set aside.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -35,10 +34,9 @@ const MOST_WINDOWS: usize = 4;
 impl Blocks {
     /// Returns blocks of 4 x 4 windows of `tile` = (width, height), or of fewer if there would not be enough blocks to
     /// set a `share` of them aside. Large blocks have less border, near which windows belong to neither split.
-    pub fn for_tiles(tile: (usize, usize), maps: &[impl Borrow<ValidityMap>], share: f64, margin: usize) -> Self {
-        let pixels = |map: &ValidityMap| map.valid_pixels() as f64;
-        let windows =
-            maps.iter().map(Borrow::borrow).map(pixels).sum::<f64>() / (tile.0 as f64 * tile.1 as f64).max(1.0);
+    pub fn for_tiles(tile: (usize, usize), maps: &[&ValidityMap], share: f64, margin: usize) -> Self {
+        let pixels = |map: &&ValidityMap| map.valid_pixels() as f64;
+        let windows = maps.iter().map(pixels).sum::<f64>() / (tile.0 as f64 * tile.1 as f64).max(1.0);
         // Two blocks for validation, so that their total can be close to the requested share.
         let are_enough = |side: &usize| windows / (side * side) as f64 * share.min(1.0 - share) >= 2.0;
         let side = (1..=MOST_WINDOWS).rev().find(are_enough).unwrap_or(1);
@@ -71,13 +69,12 @@ pub(crate) struct SpatialSplit {
 ///
 /// If at least two blocks have data and the share is not 0, at least one block is set aside and at least one is left.
 pub(crate) fn split_scenes(
-    maps: &[impl Borrow<ValidityMap>],
+    maps: &[&ValidityMap],
     first_on_grid: &[usize],
     blocks: Blocks,
     share: f64,
     random: &mut Stream,
 ) -> Vec<SpatialSplit> {
-    let maps: Vec<&ValidityMap> = maps.iter().map(Borrow::borrow).collect();
     let mut splits: Vec<_> = maps.iter().map(|map| SpatialSplit::without_validation(map.size(), blocks)).collect();
     let mut pixels = BTreeMap::<(usize, usize), f64>::new();
     for ((split, map), first) in splits.iter().zip(maps).zip(first_on_grid) {
@@ -173,7 +170,7 @@ mod tests {
 
     fn split(maps: &[ValidityMap], blocks: Blocks, share: f64, seed: u64) -> Vec<SpatialSplit> {
         let each: Vec<usize> = (0..maps.len()).collect();
-        split_scenes(maps, &each, blocks, share, &mut Seed(seed).stream("spatial split", 0))
+        split_scenes(&maps.iter().collect::<Vec<_>>(), &each, blocks, share, &mut Seed(seed).stream("spatial split", 0))
     }
 
     fn pixels_set_aside(splits: &[SpatialSplit]) -> u64 {
@@ -235,7 +232,13 @@ mod tests {
     fn scenes_of_one_place_set_the_same_blocks_aside() {
         let maps = full(&[(512, 512), (512, 768), (512, 512), (512, 512)]);
         let mut random = Seed(4).stream("spatial split", 0);
-        let splits = split_scenes(&maps, &[0, 1, 0, 0], Blocks { size: (64, 64), margin: 0 }, 0.25, &mut random);
+        let splits = split_scenes(
+            &maps.iter().collect::<Vec<_>>(),
+            &[0, 1, 0, 0],
+            Blocks { size: (64, 64), margin: 0 },
+            0.25,
+            &mut random,
+        );
         let blocks = |scene: usize| splits[scene].validation_blocks().collect::<Vec<_>>();
         assert!(!blocks(0).is_empty() && blocks(0) == blocks(2) && blocks(0) == blocks(3) && blocks(0) != blocks(1));
         let all = (3 * 512 * 512 + 512 * 768) as f64;
@@ -267,7 +270,9 @@ mod tests {
 
     #[test]
     fn blocks_get_smaller_with_the_scenes() {
-        let side = |size: usize, share| Blocks::for_tiles((64, 32), &full(&[(size, size)]), share, 0).size;
+        let side = |size: usize, share| {
+            Blocks::for_tiles((64, 32), &full(&[(size, size)]).iter().collect::<Vec<_>>(), share, 0).size
+        };
         assert_eq!([side(10_000, 0.1), side(768, 0.1), side(100, 0.1)], [(256, 128), (192, 96), (64, 32)]);
         assert_eq!(side(1024, 0.5), (256, 128));
     }

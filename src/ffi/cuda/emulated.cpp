@@ -120,8 +120,8 @@ void Threads::thread() {
 
 void __syncthreads() { threads.wait(); }
 
-// Memory that a launch reserves for each block.
-struct Reserved {
+// Dynamic shared memory.
+struct DynamicShared {
   std::vector<uint4> memory;
 
   void resize(unsigned bytes) { memory.resize((bytes + sizeof(uint4) - 1) / sizeof(uint4)); }
@@ -129,9 +129,9 @@ struct Reserved {
   void forget() { std::fill(memory.begin(), memory.end(), uint4{~0u, ~0u, ~0u, ~0u}); }
 };
 
-Reserved reserved;
+DynamicShared dynamic;
 
-unsigned char *dynamic_shared() { return reinterpret_cast<unsigned char *>(reserved.memory.data()); }
+unsigned char *dynamic_shared() { return reinterpret_cast<unsigned char *>(dynamic.memory.data()); }
 
 struct Kernel {
   const char *name;
@@ -209,7 +209,7 @@ void run_block(const Kernel &kernel, void **arguments) {
 
 } // namespace
 
-// Runs a kernel for an element type (0 bf16, 1 f32, 2 f64) with so many bytes reserved for each block. `arguments` holds a pointer to each argument, as in CUDA.
+// Runs a kernel for an element type (0 bf16, 1 f32, 2 f64) with `bytes` of dynamic shared memory. `arguments` holds a pointer to each argument, as in CUDA.
 extern "C" void geolearn_emulated_launch(const char *kernel, int element, const unsigned grid[3],
                                          const unsigned block[2], unsigned bytes, void **arguments) {
   static std::mutex one_at_a_time;
@@ -217,12 +217,12 @@ extern "C" void geolearn_emulated_launch(const char *kernel, int element, const 
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block[0], block[1], 1};
   const Kernel &found = named(kernel, element);
-  reserved.resize(bytes);
+  dynamic.resize(bytes);
   for (unsigned z = 0; z < grid[2]; ++z) {
     for (unsigned y = 0; y < grid[1]; ++y) {
       for (unsigned x = 0; x < grid[0]; ++x) {
         blockIdx = {x, y, z};
-        reserved.forget();
+        dynamic.forget();
         run_block(found, arguments);
       }
     }

@@ -28,7 +28,7 @@ using Emulator = void (*)(const char *kernel, int element, const unsigned *grid,
 // Replaces the GPU in tests: kernels then run on the CPU. Set once, before any layer runs.
 Emulator emulator = nullptr;
 std::string source;
-// On devices, and in the emulator.
+// Of layers on devices, and of emulated ones.
 Options options;
 std::atomic<Options> emulated_options{Options{}};
 // Folder that caches compiled kernels between processes; empty if there is none.
@@ -58,8 +58,8 @@ std::string architecture_of(int device) {
 }
 
 Chip chip_of(int device) {
-  constexpr int MULTIPROCESSORS = 16, SHARED_IF_ASKED_FOR = 97;
-  return {attribute_of(device, MULTIPROCESSORS), attribute_of(device, SHARED_IF_ASKED_FOR)};
+  constexpr int MULTIPROCESSORS = 16, MOST_SHARED = 97;
+  return {attribute_of(device, MULTIPROCESSORS), attribute_of(device, MOST_SHARED)};
 }
 
 Code compiled(const std::vector<std::string> &words) {
@@ -86,14 +86,15 @@ Code compiled(const std::vector<std::string> &words) {
 
 struct Function {
   void *handle = nullptr;
-  // Bytes that a launch may reserve for a block. Without asking it could be some: 48 KB less what the kernel declares.
+  // Bytes of dynamic shared memory that launches may use. Up to 48 KB, static shared memory included, no kernel has to
+  // opt in; opting in to any size is simpler.
   unsigned shared = 0;
 
-  // Asks for more, if a launch needs it.
+  // Opts in to more, if a launch needs it.
   void allow(unsigned bytes) {
-    constexpr int MOST_RESERVED = 8;
+    constexpr int MOST_DYNAMIC_SHARED = 8;
     if (bytes <= shared) return;
-    must(Libraries::get().set_function_attribute(handle, MOST_RESERVED, int(bytes)), "cuFuncSetAttribute");
+    must(Libraries::get().set_function_attribute(handle, MOST_DYNAMIC_SHARED, int(bytes)), "cuFuncSetAttribute");
     shared = bytes;
   }
 };
@@ -130,7 +131,7 @@ struct Module {
     return true;
   }
 
-  // Returns a kernel that may reserve so many bytes for a block.
+  // Returns a kernel that may use this many bytes of dynamic shared memory.
   void *function(const std::string &name, unsigned shared) {
     auto &function = functions[name];
     if (!function.handle) must(Libraries::get().function(&function.handle, handle, name.c_str()), name.c_str());

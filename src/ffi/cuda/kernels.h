@@ -17,7 +17,7 @@ bool can_launch(at::Device device, at::ScalarType kind, std::string *trouble);
 // What a device offers to kernels that keep maps in shared memory.
 struct Chip {
   int64_t multiprocessors;
-  // Bytes for one block, including the arrays that a kernel declares.
+  // The most bytes of shared memory for a block, static and dynamic.
   int64_t shared;
 };
 
@@ -26,15 +26,15 @@ Chip chip_of(const at::Tensor &x);
 // How layers compute; the results are the same.
 struct Options {
   // Whether norms keep maps in shared memory where they fit.
-  bool norms_on_chip = false;
+  bool norms_on_chip;
   // Whether residual blocks compute their inner map again for the gradient, instead of keeping it.
-  bool recomputes = true;
+  bool recomputes;
 };
 
 // Returns the options on the device of `x`.
 Options options_for(const at::Tensor &x);
 
-// How a kernel is launched: blocks, threads of each, and bytes that are reserved for a block in shared memory.
+// How a kernel is launched: blocks, threads of each, and bytes of dynamic shared memory for a block.
 struct Launch {
   Extent grid, block;
   unsigned shared = 0;

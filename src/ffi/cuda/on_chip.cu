@@ -1,11 +1,11 @@
 // Instance norm that reads its maps once: a thread block keeps all pixels of a few channels in shared memory while it
 // sums them. Only for images that fit there. Follows layers.cu in the same source text.
 
-// Memory that the launch reserves for a block, aligned to a vector. The CPU emulation has its own.
+// Returns the dynamic shared memory of a block, aligned to a vector. The CPU emulation defines its own.
 #ifdef __CUDACC__
 __device__ inline unsigned char *dynamic_shared() {
-  extern __shared__ uint4 reserved[];
-  return reinterpret_cast<unsigned char *>(reserved);
+  extern __shared__ uint4 memory[];
+  return reinterpret_cast<unsigned char *>(memory);
 }
 #endif
 
